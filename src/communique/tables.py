@@ -1,0 +1,232 @@
+"""Read tables row by row: CSV, TSV, JSON Lines, Parquet and XLSX.
+
+A row that cannot be read becomes a line in `Table.problems` and never a silent gap. Rows are numbered as people see them:
+in CSV, TSV and XLSX the header is row 1 (a quoted line break does not start a new row); in JSON Lines rows are lines; in
+Parquet the first row is 1.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from .errors import DataError
+
+#: Endings of the tables that can be read.
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".xlsx")
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Table:
+    """The readable rows of a file, and what was not readable.
+
+    `rows` holds pairs of a row's number and its values by column. `notes` tells what was assumed, such as an encoding.
+    """
+
+    path: Path
+    columns: list[str] = field(default_factory=list)
+    rows: list[tuple[int, Row]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_text(path: Path) -> tuple[str, list[str]]:
+    """Read a text file: UTF-8 with or without BOM, UTF-16 with BOM, else what charset-normalizer finds.
+
+    Returns:
+        The text with its line endings as they are, and a note where the encoding had to be guessed.
+
+    Raises:
+        DataError: The file cannot be opened or is not text.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; give a file that can be read") from error
+    for encoding, mark in (("utf-16", (b"\xff\xfe", b"\xfe\xff")), ("utf-8-sig", (b"",))):
+        if raw.startswith(mark):
+            try:
+                return raw.decode(encoding), []
+            except UnicodeDecodeError:
+                continue
+    from charset_normalizer import from_bytes
+
+    guess = from_bytes(raw).best()
+    if guess is None:
+        raise DataError(f"{path}: neither UTF-8 nor any encoding of text that can be recognised; save it as UTF-8")
+    return str(guess), [f"{path}: not UTF-8; read as {guess.encoding}. Save it as UTF-8 if characters look wrong"]
+
+
+def read_table(path: str | Path) -> Table:
+    """Read a table.
+
+    Raises:
+        DataError: The file as a whole cannot be read: missing, no header, two columns of one name, unknown ending.
+    """
+    path = Path(path)
+    readers = {
+        ".csv": _read_delimited,
+        ".tsv": _read_delimited,
+        ".jsonl": _read_jsonl,
+        ".parquet": _read_parquet,
+        ".xlsx": _read_xlsx,
+    }
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path}: tables end in {', '.join(SUFFIXES)}; rename or convert the file")
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    table = Table(path)
+    reader(table)
+    return table
+
+
+def _header(path: Path, names: Iterable[Any]) -> list[str]:
+    columns = ["" if name is None else str(name).strip() for name in names]
+    for i, name in enumerate(columns):
+        if name and name in columns[:i]:
+            raise DataError(f"{path}, row 1: two columns are named {name!r}; rename one of them")
+    if not any(columns):
+        raise DataError(f"{path}: no header; the first row must name the columns")
+    return [name or f"column_{i + 1}" for i, name in enumerate(columns)]
+
+
+def _read_delimited(table: Table) -> None:
+    text, table.notes = read_text(table.path)
+    first = text.splitlines()[0] if text.strip() else ""
+    # Spreadsheets of many European locales write ';'. The header decides: names of columns hold no delimiters.
+    delimiter = "\t" if table.path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
+    # The default limit of 131,072 characters a field is below a long statement pasted into one cell.
+    limit = csv.field_size_limit(1 << 30)
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        number = 0
+        while True:
+            number += 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                break
+            except csv.Error as error:
+                table.problems.append(
+                    f"{table.path}, row {number} (line {reader.line_num}): {error}; close the quotation mark, or double it inside a quoted cell"
+                )
+                continue
+            if not table.columns:
+                table.columns = _header(table.path, cells)
+            elif len(cells) == len(table.columns):
+                table.rows.append((number, dict(zip(table.columns, cells, strict=True))))
+            elif any(cell.strip() for cell in cells):
+                table.problems.append(
+                    f"{table.path}, row {number}: {len(cells)} cells, the header has {len(table.columns)}; quote cells that contain {delimiter!r} or add the missing ones"
+                )
+    finally:
+        csv.field_size_limit(limit)
+    if not table.columns:
+        raise DataError(f"{table.path}: empty; the first row must name the columns")
+
+
+def _read_jsonl(table: Table) -> None:
+    text, table.notes = read_text(table.path)
+    columns: dict[str, None] = {}
+    # Not str.splitlines, which also cuts at U+2028 and at form feeds inside strings.
+    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            table.problems.append(f"{table.path}, row {number}: not JSON ({error}); write one JSON object a line")
+            continue
+        if not isinstance(row, dict):
+            table.problems.append(f"{table.path}, row {number}: a JSON {type(row).__name__}; write one JSON object a line")
+            continue
+        row = {key.strip(): value for key, value in row.items()}
+        columns.update(dict.fromkeys(row))
+        table.rows.append((number, row))
+    table.columns = list(columns)
+
+
+def _read_parquet(table: Table) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        content = pq.read_table(table.path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{table.path}: not a readable Parquet file ({str(error).splitlines()[0]})") from error
+    table.columns = _header(table.path, content.column_names)
+    values = content.rename_columns(table.columns).to_pylist()
+    table.rows = list(enumerate(values, 1))
+
+
+def _read_xlsx(table: Table) -> None:
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        book = CalamineWorkbook.from_path(str(table.path))
+        name = book.sheet_names[0]
+        cells = book.get_sheet_by_name(name).to_python()
+    except (CalamineError, OSError, IndexError) as error:
+        raise DataError(f"{table.path}: not a readable XLSX file ({error})") from error
+    if len(book.sheet_names) > 1:
+        table.notes.append(f"{table.path}: {len(book.sheet_names)} sheets; the first, {name!r}, is read")
+    if not cells:
+        raise DataError(f"{table.path}: empty; the first row must name the columns")
+    table.columns = _header(table.path, cells[0])
+    table.rows = [
+        (number, dict(zip(table.columns, row, strict=True)))
+        for number, row in enumerate(cells[1:], 2)
+        if any(cell != "" for cell in row)
+    ]
+
+
+@contextmanager
+def replacing(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a file for writing under a temporary name beside it; it takes its own name when all went well."""
+    path = Path(path)
+    options: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    handle = tempfile.NamedTemporaryFile(
+        mode, dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False, **options
+    )
+    try:
+        with handle:
+            yield handle
+        os.chmod(handle.name, 0o666 & ~_umask())
+        os.replace(handle.name, path)
+    except BaseException:
+        Path(handle.name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write one JSON object a line, UTF-8, characters unescaped."""
+    with replacing(path) as handle:
+        for row in rows:
+            handle.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+
+
+def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write UTF-8 with a BOM, without which spreadsheets take it for a legacy encoding; lists become ``a|b``."""
+    with replacing(path) as handle:
+        handle.write("\ufeff")
+        writer = csv.DictWriter(handle, columns, lineterminator="\n", restval="")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({key: "|".join(map(str, v)) if isinstance(v, list) else v for key, v in row.items()})

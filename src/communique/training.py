@@ -1,0 +1,351 @@
+"""Fine-tune a transformer: the stock classification head on the stock Trainer. Needs the extra `train`."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import datasets
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from transformers.trainer_pt_utils import get_length_grouped_indices
+
+from . import bundle
+from .backbone import load_backbone
+from .calibration import decide, fit_temperature, fit_thresholds, probabilities
+from .codebook import Codebook
+from .corpus import Corpus
+from .errors import RecipeError
+from .hf_metric import LabelF1
+from .metrics import indicator
+from .recipe import Recipe
+from .report import Report
+from .sets import TrainingSets
+from .statements import Statement
+
+#: Sentences a batch where no gradients are kept.
+PREDICT_BATCH = 64
+
+
+class LengthGroupedSampler(torch.utils.data.Sampler[int]):
+    """Batches of like length whose order depends on the seed and the epoch alone.
+
+    The stock sampler draws from torch's global generator, so that a resumed run would see other batches than an
+    uninterrupted one (transformers issue 11323).
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self.lengths, self.batch_size, self.seed, self.epoch = list(lengths), batch_size, seed, 0
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order is drawn next; the trainer calls this."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator()
+        generator.manual_seed(self.seed * 1_000_003 + self.epoch)
+        return iter(get_length_grouped_indices(self.lengths, self.batch_size, generator=generator))
+
+
+class _Trainer(transformers.Trainer):
+    """The stock trainer with the sampler above and two learning rates."""
+
+    def __init__(self, recipe: Recipe, **arguments: Any) -> None:
+        self.recipe = recipe
+        super().__init__(**arguments)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
+        lengths = [len(ids) for ids in self.train_dataset["input_ids"]]
+        return LengthGroupedSampler(lengths, self.args.train_batch_size, self.recipe.seed)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        if self.optimizer is None:
+            self.optimizer = torch.optim.AdamW(parameter_groups(self.model, self.recipe))
+        return self.optimizer
+
+
+def parameter_groups(model: transformers.PreTrainedModel, recipe: Recipe) -> list[dict[str, Any]]:
+    """Group trainable parameters by learning rate and weight decay.
+
+    The head (all that is not the encoder, and a pooler) is new and learns faster. Biases and norms do not decay.
+    """
+    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
+    encoder = model.base_model_prefix + "."
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            in_head = not name.startswith(encoder) or ".pooler." in name
+            rate = recipe.head_learning_rate if in_head else recipe.learning_rate
+            decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((rate, decay), []).append(parameter)
+    return [{"params": members, "lr": rate, "weight_decay": decay} for (rate, decay), members in groups.items()]
+
+
+class _Told(transformers.TrainerCallback):
+    """Print one line every few steps and the validation score of each epoch, on terminals and in log files alike."""
+
+    def __init__(self) -> None:
+        self.start, self.first = time.monotonic(), 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.start, self.first = time.monotonic(), state.global_step
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float] | None = None, **_: Any) -> None:
+        logs = logs or {}
+        if "loss" in logs:
+            done = state.global_step - self.first
+            left = (state.max_steps - state.global_step) * (time.monotonic() - self.start) / max(done, 1)
+            _say(f"step {state.global_step}/{state.max_steps}  loss {logs['loss']:.4f}  {left / 60:.1f} min left")
+        elif "eval_macro_f1" in logs:
+            _say(
+                f"epoch {logs['epoch']:.0f}  validation macro-F1 {logs['eval_macro_f1']:.3f} at threshold 0.5  "
+                f"loss {logs['eval_loss']:.4f}"
+            )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+class TransformerLabeler:
+    """A fine-tuned transformer; a `Labeler`.
+
+    Args:
+        recipe: Settings.
+        codebook: Labels.
+        steps: Folder for checkpoints of the running training; where it holds some, `fit` resumes from the last. None
+            keeps none.
+
+    After `fit`: `model_`, `tokenizer_`, `temperature_` (folded into the model's last layer), `thresholds_` (k,) or None,
+    `seconds_`, `precision_`.
+    """
+
+    def __init__(self, recipe: Recipe, codebook: Codebook, *, steps: Path | None = None) -> None:
+        self.recipe, self.codebook, self.steps = recipe, codebook, steps
+
+    def fit(self, corpus: Corpus, validation: Corpus | None = None) -> Self:
+        """Train on a labelled corpus; tune temperature and thresholds on a validation corpus, where there is one."""
+        recipe = self.recipe
+        transformers.set_seed(recipe.seed)
+        model, tokenizer = load_backbone(recipe.backbone, self.codebook, max_tokens=recipe.max_tokens)
+        for name, value in (("hidden_dropout_prob", recipe.dropout), ("attention_probs_dropout_prob", recipe.attention_dropout)):
+            if value is not None:
+                _set_dropout(model, name, value)
+        if recipe.freeze_embeddings:
+            model.get_input_embeddings().weight.requires_grad_(False)
+        self.model_, self.tokenizer_ = model, tokenizer
+        self.precision_ = resolve_precision(recipe.precision)
+        resume = _prepare_steps(self.steps, recipe, corpus)
+        steps_an_epoch = math.ceil(len(corpus) / recipe.batch_size)
+        total = steps_an_epoch * recipe.epochs
+        trainer = _Trainer(
+            recipe,
+            model=model,
+            args=transformers.TrainingArguments(
+                output_dir=str(self.steps or "steps"),
+                num_train_epochs=recipe.epochs,
+                per_device_train_batch_size=recipe.batch_size,
+                per_device_eval_batch_size=PREDICT_BATCH,
+                learning_rate=recipe.learning_rate,
+                lr_scheduler_type="linear",
+                warmup_steps=round(recipe.warmup_share * total),
+                bf16=self.precision_ == "bf16",
+                seed=recipe.seed,
+                eval_strategy="epoch" if validation else "no",
+                save_strategy="steps" if self.steps else "no",
+                save_steps=recipe.checkpoint_steps,
+                save_total_limit=2,
+                logging_steps=min(25, steps_an_epoch),
+                disable_tqdm=True,
+                report_to="none",
+                dataloader_pin_memory=False,
+            ),
+            train_dataset=self._dataset(corpus.statements),
+            eval_dataset=self._dataset(validation.statements) if validation else None,
+            data_collator=transformers.DataCollatorWithPadding(tokenizer),
+            compute_metrics=self._metrics,
+            callbacks=[_Told()],
+        )
+        trainer.remove_callback(transformers.PrinterCallback)
+        start = time.monotonic()
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        self.seconds_ = time.monotonic() - start
+        model.eval()
+        self.temperature_, self.thresholds_ = 1.0, np.full(len(self.codebook.names), 0.5) if self.codebook.multiple else None
+        if validation:
+            self._tune(validation)
+        return self
+
+    def predict_logits(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+        """Give logits (n, k) in fp32, batches of like length."""
+        return checkpoint_logits(self.model_, self.tokenizer_, [s.text for s in statements])
+
+    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+        """Give probabilities (n, k) in the codebook's order."""
+        return probabilities(self.predict_logits(statements), multiple=self.codebook.multiple)
+
+    def _tune(self, validation: Corpus) -> None:
+        logits, gold = self.predict_logits(validation.statements), indicator(validation.statements, self.codebook)
+        self.temperature_ = fit_temperature(logits, gold, multiple=self.codebook.multiple)
+        head = [m for m in self.model_.modules() if isinstance(m, torch.nn.Linear)][-1]
+        with torch.no_grad():
+            head.weight /= self.temperature_
+            if head.bias is not None:
+                head.bias /= self.temperature_
+        if self.codebook.multiple:
+            probability = probabilities(logits, multiple=True, temperature=self.temperature_)
+            self.thresholds_ = fit_thresholds(probability, gold)
+
+    def _dataset(self, statements: Sequence[Statement]) -> datasets.Dataset:
+        encoded = self.tokenizer_([s.text for s in statements], truncation=True)
+        gold = indicator(statements, self.codebook)
+        labels = gold.astype(np.float32).tolist() if self.codebook.multiple else gold.argmax(axis=1).tolist()
+        return datasets.Dataset.from_dict({"input_ids": encoded["input_ids"], "labels": labels})
+
+    def _metrics(self, prediction: transformers.EvalPrediction) -> dict[str, float]:
+        multiple = self.codebook.multiple
+        half = np.full(len(self.codebook.names), 0.5) if multiple else None
+        guess = decide(probabilities(prediction.predictions, multiple=multiple), half)
+        gold = prediction.label_ids if multiple else np.eye(guess.shape[1])[prediction.label_ids]
+        metric = LabelF1(keep_in_memory=True)
+        return {"macro_f1": metric.compute(predictions=guess.astype(int), references=gold.astype(int))["macro_f1"]}
+
+
+def checkpoint_logits(model: Any, tokenizer: Any, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Run a torch classifier over texts, longest first in batches of like length; give logits (n, k) in their order."""
+    ids = tokenizer(list(texts), truncation=True)["input_ids"]
+    order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
+    logits = np.zeros((len(ids), model.config.num_labels), np.float32)
+    with torch.inference_mode():
+        for start in range(0, len(order), PREDICT_BATCH):
+            rows = order[start : start + PREDICT_BATCH]
+            batch = tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt").to(model.device)
+            logits[rows] = model(**batch).logits.float().cpu().numpy()
+    return logits
+
+
+def resolve_precision(wanted: str) -> str:
+    """Choose bf16 where the device computes in it faster than in fp32: GPUs, and CPUs with AVX-512-BF16 or AMX.
+
+    Raises:
+        RecipeError: bf16 is asked for and no such device is there.
+    """
+    capable = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    if not torch.cuda.is_available():
+        found = torch.cpu.get_capabilities()
+        capable = bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+    if wanted == "bf16" and not capable:
+        raise RecipeError("precision: 'bf16', which this machine does not compute in; write 'auto' or 'fp32'")
+    return "bf16" if capable and wanted != "fp32" else "fp32"
+
+
+def _set_dropout(model: transformers.PreTrainedModel, name: str, value: float) -> None:
+    """Set a dropout in the configuration and in the modules, which copied it when they were built."""
+    if not hasattr(model.config, name):
+        raise RecipeError(f"the backbone {model.config.model_type!r} has no {name}; leave the recipe's dropout out")
+    setattr(model.config, name, value)
+    attention = name.startswith("attention")
+    for path, module in model.named_modules():
+        if isinstance(module, torch.nn.Dropout) and (".attention.self" in path) == attention:
+            module.p = value
+
+
+def _prepare_steps(steps: Path | None, recipe: Recipe, corpus: Corpus) -> Path | None:
+    """Find the last whole checkpoint of a killed run of the same recipe on the same data.
+
+    Raises:
+        RecipeError: The folder is of another run.
+    """
+    if steps is None:
+        return None
+    run = {"recipe": recipe.model_dump(mode="json"), "data": corpus.files, "ids": [s.id for s in corpus]}
+    identity = steps / "run.json"
+    if identity.exists() and json.loads(identity.read_text()) != json.loads(json.dumps(run)):
+        raise RecipeError(f"{steps}: left by a run with another recipe or other data; delete the folder to start anew")
+    steps.mkdir(parents=True, exist_ok=True)
+    identity.write_text(json.dumps(run))
+    last = None
+    for folder in sorted(steps.glob("checkpoint-*"), key=lambda p: int(p.name.rsplit("-", 1)[1])):
+        # The trainer writes its state last: without it the run died while saving.
+        if (folder / "trainer_state.json").exists():
+            last = folder
+        else:
+            shutil.rmtree(folder)
+    if last is not None:
+        _say(f"resuming from {last}")
+    return last
+
+
+def train(recipe_path: str | Path, out: str | Path, *, texts: str | Path | None = None, overwrite: bool = False) -> Path:
+    """Train a recipe and leave a checkpoint.
+
+    Args:
+        recipe_path: The recipe.
+        out: The checkpoint's folder. While training runs, `<out>.steps` holds what a killed run resumes from.
+        texts: A file or folder of texts for reference labels.
+        overwrite: Replace a checkpoint that is there.
+
+    Returns:
+        The checkpoint's folder.
+
+    Raises:
+        CommuniqueError: The recipe, the codebook, or data are at fault.
+    """
+    out = Path(out)
+    if out.exists() and not overwrite:
+        raise bundle.BundleError(f"{out}: exists; give another folder, or --overwrite")
+    recipe = Recipe.load(recipe_path)
+    codebook = Codebook.load(recipe.codebook)
+    data = TrainingSets.read(recipe, codebook, Path(texts) if texts else None)
+    for line in data.told:
+        _say(line)
+    steps = out.with_name(out.name + ".steps")
+    labeler = TransformerLabeler(recipe, codebook, steps=steps).fit(data.train, data.tuning)
+    report = Report.compare(
+        data.tuning.statements,
+        decide(labeler.predict_proba(data.tuning.statements), labeler.thresholds_),
+        codebook,
+        data="validation rows, which tuned temperature and thresholds",
+        seed=recipe.seed,
+    )
+    info = bundle.ModelInfo(
+        kind="checkpoint",
+        name=recipe.name,
+        version=recipe.version,
+        description=recipe.description,
+        license=recipe.license,
+        labels=codebook.names,
+        selection=codebook.selection,
+        codebook_name=codebook.name,
+        codebook_version=codebook.version,
+        codebook_sha256=codebook.sha256,
+        thresholds=None if labeler.thresholds_ is None else tuple(labeler.thresholds_.tolist()),
+        temperature=1.0,
+        max_tokens=recipe.max_tokens,
+        recipe=recipe.portable().model_dump(mode="json"),
+        training=data.describe(codebook),
+        training_seconds=round(labeler.seconds_, 1),
+        precision=labeler.precision_,
+        tuned_on=len(data.tuning),
+        scores=(bundle.headline(report, command=f"communique train {Path(recipe_path).name}"),),
+        versions={"python": sys.version.split()[0], **bundle.versions("torch", "transformers", "tokenizers")},
+        commit=bundle.commit(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    with bundle.new_folder(out, replace=overwrite) as folder:
+        labeler.model_.save_pretrained(folder)
+        labeler.tokenizer_.save_pretrained(folder)
+        bundle.finish(folder, info, codebook, data.ids)
+    shutil.rmtree(steps, ignore_errors=True)
+    return out

@@ -1,0 +1,46 @@
+"""Turn pydantic's errors into one line that says where, what, what is allowed and what to do."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+
+def describe(error: ValidationError, model: type[BaseModel]) -> str:
+    """Describe all errors of a validation in one line.
+
+    Args:
+        error: What pydantic raised.
+        model: The model that was validated; an unknown key is answered with the nearest known one.
+    """
+    return "; ".join(_describe_one(detail, model) for detail in error.errors())
+
+
+def _describe_one(detail: Any, model: type[BaseModel]) -> str:
+    where = ".".join(str(part) for part in detail["loc"]) or "the whole file"
+    if detail["type"] == "extra_forbidden":
+        known = _fields_at(model, detail["loc"][:-1])
+        near = get_close_matches(str(detail["loc"][-1]), known, n=1, cutoff=0)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        return f"{where}: unknown key; {hint}allowed: {', '.join(known)}"
+    if detail["type"] == "missing":
+        return f"{where}: missing"
+    message = detail["msg"].removeprefix("Value error, ")
+    given = repr(detail["input"])
+    return f"{where}: {message}" + (f" (given: {given})" if len(given) <= 80 and detail["loc"] else "")
+
+
+def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """List the fields of the model that a path of keys and indexes leads to."""
+    for part in location:
+        if isinstance(part, str) and part in model.model_fields:
+            model = _model_in(model.model_fields[part].annotation) or model
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
