@@ -230,3 +230,19 @@ def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[s
         writer.writeheader()
         for row in rows:
             writer.writerow({key: "|".join(map(str, v)) if isinstance(v, list) else v for key, v in row.items()})
+
+
+def write_parquet(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write Parquet; a column whose values have several types becomes text."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrays = {}
+    for column in dict.fromkeys(column for row in rows for column in row):
+        values = [row.get(column) for row in rows]
+        try:
+            arrays[column] = pa.array(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            arrays[column] = pa.array([None if value is None else str(value) for value in values])
+    with replacing(path, "wb") as handle:
+        pq.write_table(pa.table(arrays), handle)

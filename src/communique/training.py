@@ -37,10 +37,11 @@ PREDICT_BATCH = 64
 
 
 class LengthGroupedSampler(torch.utils.data.Sampler[int]):
-    """Batches of like length whose order depends on the seed and the epoch alone.
+    """Batches of like length in random order; both depend on the seed and the epoch alone.
 
     The stock sampler draws from torch's global generator, so that a resumed run would see other batches than an
-    uninterrupted one (transformers issue 11323).
+    uninterrupted one (transformers issue 11323). It also hands out 50 batches from the longest to the shortest, again and
+    again: short sentences carry fewer labels, and a model that chases that tide learns nothing (`train/LOG.md`).
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
@@ -56,7 +57,12 @@ class LengthGroupedSampler(torch.utils.data.Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator()
         generator.manual_seed(self.seed * 1_000_003 + self.epoch)
-        return iter(get_length_grouped_indices(self.lengths, self.batch_size, generator=generator))
+        grouped = get_length_grouped_indices(self.lengths, self.batch_size, generator=generator)
+        batches = [grouped[start : start + self.batch_size] for start in range(0, len(grouped), self.batch_size)]
+        # A last batch that is not full must stay last, or all later ones would be cut elsewhere.
+        last = [batches.pop()] if len(batches[-1]) < self.batch_size else []
+        order = torch.randperm(len(batches), generator=generator).tolist()
+        return iter([i for batch in [*(batches[b] for b in order), *last] for i in batch])
 
 
 class _Trainer(transformers.Trainer):

@@ -1,0 +1,155 @@
+"""Documents: text and Markdown files, their language, and their sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .errors import DataError
+from .statements import UNDETERMINED, Statement
+from .tables import read_text
+
+#: Endings of documents.
+SUFFIXES = (".txt", ".md", ".markdown")
+
+#: Characters of a document that the language identifier reads; more change nothing.
+SAMPLE = 4000
+
+#: Below this probability a language is called undetermined rather than guessed.
+MIN_PROBABILITY = 0.5
+
+_FRONT_MATTER = re.compile(r"\A---\r?\n.*?\r?\n---\r?\n", re.DOTALL)
+_BLANK_LINES = re.compile(r"\n[^\S\n]*\n")
+_SENTENCE_END = re.compile(r"[.!?…:;。！？；：؟۔।]['\"”’»)\]」』]*$")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document's sentences in order, and notes on how it was read."""
+
+    name: str
+    language: str
+    statements: tuple[Statement, ...]
+    notes: tuple[str, ...] = ()
+
+
+def document_paths(folder: Path) -> list[Path]:
+    """List the documents below a folder, sorted; hidden files are left out."""
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+
+
+def read_document(path: str | Path, *, language: str | None = None, name: str | None = None) -> Document:
+    """Read a text or Markdown file and split it into sentences.
+
+    Args:
+        path: The file.
+        language: Its language as a BCP 47 code; identified from the text where None.
+        name: The document's name; the file's name without its ending where None.
+
+    Raises:
+        DataError: The file cannot be read as text.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    text, notes = read_text(path)
+    blocks = markdown_blocks(text) if path.suffix.lower() != ".txt" else text_blocks(text)
+    name = name or path.stem
+    language = language or identify_language("\n".join(blocks))
+    sentences = [sentence for block in blocks for sentence in split_sentences(block, language)]
+    return Document(name, language, statements(sentences, document=name, language=language), tuple(notes))
+
+
+def statements(sentences: list[str], *, document: str, language: str, first: int = 0) -> tuple[Statement, ...]:
+    """Make statements of the consecutive sentences of a document."""
+    return tuple(
+        Statement(
+            id=f"{document}:{i}",
+            text=sentence,
+            document=document,
+            index=i,
+            language=language,
+            previous=sentences[i - first - 1] if i > first else None,
+        )
+        for i, sentence in enumerate(sentences, first)
+    )
+
+
+def text_blocks(text: str) -> list[str]:
+    """Cut plain text into blocks that no sentence crosses: its lines, or its paragraphs where lines are wrapped."""
+    blocks = []
+    for paragraph in _BLANK_LINES.split(text.replace("\r\n", "\n").replace("\r", "\n")):
+        lines = [line.strip() for line in paragraph.split("\n") if line.strip()]
+        blocks += [" ".join(lines)] if _is_wrapped(lines) else lines
+    return blocks
+
+
+def _is_wrapped(lines: list[str]) -> bool:
+    """Tell whether line ends are accidents of a column width: even lengths, most of them amid a sentence."""
+    full = lines[:-1]
+    if len(full) < 2 or not all(40 <= len(line) <= 100 for line in full):
+        return False
+    return sum(bool(_SENTENCE_END.search(line)) for line in full) <= len(full) / 2
+
+
+def markdown_blocks(text: str) -> list[str]:
+    """Cut Markdown into the plain text of its headings, paragraphs, list items and cells; code blocks are left out."""
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark").enable("table")
+    blocks = (_inline_text(token) for token in parser.parse(_FRONT_MATTER.sub("", text)) if token.type == "inline")
+    return [block for block in (" ".join(b.split()) for b in blocks) if block]
+
+
+def _inline_text(token: Any) -> str:
+    pieces = []
+    for child in token.children or ():
+        if child.type in ("text", "code_inline"):
+            pieces.append(child.content)
+        elif child.type in ("softbreak", "hardbreak"):
+            pieces.append(" ")
+        elif child.type == "image":
+            pieces.append(_inline_text(child))
+    return "".join(pieces)
+
+
+def split_sentences(text: str, language: str) -> list[str]:
+    """Split a block of text into sentences with `sentencex`, stripped; none is empty.
+
+    A quotation of several sentences stays one: its speech act is reported by one reporting clause.
+    """
+    import sentencex
+
+    code = "en" if language == UNDETERMINED else language.split("-")[0]
+    return [stripped for piece in sentencex.segment(code, text) if (stripped := piece.strip())]
+
+
+@cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+def identify_language(text: str) -> str:
+    """Identify the language of a text with `py3langid` (97 languages, its model inside the package).
+
+    Returns:
+        An ISO 639-1 code, or `und` where no letter is there or none is probable.
+    """
+    sample = text[:SAMPLE]
+    if not any(character.isalpha() for character in sample):
+        return UNDETERMINED
+    language, probability = _identifier().classify(sample)
+    return str(language) if probability >= MIN_PROBABILITY else UNDETERMINED
+
+
+def iterate_statements(documents: list[Document]) -> Iterator[Statement]:
+    """Go through the sentences of documents in order."""
+    for document in documents:
+        yield from document.statements

@@ -1,0 +1,204 @@
+"""The predictor: label text on a CPU with a bundle. No torch, no transformers, no network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import bundle
+from .calibration import decide, probabilities
+from .codebook import Codebook
+from .errors import BundleError
+from .runtime import import_quietly
+from .statements import Statement
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+#: Name of the model that ships, and the variable that names the folder of another one.
+DEFAULT_MODEL, MODEL_VARIABLE = "communique-small", "COMMUNIQUE_MODEL"
+
+#: Tokens a batch, padding included. Measured on two cores: 2,048 to 4,096 are equally fast, less and more are slower.
+BATCH_TOKENS = 2048
+
+#: Texts that are tokenized and sorted by length together.
+CHUNK = 16_384
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of n texts, in their order.
+
+    `names` are the codebook's labels, `probabilities` (n, k) and `decisions` (n, k) have its order. `truncated` (n,) marks
+    texts of which the model saw the beginning only.
+    """
+
+    names: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+    decisions: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+    @property
+    def labels(self) -> list[list[str]]:
+        """The labels of each text, in the codebook's order."""
+        return [[name for name, yes in zip(self.names, row, strict=True) if yes] for row in self.decisions]
+
+
+class Predictor:
+    """Labels text with a bundle.
+
+    Args:
+        folder: The bundle's folder.
+        threads: CPU threads; all cores where None.
+        verify: Whether files are held against their hashes first (0.1 s).
+
+    Raises:
+        BundleError: The folder is not a whole bundle of a format that is known.
+    """
+
+    def __init__(self, folder: str | Path, *, threads: int | None = None, verify: bool = True) -> None:
+        self.folder = Path(folder)
+        self.info = bundle.read_info(folder, "bundle")
+        if verify:
+            bundle.verify(folder, self.info)
+        self.codebook: Codebook = bundle.read_codebook(folder, self.info)
+        self.threads = threads or _cores()
+
+    @classmethod
+    def load(cls, folder: str | Path | None = None, *, threads: int | None = None) -> Predictor:
+        """Load a bundle; with no folder the one that ships, or that the variable COMMUNIQUE_MODEL names."""
+        return cls(folder or default_model(), threads=threads)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer, which cuts at the bundle's token limit."""
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(self.folder / bundle.TOKENIZER))
+        tokenizer.enable_truncation(self.info.max_tokens)
+        tokenizer.no_padding()
+        return tokenizer
+
+    @cached_property
+    def _model(self) -> Any:
+        ov = import_quietly("openvino")
+
+        core = ov.Core()
+        return core.compile_model(
+            str(self.folder / bundle.IR),
+            "CPU",
+            {
+                # Without this OpenVINO computes in bf16 on CPUs that have it, and numbers depend on the machine.
+                "INFERENCE_PRECISION_HINT": "f32",
+                "INFERENCE_NUM_THREADS": self.threads,
+                "NUM_STREAMS": self.threads,
+            },
+        )
+
+    def predict(self, texts: str | Iterable[str] | Iterable[Statement]) -> Predictions:
+        """Label texts.
+
+        Args:
+            texts: One text, or any iterable of texts or statements.
+
+        Returns:
+            Predictions in the order of the texts.
+        """
+        given = [texts] if isinstance(texts, str) else [t.text if isinstance(t, Statement) else t for t in texts]
+        logits = np.zeros((len(given), len(self.codebook.names)), np.float32)
+        truncated = np.zeros(len(given), np.bool_)
+        for start in range(0, len(given), CHUNK):
+            part = slice(start, start + CHUNK)
+            logits[part], truncated[part] = self._logits(given[part])
+        return self.decisions(logits, truncated)
+
+    def predict_logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Give the model's raw logits (n, k): before temperature, for an export that tunes it."""
+        return self._logits(texts)[0]
+
+    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+        """Give probabilities (n, k) of statements, as every `Labeler` does."""
+        return self.predict(statements).probabilities
+
+    def decisions(self, logits: NDArray[np.float32], truncated: NDArray[np.bool_]) -> Predictions:
+        """Turn logits (n, k) into predictions with the bundle's temperature and thresholds."""
+        probability = probabilities(logits, multiple=self.info.multiple, temperature=self.info.temperature)
+        thresholds = None if self.info.thresholds is None else np.array(self.info.thresholds)
+        return Predictions(self.codebook.names, probability, decide(probability, thresholds), truncated)
+
+    def _logits(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Give logits (n, k) and flags (n,) of truncation: batches of like length, fed to as many streams as cores."""
+        ov = import_quietly("openvino")
+
+        logits = np.zeros((len(texts), len(self.codebook.names)), np.float32)
+        # A lone surrogate is not Unicode text and the tokenizer refuses it; it becomes "?".
+        encodings = self.tokenizer.encode_batch([t.encode("utf-8", "replace").decode("utf-8") for t in texts])
+        truncated = np.array([bool(encoding.overflowing) for encoding in encodings], np.bool_)
+
+        def keep(request: Any, rows: list[int]) -> None:
+            logits[rows] = request.get_output_tensor(0).data
+
+        queue = ov.AsyncInferQueue(self._model, self.threads)
+        queue.set_callback(keep)
+        for rows in _batches([len(encoding) for encoding in encodings]):
+            queue.start_async(_inputs([encodings[i] for i in rows], self._pad_id), rows)
+        queue.wait_all()
+        return logits, truncated
+
+    @cached_property
+    def _pad_id(self) -> int:
+        return self.tokenizer.token_to_id("<pad>") or self.tokenizer.token_to_id("[PAD]") or 0
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Group rows of like length, longest first, within `BATCH_TOKENS` tokens a group."""
+    rows: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if rows and (len(rows) + 1) * lengths[rows[0]] > BATCH_TOKENS:
+            yield rows
+            rows = []
+        rows.append(i)
+    if rows:
+        yield rows
+
+
+def _inputs(encodings: Sequence[Encoding], pad_id: int) -> dict[str, NDArray[np.int64]]:
+    longest = max(len(encoding) for encoding in encodings)
+    ids = np.full((len(encodings), longest), pad_id, np.int64)
+    mask = np.zeros_like(ids)
+    for row, encoding in enumerate(encodings):
+        ids[row, : len(encoding)] = encoding.ids
+        mask[row, : len(encoding)] = 1
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def _cores() -> int:
+    """Count the cores that this process may use, which a container can limit."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_model() -> Path:
+    """Find the folder of the default model: what COMMUNIQUE_MODEL names, else the one that ships.
+
+    Raises:
+        BundleError: It is not there.
+    """
+    if named := os.environ.get(MODEL_VARIABLE):
+        return Path(named)
+    package = Path(__file__).parent
+    # In a wheel the model lies inside the package; in a clone in models/ beside src/.
+    places = [package / "models" / DEFAULT_MODEL, package.parents[1] / "models" / DEFAULT_MODEL]
+    for place in places:
+        if (place / bundle.INFO).exists():
+            return place
+    raise BundleError(f"{places[-1]}: no model is there; give one with --model, or make it with `make train`")
