@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,11 +121,9 @@ def read_e5(path: Path) -> E5File:
 
 
 def _tensors(cursor: _Cursor) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    directory = []
     for _ in range(int(cursor.take("i")[0])):
         name = cursor.bytes(int(cursor.take("H")[0])).decode("ascii")
-        directory.append((name, *map(int, cursor.take("BIQQ"))))
-    for name, kind, elements, offset, size in directory:
+        kind, elements, offset, size = map(int, cursor.take("BIQQ"))
         raw = cursor.data[offset : offset + size]
         yield name, np.frombuffer(raw, "<f4", elements).copy() if kind == 0 else _expand(raw, elements)
 
@@ -138,9 +136,7 @@ def _expand(raw: bytes, elements: int) -> NDArray[np.float32]:
     return weights.reshape(-1)[:elements]
 
 
-def load_backbone(
-    name: str, codebook: Codebook, *, max_tokens: int
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load_backbone(name: str, codebook: Codebook, *, max_tokens: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Build a classifier with a new head over a pre-trained encoder.
 
     Args:
@@ -158,7 +154,7 @@ def load_backbone(
     """
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-    settings = {
+    settings: dict[str, Any] = {
         "num_labels": len(codebook.names),
         "id2label": dict(enumerate(codebook.names)),
         "label2id": {label: i for i, label in enumerate(codebook.names)},
@@ -191,7 +187,7 @@ def _e5_path() -> Path:
         return path
 
 
-def _e5_classifier(source: E5File, settings: dict[str, object]) -> PreTrainedModel:
+def _e5_classifier(source: E5File, settings: dict[str, Any]) -> PreTrainedModel:
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 

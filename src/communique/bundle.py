@@ -81,17 +81,6 @@ class TrainingData(_Model):
         return Fingerprint(frozenset(self.document_hashes), frozenset(self.text_hashes))
 
 
-class Proof(_Model):
-    """An exported model held against its checkpoint on rows that tuned nothing; one row a group and label."""
-
-    n: int
-    documents: int
-    data: str
-    macro_f1_checkpoint: float
-    macro_f1_export: float
-    rows: tuple[ProofRow, ...]
-
-
 class ProofRow(_Model):
     """Decisions of export and checkpoint compared for a label within a group of statements.
 
@@ -106,6 +95,44 @@ class ProofRow(_Model):
     f1_export: float | None
     agreement: float | None
     mean_difference: float
+
+    @property
+    def change(self) -> float | None:
+        """How much F1 against gold changed."""
+        return None if self.f1_checkpoint is None or self.f1_export is None else self.f1_export - self.f1_checkpoint
+
+
+class Proof(_Model):
+    """An exported model held against its checkpoint on rows that tuned nothing; one row a group and label."""
+
+    n: int
+    documents: int
+    data: str
+    macro_f1_checkpoint: float
+    macro_f1_export: float
+    rows: tuple[ProofRow, ...]
+
+    def to_markdown(self) -> str:
+        """Write the proof as a Markdown table."""
+
+        def text(value: float | None) -> str:
+            return "–" if value is None else f"{value:.3f}"
+
+        lines = (
+            f"| {r.group} | {r.label} | {r.n} | {r.gold} | {text(r.f1_checkpoint)} | {text(r.f1_export)} | "
+            f"{'–' if r.change is None else f'{r.change:+.3f}'} | {text(r.agreement)} | {r.mean_difference:.4f} |"
+            for r in self.rows
+        )
+        return "\n".join(
+            [
+                f"Export against checkpoint (fp32) on {self.n} sentences of {self.documents} documents ({self.data}): macro-F1 "
+                f"{self.macro_f1_export:.3f} against {self.macro_f1_checkpoint:.3f}.",
+                "",
+                "| group | label | n | gold | F1 fp32 | F1 export | change | agreement (F1) | mean difference of probability |",
+                "|---|---|---|---|---|---|---|---|---|",
+                *lines,
+            ]
+        )
 
 
 class ModelInfo(_Model):
@@ -125,7 +152,8 @@ class ModelInfo(_Model):
     thresholds: tuple[float, ...] | None = Field(description="one a label; None where exactly one label is chosen")
     temperature: float = Field(gt=0, description="divides the logits; 1 in a checkpoint, whose weights contain it")
     max_tokens: int
-    recipe: dict[str, Any]
+    recipe: dict[str, Any] = Field(description="settings; in a checkpoint with whole paths, for the export")
+    texts: str | None = Field(None, description="in a checkpoint: where the texts of reference labels were")
     training: TrainingData
     training_seconds: float
     precision: str
@@ -153,17 +181,23 @@ def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle"] | None =
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BundleError(f"{path}: {error.strerror}; give the folder of a model, such as models/communique-small") from error
+        raise BundleError(
+            f"{path}: {error.strerror}; give the folder of a model, such as models/communique-small"
+        ) from error
     except ValueError as error:
         raise BundleError(f"{path}: not JSON ({error}); copy the model's folder again") from error
     if isinstance(content, dict) and isinstance(content.get("format"), int) and content["format"] > FORMAT:
-        raise BundleError(f"{path}: format {content['format']}; this version reads up to {FORMAT}: pip install -U communique")
+        raise BundleError(
+            f"{path}: format {content['format']}; this version reads up to {FORMAT}: pip install -U communique"
+        )
     try:
         info = ModelInfo.model_validate(content)
     except ValidationError as error:
         raise BundleError(f"{path}: {describe(error, ModelInfo)}; copy the model's folder again") from error
     if kind is not None and info.kind != kind:
-        remedy = "communique export makes a bundle of a checkpoint" if kind == "bundle" else "give the checkpoint's folder"
+        remedy = (
+            "communique export makes a bundle of a checkpoint" if kind == "bundle" else "give the checkpoint's folder"
+        )
         raise BundleError(f"{folder}: a {info.kind}, where a {kind} is needed; {remedy}")
     return info
 
@@ -243,7 +277,9 @@ def finish(folder: Path, info: ModelInfo, codebook: Codebook, validation: Mappin
     (folder / VALIDATION).write_text(json.dumps({k: list(v) for k, v in validation.items()}, indent=1) + "\n")
     names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name not in (INFO, CARD))
     info = info.model_copy(update={"files": {name: file_sha256(folder / name) for name in names}})
-    (folder / INFO).write_text(json.dumps(info.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / INFO).write_text(
+        json.dumps(info.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     (folder / CARD).write_text(render(info), encoding="utf-8")
     return info
 

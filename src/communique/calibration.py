@@ -22,7 +22,8 @@ def probabilities(logits: FloatArray, *, multiple: bool, temperature: float = 1.
     if multiple:
         return (0.5 * (1 + np.tanh(scaled / 2))).astype(np.float32)
     exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return (exponentials / exponentials.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares: NDArray[np.float32] = (exponentials / exponentials.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
 
 
 def decide(probability: FloatArray, thresholds: FloatArray | None) -> BoolArray:

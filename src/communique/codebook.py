@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -75,7 +74,7 @@ class Codebook(_Frozen):
         """Whether a statement can carry several labels, or none."""
         return self.selection == "multiple"
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """Hash of the content: another layout of the same YAML has the same hash, another word has not."""
         canonical = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, sort_keys=True)
@@ -113,7 +112,7 @@ class Codebook(_Frozen):
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise CodebookError(f"{path}: {error.strerror}; a codebook is a YAML file such as data/codebook.yaml") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date such as 2025-02-30
             raise CodebookError(f"{path}: not YAML in UTF-8: {' '.join(str(error).split())}") from error
         try:
             return cls.model_validate(content)

@@ -311,8 +311,10 @@ class CorpusReader:
         if (given := get("index")) is not None:
             try:
                 index = int(float(given))
+                if index != float(given):
+                    raise ValueError
             except (ValueError, OverflowError):
-                raise ValueError(f"column {fields['index']!r}: {given!r} is not a whole number") from None
+                raise ValueError(f"column {fields['index']!r}: {given!r}; allowed: whole numbers; correct it") from None
         positions[document] = index + 1
         return Statement(
             id=get("id") or f"{path.stem}:{number}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,9 +22,30 @@ SAMPLE = 4000
 #: Below this probability a language is called undetermined rather than guessed.
 MIN_PROBABILITY = 0.5
 
-_FRONT_MATTER = re.compile(r"\A---\r?\n.*?\r?\n---\r?\n", re.DOTALL)
+#: It begins with a key: a document that begins with a horizontal rule must not lose its text up to the next one.
+_FRONT_MATTER = re.compile(r"\A---\r?\n(?=[\w.-]+\s*:).*?\r?\n---(?:\r?\n|\Z)", re.DOTALL)
 _BLANK_LINES = re.compile(r"\n[^\S\n]*\n")
+_LIST_ITEM = re.compile(r"(?:[-*+•·▪‣◦–—]|\(?(?:\d{1,3}|[a-z])[.)])\s")
+#: A line break between two Chinese or Japanese characters stands for nothing, elsewhere for a space.
+_CJK_BREAK = re.compile(r"(?<=[{0}])\n(?=[{0}])".format(r"\u3000-\u30ff\u3400-\u9fff\uff00-\uffef"))
+_HTML_BREAK = re.compile(r"<br\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?…:;。！？；：؟۔।]['\"”’»)\]」』]*$")
+
+#: Titles, initials and other abbreviations at which `sentencex` 1.0 cuts a sentence in two, by language.
+_ABBREVIATIONS = {
+    language: re.compile(rf"(?:^|[\s(«\"“„'’‘-])(?:{abbreviations})\.\s*$")
+    for language, abbreviations in {
+        "ar": r"د|أ\.د",
+        "de": r"Abg",
+        "en": r"Amb",
+        "es": r"Cnel|Pdte|Dña|Mons",
+        "fr": r"[A-ZÉ]|Dr|Mme|Mlle|Me|Pr|Mgr|Gén|St",
+        "hi": r"डॉ|श्री|श्रीमती|प्रो|पं",
+        "ru": r"млн|млрд|им|т\.\s?е|д-р|ген",
+        "sv": r"t\.ex|milj|kl",
+        "uk": r"[А-ЯІЇЄҐ]|ген",
+    }.items()
+}
 
 
 @dataclass(frozen=True)
@@ -65,36 +86,44 @@ def read_document(path: str | Path, *, language: str | None = None, name: str | 
     return Document(name, language, statements(sentences, document=name, language=language), tuple(notes))
 
 
-def statements(sentences: list[str], *, document: str, language: str, first: int = 0) -> tuple[Statement, ...]:
-    """Make statements of the consecutive sentences of a document."""
+def statements(
+    sentences: Sequence[str], *, document: str, language: str, prefix: str | None = None
+) -> tuple[Statement, ...]:
+    """Make statements of the consecutive sentences of a document; ids are `<prefix or document>:<index>`."""
     return tuple(
         Statement(
-            id=f"{document}:{i}",
+            id=f"{prefix or document}:{i}",
             text=sentence,
             document=document,
             index=i,
             language=language,
-            previous=sentences[i - first - 1] if i > first else None,
+            previous=sentences[i - 1] if i else None,
         )
-        for i, sentence in enumerate(sentences, first)
+        for i, sentence in enumerate(sentences)
     )
 
 
 def text_blocks(text: str) -> list[str]:
     """Cut plain text into blocks that no sentence crosses: its lines, or its paragraphs where lines are wrapped."""
-    blocks = []
+    blocks: list[str] = []
     for paragraph in _BLANK_LINES.split(text.replace("\r\n", "\n").replace("\r", "\n")):
         lines = [line.strip() for line in paragraph.split("\n") if line.strip()]
-        blocks += [" ".join(lines)] if _is_wrapped(lines) else lines
+        blocks += [_unwrap("\n".join(lines))] if _is_wrapped(lines) else lines
     return blocks
 
 
 def _is_wrapped(lines: list[str]) -> bool:
     """Tell whether line ends are accidents of a column width: even lengths, most of them amid a sentence."""
     full = lines[:-1]
+    if lines and _LIST_ITEM.match(lines[0]) and sum(bool(_LIST_ITEM.match(line)) for line in lines) > 1:
+        return False
     if len(full) < 2 or not all(40 <= len(line) <= 100 for line in full):
         return False
     return sum(bool(_SENTENCE_END.search(line)) for line in full) <= len(full) / 2
+
+
+def _unwrap(text: str) -> str:
+    return " ".join(_CJK_BREAK.sub("", text).split())
 
 
 def markdown_blocks(text: str) -> list[str]:
@@ -103,7 +132,7 @@ def markdown_blocks(text: str) -> list[str]:
 
     parser = MarkdownIt("commonmark").enable("table")
     blocks = (_inline_text(token) for token in parser.parse(_FRONT_MATTER.sub("", text)) if token.type == "inline")
-    return [block for block in (" ".join(b.split()) for b in blocks) if block]
+    return [block for block in map(_unwrap, blocks) if block]
 
 
 def _inline_text(token: Any) -> str:
@@ -111,7 +140,9 @@ def _inline_text(token: Any) -> str:
     for child in token.children or ():
         if child.type in ("text", "code_inline"):
             pieces.append(child.content)
-        elif child.type in ("softbreak", "hardbreak"):
+        elif child.type == "softbreak":
+            pieces.append("\n")
+        elif child.type == "hardbreak" or (child.type == "html_inline" and _HTML_BREAK.match(child.content)):
             pieces.append(" ")
         elif child.type == "image":
             pieces.append(_inline_text(child))
@@ -126,7 +157,14 @@ def split_sentences(text: str, language: str) -> list[str]:
     import sentencex
 
     code = "en" if language == UNDETERMINED else language.split("-")[0]
-    return [stripped for piece in sentencex.segment(code, text) if (stripped := piece.strip())]
+    abbreviation = _ABBREVIATIONS.get(code)
+    pieces: list[str] = []
+    for piece in sentencex.segment(code, text):
+        if pieces and abbreviation and abbreviation.search(pieces[-1]):
+            pieces[-1] += piece
+        else:
+            pieces.append(piece)
+    return [stripped for piece in pieces if (stripped := piece.strip())]
 
 
 @cache
@@ -147,9 +185,3 @@ def identify_language(text: str) -> str:
         return UNDETERMINED
     language, probability = _identifier().classify(sample)
     return str(language) if probability >= MIN_PROBABILITY else UNDETERMINED
-
-
-def iterate_statements(documents: list[Document]) -> Iterator[Statement]:
-    """Go through the sentences of documents in order."""
-    for document in documents:
-        yield from document.statements

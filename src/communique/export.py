@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from .bundle import ModelInfo, Proof, ProofRow
 from .calibration import decide, fit_temperature, fit_thresholds, probabilities
 from .codebook import Codebook
 from .errors import BundleError, ExportError
-from .metrics import BoolArray, indicator, macro_f1, outcome_counts, precision_recall_f1
+from .metrics import indicator, macro_f1, outcome_counts, precision_recall_f1
 from .predictor import Predictor
 from .recipe import Recipe
 from .report import Report
@@ -65,30 +65,224 @@ def quantize(model: Any, samples: Sequence[dict[str, NDArray[np.int64]]], *, fou
     converted = ov.convert_model(
         _Logits(model),
         example_input=example,
-        input=[("input_ids", ov.PartialShape([-1, -1]), ov.Type.i64), ("attention_mask", ov.PartialShape([-1, -1]), ov.Type.i64)],
+        input=[
+            ("input_ids", ov.PartialShape([-1, -1]), ov.Type.i64),
+            ("attention_mask", ov.PartialShape([-1, -1]), ov.Type.i64),
+        ],
     )
     converted.outputs[0].set_names({"logits"})
+    table = _embedding_lookup(converted, model.config.vocab_size)
     quantized = nncf.quantize(
         converted,
         nncf.Dataset(samples),
         model_type=nncf.ModelType.TRANSFORMER,
         subset_size=len(samples),
+        ignored_scope=nncf.IgnoredScope(names=[table]) if four_bit_embeddings else None,
         # 8-bit products of CPUs without VNNI overflow 16 bits; one bit less on weights makes them, and so the numbers,
         # the same on all CPUs.
         advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE),
     )
     if not four_bit_embeddings:
         return quantized
-    vocabulary = model.config.vocab_size
-    others = [
-        op.get_friendly_name()
-        for op in quantized.get_ops()
-        if not (op.get_type_name() == "Gather" and list(op.input_value(0).get_partial_shape())[0] == vocabulary)
-    ]
+    # Constants are not named: to ignore a table of weights is to ignore the operation that reads it.
+    others = [op.get_friendly_name() for op in quantized.get_ops() if op.get_type_name() != "Constant"]
+    others.remove(table)
     return nncf.compress_weights(
         quantized,
         mode=nncf.CompressWeightsMode.INT4_SYM,
         group_size=BLOCK,
         all_layers=True,
-        ignored_scope=nncf.IgnoredScope(names=others),
+        # Not all operations are nodes of NNCF's graph, which would otherwise complain of names that it does not know.
+        ignored_scope=nncf.IgnoredScope(names=others, validate=False),
     )
+
+
+def _embedding_lookup(model: Any, vocabulary: int) -> str:
+    """Find the operation that looks up word embeddings: the Gather from a table of as many rows as the vocabulary."""
+    for op in model.get_ops():
+        if op.get_type_name() == "Gather" and op.input_value(0).get_partial_shape()[0] == vocabulary:
+            return str(op.get_friendly_name())
+    raise ExportError(
+        f"no lookup of {vocabulary} word embeddings in the converted model; its architecture is not known"
+    )
+
+
+def export(
+    checkpoint: str | Path,
+    out: str | Path,
+    *,
+    recipe: str | Path | None = None,
+    texts: str | Path | None = None,
+    overwrite: bool = False,
+) -> Proof:
+    """Export a checkpoint to a bundle, tune it on its own outputs, and hold it against the checkpoint.
+
+    Args:
+        checkpoint: What `train` left.
+        out: The bundle's folder.
+        recipe: The recipe that trained it; the one that the checkpoint remembers where None.
+        texts: Texts of reference labels; where the checkpoint remembers them where None.
+        overwrite: Replace a bundle that is there.
+
+    Returns:
+        The proof.
+
+    Raises:
+        ExportError: Macro-F1 on the proof falls by more than 0.5 points, a label's decisions agree with F1 below 0.95, or
+            the bundle is too large; nothing is written.
+        CommuniqueError: The checkpoint or its data are at fault.
+    """
+    checkpoint = Path(checkpoint)
+    info = bundle.read_info(checkpoint, "checkpoint")
+    bundle.verify(checkpoint, info)
+    codebook = bundle.read_codebook(checkpoint, info)
+    settings = Recipe.load(recipe) if recipe else Recipe.model_validate(info.recipe)
+    remembered = Path(info.texts) if info.texts else None
+    data = TrainingSets.read(settings, codebook, Path(texts) if texts else remembered)
+    held_out = json.loads((checkpoint / bundle.VALIDATION).read_text(encoding="utf-8"))
+    if data.ids != held_out:
+        raise BundleError(
+            f"{checkpoint / bundle.VALIDATION}: the recipe's corpora give other held-out rows than at training; restore the "
+            "corpora (and --texts) with which the checkpoint was trained, or train anew"
+        )
+    model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint, model_max_length=info.max_tokens)
+    exported = quantize(
+        model, _samples(data.train.statements, tokenizer, settings.seed), four_bit_embeddings=settings.freeze_embeddings
+    )
+    with bundle.new_folder(out, replace=overwrite) as folder:
+        import_quietly("openvino").save_model(exported, folder / bundle.IR, compress_to_fp16=False)
+        tokenizer.backend_tokenizer.save(str(folder / bundle.TOKENIZER), pretty=False)
+        info = info.model_copy(
+            update={"kind": "bundle", "recipe": settings.portable().model_dump(mode="json"), "texts": None}
+        )
+        bundle.finish(folder, info, codebook, held_out)
+        info = _tuned(info, Predictor(folder), data.tuning.statements, codebook)
+        bundle.finish(folder, info, codebook, held_out)
+        predictor = Predictor(folder)
+        proof = prove(
+            data.proof.statements,
+            checkpoint_logits(model, tokenizer, [s.text for s in data.proof]),
+            None if info.thresholds is None else np.array(bundle.read_info(checkpoint).thresholds),
+            predictor,
+            data="documents held out of training, rows that tuned nothing",
+        )
+        _require(proof)
+        tuned = Report.compare(
+            data.tuning.statements,
+            predictor.predict(data.tuning.statements).decisions,
+            codebook,
+            data="validation rows, which tuned temperature and thresholds",
+            seed=settings.seed,
+        )
+        info = info.model_copy(
+            update={
+                "proof": proof,
+                "scores": (bundle.headline(tuned, command=f"communique export {checkpoint.name}"),),
+                "versions": info.versions | bundle.versions("openvino", "nncf", "tokenizers"),
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+        )
+        bundle.finish(folder, info, codebook, held_out)
+        _require_small(folder)
+    return proof
+
+
+def _samples(statements: Sequence[Statement], tokenizer: Any, seed: int) -> list[dict[str, NDArray[np.int64]]]:
+    drawn = random.Random(seed).sample(list(statements), min(CALIBRATION, len(statements)))
+    encoded = (tokenizer(s.text, truncation=True, return_tensors="np") for s in drawn)
+    return [{name: e[name].astype(np.int64) for name in ("input_ids", "attention_mask")} for e in encoded]
+
+
+def _tuned(info: ModelInfo, predictor: Predictor, tuning: Sequence[Statement], codebook: Codebook) -> ModelInfo:
+    """Tune temperature and thresholds on the exported model's own outputs."""
+    logits, gold = predictor.predict_logits([s.text for s in tuning]), indicator(tuning, codebook)
+    temperature = fit_temperature(logits, gold, multiple=codebook.multiple)
+    thresholds = None
+    if codebook.multiple:
+        probability = probabilities(logits, multiple=True, temperature=temperature)
+        thresholds = tuple(fit_thresholds(probability, gold).tolist())
+    return info.model_copy(update={"temperature": temperature, "thresholds": thresholds})
+
+
+def prove(
+    statements: Sequence[Statement],
+    checkpoint_logits: NDArray[np.float32],
+    checkpoint_thresholds: NDArray[np.float64] | None,
+    predictor: Predictor,
+    *,
+    data: str,
+) -> Proof:
+    """Hold a bundle against its checkpoint, each with its own thresholds, overall and by language.
+
+    Args:
+        statements: n labelled statements that trained and tuned nothing.
+        checkpoint_logits: (n, k), in fp32.
+        checkpoint_thresholds: (k,); None where exactly one label is chosen.
+        predictor: The bundle.
+        data: What the statements are, in a few words.
+    """
+    codebook = predictor.codebook
+    gold = indicator(statements, codebook)
+    before = probabilities(checkpoint_logits, multiple=codebook.multiple)
+    decided_before = decide(before, checkpoint_thresholds)
+    after = predictor.predict(statements)
+    languages = np.array([s.language for s in statements])
+    groups = {"all": np.ones(len(statements), np.bool_)} | {name: languages == name for name in sorted(set(languages))}
+    rows = []
+    for group, members in groups.items():
+        f1_before = precision_recall_f1(outcome_counts(gold[members], decided_before[members]))[:, 2]
+        f1_after = precision_recall_f1(outcome_counts(gold[members], after.decisions[members]))[:, 2]
+        agreement = precision_recall_f1(outcome_counts(decided_before[members], after.decisions[members]))[:, 2]
+        difference = np.abs(before[members] - after.probabilities[members]).mean(axis=0)
+        for i, name in enumerate(codebook.names):
+            rows.append(
+                ProofRow(
+                    group=group,
+                    label=name,
+                    n=int(members.sum()),
+                    gold=int(gold[members, i].sum()),
+                    f1_checkpoint=_number(f1_before[i]),
+                    f1_export=_number(f1_after[i]),
+                    agreement=_number(agreement[i]),
+                    mean_difference=round(float(difference[i]), 4),
+                )
+            )
+    return Proof(
+        n=len(statements),
+        documents=len({(s.source, s.document) for s in statements}),
+        data=data,
+        macro_f1_checkpoint=round(float(macro_f1(outcome_counts(gold, decided_before))), 4),
+        macro_f1_export=round(float(macro_f1(outcome_counts(gold, after.decisions))), 4),
+        rows=tuple(rows),
+    )
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 4)
+
+
+def _require(proof: Proof) -> None:
+    table = "\n" + proof.to_markdown()
+    if proof.macro_f1_export < proof.macro_f1_checkpoint - MAX_LOSS:
+        raise ExportError(
+            f"the export loses {100 * (proof.macro_f1_checkpoint - proof.macro_f1_export):.1f} points of macro-F1 on "
+            f"{proof.n} rows; {100 * MAX_LOSS} are allowed; nothing was written{table}"
+        )
+    for row in proof.rows:
+        if row.group == "all" and row.agreement is not None and row.agreement < MIN_AGREEMENT:
+            raise ExportError(
+                f"decisions for {row.label} agree with the checkpoint's with F1 {row.agreement:.3f} on {proof.n} rows; "
+                f"{MIN_AGREEMENT} is needed; nothing was written{table}"
+            )
+
+
+def _require_small(folder: Path) -> None:
+    sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+    largest = max(sizes, key=lambda name: sizes[name])
+    if sizes[largest] > bundle.MAX_FILE_BYTES or sum(sizes.values()) > bundle.MAX_BUNDLE_BYTES:
+        print(
+            f"note: the bundle has {sum(sizes.values()) / 1e6:.0f} MB (largest: {largest}, {sizes[largest] / 1e6:.0f} MB); hosts "
+            "of git repositories take files of up to 100 MB",
+            file=sys.stderr,
+        )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -40,6 +40,7 @@ class Input:
     empty: int = 0
 
     def add(self, statements: Sequence[Statement], own: Row) -> None:
+        """Append consecutive statements that share the input's own columns."""
         self.statements += statements
         self.own += [own] * len(statements)
 
@@ -67,10 +68,12 @@ def read_input(
         if given.is_dir():
             inside = documents.document_paths(given)
             if not inside:
-                raise DataError(f"{given}: no documents ({', '.join(documents.SUFFIXES)}) in this folder; name a table itself")
+                raise DataError(
+                    f"{given}: no documents ({', '.join(documents.SUFFIXES)}) in this folder; name a table itself"
+                )
             for path in inside:
                 name = path.relative_to(given).with_suffix("").as_posix()
-                _collect(found, lambda p=path, n=name: _add_document(found, p, language, n))
+                _collect(found, partial(_add_document, found, path, language, name))
         elif given.suffix.lower() in documents.SUFFIXES:
             _add_document(found, given, language, given.stem)
         elif given.suffix.lower() in tables.SUFFIXES:
@@ -83,7 +86,7 @@ def read_input(
     return found
 
 
-def _collect(found: Input, read: Any) -> None:
+def _collect(found: Input, read: Callable[[], None]) -> None:
     """Keep the reason of an unreadable file of a folder and go on."""
     try:
         read()
@@ -114,38 +117,28 @@ def _add_table(found: Input, path: Path, text_column: str | None, language: str 
             f"{path}: no column {text_column or ' or '.join(COLUMNS['text'])!r} of texts; columns: {', '.join(table.columns)}; "
             "name the one that holds the text with --text-column"
         )
-    names = {name: column(name) for name in ("id", "document", "index", "language")}
-    renamed = _renamed(table.columns)
+    names = {name: column(name) for name in ("id", "document", "language")}
+    # What the output repeats under the same name need not stand twice; all else of that name is kept under another.
+    repeated = {name for name in names if names[name] == name and not (name == "language" and language)}
+    repeated -= {"id"} if split else set()
+    renamed = {c: f"input_{c}" for c in table.columns if c in OUTPUT and c not in repeated and c != text_name}
     for old, new in renamed.items():
         found.notes.append(f"{path}: column {old!r} is kept as {new!r}, because the output has a column of that name")
-    used = {text_name, *(name for name in names.values() if name)}
     for number, row in table.rows:
         value = row.get(text_name)
         text = "" if value is None else str(value).strip()
         found.empty += not text
-        given_id, given_document, given_language = (_cell(row, names[n]) for n in ("id", "document", "language"))
-        identity = given_id or f"{path.stem}:{number}"
-        spoken = language or given_language or documents.identify_language(text)
-        document = given_document or identity
-        # What the output repeats under its own name need not stand twice.
-        own = {renamed.get(k, k): v for k, v in row.items() if not (k in used and _repeats(k, names, text_name))}
+        given = {name: _cell(row, names[name]) for name in names}
+        identity = given["id"] or f"{path.stem}:{number}"
+        document = given["document"] or identity
+        spoken = language or given["language"] or documents.identify_language(text)
+        # The text itself is the output's; a long one is not repeated beside each of its sentences.
+        own = {renamed.get(k, k): v for k, v in row.items() if k not in repeated and k != text_name}
         if split and text:
             sentences = [s for block in documents.text_blocks(text) for s in documents.split_sentences(block, spoken)]
-            found.add(documents.statements(sentences, document=identity, language=spoken), own)
+            found.add(documents.statements(sentences, prefix=identity, document=document, language=spoken), own)
         else:
-            index = _cell(row, names["index"]) or "0"
-            position = int(index) if index.isdecimal() else 0
-            found.add([Statement(id=identity, text=text, document=document, index=position, language=spoken)], own)
-
-
-def _repeats(column: str, names: Mapping[str, str | None], text_name: str) -> bool:
-    """Tell whether an input column appears in the output under the same name with the same values."""
-    return column in ("id", "document", "language") and names.get(column) == column or column == text_name == "text"
-
-
-def _renamed(columns: Sequence[str]) -> dict[str, str]:
-    kept = {"id", "document", "language", "text"}
-    return {column: f"input_{column}" for column in columns if column in OUTPUT and column not in kept}
+            found.add([Statement(id=identity, text=text, document=document, language=spoken)], own)
 
 
 def _cell(row: Row, column: str | None) -> str | None:
@@ -154,7 +147,7 @@ def _cell(row: Row, column: str | None) -> str | None:
 
 
 def rows(found: Input, predictions: Predictions) -> Iterator[Row]:
-    """Join statements with their predictions, in the input's order."""
+    """Join statements with their predictions, in the input's order; an empty text has no labels and no probabilities."""
     for statement, own, labels, probability, truncated in zip(
         found.statements,
         found.own,
@@ -163,20 +156,23 @@ def rows(found: Input, predictions: Predictions) -> Iterator[Row]:
         predictions.truncated.tolist(),
         strict=True,
     ):
+        read = bool(statement.text)
         yield {
             "id": statement.id,
             "document": statement.document,
             "index": statement.index,
             "language": statement.language,
             "text": statement.text,
-            "labels": labels,
-            "probabilities": dict(zip(predictions.names, (round(p, 6) for p in probability), strict=True)),
+            "labels": labels if read else [],
+            "probabilities": {
+                name: round(p, 6) if read else None for name, p in zip(predictions.names, probability, strict=True)
+            },
             "truncated": truncated,
             **own,
         }
 
 
-def write(path: str | Path, output: Sequence[Row], names: Sequence[str]) -> None:
+def write(path: str | Path, output: Sequence[Row]) -> None:
     """Write labelled rows as JSON Lines, CSV or Parquet, by the ending of the path.
 
     In CSV labels are joined as ``a|b`` and each probability has a column `probability_<label>`.

@@ -33,7 +33,12 @@ def outcome_counts(gold: BoolArray, guess: BoolArray) -> NDArray[np.int64]:
     Returns:
         (k, 3).
     """
-    return np.stack([gold & guess, ~gold & guess, gold & ~guess], axis=-1).sum(axis=0)
+    counts: NDArray[np.int64] = _outcomes(gold, guess).sum(axis=0)
+    return counts
+
+
+def _outcomes(gold: BoolArray, guess: BoolArray) -> NDArray[np.int64]:
+    return np.stack([gold & guess, ~gold & guess, gold & ~guess], axis=-1).astype(np.int64)
 
 
 def precision_recall_f1(counts: NDArray[np.number]) -> Array:
@@ -74,12 +79,13 @@ def resampled_counts(
     """
     numbers: dict[Hashable, int] = {}
     of_row = np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters], np.int64)
-    outcomes = np.stack([gold & guess, ~gold & guess, gold & ~guess], axis=-1).astype(np.int64)
+    outcomes = _outcomes(gold, guess)
     by_cluster = np.zeros((len(numbers), *outcomes.shape[1:]), np.int64)
     np.add.at(by_cluster, of_row, outcomes)
     generator = np.random.default_rng(seed)
     weights = generator.multinomial(len(numbers), np.full(len(numbers), 1 / len(numbers)), size=resamples)
-    return np.einsum("rc,cko->rko", weights, by_cluster)
+    drawn: NDArray[np.int64] = np.einsum("rc,cko->rko", weights, by_cluster)
+    return drawn
 
 
 def interval(values: Array, level: float = 0.95) -> tuple[float, float]:

@@ -71,7 +71,7 @@ class Recipe(BaseModel):
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise RecipeError(f"{path}: {error.strerror}; a recipe is a YAML file such as train/recipes/communique-small.yaml") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date such as 2025-02-30
             raise RecipeError(f"{path}: not YAML in UTF-8: {' '.join(str(error).split())}") from error
         try:
             recipe = cls.model_validate(content)

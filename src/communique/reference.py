@@ -44,7 +44,12 @@ class Join:
 def is_reference(path: str | Path) -> bool:
     """Say whether a table has hashes in place of texts."""
     columns = read_table(path).columns
-    return HASH in columns and not any(alias in columns for alias in COLUMNS["text"])
+    return HASH in columns and _text_column(columns) is None
+
+
+def _text_column(columns: Iterable[str]) -> str | None:
+    lower = {column.lower(): column for column in columns}
+    return next((lower[alias] for alias in COLUMNS["text"] if alias in lower), None)
 
 
 def join(labels: str | Path, texts: str | Path, codebook: Codebook) -> Join:
@@ -66,9 +71,9 @@ def join(labels: str | Path, texts: str | Path, codebook: Codebook) -> Join:
     missing: Counter[str] = Counter()
     missing_ids = []
     for number, row in table.rows:
-        text = by_hash.get(row[HASH])
+        text = by_hash.get(str(row.get(HASH)))
         if text is None:
-            missing[str(row.get("source"))] += 1
+            missing[str(row.get("source") or "unknown")] += 1
             missing_ids.append(str(row.get("id", number)))
         else:
             found.append((number, {**row, "text": text}))
@@ -90,7 +95,7 @@ def _texts(path: Path) -> Iterable[str]:
             yield from read_text(file)[0].splitlines()
         elif file.suffix.lower() in SUFFIXES:
             table = read_table(file)
-            column = next((alias for alias in COLUMNS["text"] if alias in table.columns), None)
+            column = _text_column(table.columns)
             if column is not None:
                 yield from (row[column] for _, row in table.rows if isinstance(row.get(column), str))
 

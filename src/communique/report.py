@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -73,11 +73,8 @@ class Report:
     resamples: int
     groups: tuple[GroupScores, ...]
 
-    #: How groups are formed, in the order of the report.
-    KINDS = {
-        "language": lambda s: s.language,
-        "sampling": lambda s: s.sampling,
-    }
+    #: How groups are formed, in the order of the report: by these fields of `Statement`.
+    KINDS: ClassVar[tuple[str, ...]] = ("language", "sampling")
 
     @classmethod
     def compare(
@@ -102,10 +99,10 @@ class Report:
         """
         gold = indicator(statements, codebook)
         groups = [_group("all", "all", range(len(statements)), statements, gold, guess, codebook, seed, resamples)]
-        for kind, key in cls.KINDS.items():
+        for kind in cls.KINDS:
             groups += [
                 _group(kind, name, rows, statements, gold, guess, codebook, seed, resamples)
-                for name, rows in _members(statements, key)
+                for name, rows in _members(statements, kind)
             ]
         return cls(data, codebook.names, seed, resamples, tuple(groups))
 
@@ -139,10 +136,7 @@ class Report:
             "",
             "| label | gold | given | precision | recall | F1 |",
             "|---|---|---|---|---|---|",
-            *(
-                f"| {s.label} | {s.gold} | {s.guess} | {s.precision} | {s.recall} | {s.f1} |"
-                for s in overall.labels
-            ),
+            *(f"| {s.label} | {s.gold} | {s.guess} | {s.precision} | {s.recall} | {s.f1} |" for s in overall.labels),
             f"| **macro-F1** | | | | | **{overall.macro_f1}** |",
         ]
         for kind in self.KINDS:
@@ -165,12 +159,10 @@ def _markdown_row(group: GroupScores) -> str:
     return f"| {group.name} | {group.n} | {group.documents} | {group.macro_f1} | {cells} |"
 
 
-def _members(
-    statements: Sequence[Statement], key: Callable[[Statement], str | None]
-) -> list[tuple[str, Sequence[int]]]:
+def _members(statements: Sequence[Statement], kind: str) -> list[tuple[str, Sequence[int]]]:
     members: dict[str, list[int]] = {}
     for i, statement in enumerate(statements):
-        if (name := key(statement)) is not None:
+        if (name := getattr(statement, kind)) is not None:
             members.setdefault(name, []).append(i)
     return sorted(members.items())
 

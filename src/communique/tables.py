@@ -13,7 +13,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -64,7 +64,27 @@ def read_text(path: Path) -> tuple[str, list[str]]:
     guess = from_bytes(raw).best()
     if guess is None:
         raise DataError(f"{path}: neither UTF-8 nor any encoding of text that can be recognised; save it as UTF-8")
-    return str(guess), [f"{path}: not UTF-8; read as {guess.encoding}. Save it as UTF-8 if characters look wrong"]
+    encoding, text = _by_language(raw, guess.encoding, str(guess))
+    return text, [f"{path}: not UTF-8; read as {encoding}. Save it as UTF-8 if characters look wrong"]
+
+
+#: Code pages of Central and of Western Europe score alike in charset-normalizer; the text's language decides.
+_CODE_PAGES = {
+    "cp1250": ("bs", "cs", "hr", "hu", "pl", "sk", "sl"),
+    "cp1252": ("ca", "da", "de", "en", "es", "fi", "fr", "is", "it", "nl", "no", "pt", "sv"),
+}
+
+
+def _by_language(raw: bytes, encoding: str, text: str) -> tuple[str, str]:
+    from .documents import identify_language
+
+    if encoding in _CODE_PAGES:
+        language = identify_language(text)
+        for other, languages in _CODE_PAGES.items():
+            if other != encoding and language in languages:
+                with suppress(UnicodeDecodeError):
+                    return other, raw.decode(other)
+    return encoding, text
 
 
 def read_table(path: str | Path) -> Table:
@@ -118,9 +138,13 @@ def _read_delimited(table: Table) -> None:
             except StopIteration:
                 break
             except csv.Error as error:
-                table.problems.append(
-                    f"{table.path}, row {number} (line {reader.line_num}): {error}; close the quotation mark, or double it inside a quoted cell"
+                problem = (
+                    f"{table.path}, row {number} (line {reader.line_num}): {error}; "
+                    "close the quotation mark, or double it inside a quoted cell"
                 )
+                if not table.columns:
+                    raise DataError(problem) from error
+                table.problems.append(problem)
                 continue
             if not table.columns:
                 table.columns = _header(table.path, cells)
@@ -144,17 +168,28 @@ def _read_jsonl(table: Table) -> None:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
             table.problems.append(f"{table.path}, row {number}: not JSON ({error}); write one JSON object a line")
             continue
         if not isinstance(row, dict):
             table.problems.append(f"{table.path}, row {number}: a JSON {type(row).__name__}; write one JSON object a line")
             continue
-        row = {key.strip(): value for key, value in row.items()}
+        if len(stripped := {key.strip(): value for key, value in row.items()}) < len(row):
+            table.problems.append(f"{table.path}, row {number}: two keys differ in spaces alone; rename one of them")
+            continue
+        row = stripped
         columns.update(dict.fromkeys(row))
         table.rows.append((number, row))
     table.columns = list(columns)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Row:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        repeated = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        raise ValueError(f"two values are named {repeated!r}")
+    return row
 
 
 def _read_parquet(table: Table) -> None:
@@ -162,10 +197,11 @@ def _read_parquet(table: Table) -> None:
     import pyarrow.parquet as pq
 
     try:
+        # The header first: reading two columns of one name fails with a message about neither.
+        table.columns = _header(table.path, pq.read_schema(table.path).names)
         content = pq.read_table(table.path)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{table.path}: not a readable Parquet file ({str(error).splitlines()[0]})") from error
-    table.columns = _header(table.path, content.column_names)
     values = content.rename_columns(table.columns).to_pylist()
     table.rows = list(enumerate(values, 1))
 
@@ -176,7 +212,8 @@ def _read_xlsx(table: Table) -> None:
     try:
         book = CalamineWorkbook.from_path(str(table.path))
         name = book.sheet_names[0]
-        cells = book.get_sheet_by_name(name).to_python()
+        sheet = book.get_sheet_by_name(name)
+        cells = sheet.to_python()
     except (CalamineError, OSError, IndexError) as error:
         raise DataError(f"{table.path}: not a readable XLSX file ({error})") from error
     if len(book.sheet_names) > 1:
@@ -184,11 +221,18 @@ def _read_xlsx(table: Table) -> None:
     if not cells:
         raise DataError(f"{table.path}: empty; the first row must name the columns")
     table.columns = _header(table.path, cells[0])
+    # Empty rows above the header are not among the cells, but people count them.
+    first = sheet.start[0] + 2 if sheet.start else 2
     table.rows = [
-        (number, dict(zip(table.columns, row, strict=True)))
-        for number, row in enumerate(cells[1:], 2)
+        (number, dict(zip(table.columns, map(_whole, row), strict=True)))
+        for number, row in enumerate(cells[1:], first)
         if any(cell != "" for cell in row)
     ]
+
+
+def _whole(cell: Any) -> Any:
+    """Make 2019.0 the 2019 that people see: XLSX has no whole numbers, and ids must be those of the same table in CSV."""
+    return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
 
 
 @contextmanager
@@ -226,7 +270,8 @@ def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[s
     """Write UTF-8 with a BOM, without which spreadsheets take it for a legacy encoding; lists become ``a|b``."""
     with replacing(path) as handle:
         handle.write("\ufeff")
-        writer = csv.DictWriter(handle, columns, lineterminator="\n", restval="")
+        # RFC 4180; with "\n" alone, Python leaves a cell that contains "\r" unquoted, and it would start a row.
+        writer = csv.DictWriter(handle, columns, lineterminator="\r\n", restval="")
         writer.writeheader()
         for row in rows:
             writer.writerow({key: "|".join(map(str, v)) if isinstance(v, list) else v for key, v in row.items()})

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import datasets
 import numpy as np
@@ -24,7 +24,7 @@ from .backbone import load_backbone
 from .calibration import decide, fit_temperature, fit_thresholds, probabilities
 from .codebook import Codebook
 from .corpus import Corpus
-from .errors import RecipeError
+from .errors import BundleError, RecipeError
 from .hf_metric import LabelF1
 from .metrics import indicator
 from .recipe import Recipe
@@ -73,12 +73,14 @@ class _Trainer(transformers.Trainer):
         super().__init__(**arguments)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
-        lengths = [len(ids) for ids in self.train_dataset["input_ids"]]
+        lengths = [len(ids) for ids in cast(datasets.Dataset, self.train_dataset)["input_ids"]]
         return LengthGroupedSampler(lengths, self.args.train_batch_size, self.recipe.seed)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
-            self.optimizer = torch.optim.AdamW(parameter_groups(self.model, self.recipe))
+            self.optimizer = torch.optim.AdamW(
+                parameter_groups(cast(transformers.PreTrainedModel, self.model), self.recipe)
+            )
         return self.optimizer
 
 
@@ -145,9 +147,8 @@ class TransformerLabeler:
         recipe = self.recipe
         transformers.set_seed(recipe.seed)
         model, tokenizer = load_backbone(recipe.backbone, self.codebook, max_tokens=recipe.max_tokens)
-        for name, value in (("hidden_dropout_prob", recipe.dropout), ("attention_probs_dropout_prob", recipe.attention_dropout)):
-            if value is not None:
-                _set_dropout(model, name, value)
+        _set_dropout(model, "hidden_dropout_prob", recipe.dropout)
+        _set_dropout(model, "attention_probs_dropout_prob", recipe.attention_dropout)
         if recipe.freeze_embeddings:
             model.get_input_embeddings().weight.requires_grad_(False)
         self.model_, self.tokenizer_ = model, tokenizer
@@ -188,7 +189,8 @@ class TransformerLabeler:
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         self.seconds_ = time.monotonic() - start
         model.eval()
-        self.temperature_, self.thresholds_ = 1.0, np.full(len(self.codebook.names), 0.5) if self.codebook.multiple else None
+        self.temperature_ = 1.0
+        self.thresholds_ = np.full(len(self.codebook.names), 0.5) if self.codebook.multiple else None
         if validation:
             self._tune(validation)
         return self
@@ -206,9 +208,8 @@ class TransformerLabeler:
         self.temperature_ = fit_temperature(logits, gold, multiple=self.codebook.multiple)
         head = [m for m in self.model_.modules() if isinstance(m, torch.nn.Linear)][-1]
         with torch.no_grad():
-            head.weight /= self.temperature_
-            if head.bias is not None:
-                head.bias /= self.temperature_
+            for parameter in head.parameters():
+                parameter.div_(self.temperature_)
         if self.codebook.multiple:
             probability = probabilities(logits, multiple=True, temperature=self.temperature_)
             self.thresholds_ = fit_thresholds(probability, gold)
@@ -222,8 +223,9 @@ class TransformerLabeler:
     def _metrics(self, prediction: transformers.EvalPrediction) -> dict[str, float]:
         multiple = self.codebook.multiple
         half = np.full(len(self.codebook.names), 0.5) if multiple else None
-        guess = decide(probabilities(prediction.predictions, multiple=multiple), half)
-        gold = prediction.label_ids if multiple else np.eye(guess.shape[1])[prediction.label_ids]
+        guess = decide(probabilities(np.asarray(prediction.predictions), multiple=multiple), half)
+        given = np.asarray(prediction.label_ids)
+        gold = given if multiple else np.eye(guess.shape[1])[given]
         metric = LabelF1(keep_in_memory=True)
         return {"macro_f1": metric.compute(predictions=guess.astype(int), references=gold.astype(int))["macro_f1"]}
 
@@ -256,8 +258,10 @@ def resolve_precision(wanted: str) -> str:
     return "bf16" if capable and wanted != "fp32" else "fp32"
 
 
-def _set_dropout(model: transformers.PreTrainedModel, name: str, value: float) -> None:
+def _set_dropout(model: transformers.PreTrainedModel, name: str, value: float | None) -> None:
     """Set a dropout in the configuration and in the modules, which copied it when they were built."""
+    if value is None:
+        return
     if not hasattr(model.config, name):
         raise RecipeError(f"the backbone {model.config.model_type!r} has no {name}; leave the recipe's dropout out")
     setattr(model.config, name, value)
@@ -293,7 +297,9 @@ def _prepare_steps(steps: Path | None, recipe: Recipe, corpus: Corpus) -> Path |
     return last
 
 
-def train(recipe_path: str | Path, out: str | Path, *, texts: str | Path | None = None, overwrite: bool = False) -> Path:
+def train(
+    recipe_path: str | Path, out: str | Path, *, texts: str | Path | None = None, overwrite: bool = False
+) -> Path:
     """Train a recipe and leave a checkpoint.
 
     Args:
@@ -310,7 +316,7 @@ def train(recipe_path: str | Path, out: str | Path, *, texts: str | Path | None 
     """
     out = Path(out)
     if out.exists() and not overwrite:
-        raise bundle.BundleError(f"{out}: exists; give another folder, or --overwrite")
+        raise BundleError(f"{out}: exists; give another folder, or --overwrite")
     recipe = Recipe.load(recipe_path)
     codebook = Codebook.load(recipe.codebook)
     data = TrainingSets.read(recipe, codebook, Path(texts) if texts else None)
@@ -339,7 +345,8 @@ def train(recipe_path: str | Path, out: str | Path, *, texts: str | Path | None 
         thresholds=None if labeler.thresholds_ is None else tuple(labeler.thresholds_.tolist()),
         temperature=1.0,
         max_tokens=recipe.max_tokens,
-        recipe=recipe.portable().model_dump(mode="json"),
+        recipe=recipe.model_dump(mode="json"),
+        texts=None if texts is None else str(Path(texts).resolve()),
         training=data.describe(codebook),
         training_seconds=round(labeler.seconds_, 1),
         precision=labeler.precision_,
@@ -355,3 +362,21 @@ def train(recipe_path: str | Path, out: str | Path, *, texts: str | Path | None 
         bundle.finish(folder, info, codebook, data.ids)
     shutil.rmtree(steps, ignore_errors=True)
     return out
+
+
+class CheckpointLabeler:
+    """A checkpoint in fp32, for its evaluation; temperature is part of its weights.
+
+    Args:
+        folder: The checkpoint's folder.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.info = bundle.read_info(folder, "checkpoint")
+        self.model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder, model_max_length=self.info.max_tokens)
+
+    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+        """Give probabilities (n, k) in the codebook's order."""
+        logits = checkpoint_logits(self.model, self.tokenizer, [s.text for s in statements])
+        return probabilities(logits, multiple=self.info.multiple)

@@ -1,0 +1,45 @@
+# Everything happens in .venv. `make label` and `make test` are all the set-up there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Folder or file with the texts of data/reference, which are not part of the project; see data/README.md.
+TEXTS ?=
+
+.PHONY: label test check train bench tables clean
+
+label: $(VENV)/base
+	$(BIN)/communique label seeds/*.txt
+
+test: $(VENV)/full
+	$(BIN)/python -m pytest
+
+check: $(VENV)/full
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow"
+
+train: $(VENV)/full
+	BIN=$(BIN) sh train/communique-small.sh $(TEXTS)
+
+bench: $(VENV)/full
+	$(BIN)/python benchmarks/speed.py $(if $(TEXTS),--texts $(TEXTS))
+
+# Write the README's tables from benchmarks/results.
+tables: $(VENV)/full
+	$(BIN)/python benchmarks/tables.py --write
+
+clean:
+	rm -rf $(VENV) runs
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/base: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/full: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) -e ".[train,dev]"
+	touch $@ $(VENV)/base

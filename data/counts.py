@@ -1,0 +1,205 @@
+"""Count the labelled sentences of this folder: the tables of the datasheet.
+
+`python data/counts.py` prints them. With `--check` it exits with 1 where data/README.md holds other ones; with
+`--write` it writes them there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from communique.codebook import Codebook
+from communique.corpus import table_paths
+from communique.errors import CommuniqueError, DataError
+from communique.reference import HASH
+from communique.statements import text_sha256
+from communique.tables import read_table, replacing
+
+DATA = Path(__file__).resolve().parent
+README = DATA / "README.md"
+BEGIN, END = "<!-- counts -->", "<!-- /counts -->"
+
+#: The parts of the data by name. Nothing here belongs to two of them.
+PARTS = {"authored": "authored", "train": "reference/train.jsonl", "dev": "reference/dev.jsonl"}
+
+#: How rows were picked, in the order of the datasheet.
+SAMPLINGS = ("random", "enriched", "selected")
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A labelled sentence; `sha256` is the hash of its text."""
+
+    part: str
+    language: str
+    source: str
+    document: str
+    sampling: str
+    labels: tuple[str, ...]
+    sha256: str
+
+
+def read(codebook: Codebook) -> list[Sentence]:
+    """Read all labelled sentences.
+
+    Raises:
+        DataError: A row cannot be read, lacks a field or carries labels that the codebook does not have.
+    """
+    return [sentence for part, place in PARTS.items() for sentence in _read_part(part, DATA / place, codebook)]
+
+
+def _read_part(part: str, place: Path, codebook: Codebook) -> Iterator[Sentence]:
+    for path in table_paths(place):
+        table = read_table(path)
+        if table.problems:
+            raise DataError(*table.problems)
+        for number, row in table.rows:
+            try:
+                yield Sentence(
+                    part=part,
+                    language=str(row["language"]),
+                    source=str(row["source"]),
+                    document=str(row["document"]),
+                    sampling=str(row["sampling"]) if part != "authored" else "",
+                    labels=codebook.validate_labels(row["labels"]),
+                    sha256=str(row[HASH]) if part != "authored" else text_sha256(str(row["text"])),
+                )
+            except KeyError as error:
+                raise DataError(f"{path}, row {number}: no field {error}; add it") from error
+            except ValueError as error:
+                raise DataError(f"{path}, row {number}: {error}") from error
+
+
+def tables(sentences: Sequence[Sentence], codebook: Codebook) -> str:
+    """Render the tables of the datasheet as Markdown.
+
+    A document counts once in every row that holds a sentence of it: a UN document in five languages is one document of
+    the whole and one of each language.
+    """
+    names = codebook.names
+    reference = [s for s in sentences if s.sampling]
+    blocks = [
+        "All sentences. Those with two or three labels count under `several` and under each of their labels.",
+        _table(("part",), sentences, names, lambda s: (s.part,), total=True),
+        "By language.",
+        _table(("part", "language"), sentences, names, lambda s: (s.part, s.language)),
+        "Reference labels by source and language.",
+        _table(("part", "source", "language"), reference, names, lambda s: (s.part, s.source, s.language)),
+        "Reference labels by sampling, with the share of the sentences that carry the label.",
+        _table(("part", "sampling"), reference, names, lambda s: (s.part, s.sampling), shares=True),
+        "Reference sentences by language and sampling.",
+        _crosstab(reference),
+        _overlaps(sentences),
+    ]
+    return "\n\n".join(blocks)
+
+
+def _table(
+    heads: tuple[str, ...],
+    sentences: Sequence[Sentence],
+    names: Sequence[str],
+    key: Callable[[Sentence], tuple[str, ...]],
+    *,
+    shares: bool = False,
+    total: bool = False,
+) -> str:
+    """Count sentences, documents and labels of each group."""
+    rows = [(*group, *_counts(members, names, shares)) for group, members in _groups(sentences, key)]
+    if total:
+        rows.append(("all", *[""] * (len(heads) - 1), *_counts(sentences, names, shares)))
+    return _markdown((*heads, "sentences", "documents", *names, "none", "several"), rows, len(heads))
+
+
+def _counts(members: Sequence[Sentence], names: Sequence[str], shares: bool) -> list[str]:
+    counts = [sum(name in s.labels for s in members) for name in names]
+    counts += [sum(not s.labels for s in members), sum(len(s.labels) > 1 for s in members)]
+    documents = len({(s.source, s.document) for s in members})
+    cells = [f"{n:,} ({100 * n / len(members):.1f} %)" if shares else f"{n:,}" for n in counts]
+    return [f"{len(members):,}", f"{documents:,}", *cells]
+
+
+def _groups(
+    sentences: Sequence[Sentence], key: Callable[[Sentence], tuple[str, ...]]
+) -> list[tuple[tuple[str, ...], list[Sentence]]]:
+    """Group sentences: parts and samplings in their order, everything else by name."""
+    groups: dict[tuple[str, ...], list[Sentence]] = {}
+    for sentence in sentences:
+        groups.setdefault(key(sentence), []).append(sentence)
+    places = {name: i for i, name in enumerate((*PARTS, *SAMPLINGS))}
+    return sorted(groups.items(), key=lambda item: [(places.get(name, len(places)), name) for name in item[0]])
+
+
+def _crosstab(sentences: Sequence[Sentence]) -> str:
+    rows = []
+    for group, members in _groups(sentences, lambda s: (s.part, s.language)):
+        rows.append((*group, *(f"{sum(s.sampling == sampling for s in members):,}" for sampling in SAMPLINGS)))
+    return _markdown(("part", "language", *SAMPLINGS), rows, 2)
+
+
+def _overlaps(sentences: Sequence[Sentence]) -> str:
+    """Say what two parts share. A score is one on new text only where this is nothing."""
+    documents = {part: {(s.source, s.document) for s in sentences if s.part == part} for part in PARTS}
+    texts = {part: {s.sha256 for s in sentences if s.part == part} for part in PARTS}
+    lines = []
+    for first, second in (("train", "dev"), ("authored", "train"), ("authored", "dev")):
+        shared = len(documents[first] & documents[second]), len(texts[first] & texts[second])
+        lines.append(f"- `{first}` and `{second}` share {shared[0]:,} documents and {shared[1]:,} texts.")
+    return "\n".join(lines)
+
+
+def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]], words: int) -> str:
+    """Render a table; the first `words` columns hold words, the others numbers."""
+    rule = ["---"] * words + ["---:"] * (len(heads) - words)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (heads, rule, *rows))
+
+
+def replaced(readme: str, content: str) -> str:
+    """Put tables between the markers of the datasheet.
+
+    Raises:
+        DataError: The markers are not there, once each and in order.
+    """
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end or readme.count(BEGIN) != 1 or readme.count(END) != 1:
+        raise DataError(f"{README.name}: {BEGIN} and {END} must stand in it once each, in this order; put them back")
+    return f"{before}{BEGIN}\n\n{content}\n\n{END}{after}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        0, or 1 where the datasheet differs or the data are at fault.
+    """
+    parser = argparse.ArgumentParser(description="Count the labelled sentences of data/.")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--check", action="store_true", help="exit with 1 where data/README.md holds other counts")
+    action.add_argument("--write", action="store_true", help="write the counts into data/README.md")
+    chosen = parser.parse_args(arguments)
+    try:
+        codebook = Codebook.load(DATA / "codebook.yaml")
+        content = tables(read(codebook), codebook)
+        if not (chosen.check or chosen.write):
+            print(content)
+            return 0
+        old = README.read_text(encoding="utf-8")
+        new = replaced(old, content)
+    except (CommuniqueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if new != old and chosen.check:
+        print("data/README.md: the data have other counts; run python data/counts.py --write", file=sys.stderr)
+        return 1
+    if new != old:
+        with replacing(README) as handle:
+            handle.write(new)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

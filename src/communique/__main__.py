@@ -1,0 +1,5 @@
+"""`python -m communique` is the command line."""
+
+from .cli import app
+
+app()

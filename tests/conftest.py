@@ -1,0 +1,157 @@
+"""Tiny things made on the spot: a backbone of two layers, a corpus whose words decide its labels, a trained model."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import settings
+
+# Times on shared machines say nothing; no test asserts one.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
+ROOT = Path(__file__).parents[1]
+
+CODEBOOK = {
+    "name": "tiny",
+    "version": "1",
+    "selection": "multiple",
+    "labels": [
+        {"name": "criticism", "definition": "Somebody condemns."},
+        {"name": "policy_claim", "definition": "Something should be."},
+        {"name": "cooperation_pledge", "definition": "Somebody will help."},
+    ],
+}
+
+#: A word of each label, and words that mean nothing.
+CUES = {"criticism": "condemn", "policy_claim": "should", "cooperation_pledge": "pledge"}
+FILLERS = """the of river trade minister grain port today water treaty border fish a in""".split()  # noqa: SIM905
+
+
+def tiny_rows(documents: int = 60, per_document: int = 10, seed: int = 0) -> list[dict[str, object]]:
+    """Make labelled sentences: each cue word that occurs is a label."""
+    draw = random.Random(seed)
+    rows: list[dict[str, object]] = []
+    for document in range(documents):
+        for index in range(per_document):
+            labels = [label for label in CUES if draw.random() < 0.35]
+            words = draw.choices(FILLERS, k=draw.randint(3, 20)) + [CUES[label] for label in labels]
+            draw.shuffle(words)
+            rows.append(
+                {
+                    "id": f"d{document}.{index}",
+                    "document": f"d{document}",
+                    "index": index,
+                    "language": ("en", "fr")[document % 2],
+                    "text": " ".join(words) + f" {document * per_document + index}",
+                    "labels": labels,
+                    "sampling": "random" if index % 2 else "enriched",
+                }
+            )
+    return rows
+
+
+def write_rows(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("backbone")
+    words = ["<s>", "<pad>", "</s>", "<unk>", *CUES.values(), *FILLERS, *map(str, range(600))]
+    words += [f"unused{i}" for i in range(640 - len(words))]
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        cls_token="<s>",
+        sep_token="</s>",
+        model_input_names=["input_ids", "attention_mask"],
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=128,
+        max_position_embeddings=64,
+        pad_token_id=1,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Path:
+    """Lay out a folder with a codebook, a corpus and a recipe."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "codebook.yaml").write_text(yaml.safe_dump(CODEBOOK))
+    write_rows(folder / "corpus.jsonl", tiny_rows())
+    recipe = {
+        "name": "tiny",
+        "codebook": "codebook.yaml",
+        "corpora": [{"path": "corpus.jsonl"}],
+        "backbone": str(tiny_backbone),
+        "max_tokens": 32,
+        "freeze_embeddings": False,
+        "epochs": 12,
+        "batch_size": 16,
+        "learning_rate": 2e-3,
+        "head_learning_rate": 2e-3,
+        "precision": "fp32",
+        "checkpoint_steps": 10,
+        "validation_share": 0.3,
+    }
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tiny_project: Path) -> Path:
+    from communique.training import train
+
+    return train(tiny_project / "recipe.yaml", tiny_project / "checkpoint")
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_project: Path, tiny_checkpoint: Path) -> Path:
+    from communique.export import export
+
+    export(tiny_checkpoint, tiny_project / "bundle")
+    return tiny_project / "bundle"
+
+
+@pytest.fixture
+def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run Python code in a fresh process that knows nothing of pytest or CI, both of which switch telemetry off."""
+
+    def run(code: str, *, home: Path) -> subprocess.CompletedProcess[str]:
+        kept = {key: value for key, value in os.environ.items() if key not in ("CI", "TF_BUILD", "JENKINS_URL")}
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            env=kept | {"HOME": str(home), "COMMUNIQUE_MODEL": ""},
+            cwd=ROOT,
+        )
+
+    return run

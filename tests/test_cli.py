@@ -1,0 +1,196 @@
+"""The command line: its outputs, its messages, its exit codes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import tiny_rows, write_rows
+from typer.testing import CliRunner
+
+from communique import __version__
+from communique.cli import app
+
+runner = CliRunner()
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    result = runner.invoke(app, [str(a) for a in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_version_and_unknown_option() -> None:
+    assert run("--version") == (0, f"communique {__version__}\n", "")
+    assert run("label", "--nonsense")[0] == 2
+    assert run("label")[0] == 2
+
+
+def test_check_lists_all_problems_and_counts(tiny_project: Path, tmp_path: Path) -> None:
+    rows = tiny_rows(2)
+    rows[3]["labels"] = ["praise"]
+    rows[7]["text"] = "  "
+    rows[9]["id"] = rows[0]["id"]
+    path = write_rows(tmp_path / "corpus.jsonl", rows)
+    code, out, _ = run("check", path, "--codebook", tiny_project / "codebook.yaml")
+    assert code == 1
+    assert f"{path}, row 4: column 'labels': unknown label 'praise'; allowed: criticism, policy_claim" in out
+    assert f"{path}, row 8: column 'text': empty text" in out
+    assert f"{path}, row 10: id 'd0.0' is also that of {path}, row 1" in out
+    assert "17 rows in 2 documents are readable, 3 are not" in out
+    assert "language: fr 10, en 7" in out
+
+
+def test_check_warns_of_equal_texts_with_different_labels(tiny_project: Path, tmp_path: Path) -> None:
+    rows = tiny_rows(1)
+    rows[1] |= {"text": rows[0]["text"], "labels": ["criticism"]}
+    rows[0]["labels"] = []
+    code, _, err = run("check", write_rows(tmp_path / "c.jsonl", rows), "--codebook", tiny_project / "codebook.yaml")
+    assert code == 0
+    assert "warning: 2 rows have the text" in err
+    assert "d0.0: none; d0.1: criticism" in err
+
+
+def test_errors_are_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    code, _, err = run("train", tmp_path / "none.yaml")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "none.yaml: No such file" in err
+    assert run("export", tmp_path)[0] == 1
+
+
+@pytest.mark.slow
+class TestLabel:
+    @pytest.fixture
+    def texts(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "texts"
+        (folder / "sub").mkdir(parents=True)
+        (folder / "b.txt").write_text("We condemn the port. The river should flow.\n\nThe end.\n")
+        (folder / "sub" / "a.md").write_text("# Title\n\n- We *pledge* grain.\n")
+        (folder / "ignored.pdf").write_bytes(b"%PDF")
+        return folder
+
+    def test_folder_to_jsonl(self, texts: Path, tiny_bundle: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        code, stdout, err = run("label", texts, "-o", out, "--model", tiny_bundle, "--language", "en")
+        assert (code, stdout) == (0, "")
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+        assert [(r["document"], r["index"], r["text"], r["labels"]) for r in rows] == [
+            ("b", 0, "We condemn the port.", ["criticism"]),
+            ("b", 1, "The river should flow.", ["policy_claim"]),
+            ("b", 2, "The end.", []),
+            ("sub/a", 0, "Title", []),
+            ("sub/a", 1, "We pledge grain.", ["cooperation_pledge"]),
+        ]
+        assert list(rows[0]) == ["id", "document", "index", "language", "text", "labels", "probabilities", "truncated"]
+        assert list(rows[0]["probabilities"]) == ["criticism", "policy_claim", "cooperation_pledge"]
+        assert rows[0]["language"] == "en"
+        assert "5 sentences in 2 documents; criticism 1, policy_claim 1, cooperation_pledge 1, none 2" in err
+
+    def test_without_out_a_table_is_printed(self, texts: Path, tiny_bundle: Path) -> None:
+        code, out, _ = run("label", texts / "b.txt", "--model", tiny_bundle)
+        assert code == 0
+        assert "We condemn the port." in out
+        assert "criticism" in out
+
+    def test_table_keeps_its_columns_and_order(self, tiny_bundle: Path, tmp_path: Path) -> None:
+        source = tmp_path / "in.csv"
+        source.write_text(
+            '\ufeffcountry , sentence,labels,year\r\nFR,We condemn the port,old,2020\r\nCN,"fish,\nand grain",,2021\r\n',
+            encoding="utf-8",
+        )
+        out = tmp_path / "out.jsonl"
+        code, _, err = run("label", source, "-o", out, "--model", tiny_bundle)
+        assert code == 0
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+        assert [r["country"] for r in rows] == ["FR", "CN"]
+        assert [r["year"] for r in rows] == ["2020", "2021"]
+        assert [r["input_labels"] for r in rows] == ["old", ""]
+        assert [r["labels"] for r in rows] == [["criticism"], []]
+        assert rows[1]["text"] == "fish,\nand grain"
+        assert "column 'labels' is kept as 'input_labels'" in err
+
+    def test_split_and_text_column(self, tiny_bundle: Path, tmp_path: Path) -> None:
+        source = write_rows(
+            tmp_path / "in.jsonl", [{"body": "We condemn it. We pledge fish.", "n": 7}, {"body": "The port.", "n": 8}]
+        )
+        out = tmp_path / "out.jsonl"
+        assert run("label", source, "-o", out, "--model", tiny_bundle)[0] == 1
+        assert run("label", source, "--text-column", "body", "--split", "-o", out, "--model", tiny_bundle)[0] == 0
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+        assert [(r["text"], r["n"], r["index"]) for r in rows] == [
+            ("We condemn it.", 7, 0),
+            ("We pledge fish.", 7, 1),
+            ("The port.", 8, 0),
+        ]
+        assert len({r["id"] for r in rows}) == 3
+
+    def test_csv_and_parquet_out(self, tiny_bundle: Path, tmp_path: Path) -> None:
+        source = tmp_path / "in.parquet"
+        pq.write_table(pa.table({"text": ["We condemn and pledge", "fish"], "n": pa.array([1, 2], pa.int16())}), source)
+        assert run("label", source, "-o", tmp_path / "out.csv", "--model", tiny_bundle)[0] == 0
+        rows = list(csv.DictReader((tmp_path / "out.csv").read_text("utf-8-sig").splitlines()))
+        assert [r["labels"] for r in rows] == ["criticism|cooperation_pledge", ""]
+        assert float(rows[0]["probability_criticism"]) > 0.5
+        assert run("label", source, "-o", tmp_path / "out.parquet", "--model", tiny_bundle)[0] == 0
+        table = pq.read_table(tmp_path / "out.parquet")
+        assert table["labels"].to_pylist() == [["criticism", "cooperation_pledge"], []]
+        assert table["n"].to_pylist() == [1, 2]
+
+    def test_xlsx_in(self, tiny_bundle: Path, tmp_path: Path) -> None:
+        from openpyxl import Workbook
+
+        book = Workbook()
+        book.active.append(["text", "country"])
+        book.active.append(["We condemn the port", "FR"])
+        book.save(tmp_path / "in.xlsx")
+        assert run("label", tmp_path / "in.xlsx", "-o", tmp_path / "out.jsonl", "--model", tiny_bundle)[0] == 0
+        row = json.loads((tmp_path / "out.jsonl").read_text())
+        assert (row["labels"], row["country"]) == (["criticism"], "FR")
+
+    def test_unreadable_rows_are_told_and_the_rest_is_labelled(self, tiny_bundle: Path, tmp_path: Path) -> None:
+        (tmp_path / "in.jsonl").write_text('{"text": "We condemn it"}\nnot json\n{"text": ""}\n')
+        code, _, err = run("label", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl", "--model", tiny_bundle)
+        assert code == 1
+        assert (tmp_path / "out.jsonl").read_text().count("\n") == 2
+        assert "in.jsonl, row 2: not JSON" in err
+        assert "empty 1" in err
+        assert "unreadable 1" in err
+
+    def test_wrong_paths_and_endings(self, tiny_bundle: Path, tmp_path: Path) -> None:
+        (tmp_path / "x.pdf").write_bytes(b"")
+        for argument in (tmp_path / "x.pdf", tmp_path / "none.txt", tmp_path / "none.csv"):
+            code, _, err = run("label", argument, "--model", tiny_bundle)
+            assert code == 1
+            assert str(argument) in err
+        assert run("label", tmp_path, "-o", "out.xls")[0] == 2
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+    def test_an_unreadable_file_of_a_folder_does_not_stop_the_others(self, texts: Path, tiny_bundle: Path) -> None:
+        (texts / "b.txt").chmod(0)
+        code, out, err = run("label", texts, "--model", tiny_bundle)
+        assert code == 1
+        assert "We pledge grain." in out
+        assert "b.txt: Permission denied" in err
+
+    def test_evaluate_writes_json_and_markdown(self, tiny_bundle: Path, tmp_path: Path) -> None:
+        rows = tiny_rows(6, seed=77)
+        for row in rows:
+            row["id"], row["document"] = f"n{row['id']}", f"n{row['document']}"
+        corpus = write_rows(tmp_path / "corpus.jsonl", rows)
+        code, out, err = run(
+            "evaluate", tiny_bundle, corpus, "--exclude", "sampling=enriched", "--json", tmp_path / "r.json",
+            "--markdown", tmp_path / "r.md",
+        )  # fmt: skip
+        assert code == 0, err
+        content = json.loads((tmp_path / "r.json").read_text())
+        assert content["groups"][0]["n"] == 30
+        assert content["model"] == "tiny"
+        assert (tmp_path / "r.md").read_text().strip() == out.strip()
+        assert "30 rows left out by --exclude" in err
+        assert run("evaluate", tiny_bundle, corpus, "--exclude", "color=red")[0] == 2

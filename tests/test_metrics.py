@@ -1,0 +1,109 @@
+"""Metrics by their properties and against scikit-learn; intervals by their coverage."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from communique.metrics import interval, macro_f1, outcome_counts, precision_recall_f1, resampled_counts
+
+pairs = st.integers(1, 40).flatmap(lambda n: st.tuples(arrays(np.bool_, (n, 3)), arrays(np.bool_, (n, 3))))
+
+
+@given(pairs)
+def test_agrees_with_scikit_learn(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    gold, guess = pair
+    ours = precision_recall_f1(outcome_counts(gold, guess))
+    theirs = precision_recall_fscore_support(gold, guess, average=None, zero_division=np.nan)[:3]
+    np.testing.assert_allclose(ours, np.stack(theirs, axis=1), equal_nan=True)
+
+
+@given(pairs, st.randoms(use_true_random=False))
+def test_order_of_rows_and_of_labels_does_not_matter(pair: tuple[np.ndarray, np.ndarray], random: object) -> None:
+    gold, guess = pair
+    rows = np.random.default_rng(len(gold)).permutation(len(gold))
+    np.testing.assert_equal(outcome_counts(gold[rows], guess[rows]), outcome_counts(gold, guess))
+    labels = [2, 0, 1]
+    np.testing.assert_equal(outcome_counts(gold[:, labels], guess[:, labels]), outcome_counts(gold, guess)[labels])
+    np.testing.assert_allclose(
+        macro_f1(outcome_counts(gold[:, labels], guess[:, labels])), macro_f1(outcome_counts(gold, guess))
+    )
+
+
+def test_perfect_constant_and_undefined() -> None:
+    gold = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0]], bool)
+    assert macro_f1(outcome_counts(gold, gold)) == 1
+    nothing = np.zeros_like(gold)
+    scores = precision_recall_f1(outcome_counts(gold, nothing))
+    assert np.isnan(scores[:, 0]).all()
+    assert scores[:2, 1].tolist() == [0, 0]
+    assert np.isnan(scores[2]).all()
+    # The third label has neither gold nor guess: the mean is over the other two.
+    assert macro_f1(outcome_counts(gold, nothing)) == 0
+    assert np.isnan(macro_f1(outcome_counts(nothing, nothing)))
+
+
+def test_counts_by_hand() -> None:
+    gold = np.array([[1, 0], [1, 1], [0, 0], [0, 1]], bool)
+    guess = np.array([[1, 1], [0, 1], [1, 0], [0, 0]], bool)
+    assert outcome_counts(gold, guess).tolist() == [[1, 1, 1], [1, 1, 1]]
+    np.testing.assert_allclose(precision_recall_f1(outcome_counts(gold, guess)), 0.5)
+
+
+def test_bootstrap_draws_whole_documents() -> None:
+    gold = np.ones((12, 1), bool)
+    guess = np.repeat([True, False, True], 4)[:, None]
+    documents = np.repeat(["a", "b", "c"], 4).tolist()
+    drawn = resampled_counts(gold, guess, documents, seed=0, resamples=500)
+    assert set(drawn[:, 0, 0].tolist()) <= {0, 4, 8, 12}
+    assert (drawn.sum(axis=(1, 2)) == 12).all()
+
+
+def test_bootstrap_depends_on_its_seed_alone() -> None:
+    generator = np.random.default_rng(0)
+    gold, guess = generator.random((2, 50, 3)) < 0.4
+    documents = (np.arange(50) // 5).tolist()
+    one = resampled_counts(gold, guess, documents, seed=1, resamples=50)
+    np.testing.assert_array_equal(one, resampled_counts(gold, guess, documents, seed=1, resamples=50))
+    assert not np.array_equal(one, resampled_counts(gold, guess, documents, seed=2, resamples=50))
+
+
+@settings(max_examples=5)
+@given(st.integers(0, 1000))
+def test_interval_ignores_undefined_values(seed: int) -> None:
+    values = np.random.default_rng(seed).random(400)
+    assert interval(np.concatenate([values, [np.nan] * 50])) == interval(values)
+    assert np.isnan(interval(np.array([np.nan]))).all()
+
+
+@pytest.mark.slow
+def test_intervals_by_document_cover_the_truth() -> None:
+    """Simulate documents of alike sentences: 95 % intervals of F1 must hold the true value 92 to 98 times in 100.
+
+    Intervals that drew single sentences would hold it less often, which the last line shows.
+    """
+    generator = np.random.default_rng(7)
+
+    def corpus(documents: int) -> tuple[np.ndarray, np.ndarray, list[int]]:
+        size = 12
+        skill = np.repeat(generator.beta(4, 1, documents), size)
+        gold = generator.random(documents * size) < 0.4
+        right = generator.random(documents * size) < skill
+        return gold[:, None], np.where(right, gold, ~gold)[:, None], np.repeat(np.arange(documents), size).tolist()
+
+    truth = precision_recall_f1(outcome_counts(*corpus(40_000)[:2]))[0, 2]
+    covered = {"documents": 0, "sentences": 0}
+    runs = 400
+    for run in range(runs):
+        gold, guess, documents = corpus(60)
+        for unit, clusters in (("documents", documents), ("sentences", list(range(len(documents))))):
+            drawn = precision_recall_f1(resampled_counts(gold, guess, clusters, seed=run, resamples=400))[:, 0, 2]
+            low, high = interval(drawn)
+            covered[unit] += low <= truth <= high
+    assert 0.92 <= covered["documents"] / runs <= 0.98
+    assert covered["sentences"] < covered["documents"] - 0.05 * runs

@@ -1,0 +1,152 @@
+"""The predictor on a tiny bundle: order, batches, truncation, and a folder that is not whole."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import FILLERS, tiny_rows
+
+from communique import BundleError, Predictor, Statement
+from communique.bundle import FORMAT
+from communique.predictor import _batches, default_model
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def predictor(tiny_bundle: Path) -> Predictor:
+    return Predictor(tiny_bundle, threads=2)
+
+
+def test_labels_follow_the_words(predictor: Predictor) -> None:
+    predictions = predictor.predict(["we condemn the treaty", "the river should pledge today", "fish and grain"])
+    assert predictions.labels == [["criticism"], ["policy_claim", "cooperation_pledge"], []]
+    assert predictions.names == ("criticism", "policy_claim", "cooperation_pledge")
+    assert predictions.probabilities.dtype == np.float32
+
+
+def test_a_text_gets_the_same_probabilities_in_whatever_batch(predictor: Predictor) -> None:
+    texts = [str(row["text"]) for row in tiny_rows(30, seed=3)]
+    together = predictor.predict(texts).probabilities
+    order = random.Random(0).sample(range(len(texts)), len(texts))
+    shuffled = predictor.predict([texts[i] for i in order]).probabilities
+    alone = np.concatenate([predictor.predict(text).probabilities for text in texts[:40]])
+    np.testing.assert_allclose(shuffled, together[order], atol=2e-5)
+    np.testing.assert_allclose(alone, together[:40], atol=2e-5)
+
+
+def test_one_text_statements_iterators_and_nothing(predictor: Predictor) -> None:
+    text = "we condemn the treaty"
+    one = predictor.predict(text).probabilities
+    statement = Statement(id="1", text=text, document="d")
+    np.testing.assert_array_equal(predictor.predict([statement]).probabilities, one)
+    np.testing.assert_array_equal(predictor.predict(iter([text])).probabilities, one)
+    empty = predictor.predict([])
+    assert (len(empty), empty.labels, empty.probabilities.shape) == (0, [], (0, 3))
+
+
+def test_truncated_texts_are_flagged_and_read_from_their_beginning(predictor: Predictor) -> None:
+    limit = predictor.info.max_tokens - 2
+    words = (FILLERS * 10)[: limit + 1]
+    predictions = predictor.predict([" ".join(words[:limit]), " ".join(words), " ".join([*words, "condemn"])])
+    assert predictions.truncated.tolist() == [False, True, True]
+    np.testing.assert_allclose(predictions.probabilities[1], predictions.probabilities[0], atol=2e-5)
+    np.testing.assert_allclose(predictions.probabilities[2], predictions.probabilities[0], atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "   ", "\ud800 lone surrogate", "\x00", "👩‍👩‍👧‍👦" * 50, "a" * 100_000, "العربية\u202e"]
+)
+def test_odd_texts_get_an_answer(predictor: Predictor, text: str) -> None:
+    predictions = predictor.predict([text, "we condemn the treaty"])
+    assert np.isfinite(predictions.probabilities).all()
+    assert predictions.labels[1] == ["criticism"]
+
+
+def test_batches_hold_every_row_once_within_the_budget() -> None:
+    lengths = np.random.default_rng(0).integers(2, 160, 5000).tolist()
+    batches = list(_batches(lengths))
+    assert sorted(i for rows in batches for i in rows) == list(range(5000))
+    assert max(len(rows) * max(lengths[i] for i in rows) for rows in batches) <= 2048
+    assert [len(rows) for rows in _batches([5000, 3, 3])] == [1, 2]
+
+
+def test_bundle_agrees_with_its_checkpoint(tiny_checkpoint: Path, predictor: Predictor) -> None:
+    from conftest import write_rows
+
+    from communique import Corpus
+    from communique.training import CheckpointLabeler
+
+    fresh = Corpus.read(write_rows(tiny_checkpoint.parent / "fresh2.jsonl", tiny_rows(10, seed=11)))
+    before = CheckpointLabeler(tiny_checkpoint).predict_proba(fresh.statements)
+    after = predictor.predict_proba(fresh.statements)
+    assert np.abs(before - after).mean() < 0.02
+
+
+def test_the_folder_of_the_default_model_can_be_named(monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path) -> None:
+    monkeypatch.setenv("COMMUNIQUE_MODEL", str(tiny_bundle))
+    assert default_model() == tiny_bundle
+    assert Predictor.load().info.name == "tiny"
+
+
+@pytest.fixture
+def broken(tiny_bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+
+
+def test_a_missing_folder_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"bundle\.json: No such file.*give the folder of a model"):
+        Predictor(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["model.bin", "model.xml", "tokenizer.json", "codebook.yaml", "validation.json"])
+def test_a_missing_truncated_or_edited_file_is_named(broken: Path, name: str) -> None:
+    content = (broken / name).read_bytes()
+    (broken / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(BundleError, match=f"{name}.*copy the model's folder again"):
+        Predictor(broken)
+    (broken / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(BundleError, match=name):
+        Predictor(broken)
+    (broken / name).unlink()
+    with pytest.raises(BundleError, match=name):
+        Predictor(broken)
+
+
+def test_a_newer_format_asks_for_a_newer_version(broken: Path) -> None:
+    info = json.loads((broken / "bundle.json").read_text())
+    info["format"] = FORMAT + 1
+    (broken / "bundle.json").write_text(json.dumps(info))
+    with pytest.raises(BundleError, match=rf"format {FORMAT + 1}.*pip install -U"):
+        Predictor(broken)
+
+
+def test_a_broken_info_names_the_key(broken: Path) -> None:
+    info = json.loads((broken / "bundle.json").read_text())
+    del info["labels"]
+    (broken / "bundle.json").write_text(json.dumps(info))
+    with pytest.raises(BundleError, match="labels: missing"):
+        Predictor(broken)
+    (broken / "bundle.json").write_text("{")
+    with pytest.raises(BundleError, match="not JSON"):
+        Predictor(broken)
+
+
+def test_a_checkpoint_is_no_bundle(tiny_checkpoint: Path) -> None:
+    with pytest.raises(BundleError, match="a checkpoint, where a bundle is needed; communique export"):
+        Predictor(tiny_checkpoint)
+
+
+def test_columns_follow_the_codebook(tiny_bundle: Path, predictor: Predictor, tmp_path: Path) -> None:
+    assert predictor.codebook.names == predictor.info.labels
+    # A codebook in another order is another codebook, and refused, rather than a silent swap of columns.
+    moved = Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+    codebook = predictor.codebook.model_copy(update={"labels": predictor.codebook.labels[::-1]})
+    codebook.dump(moved / "codebook.yaml")
+    with pytest.raises(BundleError, match="codebook"):
+        Predictor(moved, verify=False)

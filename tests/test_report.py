@@ -1,0 +1,99 @@
+"""The report: groups, values, and what is written of them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from conftest import CODEBOOK
+
+from communique import Codebook, Report, Statement
+
+BOOK = Codebook.model_validate(CODEBOOK)
+
+
+def _statements() -> list[Statement]:
+    rows = []
+    for i in range(60):
+        labels = ("criticism",) if i % 3 == 0 else ("policy_claim",) if i % 3 == 1 else ()
+        rows.append(
+            Statement(
+                id=str(i),
+                text=f"text {i}",
+                document=f"d{i // 6}",
+                language=("en", "zh")[i % 2],
+                labels=labels,
+                sampling="random" if i < 40 else "enriched",
+            )
+        )
+    return rows
+
+
+def _guess(statements: list[Statement]) -> np.ndarray:
+    gold = np.array([[name in s.labels for name in BOOK.names] for s in statements])
+    guess = gold.copy()
+    guess[0] = [False, True, False]
+    return guess
+
+
+def test_groups_are_all_languages_and_samplings() -> None:
+    statements = _statements()
+    report = Report.compare(statements, _guess(statements), BOOK, data="sixty", resamples=100)
+    assert [(g.kind, g.name, g.n) for g in report.groups] == [
+        ("all", "all", 60),
+        ("language", "en", 30),
+        ("language", "zh", 30),
+        ("sampling", "enriched", 20),
+        ("sampling", "random", 40),
+    ]
+    assert report.overall.documents == 10
+    # The mistake is in an English sentence sampled at random.
+    assert report.group("language", "zh").macro_f1.value == 1
+    assert report.group("language", "en").macro_f1.value < 1
+    with pytest.raises(KeyError, match="no group language 'de'"):
+        report.group("language", "de")
+
+
+def test_values_by_hand_and_labels_left_out() -> None:
+    statements = _statements()
+    report = Report.compare(statements, _guess(statements), BOOK, data="sixty", resamples=200)
+    criticism, claim, pledge = report.overall.labels
+    assert (criticism.gold, criticism.guess) == (20, 19)
+    assert criticism.precision.value == 1
+    assert criticism.recall.value == pytest.approx(19 / 20)
+    assert claim.precision.value == pytest.approx(20 / 21)
+    assert (pledge.gold, pledge.guess) == (0, 0)
+    assert report.overall.left_out == ("cooperation_pledge",)
+    assert report.overall.macro_f1.value == pytest.approx((38 / 39 + 40 / 41) / 2)
+    assert criticism.recall.low < 19 / 20 < criticism.recall.high
+
+
+def test_json_has_null_for_what_is_not_defined() -> None:
+    statements = _statements()
+    content = json.loads(
+        json.dumps(
+            Report.compare(statements, _guess(statements), BOOK, data="x", resamples=20).to_dict(), allow_nan=False
+        )
+    )
+    assert content["groups"][0]["labels"][2]["f1"] == {"value": None, "low": None, "high": None}
+    assert content["groups"][0]["n"] == 60
+
+
+def test_markdown_tells_n_intervals_and_what_was_left_out() -> None:
+    statements = _statements()
+    text = Report.compare(statements, _guess(statements), BOOK, data="sixty rows", resamples=50).to_markdown()
+    assert "60 sentences, 10 documents: sixty rows." in text
+    assert "| cooperation_pledge | 0 | 0 | – | – | – |" in text
+    assert "Left out of a mean, for no gold and no guess: en: cooperation_pledge; zh: cooperation_pledge." in text
+
+
+def test_columns_follow_the_codebook() -> None:
+    statements = _statements()
+    guess = _guess(statements)
+    turned = BOOK.model_copy(update={"labels": BOOK.labels[::-1]})
+    one = Report.compare(statements, guess, BOOK, data="x", resamples=20)
+    other = Report.compare(statements, guess[:, ::-1], turned, data="x", resamples=20)
+    assert {s.label: s.f1.value for s in one.overall.labels if s.gold} == {
+        s.label: s.f1.value for s in other.overall.labels if s.gold
+    }

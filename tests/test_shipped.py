@@ -1,0 +1,143 @@
+"""What ships: the model, its documents, the README's tables and code, the notebooks."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from communique import Codebook, Corpus, Predictor
+from communique.bundle import CARD, INFO, MAX_BUNDLE_BYTES, MAX_FILE_BYTES, read_info, verify
+from communique.card import render
+from communique.documents import document_paths, read_document
+
+ROOT = Path(__file__).parents[1]
+MODEL = ROOT / "models/communique-small"
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor(MODEL)
+
+
+def test_bundle_is_whole_small_and_of_the_projects_codebook() -> None:
+    info = read_info(MODEL, "bundle")
+    verify(MODEL, info)
+    sizes = {path.name: path.stat().st_size for path in MODEL.iterdir()}
+    assert set(sizes) == {INFO, CARD, *info.files}
+    assert sum(sizes.values()) <= MAX_BUNDLE_BYTES
+    assert max(sizes.values()) <= MAX_FILE_BYTES
+    assert info.codebook_sha256 == Codebook.load(ROOT / "data/codebook.yaml").sha256
+    assert (MODEL / CARD).read_text() == render(info)
+
+
+def test_bundle_was_proved() -> None:
+    proof = read_info(MODEL).proof
+    assert proof is not None
+    assert proof.macro_f1_export >= proof.macro_f1_checkpoint - 0.005
+    overall = [row for row in proof.rows if row.group == "all"]
+    assert len(overall) == 3
+    assert all(row.agreement is not None and row.agreement >= 0.95 for row in overall)
+
+
+def test_bundle_knows_the_reference_and_authored_data_and_not_the_test_set() -> None:
+    trained = read_info(MODEL).training.fingerprint
+    rows = [json.loads(line) for line in (ROOT / "data/reference/dev.jsonl").read_text().splitlines()]
+    assert not {row["sha256"][:16] for row in rows} & trained.texts
+    rows = [json.loads(line) for line in (ROOT / "data/reference/train.jsonl").read_text().splitlines()]
+    assert {row["sha256"][:16] for row in rows} <= trained.texts
+    authored = Corpus.read(ROOT / "data/authored")
+    assert all(trained.shares(s) for s in authored)
+
+
+def test_seed_documents_split_into_their_gold_sentences() -> None:
+    gold = Corpus.read(ROOT / "seeds/gold.jsonl", Codebook.load(ROOT / "data/codebook.yaml"), labelled=True)
+    found = [
+        s for path in document_paths(ROOT / "seeds") if path.suffix == ".txt" for s in read_document(path).statements
+    ]
+    assert {(s.document, s.index): s.text for s in found} == {(s.document, s.index): s.text for s in gold}
+    assert {s.document: s.language for s in found} == {s.document: s.language for s in gold}
+    assert len({s.language for s in gold}) >= 6
+
+
+@pytest.mark.slow
+def test_probabilities_of_the_seeds_are_golden(predictor: Predictor) -> None:
+    """Hold the shipped model's outputs: 8-bit sums differ by rounding among CPUs, and by no more."""
+    golden = json.loads((ROOT / "tests/golden_seeds.json").read_text())
+    gold = Corpus.read(ROOT / "seeds/gold.jsonl")
+    assert [s.id for s in gold] == list(golden)
+    np.testing.assert_allclose(predictor.predict_proba(gold.statements), list(golden.values()), atol=0.03)
+
+
+@pytest.mark.slow
+def test_seeds_are_labelled_well_above_chance(predictor: Predictor) -> None:
+    from communique import Report
+
+    gold = Corpus.read(ROOT / "seeds/gold.jsonl", predictor.codebook, labelled=True)
+    report = Report.compare(
+        gold.statements, predictor.predict(gold.statements).decisions, predictor.codebook, data="seeds", resamples=10
+    )
+    assert report.overall.macro_f1.value > 0.6
+
+
+@pytest.mark.slow
+def test_length_and_neighbours_do_not_change_labels(predictor: Predictor) -> None:
+    texts = [s.text for s in Corpus.read(ROOT / "seeds/gold.jsonl")]
+    together = predictor.predict(texts).probabilities
+    alone = np.concatenate([predictor.predict(text).probabilities for text in texts])
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+
+
+def test_readme_tables_come_from_the_results() -> None:
+    done = subprocess.run([sys.executable, "benchmarks/tables.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_datasheet_counts_are_those_of_the_data() -> None:
+    done = subprocess.run([sys.executable, "data/counts.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_readme_code_runs() -> None:
+    blocks = re.findall(r"<!-- runs in the tests -->\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        namespace: dict[str, object] = {}
+        exec(block, namespace)
+        assert np.asarray(namespace["predictions"].probabilities).shape == (1, 3)  # type: ignore[attr-defined]
+
+
+def test_readme_links_lead_somewhere() -> None:
+    for path in (ROOT / "README.md", ROOT / "data/README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs/codebook.md"):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_run(path: Path) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, as_version=4)
+    assert all(not cell.get("outputs") for cell in notebook.cells), "clear outputs before you commit"
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
+
+
+def test_reference_holds_no_text_and_its_sources_are_described() -> None:
+    sources = yaml.safe_load((ROOT / "data/reference/sources.yaml").read_text())
+    named = sources.get("sources", sources)
+    for name in ("train", "dev"):
+        for line in (ROOT / f"data/reference/{name}.jsonl").read_text().splitlines():
+            row = json.loads(line)
+            assert set(row) == {
+                "id", "language", "source", "document", "passage", "index", "in_order", "labels", "sampling", "sha256"
+            }  # fmt: skip
+            assert row["source"] in named

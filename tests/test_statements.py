@@ -1,0 +1,57 @@
+"""The hash of a text: which texts are the same."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from communique.statements import UNDETERMINED, Statement, text_sha256
+
+
+def test_hash_is_sha256_of_utf8() -> None:
+    assert text_sha256("水属于所有人。") == hashlib.sha256("水属于所有人。".encode()).hexdigest()
+    assert text_sha256("") == hashlib.sha256(b"").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("pêche", unicodedata.normalize("NFD", "pêche")),
+        ("їжа", unicodedata.normalize("NFD", "їжа")),
+        ("가나", unicodedata.normalize("NFD", "가나")),
+        ("We  will\thelp. ", " We will help."),
+        ("We will\r\nhelp.", "We will help."),
+        ("Nous refusons\u00a0!", "Nous refusons !"),
+        ("a\u2028b", "a b"),
+        ("a\u3000b", "a b"),
+    ],
+)
+def test_variants_of_form_and_space_have_one_hash(one: str, other: str) -> None:
+    assert one != other
+    assert text_sha256(one) == text_sha256(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("We will help.", "we will help."), ("We will help.", "We will help"), ("ab", "a b"), ("ﬁ", "fi"), ("é", "e")],
+)
+def test_other_texts_have_other_hashes(one: str, other: str) -> None:
+    assert text_sha256(one) != text_sha256(other)
+
+
+@given(st.text(max_size=30))
+def test_hash_does_not_depend_on_normal_form_or_outer_space(text: str) -> None:
+    nfd = unicodedata.normalize("NFD", text)
+    assert text_sha256(nfd) == text_sha256(text) == text_sha256(f"\n {text}\t")
+
+
+def test_statement_has_the_hash_of_its_text_and_defaults() -> None:
+    statement = Statement(id="a", text=" Вода  наша.", document="d")
+    assert statement.sha256 == text_sha256("Вода наша.")
+    assert statement.language == UNDETERMINED == "und"
+    assert (statement.index, statement.previous, statement.labels) == (0, None, None)
+    assert (statement.source, statement.sampling) == (None, None)
