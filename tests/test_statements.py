@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from communique.statements import UNDETERMINED, Statement, text_sha256
 
 
-def test_hash_is_sha256_of_utf8() -> None:
+def test_hash_is_sha256_of_the_nfc_form_in_utf8() -> None:
     assert text_sha256("水属于所有人。") == hashlib.sha256("水属于所有人。".encode()).hexdigest()
+    nfd = unicodedata.normalize("NFD", " Nous  déplorons. ")
+    assert text_sha256(nfd) == hashlib.sha256("Nous déplorons.".encode()).hexdigest()
     assert text_sha256("") == hashlib.sha256(b"").hexdigest()
 
 

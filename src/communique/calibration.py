@@ -9,6 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+#: F1 within so much of the best counts as equally good; a few hundred rows cannot tell them apart.
+PLATEAU = 0.01
+
 FloatArray = NDArray[np.floating]
 BoolArray = NDArray[np.bool_]
 
@@ -84,7 +87,6 @@ def fit_thresholds(probability: FloatArray, gold: BoolArray) -> NDArray[np.float
         p, target = probability[:, label].astype(np.float64), 0.5 * (gold[:, label] + probability[:, label])
         above = p[None, :] >= GRID[:, None]
         f1 = 2 * (above * target).sum(axis=1) / (above.sum(axis=1) + target.sum())
-        # Of equal bests the one nearest to 0.5.
-        best = np.flatnonzero(f1 >= f1.max() - 1e-12)
-        thresholds[label] = GRID[best[np.abs(GRID[best] - 0.5).argmin()]]
+        # The top of the curve is flat, and its highest point an accident too: the middle of what is as good moves less.
+        thresholds[label] = round(float(GRID[f1 >= f1.max() - PLATEAU].mean()), 2)
     return thresholds

@@ -47,6 +47,9 @@ _ABBREVIATIONS = {
     }.items()
 }
 
+#: The particle after a quotation, with which its reporting clause begins; not a conjunction such as "tokoroga".
+_JA_REPORT = re.compile(r"[」』]と(?!ころ|はいえ|りわけ)")
+
 
 @dataclass(frozen=True)
 class Document:
@@ -160,7 +163,8 @@ def split_sentences(text: str, language: str) -> list[str]:
     abbreviation = _ABBREVIATIONS.get(code)
     pieces: list[str] = []
     for piece in sentencex.segment(code, text):
-        if pieces and abbreviation and abbreviation.search(pieces[-1]):
+        abbreviated = pieces and abbreviation and abbreviation.search(pieces[-1])
+        if abbreviated or (pieces and code == "ja" and _JA_REPORT.match(pieces[-1] + piece, len(pieces[-1]) - 1)):
             pieces[-1] += piece
         else:
             pieces.append(piece)

@@ -1,4 +1,4 @@
-"""The sets of a recipe: rows that train, rows that tune, rows that prove an export. They share no document."""
+"""The sets of a recipe: rows that train, and rows of other documents that tune or prove an export."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MIN_PROOF = 100
 
 @dataclass(frozen=True)
 class TrainingSets:
-    """Corpora that share no document.
+    """Corpora of which `train` shares no document with the others, and no row is in two.
 
     `train` trains; `tuning` tunes temperature and thresholds; `proof` does neither, and an exported model is held against
     its checkpoint there. `told` are lines for the user.
@@ -70,7 +70,7 @@ class TrainingSets:
             )
         told.append(
             f"{len(train)} rows train, {len(tuning)} tune temperature and thresholds, {len(proof)} prove the export; "
-            "no document is in two of them"
+            "none of the latter is from a training document"
         )
         return cls(train, tuning, proof, tuple(told))
 

@@ -231,7 +231,7 @@ def _read_xlsx(table: Table) -> None:
 
 
 def _whole(cell: Any) -> Any:
-    """Make 2019.0 the 2019 that people see: XLSX has no whole numbers, and ids must be those of the same table in CSV."""
+    """Make 2019.0 the 2019 that people see: XLSX has no whole numbers, and ids must equal those of a CSV."""
     return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
 
 
