@@ -55,8 +55,7 @@ def contestants(bundle: Path, checkpoint: Path, threads: int) -> dict[str, Calla
     stock = pipeline("text-classification", str(checkpoint), device="cpu", top_k=None)
     predictor = Predictor(bundle, threads=threads)
     functions: dict[str, Callable[[list[str]], Any]] = {
-        f"pipeline fp32, batch {size}": partial(stock, batch_size=size, truncation=True)
-        for size in PIPELINE_BATCHES
+        f"pipeline fp32, batch {size}": partial(stock, batch_size=size, truncation=True) for size in PIPELINE_BATCHES
     }
     return functions | {"communique": predictor.predict}
 

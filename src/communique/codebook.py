@@ -111,7 +111,9 @@ class Codebook(_Frozen):
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise CodebookError(f"{path}: {error.strerror}; a codebook is a YAML file such as data/codebook.yaml") from error
+            raise CodebookError(
+                f"{path}: {error.strerror}; a codebook is a YAML file such as data/codebook.yaml"
+            ) from error
         except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date such as 2025-02-30
             raise CodebookError(f"{path}: not YAML in UTF-8: {' '.join(str(error).split())}") from error
         try:

@@ -50,7 +50,9 @@ class Recipe(BaseModel):
     seed: int = Field(0, ge=0, description="reaches the split, the new head, the order of batches and dropout")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where the CPU or GPU has it")
 
-    validation_share: float = Field(0.15, gt=0, lt=0.5, description="of the training rows sampled at random, by document")
+    validation_share: float = Field(
+        0.15, gt=0, lt=0.5, description="of the training rows sampled at random, by document"
+    )
     checkpoint_steps: int = Field(100, ge=1, description="a killed run loses at most so many steps")
 
     @model_validator(mode="after")
@@ -70,7 +72,9 @@ class Recipe(BaseModel):
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise RecipeError(f"{path}: {error.strerror}; a recipe is a YAML file such as train/recipes/communique-small.yaml") from error
+            raise RecipeError(
+                f"{path}: {error.strerror}; a recipe is a YAML file such as train/recipes/communique-small.yaml"
+            ) from error
         except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date such as 2025-02-30
             raise RecipeError(f"{path}: not YAML in UTF-8: {' '.join(str(error).split())}") from error
         try:

@@ -136,7 +136,9 @@ def read_corpora(paths: Iterable[Path], codebook: Codebook, texts: Path | None) 
         if not is_reference(path):
             corpus += Corpus.read(path, codebook, labelled=True)
         elif texts is None:
-            told.append(f"{path}: left out, its texts are not part of the project; give their folder (TEXTS=DIR, --texts DIR)")
+            told.append(
+                f"{path}: left out, its texts are not part of the project; give their folder (TEXTS=DIR, --texts DIR)"
+            )
         else:
             joined = join(path, texts, codebook)
             told.append(f"{path}: {joined.describe()}")

@@ -60,7 +60,10 @@ class TrainingSets:
             if repeated:
                 train = train.where(lambda s: s.sha256 not in known)
                 told.append(f"{repeated} training rows left out: their texts are validation rows too")
-        tuning, proof = held_out.where(lambda s: s.sampling == "random"), held_out.where(lambda s: s.sampling != "random")
+        tuning, proof = (
+            held_out.where(lambda s: s.sampling == "random"),
+            held_out.where(lambda s: s.sampling != "random"),
+        )
         if len(tuning) == 0 or len(proof) < MIN_PROOF:
             tuning, proof = (held_out.where(lambda s: s.sampling in ("random", None))).split(0.5, seed=recipe.seed)
         if not (len(train) and len(tuning) and len(proof)):

@@ -173,7 +173,9 @@ def _read_jsonl(table: Table) -> None:
             table.problems.append(f"{table.path}, row {number}: not JSON ({error}); write one JSON object a line")
             continue
         if not isinstance(row, dict):
-            table.problems.append(f"{table.path}, row {number}: a JSON {type(row).__name__}; write one JSON object a line")
+            table.problems.append(
+                f"{table.path}, row {number}: a JSON {type(row).__name__}; write one JSON object a line"
+            )
             continue
         if len(stripped := {key.strip(): value for key, value in row.items()}) < len(row):
             table.problems.append(f"{table.path}, row {number}: two keys differ in spaces alone; rename one of them")
