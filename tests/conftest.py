@@ -33,7 +33,7 @@ CODEBOOK = {
 
 #: A word of each label, and words that mean nothing.
 CUES = {"criticism": "condemn", "policy_claim": "should", "cooperation_pledge": "pledge"}
-FILLERS = """the of river trade minister grain port today water treaty border fish a in""".split()  # noqa: SIM905
+FILLERS = """the of river trade minister grain port today water treaty border fish a in we it . oov""".split()  # noqa: SIM905
 
 
 def tiny_rows(documents: int = 60, per_document: int = 10, seed: int = 0) -> list[dict[str, object]]:
@@ -67,13 +67,14 @@ def write_rows(path: Path, rows: list[dict[str, object]]) -> Path:
 @pytest.fixture(scope="session")
 def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     folder = tmp_path_factory.mktemp("backbone")
-    words = ["<s>", "<pad>", "</s>", "<unk>", *CUES.values(), *FILLERS, *map(str, range(600))]
+    words = ["<s>", "<pad>", "</s>", "<unk>", *CUES.values(), *(word for word in FILLERS if word != "oov")]
     words += [f"unused{i}" for i in range(640 - len(words))]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
