@@ -6,12 +6,18 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # Folder or file with the texts of data/reference, which are not part of the project; see data/README.md.
 TEXTS ?=
 
-.PHONY: label test check train bench tables clean
+.PHONY: label test test-all check train bench tables clean
 
 label: $(VENV)/base
 	$(BIN)/communique label seeds/*.txt
 
+# The fast tests, and all of the shipped model. `test-all` adds training, export and network tests, which have not yet been
+# run to the end in one piece; they belong into `test` once they have.
 test: $(VENV)/full
+	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest tests/test_shipped.py
+
+test-all: $(VENV)/full
 	$(BIN)/python -m pytest
 
 check: $(VENV)/full
