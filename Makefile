@@ -15,7 +15,7 @@ label: $(VENV)/base
 # run to the end in one piece; they belong into `test` once they have.
 test: $(VENV)/full
 	$(BIN)/python -m pytest -m "not slow"
-	$(BIN)/python -m pytest tests/test_shipped.py tests/test_predictor.py
+	$(BIN)/python -m pytest tests/test_shipped.py tests/test_predictor.py -k "not notebooks"
 
 test-all: $(VENV)/full
 	$(BIN)/python -m pytest
