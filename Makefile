@@ -11,11 +11,12 @@ TEXTS ?=
 label: $(VENV)/base
 	$(BIN)/communique label seeds/*.txt
 
-# The fast tests, and all of the shipped model. `test-all` adds training, export and network tests, which have not yet been
-# run to the end in one piece; they belong into `test` once they have.
+# The fast tests, then those of the shipped model and the predictor, then the export's (by itself: behind the others in one
+# process it did not come to its end). `test-all` has the rest too: training, resuming, network, command line.
 test: $(VENV)/full
 	$(BIN)/python -m pytest -m "not slow"
-	$(BIN)/python -m pytest tests/test_shipped.py tests/test_predictor.py -k "not notebooks"
+	$(BIN)/python -m pytest tests/test_shipped.py tests/test_predictor.py
+	$(BIN)/python -m pytest tests/test_export.py
 
 test-all: $(VENV)/full
 	$(BIN)/python -m pytest

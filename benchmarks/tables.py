@@ -59,9 +59,9 @@ def speed() -> str:
         [
             *lines,
             "",
-            f"`communique` is {result['ratio']:.1f} times as fast as the pipeline at its best ({result['best_pipeline']}; {low:.1f} "
-            f"to {high:.1f} in {result['turns']} turns of one run): {result['sentences']} real sentences in their given order, "
-            f"{result['threads']} threads, {cpu['name']} ({', '.join(abilities)}).",
+            f"`communique` is {result['ratio']:.1f} times as fast as the pipeline at its best ({result['best_pipeline']}; "
+            f"{low:.1f} to {high:.1f} in {result['turns']} turns of one run): {result['sentences']} real sentences in their "
+            f"given order, {result['threads']} threads, {cpu['name']} ({', '.join(abilities)}).",
         ]
     )
 

@@ -90,3 +90,17 @@ def fit_thresholds(probability: FloatArray, gold: BoolArray) -> NDArray[np.float
         # The top of the curve is flat, and its highest point an accident too: the middle of what is as good moves less.
         thresholds[label] = round(float(GRID[f1 >= f1.max() - PLATEAU].mean()), 2)
     return thresholds
+
+
+def tune(logits: FloatArray, gold: BoolArray, *, multiple: bool) -> tuple[float, NDArray[np.float64] | None]:
+    """Find the temperature, and the thresholds (k,) under it; None where exactly one label is chosen.
+
+    Args:
+        logits: (n, k).
+        gold: Labels (n, k).
+        multiple: Whether a statement can carry several labels.
+    """
+    temperature = fit_temperature(logits, gold, multiple=multiple)
+    if not multiple:
+        return temperature, None
+    return temperature, fit_thresholds(probabilities(logits, multiple=True, temperature=temperature), gold)

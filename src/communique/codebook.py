@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from .errors import CodebookError
-from .validation import describe
+from .validation import load_yaml
 
 #: A label's name is a column, a JSON key and a word on the command line: no separators, no spaces.
 LabelName = Annotated[str, StringConstraints(pattern=r"^[^\s|;,]+$", max_length=64)]
@@ -107,19 +107,7 @@ class Codebook(_Frozen):
         Raises:
             CodebookError: The file is missing, is not YAML, or breaks a rule of the schema.
         """
-        path = Path(path)
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise CodebookError(
-                f"{path}: {error.strerror}; a codebook is a YAML file such as data/codebook.yaml"
-            ) from error
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date such as 2025-02-30
-            raise CodebookError(f"{path}: not YAML in UTF-8: {' '.join(str(error).split())}") from error
-        try:
-            return cls.model_validate(content)
-        except ValidationError as error:
-            raise CodebookError(f"{path}: {describe(error, cls)}") from error
+        return load_yaml(Path(path), cls, CodebookError, "a codebook is a YAML file such as data/codebook.yaml")
 
     def dump(self, path: str | Path) -> None:
         """Write the codebook as YAML that `load` reads back to an equal object."""

@@ -15,7 +15,7 @@ from typing import Any
 from .codebook import Codebook
 from .errors import DataError, LeakError
 from .statements import UNDETERMINED, Statement
-from .tables import SUFFIXES, Row, Table, read_table
+from .tables import SUFFIXES, Row, Table, cell, read_table
 
 #: Names under which a column is found when it is not told. The first is the field of `Statement`.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -32,6 +32,12 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 _TRUE = {"1", "1.0", "true", "yes", "y", "x"}
 _FALSE = {"0", "0.0", "false", "no", "n", ""}
+
+
+def find_column(columns: Sequence[str], name: str) -> str | None:
+    """Find the column of a field of `Statement` by the names of `COLUMNS`, in any case; of equal names the first."""
+    lower = {column.lower(): column for column in reversed(columns)}
+    return next((lower[alias] for alias in COLUMNS[name] if alias in lower), None)
 
 
 @dataclass(frozen=True)
@@ -222,15 +228,18 @@ class CorpusReader:
 
     @property
     def corpus(self) -> Corpus:
+        """What was readable so far."""
         return Corpus(tuple(self.statements), self.files, tuple(self.notes))
 
     def read(self, path: Path) -> None:
+        """Read a file; what is wrong with it as a whole is a problem too."""
         try:
             self.add(read_table(path))
         except DataError as error:
             self.problems += error.problems
 
     def add(self, table: Table) -> None:
+        """Take the rows of a table that was read."""
         path = table.path
         self.files[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
         self.notes += table.notes
@@ -258,15 +267,14 @@ class CorpusReader:
     def _fields(self, table: Table) -> tuple[dict[str, str], list[str]]:
         """Find the column of each field, and the columns of a table with one column a label."""
         fields: dict[str, str] = {}
-        lower = {column.lower(): column for column in reversed(table.columns)}
-        for name, aliases in COLUMNS.items():
+        for name in COLUMNS:
             if name in self.told:
                 if self.told[name] not in table.columns:
                     raise DataError(
                         f"{table.path}: no column {self.told[name]!r} for {name}; columns: {', '.join(table.columns)}"
                     )
                 fields[name] = self.told[name]
-            elif (found := next((lower[alias] for alias in aliases if alias in lower), None)) is not None:
+            elif (found := find_column(table.columns, name)) is not None:
                 fields[name] = found
         if "text" not in fields:
             raise DataError(
@@ -275,6 +283,7 @@ class CorpusReader:
             )
         if self.codebook is None or "labels" in fields:
             return fields, []
+        lower = {column.lower(): column for column in reversed(table.columns)}
         label_columns = [lower[name.lower()] for name in self.codebook.names if name.lower() in lower]
         if len(label_columns) not in (0, len(self.codebook.names)):
             missing = [name for name in self.codebook.names if name.lower() not in lower]
@@ -297,8 +306,7 @@ class CorpusReader:
         positions: Counter[str],
     ) -> Statement:
         def get(name: str) -> str | None:
-            value = row.get(fields[name]) if name in fields else None
-            return None if value is None or str(value).strip() == "" else str(value).strip()
+            return cell(row, fields.get(name))
 
         value = row.get(fields["text"])
         if value is not None and not isinstance(value, str):

@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from . import bundle
 from .backbone import BLOCK
 from .bundle import ModelInfo, Proof, ProofRow
-from .calibration import decide, fit_temperature, fit_thresholds, probabilities
+from .calibration import decide, tune
 from .codebook import Codebook
 from .errors import BundleError, ExportError
 from .metrics import indicator, macro_f1, outcome_counts, precision_recall_f1
@@ -28,7 +27,7 @@ from .report import Report
 from .runtime import import_quietly
 from .sets import TrainingSets
 from .statements import Statement
-from .training import checkpoint_logits
+from .training import CheckpointLabeler
 
 #: Sentences whose activations set the ranges of the 8-bit numbers.
 CALIBRATION = 300
@@ -156,18 +155,20 @@ def export(
             f"{checkpoint / bundle.VALIDATION}: the recipe's corpora give other held-out rows than at training; restore the "
             "corpora (and --texts) with which the checkpoint was trained, or train anew"
         )
-    model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint, model_max_length=info.max_tokens)
-    samples = _samples(data.train.statements, tokenizer, settings.seed)
+    labeler = CheckpointLabeler(checkpoint)
+    samples = _samples(data.train.statements, labeler.tokenizer, settings.seed)
+    before = labeler.predict_proba(data.proof.statements)
     info = info.model_copy(
         update={"kind": "bundle", "recipe": settings.portable().model_dump(mode="json"), "texts": None}
     )
     for activations in (True, False):
-        exported = quantize(model, samples, four_bit_embeddings=settings.freeze_embeddings, activations=activations)
+        exported = quantize(
+            labeler.model, samples, four_bit_embeddings=settings.freeze_embeddings, activations=activations
+        )
         quantization = "8-bit weights and activations" if activations else "8-bit weights"
         try:
             with bundle.new_folder(out, replace=overwrite) as folder:
-                return _fill(folder, info, quantization, exported, model, tokenizer, codebook, data, settings.seed)
+                return _fill(folder, info, quantization, exported, labeler, codebook, before, data, settings.seed)
         except ExportError as error:
             if not activations:
                 raise
@@ -180,23 +181,23 @@ def _fill(
     info: ModelInfo,
     quantization: str,
     exported: Any,
-    model: Any,
-    tokenizer: Any,
+    labeler: CheckpointLabeler,
     codebook: Codebook,
+    before: NDArray[np.float32],
     data: TrainingSets,
     seed: int,
 ) -> Proof:
     """Fill a bundle's folder with an exported model, tune it on its own outputs and prove it."""
     checkpoint_thresholds = None if info.thresholds is None else np.array(info.thresholds)
     import_quietly("openvino").save_model(exported, folder / bundle.IR, compress_to_fp16=False)
-    tokenizer.backend_tokenizer.save(str(folder / bundle.TOKENIZER), pretty=False)
+    labeler.tokenizer.backend_tokenizer.save(str(folder / bundle.TOKENIZER), pretty=False)
     bundle.finish(folder, info, codebook, data.ids)
     info = _tuned(info, Predictor(folder), data.tuning.statements, codebook)
     bundle.finish(folder, info, codebook, data.ids)
     predictor = Predictor(folder)
     proof = prove(
         data.proof.statements,
-        checkpoint_logits(model, tokenizer, [s.text for s in data.proof]),
+        before,
         checkpoint_thresholds,
         predictor,
         data=f"{quantization}; documents held out of training, rows that tuned nothing",
@@ -231,17 +232,15 @@ def _samples(statements: Sequence[Statement], tokenizer: Any, seed: int) -> list
 def _tuned(info: ModelInfo, predictor: Predictor, tuning: Sequence[Statement], codebook: Codebook) -> ModelInfo:
     """Tune temperature and thresholds on the exported model's own outputs."""
     logits, gold = predictor.predict_logits([s.text for s in tuning]), indicator(tuning, codebook)
-    temperature = fit_temperature(logits, gold, multiple=codebook.multiple)
-    thresholds = None
-    if codebook.multiple:
-        probability = probabilities(logits, multiple=True, temperature=temperature)
-        thresholds = tuple(fit_thresholds(probability, gold).tolist())
-    return info.model_copy(update={"temperature": temperature, "thresholds": thresholds})
+    temperature, thresholds = tune(logits, gold, multiple=codebook.multiple)
+    return info.model_copy(
+        update={"temperature": temperature, "thresholds": None if thresholds is None else tuple(thresholds.tolist())}
+    )
 
 
 def prove(
     statements: Sequence[Statement],
-    checkpoint_logits: NDArray[np.float32],
+    before: NDArray[np.float32],
     checkpoint_thresholds: NDArray[np.float64] | None,
     predictor: Predictor,
     *,
@@ -251,14 +250,13 @@ def prove(
 
     Args:
         statements: n labelled statements that trained and tuned nothing.
-        checkpoint_logits: (n, k), in fp32.
+        before: The checkpoint's probabilities (n, k), in fp32.
         checkpoint_thresholds: (k,); None where exactly one label is chosen.
         predictor: The bundle.
         data: What the statements are, in a few words.
     """
     codebook = predictor.codebook
     gold = indicator(statements, codebook)
-    before = probabilities(checkpoint_logits, multiple=codebook.multiple)
     decided_before = decide(before, checkpoint_thresholds)
     after = predictor.predict(statements)
     languages = np.array([s.language for s in statements])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -13,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from . import documents, tables
-from .corpus import COLUMNS
+from .corpus import COLUMNS, find_column
 from .errors import DataError
 from .predictor import Predictions, Predictor
 from .statements import UNDETERMINED, Statement
@@ -73,7 +72,11 @@ def read_input(
                 )
             for path in inside:
                 name = path.relative_to(given).with_suffix("").as_posix()
-                _collect(found, partial(_add_document, found, path, language, name))
+                # An unreadable file of a folder keeps its reason, and the others are read.
+                try:
+                    _add_document(found, path, language, name)
+                except DataError as error:
+                    found.unreadable += error.problems
         elif given.suffix.lower() in documents.SUFFIXES:
             _add_document(found, given, language, given.stem)
         elif given.suffix.lower() in tables.SUFFIXES:
@@ -84,14 +87,6 @@ def read_input(
     if not found.statements and found.unreadable:
         raise DataError(*found.unreadable)
     return found
-
-
-def _collect(found: Input, read: Callable[[], None]) -> None:
-    """Keep the reason of an unreadable file of a folder and go on."""
-    try:
-        read()
-    except DataError as error:
-        found.unreadable += error.problems
 
 
 def _add_document(found: Input, path: Path, language: str | None, name: str) -> None:
@@ -106,18 +101,13 @@ def _add_table(found: Input, path: Path, text_column: str | None, language: str 
     table = tables.read_table(path)
     found.notes += table.notes
     found.unreadable += table.problems
-    lower = {column.lower(): column for column in reversed(table.columns)}
-
-    def column(name: str) -> str | None:
-        return next((lower[alias] for alias in COLUMNS[name] if alias in lower), None)
-
-    text_name = text_column or column("text")
+    text_name = text_column or find_column(table.columns, "text")
     if text_name is None or text_name not in table.columns:
         raise DataError(
             f"{path}: no column {text_column or ' or '.join(COLUMNS['text'])!r} of texts; columns: {', '.join(table.columns)}; "
             "name the one that holds the text with --text-column"
         )
-    names = {name: column(name) for name in ("id", "document", "language")}
+    names = {name: find_column(table.columns, name) for name in ("id", "document", "language")}
     # What the output repeats under the same name need not stand twice; all else of that name is kept under another.
     repeated = {name for name in names if names[name] == name and not (name == "language" and language)}
     repeated -= {"id"} if split else set()
@@ -128,7 +118,7 @@ def _add_table(found: Input, path: Path, text_column: str | None, language: str 
         value = row.get(text_name)
         text = "" if value is None else str(value).strip()
         found.empty += not text
-        given = {name: _cell(row, names[name]) for name in names}
+        given = {name: tables.cell(row, names[name]) for name in names}
         identity = given["id"] or f"{path.stem}:{number}"
         document = given["document"] or identity
         spoken = language or given["language"] or documents.identify_language(text)
@@ -139,11 +129,6 @@ def _add_table(found: Input, path: Path, text_column: str | None, language: str 
             found.add(documents.statements(sentences, prefix=identity, document=document, language=spoken), own)
         else:
             found.add([Statement(id=identity, text=text, document=document, language=spoken)], own)
-
-
-def _cell(row: Row, column: str | None) -> str | None:
-    value = row.get(column) if column else None
-    return None if value is None or not str(value).strip() else str(value).strip()
 
 
 def rows(found: Input, predictions: Predictions) -> Iterator[Row]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .errors import RecipeError
-from .validation import describe
+from .validation import load_yaml
 
 
 class CorpusSource(BaseModel):
@@ -69,19 +68,8 @@ class Recipe(BaseModel):
             RecipeError: The file is missing, is not YAML, or has unknown keys or values that are not allowed.
         """
         path = Path(path)
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise RecipeError(
-                f"{path}: {error.strerror}; a recipe is a YAML file such as train/recipes/communique-small.yaml"
-            ) from error
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date such as 2025-02-30
-            raise RecipeError(f"{path}: not YAML in UTF-8: {' '.join(str(error).split())}") from error
-        try:
-            recipe = cls.model_validate(content)
-        except ValidationError as error:
-            raise RecipeError(f"{path}: {describe(error, cls)}") from error
-        return recipe._resolved(path.parent)
+        hint = "a recipe is a YAML file such as train/recipes/communique-small.yaml"
+        return load_yaml(path, cls, RecipeError, hint)._resolved(path.parent)
 
     def _resolved(self, folder: Path) -> Recipe:
         def resolve(path: str) -> str:

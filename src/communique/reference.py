@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .codebook import Codebook
-from .corpus import COLUMNS, Corpus, CorpusReader, table_paths
+from .corpus import Corpus, CorpusReader, find_column, table_paths
 from .errors import DataError
 from .statements import Statement, text_sha256
 from .tables import SUFFIXES, Row, read_table, read_text, write_jsonl
@@ -44,12 +44,7 @@ class Join:
 def is_reference(path: str | Path) -> bool:
     """Say whether a table has hashes in place of texts."""
     columns = read_table(path).columns
-    return HASH in columns and _text_column(columns) is None
-
-
-def _text_column(columns: Iterable[str]) -> str | None:
-    lower = {column.lower(): column for column in columns}
-    return next((lower[alias] for alias in COLUMNS["text"] if alias in lower), None)
+    return HASH in columns and find_column(columns, "text") is None
 
 
 def join(labels: str | Path, texts: str | Path, codebook: Codebook) -> Join:
@@ -95,7 +90,7 @@ def _texts(path: Path) -> Iterable[str]:
             yield from read_text(file)[0].splitlines()
         elif file.suffix.lower() in SUFFIXES:
             table = read_table(file)
-            column = _text_column(table.columns)
+            column = find_column(table.columns, "text")
             if column is not None:
                 yield from (row[column] for _, row in table.rows if isinstance(row.get(column), str))
 

@@ -87,6 +87,12 @@ def _by_language(raw: bytes, encoding: str, text: str) -> tuple[str, str]:
     return encoding, text
 
 
+def cell(row: Row, column: str | None) -> str | None:
+    """Give a value as text without spaces at its ends; None where there is no column, no value or nothing but spaces."""
+    value = row.get(column) if column else None
+    return None if value is None else str(value).strip() or None
+
+
 def read_table(path: str | Path) -> Table:
     """Read a table.
 
@@ -152,7 +158,8 @@ def _read_delimited(table: Table) -> None:
                 table.rows.append((number, dict(zip(table.columns, cells, strict=True))))
             elif any(cell.strip() for cell in cells):
                 table.problems.append(
-                    f"{table.path}, row {number}: {len(cells)} cells, the header has {len(table.columns)}; quote cells that contain {delimiter!r} or add the missing ones"
+                    f"{table.path}, row {number}: {len(cells)} cells, the header has {len(table.columns)}; "
+                    f"quote cells that contain {delimiter!r} or add the missing ones"
                 )
     finally:
         csv.field_size_limit(limit)
@@ -242,7 +249,7 @@ def replacing(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a file for writing under a temporary name beside it; it takes its own name when all went well."""
     path = Path(path)
     options: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
-    handle = tempfile.NamedTemporaryFile(
+    handle = tempfile.NamedTemporaryFile(  # noqa: SIM115  # closed below, before it is renamed
         mode, dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False, **options
     )
     try:

@@ -21,7 +21,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from . import bundle
 from .backbone import load_backbone
-from .calibration import decide, fit_temperature, fit_thresholds, probabilities
+from .calibration import decide, probabilities, tune
 from .codebook import Codebook
 from .corpus import Corpus
 from .errors import BundleError, RecipeError
@@ -205,14 +205,11 @@ class TransformerLabeler:
 
     def _tune(self, validation: Corpus) -> None:
         logits, gold = self.predict_logits(validation.statements), indicator(validation.statements, self.codebook)
-        self.temperature_ = fit_temperature(logits, gold, multiple=self.codebook.multiple)
+        self.temperature_, self.thresholds_ = tune(logits, gold, multiple=self.codebook.multiple)
         head = [m for m in self.model_.modules() if isinstance(m, torch.nn.Linear)][-1]
         with torch.no_grad():
             for parameter in head.parameters():
                 parameter.div_(self.temperature_)
-        if self.codebook.multiple:
-            probability = probabilities(logits, multiple=True, temperature=self.temperature_)
-            self.thresholds_ = fit_thresholds(probability, gold)
 
     def _dataset(self, statements: Sequence[Statement]) -> datasets.Dataset:
         encoded = self.tokenizer_([s.text for s in statements], truncation=True)

@@ -1,11 +1,38 @@
-"""Turn pydantic's errors into one line that says where, what, what is allowed and what to do."""
+"""Read YAML into models, and turn pydantic's errors into one line that says where, what, what is allowed and what to do."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Any, get_args
+from pathlib import Path
+from typing import Any, TypeVar, get_args
 
+import yaml
 from pydantic import BaseModel, ValidationError
+
+from .errors import CommuniqueError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load_yaml(path: Path, model: type[Model], error: type[CommuniqueError], hint: str) -> Model:
+    """Read a YAML file into a model.
+
+    Args:
+        path: The file.
+        model: What it must hold.
+        error: Raised with one line where the file is missing, is not YAML, or breaks a rule of the model.
+        hint: What to give in place of a file that cannot be opened.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as cause:
+        raise error(f"{path}: {cause.strerror}; {hint}") from cause
+    except (yaml.YAMLError, ValueError) as cause:  # ValueError: not UTF-8, or a date such as 2025-02-30
+        raise error(f"{path}: not YAML in UTF-8: {' '.join(str(cause).split())}") from cause
+    try:
+        return model.model_validate(content)
+    except ValidationError as cause:
+        raise error(f"{path}: {describe(cause, model)}") from cause
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
