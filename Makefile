@@ -48,5 +48,5 @@ $(VENV)/base: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/full: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) -e ".[train,dev]"
+	$(PIP) -e ".[train,analysis,dev]"
 	touch $@ $(VENV)/base

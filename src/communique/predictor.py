@@ -48,6 +48,13 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.probabilities)
 
+    @classmethod
+    def of(cls, info: bundle.ModelInfo, logits: NDArray[np.float32], truncated: NDArray[np.bool_]) -> Predictions:
+        """Turn logits (n, k) into predictions with a model's temperature and thresholds."""
+        probability = probabilities(logits, multiple=info.multiple, temperature=info.temperature)
+        thresholds = None if info.thresholds is None else np.array(info.thresholds)
+        return cls(info.labels, probability, decide(probability, thresholds), truncated)
+
     @property
     def labels(self) -> list[list[str]]:
         """The labels of each text, in the codebook's order."""
@@ -114,13 +121,13 @@ class Predictor:
         Returns:
             Predictions in the order of the texts.
         """
-        given = [texts] if isinstance(texts, str) else [t.text if isinstance(t, Statement) else t for t in texts]
+        given = plain_texts(texts)
         logits = np.zeros((len(given), len(self.codebook.names)), np.float32)
         truncated = np.zeros(len(given), np.bool_)
         for start in range(0, len(given), CHUNK):
             part = slice(start, start + CHUNK)
             logits[part], truncated[part] = self._logits(given[part])
-        return self.decisions(logits, truncated)
+        return Predictions.of(self.info, logits, truncated)
 
     def predict_logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Give the model's raw logits (n, k): before temperature, for an export that tunes it."""
@@ -129,12 +136,6 @@ class Predictor:
     def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
         """Give probabilities (n, k) of statements, as every `Labeler` does."""
         return self.predict(statements).probabilities
-
-    def decisions(self, logits: NDArray[np.float32], truncated: NDArray[np.bool_]) -> Predictions:
-        """Turn logits (n, k) into predictions with the bundle's temperature and thresholds."""
-        probability = probabilities(logits, multiple=self.info.multiple, temperature=self.info.temperature)
-        thresholds = None if self.info.thresholds is None else np.array(self.info.thresholds)
-        return Predictions(self.codebook.names, probability, decide(probability, thresholds), truncated)
 
     def _logits(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Give logits (n, k) and flags (n,) of truncation: batches of like length, fed to as many streams as cores."""
@@ -158,6 +159,11 @@ class Predictor:
     @cached_property
     def _pad_id(self) -> int:
         return self.tokenizer.token_to_id("<pad>") or self.tokenizer.token_to_id("[PAD]") or 0
+
+
+def plain_texts(texts: str | Iterable[str] | Iterable[Statement]) -> list[str]:
+    """List the texts of what a model is given."""
+    return [texts] if isinstance(texts, str) else [t.text if isinstance(t, Statement) else t for t in texts]
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -7,7 +7,7 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, cast
@@ -27,6 +27,7 @@ from .corpus import Corpus
 from .errors import BundleError, RecipeError
 from .hf_metric import LabelF1
 from .metrics import indicator
+from .predictor import Predictions, plain_texts
 from .recipe import Recipe
 from .report import Report
 from .sets import TrainingSets
@@ -168,6 +169,8 @@ class TransformerLabeler:
                 lr_scheduler_type="linear",
                 warmup_steps=round(recipe.warmup_share * total),
                 bf16=self.precision_ == "bf16",
+                # Without this the trainer takes bf16 for a wish that only a GPU can fulfil.
+                use_cpu=self.precision_ == "bf16" and not torch.cuda.is_available(),
                 seed=recipe.seed,
                 eval_strategy="epoch" if validation else "no",
                 save_strategy="steps" if self.steps else "no",
@@ -197,7 +200,7 @@ class TransformerLabeler:
 
     def predict_logits(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
         """Give logits (n, k) in fp32, batches of like length."""
-        return checkpoint_logits(self.model_, self.tokenizer_, [s.text for s in statements])
+        return checkpoint_logits(self.model_, self.tokenizer_, plain_texts(statements))[0]
 
     def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
         """Give probabilities (n, k) in the codebook's order."""
@@ -227,9 +230,21 @@ class TransformerLabeler:
         return {"macro_f1": metric.compute(predictions=guess.astype(int), references=gold.astype(int))["macro_f1"]}
 
 
-def checkpoint_logits(model: Any, tokenizer: Any, texts: Sequence[str]) -> NDArray[np.float32]:
-    """Run a torch classifier over texts, longest first in batches of like length; give logits (n, k) in their order."""
-    ids = tokenizer(list(texts), truncation=True)["input_ids"]
+def checkpoint_logits(
+    model: Any, tokenizer: Any, texts: Sequence[str]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Run a torch classifier over texts, longest first in batches of like length.
+
+    Returns:
+        Logits (n, k) and flags (n,) of texts that were cut, in the order of the texts.
+    """
+    encodings = tokenizer(list(texts), truncation=True)
+    ids = encodings["input_ids"]
+    if tokenizer.is_fast:
+        cut = [bool(encoding.overflowing) for encoding in encodings.encodings]
+    else:  # A tokenizer written in Python keeps no record of what it cut.
+        cut = [len(whole) > len(kept) for whole, kept in zip(tokenizer(list(texts))["input_ids"], ids, strict=True)]
+    truncated = np.array(cut, np.bool_)
     order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
     logits = np.zeros((len(ids), model.config.num_labels), np.float32)
     with torch.inference_mode():
@@ -237,7 +252,7 @@ def checkpoint_logits(model: Any, tokenizer: Any, texts: Sequence[str]) -> NDArr
             rows = order[start : start + PREDICT_BATCH]
             batch = tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt").to(model.device)
             logits[rows] = model(**batch).logits.float().cpu().numpy()
-    return logits
+    return logits, truncated
 
 
 def resolve_precision(wanted: str) -> str:
@@ -362,7 +377,7 @@ def train(
 
 
 class CheckpointLabeler:
-    """A checkpoint in fp32, for its evaluation; temperature is part of its weights.
+    """A checkpoint in fp32, for its evaluation and export; temperature is part of its weights.
 
     Args:
         folder: The checkpoint's folder.
@@ -370,10 +385,14 @@ class CheckpointLabeler:
 
     def __init__(self, folder: str | Path) -> None:
         self.info = bundle.read_info(folder, "checkpoint")
+        self.codebook = bundle.read_codebook(folder, self.info)
         self.model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder, model_max_length=self.info.max_tokens)
 
+    def predict(self, texts: str | Iterable[str] | Iterable[Statement]) -> Predictions:
+        """Label texts or statements, in their order."""
+        return Predictions.of(self.info, *checkpoint_logits(self.model, self.tokenizer, plain_texts(texts)))
+
     def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
         """Give probabilities (n, k) in the codebook's order."""
-        logits = checkpoint_logits(self.model, self.tokenizer, [s.text for s in statements])
-        return probabilities(logits, multiple=self.info.multiple)
+        return self.predict(statements).probabilities

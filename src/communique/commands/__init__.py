@@ -1,0 +1,1 @@
+"""The commands of `communique`, one module each; `communique.cli` puts them together."""

@@ -1,0 +1,64 @@
+"""What the commands share: how errors are answered, how notes are told, which extras are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ..errors import CommuniqueError
+
+
+def told(function: Callable[..., None]) -> Callable[..., None]:
+    """Answer an error raised on purpose with its lines and exit code 1."""
+
+    @wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except CommuniqueError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.echo("stopped", err=True)
+            raise typer.Exit(130) from None
+
+    return wrapped
+
+
+def note(line: str) -> None:
+    """Tell the user a line that is no output: on the error stream."""
+    typer.echo(line, err=True)
+
+
+def default_codebook() -> Path:
+    """Find the codebook of the default model."""
+    from ..bundle import CODEBOOK
+    from ..predictor import default_model
+
+    return default_model() / CODEBOOK
+
+
+def require_extra(package: str, purpose: str, *, extra: str = "train") -> None:
+    """Import a package of an extra.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    from importlib import import_module
+
+    from ..errors import MissingExtraError
+
+    try:
+        import_module(package)
+    except ModuleNotFoundError:
+        raise MissingExtraError(package, extra, purpose) from None
+    if extra != "train":
+        return
+    from transformers.utils import logging
+
+    # A progress bar per file of weights says nothing to a user who waits for an epoch.
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]

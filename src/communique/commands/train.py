@@ -1,0 +1,27 @@
+"""`communique train`: train a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._shared import note, require_extra, told
+
+
+@told
+def train(
+    recipe: Annotated[Path, typer.Argument(help="Recipe (YAML).")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Checkpoint folder; runs/<name> without it.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="File or folder of texts for reference labels.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a checkpoint.")] = False,
+) -> None:
+    """Train a recipe. The same command after an interruption goes on where it stopped."""
+    from ..recipe import Recipe
+
+    folder = out or Path("runs") / Recipe.load(recipe).name
+    require_extra("torch", "training")
+    from ..training import train as run
+
+    note(f"checkpoint: {run(recipe, folder, texts=texts, overwrite=overwrite)}")
