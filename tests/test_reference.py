@@ -11,8 +11,9 @@ import pytest
 from conftest import CODEBOOK, ROOT, write_rows
 
 from communique.codebook import Codebook
+from communique.corpus import Corpus
 from communique.errors import DataError
-from communique.reference import is_reference, join, read_corpora, write_reference
+from communique.reference import Join, is_reference, join, read_corpora, texts_by_hash, write_reference
 from communique.statements import text_sha256
 from communique.tables import read_table
 
@@ -40,6 +41,10 @@ def texts_file(folder: Path, name: str, texts: list[str]) -> Path:
     return path
 
 
+def joined_with(labels: Path, texts: Path) -> tuple[Corpus, Join]:
+    return read_corpora([labels], MULTIPLE, texts)[0], join(read_table(labels), texts_by_hash(texts))
+
+
 def test_reference_file_holds_everything_but_the_texts(tmp_path: Path) -> None:
     path = tmp_path / "labels.jsonl"
     row = LABELLED[0] | {"previous": "Hier.", "annotators": ["x"], "language": "fr", "index": 3, "sampling": "random"}
@@ -60,26 +65,25 @@ def test_reference_file_holds_everything_but_the_texts(tmp_path: Path) -> None:
 
 
 def test_tables_with_hashes_and_without_texts_are_references(tmp_path: Path, labels: Path) -> None:
-    assert is_reference(labels)
-    assert not is_reference(write_rows(tmp_path / "a.jsonl", [{"text": "a", "sha256": "0"}]))
-    assert not is_reference(write_rows(tmp_path / "b.jsonl", [{"Sentence": "a", "sha256": "0"}]))
-    assert not is_reference(write_rows(tmp_path / "c.jsonl", [{"text": "a"}]))
+    assert is_reference(read_table(labels))
+    for row in ({"text": "a", "sha256": "0"}, {"Sentence": "a", "sha256": "0"}, {"text": "a"}):
+        assert not is_reference(read_table(write_rows(tmp_path / "a.jsonl", [row])))
 
 
 def test_labels_find_their_texts(tmp_path: Path, labels: Path) -> None:
-    joined = join(labels, texts_file(tmp_path, "t.txt", [str(row["text"]) for row in LABELLED[::-1]]), MULTIPLE)
-    assert [(s.id, s.text, s.source, s.document, list(s.labels or ())) for s in joined.corpus] == [
+    corpus, joined = joined_with(labels, texts_file(tmp_path, "t.txt", [str(row["text"]) for row in LABELLED[::-1]]))
+    assert [(s.id, s.text, s.source, s.document, list(s.labels or ())) for s in corpus] == [
         (row["id"], row["text"], row["source"], row["document"], row["labels"]) for row in LABELLED
     ]
-    assert joined.corpus.statements[3].labels == ()
+    assert corpus.statements[3].labels == ()
     assert (dict(joined.missing), joined.missing_ids) == ({}, ())
     assert joined.describe() == "4 of 4 reference labels found their texts"
-    assert list(joined.corpus.files) == [str(labels)]
+    assert list(corpus.files) == [str(labels)]
 
 
 def test_missing_texts_are_counted_by_source(tmp_path: Path, labels: Path) -> None:
-    joined = join(labels, texts_file(tmp_path, "t.txt", ["我们反对这一决定。", "Something else."]), MULTIPLE)
-    assert [s.id for s in joined.corpus] == ["b"]
+    corpus, joined = joined_with(labels, texts_file(tmp_path, "t.txt", ["我们反对这一决定。", "Something else."]))
+    assert [s.id for s in corpus] == ["b"]
     assert dict(joined.missing) == {"press": 1, "un": 2}
     assert joined.missing_ids == ("a", "c", "d")
     assert joined.describe() == (
@@ -90,16 +94,17 @@ def test_missing_texts_are_counted_by_source(tmp_path: Path, labels: Path) -> No
 
 def test_labels_without_source_or_hash_count_as_missing(tmp_path: Path) -> None:
     rows = [{"id": "x", "sha256": "0" * 64, "labels": []}, {"id": "y", "source": "un", "labels": []}]
-    joined = join(write_rows(tmp_path / "l.jsonl", rows), texts_file(tmp_path, "t.txt", ["a"]), MULTIPLE)
+    _, joined = joined_with(write_rows(tmp_path / "l.jsonl", rows), texts_file(tmp_path, "t.txt", ["a"]))
     assert dict(joined.missing) == {"unknown": 1, "un": 1}
     assert joined.missing_ids == ("x", "y")
 
 
 def test_form_and_spaces_of_the_texts_do_not_matter(tmp_path: Path, labels: Path) -> None:
     variants = [unicodedata.normalize("NFD", "  Nous  aiderons\tles pêcheurs. "), "Вода\u00a0должна быть общей.\r"]
-    joined = join(labels, texts_file(tmp_path, "t.txt", variants), MULTIPLE)
-    assert [s.id for s in joined.corpus] == ["a", "c"]
-    assert join(labels, texts_file(tmp_path, "t.txt", ["Nous aiderons les pêcheurs !"]), MULTIPLE).missing_ids[0] == "a"
+    corpus, _ = joined_with(labels, texts_file(tmp_path, "t.txt", variants))
+    assert [s.id for s in corpus] == ["a", "c"]
+    texts = texts_file(tmp_path, "t.txt", ["Nous aiderons les pêcheurs !"])
+    assert joined_with(labels, texts)[1].missing_ids[0] == "a"
 
 
 def test_texts_come_from_all_files_of_a_folder(tmp_path: Path, labels: Path) -> None:
@@ -109,8 +114,8 @@ def test_texts_come_from_all_files_of_a_folder(tmp_path: Path, labels: Path) -> 
     texts_file(folder, "c.jsonl", [json.dumps({"content": "شكرا لكم"}), json.dumps({"content": None})])
     texts_file(folder, "d.csv", ["id,body", "1,Вода должна быть общей."])
     texts_file(folder, "readme.md", ["Вода должна быть общей."])
-    joined = join(labels, folder, MULTIPLE)
-    assert [s.id for s in joined.corpus] == ["a", "b", "d"]
+    corpus, joined = joined_with(labels, folder)
+    assert [s.id for s in corpus] == ["a", "b", "d"]
     assert dict(joined.missing) == {"un": 1}
 
 
@@ -126,18 +131,25 @@ def test_faults_of_a_reference_file_are_all_told(tmp_path: Path) -> None:
         ],
     )
     with pytest.raises(DataError) as caught:
-        join(path, texts, MULTIPLE)
+        read_corpora([path], MULTIPLE, texts)
     assert [problem.split(":")[0] for problem in caught.value.problems] == [f"{path}, row {n}" for n in (1, 2, 4)]
     assert "unknown label 'praise'; allowed: criticism" in caught.value.problems[0]
 
 
-def test_no_hashes_and_no_texts(tmp_path: Path, labels: Path) -> None:
-    other = write_rows(tmp_path / "o.jsonl", [{"id": "a", "labels": []}])
-    texts = texts_file(tmp_path, "t.txt", ["a"])
-    with pytest.raises(DataError, match=f"{other}: no column 'sha256'; a reference file has hashes in place of texts"):
-        join(other, texts, MULTIPLE)
+def test_no_texts(tmp_path: Path, labels: Path) -> None:
     with pytest.raises(DataError, match="absent: no such file or folder of texts"):
-        join(labels, tmp_path / "absent", MULTIPLE)
+        read_corpora([labels], MULTIPLE, tmp_path / "absent")
+
+
+def test_a_faulty_file_does_not_hide_the_faults_of_the_next(tmp_path: Path, labels: Path) -> None:
+    (tmp_path / "one.csv").write_text("")
+    two = write_rows(tmp_path / "two.jsonl", [{"id": "x", "text": "Ja.", "labels": ["praise"]}])
+    with pytest.raises(DataError) as caught:
+        read_corpora([tmp_path / "one.csv", two], MULTIPLE, None)
+    assert [problem.split(":")[0].split(",")[0] for problem in caught.value.problems] == [
+        str(tmp_path / "one.csv"),
+        str(two),
+    ]
 
 
 def test_corpora_and_references_are_read_together(tmp_path: Path, labels: Path) -> None:
@@ -163,7 +175,7 @@ def test_same_id_in_two_files_is_told(tmp_path: Path, labels: Path) -> None:
     assert len(read_corpora([own, labels], MULTIPLE, None)[0]) == 1
     with pytest.raises(DataError) as caught:
         read_corpora([own, labels], MULTIPLE, texts)
-    assert str(caught.value) == f"{own}, {labels}: the id 'b' appears twice; ids must differ, rename one"
+    assert str(caught.value) == f"{labels}, row 2: id 'b' is also that of {own}, row 1; ids must differ, rename one"
 
 
 def test_unlabelled_rows_do_not_train(tmp_path: Path) -> None:
@@ -175,8 +187,8 @@ def test_unlabelled_rows_do_not_train(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["train", "dev"])
 def test_the_projects_reference_files_hold_hashes_and_labels_but_no_texts(name: str) -> None:
     path = ROOT / "data" / "reference" / f"{name}.jsonl"
-    assert is_reference(path)
     table = read_table(path)
+    assert is_reference(table)
     assert table.problems == []
     assert len({row["id"] for _, row in table.rows}) == len(table.rows) > 0
     allowed = {"id", "language", "source", "document", "passage", "index", "in_order", "labels", "sampling", "sha256"}

@@ -14,8 +14,8 @@ from pathlib import Path
 from .codebook import Codebook
 from .corpus import Corpus, CorpusReader, find_column, table_paths
 from .errors import DataError
-from .statements import Statement, text_sha256
-from .tables import SUFFIXES, Row, read_table, read_text, write_jsonl
+from .statements import text_sha256
+from .tables import SUFFIXES, Row, Table, read_table, read_text, write_jsonl
 
 #: Column of the hash.
 HASH = "sha256"
@@ -23,50 +23,66 @@ HASH = "sha256"
 
 @dataclass(frozen=True)
 class Join:
-    """Labels that found their texts, and those that did not.
+    """How many reference labels found their texts, and which did not.
 
     `missing` counts the labels without a text by source; `missing_ids` names them.
     """
 
-    corpus: Corpus
+    found: int
     missing: Mapping[str, int]
     missing_ids: tuple[str, ...]
 
     def describe(self) -> str:
         """Say in one line how many labels found their texts and which sources lack theirs."""
-        line = f"{len(self.corpus)} of {len(self.corpus) + len(self.missing_ids)} reference labels found their texts"
+        line = f"{self.found} of {self.found + len(self.missing_ids)} reference labels found their texts"
         if not self.missing_ids:
             return line
         by_source = ", ".join(f"{source} {n}" for source, n in self.missing.items())
         return f"{line}; missing by source: {by_source} (first: {self.missing_ids[0]}); sources.yaml says where they are found"
 
 
-def is_reference(path: str | Path) -> bool:
+def is_reference(table: Table) -> bool:
     """Say whether a table has hashes in place of texts."""
-    columns = read_table(path).columns
-    return HASH in columns and find_column(columns, "text") is None
+    return HASH in table.columns and find_column(table.columns, "text") is None
 
 
-def join(labels: str | Path, texts: str | Path, codebook: Codebook) -> Join:
-    """Join reference labels with texts.
+def texts_by_hash(path: str | Path) -> dict[str, str]:
+    """Read texts and key them by their hash.
 
     Args:
-        labels: The reference file.
-        texts: A file or a folder; of each table the column of texts is read, of `.txt` files each line.
-        codebook: The labels' codebook.
+        path: A file or a folder; of each table the column of texts is read, of `.txt` files each line.
 
     Raises:
-        DataError: The reference file is at fault, or no text is there.
+        DataError: Nothing is there, or a file cannot be read.
     """
-    by_hash = {text_sha256(text): text for text in _texts(Path(texts))}
-    table = read_table(labels)
-    if HASH not in table.columns:
-        raise DataError(f"{labels}: no column {HASH!r}; a reference file has hashes in place of texts")
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder of texts")
+    inside = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    texts: list[str] = []
+    for file in inside:
+        if file.suffix.lower() == ".txt":
+            texts += read_text(file)[0].splitlines()
+        elif file.suffix.lower() in SUFFIXES:
+            table = read_table(file)
+            column = find_column(table.columns, "text")
+            if column is not None:
+                texts += (row[column] for _, row in table.rows if isinstance(row.get(column), str))
+    return {text_sha256(text): text for text in texts}
+
+
+def join(table: Table, texts: Mapping[str, str]) -> Join:
+    """Give a reference table its texts, in a column `text`; rows whose text is missing leave the table.
+
+    Args:
+        table: A reference table; it is changed.
+        texts: Texts by hash.
+    """
     found: list[tuple[int, Row]] = []
     missing: Counter[str] = Counter()
     missing_ids = []
     for number, row in table.rows:
-        text = by_hash.get(str(row.get(HASH)))
+        text = texts.get(str(row.get(HASH)))
         if text is None:
             missing[str(row.get("source") or "unknown")] += 1
             missing_ids.append(str(row.get("id", number)))
@@ -74,25 +90,7 @@ def join(labels: str | Path, texts: str | Path, codebook: Codebook) -> Join:
             found.append((number, {**row, "text": text}))
     table.rows = found
     table.columns.append("text")
-    reader = CorpusReader(codebook, {}, labelled=True)
-    reader.add(table)
-    if reader.problems:
-        raise DataError(*reader.problems)
-    return Join(reader.corpus, missing, tuple(missing_ids))
-
-
-def _texts(path: Path) -> Iterable[str]:
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder of texts")
-    inside = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
-    for file in inside:
-        if file.suffix.lower() == ".txt":
-            yield from read_text(file)[0].splitlines()
-        elif file.suffix.lower() in SUFFIXES:
-            table = read_table(file)
-            column = find_column(table.columns, "text")
-            if column is not None:
-                yield from (row[column] for _, row in table.rows if isinstance(row.get(column), str))
+    return Join(len(found), missing, tuple(missing_ids))
 
 
 def write_reference(path: str | Path, rows: Iterable[Row]) -> None:
@@ -112,38 +110,57 @@ def write_reference(path: str | Path, rows: Iterable[Row]) -> None:
     )
 
 
-def read_corpora(paths: Iterable[Path], codebook: Codebook, texts: Path | None) -> tuple[Corpus, list[str]]:
-    """Read labelled corpora, reference files among them.
+def scan_corpora(
+    paths: Iterable[str | Path],
+    codebook: Codebook,
+    texts: str | Path | None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    labelled: bool = True,
+) -> tuple[Corpus, list[str], list[str]]:
+    """Read corpora, reference files among them; each file is read once.
 
     Args:
         paths: Tables, folders or globs. Reference files need `texts`, and are left out and told without.
         codebook: The labels' codebook.
         texts: A file or folder of texts.
+        columns: Names of columns by field of `Statement`, where they differ from `corpus.COLUMNS`.
+        labelled: Whether rows without labels are at fault.
+
+    Returns:
+        The statements that are readable, lines that say what was joined, missing or left out, and one line for every
+        problem.
+    """
+    reader = CorpusReader(codebook, columns or {}, labelled)
+    told: list[str] = []
+    known: dict[str, str] | None = None
+    for path in table_paths(list(paths)):
+        try:
+            table = read_table(path)
+            if is_reference(table):
+                if texts is None:
+                    told.append(
+                        f"{path}: left out, its texts are not part of the project; give their folder (TEXTS=DIR, --texts DIR)"
+                    )
+                    continue
+                known = texts_by_hash(texts) if known is None else known
+                told.append(f"{path}: {join(table, known).describe()}")
+            reader.add(table)
+        except DataError as error:
+            reader.problems += error.problems
+    return reader.corpus, told, reader.problems
+
+
+def read_corpora(paths: Iterable[str | Path], codebook: Codebook, texts: str | Path | None) -> tuple[Corpus, list[str]]:
+    """Read labelled corpora, reference files among them; arguments as in `scan_corpora`.
 
     Returns:
         The statements, and lines that say what was joined, missing or left out.
 
     Raises:
-        DataError: Rows are at fault; two files hold the same id.
+        DataError: It holds every problem of every file, one line each.
     """
-    corpus, told = Corpus(()), []
-    for path in table_paths(list(paths)):
-        if not is_reference(path):
-            corpus += Corpus.read(path, codebook, labelled=True)
-        elif texts is None:
-            told.append(
-                f"{path}: left out, its texts are not part of the project; give their folder (TEXTS=DIR, --texts DIR)"
-            )
-        else:
-            joined = join(path, texts, codebook)
-            told.append(f"{path}: {joined.describe()}")
-            corpus += joined.corpus
-    repeated = _repeated(corpus.statements)
-    if repeated:
-        raise DataError(f"{', '.join(corpus.files)}: the id {repeated!r} appears twice; ids must differ, rename one")
+    corpus, told, problems = scan_corpora(paths, codebook, texts)
+    if problems:
+        raise DataError(*problems)
     return corpus, told
-
-
-def _repeated(statements: Iterable[Statement]) -> str | None:
-    counts = Counter(s.id for s in statements)
-    return next((id for id, n in counts.items() if n > 1), None)

@@ -22,25 +22,16 @@ def check(
 ) -> None:
     """List all problems of a corpus at once, with counts by label, language and document."""
     from ..codebook import Codebook
-    from ..corpus import Corpus, conflicts, table_paths
-    from ..reference import is_reference, join
+    from ..corpus import conflicts
+    from ..reference import scan_corpora
 
     book = Codebook.load(codebook or default_codebook())
     told = {"text": text_column, "labels": label_column, "document": document_column}
     columns = {name: column for name, column in told.items() if column}
-    found, problems = Corpus(()), []
-    for path in table_paths(corpus):
-        if texts is not None and is_reference(path):
-            joined = join(path, texts, book)
-            note(f"{path}: {joined.describe()}")
-            found += joined.corpus
-        else:
-            part, part_problems = Corpus.scan(path, book, columns=columns)
-            found += part
-            problems += part_problems
+    found, told_lines, problems = scan_corpora(corpus, book, texts, columns=columns, labelled=False)
     for line in problems:
         typer.echo(line)
-    for line in (*found.notes, *(f"warning: {line}" for line in conflicts(found))):
+    for line in (*told_lines, *found.notes, *(f"warning: {line}" for line in conflicts(found))):
         note(line)
     unlabelled = sum(s.labels is None for s in found)
     typer.echo(f"{len(found)} rows in {len(found.documents)} documents are readable, {len(problems)} are not")

@@ -28,14 +28,13 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled text that it has not seen."""
     from ..bundle import read_codebook, read_info
-    from ..corpus import table_paths
     from ..evaluation import evaluate as run
     from ..reference import read_corpora
     from ..tables import replacing
 
     conditions = [_condition(text) for text in exclude or ()]
     info = read_info(model)
-    found, told = read_corpora(table_paths(corpus), read_codebook(model, info), texts)
+    found, told = read_corpora(corpus, read_codebook(model, info), texts)
     for line in (*told, *found.notes):
         note(line)
     n = len(found)
