@@ -11,12 +11,25 @@ from .errors import RecipeError
 from .validation import load_yaml
 
 
-class CorpusSource(BaseModel):
-    """A labelled corpus and what it serves for."""
+class CorpusFields(BaseModel):
+    """Where a labelled corpus lies, and what its tables do not say themselves."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str = Field(min_length=1, description="a table, a folder or a glob; relative to the recipe")
+    language: str | None = Field(None, min_length=2, description="BCP 47 code of rows that name none")
+    source: str | None = Field(None, min_length=1, description="source of rows that name none")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="column by field (text, labels, document, ...), where names are unusual"
+    )
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="label of the codebook by what stands in the table, such as '0': negative"
+    )
+
+
+class CorpusSource(CorpusFields):
+    """A labelled corpus and what it serves for."""
+
     role: Literal["train", "validation"] = Field(
         "train", description="with no validation corpus, validation is drawn by document from the training rows"
     )
@@ -87,9 +100,13 @@ class Recipe(BaseModel):
             }
         )
 
-    def paths(self, role: str) -> list[Path]:
+    def sources(self, role: str) -> list[CorpusSource]:
         """List the corpora of a role."""
-        return [Path(source.path) for source in self.corpora if source.role == role]
+        return [source for source in self.corpora if source.role == role]
+
+    def paths(self, role: str) -> list[Path]:
+        """List the paths of the corpora of a role."""
+        return [Path(source.path) for source in self.sources(role)]
 
     def portable(self) -> Recipe:
         """Strip folders from paths, for a model that travels: they say nothing on another machine."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .codebook import Codebook
-from .corpus import Corpus, CorpusReader, find_column, table_paths
+from .corpus import Corpus, CorpusReader, find_column, split_labels, table_paths
 from .errors import DataError
-from .statements import text_sha256
+from .recipe import CorpusFields
+from .statements import UNDETERMINED, Statement, text_sha256
 from .tables import SUFFIXES, Row, Table, read_table, read_text, write_jsonl
 
 #: Column of the hash.
@@ -131,10 +133,22 @@ def scan_corpora(
         The statements that are readable, lines that say what was joined, missing or left out, and one line for every
         problem.
     """
-    reader = CorpusReader(codebook, columns or {}, labelled)
+    sources = [CorpusFields(path=str(path), columns=dict(columns or {})) for path in paths]
+    return scan_sources(sources, codebook, texts, labelled=labelled)
+
+
+def scan_sources(
+    sources: Iterable[CorpusFields], codebook: Codebook, texts: str | Path | None, *, labelled: bool = True
+) -> tuple[Corpus, list[str], list[str]]:
+    """Read the corpora of a recipe; what rows say of themselves goes before what the recipe says of all.
+
+    Arguments and results as in `scan_corpora`.
+    """
+    reader = CorpusReader(codebook, {}, labelled)
     told: list[str] = []
     known: dict[str, str] | None = None
-    for path in table_paths(list(paths)):
+    for source, path in ((source, path) for source in sources for path in table_paths(source.path)):
+        reader.told = source.columns
         try:
             table = read_table(path)
             if is_reference(table):
@@ -145,10 +159,39 @@ def scan_corpora(
                     continue
                 known = texts_by_hash(texts) if known is None else known
                 told.append(f"{path}: {join(table, known).describe()}")
+            _translate_labels(table, source, codebook)
+            start = len(reader.statements)
             reader.add(table)
+            reader.statements[start:] = [_completed(s, source) for s in reader.statements[start:]]
         except DataError as error:
             reader.problems += error.problems
     return reader.corpus, told, reader.problems
+
+
+def _translate_labels(table: Table, source: CorpusFields, codebook: Codebook) -> None:
+    column = source.columns.get("labels") or find_column(table.columns, "labels")
+    if not source.labels or column is None:
+        return
+    for _, row in table.rows:
+        # A cell that cannot be read stays as it is: the reader tells its row.
+        with suppress(ValueError):
+            if row.get(column) is not None:
+                row[column] = [source.labels.get(part, part) for part in split_labels(row[column], codebook)]
+
+
+def _completed(statement: Statement, source: CorpusFields) -> Statement:
+    language = source.language if statement.language == UNDETERMINED else None
+    return replace(statement, language=language or statement.language, source=statement.source or source.source)
+
+
+def read_sources(
+    sources: Iterable[CorpusFields], codebook: Codebook, texts: str | Path | None
+) -> tuple[Corpus, list[str]]:
+    """Read the corpora of a recipe; results and errors as in `read_corpora`."""
+    corpus, told, problems = scan_sources(sources, codebook, texts)
+    if problems:
+        raise DataError(*problems)
+    return corpus, told
 
 
 def read_corpora(paths: Iterable[str | Path], codebook: Codebook, texts: str | Path | None) -> tuple[Corpus, list[str]]:
@@ -160,7 +203,4 @@ def read_corpora(paths: Iterable[str | Path], codebook: Codebook, texts: str | P
     Raises:
         DataError: It holds every problem of every file, one line each.
     """
-    corpus, told, problems = scan_corpora(paths, codebook, texts)
-    if problems:
-        raise DataError(*problems)
-    return corpus, told
+    return read_sources([CorpusFields(path=str(path)) for path in paths], codebook, texts)

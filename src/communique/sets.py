@@ -11,7 +11,7 @@ from .codebook import Codebook
 from .corpus import Corpus
 from .errors import DataError
 from .recipe import Recipe
-from .reference import read_corpora
+from .reference import read_sources
 
 #: Below so many rows left over for the proof of an export, half of the held-out documents go to it.
 MIN_PROOF = 100
@@ -46,9 +46,9 @@ class TrainingSets:
         Raises:
             DataError: Rows are at fault, or too few to hold some out.
         """
-        corpus, told = read_corpora(recipe.paths("train"), codebook, texts)
-        if paths := recipe.paths("validation"):
-            held_out, told_too = read_corpora(paths, codebook, texts)
+        corpus, told = read_sources(recipe.sources("train"), codebook, texts)
+        if sources := recipe.sources("validation"):
+            held_out, told_too = read_sources(sources, codebook, texts)
             told += told_too
             corpus.fingerprint().check(held_out)
             train = corpus

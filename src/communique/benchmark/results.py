@@ -1,0 +1,158 @@
+"""Results of runs: one JSON a run, its decisions beside it, and the scores in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle import commit, versions
+from ..codebook import Codebook
+from ..metrics import RESAMPLES, indicator, interval, macro_f1, outcome_counts, precision_recall_f1, resampled_counts
+from ..statements import Statement
+from ..tables import replacing, write_parquet
+from .splits import Sets, by_field
+from .worker import Job, Outcome
+
+#: Changes with what a run's numbers mean; results of another format are run anew.
+FORMAT = 1
+
+#: Fields of `Statement` whose values are scored apart.
+GROUPS = ("language", "source", "sampling")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run's results lie; names hold the first digits of its identity."""
+
+    folder: Path
+    task: str
+    labeler: str
+    seed: int
+    identity: str
+
+    @property
+    def stem(self) -> str:
+        """Name of the files without the identity."""
+        return f"{self.task}.{self.labeler}.s{self.seed}"
+
+    @property
+    def json(self) -> Path:
+        """Scores, costs, versions."""
+        return self.folder / f"{self.stem}.{self.identity[:10]}.json"
+
+    @property
+    def decisions(self) -> Path:
+        """Ids, gold labels, decisions and probabilities of the test rows."""
+        return self.json.with_suffix(".parquet")
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has finished."""
+        return self.json.exists() and self.decisions.exists()
+
+    def others(self) -> list[Path]:
+        """List results of the same run with other settings or data."""
+        return sorted(path for path in self.folder.glob(f"{self.stem}.*.json") if path != self.json)
+
+
+def identify(settings: dict[str, Any], sets: Sets, codebook: Codebook) -> str:
+    """Hash what decides a run's numbers: the labeler's settings with the seed, the rows of its sets, the codebook."""
+    content = {"format": FORMAT, "labeler": settings, "rows": sets.sha256, "codebook": codebook.sha256}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def score(
+    statements: Sequence[Statement], gold: NDArray[np.bool_], guess: NDArray[np.bool_], codebook: Codebook, *, seed: int
+) -> dict[str, Any]:
+    """Score decisions (n, k): macro-F1 and F1 by label with intervals over documents, n, documents, gold rows."""
+    counts = outcome_counts(gold, guess)
+    drawn = resampled_counts(gold, guess, [(s.source, s.document) for s in statements], seed=seed, resamples=RESAMPLES)
+    f1, drawn_f1 = precision_recall_f1(counts)[:, 2], precision_recall_f1(drawn)[..., 2]
+    return {
+        "n": len(statements),
+        "documents": len({(s.source, s.document) for s in statements}),
+        "macro_f1": _value(float(macro_f1(counts)), macro_f1(drawn)),
+        "f1": {name: _value(float(f1[i]), drawn_f1[:, i]) for i, name in enumerate(codebook.names)},
+        "gold": {name: int(gold[:, i].sum()) for i, name in enumerate(codebook.names)},
+    }
+
+
+def _value(value: float, drawn: NDArray[np.float64]) -> list[float | None]:
+    """Give a value with its interval; what is not defined is None."""
+    return [None if np.isnan(v) else round(v, 5) for v in (value, *interval(drawn))]
+
+
+def record(place: Place, job: Job, outcome: Outcome, settings: dict[str, Any]) -> dict[str, Any]:
+    """Write a run's decisions, then its JSON: a JSON without decisions is never left behind.
+
+    Returns:
+        The content of the JSON.
+    """
+    statements, codebook, sets = job.sets.test.statements, job.codebook, job.sets
+    gold = indicator(statements, codebook)
+    write_parquet(
+        place.decisions,
+        [
+            {"id": s.id, "source": s.source, "document": s.document, "language": s.language, "sampling": s.sampling}
+            | {f"gold_{name}": bool(gold[i, j]) for j, name in enumerate(codebook.names)}
+            | {f"label_{name}": bool(outcome.decisions[i, j]) for j, name in enumerate(codebook.names)}
+            | {f"p_{name}": float(outcome.probabilities[i, j]) for j, name in enumerate(codebook.names)}
+            for i, s in enumerate(statements)
+        ],
+    )
+    groups = {
+        attribute: {
+            name: score([statements[i] for i in rows], gold[rows], outcome.decisions[rows], codebook, seed=0)
+            for name, rows in by_field(statements, attribute).items()
+        }
+        for attribute in GROUPS
+    }
+    content = {
+        "format": FORMAT,
+        "identity": place.identity,
+        "split": sets.split,
+        "kind": sets.kind,
+        "part": sets.part,
+        "x": sets.x,
+        "labeler": job.labeler.name,
+        "seed": job.seed,
+        "settings": settings,
+        "labels": list(codebook.names),
+        "scores": score(statements, gold, outcome.decisions, codebook, seed=0),
+        "groups": {attribute: found for attribute, found in groups.items() if found},
+        "rows": {
+            name: {"n": len(corpus), "documents": len(corpus.documents)}
+            for name, corpus in (("train", sets.train), ("tuning", sets.tuning), ("test", sets.test))
+        },
+        "left_out": sets.left_out,
+        "rows_sha256": sets.sha256,
+        "codebook_sha256": codebook.sha256,
+        "temperature": outcome.temperature,
+        "thresholds": outcome.thresholds,
+        "training_seconds": round(outcome.training_seconds, 3),
+        "inference_seconds": round(outcome.inference_seconds, 3),
+        "training_bytes": outcome.training_bytes,
+        "inference_bytes": outcome.inference_bytes,
+        "resumed": outcome.resumed,
+        "precision": outcome.precision,
+        "cpus": os.cpu_count(),
+        "versions": versions("torch", "transformers", "numpy", "scikit-learn"),
+        "commit": commit(),
+    }
+    with replacing(place.json) as handle:
+        handle.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return content
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a run's JSON."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content

@@ -1,0 +1,337 @@
+"""Splits: which rows train, tune and test in each run of a benchmark.
+
+No document and no text is in two sets of a run. Rows of a corpus with the role `train` never tune or test.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ..codebook import Codebook
+from ..corpus import Corpus
+from ..errors import DataError
+from ..recipe import CorpusFields
+from ..reference import read_sources
+from ..statements import Statement
+from .recipe import (
+    BenchmarkRecipe,
+    CrossLingualSplit,
+    DocumentsSplit,
+    FewShotSplit,
+    FixedSplit,
+    LearningCurveSplit,
+    LeaveOneOutSplit,
+    Split,
+    TimeSplit,
+    split_name,
+)
+
+Key = tuple[str | None, str]
+
+
+@dataclass(frozen=True)
+class BenchmarkData:
+    """The corpora of a benchmark by role, and lines for the user."""
+
+    train: Corpus
+    pool: Corpus
+    tuning: Corpus
+    test: Corpus
+    told: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, recipe: BenchmarkRecipe, codebook: Codebook, texts: Path | None = None) -> BenchmarkData:
+        """Read a benchmark's corpora.
+
+        Raises:
+            DataError: Rows are at fault, or two corpora hold the same id.
+        """
+        told: list[str] = []
+        corpora: dict[str, Corpus] = {}
+        for role in ("train", "pool", "tuning", "test"):
+            sources: list[CorpusFields] = [source for source in recipe.corpora if source.role == role]
+            corpora[role], lines = read_sources(sources, codebook, texts)
+            told += lines
+        repeated = [id for id, n in Counter(s.id for corpus in corpora.values() for s in corpus).items() if n > 1]
+        if repeated:
+            raise DataError(
+                f"{len(repeated)} ids are in corpora of two roles (first: {repeated[0]!r}); ids must differ, rename them"
+            )
+        return cls(**corpora, told=tuple(told))
+
+
+@dataclass(frozen=True)
+class Sets:
+    """The rows of one run.
+
+    `part` names the run within its split, such as a language that was left out; `x` is its place on a curve, such as
+    the number of rows a label. `left_out` counts rows that could not train for sharing a document or a text with the others.
+    """
+
+    split: str
+    kind: str
+    part: str
+    train: Corpus
+    tuning: Corpus
+    test: Corpus
+    left_out: int = 0
+    x: float | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the rows of all three sets, in their order: ids, texts, labels."""
+        digest = hashlib.sha256()
+        for corpus in (self.train, self.tuning, self.test):
+            for s in corpus:
+                digest.update(json.dumps([s.id, s.sha256, s.labels, s.language, s.document]).encode())
+            digest.update(b"\n")
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run's sets before they are drawn: `draw(seed)` gives them. Parts are known without a seed."""
+
+    split: Split
+    part: str
+    draw: Callable[[int], Sets] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """Split and part, as in names of files."""
+        return f"{split_name(self.split)}.{self.part}" if self.part else split_name(self.split)
+
+
+def tasks(split: Split, data: BenchmarkData, codebook: Codebook) -> list[Task]:
+    """List the runs of a split.
+
+    Args:
+        split: Settings of the split.
+        data: The corpora.
+        codebook: Their labels.
+
+    Raises:
+        DataError: The corpora do not allow the split.
+    """
+    found = [Task(split, part, draw) for part, draw in _SPLITS[split.kind](split, data, codebook)]
+    if not found:
+        raise DataError(f"split {split_name(split)!r}: no run is possible with {len(data.pool)} rows; see its settings")
+    return found
+
+
+_Parts = Iterator[tuple[str, Callable[[int], Sets]]]
+
+
+def _fixed(split: FixedSplit, data: BenchmarkData, codebook: Codebook) -> _Parts:
+    yield "", lambda seed: _sets(split, "", data, data.train + data.pool, data.test)
+
+
+def _documents(split: DocumentsSplit, data: BenchmarkData, codebook: Codebook) -> _Parts:
+    folds = document_folds(data.pool, split.folds, seed=split.seed)
+    for fold in split.run:
+        if fold >= split.folds:
+            raise DataError(f"split {split_name(split)!r}: run {fold}; allowed: 0 to {split.folds - 1}")
+        part = "" if split.run == (0,) else f"fold{fold}"
+        yield part, partial(_fold, split, part, data, folds[fold])
+
+
+def _fold(split: Split, part: str, data: BenchmarkData, test: frozenset[Key], seed: int) -> Sets:
+    return _sets(split, part, data, data.train + data.pool, data.pool.where(lambda s: _key(s) in test))
+
+
+def _leave_one_out(split: LeaveOneOutSplit, data: BenchmarkData, codebook: Codebook) -> _Parts:
+    attribute = "language" if split.kind == "leave-one-language-out" else "source"
+    counts = Counter(getattr(s, attribute) for s in data.pool)
+    for value, n in sorted((value, n) for value, n in counts.items() if value is not None):
+        if n >= split.least:
+            yield value, partial(_without, split, attribute, value, data)
+
+
+def _without(split: Split, attribute: str, value: str, data: BenchmarkData, seed: int) -> Sets:
+    test = data.pool.where(lambda s: getattr(s, attribute) == value)
+    rest = (data.train + data.pool).where(lambda s: getattr(s, attribute) != value)
+    return _sets(split, value, data, rest, test)
+
+
+def _time(split: TimeSplit, data: BenchmarkData, codebook: Codebook) -> _Parts:
+    dates = {_key(s): date for s in data.pool if (date := getattr(s, "date", None)) is not None}
+    if not dates:
+        raise DataError(f"split {split_name(split)!r}: no row has a date; give a column 'date', or leave the split out")
+    yield "", partial(_latest, split, data, dates)
+
+
+def _latest(split: TimeSplit, data: BenchmarkData, dates: dict[Key, str], seed: int) -> Sets:
+    sizes = Counter(key for s in data.pool if (key := _key(s)) in dates)
+    wanted, test = split.test_share * sizes.total(), set[Key]()
+    cut = max(dates.values())
+    for key in sorted(dates, key=lambda key: (dates[key], key[1]), reverse=True):
+        # Documents of one day stay together: a split within it would be none by time.
+        if dates[key] < cut and sum(sizes[k] for k in test) >= wanted:
+            break
+        cut = dates[key]
+        test.add(key)
+    earlier = data.pool.where(lambda s: _key(s) not in test and dates.get(_key(s), cut) < cut)
+    return _sets(split, "", data, data.train + earlier, data.pool.where(lambda s: _key(s) in test))
+
+
+def _few_shot(split: FewShotSplit, data: BenchmarkData, codebook: Codebook) -> _Parts:
+    test = document_folds(data.pool, split.folds, seed=split.seed)[0]
+    for shots in split.shots:
+        yield str(shots), partial(_shots, split, shots, data, codebook, test)
+
+
+def _shots(
+    split: FewShotSplit, shots: int, data: BenchmarkData, codebook: Codebook, test: frozenset[Key], seed: int
+) -> Sets:
+    whole = _fold(split, str(shots), data, test, seed)
+    wanted = Counter(dict.fromkeys(codebook.names, shots) | ({"none": shots} if codebook.multiple else {}))
+    rows = list(whole.train)
+    random.Random(f"{seed}/shots").shuffle(rows)
+    chosen: set[str] = set()
+    for s in rows:
+        carried = s.labels or ("none",)
+        if any(wanted[label] > 0 for label in carried):
+            chosen.add(s.id)
+            wanted.subtract(carried)
+    short = [f"{name} {shots - n}" for name, n in wanted.items() if n > 0]
+    if short:
+        raise DataError(
+            f"split {split_name(split)!r}: {shots} rows a label are more than there are ({', '.join(short)})"
+        )
+    tuning = list(whole.tuning)
+    random.Random(f"{seed}/tuning").shuffle(tuning)
+    tuned = {s.id for s in tuning[: len(chosen)]}
+    return replace(
+        whole,
+        train=whole.train.where(lambda s: s.id in chosen),
+        tuning=whole.tuning.where(lambda s: s.id in tuned),
+        x=shots,
+    )
+
+
+def _learning_curve(split: LearningCurveSplit, data: BenchmarkData, codebook: Codebook) -> _Parts:
+    test = document_folds(data.pool, split.folds, seed=split.seed)[0]
+    for share in split.shares:
+        yield f"{share:g}", partial(_share, split, share, data, test)
+
+
+def _share(split: LearningCurveSplit, share: float, data: BenchmarkData, test: frozenset[Key], seed: int) -> Sets:
+    whole = _fold(split, f"{share:g}", data, test, seed)
+    documents = sorted(whole.train.documents, key=str)
+    random.Random(f"{seed}/curve").shuffle(documents)
+    # A larger share holds all documents of the smaller ones, so that steps of a curve are additions.
+    kept = set(documents[: max(1, round(share * len(documents)))])
+    train = whole.train.where(lambda s: _key(s) in kept)
+    return replace(whole, train=train, x=len(train))
+
+
+def _cross_lingual(split: CrossLingualSplit, data: BenchmarkData, codebook: Codebook) -> _Parts:
+    test = document_folds(data.pool, split.folds, seed=split.seed)[0]
+    counts = Counter(s.language for s in data.train + data.pool if _key(s) not in test)
+    for language, n in sorted(counts.items()):
+        if n >= split.least and any(s.language == language for s in data.pool):
+            yield language, partial(_one_language, split, language, data, test)
+
+
+def _one_language(
+    split: CrossLingualSplit, language: str, data: BenchmarkData, test: frozenset[Key], seed: int
+) -> Sets:
+    rest = (data.train + data.pool).where(lambda s: s.language == language)
+    return _sets(split, language, data, rest, data.pool.where(lambda s: _key(s) in test))
+
+
+_SPLITS: dict[str, Callable[..., _Parts]] = {
+    "fixed": _fixed,
+    "documents": _documents,
+    "leave-one-language-out": _leave_one_out,
+    "leave-one-source-out": _leave_one_out,
+    "time": _time,
+    "few-shot": _few_shot,
+    "learning-curve": _learning_curve,
+    "cross-lingual": _cross_lingual,
+}
+
+
+def _key(statement: Statement) -> Key:
+    return statement.source, statement.document
+
+
+def document_folds(corpus: Corpus, folds: int, *, seed: int) -> list[frozenset[Key]]:
+    """Part the documents so that sources, languages and labels are balanced over the parts.
+
+    Args:
+        corpus: Labelled statements.
+        folds: How many parts.
+        seed: Another seed draws other parts.
+
+    Returns:
+        The documents, by source and name, of each part.
+
+    Raises:
+        DataError: There are fewer documents than parts.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    numbers: dict[Key, int] = {}
+    groups = np.array([numbers.setdefault(_key(s), len(numbers)) for s in corpus])
+    if len(numbers) < folds:
+        raise DataError(f"{len(numbers)} documents are too few for {folds} parts; give more documents or fewer folds")
+    strata = [f"{s.source}/{s.language}/{'|'.join(s.labels or ())}" for s in corpus]
+    counts = Counter(strata)
+    # A combination rarer than the folds cannot be in each of them; the source and language alone can be balanced.
+    strata = [name if counts[name] >= folds else name.rsplit("/", 1)[0] for name in strata]
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    keys = list(numbers)
+    return [
+        frozenset(keys[group] for group in np.unique(groups[test]))
+        for _, test in splitter.split(np.zeros(len(groups)), strata, groups)
+    ]
+
+
+def _sets(split: Split, part: str, data: BenchmarkData, candidates: Corpus, test: Corpus) -> Sets:
+    """Take rows that share a document or a text with the test rows out of training, and hold tuning documents out of it."""
+    n = len(candidates)
+    candidates = _unshared(candidates, test)
+    if len(data.tuning):
+        tuning = _unshared(data.tuning, test)
+    elif split.tuning_share:
+        # Rows of the role `train` (sentences written for training) say nothing of the shares that thresholds are for.
+        always = {s.id for s in data.train} if len(data.pool) else set()
+        _, held_out = candidates.where(lambda s: s.id not in always).split(split.tuning_share, seed=split.seed)
+        tuning = held_out.where(lambda s: s.sampling in ("random", None))
+        # The rows of tuning documents that were picked on purpose would bend thresholds, and cannot train either.
+        candidates = _unshared(candidates, held_out)
+        n -= len(held_out)
+    else:
+        tuning = Corpus(())
+    train = _unshared(candidates, tuning)
+    where = f"split {split_name(split)!r}{f', {part}' if part else ''}"
+    for name, corpus in (("train", train), ("test", test)):
+        if not len(corpus):
+            raise DataError(f"{where}: no row is left to {name}; give more documents or other settings")
+    if not len(tuning) and (len(data.tuning) or split.tuning_share):
+        raise DataError(f"{where}: no row is left to tune on; give more documents, or tuning_share: 0")
+    return Sets(split_name(split), split.kind, part, train, tuning, test, left_out=n - len(train))
+
+
+def _unshared(corpus: Corpus, other: Corpus) -> Corpus:
+    documents, texts = {_key(s) for s in other}, {s.sha256 for s in other}
+    return corpus.where(lambda s: _key(s) not in documents and s.sha256 not in texts)
+
+
+def by_field(statements: Sequence[Statement], attribute: str) -> dict[str, list[int]]:
+    """List the rows of each value of a field, in order of the values; rows without one are left out."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for i, s in enumerate(statements):
+        if (value := getattr(s, attribute)) is not None:
+            members[value].append(i)
+    return dict(sorted(members.items()))

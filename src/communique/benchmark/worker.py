@@ -1,0 +1,155 @@
+"""One run of a benchmark: train, tune, decide, in a process of its own, so that its peak memory is its own."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..calibration import decide, probabilities, tune
+from ..codebook import Codebook
+from ..corpus import Corpus
+from ..errors import CommuniqueError, MissingExtraError
+from ..labeler import Labeler
+from ..metrics import indicator
+from .recipe import LabelerSettings
+from .splits import Sets
+
+#: Probabilities are kept so far from 0 and 1 in logits: float32 cannot tell nearer ones apart.
+EDGE = 1e-7
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that a run needs.
+
+    `folder` is that of the benchmark's recipe; `work` keeps what an interrupted run resumes from, and caches.
+    """
+
+    labeler: LabelerSettings
+    seed: int
+    sets: Sets
+    codebook: Codebook
+    folder: Path
+    work: Path
+    steps: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run found: probabilities and decisions (n, k) of the test rows, and what they cost.
+
+    Memory is the peak resident set in bytes; that of inference is the peak after training, with the trained model in memory.
+    """
+
+    probabilities: NDArray[np.float32]
+    decisions: NDArray[np.bool_]
+    temperature: float
+    thresholds: tuple[float, ...] | None
+    training_seconds: float
+    inference_seconds: float
+    training_bytes: int
+    inference_bytes: int
+    resumed: bool
+    precision: str | None
+
+
+def work(job: Job) -> Outcome:
+    """Do a run.
+
+    Raises:
+        CommuniqueError: The labeler cannot run: an extra is missing, an endpoint is not reached, settings are at fault.
+    """
+    try:
+        return _work(job)
+    except CommuniqueError as error:
+        # Plain, for the way back to the parent: an error whose arguments differ from its message does not survive pickling.
+        raise CommuniqueError(str(error)) from None
+
+
+def _work(job: Job) -> Outcome:
+    sets, codebook = job.sets, job.codebook
+    labeler = make_labeler(job)
+    # Then the seconds are those of the last part alone.
+    resumed = any(job.steps.glob("checkpoint-*"))
+    start = time.monotonic()
+    labeler.fit(sets.train)
+    training_seconds, training_bytes = time.monotonic() - start, peak_bytes()
+    temperature, thresholds = tune_on(labeler, sets.tuning, codebook)
+    _reset_peak()
+    start = time.monotonic()
+    raw = np.asarray(labeler.predict_proba(sets.test.statements), np.float32)
+    inference_seconds, inference_bytes = time.monotonic() - start, peak_bytes()
+    if raw.shape != (len(sets.test), len(codebook.names)) or not np.isfinite(raw).all():
+        raise CommuniqueError(
+            f"labeler {job.labeler.name!r}: probabilities of shape {raw.shape}, {np.isfinite(raw).mean():.0%} finite; "
+            f"({len(sets.test)}, {len(codebook.names)}) finite ones are needed"
+        )
+    calibrated = probabilities(logits(raw, codebook), multiple=codebook.multiple, temperature=temperature)
+    return Outcome(
+        probabilities=calibrated,
+        decisions=decide(calibrated, thresholds),
+        temperature=temperature,
+        thresholds=None if thresholds is None else tuple(thresholds.tolist()),
+        training_seconds=training_seconds,
+        inference_seconds=inference_seconds,
+        training_bytes=training_bytes,
+        inference_bytes=inference_bytes,
+        resumed=resumed,
+        precision=getattr(labeler, "precision_", None),
+    )
+
+
+def make_labeler(job: Job) -> Labeler:
+    """Make the labeler of a run; training resumes from `job.steps` where it can."""
+    if job.labeler.kind == "transformer":
+        try:
+            from transformers.utils import logging
+
+            from ..training import TransformerLabeler
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(str(error.name), "train", f"labeler {job.labeler.name!r}") from None
+        # This process is the benchmark's own, and a bar per file of weights says nothing.
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        return TransformerLabeler(job.labeler.training_recipe(job.seed, job.folder), job.codebook, steps=job.steps)
+    from ..baselines import make
+
+    options = dict(job.labeler.options)
+    return make(job.labeler.kind, job.codebook, seed=job.seed, **options)
+
+
+def tune_on(labeler: Labeler, tuning: Corpus, codebook: Codebook) -> tuple[float, NDArray[np.float64] | None]:
+    """Tune temperature and thresholds; without tuning rows they are 1 and 0.5."""
+    if not len(tuning):
+        return 1.0, np.full(len(codebook.names), 0.5) if codebook.multiple else None
+    raw = labeler.predict_proba(tuning.statements)
+    return tune(logits(raw, codebook), indicator(tuning.statements, codebook), multiple=codebook.multiple)
+
+
+def logits(probability: NDArray[np.floating[Any]], codebook: Codebook) -> NDArray[np.float64]:
+    """Turn probabilities (n, k) into logits, so that every labeler is tuned as the transformer is."""
+    p = np.clip(np.asarray(probability, np.float64), EDGE, 1 - EDGE)
+    return np.log(p) - np.log1p(-p) if codebook.multiple else np.log(p)
+
+
+def peak_bytes() -> int:
+    """Give the peak resident memory of this process since its start, or since `_reset_peak` where that works (Linux)."""
+    with suppress(OSError), open("/proc/self/status", encoding="ascii") as status:
+        for line in status:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _reset_peak() -> None:
+    # 5 resets VmHWM (proc(5)); elsewhere the peak of inference is that of the whole run, an upper bound.
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")

@@ -1,0 +1,29 @@
+"""`communique benchmark`: compare labelers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._shared import note, told
+
+
+@told
+def benchmark(
+    recipe: Annotated[Path, typer.Argument(help="Recipe of a benchmark (YAML).")],
+    texts: Annotated[Path | None, typer.Option(help="File or folder of texts for reference labels.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder that stands for {data} in the recipe's paths.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of results.")] = Path("benchmarks/results"),
+    work: Annotated[Path, typer.Option(help="Folder for what interrupted runs resume from.")] = Path("runs/benchmark"),
+) -> None:
+    """Run labelers x seeds x splits and compare them. The same command after an interruption goes on where it stopped."""
+    from ..benchmark.runner import run
+
+    grid = run(recipe, out, work, data=data, texts=texts, say=note)
+    note(f"{len(grid.runs)} runs finished, {len(grid.left_out)} left out")
+
+
+if __name__ == "__main__":
+    typer.run(benchmark)
