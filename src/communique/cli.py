@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from . import __version__
+from .commands.benchmark import benchmark
 from .commands.check import check
 from .commands.evaluate import evaluate
 from .commands.export import export
@@ -37,7 +38,7 @@ def main(
     """Label sentences of political statements: train, measure and run multilingual stance classifiers."""
 
 
-for _command in (label, check, train, export, evaluate):
+for _command in (label, check, train, export, evaluate, benchmark):
     app.command()(_command)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..baselines import NAMES
 from ..errors import RecipeError
 from ..recipe import CorpusFields, Recipe
 from ..validation import describe, load_yaml
@@ -46,6 +48,10 @@ class LabelerSettings(_Frozen):
     options: dict[str, Any] = Field(default_factory=dict, description="of a baseline")
     recipe: str | None = Field(None, description="of a transformer: training recipe whose settings it takes")
     training: dict[str, Any] = Field(default_factory=dict, description="of a transformer: settings as in a recipe")
+    cache: bool = Field(
+        False,
+        description="of a baseline: keep what is computed once (embeddings) for its other runs; its times then say nothing",
+    )
     seeds: int | None = Field(None, ge=1, description="how many of the recipe's seeds; all without it")
 
     @model_validator(mode="after")
@@ -57,7 +63,13 @@ class LabelerSettings(_Frozen):
             if owned:
                 raise ValueError(f"training.{owned[0]}: the benchmark sets it; leave it out")
             self.training_recipe(0)
-        elif self.recipe or self.training:
+            return self
+        if self.kind not in NAMES:
+            near = get_close_matches(self.kind, ("transformer", *NAMES), n=1, cutoff=0)[0]
+            raise ValueError(
+                f"kind {self.kind!r}: unknown; did you mean {near!r}? allowed: transformer, {', '.join(NAMES)}"
+            )
+        if self.recipe or self.training:
             raise ValueError(f"'recipe' and 'training' are of the kind 'transformer'; {self.kind!r} takes 'options'")
         return self
 

@@ -6,20 +6,22 @@ import multiprocessing
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from ..baselines import make
 from ..codebook import Codebook
-from ..errors import CommuniqueError, DataError, RecipeError
+from ..errors import CommuniqueError, DataError, MissingExtraError, RecipeError
 from . import results
-from .recipe import BenchmarkRecipe, LabelerSettings
+from .recipe import BenchmarkRecipe, LabelerSettings, split_name
 from .splits import BenchmarkData, Task, tasks
-from .worker import Job, work
+from .worker import Job, Outcome, work
 
 
 @dataclass(frozen=True)
@@ -30,15 +32,32 @@ class Cell:
     labeler: LabelerSettings
     seed: int
 
+    def __str__(self) -> str:
+        return f"{self.task.name}, {self.labeler.name}, seed {self.seed}"
+
 
 @dataclass(frozen=True)
 class Grid:
-    """The finished runs of a recipe: contents of their JSONs with their places, and those that could not run, with reasons."""
+    """The finished runs of a recipe, and lines on those that are missing.
+
+    `runs` holds the place and the JSON's content of each; `left_out` says why a run could not be done; `waiting` counts
+    those that were not asked for.
+    """
 
     recipe: BenchmarkRecipe
     codebook: Codebook
     runs: tuple[tuple[results.Place, dict[str, Any]], ...]
     left_out: tuple[str, ...]
+    waiting: int
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a benchmark's recipe lies, where its results go, and where interrupted runs and caches do."""
+
+    recipe: Path
+    results: Path
+    work: Path
 
 
 def run(
@@ -48,6 +67,7 @@ def run(
     *,
     data: Path | None = None,
     texts: Path | None = None,
+    only: Sequence[str] = (),
     say: Callable[[str], None],
 ) -> Grid:
     """Run what is not finished of a benchmark's grid.
@@ -58,6 +78,7 @@ def run(
         work_folder: Folder for what interrupted runs resume from, and for caches.
         data: Stands for `{data}` in the recipe's paths.
         texts: A file or folder of texts for reference labels.
+        only: Names of labelers and splits to run; all without it. Finished runs of others are kept in the results.
         say: Told one line at a time.
 
     Raises:
@@ -65,29 +86,38 @@ def run(
     """
     recipe_path = Path(recipe_path)
     recipe = BenchmarkRecipe.load(recipe_path, data=data)
+    names = (*(labeler.name for labeler in recipe.labelers), *map(split_name, recipe.splits))
+    for name in only:
+        if name not in names:
+            raise RecipeError(f"{recipe_path}: no labeler or split {name!r}; allowed: {', '.join(names)}")
     codebook = Codebook.load(recipe.codebook)
+    for labeler in recipe.labelers:
+        _check_options(labeler, codebook)
     corpora = BenchmarkData.read(recipe, codebook, texts)
     for line in corpora.told:
         say(line)
-    folder = out / recipe.name
-    folder.mkdir(parents=True, exist_ok=True)
+    folders = Folders(recipe_path.parent, out / recipe.name, work_folder)
+    folders.results.mkdir(parents=True, exist_ok=True)
     cells = _cells(recipe, corpora, codebook)
-    say(f"{recipe.name}: {len(cells)} runs of {len(recipe.labelers)} labelers; results in {folder}")
-    progress = _Progress(cells, say)
+    wanted = [cell for cell in cells if _wanted(cell, recipe, only)]
+    say(f"{recipe.name}: {len(wanted)} of {len(cells)} runs are asked for; results in {folders.results}")
+    progress = _Progress(wanted, say)
     runs, left_out = [], []
-    for number, cell in enumerate(cells, 1):
-        head = f"run {number}/{len(cells)}  {cell.task.name}  {cell.labeler.name}  seed {cell.seed}"
+    for cell in cells:
         try:
-            place, content = _run_cell(cell, recipe_path.parent, folder, work_folder, codebook, head, progress)
+            job, place, settings = _prepare(cell, folders, codebook)
+            if not place.done and cell in wanted:
+                _do(cell, job, place, settings, progress)
         except RecipeError:
             raise
         except CommuniqueError as error:
-            left_out.append(f"{cell.task.name}, {cell.labeler.name}, seed {cell.seed}: {error}")
-            say(f"{head}: left out: {error}")
-            progress.skip(cell)
-            continue
-        runs.append((place, content))
-    return Grid(recipe, codebook, tuple(runs), tuple(left_out))
+            left_out.append(f"{cell}: {error}")
+            say(f"{cell}: left out: {error}")
+        else:
+            if place.done:
+                runs.append((place, results.read(place.json)))
+        progress.over(cell)
+    return Grid(recipe, codebook, tuple(runs), tuple(left_out), len(cells) - len(runs) - len(left_out))
 
 
 def _cells(recipe: BenchmarkRecipe, data: BenchmarkData, codebook: Codebook) -> list[Cell]:
@@ -100,36 +130,46 @@ def _cells(recipe: BenchmarkRecipe, data: BenchmarkData, codebook: Codebook) -> 
     return cells
 
 
-def _run_cell(
-    cell: Cell, recipe_folder: Path, folder: Path, work_folder: Path, codebook: Codebook, head: str, progress: _Progress
-) -> tuple[results.Place, dict[str, Any]]:
+def _check_options(labeler: LabelerSettings, codebook: Codebook) -> None:
+    """Refuse options of a baseline before the first run rather than after hours; what is not installed is told in its turn."""
+    if labeler.kind != "transformer":
+        with suppress(MissingExtraError):
+            make(labeler.kind, codebook, seed=0, **labeler.options)
+
+
+def _wanted(cell: Cell, recipe: BenchmarkRecipe, only: Sequence[str]) -> bool:
+    labelers = [labeler.name for labeler in recipe.labelers if labeler.name in only]
+    splits = [name for split in recipe.splits if (name := split_name(split)) in only]
+    return (not labelers or cell.labeler.name in labelers) and (not splits or split_name(cell.task.split) in splits)
+
+
+def _prepare(cell: Cell, folders: Folders, codebook: Codebook) -> tuple[Job, results.Place, dict[str, Any]]:
     sets = cell.task.draw(cell.seed)
-    settings = cell.labeler.identity(cell.seed, recipe_folder)
-    place = results.Place(
-        folder, cell.task.name, cell.labeler.name, cell.seed, results.identify(settings, sets, codebook)
-    )
-    if place.done:
-        progress.skip(cell)
-        return place, results.read(place.json)
+    settings = cell.labeler.identity(cell.seed, folders.recipe)
+    identity = results.identify(settings, sets, codebook)
+    place = results.Place(folders.results, cell.task.name, cell.labeler.name, cell.seed, identity)
+    steps = folders.work / f"{place.json.stem}.steps"
+    return Job(cell.labeler, cell.seed, sets, codebook, folders.recipe, folders.work, steps), place, settings
+
+
+def _do(cell: Cell, job: Job, place: results.Place, settings: dict[str, Any], progress: _Progress) -> None:
+    sets = job.sets
     if others := place.others():
         progress.say(
-            f"{head}: settings or data differ from those of {others[-1].name}; run anew, the old result is kept"
+            f"{cell}: settings or data differ from those of {others[-1].name}; run anew, the old result is kept"
         )
-    steps = work_folder / f"{place.json.stem}.steps"
-    job = Job(cell.labeler, cell.seed, sets, codebook, recipe_folder, work_folder, steps)
     progress.say(
-        f"{head}: {len(sets.train)} rows train, {len(sets.tuning)} tune, {len(sets.test)} test"
+        f"{progress.number(cell)} {cell}: {len(sets.train)} rows train, {len(sets.tuning)} tune, {len(sets.test)} test"
         + (f"; {sets.left_out} left out of training for shared documents or texts" if sets.left_out else "")
     )
     start = time.monotonic()
     outcome = _in_a_process(job)
     content = results.record(place, job, outcome, settings)
-    shutil.rmtree(steps, ignore_errors=True)
-    progress.done(cell, time.monotonic() - start, head, content)
-    return place, content
+    shutil.rmtree(job.steps, ignore_errors=True)
+    progress.done(cell, time.monotonic() - start, content)
 
 
-def _in_a_process(job: Job) -> Any:
+def _in_a_process(job: Job) -> Outcome:
     # Spawned, not forked: a fork would count the parent's memory, and torch does not survive one.
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         try:
@@ -144,23 +184,27 @@ class _Progress:
     """Lines with what was found, the rate, and the time that remains."""
 
     def __init__(self, cells: list[Cell], say: Callable[[str], None]) -> None:
-        self.say = say
-        self.left = list(cells)
+        self.say, self.cells, self.left = say, cells, list(cells)
         self.seconds: dict[str, list[float]] = defaultdict(list)
 
-    def skip(self, cell: Cell) -> None:
-        """Take a run off the list: it had finished before, or cannot run."""
-        self.left.remove(cell)
+    def number(self, cell: Cell) -> str:
+        """Say which of all runs this is."""
+        return f"{self.cells.index(cell) + 1}/{len(self.cells)}"
 
-    def done(self, cell: Cell, seconds: float, head: str, content: dict[str, Any]) -> None:
+    def over(self, cell: Cell) -> None:
+        """Take a run off the list: it is done, had been before, or cannot be."""
+        if cell in self.left:
+            self.left.remove(cell)
+
+    def done(self, cell: Cell, seconds: float, content: dict[str, Any]) -> None:
         """Tell a run."""
-        self.left.remove(cell)
+        self.over(cell)
         self.seconds[cell.labeler.name].append(seconds)
         value, low, high = content["scores"]["macro_f1"]
-        score = "not defined" if value is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+        score = "not defined" if value is None else f"{value:.3f} [{_told(low)}, {_told(high)}]"
         rate = content["scores"]["n"] / max(content["inference_seconds"], 1e-9)
         self.say(
-            f"{head}: macro-F1 {score}; {seconds:.0f} s, {rate:.0f} sentences/s; "
+            f"{self.number(cell)} {cell}: macro-F1 {score}; {seconds:.0f} s, {rate:.0f} sentences/s; "
             f"{len(self.left)} runs left, about {self.remaining() / 60:.0f} min"
         )
 
@@ -168,3 +212,7 @@ class _Progress:
         """Estimate the seconds that the runs left will take: as those of the same labeler took, or of all."""
         known = {name: mean(times) for name, times in self.seconds.items()}
         return sum(known.get(cell.labeler.name, mean(known.values())) for cell in self.left)
+
+
+def _told(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

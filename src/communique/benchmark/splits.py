@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -291,14 +292,17 @@ def document_folds(corpus: Corpus, folds: int, *, seed: int) -> list[frozenset[K
     strata = [name if counts[name] >= folds else name.rsplit("/", 1)[0] for name in strata]
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     keys = list(numbers)
-    return [
-        frozenset(keys[group] for group in np.unique(groups[test]))
-        for _, test in splitter.split(np.zeros(len(groups)), strata, groups)
-    ]
+    with warnings.catch_warnings():
+        # A source and language with fewer rows than folds, which no splitter can balance.
+        warnings.filterwarnings("ignore", message="The least populated class")
+        parts = list(splitter.split(np.zeros(len(groups)), strata, groups))
+    return [frozenset(keys[group] for group in np.unique(groups[test])) for _, test in parts]
 
 
 def _sets(split: Split, part: str, data: BenchmarkData, candidates: Corpus, test: Corpus) -> Sets:
     """Take rows that share a document or a text with the test rows out of training, and hold tuning documents out of it."""
+    tested = {s.id for s in test}
+    candidates = candidates.where(lambda s: s.id not in tested)
     n = len(candidates)
     candidates = _unshared(candidates, test)
     if len(data.tuning):

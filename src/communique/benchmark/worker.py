@@ -119,10 +119,12 @@ def make_labeler(job: Job) -> Labeler:
         # This process is the benchmark's own, and a bar per file of weights says nothing.
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         return TransformerLabeler(job.labeler.training_recipe(job.seed, job.folder), job.codebook, steps=job.steps)
-    from ..baselines import make
+    from ..baselines import make, options
 
-    options = dict(job.labeler.options)
-    return make(job.labeler.kind, job.codebook, seed=job.seed, **options)
+    given = dict(job.labeler.options)
+    if job.labeler.cache and "cache" in options(job.labeler.kind):
+        given["cache"] = job.work / "cache"
+    return make(job.labeler.kind, job.codebook, seed=job.seed, **given)
 
 
 def tune_on(labeler: Labeler, tuning: Corpus, codebook: Codebook) -> tuple[float, NDArray[np.float64] | None]:

@@ -16,14 +16,14 @@ def benchmark(
     texts: Annotated[Path | None, typer.Option(help="File or folder of texts for reference labels.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder that stands for {data} in the recipe's paths.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of results.")] = Path("benchmarks/results"),
+    only: Annotated[
+        list[str] | None, typer.Option(help="Run this labeler or split alone; repeatable. What is finished stays.")
+    ] = None,
     work: Annotated[Path, typer.Option(help="Folder for what interrupted runs resume from.")] = Path("runs/benchmark"),
 ) -> None:
     """Run labelers x seeds x splits and compare them. The same command after an interruption goes on where it stopped."""
     from ..benchmark.runner import run
 
-    grid = run(recipe, out, work, data=data, texts=texts, say=note)
-    note(f"{len(grid.runs)} runs finished, {len(grid.left_out)} left out")
+    grid = run(recipe, out, work, data=data, texts=texts, only=only or (), say=note)
+    note(f"{len(grid.runs)} runs are finished, {len(grid.left_out)} left out, {grid.waiting} not asked for yet")
 
-
-if __name__ == "__main__":
-    typer.run(benchmark)
