@@ -1,0 +1,152 @@
+"""How many sentences a wished interval needs, from the model's own error rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .population import Population
+from .strata import Strata, residual_variance, share_out, stratum_variances
+
+#: Standard normal quantile of a 95 % interval.
+Z = 1.959964
+
+
+@dataclass(frozen=True)
+class Need:
+    """What an interval of a label's share needs: `n` with the model's help, `n_gold_only` without it.
+
+    `reached` is False where not even all rows make it that narrow. `deff` is the design effect of clustering at `n`.
+    """
+
+    label: str
+    share: float
+    residual: float
+    deff: float
+    n: int
+    n_gold_only: int
+    reached: bool
+
+    def __str__(self) -> str:
+        least = "" if self.reached else "more than all of the "
+        return (
+            f"{self.label}: {least}{self.n} sentences ({self.n_gold_only} without the model's help); expected share "
+            f"{self.share:.3f}, residual variance {self.residual:.4f}, design effect {self.deff:.2f}"
+        )
+
+
+def needed(
+    population: Population,
+    width: float,
+    *,
+    strata: Strata | None = None,
+    allocation: str = "proportional",
+    per_document: int | None = None,
+) -> list[Need]:
+    """Say how many sentences make the 95 % interval of each label's overall share `width` wide.
+
+    width(n) = 2 z sqrt(deff(n) sum_h W_h^2 V_h (1 - n_h / N_h) / n_h), solved for n. V_h is the residual variance (see
+    `strata.residual_variance`), deff = 1 + (m - 1) rho (Kish 1965, "Survey Sampling", 5.4) with m the sentences of a
+    document that are read (in a simple or stratified sample: expected, as seen by a sentence that is read) and rho the
+    intraclass correlation of the labels within documents. The residuals are taken to be as alike within documents as the
+    labels are, which errs towards a larger n.
+
+    Args:
+        population: The rows, with calibrated probabilities.
+        width: From the lower to the upper end of the interval, such as 0.05.
+        strata: Of a stratified design.
+        allocation: Of the strata.
+        per_document: Sentences read of a document, in a two-stage design.
+    """
+    size = len(population)
+    repeats = _repeats(population)
+    correlation = label_correlation(population)
+    share = population.probabilities.mean(axis=0)
+    # `share_out` cannot give fewer than two rows to each stratum.
+    least = 2 if strata is None else int(np.minimum(strata.sizes, 2).sum())
+
+    def deff(n: int) -> NDArray[np.float64]:
+        read = 1 + (n - 1) * repeats if per_document is None else min(per_document, 1 + (size - 1) * repeats)
+        return 1 + (read - 1) * correlation
+
+    def error(n: int, variances: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Variances are (strata, k)."""
+        sizes = np.array([size]) if strata is None else strata.sizes
+        drawn = np.array([n]) if strata is None else share_out(population, strata, n, allocation)
+        terms = (sizes / size)[:, None] ** 2 * variances * ((1 - drawn / sizes) / drawn)[:, None]
+        return np.asarray(deff(n) * terms.sum(axis=0))
+
+    if strata is None:
+        residual = residual_variance(population.probabilities, population.decisions)[None]
+        plain = (share * (1 - share))[None]
+    else:
+        residual = stratum_variances(population, strata)
+        means = np.array([population.probabilities[strata.of_row == h].mean(axis=0) for h in range(len(strata.names))])
+        plain = means * (1 - means)
+
+    def least_n(label: int, variances: NDArray[np.float64]) -> tuple[int, bool]:
+        return _smallest(lambda n: bool(2 * Z * error(n, variances)[label] ** 0.5 <= width), least, size)
+
+    weights = np.ones(1) if strata is None else strata.sizes / size
+    needs = []
+    for i, name in enumerate(population.names):
+        n, reached = least_n(i, residual)
+        alone, _ = least_n(i, plain)
+        needs.append(
+            Need(
+                name,
+                share=float(share[i]),
+                residual=float(weights @ residual[:, i]),
+                deff=float(deff(n)[i]),
+                n=n,
+                n_gold_only=alone,
+                reached=reached,
+            )
+        )
+    return needs
+
+
+def _smallest(enough: Callable[[int], bool], low: int, high: int) -> tuple[int, bool]:
+    if low >= high or not enough(high):
+        return high, low < high and enough(high)
+    while low < high:
+        middle = (low + high) // 2
+        if enough(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low, True
+
+
+def _repeats(population: Population) -> float:
+    """Give the chance that another row of a simple sample comes from the same document as a given one."""
+    sizes = np.bincount(population.documents).astype(np.float64)
+    n = len(population)
+    return float((sizes * (sizes - 1)).sum() / max(1, n * (n - 1)))
+
+
+def label_correlation(population: Population) -> NDArray[np.float64]:
+    """Expect each label's intraclass correlation within documents, from calibrated probabilities.
+
+    The variance between documents is that of the probabilities by the analysis of variance (Donner 1986, "A Review of
+    Inference Procedures for the Intraclass Correlation Coefficient"), in relation to m (1 - m) of the label.
+
+    Returns:
+        (k), from 0 to 1.
+    """
+    p, of_row = population.probabilities, population.documents
+    sizes = np.bincount(of_row).astype(np.float64)
+    n, documents = len(p), len(sizes)
+    if documents < 2 or n <= documents:
+        return np.zeros(p.shape[1])
+    means = np.stack([np.bincount(of_row, column) for column in p.T], axis=1) / sizes[:, None]
+    mean = p.mean(axis=0)
+    between = (sizes[:, None] * (means - mean) ** 2).sum(axis=0) / (documents - 1)
+    within = ((p - means[of_row]) ** 2).sum(axis=0) / (n - documents)
+    typical = (n - (sizes**2).sum() / n) / (documents - 1)
+    variance = mean * (1 - mean)
+    component = np.maximum(between - within, 0) / typical
+    return np.asarray(np.clip(np.divide(component, variance, out=np.zeros_like(mean), where=variance > 0), 0, 1))
