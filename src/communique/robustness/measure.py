@@ -1,0 +1,298 @@
+"""Measure whether labels stay when the actors or the surface of a sentence change."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..corpus import Corpus
+from ..errors import DataError, MissingExtraError
+from ..loading import Model
+from ..metrics import RESAMPLES, BoolArray, indicator, interval, outcome_counts, precision_recall_f1, resampled_counts
+from ..predictor import CHUNK
+from ..report import Value
+from ..statements import Statement
+from .actors import actors, english_name
+from .report import ALL, MIN_CASES, ActorErrors, NameEffect, Robustness, Stability
+from .surface import PERTURBATIONS
+from .swaps import Swap, plan_swaps
+
+#: Name of the test that swaps actors, and all of them.
+ACTOR_SWAP = "actor swap"
+TESTS = (ACTOR_SWAP, *PERTURBATIONS)
+
+Progress = Callable[[int, int], None]
+
+
+def measure(
+    model: Model,
+    corpus: Corpus,
+    *,
+    data: str,
+    tests: Collection[str] = TESTS,
+    draws: int = 10,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    seen: Callable[[Statement], bool] = lambda statement: False,
+    progress: Progress = lambda done, total: None,
+) -> Robustness:
+    """Measure how many decisions survive swapped actors and changed surfaces, and errors by the actor named.
+
+    Args:
+        model: What `load_model` opens.
+        corpus: Sentences; labels are needed for the errors alone.
+        data: What they are, in a few words.
+        tests: Some of `TESTS`.
+        draws: Swaps a sentence.
+        seed: Of the draws and of the bootstrap.
+        resamples: Of the bootstrap.
+        seen: Whether the model was trained on a sentence: such are left out of the errors.
+        progress: Called with how many texts are labelled, and of how many.
+
+    Raises:
+        DataError: The corpus is empty.
+        MissingExtraError: Babel or SciPy is not installed.
+    """
+    try:
+        import scipy  # noqa: F401  # before the model labels thousands of texts
+    except ModuleNotFoundError:
+        raise MissingExtraError("scipy", "analysis", "measuring robustness") from None
+    statements = corpus.statements
+    if not statements:
+        raise DataError(f"{data}: no sentence is left to measure; give a corpus with some")
+    plan = plan_swaps(statements, draws=draws, seed=seed)
+    swaps = plan.swaps if ACTOR_SWAP in tests else ()
+    changed = {ACTOR_SWAP: [(swap.row, swap.text) for swap in swaps]}
+    for test in (test for test in PERTURBATIONS if test in tests):
+        candidates = ((row, PERTURBATIONS[test](s.text, s.language)) for row, s in enumerate(statements))
+        changed[test] = [(row, text) for row, text in candidates if text != statements[row].text]
+    labelled = [s for s in statements if s.labels is not None and not seen(s)]
+    texts = [text for pairs in changed.values() for row, new in pairs for text in (statements[row].text, new)]
+    answers = _Answers(model, [*texts, *(s.text for s in labelled)], progress)
+    comparison = _Comparison(statements, model.codebook.names, answers, seed, resamples)
+    stability = tuple(cell for test, pairs in changed.items() for cell in comparison.stability(test, pairs))
+    usual, names, rare_names = _name_effects(statements, swaps, answers, model.codebook.names)
+    errors, rare_actors = comparison.errors(labelled, model)
+    return Robustness(
+        data=data,
+        labels=model.codebook.names,
+        seed=seed,
+        draws=draws,
+        resamples=resamples,
+        coverage=plan.reasons,
+        stability=stability,
+        usual_share=usual,
+        names=names,
+        rare_names=rare_names,
+        errors=errors,
+        rare_actors=rare_actors,
+    )
+
+
+class _Answers:
+    """What the model says of each text; a text that occurs often is labelled once."""
+
+    def __init__(self, model: Model, texts: Sequence[str], progress: Progress) -> None:
+        distinct = list(dict.fromkeys(texts))
+        self._row = {text: i for i, text in enumerate(distinct)}
+        k = len(model.codebook.names)
+        self._decisions = np.zeros((len(distinct), k), np.bool_)
+        self._probabilities = np.zeros((len(distinct), k), np.float32)
+        step = CHUNK // 32
+        for start in range(0, len(distinct), step):
+            part = slice(start, start + step)
+            found = model.predict(distinct[part])
+            self._decisions[part], self._probabilities[part] = found.decisions, found.probabilities
+            progress(min(start + step, len(distinct)), len(distinct))
+
+    def decisions(self, texts: Sequence[str]) -> BoolArray:
+        """Give decisions (n, k)."""
+        return self._decisions[[self._row[text] for text in texts]]
+
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Give probabilities (n, k)."""
+        return self._probabilities[[self._row[text] for text in texts]].astype(np.float64)
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    statements: Sequence[Statement]
+    names: tuple[str, ...]
+    answers: _Answers
+    seed: int
+    resamples: int
+
+    def stability(self, test: str, pairs: Sequence[tuple[int, str]]) -> list[Stability]:
+        """Compare changed texts (row, text) with their originals: all languages, then each."""
+        members: dict[str, list[tuple[int, str]]] = {ALL: list(pairs)} if pairs else {}
+        for pair in sorted(pairs, key=lambda pair: self.statements[pair[0]].language):
+            members.setdefault(self.statements[pair[0]].language, []).append(pair)
+        return [cell for language, chosen in members.items() for cell in self._cells(test, language, chosen)]
+
+    def _cells(self, test: str, language: str, pairs: Sequence[tuple[int, str]]) -> list[Stability]:
+        rows = [row for row, _ in pairs]
+        old, new = [self.statements[row].text for row in rows], [text for _, text in pairs]
+        before, after = self.answers.decisions(old), self.answers.decisions(new)
+        change = np.abs(self.answers.probabilities(new) - self.answers.probabilities(old))
+        documents = [(self.statements[row].source, self.statements[row].document) for row in rows]
+        # Every decision that stays is a hit, every other a false alarm: precision is the share that stays.
+        stays = before == after
+        kept = self._rate(stays, np.ones_like(stays), documents, measure=0)
+        kept_given = self._rate(before, after, documents, measure=1)
+        changes = self._means(change, documents)
+        return [
+            Stability(
+                test,
+                language,
+                label,
+                texts=len(pairs),
+                sentences=len(set(rows)),
+                documents=len(set(documents)),
+                kept=kept[i],
+                given=int(before[:, i].sum()),
+                kept_given=kept_given[i],
+                change=changes[i],
+            )
+            for i, label in enumerate(self.names)
+        ]
+
+    def _rate(self, gold: BoolArray, guess: BoolArray, documents: Sequence[Any], *, measure: int) -> list[Value]:
+        """Give precision (0) or recall (1) of each column with its interval."""
+        values = precision_recall_f1(outcome_counts(gold, guess))[:, measure]
+        if len(set(documents)) < 2:
+            return [Value(float(value), float("nan"), float("nan")) for value in values]
+        drawn = resampled_counts(gold, guess, documents, seed=self.seed, resamples=self.resamples)
+        ends = precision_recall_f1(drawn)[..., measure]
+        return [Value(float(value), *interval(ends[:, i])) for i, value in enumerate(values)]
+
+    def _means(self, values: NDArray[np.float64], documents: Sequence[Any]) -> list[Value]:
+        """Give the mean of each column with its interval: sums and counts of documents are resampled together."""
+        from scipy.stats import bootstrap
+
+        means = values.mean(axis=0)
+        numbers: dict[Any, int] = {}
+        of_row = [numbers.setdefault(document, len(numbers)) for document in documents]
+        if len(numbers) < 2:
+            return [Value(float(mean), float("nan"), float("nan")) for mean in means]
+        sums = np.zeros((values.shape[1], len(numbers)))
+        np.add.at(sums.T, of_row, values)
+        counts = np.broadcast_to(np.bincount(of_row), sums.shape)
+        found = bootstrap(
+            (sums, counts),
+            lambda s, n, axis: s.sum(axis=axis) / n.sum(axis=axis),
+            paired=True,
+            vectorized=True,
+            axis=-1,
+            method="percentile",
+            n_resamples=self.resamples,
+            rng=np.random.default_rng(self.seed),
+        ).confidence_interval
+        return [Value(float(m), float(a), float(b)) for m, a, b in zip(means, found.low, found.high, strict=True)]
+
+    def errors(self, labelled: Sequence[Statement], model: Model) -> tuple[tuple[ActorErrors, ...], int]:
+        """Give error rates by the actor named, the most named first, and how many actors are named too seldom."""
+        if not labelled:
+            return (), 0
+        named: dict[str, list[int]] = defaultdict(list)
+        for row, statement in enumerate(labelled):
+            names = actors(statement.language)
+            for code in {mention.code for mention in names.find(statement.text)} if names else ():
+                named[code].append(row)
+        somebody = {row for rows in named.values() for row in rows}
+        enough = {code: rows for code, rows in named.items() if len(rows) >= MIN_CASES}
+        groups = [("*", "all sentences", list(range(len(labelled))))]
+        groups += [("", "no actor named", [row for row in range(len(labelled)) if row not in somebody])]
+        groups += [(c, english_name(c), enough[c]) for c in sorted(enough, key=lambda c: (-len(enough[c]), c))]
+        gold = indicator(labelled, model.codebook)
+        guess = self.answers.decisions([s.text for s in labelled])
+        found = [
+            error
+            for code, name, rows in groups
+            if rows
+            for error in self._errors(code, name, [labelled[row] for row in rows], gold[rows], guess[rows])
+        ]
+        return tuple(found), len(named) - len(enough)
+
+    def _errors(
+        self, code: str, name: str, statements: Sequence[Statement], gold: BoolArray, guess: BoolArray
+    ) -> list[ActorErrors]:
+        documents = [(s.source, s.document) for s in statements]
+        positives = gold.sum(axis=0)
+        # An error rate is what recall leaves: of the label, and of its absence.
+        missed = [_rest(value) for value in self._rate(gold, guess, documents, measure=1)]
+        raised = [_rest(value) for value in self._rate(~gold, ~guess, documents, measure=1)]
+        return [
+            ActorErrors(
+                code,
+                name,
+                label,
+                sentences=len(statements),
+                documents=len(set(documents)),
+                positives=int(positives[i]),
+                negatives=len(statements) - int(positives[i]),
+                false_positive=raised[i],
+                false_negative=missed[i],
+            )
+            for i, label in enumerate(self.names)
+        ]
+
+
+def _rest(value: Value) -> Value:
+    return Value(1 - value.value, 1 - value.high, 1 - value.low)
+
+
+def _name_effects(
+    statements: Sequence[Statement], swaps: Sequence[Swap], answers: _Answers, labels: Sequence[str]
+) -> tuple[float, tuple[NameEffect, ...], int]:
+    """Give the share of draws that change a decision, the effect of each name, and how many names are drawn too seldom.
+
+    The prior is a beta distribution fitted to the counts of all names by maximum likelihood (empirical Bayes, Casella 1985,
+    "An Introduction to Empirical Bayes Data Analysis"), its mean held at the share of all draws.
+    """
+    from scipy.optimize import minimize_scalar
+    from scipy.stats import beta, betabinom
+
+    if not swaps:
+        return float("nan"), (), 0
+    before = answers.decisions([statements[swap.row].text for swap in swaps])
+    moved = before != answers.decisions([swap.text for swap in swaps])
+    codes = np.array([swap.other for swap in swaps])
+    draws = Counter(swap.other for swap in swaps)
+    changed = {code: int(moved[codes == code].any(axis=1).sum()) for code in draws}
+    usual = sum(changed.values()) / len(swaps)
+    strength = float("inf")
+    if 0 < usual < 1:
+        k, n = np.array([changed[code] for code in draws]), np.array([draws[code] for code in draws])
+
+        def loss(log_strength: float) -> float:
+            s = np.exp(log_strength)
+            return -float(betabinom.logpmf(k, n, usual * s, (1 - usual) * s).sum())
+
+        # At the upper end names do not differ beyond chance, and all get nearly the usual share.
+        strength = float(np.exp(minimize_scalar(loss, bounds=(0, np.log(1e5)), method="bounded").x))
+
+    def share(code: str) -> Value:
+        if not np.isfinite(strength):
+            return Value(usual, usual, usual)
+        found = beta(usual * strength + changed[code], (1 - usual) * strength + draws[code] - changed[code])
+        return Value(float(found.mean()), float(found.ppf(0.025)), float(found.ppf(0.975)))
+
+    effects = [
+        NameEffect(
+            code,
+            english_name(code),
+            draws[code],
+            changed[code],
+            share(code),
+            {label: int(moved[codes == code, i].sum()) for i, label in enumerate(labels)},
+        )
+        for code in sorted(draws)
+        if draws[code] >= MIN_CASES
+    ]
+    effects.sort(key=lambda effect: (-effect.share.low, effect.code))
+    return usual, tuple(effects), len(draws) - len(effects)
