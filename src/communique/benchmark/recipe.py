@@ -117,6 +117,7 @@ class _Split(_Frozen):
         description="of the rows that do not test, by document; used where no corpus has the role 'tuning'. 0 tunes nothing",
     )
     labelers: tuple[str, ...] | None = Field(None, description="names of labelers; all without it")
+    seeds: int | None = Field(None, ge=1, description="how many of the recipe's seeds; all without it")
 
 
 class FixedSplit(_Split):

@@ -126,7 +126,8 @@ def _cells(recipe: BenchmarkRecipe, data: BenchmarkData, codebook: Codebook) -> 
         found = tasks(split, data, codebook)
         for labeler in recipe.labelers:
             if split.labelers is None or labeler.name in split.labelers:
-                cells += [Cell(task, labeler, seed) for task in found for seed in recipe.seeds[: labeler.seeds]]
+                seeds = recipe.seeds[: labeler.seeds][: split.seeds]
+                cells += [Cell(task, labeler, seed) for task in found for seed in seeds]
     return cells
 
 

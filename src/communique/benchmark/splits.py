@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,9 @@ from .recipe import (
     TimeSplit,
     split_name,
 )
+
+#: Dates whose order is that of their characters.
+_SORTED_DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ].*)?)?)?")
 
 Key = tuple[str | None, str]
 
@@ -164,7 +168,11 @@ def _without(split: Split, attribute: str, value: str, data: BenchmarkData, seed
 
 
 def _time(split: TimeSplit, data: BenchmarkData, codebook: Codebook) -> _Parts:
-    dates = {_key(s): date for s in data.pool if (date := getattr(s, "date", None)) is not None}
+    dates = {_key(s): s.date for s in data.pool if s.date is not None}
+    if wrong := next((date for date in dates.values() if not _SORTED_DATE.fullmatch(date)), None):
+        raise DataError(
+            f"split {split_name(split)!r}: date {wrong!r}; allowed: 2024, 2024-05, 2024-05-31; rewrite dates so"
+        )
     if not dates:
         raise DataError(f"split {split_name(split)!r}: no row has a date; give a column 'date', or leave the split out")
     yield "", partial(_latest, split, data, dates)
