@@ -1,0 +1,300 @@
+"""From predictions to gold: `communique sample`, coders, `communique agree`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from conftest import CODEBOOK
+from test_sampling import predictions
+from typer.testing import CliRunner, Result
+
+from communique.codebook import Codebook
+from communique.commands.agree import agree
+from communique.commands.sample import sample
+from communique.errors import DataError
+from communique.sampling.plan import Design
+from communique.tables import read_table, write_csv
+
+TINY = Codebook.model_validate(CODEBOOK)
+
+app = typer.Typer()
+app.command()(sample)
+app.command()(agree)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def done(*arguments: object) -> Result:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    TINY.dump(tmp_path / "codebook.yaml")
+    return predictions(tmp_path / "labelled.jsonl")
+
+
+def drawn(labelled: Path, out: str, *options: object, n: int = 80) -> Path:
+    path = labelled.parent / out
+    done("sample", labelled, "-n", n, "-o", path, "--codebook", labelled.parent / "codebook.yaml", *options)
+    return path
+
+
+def code(sheet: Path, *, wrong: float = 0.0, seed: int = 0, leave: int = 0) -> dict[str, set[str]]:
+    """Fill in a CSV sheet: labels from the sentence's number, with errors; the last rows are left blank."""
+    with sheet.open(encoding="utf-8-sig", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    draw = np.random.default_rng(seed)
+    answers: dict[str, set[str]] = {}
+    for row in rows[: len(rows) - leave]:
+        number = int(row["id"].split(":")[1])
+        chosen = {name for i, name in enumerate(TINY.names) if (number % (i + 2) == 0) ^ (draw.random() < wrong)}
+        row.update({name: "yes" if name in chosen else "no" for name in TINY.names})
+        answers[row["id"]] = chosen
+    write_csv(sheet, list(rows[0]), rows)
+    return answers
+
+
+def test_sample_writes_sheet_and_design(labelled: Path) -> None:
+    sheet = drawn(labelled, "sheet.csv", "--by", "country", "--strata", "predicted", "--allocation", "optimal")
+    plan = Design.load(labelled.parent / "sheet.design.json")
+    table = read_table(sheet)
+    assert len(table.rows) == len(plan.rows) == 80
+    assert plan.sampling == "stratified"
+    assert not set(table.columns) & {"inclusion_probability", "stratum", "probabilities", "model_labels"}
+    order = [str(row["id"]) for _, row in table.rows]
+    assert sorted(order) == sorted(row.id for row in plan.rows)
+    assert order != [row.id for row in plan.rows], "rows are shuffled"
+
+
+def test_sample_keeps_work_that_is_there(labelled: Path) -> None:
+    drawn(labelled, "sheet.csv")
+    again = run(
+        "sample",
+        labelled,
+        "-n",
+        5,
+        "-o",
+        labelled.parent / "sheet.csv",
+        "--codebook",
+        labelled.parent / "codebook.yaml",
+    )
+    assert again.exit_code == 1
+    assert "may hold coders' work" in again.output
+
+
+def test_sheets_of_several_coders_differ_in_order_alone(labelled: Path) -> None:
+    drawn(labelled, "sheet.csv", "--coder", "anna", "--coder", "bob")
+    orders = [
+        [row["id"] for _, row in read_table(labelled.parent / f"sheet-{name}.csv").rows] for name in ("anna", "bob")
+    ]
+    assert orders[0] != orders[1]
+    assert sorted(orders[0]) == sorted(orders[1])
+
+
+def test_sample_refuses_a_codebook_of_another_model(labelled: Path) -> None:
+    result = run("sample", labelled, "-n", 5, "-o", labelled.parent / "s.csv", "--codebook", _other(labelled.parent))
+    assert result.exit_code == 1
+    assert "give the codebook of the model" in result.output
+
+
+def _other(folder: Path) -> Path:
+    labels = [{"name": n, "definition": n} for n in ("pro", "contra")]
+    Codebook.model_validate({**CODEBOOK, "labels": labels}).dump(folder / "other.yaml")
+    return folder / "other.yaml"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("-n", 5),
+        ("--width", 2),
+        ("--width", 0.1, "--for", "training"),
+        ("-n", 5, "-o", "x.csv", "--exclude", "y.design.json"),
+        ("-n", 5, "-o", "x.jsonl", "--format", "prodigy", "--coder", "anna"),
+    ],
+)
+def test_command_lines_that_mean_nothing_exit_with_2(labelled: Path, options: tuple[object, ...]) -> None:
+    assert run("sample", labelled, *options).exit_code == 2
+
+
+def test_width_says_what_it_needs(labelled: Path) -> None:
+    result = done("sample", labelled, "--width", 0.2)
+    for name in TINY.names:
+        assert f"{name}: " in result.output
+    assert "without the model's help" in result.output
+    assert not list(labelled.parent.glob("*.design.json"))
+
+
+def test_coders_agree_settle_and_make_gold(labelled: Path) -> None:
+    folder = labelled.parent
+    drawn(labelled, "sheet.csv", "--coder", "anna", "--coder", "bob", "--by", "country,year")
+    first = code(folder / "sheet-anna.csv", wrong=0.0)
+    second = code(folder / "sheet-bob.csv", wrong=0.1, seed=1)
+    files = [folder / "sheet-anna.csv", folder / "sheet-bob.csv"]
+    differ = {id for id in first if first[id] != second[id]}
+    assert differ
+
+    result = done(
+        "agree", *files, "--model", labelled, "--settle", folder / "settle.csv", "--json", folder / "agreement.json"
+    )
+    assert f"{len(differ)} sentences on which they differ" in result.output.replace("\n", " ")
+    report = json.loads((folder / "agreement.json").read_text(encoding="utf-8"))
+    assert [a["label"] for a in report["alphas"]] == list(TINY.names)
+    assert all(0 < a["alpha"]["low"] < a["alpha"]["value"] < a["alpha"]["high"] <= 1 for a in report["alphas"])
+    assert {p["second"] for p in report["model"]} == {"model"}
+
+    refused = run("agree", *files, "--gold", folder / "gold.csv")
+    assert refused.exit_code == 1
+    assert f"coders disagree on {len(differ)} sentences" in refused.output
+
+    assert {row["id"] for _, row in read_table(folder / "settle.csv").rows} == differ
+    settled = code(folder / "settle.csv")
+    assert set(settled) == differ
+    for name in ("gold.csv", "gold.jsonl", "gold.parquet"):
+        done("agree", *files, folder / "settle.csv", "--gold", folder / name)
+        rows = [row for _, row in read_table(folder / name).rows]
+        assert len(rows) == 80
+        for row in rows:
+            labels = row["labels"].split("|") if isinstance(row["labels"], str) else row["labels"]
+            assert set(labels) - {"none"} == first[row["id"]]
+            assert row["coder"] == ("settlement" if row["id"] in differ else "anna|bob")
+            assert 0 < float(row["inclusion_probability"]) <= 1
+
+
+@pytest.mark.parametrize("design", ["simple", "stratified", "two-stage"])
+def test_gold_is_what_estimate_reads(labelled: Path, design: str) -> None:
+    from communique.estimation.inputs import read
+
+    folder = labelled.parent
+    options = ("--strata", "predicted") if design == "stratified" else ()
+    code(drawn(labelled, "sheet.csv", "--design", design, *options))
+    done("agree", folder / "sheet.csv", "--gold", folder / "gold.csv")
+    coded = read(labelled, folder / "gold.csv", TINY)
+    plan = Design.load(folder / "sheet.design.json")
+    written = {row.id: row.inclusion_probability for row in plan.rows}
+    ids = [coded.ids[i] for i in coded.sample.gold]
+    np.testing.assert_allclose(coded.sample.probability, [written[id] for id in ids])
+    assert coded.sample.two_stage == (design == "two-stage")
+    assert set(coded.sampling) == {design}
+    assert len(set(coded.sample.strata.tolist())) == len(plan.strata)
+
+
+def test_training_picks_are_refused_as_gold(labelled: Path) -> None:
+    from communique.estimation.inputs import read
+
+    folder = labelled.parent
+    gold = drawn(labelled, "gold-sheet.csv")
+    picked = folder / "train.csv"
+    done(
+        "sample", labelled, "-n", 30, "-o", picked, "--for", "training", "--exclude", folder / "gold-sheet.design.json",
+        "--codebook", folder / "codebook.yaml",
+    )  # fmt: skip
+    assert not {r["document"] for _, r in read_table(picked).rows} & {r["document"] for _, r in read_table(gold).rows}
+    code(picked)
+    done("agree", picked, "--design", folder / "train.design.json", "--gold", folder / "g.csv")
+    assert {row["purpose"] for _, row in read_table(folder / "g.csv").rows} == {"training"}
+    with pytest.raises(DataError, match="training"):
+        read(labelled, folder / "g.csv", TINY)
+
+
+def test_unmatched_edited_and_repeated_rows_are_told(labelled: Path) -> None:
+    sheet = drawn(labelled, "sheet.csv")
+    code(sheet, leave=7)
+    rows = [row for _, row in read_table(sheet).rows]
+    rows[0] = rows[0] | {"text": "Something else entirely."}
+    rows[1] = rows[1] | {"text": "   " + str(rows[1]["text"]).replace(" ", "\n")}
+    rows[2] = rows[2] | {"id": "3e+05"}
+    rows.append(rows[3] | dict.fromkeys(TINY.names, "no") | {"criticism": "yes"})
+    rows.append(rows[4] | {"id": "other:1", "text": "Of another study."})
+    write_csv(sheet, list(rows[0]), rows)
+    result = done("agree", sheet, "--gold", labelled.parent / "gold.csv")
+    told = result.output.replace("\n", " ")
+    assert "1 rows have an edited text" in told
+    assert "1 rows without an id of the sample, found by their text" in told
+    assert "1 rows are not in the sample" in told
+    assert "1 rows coded twice by the same coder" in told
+    assert "7 rows not coded" in told
+    assert "8 of 80 sampled sentences are not coded" in told
+
+
+def test_columns_sorted_apart_are_an_error(labelled: Path) -> None:
+    sheet = drawn(labelled, "sheet.csv")
+    code(sheet)
+    rows = [row for _, row in read_table(sheet).rows]
+    texts = sorted(str(row["text"]) for row in rows)
+    write_csv(sheet, list(rows[0]), [row | {"text": text} for row, text in zip(rows, texts, strict=True)])
+    result = run("agree", sheet)
+    assert result.exit_code == 1
+    assert "columns were sorted apart" in result.output
+
+
+def test_cautions(labelled: Path) -> None:
+    folder = labelled.parent
+    drawn(labelled, "sheet.csv", "--coder", "anna", "--coder", "bob", "--show-model")
+    code(folder / "sheet-anna.csv")
+    alone = done("agree", folder / "sheet-anna.csv").output
+    assert "one coder: agreement cannot be measured" in alone
+    code(folder / "sheet-bob.csv")
+    both = done("agree", folder / "sheet-anna.csv", folder / "sheet-bob.csv").output.replace("\n", " ")
+    assert "anna and bob gave the same labels to all of 80 sentences: were they copied?" in both
+    assert "the coders saw the model's labels" in both
+
+    rows = [row for _, row in read_table(folder / "sheet-bob.csv").rows]
+    write_csv(folder / "sheet-bob.csv", list(rows[0]), [row | {"coder": "anna"} for row in rows])
+    shared = done("agree", folder / "sheet-anna.csv", folder / "sheet-bob.csv").output.replace("\n", " ")
+    assert "coder 'anna' appears in 2 files" in shared
+
+
+def test_too_few_to_say_anything(labelled: Path) -> None:
+    folder = labelled.parent
+    drawn(labelled, "sheet.csv", "--coder", "a", "--coder", "b", n=20)
+    code(folder / "sheet-a.csv")
+    code(folder / "sheet-b.csv", wrong=0.2, seed=2)
+    assert "too few to say anything" in done("agree", folder / "sheet-a.csv", folder / "sheet-b.csv").output
+
+
+def test_coders_of_different_tools_meet(labelled: Path) -> None:
+    """One coder works in a sheet, another in Prodigy, with the same sample."""
+    folder = labelled.parent
+    sheet = drawn(labelled, "sheet.csv", "--coder", "anna")
+    drawn(labelled, "tasks.jsonl", "--format", "prodigy")
+    first = code(folder / "sheet-anna.csv")
+    assert not sheet.exists()
+    tasks = [json.loads(line) for line in (folder / "tasks.jsonl").read_text(encoding="utf-8").splitlines()]
+    out = folder / "db-out.jsonl"
+    out.write_text(
+        "".join(
+            json.dumps(
+                task
+                | {"answer": "accept", "accept": sorted(first[task["sentence_id"]]) or ["none"], "_annotator_id": "b"}
+            )
+            + "\n"
+            for task in tasks
+        ),
+        encoding="utf-8",
+    )
+    result = done("agree", folder / "sheet-anna.csv", out, "--design", folder / "sheet.design.json")
+    assert "0 sentences on which they differ" in result.output.replace("\n", " ")
+
+
+def test_agreement_without_a_sample(tmp_path: Path) -> None:
+    TINY.dump(tmp_path / "codebook.yaml")
+    for name in ("x", "y"):
+        rows = [
+            {"id": i, "text": f"t{i}", "labels": "criticism" if i % 3 else "none", "coder": name} for i in range(60)
+        ]
+        write_csv(tmp_path / f"{name}.csv", list(rows[0]), rows)
+    result = done("agree", tmp_path / "x.csv", tmp_path / "y.csv", "--codebook", tmp_path / "codebook.yaml")
+    assert "120 rows name no document" in result.output
+    assert run("agree", tmp_path / "x.csv", "--gold", tmp_path / "g.csv").exit_code == 2
