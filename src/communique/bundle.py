@@ -10,7 +10,9 @@
       bundle.json                         bundle.json               `ModelInfo`
       README.md                           README.md                 the card, made from bundle.json alone
 
-Nothing in either folder is executed. This module alone knows the names.
+A baseline's folder holds `baseline.json` (settings, words) and `baseline.npz` (arrays) in place of a model.
+
+Nothing in any of these folders is executed. This module alone knows the names.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ FORMAT = 1
 INFO, CODEBOOK, CARD, VALIDATION = "bundle.json", "codebook.yaml", "README.md", "validation.json"
 IR, WEIGHTS, TOKENIZER = "model.xml", "model.bin", "tokenizer.json"
 CHECKPOINT_WEIGHTS = "model.safetensors"
+BASELINE, ARRAYS = "baseline.json", "baseline.npz"
 
 #: Limits on a shipped bundle, so that common hosts of git repositories take it.
 MAX_BUNDLE_BYTES, MAX_FILE_BYTES = 96_000_000, 95_000_000
@@ -139,7 +142,7 @@ class ModelInfo(_Model):
     """The content of `bundle.json`."""
 
     format: int = FORMAT
-    kind: Literal["checkpoint", "bundle"]
+    kind: Literal["checkpoint", "bundle", "baseline"]
     name: str
     version: str
     description: str
@@ -151,7 +154,7 @@ class ModelInfo(_Model):
     codebook_sha256: str
     thresholds: tuple[float, ...] | None = Field(description="one a label; None where exactly one label is chosen")
     temperature: float = Field(gt=0, description="divides the logits; 1 in a checkpoint, whose weights contain it")
-    max_tokens: int
+    max_tokens: int = Field(description="longest input; 0 where nothing is cut")
     recipe: dict[str, Any] = Field(description="settings; in a checkpoint with whole paths, for the export")
     texts: str | None = Field(None, description="in a checkpoint: where the texts of reference labels were")
     training: TrainingData
@@ -171,7 +174,7 @@ class ModelInfo(_Model):
         return self.selection == "multiple"
 
 
-def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle"] | None = None) -> ModelInfo:
+def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baseline"] | None = None) -> ModelInfo:
     """Read `bundle.json` of a model's folder.
 
     Raises:

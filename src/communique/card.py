@@ -15,7 +15,7 @@ def render(info: ModelInfo) -> str:
     front = {
         "license": info.license,
         "language": sorted(language for language in info.training.by_language if language != "und"),
-        "library_name": "communique" if info.kind == "bundle" else "transformers",
+        "library_name": "transformers" if info.kind == "checkpoint" else "communique",
         "pipeline_tag": "text-classification",
         "tags": ["stance-detection", "political-science", "multilingual"],
     }
@@ -42,6 +42,11 @@ def _use(info: ModelInfo) -> str:
             "An OpenVINO model with 8-bit weights and activations for CPUs; torch is not needed.\n\n```python\n"
             'from communique import Predictor\n\nPredictor.load("path/to/this/folder").predict(["..."]).labels\n```'
         )
+    if info.kind == "baseline":
+        return (
+            f"The baseline `{info.recipe['baseline']}`: arrays and JSON.\n\n```python\nfrom communique.loading import load_model\n\n"
+            'load_model("path/to/this/folder").predict(["..."]).labels\n```'
+        )
     function = "sigmoid" if info.multiple else "softmax"
     return (
         "A stock transformers checkpoint. Temperature is part of the weights, so that probabilities "
@@ -62,6 +67,7 @@ def _labels(info: ModelInfo) -> str:
         return "\n".join([*lines, ", ".join(info.labels) + "; the most probable one is given."])
     rows = (f"| {name} | {threshold:.2f} |" for name, threshold in zip(info.labels, info.thresholds, strict=True))
     temperature = "" if info.kind == "checkpoint" else f" Logits are divided by the temperature {info.temperature:.3f}."
+    cut = f" Input is cut at {info.max_tokens} tokens." if info.max_tokens else ""
     return "\n".join(
         [
             *lines,
@@ -69,8 +75,7 @@ def _labels(info: ModelInfo) -> str:
             "|---|---|",
             *rows,
             "",
-            f"Thresholds and temperature were tuned on {info.tuned_on} validation sentences.{temperature} Input is cut at "
-            f"{info.max_tokens} tokens.",
+            f"Thresholds and temperature were tuned on {info.tuned_on} validation sentences.{temperature}{cut}",
         ]
     )
 
@@ -91,11 +96,16 @@ def _training(info: ModelInfo) -> str:
             f"- by source: {counts(data.by_source)}",
             f"- by label: {counts(data.by_label)}",
             "",
-            f"Backbone {info.recipe.get('backbone', 'unknown')}; {info.recipe.get('epochs')} epochs, seed "
-            f"{info.recipe.get('seed')}, {info.precision}, {info.training_seconds / 60:.0f} minutes. All settings and hashes of "
-            "the training texts are in `bundle.json`; an evaluation on any of them is refused.",
+            f"{_method(info)}, seed {info.recipe.get('seed')}, {info.precision}, {info.training_seconds / 60:.0f} minutes. All "
+            "settings and hashes of the training texts are in `bundle.json`; an evaluation on any of them is refused.",
         ]
     )
+
+
+def _method(info: ModelInfo) -> str:
+    if info.kind == "baseline":
+        return f"Baseline {info.recipe['baseline']}"
+    return f"Backbone {info.recipe.get('backbone', 'unknown')}; {info.recipe.get('epochs')} epochs"
 
 
 def _scores(scores: tuple[Score, ...]) -> str:

@@ -9,7 +9,8 @@
     │   └── LeakError        data shared between training and evaluation
     ├── BundleError          a model folder that is incomplete, edited or of a newer format
     ├── ExportError          an exported model that differs too much from its checkpoint
-    └── MissingExtraError    a package of an optional extra is not installed
+    ├── MissingExtraError    a package of an optional extra is not installed
+    └── UnreachableError     a service, or a model on a hub, that does not answer or refuses
 
 Every message is one line that names the file, the row, the value, what is allowed and what to do.
 """
@@ -66,3 +67,7 @@ class MissingExtraError(CommuniqueError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs the package {package!r}: pip install 'communique[{extra}]'")
+
+
+class UnreachableError(CommuniqueError):
+    """A service, or a model on a hub, that does not answer or refuses."""

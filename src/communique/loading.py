@@ -1,4 +1,4 @@
-"""Open any model folder: a bundle, or a checkpoint where the extra `train` is installed."""
+"""Open any model folder: a bundle, a baseline, or a checkpoint where the extra `train` is installed."""
 
 from __future__ import annotations
 
@@ -40,12 +40,17 @@ def load_model(folder: str | Path | None = None, *, threads: int | None = None) 
 
     Raises:
         BundleError: The folder is no whole model of a format that is known.
-        MissingExtraError: The model is a checkpoint and torch is not installed.
+        MissingExtraError: The model is a checkpoint and torch is not installed, or a baseline whose packages are not.
     """
     folder = folder or default_model()
     info = bundle.read_info(folder)
     if info.kind == "bundle":
         return Predictor(folder, threads=threads)
+    if info.kind == "baseline":
+        # Not at the top: the chain of imports behind it is long, and a user of a bundle needs none of it.
+        from .baselines import load
+
+        return load(folder)
     try:
         from .training import CheckpointLabeler
     except ModuleNotFoundError as error:

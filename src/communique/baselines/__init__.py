@@ -1,0 +1,76 @@
+"""Baselines: peers of the transformer behind the protocol `Labeler`.
+
+`make` builds one by name; `save` and `load` keep those that are arrays and JSON in a folder that `communique label` and
+`communique evaluate` open as any model.
+"""
+
+from __future__ import annotations
+
+import inspect
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+from ..codebook import Codebook
+from ..errors import RecipeError
+from .base import Baseline, Storable, logits
+from .saving import SavedBaseline, load, save
+
+__all__ = ["NAMES", "Baseline", "SavedBaseline", "Storable", "load", "logits", "make", "options", "save"]
+
+#: Where each baseline lives. A module is imported when it is asked for: some need packages that a base install lacks.
+_CLASSES = {
+    "prior": ("prevalence", "Prior"),
+    "majority": ("prevalence", "Majority"),
+    "lexicon": ("lexicon", "LexiconLabeler"),
+    "tfidf-logreg": ("tfidf", "TfidfLogReg"),
+    "tfidf-svm": ("tfidf", "TfidfSVM"),
+    "frozen-encoder": ("encoder", "FrozenEncoder"),
+    "setfit": ("few_shot", "SetFit"),
+    "zero-shot-nli": ("nli", "ZeroShotNLI"),
+    "chat": ("chat", "ChatLabeler"),
+}
+
+#: The baselines, from the simplest to the most costly.
+NAMES = tuple(_CLASSES)
+
+
+def _class_of(name: str) -> type[Baseline]:
+    if name not in _CLASSES:
+        near = get_close_matches(name, NAMES, n=1, cutoff=0)[0]
+        raise RecipeError(f"baseline {name!r}: unknown; did you mean {near!r}? allowed: {', '.join(NAMES)}")
+    module, attribute = _CLASSES[name]
+    found: type[Baseline] = getattr(import_module(f".{module}", __name__), attribute)
+    return found
+
+
+def options(name: str) -> tuple[str, ...]:
+    """List the options of a baseline beside codebook and seed.
+
+    Raises:
+        RecipeError: There is no baseline of that name.
+    """
+    return tuple(set_ for set_ in inspect.signature(_class_of(name)).parameters if set_ not in ("codebook", "seed"))
+
+
+def make(name: str, codebook: Codebook, *, seed: int = 0, **settings: Any) -> Baseline:
+    """Build a baseline by name; `fit` trains it.
+
+    Args:
+        name: One of `NAMES`.
+        codebook: Labels.
+        seed: Reaches every random choice of the baseline.
+        settings: Options of that baseline, see `options` and `docs/baselines.md`.
+
+    Raises:
+        RecipeError: The name or an option is unknown, or an option that has no default is missing.
+    """
+    found, known = _class_of(name), options(name)
+    for setting in settings:
+        if setting not in known:
+            raise RecipeError(f"baseline {name!r}: unknown option {setting!r}; allowed: {', '.join(('seed', *known))}")
+    parameters = inspect.signature(found).parameters
+    for option in known:
+        if option not in settings and parameters[option].default is inspect.Parameter.empty:
+            raise RecipeError(f"baseline {name!r}: the option {option!r} is missing; it has no default")
+    return found(codebook, seed=seed, **settings)

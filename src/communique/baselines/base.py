@@ -1,0 +1,98 @@
+"""What all baselines share: the codebook, the seed, gold labels, and how one is saved."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codebook import Codebook
+from ..corpus import Corpus
+from ..errors import DataError
+from ..metrics import indicator
+from ..statements import Statement
+
+BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.floating]
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Baseline(ABC):
+    """A `Labeler` with a name. Its constructor stores; what `fit` learns ends in `_`.
+
+    After `fit`: `notes_`, lines that tell what the data did not allow.
+    """
+
+    name: ClassVar[str]
+    notes_: tuple[str, ...]
+
+    def __init__(self, codebook: Codebook, *, seed: int = 0) -> None:
+        self.codebook, self.seed = codebook, seed
+
+    @abstractmethod
+    def fit(self, corpus: Corpus) -> Self:
+        """Learn from labelled statements."""
+
+    @abstractmethod
+    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+        """Give probabilities (n, k) in the codebook's order of labels."""
+
+
+class Storable(Baseline):
+    """A baseline that is settings and arrays, so that a folder can hold it."""
+
+    #: Packages whose versions go into `bundle.json`.
+    packages: ClassVar[tuple[str, ...]] = ("numpy",)
+    #: Longest input in tokens; 0 where nothing is cut.
+    max_tokens: int = 0
+    precision: str = "fp32"
+
+    @abstractmethod
+    def state(self) -> tuple[dict[str, Any], Arrays]:
+        """Give what was learned: JSON, and arrays by name."""
+
+    @abstractmethod
+    def restore(self, content: Mapping[str, Any], arrays: Arrays) -> Self:
+        """Take what `state` gave."""
+
+    def truncated(self, statements: Sequence[Statement]) -> BoolArray:
+        """Mark statements (n,) of which only the beginning is seen."""
+        return np.zeros(len(statements), np.bool_)
+
+
+def gold(corpus: Corpus, codebook: Codebook) -> BoolArray:
+    """Write a training corpus's labels as (n, k).
+
+    Raises:
+        DataError: It is empty, or a statement has no labels, or labels that the codebook does not allow.
+    """
+    name = next(iter(corpus.files), "corpus")
+    if not len(corpus):
+        raise DataError(f"{name}: no statement to learn from; give labelled rows")
+    for statement in corpus:
+        if statement.labels is None:
+            raise DataError(f"{name}: id {statement.id!r} has no labels; a baseline learns from labelled rows alone")
+        try:
+            codebook.validate_labels(statement.labels)
+        except ValueError as error:
+            raise DataError(f"{name}: id {statement.id!r}: {error}") from error
+    return indicator(corpus.statements, codebook)
+
+
+def groups(corpus: Corpus) -> NDArray[np.int64]:
+    """Number the documents: (n,), equal for statements of one document."""
+    numbers: dict[tuple[str | None, str], int] = {}
+    return np.array([numbers.setdefault((s.source, s.document), len(numbers)) for s in corpus], np.int64)
+
+
+def logits(probability: FloatArray, *, multiple: bool) -> NDArray[np.float64]:
+    """Turn probabilities (n, k) into logits that `calibration.probabilities` turns back: log-odds, or logarithms.
+
+    Certainty becomes an infinite logit.
+    """
+    p = np.asarray(probability, np.float64)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(p) - np.log1p(-p) if multiple else np.log(p))

@@ -1,0 +1,213 @@
+"""Linear models over features, fitted by scikit-learn and kept as two arrays.
+
+Probabilities are the sigmoid (several labels) or the softmax (exactly one) of ``features @ coefficients.T + intercepts``,
+for logistic regression and for the support vector machine alike: its sigmoid calibration is linear in the decision value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..calibration import log_loss
+from .base import BoolArray
+
+#: Steps of the solvers at most; text needs 20 to 60.
+MAX_STEPS = 5000
+
+Machine = Literal["logistic", "svm"]
+
+#: Weights (c, d) and shifts (c,) of a linear map.
+Map = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Coefficients (k, d) and intercepts (k,)."""
+
+    coefficients: NDArray[np.float32]
+    intercepts: NDArray[np.float32]
+
+    def logits(self, features: Any) -> NDArray[np.float32]:
+        """Give logits (n, k) of dense or sparse features (n, d)."""
+        return np.asarray(features @ self.coefficients.T + self.intercepts, np.float32)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A linear model, the strength C chosen for each problem, and what the data did not allow."""
+
+    model: Linear
+    strengths: dict[str, float]
+    notes: tuple[str, ...]
+
+
+def folds(
+    classes: NDArray[np.int64], documents: NDArray[np.int64], number: int, seed: int
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Split rows into folds that share no document and have all classes to train on; none where that is not possible."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    present = np.unique(classes)
+    number = min([number, *(len(np.unique(documents[classes == c])) for c in present)])
+    if number < 2:
+        return []
+    splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
+    splits = list(splitter.split(np.zeros(len(classes)), classes, documents))
+    return splits if all(len(np.unique(classes[train])) == len(present) for train, _ in splits) else []
+
+
+def fit_linear(
+    features: Any,
+    gold: BoolArray,
+    documents: NDArray[np.int64],
+    names: Sequence[str],
+    *,
+    machine: Machine,
+    multiple: bool,
+    strengths: Sequence[float],
+    number: int,
+    seed: int,
+) -> Fitted:
+    """Fit a linear model: a problem a label where several can apply, else one over all labels.
+
+    The machine's decision values become probabilities by the sigmoid over documents that it has not seen (Platt 1999,
+    "Probabilistic Outputs for Support Vector Machines"); where exactly one label applies, multinomial logistic regression
+    over the k decision values takes its place.
+
+    Args:
+        features: (n, d), dense or sparse.
+        gold: (n, k).
+        documents: (n,); cross-validation keeps them whole.
+        names: The labels, for notes.
+        machine: `logistic` regression, or support vector machine (`svm`).
+        multiple: Whether several labels can apply.
+        strengths: Inverse strengths C of the L2 penalty; of several, the one with the least log-loss in grouped
+            cross-validation, and the middle one where documents are too few for that.
+        number: Folds.
+        seed: Of the folds and the solver.
+    """
+    solver = _Solver(features, documents, strengths, number, seed, machine)
+    return _fit_labels(solver, gold, names) if multiple else _fit_exclusive(solver, gold, names)
+
+
+@dataclass(frozen=True)
+class _Solver:
+    """Fits one problem at the strength that does best on held-out documents."""
+
+    features: Any
+    documents: NDArray[np.int64]
+    strengths: Sequence[float]
+    number: int
+    seed: int
+    machine: Machine
+
+    def solve(self, classes: NDArray[np.int64], *, exclusive: bool) -> tuple[Map, float, str | None]:
+        """Fit classes 0 to c - 1.
+
+        Args:
+            classes: (n,).
+            exclusive: Whether each class has a logit of its own; else there are two, and one logit is for class 1.
+
+        Returns:
+            Coefficients and intercepts, the strength C, and a note on what the data did not allow.
+        """
+        svm = self.machine == "svm"
+        best, calibrate, note = self.strengths[len(self.strengths) // 2], None, None
+        if svm or len(self.strengths) > 1:
+            if splits := folds(classes, self.documents, self.number, self.seed):
+                tried = [self._held_out(classes, splits, c, exclusive) for c in self.strengths]
+                _, best, calibrate = min(tried, key=lambda one: one[0])
+            else:
+                lacking = "probabilities are not calibrated" if svm else f"C is {best:g}, not chosen"
+                note = f"too few documents for grouped cross-validation; {lacking}"
+        coefficients, intercepts = self._fit(self.features, classes, best, exclusive)
+        if calibrate is not None:
+            weights, shifts = calibrate
+            coefficients, intercepts = weights @ coefficients, weights @ intercepts + shifts
+        return (coefficients, intercepts), best, note
+
+    def _fit(self, features: Any, classes: NDArray[np.int64], c: float, exclusive: bool) -> Map:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.svm import LinearSVC
+
+        machine = LinearSVC if self.machine == "svm" else LogisticRegression
+        return _map(machine(C=c, max_iter=MAX_STEPS, random_state=self.seed).fit(features, classes), exclusive)
+
+    def _held_out(
+        self,
+        classes: NDArray[np.int64],
+        splits: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
+        c: float,
+        exclusive: bool,
+    ) -> tuple[float, float, Map | None]:
+        """Give the log-loss on held-out documents, C, and the map from decision values to logits, None where they are."""
+        from sklearn.linear_model import LogisticRegression
+
+        parts = []
+        for train, test in splits:
+            coefficients, intercepts = self._fit(self.features[train], classes[train], c, exclusive)
+            parts.append(np.asarray(self.features[test] @ coefficients.T + intercepts))
+        values = np.zeros((len(classes), parts[0].shape[1]))
+        values[np.concatenate([test for _, test in splits])] = np.concatenate(parts)
+        calibrate = None
+        if self.machine == "svm":
+            model = LogisticRegression(max_iter=MAX_STEPS, random_state=self.seed).fit(values, classes)
+            calibrate = _map(model, exclusive)
+            values = values @ calibrate[0].T + calibrate[1]
+        target = np.eye(values.shape[1], dtype=np.bool_)[classes] if exclusive else classes[:, None] == 1
+        return log_loss(values, target, multiple=not exclusive), c, calibrate
+
+
+def _map(model: Any, exclusive: bool) -> Map:
+    """Take a fitted model's map. Of two exclusive classes scikit-learn keeps only the difference of their logits."""
+    if exclusive and len(model.classes_) == 2:
+        return np.vstack([-model.coef_, model.coef_]) / 2, np.concatenate([-model.intercept_, model.intercept_]) / 2
+    return model.coef_, model.intercept_
+
+
+def _fit_labels(solver: _Solver, gold: BoolArray, names: Sequence[str]) -> Fitted:
+    """Fit one problem a label. A label that all statements carry, or none, gets its smoothed log-odds everywhere."""
+    n, k = gold.shape
+    coefficients = np.zeros((k, solver.features.shape[1]), np.float32)
+    intercepts = np.zeros(k, np.float32)
+    strengths: dict[str, float] = {}
+    notes: list[str] = []
+    for label, name in enumerate(names):
+        positive = int(gold[:, label].sum())
+        if positive in (0, n):
+            intercepts[label] = np.log((positive + 0.5) / (n - positive + 0.5))
+            notes.append(
+                f"{name}: {positive} of {n} training statements carry it; its probability is the same everywhere"
+            )
+            continue
+        (weights, shifts), strengths[name], note = solver.solve(gold[:, label].astype(np.int64), exclusive=False)
+        coefficients[label], intercepts[label] = weights[0], shifts[0]
+        if note:
+            notes.append(f"{name}: {note}")
+    return Fitted(Linear(coefficients, intercepts), strengths, tuple(notes))
+
+
+def _fit_exclusive(solver: _Solver, gold: BoolArray, names: Sequence[str]) -> Fitted:
+    """Fit one problem over all labels. A label that no training statement carries gets the probability 0."""
+    k = gold.shape[1]
+    present = np.flatnonzero(gold.any(axis=0))
+    coefficients = np.zeros((k, solver.features.shape[1]), np.float32)
+    intercepts = np.full(k, -np.inf, np.float32)
+    notes = [
+        f"{names[i]}: no training statement carries it; its probability is 0" for i in range(k) if i not in present
+    ]
+    strengths: dict[str, float] = {}
+    if len(present) == 1:
+        intercepts[present] = 0
+    else:
+        classes = np.searchsorted(present, gold.argmax(axis=1))
+        (weights, shifts), strengths["all"], note = solver.solve(classes, exclusive=True)
+        coefficients[present], intercepts[present] = weights, shifts
+        if note:
+            notes.append(note)
+    return Fitted(Linear(coefficients, intercepts), strengths, tuple(notes))

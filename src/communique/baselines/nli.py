@@ -1,0 +1,91 @@
+"""Zero-shot classification by natural language inference: does the sentence entail the label's definition?
+
+Yin, Hay, Roth 2019, "Benchmarking Zero-shot Text Classification"; the pipeline is that of transformers (extra `train`). The
+model is a folder or a hub name: no package carries one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codebook import Codebook
+from ..commands._shared import require_extra
+from ..corpus import Corpus
+from ..errors import RecipeError, UnreachableError
+from ..statements import Statement
+from .base import Baseline
+
+#: Pairs of sentence and hypothesis a batch.
+BATCH = 32
+
+
+class ZeroShotNLI(Baseline):
+    """Entailment of each label's definition by the sentence.
+
+    Args:
+        codebook: Labels.
+        seed: Not used; nothing is random.
+        model: A folder or a hub name of a sequence classifier that has a class `entailment`.
+        hypotheses: A hypothesis by label; the codebook's definitions where None.
+
+    Where several labels can apply, a label's probability is its entailment against its contradiction; else the labels
+    compete. `fit` opens the model and learns nothing.
+    """
+
+    name = "zero-shot-nli"
+
+    def __init__(
+        self, codebook: Codebook, *, seed: int = 0, model: str, hypotheses: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(codebook, seed=seed)
+        self.model, self.hypotheses = model, hypotheses
+
+    def fit(self, corpus: Corpus) -> Self:
+        """Open the model.
+
+        Raises:
+            UnreachableError: It is not in the folder, or the hub cannot be reached.
+            RecipeError: It is no model of entailment, or a label has no hypothesis of its own.
+        """
+        require_extra("torch", f"the baseline {self.name!r}")
+        from transformers import pipeline
+
+        given = self.hypotheses or {label.name: label.definition for label in self.codebook.labels}
+        wanted = ", ".join(self.codebook.names)
+        if set(given) != set(self.codebook.names) or len(set(given.values())) != len(given):
+            raise RecipeError(f"baseline {self.name!r}: hypotheses: give one of its own to each label: {wanted}")
+        self.hypotheses_ = tuple(given[name] for name in self.codebook.names)
+        try:
+            self._pipeline = cast(Any, pipeline("zero-shot-classification", model=self.model, device=-1))
+        except (OSError, ValueError) as error:
+            raise UnreachableError(
+                f"baseline {self.name!r}: model {self.model!r}: {str(error).splitlines()[0]}; give a folder with config.json, "
+                "weights and tokenizer, or a hub name that this machine can reach"
+            ) from error
+        if self._pipeline.entailment_id == -1:
+            classes = ", ".join(self._pipeline.model.config.id2label.values())
+            raise RecipeError(
+                f"baseline {self.name!r}: model {self.model!r} has the classes {classes}; one must begin with 'entail'"
+            )
+        self.notes_ = ()
+        return self
+
+    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+        """Give probabilities (n, k) in the codebook's order."""
+        rows = self._pipeline(
+            [s.text for s in statements],
+            candidate_labels=list(self.hypotheses_),
+            hypothesis_template="{}",
+            multi_label=self.codebook.multiple,
+            batch_size=BATCH,
+        )
+        column = {hypothesis: i for i, hypothesis in enumerate(self.hypotheses_)}
+        probability = np.zeros((len(statements), len(column)), np.float32)
+        for row, answer in enumerate(rows):
+            for hypothesis, score in zip(answer["labels"], answer["scores"], strict=True):
+                probability[row, column[hypothesis]] = score
+        return probability

@@ -1,0 +1,170 @@
+"""Keep a baseline in a folder: arrays (`.npz`) and JSON beside codebook, hashes and card. Nothing in it is executed."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import bundle
+from ..calibration import decide, probabilities, tune
+from ..codebook import Codebook
+from ..corpus import Corpus
+from ..errors import BundleError, RecipeError
+from ..predictor import Predictions
+from ..report import Report
+from ..sets import TrainingSets
+from ..statements import Statement
+from .base import Baseline, Storable, gold, logits
+
+
+def save(
+    labeler: Baseline,
+    folder: str | Path,
+    *,
+    training: Corpus,
+    tuning: Corpus | None = None,
+    seconds: float = 0.0,
+    name: str | None = None,
+    version: str = "0.1.0",
+    license: str = "mit",
+    description: str = "",
+    overwrite: bool = False,
+) -> bundle.ModelInfo:
+    """Save a fitted baseline as a model's folder.
+
+    Args:
+        labeler: A fitted baseline.
+        folder: The folder, which must not exist without `overwrite`.
+        training: What it was fitted on; counts and hashes are kept, so that an evaluation on it is refused.
+        tuning: Other documents, on which temperature and thresholds are tuned as the transformer's are. Without them the
+            probabilities stay as they are and each label is given from 0.5.
+        seconds: How long `fit` took.
+        name: Of the model; the baseline's name where None.
+        version: Of the model.
+        license: Of the model, for the card.
+        description: One sentence for the card.
+        overwrite: Replace a folder that is there.
+
+    Returns:
+        What `bundle.json` holds.
+
+    Raises:
+        BundleError: The baseline cannot be kept as arrays and JSON, or the folder exists.
+        LeakError: `tuning` shares documents or texts with `training`.
+    """
+    if not isinstance(labeler, Storable):
+        raise BundleError(
+            f"{folder}: the baseline {labeler.name!r} is no arrays and JSON and cannot be saved; fit it where it is used"
+        )
+    codebook = labeler.codebook
+    tuning = tuning if tuning is not None else Corpus(())
+    training.fingerprint().check(tuning)
+    content, arrays = labeler.state()
+    temperature = 1.0
+    scores: tuple[bundle.Score, ...] = ()
+    thresholds = np.full(len(codebook.names), 0.5) if codebook.multiple else None
+    if len(tuning):
+        values = logits(labeler.predict_proba(tuning.statements), multiple=codebook.multiple)
+        temperature, thresholds = tune(values, gold(tuning, codebook), multiple=codebook.multiple)
+        report = Report.compare(
+            tuning.statements,
+            decide(probabilities(values, multiple=codebook.multiple, temperature=temperature), thresholds),
+            codebook,
+            data="validation rows, which tuned temperature and thresholds",
+            seed=labeler.seed,
+        )
+        scores = (bundle.headline(report, command=f"communique.baselines.save({labeler.name!r})"),)
+    settings = {
+        option: value.name if isinstance(value := getattr(labeler, option), Path) else value
+        for option in inspect.signature(type(labeler)).parameters
+        if option not in ("codebook", "cache")
+    }
+    sets = TrainingSets(training, tuning, Corpus(()), ())
+    info = bundle.ModelInfo(
+        kind="baseline",
+        name=name or labeler.name,
+        version=version,
+        description=description or f"The baseline {labeler.name}.",
+        license=license,
+        labels=codebook.names,
+        selection=codebook.selection,
+        codebook_name=codebook.name,
+        codebook_version=codebook.version,
+        codebook_sha256=codebook.sha256,
+        thresholds=None if thresholds is None else tuple(thresholds.tolist()),
+        temperature=temperature,
+        max_tokens=labeler.max_tokens,
+        recipe={"baseline": labeler.name, **settings},
+        training=sets.describe(codebook),
+        training_seconds=round(seconds, 1),
+        precision=labeler.precision,
+        tuned_on=len(tuning),
+        scores=scores,
+        versions={"python": sys.version.split()[0], **bundle.versions(*labeler.packages)},
+        commit=bundle.commit(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    with bundle.new_folder(folder, replace=overwrite) as new:
+        text = json.dumps({"baseline": labeler.name, "settings": settings, "content": content}, ensure_ascii=True)
+        (new / bundle.BASELINE).write_text(text + "\n", encoding="utf-8")
+        np.savez_compressed(new / bundle.ARRAYS, allow_pickle=False, **arrays)
+        return bundle.finish(new, info, codebook, sets.ids)
+
+
+class SavedBaseline:
+    """A baseline out of its folder, with the temperature and thresholds that it was saved with.
+
+    Args:
+        info: What `bundle.json` holds.
+        labeler: The baseline.
+    """
+
+    def __init__(self, info: bundle.ModelInfo, labeler: Storable) -> None:
+        self.info, self.labeler = info, labeler
+        self.codebook: Codebook = labeler.codebook
+
+    def predict(self, texts: str | Iterable[str] | Iterable[Statement]) -> Predictions:
+        """Label texts or statements, in their order; a plain text is of a language that nobody named."""
+        given: list[str | Statement] = [texts] if isinstance(texts, str) else list(texts)
+        statements = [
+            t if isinstance(t, Statement) else Statement(id=str(i), text=t, document="") for i, t in enumerate(given)
+        ]
+        values = logits(self.labeler.predict_proba(statements), multiple=self.codebook.multiple)
+        return Predictions.of(self.info, values.astype(np.float32), self.labeler.truncated(statements))
+
+    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+        """Give probabilities (n, k) in the codebook's order."""
+        return self.predict(statements).probabilities
+
+
+def load(folder: str | Path) -> SavedBaseline:
+    """Open the folder of a baseline.
+
+    Raises:
+        BundleError: It is not whole, was edited, or is of a baseline that this version does not know.
+        MissingExtraError: The baseline needs a package that is not installed.
+    """
+    from . import make
+
+    info = bundle.read_info(folder, "baseline")
+    bundle.verify(folder, info)
+    codebook = bundle.read_codebook(folder, info)
+    path = Path(folder) / bundle.BASELINE
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        labeler = make(saved["baseline"], codebook, **saved["settings"])
+        with np.load(Path(folder) / bundle.ARRAYS, allow_pickle=False) as arrays:
+            kept = {name: arrays[name] for name in arrays.files}
+        if not isinstance(labeler, Storable):
+            raise BundleError(f"{path}: the baseline {labeler.name!r} cannot be kept in a folder; save another")
+        return SavedBaseline(info, labeler.restore(saved["content"], kept))
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile, RecipeError) as error:
+        raise BundleError(f"{path}: {type(error).__name__}: {error}; copy the model's folder again") from error
