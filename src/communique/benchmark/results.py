@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ..bundle import commit, versions
 from ..codebook import Codebook
-from ..metrics import RESAMPLES, indicator, interval, macro_f1, outcome_counts, precision_recall_f1, resampled_counts
+from ..metrics import indicator, interval, macro_f1, outcome_counts, precision_recall_f1, resampled_counts
+from ..resampling import MIN_CLUSTERS, RESAMPLES
 from ..statements import Statement
 from ..tables import replacing, write_parquet
 from .splits import Sets, by_field
@@ -76,18 +77,20 @@ def score(
     counts = outcome_counts(gold, guess)
     drawn = resampled_counts(gold, guess, [(s.source, s.document) for s in statements], seed=seed, resamples=RESAMPLES)
     f1, drawn_f1 = precision_recall_f1(counts)[:, 2], precision_recall_f1(drawn)[..., 2]
+    documents = len({(s.source, s.document) for s in statements})
     return {
         "n": len(statements),
-        "documents": len({(s.source, s.document) for s in statements}),
-        "macro_f1": _value(float(macro_f1(counts)), macro_f1(drawn)),
-        "f1": {name: _value(float(f1[i]), drawn_f1[:, i]) for i, name in enumerate(codebook.names)},
+        "documents": documents,
+        "macro_f1": value(float(macro_f1(counts)), macro_f1(drawn), documents),
+        "f1": {name: value(float(f1[i]), drawn_f1[:, i], documents) for i, name in enumerate(codebook.names)},
         "gold": {name: int(gold[:, i].sum()) for i, name in enumerate(codebook.names)},
     }
 
 
-def _value(value: float, drawn: NDArray[np.float64]) -> list[float | None]:
-    """Give a value with its interval; what is not defined is None."""
-    return [None if np.isnan(v) else round(v, 5) for v in (value, *interval(drawn))]
+def value(found: float, drawn: NDArray[np.float64], documents: int) -> list[float | None]:
+    """Give a value with its interval from bootstrap values, as JSON holds it; what is not defined is None."""
+    low, high = interval(drawn, clusters=documents) if documents >= MIN_CLUSTERS else (np.nan, np.nan)
+    return [None if np.isnan(v) else round(float(v), 5) for v in (found, low, high)]
 
 
 def record(place: Place, job: Job, outcome: Outcome, settings: dict[str, Any]) -> dict[str, Any]:
@@ -150,6 +153,29 @@ def record(place: Place, job: Job, outcome: Outcome, settings: dict[str, Any]) -
     with replacing(place.json) as handle:
         handle.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     return content
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The decisions of a run, as its sidecar holds them: gold labels and decisions (n, k), and fields of the rows."""
+
+    ids: tuple[str, ...]
+    fields: Mapping[str, tuple[str | None, ...]]
+    gold: NDArray[np.bool_]
+    guess: NDArray[np.bool_]
+
+
+def read_decisions(path: Path, labels: Sequence[str]) -> Decisions:
+    """Read the sidecar of a run."""
+    import pyarrow.parquet as pq
+
+    columns = pq.read_table(path).to_pydict()
+
+    def matrix(prefix: str) -> NDArray[np.bool_]:
+        return np.array([columns[f"{prefix}_{name}"] for name in labels], np.bool_).T
+
+    fields = {name: tuple(columns[name]) for name in ("source", "document", *GROUPS)}
+    return Decisions(tuple(columns["id"]), fields, matrix("gold"), matrix("label"))
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ._shared import note, told
+from ._shared import note, require_extra, told
 
 
 @told
@@ -22,8 +22,24 @@ def benchmark(
     work: Annotated[Path, typer.Option(help="Folder for what interrupted runs resume from.")] = Path("runs/benchmark"),
 ) -> None:
     """Run labelers x seeds x splits and compare them. The same command after an interruption goes on where it stopped."""
+    import json
+
+    from ..benchmark.rendering import render
     from ..benchmark.runner import run
+    from ..benchmark.summary import path, summarise
+    from ..tables import replacing
 
+    require_extra("sklearn", "communique benchmark", extra="analysis")
     grid = run(recipe, out, work, data=data, texts=texts, only=only or (), say=note)
-    note(f"{len(grid.runs)} runs are finished, {len(grid.left_out)} left out, {grid.waiting} not asked for yet")
-
+    if not grid.runs:
+        note(f"no run is finished, {len(grid.left_out)} left out, {grid.waiting} not asked for yet")
+        raise typer.Exit(1)
+    note("comparing")
+    summary = summarise(grid)
+    with replacing(path(out, grid.recipe.name)) as handle:
+        handle.write(json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    typer.echo(render(summary))
+    note(
+        f"{len(grid.runs)} runs are finished, {len(grid.left_out)} left out, {grid.waiting} not asked for yet; "
+        f"summary: {path(out, grid.recipe.name)}"
+    )

@@ -1,0 +1,166 @@
+"""Paired tests between labelers that decided on the same rows, clustered by document, over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..metrics import interval, macro_f1, outcomes, precision_recall_f1
+from ..resampling import RESAMPLES, Resamples
+
+Array = NDArray[np.float64]
+
+#: Permutations of a test: a p-value near 0.05 is then good to about 0.004.
+PERMUTATIONS = 9999
+
+#: Permutations at a time, for memory.
+CHUNK = 500
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much higher the mean macro-F1 of a labeler is than that of another, `against`.
+
+    The interval is that of a paired bootstrap over documents and seeds; `p` of a permutation test by document, two-sided;
+    `p_holm` is adjusted for all comparisons of the family.
+    """
+
+    labeler: str
+    against: str
+    value: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Decisions (seeds, n, k) of labelers on the same n rows, their gold labels (n, k) and the rows' documents."""
+
+    gold: NDArray[np.bool_]
+    documents: Sequence[Hashable]
+    guesses: Mapping[str, NDArray[np.bool_]]
+
+    def by_document(self) -> dict[str, Array]:
+        """Count outcomes by document: (seeds, documents, k, 3) for each labeler."""
+        numbers: dict[Hashable, int] = {}
+        of_row = np.array([numbers.setdefault(document, len(numbers)) for document in self.documents], np.int64)
+        counts = {}
+        for name, guesses in self.guesses.items():
+            counts[name] = np.zeros((len(guesses), len(numbers), self.gold.shape[1], 3))
+            for of_seed, guess in zip(counts[name], guesses, strict=True):
+                np.add.at(of_seed, of_row, outcomes(self.gold, guess))
+        return counts
+
+
+def mean_macro_f1(counts: Array) -> float:
+    """Average macro-F1 over seeds; counts (seeds, documents, k, 3)."""
+    return float(macro_f1(counts.sum(axis=1)).mean())
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Bootstrap values of a labeler: macro-F1 (resamples,) and F1 by label (resamples, k), means over seeds."""
+
+    scores: Array
+    f1: Array
+
+
+def bootstrap(counts: Mapping[str, Array], *, seed: int, resamples: int = RESAMPLES) -> dict[str, Drawn]:
+    """Draw documents with replacement, the same ones for all labelers, and each labeler's seeds with replacement.
+
+    Args:
+        counts: (seeds, documents, k, 3) by labeler, the same documents.
+        seed: Of the draws.
+        resamples: How many.
+    """
+    documents = next(iter(counts.values())).shape[1]
+    drawn = Resamples.draw(range(documents), seed=seed, resamples=resamples)
+    generator = np.random.default_rng([seed, 1])
+    found = {}
+    for name, of_labeler in counts.items():
+        sums = np.stack([drawn.sums(of_seed) for of_seed in of_labeler], axis=1)
+        seeds = generator.integers(sums.shape[1], size=sums.shape[:2])
+        sums = np.take_along_axis(sums, seeds[..., None, None], axis=1)
+        found[name] = Drawn(macro_f1(sums).mean(axis=1), precision_recall_f1(sums)[..., 2].mean(axis=1))
+    return found
+
+
+def permutation_p(first: Array, second: Array, *, seed: int, permutations: int = PERMUTATIONS) -> float:
+    """Test whether two labelers differ in mean macro-F1: swap their decisions on whole documents at random.
+
+    Under the null hypothesis it does not matter which labeler decided on a document (approximate randomisation; Yeh 2000,
+    "More accurate tests for the statistical significance of result differences"). The i-th seeds of both are paired; where
+    one has fewer, its seeds repeat. A document is swapped in all seeds at once: runs on it are not independent.
+
+    Args:
+        first: Counts (seeds, documents, k, 3).
+        second: Counts of the other, the same documents.
+        seed: Of the swaps.
+        permutations: How many.
+
+    Returns:
+        The two-sided p-value, at least 1 / (permutations + 1); NaN where a macro-F1 is not defined.
+    """
+    pairs = max(len(first), len(second))
+    first, second = (counts[np.arange(pairs) % len(counts)] for counts in (first, second))
+    shape = first.shape[2:]
+    # What a swap of each document moves from the second labeler's counts to the first's.
+    moves = (second - first).reshape(pairs, first.shape[1], -1)
+    sums = first.sum(axis=1), second.sum(axis=1)
+    observed = abs(float((macro_f1(sums[0]) - macro_f1(sums[1])).mean()))
+    if np.isnan(observed):
+        return float("nan")
+    generator = np.random.default_rng(seed)
+    as_far, done = 0, 0
+    while done < permutations:
+        swapped = generator.random((min(CHUNK, permutations - done), moves.shape[1])) < 0.5
+        moved = (swapped @ moves).reshape(pairs, len(swapped), *shape)
+        values = macro_f1(sums[0][:, None] + moved) - macro_f1(sums[1][:, None] - moved)
+        # Sums in another order differ in the last digits; what is equal but for those is as far.
+        as_far += int((np.abs(values.mean(axis=0)) >= observed - 1e-12).sum())
+        done += len(swapped)
+    return (as_far + 1) / (permutations + 1)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Adjust p-values for their number (Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure")."""
+    order = sorted(range(len(p)), key=lambda i: p[i])
+    adjusted, least = [0.0] * len(p), 0.0
+    for rank, i in enumerate(order):
+        least = max(least, min(1.0, (len(p) - rank) * p[i]))
+        adjusted[i] = least
+    return adjusted
+
+
+def differences(
+    counts: Mapping[str, Array],
+    against: str,
+    *,
+    seed: int,
+    resamples: int = RESAMPLES,
+    permutations: int = PERMUTATIONS,
+) -> list[Difference]:
+    """Compare each labeler with one of them; the p-values of these comparisons are one family.
+
+    Args:
+        counts: (seeds, documents, k, 3) by labeler, the same documents, as `Decided.by_document` gives them.
+        against: Name of the one.
+        seed: Of the draws.
+        resamples: Of the bootstrap.
+        permutations: Of the tests.
+    """
+    others = [name for name in counts if name != against]
+    drawn = bootstrap(counts, seed=seed, resamples=resamples)
+    documents = counts[against].shape[1]
+    p = [permutation_p(counts[name], counts[against], seed=seed, permutations=permutations) for name in others]
+    found = []
+    for name, one, adjusted in zip(others, p, holm(p), strict=True):
+        value = mean_macro_f1(counts[name]) - mean_macro_f1(counts[against])
+        low, high = interval(drawn[name].scores - drawn[against].scores, clusters=documents if documents > 1 else None)
+        found.append(Difference(name, against, value, low, high, one, adjusted))
+    return found

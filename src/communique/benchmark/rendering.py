@@ -1,0 +1,181 @@
+"""Markdown tables of a benchmark's summary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Table = Mapping[str, Any]
+
+#: Shown where a number is not defined.
+UNDEFINED = "–"
+
+
+def render(summary: Mapping[str, Any]) -> str:
+    """Write the tables of a summary, split by split."""
+    parts = []
+    for name in dict.fromkeys(table["split"] for table in summary["tables"]):
+        tables = [table for table in summary["tables"] if table["split"] == name]
+        parts.append(f"**{summary['benchmark']}: {name}**\n\n{_RENDERERS[tables[0]['kind']](tables, summary)}")
+    if summary["left_out"]:
+        parts.append("Left out: " + "; ".join(summary["left_out"]) + ".")
+    return "\n\n".join(parts) + "\n"
+
+
+def main_table(tables: Sequence[Table], summary: Mapping[str, Any]) -> str:
+    """Write labelers in rows: scores, the difference to the best, and what they cost."""
+    return "\n\n".join(_main(table, summary) for table in tables)
+
+
+def _main(table: Table, summary: Mapping[str, Any]) -> str:
+    labels = summary["labels"]
+    random = {name: labeler["groups"].get("sampling", {}).get("random") for name, labeler in table["labelers"].items()}
+    drawn = next(iter(random.values()))
+    head = [
+        "labeler (seeds)",
+        "macro-F1",
+        *([f"rows sampled at random ({drawn['n']})"] if drawn else []),
+        *(f"{label} ({table['gold'][label]})" for label in labels),
+        f"difference to {table['best']}",
+        "p (Holm)",
+        "training s",
+        "sentences/s",
+        "peak memory, training / inference",
+    ]
+    differences = {found["labeler"]: found for found in table["against_best"]}
+    rows = []
+    for name, labeler in _ranked(table):
+        found = differences.get(name)
+        cached = name in summary["cached"]
+        rows.append(
+            [
+                f"{name} ({len(labeler['seeds'])})",
+                scored(labeler["macro_f1"]),
+                *([scored(random[name]["macro_f1"])] if drawn else []),
+                *(scored(labeler["f1"][label]) for label in labels),
+                UNDEFINED if found is None else _difference(found),
+                UNDEFINED if found is None else _p(found["p_holm"]),
+                UNDEFINED if cached else ("≥ " if labeler["resumed"] else "") + _number(labeler["training_seconds"]),
+                UNDEFINED if cached else _number(labeler["sentences_per_second"]),
+                f"{_mebibytes(labeler['training_bytes'])} / {_mebibytes(labeler['inference_bytes'])}",
+            ]
+        )
+    part = f", {table['part']}" if table["part"] else ""
+    text = f"{table['n']} sentences, {table['documents']} documents{part}.\n\n{markdown(head, rows)}"
+    return f"{text}\n\n{by_language(table, summary)}" if _languages(table) else text
+
+
+def by_language(table: Table, summary: Mapping[str, Any]) -> str:
+    """Write macro-F1 by language and its average over languages, published figures below."""
+    languages = _languages(table)
+    first = next(iter(table["labelers"].values()))["groups"]["language"]
+    head = ["macro-F1", "average", *(f"{language} ({first[language]['n']})" for language in languages)]
+    rows = [
+        [
+            name,
+            scored(labeler["language_average"]["macro_f1"]) if labeler["language_average"] else UNDEFINED,
+            *(_score(labeler["groups"]["language"][language]["macro_f1"][0]) for language in languages),
+        ]
+        for name, labeler in _ranked(table)
+    ]
+    rows += [
+        [
+            f"{published['name']} (published)",
+            _score(published["average"]),
+            *(_score(published["by_language"].get(language)) for language in languages),
+        ]
+        for published in summary["published"]
+    ]
+    return markdown(head, rows)
+
+
+def parts_table(tables: Sequence[Table], summary: Mapping[str, Any]) -> str:
+    """Write parts in rows (what was left out, how many rows trained) and labelers in columns."""
+    labelers = list(dict.fromkeys(name for table in tables for name in table["labelers"]))
+    rows = []
+    for table in tables:
+        cells = [
+            scored(table["labelers"][name]["macro_f1"]) if name in table["labelers"] else UNDEFINED for name in labelers
+        ]
+        rows.append([table["part"], str(table["n"]), str(table["documents"]), *cells])
+    return markdown([_PART[tables[0]["kind"]], "n", "documents", *labelers], rows)
+
+
+def matrix_table(tables: Sequence[Table], summary: Mapping[str, Any]) -> str:
+    """Write a matrix a labeler: trained on the row's language, tested on the column's."""
+    parts = []
+    for labeler in dict.fromkeys(name for table in tables for name in table["labelers"]):
+        trained = [table for table in tables if labeler in table["labelers"]]
+        groups = trained[0]["labelers"][labeler]["groups"]["language"]
+        head = [f"{labeler}: trained on (rows)", *(f"{name} ({group['n']})" for name, group in groups.items())]
+        rows = [
+            [
+                f"{table['part']} ({table['labelers'][labeler]['training_rows']:.0f})",
+                *(_score(table["labelers"][labeler]["groups"]["language"][name]["macro_f1"][0]) for name in groups),
+            ]
+            for table in trained
+        ]
+        parts.append(markdown(head, rows))
+    return "\n\n".join(parts)
+
+
+_PART = {
+    "leave-one-language-out": "language left out",
+    "leave-one-source-out": "source left out",
+    "few-shot": "rows a label",
+    "learning-curve": "share of training documents",
+}
+
+_RENDERERS: dict[str, Callable[[Sequence[Table], Mapping[str, Any]], str]] = {
+    "fixed": main_table,
+    "documents": main_table,
+    "time": main_table,
+    "cross-lingual": matrix_table,
+    **dict.fromkeys(_PART, parts_table),
+}
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def scored(value: Sequence[float | None]) -> str:
+    """Write `[value, low, high]`."""
+    if value[0] is None:
+        return UNDEFINED
+    return f"{value[0]:.3f}" + ("" if value[1] is None else f" [{value[1]:.3f}, {value[2]:.3f}]")
+
+
+def _ranked(table: Table) -> list[tuple[str, Mapping[str, Any]]]:
+    return sorted(table["labelers"].items(), key=lambda item: -(item[1]["macro_f1"][0] or 0))
+
+
+def _languages(table: Table) -> list[str]:
+    groups = next(iter(table["labelers"].values()))["groups"].get("language", {})
+    return list(groups) if len(groups) > 1 else []
+
+
+def _score(value: float | None) -> str:
+    return UNDEFINED if value is None else f"{value:.3f}"
+
+
+def _difference(found: Mapping[str, Any]) -> str:
+    if found["value"] is None or found["low"] is None:
+        return UNDEFINED
+    return f"{found['value']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return UNDEFINED
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _number(value: float) -> str:
+    return "> 100,000" if value > 1e5 else f"{value:.1f}" if value < 10 else f"{value:,.0f}"
+
+
+def _mebibytes(value: int) -> str:
+    return f"{value / 2**20:,.0f} MiB"

@@ -1,0 +1,193 @@
+"""The summary of a benchmark: one JSON from which its tables and figures are made, without the runs' decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from ..metrics import precision_recall_f1
+from . import results
+from .comparison import Decided, Difference, bootstrap, differences, mean_macro_f1
+from .results import GROUPS, Decisions, Place
+from .runner import Grid
+
+Run = tuple[dict[str, Any], Decisions]
+
+
+def summarise(grid: Grid, *, seed: int = 0) -> dict[str, Any]:
+    """Pool the seeds of each labeler, and compare labelers that decided on the same rows.
+
+    Args:
+        grid: Finished runs.
+        seed: Of bootstrap and permutations.
+
+    Returns:
+        Plain values for JSON. Scores are means over seeds; `[value, low, high]` with the 95 % interval of a bootstrap over
+        documents and seeds, None where it is not defined.
+    """
+    tables: dict[tuple[str, str], dict[str, list[Run]]] = {}
+    for place, content in grid.runs:
+        runs = tables.setdefault((content["split"], content["part"]), {})
+        runs.setdefault(content["labeler"], []).append((content, _decisions(place, grid)))
+    recipe = grid.recipe
+    return {
+        "benchmark": recipe.name,
+        "description": recipe.description,
+        "labels": list(grid.codebook.names),
+        "codebook_sha256": grid.codebook.sha256,
+        "reference": recipe.reference,
+        "published": [published.model_dump(mode="json") for published in recipe.published],
+        "seeds": list(recipe.seeds),
+        "left_out": list(grid.left_out),
+        "waiting": grid.waiting,
+        "cached": sorted(labeler.name for labeler in recipe.labelers if labeler.cache),
+        "tables": [_table(runs, recipe.reference, seed) for runs in tables.values()],
+    }
+
+
+def _decisions(place: Place, grid: Grid) -> Decisions:
+    return results.read_decisions(place.decisions, grid.codebook.names)
+
+
+def _table(runs: dict[str, list[Run]], reference: str | None, seed: int) -> dict[str, Any]:
+    first, rows = next(iter(runs.values()))[0]
+    for of_labeler in runs.values():
+        for content, decisions in of_labeler:
+            if decisions.ids != rows.ids:
+                raise DataError(
+                    f"split {first['split']!r} {first['part']}: the runs of {content['labeler']!r} and {first['labeler']!r} have "
+                    "other test rows; run both again"
+                )
+    everything = range(len(rows.ids))
+    counts = _decided(runs, rows, everything).by_document()
+    best = max(counts, key=lambda name: mean_macro_f1(counts[name]))
+    documents = _documents(rows, everything)
+    table: dict[str, Any] = {key: first[key] for key in ("split", "kind", "part", "x")}
+    table |= {
+        "n": len(rows.ids),
+        "documents": len(set(documents)),
+        "gold": first["scores"]["gold"],
+        "best": best,
+        "labelers": _labelers(runs, rows, seed),
+        "against_best": _plain(differences(counts, best, seed=seed)),
+    }
+    if reference in counts and reference != best:
+        table["against_reference"] = _plain(differences(counts, reference, seed=seed))
+    return table
+
+
+def _labelers(runs: dict[str, list[Run]], rows: Decisions, seed: int) -> dict[str, Any]:
+    whole = _scores(runs, rows, range(len(rows.ids)), seed)
+    groups: dict[str, dict[str, dict[str, Any]]] = {}
+    drawn: dict[str, dict[str, NDArray[np.float64]]] = {name: {} for name in runs}
+    for attribute in GROUPS:
+        for name, members in _members(rows.fields[attribute]).items():
+            scores = _scores(runs, rows, members, seed)
+            for labeler, found in scores.items():
+                score = {key: found[key] for key in ("n", "documents", "gold", "macro_f1")}
+                groups.setdefault(labeler, {}).setdefault(attribute, {})[name] = score
+                if attribute == "language":
+                    drawn[labeler][name] = found["drawn"]
+    return {
+        name: {
+            "seeds": [content["seed"] for content, _ in of_labeler],
+            "macro_f1": whole[name]["macro_f1"],
+            "macro_f1_by_seed": [content["scores"]["macro_f1"][0] for content, _ in of_labeler],
+            "f1": whole[name]["f1"],
+            "language_average": _average(groups[name]["language"], drawn[name], of_labeler),
+            "groups": groups[name],
+            "training_rows": mean(content["rows"]["train"]["n"] for content, _ in of_labeler),
+            **_costs([content for content, _ in of_labeler]),
+        }
+        for name, of_labeler in runs.items()
+    }
+
+
+def _scores(
+    runs: dict[str, list[Run]], rows: Decisions, members: Sequence[int], seed: int
+) -> dict[str, dict[str, Any]]:
+    """Score each labeler on some rows, with the bootstrap values of macro-F1 under `drawn`."""
+    counts = _decided(runs, rows, members).by_document()
+    drawn = bootstrap(counts, seed=seed)
+    documents = len(set(_documents(rows, members)))
+    labels = next(iter(runs.values()))[0][0]["labels"]
+    found = {}
+    for name, of_labeler in counts.items():
+        by_seed = precision_recall_f1(of_labeler.sum(axis=1))[..., 2]
+        found[name] = {
+            "n": len(members),
+            "documents": documents,
+            "gold": {label: int(n) for label, n in zip(labels, rows.gold[list(members)].sum(axis=0), strict=True)},
+            "macro_f1": results.value(mean_macro_f1(of_labeler), drawn[name].scores, documents),
+            "f1": {
+                label: results.value(float(by_seed[:, i].mean()), drawn[name].f1[:, i], documents)
+                for i, label in enumerate(labels)
+            },
+            "drawn": drawn[name].scores,
+        }
+    return found
+
+
+def _average(
+    groups: dict[str, dict[str, Any]], drawn: dict[str, NDArray[np.float64]], runs: list[Run]
+) -> dict[str, Any] | None:
+    """Average macro-F1 over languages, each language alike, as multilingual benchmarks report it."""
+    if len(groups) < 2 or any(group["macro_f1"][0] is None for group in groups.values()):
+        return None
+    by_seed = [mean(group["macro_f1"][0] for group in content["groups"]["language"].values()) for content, _ in runs]
+    values = np.mean(list(drawn.values()), axis=0)
+    documents = min(group["documents"] for group in groups.values())
+    return {"macro_f1": results.value(mean(by_seed), values, documents), "by_seed": [round(v, 5) for v in by_seed]}
+
+
+def _costs(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "training_seconds": round(mean(run["training_seconds"] for run in runs), 2),
+        "resumed": any(run["resumed"] for run in runs),
+        "sentences_per_second": round(
+            mean(run["scores"]["n"] / max(run["inference_seconds"], 1e-3) for run in runs), 1
+        ),
+        "training_bytes": max(run["training_bytes"] for run in runs),
+        "inference_bytes": max(run["inference_bytes"] for run in runs),
+    }
+
+
+def _decided(runs: dict[str, list[Run]], rows: Decisions, members: Sequence[int]) -> Decided:
+    chosen = np.asarray(members)
+    guesses = {
+        name: np.stack([decisions.guess[chosen] for _, decisions in of_labeler]) for name, of_labeler in runs.items()
+    }
+    return Decided(rows.gold[chosen], _documents(rows, members), guesses)
+
+
+def _documents(rows: Decisions, members: Sequence[int]) -> list[tuple[str | None, str | None]]:
+    return [(rows.fields["source"][i], rows.fields["document"][i]) for i in members]
+
+
+def _members(values: Sequence[str | None]) -> dict[str, list[int]]:
+    members: dict[str, list[int]] = {}
+    for i, value in enumerate(values):
+        if value is not None:
+            members.setdefault(value, []).append(i)
+    return dict(sorted(members.items()))
+
+
+def _plain(found: Sequence[Difference]) -> list[dict[str, Any]]:
+    def plain(value: Any) -> Any:
+        if not isinstance(value, float):
+            return value
+        return None if np.isnan(value) else round(value, 5)
+
+    return [{key: plain(value) for key, value in asdict(difference).items()} for difference in found]
+
+
+def path(out: Path, name: str) -> Path:
+    """Give the place of a benchmark's summary in a folder of results."""
+    return out / f"{name}.json"
