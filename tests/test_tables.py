@@ -224,9 +224,9 @@ def test_ragged_rows_are_told_and_the_others_read(tmp_path: Path) -> None:
 def test_unclosed_quotation_mark_is_told(tmp_path: Path) -> None:
     path = written(tmp_path, "t.csv", 'id,text\n1,a\n2,"b\n3,c\n')
     table = read_table(path)
-    assert table.rows == [(2, {"id": "1", "text": "a"})]
+    assert table.rows == [(2, {"id": "1", "text": "a"}), (4, {"id": "3", "text": "c"})]
     remedy = "close the quotation mark, or double it inside a quoted cell"
-    assert table.problems == [f"{path}, row 3 (line 4): unexpected end of data; {remedy}"]
+    assert table.problems == [f"{path}, row 3 (line 3): unexpected end of data; {remedy}"]
 
 
 def test_quotation_mark_inside_a_quoted_cell_is_told_and_reading_goes_on(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 from .errors import DataError
 from .statements import UNDETERMINED, Statement
-from .tables import read_text
+from .streams import ending, read_text, stem
 
 #: Endings of documents.
 SUFFIXES = (".txt", ".md", ".markdown")
@@ -47,6 +48,29 @@ _ABBREVIATIONS = {
     }.items()
 }
 
+#: Initials such as "U.E.", after which a sentence goes on where the next letter is small.
+_INITIALS = re.compile(r"(?:^|[\s(«\"“„'’‘-])(?:[^\W\d_]\.){2,}\s*$")
+
+#: An ordinal number before a noun, which German writes with a capital: "der 20. Bundestag", "im 19. Jahrhundert".
+_DE_ORDINAL = re.compile(
+    r"\b(?:d(?:er|ie|as|e[mns])|[ai]m|beim|vom|zu[mr]|ins|dies\w+|jede\w*|[ksm]?ein\w*|unser\w*|ihr\w*|und|bis|oder)"
+    r"\s+\d{1,3}\.\s*$",
+    re.IGNORECASE,
+)
+#: Words with a capital that begin a sentence rather than follow an ordinal.
+_DE_OPENER = re.compile(
+    r"\s*(?:Aber|Aus|Auch|Bei|Da|Dabei|Damit|Danach|Dann|Daher|Das|Dem|Den|Denn|Der|Deshalb|Die|Dies\w*|Doch|Ein\w*|Er|Es"
+    r"|Ich|Ihr|Im|In|Jetzt|Mit|Nach|Nun|Seit\w*|Sie|So|Und|Von|Vor|Was|Wenn|Wer|Wie|Wir|Zu\w?)\b"
+)
+
+#: A reporting clause behind a quotation that ended as a sentence: “……。”他说。 It must end or lead to another quotation;
+#: “……。”他说，这不够。 may as well begin a sentence.
+_ZH_REPORT = re.compile(
+    r"[^，。！？；：、“”「」『』\s]{1,12}?(?:说|说道|表示|指出|强调|称|问|问道|答|回答|回应|补充|补充说|呼吁|警告|写道|宣布|解释说?)"
+    r"(?:[。！？]|，[“「『]|$)"
+)
+_ZH_QUOTED = re.compile(r"[。！？…][”」』]+\s*$")
+
 #: The particle after a quotation, with which its reporting clause begins; not a conjunction such as "tokoroga".
 _JA_REPORT = re.compile(r"[」』]と(?!ころ|はいえ|りわけ)")
 
@@ -63,8 +87,28 @@ class Document:
 
 def document_paths(folder: Path) -> list[Path]:
     """List the documents below a folder, sorted; hidden files are left out."""
-    found = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+    return [path for path in files_below(folder)[0] if ending(path)[0] in SUFFIXES]
+
+
+def files_below(folder: Path) -> tuple[list[Path], list[str]]:
+    """List the files below a folder, sorted, hidden ones left out, and what could not be looked into.
+
+    Links to folders are not followed, so that a link to a folder above ends nowhere.
+    """
+    found: list[Path] = []
+    problems: list[str] = []
+
+    def failed(error: OSError) -> None:
+        problems.append(f"{error.filename}: {error.strerror}; give a folder that can be read")
+
+    for parent, folders, names in os.walk(folder, onerror=failed):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(parent, name) for name in names if not name.startswith(".")):
+            if path.is_file():
+                found.append(path)
+            elif path.is_symlink():
+                problems.append(f"{path}: a link that leads nowhere; repair or delete it")
+    return sorted(found), sorted(problems)
 
 
 def read_document(path: str | Path, *, language: str | None = None, name: str | None = None) -> Document:
@@ -82,8 +126,8 @@ def read_document(path: str | Path, *, language: str | None = None, name: str | 
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     text, notes = read_text(path)
-    blocks = markdown_blocks(text) if path.suffix.lower() != ".txt" else text_blocks(text)
-    name = name or path.stem
+    blocks = text_blocks(text) if ending(path)[0] == ".txt" else markdown_blocks(text)
+    name = name or stem(path)
     language = language or identify_language("\n".join(blocks))
     sentences = [sentence for block in blocks for sentence in split_sentences(block, language)]
     return Document(name, language, statements(sentences, document=name, language=language), tuple(notes))
@@ -160,15 +204,29 @@ def split_sentences(text: str, language: str) -> list[str]:
     import sentencex
 
     code = "en" if language == UNDETERMINED else language.split("-")[0]
-    abbreviation = _ABBREVIATIONS.get(code)
     pieces: list[str] = []
     for piece in sentencex.segment(code, text):
-        abbreviated = pieces and abbreviation and abbreviation.search(pieces[-1])
-        if abbreviated or (pieces and code == "ja" and _JA_REPORT.match(pieces[-1] + piece, len(pieces[-1]) - 1)):
+        if pieces and _goes_on(pieces[-1], piece, code):
             pieces[-1] += piece
         else:
             pieces.append(piece)
     return [stripped for piece in pieces if (stripped := piece.strip())]
+
+
+def _goes_on(before: str, piece: str, code: str) -> bool:
+    """Tell whether `sentencex` cut amid a sentence."""
+    # What decides stands at the end; a search through a piece that grows would take quadratic time.
+    end = before[-80:]
+    abbreviation = _ABBREVIATIONS.get(code)
+    if abbreviation and abbreviation.search(end):
+        return True
+    if piece.lstrip()[:1].islower() and _INITIALS.search(end):
+        return True
+    if code == "de":
+        return piece.lstrip()[:1].isupper() and bool(_DE_ORDINAL.search(end)) and not _DE_OPENER.match(piece)
+    if code == "zh":
+        return bool(_ZH_QUOTED.search(end)) and bool(_ZH_REPORT.match(piece.strip()))
+    return code == "ja" and bool(_JA_REPORT.match(end[-1:] + piece))
 
 
 @cache

@@ -1,193 +1,201 @@
-"""`communique label`: find the input, label it, write the output."""
+"""`communique label`: label shards, join rows with predictions, count what came out."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from . import documents, tables
-from .corpus import COLUMNS, find_column
-from .errors import DataError
-from .predictor import Predictions, Predictor
-from .statements import UNDETERMINED, Statement
-from .tables import Row
+from .codebook import Codebook
+from .readers import Row
+from .statements import UNDETERMINED
+from .units import ERROR, OWN_JSON, Prepared
 
-#: Columns of the output, in this order, before the input's own.
-OUTPUT = ("id", "document", "index", "language", "text", "labels", "probabilities", "truncated")
+if TYPE_CHECKING:
+    from .predictor import Predictions
 
-#: Endings of an output file.
-OUTPUT_SUFFIXES = (".jsonl", ".csv", ".parquet")
+#: Digits after the point of a probability in the output. Float32 noise of another batch is below it.
+DIGITS = 6
+
+#: Characters of a text that a model is given. The 512 tokens of the longest models end before it; a tokenizer needs
+#: gigabytes for a line of 50 MB.
+SEEN = 20_000
+
+#: Distinct documents that are counted exactly; a set of all would grow with the input.
+COUNTED_DOCUMENTS = 200_000
+
+_COUNTS = b"communique"
 
 #: Colours of labels on a terminal, by position in the codebook.
 _COLOURS = ("red", "blue", "green", "magenta", "cyan", "yellow")
 
 
-@dataclass
-class Input:
-    """Statements to label, the input's own columns of each, and what to tell the user."""
+class Labels(Protocol):
+    """What labels texts: every opened model."""
 
-    statements: list[Statement] = field(default_factory=list)
-    own: list[Row] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
-    empty: int = 0
+    codebook: Codebook
 
-    def add(self, statements: Sequence[Statement], own: Row) -> None:
-        """Append consecutive statements that share the input's own columns."""
-        self.statements += statements
-        self.own += [own] * len(statements)
+    def predict(self, texts: Sequence[str]) -> Predictions:
+        """Label texts, in their order."""
+        ...
 
 
-def read_input(
-    paths: Sequence[str | Path],
-    *,
-    text_column: str | None = None,
-    language: str | None = None,
-    split: bool = False,
-) -> Input:
-    """Read documents, folders of documents, and tables.
+def label_shard(shard: Prepared, model: Labels) -> pa.Table:
+    """Label a shard.
 
-    Args:
-        paths: Files and folders.
-        text_column: A table's column of texts; found by its name where None.
-        language: BCP 47 code of all texts; identified once a document (in tables: a row) where None.
-        split: Whether a table's texts are split into sentences.
+    Equal texts are computed once. What the model is given depends on the shard alone, so that its rows are the same
+    whenever and wherever it is labelled.
 
-    Raises:
-        DataError: A file named by the user is not there or of an ending that is not known, or nothing could be read.
+    Returns:
+        Columns `units.OUTPUT`, `error` and the input's own; `counts` reads what its metadata count.
     """
-    found = Input()
-    for given in map(Path, paths):
-        if given.is_dir():
-            inside = documents.document_paths(given)
-            if not inside:
-                raise DataError(
-                    f"{given}: no documents ({', '.join(documents.SUFFIXES)}) in this folder; name a table itself"
-                )
-            for path in inside:
-                name = path.relative_to(given).with_suffix("").as_posix()
-                # An unreadable file of a folder keeps its reason, and the others are read.
-                try:
-                    _add_document(found, path, language, name)
-                except DataError as error:
-                    found.unreadable += error.problems
-        elif given.suffix.lower() in documents.SUFFIXES:
-            _add_document(found, given, language, given.stem)
-        elif given.suffix.lower() in tables.SUFFIXES:
-            _add_table(found, given, text_column, language, split)
-        else:
-            allowed = ", ".join(documents.SUFFIXES + tables.SUFFIXES)
-            raise DataError(f"{given}: give a folder or a file that ends in {allowed}")
-    if not found.statements and found.unreadable:
-        raise DataError(*found.unreadable)
+    texts: list[str] = shard.columns["text"]
+    readable = [
+        i
+        for i, (text, error) in enumerate(zip(texts, shard.columns[ERROR], strict=True))
+        if not (error or is_blank(text))
+    ]
+    distinct = dict.fromkeys(texts[i] for i in readable)
+    names = model.codebook.names
+    probabilities = np.zeros((len(texts), len(names)))
+    truncated = np.zeros(len(texts), np.bool_)
+    unread = np.ones(len(texts), np.bool_)
+    labels: list[list[str]] = [[] for _ in texts]
+    if readable:
+        predictions = model.predict([text[:SEEN] for text in distinct])
+        place = dict(zip(distinct, range(len(distinct)), strict=True))
+        rows = [place[texts[i]] for i in readable]
+        probabilities[readable] = np.round(predictions.probabilities.astype(np.float64), DIGITS)[rows]
+        truncated[readable] = predictions.truncated[rows] | np.array([len(texts[i]) > SEEN for i in readable])
+        unread[readable] = False
+        found = predictions.labels
+        for i, row in zip(readable, rows, strict=True):
+            labels[i] = found[row]
+    columns: dict[str, Any] = {name: pa.array(shard.columns[name], pa.string()) for name in ("id", "document")}
+    columns["index"] = pa.array(shard.columns["index"], pa.int64())
+    columns |= {name: pa.array(shard.columns[name], pa.string()) for name in ("language", "text")}
+    columns["labels"] = pa.array(labels, pa.list_(pa.string()))
+    columns["probabilities"] = pa.StructArray.from_arrays(
+        [pa.array(probabilities[:, j], pa.float64(), mask=unread) for j in range(len(names))], list(names)
+    )
+    columns["truncated"] = pa.array(truncated)
+    columns[ERROR] = pa.array(shard.columns[ERROR], pa.string())
+    table = pa.table(columns)
+    for name in shard.own.column_names if shard.own is not None else ():
+        table = table.append_column(shard.own.schema.field(name), shard.own.column(name))
+    counted = {
+        "units": shard.units,
+        "labelled": len(readable),
+        "repeated": len(readable) - len(distinct),
+        "errors": any(shard.columns[ERROR]),
+    }
+    return table.replace_schema_metadata({_COUNTS: json.dumps(counted).encode()})
+
+
+def counts(schema: pa.Schema) -> dict[str, int]:
+    """Give what a labelled shard counts of itself: units, texts labelled, those repeated, whether rows have errors."""
+    found: dict[str, int] = json.loads(schema.metadata[_COUNTS])
     return found
 
 
-def _add_document(found: Input, path: Path, language: str | None, name: str) -> None:
-    document = documents.read_document(path, language=language, name=name)
-    found.notes += document.notes
-    if not document.statements:
-        found.notes.append(f"{path}: no text in it")
-    found.add(document.statements, {})
+def is_blank(text: str) -> bool:
+    """Tell whether a text holds nothing to read: white space, control characters, marks of direction."""
+    # Most texts begin with a letter or a quotation mark: `any` ends there.
+    return not any(character.isprintable() and not character.isspace() for character in text)
 
 
-def _add_table(found: Input, path: Path, text_column: str | None, language: str | None, split: bool) -> None:
-    table = tables.read_table(path)
-    found.notes += table.notes
-    found.unreadable += table.problems
-    text_name = text_column or find_column(table.columns, "text")
-    if text_name is None or text_name not in table.columns:
-        raise DataError(
-            f"{path}: no column {text_column or ' or '.join(COLUMNS['text'])!r} of texts; columns: {', '.join(table.columns)}; "
-            "name the one that holds the text with --text-column"
-        )
-    names = {name: find_column(table.columns, name) for name in ("id", "document", "language")}
-    # What the output repeats under the same name need not stand twice; all else of that name is kept under another.
-    repeated = {name for name in names if names[name] == name and not (name == "language" and language)}
-    repeated -= {"id"} if split else set()
-    renamed = {c: f"input_{c}" for c in table.columns if c in OUTPUT and c not in repeated and c != text_name}
-    for old, new in renamed.items():
-        found.notes.append(f"{path}: column {old!r} is kept as {new!r}, because the output has a column of that name")
-    for number, row in table.rows:
-        value = row.get(text_name)
-        text = "" if value is None else str(value).strip()
-        found.empty += not text
-        given = {name: tables.cell(row, names[name]) for name in names}
-        identity = given["id"] or f"{path.stem}:{number}"
-        document = given["document"] or identity
-        spoken = language or given["language"] or documents.identify_language(text)
-        # The text itself is the output's; a long one is not repeated beside each of its sentences.
-        own = {renamed.get(k, k): v for k, v in row.items() if k not in repeated and k != text_name}
-        if split and text:
-            sentences = [s for block in documents.text_blocks(text) for s in documents.split_sentences(block, spoken)]
-            found.add(documents.statements(sentences, prefix=identity, document=document, language=spoken), own)
-        else:
-            found.add([Statement(id=identity, text=text, document=document, language=spoken)], own)
+def rows(table: pa.Table) -> list[Row]:
+    """Give the rows of a labelled shard as they stand in JSON Lines: `error` only where there is one, own values behind."""
+    found: list[Row] = table.to_pylist()
+    for row in found:
+        if row[ERROR] is None:
+            del row[ERROR]
+        own = row.pop(OWN_JSON, None)
+        if own is not None:
+            row |= json.loads(own)
+    return found
 
 
-def rows(found: Input, predictions: Predictions) -> Iterator[Row]:
-    """Join statements with their predictions, in the input's order; an empty text has no labels and no probabilities."""
-    for statement, own, labels, probability, truncated in zip(
-        found.statements,
-        found.own,
-        predictions.labels,
-        predictions.probabilities.tolist(),
-        predictions.truncated.tolist(),
-        strict=True,
-    ):
-        read = bool(statement.text)
-        yield {
-            "id": statement.id,
-            "document": statement.document,
-            "index": statement.index,
-            "language": statement.language,
-            "text": statement.text,
-            "labels": labels if read else [],
-            "probabilities": {
-                name: round(p, 6) if read else None for name, p in zip(predictions.names, probability, strict=True)
-            },
-            "truncated": truncated,
-            **own,
-        }
+@dataclass
+class Summary:
+    """Counts of labelled shards, shard by shard.
 
-
-def write(path: str | Path, output: Sequence[Row]) -> None:
-    """Write labelled rows as JSON Lines, CSV or Parquet, by the ending of the path.
-
-    In CSV labels are joined as ``a|b`` and each probability has a column `probability_<label>`.
-
-    Raises:
-        DataError: The ending is another one, or the folder is not there.
+    `rows` are the output's; `units` the input's rows and documents; `labels` counts sentences a label.
     """
-    path = Path(path)
-    if path.suffix.lower() not in OUTPUT_SUFFIXES:
-        raise DataError(f"{path}: an output ends in {', '.join(OUTPUT_SUFFIXES)}")
-    if not path.parent.is_dir():
-        raise DataError(f"{path}: the folder {path.parent} is not there; make it first")
-    if path.suffix.lower() == ".jsonl":
-        tables.write_jsonl(path, output)
-    elif path.suffix.lower() == ".csv":
-        flat = [_flat(row) for row in output]
-        columns = list(dict.fromkeys(column for row in flat for column in row)) or list(OUTPUT)
-        tables.write_csv(path, columns, flat)
-    else:
-        tables.write_parquet(path, output)
+
+    names: Sequence[str]
+    rows: int = 0
+    units: int = 0
+    labelled: int = 0
+    repeated: int = 0
+    truncated: int = 0
+    unreadable: int = 0
+    none: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    languages: Counter[str] = field(default_factory=Counter)
+    documents: set[int] = field(default_factory=set)
+
+    def add(self, table: pa.Table) -> None:
+        """Count a labelled shard."""
+        counted = counts(table.schema)
+        self.rows += len(table)
+        self.units += counted["units"]
+        self.labelled += counted["labelled"]
+        self.repeated += counted["repeated"]
+        self.truncated += pc.sum(table["truncated"]).as_py() or 0
+        unreadable = len(table) - table[ERROR].null_count
+        self.unreadable += unreadable
+        self.none += (pc.sum(pc.equal(pc.list_value_length(table["labels"]), 0)).as_py() or 0) - unreadable
+        _count(self.labels, pc.list_flatten(table["labels"]))
+        _count(self.languages, table["language"].filter(pc.is_null(table[ERROR])))
+        if len(self.documents) <= COUNTED_DOCUMENTS:
+            self.documents.update(map(hash, table["document"].unique().to_pylist()))
+
+    @property
+    def empty(self) -> int:
+        """Sentences without anything to read."""
+        return self.rows - self.unreadable - self.labelled
+
+    def lines(self) -> list[str]:
+        """Say what was labelled, what was repeated, cut, empty or unreadable, and what the counts are not."""
+        n = self.rows - self.unreadable
+        many = len(self.documents) > COUNTED_DOCUMENTS
+        documents = f"more than {COUNTED_DOCUMENTS}" if many else str(len(self.documents))
+        parts = [
+            f"{n} sentences in {documents} documents",
+            ", ".join(f"{name} {self.labels[name]}" for name in self.names) + f", none {self.none}",
+            "languages: "
+            + (", ".join(f"{language} {count}" for language, count in self.languages.most_common()) or "–"),
+            f"truncated {self.truncated}",
+        ]
+        if self.empty:
+            parts.append(f"empty {self.empty}")
+        if self.languages[UNDETERMINED]:
+            parts.append(f"language unknown {self.languages[UNDETERMINED]}")
+        if self.unreadable:
+            parts.append(f"unreadable {self.unreadable}")
+        if self.repeated:
+            share = self.repeated / self.labelled
+            parts.append(f"repeated {self.repeated} ({share:.1%} of sentences, computed once a shard)")
+        return [
+            f"{self.units} rows and documents read: " + "; ".join(parts),
+            "These counts carry the model's errors: they are no estimate of a share. `communique estimate` makes one "
+            "from a sample that people label.",
+        ]
 
 
-def _flat(row: Row) -> Row:
-    flat: Row = {}
-    for key, value in row.items():
-        if key == "probabilities":
-            flat |= {f"probability_{label}": p for label, p in value.items()}
-        else:
-            flat[key] = value
-    return flat
+def _count(counter: Counter[Any], values: Any) -> None:
+    for entry in pc.value_counts(values).to_pylist():
+        counter[entry["values"]] += entry["counts"]
 
 
 def print_table(console: Console, output: Sequence[Row], names: Sequence[str]) -> None:
@@ -206,30 +214,7 @@ def print_table(console: Console, output: Sequence[Row], names: Sequence[str]) -
                 Text(f"{label} {row['probabilities'][label]:.2f}", style=colours[label]) for label in row["labels"]
             )
             text = row["text"] + (" […cut]" if row["truncated"] else "")
-            table.add_row(str(row["index"]), Text(text), labels if row["labels"] else Text("–", style="dim"))
+            if ERROR in row:
+                labels = Text("unreadable", style="bold")
+            table.add_row(str(row["index"]), Text(text), labels if labels else Text("–", style="dim"))
         console.print(table)
-
-
-def summary(found: Input, output: Sequence[Row], names: Sequence[str]) -> str:
-    """Say in one line what was labelled, what was cut, empty or unreadable."""
-    labels = Counter(label for row in output for label in row["labels"])
-    languages = Counter(row["language"] for row in output)
-    documents_ = len({row["document"] for row in output})
-    parts = [
-        f"{len(output)} sentences in {documents_} documents",
-        ", ".join(f"{name} {labels[name]}" for name in names) + f", none {sum(not row['labels'] for row in output)}",
-        "languages: " + ", ".join(f"{language} {n}" for language, n in languages.most_common()),
-        f"truncated {sum(row['truncated'] for row in output)}",
-    ]
-    if found.empty:
-        parts.append(f"empty {found.empty}")
-    if languages[UNDETERMINED]:
-        parts.append(f"language unknown {languages[UNDETERMINED]}")
-    if found.unreadable:
-        parts.append(f"unreadable {len(found.unreadable)}")
-    return "; ".join(parts)
-
-
-def label(found: Input, predictor: Predictor) -> list[Row]:
-    """Label an input; one row a statement, in order."""
-    return list(rows(found, predictor.predict(found.statements)))

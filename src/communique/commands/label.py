@@ -2,45 +2,177 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from ..errors import DataError
 from ._shared import note, told
+
+if TYPE_CHECKING:
+    from ..labelling import Summary
+    from ..loading import Model
+    from ..units import Reader
 
 
 @told
 def label(
-    paths: Annotated[list[Path], typer.Argument(help="Text or Markdown files, folders of them, or tables.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write .jsonl, .csv or .parquet.")] = None,
-    model: Annotated[Path | None, typer.Option(help="Folder of a bundle; the shipped model without it.")] = None,
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Text or Markdown files, tables, folders, globs, saved datasets; - is standard input."),
+    ],
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out", "-o", help="Write .parquet, or .jsonl, .csv, .tsv, also with .gz or .zst; - is standard output."
+        ),
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="Folder of a model; the shipped one without it.")] = None,
     text_column: Annotated[str | None, typer.Option(help="A table's column of texts.")] = None,
     split: Annotated[bool, typer.Option("--split", help="Split the rows of tables into sentences.")] = False,
     language: Annotated[
         str | None, typer.Option(help="Language of all texts (BCP 47 code); identified without it.")
     ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="What standard input and files of other endings hold, such as jsonl or csv."),
+    ] = None,
+    out_format: Annotated[
+        str, typer.Option(help="How standard output is written: jsonl, csv, tsv or parquet.")
+    ] = "jsonl",
+    resume: Annotated[
+        bool | None, typer.Option("--resume/--restart", help="Go on with a run that stopped, or throw it away.")
+    ] = None,
+    shard_rows: Annotated[
+        int | None, typer.Option(min=1, help="Rows of a shard: what a stopped run loses at most.")
+    ] = None,
+    memory_limit: Annotated[str | None, typer.Option(help="Such as 800MB or 2GB: chooses the size of shards.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores without it.")] = None,
 ) -> None:
     """Label text. Without -o a table is printed."""
-    from .. import labelling
-    from ..predictor import Predictor
+    from .. import batch, inputs
+    from ..bundle import read_info
+    from ..outputs import OUTPUT_SUFFIXES, output_form
+    from ..predictor import default_model
+    from ..units import Options, Reader
 
-    if out is not None and out.suffix.lower() not in labelling.OUTPUT_SUFFIXES:
-        raise typer.BadParameter(f"{out}: an output ends in {', '.join(labelling.OUTPUT_SUFFIXES)}", param_hint="--out")
-    found = labelling.read_input(paths, text_column=text_column, language=language, split=split)
-    predictor = Predictor.load(model, threads=threads)
-    output = labelling.label(found, predictor)
-    names = predictor.codebook.names
-    if out is None:
-        # Where output goes to a file or a pipe, rich would take 80 columns and cut words in two.
-        labelling.print_table(Console(width=None if sys.stdout.isatty() else 120, highlight=False), output, names)
-    else:
-        labelling.write(out, output)
-    for line in found.notes + found.unreadable:
+    written = None if out is None else output_form(f"-.{out_format}" if out == inputs.STANDARD else out)
+    if out is not None and written is None:
+        allowed = ", ".join(OUTPUT_SUFFIXES)
+        raise typer.BadParameter(f"{out}: an output ends in {allowed}; text also in .gz or .zst", param_hint="--out")
+    if form is not None and form not in inputs.FORMATS:
+        raise typer.BadParameter(f"{form!r}; allowed: {', '.join(inputs.FORMATS)}", param_hint="--format")
+    if resume is not None and out in (None, inputs.STANDARD):
+        raise typer.BadParameter("needs an output file, beside which the shards wait", param_hint="--resume")
+    rows = shard_rows or batch.shard_rows(None if memory_limit is None else _megabytes(memory_limit))
+    options = Options(text_column, language, split, as_json=written in (None, ".jsonl"), shard_rows=rows)
+    with tempfile.TemporaryDirectory(prefix="communique-") as spool:
+        reader = Reader(inputs.find(paths, form=form, spool=Path(spool)), options)
+        folder = model or default_model()
+        if out is None or (out == inputs.STANDARD and written == ".jsonl"):
+            summary = _streamed(reader, folder, threads, as_table=out is None)
+        else:
+            info = read_info(folder)
+            run = batch.describe(folder, info, reader, str(written))
+            target = Path(spool, f"output{written}") if out == inputs.STANDARD else Path(out)
+            summary = _filed(reader, folder, threads, target, run, resume, to_file=out != inputs.STANDARD)
+    for line in (*reader.told.lines(), *summary.lines()):
         note(line)
-    note(labelling.summary(found, output, names))
-    if found.unreadable:
+    if summary.unreadable:
         raise typer.Exit(1)
+
+
+def _load(folder: Path, threads: int | None) -> Model:
+    from ..loading import load_model
+
+    return load_model(folder, threads=threads)
+
+
+def _streamed(reader: Reader, folder: Path, threads: int | None, *, as_table: bool) -> Summary:
+    """Label to the terminal or to standard output, each shard as soon as it is done."""
+    from rich.console import Console
+
+    from .. import batch
+    from ..bundle import read_info
+    from ..labelling import Summary, print_table, rows
+    from ..outputs import jsonl
+    from ..progress import Told
+
+    # Where output goes to a file or a pipe, rich would take 80 columns and cut words in two.
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    summary = Summary(read_info(folder).labels)
+    with Told(reader.bytes, note) as progress:
+        for table in batch.labelled(reader, lambda: _load(folder, threads), progress):
+            summary.add(table)
+            if as_table:
+                print_table(console, rows(table), summary.names)
+            else:
+                with _told_stdout():
+                    sys.stdout.buffer.write(jsonl(table))
+                    sys.stdout.buffer.flush()
+    batch.refuse_if_unreadable(summary, reader)
+    return summary
+
+
+def _filed(
+    reader: Reader,
+    model: Path,
+    threads: int | None,
+    out: Path,
+    run: dict[str, object],
+    resume: bool | None,
+    *,
+    to_file: bool,
+) -> Summary:
+    """Label into a file by way of shards, or to standard output where its form needs all shards first."""
+    from .. import batch
+    from ..bundle import read_info
+    from ..progress import Told
+    from ..shards import ShardFolder
+
+    shards = ShardFolder(out, run, resume=resume)
+    try:
+        with Told(reader.bytes, note) as progress, nullcontext() if to_file else _told_stdout():
+            return batch.label_to_file(
+                reader,
+                lambda: _load(model, threads),
+                read_info(model).labels,
+                shards,
+                progress,
+                out=None if to_file else sys.stdout.buffer,
+            )
+    except KeyboardInterrupt:
+        if to_file:
+            note(f"{shards.path}: finished shards stay there; the same command with --resume goes on")
+        raise
+    finally:
+        shards.close()
+
+
+@contextmanager
+def _told_stdout() -> Iterator[None]:
+    """Turn what standard output refuses into an error of one line; a reader that has gone is typer's to answer."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What is still in the buffer cannot be written either, and Python would try once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise DataError(f"standard output: {error.strerror or error}; make room, or write to a file with -o") from error
+
+
+def _megabytes(text: str) -> float:
+    """Read a size such as 800MB or 2GB."""
+    import re
+
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([MG])(?:i?B)?\s*", text, re.IGNORECASE)
+    if match is None:
+        raise typer.BadParameter(f"{text!r}; write 800MB or 2GB", param_hint="--memory-limit")
+    return float(match[1]) * (1000 if match[2].upper() == "G" else 1)

@@ -1,0 +1,158 @@
+"""Label corpora of any size: shard by shard, in memory that does not grow, with a run that can stop and go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+
+from . import __version__, bundle
+from .errors import DataError
+from .inputs import hashes
+from .labelling import Labels, Summary, label_shard
+from .outputs import write_shards
+from .progress import Told
+from .shards import ShardFolder
+from .streams import ending
+from .units import Prepared, Reader, Shard, ahead, prepare
+
+#: Rows of a shard. See docs/batch.md for the measurement: smaller ones batch worse, larger ones lose more when stopped.
+SHARD_ROWS = 4096
+
+#: Peak memory in MB without any rows (the shipped model on two threads, Python, Arrow), and for each row of a shard.
+#: Measured with `benchmarks/memory.py`.
+BASE_MB, ROW_MB = 600.0, 0.05
+
+#: No shard is smaller, whatever the memory.
+MIN_SHARD_ROWS = 256
+
+
+def shard_rows(memory_mb: float | None) -> int:
+    """Choose the size of shards for a limit of memory.
+
+    Raises:
+        DataError: The model alone needs more.
+    """
+    if memory_mb is None:
+        return SHARD_ROWS
+    rows = int((memory_mb - BASE_MB) / ROW_MB)
+    if rows < MIN_SHARD_ROWS:
+        least = BASE_MB + MIN_SHARD_ROWS * ROW_MB
+        raise DataError(f"--memory-limit {memory_mb:.0f} MB: labelling needs at least {least:.0f} MB; give more")
+    return min(SHARD_ROWS, rows)
+
+
+def describe(model: Path, info: bundle.ModelInfo, reader: Reader, form: str) -> dict[str, Any]:
+    """Describe a run by everything that its output depends on."""
+    return {
+        "communique": __version__,
+        "model": {
+            "name": info.name,
+            "version": info.version,
+            "sha256": bundle.file_sha256(model / bundle.INFO),
+            "codebook": info.codebook_sha256,
+        },
+        "input": hashes(reader.files),
+        "option": asdict(reader.options) | {"output": form},
+    }
+
+
+def labelled(
+    reader: Reader, load: Callable[[], Labels], progress: Told, folder: ShardFolder | None = None
+) -> Iterator[pa.Table]:
+    """Label an input shard by shard, in order.
+
+    Args:
+        reader: The input.
+        load: Opens the model; called once, while the first shards are read.
+        progress: Takes note of each shard.
+        folder: Where finished shards are kept, and those of an earlier run found; no shards are kept where None.
+    """
+
+    def finished(number: int) -> bool:
+        return folder is not None and number in folder
+
+    shards = ahead(reader, finished)
+    model: Labels | None = None
+    for shard in shards:
+        if isinstance(shard, Shard):
+            assert folder is not None
+            progress.skipped(shard.position)
+            yield folder.read(shard.number)
+            continue
+        if model is None:
+            model = load()
+            progress.begin()
+        yield _label(shard, model, progress, folder)
+
+
+def _label(shard: Prepared, model: Labels, progress: Told, folder: ShardFolder | None) -> pa.Table:
+    table = label_shard(shard, model)
+    if folder is not None:
+        folder.write(shard.number, table)
+    progress.done(shard.position, len(table))
+    return table
+
+
+def label_to_file(
+    reader: Reader,
+    load: Callable[[], Labels],
+    names: tuple[str, ...],
+    folder: ShardFolder,
+    progress: Told,
+    *,
+    out: IO[bytes] | None = None,
+) -> Summary:
+    """Label an input into a file.
+
+    Args:
+        reader: The input.
+        load: Opens the model.
+        names: The model's labels.
+        folder: Where shards wait until all are finished; what an earlier run finished is not labelled again.
+        progress: Takes note of each shard.
+        out: Where the output goes in place of the folder's own.
+
+    Returns:
+        Counts of the whole output, shards of an earlier run included.
+
+    Raises:
+        DataError: Nothing could be read, or the disk is full or cannot be written.
+    """
+    summary = Summary(names)
+    n = 0
+    for n, table in enumerate(labelled(reader, load, progress, folder), 1):  # noqa: B007  # used behind the loop
+        summary.add(table)
+    try:
+        refuse_if_unreadable(summary, reader)
+    except DataError:
+        folder.remove()
+        raise
+    if n == 0:
+        folder.write(0, label_shard(prepare(Shard(0, []), reader.options), load()))
+        n = 1
+    form, codec = ending(folder.out)
+    schemas = [folder.schema(number) for number in range(n)]
+
+    def write(handle: IO[bytes]) -> None:
+        write_shards(handle, form, codec, schemas, map(folder.read, range(n)))
+
+    if out is None:
+        folder.finish(write)
+    else:
+        write(out)
+        folder.remove()
+    return summary
+
+
+def refuse_if_unreadable(summary: Summary, reader: Reader) -> None:
+    """Refuse an input of which nothing could be read.
+
+    Raises:
+        DataError: With the reasons.
+    """
+    if summary.rows and summary.unreadable == summary.rows:
+        raise DataError(*reader.told.unreadable)

@@ -1,0 +1,446 @@
+"""From files to shards: what is read in order, cut at fixed borders, ready for a model.
+
+A unit is a row of a table or a document. A shard is a run of units; where it ends depends on the input and on the size of
+shards alone, so that a run can stop and go on, or be spread over machines, and give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import queue
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from . import documents
+from .corpus import COLUMNS, find_column
+from .errors import DataError
+from .inputs import File, Found
+from .readers import Chunk, Problem, Row, TableStream, open_table
+from .streams import encoding_of, read_text
+from .typed import as_text, combined, table_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Columns of the output, in this order, before the input's own; `error` only where some row has one.
+OUTPUT = ("id", "document", "index", "language", "text", "labels", "probabilities", "truncated")
+ERROR = "error"
+
+#: Name of the column that holds a row's own values as JSON, where the output is JSON Lines.
+OWN_JSON = "_own"
+
+#: Characters a unit counts for at most when shards are cut: a shard of long texts has fewer units.
+UNIT_CHARACTERS = 400
+
+#: Notes of one kind that are told; the rest is counted.
+TOLD = 20
+
+_HTML = re.compile(r"</?(?:p|br|div|span|a|b|i|em|strong|li|ul|ol|td|tr|table|h[1-6])\b[^<>]*>", re.IGNORECASE)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the input is read.
+
+    `text_column` is found by its name where None, `language` identified where None; `split` splits rows into sentences.
+    `as_json` keeps the input's own columns as JSON, exactly as they came; without it they become typed columns.
+    """
+
+    text_column: str | None = None
+    language: str | None = None
+    split: bool = False
+    as_json: bool = True
+    shard_rows: int = 4096
+
+
+@dataclass(slots=True)
+class Unit:
+    """A row of a table, or a document: `form` is `row`, `text` or `markdown`."""
+
+    id: str
+    text: str
+    document: str
+    language: str | None
+    form: str = "row"
+    error: str | None = None
+
+
+@dataclass
+class Part:
+    """Consecutive units of one file with their own columns; `position` is the bytes of all files read behind it."""
+
+    units: list[Unit]
+    own: list[Row] | pa.Table | None
+    position: float
+
+
+@dataclass
+class Shard:
+    """Consecutive parts, and what is told of the input read so far."""
+
+    number: int
+    parts: list[Part]
+
+    @property
+    def position(self) -> float:
+        """Bytes of the input read up to its end."""
+        return self.parts[-1].position if self.parts else 0.0
+
+
+@dataclass
+class Prepared:
+    """A shard ready for the model: columns of its rows of output, `own` columns beside them, and its units' number."""
+
+    number: int
+    units: int
+    columns: dict[str, list[Any]]
+    own: pa.Table | None
+    position: float = 0.0
+
+
+@dataclass
+class Told:
+    """What there is to tell of an input: notes once each, and counts."""
+
+    notes: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    unreadable: list[str] = field(default_factory=list)
+
+    def note(self, line: str) -> None:
+        """Keep a line, once."""
+        if line not in self.notes:
+            self.notes.append(line)
+
+    def problem(self, line: str) -> None:
+        """Count what cannot be read, and keep the first reasons."""
+        self.counts["unreadable"] += 1
+        if len(self.unreadable) < TOLD:
+            self.unreadable.append(line)
+
+    def lines(self) -> list[str]:
+        """Give the lines for the user."""
+        lines = self.notes + self.unreadable
+        if (more := self.counts["unreadable"] - len(self.unreadable)) > 0:
+            lines.append(f"... and {more} more that cannot be read; the output's column {ERROR!r} has every reason")
+        if n := self.counts["surrogates"]:
+            lines.append(f"{n} texts hold half a character (lone surrogates); '\ufffd' is there in the output")
+        if n := self.counts["html"]:
+            lines.append(f"{n} texts hold HTML tags, which the model reads as text; remove them for better labels")
+        return lines
+
+
+class Reader:
+    """Reads files into shards.
+
+    Args:
+        found: What `inputs.find` gave.
+        options: How to read it.
+
+    Raises:
+        DataError: A table that the user named has no column of texts, or is as a whole not readable.
+    """
+
+    def __init__(self, found: Found, options: Options) -> None:
+        self.options = options
+        self.told = Told(list(found.notes))
+        self._lost = found.problems
+        self.files = [self._looked_at(file) for file in found.files]
+        sizes = [float(f.path.stat().st_size) if f.path.exists() else 0.0 for f in self.files]
+        self._before = [sum(sizes[:i]) for i in range(len(sizes))]
+        self._sizes = sizes
+        self.bytes = max(1.0, sum(sizes))
+
+    def _looked_at(self, file: File) -> File:
+        """Open a table that the user named: hours of work must not end with a second file that never could be read."""
+        if file.is_document or not file.given:
+            return file
+        if file.form in (".csv", ".tsv", ".jsonl") and file.path.is_file():
+            file = replace(file, encoding=encoding_of(file.path))
+        with open_table(file.path, form=file.form, encoding=file.encoding) as stream:
+            _Columns(stream, file, self.options, Told())
+        return file
+
+    def shards(self) -> Iterator[Shard]:
+        """Cut the input into shards."""
+        number, size, parts, limit = 0, 0.0, list[Part](), self.options.shard_rows
+        for part in self._parts():
+            start = 0
+            for i, unit in enumerate(part.units, 1):
+                size += max(1.0, len(unit.text) / UNIT_CHARACTERS)
+                if size >= limit:
+                    parts.append(_slice(part, start, i))
+                    yield Shard(number, parts)
+                    number, size, parts, start = number + 1, 0.0, [], i
+            if start < len(part.units):
+                parts.append(_slice(part, start, len(part.units)))
+        if parts:
+            yield Shard(number, parts)
+
+    def _parts(self) -> Iterator[Part]:
+        for line in self._lost:
+            yield self._failed(line, line.partition(": ")[0], 0.0)
+        for i, file in enumerate(self.files):
+            end = self._before[i] + self._sizes[i]
+            try:
+                if file.is_document:
+                    yield self._document(file, end)
+                else:
+                    yield from self._table(file, i)
+            except DataError as error:
+                for problem in error.problems:
+                    yield self._failed(problem, file.name, end)
+
+    def _failed(self, reason: str, name: str, position: float) -> Part:
+        self.told.problem(reason)
+        return Part([Unit(name, "", name, None, error=reason)], None, position)
+
+    def _document(self, file: File, end: float) -> Part:
+        if not file.path.is_file():
+            raise DataError(f"{file.label}: no such file")
+        text, notes = read_text(file.path)
+        for line in notes:
+            self.told.note(line)
+        if not text.strip():
+            self.told.note(f"{file.label}: no text in it")
+        form = "text" if file.form == ".txt" else "markdown"
+        return Part([Unit(file.name, self._clean(text), file.name, self.options.language, form)], None, end)
+
+    def _table(self, file: File, i: int) -> Iterator[Part]:
+        with open_table(file.path, form=file.form, encoding=file.encoding) as stream:
+            columns = _Columns(stream, file, self.options, self.told)
+            for line in stream.notes:
+                self.told.note(line)
+            for chunk in stream.chunks:
+                position = self._before[i] + self._sizes[i] * stream.position()
+                if isinstance(chunk, Problem):
+                    self.told.problem(chunk.reason)
+                    name = f"{file.name}:{chunk.number}"
+                    unit = Unit(name, self._clean(chunk.content), name, None, error=chunk.reason)
+                    yield Part([unit], None, position)
+                    continue
+                yield Part(
+                    [self._row(file, columns, *pair) for pair in zip(chunk.numbers, columns.rows(chunk), strict=True)],
+                    columns.own(chunk),
+                    position,
+                )
+
+    def _row(self, file: File, columns: _Columns, number: int, row: Row) -> Unit:
+        names = columns.names
+        given = {name: as_text(row.get(column)) for name, column in names.items() if column}
+        identity = self._clean(given.get("id") or "") or f"{file.name}:{number}"
+        document = self._clean(given.get("document") or "") or identity
+        language = self.options.language or given.get("language")
+        value = row.get(columns.text)
+        text = as_text(value)
+        if text is None and value is not None and not (isinstance(value, float) and math.isnan(value)):
+            reason = f"{file.label}, row {number}: column {columns.text!r} holds a {type(value).__name__}; give text"
+            self.told.problem(reason)
+            return Unit(identity, "", document, language, error=reason)
+        return Unit(identity, self._clean(text or ""), document, language)
+
+    def _clean(self, text: str) -> str:
+        if _SURROGATE.search(text):
+            self.told.counts["surrogates"] += 1
+            text = _SURROGATE.sub("\ufffd", text)
+        if "<" in text and _HTML.search(text):
+            self.told.counts["html"] += 1
+        return text
+
+
+class _Columns:
+    """A table's columns: which holds the text, which are repeated in the output, and how the others are called there."""
+
+    def __init__(self, stream: TableStream, file: File, options: Options, told: Told) -> None:
+        self.file, self.told, self._options = file, told, options
+        text = options.text_column or find_column(stream.columns, "text")
+        if not stream.columns:
+            raise _without_rows(stream)
+        if text is None or text not in stream.columns:
+            raise DataError(
+                f"{file.label}: no column {options.text_column or ' or '.join(COLUMNS['text'])!r} of texts; columns: "
+                f"{', '.join(stream.columns)}; name the one that holds the text with --text-column"
+            )
+        self.text = text
+        self.names = {name: find_column(stream.columns, name) for name in ("id", "document", "language")}
+        # What the output repeats under the same name need not stand twice; all else of that name is kept under another.
+        self._repeated = {name for name in self.names if self.names[name] == name}
+        self._repeated -= {"id"} if options.split else set()
+        self._repeated -= {"language"} if options.language else set()
+        self._renamed: dict[str, str] = {}
+        self._known = set(stream.columns)
+
+    def rows(self, chunk: Chunk) -> list[Row]:
+        """Give the columns that name and hold texts."""
+        if isinstance(chunk.rows, list):
+            return chunk.rows
+        wanted = {self.text, *(name for name in self.names.values() if name)}
+        rows: list[Row] = chunk.rows.select([c for c in chunk.rows.column_names if c in wanted]).to_pylist()
+        return rows
+
+    def own(self, chunk: Chunk) -> list[Row] | pa.Table:
+        """Give the columns that the output does not repeat, renamed where the output has a column of the name."""
+        if isinstance(chunk.rows, list):
+            # The text itself is the output's; a long one is not repeated beside each of its sentences.
+            return [
+                {self._name(k): v for k, v in row.items() if k not in self._repeated and k != self.text}
+                for row in chunk.rows
+            ]
+        # The output's id is text; where the input's is not, it is kept beside it with its type.
+        kept = [
+            field.name
+            for field in chunk.rows.schema
+            if field.name != self.text and not (field.name in self._repeated and _is_string(field.type))
+        ]
+        return chunk.rows.select(kept).rename_columns([self._name(name) for name in kept])
+
+    def _name(self, column: str) -> str:
+        if column not in (*OUTPUT, ERROR) and not _SURROGATE.search(column):
+            return column
+        if column not in self._renamed:
+            new = f"input_{_SURROGATE.sub(chr(0xFFFD), column)}"
+            while new in self._known or new in self._renamed.values():
+                new = f"input_{new}"
+            self._renamed[column] = new
+            shown = _SURROGATE.sub("\ufffd", column)
+            reason = "the output has a column of that name" if shown == column else "it is not Unicode"
+            self.told.note(f"{self.file.label}: column {shown!r} is kept as {new!r}, because {reason}")
+        return self._renamed[column]
+
+
+def _is_string(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _without_rows(stream: TableStream) -> DataError:
+    problems = [chunk.reason for chunk in stream.chunks if isinstance(chunk, Problem)]
+    return DataError(*problems) if problems else DataError(f"{stream.path}: empty; write one JSON object a line")
+
+
+def _slice(part: Part, start: int, end: int) -> Part:
+    if (start, end) == (0, len(part.units)):
+        return part
+    own = part.own
+    if own is not None:
+        own = own[start:end] if isinstance(own, list) else own.slice(start, end - start)
+    return Part(part.units[start:end], own, part.position)
+
+
+def prepare(shard: Shard, options: Options) -> Prepared:
+    """Split a shard's units into rows of output and identify their languages."""
+    columns: dict[str, list[Any]] = {name: [] for name in (*OUTPUT[:5], ERROR)}
+    tables = []
+    for part in shard.parts:
+        indices = [i for i, unit in enumerate(part.units) for _ in range(_add_rows(columns, unit, options))]
+        tables.append(_own(part.own, indices, as_json=options.as_json))
+    units = sum(len(part.units) for part in shard.parts)
+    return Prepared(shard.number, units, columns, combined(tables), shard.position)
+
+
+def _add_rows(columns: dict[str, list[Any]], unit: Unit, options: Options) -> int:
+    """Append a unit's rows of output and count them."""
+    blocks = [unit.text]
+    if unit.form == "markdown":
+        blocks = documents.markdown_blocks(unit.text)
+    elif unit.form == "text" or options.split:
+        blocks = documents.text_blocks(unit.text)
+    language = unit.language or ("" if unit.error else documents.identify_language("\n".join(blocks)))
+    language = language or documents.UNDETERMINED
+    if unit.error is None and (unit.form != "row" or options.split):
+        sentences = [s for block in blocks for s in documents.split_sentences(block, language)]
+        ids = [f"{unit.id}:{i}" for i in range(len(sentences))]
+    else:
+        sentences, ids = [unit.text.strip()], [unit.id]
+    if not sentences and unit.form == "row":
+        sentences, ids = [""], [unit.id]
+    columns["id"] += ids
+    columns["document"] += [unit.document] * len(ids)
+    columns["index"] += range(len(ids))
+    columns["language"] += [language] * len(ids)
+    columns["text"] += sentences
+    columns[ERROR] += [unit.error] * len(ids)
+    return len(ids)
+
+
+def _own(own: list[Row] | pa.Table | None, indices: Sequence[int], *, as_json: bool) -> pa.Table | int:
+    """Repeat own columns for each row of output; the number of rows where there are none."""
+    if own is None:
+        return len(indices)
+    if isinstance(own, list):
+        rows = own
+    elif not as_json:
+        return own.take(list(indices)) if own.num_columns else len(indices)
+    else:
+        rows = own.to_pylist() if own.num_columns else [{}] * own.num_rows
+    if not as_json:
+        return table_of([rows[i] for i in indices])
+    return table_of([{OWN_JSON: json_text(rows[i])} for i in indices])
+
+
+def json_text(value: Any) -> str:
+    """Write JSON as people read it; what UTF-8 or JSON cannot hold is escaped or null."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=_plain, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_without_nan(value), ensure_ascii=False, default=_plain, allow_nan=False)
+    return json.dumps(json.loads(text)) if _SURROGATE.search(text) else text
+
+
+def _plain(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {k: _without_nan(v) for k, v in value.items()}
+    return [_without_nan(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def ahead(reader: Reader, skip: Callable[[int], bool], *, depth: int = 2) -> Iterator[Prepared | Shard]:
+    """Read and prepare shards in a thread of its own while the network computes.
+
+    Args:
+        reader: The reader.
+        skip: Whether a shard of this number is done already; it is passed on unprepared.
+        depth: Shards that may wait.
+    """
+    waiting: queue.Queue[Prepared | Shard | BaseException | None] = queue.Queue(depth)
+    stopped = threading.Event()
+
+    def put(item: Prepared | Shard | BaseException | None) -> bool:
+        while not stopped.is_set():
+            try:
+                waiting.put(item, timeout=0.2)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def read() -> None:
+        try:
+            for shard in reader.shards():
+                if not put(shard if skip(shard.number) else prepare(shard, reader.options)):
+                    return
+            put(None)
+        except BaseException as error:  # raised again where the shards are used
+            put(error)
+
+    thread = threading.Thread(target=read, name="communique-reader", daemon=True)
+    thread.start()
+    try:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join(timeout=5)

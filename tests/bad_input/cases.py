@@ -1,0 +1,359 @@
+"""Broken and hostile inputs: how each is made, and what `communique label` gives. The table in docs/batch.md is made here.
+
+python -m bad_input.cases    (in tests/) writes the table
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROOT = Path(__file__).parents[2]
+BEGIN, END = "<!-- bad input -->", "<!-- /bad input -->"
+
+GOOD = ["We condemn the attack on the bridge.", "We will send aid to the port."]
+
+
+@dataclass(frozen=True)
+class Case:
+    """An input: `make` writes it into a folder and gives the arguments of `communique label`.
+
+    `code` is the exit code, `told` a piece of what is told (file names without their folder), `texts` the texts of labelled
+    rows or their number, None where nothing is written; `errors` the number of rows kept with a reason.
+    """
+
+    name: str
+    make: Callable[[Path], list[object]]
+    code: int
+    told: str
+    texts: list[str] | int | None = None
+    errors: int = 0
+    slow: bool = False
+
+
+CASES: list[Case] = []
+
+
+def case(
+    name: str, code: int, told: str, texts: list[str] | int | None = None, errors: int = 0, *, slow: bool = False
+) -> Callable[[Callable[[Path], list[object]]], None]:
+    return lambda make: CASES.append(Case(name, make, code, told, texts, errors, slow))
+
+
+def file(name: str, content: str | bytes) -> Callable[[Path], list[object]]:
+    """Write one file and label it."""
+
+    def make(folder: Path) -> list[object]:
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        return [folder / name]
+
+    return make
+
+
+def lines(*rows: object) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def table(*texts: str) -> str:
+    target = io.StringIO()
+    csv.writer(target).writerows([["text"], *([text] for text in texts)])
+    return target.getvalue()
+
+
+def parquet(columns: dict[str, object], *, group: int = 1000) -> bytes:
+    target = io.BytesIO()
+    pq.write_table(pa.table(columns), target, row_group_size=group, compression="none")
+    return target.getvalue()
+
+
+GARBAGE = random.Random(0).randbytes(20_000)
+
+# Bytes that are no text
+
+for ending, told in (
+    ("txt", "neither UTF-8 nor any encoding of text"),
+    ("md", "neither UTF-8 nor any encoding of text"),
+    ("csv", "neither UTF-8 nor any encoding of text"),
+    ("jsonl", "neither UTF-8 nor any encoding of text"),
+    ("parquet", "not a readable Parquet file"),
+    ("xlsx", "not a readable XLSX file"),
+    ("csv.gz", "not readable (zlib inflate failed"),
+):
+    case(f"binary garbage named .{ending}", 1, told)(file(f"x.{ending}", GARBAGE))
+
+# Cut off
+
+WHOLE = parquet({"text": GOOD * 50}, group=20)
+case("Parquet cut off in the middle", 1, "not a readable Parquet file")(file("x.parquet", WHOLE[: len(WHOLE) // 2]))
+
+
+@case("Parquet with a damaged row group", 1, "row group 2 of the file cannot be read", 80, 20)
+def _(folder: Path) -> list[object]:
+    (folder / "x.parquet").write_bytes(WHOLE)
+    begin = pq.ParquetFile(folder / "x.parquet").metadata.row_group(1).column(0)
+    damaged = bytearray(WHOLE)
+    first = begin.dictionary_page_offset or begin.data_page_offset
+    damaged[first : first + begin.total_compressed_size] = b"\xff" * begin.total_compressed_size
+    (folder / "x.parquet").write_bytes(damaged)
+    return [folder / "x.parquet"]
+
+
+LONG = table(*(f"{GOOD[0]} {random.Random(i).random()}" for i in range(20_000)))
+case("gzip cut off in the middle", 1, "the file ends early (Truncated compressed stream)", 5000, 1)(
+    file("x.csv.gz", gzip.compress(LONG.encode())[:-100_000])
+)
+
+
+@case("Zstandard cut off in the middle", 1, "the file ends early (Truncated compressed stream)", 1000, 1)
+def _(folder: Path) -> list[object]:
+    content = lines(*({"text": f"{GOOD[0]} {random.Random(i).random()}"} for i in range(20_000)))
+    with pa.output_stream(str(folder / "x.jsonl.zst"), compression="zstd") as target:
+        target.write(content.encode())
+    whole = (folder / "x.jsonl.zst").read_bytes()
+    (folder / "x.jsonl.zst").write_bytes(whole[: len(whole) // 2])
+    return [folder / "x.jsonl.zst"]
+
+
+case("gzip of two members", 0, "2 sentences", GOOD)(
+    file(
+        "x.jsonl.gz",
+        gzip.compress(lines({"text": GOOD[0]}).encode()) + gzip.compress(lines({"text": GOOD[1]}).encode()),
+    )
+)
+case("Parquet inside gzip", 1, "files hold their own compression; unpack it")(
+    file("x.parquet.gz", gzip.compress(WHOLE))
+)
+case("a workbook cut off", 1, "not a readable XLSX file")(file("x.xlsx", b"PK\x03\x04" + GARBAGE[:500]))
+
+
+@case("an Arrow file cut off", 1, "the file ends early", 2, 1)
+def _(folder: Path) -> list[object]:
+    target = io.BytesIO()
+    batch = pa.record_batch({"text": GOOD})
+    with pa.ipc.new_stream(target, batch.schema) as writer:
+        writer.write_batch(batch)
+        writer.write_batch(batch)
+    (folder / "x.arrow").write_bytes(target.getvalue()[:-120])
+    return [folder / "x.arrow"]
+
+
+# Encodings
+
+RUSSIAN = "Мы осуждаем нападение на мост и требуем прекращения огня."
+FRENCH = "Nous déplorons la fermeture du détroit, où dérivent des pêcheurs."
+CHINESE = "我们强烈谴责这一袭击，并要求立即停火。"
+case("CSV in Windows-1251", 0, "not UTF-8; read as cp1251", [RUSSIAN])(file("x.csv", table(RUSSIAN).encode("cp1251")))
+case("text in GB 18030", 0, "not UTF-8; read as gb18030", [CHINESE])(file("x.txt", CHINESE.encode("gb18030")))
+case("UTF-8 with two lines of Windows-1252", 1, "bytes that are not utf-8; save the file as UTF-8", 4, 2)(
+    file(
+        "x.csv",
+        b"text\n"
+        + f"{RUSSIAN}\n{CHINESE}\n".encode()
+        + f"{FRENCH}\n".replace(",", "").encode("cp1252") * 2
+        + f"{FRENCH}\n".replace(",", "").encode() * 2,
+    )
+)
+case("UTF-8 document with a damaged byte", 0, "1 places are not utf-8; '\ufffd' is there", 2)(
+    file("x.txt", f"{RUSSIAN}\n".encode() + FRENCH.encode().replace(b"o", b"\xff", 1))
+)
+case("UTF-16 without a byte order mark", 0, "no byte order mark; read as utf-16-le", [FRENCH])(
+    file("x.csv", table(FRENCH).encode("utf-16-le"))
+)
+case("UTF-16, big end first, without a mark", 0, "no byte order mark; read as utf-16-be", [RUSSIAN])(
+    file("x.csv", table(RUSSIAN).encode("utf-16-be"))
+)
+case("UTF-16 with an odd last byte", 1, "bytes that are not utf-16", [FRENCH], 1)(
+    file("x.csv", table(FRENCH, "cut").encode("utf-16")[:-5])
+)
+case("UTF-32", 0, "1 sentences", [RUSSIAN])(file("x.csv", table(RUSSIAN).encode("utf-32")))
+
+# Characters
+
+case("NUL bytes in a text", 0, "1 sentences", ["We\0condemn\0it."])(file("x.csv", "text\nWe\0condemn\0it.\n"))
+case("half characters (lone surrogates)", 0, "1 texts hold half a character", ["We \ufffd agree."])(
+    file("x.jsonl", '{"text": "We \\ud83d agree."}\n')
+)
+case("half characters in other columns", 0, "1 sentences", 1)(
+    file("x.jsonl", '{"text": "a b", "\\ud83d": "\\udc00"}\n')
+)
+case("marks of direction", 0, "1 sentences", ["\u200fقال الوزير\u200e: لا!"])(
+    file("x.jsonl", lines({"text": "\u200fقال الوزير\u200e: لا!"}))
+)
+case("nothing but marks of direction and no-width spaces", 0, "empty 1", 1)(
+    file("x.jsonl", lines({"text": "\u200e\u200f\u200b\ufeff"}))
+)
+case("emoji sequences", 0, "1 sentences", ["👩‍👩‍👧‍👦 🇺🇦 agree 🤝🏽"])(
+    file("x.jsonl", lines({"text": "👩‍👩‍👧‍👦 🇺🇦 agree 🤝🏽"}))
+)
+case("a document of white space", 0, "no text in it", 0)(file("x.txt", " \n\t\u3000\n"))
+case("rows of white space", 0, "empty 2", 3)(
+    file("x.jsonl", lines({"text": " "}, {"text": "\u3000\u00a0"}, {"text": "a b"}))
+)
+case("no value in the text column", 0, "empty 2", 3)(file("x.jsonl", lines({"text": None}, {"n": 1}, {"text": "a b"})))
+case("HTML left in texts", 0, "1 texts hold HTML tags", ["<p>We <b>agree</b>.</p>"])(
+    file("x.jsonl", lines({"text": "<p>We <b>agree</b>.</p>"}))
+)
+case("line separators inside JSON strings", 0, "1 sentences", ["a\u2028b\x85c"])(
+    file("x.jsonl", lines({"text": "a\u2028b\x85c"}))
+)
+
+# Size
+
+case("a line of 50 MB in JSON Lines", 0, "truncated 1", 2, slow=True)(
+    file("x.jsonl", lines({"text": "We condemn it. " * 3_400_000}, {"text": "a b"}))
+)
+case("a document of one line of 50 MB", 0, "3400000 sentences", 3_400_000, slow=True)(
+    file("x.txt", "We condemn it. " * 3_400_000)
+)
+case("a row of 10,000 sentences", 0, "truncated 1", 1)(file("x.jsonl", lines({"text": "We condemn it. " * 10_000})))
+case("a CSV cell of 200,000 characters", 0, "truncated 1", 1)(file("x.csv", table("word " * 40_000)))
+case("JSON 100,000 brackets deep", 1, "row 2: not JSON", 1, 1)(
+    file("x.jsonl", '{"text": "a b"}\n' + "[" * 100_000 + "\n")
+)
+
+# Tables
+
+case("a text column of lists", 1, "column 'text' holds a list; give text", ["a b"], 1)(
+    file("x.jsonl", lines({"text": ["a", "b"]}, {"text": "a b"}))
+)
+case("a Parquet text column of lists", 1, "column 'text' holds a list; give text")(
+    file("x.parquet", parquet({"text": [["a"], ["b"]]}))
+)
+case("a Parquet text column of bytes", 1, "column 'text' holds a bytes; give text", ["a b"], 1)(
+    file("x.parquet", parquet({"text": [b"a b", b"\xff\xfe"]}))
+)
+case("numbers and truth values as texts", 0, "3 sentences", ["2024", "1.5", "True"])(
+    file("x.jsonl", lines({"text": 2024}, {"text": 1.5}, {"text": True}))
+)
+case("two columns of one name in CSV", 1, "two columns are named 'text'; rename one")(file("x.csv", "text,text\na,b\n"))
+
+
+@case("two columns of one name in Parquet", 1, "two columns are named 'text'; rename one")
+def _(folder: Path) -> list[object]:
+    pq.write_table(pa.Table.from_arrays([pa.array(["a"])] * 2, names=["text", "text"]), folder / "x.parquet")
+    return [folder / "x.parquet"]
+
+
+case("two values of one name in a JSON object", 1, "two values are named 'text'", ["b c"], 1)(
+    file("x.jsonl", '{"text": "a", "text": "b"}\n{"text": "b c"}\n')
+)
+case("a column called as one of the output", 0, "column 'labels' is kept as 'input_input_labels'", 1)(
+    file("x.jsonl", lines({"text": "a b", "labels": ["x"], "input_labels": "y"}))
+)
+case("no column of texts", 1, "no column 'text or sentence or statement or content' of texts; columns: a, b")(
+    file("x.csv", "a,b\n1,2\n")
+)
+case("a CSV header without rows", 0, "0 sentences", 0)(file("x.csv", "text,n\n"))
+case("an empty CSV", 1, "empty; the first row must name the columns")(file("x.csv", ""))
+case("empty JSON Lines", 1, "empty; write one JSON object a line")(file("x.jsonl", "\n\n"))
+case("JSON Lines without a readable line", 1, "row 1: not JSON")(file("x.jsonl", "a\nb\n"))
+case("a JSON array over many lines", 1, "write one JSON object a line")(
+    file("x.jsonl", json.dumps([{"text": "a"}], indent=1))
+)
+case("a quotation mark that is never closed", 1, "close the quotation mark", GOOD, 1)(
+    file("x.csv", f'text,n\n{GOOD[0]},1\n"broken,2\n{GOOD[1]},3\n')
+)
+case("rows with too few and too many cells", 1, "1 cells, the header has 2", GOOD, 2)(
+    file("x.csv", f"text,n\n{GOOD[0]},1\nfew\nmany,2,3\n{GOOD[1]},4\n")
+)
+case("NaN and infinite numbers in other columns", 0, "1 sentences", 1)(
+    file("x.jsonl", '{"text": "a b", "n": NaN, "m": [Infinity]}\n')
+)
+
+
+@case("a workbook of two sheets", 0, "2 sheets; the first, 'Sheet', is read", GOOD)
+def _(folder: Path) -> list[object]:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for row in (["text"], *([text] for text in GOOD)):
+        book.active.append(row)
+    book.create_sheet("more").append(["text"])
+    book.save(folder / "x.xlsx")
+    return [folder / "x.xlsx"]
+
+
+# Folders and paths
+
+
+@case(
+    "a folder with a broken file and a link to nowhere",
+    1,
+    "a link that leads nowhere; repair or delete it",
+    [GOOD[0]],
+    2,
+)
+def _(folder: Path) -> list[object]:
+    (folder / "f").mkdir()
+    (folder / "f" / "a.txt").write_text(GOOD[0])
+    (folder / "f" / "b.txt").write_bytes(GARBAGE)
+    (folder / "f" / "c.txt").symlink_to(folder / "absent")
+    return [folder / "f"]
+
+
+@case("links that run in a circle", 1, "a link that leads nowhere; repair or delete it", [GOOD[0]], 1)
+def _(folder: Path) -> list[object]:
+    (folder / "f").mkdir()
+    (folder / "f" / "a.txt").write_text(GOOD[0])
+    (folder / "f" / "up").symlink_to(folder / "f", target_is_directory=True)
+    (folder / "f" / "itself.txt").symlink_to(folder / "f" / "itself.txt")
+    return [folder / "f"]
+
+
+@case("a folder of tables one of which is cut off", 1, "not a readable Parquet file", GOOD, 1)
+def _(folder: Path) -> list[object]:
+    (folder / "f").mkdir()
+    (folder / "f" / "a.parquet").write_bytes(parquet({"text": GOOD}))
+    (folder / "f" / "b.parquet").write_bytes(WHOLE[:400])
+    return [folder / "f"]
+
+
+@case("a saved dataset that lacks a file", 1, "no such file, but", None)
+def _(folder: Path) -> list[object]:
+    (folder / "d").mkdir()
+    (folder / "d" / "state.json").write_text(json.dumps({"_data_files": [{"filename": "data-0.arrow"}]}))
+    return [folder / "d"]
+
+
+case("a path that is not there", 1, "absent.csv: no such file")(lambda folder: [folder / "absent.csv"])
+case("an ending that is not known", 1, "give a folder or a file that ends in")(file("x.pdf", b"%PDF-1.4"))
+
+
+@case("an empty folder", 1, "no documents and no tables")
+def _(folder: Path) -> list[object]:
+    (folder / "f").mkdir()
+    return [folder / "f"]
+
+
+def markdown() -> str:
+    """Make the table of docs/batch.md."""
+    rows = [f"{len(CASES)} inputs, each made and labelled in `tests/test_batch_bad_input.py`:", ""]
+    rows += ["| input | exit code | told | kept |", "|---|---|---|---|"]
+    for one in CASES:
+        n = len(one.texts) if isinstance(one.texts, list) else one.texts
+        kept = "no output" if n is None else f"{n} rows" + (f", {one.errors} with `error`" if one.errors else "")
+        if one.name.startswith(("gzip cut", "Zstandard")):
+            kept = "every whole row before the cut, 1 with `error`"
+        told = one.told.replace("|", "\\|")
+        rows.append(f"| {one.name} | {one.code} | {told} | {kept} |")
+    return "\n".join(rows)
+
+
+def in_docs(text: str) -> str:
+    """Put the table between its markers."""
+    before, _, rest = text.partition(BEGIN)
+    return f"{before}{BEGIN}\n{markdown()}\n{END}{rest.partition(END)[2]}"
+
+
+if __name__ == "__main__":
+    path = ROOT / "docs" / "batch.md"
+    path.write_text(in_docs(path.read_text(encoding="utf-8")), encoding="utf-8")
