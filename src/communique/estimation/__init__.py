@@ -1,0 +1,14 @@
+"""Shares of labels that can be printed: estimates from a model's labels and a coded sample, with valid intervals.
+
+::
+
+    inputs ─> Coded (predictions + gold, design) ─> analyse ─> Analysis ─> tidy tables, methods paragraph, figures
+
+`design` has the sample and its variance, `estimators` the shares, `regression` and `contrasts` what is built on them.
+"""
+
+from .analysis import Analysis, analyse
+from .design import Sample
+from .inputs import Coded, read
+
+__all__ = ["Analysis", "Coded", "Sample", "analyse", "read"]

@@ -1,0 +1,271 @@
+"""The whole analysis: shares by group, contrasts, regressions, error rates and what is doubtful about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..errors import DataError
+from . import contrasts as comparing
+from .contrasts import Contrast
+from .design import FloatArray, Target
+from .doubts import doubts
+from .estimators import Estimate, cross_fit, dsl_mean, gold_mean, naive_mean, power, ppi_mean
+from .groups import Group, form, levels, number, supported
+from .inputs import Coded
+from .intervals import Interval, interval
+from .regression import Family, dsl_regression
+
+#: The estimator that contrasts and plots use; both are in the table of shares.
+Corrected = Literal["ppi", "dsl"]
+
+FAMILIES: tuple[Family, ...] = ("linear", "logistic")
+
+
+@dataclass(frozen=True)
+class Share:
+    """A label's share in a group by every method, with what it rests on."""
+
+    label: str
+    level: str
+    group: str
+    values: Mapping[str, str]
+    n: int
+    documents: int
+    gold: int
+    gold_documents: int
+    positives: int
+    methods: Mapping[str, Interval]
+    doubts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ErrorRate:
+    """Sensitivity or specificity of the model's decisions for a label in a group; `gold` counts the sentences it rests on."""
+
+    label: str
+    level: str
+    group: str
+    values: Mapping[str, str]
+    rate: Literal["sensitivity", "specificity"]
+    gold: int
+    estimate: Interval
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """A regression coefficient of one label with its interval."""
+
+    label: str
+    family: Family
+    term: str
+    estimate: Interval
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything that was estimated."""
+
+    coded: Coded
+    columns: tuple[str, ...]
+    target: Target
+    corrected: Corrected
+    seed: int
+    powers: Mapping[str, float]
+    shares: tuple[Share, ...]
+    contrasts: tuple[Contrast, ...]
+    regressions: tuple[Coefficient, ...]
+    rates: tuple[ErrorRate, ...]
+    left_out: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line for each doubtful share."""
+        return tuple(f"{s.label}, {s.group}: {'; '.join(s.doubts)}" for s in self.shares if s.doubts)
+
+
+def analyse(
+    coded: Coded,
+    *,
+    target: Target = "beyond",
+    corrected: Corrected = "ppi",
+    contrasts: Sequence[str] = (),
+    regress: Sequence[str] | None = None,
+    skip: bool = False,
+    seed: int = 0,
+) -> Analysis:
+    """Estimate the shares of all labels in all groups of `coded.columns`, and everything that follows.
+
+    Args:
+        coded: Predictions and gold.
+        target: What is estimated, see `design`.
+        corrected: Estimator of contrasts.
+        contrasts: Comparisons that the user asks for, see `contrasts.parse`.
+        regress: Columns that the labels are regressed on; all columns where None.
+        skip: Whether groups that the gold does not support are left out and told.
+        seed: Of DSL's folds.
+
+    Raises:
+        DataError: The gold does not support a group or a contrast.
+    """
+    columns = tuple(coded.columns)
+    groups, left_out = supported(coded, form(coded, columns), skip=skip)
+    plans = comparing.plan(groups, coded.columns) + [comparing.parse(text, groups) for text in contrasts]
+    covariates = _indicators(coded)
+    finest = _finest(groups, len(coded.ids))
+    predictors, notes = _predictors(coded, columns if regress is None else regress)
+    shares: list[Share] = []
+    compared: list[Contrast] = []
+    coefficients: list[Coefficient] = []
+    rates: list[ErrorRate] = []
+    powers = {}
+    for k, label in enumerate(coded.labels):
+        y, prediction = coded.y[:, k].astype(float), coded.prediction[:, k]
+        guess = coded.guess[:, k].astype(float)
+        powers[label] = power(coded.sample, y, prediction, finest[coded.sample.gold])
+        fitted = cross_fit(coded.sample, y, prediction, covariates, seed=seed)
+        naive: dict[str, Estimate] = {}
+        best: dict[str, Estimate] = {}
+        for group in groups:
+            estimates = {
+                "naive": naive_mean(coded.sample, guess, group.members),
+                "gold": gold_mean(coded.sample, y, group.members[coded.sample.gold]),
+                "ppi": ppi_mean(coded.sample, y, prediction, group.members, power=powers[label]),
+                "dsl": dsl_mean(coded.sample, y, fitted, group.members),
+            }
+            naive[group.name], best[group.name] = estimates["naive"], estimates[corrected]
+            shares.append(_share(coded, label, y, group, estimates, target))
+            rates += _rates(coded, label, y, guess, group, target)
+        compared += comparing.contrast(coded.sample, label, plans, best, naive, target)
+        if predictors is not None:
+            coefficients += _regress(coded, label, y, fitted, predictors, target)
+    return Analysis(
+        coded,
+        columns,
+        target,
+        corrected,
+        seed,
+        powers,
+        tuple(shares),
+        tuple(compared),
+        tuple(coefficients),
+        tuple(rates),
+        tuple(left_out),
+        (*coded.notes, *notes),
+    )
+
+
+def _share(
+    coded: Coded, label: str, y: FloatArray, group: Group, estimates: Mapping[str, Estimate], target: Target
+) -> Share:
+    # The naive analyst takes the sentences labelled for a sample of a larger whole; for the corpus alone nothing would vary.
+    methods = {
+        name: interval(coded.sample, e.value, e.influence, "beyond" if name == "naive" else target, share=True)
+        for name, e in estimates.items()
+    }
+    gold = group.members[coded.sample.gold]
+    positives = int(y[gold].sum())
+    documents = len(np.unique(coded.sample.gold_documents[gold]))
+    return Share(
+        label,
+        group.level,
+        group.name,
+        group.values,
+        n=int(group.members.sum()),
+        documents=len(np.unique(coded.sample.documents[group.members])),
+        gold=int(gold.sum()),
+        gold_documents=documents,
+        positives=positives,
+        methods=methods,
+        doubts=doubts(coded.sample.weights[gold], positives, documents),
+    )
+
+
+def _rates(coded: Coded, label: str, y: FloatArray, guess: FloatArray, group: Group, target: Target) -> list[ErrorRate]:
+    gold = group.members[coded.sample.gold]
+    decided = guess[coded.sample.gold]
+    found = []
+    for rate, carries in (("sensitivity", y == 1), ("specificity", y == 0)):
+        domain = gold & carries
+        estimate = gold_mean(coded.sample, decided if rate == "sensitivity" else 1 - decided, domain)
+        found.append(
+            ErrorRate(
+                label,
+                group.level,
+                group.name,
+                group.values,
+                "sensitivity" if rate == "sensitivity" else "specificity",
+                int(domain.sum()),
+                interval(coded.sample, estimate.value, estimate.influence, target, share=True),
+            )
+        )
+    return found
+
+
+def _indicators(coded: Coded) -> FloatArray | None:
+    """Give an indicator of each level but the first of each column: the covariates of DSL's recalibration."""
+    columns = [
+        (np.array(values) == level).astype(float) for values in coded.columns.values() for level in levels(values)[1:]
+    ]
+    return np.stack(columns, axis=1) if columns else None
+
+
+def _finest(groups: Sequence[Group], n: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Number the finest groups of each sentence, for the covariance within groups; what no group holds is group 0."""
+    level = groups[-1].level
+    numbers = np.zeros(n, np.int64)
+    for i, group in enumerate((g for g in groups if g.level == level), 1):
+        numbers[group.members] = i
+    return numbers
+
+
+def _predictors(coded: Coded, columns: Sequence[str]) -> tuple[tuple[list[str], FloatArray] | None, list[str]]:
+    """Build the matrix of predictors: numbers as they are from the smallest on, other columns as indicators."""
+    if unknown := [column for column in columns if column not in coded.columns]:
+        raise DataError(
+            f"--regress {unknown[0]}: not among the columns of --by ({', '.join(coded.columns)}); add it there"
+        )
+    names, parts = ["intercept"], [np.ones(len(coded.ids))]
+    for column in columns:
+        values = coded.columns[column]
+        ordered = levels(values)
+        if (numbers := number(values)) is not None and len(ordered) > 2:
+            names.append(f"{column} (from {ordered[0]})")
+            parts.append(numbers - numbers.min())
+        else:
+            names += [f"{column}={level} (against {ordered[0]})" for level in ordered[1:]]
+            parts += [(np.array(values) == level).astype(float) for level in ordered[1:]]
+    if len(names) == 1:
+        return None, []
+    x = np.stack(parts, axis=1)
+    documents = len(np.unique(coded.sample.gold_documents))
+    if np.linalg.matrix_rank(x) < x.shape[1]:
+        return None, [
+            f"no regression: the columns {', '.join(columns)} determine each other; name fewer with --regress"
+        ]
+    if documents <= x.shape[1]:
+        return None, [
+            f"no regression: {x.shape[1]} coefficients, gold of {documents} documents; name fewer with --regress"
+        ]
+    return (names, x), []
+
+
+def _regress(
+    coded: Coded,
+    label: str,
+    y: FloatArray,
+    fitted: FloatArray,
+    predictors: tuple[list[str], FloatArray],
+    target: Target,
+) -> list[Coefficient]:
+    names, x = predictors
+    found = []
+    for family in FAMILIES:
+        fit = dsl_regression(coded.sample, x, y, fitted, family)
+        for name, value, influence in zip(names, fit.coefficients, fit.influences, strict=True):
+            found.append(Coefficient(label, family, name, interval(coded.sample, float(value), influence, target)))
+    return found

@@ -1,0 +1,155 @@
+"""Differences between groups and trends over an ordered column, with intervals and correction for their number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, pairwise
+
+import numpy as np
+
+from ..errors import DataError
+from .design import FloatArray, Sample, Target, combine
+from .estimators import Estimate
+from .groups import Group, levels, number
+from .intervals import LEVEL, Interval, holm, interval
+
+#: A column with more levels is compared level against the previous one, not every pair: 10 levels would make 45 pairs.
+PAIRED = 6
+
+#: A slope through two points is a difference.
+LEAST_FOR_TREND = 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A linear combination of groups' shares. `family` names what is corrected together."""
+
+    family: str
+    name: str
+    groups: tuple[str, ...]
+    coefficients: FloatArray
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """An estimated contrast of one label.
+
+    `estimate` has the interval of this contrast alone, `family_low` and `family_high` that which holds for the whole family
+    together (Bonferroni); `p_holm` is corrected within the family, `naive` what the model's labels alone would say.
+    """
+
+    label: str
+    family: str
+    name: str
+    naive: float
+    estimate: Interval
+    family_low: float
+    family_high: float
+    p_holm: float
+
+
+def plan(groups: Sequence[Group], columns: Mapping[str, Sequence[str]]) -> list[Plan]:
+    """Plan the comparisons: pairs of each column's levels, and trends over each column of numbers.
+
+    Trends are planned over all sentences and within each cell of the other columns.
+
+    Args:
+        groups: Those that the gold supports.
+        columns: Values of each column that defines groups.
+    """
+    there = {group.name for group in groups}
+    plans: list[Plan] = []
+    for column, values in columns.items():
+        margin = [group for group in groups if group.level == column]
+        pairs = list(combinations(margin, 2)) if len(margin) <= PAIRED else list(pairwise(margin))
+        plans += [
+            Plan(f"differences by {column}", f"{b.name} minus {a.name}", (b.name, a.name), np.array([1.0, -1.0]))
+            for a, b in pairs
+        ]
+        if number(levels(values)) is None:
+            continue
+        series = {"all": margin}
+        for group in groups:
+            if group.level == "cell":
+                rest = ", ".join(f"{c}={v}" for c, v in group.values.items() if c != column)
+                series.setdefault(rest, []).append(group)
+        plans += [
+            Plan(
+                f"trends over {column}",
+                f"{name}: slope per 1 {column}",
+                tuple(g.name for g in line),
+                _slope(line, column),
+            )
+            for name, line in series.items()
+            if len(line) >= LEAST_FOR_TREND and all(g.name in there for g in line)
+        ]
+    return plans
+
+
+def _slope(line: Sequence[Group], column: str) -> FloatArray:
+    """Give the coefficients of the least-squares slope through the groups' shares."""
+    x = np.array([float(group.values[column]) for group in line])
+    centred: FloatArray = x - x.mean()
+    return centred / (centred @ centred)
+
+
+def parse(text: str, groups: Sequence[Group]) -> Plan:
+    """Read a comparison that a user asks for: ``country=FR,year=2021 vs country=DE,year=2021``.
+
+    Args:
+        text: Two groups around `vs`.
+        groups: Those that the gold supports.
+
+    Raises:
+        DataError: It is none, or the gold does not support one of its groups.
+    """
+    sides = [side.strip() for side in text.split(" vs ")]
+    if len(sides) != 2:
+        raise DataError(f"--contrast {text!r}: write two groups around ' vs ', such as 'country=FR vs country=DE'")
+    by_values = {frozenset(group.values.items()): group.name for group in groups}
+    names = []
+    for side in sides:
+        pairs = [pair.partition("=") for pair in side.split(",")] if side != "all" else []
+        name = by_values.get(frozenset((column.strip(), value.strip()) for column, _, value in pairs))
+        if name is None:
+            raise DataError(
+                f"--contrast {text!r}: the gold does not support the group {side!r}; supported: "
+                f"{'; '.join(list(by_values.values())[:12])}; draw gold in it, or compare groups that have some"
+            )
+        names.append(name)
+    return Plan("asked for", f"{names[0]} minus {names[1]}", tuple(names), np.array([1.0, -1.0]))
+
+
+def contrast(
+    sample: Sample,
+    label: str,
+    plans: Sequence[Plan],
+    estimates: Mapping[str, Estimate],
+    naive: Mapping[str, Estimate],
+    target: Target,
+) -> list[Contrast]:
+    """Estimate planned contrasts of a label; p-values are corrected within each family.
+
+    Args:
+        sample: The design.
+        label: Its name.
+        plans: What to compare.
+        estimates: Corrected estimates by name of the group.
+        naive: Naive estimates by name of the group.
+        target: What is estimated, see `design`.
+    """
+    found: list[Contrast] = []
+    for family in dict.fromkeys(plan.family for plan in plans):
+        members = [plan for plan in plans if plan.family == family]
+        together = 1 - (1 - LEVEL) / len(members)
+        rows = []
+        for one in members:
+            value = float(one.coefficients @ [estimates[name].value for name in one.groups])
+            influence = combine([estimates[name].influence for name in one.groups], one.coefficients)
+            alone = interval(sample, value, influence, target)
+            wide = interval(sample, value, influence, target, level=together)
+            model = float(one.coefficients @ [naive[name].value for name in one.groups])
+            rows.append(Contrast(label, family, one.name, model, alone, wide.low, wide.high, float("nan")))
+        found += [replace(row, p_holm=p) for row, p in zip(rows, holm([row.estimate.p for row in rows]), strict=True)]
+    return found

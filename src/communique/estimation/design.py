@@ -1,0 +1,162 @@
+"""The gold sample: who was drawn with which probability, and the variance that follows from it.
+
+Two targets are told apart, because they have different variances:
+
+- `corpus`: the share in the very sentences that the model labelled. Only the drawing of the gold is random.
+- `beyond`: the share in what produced the corpus (this government's statements in general). Documents are random too, and
+  sentences of one document resemble each other: variance is clustered by document.
+
+Sources: Särndal, Swensson, Wretman 1992, "Model Assisted Survey Sampling" (linearisation, two stages); Hájek 1964 and Brewer
+2002 (variance without joint inclusion probabilities); Satterthwaite 1946 (degrees of freedom).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+Target = Literal["corpus", "beyond"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A gold sample drawn from a population of N labelled sentences in G documents.
+
+    Attributes:
+        documents: Number of the document of each sentence, (N,), from 0 to G - 1.
+        gold: Positions of the n gold sentences, (n,).
+        probability: Their inclusion probabilities in (0, 1], (n,).
+        strata: Number of the stratum of each gold sentence, (n,).
+        two_stage: Whether documents were drawn first.
+    """
+
+    documents: IntArray
+    gold: IntArray
+    probability: FloatArray
+    strata: IntArray
+    two_stage: bool = False
+
+    @property
+    def weights(self) -> FloatArray:
+        """Design weights of the gold sentences, (n,)."""
+        weights: FloatArray = 1 / self.probability
+        return weights
+
+    @property
+    def n_documents(self) -> int:
+        """Documents of the population."""
+        return int(self.documents.max()) + 1 if len(self.documents) else 0
+
+    @property
+    def gold_documents(self) -> IntArray:
+        """Document of each gold sentence, (n,)."""
+        return self.documents[self.gold]
+
+
+@dataclass(frozen=True)
+class Influence:
+    """The linearised dependence of an estimate on the population's documents and on the gold sentences.
+
+    Attributes:
+        documents: Summed contributions of each document, (G,): what varies when documents are drawn anew.
+        rows: Contributions of the gold sentences, (n,): what varies when the gold is drawn anew.
+        further: Variance that one further gold sentence with an error of 1 would add. It stands for the errors that a
+            small sample did not happen to meet; without it a sample without an error would have an interval of no width.
+        n: Gold sentences that the estimate rests on.
+        n_documents: Their documents.
+        fixed: Means estimated from them, which cost degrees of freedom.
+    """
+
+    documents: FloatArray
+    rows: FloatArray
+    further: float
+    n: int
+    n_documents: int
+    fixed: int = 1
+
+
+def sums(codes: IntArray, values: FloatArray, length: int) -> FloatArray:
+    """Add up values by code, (length,)."""
+    return np.bincount(codes, values, minlength=length).astype(np.float64, copy=False)
+
+
+def combine(parts: list[Influence], coefficients: FloatArray) -> Influence:
+    """Give the influence of a linear combination of estimates. Shared documents are respected, because sums add up by document."""
+    return Influence(
+        documents=np.sum([c * part.documents for c, part in zip(coefficients, parts, strict=True)], axis=0),
+        rows=np.sum([c * part.rows for c, part in zip(coefficients, parts, strict=True)], axis=0),
+        further=float(sum(c**2 * part.further for c, part in zip(coefficients, parts, strict=True))),
+        n=sum(part.n for part in parts),
+        n_documents=sum(part.n_documents for part in parts),
+        fixed=sum(part.fixed for part in parts),
+    )
+
+
+def variance(sample: Sample, influence: Influence, target: Target) -> tuple[float, float]:
+    """Estimate the variance of an estimate and its degrees of freedom.
+
+    Args:
+        sample: The design.
+        influence: Of the estimate.
+        target: `corpus` counts the drawing of the gold alone, with finite population correction where sentences were drawn
+            directly; `beyond` counts the drawing of documents too.
+
+    Returns:
+        Variance and degrees of freedom (Satterthwaite's with the fourth moments of the contributions, at most units minus
+        means). Both NaN where fewer units than means plus one carry gold.
+    """
+    by_document = sample.two_stage or target == "beyond"
+    units = influence.n_documents if by_document else influence.n
+    if units <= influence.fixed:
+        return float("nan"), float("nan")
+    small = units / (units - influence.fixed)
+    drawn, contributions = _drawing(sample, influence)
+    value = drawn
+    if target == "beyond":
+        contributions = influence.documents[influence.documents != 0]
+        clustered = float(contributions @ contributions)
+        # The clustered sum takes sentences as drawn independently of each other; strata of fixed size vary less.
+        gain = 0.0 if sample.two_stage else _independent(sample, influence) - drawn
+        value = max(drawn, clustered - max(0.0, gain))
+    unmet = influence.further * (1 - float(sample.probability.mean()) if target == "corpus" and not by_document else 1)
+    value = small * value + unmet
+    square = float(contributions @ contributions)
+    spread = float((contributions**4).sum()) - square**2 / max(len(contributions), 1) + unmet**2 / 2
+    most = units - influence.fixed
+    return value, float(np.clip(2 * (square + unmet) ** 2 / spread, 1, most)) if spread > 0 else float(most)
+
+
+def _independent(sample: Sample, influence: Influence) -> float:
+    return float(((1 - sample.probability) * influence.rows**2).sum())
+
+
+def _drawing(sample: Sample, influence: Influence) -> tuple[float, FloatArray]:
+    """Variance from drawing the gold within strata, and the contributions of its units."""
+    rows, strata = influence.rows, sample.strata
+    if sample.two_stage:
+        # Documents count as drawn with replacement: the probabilities of the first stage alone are not known.
+        codes, first, place = np.unique(sample.gold_documents, return_index=True, return_inverse=True)
+        rows, strata = sums(place, rows, len(codes)), strata[first]
+        left = np.ones(len(codes))
+    else:
+        left = 1 - sample.probability
+    sizes = np.bincount(strata)
+    # Strata with one unit tell nothing of their variance: they are collapsed into one (Särndal et al., section 3.7).
+    strata = np.where(sizes[strata] == 1, len(sizes), strata)
+    sizes = np.bincount(strata)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = sums(strata, rows, len(sizes)) / sizes
+        # A lone unit that has no partner to be collapsed with keeps its whole contribution.
+        centred = np.where(sizes[strata] > 1, rows - means[strata], rows)
+        factor = np.where(sizes > 1, sizes / np.maximum(sizes - 1, 1), 1.0)
+    # The factor for few units is applied by `variance`, which knows how many carry the estimate.
+    single = len(rows) / max(len(rows) - 1, 1)
+    contributions: FloatArray = centred * np.sqrt(left * factor[strata] / single)
+    return float(contributions @ contributions), contributions[contributions != 0]

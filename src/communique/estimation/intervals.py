@@ -1,0 +1,69 @@
+"""Intervals and tests from an estimate, its variance and its degrees of freedom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from .design import Influence, Sample, Target, variance
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its standard error, degrees of freedom, 95 % interval and p-value against 0."""
+
+    value: float
+    error: float
+    freedom: float
+    low: float
+    high: float
+
+    @property
+    def p(self) -> float:
+        """Two-sided p-value of Student's t against 0."""
+        if not self.error > 0:
+            return float("nan")
+        return float(2 * stats.t.sf(abs(self.value) / self.error, self.freedom))
+
+    @property
+    def width(self) -> float:
+        """Length of the interval."""
+        return self.high - self.low
+
+
+def interval(
+    sample: Sample, value: float, influence: Influence, target: Target, *, level: float = LEVEL, share: bool = False
+) -> Interval:
+    """Give the interval of Student's t.
+
+    Args:
+        sample: The design.
+        value: The estimate.
+        influence: Its influence.
+        target: What is estimated, see `design`.
+        level: Of the interval, in (0, 1).
+        share: Whether the interval is cut to [0, 1].
+    """
+    spread, freedom = variance(sample, influence, target)
+    error = float(np.sqrt(spread))
+    half = float(stats.t.ppf(0.5 + level / 2, freedom)) * error
+    low, high = value - half, value + half
+    if share:
+        low, high = max(low, 0.0), min(high, 1.0)
+    return Interval(value, error, freedom, low, high)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Adjust p-values of a family (Holm 1979, "A simple sequentially rejective multiple test procedure"); NaN stays out."""
+    values = np.asarray(p, np.float64)
+    known = np.flatnonzero(~np.isnan(values))
+    order = known[np.argsort(values[known], kind="stable")]
+    steps = np.maximum.accumulate(values[order] * np.arange(len(order), 0, -1))
+    adjusted = np.full(len(values), np.nan)
+    adjusted[order] = np.minimum(steps, 1.0)
+    return [float(value) for value in adjusted]

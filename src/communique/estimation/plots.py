@@ -1,0 +1,118 @@
+"""Figures: shares over an ordered column with naive and corrected bands, and a forest of groups; SVG and PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from ..tables import replacing
+from .analysis import Analysis, Share
+from .groups import levels, number
+
+#: Okabe and Ito's colours, which people with colour blindness tell apart.
+CORRECTED, NAIVE = "#0072B2", "#D55E00"
+
+_FORMATS = ("svg", "png")
+
+#: Panels beside each other in the figure over time; more series than these would be unreadable.
+MAX_SERIES = 8
+
+
+def write(folder: str | Path, analysis: Analysis) -> list[Path]:
+    """Write the figures that the groups allow; return their paths."""
+    folder = Path(folder)
+    written = _save(forest(analysis), folder / "forest")
+    for column in analysis.columns:
+        ordered = levels(analysis.coded.columns[column])
+        if number(ordered) is not None and len(ordered) > 2:
+            written += _save(over(analysis, column), folder / f"shares_by_{column}")
+    return written
+
+
+def over(analysis: Analysis, column: str) -> Figure:
+    """Draw each label's share over a column of numbers: a row a label, a panel all sentences and each other group."""
+    series = _series(analysis, column)
+    figure = Figure(figsize=(2.6 * len(series) + 1, 2.2 * len(analysis.coded.labels) + 0.8), layout="constrained")
+    axes = figure.subplots(len(analysis.coded.labels), len(series), squeeze=False, sharex=True, sharey="row")
+    for row, label in zip(axes, analysis.coded.labels, strict=True):
+        for axis, (name, groups) in zip(row, series.items(), strict=True):
+            shares = [s for s in analysis.shares if s.label == label and s.group in groups]
+            x = [float(s.values[column]) for s in shares]
+            _band(axis, x, shares, "naive", NAIVE, "model's labels (naive)", "--")
+            _band(axis, x, shares, analysis.corrected, CORRECTED, "corrected", "-")
+            axis.set_title(name if label == analysis.coded.labels[0] else "", fontsize=9)
+            axis.set_ylim(bottom=0)
+            axis.spines[["top", "right"]].set_visible(False)
+        row[0].set_ylabel(f"{label}\nshare", fontsize=9)
+    for axis in axes[-1]:
+        axis.set_xlabel(column, fontsize=9)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    handles, names = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=9, frameon=False)
+    return figure
+
+
+def _series(analysis: Analysis, column: str) -> dict[str, set[str]]:
+    """Give the groups of each panel: the column's own levels, and the cells of each combination of the others."""
+    series: dict[str, set[str]] = {"all": {s.group for s in analysis.shares if s.level == column}}
+    for share in analysis.shares:
+        if share.level == "cell":
+            rest = ", ".join(value for key, value in share.values.items() if key != column)
+            series.setdefault(rest, set()).add(share.group)
+    return dict(list(series.items())[:MAX_SERIES])
+
+
+def _band(
+    axis: Any, x: Sequence[float], shares: Sequence[Share], method: str, colour: str, name: str, style: str
+) -> None:
+    intervals = [share.methods[method] for share in shares]
+    axis.fill_between(x, [i.low for i in intervals], [i.high for i in intervals], color=colour, alpha=0.2, linewidth=0)
+    axis.plot(x, [i.value for i in intervals], style, color=colour, marker="o", markersize=3, linewidth=1.2, label=name)
+
+
+def forest(analysis: Analysis) -> Figure:
+    """Draw each group's corrected share with its interval beside the naive one, a panel a label.
+
+    Doubtful shares have hollow marks.
+    """
+    groups = list(dict.fromkeys(s.group for s in analysis.shares))
+    height = {group: len(groups) - i for i, group in enumerate(groups)}
+    labels = analysis.coded.labels
+    figure = Figure(figsize=(2.8 * len(labels) + 2, 0.32 * len(groups) + 1.4), layout="constrained")
+    for axis, label in zip(figure.subplots(1, len(labels), squeeze=False, sharey=True)[0], labels, strict=True):
+        for share in (s for s in analysis.shares if s.label == label):
+            for method, colour, shift in ((analysis.corrected, CORRECTED, 0.12), ("naive", NAIVE, -0.12)):
+                one = share.methods[method]
+                y = height[share.group] + shift
+                axis.plot([one.low, one.high], [y, y], color=colour, linewidth=1.2)
+                hollow = bool(share.doubts) and method != "naive"
+                axis.plot([one.value], [y], "o" if method != "naive" else "s", color=colour, markersize=4,
+                          markerfacecolor="white" if hollow else colour)  # fmt: skip
+        axis.set_title(label, fontsize=9)
+        axis.set_xlim(left=0)
+        axis.set_xlabel("share, 95 % interval", fontsize=8)
+        axis.set_yticks(list(height.values()), list(height), fontsize=8)
+        axis.spines[["top", "right"]].set_visible(False)
+    marks = [
+        matplotlib.lines.Line2D(
+            [], [], color=CORRECTED, marker="o", markersize=4, label="corrected (hollow: doubtful)"
+        ),
+        matplotlib.lines.Line2D([], [], color=NAIVE, marker="s", markersize=4, label="model's labels (naive)"),
+    ]
+    figure.legend(handles=marks, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    return figure
+
+
+def _save(figure: Figure, path: Path) -> list[Path]:
+    """Write SVG and PNG; the same figure gives the same bytes, so that a repository sees no change where there is none."""
+    written = []
+    for ending in _FORMATS:
+        target = path.with_suffix(f".{ending}")
+        with matplotlib.rc_context({"svg.hashsalt": "communique"}), replacing(target, "wb") as handle:
+            figure.savefig(handle, format=ending, dpi=150, metadata={"Date": None} if ending == "svg" else {})
+        written.append(target)
+    return written

@@ -1,0 +1,115 @@
+"""A population with known truth: clustered documents, a model whose errors differ by group and by document.
+
+It serves the tests and the benchmark, and the rules by which `communique estimate` warns were read from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .design import FloatArray, IntArray, Sample
+
+#: Standard deviations, on the logit scale, of a document's own inclination to the label and of its own share of errors.
+#: The first gives sentences of one document an intraclass correlation of about 0.05 to 0.1, as in speeches.
+DOCUMENT, ERRORS = 0.8, 0.6
+
+#: How the share of the label and the model's accuracy differ by group, as factors and differences of the middle ones.
+SHARES, ACCURACIES = (0.6, 0.9, 1.1, 1.4), (0.04, 0.02, -0.02, -0.04)
+
+
+@dataclass(frozen=True)
+class Population:
+    """A simulated corpus: truth, predictions, group and document of each of N sentences, and what the groups' true shares are."""
+
+    y: FloatArray
+    prediction: FloatArray
+    groups: IntArray
+    documents: IntArray
+    shares: FloatArray
+
+    @property
+    def guess(self) -> FloatArray:
+        """The model's decisions at 0.5."""
+        return (self.prediction >= 0.5).astype(float)
+
+    @property
+    def share(self) -> float:
+        """True share over all groups, whose expected sizes are equal."""
+        return float(self.shares.mean())
+
+
+def population(
+    rng: np.random.Generator, *, share: float, accuracy: float, documents: int = 400, sentences: float = 10.0
+) -> Population:
+    """Draw a population.
+
+    Args:
+        rng: Source of randomness.
+        share: True share of the label over all groups, in (0, 0.6).
+        accuracy: Of the model over all groups.
+        documents: Number of documents, in four groups of equal size.
+        sentences: Mean number of sentences a document; at least one each.
+    """
+    group_of = np.arange(documents) % len(SHARES)
+    sizes = 1 + rng.poisson(sentences - 1, documents)
+    document = np.repeat(np.arange(documents), sizes)
+    shares = share * np.asarray(SHARES)
+    errors = 1 - np.clip(accuracy + np.asarray(ACCURACIES), 0.5, 0.99)
+    y = rng.random(len(document)) < _clustered(rng, shares[group_of], DOCUMENT)[document]
+    wrong = rng.random(len(document)) < _clustered(rng, errors[group_of], ERRORS)[document]
+    # Sure where right, less sure where wrong: as classifiers are.
+    doubt = np.where(wrong, rng.beta(4, 3, len(document)), rng.beta(1.5, 4, len(document))) / 2
+    return Population(y.astype(float), np.where(y ^ wrong, 1 - doubt, doubt), group_of[document], document, shares)
+
+
+def _clustered(rng: np.random.Generator, means: FloatArray, spread: float) -> FloatArray:
+    """Draw a probability a document, logit-normal around a logit that gives the wished mean."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(30)
+    weights = weights / weights.sum()
+    logits = np.zeros(len(means))
+    for mean in np.unique(means):
+        low, high = -15.0, 15.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            if weights @ (1 / (1 + np.exp(-(middle + spread * nodes)))) < mean:
+                low = middle
+            else:
+                high = middle
+        logits[means == mean] = low
+    probabilities: FloatArray = 1 / (1 + np.exp(-(logits + spread * rng.standard_normal(len(means)))))
+    return probabilities
+
+
+def draw_simple(rng: np.random.Generator, documents: IntArray, n: int) -> Sample:
+    """Draw n sentences, each with the same probability."""
+    gold = np.sort(rng.choice(len(documents), n, replace=False))
+    return Sample(documents, gold, np.full(n, n / len(documents)), np.zeros(n, np.int64))
+
+
+def draw_stratified(rng: np.random.Generator, documents: IntArray, strata: IntArray, n: int) -> Sample:
+    """Draw about n sentences, the same number of each stratum."""
+    codes = np.unique(strata)
+    gold, probability = [], []
+    for code in codes:
+        members = np.flatnonzero(strata == code)
+        take = min(len(members), n // len(codes))
+        gold.append(rng.choice(members, take, replace=False))
+        probability.append(np.full(take, take / len(members)))
+    rows = np.concatenate(gold)
+    return Sample(documents, rows, np.concatenate(probability), strata[rows])
+
+
+def draw_two_stage(rng: np.random.Generator, documents: IntArray, n: int, *, each: int = 5) -> Sample:
+    """Draw documents, then up to `each` sentences of each, about n in all."""
+    count = int(documents.max()) + 1
+    taken = rng.choice(count, min(count, max(2, n // each)), replace=False)
+    gold, probability = [], []
+    for document in taken:
+        members = np.flatnonzero(documents == document)
+        take = min(each, len(members))
+        gold.append(rng.choice(members, take, replace=False))
+        probability.append(np.full(take, len(taken) / count * take / len(members)))
+    rows = np.concatenate(gold)
+    return Sample(documents, rows, np.concatenate(probability), np.zeros(len(rows), np.int64), two_stage=True)

@@ -1,0 +1,369 @@
+"""`communique estimate` on files: refusals with reason and remedy, tables, figures, methods."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from communique.codebook import Codebook
+from communique.commands.estimate import estimate
+from communique.corpus import Fingerprint
+from communique.errors import DataError, LeakError
+from communique.estimation import analyse, read
+from communique.estimation.simulation import draw_simple, draw_two_stage, population
+from communique.statements import text_sha256
+from communique.tables import write_csv, write_jsonl, write_parquet
+
+COUNTRIES = ("DE", "FR")
+LABELS = ("criticism", "pledge")
+
+
+def make(folder: Path, *, n: int = 300, seed: int = 0, two_stage: bool = False, suffix: str = ".jsonl"):
+    """Write a codebook, predictions of some 1,500 sentences in two countries and three years, and gold of n of them."""
+    codebook = Codebook.model_validate(
+        {
+            "name": "tiny",
+            "version": "1",
+            "selection": "multiple",
+            "labels": [{"name": name, "definition": name} for name in LABELS],
+        }
+    )
+    codebook.dump(folder / "codebook.yaml")
+    rng = np.random.default_rng(seed)
+    made = [population(rng, share=share, accuracy=0.85, documents=150) for share in (0.3, 0.1)]
+    size = min(len(p.y) for p in made)
+    documents = made[0].documents[:size]
+    y = np.stack([p.y[:size] for p in made], axis=1)
+    prediction = np.stack([p.prediction[:size] for p in made], axis=1)
+    rows = [
+        {
+            "id": f"s{i}",
+            "document": f"d{documents[i]}",
+            "text": f"Sentence {i}.",
+            "labels": [name for k, name in enumerate(LABELS) if prediction[i, k] >= 0.5],
+            "probabilities": {name: float(prediction[i, k]) for k, name in enumerate(LABELS)},
+            "country": COUNTRIES[documents[i] % 2],
+            "year": int(2020 + documents[i] // 2 % 3),
+        }
+        for i in range(size)
+    ]
+    sample = draw_two_stage(rng, documents, n) if two_stage else draw_simple(rng, documents, n)
+    gold = [
+        {
+            "id": f"s{i}",
+            "text": f"Sentence {i}.",
+            "labels": [name for k, name in enumerate(LABELS) if y[i, k]],
+            "inclusion_probability": float(p),
+            "sampling": "two-stage" if two_stage else "simple",
+            "purpose": "estimate",
+        }
+        for i, p in zip(sample.gold.tolist(), sample.probability, strict=True)
+    ]
+    save(folder / f"predictions{suffix}", rows)
+    save(folder / f"gold{suffix}", gold)
+    return rows, gold, y, codebook
+
+
+def save(path: Path, rows: list[dict]) -> None:
+    if path.suffix == ".jsonl":
+        write_jsonl(path, rows)
+    elif path.suffix == ".parquet":
+        write_parquet(path, rows)
+    else:
+        flat = [
+            {k: v for k, v in r.items() if k != "probabilities"}
+            | {f"probability_{name}": p for name, p in r.get("probabilities", {}).items()}
+            for r in rows
+        ]
+        write_csv(path, list(flat[0]), flat)
+
+
+def load(folder: Path, codebook: Codebook, **kwargs):
+    kwargs.setdefault("columns", ("country", "year"))
+    return read(folder / "predictions.jsonl", folder / "gold.jsonl", codebook, **kwargs)
+
+
+def run(folder: Path, *options: str):
+    app = typer.Typer()
+    app.command()(estimate)
+    suffix = next(folder.glob("predictions.*")).suffix
+    files = [str(folder / f"predictions{suffix}"), str(folder / f"gold{suffix}")]
+    return CliRunner().invoke(app, [*files, "--codebook", str(folder / "codebook.yaml"), *options])
+
+
+@pytest.fixture
+def made(tmp_path):
+    rows, gold, y, codebook = make(tmp_path)
+    return tmp_path, rows, gold, y, codebook
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_every_format_gives_the_same_data(tmp_path, suffix):
+    _, _, _, codebook = make(tmp_path)
+    make(tmp_path, suffix=suffix)
+    a = load(tmp_path, codebook)
+    b = read(tmp_path / f"predictions{suffix}", tmp_path / f"gold{suffix}", codebook, columns=("country", "year"))
+    assert np.array_equal(a.y, b.y)
+    assert np.allclose(a.prediction, b.prediction)
+    assert np.array_equal(a.guess, b.guess)
+    assert np.allclose(a.sample.probability, b.sample.probability)
+    assert np.array_equal(a.sample.documents, b.sample.documents)
+    assert a.columns == b.columns
+
+
+def test_the_corrected_share_is_nearer_the_truth_than_the_naive_one(made):
+    folder, _, _, y, codebook = made
+    analysis = analyse(load(folder, codebook), target="corpus")
+    for k, label in enumerate(LABELS):
+        share = next(s for s in analysis.shares if s.label == label and s.level == "all")
+        truth = y[:, k].mean()
+        assert share.methods["ppi"].low <= truth <= share.methods["ppi"].high
+        assert share.methods["dsl"].low <= truth <= share.methods["dsl"].high
+        assert abs(share.methods["ppi"].value - truth) < abs(share.methods["naive"].value - truth)
+        assert share.methods["ppi"].width < share.methods["gold"].width
+
+
+def test_groups_contrasts_and_regressions_are_those_asked_for(made):
+    folder, _, _, _, codebook = made
+    analysis = analyse(load(folder, codebook), contrasts=["country=FR,year=2020 vs country=DE,year=2020"])
+    assert {s.level for s in analysis.shares} == {"all", "country", "year", "cell"}
+    assert len([s for s in analysis.shares if s.label == "pledge"]) == 1 + 2 + 3 + 6
+    names = [c.name for c in analysis.contrasts if c.label == "pledge"]
+    assert "country=FR minus country=DE" in names
+    assert "year=2022 minus year=2020" in names
+    assert {"all: slope per 1 year", "country=DE: slope per 1 year", "country=FR: slope per 1 year"} <= set(names)
+    assert "country=FR, year=2020 minus country=DE, year=2020" in names
+    by_name = {s.group: s.methods["ppi"].value for s in analysis.shares if s.label == "pledge"}
+    found = {c.name: c for c in analysis.contrasts if c.label == "pledge"}
+    assert found["country=FR minus country=DE"].estimate.value == pytest.approx(
+        by_name["country=FR"] - by_name["country=DE"]
+    )
+    slope = (by_name["year=2022"] - by_name["year=2020"]) / 2
+    assert found["all: slope per 1 year"].estimate.value == pytest.approx(slope)
+    for c in analysis.contrasts:
+        assert c.p_holm >= c.estimate.p
+        assert c.family_low <= c.estimate.low
+        assert c.family_high >= c.estimate.high
+    terms = {c.term for c in analysis.regressions}
+    assert terms == {"intercept", "country=FR (against DE)", "year (from 2020)"}
+    assert {c.family for c in analysis.regressions} == {"linear", "logistic"}
+
+
+def test_order_of_rows_and_of_labels_does_not_matter(made):
+    folder, _, gold, _, codebook = made
+    before = analyse(load(folder, codebook))
+    save(folder / "gold.jsonl", gold[::-1])
+    after = analyse(load(folder, codebook))
+    values = [[s.methods["ppi"].value for s in a.shares] for a in (before, after)]
+    assert values[0] == pytest.approx(values[1])
+    turned = codebook.model_copy(update={"labels": codebook.labels[::-1]})
+    third = {(s.label, s.group): s.methods["ppi"].value for s in analyse(load(folder, turned)).shares}
+    assert third == pytest.approx({(s.label, s.group): s.methods["ppi"].value for s in before.shares})
+
+
+def change(folder, gold, **values):
+    save(folder / "gold.jsonl", [{**gold[0], **values}, *gold[1:]])
+
+
+@pytest.mark.parametrize(
+    ("values", "reason", "remedy"),
+    [
+        ({"inclusion_probability": None}, "no known inclusion probability", "communique sample"),
+        ({"inclusion_probability": 0}, "no known inclusion probability", "n/N"),
+        ({"inclusion_probability": 1.5}, "no known inclusion probability", "n/N"),
+        ({"purpose": "training"}, "drawn for training", "draw gold with"),
+        ({"sampling": "training"}, "drawn for training", "draw gold with"),
+        ({"sampling": "handpicked"}, "unknown sampling", "simple, stratified, two-stage"),
+        ({"sampling": "two-stage"}, "drawn singly and rows drawn by document", "one of the two"),
+        ({"id": "nobody"}, "does not hold", "drawn from"),
+        ({"text": "Another."}, "another text", "correct the ids"),
+        ({"labels": None}, "not coded", "none"),
+        ({"labels": "threat"}, "unknown label 'threat'", "criticism, pledge"),
+    ],
+)  # fmt: skip
+def test_gold_at_fault_is_refused_with_reason_and_remedy(made, values, reason, remedy):
+    folder, _, gold, _, codebook = made
+    change(folder, gold, **values)
+    with pytest.raises(DataError) as error:
+        load(folder, codebook)
+    assert reason in str(error.value)
+    assert remedy in str(error.value)
+    assert "row" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_gold_without_the_column_of_probabilities_is_refused(made):
+    folder, _, gold, _, codebook = made
+    save(folder / "gold.jsonl", [{k: v for k, v in row.items() if k != "inclusion_probability"} for row in gold])
+    with pytest.raises(DataError, match=r"300 rows .*no known inclusion probability"):
+        load(folder, codebook)
+
+
+def test_coders_who_disagree_are_refused_and_coders_who_agree_count_once(made):
+    folder, _, gold, _, codebook = made
+    save(folder / "gold.jsonl", [{**row, "coder": coder} for coder in ("A", "B") for row in gold])
+    coded = load(folder, codebook)
+    assert len(coded.sample.gold) == len(gold)
+    assert coded.coders == ("A", "B")
+    other = [] if gold[0]["labels"] else ["pledge"]
+    save(folder / "gold.jsonl", [*gold, {**gold[0], "labels": other}])
+    with pytest.raises(DataError, match="settle"):
+        load(folder, codebook)
+
+
+def test_a_row_that_is_told_by_its_hash_alone_is_checked(made):
+    folder, _, gold, _, codebook = made
+    hashed = [{**row, "sha256": text_sha256(row["text"])} for row in gold]
+    for row in hashed:
+        del row["text"]
+    save(folder / "gold.jsonl", hashed)
+    load(folder, codebook)
+    save(folder / "gold.jsonl", [{**hashed[0], "sha256": "0" * 64}, *hashed[1:]])
+    with pytest.raises(DataError, match="another text"):
+        load(folder, codebook)
+
+
+def test_gold_that_trained_the_model_is_refused(made):
+    folder, rows, gold, _, codebook = made
+    position = {row["id"]: row for row in rows}
+    text = Fingerprint(frozenset(), frozenset({text_sha256(gold[3]["text"])[:16]}))
+    document = position[gold[3]["id"]]["document"]
+    documents = Fingerprint(frozenset({hashlib.sha256(f"\x1f{document}".encode()).hexdigest()[:16]}), frozenset())
+    for seen in (text, documents):
+        with pytest.raises(LeakError, match=r"trained or tuned .* draw gold from documents"):
+            load(folder, codebook, trained_on=seen)
+    load(folder, codebook, trained_on=Fingerprint(frozenset(), frozenset({"0" * 16})))
+
+
+def test_a_group_without_gold_is_refused_or_left_out(made):
+    folder, rows, gold, _, codebook = made
+    save(folder / "predictions.jsonl", [{**row, "year": 1999} if row["document"] == "d0" else row for row in rows])
+    inside = {row["id"] for row in rows if row["document"] == "d0"}
+    save(folder / "gold.jsonl", [row for row in gold if row["id"] not in inside])
+    coded = load(folder, codebook)
+    with pytest.raises(DataError, match=r"year=1999 \(no gold documents\).*--skip-unsupported"):
+        analyse(coded)
+    analysis = analyse(coded, skip=True)
+    assert [name.split(" (")[0] for name in analysis.left_out] == ["year=1999", "country=DE, year=1999"]
+    assert "year=1999" not in {s.group for s in analysis.shares}
+    with pytest.raises(DataError, match="does not support the group 'year=1999'"):
+        analyse(coded, skip=True, contrasts=["year=1999 vs year=2020"])
+
+
+def test_a_comparison_that_is_none_is_refused(made):
+    folder, _, _, _, codebook = made
+    with pytest.raises(DataError, match="two groups around"):
+        analyse(load(folder, codebook), contrasts=["country=FR"])
+
+
+def test_columns_that_are_not_there_or_empty_are_refused(made):
+    folder, rows, _, _, codebook = made
+    with pytest.raises(DataError, match="no column 'party'"):
+        load(folder, codebook, columns=("party",))
+    save(folder / "predictions.jsonl", [{**rows[0], "country": ""}, *rows[1:]])
+    with pytest.raises(DataError, match="no value in column 'country'"):
+        load(folder, codebook)
+
+
+def test_predictors_that_determine_each_other_give_a_note_and_no_regression(made):
+    folder, rows, _, _, codebook = made
+    save(
+        folder / "predictions.jsonl",
+        [{**row, "capital": {"DE": "Berlin", "FR": "Paris"}[row["country"]]} for row in rows],
+    )
+    analysis = analyse(load(folder, codebook, columns=("country", "capital")))
+    assert analysis.regressions == ()
+    assert any("determine each other" in line for line in analysis.notes)
+
+
+def test_an_incomplete_sample_is_noted(made):
+    folder, _, gold, _, codebook = made
+    save(folder / "gold.jsonl", gold[:150])
+    assert any("add up to" in line for line in load(folder, codebook).notes)
+
+
+def test_predictions_without_probabilities_are_used_as_decisions(made):
+    folder, rows, _, _, codebook = made
+    save(folder / "predictions.jsonl", [{k: v for k, v in row.items() if k != "probabilities"} for row in rows])
+    coded = load(folder, codebook)
+    assert set(np.unique(coded.prediction)) == {0.0, 1.0}
+    assert any("without probabilities" in line for line in coded.notes)
+
+
+@pytest.mark.parametrize("two_stage", [False, True])
+def test_the_command_writes_tables_figures_and_methods(tmp_path, two_stage):
+    make(tmp_path, two_stage=two_stage)
+    out = tmp_path / "out"
+    (tmp_path / "agreement.md").write_text("Alpha 0.81", encoding="utf-8")
+    result = run(tmp_path, "--by", "country,year", "-o", str(out), "--agreement", str(tmp_path / "agreement.md"))
+    assert result.exit_code == 0, result.output
+    assert "naive" in result.output
+    names = {path.name for path in out.iterdir()}
+    tables = ("estimates", "contrasts", "regressions", "error_rates", "dsl")
+    assert names == {
+        *(f"{name}.{ending}" for name in tables for ending in ("csv", "parquet")),
+        *(f"{name}.{ending}" for name in ("forest", "shares_by_year") for ending in ("svg", "png")),
+        "methods.md",
+    }
+    estimates = pq.read_table(out / "estimates.parquet").to_pylist()
+    assert {row["method"] for row in estimates} == {"naive", "gold", "ppi", "dsl"}
+    assert all(row["low"] <= row["estimate"] <= row["high"] for row in estimates)
+    assert {row["country"] for row in estimates} == {"DE", "FR", "all"}
+    text = (out / "methods.md").read_text(encoding="utf-8")
+    assert ("two-stage" if two_stage else "simple random sampling") in text
+    for word in ("Alpha 0.81", "SHA-256", "sensitivity", "PPI++", "Satterthwaite", "numpy"):
+        assert word in text
+    assert hashlib.sha256((tmp_path / "predictions.jsonl").read_bytes()).hexdigest() in text
+    again = {name: (out / name).read_bytes() for name in names if name != "methods.md"}
+    assert run(tmp_path, "--by", "country,year", "-o", str(out)).exit_code == 0
+    assert again == {name: (out / name).read_bytes() for name in again}
+
+
+def test_the_table_for_r_has_what_dsl_expects(made):
+    folder, rows, gold, y, _ = made
+    assert run(folder, "--by", "country", "-o", str(folder / "out")).exit_code == 0
+    with open(folder / "out" / "dsl.csv", encoding="utf-8-sig", newline="") as handle:
+        table = list(csv.DictReader(handle))
+    assert len(table) == len(rows)
+    coded = {row["id"]: row for row in gold}
+    for i, row in enumerate(table):
+        known = row["id"] in coded
+        assert row["labeled"] == str(int(known))
+        assert row["criticism"] == (str(int(y[i, 0])) if known else "")
+        assert 0 <= float(row["criticism_predicted"]) <= 1
+        assert 0 < float(row["sample_prob"]) <= 1
+    # R's dsl rescales the column to the mean n / N, and must find it so already.
+    assert np.mean([float(row["sample_prob"]) for row in table]) == pytest.approx(len(gold) / len(rows))
+
+
+def test_the_command_answers_refusals_with_one_line_and_exit_code_1(made):
+    folder, _, gold, _, _ = made
+    change(folder, gold, purpose="training")
+    result = run(folder)
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1].startswith("error:")
+
+
+def test_without_a_model_named_gold_is_held_against_the_shipped_one(made):
+    folder, rows, gold, _, _ = made
+    info = json.loads((Path(__file__).parents[1] / "models/communique-small/bundle.json").read_text(encoding="utf-8"))
+    # The shipped model's labels; the table has no texts, so that the gold's hash alone is what can be compared.
+    save(folder / "predictions.jsonl", [{"id": row["id"], "document": row["document"], "labels": []} for row in rows])
+    plain = [{**row, "labels": [], "sha256": text_sha256(row["text"])} for row in gold]
+    app = typer.Typer()
+    app.command()(estimate)
+    files = [str(folder / "predictions.jsonl"), str(folder / "gold.jsonl")]
+    save(folder / "gold.jsonl", plain)
+    assert CliRunner().invoke(app, files).exit_code == 0
+    save(folder / "gold.jsonl", [{**plain[0], "sha256": info["training"]["text_hashes"][0] + "0" * 48}, *plain[1:]])
+    result = CliRunner().invoke(app, files)
+    assert result.exit_code == 1
+    assert "row 1: the model was trained or tuned" in result.output
