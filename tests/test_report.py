@@ -37,15 +37,17 @@ def _guess(statements: list[Statement]) -> np.ndarray:
     return guess
 
 
-def test_groups_are_all_languages_and_samplings() -> None:
+def test_groups_are_all_samplings_languages_and_lengths() -> None:
     statements = _statements()
     report = Report.compare(statements, _guess(statements), BOOK, data="sixty", resamples=100)
     assert [(g.kind, g.name, g.n) for g in report.groups] == [
         ("all", "all", 60),
-        ("language", "en", 30),
-        ("language", "zh", 30),
         ("sampling", "enriched", 20),
         ("sampling", "random", 40),
+        ("language", "en", 30),
+        ("language", "zh", 30),
+        # "text 0" to "text 9" are shorter than the others, but within the first third of neither language.
+        ("length", "1 short", 60),
     ]
     assert report.overall.documents == 10
     # The mistake is in an English sentence sampled at random.
@@ -76,7 +78,12 @@ def test_json_has_null_for_what_is_not_defined() -> None:
             Report.compare(statements, _guess(statements), BOOK, data="x", resamples=20).to_dict(), allow_nan=False
         )
     )
-    assert content["groups"][0]["labels"][2]["f1"] == {"value": None, "low": None, "high": None}
+    assert content["groups"][0]["labels"][2]["f1"] == {
+        "value": None,
+        "low": None,
+        "high": None,
+        "reason": "no gold row has the label and it was never given",
+    }
     assert content["groups"][0]["n"] == 60
 
 
@@ -84,7 +91,7 @@ def test_markdown_tells_n_intervals_and_what_was_left_out() -> None:
     statements = _statements()
     text = Report.compare(statements, _guess(statements), BOOK, data="sixty rows", resamples=50).to_markdown()
     assert "60 sentences, 10 documents: sixty rows." in text
-    assert "| cooperation_pledge | 0 | 0 | – | – | – |" in text
+    assert "| cooperation_pledge | 0 | 0 | 0.000 [–] | – | – | – | – | – |" in text
     assert "Left out of a mean, for no gold and no guess: en: cooperation_pledge; zh: cooperation_pledge." in text
 
 

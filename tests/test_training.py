@@ -71,7 +71,8 @@ def test_checkpoint_learns_and_agrees_with_the_stock_pipeline(tiny_checkpoint: P
 
     info = read_info(tiny_checkpoint, "checkpoint")
     verify(tiny_checkpoint, info)
-    assert info.scores[0].value > 0.95
+    # Giving every label to every sentence would score 0.52.
+    assert info.scores[0].value > 0.8
     fresh = Corpus.read(write_rows(tiny_checkpoint.parent / "fresh.jsonl", tiny_rows(5, seed=9)))
     ours = CheckpointLabeler(tiny_checkpoint).predict_proba(fresh.statements)
     stock = pipeline("text-classification", str(tiny_checkpoint), top_k=None, device="cpu")
@@ -92,10 +93,11 @@ def test_evaluation_refuses_training_data_and_can_drop_it(tiny_checkpoint: Path,
     for row in rows:
         row["id"], row["document"] = f"new-{row['id']}", f"new-{row['document']}"
     fresh = Corpus.read(write_rows(tiny_project / "unseen.jsonl", rows), codebook)
-    report, dropped = evaluate(tiny_checkpoint, seen + fresh, data="both", drop_shared=True)
-    assert (report.overall.n, dropped) == (100, 600)
+    evaluation = evaluate(tiny_checkpoint, seen + fresh, data="both", shared="drop")
+    report = evaluation.report
+    assert (report.overall.n, evaluation.dropped) == (100, 600)
     assert report.overall.documents == 10
-    assert report.overall.macro_f1.value > 0.95
+    assert report.overall.macro_f1.value > 0.8
 
 
 def test_training_refuses_to_replace_a_checkpoint(tiny_checkpoint: Path, tiny_project: Path) -> None:

@@ -12,6 +12,8 @@
 
 A baseline's folder holds `baseline.json` (settings, words) and `baseline.npz` (arrays) in place of a model.
 
+`near_duplicates.npz` holds signatures of the training texts, see `near_duplicates`; folders made without have none.
+
 Nothing in any of these folders is executed. This module alone knows the names.
 """
 
@@ -19,11 +21,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -31,6 +34,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from . import near_duplicates
 from .codebook import Codebook
 from .corpus import Fingerprint
 from .errors import BundleError, CodebookError
@@ -44,6 +48,7 @@ INFO, CODEBOOK, CARD, VALIDATION = "bundle.json", "codebook.yaml", "README.md", 
 IR, WEIGHTS, TOKENIZER = "model.xml", "model.bin", "tokenizer.json"
 CHECKPOINT_WEIGHTS = "model.safetensors"
 BASELINE, ARRAYS = "baseline.json", "baseline.npz"
+NEAR_DUPLICATES = "near_duplicates.npz"
 
 #: Limits on a shipped bundle, so that common hosts of git repositories take it.
 MAX_BUNDLE_BYTES, MAX_FILE_BYTES = 96_000_000, 95_000_000
@@ -54,12 +59,12 @@ class _Model(BaseModel):
 
 
 class Score(_Model):
-    """A measured number with its 95 % interval, its n and where it comes from."""
+    """A measured number with its 95 % interval, its n and where it comes from; None where one is not defined."""
 
     metric: str
-    value: float
-    low: float
-    high: float
+    value: float | None
+    low: float | None
+    high: float | None
     n: int
     documents: int
     data: str
@@ -262,7 +267,13 @@ def new_folder(folder: str | Path, *, replace: bool = False) -> Iterator[Path]:
         raise
 
 
-def finish(folder: Path, info: ModelInfo, codebook: Codebook, validation: Mapping[str, Sequence[str]]) -> ModelInfo:
+def finish(
+    folder: Path,
+    info: ModelInfo,
+    codebook: Codebook,
+    validation: Mapping[str, Sequence[str]],
+    texts: Iterable[str] | None = None,
+) -> ModelInfo:
     """Write what every model's folder has beside weights and tokenizer: codebook, ids, `bundle.json` and card.
 
     Args:
@@ -270,6 +281,8 @@ def finish(folder: Path, info: ModelInfo, codebook: Codebook, validation: Mappin
         info: Without `files`.
         codebook: The codebook.
         validation: Ids of the statements that tuned (`tuning`) and those that tuned nothing (`proof`).
+        texts: All texts that trained or tuned the model, whose signatures are written where datasketch is installed; None
+            leaves signatures as they are.
 
     Returns:
         The info as written, hashes of the files included.
@@ -277,6 +290,8 @@ def finish(folder: Path, info: ModelInfo, codebook: Codebook, validation: Mappin
     from .card import render
 
     codebook.dump(folder / CODEBOOK)
+    if texts is not None and near_duplicates.available():
+        near_duplicates.save(folder / NEAR_DUPLICATES, texts)
     (folder / VALIDATION).write_text(json.dumps({k: list(v) for k, v in validation.items()}, indent=1) + "\n")
     names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name not in (INFO, CARD))
     info = info.model_copy(update={"files": {name: file_sha256(folder / name) for name in names}})
@@ -313,11 +328,15 @@ def commit() -> str | None:
 def headline(report: Report, command: str) -> Score:
     """Take the overall macro-F1 of a report into `bundle.json`."""
     overall = report.overall
+    value, low, high = (
+        None if math.isnan(number) else number
+        for number in (overall.macro_f1.value, overall.macro_f1.low, overall.macro_f1.high)
+    )
     return Score(
         metric="macro_f1",
-        value=overall.macro_f1.value,
-        low=overall.macro_f1.low,
-        high=overall.macro_f1.high,
+        value=value,
+        low=low,
+        high=high,
         n=overall.n,
         documents=overall.documents,
         data=report.data,

@@ -112,7 +112,8 @@ def _scores(scores: tuple[Score, ...]) -> str:
     if not scores:
         return ""
     rows = (
-        f"| {s.metric} | {s.value:.3f} [{s.low:.3f}, {s.high:.3f}] | {s.n} | {s.documents} | {s.data} | `{s.command}` |"
+        f"| {s.metric} | {_number(s.value)} [{_number(s.low)}, {_number(s.high)}] | {s.n} | {s.documents} | {s.data} | "
+        f"`{s.command}` |"
         for s in scores
     )
     return "\n".join(
@@ -126,6 +127,10 @@ def _scores(scores: tuple[Score, ...]) -> str:
             *rows,
         ]
     )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _proof(proof: Proof | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "previous": ("previous",),
     "source": ("source",),
     "sampling": ("sampling",),
+    "genre": ("genre",),
+    "date": ("date", "year"),
+    "weight": ("weight",),
 }
 
 _TRUE = {"1", "1.0", "true", "yes", "y", "x"}
@@ -334,6 +338,9 @@ class CorpusReader:
             labels=self._labels(row, fields.get("labels"), label_columns),
             source=get("source"),
             sampling=get("sampling"),
+            genre=get("genre"),
+            date=get("date"),
+            weight=_weight(fields["weight"], given) if (given := get("weight")) is not None else None,
         )
 
     def _labels(self, row: Row, column: str | None, label_columns: Sequence[str]) -> tuple[str, ...] | None:
@@ -358,6 +365,18 @@ class CorpusReader:
             if value in _TRUE:
                 chosen.append(name)
         return self.codebook.validate_labels(chosen)
+
+
+def _weight(column: str, given: str) -> float:
+    try:
+        weight = float(given)
+    except ValueError:
+        weight = math.nan
+    if not 0 < weight < math.inf:
+        raise ValueError(
+            f"column {column!r}: {given!r}; allowed: numbers above 0; correct it, or rename a column that holds no design weights"
+        )
+    return weight
 
 
 def split_labels(value: Any, codebook: Codebook) -> list[str]:

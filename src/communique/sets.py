@@ -82,6 +82,11 @@ class TrainingSets:
         """Ids of the held-out rows."""
         return {"tuning": [s.id for s in self.tuning], "proof": [s.id for s in self.proof]}
 
+    @property
+    def texts(self) -> list[str]:
+        """Texts of all rows, held-out ones too."""
+        return [s.text for part in (self.train, self.tuning, self.proof) for s in part]
+
     def describe(self, codebook: Codebook) -> TrainingData:
         """Count what trains, and hash all rows that evaluation data may not share: held-out ones too."""
         everything = (self.train + self.tuning + self.proof).fingerprint()

@@ -371,7 +371,7 @@ def train(
     with bundle.new_folder(out, replace=overwrite) as folder:
         labeler.model_.save_pretrained(folder)
         labeler.tokenizer_.save_pretrained(folder)
-        bundle.finish(folder, info, codebook, data.ids)
+        bundle.finish(folder, info, codebook, data.ids, texts=data.texts)
     shutil.rmtree(steps, ignore_errors=True)
     return out
 

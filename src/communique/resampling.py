@@ -1,0 +1,112 @@
+"""The bootstrap over documents: samples that draw whole clusters with replacement, and intervals from them.
+
+Sentences of one document are alike; intervals that drew single sentences would be too narrow (Cameron, Gelbach, Miller
+2008, "Bootstrap-Based Improvements for Inference with Clustered Errors"). `scipy.stats.bootstrap` over the documents gives
+the same percentiles (a test holds them against each other); it is not called because a base install measures too, and
+because here all scores of a report share one drawing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+#: Resamples of a bootstrap; the 2.5 % and 97.5 % points of 2,000 vary by about 0.002 on a few hundred rows.
+RESAMPLES = 2000
+
+#: With fewer documents no interval is given: a resample of 4 is one of 35, and an interval over them is a guess.
+MIN_CLUSTERS = 5
+
+#: Numbers held at once where every resample weighs every row.
+_CHUNK = 4_000_000
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Bootstrap samples of clusters.
+
+    `of_row` (n,) numbers the cluster of each row, `draws` (resamples, clusters) says how often each cluster was drawn.
+    """
+
+    of_row: NDArray[np.int64]
+    draws: NDArray[np.uint16]
+
+    @classmethod
+    def draw(cls, clusters: Sequence[Hashable], *, seed: int, resamples: int = RESAMPLES) -> Resamples:
+        """Draw as many clusters as there are, again and again.
+
+        Args:
+            clusters: The document of each row.
+            seed: Of the draws.
+            resamples: How many samples.
+        """
+        numbers: dict[Hashable, int] = {}
+        of_row = np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters], np.int64)
+        generator, n = np.random.default_rng(seed), len(numbers)
+        draws = np.zeros((resamples, n), np.uint16)
+        step = max(1, _CHUNK // max(n, 1))
+        for start in range(0, resamples if n else 0, step):
+            part = draws[start : start + step]
+            part[:] = generator.multinomial(n, np.full(n, 1 / n), size=len(part))
+        return cls(of_row, draws)
+
+    @property
+    def clusters(self) -> int:
+        """How many different clusters there are."""
+        return int(self.draws.shape[1])
+
+    def sums(self, rows: NDArray[np.number]) -> Array:
+        """Sum values (n, ...) of the rows over each resample: (resamples, ...)."""
+        by_cluster = np.zeros((self.clusters, *rows.shape[1:]))
+        np.add.at(by_cluster, self.of_row, rows)
+        flat = by_cluster.reshape(self.clusters, int(np.prod(rows.shape[1:])))
+        drawn = np.concatenate([draws @ flat for draws in self._chunks(self.clusters)])
+        return drawn.reshape(len(self.draws), *rows.shape[1:])
+
+    def row_weights(self) -> Iterator[Array]:
+        """Give how often each row is in each resample, (some resamples, n) at a time."""
+        for draws in self._chunks(len(self.of_row)):
+            yield draws[:, self.of_row]
+
+    def _chunks(self, width: int) -> Iterator[Array]:
+        step = max(1, _CHUNK // max(width, 1))
+        for start in range(0, len(self.draws), step):
+            yield self.draws[start : start + step].astype(np.float64)
+
+
+def interval(values: Array, level: float = 0.95, *, clusters: int | None = None) -> tuple[float, float]:
+    """Give the percentile interval of bootstrap values, NaN left out; (NaN, NaN) where all are.
+
+    Args:
+        values: One a resample.
+        level: How often such intervals shall hold the truth.
+        clusters: How many clusters were drawn from. With few, percentiles are too narrow; they are then moved out as far as
+            Student's interval of a mean is wider than the bootstrap's (Hesterberg 2015, "What Teachers Should Know about
+            the Bootstrap": expanded percentiles). At least 2, better `MIN_CLUSTERS`; None moves nothing.
+    """
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return float("nan"), float("nan")
+    tail = (1 - level) / 2
+    if clusters is not None:
+        tail = NormalDist().cdf(-_student(1 - tail, clusters - 1) * (clusters / (clusters - 1)) ** 0.5)
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _student(probability: float, freedom: int) -> float:
+    """Give a quantile of Student's t (Abramowitz, Stegun 1964, 26.7.5); within 0.002 from 4 degrees of freedom on."""
+    z = NormalDist().inv_cdf(probability)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + sum((term / freedom**power for power, term in enumerate(terms, 1)), 0.0)
