@@ -369,6 +369,7 @@ def test_without_rows_or_babel_the_answer_is_one_line(monkeypatch: pytest.Monkey
     with pytest.raises(DataError, match="no sentence is left"):
         _measure(FakeModel(), [])
     actors.cache_clear()
+    home.cache_clear()
     monkeypatch.setitem(sys.modules, "babel", None)
     with pytest.raises(MissingExtraError, match=r"communique\[analysis\]"):
         augment(Corpus(tuple(_rows(["France must stop."]))), seed=0)

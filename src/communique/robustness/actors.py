@@ -134,12 +134,11 @@ def actors(language: str) -> Actors | None:
     grammar = GRAMMARS.get(primary(language))
     if grammar is None:
         return None
-    try:
-        from babel import Locale
-        from babel.core import get_global
-        from babel.languages import get_official_languages
-    except ModuleNotFoundError:
-        raise MissingExtraError("babel", "analysis", "finding the names of countries") from None
+    _require_babel()
+    from babel import Locale
+    from babel.core import get_global
+    from babel.languages import get_official_languages
+
     locale = Locale.parse(primary(language))
     names = {
         code: name
@@ -169,7 +168,11 @@ def home(language: str) -> str | None:
 
     Returns:
         An ISO 3166 code: `SE` for `sv`, `MX` for `es-MX`; None where nothing is known.
+
+    Raises:
+        MissingExtraError: Babel is not installed.
     """
+    _require_babel()
     from babel.core import get_global
 
     if language == UNDETERMINED:
@@ -179,6 +182,13 @@ def home(language: str) -> str | None:
         return regions[0].upper()
     likely = get_global("likely_subtags").get(primary(language))
     return likely.split("_")[-1] if likely else None
+
+
+def _require_babel() -> None:
+    try:
+        import babel  # noqa: F401
+    except ModuleNotFoundError:
+        raise MissingExtraError("babel", "analysis", "finding the names of countries") from None
 
 
 def english_name(code: str) -> str:
