@@ -17,7 +17,7 @@ from communique.sampling.designs import allocate, plan_two_stage, simple, strati
 from communique.sampling.plan import Design, draw_sample, training_sample
 from communique.sampling.population import Population, read_population, shown_sha256, visible
 from communique.sampling.size import Z, label_correlation, needed
-from communique.sampling.strata import make_strata, residual_variance, share_out, stratum_variances
+from communique.sampling.strata import allocation_weights, make_strata, residual_variance, stratum_variances
 from communique.sampling.training import pick_for_training
 
 TINY = Codebook.model_validate(CODEBOOK)
@@ -247,7 +247,9 @@ def test_allocation_refuses_too_few() -> None:
 
 def test_optimal_allocation_reads_more_where_the_model_is_unsure(population: Population) -> None:
     strata = make_strata(population, (), ("uncertainty",))
-    plain, best = (share_out(population, strata, 100, a) for a in ("proportional", "optimal"))
+    plain, best = (
+        allocate(strata.sizes, allocation_weights(population, strata, a), 100) for a in ("proportional", "optimal")
+    )
     variances = stratum_variances(population, strata).mean(axis=1)
 
     def variance(drawn: np.ndarray) -> float:

@@ -82,8 +82,7 @@ def stratified(strata: Ints, sizes: Ints, generator: np.random.Generator) -> Dra
         generator: Source of randomness.
     """
     rows, probability = [], []
-    for stratum, size in enumerate(sizes):
-        members = np.flatnonzero(strata == stratum)
+    for members, size in zip(grouped(strata, len(sizes)), sizes, strict=True):
         rows.append(generator.choice(members, size, replace=False))
         probability.append(np.full(size, size / len(members)))
     return _sorted(np.concatenate(rows), np.concatenate(probability))
@@ -169,14 +168,19 @@ def two_stage(documents: Ints, stages: Stages, generator: np.random.Generator) -
     crossed = np.floor(ticks + generator.random())
     drawn = order[np.diff(crossed) >= 1]
     rows, probability = [], []
-    by_document = np.argsort(documents, kind="stable")
-    starts = np.searchsorted(documents[by_document], np.arange(len(stages.rows_read) + 1))
+    by_document = grouped(documents, len(stages.rows_read))
     for document in drawn:
-        members = by_document[starts[document] : starts[document + 1]]
+        members = by_document[document]
         size = stages.rows_read[document]
         rows.append(generator.choice(members, size, replace=False))
         probability.append(np.full(size, stages.document_probability[document] * size / len(members)))
     return _sorted(np.concatenate(rows), np.concatenate(probability))
+
+
+def grouped(numbers: Ints, groups: int) -> list[Ints]:
+    """Give the positions of each number from 0 to groups - 1, in ascending order."""
+    order = np.argsort(numbers, kind="stable").astype(np.int64)
+    return np.split(order, np.cumsum(np.bincount(numbers, minlength=groups))[:-1])
 
 
 def _sorted(rows: Ints, probability: Floats) -> Draw:

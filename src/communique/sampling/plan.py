@@ -16,9 +16,9 @@ from ..codebook import Codebook
 from ..errors import DataError
 from ..tables import replacing
 from ..validation import describe
-from .designs import Draw, plan_two_stage, simple, stratified, two_stage
+from .designs import Draw, Ints, allocate, plan_two_stage, simple, stratified, two_stage
 from .population import Population, shown_sha256
-from .strata import Strata, documents_of, make_strata, share_out
+from .strata import Strata, allocation_weights, documents_of, make_strata
 from .training import pick_for_training
 
 #: How a design file's name ends.
@@ -148,7 +148,7 @@ def draw_sample(
         design: `stratified` where groups or strata are given, else `simple`, where None.
         by: Columns of groups; each becomes a stratum, so that each is sure to have gold.
         strata: `predicted`, `uncertainty` or columns.
-        allocation: See `strata.share_out`.
+        allocation: See `strata.allocation_weights`.
         per_document: Rows of a document, in a two-stage design.
         documents_by_size: Draw documents by their size; all alike otherwise.
         model_shown: Whether the coders will see the model's labels.
@@ -167,7 +167,7 @@ def draw_sample(
     if sampling == "simple":
         drawn = simple(len(population), n, generator)
     elif sampling == "stratified":
-        drawn = stratified(groups.of_row, share_out(population, groups, n, allocation), generator)
+        drawn = stratified(groups.of_row, _share_out(population, groups, n, allocation), generator)
     else:
         drawn = _draw_two_stage(population, groups, n, allocation, per_document, documents_by_size, generator)
     return _design(
@@ -185,6 +185,10 @@ def draw_sample(
     )
 
 
+def _share_out(population: Population, groups: Strata, n: int, allocation: str) -> Ints:
+    return allocate(groups.sizes, allocation_weights(population, groups, allocation), n)
+
+
 def _draw_two_stage(
     population: Population,
     groups: Strata,
@@ -196,8 +200,9 @@ def _draw_two_stage(
 ) -> Draw:
     stratum_of_document = documents_of(population, groups)
     rows, probability = [], []
-    for stratum, wanted in enumerate(share_out(population, groups, n, allocation)):
-        inside = np.flatnonzero(groups.of_row == stratum)
+    for stratum, (inside, wanted) in enumerate(
+        zip(groups.members(), _share_out(population, groups, n, allocation), strict=True)
+    ):
         numbers = np.flatnonzero(stratum_of_document == stratum)
         # Documents of a stratum are numbered anew, from 0.
         documents = np.searchsorted(numbers, population.documents[inside])
@@ -273,6 +278,7 @@ def _design(
                 columns={name: values[row] for name, values in columns.items()},
             )
         )
+    documents = [len(np.unique(population.documents[members])) for members in groups.members()]
     taken = np.bincount(groups.of_row[drawn.rows], minlength=len(groups.names))
     return Design(
         purpose="training" if sampling == "training" else "estimate",
@@ -292,8 +298,8 @@ def _design(
         strata=tuple(
             Stratum(
                 stratum=name,
-                population=int((groups.of_row == h).sum()),
-                documents=len(np.unique(population.documents[groups.of_row == h])),
+                population=int(groups.sizes[h]),
+                documents=documents[h],
                 drawn=int(taken[h]),
             )
             for h, name in enumerate(groups.names)

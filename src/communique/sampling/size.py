@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .designs import MINIMUM, allocate
 from .population import Population
-from .strata import Strata, residual_variance, share_out, stratum_variances
+from .strata import Strata, allocation_weights, residual_variance, stratum_variances
 
 #: Standard normal quantile of a 95 % interval.
 Z = 1.959964
@@ -65,8 +66,9 @@ def needed(
     repeats = _repeats(population)
     correlation = label_correlation(population)
     share = population.probabilities.mean(axis=0)
-    # `share_out` cannot give fewer than two rows to each stratum.
-    least = 2 if strata is None else int(np.minimum(strata.sizes, 2).sum())
+    sizes = np.array([size]) if strata is None else strata.sizes
+    shares = np.ones(1) if strata is None else allocation_weights(population, strata, allocation)
+    least = int(np.minimum(sizes, MINIMUM).sum())
 
     def deff(n: int) -> NDArray[np.float64]:
         read = 1 + (n - 1) * repeats if per_document is None else min(per_document, 1 + (size - 1) * repeats)
@@ -74,8 +76,7 @@ def needed(
 
     def error(n: int, variances: NDArray[np.float64]) -> NDArray[np.float64]:
         """Variances are (strata, k)."""
-        sizes = np.array([size]) if strata is None else strata.sizes
-        drawn = np.array([n]) if strata is None else share_out(population, strata, n, allocation)
+        drawn = allocate(sizes, shares, n)
         terms = (sizes / size)[:, None] ** 2 * variances * ((1 - drawn / sizes) / drawn)[:, None]
         return np.asarray(deff(n) * terms.sum(axis=0))
 
@@ -84,13 +85,12 @@ def needed(
         plain = (share * (1 - share))[None]
     else:
         residual = stratum_variances(population, strata)
-        means = np.array([population.probabilities[strata.of_row == h].mean(axis=0) for h in range(len(strata.names))])
+        means = np.array([population.probabilities[members].mean(axis=0) for members in strata.members()])
         plain = means * (1 - means)
 
     def least_n(label: int, variances: NDArray[np.float64]) -> tuple[int, bool]:
         return _smallest(lambda n: bool(2 * Z * error(n, variances)[label] ** 0.5 <= width), least, size)
 
-    weights = np.ones(1) if strata is None else strata.sizes / size
     needs = []
     for i, name in enumerate(population.names):
         n, reached = least_n(i, residual)
@@ -99,7 +99,7 @@ def needed(
             Need(
                 name,
                 share=float(share[i]),
-                residual=float(weights @ residual[:, i]),
+                residual=float(sizes / size @ residual[:, i]),
                 deff=float(deff(n)[i]),
                 n=n,
                 n_gold_only=alone,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from .designs import Ints, allocate
+from .designs import Ints, grouped
 from .population import Population, codes
 
 #: Values of `--strata` that are no column: the labels that the model gave, and how unsure it was.
@@ -33,6 +33,10 @@ class Strata:
     def sizes(self) -> Ints:
         """Rows of each stratum."""
         return np.bincount(self.of_row, minlength=len(self.names)).astype(np.int64)
+
+    def members(self) -> list[Ints]:
+        """Give the rows of each stratum, in order."""
+        return grouped(self.of_row, len(self.names))
 
 
 def make_strata(population: Population, by: Sequence[str], strata: Sequence[str]) -> Strata:
@@ -97,8 +101,8 @@ def residual_variance(probabilities: NDArray[np.float64], decisions: NDArray[np.
     return np.asarray(np.maximum(variance - explained, 0))
 
 
-def share_out(population: Population, strata: Strata, n: int, allocation: str) -> Ints:
-    """Say how many rows to draw of each stratum.
+def allocation_weights(population: Population, strata: Strata, allocation: str) -> NDArray[np.float64]:
+    """Say in which proportion strata share the sentences to be read, see `designs.allocate`.
 
     `optimal` gives half of the rows by Neyman's rule, in proportion to N_h S_h with S_h^2 the residual variance averaged
     over labels, and half in proportion to N_h: S_h is the model's word, and however wrong it is, the interval is then at
@@ -107,28 +111,25 @@ def share_out(population: Population, strata: Strata, n: int, allocation: str) -
     Args:
         population: The rows.
         strata: Their strata.
-        n: Rows in all.
         allocation: `proportional`, `optimal` or `equal`.
 
-    Raises:
-        DataError: n is too small for so many strata, or larger than the population.
+    Returns:
+        One weight a stratum.
     """
     sizes = strata.sizes
     if allocation == "equal":
-        weights = np.ones(len(sizes))
-    else:
-        weights = sizes / sizes.sum()
-        if allocation == "optimal":
-            spread = np.sqrt(stratum_variances(population, strata).mean(axis=1)) * sizes
-            if spread.sum() > 0:
-                weights = (weights + spread / spread.sum()) / 2
-    return allocate(sizes, weights, n)
+        return np.ones(len(sizes))
+    weights = np.asarray(sizes / sizes.sum())
+    if allocation == "optimal":
+        spread = np.sqrt(stratum_variances(population, strata).mean(axis=1)) * sizes
+        if spread.sum() > 0:
+            weights = (weights + spread / spread.sum()) / 2
+    return weights
 
 
 def stratum_variances(population: Population, strata: Strata) -> NDArray[np.float64]:
     """Give the residual variance (strata, k) within each stratum."""
-    order = np.argsort(strata.of_row, kind="stable")
-    members = np.split(order, np.cumsum(strata.sizes)[:-1])
+    members = strata.members()
     return np.array([residual_variance(population.probabilities[m], population.decisions[m]) for m in members])
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
-import math
 from collections.abc import Collection
 
 import numpy as np
 
 from .designs import Ints
-from .population import Population
+from .population import Population, codes
 from .strata import uncertainty
 
 
@@ -26,46 +24,41 @@ def pick_for_training(population: Population, n: int, *, exclude: Collection[str
         population: The rows.
         n: How many to pick; fewer where the population has fewer different texts.
         exclude: Documents of which nothing may be picked, such as those of gold.
-        seed: Decides between equal rows.
+        seed: Decides between rows of a document that are equally unsure.
 
     Returns:
         Rows in the order in which they were picked.
     """
-    gain = uncertainty(population.probabilities)
+    unsure = uncertainty(population.probabilities)
     doubtful = (population.probabilities * (1 - population.probabilities)).argmax(axis=1)
-    groups = [
-        (
-            ("document", statement.document),
-            ("language", statement.language),
-            ("doubt", population.names[doubtful[i]], bool(population.decisions[i, doubtful[i]])),
-        )
-        for i, statement in enumerate(population.statements)
-    ]
-    held: dict[tuple[object, ...], float] = {}
-
-    def added(row: int) -> float:
-        return sum(math.sqrt(held.get(g, 0.0) + gain[row]) - math.sqrt(held.get(g, 0.0)) for g in groups[row])
-
+    side = population.decisions[np.arange(len(population)), doubtful]
+    languages = codes([statement.language for statement in population.statements])
+    groups = np.stack([population.documents, languages, 2 * doubtful + side], axis=1)
     forbidden = set(exclude)
-    ties = np.random.default_rng(seed).permutation(len(population))
-    queue = [
-        (-added(row), int(ties[row]), row)
-        for row, statement in enumerate(population.statements)
-        if statement.document not in forbidden
-    ]
-    heapq.heapify(queue)
+    allowed = np.flatnonzero([statement.document not in forbidden for statement in population.statements])
+    if not len(allowed):
+        return np.zeros(0, np.int64)
+    # Of rows in the same groups the least sure adds most: only the first that is left of each such cell competes.
+    cells, cell_of = np.unique(groups[allowed], axis=0, return_inverse=True)
+    ties = np.random.default_rng(seed).permutation(len(allowed))
+    queue = allowed[np.lexsort((ties, -unsure[allowed], cell_of))]
+    ends = np.cumsum(np.bincount(cell_of))
+    first = np.concatenate([[0], ends[:-1]])
+    held = [np.zeros(int(column.max()) + 1) for column in cells.T]
     picked: list[int] = []
     texts: set[str] = set()
-    while queue and len(picked) < n:
-        _, tie, row = heapq.heappop(queue)
-        if population.statements[row].sha256 in texts:
-            continue
-        # Gains only shrink as rows are picked: one that still leads after a fresh look is the best (Minoux 1978).
-        if queue and (fresh := -added(row)) > queue[0][0]:
-            heapq.heappush(queue, (fresh, tie, row))
+    while len(picked) < n and (first < ends).any():
+        offered = np.where(first < ends, unsure[queue[np.minimum(first, len(queue) - 1)]], -np.inf)
+        added = np.zeros(len(cells))
+        for sums, column in zip(held, cells.T, strict=True):
+            added += np.sqrt(sums[column] + np.maximum(offered, 0)) - np.sqrt(sums[column])
+        best = int(np.where(offered >= 0, added, -1).argmax())
+        row = int(queue[first[best]])
+        first[best] += 1
+        if (text := population.statements[row].sha256) in texts:
             continue
         picked.append(row)
-        texts.add(population.statements[row].sha256)
-        for group in groups[row]:
-            held[group] = held.get(group, 0.0) + float(gain[row])
+        texts.add(text)
+        for sums, group in zip(held, cells[best], strict=True):
+            sums[group] += unsure[row]
     return np.array(picked, np.int64)
