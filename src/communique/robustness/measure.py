@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,10 @@ from numpy.typing import NDArray
 from ..corpus import Corpus
 from ..errors import DataError, MissingExtraError
 from ..loading import Model
-from ..metrics import RESAMPLES, BoolArray, indicator, interval, outcome_counts, precision_recall_f1, resampled_counts
+from ..metrics import BoolArray, indicator, outcome_counts, outcomes, precision_recall_f1
 from ..predictor import CHUNK
 from ..report import Value
+from ..resampling import RESAMPLES, Resamples
 from ..statements import Statement
 from .actors import actors, english_name
 from .report import ALL, MIN_CASES, ActorErrors, NameEffect, Robustness, Stability
@@ -139,12 +139,10 @@ class _Comparison:
         old, new = [self.statements[row].text for row in rows], [text for _, text in pairs]
         before, after = self.answers.decisions(old), self.answers.decisions(new)
         change = np.abs(self.answers.probabilities(new) - self.answers.probabilities(old))
-        documents = [(self.statements[row].source, self.statements[row].document) for row in rows]
-        # Every decision that stays is a hit, every other a false alarm: precision is the share that stays.
-        stays = before == after
-        kept = self._rate(stays, np.ones_like(stays), documents, measure=0)
-        kept_given = self._rate(before, after, documents, measure=1)
-        changes = self._means(change, documents)
+        drawn = self._resamples([self.statements[row] for row in rows])
+        kept = _means((before == after).astype(np.float64), drawn)
+        kept_given = _recall(before, after, drawn, "the label was never given")
+        changes = _means(change, drawn)
         return [
             Stability(
                 test,
@@ -152,7 +150,7 @@ class _Comparison:
                 label,
                 texts=len(pairs),
                 sentences=len(set(rows)),
-                documents=len(set(documents)),
+                documents=drawn.clusters,
                 kept=kept[i],
                 given=int(before[:, i].sum()),
                 kept_given=kept_given[i],
@@ -161,38 +159,9 @@ class _Comparison:
             for i, label in enumerate(self.names)
         ]
 
-    def _rate(self, gold: BoolArray, guess: BoolArray, documents: Sequence[Any], *, measure: int) -> list[Value]:
-        """Give precision (0) or recall (1) of each column with its interval."""
-        values = precision_recall_f1(outcome_counts(gold, guess))[:, measure]
-        if len(set(documents)) < 2:
-            return [Value(float(value), float("nan"), float("nan")) for value in values]
-        drawn = resampled_counts(gold, guess, documents, seed=self.seed, resamples=self.resamples)
-        ends = precision_recall_f1(drawn)[..., measure]
-        return [Value(float(value), *interval(ends[:, i])) for i, value in enumerate(values)]
-
-    def _means(self, values: NDArray[np.float64], documents: Sequence[Any]) -> list[Value]:
-        """Give the mean of each column with its interval: sums and counts of documents are resampled together."""
-        from scipy.stats import bootstrap
-
-        means = values.mean(axis=0)
-        numbers: dict[Any, int] = {}
-        of_row = [numbers.setdefault(document, len(numbers)) for document in documents]
-        if len(numbers) < 2:
-            return [Value(float(mean), float("nan"), float("nan")) for mean in means]
-        sums = np.zeros((values.shape[1], len(numbers)))
-        np.add.at(sums.T, of_row, values)
-        counts = np.broadcast_to(np.bincount(of_row), sums.shape)
-        found = bootstrap(
-            (sums, counts),
-            lambda s, n, axis: s.sum(axis=axis) / n.sum(axis=axis),
-            paired=True,
-            vectorized=True,
-            axis=-1,
-            method="percentile",
-            n_resamples=self.resamples,
-            rng=np.random.default_rng(self.seed),
-        ).confidence_interval
-        return [Value(float(m), float(a), float(b)) for m, a, b in zip(means, found.low, found.high, strict=True)]
+    def _resamples(self, statements: Sequence[Statement]) -> Resamples:
+        documents = [(s.source, s.document) for s in statements]
+        return Resamples.draw(documents, seed=self.seed, resamples=self.resamples)
 
     def errors(self, labelled: Sequence[Statement], model: Model) -> tuple[tuple[ActorErrors, ...], int]:
         """Give error rates by the actor named, the most named first, and how many actors are named too seldom."""
@@ -221,18 +190,18 @@ class _Comparison:
     def _errors(
         self, code: str, name: str, statements: Sequence[Statement], gold: BoolArray, guess: BoolArray
     ) -> list[ActorErrors]:
-        documents = [(s.source, s.document) for s in statements]
+        drawn = self._resamples(statements)
         positives = gold.sum(axis=0)
         # An error rate is what recall leaves: of the label, and of its absence.
-        missed = [_rest(value) for value in self._rate(gold, guess, documents, measure=1)]
-        raised = [_rest(value) for value in self._rate(~gold, ~guess, documents, measure=1)]
+        missed = [_rest(value) for value in _recall(gold, guess, drawn, "no sentence has the label")]
+        raised = [_rest(value) for value in _recall(~gold, ~guess, drawn, "every sentence has the label")]
         return [
             ActorErrors(
                 code,
                 name,
                 label,
                 sentences=len(statements),
-                documents=len(set(documents)),
+                documents=drawn.clusters,
                 positives=int(positives[i]),
                 negatives=len(statements) - int(positives[i]),
                 false_positive=raised[i],
@@ -242,8 +211,21 @@ class _Comparison:
         ]
 
 
+def _recall(gold: BoolArray, guess: BoolArray, drawn: Resamples, undefined: str) -> list[Value]:
+    """Give the recall of each column with its interval."""
+    values = precision_recall_f1(outcome_counts(gold, guess))[:, 1]
+    ends = precision_recall_f1(drawn.sums(outcomes(gold, guess)))[..., 1]
+    return [Value.of(value, ends[:, i], drawn.clusters, undefined) for i, value in enumerate(values)]
+
+
+def _means(values: NDArray[np.float64], drawn: Resamples) -> list[Value]:
+    """Give the mean of each column with its interval."""
+    ends = drawn.sums(values) / drawn.sums(np.ones((len(values), 1)))
+    return [Value.of(mean, ends[:, i], drawn.clusters, "") for i, mean in enumerate(values.mean(axis=0))]
+
+
 def _rest(value: Value) -> Value:
-    return Value(1 - value.value, 1 - value.high, 1 - value.low)
+    return Value(1 - value.value, 1 - value.high, 1 - value.low, value.reason)
 
 
 def _name_effects(

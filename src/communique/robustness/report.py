@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..report import Value
+from ..report import Value, without_nan
 
 #: Below this share of decisions that stay, a cell is named in the summary.
 WANTED = 0.97
@@ -125,15 +124,15 @@ class Robustness:
         if not below:
             return [f"At least {wanted} of the decisions stay in every cell."]
         return [f"Fewer than {wanted} of the decisions stay in {len(below)} of {len(self.stability)} cells:"] + [
-            f"- {c.test}, {c.language}, {c.label}: {show(c.kept)} of {c.texts} texts ({c.sentences} sentences, "
+            f"- {c.test}, {c.language}, {c.label}: {c.kept} of {c.texts} texts ({c.sentences} sentences, "
             f"{c.documents} documents){', too few to conclude' if c.few else ''}"
             for c in below
         ]
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values for JSON; what is not defined is None."""
-        plain: dict[str, Any] = _plain(asdict(self))
-        return plain | {"wanted": WANTED, "below": _plain([asdict(cell) for cell in self.below()])}
+        plain: dict[str, Any] = without_nan(asdict(self))
+        return plain | {"wanted": WANTED, "below": without_nan([asdict(cell) for cell in self.below()])}
 
     def to_markdown(self, names: int = 15) -> str:
         """Write the result as Markdown.
@@ -144,7 +143,7 @@ class Robustness:
         sentences = sum(n for reasons in self.coverage.values() for n in reasons.values())
         lines = [
             f"{sentences} sentences: {self.data}. In brackets: 95 % intervals, percentiles of {self.resamples} bootstrap samples "
-            f"of documents (seed {self.seed}); one of no width says that no document differs, not that none can.",
+            f"of documents (seed {self.seed}); [–] where there are too few documents, or where no resample differs.",
             "",
             *self.summary(),
             "",
@@ -180,7 +179,7 @@ class Robustness:
                     e.name,
                     str(e.draws),
                     str(e.changed),
-                    show(e.share),
+                    str(e.share),
                     *(str(e.by_label[label]) for label in self.labels),
                 ]
                 for e in self.names[:most]
@@ -202,8 +201,8 @@ class Robustness:
                 e.name,
                 e.label,
                 f"{e.sentences} ({e.documents})",
-                f"{show(e.false_positive)} of {_count(e.negatives)}",
-                f"{show(e.false_negative)} of {_count(e.positives)}",
+                f"{e.false_positive} of {_count(e.negatives)}",
+                f"{e.false_negative} of {_count(e.positives)}",
             ]
             for e in self.errors
         )
@@ -212,11 +211,6 @@ class Robustness:
             "",
             f"\\* fewer than {MIN_CASES} cases. {self.rare_actors} actors that fewer than {MIN_CASES} sentences name are left out.",
         ]
-
-
-def show(value: Value) -> str:
-    """Write a value with its interval, or without one where a single document cannot give any."""
-    return f"{value.value:.3f}" if math.isnan(value.low) and not math.isnan(value.value) else str(value)
 
 
 def _count(n: int) -> str:
@@ -242,9 +236,9 @@ def _stability(cells: Sequence[Stability]) -> list[str]:
                 str(cell.texts),
                 _count(cell.sentences),
                 str(cell.documents),
-                f"**{show(cell.kept)}**" if cell.kept.value < WANTED else show(cell.kept),
-                f"{show(cell.kept_given)} of {cell.given}",
-                show(cell.change),
+                f"**{cell.kept}**" if cell.kept.value < WANTED else str(cell.kept),
+                f"{cell.kept_given} of {cell.given}",
+                str(cell.change),
             ]
             for cell in cells
         ),
@@ -253,11 +247,3 @@ def _stability(cells: Sequence[Stability]) -> list[str]:
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
