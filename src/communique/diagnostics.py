@@ -15,6 +15,7 @@ from .groups import documents, random_rows
 from .metrics import (
     Array,
     BoolArray,
+    bin_sums,
     brier_skill,
     expected_calibration_error,
     indicator,
@@ -23,10 +24,6 @@ from .metrics import (
 from .report import Value, without_nan
 from .resampling import RESAMPLES, Resamples
 from .statements import Statement
-
-#: Bins of a reliability diagram hold equally many rows: with bins of equal width nearly all rows of a rare label are in the
-#: first (Nixon et al. 2019, "Measuring Calibration in Deep Learning").
-BINS = 10
 
 #: Drawings of labels by the probabilities themselves, which show what error of calibration chance alone makes.
 CHANCE = 200
@@ -217,14 +214,12 @@ def label_calibration(
         resampled: Of the n rows.
         seed: Of the drawing by chance.
     """
-    of_row = equal_bins(probability)
-    member = of_row[:, None] == np.arange(of_row.max(initial=-1) + 1)
-    of_bins = member[:, :, None] * np.stack([np.ones(len(gold)), probability, gold], axis=-1)[:, None, :]
+    of_bins = bin_sums(gold, probability)
     sums, drawn = of_bins.sum(axis=0), resampled.sums(of_bins)
     squared = np.column_stack([(probability - gold) ** 2, gold, np.ones(len(gold))])
     total, total_drawn = squared.sum(axis=0), resampled.sums(squared)
     chance = np.random.default_rng(seed).random((CHANCE, len(gold))) < probability
-    by_chance = np.stack(np.broadcast_arrays(sums[:, 0], sums[:, 1], chance @ member.astype(np.float64)), axis=-1)
+    by_chance = np.stack(np.broadcast_arrays(sums[:, 0], sums[:, 1], chance @ of_bins[:, :, 0]), axis=-1)
 
     def value(point: Any, of_resamples: Array, undefined: str) -> Value:
         return Value.of(float(point), of_resamples, resampled.clusters, undefined)
@@ -250,13 +245,6 @@ def label_calibration(
             for b, (n, p, positive) in enumerate(sums.tolist())
         ),
     )
-
-
-def equal_bins(probability: Array) -> NDArray[np.int64]:
-    """Number the bin of each row (n,): `BINS` of equally many rows, fewer where equal probabilities would be torn apart."""
-    borders = np.unique(np.quantile(probability, np.arange(1, BINS) / BINS)) if len(probability) else np.empty(0)
-    numbers: NDArray[np.int64] = np.unique(np.searchsorted(borders, probability, side="left"), return_inverse=True)[1]
-    return numbers
 
 
 def threshold_curves(

@@ -18,6 +18,7 @@ from .statements import Statement
 __all__ = [
     "RESAMPLES",
     "average_precision",
+    "bin_sums",
     "brier_skill",
     "exact_match",
     "expected_calibration_error",
@@ -36,6 +37,10 @@ __all__ = [
 
 BoolArray = NDArray[np.bool_]
 Array = NDArray[np.float64]
+
+#: Bins of calibration hold equally many rows: with bins of equal width nearly all rows of a rare label are in the first
+#: (Nixon et al. 2019, "Measuring Calibration in Deep Learning").
+BINS = 10
 
 
 def indicator(statements: Sequence[Statement], codebook: Codebook) -> BoolArray:
@@ -159,6 +164,24 @@ def brier_skill(squared_errors: Array, gold: Array, n: Array | float) -> Array:
     rate = _ratio(np.asarray(gold, np.float64), np.asarray(n, np.float64))
     reference = n * rate * (1 - rate)
     return 1 - _ratio(squared_errors, np.where(reference > 1e-9, reference, 0.0))
+
+
+def bin_sums(gold: BoolArray, probability: Array) -> Array:
+    """Sort the rows of a label into `BINS` bins of equally many; equal probabilities are never torn apart.
+
+    Args:
+        gold: (n,).
+        probability: (n,).
+
+    Returns:
+        (n, bins, 3): 1, probability and gold of each row in its bin, zeros in the others; summed over rows they are what
+        `expected_calibration_error` takes.
+    """
+    borders = np.unique(np.quantile(probability, np.arange(1, BINS) / BINS)) if len(probability) else np.empty(0)
+    numbers = np.unique(np.searchsorted(borders, probability, side="left"), return_inverse=True)[1]
+    member = numbers[:, None] == np.arange(numbers.max(initial=-1) + 1)
+    sums: Array = member[:, :, None] * np.stack([np.ones(len(gold)), probability, gold], axis=-1)[:, None, :]
+    return sums
 
 
 def expected_calibration_error(bins: NDArray[np.number]) -> Array:

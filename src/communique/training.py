@@ -25,7 +25,7 @@ from .calibration import decide, probabilities, tune
 from .codebook import Codebook
 from .corpus import Corpus
 from .errors import BundleError, RecipeError
-from .hf_metric import LabelF1
+from .hf_metrics.label_f1 import LabelF1
 from .metrics import indicator
 from .predictor import Predictions, plain_texts
 from .recipe import Recipe

@@ -1,0 +1,53 @@
+"""Scores of decisions beside F1 by label, as a module of Hugging Face `evaluate`."""
+
+# mypy: disallow-subclassing-any=False
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import datasets
+import evaluate
+import numpy as np
+
+from communique.metrics import (
+    exact_match,
+    matthews,
+    micro_f1,
+    outcome_counts,
+    precision_recall_f1,
+    sample_f1,
+    weighted_f1,
+)
+
+
+class LabelScores(evaluate.Metric):
+    """Precision, recall and MCC by label, micro, weighted and sample F1, exact match, from rows of 0 and 1."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description="Scores of decisions by label and over all labels.",
+            citation="",
+            inputs_description="predictions, references: rows of 0 and 1, one a label.",
+            features=datasets.Features(
+                {
+                    "predictions": datasets.List(datasets.Value("int32")),
+                    "references": datasets.List(datasets.Value("int32")),
+                }
+            ),
+        )
+
+    def _compute(self, *, predictions: Sequence[Any], references: Sequence[Any], **_: Any) -> dict[str, Any]:
+        gold, guess = np.asarray(references, np.bool_), np.asarray(predictions, np.bool_)
+        counts = outcome_counts(gold, guess)
+        scores = precision_recall_f1(counts)
+        return {
+            "precision": scores[:, 0].tolist(),
+            "recall": scores[:, 1].tolist(),
+            "mcc": matthews(counts, float(len(gold))).tolist(),
+            "micro_f1": float(micro_f1(counts)),
+            "weighted_f1": float(weighted_f1(counts)),
+            "sample_f1": float(sample_f1(gold, guess).mean()),
+            "exact_match": float(exact_match(gold, guess).mean()),
+        }
