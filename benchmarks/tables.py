@@ -1,6 +1,6 @@
-"""Write the README's tables from benchmarks/results and the shipped model's bundle.json.
+"""Write the tables of README.md and benchmarks/README.md, and the figures, from benchmarks/results.
 
-python benchmarks/tables.py --write    rewrites what stands between the markers
+python benchmarks/tables.py --write    rewrites what stands between the markers, and draws figures that are out of date
 python benchmarks/tables.py --check    exits with 1 where they differ
 """
 
@@ -11,12 +11,17 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from communique.benchmark.figures import Figure, figures
+from communique.benchmark.rendering import by_language, main_table, render
+
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+DOCUMENTS = (ROOT / "README.md", ROOT / "benchmarks/README.md")
 RESULTS = ROOT / "benchmarks/results"
+FIGURES = ROOT / "benchmarks/figures"
 
 
 def _result(name: str) -> dict[str, Any]:
@@ -27,6 +32,8 @@ def _result(name: str) -> dict[str, Any]:
 def _value(value: dict[str, float | None]) -> str:
     if value["value"] is None:
         return "–"
+    if value["low"] is None:
+        return f"{value['value']:.3f} [–]"
     return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
 
 
@@ -66,18 +73,41 @@ def speed() -> str:
     )
 
 
-TABLES: dict[str, Callable[[], str]] = {"quality": quality, "speed": speed}
+def summaries() -> dict[str, dict[str, Any]]:
+    """Read what `communique benchmark` left, by name."""
+    found = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json")))
+    return {summary["benchmark"]: summary for summary in found if "tables" in summary}
+
+
+def tables() -> dict[str, Callable[[], str]]:
+    """List all tables by the name in their markers.
+
+    A benchmark has three: all its tables (`reference`), the scores of its first split (`reference-main`), and these by
+    language (`reference-languages`).
+    """
+    found: dict[str, Callable[[], str]] = {"quality": quality, "speed": speed}
+    for name, summary in summaries().items():
+        first = summary["tables"][0]
+        found[name] = partial(render, summary)
+        found[f"{name}-main"] = partial(main_table, [first], summary, languages=False)
+        found[f"{name}-languages"] = partial(by_language, first, summary)
+    return found
 
 
 def rewritten(text: str) -> str:
-    """Put each table between its markers."""
-    for name, table in TABLES.items():
+    """Put each table between its markers; markers of a benchmark that has no results yet are left as they are."""
+    for name, table in tables().items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        if not pattern.search(text):
-            raise SystemExit(f"{README}: no markers <!-- {name} --> and <!-- /{name} -->")
-        content = table()
-        text = pattern.sub(lambda match, content=content: f"{match[1]}{content}\n{match[2]}", text)  # type: ignore[misc]
+        if pattern.search(text):
+            content = table().strip()
+            text = pattern.sub(lambda match, content=content: f"{match[1]}{content}\n{match[2]}", text)  # type: ignore[misc]
     return text
+
+
+def outdated() -> list[Figure]:
+    """List the figures that are missing or show other numbers than the results."""
+    found = [figure for summary in summaries().values() for figure in figures(summary)]
+    return [figure for figure in found if not figure.current(FIGURES)]
 
 
 def main() -> None:
@@ -87,12 +117,21 @@ def main() -> None:
     action.add_argument("--write", action="store_true")
     action.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
-    before = README.read_text(encoding="utf-8")
-    after = rewritten(before)
-    if arguments.write:
-        README.write_text(after, encoding="utf-8")
-    elif before != after:
-        sys.exit(f"{README}: tables differ from benchmarks/results; run `make tables`")
+    problems = []
+    for document in DOCUMENTS:
+        before = document.read_text(encoding="utf-8")
+        after = rewritten(before)
+        if before != after:
+            if arguments.write:
+                document.write_text(after, encoding="utf-8")
+            problems.append(f"{document}: tables differ from benchmarks/results; run `make tables`")
+    for figure in outdated():
+        if arguments.write:
+            FIGURES.mkdir(exist_ok=True)
+            figure.write(FIGURES)
+        problems.append(f"{FIGURES / figure.name}.svg: does not show benchmarks/results; run `make tables`")
+    if arguments.check and problems:
+        sys.exit("\n".join(problems))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -61,13 +61,23 @@ def _describe_one(detail: Any, model: type[BaseModel]) -> str:
 
 def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
     """List the fields of the model that a path of keys and indexes leads to."""
+    choices = [model]
     for part in location:
         if isinstance(part, str) and part in model.model_fields:
-            model = _model_in(model.model_fields[part].annotation) or model
+            choices = _models_in(model.model_fields[part].annotation) or [model]
+        # A union of models told apart by a field puts that field's value into the path.
+        model = next((choice for choice in choices if _has_value(choice, part)), choices[0])
     return list(model.model_fields)
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _models_in(part)]
+
+
+def _has_value(model: type[BaseModel], value: Any) -> bool:
+    return any(
+        get_origin(field.annotation) is Literal and value in get_args(field.annotation)
+        for field in model.model_fields.values()
+    )

@@ -22,12 +22,12 @@ def render(summary: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def main_table(tables: Sequence[Table], summary: Mapping[str, Any]) -> str:
-    """Write labelers in rows: scores, the difference to the best, and what they cost."""
-    return "\n\n".join(_main(table, summary) for table in tables)
+def main_table(tables: Sequence[Table], summary: Mapping[str, Any], *, languages: bool = True) -> str:
+    """Write labelers in rows: scores, the difference to the best, and what they cost; and scores by language below."""
+    return "\n\n".join(_main(table, summary, languages) for table in tables)
 
 
-def _main(table: Table, summary: Mapping[str, Any]) -> str:
+def _main(table: Table, summary: Mapping[str, Any], languages: bool) -> str:
     labels = summary["labels"]
     random = {name: labeler["groups"].get("sampling", {}).get("random") for name, labeler in table["labelers"].items()}
     drawn = next(iter(random.values()))
@@ -62,7 +62,7 @@ def _main(table: Table, summary: Mapping[str, Any]) -> str:
         )
     part = f", {table['part']}" if table["part"] else ""
     text = f"{table['n']} sentences, {table['documents']} documents{part}.\n\n{markdown(head, rows)}"
-    return f"{text}\n\n{by_language(table, summary)}" if _languages(table) else text
+    return f"{text}\n\n{by_language(table, summary)}" if languages and _languages(table) else text
 
 
 def by_language(table: Table, summary: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from ..baselines import make
 from ..codebook import Codebook
 from ..errors import CommuniqueError, DataError, MissingExtraError, RecipeError
 from . import results
+from .held_out import held_out, log_looks
 from .recipe import BenchmarkRecipe, LabelerSettings, split_name
 from .splits import BenchmarkData, Task, tasks
 from .worker import Job, Outcome, work
@@ -68,6 +69,7 @@ def run(
     data: Path | None = None,
     texts: Path | None = None,
     only: Sequence[str] = (),
+    look: str | None = None,
     say: Callable[[str], None],
 ) -> Grid:
     """Run what is not finished of a benchmark's grid.
@@ -79,6 +81,7 @@ def run(
         data: Stands for `{data}` in the recipe's paths.
         texts: A file or folder of texts for reference labels.
         only: Names of labelers and splits to run; all without it. Finished runs of others are kept in the results.
+        look: Why held-out files may be read; the look is logged.
         say: Told one line at a time.
 
     Raises:
@@ -93,6 +96,12 @@ def run(
     codebook = Codebook.load(recipe.codebook)
     for labeler in recipe.labelers:
         _check_options(labeler, codebook)
+    looks = held_out(corpus.path for corpus in recipe.corpora)
+    if looks and look is None:
+        raise DataError(
+            f"{recipe_path}: {looks[0][0]} is held out for finished models; take it out, or say with --look REASON why a look is "
+            f"worth it: the reason is logged in {looks[0][1].name}"
+        )
     corpora = BenchmarkData.read(recipe, codebook, texts)
     for line in corpora.told:
         say(line)
@@ -101,6 +110,8 @@ def run(
     cells = _cells(recipe, corpora, codebook)
     wanted = [cell for cell in cells if _wanted(cell, recipe, only)]
     say(f"{recipe.name}: {len(wanted)} of {len(cells)} runs are asked for; results in {folders.results}")
+    if look is not None:
+        log_looks(looks, who=f"benchmark {recipe.name}", why=look)
     progress = _Progress(wanted, say)
     runs, left_out = [], []
     for cell in cells:

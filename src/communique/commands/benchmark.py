@@ -19,6 +19,7 @@ def benchmark(
     only: Annotated[
         list[str] | None, typer.Option(help="Run this labeler or split alone; repeatable. What is finished stays.")
     ] = None,
+    look: Annotated[str | None, typer.Option(help="Why held-out data may be read; the look is logged.")] = None,
     work: Annotated[Path, typer.Option(help="Folder for what interrupted runs resume from.")] = Path("runs/benchmark"),
 ) -> None:
     """Run labelers x seeds x splits and compare them. The same command after an interruption goes on where it stopped."""
@@ -30,7 +31,7 @@ def benchmark(
     from ..tables import replacing
 
     require_extra("sklearn", "communique benchmark", extra="analysis")
-    grid = run(recipe, out, work, data=data, texts=texts, only=only or (), say=note)
+    grid = run(recipe, out, work, data=data, texts=texts, only=only or (), look=look, say=note)
     if not grid.runs:
         note(f"no run is finished, {len(grid.left_out)} left out, {grid.waiting} not asked for yet")
         raise typer.Exit(1)

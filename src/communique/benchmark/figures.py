@@ -1,0 +1,207 @@
+"""Figures of a benchmark, drawn from its summary alone. Needs the extra `analysis`.
+
+Each SVG carries a hash of the numbers that it shows: whether a figure is up to date is a comparison of hashes, not of pixels,
+which differ with fonts and versions of matplotlib.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..tables import replacing
+
+#: Changes with how figures are drawn, so that they are drawn anew.
+FORMAT = 1
+
+_EMBEDDED = re.compile(r"communique figure data sha256 ([0-9a-f]{64})")
+
+#: Okabe and Ito's colours, which people with any colour vision tell apart.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+_MARKERS = "osD^vPX"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure before it is drawn: the numbers that it shows, as plain values."""
+
+    name: str
+    kind: str
+    data: Mapping[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the numbers and of how they are drawn."""
+        content = json.dumps({"format": FORMAT, "kind": self.kind, "data": self.data}, sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def current(self, folder: Path) -> bool:
+        """Whether the folder has the figure as SVG and PNG, drawn from the same numbers."""
+        svg = folder / f"{self.name}.svg"
+        return svg.exists() and svg.with_suffix(".png").exists() and embedded(svg) == self.sha256
+
+    def write(self, folder: Path) -> None:
+        """Draw the figure as SVG and PNG."""
+        import matplotlib as mpl
+        from matplotlib.figure import Figure as Canvas
+
+        # A fixed salt: ids in the SVG are random otherwise, and every drawing would be a change.
+        with mpl.rc_context({"svg.hashsalt": self.name, "svg.fonttype": "none", "font.size": 9}):
+            canvas = Canvas(layout="constrained")
+            _DRAWN[self.kind](canvas, self.data)
+            told = {"Date": None, "Description": f"communique figure data sha256 {self.sha256}"}
+            with replacing(folder / f"{self.name}.png", "wb") as handle:
+                canvas.savefig(handle, format="png", dpi=150, metadata={"Software": None})
+            with replacing(folder / f"{self.name}.svg", "wb") as handle:
+                canvas.savefig(handle, format="svg", metadata=told)
+
+
+def embedded(svg: Path) -> str | None:
+    """Read the hash of the numbers that an SVG shows."""
+    found = _EMBEDDED.search(svg.read_text(encoding="utf-8"))
+    return found[1] if found else None
+
+
+def figures(summary: Mapping[str, Any]) -> list[Figure]:
+    """List the figures of a summary: curves, bars of what was left out, cross-lingual matrices."""
+    found = []
+    for split in dict.fromkeys(table["split"] for table in summary["tables"]):
+        tables = [table for table in summary["tables"] if table["split"] == split]
+        if made := _MADE.get(tables[0]["kind"]):
+            kind, data = made
+            found.append(Figure(f"{summary['benchmark']}-{split}", kind, data(tables, summary)))
+    return found
+
+
+def _labelers(tables: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for table in tables for name in table["labelers"]))
+
+
+def _curve_data(tables: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> dict[str, Any]:
+    few_shot = tables[0]["kind"] == "few-shot"
+    lines: dict[str, list[list[float | None]]] = {name: [] for name in _labelers(tables)}
+    for table in tables:
+        for name, labeler in table["labelers"].items():
+            x = table["x"] if few_shot else labeler["training_rows"]
+            lines[name].append([x, *labeler["macro_f1"]])
+    return {
+        "lines": {name: sorted(points) for name, points in lines.items()},
+        "x": "training rows a label" if few_shot else "training rows",
+        "n": tables[0]["n"],
+        "documents": tables[0]["documents"],
+        "seeds": {name: len(tables[0]["labelers"][name]["seeds"]) for name in tables[0]["labelers"]},
+    }
+
+
+def _bar_data(tables: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "parts": [[table["part"], table["n"], table["documents"]] for table in tables],
+        "bars": {
+            name: [table["labelers"][name]["macro_f1"] if name in table["labelers"] else None for table in tables]
+            for name in _labelers(tables)
+        },
+        "what": tables[0]["kind"].removeprefix("leave-one-").removesuffix("-out"),
+    }
+
+
+def _matrix_data(tables: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> dict[str, Any]:
+    panels = {}
+    for name in _labelers(tables):
+        trained = [table for table in tables if name in table["labelers"]]
+        groups = trained[0]["labelers"][name]["groups"]["language"]
+        panels[name] = {
+            "rows": [[table["part"], round(table["labelers"][name]["training_rows"])] for table in trained],
+            "columns": [[language, group["n"]] for language, group in groups.items()],
+            "values": [
+                [table["labelers"][name]["groups"]["language"][language]["macro_f1"][0] for language in groups]
+                for table in trained
+            ],
+        }
+    return {"panels": panels}
+
+
+def _draw_curves(canvas: Any, data: Mapping[str, Any]) -> None:
+    canvas.set_size_inches(6.4, 4.2)
+    axes = canvas.subplots()
+    for (name, points), colour, marker in zip(data["lines"].items(), _COLOURS, _MARKERS, strict=False):
+        points = [point for point in points if point[1] is not None]
+        x, y, low, high = (
+            [float("nan") if value is None else value for value in column] for column in zip(*points, strict=True)
+        )
+        axes.plot(x, y, marker + "-", color=colour, label=f"{name} (seeds: {data['seeds'].get(name, '–')})")
+        axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.set_xscale("log")
+    ticks = sorted({point[0] for points in data["lines"].values() for point in points})
+    axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks], minor=False)
+    axes.set_xticks([], minor=True)
+    axes.set(xlabel=data["x"], ylabel="macro-F1", ylim=(0, 1))
+    axes.set_title(
+        f"{data['n']} test sentences, {data['documents']} documents; bands: 95 %, documents and seeds", fontsize=9
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left", fontsize=8)
+
+
+def _draw_bars(canvas: Any, data: Mapping[str, Any]) -> None:
+    names, parts = list(data["bars"]), data["parts"]
+    canvas.set_size_inches(6.4, 1.2 + 0.17 * len(parts) * (len(names) + 1))
+    axes = canvas.subplots()
+    height = 0.8 / len(names)
+    for number, (name, colour) in enumerate(zip(names, _COLOURS, strict=False)):
+        for place, value in enumerate(data["bars"][name]):
+            if value is None or value[0] is None:
+                continue
+            y = place + (number - (len(names) - 1) / 2) * height
+            axes.barh(y, value[0], height * 0.9, color=colour, label=name if place == 0 else None)
+            if value[1] is not None:
+                axes.plot(value[1:], [y, y], color="black", linewidth=1)
+    axes.set_yticks(
+        range(len(parts)), [f"{part}\n{n} sentences, {documents} documents" for part, n, documents in parts]
+    )
+    axes.invert_yaxis()
+    axes.set(
+        xlabel=f"macro-F1 on the {data['what']} that was left out of training; lines: 95 % over documents", xlim=(0, 1)
+    )
+    axes.grid(axis="x", alpha=0.3)
+    canvas.legend(loc="outside upper center", ncols=len(names), fontsize=8)
+
+
+def _draw_matrix(canvas: Any, data: Mapping[str, Any]) -> None:
+    panels = data["panels"]
+    canvas.set_size_inches(0.6 + 4.6 * len(panels), 4.4)
+    image = None
+    for axes, (name, panel) in zip(canvas.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        values = [[float("nan") if value is None else value for value in row] for row in panel["values"]]
+        image = axes.imshow(values, vmin=0, vmax=1, cmap="viridis")
+        axes.set_xticks(
+            range(len(panel["columns"])), [f"{language}\n{n}" for language, n in panel["columns"]], fontsize=7
+        )
+        axes.set_yticks(range(len(panel["rows"])), [f"{language} ({n})" for language, n in panel["rows"]], fontsize=7)
+        for y, row in enumerate(values):
+            for x, value in enumerate(row):
+                shown = "–" if value != value else f"{value:.2f}"
+                axes.text(x, y, shown, ha="center", va="center", fontsize=7, color="white" if value < 0.6 else "black")
+        axes.set(title=name, xlabel="tested on (sentences)", ylabel="trained on (sentences)")
+    canvas.colorbar(image, ax=canvas.axes, label="macro-F1", shrink=0.8)
+
+
+_DRAWN: dict[str, Callable[[Any, Mapping[str, Any]], None]] = {
+    "curves": _draw_curves,
+    "bars": _draw_bars,
+    "matrix": _draw_matrix,
+}
+
+_Data = Callable[[Sequence[Mapping[str, Any]], Mapping[str, Any]], dict[str, Any]]
+
+_MADE: dict[str, tuple[str, _Data]] = {
+    "few-shot": ("curves", _curve_data),
+    "learning-curve": ("curves", _curve_data),
+    "leave-one-language-out": ("bars", _bar_data),
+    "leave-one-source-out": ("bars", _bar_data),
+    "cross-lingual": ("matrix", _matrix_data),
+}

@@ -1,0 +1,108 @@
+"""Paired tests: held against scipy and statsmodels, and on data where the truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import permutation_test
+
+from communique.benchmark.comparison import Decided, bootstrap, differences, holm, mean_macro_f1, permutation_p
+from communique.metrics import macro_f1, outcome_counts
+
+
+def decided(
+    documents: int = 60, accuracies: tuple[float, ...] = (0.9, 0.7), seeds: int = 1, draw: int = 0, rows: int = 5
+) -> Decided:
+    """Make labelers that are right with these probabilities, alike within a document."""
+    generator = np.random.default_rng(draw)
+    of_row = np.repeat(np.arange(documents), rows)
+    gold = generator.random((len(of_row), 2)) < 0.4
+    guesses = {}
+    for number, accuracy in enumerate(accuracies):
+        of_document = np.clip(accuracy + generator.normal(0, 0.1, documents), 0.05, 0.95)[of_row]
+        right = generator.random((seeds, len(of_row), 2)) < of_document[None, :, None]
+        guesses[f"labeler{number}"] = np.where(right, gold, ~gold)
+    return Decided(gold, of_row.tolist(), guesses)
+
+
+def test_counts_by_document_add_up() -> None:
+    data = decided(seeds=2)
+    counts = data.by_document()["labeler1"]
+    assert counts.shape == (2, 60, 2, 3)
+    expected = [outcome_counts(data.gold, guess) for guess in data.guesses["labeler1"]]
+    assert np.array_equal(counts.sum(axis=1), expected)
+    assert mean_macro_f1(counts) == pytest.approx(np.mean([macro_f1(one) for one in expected]))
+
+
+def test_p_is_that_of_all_swaps() -> None:
+    counts = decided(documents=8, accuracies=(0.9, 0.6)).by_document()
+    first, second = counts["labeler0"][0], counts["labeler1"][0]
+    both = np.concatenate([first, second])
+
+    def statistic(a: np.ndarray, b: np.ndarray) -> float:  # type: ignore[type-arg]
+        return float(macro_f1(both[a.astype(int)].sum(axis=0)) - macro_f1(both[b.astype(int)].sum(axis=0)))
+
+    # With 8 documents scipy goes through all 256 swaps.
+    exact = permutation_test((np.arange(8), np.arange(8, 16)), statistic, permutation_type="samples").pvalue
+    ours = permutation_p(first[None], second[None], seed=0, permutations=20_000)
+    assert ours == pytest.approx(exact, abs=0.01)
+    assert permutation_p(second[None], first[None], seed=0, permutations=20_000) == pytest.approx(ours, abs=0.01)
+
+
+def test_equal_labelers_do_not_differ() -> None:
+    counts = decided(accuracies=(0.8,)).by_document()
+    counts["twin"] = counts["labeler0"]
+    (found,) = differences(counts, "labeler0", seed=0, resamples=200, permutations=199)
+    assert (found.value, found.low, found.high, found.p) == (0, 0, 0, 1)
+
+
+def test_a_clear_difference_is_found_and_its_sign_is_the_labelers() -> None:
+    counts = decided(accuracies=(0.9, 0.6), seeds=3).by_document()
+    (found,) = differences(counts, "labeler0", seed=0, resamples=500, permutations=999)
+    assert found.labeler == "labeler1"
+    assert found.low < found.value < found.high < 0
+    assert found.p == found.p_holm == 1 / 1000
+
+
+def test_no_difference_is_found_too_often() -> None:
+    """At 5 %, 200 pairs of equally good labelers give 10 false alarms; 99 % of such counts are below 19."""
+    alarms = 0
+    for draw in range(200):
+        counts = decided(documents=30, accuracies=(0.75, 0.75), draw=draw).by_document()
+        alarms += permutation_p(counts["labeler0"], counts["labeler1"], seed=draw, permutations=199) <= 0.05
+    assert alarms < 19
+
+
+def test_unequal_numbers_of_seeds_are_compared() -> None:
+    counts = decided(accuracies=(0.9, 0.8), seeds=3).by_document()
+    counts["labeler1"] = counts["labeler1"][:1]
+    (found,) = differences(counts, "labeler0", seed=0, resamples=200, permutations=199)
+    assert found.value == pytest.approx(mean_macro_f1(counts["labeler1"]) - mean_macro_f1(counts["labeler0"]))
+
+
+def test_seeds_that_differ_widen_the_interval() -> None:
+    counts = decided(accuracies=(0.9, 0.6)).by_document()
+    mixed = np.concatenate([counts["labeler0"], counts["labeler1"]])
+    width = {
+        name: np.ptp(np.quantile(bootstrap({name: of}, seed=0, resamples=500)[name].scores, [0.025, 0.975]))
+        for name, of in (("mixed", mixed), ("one", counts["labeler0"]))
+    }
+    assert width["mixed"] > 2 * width["one"]
+
+
+def test_the_seed_reaches_all_draws() -> None:
+    counts = decided(accuracies=(0.8, 0.75)).by_document()
+    one, same, other = (differences(counts, "labeler0", seed=s, resamples=200, permutations=199)[0] for s in (0, 0, 1))
+    assert one == same
+    assert (one.low, one.p) != (other.low, other.p)
+
+
+def test_what_is_not_defined_is_no_difference() -> None:
+    nothing = np.zeros((1, 10, 2, 3))
+    assert np.isnan(permutation_p(nothing, nothing, seed=0, permutations=9))
+
+
+def test_holm_is_that_of_statsmodels() -> None:
+    multipletests = pytest.importorskip("statsmodels.stats.multitest").multipletests
+    for p in ([0.01, 0.04, 0.03, 0.005], [0.5, 0.5], [0.02], [0.9, 0.001, 0.001, 0.2, 0.04]):
+        assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])

@@ -1,0 +1,213 @@
+"""A grid runs, resumes, tells what changed, and its summary holds what tables and figures need."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from conftest import CODEBOOK, tiny_rows, write_rows
+from typer.testing import CliRunner
+
+from communique.benchmark import runner
+from communique.benchmark.rendering import render
+from communique.benchmark.results import read_decisions
+from communique.benchmark.runner import Grid, run
+from communique.benchmark.summary import summarise
+from communique.benchmark.worker import work
+from communique.commands.benchmark import benchmark
+from communique.errors import CommuniqueError, DataError, RecipeError
+
+RECIPE: dict[str, Any] = {
+    "name": "water",
+    "codebook": "codebook.yaml",
+    "corpora": [{"path": "pool.jsonl"}],
+    "labelers": [
+        {"name": "prior", "kind": "prior", "seeds": 1},
+        {"name": "tfidf", "kind": "tfidf-logreg", "options": {"C": 1.0}},
+    ],
+    "seeds": [0, 1],
+    "reference": "prior",
+    "splits": [{"kind": "documents", "folds": 3, "tuning_share": 0.3}],
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "codebook.yaml").write_text(yaml.safe_dump(CODEBOOK))
+    write_rows(tmp_path / "pool.jsonl", [row | {"source": "press"} for row in tiny_rows(30)])
+    return tmp_path
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in this process: most of what is tested does not depend on another one, and starting one takes a second."""
+    monkeypatch.setattr(runner, "_in_a_process", work)
+
+
+def started(project: Path, told: list[str] | None = None, **changes: Any) -> Grid:
+    path = project / "recipe.yaml"
+    only, look = changes.pop("only", ()), changes.pop("look", None)
+    path.write_text(yaml.safe_dump(RECIPE | changes), encoding="utf-8")
+    lines: list[str] = [] if told is None else told
+    return run(path, project / "out", project / "work", only=only, look=look, say=lines.append)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_grid_runs_and_a_second_time_does_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    grid = started(project, told)
+    assert len(grid.runs) == 3
+    assert sum(", seed " in line and "macro-F1" in line and "runs left, about" in line for line in told) == 3
+
+    def refuse(job: object) -> None:
+        raise AssertionError("a finished run is run again")
+
+    monkeypatch.setattr(runner, "_in_a_process", refuse)
+    again = started(project)
+    assert [content for _, content in again.runs] == [content for _, content in grid.runs]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_run_keeps_scores_decisions_costs_and_versions(project: Path) -> None:
+    grid = started(project, only=["tfidf"])
+    assert (len(grid.runs), grid.waiting) == (2, 1)
+    place, content = grid.runs[0]
+    assert content["scores"]["macro_f1"][0] > 0.8
+    assert content["rows"]["test"] == {"n": content["scores"]["n"], "documents": 10}
+    assert content["training_seconds"] >= 0
+    assert content["training_bytes"] > 1e6
+    assert content["versions"]["numpy"]
+    assert set(content["groups"]) == {"language", "source", "sampling"}
+    decisions = read_decisions(place.decisions, grid.codebook.names)
+    assert decisions.guess.shape == decisions.gold.shape == (content["scores"]["n"], 3)
+    texts = [row["text"] for row in tiny_rows(30)]
+    assert not any(str(text).encode() in place.decisions.read_bytes() for text in texts)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("change", ["data", "settings"])
+def test_changed_settings_or_data_run_anew_and_say_so(project: Path, change: str) -> None:
+    before = started(project, only=["tfidf"]).runs[0][0].json
+    told: list[str] = []
+    if change == "data":
+        write_rows(project / "pool.jsonl", [row | {"source": "press"} for row in tiny_rows(30, seed=1)])
+        grid = started(project, told, only=["tfidf"])
+    else:
+        grid = started(
+            project, told, only=["tfidf"], labelers=[{"name": "tfidf", "kind": "tfidf-logreg", "options": {"C": 2.0}}],
+            reference="tfidf",
+        )  # fmt: skip
+    after = grid.runs[0][0].json
+    assert after != before
+    assert before.exists()
+    assert any(f"differ from those of {before.name}" in line for line in told)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_run_that_was_killed_while_writing_is_run_again(project: Path) -> None:
+    place = started(project, only=["prior"]).runs[0][0]
+    place.decisions.unlink()
+    assert started(project, only=["prior"]).runs[0][0].done
+
+
+def test_a_labeler_that_cannot_run_is_left_out_and_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(job: Any) -> Any:
+        if job.labeler.name == "tfidf":
+            raise CommuniqueError("http://localhost:1: not reached")
+        return work(job)
+
+    monkeypatch.setattr(runner, "_in_a_process", unreachable)
+    grid = started(project)
+    assert len(grid.runs) == 1
+    assert grid.left_out[0] == "documents, tfidf, seed 0: http://localhost:1: not reached"
+    assert "Left out: documents, tfidf, seed 0" in render(summarise(grid))
+
+
+def test_faults_of_the_recipe_are_told_before_the_first_run(project: Path) -> None:
+    with pytest.raises(RecipeError, match="unknown option 'D'"):
+        started(
+            project,
+            labelers=[{"name": "prior", "kind": "prior"}, {"name": "t", "kind": "tfidf-svm", "options": {"D": 1}}],
+        )
+    with pytest.raises(RecipeError, match="no labeler or split 'tfdif'; allowed: prior, tfidf, documents"):
+        started(project, only=["tfdif"])
+
+
+@pytest.mark.usefixtures("here")
+def test_a_corpus_without_a_label_or_with_one_class_gives_an_answer(project: Path) -> None:
+    rows = [
+        row | {"source": "press", "labels": [x for x in row["labels"] if x == "criticism"]} for row in tiny_rows(30)
+    ]  # type: ignore[attr-defined]
+    write_rows(project / "pool.jsonl", rows)
+    text = json.dumps(summarise(started(project)), allow_nan=False)
+    assert '"criticism"' in text
+    assert "nan" not in render(json.loads(text))
+
+
+@pytest.mark.usefixtures("here")
+def test_held_out_files_need_a_reason_which_is_logged(project: Path) -> None:
+    (project / "held-out.yaml").write_text("files: [pool.jsonl]\nlog: LOG.md\n")
+    log = project / "LOG.md"
+    log.write_text("# Log\n\n| date | model | rows | score | why |\n|---|---|---|---|---|\n\n## More\n\n| a |\n")
+    with pytest.raises(DataError, match=r"pool\.jsonl is held out for finished models; .*--look REASON"):
+        started(project, only=["prior"])
+    started(project, only=["prior"], look="the final table")
+    lines = log.read_text().splitlines()
+    assert lines[4].endswith("| benchmark water | pool.jsonl | see the results | the final table |")
+    assert lines[5:] == ["", "## More", "", "| a |"]
+
+
+@pytest.mark.usefixtures("here")
+def test_the_summary_pools_seeds_and_compares(project: Path) -> None:
+    summary = summarise(started(project))
+    (table,) = summary["tables"]
+    assert table["best"] == "tfidf"
+    tfidf, prior = table["labelers"]["tfidf"], table["labelers"]["prior"]
+    assert (tfidf["seeds"], prior["seeds"]) == ([0, 1], [0])
+    assert tfidf["macro_f1"][0] == pytest.approx(sum(tfidf["macro_f1_by_seed"]) / 2, abs=1e-4)
+    (difference,) = table["against_best"]
+    assert difference["value"] == pytest.approx(prior["macro_f1"][0] - tfidf["macro_f1"][0], abs=1e-4)
+    assert difference["p_holm"] < 0.05
+    assert [found["labeler"] for found in table["against_reference"]] == ["tfidf"]
+    languages = [group["macro_f1"][0] for group in tfidf["groups"]["language"].values()]
+    assert tfidf["language_average"]["macro_f1"][0] == pytest.approx(sum(languages) / 2, abs=1e-4)
+    # What the command keeps is JSON that any reader takes.
+    json.dumps(summary, allow_nan=False)
+
+
+def test_the_command_runs_each_labeler_in_a_process_of_its_own(project: Path) -> None:
+    (project / "recipe.yaml").write_text(yaml.safe_dump(RECIPE | {"seeds": [0], "labelers": RECIPE["labelers"][:1]}))
+    app = typer.Typer()
+    app.command()(benchmark)
+    arguments = [str(project / "recipe.yaml"), "--out", str(project / "out"), "--work", str(project / "work")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "| prior (1) |" in result.stdout
+    summary = json.loads((project / "out" / "water.json").read_text())
+    # This process holds torch and more by now; one that only counts labels does not.
+    assert summary["tables"][0]["labelers"]["prior"]["training_bytes"] < 250 * 2**20
+    wrong = CliRunner().invoke(app, [str(project / "none.yaml"), "--out", str(project / "out")])
+    assert wrong.exit_code == 1
+    assert "none.yaml: No such file" in wrong.output
+
+
+@pytest.mark.slow
+def test_the_transformer_is_a_labeler_like_others_and_resumes(
+    project: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = {
+        "backbone": str(tiny_backbone), "max_tokens": 32, "freeze_embeddings": False, "epochs": 12, "batch_size": 16,
+        "learning_rate": 2e-3, "head_learning_rate": 2e-3, "precision": "fp32", "checkpoint_steps": 10,
+    }  # fmt: skip
+    labelers = [{"name": "transformer", "kind": "transformer", "training": training, "seeds": 1}, RECIPE["labelers"][0]]
+    grid = started(project, labelers=labelers)
+    scores = {content["labeler"]: content["scores"]["macro_f1"][0] for _, content in grid.runs}
+    assert scores["transformer"] > scores["prior"]
+    content = grid.runs[0][1]
+    assert content["precision"] == "fp32"
+    assert content["temperature"] != 1
+    assert not list((project / "work").glob("*.steps"))
