@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers
 from numpy.typing import NDArray
 
 from . import bundle
@@ -51,6 +52,50 @@ class _Logits(torch.nn.Module):
         return logits
 
 
+class _FirstTokenLogits(_Logits):
+    """The same for a BERT, whose head reads the first token: the last layer computes no other.
+
+    Keys and values of the last layer need all tokens; query, output and feed-forward do not. With 12 layers that saves 7 %
+    of all products, and the numbers are the same.
+    """
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        bert = self.model.bert
+        *layers, last = bert.encoder.layer
+        hidden = bert.embeddings(input_ids=input_ids)
+        kept = attention_mask[:, None, None, :].bool()
+        for layer in layers:
+            hidden = self._layer(layer, hidden, hidden, kept)
+        first = self._layer(last, hidden[:, :1], hidden, kept)
+        logits: torch.Tensor = self.model.classifier(bert.pooler(first))
+        return logits
+
+    @staticmethod
+    def _layer(layer: Any, asking: torch.Tensor, hidden: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+        attention = layer.attention.self
+        heads, width = attention.num_attention_heads, attention.attention_head_size
+        query, key, value = (
+            project(states).view(states.shape[0], states.shape[1], heads, width).transpose(1, 2)
+            for project, states in ((attention.query, asking), (attention.key, hidden), (attention.value, hidden))
+        )
+        context = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=kept)
+        context = context.transpose(1, 2).reshape(asking.shape)
+        between = layer.attention.output(context, asking)
+        result: torch.Tensor = layer.output(layer.intermediate(between), between)
+        return result
+
+
+def _traceable(model: Any, example: dict[str, torch.Tensor]) -> _Logits:
+    """Choose the shorter computation where it gives the model's numbers, else the stock one."""
+    stock = _Logits(model).eval()
+    if not isinstance(model, transformers.BertForSequenceClassification):
+        return stock
+    shorter = _FirstTokenLogits(model).eval()
+    with torch.inference_mode():
+        same = torch.allclose(shorter(**example), stock(**example), atol=1e-4)
+    return shorter if same else stock
+
+
 def quantize(
     model: Any, samples: Sequence[dict[str, NDArray[np.int64]]], *, four_bit_embeddings: bool, activations: bool = True
 ) -> Any:
@@ -68,7 +113,7 @@ def quantize(
     ov, nncf = import_quietly("openvino"), import_quietly("nncf")
     example = {name: torch.from_numpy(array) for name, array in samples[0].items()}
     converted = ov.convert_model(
-        _Logits(model),
+        _traceable(model, example),
         example_input=example,
         input=[
             ("input_ids", ov.PartialShape([-1, -1]), ov.Type.i64),
@@ -191,7 +236,7 @@ def _fill(
     checkpoint_thresholds = None if info.thresholds is None else np.array(info.thresholds)
     import_quietly("openvino").save_model(exported, folder / bundle.IR, compress_to_fp16=False)
     labeler.tokenizer.backend_tokenizer.save(str(folder / bundle.TOKENIZER), pretty=False)
-    bundle.finish(folder, info, codebook, data.ids)
+    bundle.finish(folder, info, codebook, data.ids, texts=data.texts)
     info = _tuned(info, Predictor(folder), data.tuning.statements, codebook)
     bundle.finish(folder, info, codebook, data.ids)
     predictor = Predictor(folder)
