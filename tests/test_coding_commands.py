@@ -151,6 +151,7 @@ def test_coders_agree_settle_and_make_gold(labelled: Path) -> None:
     assert f"{len(differ)} sentences on which they differ" in result.output.replace("\n", " ")
     report = json.loads((folder / "agreement.json").read_text(encoding="utf-8"))
     assert [a["label"] for a in report["alphas"]] == list(TINY.names)
+    assert report["sets"]["uses"] == sum(map(bool, first.values())) + sum(map(bool, second.values()))
     assert all(0 < a["alpha"]["low"] < a["alpha"]["value"] < a["alpha"]["high"] <= 1 for a in report["alphas"])
     assert {p["second"] for p in report["model"]} == {"model"}
 
@@ -298,3 +299,21 @@ def test_agreement_without_a_sample(tmp_path: Path) -> None:
     result = done("agree", tmp_path / "x.csv", tmp_path / "y.csv", "--codebook", tmp_path / "codebook.yaml")
     assert "120 rows name no document" in result.output
     assert run("agree", tmp_path / "x.csv", "--gold", tmp_path / "g.csv").exit_code == 2
+
+
+def test_sheet_that_nobody_filled_in_is_told(labelled: Path) -> None:
+    result = run("agree", drawn(labelled, "sheet.csv"))
+    assert result.exit_code == 1
+    assert "no coded row that can be used" in result.output
+    assert "80 rows not coded" in result.output
+
+
+def test_settled_sheet_alone_is_gold(labelled: Path) -> None:
+    folder = labelled.parent
+    sheet = drawn(labelled, "sheet.csv")
+    rows = [row | {"coder": "settlement"} for _, row in read_table(sheet).rows]
+    write_csv(sheet, list(rows[0]), rows)
+    code(sheet)
+    result = done("agree", sheet, "--gold", folder / "gold.csv")
+    assert "80 sentences of gold" in result.output
+    assert {row["coder"] for _, row in read_table(folder / "gold.csv").rows} == {"settlement"}

@@ -177,7 +177,12 @@ class _Measure:
         return self._alpha(label, np.array(given, np.int64), nominal(2))
 
     def alpha_of_sets(self) -> AlphaScore:
-        sets = list(dict.fromkeys(frozenset(s) for given in self.codings.labels.values() for s in given.values()))
+        # The empty set comes first, so that codes above 0 are uses of labels, here as in the codes of one label.
+        sets = list(
+            dict.fromkeys(
+                [frozenset[str](), *(frozenset(s) for given in self.codings.labels.values() for s in given.values())]
+            )
+        )
         numbers = {labels: i for i, labels in enumerate(sets)}
         codes = [
             [numbers[frozenset(given[id])] if id in given else MISSING for id in self.codings.units]

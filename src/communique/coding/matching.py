@@ -95,9 +95,8 @@ def match(readings: Sequence[Reading], design: Design | None) -> Codings:
             f"{twice} rows coded twice by the same coder, {changed} of them with other labels; the later counts"
         )
     if not found:
-        raise DataError(
-            f"{', '.join(str(r.path) for r in readings)}: no coded row that can be used; see what was told above"
-        )
+        files = ", ".join(str(reading.path) for reading in readings)
+        raise DataError(f"{files}: no coded row that can be used: {'; '.join(codings.told) or 'the files are empty'}")
     order = [row.id for row in design.rows] if design is not None else list(found)
     codings.units = {id: found[id] for id in order if id in found}
     return codings
