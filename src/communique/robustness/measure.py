@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -231,50 +231,24 @@ def _rest(value: Value) -> Value:
 def _name_effects(
     statements: Sequence[Statement], swaps: Sequence[Swap], answers: _Answers, labels: Sequence[str]
 ) -> tuple[float, tuple[NameEffect, ...], int]:
-    """Give the share of draws that change a decision, the effect of each name, and how many names are drawn too seldom.
-
-    The prior is a beta distribution fitted to the counts of all names by maximum likelihood (empirical Bayes, Casella 1985,
-    "An Introduction to Empirical Bayes Data Analysis"), its mean held at the share of all draws.
-    """
-    from scipy.optimize import minimize_scalar
-    from scipy.stats import beta, betabinom
+    """Give the share of draws that change a decision, the effect of each name, and how many names are drawn too seldom."""
+    from scipy.stats import binomtest
 
     if not swaps:
         return float("nan"), (), 0
     before = answers.decisions([statements[swap.row].text for swap in swaps])
     moved = before != answers.decisions([swap.text for swap in swaps])
-    codes = np.array([swap.other for swap in swaps])
-    draws = Counter(swap.other for swap in swaps)
-    changed = {code: int(moved[codes == code].any(axis=1).sum()) for code in draws}
-    usual = sum(changed.values()) / len(swaps)
-    strength = float("inf")
-    if 0 < usual < 1:
-        k, n = np.array([changed[code] for code in draws]), np.array([draws[code] for code in draws])
-
-        def loss(log_strength: float) -> float:
-            s = np.exp(log_strength)
-            return -float(betabinom.logpmf(k, n, usual * s, (1 - usual) * s).sum())
-
-        # At the upper end names do not differ beyond chance, and all get nearly the usual share.
-        strength = float(np.exp(minimize_scalar(loss, bounds=(0, np.log(1e5)), method="bounded").x))
-
-    def share(code: str) -> Value:
-        if not np.isfinite(strength):
-            return Value(usual, usual, usual)
-        found = beta(usual * strength + changed[code], (1 - usual) * strength + draws[code] - changed[code])
-        return Value(float(found.mean()), float(found.ppf(0.025)), float(found.ppf(0.975)))
-
-    effects = [
-        NameEffect(
-            code,
-            english_name(code),
-            draws[code],
-            changed[code],
-            share(code),
-            {label: int(moved[codes == code, i].sum()) for i, label in enumerate(labels)},
-        )
-        for code in sorted(draws)
-        if draws[code] >= MIN_CASES
-    ]
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, swap in enumerate(swaps):
+        rows[swap.other].append(row)
+    effects = []
+    for code in sorted(code for code, drawn in rows.items() if len(drawn) >= MIN_CASES):
+        of_name = moved[rows[code]]
+        changed = int(of_name.any(axis=1).sum())
+        test = binomtest(changed, len(of_name))
+        ends = test.proportion_ci(0.95, method="exact")
+        share = Value(float(test.statistic), float(ends.low), float(ends.high))
+        by_label = {label: int(of_name[:, i].sum()) for i, label in enumerate(labels)}
+        effects.append(NameEffect(code, english_name(code), len(of_name), changed, share, by_label))
     effects.sort(key=lambda effect: (-effect.share.low, effect.code))
-    return usual, tuple(effects), len(draws) - len(effects)
+    return float(moved.any(axis=1).mean()), tuple(effects), len(rows) - len(effects)

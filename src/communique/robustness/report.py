@@ -48,8 +48,8 @@ class Stability:
 class NameEffect:
     """How often a name, put in place of another, changes some decision.
 
-    `share` is the observed share moved towards that of all names, the more the fewer draws there are, with its 95 %
-    interval: the mean and the quantiles of the beta distribution that follows from the draws and a prior fitted to all names.
+    `share` has the exact interval of a binomial share (Clopper, Pearson 1934). Names are ranked by its lower end, which few
+    draws keep low.
     """
 
     code: str
@@ -173,7 +173,7 @@ class Robustness:
         if not self.names:
             return [f"No name was drawn {MIN_CASES} times."]
         table = _table(
-            ["name", "draws", "draws that change a decision", "share, shrunken", *self.labels],
+            ["name", "draws", "draws that change a decision", "share", *self.labels],
             (
                 [
                     e.name,
@@ -190,7 +190,8 @@ class Robustness:
             *table,
             "",
             f"Of all draws {self.usual_share:.3f} change a decision; {above} of {len(self.names)} names are above that with "
-            f"their whole interval. {self.rare_names} names with fewer than {MIN_CASES} draws are left out.",
+            f"their whole interval, where chance alone would put about {len(self.names) / 40:.0f}. {self.rare_names} names with "
+            f"fewer than {MIN_CASES} draws are left out.",
         ]
 
     def _errors(self) -> list[str]:
