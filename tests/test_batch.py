@@ -19,9 +19,10 @@ import pytest
 from fakes import FakeModel, fake_bundle, fake_network, label, label_in_a_process
 
 from communique import batch, inputs
+from communique.columns import Options
 from communique.progress import Told
 from communique.shards import shards_folder
-from communique.units import Options, Reader
+from communique.units import Reader
 
 __all__ = ["fake_bundle", "fake_network"]
 

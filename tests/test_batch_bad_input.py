@@ -17,12 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from communique import inputs
+from communique.columns import Options
 from communique.errors import BundleError, DataError
 from communique.loading import load_model
 from communique.readers import Chunk, Problem, open_table
 from communique.streams import read_text
 from communique.tables import read_table
-from communique.units import Options, Reader
+from communique.units import Reader
 
 __all__ = ["fake_bundle", "fake_network"]
 

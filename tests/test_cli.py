@@ -66,46 +66,49 @@ def test_errors_are_one_line_and_exit_code_1(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 class TestLabel:
+    """With the model that ships: `test_batch.py` has everything around the network."""
+
     @pytest.fixture
     def texts(self, tmp_path: Path) -> Path:
         folder = tmp_path / "texts"
         (folder / "sub").mkdir(parents=True)
-        (folder / "b.txt").write_text("We condemn the port. The river should flow.\n\nThe end.\n")
-        (folder / "sub" / "a.md").write_text("# Title\n\n- We *pledge* grain.\n")
+        (folder / "b.txt").write_text("We strongly condemn this attack. Israel should lift the siege.\n\nThe end.\n")
+        (folder / "sub" / "a.md").write_text("# Title\n\n- We *will send* humanitarian aid to the refugees.\n")
         (folder / "ignored.pdf").write_bytes(b"%PDF")
         return folder
 
-    def test_folder_to_jsonl(self, texts: Path, tiny_bundle: Path, tmp_path: Path) -> None:
+    def test_folder_to_jsonl(self, texts: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
-        code, stdout, err = run("label", texts, "-o", out, "--model", tiny_bundle, "--language", "en")
-        assert (code, stdout) == (0, "")
+        code, stdout, err = run("label", texts, "-o", out, "--language", "en")
+        assert (code, stdout) == (0, ""), err
         rows = [json.loads(line) for line in out.read_text().splitlines()]
-        assert [(r["document"], r["index"], r["text"], r["labels"]) for r in rows] == [
-            ("b", 0, "We condemn the port.", ["criticism"]),
-            ("b", 1, "The river should flow.", ["policy_claim"]),
-            ("b", 2, "The end.", []),
-            ("sub/a", 0, "Title", []),
-            ("sub/a", 1, "We pledge grain.", ["cooperation_pledge"]),
+        assert [(r["id"], r["document"], r["index"], r["text"], r["labels"]) for r in rows] == [
+            ("b:0", "b", 0, "We strongly condemn this attack.", ["criticism"]),
+            ("b:1", "b", 1, "Israel should lift the siege.", ["policy_claim"]),
+            ("b:2", "b", 2, "The end.", []),
+            ("sub/a:0", "sub/a", 0, "Title", []),
+            ("sub/a:1", "sub/a", 1, "We will send humanitarian aid to the refugees.", ["cooperation_pledge"]),
         ]
         assert list(rows[0]) == ["id", "document", "index", "language", "text", "labels", "probabilities", "truncated"]
         assert list(rows[0]["probabilities"]) == ["criticism", "policy_claim", "cooperation_pledge"]
         assert rows[0]["language"] == "en"
         assert "5 sentences in 2 documents; criticism 1, policy_claim 1, cooperation_pledge 1, none 2" in err
 
-    def test_without_out_a_table_is_printed(self, texts: Path, tiny_bundle: Path) -> None:
-        code, out, _ = run("label", texts / "b.txt", "--model", tiny_bundle)
+    def test_without_out_a_table_is_printed(self, texts: Path) -> None:
+        code, out, _ = run("label", texts / "b.txt")
         assert code == 0
-        assert "We condemn the port." in out
+        assert "We strongly condemn this attack." in out
         assert "criticism" in out
 
-    def test_table_keeps_its_columns_and_order(self, tiny_bundle: Path, tmp_path: Path) -> None:
+    def test_table_keeps_its_columns_and_order(self, tmp_path: Path) -> None:
         source = tmp_path / "in.csv"
         source.write_text(
-            '\ufeffcountry , sentence,labels,year\r\nFR,We condemn the port,old,2020\r\nCN,"fish,\nand grain",,2021\r\n',
+            "\ufeffcountry , sentence,labels,year\r\n"
+            'FR,We strongly condemn this attack,old,2020\r\nCN,"fish,\nand grain",,2021\r\n',
             encoding="utf-8",
         )
         out = tmp_path / "out.jsonl"
-        code, _, err = run("label", source, "-o", out, "--model", tiny_bundle)
+        code, _, err = run("label", source, "-o", out)
         assert code == 0
         rows = [json.loads(line) for line in out.read_text().splitlines()]
         assert [r["country"] for r in rows] == ["FR", "CN"]
@@ -115,13 +118,13 @@ class TestLabel:
         assert rows[1]["text"] == "fish,\nand grain"
         assert "column 'labels' is kept as 'input_labels'" in err
 
-    def test_split_and_text_column(self, tiny_bundle: Path, tmp_path: Path) -> None:
+    def test_split_and_text_column(self, tmp_path: Path) -> None:
         source = write_rows(
             tmp_path / "in.jsonl", [{"body": "We condemn it. We pledge fish.", "n": 7}, {"body": "The port.", "n": 8}]
         )
         out = tmp_path / "out.jsonl"
-        assert run("label", source, "-o", out, "--model", tiny_bundle)[0] == 1
-        assert run("label", source, "--text-column", "body", "--split", "-o", out, "--model", tiny_bundle)[0] == 0
+        assert run("label", source, "-o", out)[0] == 1
+        assert run("label", source, "--text-column", "body", "--split", "-o", out)[0] == 0
         rows = [json.loads(line) for line in out.read_text().splitlines()]
         assert [(r["text"], r["n"], r["index"]) for r in rows] == [
             ("We condemn it.", 7, 0),
@@ -130,52 +133,56 @@ class TestLabel:
         ]
         assert len({r["id"] for r in rows}) == 3
 
-    def test_csv_and_parquet_out(self, tiny_bundle: Path, tmp_path: Path) -> None:
+    def test_csv_and_parquet_out(self, tmp_path: Path) -> None:
         source = tmp_path / "in.parquet"
-        pq.write_table(pa.table({"text": ["We condemn and pledge", "fish"], "n": pa.array([1, 2], pa.int16())}), source)
-        assert run("label", source, "-o", tmp_path / "out.csv", "--model", tiny_bundle)[0] == 0
+        texts = ["We strongly condemn this attack", "fish"]
+        pq.write_table(pa.table({"text": texts, "n": pa.array([1, 2], pa.int16())}), source)
+        assert run("label", source, "-o", tmp_path / "out.csv")[0] == 0
         rows = list(csv.DictReader((tmp_path / "out.csv").read_text("utf-8-sig").splitlines()))
-        assert [r["labels"] for r in rows] == ["criticism|cooperation_pledge", ""]
+        assert [r["labels"] for r in rows] == ["criticism", ""]
         assert float(rows[0]["probability_criticism"]) > 0.5
-        assert run("label", source, "-o", tmp_path / "out.parquet", "--model", tiny_bundle)[0] == 0
+        assert run("label", source, "-o", tmp_path / "out.parquet")[0] == 0
         table = pq.read_table(tmp_path / "out.parquet")
-        assert table["labels"].to_pylist() == [["criticism", "cooperation_pledge"], []]
-        assert table["n"].to_pylist() == [1, 2]
+        assert table["labels"].to_pylist() == [["criticism"], []]
+        assert table["n"].type == pa.int16()
 
-    def test_xlsx_in(self, tiny_bundle: Path, tmp_path: Path) -> None:
-        from openpyxl import Workbook
+    def test_one_text_gets_the_same_labels_in_whatever_batch_it_comes(self, tmp_path: Path) -> None:
+        texts = [f"We will send aid to {word} and condemn the siege." for word in ("Mali", "Gaza", "Kharkiv " * 9)]
+        found = []
+        for n, order in enumerate(([0, 1, 2], [2, 0, 1], [0])):
+            source = write_rows(tmp_path / f"in{n}.jsonl", [{"text": texts[i]} for i in order])
+            assert run("label", source, "-o", tmp_path / "out.jsonl")[0] == 0
+            rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+            found.append(next(row for row in rows if row["text"] == texts[0]))
+        for other in found[1:]:
+            assert other["labels"] == found[0]["labels"]
+            assert other["probabilities"] == pytest.approx(found[0]["probabilities"], abs=0.02)
 
-        book = Workbook()
-        book.active.append(["text", "country"])
-        book.active.append(["We condemn the port", "FR"])
-        book.save(tmp_path / "in.xlsx")
-        assert run("label", tmp_path / "in.xlsx", "-o", tmp_path / "out.jsonl", "--model", tiny_bundle)[0] == 0
-        row = json.loads((tmp_path / "out.jsonl").read_text())
-        assert (row["labels"], row["country"]) == (["criticism"], "FR")
-
-    def test_unreadable_rows_are_told_and_the_rest_is_labelled(self, tiny_bundle: Path, tmp_path: Path) -> None:
+    def test_unreadable_rows_are_told_and_the_rest_is_labelled(self, tmp_path: Path) -> None:
         (tmp_path / "in.jsonl").write_text('{"text": "We condemn it"}\nnot json\n{"text": ""}\n')
-        code, _, err = run("label", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl", "--model", tiny_bundle)
+        code, _, err = run("label", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl")
         assert code == 1
-        assert (tmp_path / "out.jsonl").read_text().count("\n") == 2
+        rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+        assert [row["text"] for row in rows] == ["We condemn it", "not json", ""]
+        assert ["error" in row for row in rows] == [False, True, False]
         assert "in.jsonl, row 2: not JSON" in err
         assert "empty 1" in err
         assert "unreadable 1" in err
 
-    def test_wrong_paths_and_endings(self, tiny_bundle: Path, tmp_path: Path) -> None:
+    def test_wrong_paths_and_endings(self, tmp_path: Path) -> None:
         (tmp_path / "x.pdf").write_bytes(b"")
         for argument in (tmp_path / "x.pdf", tmp_path / "none.txt", tmp_path / "none.csv"):
-            code, _, err = run("label", argument, "--model", tiny_bundle)
+            code, _, err = run("label", argument)
             assert code == 1
             assert str(argument) in err
         assert run("label", tmp_path, "-o", "out.xls")[0] == 2
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-    def test_an_unreadable_file_of_a_folder_does_not_stop_the_others(self, texts: Path, tiny_bundle: Path) -> None:
+    def test_an_unreadable_file_of_a_folder_does_not_stop_the_others(self, texts: Path) -> None:
         (texts / "b.txt").chmod(0)
-        code, out, err = run("label", texts, "--model", tiny_bundle)
+        code, out, err = run("label", texts)
         assert code == 1
-        assert "We pledge grain." in out
+        assert "humanitarian aid" in out
         assert "b.txt: Permission denied" in err
 
     def test_evaluate_writes_json_and_markdown(self, tiny_bundle: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from communique.documents import (
     document_paths,
+    files_below,
     identify_language,
     markdown_blocks,
     read_document,
@@ -115,6 +116,31 @@ def test_sentences_of_each_language(language: str) -> None:
 )
 def test_quotation_of_several_sentences_stays_one(language: str, text: str, expected: list[str]) -> None:
     assert split_sentences(text, language) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "sentences"),
+    [
+        ("zh", ["“我们反对战争……。”他说。", "随后他离开了。"]),
+        ("zh", ["“我们反对战争。”发言人表示，“我们愿意合作。”", "会议结束。"]),
+        # What he said next may as well begin a sentence of its own.
+        ("zh", ["“我们反对战争。”", "他说，这不够。"]),
+        ("fr", ["La position de l'U.E. est claire.", "Elle aide les pays de l'U.E.", "Nous aussi."]),
+        ("de", ["Der 20. Bundestag trat zusammen.", "Das war im 20. Jahrhundert.", "Unser 3. Antrag liegt vor."]),
+        (
+            "de",
+            [
+                "Wir treffen uns am 20. Dezember.",
+                "Er kam am 20.",
+                "Dann gingen wir.",
+                "Wir waren 20.",
+                "Alle sprachen.",
+            ],
+        ),
+    ],
+)
+def test_sentences_that_were_cut_in_two(language: str, sentences: list[str]) -> None:
+    assert split_sentences(("" if language == "zh" else " ").join(sentences), language) == sentences
 
 
 def test_text_of_an_unknown_language_is_split() -> None:
@@ -344,6 +370,27 @@ def test_documents_of_a_folder_are_found_below_it_in_order(tmp_path: Path) -> No
 def test_a_folder_below_a_hidden_one_is_not_hidden_itself(tmp_path: Path) -> None:
     path = written(tmp_path, ".cache/texts/a.txt", "x")
     assert document_paths(tmp_path / ".cache" / "texts") == [path]
+
+
+def test_links_are_not_followed_in_circles_and_broken_ones_told(tmp_path: Path) -> None:
+    written(tmp_path, "a.txt", "x")
+    (tmp_path / "up").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "b.txt").symlink_to(tmp_path / "b.txt")
+    assert document_paths(tmp_path) == [tmp_path / "a.txt"]
+    assert files_below(tmp_path) == (
+        [tmp_path / "a.txt"],
+        [f"{tmp_path / 'b.txt'}: a link that leads nowhere; repair or delete it"],
+    )
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_compressed_documents_are_read(tmp_path: Path, ending: str) -> None:
+    import pyarrow as pa
+
+    with pa.output_stream(str(tmp_path / f"talk.md{ending}"), compression="detect") as stream:
+        stream.write(b"# Water\n\nWe *agree*.\n")
+    document = read_document(tmp_path / f"talk.md{ending}", language="en")
+    assert (document.name, [s.text for s in document.statements]) == ("talk", ["Water", "We agree."])
 
 
 # Languages

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import pyarrow as pa
 
@@ -79,9 +79,9 @@ def labelled(
     model: Labels | None = None
     for shard in shards:
         if isinstance(shard, Shard):
-            assert folder is not None
             progress.skipped(shard.position)
-            yield folder.read(shard.number)
+            # Only a folder has finished shards.
+            yield cast(ShardFolder, folder).read(shard.number)
             continue
         if model is None:
             model = load()

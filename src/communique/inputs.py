@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-import os
 import shutil
 import stat
 import sys
@@ -13,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
 
 from . import documents
 from .errors import DataError
@@ -134,7 +132,7 @@ def _spooled(given: str, form: str | None, spool: Path | None) -> File:
 def _add_folder(found: Found, folder: Path) -> None:
     if (folder / _SPLITS).is_file():
         for split in _listed(folder / _SPLITS, "splits"):
-            _add_dataset(found, folder / split, f"{folder.name}/{split}")
+            _add_dataset(found, folder / str(split), f"{folder.name}/{split}")
         return
     if (folder / _STATE).is_file():
         _add_dataset(found, folder, folder.name)
@@ -206,16 +204,7 @@ def hashes(files: Iterable[File]) -> dict[str, str]:
     for file in files:
         try:
             with file.path.open("rb") as handle:
-                found[file.label] = _digest(handle)
+                found[file.label] = hashlib.file_digest(handle, "sha256").hexdigest()
         except OSError as error:
             found[file.label] = error.strerror or "unreadable"
     return found
-
-
-def _digest(handle: BinaryIO) -> str:
-    return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def size(files: Iterable[File]) -> int:
-    """Add up the bytes of files."""
-    return sum(os.path.getsize(file.path) for file in files if file.path.exists())

@@ -16,9 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from .codebook import Codebook
+from .columns import ERROR
 from .readers import Row
 from .statements import UNDETERMINED
-from .units import ERROR, OWN_JSON, Prepared
+from .units import OWN_JSON, Prepared
 
 if TYPE_CHECKING:
     from .predictor import Predictions
@@ -90,8 +91,9 @@ def label_shard(shard: Prepared, model: Labels) -> pa.Table:
     columns["truncated"] = pa.array(truncated)
     columns[ERROR] = pa.array(shard.columns[ERROR], pa.string())
     table = pa.table(columns)
-    for name in shard.own.column_names if shard.own is not None else ():
-        table = table.append_column(shard.own.schema.field(name), shard.own.column(name))
+    if shard.own is not None:
+        for i, field_ in enumerate(shard.own.schema):
+            table = table.append_column(field_, shard.own.column(i))
     counted = {
         "units": shard.units,
         "labelled": len(readable),

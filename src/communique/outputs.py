@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from .columns import ERROR
 from .labelling import counts, rows
 from .readers import Row
 from .streams import ending
 from .typed import fitted, unified
-from .units import ERROR, json_text
+from .units import json_text
 
 #: Endings of an output; those of text also with `.gz` or `.zst` behind them.
 OUTPUT_SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet")
@@ -77,6 +77,8 @@ def _columns(schemas: Iterable[pa.Schema]) -> pa.Schema:
 
 
 def _write_parquet(handle: IO[bytes], schemas: Iterable[pa.Schema], tables: Iterable[pa.Table]) -> None:
+    import pyarrow.parquet as pq
+
     schema = _columns(schemas)
     with pq.ParquetWriter(handle, schema, compression="zstd") as writer:
         for table in tables:

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from .readers import Row
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+#: Halves of characters: JSON can hold them, UTF-8, Arrow and a tokenizer cannot.
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def as_text(value: Any) -> str | None:
@@ -49,7 +50,7 @@ def _texts(values: Iterable[Any]) -> pa.Array:
 
 def _written(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, (list, dict)) else str(value)
-    return _SURROGATE.sub("\ufffd", text)
+    return SURROGATE.sub("\ufffd", text)
 
 
 def _storable(kind: pa.DataType) -> bool:

@@ -11,25 +11,21 @@ import math
 import queue
 import re
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from . import documents
-from .corpus import COLUMNS, find_column
+from .columns import ERROR, OUTPUT, Columns, Options, Told
 from .errors import DataError
 from .inputs import File, Found
-from .readers import Chunk, Problem, Row, TableStream, open_table
+from .readers import Problem, Row, open_table
+from .statements import UNDETERMINED
 from .streams import encoding_of, read_text
-from .typed import as_text, combined, table_of
+from .typed import SURROGATE, as_text, combined, table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-#: Columns of the output, in this order, before the input's own; `error` only where some row has one.
-OUTPUT = ("id", "document", "index", "language", "text", "labels", "probabilities", "truncated")
-ERROR = "error"
 
 #: Name of the column that holds a row's own values as JSON, where the output is JSON Lines.
 OWN_JSON = "_own"
@@ -37,26 +33,7 @@ OWN_JSON = "_own"
 #: Characters a unit counts for at most when shards are cut: a shard of long texts has fewer units.
 UNIT_CHARACTERS = 400
 
-#: Notes of one kind that are told; the rest is counted.
-TOLD = 20
-
 _HTML = re.compile(r"</?(?:p|br|div|span|a|b|i|em|strong|li|ul|ol|td|tr|table|h[1-6])\b[^<>]*>", re.IGNORECASE)
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-@dataclass(frozen=True)
-class Options:
-    """How the input is read.
-
-    `text_column` is found by its name where None, `language` identified where None; `split` splits rows into sentences.
-    `as_json` keeps the input's own columns as JSON, exactly as they came; without it they become typed columns.
-    """
-
-    text_column: str | None = None
-    language: str | None = None
-    split: bool = False
-    as_json: bool = True
-    shard_rows: int = 4096
 
 
 @dataclass(slots=True)
@@ -104,37 +81,6 @@ class Prepared:
     position: float = 0.0
 
 
-@dataclass
-class Told:
-    """What there is to tell of an input: notes once each, and counts."""
-
-    notes: list[str] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
-    unreadable: list[str] = field(default_factory=list)
-
-    def note(self, line: str) -> None:
-        """Keep a line, once."""
-        if line not in self.notes:
-            self.notes.append(line)
-
-    def problem(self, line: str) -> None:
-        """Count what cannot be read, and keep the first reasons."""
-        self.counts["unreadable"] += 1
-        if len(self.unreadable) < TOLD:
-            self.unreadable.append(line)
-
-    def lines(self) -> list[str]:
-        """Give the lines for the user."""
-        lines = self.notes + self.unreadable
-        if (more := self.counts["unreadable"] - len(self.unreadable)) > 0:
-            lines.append(f"... and {more} more that cannot be read; the output's column {ERROR!r} has every reason")
-        if n := self.counts["surrogates"]:
-            lines.append(f"{n} texts hold half a character (lone surrogates); '\ufffd' is there in the output")
-        if n := self.counts["html"]:
-            lines.append(f"{n} texts hold HTML tags, which the model reads as text; remove them for better labels")
-        return lines
-
-
 class Reader:
     """Reads files into shards.
 
@@ -163,7 +109,7 @@ class Reader:
         if file.form in (".csv", ".tsv", ".jsonl") and file.path.is_file():
             file = replace(file, encoding=encoding_of(file.path))
         with open_table(file.path, form=file.form, encoding=file.encoding) as stream:
-            _Columns(stream, file, self.options, Told())
+            Columns(stream, file, self.options, Told())
         return file
 
     def shards(self) -> Iterator[Shard]:
@@ -213,7 +159,7 @@ class Reader:
 
     def _table(self, file: File, i: int) -> Iterator[Part]:
         with open_table(file.path, form=file.form, encoding=file.encoding) as stream:
-            columns = _Columns(stream, file, self.options, self.told)
+            columns = Columns(stream, file, self.options, self.told)
             for line in stream.notes:
                 self.told.note(line)
             for chunk in stream.chunks:
@@ -230,7 +176,7 @@ class Reader:
                     position,
                 )
 
-    def _row(self, file: File, columns: _Columns, number: int, row: Row) -> Unit:
+    def _row(self, file: File, columns: Columns, number: int, row: Row) -> Unit:
         names = columns.names
         given = {name: as_text(row.get(column)) for name, column in names.items() if column}
         identity = self._clean(given.get("id") or "") or f"{file.name}:{number}"
@@ -245,83 +191,12 @@ class Reader:
         return Unit(identity, self._clean(text or ""), document, language)
 
     def _clean(self, text: str) -> str:
-        if _SURROGATE.search(text):
+        if SURROGATE.search(text):
             self.told.counts["surrogates"] += 1
-            text = _SURROGATE.sub("\ufffd", text)
+            text = SURROGATE.sub("\ufffd", text)
         if "<" in text and _HTML.search(text):
             self.told.counts["html"] += 1
         return text
-
-
-class _Columns:
-    """A table's columns: which holds the text, which are repeated in the output, and how the others are called there."""
-
-    def __init__(self, stream: TableStream, file: File, options: Options, told: Told) -> None:
-        self.file, self.told, self._options = file, told, options
-        text = options.text_column or find_column(stream.columns, "text")
-        if not stream.columns:
-            raise _without_rows(stream)
-        if text is None or text not in stream.columns:
-            raise DataError(
-                f"{file.label}: no column {options.text_column or ' or '.join(COLUMNS['text'])!r} of texts; columns: "
-                f"{', '.join(stream.columns)}; name the one that holds the text with --text-column"
-            )
-        self.text = text
-        self.names = {name: find_column(stream.columns, name) for name in ("id", "document", "language")}
-        # What the output repeats under the same name need not stand twice; all else of that name is kept under another.
-        self._repeated = {name for name in self.names if self.names[name] == name}
-        self._repeated -= {"id"} if options.split else set()
-        self._repeated -= {"language"} if options.language else set()
-        self._renamed: dict[str, str] = {}
-        self._known = set(stream.columns)
-
-    def rows(self, chunk: Chunk) -> list[Row]:
-        """Give the columns that name and hold texts."""
-        if isinstance(chunk.rows, list):
-            return chunk.rows
-        wanted = {self.text, *(name for name in self.names.values() if name)}
-        rows: list[Row] = chunk.rows.select([c for c in chunk.rows.column_names if c in wanted]).to_pylist()
-        return rows
-
-    def own(self, chunk: Chunk) -> list[Row] | pa.Table:
-        """Give the columns that the output does not repeat, renamed where the output has a column of the name."""
-        if isinstance(chunk.rows, list):
-            # The text itself is the output's; a long one is not repeated beside each of its sentences.
-            return [
-                {self._name(k): v for k, v in row.items() if k not in self._repeated and k != self.text}
-                for row in chunk.rows
-            ]
-        # The output's id is text; where the input's is not, it is kept beside it with its type.
-        kept = [
-            field.name
-            for field in chunk.rows.schema
-            if field.name != self.text and not (field.name in self._repeated and _is_string(field.type))
-        ]
-        return chunk.rows.select(kept).rename_columns([self._name(name) for name in kept])
-
-    def _name(self, column: str) -> str:
-        if column not in (*OUTPUT, ERROR) and not _SURROGATE.search(column):
-            return column
-        if column not in self._renamed:
-            new = f"input_{_SURROGATE.sub(chr(0xFFFD), column)}"
-            while new in self._known or new in self._renamed.values():
-                new = f"input_{new}"
-            self._renamed[column] = new
-            shown = _SURROGATE.sub("\ufffd", column)
-            reason = "the output has a column of that name" if shown == column else "it is not Unicode"
-            self.told.note(f"{self.file.label}: column {shown!r} is kept as {new!r}, because {reason}")
-        return self._renamed[column]
-
-
-def _is_string(kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
-def _without_rows(stream: TableStream) -> DataError:
-    problems = [chunk.reason for chunk in stream.chunks if isinstance(chunk, Problem)]
-    return DataError(*problems) if problems else DataError(f"{stream.path}: empty; write one JSON object a line")
 
 
 def _slice(part: Part, start: int, end: int) -> Part:
@@ -352,7 +227,7 @@ def _add_rows(columns: dict[str, list[Any]], unit: Unit, options: Options) -> in
     elif unit.form == "text" or options.split:
         blocks = documents.text_blocks(unit.text)
     language = unit.language or ("" if unit.error else documents.identify_language("\n".join(blocks)))
-    language = language or documents.UNDETERMINED
+    language = language or UNDETERMINED
     if unit.error is None and (unit.form != "row" or options.split):
         sentences = [s for block in blocks for s in documents.split_sentences(block, language)]
         ids = [f"{unit.id}:{i}" for i in range(len(sentences))]
@@ -390,7 +265,7 @@ def json_text(value: Any) -> str:
         text = json.dumps(value, ensure_ascii=False, default=_plain, allow_nan=False)
     except ValueError:
         text = json.dumps(_without_nan(value), ensure_ascii=False, default=_plain, allow_nan=False)
-    return json.dumps(json.loads(text)) if _SURROGATE.search(text) else text
+    return json.dumps(json.loads(text)) if SURROGATE.search(text) else text
 
 
 def _plain(value: Any) -> str:

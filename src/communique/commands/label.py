@@ -58,9 +58,10 @@ def label(
     """Label text. Without -o a table is printed."""
     from .. import batch, inputs
     from ..bundle import read_info
+    from ..columns import Options
     from ..outputs import OUTPUT_SUFFIXES, output_form
     from ..predictor import default_model
-    from ..units import Options, Reader
+    from ..units import Reader
 
     written = None if out is None else output_form(f"-.{out_format}" if out == inputs.STANDARD else out)
     if out is not None and written is None:

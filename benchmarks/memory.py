@@ -1,0 +1,90 @@
+"""Measure the peak memory of `communique label` for inputs of different sizes: it must not grow with the rows.
+
+python benchmarks/memory.py [--model DIR] [--rows 10000 1000000] [--shard-rows N]
+
+The rows are drawn from few sentences, so that the network, whose memory depends on its batches alone, has little to do and
+a million rows take minutes. Each size runs in a process of its own. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SENTENCES = [
+    f"{who} {what} {whom} in the {n} meeting of the {place} on the use of the river and the port."
+    for n, place in (("first", "council"), ("second", "assembly"))
+    for who in ("The minister", "Our delegation", "The government", "The committee")
+    for what in ("condemned", "will support", "called on", "described")
+    for whom in ("the neighbouring state", "all parties")
+]
+
+#: Rows that are made and written at a time.
+BLOCK = 100_000
+
+
+def write_rows(path: Path, n: int) -> None:
+    """Write n rows of Parquet in row groups of `BLOCK`."""
+    draw = random.Random(0)
+    schema = pa.schema([("id", pa.string()), ("text", pa.string()), ("language", pa.string()), ("year", pa.int16())])
+    with pq.ParquetWriter(path, schema) as writer:
+        for start in range(0, n, BLOCK):
+            rows = range(start, min(n, start + BLOCK))
+            columns = {
+                "id": [f"row-{i}" for i in rows],
+                "text": draw.choices(SENTENCES, k=len(rows)),
+                "language": ["en"] * len(rows),
+                "year": [1950 + i % 70 for i in rows],
+            }
+            writer.write_table(pa.table(columns, schema))
+
+
+def measure(n: int, arguments: list[str]) -> dict[str, float]:
+    """Label n rows in a process of its own and give its peak resident memory in MB and its seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, out = Path(folder, "in.parquet"), Path(folder, "out.parquet")
+        write_rows(source, n)
+        before = time.monotonic()
+        command = [sys.executable, "-m", "communique", "label", str(source), "-o", str(out), *arguments]
+        # The peak of children is that of the largest: each size is measured from a process without other children.
+        code = (
+            "import json, resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stderr=subprocess.DEVNULL); "
+            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+        )
+        done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True)
+        # Linux counts kilobytes, macOS bytes.
+        unit = 1e6 if sys.platform == "darwin" else 1e3
+        return {"rows": n, "peak_mb": round(int(done.stdout) / unit, 1), "seconds": round(time.monotonic() - before, 1)}
+
+
+def main() -> None:
+    """Measure each size and print a line each, JSON last."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 1_000_000])
+    parser.add_argument("--model")
+    parser.add_argument("--shard-rows", type=int)
+    parser.add_argument("--threads", type=int)
+    options = parser.parse_args()
+    arguments = [
+        text
+        for name in ("model", "shard_rows", "threads")
+        if (value := getattr(options, name)) is not None
+        for text in (f"--{name.replace('_', '-')}", str(value))
+    ]
+    results = [measure(n, arguments) for n in options.rows]
+    for result in results:
+        print(f"{result['rows']:>10,.0f} rows: {result['peak_mb']:,.0f} MB, {result['seconds']:,.0f} s")
+    print(json.dumps({"options": arguments, "results": results}))
+
+
+if __name__ == "__main__":
+    main()
