@@ -1,0 +1,96 @@
+"""The bootstrap over documents: against scipy, and by the coverage of its intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from communique.metrics import average_precision, outcomes, precision_recall_f1
+from communique.resampling import MIN_CLUSTERS, Resamples, _student, interval
+
+
+def test_students_quantiles_agree_with_scipy() -> None:
+    from scipy.stats import t
+
+    for freedom in (MIN_CLUSTERS - 1, 5, 8, 20, 100):
+        assert _student(0.975, freedom) == pytest.approx(t.ppf(0.975, freedom), abs=0.002)
+
+
+def test_few_documents_widen_the_interval() -> None:
+    values = np.random.default_rng(0).normal(size=4000)
+    widths = [high - low for low, high in (interval(values, clusters=n) for n in (5, 10, 30, 300))]
+    plain = interval(values)
+    assert widths == sorted(widths, reverse=True)
+    assert widths[-1] == pytest.approx(plain[1] - plain[0], rel=0.03)
+    assert widths[0] > 1.4 * widths[-1]
+
+
+def test_percentiles_agree_with_scipy() -> None:
+    """Draw documents with scipy.stats.bootstrap: the same percentiles up to the accidents of drawing."""
+    from scipy.stats import bootstrap
+
+    generator = np.random.default_rng(4)
+    documents = np.repeat(np.arange(40), 5)
+    gold = generator.random((200, 1)) < 0.4
+    guess = np.where(generator.random((200, 1)) < 0.8, gold, ~gold)
+    of_rows = outcomes(gold, guess)
+    by_document = of_rows.reshape(40, 5, 3).sum(axis=1)
+
+    def f1(drawn: np.ndarray, axis: int = -1) -> np.ndarray:
+        counts = by_document[drawn.astype(int)].sum(axis=axis - 1 if axis < 0 else axis)
+        return precision_recall_f1(counts[..., None, :])[..., 0, 2]
+
+    theirs = bootstrap(
+        (np.arange(40),), f1, vectorized=True, method="percentile", n_resamples=9999, rng=np.random.default_rng(1)
+    ).confidence_interval
+    drawn = Resamples.draw(documents.tolist(), seed=2, resamples=9999).sums(of_rows)
+    ours = interval(precision_recall_f1(drawn)[:, 0, 2])
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=0.006)
+
+
+def test_rows_weigh_as_often_as_their_document_was_drawn() -> None:
+    resamples = Resamples.draw(["a", "b", "a", "c"], seed=0, resamples=50)
+    weights = np.concatenate(list(resamples.row_weights()))
+    assert weights.shape == (50, 4)
+    np.testing.assert_array_equal(weights[:, 0], weights[:, 2])
+    assert set(weights[:, [0, 1, 3]].sum(axis=1)) == {3}
+    values = np.array([1.0, 10.0, 100.0, 1000.0])
+    np.testing.assert_allclose(resamples.sums(values), weights @ values)
+
+
+def test_no_rows_are_no_error() -> None:
+    resamples = Resamples.draw([], seed=0, resamples=3)
+    assert resamples.clusters == 0
+    assert resamples.sums(np.zeros((0, 2))).tolist() == [[0, 0]] * 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("documents", "least"), [(8, 0.88), (25, 0.91), (80, 0.92)])
+def test_intervals_cover_the_truth(documents: int, least: float) -> None:
+    """Simulate documents of alike sentences: intervals of F1 and average precision hold the true value as often as told."""
+    generator = np.random.default_rng(documents)
+    size = 12
+
+    def draw(n: int) -> tuple[np.ndarray, np.ndarray]:
+        shift = np.repeat(generator.normal(0, 0.7, n), size)
+        base = np.repeat(generator.beta(4, 6, n), size)
+        gold = generator.random(n * size) < base
+        return gold, 1 / (1 + np.exp(-(2.5 * gold - 1.2 + shift + generator.normal(0, 1, n * size))))
+
+    def f1(gold: np.ndarray, p: np.ndarray) -> np.ndarray:
+        return outcomes(gold[:, None], p[:, None] > 0.5)
+
+    gold, p = draw(40_000)
+    truth = {"f1": precision_recall_f1(f1(gold, p).sum(axis=0))[0, 2], "ap": float(average_precision(gold, p))}
+    covered, runs = dict.fromkeys(truth, 0), 300
+    for run in range(runs):
+        gold, p = draw(documents)
+        resamples = Resamples.draw(np.repeat(np.arange(documents), size).tolist(), seed=run, resamples=400)
+        drawn = {
+            "f1": precision_recall_f1(resamples.sums(f1(gold, p)))[:, 0, 2],
+            "ap": np.concatenate([average_precision(gold, p, w) for w in resamples.row_weights()]),
+        }
+        for name, values in drawn.items():
+            low, high = interval(values, clusters=documents)
+            covered[name] += low <= truth[name] <= high
+    assert all(least <= n / runs <= 0.99 for n in covered.values()), covered
