@@ -1,0 +1,93 @@
+"""A recipe tells what its tables do not say: language, source, columns, names of labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from communique.codebook import Codebook
+from communique.errors import DataError
+from communique.recipe import CorpusFields, Recipe
+from communique.reference import read_sources
+from communique.sets import TrainingSets
+
+NUMBERS = {"0": "negative", "1": "neutral", "2": "positive"}
+BOOK = Codebook.model_validate(
+    {
+        "name": "mood",
+        "version": "1",
+        "selection": "single",
+        "labels": [{"name": name, "definition": "A mood."} for name in NUMBERS.values()],
+    }
+)
+
+
+def numbered(path: Path, rows: int = 3, head: str = "text,label") -> str:
+    path.write_text(head + "\n" + "".join(f"{path.stem} tweet {i},{i % 3}\n" for i in range(rows)), encoding="utf-8")
+    return str(path)
+
+
+def test_numbers_become_labels_and_the_language_is_that_of_the_recipe(tmp_path: Path) -> None:
+    sources = [
+        CorpusFields(path=numbered(tmp_path / "arabic_train.csv"), language="ar", source="umsab", labels=NUMBERS),
+        CorpusFields(path=numbered(tmp_path / "hindi_train.csv"), language="hi", labels=NUMBERS),
+    ]
+    corpus, _ = read_sources(sources, BOOK, None)
+    assert [s.labels for s in corpus][:3] == [("negative",), ("neutral",), ("positive",)]
+    assert [s.language for s in corpus] == ["ar"] * 3 + ["hi"] * 3
+    assert [s.source for s in corpus] == ["umsab"] * 3 + [None] * 3
+    assert [s.id for s in corpus][:2] == ["arabic_train:2", "arabic_train:3"]
+    assert len(corpus.documents) == 6
+
+
+def test_what_a_row_says_of_itself_goes_first(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,label,language,source\nOne.,neutral,fr,press\nTwo.,neutral,,\n", encoding="utf-8")
+    corpus, _ = read_sources([CorpusFields(path=str(path), language="en", source="un")], BOOK, None)
+    assert [(s.language, s.source) for s in corpus] == [("fr", "press"), ("en", "un")]
+
+
+def test_columns_are_those_of_one_corpus_alone(tmp_path: Path) -> None:
+    sources = [
+        CorpusFields(
+            path=numbered(tmp_path / "a.csv", head="body,mood"),
+            columns={"text": "body", "labels": "mood"},
+            labels=NUMBERS,
+        ),
+        CorpusFields(path=numbered(tmp_path / "b.csv"), labels=NUMBERS),
+    ]
+    corpus, _ = read_sources(sources, BOOK, None)
+    assert len(corpus) == 6
+    with pytest.raises(DataError, match=r"b\.csv: no column 'body' for text"):
+        read_sources([sources[0], sources[1].model_copy(update={"columns": {"text": "body"}})], BOOK, None)
+
+
+def test_a_number_without_a_name_is_told_with_its_row(tmp_path: Path) -> None:
+    source = CorpusFields(path=numbered(tmp_path / "a.csv"), labels={"0": "negative", "1": "neutral"})
+    with pytest.raises(
+        DataError, match=r"a\.csv, row 4: column 'label': unknown label '2'; allowed: negative, neutral, positive"
+    ):
+        read_sources([source], BOOK, None)
+
+
+def test_training_reads_such_corpora(tmp_path: Path) -> None:
+    recipe = Recipe.model_validate(
+        {
+            "name": "mood",
+            "codebook": "codebook.yaml",
+            "corpora": [
+                {"path": numbered(tmp_path / "arabic_train.csv", 30), "language": "ar", "labels": NUMBERS},
+                {
+                    "path": numbered(tmp_path / "arabic_val.csv", 12),
+                    "language": "ar",
+                    "labels": NUMBERS,
+                    "role": "validation",
+                },
+            ],
+        }
+    )
+    sets = TrainingSets.read(recipe, BOOK)
+    assert len(sets.train) == 30
+    assert {s.language for s in (*sets.train, *sets.tuning, *sets.proof)} == {"ar"}
+    assert {s.labels for s in sets.train} == {("negative",), ("neutral",), ("positive",)}
