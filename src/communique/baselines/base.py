@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
 
 from ..codebook import Codebook
 from ..corpus import Corpus
@@ -18,6 +20,7 @@ from ..statements import Statement
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.floating]
 Arrays = Mapping[str, NDArray[Any]]
+Step = TypeVar("Step")
 
 
 class Baseline(ABC):
@@ -48,7 +51,8 @@ class Storable(Baseline):
     packages: ClassVar[tuple[str, ...]] = ("numpy",)
     #: Longest input in tokens; 0 where nothing is cut.
     max_tokens: int = 0
-    precision: str = "fp32"
+    #: What it was computed in.
+    precision_: str = "fp32"
 
     @abstractmethod
     def state(self) -> tuple[dict[str, Any], Arrays]:
@@ -86,6 +90,12 @@ def groups(corpus: Corpus) -> NDArray[np.int64]:
     """Number the documents: (n,), equal for statements of one document."""
     numbers: dict[tuple[str | None, str], int] = {}
     return np.array([numbers.setdefault((s.source, s.document), len(numbers)) for s in corpus], np.int64)
+
+
+def shown(steps: Sequence[Step], what: str) -> Iterable[Step]:
+    """Go through steps with a bar on the error stream, where that is a terminal."""
+    console = Console(stderr=True)
+    return track(steps, what, console=console, transient=True, disable=not console.is_terminal or len(steps) < 2)
 
 
 def logits(probability: FloatArray, *, multiple: bool) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +21,7 @@ from ..codebook import Codebook
 from ..corpus import Corpus
 from ..errors import DataError
 from ..statements import Statement
-from .base import Baseline, gold
+from .base import Baseline, gold, shown
 from .endpoint import AnswerCache, ChatEndpoint, RefusedError, key_from, question_key
 
 #: How the form of an answer is asked for, strictest first: servers differ in what they take.
@@ -96,17 +97,29 @@ class ChatLabeler(Baseline):
         )
         cache = AnswerCache(None if self.cache is None else Path(self.cache))
         texts = list(dict.fromkeys(s.text for s in statements))
+        refused = threading.Event()
+
+        def work(text: str) -> tuple[tuple[str, ...] | None, str | None]:
+            if refused.is_set():  # A server that refuses once refuses the rest.
+                return None, None
+            try:
+                return self._label(endpoint, cache, text)
+            except BaseException:
+                refused.set()
+                raise
+
         try:
             with ThreadPoolExecutor(self.concurrency) as pool:
-                futures = [pool.submit(self._label, endpoint, cache, text) for text in texts]
+                futures = [pool.submit(work, text) for text in texts]
                 try:
-                    answers = dict(zip(texts, (future.result() for future in futures), strict=True))
+                    done = [future.result() for future in shown(futures, f"asking {self.model}")]
                 except BaseException:
-                    # What waits is dropped: a server that refuses once refuses the rest.
+                    refused.set()
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
         finally:
             cache.close()
+        answers = dict(zip(texts, done, strict=True))
         self.invalid_ = {s.id: last for s in statements if (last := answers[s.text][1]) is not None}
         if self.invalid_:
             self._tell(len(statements))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backbone import E5_SMALL, load_backbone
+from ..backbone import _e5_path as e5_path
+from ..bundle import file_sha256
 from ..calibration import probabilities
 from ..codebook import Codebook
 from ..commands._shared import require_extra
@@ -22,7 +25,7 @@ from ..corpus import Corpus
 from ..errors import BundleError
 from ..statements import Statement
 from ..tables import replacing
-from .base import Arrays, BoolArray, Storable, gold, groups
+from .base import Arrays, BoolArray, Storable, gold, groups, shown
 from .linear import Linear, fit_linear
 
 if TYPE_CHECKING:
@@ -55,7 +58,7 @@ class FrozenEncoder(Storable):
         precision: `auto` computes in bf16 where the CPU or GPU does, `fp32` never; embeddings differ by about 1 %.
         cache: A folder that keeps embeddings by hash of the text (never the text), for runs that meet it again.
 
-    After `fit`: `model_`, over embeddings as they come; `strengths_`, `encoder_` (a hash of the encoder), `notes_`.
+    After `fit`: `model_`, over embeddings as they come; `strengths_`, `encoder_` (a hash of its weights), `precision_`, `notes_`.
     """
 
     name = "frozen-encoder"
@@ -100,7 +103,7 @@ class FrozenEncoder(Storable):
         intercepts = fitted.model.intercepts - coefficients @ mean
         self.model_ = Linear(coefficients.astype(np.float32), intercepts.astype(np.float32))
         self.strengths_, self.notes_ = fitted.strengths, fitted.notes
-        self.encoder_ = self._encoder().digest
+        self.encoder_, self.precision_ = self._encoder().digest, self._encoder().precision
         return self
 
     def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
@@ -139,12 +142,12 @@ class FrozenEncoder(Storable):
         return self
 
     def _encoder(self) -> Encoder:
-        if not hasattr(self, "_loaded"):
+        if not hasattr(self, "_opened"):
             require_extra("torch", f"the baseline {self.name!r}")
-            self._loaded = Encoder(
+            self._opened = Encoder(
                 self.backbone, self.codebook, self.max_tokens, self.prefix, self.precision, self.cache
             )
-        return self._loaded
+        return self._opened
 
 
 class Encoder:
@@ -163,56 +166,62 @@ class Encoder:
         precision: str,
         cache: str | Path | None,
     ) -> None:
-        import torch
-
         from ..training import resolve_precision
 
+        self.backbone, self.codebook, self.max_tokens = backbone, codebook, max_tokens
         self.prefix = (E5_PREFIX if backbone == E5_SMALL else "") if prefix is None else prefix
-        self.bf16 = resolve_precision(precision) == "bf16"
-        self.tokenizer: PreTrainedTokenizerBase
-        classifier, self.tokenizer = load_backbone(backbone, codebook, max_tokens=max_tokens)
-        self.model: PreTrainedModel = classifier.base_model.eval()  # type: ignore[assignment]
-        if torch.cuda.is_available():
-            self.model.to("cuda")  # type: ignore[arg-type]
-        self.digest = _digest(self.model)
+        self.precision = resolve_precision(precision)
+        self.digest = _source_digest(backbone) or _weights_digest(self._loaded[0])
         self._cache = None
         if cache is not None:
-            settings = f"{self.digest}/{max_tokens}/{self.prefix}/{'bf16' if self.bf16 else 'fp32'}"
+            settings = f"{self.digest}/{max_tokens}/{self.prefix}/{self.precision}"
             self._cache = EmbeddingCache(Path(cache) / hashlib.sha256(settings.encode()).hexdigest()[:16])
+
+    @cached_property
+    def _loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        """The encoder and its tokenizer; opening them takes seconds, which a run over known texts saves."""
+        import torch
+
+        classifier, tokenizer = load_backbone(self.backbone, self.codebook, max_tokens=self.max_tokens)
+        model: Any = classifier.base_model
+        return model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Give embeddings (n, d) of length 1; equal texts are embedded once."""
         keys = [text_key(text) for text in texts]
         known = self._cache.vectors if self._cache else {}
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        for start in range(0, len(new), SHARD):
+        for start in shown(range(0, len(new), SHARD), "embedding"):
             part = list(new)[start : start + SHARD]
             vectors = self._compute([new[key] for key in part])
             if self._cache:
                 self._cache.add(part, vectors)
             else:
                 known |= dict(zip(part, vectors, strict=True))
-        found = np.array([known[key] for key in keys], np.float32)
-        return found.reshape(len(keys), self.model.config.hidden_size)
+        if not keys:
+            return np.zeros((0, self._loaded[0].config.hidden_size), np.float32)
+        return np.stack([known[key] for key in keys]).astype(np.float32)
 
     def truncated(self, texts: Sequence[str]) -> BoolArray:
         """Mark texts (n,) that are cut."""
         if not texts:
             return np.zeros(0, np.bool_)
-        longest = self.tokenizer.model_max_length
-        lengths = map(len, self.tokenizer([self.prefix + _clean(text) for text in texts])["input_ids"])
+        _, tokenizer = self._loaded
+        longest = tokenizer.model_max_length
+        lengths = map(len, tokenizer([self.prefix + _clean(text) for text in texts])["input_ids"])
         return np.array([length > longest for length in lengths], np.bool_)
 
     def _compute(self, texts: Sequence[str]) -> NDArray[np.float32]:
         import torch
 
-        ids = self.tokenizer([self.prefix + _clean(text) for text in texts], truncation=True)["input_ids"]
-        vectors = np.zeros((len(ids), self.model.config.hidden_size), np.float32)
-        device = self.model.device
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
+        model, tokenizer = self._loaded
+        ids = tokenizer([self.prefix + _clean(text) for text in texts], truncation=True)["input_ids"]
+        vectors = np.zeros((len(ids), model.config.hidden_size), np.float32)
+        device = model.device
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             for rows in batches([len(one) for one in ids]):
-                batch = self.tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt").to(device)
-                hidden = self.model(**batch).last_hidden_state.float()
+                batch = tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt").to(device)
+                hidden = model(**batch).last_hidden_state.float()
                 mask = batch["attention_mask"].unsqueeze(-1)
                 mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1)
                 vectors[rows] = torch.nn.functional.normalize(mean, dim=1).cpu().numpy()
@@ -263,11 +272,25 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _digest(model: PreTrainedModel) -> str:
+def _source_digest(backbone: str) -> str | None:
+    """Hash the files of an encoder; None where it comes from a hub, whose files are elsewhere."""
+    if backbone == E5_SMALL:
+        return file_sha256(e5_path())
+    if not Path(backbone).is_dir():
+        return None
+    files = sorted(
+        path for path in Path(backbone).iterdir() if path.suffix in (".json", ".safetensors", ".bin", ".model")
+    )
+    return hashlib.sha256("".join(path.name + file_sha256(path) for path in files).encode()).hexdigest()
+
+
+def _weights_digest(model: PreTrainedModel) -> str:
     """Hash a model's weights, but not those of a pooler, which is new in each process and not used."""
+    import torch
+
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         if "pooler" not in name:
             digest.update(name.encode())
-            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+            digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

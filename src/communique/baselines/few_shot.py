@@ -122,7 +122,8 @@ class SetFit(Baseline):
 
     def _body(self) -> Any:
         """Build a sentence encoder by way of a folder, which is what sentence-transformers reads."""
-        from sentence_transformers import SentenceTransformer, models  # type: ignore[import-not-found, unused-ignore]
+        sentence_transformers = import_module("sentence_transformers")
+        modules = import_module("sentence_transformers.sentence_transformer.modules")
 
         classifier, tokenizer = load_backbone(self.backbone, self.codebook, max_tokens=self.max_tokens)
         base: Any = classifier.base_model
@@ -130,9 +131,9 @@ class SetFit(Baseline):
             encoder = Path(folder)
             base.save_pretrained(encoder)
             tokenizer.save_pretrained(encoder)
-            transformer = models.Transformer(str(encoder), max_seq_length=self.max_tokens)
-            pooling = models.Pooling(classifier.config.hidden_size, pooling_mode="mean")
-            return SentenceTransformer(modules=[transformer, pooling], device="cpu")
+            transformer = modules.Transformer(str(encoder))
+            pooling = modules.Pooling(classifier.config.hidden_size, pooling_mode="mean")
+            return sentence_transformers.SentenceTransformer(modules=[transformer, pooling], device="cpu")
 
 
 def _setfit() -> Any:

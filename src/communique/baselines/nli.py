@@ -76,6 +76,8 @@ class ZeroShotNLI(Baseline):
 
     def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
         """Give probabilities (n, k) in the codebook's order."""
+        if not statements:
+            return np.zeros((0, len(self.codebook.names)), np.float32)
         rows = self._pipeline(
             [s.text for s in statements],
             candidate_labels=list(self.hypotheses_),

@@ -24,6 +24,9 @@ from ..sets import TrainingSets
 from ..statements import Statement
 from .base import Baseline, Storable, gold, logits
 
+#: Options that name files of the machine that trained; what was read from them is saved.
+LOCAL = ("cache", "file")
+
 
 def save(
     labeler: Baseline,
@@ -82,11 +85,13 @@ def save(
             seed=labeler.seed,
         )
         scores = (bundle.headline(report, command=f"communique.baselines.save({labeler.name!r})"),)
-    settings = {
-        option: value.name if isinstance(value := getattr(labeler, option), Path) else value
+    given = {
+        option: getattr(labeler, option)
         for option in inspect.signature(type(labeler)).parameters
-        if option not in ("codebook", "cache")
+        if option not in ("codebook", *LOCAL)
     }
+    # As JSON gives them back, where tuples are lists.
+    settings = json.loads(json.dumps(given))
     sets = TrainingSets(training, tuning, Corpus(()), ())
     info = bundle.ModelInfo(
         kind="baseline",
@@ -105,7 +110,7 @@ def save(
         recipe={"baseline": labeler.name, **settings},
         training=sets.describe(codebook),
         training_seconds=round(seconds, 1),
-        precision=labeler.precision,
+        precision=labeler.precision_,
         tuned_on=len(tuning),
         scores=scores,
         versions={"python": sys.version.split()[0], **bundle.versions(*labeler.packages)},

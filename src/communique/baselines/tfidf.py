@@ -136,7 +136,7 @@ class TfidfLogReg(_Tfidf):
 
     name = "tfidf-logreg"
     machine = "logistic"
-    grid = (1.0, 3.0, 10.0, 30.0)
+    grid = (3.0, 10.0, 30.0)
 
 
 class TfidfSVM(_Tfidf):
@@ -144,4 +144,4 @@ class TfidfSVM(_Tfidf):
 
     name = "tfidf-svm"
     machine = "svm"
-    grid = (0.03, 0.1, 0.3, 1.0)
+    grid = (0.1, 0.3, 1.0, 3.0)
