@@ -57,3 +57,18 @@ def test_statement_has_the_hash_of_its_text_and_defaults() -> None:
     assert statement.language == UNDETERMINED == "und"
     assert (statement.index, statement.previous, statement.labels) == (0, None, None)
     assert (statement.source, statement.sampling) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("date", "year"),
+    [
+        ("2022-02-24", "2022"),
+        ("24.02.2022", "2022"),
+        ("2022", "2022"),
+        ("２０２２年2月", "2022"),
+        ("n.d.", None),
+        ("20220224", None),
+    ],
+)
+def test_year_is_found_in_dates_of_any_order(date: str, year: str | None) -> None:
+    assert Statement("a", "A text.", "d", date=date).year == year
