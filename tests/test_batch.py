@@ -446,6 +446,7 @@ def test_remains_are_told_resumed_or_thrown_away(stopped: tuple[Path, Path], fak
         ("input", "another input "),
         ("--split", "another option split: False, now True"),
         ("--language=fr", "another option language: none, now fr"),
+        ("--threads=3", "another option threads: none, now 3"),
         ("--shard-rows=11", "another option shard_rows: 10, now 11"),
     ],
 )

@@ -19,11 +19,11 @@ from .shards import ShardFolder
 from .streams import ending
 from .units import Prepared, Reader, Shard, ahead, prepare
 
-#: Rows of a shard. See docs/batch.md for the measurement: smaller ones batch worse, larger ones lose more when stopped.
+#: Rows of a shard: some seconds of work to lose, and enough texts for batches of like length. Speed by size is not measured.
 SHARD_ROWS = 4096
 
-#: Peak memory in MB without any rows (the shipped model on two threads, Python, Arrow), and for each row of a shard.
-#: Measured with `benchmarks/memory.py`.
+#: Memory in MB without any rows, and for each row of a shard: estimates on the safe side. `benchmarks/memory.py` gave a
+#: peak of 695 MB for 10,000 short rows in shards of `SHARD_ROWS`, the shipped model on two threads.
 BASE_MB, ROW_MB = 600.0, 0.05
 
 #: No shard is smaller, whatever the memory.
@@ -45,7 +45,9 @@ def shard_rows(memory_mb: float | None) -> int:
     return min(SHARD_ROWS, rows)
 
 
-def describe(model: Path, info: bundle.ModelInfo, reader: Reader, form: str) -> dict[str, Any]:
+def describe(
+    model: Path, info: bundle.ModelInfo, reader: Reader, form: str, threads: int | None = None
+) -> dict[str, Any]:
     """Describe a run by everything that its output depends on."""
     return {
         "communique": __version__,
@@ -56,7 +58,7 @@ def describe(model: Path, info: bundle.ModelInfo, reader: Reader, form: str) -> 
             "codebook": info.codebook_sha256,
         },
         "input": hashes(reader.files),
-        "option": asdict(reader.options) | {"output": form},
+        "option": asdict(reader.options) | {"output": form, "threads": threads},
     }
 
 

@@ -80,7 +80,7 @@ def label(
             summary = _streamed(reader, folder, threads, as_table=out is None)
         else:
             info = read_info(folder)
-            run = batch.describe(folder, info, reader, str(written))
+            run = batch.describe(folder, info, reader, str(written), threads)
             target = Path(spool, f"output{written}") if out == inputs.STANDARD else Path(out)
             summary = _filed(reader, folder, threads, target, run, resume, to_file=out != inputs.STANDARD)
     for line in (*reader.told.lines(), *summary.lines()):
