@@ -121,7 +121,7 @@ def save(
         text = json.dumps({"baseline": labeler.name, "settings": settings, "content": content}, ensure_ascii=True)
         (new / bundle.BASELINE).write_text(text + "\n", encoding="utf-8")
         np.savez_compressed(new / bundle.ARRAYS, allow_pickle=False, **arrays)
-        return bundle.finish(new, info, codebook, sets.ids)
+        return bundle.finish(new, info, codebook, sets.ids, texts=sets.texts)
 
 
 class SavedBaseline:
