@@ -367,3 +367,14 @@ def test_without_a_model_named_gold_is_held_against_the_shipped_one(made):
     result = CliRunner().invoke(app, files)
     assert result.exit_code == 1
     assert "row 1: the model was trained or tuned" in result.output
+
+
+def test_bands_over_time_are_drawn_whole(made):
+    from communique.estimation.plots import over
+
+    folder, _, _, _, codebook = made
+    analysis = analyse(load(folder, codebook))
+    axes = over(analysis, "year").axes
+    highest = max(s.methods[m].high for s in analysis.shares for m in ("naive", "ppi") if "year" in s.values)
+    assert max(axis.get_ylim()[1] for axis in axes) >= highest
+    assert all(axis.get_ylim()[0] == 0 for axis in axes)

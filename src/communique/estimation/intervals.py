@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from .design import Influence, Sample, Target, variance
 
@@ -28,7 +28,7 @@ class Interval:
         """Two-sided p-value of Student's t against 0."""
         if not self.error > 0:
             return float("nan")
-        return float(2 * stats.t.sf(abs(self.value) / self.error, self.freedom))
+        return float(2 * stdtr(self.freedom, -abs(self.value) / self.error))
 
     @property
     def width(self) -> float:
@@ -51,7 +51,7 @@ def interval(
     """
     spread, freedom = variance(sample, influence, target)
     error = float(np.sqrt(spread))
-    half = float(stats.t.ppf(0.5 + level / 2, freedom)) * error
+    half = float(stdtrit(freedom, 0.5 + level / 2)) * error
     low, high = value - half, value + half
     if share:
         low, high = max(low, 0.0), min(high, 1.0)

@@ -45,8 +45,9 @@ def over(analysis: Analysis, column: str) -> Figure:
             _band(axis, x, shares, "naive", NAIVE, "model's labels (naive)", "--")
             _band(axis, x, shares, analysis.corrected, CORRECTED, "corrected", "-")
             axis.set_title(name if label == analysis.coded.labels[0] else "", fontsize=9)
-            axis.set_ylim(bottom=0)
             axis.spines[["top", "right"]].set_visible(False)
+        # After all panels of the row are drawn: fixing one end stops the other from following the data.
+        row[0].set_ylim(bottom=0)
         row[0].set_ylabel(f"{label}\nshare", fontsize=9)
     for axis in axes[-1]:
         axis.set_xlabel(column, fontsize=9)

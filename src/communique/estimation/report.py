@@ -6,6 +6,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 from .. import __version__
 from ..bundle import ModelInfo
@@ -109,7 +110,7 @@ def _appendix(analysis: Analysis, codebook: Codebook, provenance: Provenance) ->
         if info
         else "- Model: not named (`--model`)",
         *(f"- Model file `{name}`: SHA-256 `{value}`" for name, value in (info.files if info else {}).items()),
-        *(f"- Data `{name}`: SHA-256 `{value}`" for name, value in coded.files.items()),
+        *(f"- Data `{Path(name).name}`: SHA-256 `{value}`" for name, value in coded.files.items()),
         f"- Sampling: {', '.join(f'{name} {count}' for name, count in coded.sampling.items())}; "
         f"{len(set(coded.sample.strata.tolist()))} strata",
         *(f"- Design: {line}" for line in provenance.sampling),

@@ -6,6 +6,7 @@ It serves the tests and the benchmark, and the rules by which `communique estima
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -66,20 +67,24 @@ def population(
 
 def _clustered(rng: np.random.Generator, means: FloatArray, spread: float) -> FloatArray:
     """Draw a probability a document, logit-normal around a logit that gives the wished mean."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(30)
-    weights = weights / weights.sum()
-    logits = np.zeros(len(means))
-    for mean in np.unique(means):
-        low, high = -15.0, 15.0
-        for _ in range(60):
-            middle = (low + high) / 2
-            if weights @ (1 / (1 + np.exp(-(middle + spread * nodes)))) < mean:
-                low = middle
-            else:
-                high = middle
-        logits[means == mean] = low
+    logits = np.array([_logit(float(mean), spread) for mean in means])
     probabilities: FloatArray = 1 / (1 + np.exp(-(logits + spread * rng.standard_normal(len(means)))))
     return probabilities
+
+
+@lru_cache
+def _logit(mean: float, spread: float) -> float:
+    """Find the logit around which logit-normal probabilities have a mean (Gauss-Hermite quadrature, bisection)."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(30)
+    weights = weights / weights.sum()
+    low, high = -15.0, 15.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if weights @ (1 / (1 + np.exp(-(middle + spread * nodes)))) < mean:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def draw_simple(rng: np.random.Generator, documents: IntArray, n: int) -> Sample:

@@ -1,0 +1,397 @@
+"""Measure whether the intervals of `communique estimate` hold: in a simulation with known truth, and on labelled real text.
+
+    python benchmarks/estimation.py simulate [--draws 200] [-o benchmarks/results/estimation-simulation.json]
+    python benchmarks/estimation.py real --texts DIR [--draws 500] [--without-dev] [-o benchmarks/results/estimation-real.json]
+
+`simulate` goes on where it stopped, and draws its figure beside the JSON. `real` takes as its population the rows with
+`sampling: random` of data/reference that did not train the shipped model, draws gold from it again and again, and holds the
+estimates against the labels of all rows. Last line: one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from communique import Codebook, Corpus, Predictor
+from communique.bundle import VALIDATION
+from communique.estimation.design import BoolArray, FloatArray, IntArray, Sample, Target
+from communique.estimation.doubts import doubts
+from communique.estimation.estimators import cross_fit, dsl_mean, gold_mean, naive_mean, power, ppi_mean
+from communique.estimation.intervals import interval
+from communique.estimation.simulation import Population, draw_simple, draw_stratified, draw_two_stage, population
+from communique.predictor import default_model
+from communique.reference import read_corpora
+from communique.tables import replacing
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks/results"
+
+SHARES, ACCURACIES, SIZES = (0.02, 0.1, 0.4), (0.7, 0.8, 0.9, 0.95), (100, 300, 1000)
+
+#: Designs other than simple are simulated at this accuracy alone.
+ACCURACY = 0.8
+
+METHODS = ("naive", "gold", "ppi", "dsl")
+
+#: Borders of bins: gold sentences that carry the label (or lack it, the fewer of both), and documents with gold.
+CASES, DOCUMENTS = (0, 1, 2, 3, 5, 10, 20, 1_000_000), (0, 5, 10, 15, 20, 30, 50, 1_000_000)
+
+
+class Tally:
+    """Coverage, width and error of intervals over draws, by any key."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[Any, ...], list[tuple[float, float, float, float, float]]] = defaultdict(list)
+
+    def add(self, key: tuple[Any, ...], value: float, low: float, high: float, truth: float, doubted: bool) -> None:
+        """Count an interval. One that does not exist, for want of documents, counts as missing, not as failed."""
+        covered = float("nan") if np.isnan(low) else float(low <= truth <= high)
+        self.rows[key].append((covered, high - low, value - truth, value, float(doubted)))
+
+    def summary(self, key: tuple[Any, ...]) -> dict[str, float | int | None]:
+        """Give coverage with the number of intervals, mean width, bias, root mean squared error and the share of doubted."""
+        rows = np.array(self.rows[key])
+        there = rows[~np.isnan(rows[:, 0])]
+        if not len(there):
+            return {"intervals": 0, "coverage": None}
+        kept = there[there[:, 4] == 0]
+        return {
+            "intervals": len(there),
+            "coverage": _round(there[:, 0].mean()),
+            "coverage_undoubted": _round(kept[:, 0].mean()) if len(kept) else None,
+            "doubted": _round(there[:, 4].mean()),
+            "width": _round(there[:, 1].mean()),
+            "bias": _round(there[:, 2].mean()),
+            "rmse": _round(np.sqrt((there[:, 2] ** 2).mean())),
+        }
+
+
+def _round(value: float) -> float:
+    return round(float(value), 5)
+
+
+def estimates(
+    sample: Sample,
+    y: FloatArray,
+    guess: FloatArray,
+    prediction: FloatArray,
+    domains: Mapping[Any, BoolArray],
+    covariates: FloatArray,
+    groups: IntArray,
+    targets: Sequence[Target],
+) -> Iterator[tuple[Any, str, Target, Any, tuple[str, ...], int, int]]:
+    """Estimate every domain's share as `analysis.analyse` does; yield domain, method, target, interval, doubts and counts."""
+    gold_y = y[sample.gold]
+    tuned = power(sample, gold_y, prediction, groups[sample.gold])
+    fitted = cross_fit(sample, gold_y, prediction, covariates)
+    for name, domain in domains.items():
+        gold = domain[sample.gold]
+        positives, documents = int(gold_y[gold].sum()), len(np.unique(sample.gold_documents[gold]))
+        why = doubts(sample.weights[gold], positives, documents)
+        cases = min(positives, int(gold.sum()) - positives)
+        found = {
+            "naive": naive_mean(sample, guess, domain),
+            "gold": gold_mean(sample, gold_y, gold),
+            "ppi": ppi_mean(sample, gold_y, prediction, domain, power=tuned),
+            "dsl": dsl_mean(sample, gold_y, fitted, domain),
+        }
+        for method, target in product(METHODS, targets):
+            one = found[method]
+            kind: Target = "beyond" if method == "naive" else target
+            yield (
+                name,
+                method,
+                target,
+                interval(sample, one.value, one.influence, kind, share=True),
+                why,
+                cases,
+                documents,
+            )
+
+
+def simulate(draws: int, out: Path) -> dict[str, Any]:
+    """Simulate every setting, keep what was simulated before with the same number of draws, draw the figure."""
+    known = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+    cells: dict[str, Any] = known.get("cells", {}) if known.get("draws") == draws else {}
+    wanted = [("simple", *rest) for rest in product(SHARES, ACCURACIES, SIZES)]
+    wanted += [(design, share, ACCURACY, n) for design, share, n in product(("stratified", "two-stage"), SHARES, SIZES)]
+    for done, (design, share, accuracy, n) in enumerate(wanted, 1):
+        name = f"{design}, share {share}, accuracy {accuracy}, gold {n}"
+        if name not in cells:
+            cells[name] = _cell(design, share, accuracy, n, draws)
+            content = {"draws": draws, "cells": cells, "bins": _pool(cells)}
+            with replacing(out) as handle:
+                handle.write(json.dumps(content, indent=1) + "\n")
+        print(f"{done}/{len(wanted)}  {name}: {cells[name]['results'][0]}", file=sys.stderr)
+    result = {"draws": draws, "cells": cells, "bins": _pool(cells)}
+    figure = draw_figure(result)
+    for ending in ("svg", "png"):
+        with replacing(out.with_suffix(f".{ending}"), "wb") as file:
+            figure.savefig(file, format=ending, dpi=130, metadata={"Date": None} if ending == "svg" else {})
+    return result
+
+
+def _cell(design: str, share: float, accuracy: float, n: int, draws: int) -> dict[str, Any]:
+    tally = Tally()
+    bins: dict[str, list[list[float]]] = {
+        "cases": [[0, 0] for _ in CASES[1:]],
+        "documents": [[0, 0] for _ in DOCUMENTS[1:]],
+    }
+    for seed in range(draws):
+        rng = np.random.default_rng([seed, n, round(share * 1000), round(accuracy * 1000)])
+        p = population(rng, share=share, accuracy=accuracy)
+        sample = _draw(rng, design, p, n)
+        domains: dict[Any, BoolArray] = {"all": np.ones(len(p.y), np.bool_)} | {g: p.groups == g for g in range(4)}
+        indicators = np.stack([(p.groups == g).astype(float) for g in (1, 2, 3)], axis=1)
+        for domain, method, target, one, why, cases, documents in estimates(
+            sample, p.y, p.guess, p.prediction, domains, indicators, p.groups, ("beyond", "corpus")
+        ):
+            truths = (p.share if domain == "all" else p.shares[domain], p.y[domains[domain]].mean())
+            truth = float(truths[target == "corpus"])
+            level = "all" if domain == "all" else "group"
+            tally.add((level, method, target), one.value, one.low, one.high, truth, bool(why))
+            if method == "ppi" and target == "beyond" and not np.isnan(one.low):
+                covered = one.low <= truth <= one.high
+                # Each rule is read where the other gives no cause.
+                if documents >= DOCUMENTS[-3]:
+                    _count(bins["cases"], CASES, cases, covered)
+                if cases >= CASES[-3]:
+                    _count(bins["documents"], DOCUMENTS, documents, covered)
+    return {
+        "results": [
+            {"level": level, "method": method, "target": target, **tally.summary((level, method, target))}
+            for level, method, target in tally.rows
+        ],
+        "bins": bins,
+    }
+
+
+def _draw(rng: np.random.Generator, design: str, p: Population, n: int) -> Sample:
+    if design == "simple":
+        return draw_simple(rng, p.documents, n)
+    if design == "stratified":
+        return draw_stratified(rng, p.documents, p.groups * 2 + p.guess.astype(np.int64), n)
+    return draw_two_stage(rng, p.documents, n)
+
+
+def _count(bins: list[list[float]], borders: Sequence[int], value: int, covered: bool) -> None:
+    place = int(np.searchsorted(borders, value, side="right")) - 1
+    bins[place][0] += covered
+    bins[place][1] += 1
+
+
+def _pool(cells: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Pool coverage by the number of cases and of documents over all settings: what the rules of `doubts` were read from."""
+    pooled = {}
+    for name, borders in (("cases", CASES), ("documents", DOCUMENTS)):
+        counts = np.sum([cell["bins"][name] for cell in cells.values()], axis=0)
+        pooled[name] = [
+            {"from": low, "below": high, "intervals": int(n), "coverage": _round(covered / n) if n else None}
+            for low, high, (covered, n) in zip(borders, borders[1:], counts, strict=False)
+        ]
+    return pooled
+
+
+def draw_figure(result: Mapping[str, Any]) -> Figure:
+    """Draw coverage, width against gold alone and bias of the naive share, by size of the gold; a row a true share."""
+    figure = Figure(figsize=(10, 7.5), layout="constrained")
+    axes = figure.subplots(len(SHARES), 3, sharex=True)
+    colours = dict(zip(ACCURACIES, ("#D55E00", "#E69F00", "#009E73", "#0072B2"), strict=True))
+
+    def value(share: float, accuracy: float, n: int, level: str, method: str, field: str) -> float:
+        rows = result["cells"][f"simple, share {share}, accuracy {accuracy}, gold {n}"]["results"]
+        row = next(r for r in rows if (r["level"], r["method"], r["target"]) == (level, method, "beyond"))
+        return float("nan") if row.get(field) is None else float(row[field])
+
+    for row, share in zip(axes, SHARES, strict=True):
+        row[0].axhspan(0.93, 0.97, color="0.9", zorder=0)
+        for accuracy, colour in colours.items():
+            for level, style in (("all", "-"), ("group", ":")):
+                coverage = [value(share, accuracy, n, level, "ppi", "coverage") for n in SIZES]
+                ppi, gold = (
+                    np.array([value(share, accuracy, n, level, m, "width") for n in SIZES]) for m in ("ppi", "gold")
+                )
+                row[0].plot(SIZES, coverage, style, color=colour, linewidth=1.3)
+                row[1].plot(SIZES, ppi / gold, style, color=colour, linewidth=1.3)
+                for n, y in zip(SIZES, coverage, strict=True):
+                    doubted = value(share, accuracy, n, level, "ppi", "doubted") > 0.5
+                    row[0].plot(
+                        [n], [y], "o", color=colour, markersize=5, markerfacecolor="white" if doubted else colour
+                    )
+            row[2].plot(
+                SIZES, [value(share, accuracy, n, "all", "naive", "bias") for n in SIZES], color=colour,
+                label=f"accuracy {accuracy}",
+            )  # fmt: skip
+        row[0].set_ylabel(f"true share {share:.0%}", fontsize=9)
+        row[0].set_ylim(0.85, 1.005)
+        row[1].set_ylim(0, 1.3)
+        row[1].axhline(1, color="0.7", linewidth=0.8)
+        row[2].axhline(0, color="0.7", linewidth=0.8)
+    for axis, title in zip(
+        axes[0],
+        (
+            "coverage of the 95 % interval, PPI++\n(hollow: the tool warns)",
+            "width, PPI++ / gold alone",
+            "bias of the naive share",
+        ),
+        strict=True,
+    ):
+        axis.set_title(title, fontsize=9)
+    for axis in axes[-1]:
+        axis.set_xscale("log")
+        axis.set_xticks(SIZES, [str(n) for n in SIZES])
+        axis.minorticks_off()
+        axis.set_xlabel("gold sentences in all (solid: all sentences; dotted: by group, a fourth of them)", fontsize=7)
+    figure.legend(
+        *axes[0][2].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, frameon=False
+    )
+    return figure
+
+
+def held_out(texts: Path, *, dev: bool) -> Corpus:
+    """Give the random rows of data/reference that did not train the shipped model, and with `dev` those of dev.jsonl."""
+    codebook = Codebook.load(ROOT / "data/codebook.yaml")
+    rows = json.loads((default_model() / VALIDATION).read_text(encoding="utf-8"))
+    ids = {id for part in rows.values() for id in part}
+    corpus, told = read_corpora([ROOT / "data/reference/train.jsonl"], codebook, texts)
+    corpus = corpus.where(lambda s: s.id in ids)
+    if dev:
+        more, told_more = read_corpora([ROOT / "data/reference/dev.jsonl"], codebook, texts)
+        corpus += more.where(lambda s: s.source != "seed")
+        told += told_more
+    print(*told, sep="\n", file=sys.stderr)
+    return corpus.where(lambda s: s.sampling == "random")
+
+
+def predictions(corpus: Corpus, cache: Path) -> tuple[FloatArray, BoolArray]:
+    """Label the population, or take the probabilities of a cache that the same model made of the same texts."""
+    predictor = Predictor.load()
+    # Hashes name the model and the texts: a cache of another model or of other texts is not used.
+    key = [predictor.info.files, [s.sha256 for s in corpus]]
+    if cache.exists() and (content := json.loads(cache.read_text(encoding="utf-8")))["key"] == key:
+        probability = np.array(content["probabilities"])
+    else:
+        probability = predictor.predict(list(corpus)).probabilities.astype(np.float64)
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(cache) as handle:
+            handle.write(json.dumps({"key": key, "probabilities": probability.tolist()}))
+    thresholds = np.array(predictor.info.thresholds)
+    return probability, probability >= thresholds
+
+
+def real(texts: Path, draws: int, n: int, cache: Path, *, dev: bool) -> dict[str, Any]:
+    """Draw gold again and again, stratified by language, and hold estimates against the labels of all rows."""
+    corpus = held_out(texts, dev=dev)
+    names = Codebook.load(ROOT / "data/codebook.yaml").names
+    probability, guess = predictions(corpus, cache)
+    y = np.array([[name in (s.labels or ()) for name in names] for s in corpus])
+    languages = np.array([s.language for s in corpus])
+    codes = np.unique(languages, return_inverse=True)[1].astype(np.int64)
+    keys = {key: i for i, key in enumerate(corpus.documents)}
+    documents = np.array([keys[s.source, s.document] for s in corpus], np.int64)
+    domains: dict[Any, BoolArray] = {"all": np.ones(len(corpus), np.bool_)} | {
+        str(name): languages == name for name in np.unique(languages)
+    }
+    indicators = np.stack([(codes == code).astype(float) for code in range(1, codes.max() + 1)], axis=1)
+    tally = Tally()
+    for seed in range(draws):
+        rng = np.random.default_rng(seed)
+        sample = _draw_by_language(rng, documents, codes, n)
+        for k, label in enumerate(names):
+            for domain, method, _, one, why, _, _ in estimates(
+                sample,
+                y[:, k].astype(float),
+                guess[:, k].astype(float),
+                probability[:, k],
+                domains,
+                indicators,
+                codes,
+                ("corpus",),
+            ):
+                truth = float(y[domains[domain], k].mean())
+                tally.add((domain, label, method), one.value, one.low, one.high, truth, bool(why))
+        if (seed + 1) % 50 == 0:
+            print(f"{seed + 1}/{draws} draws", file=sys.stderr)
+    rows = []
+    for domain, label in product(domains, names):
+        k = names.index(label)
+        members = domains[domain]
+        rows.append(
+            {
+                "language": domain,
+                "label": label,
+                "sentences": int(members.sum()),
+                "documents": len(np.unique(documents[members])),
+                "truth": _round(y[members, k].mean()),
+                "naive": _round(guess[members, k].mean()),
+                "naive_bias": _round(guess[members, k].mean() - y[members, k].mean()),
+                **{method: tally.summary((domain, label, method)) for method in METHODS if method != "naive"},
+            }
+        )
+        rows[-1]["width_saved"] = _saved(rows[-1]["ppi"], rows[-1]["gold"])
+    return {
+        "population": f"random rows held out from the model: train.jsonl{' and dev.jsonl' if dev else ''}",
+        "sentences": len(corpus),
+        "documents": len(keys),
+        "gold": n,
+        "draws": draws,
+        "design": "stratified by language, target corpus",
+        "rows": rows,
+    }
+
+
+def _saved(ppi: Mapping[str, Any], gold: Mapping[str, Any]) -> float | None:
+    return (
+        _round(1 - ppi["width"] / gold["width"]) if ppi["intervals"] and gold["intervals"] and gold["width"] else None
+    )
+
+
+def _draw_by_language(rng: np.random.Generator, documents: IntArray, codes: IntArray, n: int) -> Sample:
+    """Draw in proportion to the languages, at least 4 sentences of each."""
+    rows, probability = [], []
+    for code in range(codes.max() + 1):
+        members = np.flatnonzero(codes == code)
+        take = min(len(members), max(4, round(n * len(members) / len(codes))))
+        rows.append(rng.choice(members, take, replace=False))
+        probability.append(np.full(take, take / len(members)))
+    gold = np.concatenate(rows)
+    return Sample(documents, gold, np.concatenate(probability), codes[gold])
+
+
+def main() -> None:
+    """Run one of the two benchmarks, write its JSON and print one line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    simulation = commands.add_parser("simulate")
+    simulation.add_argument("--draws", type=int, default=200)
+    simulation.add_argument("-o", "--out", type=Path, default=RESULTS / "estimation-simulation.json")
+    on_text = commands.add_parser("real")
+    on_text.add_argument("--texts", type=Path, required=True)
+    on_text.add_argument("--draws", type=int, default=500)
+    on_text.add_argument("-n", type=int, default=150, help="gold sentences a draw")
+    on_text.add_argument("--without-dev", action="store_true", help="leave dev.jsonl alone")
+    on_text.add_argument("--cache", type=Path, default=ROOT / "runs/estimation-real.json")
+    on_text.add_argument("-o", "--out", type=Path, default=RESULTS / "estimation-real.json")
+    given = parser.parse_args()
+    if given.command == "simulate":
+        result = simulate(given.draws, given.out)
+        print(json.dumps({"draws": result["draws"], "bins": result["bins"]}))
+        return
+    result = real(given.texts, given.draws, given.n, given.cache, dev=not given.without_dev)
+    with replacing(given.out) as handle:
+        handle.write(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    print(json.dumps({key: value for key, value in result.items() if key != "rows"}))
+
+
+if __name__ == "__main__":
+    main()
