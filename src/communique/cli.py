@@ -7,11 +7,15 @@ from typing import Annotated
 import typer
 
 from . import __version__
+from .commands.agree import agree
 from .commands.benchmark import benchmark
 from .commands.check import check
+from .commands.estimate import estimate
 from .commands.evaluate import evaluate
 from .commands.export import export
 from .commands.label import label
+from .commands.robustness import robustness
+from .commands.sample import sample
 from .commands.train import train
 
 app = typer.Typer(
@@ -38,7 +42,8 @@ def main(
     """Label sentences of political statements: train, measure and run multilingual stance classifiers."""
 
 
-for _command in (label, check, train, export, evaluate, benchmark):
+# In the order in which people need them, as `--help` lists them.
+for _command in (label, check, train, export, evaluate, benchmark, robustness, sample, agree, estimate):
     app.command()(_command)
 
 

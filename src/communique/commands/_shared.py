@@ -62,3 +62,17 @@ def require_extra(package: str, purpose: str, *, extra: str = "train") -> None:
 
     # A progress bar per file of weights says nothing to a user who waits for an epoch.
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def condition(text: str) -> tuple[str, str]:
+    """Read `source=VALUE`, `language=VALUE` or `sampling=VALUE`.
+
+    Raises:
+        BadParameter: It is none of these.
+    """
+    field, separator, value = text.partition("=")
+    if not separator or field not in ("source", "language", "sampling"):
+        raise typer.BadParameter(
+            f"{text!r}; write source=VALUE, language=VALUE or sampling=VALUE", param_hint="--exclude"
+        )
+    return field, value

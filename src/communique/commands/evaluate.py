@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ._shared import note, require_extra, told
+from ._shared import condition, note, require_extra, told
 
 
 @told
@@ -48,7 +48,7 @@ def evaluate(
         raise typer.BadParameter(
             "--drop-shared leaves out what --allow-leak measures; give one", param_hint="--allow-leak"
         )
-    conditions = [_condition(text) for text in exclude or ()]
+    conditions = [condition(text) for text in exclude or ()]
     if html_out is not None:
         for package in ("jinja2", "matplotlib"):
             require_extra(package, "an HTML report (--html)", extra="analysis")
@@ -80,12 +80,3 @@ def evaluate(
 
         with replacing(html_out) as handle:
             handle.write(render(evaluation, texts=not no_texts))
-
-
-def _condition(text: str) -> tuple[str, str]:
-    field, separator, value = text.partition("=")
-    if not separator or field not in ("source", "language", "sampling"):
-        raise typer.BadParameter(
-            f"{text!r}; write source=VALUE, language=VALUE or sampling=VALUE", param_hint="--exclude"
-        )
-    return field, value

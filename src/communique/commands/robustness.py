@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ._shared import note, require_extra, told
-from .evaluate import _condition
+from ._shared import condition, note, require_extra, told
 
 
 @told
@@ -47,7 +46,7 @@ def robustness(
 
     if unknown := [name for name in test or () if name not in TESTS]:
         raise typer.BadParameter(f"{unknown[0]!r}; allowed: {', '.join(TESTS)}", param_hint="--test")
-    conditions = [_condition(text) for text in exclude or ()]
+    conditions = [condition(text) for text in exclude or ()]
     opened = load_model(model)
     lines: list[str]
     found, lines = read_corpora(table_paths(corpus), opened.codebook, texts)
