@@ -251,7 +251,7 @@ def draw_figure(result: Mapping[str, Any]) -> Figure:
         axis.set_xscale("log")
         axis.set_xticks(SIZES, [str(n) for n in SIZES])
         axis.minorticks_off()
-        axis.set_xlabel("gold sentences in all (solid: all sentences; dotted: by group, a fourth of them)", fontsize=7)
+        axis.set_xlabel("gold sentences, all groups together", fontsize=8)
     figure.legend(
         *axes[0][2].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, frameon=False
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from .design import FloatArray
 
 #: Gold sentences that carry the label, or lack it. With a true share of 2 % and 100 gold sentences (two cases on average) the
-#: intervals covered in 97 to 100 % of draws and were up to twice as wide as those of larger samples foretell: they hold, but a
-#: normal approximation no longer does, and p-values of differences rest on a handful of sentences.
+#: intervals covered in 98 to 100 % of draws: they hold and are wider than need be, but a normal approximation no longer does,
+#: and p-values of differences rest on a handful of sentences.
 FEW_CASES = 10
 
 #: Documents with gold. Two-stage samples of 20 documents covered in 90 to 97 % of 200 draws, of 60 documents in 94 to 99 %.
