@@ -44,7 +44,8 @@ def _use(info: ModelInfo) -> str:
         )
     if info.kind == "baseline":
         return (
-            f"The baseline `{info.recipe['baseline']}`: arrays and JSON.\n\n```python\nfrom communique.loading import load_model\n\n"
+            f"The baseline `{info.recipe['baseline']}`: arrays and JSON.\n\n"
+            "```python\nfrom communique.loading import load_model\n\n"
             'load_model("path/to/this/folder").predict(["..."]).labels\n```'
         )
     function = "sigmoid" if info.multiple else "softmax"

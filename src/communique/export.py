@@ -43,6 +43,8 @@ MAX_LOSS, MIN_AGREEMENT = 0.005, 0.95
 class _Logits(torch.nn.Module):
     """The classifier as a function of two tensors that gives one, as OpenVINO's converter wants it."""
 
+    model: Any
+
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()
         self.model = model

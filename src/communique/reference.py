@@ -147,7 +147,7 @@ def scan_sources(
     reader = CorpusReader(codebook, {}, labelled)
     told: list[str] = []
     known: dict[str, str] | None = None
-    for source, path in ((source, path) for source in sources for path in table_paths(source.path)):
+    for source, path in ((origin, path) for origin in sources for path in table_paths(origin.path)):
         reader.told = source.columns
         try:
             table = read_table(path)

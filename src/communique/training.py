@@ -331,6 +331,7 @@ def train(
         raise BundleError(f"{out}: exists; give another folder, or --overwrite")
     recipe = Recipe.load(recipe_path)
     codebook = Codebook.load(recipe.codebook)
+    commit = bundle.commit()
     data = TrainingSets.read(recipe, codebook, Path(texts) if texts else None)
     for line in data.told:
         _say(line)
@@ -365,7 +366,7 @@ def train(
         tuned_on=len(data.tuning),
         scores=(bundle.headline(report, command=f"communique train {Path(recipe_path).name}"),),
         versions={"python": sys.version.split()[0], **bundle.versions("torch", "transformers", "tokenizers")},
-        commit=bundle.commit(),
+        commit=commit,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     with bundle.new_folder(out, replace=overwrite) as folder:
