@@ -114,7 +114,10 @@ def test_unknown_key_is_answered_with_the_nearest(tmp_path: Path, key: str, near
 
 def test_unknown_key_of_a_corpus_is_answered_with_the_nearest(tmp_path: Path) -> None:
     message = refusal(tmp_path, CONTENT | {"corpora": [{"path": "a"}, {"path": "b", "rôle": "train"}]})
-    assert message == "corpora.1.rôle: unknown key; did you mean 'role'? allowed: path, language, source, columns, labels, role"
+    assert (
+        message
+        == "corpora.1.rôle: unknown key; did you mean 'role'? allowed: path, language, source, columns, labels, role"
+    )
 
 
 def test_all_faults_are_told_in_one_line(tmp_path: Path) -> None:
