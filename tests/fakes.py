@@ -19,6 +19,8 @@ from communique.bundle import file_sha256
 from communique.codebook import Codebook
 from communique.commands import label as command
 from communique.predictor import Predictions
+from communique.statements import Statement
+from communique.texts import as_texts
 
 runner = CliRunner()
 
@@ -30,7 +32,8 @@ class FakeModel:
         self.codebook = Codebook.load(folder / "codebook.yaml")
         self.delay, self.log = delay, log
 
-    def predict(self, texts: list[str]) -> Predictions:
+    def predict(self, given: list[Statement]) -> Predictions:
+        texts = as_texts(given)
         if self.log is not None:
             with self.log.open("a") as handle:
                 handle.write(f"{len(texts)}\n")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         LeakError,
         MissingExtraError,
         RecipeError,
+        UnreachableError,
     )
     from .labeler import Labeler
     from .predictor import Predictions, Predictor
@@ -43,6 +44,7 @@ __all__ = [
     "RecipeError",
     "Report",
     "Statement",
+    "UnreachableError",
     "__version__",
 ]
 

@@ -18,13 +18,13 @@ from rich.text import Text
 from .codebook import Codebook
 from .columns import ERROR
 from .readers import Row
-from .statements import UNDETERMINED
+from .statements import UNDETERMINED, Statement
 from .units import OWN_JSON, Prepared
 
 if TYPE_CHECKING:
     from .predictor import Predictions
 
-#: Digits after the point of a probability in the output. Float32 noise of another batch is below it.
+#: Digits after the point of a probability in the output. What a shard holds decides its batches, and so every digit.
 DIGITS = 6
 
 #: Characters of a text that a model is given. The 512 tokens of the longest models end before it; a tokenizer needs
@@ -45,8 +45,8 @@ class Labels(Protocol):
 
     codebook: Codebook
 
-    def predict(self, texts: Sequence[str]) -> Predictions:
-        """Label texts, in their order."""
+    def predict(self, texts: Sequence[Statement]) -> Predictions:
+        """Label statements, in their order."""
         ...
 
 
@@ -65,16 +65,20 @@ def label_shard(shard: Prepared, model: Labels) -> pa.Table:
         for i, (text, error) in enumerate(zip(texts, shard.columns[ERROR], strict=True))
         if not (error or is_blank(text))
     ]
-    distinct = dict.fromkeys(texts[i] for i in readable)
+    # Some models (a lexicon) read the language too.
+    spoken: list[str] = shard.columns["language"]
+    distinct = dict.fromkeys((texts[i], spoken[i]) for i in readable)
     names = model.codebook.names
     probabilities = np.zeros((len(texts), len(names)))
     truncated = np.zeros(len(texts), np.bool_)
     unread = np.ones(len(texts), np.bool_)
     labels: list[list[str]] = [[] for _ in texts]
     if readable:
-        predictions = model.predict([text[:SEEN] for text in distinct])
+        predictions = model.predict(
+            [Statement(id="", text=text[:SEEN], document="", language=language) for text, language in distinct]
+        )
         place = dict(zip(distinct, range(len(distinct)), strict=True))
-        rows = [place[texts[i]] for i in readable]
+        rows = [place[texts[i], spoken[i]] for i in readable]
         probabilities[readable] = np.round(predictions.probabilities.astype(np.float64), DIGITS)[rows]
         truncated[readable] = predictions.truncated[rows] | np.array([len(texts[i]) > SEEN for i in readable])
         unread[readable] = False

@@ -18,6 +18,7 @@ from .codebook import Codebook
 from .errors import BundleError
 from .runtime import import_quietly
 from .statements import Statement
+from .texts import as_texts
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -116,12 +117,12 @@ class Predictor:
         """Label texts.
 
         Args:
-            texts: One text, or any iterable of texts or statements.
+            texts: One text; or a list, an iterator, a column of pandas or polars, an Arrow array of texts or statements.
 
         Returns:
             Predictions in the order of the texts.
         """
-        given = plain_texts(texts)
+        given = as_texts(texts)
         logits = np.zeros((len(given), len(self.codebook.names)), np.float32)
         truncated = np.zeros(len(given), np.bool_)
         for start in range(0, len(given), CHUNK):
@@ -167,11 +168,6 @@ class Predictor:
     @cached_property
     def _pad_id(self) -> int:
         return self.tokenizer.token_to_id("<pad>") or self.tokenizer.token_to_id("[PAD]") or 0
-
-
-def plain_texts(texts: str | Iterable[str] | Iterable[Statement]) -> list[str]:
-    """List the texts of what a model is given."""
-    return [texts] if isinstance(texts, str) else [t.text if isinstance(t, Statement) else t for t in texts]
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -27,11 +27,12 @@ from .corpus import Corpus
 from .errors import BundleError, RecipeError
 from .hf_metrics.label_f1 import LabelF1
 from .metrics import indicator
-from .predictor import Predictions, plain_texts
+from .predictor import Predictions
 from .recipe import Recipe
 from .report import Report
 from .sets import TrainingSets
 from .statements import Statement
+from .texts import as_texts
 
 #: Sentences a batch where no gradients are kept.
 PREDICT_BATCH = 64
@@ -200,7 +201,7 @@ class TransformerLabeler:
 
     def predict_logits(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
         """Give logits (n, k) in fp32, batches of like length."""
-        return checkpoint_logits(self.model_, self.tokenizer_, plain_texts(statements))[0]
+        return checkpoint_logits(self.model_, self.tokenizer_, as_texts(statements))[0]
 
     def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
         """Give probabilities (n, k) in the codebook's order."""
@@ -392,7 +393,7 @@ class CheckpointLabeler:
 
     def predict(self, texts: str | Iterable[str] | Iterable[Statement]) -> Predictions:
         """Label texts or statements, in their order."""
-        return Predictions.of(self.info, *checkpoint_logits(self.model, self.tokenizer, plain_texts(texts)))
+        return Predictions.of(self.info, *checkpoint_logits(self.model, self.tokenizer, as_texts(texts)))
 
     def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
         """Give probabilities (n, k) in the codebook's order."""

@@ -55,7 +55,7 @@ class FrozenEncoder(Storable):
         prefix: Written before each text; where None, what E5 wants for `e5-small`, and nothing for others.
         C: Inverse strength of the L2 penalty; chosen by grouped cross-validation where None.
         folds: Of the cross-validation, which keeps documents whole.
-        precision: `auto` computes in bf16 where the CPU or GPU does, `fp32` never; embeddings differ by about 1 %.
+        precision: `auto` computes in bf16 where the CPU or GPU does, `fp32` never; embeddings differ a little.
         cache: A folder that keeps embeddings by hash of the text (never the text), for runs that meet it again.
 
     After `fit`: `model_`, over embeddings as they come; `strengths_`, `encoder_` (a hash of its weights), `precision_`, `notes_`.
