@@ -627,3 +627,13 @@ def test_equal_texts_with_different_labels_are_warned_of() -> None:
 def test_problem_lines_survive_a_file_of_json_escapes(tmp_path: Path) -> None:
     path = written(tmp_path, "c.jsonl", json.dumps({"text": "a", "labels": "two\nlines"}) + "\n")
     assert problems_of(path) == [f", row 1: column 'labels': unknown label 'two\\nlines'; {ALLOWED}"]
+
+
+def test_empty_cells_of_labels_are_counted_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("document,text,labels\na,One.,\na,Two.,none\na,Three.,\n")
+    corpus = Corpus.read(path, MULTIPLE, labelled=True)
+    assert [s.labels for s in corpus] == [(), (), ()]
+    assert any("2 rows with an empty cell in 'labels' count as labelled with none" in note for note in corpus.notes)
+    path.write_text("document,text,labels\na,One.,none\n")
+    assert not any("empty cell" in note for note in Corpus.read(path, MULTIPLE).notes)

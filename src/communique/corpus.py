@@ -254,6 +254,7 @@ class CorpusReader:
                 f"{path}: no column for the document ({', '.join(COLUMNS['document'])}); each row counts as a document of its own"
             )
         positions: Counter[str] = Counter()
+        blank = 0
         for number, row in table.rows:
             try:
                 statement = self._statement(path, number, row, fields, label_columns, positions)
@@ -267,6 +268,12 @@ class CorpusReader:
                 continue
             self._seen[statement.id] = f"{path}, row {number}"
             self.statements.append(statement)
+            blank += self.codebook is not None and row.get(fields.get("labels", "")) == ""
+        if blank:
+            self.notes.append(
+                f"{path}: {blank} rows with an empty cell in {fields['labels']!r} count as labelled with none; delete rows that "
+                "nobody labelled, or write 'none' where none applies"
+            )
 
     def _fields(self, table: Table) -> tuple[dict[str, str], list[str]]:
         """Find the column of each field, and the columns of a table with one column a label."""

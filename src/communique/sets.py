@@ -47,6 +47,7 @@ class TrainingSets:
             DataError: Rows are at fault, or too few to hold some out.
         """
         corpus, told = read_sources(recipe.sources("train"), codebook, texts)
+        told += corpus.notes
         if sources := recipe.sources("validation"):
             held_out, told_too = read_sources(sources, codebook, texts)
             told += told_too

@@ -211,8 +211,8 @@ case("line separators inside JSON strings", 0, "1 sentences", ["a\u2028b\x85c"])
 case("a line of 50 MB in JSON Lines", 0, "truncated 1", 2, slow=True)(
     file("x.jsonl", lines({"text": "We condemn it. " * 3_400_000}, {"text": "a b"}))
 )
-case("a document of one line of 50 MB", 0, "3400000 sentences", 3_400_000, slow=True)(
-    file("x.txt", "We condemn it. " * 3_400_000)
+case("a document of 100,000 sentences in one line", 0, "100000 sentences", 100_000, slow=True)(
+    file("x.txt", "We condemn it. " * 100_000)
 )
 case("a row of 10,000 sentences", 0, "truncated 1", 1)(file("x.jsonl", lines({"text": "We condemn it. " * 10_000})))
 case("a CSV cell of 200,000 characters", 0, "truncated 1", 1)(file("x.csv", table("word " * 40_000)))
