@@ -6,20 +6,15 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # Folder or file with the texts of data/reference, which are not part of the project; see data/README.md.
 TEXTS ?=
 
-.PHONY: label test test-all check train bench tables clean
+.PHONY: label test check train bench tables clean
 
 label: $(VENV)/base
 	$(BIN)/communique label seeds/*.txt
 
-# The fast tests, then those of the shipped model and the predictor, then the export's (by itself: behind the others in one
-# process it did not come to its end). `test-all` has the rest too: training, resuming, network, command line.
+# The fast tests first: what they find is found within two minutes.
 test: $(VENV)/full
 	$(BIN)/python -m pytest -m "not slow"
-	$(BIN)/python -m pytest tests/test_shipped.py tests/test_predictor.py
-	$(BIN)/python -m pytest tests/test_export.py
-
-test-all: $(VENV)/full
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/full
 	$(BIN)/ruff check .

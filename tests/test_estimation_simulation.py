@@ -62,7 +62,8 @@ def test_coverage_is_near_95_percent(share, accuracy, design):
     for method in ("gold", "ppi", "dsl"):
         assert 0.915 <= found[method][0] <= 0.985
         assert abs(found[method][2]) < 0.01
-    assert found["ppi"][1] <= 1.02 * found["gold"][1]
+    # Strata of the model's own labels have given gold alone what the labels know; the power tuned on 500 rows then costs a little.
+    assert found["ppi"][1] <= (1.05 if design == "stratified" else 1.02) * found["gold"][1]
 
 
 def test_truth_is_what_the_population_says():

@@ -45,11 +45,13 @@ except OSError:
     assert "127.0.0.1" in _attempts(run_python(RECORD + code + REPORT, home=tmp_path))
 
 
-def test_openvino_alone_tries_to_call_home(
+def test_openvino_alone_starts_its_telemetry(
     run_python: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
-    # If this fails, OpenVINO has stopped sending telemetry on import, and `communique.runtime` can go.
-    assert "google-analytics" in _attempts(run_python(RECORD + "import openvino\n" + REPORT, home=tmp_path))
+    # If this fails, OpenVINO loads no telemetry on import any more, and `communique.runtime` can go. Whether it gets as far as a
+    # connection depends on the machine; the file of the user's consent in the home folder does not.
+    attempts = _attempts(run_python(RECORD + "import openvino\n" + REPORT, home=tmp_path))
+    assert attempts != "ATTEMPTS []" or (tmp_path / "intel").exists()
 
 
 def test_label_makes_no_connection(
@@ -98,14 +100,11 @@ from communique.cli import app
 model, corpus = {str(tiny_bundle)!r}, {str(tiny_project / "corpus.jsonl")!r}
 app(["label", {str(tmp_path / "text.md")!r}, "--model", model], standalone_mode=False)
 app(["check", corpus, "--codebook", {str(tiny_project / "codebook.yaml")!r}], standalone_mode=False)
-try:
-    app(["train", {str(tiny_project / "recipe.yaml")!r}], standalone_mode=False)
-except Exception as error:
-    print("REFUSED", type(error).__name__)
+print("REFUSED", app(["train", {str(tiny_project / "recipe.yaml")!r}], standalone_mode=False))
 print("LOADED", sorted(extra & set(sys.modules)))
 """
     done = run_python(code, home=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "LOADED []" in done.stdout
-    assert "REFUSED Exit" in done.stdout
+    assert "REFUSED 1" in done.stdout
     assert "pip install 'communique[train]'" in done.stderr

@@ -80,6 +80,7 @@ def test_few_rows_for_the_proof_take_half_of_the_documents(tmp_path: Path) -> No
     assert not documents_of(sets.tuning) & documents_of(sets.proof)
     assert {s.sampling for s in (*sets.tuning, *sets.proof)} == {"random"}
     assert (len(sets.tuning), len(sets.proof)) == (30, 30)
+    assert any("rows of validation documents are not used" in line for line in sets.told)
 
 
 def test_rows_that_do_not_say_how_they_were_sampled(tmp_path: Path) -> None:
@@ -88,6 +89,7 @@ def test_rows_that_do_not_say_how_they_were_sampled(tmp_path: Path) -> None:
     assert_disjoint(sets)
     assert not documents_of(sets.tuning) & documents_of(sets.proof)
     assert (len(sets.train), len(sets.tuning), len(sets.proof)) == (320, 40, 40)
+    assert not any("not used" in line for line in sets.told)
 
 
 def test_training_rows_with_texts_of_held_out_rows_are_left_out_and_told(tmp_path: Path) -> None:

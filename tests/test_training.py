@@ -203,9 +203,9 @@ def test_held_out_ids_are_written_and_are_not_trained_on(tiny_checkpoint: Path, 
     corpus = Corpus.read(tiny_project / "corpus.jsonl")
     document = {s.id: s.document for s in corpus}
     sampling = {s.id: s.sampling for s in corpus}
-    assert {sampling[i] for i in held_out["tuning"]} == {"random"}
-    assert {sampling[i] for i in held_out["proof"]} == {"enriched"}
+    # The other rows of the held-out documents are too few for a proof: random rows tune and prove.
+    assert {sampling[i] for part in held_out.values() for i in part} == {"random"}
     kept_out = {document[i] for part in held_out.values() for i in part}
     info = read_info(tiny_checkpoint)
     assert info.training.documents == 60 - len(kept_out)
-    assert info.training.statements == 600 - sum(map(len, held_out.values()))
+    assert info.training.statements == 600 - 10 * len(kept_out)

@@ -66,7 +66,13 @@ class TrainingSets:
             held_out.where(lambda s: s.sampling != "random"),
         )
         if len(tuning) == 0 or len(proof) < MIN_PROOF:
-            tuning, proof = (held_out.where(lambda s: s.sampling in ("random", None))).split(0.5, seed=recipe.seed)
+            random_rows = held_out.where(lambda s: s.sampling in ("random", None))
+            if unused := len(held_out) - len(random_rows):
+                told.append(
+                    f"{unused} rows of validation documents are not used: they were not sampled at random, and are too few to prove "
+                    "an export"
+                )
+            tuning, proof = random_rows.split(0.5, seed=recipe.seed)
         if not (len(train) and len(tuning) and len(proof)):
             raise DataError(
                 f"{', '.join(corpus.files) or 'no corpus'}: {len(corpus)} labelled rows in {len(corpus.documents)} documents are "
