@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ from typer.testing import CliRunner, Result
 from communique.codebook import Codebook
 from communique.commands.agree import agree
 from communique.commands.sample import sample
+from communique.corpus import SHORT, Fingerprint
 from communique.errors import DataError
 from communique.sampling.plan import Design
+from communique.sampling.population import read_population
 from communique.tables import read_table, write_csv
 
 TINY = Codebook.model_validate(CODEBOOK)
@@ -134,6 +137,26 @@ def test_width_says_what_it_needs(labelled: Path) -> None:
         assert f"{name}: " in result.output
     assert "without the model's help" in result.output
     assert not list(labelled.parent.glob("*.design.json"))
+
+
+def test_width_is_told_beside_a_number_that_was_given(labelled: Path) -> None:
+    sheet = drawn(labelled, "sheet.csv", "--width", 0.2, n=7)
+    assert len(read_table(sheet).rows) == 7
+    assert "without the model's help" in done("sample", labelled, "-n", 7, "--width", 0.2).output
+
+
+def test_sentences_that_trained_the_model_are_told_before_people_code_them(
+    labelled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = read_population(labelled).statements[3]
+    for texts, told in ((frozenset[str](), False), (frozenset({seen.sha256[:SHORT]}), True)):
+        training = SimpleNamespace(fingerprint=Fingerprint(frozenset(), texts))
+        monkeypatch.setattr(
+            "communique.bundle.read_info", lambda _, training=training: SimpleNamespace(training=training)
+        )
+        output = done("sample", labelled, "--width", 0.2).output
+        assert ("trained or tuned on 1 of" in output) == told
+        assert (f"first: id {seen.id!r}" in output) == told
 
 
 def test_coders_agree_settle_and_make_gold(labelled: Path) -> None:

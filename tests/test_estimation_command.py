@@ -219,6 +219,14 @@ def test_coders_who_disagree_are_refused_and_coders_who_agree_count_once(made):
         load(folder, codebook)
 
 
+def test_coders_are_counted_by_name_and_a_settlement_is_none_of_them(made):
+    folder, _, gold, _, codebook = made
+    save(folder / "gold.jsonl", [{**row, "coder": "settlement" if i < 3 else "A|B"} for i, row in enumerate(gold)])
+    assert load(folder, codebook).coders == ("A", "B")
+    save(folder / "gold.jsonl", [{**row, "coder": ("A|B", "A", "C")[i % 3]} for i, row in enumerate(gold)])
+    assert load(folder, codebook).coders == ("A", "B", "C")
+
+
 def test_a_row_that_is_told_by_its_hash_alone_is_checked(made):
     folder, _, gold, _, codebook = made
     hashed = [{**row, "sha256": text_sha256(row["text"])} for row in gold]
@@ -238,7 +246,9 @@ def test_gold_that_trained_the_model_is_refused(made):
     document = position[gold[3]["id"]]["document"]
     documents = Fingerprint(frozenset({hashlib.sha256(f"\x1f{document}".encode()).hexdigest()[:16]}), frozenset())
     for seen in (text, documents):
-        with pytest.raises(LeakError, match=r"trained or tuned .* draw gold from documents"):
+        with pytest.raises(
+            LeakError, match=r"trained or tuned .* out of predictions and gold alike, or draw gold from documents"
+        ):
             load(folder, codebook, trained_on=seen)
     load(folder, codebook, trained_on=Fingerprint(frozenset(), frozenset({"0" * 16})))
 

@@ -68,8 +68,11 @@ def sample(
     population = read_population(predictions)
     if population.unlabelled:
         note(f"{predictions}: {population.unlabelled} rows were not labelled and are no part of the population")
+    if purpose == "estimate" and codebook is None:
+        _warn_of_trained(population)
     if width is not None:
-        n = n or _say_need(population, width, design, groups, kinds, allocation, per_document)
+        need = _say_need(population, width, design, groups, kinds, allocation, per_document)
+        n = n or need
     if out is None or n is None:
         return
     labels = Codebook.load(codebook or default_codebook())
@@ -144,6 +147,21 @@ def _check_labels(labels: Codebook, population: Population, given: Path | None) 
         raise DataError(
             f"{population.path}: labels {', '.join(population.names)}, codebook {labels.name}: {', '.join(labels.names)}; "
             f"give the codebook of the model that labelled them with --codebook{'' if given is None else ' (another one)'}"
+        )
+
+
+def _warn_of_trained(population: Population) -> None:
+    """Warn of sentences that `communique estimate` would refuse as gold, before people code them."""
+    from ..bundle import read_info
+    from ..predictor import default_model
+
+    trained_on = read_info(default_model()).training.fingerprint
+    shared = [statement.id for statement in population.statements if trained_on.shares(statement)]
+    if shared:
+        note(
+            f"warning: {population.path}: the shipped model was trained or tuned on {len(shared)} of {len(population)} sentences "
+            f"or their documents (first: id {shared[0]!r}); if it labelled them, `communique estimate` refuses them as gold: leave "
+            "them out of the predictions before a sample is drawn"
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..codebook import Codebook
+from ..coding.records import SETTLEMENT
 from ..corpus import SHORT, Fingerprint, find_column, split_labels
 from ..errors import DataError, LeakError
 from ..statements import Statement, text_sha256
@@ -91,7 +92,9 @@ def read(
         f"ids that {predictions} does not hold",
         "give the predictions that the gold was drawn from",
     )
-    coders = tuple(sorted({name for _, row in rows if (name := cell(row, "coder"))}))
+    # A cell names all who agreed (anna|bob), or says that their difference was settled; a settlement is no further coder.
+    named = {name.strip() for _, row in rows for name in (cell(row, "coder") or "").split("|")}
+    coders = tuple(sorted(named - {"", SETTLEMENT}))
     rows = _one_each(table, rows)
     places = [position[str(row["id"])] for _, row in rows]
     statements = [population.statement(i) for i in places]
@@ -318,7 +321,8 @@ def _check_leak(
         table,
         shared,
         "the model was trained or tuned on their sentence or document",
-        "its errors there are fewer than elsewhere; draw gold from documents that the model has not seen",
+        "its errors there are fewer than elsewhere; leave all sentences that it was trained on out of predictions and gold alike, "
+        "or draw gold from documents that the model has not seen",
         LeakError,
     )
 
