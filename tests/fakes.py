@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -111,6 +112,8 @@ def label_in_a_process(*arguments: object, delay: float, log: Path) -> int:
         return pid
     code = 70
     try:
+        # A shell that starts the tests in the background has SIGINT ignored, and children inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         command._load = lambda folder, threads: FakeModel(folder, delay=delay, log=log)  # type: ignore[assignment,return-value]
         app = typer.Typer()
         app.command()(command.label)

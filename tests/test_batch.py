@@ -481,7 +481,7 @@ def test_a_damaged_shard_is_labelled_again(stopped: tuple[Path, Path], fake_bund
 
 
 def test_ctrl_c_ends_with_130_and_keeps_what_is_finished(fake_bundle: Path, tmp_path: Path) -> None:
-    source, out = write(tmp_path / "in.jsonl", [f"text {i}" for i in range(30)]), tmp_path / "out.csv"
+    source, out = write(tmp_path / "in.jsonl", [f"text {i}" for i in range(60)]), tmp_path / "out.csv"
     pid = label_in_a_process(
         source, "-o", out, "--shard-rows", 10, "--model", fake_bundle, delay=0.3, log=tmp_path / "log"
     )
