@@ -211,3 +211,23 @@ def test_a_task_is_named_by_split_and_part() -> None:
     names = [task.name for task in tasks(split(kind="cross-lingual", name="matrix"), DATA, BOOK)]
     assert names == ["matrix.en", "matrix.fr"]
     assert isinstance(tasks(split(kind="documents"), DATA, BOOK)[0], Task)
+
+
+@pytest.mark.parametrize("kind", ["leave-one-language-out", "leave-one-source-out", "cross-lingual", "time"])
+def test_fixed_tuning_rows_are_those_that_training_may_see(kind: str) -> None:
+    for part, sets in drawn(replace(DATA, tuning=corpus(30, "tune")), kind=kind).items():
+        tuning = {
+            "leave-one-language-out": lambda s, part=part: s.language != part,
+            "leave-one-source-out": lambda s, part=part: s.source != part,
+            "cross-lingual": lambda s, part=part: s.language == part,
+            "time": lambda s, sets=sets: s.date < min(t.date for t in sets.test),
+        }[kind]
+        assert len(sets.tuning)
+        assert all(s.id.startswith("tune") and tuning(s) for s in sets.tuning)
+
+
+def test_documents_are_parted_where_every_source_is_rare() -> None:
+    rows = [Statement(id=str(i), text=f"text {i}", document=str(i), source=f"s{i}", labels=()) for i in range(8)]
+    parts = document_folds(Corpus(tuple(rows)), 3, seed=0)
+    assert sorted(key for part in parts for key in part) == sorted((s.source, s.document) for s in rows)
+    assert all(parts)

@@ -164,7 +164,7 @@ def _leave_one_out(split: LeaveOneOutSplit, data: BenchmarkData, codebook: Codeb
 def _without(split: Split, attribute: str, value: str, data: BenchmarkData, seed: int) -> Sets:
     test = data.pool.where(lambda s: getattr(s, attribute) == value)
     rest = (data.train + data.pool).where(lambda s: getattr(s, attribute) != value)
-    return _sets(split, value, data, rest, test)
+    return _sets(split, value, _tuned_where(data, lambda s: getattr(s, attribute) != value), rest, test)
 
 
 def _time(split: TimeSplit, data: BenchmarkData, codebook: Codebook) -> _Parts:
@@ -189,7 +189,8 @@ def _latest(split: TimeSplit, data: BenchmarkData, dates: dict[Key, str], seed: 
         cut = dates[key]
         test.add(key)
     earlier = data.pool.where(lambda s: _key(s) not in test and dates.get(_key(s), cut) < cut)
-    return _sets(split, "", data, data.train + earlier, data.pool.where(lambda s: _key(s) in test))
+    known = _tuned_where(data, lambda s: s.date is None or s.date < cut)
+    return _sets(split, "", known, data.train + earlier, data.pool.where(lambda s: _key(s) in test))
 
 
 def _few_shot(split: FewShotSplit, data: BenchmarkData, codebook: Codebook) -> _Parts:
@@ -255,7 +256,8 @@ def _one_language(
     split: CrossLingualSplit, language: str, data: BenchmarkData, test: frozenset[Key], seed: int
 ) -> Sets:
     rest = (data.train + data.pool).where(lambda s: s.language == language)
-    return _sets(split, language, data, rest, data.pool.where(lambda s: _key(s) in test))
+    tuned = _tuned_where(data, lambda s: s.language == language)
+    return _sets(split, language, tuned, rest, data.pool.where(lambda s: _key(s) in test))
 
 
 _SPLITS: dict[str, Callable[..., _Parts]] = {
@@ -298,6 +300,8 @@ def document_folds(corpus: Corpus, folds: int, *, seed: int) -> list[frozenset[K
     counts = Counter(strata)
     # A combination rarer than the folds cannot be in each of them; the source and language alone can be balanced.
     strata = [name if counts[name] >= folds else name.rsplit("/", 1)[0] for name in strata]
+    if max(Counter(strata).values()) < folds:
+        strata = [""] * len(strata)  # Each source and language is that rare: documents alone can be parted.
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     keys = list(numbers)
     with warnings.catch_warnings():
@@ -333,6 +337,11 @@ def _sets(split: Split, part: str, data: BenchmarkData, candidates: Corpus, test
     if not len(tuning) and (len(data.tuning) or split.tuning_share):
         raise DataError(f"{where}: no row is left to tune on; give more documents, or tuning_share: 0")
     return Sets(split_name(split), split.kind, part, train, tuning, test, left_out=n - len(train))
+
+
+def _tuned_where(data: BenchmarkData, keep: Callable[[Statement], bool]) -> BenchmarkData:
+    """Take fixed tuning rows that training may not see either, such as those of the language that is left out, away."""
+    return replace(data, tuning=data.tuning.where(keep))
 
 
 def _unshared(corpus: Corpus, other: Corpus) -> Corpus:
