@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test
 
-from communique.benchmark.comparison import Decided, bootstrap, differences, holm, mean_macro_f1, permutation_p
+from communique.benchmark.comparison import Decided, best, bootstrap, differences, holm, mean_macro_f1, permutation_p
 from communique.metrics import macro_f1, outcome_counts
 
 
@@ -106,3 +106,20 @@ def test_holm_is_that_of_statsmodels() -> None:
     multipletests = pytest.importorskip("statsmodels.stats.multitest").multipletests
     for p in ([0.01, 0.04, 0.03, 0.005], [0.5, 0.5], [0.02], [0.9, 0.001, 0.001, 0.2, 0.04]):
         assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+
+
+def test_what_is_not_defined_has_no_part_in_the_family() -> None:
+    adjusted = holm([float("nan"), 0.03, 0.01])
+    assert np.isnan(adjusted[0])
+    assert adjusted[1:] == holm([0.03, 0.01])
+
+
+def test_few_documents_give_no_interval() -> None:
+    (found,) = differences(decided(documents=4).by_document(), "labeler0", seed=0, resamples=50, permutations=19)
+    assert np.isfinite(found.value)
+    assert np.isnan([found.low, found.high]).all()
+
+
+def test_a_labeler_without_a_score_is_not_the_best() -> None:
+    counts = decided(accuracies=(0.7, 0.9)).by_document()
+    assert best({"none": np.zeros_like(counts["labeler0"]), **counts}) == "labeler1"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics import interval, macro_f1, outcomes, precision_recall_f1
-from ..resampling import RESAMPLES, Resamples
+from ..resampling import MIN_CLUSTERS, RESAMPLES, Resamples
 
 Array = NDArray[np.float64]
 
@@ -24,8 +24,8 @@ CHUNK = 500
 class Difference:
     """How much higher the mean macro-F1 of a labeler is than that of another, `against`.
 
-    The interval is that of a paired bootstrap over documents and seeds; `p` of a permutation test by document, two-sided;
-    `p_holm` is adjusted for all comparisons of the family.
+    The interval is that of a paired bootstrap over documents and seeds, NaN with fewer documents than `MIN_CLUSTERS`; `p` of a
+    permutation test by document, two-sided; `p_holm` is adjusted for all comparisons of the family.
     """
 
     labeler: str
@@ -60,6 +60,11 @@ class Decided:
 def mean_macro_f1(counts: Array) -> float:
     """Average macro-F1 over seeds; counts (seeds, documents, k, 3)."""
     return float(macro_f1(counts.sum(axis=1)).mean())
+
+
+def best(counts: Mapping[str, Array]) -> str:
+    """Name the labeler with the highest mean macro-F1; one that is not defined is below all others."""
+    return max(counts, key=lambda name: np.nan_to_num(mean_macro_f1(counts[name]), nan=-1.0))
 
 
 @dataclass(frozen=True)
@@ -128,11 +133,14 @@ def permutation_p(first: Array, second: Array, *, seed: int, permutations: int =
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Adjust p-values for their number (Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure")."""
-    order = sorted(range(len(p)), key=lambda i: p[i])
-    adjusted, least = [0.0] * len(p), 0.0
+    """Adjust p-values for their number (Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure").
+
+    What is NaN stays so: no test was made, and the family has one fewer.
+    """
+    order = sorted((i for i in range(len(p)) if not np.isnan(p[i])), key=lambda i: p[i])
+    adjusted, least = [float("nan")] * len(p), 0.0
     for rank, i in enumerate(order):
-        least = max(least, min(1.0, (len(p) - rank) * p[i]))
+        least = max(least, min(1.0, (len(order) - rank) * p[i]))
         adjusted[i] = least
     return adjusted
 
@@ -161,6 +169,8 @@ def differences(
     found = []
     for name, one, adjusted in zip(others, p, holm(p), strict=True):
         value = mean_macro_f1(counts[name]) - mean_macro_f1(counts[against])
-        low, high = interval(drawn[name].scores - drawn[against].scores, clusters=documents if documents > 1 else None)
+        low, high = float("nan"), float("nan")
+        if documents >= MIN_CLUSTERS:
+            low, high = interval(drawn[name].scores - drawn[against].scores, clusters=documents)
         found.append(Difference(name, against, value, low, high, one, adjusted))
     return found

@@ -162,9 +162,9 @@ def _score(value: float | None) -> str:
 
 
 def _difference(found: Mapping[str, Any]) -> str:
-    if found["value"] is None or found["low"] is None:
+    if found["value"] is None:
         return UNDEFINED
-    return f"{found['value']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
+    return f"{found['value']:+.3f}" + ("" if found["low"] is None else f" [{found['low']:+.3f}, {found['high']:+.3f}]")
 
 
 def _p(value: float | None) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..metrics import precision_recall_f1
 from . import results
-from .comparison import Decided, Difference, bootstrap, differences, mean_macro_f1
+from .comparison import Decided, Difference, best, bootstrap, differences, mean_macro_f1
 from .results import GROUPS, Decisions, Place
 from .runner import Grid
 
@@ -67,18 +67,18 @@ def _table(runs: dict[str, list[Run]], reference: str | None, seed: int) -> dict
                 )
     everything = range(len(rows.ids))
     counts = _decided(runs, rows, everything).by_document()
-    best = max(counts, key=lambda name: mean_macro_f1(counts[name]))
+    first_place = best(counts)
     documents = _documents(rows, everything)
     table: dict[str, Any] = {key: first[key] for key in ("split", "kind", "part", "x")}
     table |= {
         "n": len(rows.ids),
         "documents": len(set(documents)),
         "gold": first["scores"]["gold"],
-        "best": best,
+        "best": first_place,
         "labelers": _labelers(runs, rows, seed),
-        "against_best": _plain(differences(counts, best, seed=seed)),
+        "against_best": _plain(differences(counts, first_place, seed=seed)),
     }
-    if reference in counts and reference != best:
+    if reference in counts and reference != first_place:
         table["against_reference"] = _plain(differences(counts, reference, seed=seed))
     return table
 
