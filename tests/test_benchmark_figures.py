@@ -158,3 +158,25 @@ def test_a_changed_number_is_found(tables: ModuleType) -> None:
     edited = re.sub(r"(<!-- speed -->.*?)\d", r"\g<1>x", readme, count=1, flags=re.DOTALL)
     assert edited != readme
     assert tables.rewritten(edited) == tables.rewritten(readme)
+
+
+def test_more_labelers_than_colours_and_parts_without_scores_are_drawn(tmp_path: Path) -> None:
+    scores = {f"labeler{i}": 0.1 + i / 20 for i in range(9)}
+    few = [table("few-shot", str(x), x, deep=0.3, **scores) for x in (8, 16)]
+    left_out = [
+        table("leave-one-language-out", "fr", deep=0.5),
+        table("leave-one-language-out", "sv", deep=0.6, **scores),
+    ]
+    for one in few:
+        one["labelers"]["labeler0"]["macro_f1"] = [None, None, None]
+    for figure in figures(SUMMARY | {"tables": [*few, *left_out]}):
+        figure.write(tmp_path)
+        drawn = (tmp_path / f"{figure.name}.svg").read_text(encoding="utf-8")
+        assert ("labeler0" in drawn) == (figure.kind == "bars")
+        assert all(f"labeler{i}" in drawn for i in range(1, 9))
+
+
+def test_a_difference_without_interval_is_shown() -> None:
+    one = table("documents", deep=0.7, words=0.6)
+    one["against_best"][0] |= {"low": None, "high": None}
+    assert "| -0.100 |" in main_table([one], SUMMARY)

@@ -12,12 +12,15 @@ import yaml
 from conftest import CODEBOOK, tiny_rows, write_rows
 from typer.testing import CliRunner
 
+from communique.baselines.endpoint import AnswerCache
 from communique.benchmark import runner
+from communique.benchmark.recipe import LabelerSettings
 from communique.benchmark.rendering import render
 from communique.benchmark.results import read_decisions
 from communique.benchmark.runner import Grid, run
 from communique.benchmark.summary import summarise
-from communique.benchmark.worker import work
+from communique.benchmark.worker import Job, make_labeler, work
+from communique.codebook import Codebook
 from communique.commands.benchmark import benchmark
 from communique.errors import CommuniqueError, DataError, RecipeError
 
@@ -209,3 +212,14 @@ def test_the_transformer_is_a_labeler_like_others(project: Path, tiny_backbone: 
     assert content["precision"] == "fp32"
     assert content["temperature"] != 1
     assert not list((project / "work").glob("*.steps"))
+
+
+def test_answers_of_a_chat_model_are_kept_beside_embeddings(tmp_path: Path) -> None:
+    caches = []
+    for kind, options in (("frozen-encoder", {}), ("chat", {"base_url": "http://localhost:1/v1", "model": "m"})):
+        settings = LabelerSettings(name=kind, kind=kind, options=options, cache=True)
+        unused: Any = None
+        job = Job(settings, 0, unused, Codebook.model_validate(CODEBOOK), tmp_path, tmp_path, tmp_path / "steps")
+        caches.append(Path(str(getattr(make_labeler(job), "cache"))))  # noqa: B009
+    (caches[0] / "of-an-encoder").mkdir(parents=True)
+    AnswerCache(caches[1]).close()

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -128,8 +129,10 @@ def _matrix_data(tables: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]
 def _draw_curves(canvas: Any, data: Mapping[str, Any]) -> None:
     canvas.set_size_inches(6.4, 4.2)
     axes = canvas.subplots()
-    for (name, points), colour, marker in zip(data["lines"].items(), _COLOURS, _MARKERS, strict=False):
+    for (name, points), colour, marker in zip(data["lines"].items(), cycle(_COLOURS), cycle(_MARKERS), strict=False):
         points = [point for point in points if point[1] is not None]
+        if not points:
+            continue
         x, y, low, high = (
             [float("nan") if value is None else value for value in column] for column in zip(*points, strict=True)
         )
@@ -152,12 +155,14 @@ def _draw_bars(canvas: Any, data: Mapping[str, Any]) -> None:
     canvas.set_size_inches(6.4, 1.2 + 0.17 * len(parts) * (len(names) + 1))
     axes = canvas.subplots()
     height = 0.8 / len(names)
-    for number, (name, colour) in enumerate(zip(names, _COLOURS, strict=False)):
+    for number, (name, colour) in enumerate(zip(names, cycle(_COLOURS), strict=False)):
+        label: str | None = name
         for place, value in enumerate(data["bars"][name]):
             if value is None or value[0] is None:
                 continue
             y = place + (number - (len(names) - 1) / 2) * height
-            axes.barh(y, value[0], height * 0.9, color=colour, label=name if place == 0 else None)
+            axes.barh(y, value[0], height * 0.9, color=colour, label=label)
+            label = None
             if value[1] is not None:
                 axes.plot(value[1:], [y, y], color="black", linewidth=1)
     axes.set_yticks(

@@ -123,7 +123,8 @@ def make_labeler(job: Job) -> Labeler:
 
     given = dict(job.labeler.options)
     if job.labeler.cache and "cache" in options(job.labeler.kind):
-        given["cache"] = job.work / "cache"
+        # Embeddings are a folder, answers of a chat model one file.
+        given["cache"] = job.work / "cache" / "chat.sqlite" if job.labeler.kind == "chat" else job.work / "cache"
     return make(job.labeler.kind, job.codebook, seed=job.seed, **given)
 
 
