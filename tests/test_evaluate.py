@@ -16,7 +16,7 @@ import typer
 from conftest import CODEBOOK, ROOT, write_rows
 from typer.testing import CliRunner
 
-from communique import Codebook, Corpus, Statement, bundle, near_duplicates
+from communique import Codebook, Corpus, MissingExtraError, Statement, bundle, html_report, near_duplicates
 from communique.calibration import decide
 from communique.commands.evaluate import evaluate
 from communique.predictor import Predictions
@@ -370,3 +370,11 @@ def test_weights_are_checked(model: Path, tmp_path: Path) -> None:
     code, _, err = run(model, write_rows(tmp_path / "d.jsonl", rows(weight=lambda i: "heavy" if i == 7 else 2)))
     assert code == 1
     assert "d.jsonl, row 8: column 'weight': 'heavy'; allowed: numbers above 0" in err
+
+
+def test_html_without_its_packages_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    unused: Any = None
+    for package in ("matplotlib", "jinja2"):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(MissingExtraError, match=rf"{package}.*communique\[analysis\]"):
+            html_report.render(unused)

@@ -98,9 +98,11 @@ def test_other_signatures_are_refused(tmp_path: Path) -> None:
     np.savez(path, signatures=np.array([{"a": 1}], object), probe=np.zeros((1, 128), np.uint8))
     with pytest.raises(BundleError, match="no signatures"):
         near_duplicates.load(path)
-    path.write_bytes(b"nothing")
-    with pytest.raises(BundleError, match="no signatures"):
-        near_duplicates.load(path)
+    np.savez(path, signatures=np.zeros((3, 128), np.uint8))
+    for broken in (b"nothing", b"", path.read_bytes()[:100]):
+        path.write_bytes(broken)
+        with pytest.raises(BundleError, match="no signatures"):
+            near_duplicates.load(path)
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,10 +6,11 @@ import math
 from typing import Any
 
 from . import __version__, figures
+from .commands._shared import require_extra
 from .evaluation import Evaluation
 from .groups import KINDS
-from .report import MIN_GOLD, Value
-from .report_markdown import HEADS, MARK
+from .report import MIN_GOLD
+from .report_markdown import HEADS, MARK, signed
 from .resampling import MIN_CLUSTERS
 
 #: Template inside the package, and lines of a plot beyond which groups are shown as a table alone.
@@ -24,8 +25,10 @@ def render(evaluation: Evaluation, *, texts: bool = True) -> str:
         texts: Whether the sentences of the errors that cost most are shown.
 
     Raises:
-        ModuleNotFoundError: jinja2 or matplotlib is not installed.
+        MissingExtraError: jinja2 or matplotlib is not installed.
     """
+    for package in ("jinja2", "matplotlib"):
+        require_extra(package, "an HTML report", extra="analysis")
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -36,7 +39,7 @@ def render(evaluation: Evaluation, *, texts: bool = True) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"value": _value, "signed": _signed, "number": _number}
+    environment.filters |= {"value": str, "signed": signed, "number": _number}
     report, diagnostics = evaluation.report, evaluation.diagnostics
     kinds = []
     for kind in KINDS:
@@ -85,18 +88,6 @@ def _plotted_shares(evaluation: Evaluation) -> tuple[list[Any], tuple[str, ...]]
         if len(chosen) + len(more) <= MAX_LINES * len(report.labels):
             chosen += more
     return chosen, report.labels
-
-
-def _value(value: Value) -> str:
-    return str(value)
-
-
-def _signed(value: Value | None) -> str:
-    if value is None or math.isnan(value.value):
-        return "–"
-    if math.isnan(value.low):
-        return f"{value.value:+.3f} [–]"
-    return f"{value.value:+.3f} [{value.low:+.3f}, {value.high:+.3f}]"
 
 
 def _number(value: float) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +98,7 @@ def load(path: str | Path) -> Signatures:
     try:
         with np.load(path, allow_pickle=False) as content:
             signed, probe = content["signatures"], content["probe"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, TypeError, ValueError, KeyError, BadZipFile) as error:
         raise BundleError(
             f"{path}: no signatures of near-duplicates ({error}); copy the model's folder again"
         ) from error

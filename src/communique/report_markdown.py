@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -146,7 +147,7 @@ def _shares(report: Report) -> list[str]:
             name if kind == "all" else f"{kind} {name}",
             shares[0].n,
             shares[0].documents,
-            *(f"{s.gold:.3f}, {s.guess:.3f}, {_signed(s.error)}" for s in shares),
+            *(f"{s.gold:.3f}, {s.guess:.3f}, {signed(s.error)}" for s in shares),
         ]
         for (kind, name), shares in by_group.items()
     ]
@@ -158,7 +159,7 @@ def _shares(report: Report) -> list[str]:
     ]
     if report.weighted:
         overall = "; ".join(
-            f"{s.label} {_signed(s.weighted_error)}"
+            f"{s.label} {signed(s.weighted_error)}"
             for s in report.shares
             if s.kind == "all" and s.weighted_error is not None
         )
@@ -166,9 +167,10 @@ def _shares(report: Report) -> list[str]:
     return lines
 
 
-def _signed(value: Value) -> str:
-    if str(value) == "–":
+def signed(value: Value | None) -> str:
+    """Write a difference with its sign."""
+    if value is None or math.isnan(value.value):
         return "–"
-    if value.low != value.low:
+    if math.isnan(value.low):
         return f"{value.value:+.3f} [–]"
     return f"{value.value:+.3f} [{value.low:+.3f}, {value.high:+.3f}]"
