@@ -46,7 +46,6 @@ FORMAT = 1
 
 INFO, CODEBOOK, CARD, VALIDATION = "bundle.json", "codebook.yaml", "README.md", "validation.json"
 IR, WEIGHTS, TOKENIZER = "model.xml", "model.bin", "tokenizer.json"
-CHECKPOINT_WEIGHTS = "model.safetensors"
 BASELINE, ARRAYS = "baseline.json", "baseline.npz"
 NEAR_DUPLICATES = "near_duplicates.npz"
 
