@@ -136,6 +136,8 @@ def test_width_says_what_it_needs(labelled: Path) -> None:
     for name in TINY.names:
         assert f"{name}: " in result.output
     assert "without the model's help" in result.output
+    assert "estimate --target corpus" in result.output
+    assert "beyond these sentences" in result.output
     assert not list(labelled.parent.glob("*.design.json"))
 
 
@@ -278,6 +280,14 @@ def test_cautions(labelled: Path) -> None:
     write_csv(folder / "sheet-bob.csv", list(rows[0]), [row | {"coder": "anna"} for row in rows])
     shared = done("agree", folder / "sheet-anna.csv", folder / "sheet-bob.csv").output.replace("\n", " ")
     assert "coder 'anna' appears in 2 files" in shared
+
+
+def test_rates_that_rounding_alone_made_unequal_are_no_cause_for_caution(labelled: Path) -> None:
+    for name, *options in (("even", "--by", "country"), ("uneven", "--strata", "predicted", "--allocation", "equal")):
+        sheet = drawn(labelled, f"{name}.csv", *options, n=81)
+        code(sheet)
+        output = done("agree", sheet, "--design", sheet.with_suffix(".design.json")).output
+        assert ("drawn at different rates" in output) == (name == "uneven")
 
 
 def test_too_few_to_say_anything(labelled: Path) -> None:

@@ -20,7 +20,7 @@ from communique.estimation.estimators import (
     ppi_mean,
     pseudo_outcome,
 )
-from communique.estimation.intervals import holm, interval
+from communique.estimation.intervals import Interval, holm, interval
 from communique.estimation.logistic import logistic
 from communique.estimation.regression import dsl_regression
 from communique.estimation.simulation import draw_simple, draw_stratified, draw_two_stage, population
@@ -144,6 +144,21 @@ def test_a_sample_without_an_error_has_an_interval_of_about_the_rule_of_three():
     estimate = gold_mean(sample, np.zeros(200), everyone(200))
     # Hanley and Lippman-Hand 1983: 3 / n.
     assert interval(sample, estimate.value, estimate.influence, "beyond").high == pytest.approx(3 / 200, rel=0.1)
+
+
+@pytest.mark.parametrize("value", [-0.3, 1.3])
+def test_an_interval_of_a_share_is_never_turned_round(value, singles):
+    sample, _, y, _ = singles
+    influence = gold_mean(sample, y, everyone(n)).influence
+    one = interval(sample, value, influence, "beyond", share=True)
+    assert one.low == one.high == np.clip(value, 0, 1)
+
+
+def test_text_has_dashes_for_what_is_not_defined():
+    nan = float("nan")
+    assert Interval(nan, nan, nan, nan, nan).text() == "–"
+    assert Interval(0.25, nan, nan, nan, nan).text() == "0.250 [–]"
+    assert Interval(0.25, 0.1, 9, 0.05, 0.45).text("+") == "+0.250 [+0.050, +0.450]"
 
 
 def test_too_few_documents_give_no_interval():
@@ -307,8 +322,8 @@ def test_design_weights_undo_a_selective_sample():
 def test_doubts_name_their_reason():
     even = np.ones(400)
     assert doubts(even, 200, 100) == ()
-    assert "carry the label" in doubts(even, FEW_CASES - 1, 100)[0]
-    assert "lack the label" in doubts(even, 400 - FEW_CASES + 1, 100)[0]
+    assert "sentences with the label" in doubts(even, FEW_CASES - 1, 100)[0]
+    assert "sentences without the label" in doubts(even, 400 - FEW_CASES + 1, 100)[0]
     assert "documents" in doubts(even, 200, FEW_DOCUMENTS - 1)[0]
     assert "uneven" in doubts(np.r_[np.ones(390), np.full(10, 500.0)], 200, 100)[0]
 

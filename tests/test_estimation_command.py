@@ -18,7 +18,10 @@ from communique.commands.estimate import estimate
 from communique.corpus import Fingerprint
 from communique.errors import DataError, LeakError
 from communique.estimation import analyse, read
+from communique.estimation.report import Provenance, methods
 from communique.estimation.simulation import draw_simple, draw_two_stage, population
+from communique.sampling.plan import draw_sample
+from communique.sampling.population import read_population
 from communique.statements import text_sha256
 from communique.tables import write_csv, write_jsonl, write_parquet
 
@@ -388,3 +391,72 @@ def test_bands_over_time_are_drawn_whole(made):
     highest = max(s.methods[m].high for s in analysis.shares for m in ("naive", "ppi") if "year" in s.values)
     assert max(axis.get_ylim()[1] for axis in axes) >= highest
     assert all(axis.get_ylim()[0] == 0 for axis in axes)
+
+
+def test_sentences_that_could_not_be_drawn_are_no_part_of_the_population(made):
+    folder, rows, _, _, codebook = made
+    blank = {"text": "\u200b", "labels": [], "probabilities": dict.fromkeys(LABELS)}
+    save(folder / "predictions.jsonl", [*rows, *({**rows[0], **blank, "id": f"blank{i}"} for i in range(300))])
+    coded = load(folder, codebook)
+    assert len(coded.ids) == len(rows) == len(read_population(folder / "predictions.jsonl"))
+    assert any("300 rows were not labelled" in line for line in coded.notes)
+
+
+def test_a_column_that_the_tables_have_already_is_refused(made):
+    folder, rows, _, _, _ = made
+    save(folder / "predictions.jsonl", [row | {"target": row["country"]} for row in rows])
+    result = run(folder, "--by", "target", "--out", str(folder / "out"))
+    assert result.exit_code == 1
+    assert "--by target" in result.output
+    assert "rename" in result.output
+
+
+def test_the_design_tells_what_the_gold_lacks(made):
+    folder, rows, _, _, codebook = made
+    plan = draw_sample(read_population(folder / "predictions.jsonl"), 200, codebook, by=("country",))
+    plan.dump(folder / "sheet.design.json")
+    change_to = [
+        {"id": m.id, "labels": ["pledge"] if i % 3 else ["criticism"], "inclusion_probability": m.inclusion_probability}
+        for i, m in enumerate(plan.rows)
+    ]
+    save(folder / "gold.jsonl", change_to)
+    options = ("--design", str(folder / "sheet.design.json"), "--out", str(folder / "out"))
+    assert "sheet.design.json" not in run(folder, *options).output
+    drawn = {m.id for m in plan.rows}
+    strange = next(row["id"] for row in rows if row["id"] not in drawn)
+    changed = [{**change_to[7], "inclusion_probability": 0.9}, {**change_to[8], "id": strange}]
+    save(folder / "gold.jsonl", [*change_to[9:], *changed])
+    output = " ".join(run(folder, *options).output.split())
+    assert "8 of 200 sentences that were drawn are not in the gold" in output
+    assert "1 sentences of the gold are not of this sample" in output
+    assert "1 sentences of the gold have another inclusion probability" in output
+    assert "8 of 200 sentences" in (folder / "out/methods.md").read_text(encoding="utf-8")
+
+
+def test_a_regression_without_a_solution_is_told(made):
+    folder, _, gold, _, codebook = made
+    save(folder / "gold.jsonl", [row | {"labels": [n for n in row["labels"] if n != "pledge"]} for row in gold])
+    analysis = analyse(load(folder, codebook))
+    empty = {c.family for c in analysis.regressions if c.label == "pledge" and np.isnan(c.estimate.value)}
+    told = [line for line in analysis.notes if line.startswith("pledge: the ") and "no finite solution" in line]
+    assert bool(empty) == bool(told)
+    assert empty == {"logistic"}
+
+
+def test_gold_that_cannot_be_held_against_the_training_is_told(made):
+    folder, rows, gold, _, codebook = made
+    save(folder / "predictions.jsonl", [{k: v for k, v in row.items() if k != "text"} for row in rows])
+    nothing = Fingerprint(frozenset(), frozenset())
+    assert not any("cannot be checked" in line for line in load(folder, codebook, trained_on=nothing).notes)
+    save(folder / "gold.jsonl", [{k: v for k, v in row.items() if k != "text"} for row in gold])
+    assert any("300 rows without text or sha256" in n for n in load(folder, codebook, trained_on=nothing).notes)
+
+
+def test_the_methods_paragraph_reads_with_a_unit_that_is_a_definition(made):
+    folder, _, _, _, codebook = made
+    unit = "One sentence of a statement. It is judged in its document."
+    text = methods(analyse(load(folder, codebook)), codebook.model_copy(update={"unit": unit}), Provenance())
+    paragraph, appendix = text.split("# Replication appendix")
+    assert "sentences of 145 documents" in paragraph
+    assert unit not in paragraph
+    assert unit in appendix

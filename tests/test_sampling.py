@@ -321,6 +321,23 @@ def test_needed_n_gives_the_wished_width() -> None:
     assert need.n < need.n_gold_only
 
 
+def test_beyond_the_population_its_own_share_varies_too() -> None:
+    draw = np.random.default_rng(5)
+    p = draw.beta(0.4, 1.2, size=(400, 1))
+    need = needed(_of(p, [f"d{i}" for i in range(400)]), 0.08)[0]
+    # Each sentence is a document of its own: corpora drawn anew, and a sample of each.
+    f, errors = (p[:, 0] > 0.5).astype(float), []
+    for seed in range(600):
+        generator = np.random.default_rng(seed)
+        corpus = generator.integers(0, 400, 400)
+        y, g = (generator.random(400) < p[corpus, 0]).astype(float), f[corpus]
+        rows = generator.choice(400, need.n, replace=False)
+        power = np.cov(y[rows], g[rows])[0, 1] / g[rows].var()
+        errors.append(power * g.mean() + (y[rows] - power * g[rows]).mean() - p.mean())
+    assert 2 * Z * np.std(errors) == pytest.approx(need.beyond, rel=0.1)
+    assert need.beyond > 0.1
+
+
 def test_label_correlation_finds_that_of_the_labels() -> None:
     draw = np.random.default_rng(2)
     documents, length = 3000, 8

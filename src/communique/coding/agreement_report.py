@@ -37,6 +37,9 @@ FEW_SENTENCES, FEW_DOCUMENTS, FEW_USES = 50, 10, 10
 #: on: of the 60, ten must carry some.
 COPIED, COPIED_LABELLED = 60, 10
 
+#: Ratio of the largest to the smallest inclusion probability from which rates differ; below it they were rounded to whole rows.
+UNEQUAL = 1.5
+
 #: Name of the model among coders.
 MODEL = "model"
 
@@ -271,10 +274,13 @@ def _cautions(
         )
     if design is not None and design.purpose == "training":
         cautions.append("the sentences were picked because the model was unsure: agreement is lower than on others")
-    elif design is not None and len({row.inclusion_probability for row in design.rows}) > 1:
-        cautions.append(
-            "strata were sampled at different rates: agreement is that on the sentences read, not on the corpus"
-        )
+    elif design is not None:
+        rates = [row.inclusion_probability or 1.0 for row in design.rows]
+        if max(rates) > UNEQUAL * min(rates):
+            cautions.append(
+                f"sentences were drawn at different rates ({min(rates):.2g} to {max(rates):.2g}): agreement is that on the "
+                "sentences read, not on the corpus"
+            )
     return cautions
 
 

@@ -13,8 +13,7 @@ from rich.table import Table
 from ._shared import note, require_extra, told
 
 if TYPE_CHECKING:
-    from ..estimation import Analysis
-    from ..estimation.intervals import Interval
+    from ..estimation import Analysis, Coded
 
 
 class Target(StrEnum):
@@ -61,7 +60,7 @@ def estimate(
     require_extra("scipy", "estimate", extra="analysis")
     from ..bundle import read_codebook, read_info
     from ..codebook import Codebook
-    from ..estimation import analyse, read
+    from ..estimation import analyse, outputs, read
     from ..predictor import default_model
     from ..tables import read_text, replacing
 
@@ -74,6 +73,8 @@ def estimate(
         info = read_info(folder)
         book = Codebook.load(codebook) if codebook else read_codebook(folder, info)
     columns = [name.strip() for name in by.split(",") if name.strip()]
+    if out is not None:
+        outputs.check_columns(columns, book.names)
     coded = read(predictions, gold, book, columns=columns, trained_on=info.training.fingerprint if info else None)
     analysis = analyse(
         coded,
@@ -88,17 +89,18 @@ def estimate(
         note(line)
     for name in analysis.left_out:
         note(f"left out for want of gold: {name}")
+    sampling = _sampling(design, coded, coded.files[str(predictions)])
     _print(analysis)
     if out is None:
         return
     require_extra("matplotlib", "figures of estimates", extra="analysis")
-    from ..estimation import outputs, plots
+    from ..estimation import plots
     from ..estimation.report import Provenance, methods
 
     out.mkdir(parents=True, exist_ok=True)
     provenance = Provenance(
         model=info,
-        sampling=_sampling(design, coded.files[str(predictions)]),
+        sampling=sampling,
         agreement=read_text(agreement)[0] if agreement else None,
     )
     written = outputs.write(out, analysis) + plots.write(out, analysis)
@@ -107,8 +109,8 @@ def estimate(
     note(f"{out}: {', '.join(path.name for path in (*written, out / 'methods.md'))}")
 
 
-def _sampling(path: Path | None, predictions_sha256: str) -> list[str]:
-    """Describe a design file, and warn where it belongs to other predictions."""
+def _sampling(path: Path | None, coded: Coded, predictions_sha256: str) -> list[str]:
+    """Describe a design file, and warn where predictions or gold are not those of the design."""
     if path is None:
         return []
     from ..sampling.plan import Design
@@ -116,7 +118,21 @@ def _sampling(path: Path | None, predictions_sha256: str) -> list[str]:
     design = Design.load(path)
     if design.predictions_sha256 != predictions_sha256:
         note(f"warning: {path}: the sample was drawn from another file of predictions ({design.predictions})")
-    return design.describe()
+    drawn = {row.id: row.inclusion_probability for row in design.rows}
+    given = {coded.ids[i]: p for i, p in zip(coded.sample.gold, coded.sample.probability.tolist(), strict=True)}
+    told = []
+    if missing := len(drawn.keys() - given.keys()):
+        told.append(
+            f"{missing} of {len(drawn)} sentences that were drawn are not in the gold; shares are right only if what is missing "
+            "has nothing to do with the labels: code them too"
+        )
+    if other := len(given.keys() - drawn.keys()):
+        told.append(f"{other} sentences of the gold are not of this sample")
+    if changed := sum(abs(given[i] - (drawn[i] or 0.0)) > 1e-6 for i in given.keys() & drawn.keys()):
+        told.append(f"{changed} sentences of the gold have another inclusion probability than in this sample")
+    for line in told:
+        note(f"warning: {path}: {line}")
+    return [*design.describe(), *told]
 
 
 def _print(analysis: Analysis) -> None:
@@ -131,7 +147,7 @@ def _print(analysis: Analysis) -> None:
         for s in (s for s in analysis.shares if s.label == label):
             table.add_row(
                 s.group,
-                *(_text(s.methods[m]) for m in ("naive", "gold", "ppi", "dsl")),
+                *(s.methods[m].text() for m in ("naive", "gold", "ppi", "dsl")),
                 str(s.n),
                 f"{s.gold} ({s.positives})",
                 "doubtful" if s.doubts else "",
@@ -142,9 +158,5 @@ def _print(analysis: Analysis) -> None:
         for name in ("label", "comparison", "estimate", "p (Holm)", "naive"):
             table.add_column(name)
         for c in analysis.contrasts:
-            table.add_row(c.label, c.name, _text(c.estimate, sign="+"), f"{c.p_holm:.3f}", f"{c.naive:+.3f}")
+            table.add_row(c.label, c.name, c.estimate.text("+"), f"{c.p_holm:.3f}", f"{c.naive:+.3f}")
         console.print(table)
-
-
-def _text(one: Interval, sign: str = "") -> str:
-    return "–" if one.value != one.value else f"{one.value:{sign}.3f} [{one.low:{sign}.3f}, {one.high:{sign}.3f}]"

@@ -191,7 +191,7 @@ def _say_need(
         allocation=allocation,
         per_document=per_document if design == "two-stage" else None,
     )
-    typer.echo(f"for 95 % intervals of width {width} of the overall shares:")
+    typer.echo(f"for 95 % intervals of width {width} of the shares in these sentences (`estimate --target corpus`):")
     for need in needs:
         typer.echo(str(need))
     n = max(need.n for need in needs)

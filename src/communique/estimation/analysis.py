@@ -142,7 +142,13 @@ def analyse(
             rates += _rates(coded, label, y, guess, group, target)
         compared += comparing.contrast(coded.sample, label, plans, best, naive, target)
         if predictors is not None:
-            coefficients += _regress(coded, label, y, fitted, predictors, target)
+            found = _regress(coded, label, y, fitted, predictors, target)
+            coefficients += found
+            if unsolved := {c.family for c in found if np.isnan(c.estimate.value)}:
+                notes.append(
+                    f"{label}: the {' and the '.join(sorted(unsolved))} regression has no finite solution (too few sentences carry "
+                    "or lack the label in some group); its rows are empty"
+                )
     return Analysis(
         coded,
         columns,

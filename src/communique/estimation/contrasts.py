@@ -58,7 +58,6 @@ def plan(groups: Sequence[Group], columns: Mapping[str, Sequence[str]]) -> list[
         groups: Those that the gold supports.
         columns: Values of each column that defines groups.
     """
-    there = {group.name for group in groups}
     plans: list[Plan] = []
     for column, values in columns.items():
         margin = [group for group in groups if group.level == column]
@@ -82,7 +81,7 @@ def plan(groups: Sequence[Group], columns: Mapping[str, Sequence[str]]) -> list[
                 _slope(line, column),
             )
             for name, line in series.items()
-            if len(line) >= LEAST_FOR_TREND and all(g.name in there for g in line)
+            if len(line) >= LEAST_FOR_TREND
         ]
     return plans
 

@@ -28,7 +28,8 @@ def doubts(weights: FloatArray, positives: int, documents: int) -> tuple[str, ..
     found = []
     n = len(weights)
     if (cases := min(positives, n - positives)) < FEW_CASES:
-        found.append(f"only {cases} gold sentences {'carry' if cases == positives else 'lack'} the label")
+        with_or_without = "with" if cases == positives else "without"
+        found.append(f"only {cases} gold sentence{'s' * (cases != 1)} {with_or_without} the label")
     if documents < FEW_DOCUMENTS:
         found.append(f"gold of only {documents} documents")
     if n and weights.sum() ** 2 / (weights**2).sum() < UNEVEN * n:

@@ -15,6 +15,7 @@ from ..codebook import Codebook
 from ..coding.records import SETTLEMENT
 from ..corpus import SHORT, Fingerprint, find_column, split_labels
 from ..errors import DataError, LeakError
+from ..sampling.population import PREFIX, labelled
 from ..statements import Statement, text_sha256
 from ..tables import Row, Table, cell, read_table
 from .design import BoolArray, FloatArray, IntArray, Sample
@@ -106,6 +107,9 @@ def read(
     )
     if trained_on is not None:
         _check_leak(table, rows, statements, trained_on)
+        if blind := sum(not (_hash(row) or s.text) for (_, row), s in zip(rows, statements, strict=True)):
+            unchecked = f"warning: {gold}: {blind} rows without text or sha256, here and in the predictions; whether the model was "
+            population.notes.append(f"{unchecked}trained on these sentences cannot be checked")
     probability = np.array([float(row[PROBABILITY]) for _, row in rows])
     strata = {name: i for i, name in enumerate(sorted({_stratum(row) for _, row in rows}))}
     sampling = Counter(_word(row, "sampling") or "simple" for _, row in rows)
@@ -153,10 +157,17 @@ class _Population:
                 "wrote, with the columns that define groups"
             )
         self.table, self.notes = table, list(table.notes)
-        # A row without text was not labelled: its probabilities are empty.
-        self.rows = [(n, row) for n, row in table.rows if "text" not in table.columns or cell(row, "text")]
+        # Rows that `communique sample` cannot draw are no part of the population here either: those without text, and, where
+        # the model gave probabilities, those without any (nothing to read, or a fault).
+        given = any(labelled(row) for _, row in table.rows)
+        self.rows = [
+            (n, row)
+            for n, row in table.rows
+            if ("text" not in table.columns or cell(row, "text")) and (labelled(row) or not given)
+        ]
         if len(self.rows) < len(table.rows):
-            self.notes.append(f"{table.path}: {len(table.rows) - len(self.rows)} rows without text are left out")
+            left_out = len(table.rows) - len(self.rows)
+            self.notes.append(f"{table.path}: {left_out} rows were not labelled and are no part of the population")
         if not self.rows:
             raise DataError(f"{table.path}: no rows; give what `communique label -o` wrote")
         self.ids = [str(row["id"]) for _, row in self.rows]
@@ -212,7 +223,7 @@ class _Population:
 def _probabilities(row: Row, codebook: Codebook) -> list[float] | None:
     nested = row.get("probabilities")
     given = nested if isinstance(nested, dict) else {}
-    values = [given.get(name, row.get(f"probability_{name}")) for name in codebook.names]
+    values = [given.get(name, row.get(PREFIX + name)) for name in codebook.names]
     if all(value is None or value == "" for value in values):
         return None
     numbers = [float(value) if value not in (None, "") else float("nan") for value in values]

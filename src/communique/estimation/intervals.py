@@ -35,6 +35,13 @@ class Interval:
         """Length of the interval."""
         return self.high - self.low
 
+    def text(self, sign: str = "") -> str:
+        """Write the estimate with its interval; dashes stand for what is not defined. `sign` is "+" for differences."""
+        if np.isnan(self.value):
+            return "–"
+        ends = "–" if np.isnan(self.low) else f"{self.low:{sign}.3f}, {self.high:{sign}.3f}"
+        return f"{self.value:{sign}.3f} [{ends}]"
+
 
 def interval(
     sample: Sample, value: float, influence: Influence, target: Target, *, level: float = LEVEL, share: bool = False
@@ -54,7 +61,8 @@ def interval(
     half = float(stdtrit(freedom, 0.5 + level / 2)) * error
     low, high = value - half, value + half
     if share:
-        low, high = max(low, 0.0), min(high, 1.0)
+        # Both ends: a corrected share can lie below 0, by so much that its interval does too.
+        low, high = (min(max(end, 0.0), 1.0) if end == end else end for end in (low, high))
     return Interval(value, error, freedom, low, high)
 
 

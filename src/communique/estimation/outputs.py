@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import DataError
 from ..tables import Row, write_csv, write_parquet
 from .analysis import Analysis
 from .intervals import Interval
@@ -15,6 +16,25 @@ ALL = "all"
 
 #: Columns of the table for R's `dsl` beside the labels, their predictions and the groups.
 LABELED, SAMPLE_PROB = "labeled", "sample_prob"
+
+#: What the tables hold beside the groups: a column of groups of the same name would overwrite it, or be lost.
+TAKEN = frozenset(
+    "label level method estimate std_error df low high n documents n_gold gold_documents gold_positives lambda target doubts "
+    f"rate cluster {LABELED} {SAMPLE_PROB}".split()
+)
+
+
+def check_columns(columns: Sequence[str], labels: Sequence[str]) -> None:
+    """Refuse columns of groups that the tables cannot hold.
+
+    Raises:
+        DataError: A column has the name of a label, of its prediction, or of another column of the tables.
+    """
+    taken = TAKEN | set(labels) | {f"{label}_predicted" for label in labels}
+    if clash := [column for column in columns if column in taken]:
+        raise DataError(
+            f"--by {clash[0]}: the tables in --out have a column of that name for something else; rename it in the predictions"
+        )
 
 
 def tables(analysis: Analysis) -> dict[str, list[Row]]:

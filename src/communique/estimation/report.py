@@ -12,7 +12,6 @@ from .. import __version__
 from ..bundle import ModelInfo
 from ..codebook import Codebook
 from .analysis import Analysis
-from .intervals import Interval
 
 _METHODS = {
     "ppi": "prediction-powered inference with power tuning (PPI++; Angelopoulos, Duchi and Zrnic 2023)",
@@ -66,13 +65,12 @@ def _paragraph(analysis: Analysis, codebook: Codebook, provenance: Provenance) -
     info = provenance.model
     model = f"the model {info.name}, version {info.version}," if info else "a model"
     coders = f" by {len(coded.coders)} coders" if len(coded.coders) > 1 else " by one coder" if coded.coders else ""
-    unit = codebook.unit
     corrected = "PPI++" if analysis.corrected == "ppi" else "DSL"
     powers = ", ".join(f"{value:.2f} for {label}" for label, value in analysis.powers.items())
     sentences = [
-        f"We labelled {size} {unit}s of {sample.n_documents} documents with {model} by the codebook {codebook.name}, version "
+        f"We labelled {size} sentences of {sample.n_documents} documents with {model} by the codebook {codebook.name}, version "
         f"{codebook.version} ({', '.join(coded.labels)}).",
-        f"Because a model's labels are not free of error, {n} {unit}s of {len(set(sample.gold_documents.tolist()))} documents "
+        f"Because a model's labels are not free of error, {n} sentences of {len(set(sample.gold_documents.tolist()))} documents "
         f"were drawn by {how} with known inclusion probabilities ({chances}) and coded{coders} by the same codebook.",
         f"Shares and their 95 % intervals were estimated from the model's probabilities and the coded sample by "
         f"{_METHODS[analysis.corrected]}" + (f", with lambda {powers}." if analysis.corrected == "ppi" else "."),
@@ -92,8 +90,8 @@ def _paragraph(analysis: Analysis, codebook: Codebook, provenance: Provenance) -
         )
     overall = {rate.rate + rate.label: rate for rate in analysis.rates if rate.level == "all"}
     rates = "; ".join(
-        f"{label}: sensitivity {_text(overall['sensitivity' + label].estimate)}, "
-        f"specificity {_text(overall['specificity' + label].estimate)}"
+        f"{label}: sensitivity {overall['sensitivity' + label].estimate.text()}, "
+        f"specificity {overall['specificity' + label].estimate.text()}"
         for label in coded.labels
     )
     sentences.append(f"Against the coded sample the model's error rates were, with 95 % intervals: {rates}.")
@@ -106,6 +104,7 @@ def _appendix(analysis: Analysis, codebook: Codebook, provenance: Provenance) ->
     coded, info = analysis.coded, provenance.model
     lines = [
         f"- Codebook: {codebook.name}, version {codebook.version}, SHA-256 `{codebook.sha256}`",
+        f"- Unit (here called sentence): {codebook.unit}",
         f"- Model: {info.name}, version {info.version}, commit `{info.commit}`"
         if info
         else "- Model: not named (`--model`)",
@@ -123,7 +122,7 @@ def _appendix(analysis: Analysis, codebook: Codebook, provenance: Provenance) ->
         "",
         "| label | group | rate | estimate [95 % interval] | gold sentences |",
         "|---|---|---|---|---|",
-        *(f"| {r.label} | {r.group} | {r.rate} | {_text(r.estimate)} | {r.gold} |" for r in analysis.rates),
+        *(f"| {r.label} | {r.group} | {r.rate} | {r.estimate.text()} | {r.gold} |" for r in analysis.rates),
         "",
         "## Agreement of the coders",
         "",
@@ -134,7 +133,7 @@ def _appendix(analysis: Analysis, codebook: Codebook, provenance: Provenance) ->
         "| label | group | naive | gold alone | PPI++ | DSL | sentences (documents) | gold (documents, with label) |",
         "|---|---|---|---|---|---|---|---|",
         *(
-            f"| {s.label} | {s.group} | {' | '.join(_text(s.methods[m]) for m in ('naive', 'gold', 'ppi', 'dsl'))} | "
+            f"| {s.label} | {s.group} | {' | '.join(s.methods[m].text() for m in ('naive', 'gold', 'ppi', 'dsl'))} | "
             f"{s.n} ({s.documents}) | {s.gold} ({s.gold_documents}, {s.positives}) |"
             for s in analysis.shares
         ),
@@ -147,11 +146,3 @@ def _appendix(analysis: Analysis, codebook: Codebook, provenance: Provenance) ->
         *(f"- {line}" for line in analysis.notes),
     ]
     return [*lines, "", "## Doubts and assumptions", "", *(told or ["None."]), ""]
-
-
-def _text(interval: Interval) -> str:
-    if interval.value != interval.value:
-        return "–"
-    if interval.low != interval.low:
-        return f"{interval.value:.3f} [–]"
-    return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"

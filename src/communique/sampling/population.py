@@ -92,7 +92,7 @@ def read_population(path: str | Path) -> Population:
     previous: tuple[str, int, str] | None = None
     for number, row in table.rows:
         text = str(row["text"] or "").strip()
-        if not text or not _labelled(row):
+        if not text or not labelled(row):
             unlabelled += 1
             continue
         try:
@@ -137,7 +137,7 @@ def _names(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
     return [column.removeprefix(PREFIX) for column in columns if column.startswith(PREFIX)]
 
 
-def _labelled(row: Row) -> bool:
+def labelled(row: Row) -> bool:
     """Tell rows that were labelled from those whose probabilities are empty: no text, or one that could not be read."""
     nested = row.get("probabilities")
     values = nested.values() if isinstance(nested, dict) else (v for k, v in row.items() if k.startswith(PREFIX))

@@ -20,6 +20,7 @@ Z = 1.959964
 class Need:
     """What an interval of a label's share needs: `n` with the model's help, `n_gold_only` without it.
 
+    `beyond` is the width that the interval has with these n where documents count as random too (`estimate --target beyond`).
     `reached` is False where not even all rows make it that narrow. `deff` is the design effect of clustering at `n`.
     """
 
@@ -30,12 +31,14 @@ class Need:
     n: int
     n_gold_only: int
     reached: bool
+    beyond: float
 
     def __str__(self) -> str:
         least = "" if self.reached else "more than all of the "
         return (
             f"{self.label}: {least}{self.n} sentences ({self.n_gold_only} without the model's help); expected share "
-            f"{self.share:.3f}, residual variance {self.residual:.4f}, design effect {self.deff:.2f}"
+            f"{self.share:.3f}, residual variance {self.residual:.4f}, design effect {self.deff:.2f}; "
+            f"beyond these sentences {self.beyond:.2g} wide"
         )
 
 
@@ -47,13 +50,14 @@ def needed(
     allocation: str = "proportional",
     per_document: int | None = None,
 ) -> list[Need]:
-    """Say how many sentences make the 95 % interval of each label's overall share `width` wide.
+    """Say how many sentences make the 95 % interval of each label's share in this population `width` wide.
 
     width(n) = 2 z sqrt(deff(n) sum_h W_h^2 V_h (1 - n_h / N_h) / n_h), solved for n. V_h is the residual variance (see
     `strata.residual_variance`), deff = 1 + (m - 1) rho (Kish 1965, "Survey Sampling", 5.4) with m the sentences of a
     document that are read (in a simple or stratified sample: expected, as seen by a sentence that is read) and rho the
     intraclass correlation of the labels within documents. The residuals are taken to be as alike within documents as the
-    labels are, which errs towards a larger n.
+    labels are, which errs towards a larger n. Beyond the population, the variance of its own share is added:
+    (1 + (M - 1) rho) m (1 - m) / N, M being the sentences of a document as seen by a sentence.
 
     Args:
         population: The rows, with calibrated probabilities.
@@ -73,6 +77,8 @@ def needed(
     def deff(n: int) -> NDArray[np.float64]:
         read = 1 + (n - 1) * repeats if per_document is None else min(per_document, 1 + (size - 1) * repeats)
         return 1 + (read - 1) * correlation
+
+    own = (1 + (size - 1) * repeats * correlation) * share * (1 - share) / size
 
     def error(n: int, variances: NDArray[np.float64]) -> NDArray[np.float64]:
         """Variances are (strata, k)."""
@@ -104,6 +110,7 @@ def needed(
                 n=n,
                 n_gold_only=alone,
                 reached=reached,
+                beyond=float(2 * Z * np.sqrt(error(n, residual)[i] + own[i])),
             )
         )
     return needs
