@@ -69,8 +69,8 @@ class TrainingSets:
             random_rows = held_out.where(lambda s: s.sampling in ("random", None))
             if unused := len(held_out) - len(random_rows):
                 told.append(
-                    f"{unused} rows of validation documents are not used: they were not sampled at random, and are too few to prove "
-                    "an export"
+                    f"{unused} rows of validation documents are not used: they were not sampled at random, and are too few to "
+                    "prove an export"
                 )
             tuning, proof = random_rows.split(0.5, seed=recipe.seed)
         if not (len(train) and len(tuning) and len(proof)):
