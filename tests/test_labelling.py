@@ -8,7 +8,7 @@ import numpy as np
 from conftest import CODEBOOK
 
 from communique.codebook import Codebook
-from communique.labelling import counts, label_shard
+from communique.labelling import Summary, counts, label_shard
 from communique.predictor import Predictions
 from communique.statements import Statement
 from communique.units import Prepared
@@ -42,3 +42,7 @@ def test_a_model_is_told_the_language_and_computes_equal_sentences_once() -> Non
     assert model.given == [("Die Not.", "de"), ("Die Not.", "en")]
     assert table.column("labels").to_pylist() == [["criticism"], [], [], ["criticism"]]
     assert counts(table.schema)["repeated"] == 1
+    summary = Summary(model.codebook.names)
+    summary.add(table)
+    # The blank row is no sentence without a label.
+    assert (summary.none, summary.empty, summary.labels["criticism"]) == (1, 1, 2)

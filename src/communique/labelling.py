@@ -160,7 +160,9 @@ class Summary:
         self.truncated += pc.sum(table["truncated"]).as_py() or 0
         unreadable = len(table) - table[ERROR].null_count
         self.unreadable += unreadable
-        self.none += (pc.sum(pc.equal(pc.list_value_length(table["labels"]), 0)).as_py() or 0) - unreadable
+        # What is empty or unreadable has no labels either, and is not a sentence without a label.
+        without = pc.sum(pc.equal(pc.list_value_length(table["labels"]), 0)).as_py() or 0
+        self.none += without - (len(table) - counted["labelled"])
         _count(self.labels, pc.list_flatten(table["labels"]))
         _count(self.languages, table["language"].filter(pc.is_null(table[ERROR])))
         if len(self.documents) <= COUNTED_DOCUMENTS:
