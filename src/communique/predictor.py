@@ -146,7 +146,8 @@ class Predictor:
         truncated = np.array([bool(encoding.overflowing) for encoding in encodings], np.bool_)
         # Requests in turn, and no AsyncInferQueue: its callbacks take Python's lock in OpenVINO's threads, and a model that
         # is freed just then waits for such a thread for ever.
-        requests = [self._model.create_infer_request() for _ in range(self.threads)]
+        batches = list(_batches([len(encoding) for encoding in encodings]))
+        requests = [self._model.create_infer_request() for _ in range(min(self.threads, len(batches)))]
         running: list[list[int]] = [[] for _ in requests]
 
         def collect(turn: int) -> None:
@@ -155,7 +156,7 @@ class Predictor:
                 logits[running[turn]] = requests[turn].get_output_tensor(0).data
                 running[turn] = []
 
-        for number, rows in enumerate(_batches([len(encoding) for encoding in encodings])):
+        for number, rows in enumerate(batches):
             turn = number % len(requests)
             inputs = _inputs([encodings[i] for i in rows], self._pad_id)
             collect(turn)

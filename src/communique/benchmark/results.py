@@ -182,3 +182,9 @@ def read(path: Path) -> dict[str, Any]:
     """Read a run's JSON."""
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
+
+
+def sentences_per_second(content: dict[str, Any]) -> float:
+    """Give the rate of a run's inference; below a millisecond the clock says nothing, and a millisecond is taken."""
+    rate: float = content["scores"]["n"] / max(content["inference_seconds"], 1e-3)
+    return rate

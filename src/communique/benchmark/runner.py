@@ -214,7 +214,7 @@ class _Progress:
         self.seconds[cell.labeler.name].append(seconds)
         value, low, high = content["scores"]["macro_f1"]
         score = "not defined" if value is None else f"{value:.3f} [{_told(low)}, {_told(high)}]"
-        rate = content["scores"]["n"] / max(content["inference_seconds"], 1e-3)
+        rate = results.sentences_per_second(content)
         self.say(
             f"{self.number(cell)} {cell}: macro-F1 {score}; {seconds:.0f} s, {rate:.0f} sentences/s; "
             f"{len(self.left)} runs left, about {self.remaining() / 60:.0f} min"

@@ -151,9 +151,7 @@ def _costs(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "training_seconds": round(mean(run["training_seconds"] for run in runs), 2),
         "resumed": any(run["resumed"] for run in runs),
-        "sentences_per_second": round(
-            mean(run["scores"]["n"] / max(run["inference_seconds"], 1e-3) for run in runs), 1
-        ),
+        "sentences_per_second": round(mean(map(results.sentences_per_second, runs)), 1),
         "training_bytes": max(run["training_bytes"] for run in runs),
         "inference_bytes": max(run["inference_bytes"] for run in runs),
     }

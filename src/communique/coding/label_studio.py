@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 from ..codebook import Codebook
 from ..tables import Row, replacing
-from .records import NONE, SENTENCE, TEXT, Coded, Reading, Task, choices, companion, decode, need_suffix
+from .records import NONE, TEXT, Reading, Task, choices, companion, need_suffix
 
 #: Names of the controls in the labelling configuration, and so of the answers in exports.
 LABELS, COMMENT = "labels", "comment"
@@ -84,7 +84,7 @@ def read_json(path: Path, rows: Rows, codebook: Codebook) -> Reading:
             who = annotation.get("completed_by")
             if isinstance(who, dict):
                 who = who.get("email") or who.get("id")
-            _add(reading, number, data, chosen, who, "\n".join(comments), codebook)
+            _answer(reading, number, data, chosen, who, comments, codebook)
     reading.skip(cancelled, "annotations cancelled or skipped by their coder; left out")
     reading.skip(unread, "tasks not coded")
     return reading
@@ -103,7 +103,7 @@ def read_flat(path: Path, rows: Rows, codebook: Codebook, kind: str) -> Reading:
         except ValueError as error:
             reading.problems.append(f"{path}, row {number}: {error}")
             continue
-        _add(reading, number, row, chosen, row.get("annotator"), "\n".join(comment), codebook)
+        _answer(reading, number, row, chosen, row.get("annotator"), comment, codebook)
     reading.skip(unread, "tasks not coded")
     return reading
 
@@ -128,24 +128,8 @@ def _values(value: Any, key: str) -> list[str]:
     return [inner for part in value for inner in _values(part, key)]
 
 
-def _add(
-    reading: Reading, number: int, data: Row, chosen: list[str], who: Any, comment: str, codebook: Codebook
+def _answer(
+    reading: Reading, number: int, data: Row, chosen: list[str], who: Any, comments: list[str], codebook: Codebook
 ) -> None:
-    try:
-        # The configuration makes an answer compulsory; without it, a submission without choices is one of no label.
-        labels = decode(chosen or ([NONE] if codebook.multiple else []), codebook)
-    except ValueError as error:
-        reading.problems.append(f"{reading.path}, row {number}: {error}")
-        return
-    identity = data.get(SENTENCE)
-    reading.rows.append(
-        Coded.of(
-            data,
-            where=f"{reading.path}, row {number}",
-            id=None if identity is None else str(identity),
-            text=data.get(TEXT),
-            coder=reading.path.stem if who in (None, "") else str(who),
-            labels=labels,
-            comment=comment.strip(),
-        )
-    )
+    coder = reading.path.stem if who in (None, "") else str(who)
+    reading.answer(number, data, chosen, codebook, coder=coder, comment="\n".join(comments).strip())

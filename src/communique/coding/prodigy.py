@@ -12,7 +12,7 @@ from typing import Any
 
 from ..codebook import Codebook
 from ..tables import Row, write_jsonl
-from .records import NONE, SENTENCE, TEXT, Coded, Reading, Task, choices, decode, need_suffix
+from .records import NONE, SENTENCE, TEXT, Reading, Task, choices, need_suffix
 
 #: Fields in which text boxes leave what was typed.
 COMMENTS = ("user_input", "comment")
@@ -53,12 +53,12 @@ def read(path: Path, rows: Sequence[tuple[int, Row]], codebook: Codebook) -> Rea
             skipped[answer] += 1
         else:
             given = row.get("accept") or []
-            _add(reading, number, row, given if isinstance(given, list) else [given], codebook)
+            _answer(reading, number, row, given if isinstance(given, list) else [given], codebook)
     unfinished = 0
     for number, row, answers in binary.values():
         affirmed = [name for name, yes in answers.items() if yes]
         if set(codebook.names) <= set(answers) or (affirmed and not codebook.multiple):
-            _add(reading, number, row, affirmed, codebook)
+            _answer(reading, number, row, affirmed, codebook)
         else:
             unfinished += 1
     reading.skip(skipped["ignore"], "tasks ignored by their coder; left out")
@@ -71,21 +71,6 @@ def _coder(row: Row, path: Path) -> str:
     return str(row.get("_annotator_id") or row.get("_session_id") or path.stem)
 
 
-def _add(reading: Reading, number: int, row: Row, chosen: list[Any], codebook: Codebook) -> None:
-    try:
-        labels = decode(chosen or ([NONE] if codebook.multiple else []), codebook)
-    except ValueError as error:
-        reading.problems.append(f"{reading.path}, row {number}: {error}")
-        return
-    identity = row.get(SENTENCE)
-    reading.rows.append(
-        Coded.of(
-            row,
-            where=f"{reading.path}, row {number}",
-            id=None if identity is None else str(identity),
-            text=row.get(TEXT),
-            coder=_coder(row, reading.path),
-            labels=labels,
-            comment="\n".join(str(row[name]) for name in COMMENTS if row.get(name)),
-        )
-    )
+def _answer(reading: Reading, number: int, row: Row, chosen: list[Any], codebook: Codebook) -> None:
+    comment = "\n".join(str(row[name]) for name in COMMENTS if row.get(name))
+    reading.answer(number, row, chosen, codebook, coder=_coder(row, reading.path), comment=comment)

@@ -80,6 +80,39 @@ class Reading:
         if number:
             self.notes.append(f"{self.path}: {number} {what}")
 
+    def answer(
+        self,
+        number: int,
+        fields: Mapping[str, Any],
+        chosen: Sequence[Any],
+        codebook: Codebook,
+        *,
+        coder: str,
+        comment: str,
+    ) -> None:
+        """Take a coder's answer, or what is wrong with it.
+
+        The tasks that we write make an answer compulsory: one without a choice is that no label applies.
+        """
+        where = f"{self.path}, row {number}"
+        try:
+            labels = decode(chosen or ([NONE] if codebook.multiple else []), codebook)
+        except ValueError as error:
+            self.problems.append(f"{where}: {error}")
+            return
+        identity = fields.get(SENTENCE)
+        self.rows.append(
+            Coded.of(
+                fields,
+                where=where,
+                id=None if identity is None else str(identity),
+                text=fields.get(TEXT),
+                coder=coder,
+                labels=labels,
+                comment=comment,
+            )
+        )
+
 
 def choices(codebook: Codebook) -> tuple[str, ...]:
     """List what a coder can choose: the labels, and `none` where a sentence can carry no label."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import datasets
 import evaluate
 import numpy as np
 
+from communique.hf_metrics.rows import decisions_info
 from communique.metrics import macro_f1, outcome_counts, precision_recall_f1
 
 
@@ -22,17 +22,7 @@ class LabelF1(evaluate.Metric):
     """
 
     def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description="F1 by label; their mean leaves out a label with no gold and no guess.",
-            citation="",
-            inputs_description="predictions, references: rows of 0 and 1, one a label.",
-            features=datasets.Features(
-                {
-                    "predictions": datasets.List(datasets.Value("int32")),
-                    "references": datasets.List(datasets.Value("int32")),
-                }
-            ),
-        )
+        return decisions_info("F1 by label; their mean leaves out a label with no gold and no guess.")
 
     def _compute(self, *, predictions: Sequence[Any], references: Sequence[Any], **_: Any) -> dict[str, Any]:
         counts = outcome_counts(np.asarray(references, np.bool_), np.asarray(predictions, np.bool_))

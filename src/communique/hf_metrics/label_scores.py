@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import datasets
 import evaluate
 import numpy as np
 
+from communique.hf_metrics.rows import decisions_info
 from communique.metrics import (
     exact_match,
     matthews,
@@ -26,17 +26,7 @@ class LabelScores(evaluate.Metric):
     """Precision, recall and MCC by label, micro, weighted and sample F1, exact match, from rows of 0 and 1."""
 
     def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description="Scores of decisions by label and over all labels.",
-            citation="",
-            inputs_description="predictions, references: rows of 0 and 1, one a label.",
-            features=datasets.Features(
-                {
-                    "predictions": datasets.List(datasets.Value("int32")),
-                    "references": datasets.List(datasets.Value("int32")),
-                }
-            ),
-        )
+        return decisions_info("Scores of decisions by label and over all labels.")
 
     def _compute(self, *, predictions: Sequence[Any], references: Sequence[Any], **_: Any) -> dict[str, Any]:
         gold, guess = np.asarray(references, np.bool_), np.asarray(predictions, np.bool_)

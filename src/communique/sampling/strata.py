@@ -18,9 +18,6 @@ PREDICTED, UNCERTAINTY = "predicted", "uncertainty"
 #: Strata of uncertainty. Cochran 1977, section 5A.8: more than about six gain next to nothing.
 UNCERTAINTY_STRATA = 4
 
-#: Ways to share out the rows.
-ALLOCATIONS = ("proportional", "optimal", "equal")
-
 
 @dataclass(frozen=True)
 class Strata:
