@@ -217,6 +217,46 @@ def _e5_classifier(source: E5File, settings: dict[str, Any]) -> PreTrainedModel:
     return model
 
 
+#: Spread of weights that begin near zero, as BERT's own do.
+_SPREAD = 0.02
+
+
+def add_mean_layer(model: PreTrainedModel) -> None:
+    """Add a last layer that writes the mean of all tokens into the first one, which a stock head reads.
+
+    The layer is one more of the model's own kind, so that the checkpoint stays a stock one: attention that begins all but
+    uniform, values that begin as they come, and a feed-forward part that begins as nothing. An encoder trained on means (E5)
+    keeps little of a sentence in its first token; from the mean, training is free to attend elsewhere.
+
+    Args:
+        model: A classifier of the family of BERT, whose layers norm after they add. It is changed in place.
+
+    Raises:
+        RecipeError: The model is of another architecture.
+    """
+    import torch
+
+    encoder = model.base_model
+    layers = getattr(getattr(encoder, "encoder", None), "layer", None)
+    if layers is None or not all(hasattr(layers[-1], part) for part in ("attention", "intermediate", "output")):
+        raise RecipeError(
+            f"pooling: 'mean' is for encoders built as BERT is; {model.config.model_type!r} is not: write 'first'"
+        )
+    layer = type(layers[-1])(model.config, layer_idx=len(layers))
+    attention, out = layer.attention, layer.output
+    with torch.no_grad():
+        for linear in (m for m in layer.modules() if isinstance(m, torch.nn.Linear)):
+            linear.weight.normal_(std=_SPREAD)
+            linear.bias.zero_()
+        for straight in (attention.self.value, attention.output.dense):
+            straight.weight.copy_(torch.eye(len(straight.weight)))
+        out.dense.weight.zero_()
+        for norm in (attention.output.LayerNorm, out.LayerNorm):
+            norm.reset_parameters()
+    layers.append(layer.to(dtype=model.dtype).train(model.training))
+    model.config.num_hidden_layers += 1
+
+
 def e5_tokenizer(source: E5File, max_tokens: int) -> PreTrainedTokenizerBase:
     """Build XLM-R's tokenizer (Unigram, 250,002 pieces) from the pieces and scores in the file.
 

