@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, cast
@@ -15,7 +15,7 @@ from .inputs import hashes
 from .labelling import Labels, Summary, label_shard
 from .outputs import write_shards
 from .progress import Told
-from .shards import ShardFolder
+from .shards import ShardFolder, pack
 from .streams import ending
 from .units import Prepared, Reader, Shard, ahead, prepare
 
@@ -94,28 +94,28 @@ def labelled(
 def _label(shard: Prepared, model: Labels, progress: Told, folder: ShardFolder | None) -> pa.Table:
     table = label_shard(shard, model)
     if folder is not None:
-        folder.write(shard.number, table)
+        folder.write(shard.number, pack(table))
     progress.done(shard.position, len(table))
     return table
 
 
 def label_to_file(
+    tables: Iterable[pa.Table],
     reader: Reader,
     load: Callable[[], Labels],
     names: tuple[str, ...],
     folder: ShardFolder,
-    progress: Told,
     *,
     out: IO[bytes] | None = None,
 ) -> Summary:
-    """Label an input into a file.
+    """Put labelled shards into a file.
 
     Args:
+        tables: The shards in order, each kept in `folder` when it comes: what `labelled` gives, here or in `ray_engine`.
         reader: The input.
-        load: Opens the model.
+        load: Opens the model, for the columns of an output without rows.
         names: The model's labels.
-        folder: Where shards wait until all are finished; what an earlier run finished is not labelled again.
-        progress: Takes note of each shard.
+        folder: Where shards wait until all are finished.
         out: Where the output goes in place of the folder's own.
 
     Returns:
@@ -126,7 +126,7 @@ def label_to_file(
     """
     summary = Summary(names)
     n = 0
-    for n, table in enumerate(labelled(reader, load, progress, folder), 1):  # noqa: B007  # used behind the loop
+    for n, table in enumerate(tables, 1):  # noqa: B007  # used behind the loop
         summary.add(table)
     try:
         refuse_if_unreadable(summary, reader)
@@ -134,7 +134,7 @@ def label_to_file(
         folder.remove()
         raise
     if n == 0:
-        folder.write(0, label_shard(prepare(Shard(0, []), reader.options), load()))
+        folder.write(0, pack(label_shard(prepare(Shard(0, []), reader.options), load())))
         n = 1
     form, codec = ending(folder.out)
     schemas = [folder.schema(number) for number in range(n)]

@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import pyarrow as pa
 
@@ -31,6 +31,14 @@ _RUN, _LOCK = "run.json", "lock"
 def shards_folder(out: Path) -> Path:
     """Give the folder beside an output in which its shards wait."""
     return out.with_name(out.name + ".shards")
+
+
+def pack(table: pa.Table) -> bytes:
+    """Write a labelled shard as the bytes of its file, on whichever machine it was labelled."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table.combine_chunks())
+    return cast(bytes, sink.getvalue().to_pybytes())
 
 
 class ShardFolder:
@@ -95,20 +103,22 @@ class ShardFolder:
     def _shard(self, number: int) -> Path:
         return self.path / f"{number:05d}.arrow"
 
+    def finished(self) -> set[int]:
+        """Give the numbers of the shards that are finished and whole."""
+        return {number for path in self.path.glob("*.arrow") if (number := int(path.stem)) in self}
+
     def __contains__(self, number: int) -> bool:
         """Tell whether a shard is finished and whole."""
         return self._shard(number).is_file() and _schema(self._shard(number)) is not None
 
-    def write(self, number: int, table: pa.Table) -> None:
-        """Keep a shard: on the disk and under its name when this returns.
+    def write(self, number: int, packed: bytes) -> None:
+        """Keep a shard that `pack` packed: on the disk and under its name when this returns.
 
         Raises:
             DataError: The disk is full or cannot be written.
         """
         with told_disk(self.path), _replacing(self._shard(number)) as handle:
-            options = pa.ipc.IpcWriteOptions(compression="zstd")
-            with pa.ipc.new_file(handle, table.schema, options=options) as writer:
-                writer.write_table(table.combine_chunks())
+            handle.write(packed)
 
     def read(self, number: int) -> pa.Table:
         """Read a finished shard."""

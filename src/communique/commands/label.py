@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ..errors import DataError
-from ._shared import note, told
+from ._shared import note, require_extra, told
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ..labelling import Summary
     from ..loading import Model
+    from ..progress import Told
+    from ..shards import ShardFolder
     from ..units import Reader
 
 
@@ -53,7 +58,19 @@ def label(
         int | None, typer.Option(min=1, help="Rows of a shard: what a stopped run loses at most.")
     ] = None,
     memory_limit: Annotated[str | None, typer.Option(help="Such as 800MB or 2GB: chooses the size of shards.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores without it.")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="CPU threads, an actor with --engine ray: all cores without it, 1 an actor."),
+    ] = None,
+    engine: Annotated[Literal["local", "ray"], typer.Option(help="This machine, or a Ray cluster.")] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="A cluster's address, such as auto or host:6379; RAY_ADDRESS, or one's own without."),
+    ] = None,
+    actors: Annotated[
+        int | None,
+        typer.Option(min=1, help="Models on the cluster, each with --threads CPUs; as many as fit without it."),
+    ] = None,
 ) -> None:
     """Label text. Without -o a table is printed."""
     from .. import batch, inputs
@@ -71,6 +88,14 @@ def label(
         raise typer.BadParameter(f"{form!r}; allowed: {', '.join(inputs.FORMATS)}", param_hint="--format")
     if resume is not None and out in (None, inputs.STANDARD):
         raise typer.BadParameter("needs an output file, beside which the shards wait", param_hint="--resume")
+    if engine == "ray":
+        if out in (None, inputs.STANDARD):
+            raise typer.BadParameter("ray needs an output file, beside which the shards wait", param_hint="--engine")
+        # Ray reports its use to its makers unless this is set before it is imported.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        require_extra("ray", "--engine ray", extra="ray")
+    elif ray_address is not None or actors is not None:
+        raise typer.BadParameter("goes with --engine ray", param_hint="--actors" if actors else "--ray-address")
     rows = shard_rows or batch.shard_rows(None if memory_limit is None else _megabytes(memory_limit))
     options = Options(text_column, language, split, as_json=written in (None, ".jsonl"), shard_rows=rows)
     with tempfile.TemporaryDirectory(prefix="communique-") as spool:
@@ -82,7 +107,10 @@ def label(
             info = read_info(folder)
             run = batch.describe(folder, info, reader, str(written), threads)
             target = Path(spool, f"output{written}") if out == inputs.STANDARD else Path(out)
-            summary = _filed(reader, folder, threads, target, run, resume, to_file=out != inputs.STANDARD)
+            cluster = partial(_on_ray, ray_address, actors) if engine == "ray" else None
+            summary = _filed(
+                reader, folder, threads, target, run, resume, to_file=out != inputs.STANDARD, cluster=cluster
+            )
     for line in (*reader.told.lines(), *summary.lines()):
         note(line)
     if summary.unreadable:
@@ -130,6 +158,7 @@ def _filed(
     resume: bool | None,
     *,
     to_file: bool,
+    cluster: Callable[..., Iterator[pa.Table]] | None,
 ) -> Summary:
     """Label into a file by way of shards, or to standard output where its form needs all shards first."""
     from .. import batch
@@ -140,13 +169,14 @@ def _filed(
     shards = ShardFolder(out, run, resume=resume)
     try:
         with Told(reader.bytes, note) as progress, nullcontext() if to_file else _told_stdout():
+            load = partial(_load, model, threads)
+            tables = (
+                cluster(reader, model, threads, shards, progress)
+                if cluster
+                else batch.labelled(reader, load, progress, shards)
+            )
             return batch.label_to_file(
-                reader,
-                lambda: _load(model, threads),
-                read_info(model).labels,
-                shards,
-                progress,
-                out=None if to_file else sys.stdout.buffer,
+                tables, reader, load, read_info(model).labels, shards, out=None if to_file else sys.stdout.buffer
             )
     except KeyboardInterrupt:
         if to_file:
@@ -154,6 +184,22 @@ def _filed(
         raise
     finally:
         shards.close()
+
+
+def _on_ray(
+    address: str | None,
+    actors: int | None,
+    reader: Reader,
+    model: Path,
+    threads: int | None,
+    shards: ShardFolder,
+    progress: Told,
+) -> Iterator[pa.Table]:
+    """Label shards on a cluster, to which this process is connected as long as it takes."""
+    from .. import ray_engine
+
+    with ray_engine.connected(address):
+        yield from ray_engine.labelled(reader, model, _load, shards, progress, threads=threads, actors=actors)
 
 
 @contextmanager
