@@ -15,6 +15,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,13 @@ from matplotlib.figure import Figure
 
 from communique import Codebook, Corpus, Predictor
 from communique.bundle import VALIDATION
-from communique.estimation.design import BoolArray, FloatArray, IntArray, Sample, Target
-from communique.estimation.doubts import doubts
-from communique.estimation.estimators import cross_fit, dsl_mean, gold_mean, naive_mean, power, ppi_mean
-from communique.estimation.intervals import interval
+from communique.estimation.analysis import FAMILIES
+from communique.estimation.design import BoolArray, FloatArray, IntArray, Sample, Target, combine
+from communique.estimation.doubts import Doubt, doubts
+from communique.estimation.estimators import Estimate, cross_fit, dsl_mean, gold_mean, naive_mean, power, ppi_mean
+from communique.estimation.intervals import Interval, interval
+from communique.estimation.logistic import logistic
+from communique.estimation.regression import dsl_regression
 from communique.estimation.simulation import Population, draw_simple, draw_stratified, draw_two_stage, population
 from communique.predictor import default_model
 from communique.reference import read_corpora
@@ -42,7 +46,11 @@ SHARES, ACCURACIES, SIZES = (0.02, 0.1, 0.4), (0.7, 0.8, 0.9, 0.95), (100, 300, 
 #: Designs other than simple are simulated at this accuracy alone.
 ACCURACY = 0.8
 
+#: Differences, trends and regressions are simulated at these accuracies.
+COMPARED = (0.8, 0.95)
+
 METHODS = ("naive", "gold", "ppi", "dsl")
+TARGETS: tuple[Target, ...] = ("beyond", "corpus")
 
 #: Borders of bins: gold sentences that carry the label (or lack it, the fewer of both), and documents with gold.
 CASES, DOCUMENTS = (0, 1, 2, 3, 5, 10, 20, 1_000_000), (0, 5, 10, 15, 20, 30, 50, 1_000_000)
@@ -52,12 +60,12 @@ class Tally:
     """Coverage, width and error of intervals over draws, by any key."""
 
     def __init__(self) -> None:
-        self.rows: dict[tuple[Any, ...], list[tuple[float, float, float, float, float]]] = defaultdict(list)
+        self.rows: dict[tuple[Any, ...], list[tuple[float, float, float, float]]] = defaultdict(list)
 
-    def add(self, key: tuple[Any, ...], value: float, low: float, high: float, truth: float, doubted: bool) -> None:
+    def add(self, key: tuple[Any, ...], one: Interval, truth: float, doubted: bool) -> None:
         """Count an interval. One that does not exist, for want of documents, counts as missing, not as failed."""
-        covered = float("nan") if np.isnan(low) else float(low <= truth <= high)
-        self.rows[key].append((covered, high - low, value - truth, value, float(doubted)))
+        covered = float("nan") if np.isnan(one.low) else float(one.low <= truth <= one.high)
+        self.rows[key].append((covered, one.width, one.value - truth, float(doubted)))
 
     def summary(self, key: tuple[Any, ...]) -> dict[str, float | int | None]:
         """Give coverage with the number of intervals, mean width, bias, root mean squared error and the share of doubted."""
@@ -65,12 +73,12 @@ class Tally:
         there = rows[~np.isnan(rows[:, 0])]
         if not len(there):
             return {"intervals": 0, "coverage": None}
-        kept = there[there[:, 4] == 0]
+        kept = there[there[:, 3] == 0]
         return {
             "intervals": len(there),
             "coverage": _round(there[:, 0].mean()),
             "coverage_undoubted": _round(kept[:, 0].mean()) if len(kept) else None,
-            "doubted": _round(there[:, 4].mean()),
+            "doubted": _round(there[:, 3].mean()),
             "width": _round(there[:, 1].mean()),
             "bias": _round(there[:, 2].mean()),
             "rmse": _round(np.sqrt((there[:, 2] ** 2).mean())),
@@ -81,43 +89,91 @@ def _round(value: float) -> float:
     return round(float(value), 5)
 
 
-def estimates(
+@dataclass(frozen=True)
+class Fits:
+    """Estimates of every domain by every method, and DSL's recalibrated predictions."""
+
+    sample: Sample
+    y: FloatArray
+    domains: Mapping[Any, BoolArray]
+    found: Mapping[Any, Mapping[str, Estimate]]
+    fitted: FloatArray
+
+    def doubts(self, domain: Any) -> tuple[tuple[Doubt, ...], int, int]:
+        """Give what makes a domain's shares doubtful, its cases and its documents with gold."""
+        gold = self.domains[domain][self.sample.gold]
+        positives, documents = int(self.y[gold].sum()), len(np.unique(self.sample.gold_documents[gold]))
+        return (
+            doubts(self.sample.weights[gold], positives, documents),
+            min(positives, int(gold.sum()) - positives),
+            documents,
+        )
+
+    def intervals(self, targets: Sequence[Target]) -> Iterator[tuple[Any, str, Target, Interval]]:
+        """Give the interval of every domain, method and target."""
+        for (name, found), method, target in product(self.found.items(), METHODS, targets):
+            one = found[method]
+            kind: Target = "beyond" if method == "naive" else target
+            yield name, method, target, interval(self.sample, one.value, one.influence, kind, share=True)
+
+
+def fit(
     sample: Sample,
     y: FloatArray,
     guess: FloatArray,
     prediction: FloatArray,
     domains: Mapping[Any, BoolArray],
-    covariates: FloatArray,
     groups: IntArray,
-    targets: Sequence[Target],
-) -> Iterator[tuple[Any, str, Target, Any, tuple[str, ...], int, int]]:
-    """Estimate every domain's share as `analysis.analyse` does; yield domain, method, target, interval, doubts and counts."""
-    gold_y = y[sample.gold]
-    tuned = power(sample, gold_y, prediction, groups[sample.gold])
-    fitted = cross_fit(sample, gold_y, prediction, covariates)
-    for name, domain in domains.items():
-        gold = domain[sample.gold]
-        positives, documents = int(gold_y[gold].sum()), len(np.unique(sample.gold_documents[gold]))
-        why = doubts(sample.weights[gold], positives, documents)
-        cases = min(positives, int(gold.sum()) - positives)
-        found = {
+) -> Fits:
+    """Estimate every domain's share as `analysis.analyse` does."""
+    tuned = power(sample, y, prediction, groups[sample.gold])
+    fitted = cross_fit(sample, y, prediction, [groups])
+    found = {
+        name: {
             "naive": naive_mean(sample, guess, domain),
-            "gold": gold_mean(sample, gold_y, gold),
-            "ppi": ppi_mean(sample, gold_y, prediction, domain, power=tuned),
-            "dsl": dsl_mean(sample, gold_y, fitted, domain),
+            "gold": gold_mean(sample, y, domain[sample.gold]),
+            "ppi": ppi_mean(sample, y, prediction, domain, power=tuned),
+            "dsl": dsl_mean(sample, y, fitted, domain),
         }
-        for method, target in product(METHODS, targets):
-            one = found[method]
-            kind: Target = "beyond" if method == "naive" else target
-            yield (
-                name,
-                method,
-                target,
-                interval(sample, one.value, one.influence, kind, share=True),
-                why,
-                cases,
-                documents,
-            )
+        for name, domain in domains.items()
+    }
+    return Fits(sample, y, domains, found, fitted)
+
+
+def compare(
+    fits: Fits, groups: IntArray, shares: FloatArray, weights: FloatArray, target: Target
+) -> Iterator[tuple[str, str, Interval, float, bool]]:
+    """Compare the groups as `analysis.analyse` does; yield kind, method, interval, truth and whether the tool warns.
+
+    Args:
+        fits: Estimates of the groups.
+        groups: Number of each sentence's group.
+        shares: True shares of the groups, under this target.
+        weights: True sizes of the groups, for regressions.
+        target: What is estimated.
+    """
+    numbers = np.arange(len(shares), dtype=float)
+    line = {n: fits.found[n] for n in range(len(shares))}
+    slope = (numbers - numbers.mean()) / ((numbers - numbers.mean()) ** 2).sum()
+    plans = [("trend", tuple(line), slope)]
+    plans += [("difference", pair, np.array([1.0, -1.0])) for pair in ((3, 0), (2, 1))]
+    for kind, names, coefficients in plans:
+        for method in ("ppi", "dsl"):
+            parts = [line[name][method] for name in names]
+            value = float(coefficients @ [part.value for part in parts])
+            one = interval(fits.sample, value, combine([part.influence for part in parts], coefficients), target)
+            doubted = any(fits.doubts(name)[0] for name in names)
+            yield kind, method, one, float(coefficients @ shares[list(names)]), doubted
+    x = np.stack([np.ones(len(shares)), numbers], axis=1)
+    for family in FAMILIES:
+        found = dsl_regression(fits.sample, x, fits.y, fits.fitted, family, kinds=groups)
+        one = interval(fits.sample, float(found.coefficients[1]), found.influences[1], target)
+        truth = (
+            np.linalg.solve((x.T * weights) @ x, x.T @ (weights * shares))
+            if family == "linear"
+            else logistic(x, shares, weights=weights)
+        )
+        yield f"{family} regression", "dsl", one, float(truth[1]), bool(fits.doubts("all")[0])
 
 
 def simulate(draws: int, out: Path) -> dict[str, Any]:
@@ -154,14 +210,15 @@ def _cell(design: str, share: float, accuracy: float, n: int, draws: int) -> dic
         p = population(rng, share=share, accuracy=accuracy)
         sample = _draw(rng, design, p, n)
         domains: dict[Any, BoolArray] = {"all": np.ones(len(p.y), np.bool_)} | {g: p.groups == g for g in range(4)}
-        indicators = np.stack([(p.groups == g).astype(float) for g in (1, 2, 3)], axis=1)
-        for domain, method, target, one, why, cases, documents in estimates(
-            sample, p.y, p.guess, p.prediction, domains, indicators, p.groups, ("beyond", "corpus")
-        ):
+        fits = fit(sample, p.y[sample.gold], p.guess, p.prediction, domains, p.groups)
+        inside = {domain: fits.doubts(domain) for domain in domains}
+        for domain, method, target, one in fits.intervals(TARGETS):
             truths = (p.share if domain == "all" else p.shares[domain], p.y[domains[domain]].mean())
             truth = float(truths[target == "corpus"])
-            level = "all" if domain == "all" else "group"
-            tally.add((level, method, target), one.value, one.low, one.high, truth, bool(why))
+            why, cases, documents = inside[domain]
+            tally.add(("all" if domain == "all" else "group", method, target), one, truth, bool(why))
+            if method == "ppi" and domain != "all":
+                tally.add((f"group {domain}", method, target), one, truth, bool(why))
             if method == "ppi" and target == "beyond" and not np.isnan(one.low):
                 covered = one.low <= truth <= one.high
                 # Each rule is read where the other gives no cause.
@@ -169,6 +226,12 @@ def _cell(design: str, share: float, accuracy: float, n: int, draws: int) -> dic
                     _count(bins["cases"], CASES, cases, covered)
                 if cases >= CASES[-3]:
                     _count(bins["documents"], DOCUMENTS, documents, covered)
+        sizes = np.bincount(p.groups).astype(float)
+        realised = np.bincount(p.groups, p.y) / sizes
+        for target in TARGETS if accuracy in COMPARED else ():
+            shares, weights = (p.shares, np.ones(4)) if target == "beyond" else (realised, sizes)
+            for kind, method, one, truth, doubted in compare(fits, p.groups, shares, weights, target):
+                tally.add((kind, method, target), one, truth, doubted)
     return {
         "results": [
             {"level": level, "method": method, "target": target, **tally.summary((level, method, target))}
@@ -304,24 +367,22 @@ def real(texts: Path, draws: int, n: int, cache: Path, *, dev: bool) -> dict[str
     domains: dict[Any, BoolArray] = {"all": np.ones(len(corpus), np.bool_)} | {
         str(name): languages == name for name in np.unique(languages)
     }
-    indicators = np.stack([(codes == code).astype(float) for code in range(1, codes.max() + 1)], axis=1)
     tally = Tally()
     for seed in range(draws):
         rng = np.random.default_rng(seed)
         sample = _draw_by_language(rng, documents, codes, n)
         for k, label in enumerate(names):
-            for domain, method, _, one, why, _, _ in estimates(
+            fits = fit(
                 sample,
-                y[:, k].astype(float),
+                y[sample.gold, k].astype(float),
                 guess[:, k].astype(float),
                 probability[:, k],
                 domains,
-                indicators,
                 codes,
-                ("corpus",),
-            ):
+            )
+            for domain, method, _, one in fits.intervals(("corpus",)):
                 truth = float(y[domains[domain], k].mean())
-                tally.add((domain, label, method), one.value, one.low, one.high, truth, bool(why))
+                tally.add((domain, label, method), one, truth, bool(fits.doubts(domain)[0]))
         if (seed + 1) % 50 == 0:
             print(f"{seed + 1}/{draws} draws", file=sys.stderr)
     rows = []

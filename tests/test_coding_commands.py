@@ -150,7 +150,7 @@ def test_width_is_told_beside_a_number_that_was_given(labelled: Path) -> None:
 def test_sentences_that_trained_the_model_are_told_before_people_code_them(
     labelled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = read_population(labelled).statements[3]
+    seen = read_population(labelled).statement(3)
     for texts, told in ((frozenset[str](), False), (frozenset({seen.sha256[:SHORT]}), True)):
         training = SimpleNamespace(fingerprint=Fingerprint(frozenset(), texts))
         monkeypatch.setattr(
@@ -209,7 +209,7 @@ def test_gold_is_what_estimate_reads(labelled: Path, design: str) -> None:
     coded = read(labelled, folder / "gold.csv", TINY)
     plan = Design.load(folder / "sheet.design.json")
     written = {row.id: row.inclusion_probability for row in plan.rows}
-    ids = [coded.ids[i] for i in coded.sample.gold]
+    ids = coded.ids.take(coded.sample.gold).to_pylist()
     np.testing.assert_allclose(coded.sample.probability, [written[id] for id in ids])
     assert coded.sample.two_stage == (design == "two-stage")
     assert set(coded.sampling) == {design}

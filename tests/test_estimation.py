@@ -322,10 +322,10 @@ def test_design_weights_undo_a_selective_sample():
 def test_doubts_name_their_reason():
     even = np.ones(400)
     assert doubts(even, 200, 100) == ()
-    assert "sentences with the label" in doubts(even, FEW_CASES - 1, 100)[0]
-    assert "sentences without the label" in doubts(even, 400 - FEW_CASES + 1, 100)[0]
-    assert "documents" in doubts(even, 200, FEW_DOCUMENTS - 1)[0]
-    assert "uneven" in doubts(np.r_[np.ones(390), np.full(10, 500.0)], 200, 100)[0]
+    assert "sentences with the label" in doubts(even, FEW_CASES - 1, 100)[0].text
+    assert "sentences without the label" in doubts(even, 400 - FEW_CASES + 1, 100)[0].text
+    assert "documents" in doubts(even, 200, FEW_DOCUMENTS - 1)[0].text
+    assert "uneven" in doubts(np.r_[np.ones(390), np.full(10, 500.0)], 200, 100)[0].text
 
 
 def test_pseudo_outcomes_keep_what_nobody_coded(singles):
@@ -337,10 +337,11 @@ def test_pseudo_outcomes_keep_what_nobody_coded(singles):
 
 def test_combination_adds_up_by_document():
     parts = [
-        Influence(np.array([1.0, 2.0]), np.array([0.5]), 0.1, 1, 1),
-        Influence(np.array([1.0, 0.0]), np.array([1.0]), 0.2, 1, 1),
+        Influence(np.array([1.0, 2.0]), np.array([0, 3]), np.array([0.5]), 0.1, 1, 1),
+        Influence(np.array([1.0, 5.0]), np.array([0, 1]), np.array([1.0]), 0.2, 1, 1),
     ]
     both = combine(parts, np.array([1.0, -1.0]))
-    assert both.documents.tolist() == [0, 2]
+    assert both.at.tolist() == [0, 1, 3]
+    assert both.documents.tolist() == [0, -5, 2]
     assert both.rows.tolist() == [-0.5]
     assert both.further == pytest.approx(0.3)

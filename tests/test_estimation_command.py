@@ -119,7 +119,9 @@ def test_every_format_gives_the_same_data(tmp_path, suffix):
     assert np.array_equal(a.guess, b.guess)
     assert np.allclose(a.sample.probability, b.sample.probability)
     assert np.array_equal(a.sample.documents, b.sample.documents)
-    assert a.columns == b.columns
+    for name in ("country", "year"):
+        assert a.columns[name].levels == b.columns[name].levels
+        assert np.array_equal(a.columns[name].codes, b.columns[name].codes)
 
 
 def test_the_corrected_share_is_nearer_the_truth_than_the_naive_one(made):
@@ -261,7 +263,7 @@ def test_a_group_without_gold_is_refused_or_left_out(made):
     save(folder / "predictions.jsonl", [{**row, "year": 1999} if row["document"] == "d0" else row for row in rows])
     inside = {row["id"] for row in rows if row["document"] == "d0"}
     save(folder / "gold.jsonl", [row for row in gold if row["id"] not in inside])
-    coded = load(folder, codebook)
+    coded = load(folder, codebook, missing="random")
     with pytest.raises(DataError, match=r"year=1999 \(no gold documents\).*--skip-unsupported"):
         analyse(coded)
     analysis = analyse(coded, skip=True)
@@ -297,10 +299,89 @@ def test_predictors_that_determine_each_other_give_a_note_and_no_regression(made
     assert any("determine each other" in line for line in analysis.notes)
 
 
-def test_an_incomplete_sample_is_noted(made):
+def test_one_missing_sentence_is_told_with_counts(made):
     folder, _, gold, _, codebook = made
-    save(folder / "gold.jsonl", gold[:150])
-    assert any("add up to" in line for line in load(folder, codebook).notes)
+    assert not any("drawn" in line for line in load(folder, codebook).notes)
+    save(folder / "gold.jsonl", gold[:-1])
+    told = [line for line in load(folder, codebook).notes if "missing" in line]
+    assert len(told) == 1
+    assert "about 1 of 300 sentences that were drawn (0.3%) are missing" in told[0]
+
+
+def test_gold_without_a_design_that_lacks_rows_is_refused_until_told_how_to_treat_them(made):
+    folder, rows, gold, _, codebook = made
+    save(folder / "gold.jsonl", gold[:270])
+    with pytest.raises(DataError, match=r"about 30 of 300 .*10\.0%.*probabilities are wrong.*--missing random"):
+        load(folder, codebook)
+    coded = load(folder, codebook, missing="random")
+    assert coded.sample.probability == pytest.approx(gold[0]["inclusion_probability"] * 270 / 300)
+    assert coded.sample.weights.sum() == pytest.approx(len(rows))
+    assert any("missing at random" in line for line in coded.notes)
+
+
+def test_gold_that_stands_for_more_than_the_predictions_is_told(made):
+    folder, _, gold, _, codebook = made
+    save(folder / "gold.jsonl", [{**row, "inclusion_probability": 0.1} for row in gold])
+    assert any("stands for 3000 sentences, the predictions have" in line for line in load(folder, codebook).notes)
+
+
+def test_gold_of_whole_documents_needs_the_design_to_be_checked(tmp_path):
+    _, gold, _, codebook = make(tmp_path, two_stage=True)
+    assert any("only be told with the design file" in line for line in load(tmp_path, codebook).notes)
+    save(tmp_path / "gold.jsonl", gold[:-30])
+    load(tmp_path, codebook)
+
+
+def test_with_the_design_missing_rows_lower_the_probabilities_of_their_stratum(made):
+    folder, rows, _, _, codebook = made
+    plan = draw_sample(read_population(folder / "predictions.jsonl"), 200, codebook, by=("country",))
+    given = [m for m in plan.rows if m.stratum != "country=FR"]
+    french = [m for m in plan.rows if m.stratum == "country=FR"]
+    kept = [*given, *french[: len(french) // 2]]
+    save(
+        folder / "gold.jsonl",
+        [
+            {"id": m.id, "labels": [], "inclusion_probability": m.inclusion_probability, "stratum": m.stratum}
+            for m in kept
+        ],
+    )
+    lacking = len(french) - len(french) // 2
+    with pytest.raises(DataError, match=rf"{lacking} of 200 .*{lacking} of {len(french)} in stratum country=FR.*--missing"):
+        load(folder, codebook, design=plan)
+    coded = load(folder, codebook, design=plan, missing="random")
+    written = np.array([m.inclusion_probability for m in kept])
+    part = coded.sample.probability / written
+    assert part[: len(given)] == pytest.approx(1)
+    assert part[len(given) :] == pytest.approx((len(french) // 2) / len(french))
+    assert coded.sample.weights.sum() == pytest.approx(len(rows))
+
+
+def test_doubts_are_one_line_a_reason(made):
+    folder, _, gold, _, codebook = made
+    save(folder / "gold.jsonl", gold)
+    analysis = analyse(load(folder, codebook))
+    doubtful = [share for share in analysis.shares if share.doubts]
+    assert len(doubtful) > 3
+    assert len(analysis.warnings) <= 3
+    cases = next(line for line in analysis.warnings if line.startswith("fewer than 10 gold sentences"))
+    few = [s for s in doubtful if any("gold sentence" in d.text for d in s.doubts)]
+    assert f"{len(few)} of {len(analysis.shares)} shares are doubtful" in cases
+    assert few[0].group in cases
+    warned = [line for line in run(folder, "--by", "country,year").output.splitlines() if "doubtful: " in line]
+    assert len(warned) == len(analysis.warnings)
+
+
+def test_of_predictions_only_what_is_needed_is_kept(made):
+    folder, rows, gold, _, codebook = made
+    save(folder / "predictions.parquet", [{**row, "long": "x" * 1000} for row in rows])
+    population = read_population(
+        folder / "predictions.parquet", codebook, columns=("year",), keep={row["id"] for row in gold}
+    )
+    assert set(population.columns) == {"year"}
+    assert len(population) - population.texts.null_count == len(gold)
+    everything = read_population(folder / "predictions.jsonl")
+    assert np.array_equal(population.probabilities, everything.probabilities)
+    assert np.array_equal(population.documents, everything.documents)
 
 
 def test_predictions_without_probabilities_are_used_as_decisions(made):
@@ -308,7 +389,7 @@ def test_predictions_without_probabilities_are_used_as_decisions(made):
     save(folder / "predictions.jsonl", [{k: v for k, v in row.items() if k != "probabilities"} for row in rows])
     coded = load(folder, codebook)
     assert set(np.unique(coded.prediction)) == {0.0, 1.0}
-    assert any("without probabilities" in line for line in coded.notes)
+    assert any(f"the labels of {len(rows)} rows count as 0 or 1" in line for line in coded.notes)
 
 
 @pytest.mark.parametrize("two_stage", [False, True])
@@ -426,8 +507,12 @@ def test_the_design_tells_what_the_gold_lacks(made):
     strange = next(row["id"] for row in rows if row["id"] not in drawn)
     changed = [{**change_to[7], "inclusion_probability": 0.9}, {**change_to[8], "id": strange}]
     save(folder / "gold.jsonl", [*change_to[9:], *changed])
-    output = " ".join(run(folder, *options).output.split())
+    refused = run(folder, *options)
+    assert refused.exit_code == 1
+    assert "8 of 200 sentences that were drawn are not in the gold" in " ".join(refused.output.split())
+    output = " ".join(run(folder, *options, "--missing", "random").output.split())
     assert "8 of 200 sentences that were drawn are not in the gold" in output
+    assert "missing at random within strata" in output
     assert "1 sentences of the gold are not of this sample" in output
     assert "1 sentences of the gold have another inclusion probability" in output
     assert "8 of 200 sentences" in (folder / "out/methods.md").read_text(encoding="utf-8")

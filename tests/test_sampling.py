@@ -6,6 +6,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from conftest import CODEBOOK
 from hypothesis import given
@@ -15,10 +16,11 @@ from communique.codebook import Codebook
 from communique.errors import DataError
 from communique.sampling.designs import allocate, plan_two_stage, simple, stratified, two_stage
 from communique.sampling.plan import Design, draw_sample, training_sample
-from communique.sampling.population import Population, read_population, shown_sha256, visible
+from communique.sampling.population import Population, codes, column_of, read_population, shown_sha256, visible
 from communique.sampling.size import Z, label_correlation, needed
 from communique.sampling.strata import allocation_weights, make_strata, residual_variance, stratum_variances
 from communique.sampling.training import pick_for_training
+from communique.statements import Statement
 
 TINY = Codebook.model_validate(CODEBOOK)
 NAMES = TINY.names
@@ -50,6 +52,10 @@ def predictions(path: Path, documents: int = 40, per_document: int = 10, seed: i
     return path
 
 
+def all_of(population: Population) -> list[Statement]:
+    return [population.statement(row) for row in range(len(population))]
+
+
 @pytest.fixture
 def population(tmp_path: Path) -> Population:
     return read_population(predictions(tmp_path / "labelled.jsonl"))
@@ -72,14 +78,15 @@ def test_forms_of_predictions_are_one_population(tmp_path: Path, population: Pop
     for name in ("p.parquet", "p.csv"):
         other = read_population(tmp_path / name)
         assert other.names == population.names
-        assert other.statements == population.statements
+        assert all_of(other) == all_of(population)
         np.testing.assert_array_equal(other.decisions, population.decisions)
         np.testing.assert_allclose(other.probabilities, population.probabilities)
-        assert other.column("country") == population.column("country")
+        assert other.column("country").values() == population.column("country").values()
+        assert other.column("year").levels == ("2020", "2021", "2022", "2023")
 
 
 def test_previous_sentence_only_where_it_follows(population: Population) -> None:
-    first, second = population.statements[:2]
+    first, second = all_of(population)[:2]
     assert first.previous is None
     assert second.previous == first.text
 
@@ -190,7 +197,7 @@ def test_two_stage_reads_a_document_taken_for_certain_in_proportion() -> None:
 @pytest.mark.parametrize("allocation", ["proportional", "optimal", "equal"])
 def test_horvitz_thompson_sums_are_unbiased(population: Population, design: str, allocation: str) -> None:
     y = (np.random.default_rng(1).random(len(population)) < population.probabilities[:, 0]).astype(float)
-    place = {s.id: i for i, s in enumerate(population.statements)}
+    place = {identity: i for i, identity in enumerate(population.ids.to_pylist())}
     totals, counts = [], []
     for seed in range(120):
         plan = draw_sample(
@@ -369,18 +376,29 @@ def test_need_beyond_the_population_is_said(population: Population) -> None:
     assert need.n == len(population)
 
 
-def _of(p: np.ndarray, documents: list[str]) -> Population:
-    from communique.statements import Statement
-
+def _of(p: np.ndarray, documents: list[str], texts: list[str] | None = None) -> Population:
+    size = len(p)
+    numbers = codes(documents)
     return Population(
-        Path("made.jsonl"),
-        "0" * 64,
-        NAMES[: p.shape[1]],
-        tuple(Statement(str(i), f"text {i}", d) for i, d in enumerate(documents)),
-        p > 0.5,
-        p,
-        ({},) * len(p),
-        0,
+        path=Path("made.jsonl"),
+        sha256="0" * 64,
+        names=NAMES[: p.shape[1]],
+        numbers=np.arange(1, size + 1),
+        ids=pa.array([str(i) for i in range(size)]),
+        texts=pa.array(texts or [f"text {i}" for i in range(size)]),
+        befores=pa.nulls(size, pa.string()),
+        documents=numbers,
+        document_names=tuple(dict.fromkeys(documents)),
+        sources=(None,) * (int(numbers.max()) + 1),
+        index=np.zeros(size, np.int64),
+        language=column_of(["und"] * size),
+        decisions=p > 0.5,
+        probabilities=p,
+        columns={},
+        unlabelled=0,
+        unsure=0,
+        placed=True,
+        notes=(),
     )
 
 
@@ -391,17 +409,17 @@ def test_training_picks_are_unsure_and_spread(population: Population) -> None:
     rows = pick_for_training(population, 40)
     unsure = (population.probabilities * (1 - population.probabilities)).mean(axis=1)
     top = np.argsort(-unsure)[:40]
-    documents = [population.statements[i].document for i in rows]
+    documents = [population.statement(i).document for i in rows]
     assert unsure[rows].mean() > unsure.mean()
-    assert len(set(documents)) > len({population.statements[i].document for i in top})
-    languages = Counter(population.statements[i].language for i in rows)
+    assert len(set(documents)) > len({population.statement(i).document for i in top})
+    languages = Counter(population.statement(i).language for i in rows)
     assert min(languages.values()) >= 8
     assert len(set(rows.tolist())) == 40
 
 
 def test_greedy_picks_are_those_of_the_plain_algorithm(population: Population) -> None:
     """The lazy queue must pick what computing every gain at every step picks."""
-    small = _of(population.probabilities[:60], [s.document for s in population.statements[:60]])
+    small = _of(population.probabilities[:60], [s.document for s in all_of(population)[:60]])
     unsure = (small.probabilities * (1 - small.probabilities)).mean(axis=1)
     doubt = (small.probabilities * (1 - small.probabilities)).argmax(axis=1)
 
@@ -409,7 +427,7 @@ def test_greedy_picks_are_those_of_the_plain_algorithm(population: Population) -
         sums: dict[object, float] = {}
         for row in rows:
             for group in (
-                small.statements[row].document,
+                small.statement(row).document,
                 "und",
                 (int(doubt[row]), bool(small.decisions[row, doubt[row]])),
             ):
@@ -425,9 +443,8 @@ def test_greedy_picks_are_those_of_the_plain_algorithm(population: Population) -
 def test_training_leaves_out_documents_and_repeated_texts(population: Population) -> None:
     excluded = {f"d{i}" for i in range(30)}
     rows = pick_for_training(population, 1000, exclude=excluded)
-    assert {population.statements[i].document for i in rows} == {f"d{i}" for i in range(30, 40)}
-    twice = _of(np.full((4, 1), 0.5), ["a", "b", "c", "d"])
-    same = Population(**{**twice.__dict__, "statements": (twice.statements[0],) * 2 + twice.statements[2:]})
+    assert {population.statement(i).document for i in rows} == {f"d{i}" for i in range(30, 40)}
+    same = _of(np.full((4, 1), 0.5), ["a", "b", "c", "d"], ["twice", "twice", "once", "other"])
     assert len(pick_for_training(same, 4)) == 3
 
 

@@ -22,6 +22,7 @@ from ..agreement import (
     with_interval,
 )
 from ..codebook import Codebook
+from ..errors import DataError
 from ..report import Value
 from ..resampling import RESAMPLES, Resamples
 from ..sampling.plan import Design
@@ -107,7 +108,15 @@ class AgreementReport:
             model: The model's labels by id.
             seed: Of the bootstrap.
             resamples: Of the bootstrap.
+
+        Raises:
+            DataError: A coder is called `model`, and the model stands beside the coders.
         """
+        if model and MODEL in codings.labels:
+            raise DataError(
+                f"a coder is called {MODEL!r}, as the model is in the report; write another name in the column 'coder' (or the "
+                "file's name, where it has no such column), or leave --model out"
+            )
         measure = _Measure(codings, codebook, model or {}, seed, resamples)
         coders = list(codings.labels)
         pairs = [score for a, b in combinations(coders, 2) for score in measure.pair(a, b)]

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..codebook import Codebook
 from ..tables import Row, replacing, write_jsonl
-from .records import NONE, SENTENCE, TEXT, Coded, Reading, Task, choices, companion, decode, need_suffix, split_joined
+from .records import NONE, TEXT, Reading, Task, choices, companion, decode, need_suffix, split_joined
 
 #: Between labels, and between comments, in doccano's CSV.
 SEPARATOR = "#"
@@ -56,17 +56,12 @@ def read(path: Path, rows: Sequence[tuple[int, Row]], codebook: Codebook) -> Rea
             continue
         unread += labels is None
         comments = row.get(COMMENTS) or row.get("comments") or []
-        identity = row.get(SENTENCE)
-        reading.rows.append(
-            Coded.of(
-                row,
-                where=f"{path}, row {number}",
-                id=None if identity is None else str(identity),
-                text=row.get(TEXT, row.get("data")),
-                coder=str(row.get("username") or path.stem),
-                labels=labels,
-                comment="\n".join(map(str, comments)) if isinstance(comments, list) else str(comments),
-            )
+        reading.take(
+            number,
+            {**row, TEXT: row.get(TEXT, row.get("data"))},
+            labels,
+            coder=str(row.get("username") or path.stem),
+            comment="\n".join(map(str, comments)) if isinstance(comments, list) else str(comments),
         )
     reading.skip(unread, "rows without a label, not even 'none': not coded")
     if path.stem == "all":

@@ -53,17 +53,6 @@ class Coded:
     language: str = UNDETERMINED
     previous: str = ""
 
-    @classmethod
-    def of(cls, fields: Mapping[str, Any], **given: Any) -> Coded:
-        """Make a row of the fields of `Task.fields` that a file kept, and of what is given."""
-        document = fields.get(DOCUMENT)
-        return cls(
-            document=None if document in (None, "") else str(document),
-            language=str(fields.get(LANGUAGE) or UNDETERMINED),
-            previous=str(fields.get(PREVIOUS) or ""),
-            **given,
-        )
-
 
 @dataclass
 class Reading:
@@ -80,6 +69,31 @@ class Reading:
         if number:
             self.notes.append(f"{self.path}: {number} {what}")
 
+    def take(
+        self,
+        number: int,
+        fields: Mapping[str, Any],
+        labels: tuple[str, ...] | None,
+        *,
+        coder: str,
+        comment: str,
+    ) -> None:
+        """Take a row with the fields of `Task.fields` that its file kept; `labels` is None where it was not coded."""
+        identity, text, document = (fields.get(name) for name in (SENTENCE, TEXT, DOCUMENT))
+        self.rows.append(
+            Coded(
+                where=f"{self.path}, row {number}",
+                id=None if identity is None else str(identity),
+                text=None if text is None else str(text),
+                coder=coder,
+                labels=labels,
+                comment=comment,
+                document=None if document in (None, "") else str(document),
+                language=str(fields.get(LANGUAGE) or UNDETERMINED),
+                previous=str(fields.get(PREVIOUS) or ""),
+            )
+        )
+
     def answer(
         self,
         number: int,
@@ -94,24 +108,12 @@ class Reading:
 
         The tasks that we write make an answer compulsory: one without a choice is that no label applies.
         """
-        where = f"{self.path}, row {number}"
         try:
             labels = decode(chosen or ([NONE] if codebook.multiple else []), codebook)
         except ValueError as error:
-            self.problems.append(f"{where}: {error}")
+            self.problems.append(f"{self.path}, row {number}: {error}")
             return
-        identity = fields.get(SENTENCE)
-        self.rows.append(
-            Coded.of(
-                fields,
-                where=where,
-                id=None if identity is None else str(identity),
-                text=fields.get(TEXT),
-                coder=coder,
-                labels=labels,
-                comment=comment,
-            )
-        )
+        self.take(number, fields, labels, coder=coder, comment=comment)
 
 
 def choices(codebook: Codebook) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from ..corpus import find_column, split_labels
 from ..errors import DataError
 from ..sampling.population import visible
 from ..tables import Table, cell, replacing, write_csv
-from .records import NONE, Coded, Reading, Task, codebook_markdown, companion, decode, need_suffix
+from .records import DOCUMENT, NONE, SENTENCE, TEXT, Reading, Task, codebook_markdown, companion, decode, need_suffix
 
 #: Columns of a sheet before those to fill in.
 SHOWN = ("id", "document", "language", "previous", "text")
@@ -198,17 +198,17 @@ def read_sheet(table: Table, codebook: Codebook) -> Reading:
             reading.problems.append(f"{table.path}, row {number}: {error}")
             continue
         unread += labels is None
-        value = row.get(names["text"]) if names["text"] else None
-        reading.rows.append(
-            Coded.of(
-                {**row, "document": row.get(names["document"] or "")},
-                where=f"{table.path}, row {number}",
-                id=cell(row, names["id"]),
-                text=None if value is None else str(value),
-                coder=cell(row, lower.get(CODER)) or table.path.stem,
-                labels=labels,
-                comment=cell(row, lower.get(COMMENT)) or "",
-            )
+        reading.take(
+            number,
+            {
+                **row,
+                SENTENCE: cell(row, names["id"]),
+                TEXT: row.get(names["text"] or ""),
+                DOCUMENT: row.get(names["document"] or ""),
+            },
+            labels,
+            coder=cell(row, lower.get(CODER)) or table.path.stem,
+            comment=cell(row, lower.get(COMMENT)) or "",
         )
     reading.skip(unread, "rows not coded")
     reading.skip(assumed, "rows with blank cells beside a yes; the blanks count as no")

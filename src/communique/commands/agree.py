@@ -52,8 +52,9 @@ def agree(
         note(line)
     predicted = None
     if model is not None:
-        population = read_population(model)
-        predicted = {statement.id: population.predicted(i) for i, statement in enumerate(population.statements)}
+        # Of the model's file the ids and labels are needed, and no text.
+        population = read_population(model, keep=())
+        predicted = {identity: population.predicted(i) for i, identity in enumerate(population.ids.to_pylist())}
     report = AgreementReport.compare(codings, labels, design=plan, model=predicted, seed=seed)
     typer.echo(report.to_markdown())
     if json_out is not None:

@@ -13,7 +13,7 @@ from rich.table import Table
 from ._shared import note, require_extra, told
 
 if TYPE_CHECKING:
-    from ..estimation import Analysis, Coded
+    from ..estimation import Analysis
 
 
 class Target(StrEnum):
@@ -21,6 +21,13 @@ class Target(StrEnum):
 
     BEYOND = "beyond"
     CORPUS = "corpus"
+
+
+class Missing(StrEnum):
+    """What is done where drawn sentences are missing in the gold."""
+
+    REFUSE = "refuse"
+    RANDOM = "random"
 
 
 class Method(StrEnum):
@@ -49,7 +56,13 @@ def estimate(
     skip_unsupported: Annotated[
         bool, typer.Option("--skip-unsupported", help="Leave out groups without enough gold, and tell them.")
     ] = False,
-    design: Annotated[Path | None, typer.Option(help="The sample's design file, for the appendix.")] = None,
+    design: Annotated[
+        Path | None, typer.Option(help="The sample's design file: tells what the gold lacks; for the appendix.")
+    ] = None,
+    missing: Annotated[
+        Missing,
+        typer.Option(help="Where drawn sentences are missing in the gold: refuse, or take them for missing at random."),
+    ] = Missing.REFUSE,
     agreement: Annotated[
         Path | None, typer.Option(help="Text or Markdown on the coders' agreement, for the appendix.")
     ] = None,
@@ -62,6 +75,7 @@ def estimate(
     from ..codebook import Codebook
     from ..estimation import analyse, outputs, read
     from ..predictor import default_model
+    from ..sampling.plan import Design
     from ..tables import read_text, replacing
 
     if codebook is not None and model is None:
@@ -75,7 +89,16 @@ def estimate(
     columns = [name.strip() for name in by.split(",") if name.strip()]
     if out is not None:
         outputs.check_columns(columns, book.names)
-    coded = read(predictions, gold, book, columns=columns, trained_on=info.training.fingerprint if info else None)
+    plan = Design.load(design) if design else None
+    coded = read(
+        predictions,
+        gold,
+        book,
+        columns=columns,
+        trained_on=info.training.fingerprint if info else None,
+        design=plan,
+        missing=missing.value,
+    )
     analysis = analyse(
         coded,
         target=target.value,
@@ -89,7 +112,8 @@ def estimate(
         note(line)
     for name in analysis.left_out:
         note(f"left out for want of gold: {name}")
-    sampling = _sampling(design, coded, coded.files[str(predictions)])
+    if plan is not None and plan.predictions_sha256 != coded.files[str(predictions)]:
+        note(f"warning: {design}: the sample was drawn from another file of predictions ({plan.predictions})")
     _print(analysis)
     if out is None:
         return
@@ -100,39 +124,13 @@ def estimate(
     out.mkdir(parents=True, exist_ok=True)
     provenance = Provenance(
         model=info,
-        sampling=sampling,
+        sampling=plan.describe() if plan else (),
         agreement=read_text(agreement)[0] if agreement else None,
     )
     written = outputs.write(out, analysis) + plots.write(out, analysis)
     with replacing(out / "methods.md") as handle:
         handle.write(methods(analysis, book, provenance))
     note(f"{out}: {', '.join(path.name for path in (*written, out / 'methods.md'))}")
-
-
-def _sampling(path: Path | None, coded: Coded, predictions_sha256: str) -> list[str]:
-    """Describe a design file, and warn where predictions or gold are not those of the design."""
-    if path is None:
-        return []
-    from ..sampling.plan import Design
-
-    design = Design.load(path)
-    if design.predictions_sha256 != predictions_sha256:
-        note(f"warning: {path}: the sample was drawn from another file of predictions ({design.predictions})")
-    drawn = {row.id: row.inclusion_probability for row in design.rows}
-    given = {coded.ids[i]: p for i, p in zip(coded.sample.gold, coded.sample.probability.tolist(), strict=True)}
-    told = []
-    if missing := len(drawn.keys() - given.keys()):
-        told.append(
-            f"{missing} of {len(drawn)} sentences that were drawn are not in the gold; shares are right only if what is missing "
-            "has nothing to do with the labels: code them too"
-        )
-    if other := len(given.keys() - drawn.keys()):
-        told.append(f"{other} sentences of the gold are not of this sample")
-    if changed := sum(abs(given[i] - (drawn[i] or 0.0)) > 1e-6 for i in given.keys() & drawn.keys()):
-        told.append(f"{changed} sentences of the gold have another inclusion probability than in this sample")
-    for line in told:
-        note(f"warning: {path}: {line}")
-    return [*design.describe(), *told]
 
 
 def _print(analysis: Analysis) -> None:

@@ -54,28 +54,46 @@ def sample(
     ] = None,
     show_model: Annotated[bool, typer.Option("--show-model", help="Let coders see the model's labels.")] = False,
     coder: Annotated[list[str] | None, typer.Option(help="One sheet for each coder of this name; repeatable.")] = None,
-    codebook: Annotated[Path | None, typer.Option(help="The labels' codebook; the shipped one without it.")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the model that labelled: its codebook, and what it was trained on; the shipped one without it."
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="What `communique evaluate --json` wrote: --width then plans with measured precision and recall."
+        ),
+    ] = None,
+    codebook: Annotated[Path | None, typer.Option(help="The labels' codebook; that of the model without it.")] = None,
     seed: Annotated[int, typer.Option(help="Of the draw and of the order of rows.")] = 0,
 ) -> None:
     """Draw sentences for people to read, with the probability with which each was to be drawn."""
+    from ..bundle import read_codebook, read_info
     from ..codebook import Codebook
     from ..coding.records import companion
     from ..sampling.plan import SUFFIX, draw_sample, training_sample
     from ..sampling.population import read_population
 
-    _check(n, width, out, form, purpose, coder, exclude)
+    _check(n, width, out, form, purpose, coder, exclude, report)
     groups, kinds = _split(by), _split(strata)
     population = read_population(predictions)
+    for line in population.notes:
+        note(line)
     if population.unlabelled:
         note(f"{predictions}: {population.unlabelled} rows were not labelled and are no part of the population")
-    if purpose == "estimate" and codebook is None:
-        _warn_of_trained(population)
+    if purpose == "estimate" and (model is not None or codebook is None):
+        _warn_of_trained(population, model)
     if width is not None:
-        need = _say_need(population, width, design, groups, kinds, allocation, per_document)
+        need = _say_need(population, width, design, groups, kinds, allocation, per_document, report)
         n = n or need
     if out is None or n is None:
         return
-    labels = Codebook.load(codebook or default_codebook())
+    if codebook is None and model is not None:
+        labels = read_codebook(model, read_info(model))
+    else:
+        labels = Codebook.load(codebook or default_codebook())
     _check_labels(labels, population, codebook)
     for path in (out, companion(out, SUFFIX), *(_of(out, name) for name in coder or ())):
         if path.exists():
@@ -102,6 +120,11 @@ def sample(
             model_shown=show_model,
             seed=seed,
         )
+    if not population.placed and population.befores.null_count == len(population):
+        note(
+            f"{predictions}: no row says its place in its document, so coders are shown no sentence before theirs; give the table "
+            "that was labelled a column 'index' (1, 2, 3, ... in order), or one 'previous', and label it again"
+        )
     written = _write(out, form, population, plan, labels, coder or [], seed)
     plan.dump(companion(out, SUFFIX))
     for line in plan.describe():
@@ -119,6 +142,7 @@ def _check(
     purpose: str,
     coder: list[str] | None,
     exclude: list[Path] | None,
+    report: Path | None,
 ) -> None:
     if n is None and width is None:
         raise typer.BadParameter("give the number of sentences (-n), or the width of an interval (--width)")
@@ -126,6 +150,8 @@ def _check(
         raise typer.BadParameter("give a file to write", param_hint="--out")
     if width is not None and not 0 < width < 1:
         raise typer.BadParameter(f"{width}; allowed: between 0 and 1, such as 0.05", param_hint="--width")
+    if report is not None and width is None:
+        raise typer.BadParameter("serves to plan for a width; give --width", param_hint="--report")
     if purpose == "training" and width is not None:
         raise typer.BadParameter("a sample for training estimates nothing; leave --width out", param_hint="--width")
     if exclude and purpose != "training":
@@ -150,17 +176,19 @@ def _check_labels(labels: Codebook, population: Population, given: Path | None) 
         )
 
 
-def _warn_of_trained(population: Population) -> None:
+def _warn_of_trained(population: Population, model: Path | None) -> None:
     """Warn of sentences that `communique estimate` would refuse as gold, before people code them."""
     from ..bundle import read_info
     from ..predictor import default_model
 
-    trained_on = read_info(default_model()).training.fingerprint
-    shared = [statement.id for statement in population.statements if trained_on.shares(statement)]
+    trained_on = read_info(model or default_model()).training.fingerprint
+    which, doubt = (str(model), "") if model else ("the shipped model", "if it labelled them, ")
+    statements = (population.statement(row) for row in range(len(population)))
+    shared = [statement.id for statement in statements if trained_on.shares(statement)]
     if shared:
         note(
-            f"warning: {population.path}: the shipped model was trained or tuned on {len(shared)} of {len(population)} sentences "
-            f"or their documents (first: id {shared[0]!r}); if it labelled them, `communique estimate` refuses them as gold: leave "
+            f"warning: {population.path}: {which} was trained or tuned on {len(shared)} of {len(population)} sentences "
+            f"or their documents (first: id {shared[0]!r}); {doubt}`communique estimate` refuses them as gold: leave "
             "them out of the predictions before a sample is drawn"
         )
 
@@ -179,10 +207,12 @@ def _say_need(
     kinds: list[str],
     allocation: str,
     per_document: int,
+    report: Path | None,
 ) -> int:
-    from ..sampling.size import needed
+    from ..sampling.size import needed, read_rates
     from ..sampling.strata import make_strata
 
+    rates = read_rates(report) if report else {}
     stratified = design != "simple" and bool(groups or kinds)
     needs = needed(
         population,
@@ -190,14 +220,25 @@ def _say_need(
         strata=make_strata(population, groups, kinds) if stratified else None,
         allocation=allocation,
         per_document=per_document if design == "two-stage" else None,
+        rates=rates,
     )
     typer.echo(f"for 95 % intervals of width {width} of the shares in these sentences (`estimate --target corpus`):")
     for need in needs:
         typer.echo(str(need))
     n = max(need.n for need in needs)
-    typer.echo(
-        f"all labels: {n} sentences. This trusts the model's probabilities; a pilot of 100 shows whether it may."
-    )
+    if rates:
+        believed = "; ".join(
+            f"{label} precision {rates[label][0]:.2f}, recall {rates[label][1]:.2f}"
+            if label in rates
+            else f"{label} not measured, by the model's probabilities"
+            for label in population.names
+        )
+        typer.echo(f"all labels: {n} sentences, if the model errs here as in {report} ({believed}).")
+    else:
+        typer.echo(
+            f"all labels: {n} sentences. This trusts the model's probabilities; measured error rates (--report) or a pilot of 100 "
+            "show whether it may."
+        )
     return n
 
 
@@ -239,10 +280,10 @@ def _tasks(population: Population, plan: Design, seed: int, number: int) -> list
 
     from ..coding.records import Task
 
-    by_id = {statement.id: statement for statement in population.statements}
+    place = {identity: row for row, identity in enumerate(population.ids.to_pylist())}
     tasks = []
     for row in plan.rows:
-        statement = by_id[row.id]
+        statement = population.statement(place[row.id])
         shown = row.labels if plan.model_shown else None
         tasks.append(Task(row.id, statement.text, row.document, row.language, statement.previous or "", shown))
     order = np.random.default_rng([seed, number]).permutation(len(tasks))

@@ -11,10 +11,10 @@ import numpy as np
 from ..errors import DataError
 from . import contrasts as comparing
 from .contrasts import Contrast
-from .design import FloatArray, Target
-from .doubts import doubts
+from .design import FloatArray, IntArray, Target
+from .doubts import Doubt, doubts, summary
 from .estimators import Estimate, cross_fit, dsl_mean, gold_mean, naive_mean, power, ppi_mean
-from .groups import Group, form, levels, number, supported
+from .groups import Group, cross, form, supported
 from .inputs import Coded
 from .intervals import Interval, interval
 from .regression import Family, dsl_regression
@@ -39,7 +39,7 @@ class Share:
     gold_documents: int
     positives: int
     methods: Mapping[str, Interval]
-    doubts: tuple[str, ...]
+    doubts: tuple[Doubt, ...]
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class Analysis:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One line for each doubtful share."""
-        return tuple(f"{s.label}, {s.group}: {'; '.join(s.doubts)}" for s in self.shares if s.doubts)
+        """One line for each reason of doubt, with the number of shares and their groups."""
+        return tuple(summary([(s.label, s.group, s.doubts) for s in self.shares]))
 
 
 def analyse(
@@ -115,8 +115,9 @@ def analyse(
     columns = tuple(coded.columns)
     groups, left_out = supported(coded, form(coded, columns), skip=skip)
     plans = comparing.plan(groups, coded.columns) + [comparing.parse(text, groups) for text in contrasts]
-    covariates = _indicators(coded)
-    finest = _finest(groups, len(coded.ids))
+    covariates = [column.codes for column in coded.columns.values()]
+    finest = _finest(groups, coded)
+    sizes = {group.name: _size(coded, group) for group in groups}
     predictors, notes = _predictors(coded, columns if regress is None else regress)
     shares: list[Share] = []
     compared: list[Contrast] = []
@@ -126,19 +127,20 @@ def analyse(
     for k, label in enumerate(coded.labels):
         y, prediction = coded.y[:, k].astype(float), coded.prediction[:, k]
         guess = coded.guess[:, k].astype(float)
-        powers[label] = power(coded.sample, y, prediction, finest[coded.sample.gold])
+        powers[label] = power(coded.sample, y, prediction, finest)
         fitted = cross_fit(coded.sample, y, prediction, covariates, seed=seed)
-        naive: dict[str, Estimate] = {}
+        naive: dict[str, float] = {}
         best: dict[str, Estimate] = {}
         for group in groups:
+            members = group.members
             estimates = {
-                "naive": naive_mean(coded.sample, guess, group.members),
-                "gold": gold_mean(coded.sample, y, group.members[coded.sample.gold]),
-                "ppi": ppi_mean(coded.sample, y, prediction, group.members, power=powers[label]),
-                "dsl": dsl_mean(coded.sample, y, fitted, group.members),
+                "naive": naive_mean(coded.sample, guess, members),
+                "gold": gold_mean(coded.sample, y, members[coded.sample.gold]),
+                "ppi": ppi_mean(coded.sample, y, prediction, members, power=powers[label]),
+                "dsl": dsl_mean(coded.sample, y, fitted, members),
             }
-            naive[group.name], best[group.name] = estimates["naive"], estimates[corrected]
-            shares.append(_share(coded, label, y, group, estimates, target))
+            naive[group.name], best[group.name] = estimates["naive"].value, estimates[corrected]
+            shares.append(_share(coded, label, y, group, estimates, target, sizes[group.name]))
             rates += _rates(coded, label, y, guess, group, target)
         compared += comparing.contrast(coded.sample, label, plans, best, naive, target)
         if predictors is not None:
@@ -165,15 +167,27 @@ def analyse(
     )
 
 
+def _size(coded: Coded, group: Group) -> tuple[int, int]:
+    """Count a group's sentences and documents."""
+    members = group.members
+    return int(members.sum()), len(np.unique(coded.sample.documents[members]))
+
+
 def _share(
-    coded: Coded, label: str, y: FloatArray, group: Group, estimates: Mapping[str, Estimate], target: Target
+    coded: Coded,
+    label: str,
+    y: FloatArray,
+    group: Group,
+    estimates: Mapping[str, Estimate],
+    target: Target,
+    size: tuple[int, int],
 ) -> Share:
     # The naive analyst takes the sentences labelled for a sample of a larger whole; for the corpus alone nothing would vary.
     methods = {
         name: interval(coded.sample, e.value, e.influence, "beyond" if name == "naive" else target, share=True)
         for name, e in estimates.items()
     }
-    gold = group.members[coded.sample.gold]
+    gold = group.gold(coded.sample)
     positives = int(y[gold].sum())
     documents = len(np.unique(coded.sample.gold_documents[gold]))
     return Share(
@@ -181,8 +195,8 @@ def _share(
         group.level,
         group.name,
         group.values,
-        n=int(group.members.sum()),
-        documents=len(np.unique(coded.sample.documents[group.members])),
+        n=size[0],
+        documents=size[1],
         gold=int(gold.sum()),
         gold_documents=documents,
         positives=positives,
@@ -192,12 +206,12 @@ def _share(
 
 
 def _rates(coded: Coded, label: str, y: FloatArray, guess: FloatArray, group: Group, target: Target) -> list[ErrorRate]:
-    gold = group.members[coded.sample.gold]
+    gold = group.gold(coded.sample)
     decided = guess[coded.sample.gold]
     found = []
     for rate, carries in (("sensitivity", y == 1), ("specificity", y == 0)):
         domain = gold & carries
-        estimate = gold_mean(coded.sample, decided if rate == "sensitivity" else 1 - decided, domain)
+        estimate = gold_mean(coded.sample, decided if rate == "sensitivity" else 1 - decided, domain, alike=carries)
         found.append(
             ErrorRate(
                 label,
@@ -212,39 +226,42 @@ def _rates(coded: Coded, label: str, y: FloatArray, guess: FloatArray, group: Gr
     return found
 
 
-def _indicators(coded: Coded) -> FloatArray | None:
-    """Give an indicator of each level but the first of each column: the covariates of DSL's recalibration."""
-    columns = [
-        (np.array(values) == level).astype(float) for values in coded.columns.values() for level in levels(values)[1:]
-    ]
-    return np.stack(columns, axis=1) if columns else None
-
-
-def _finest(groups: Sequence[Group], n: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Number the finest groups of each sentence, for the covariance within groups; what no group holds is group 0."""
+def _finest(groups: Sequence[Group], coded: Coded) -> IntArray:
+    """Number the finest group of each gold sentence, for the covariance within groups; what no group holds is group 0."""
     level = groups[-1].level
-    numbers = np.zeros(n, np.int64)
+    numbers = np.zeros(len(coded.sample.gold), np.int64)
     for i, group in enumerate((g for g in groups if g.level == level), 1):
-        numbers[group.members] = i
+        numbers[group.gold(coded.sample)] = i
     return numbers
 
 
-def _predictors(coded: Coded, columns: Sequence[str]) -> tuple[tuple[list[str], FloatArray] | None, list[str]]:
-    """Build the matrix of predictors: numbers as they are from the smallest on, other columns as indicators."""
+@dataclass(frozen=True)
+class _Predictors:
+    """Names of the coefficients (p,), the predictors of each kind of sentence (C, p), and each sentence's kind (N,)."""
+
+    names: list[str]
+    x: FloatArray
+    kinds: IntArray
+
+
+def _predictors(coded: Coded, columns: Sequence[str]) -> tuple[_Predictors | None, list[str]]:
+    """Build the predictors: numbers as they are from the smallest on, other columns as indicators."""
     if unknown := [column for column in columns if column not in coded.columns]:
         raise DataError(
             f"--regress {unknown[0]}: not among the columns of --by ({', '.join(coded.columns)}); add it there"
         )
-    names, parts = ["intercept"], [np.ones(len(coded.ids))]
-    for column in columns:
-        values = coded.columns[column]
-        ordered = levels(values)
-        if (numbers := number(values)) is not None and len(ordered) > 2:
-            names.append(f"{column} (from {ordered[0]})")
-            parts.append(numbers - numbers.min())
+    if not columns:
+        return None, []
+    levels, kinds = cross([coded.columns[column] for column in columns])
+    names, parts = ["intercept"], [np.ones(len(levels))]
+    for column, codes in zip(columns, levels.T, strict=True):
+        one = coded.columns[column]
+        if one.numbers is not None and len(one.levels) > 2:
+            names.append(f"{column} (from {one.levels[0]})")
+            parts.append(one.numbers[codes] - one.numbers[0])
         else:
-            names += [f"{column}={level} (against {ordered[0]})" for level in ordered[1:]]
-            parts += [(np.array(values) == level).astype(float) for level in ordered[1:]]
+            names += [f"{column}={level} (against {one.levels[0]})" for level in one.levels[1:]]
+            parts += [(codes == code).astype(float) for code in range(1, len(one.levels))]
     if len(names) == 1:
         return None, []
     x = np.stack(parts, axis=1)
@@ -257,21 +274,15 @@ def _predictors(coded: Coded, columns: Sequence[str]) -> tuple[tuple[list[str], 
         return None, [
             f"no regression: {x.shape[1]} coefficients, gold of {documents} documents; name fewer with --regress"
         ]
-    return (names, x), []
+    return _Predictors(names, x, kinds), []
 
 
 def _regress(
-    coded: Coded,
-    label: str,
-    y: FloatArray,
-    fitted: FloatArray,
-    predictors: tuple[list[str], FloatArray],
-    target: Target,
+    coded: Coded, label: str, y: FloatArray, fitted: FloatArray, predictors: _Predictors, target: Target
 ) -> list[Coefficient]:
-    names, x = predictors
     found = []
     for family in FAMILIES:
-        fit = dsl_regression(coded.sample, x, y, fitted, family)
-        for name, value, influence in zip(names, fit.coefficients, fit.influences, strict=True):
+        fit = dsl_regression(coded.sample, predictors.x, y, fitted, family, kinds=predictors.kinds)
+        for name, value, influence in zip(predictors.names, fit.coefficients, fit.influences, strict=True):
             found.append(Coefficient(label, family, name, interval(coded.sample, float(value), influence, target)))
     return found

@@ -9,9 +9,10 @@ from itertools import combinations, pairwise
 import numpy as np
 
 from ..errors import DataError
+from ..sampling.population import Column
 from .design import FloatArray, Sample, Target, combine
 from .estimators import Estimate
-from .groups import Group, levels, number
+from .groups import Group
 from .intervals import LEVEL, Interval, holm, interval
 
 #: A column with more levels is compared level against the previous one, not every pair: 10 levels would make 45 pairs.
@@ -49,14 +50,14 @@ class Contrast:
     p_holm: float
 
 
-def plan(groups: Sequence[Group], columns: Mapping[str, Sequence[str]]) -> list[Plan]:
+def plan(groups: Sequence[Group], columns: Mapping[str, Column]) -> list[Plan]:
     """Plan the comparisons: pairs of each column's levels, and trends over each column of numbers.
 
     Trends are planned over all sentences and within each cell of the other columns.
 
     Args:
         groups: Those that the gold supports.
-        columns: Values of each column that defines groups.
+        columns: The columns that define groups.
     """
     plans: list[Plan] = []
     for column, values in columns.items():
@@ -66,7 +67,7 @@ def plan(groups: Sequence[Group], columns: Mapping[str, Sequence[str]]) -> list[
             Plan(f"differences by {column}", f"{b.name} minus {a.name}", (b.name, a.name), np.array([1.0, -1.0]))
             for a, b in pairs
         ]
-        if number(levels(values)) is None:
+        if values.numbers is None:
             continue
         series = {"all": margin}
         for group in groups:
@@ -87,7 +88,11 @@ def plan(groups: Sequence[Group], columns: Mapping[str, Sequence[str]]) -> list[
 
 
 def _slope(line: Sequence[Group], column: str) -> FloatArray:
-    """Give the coefficients of the least-squares slope through the groups' shares."""
+    """Give the coefficients of the least-squares slope through the groups' shares, each group weighing the same.
+
+    What is estimated, the slope through the true shares, then depends neither on how many sentences a year has nor on how much
+    gold; weights by precision would change it from sample to sample wherever the shares do not lie on a line.
+    """
     x = np.array([float(group.values[column]) for group in line])
     centred: FloatArray = x - x.mean()
     return centred / (centred @ centred)
@@ -125,7 +130,7 @@ def contrast(
     label: str,
     plans: Sequence[Plan],
     estimates: Mapping[str, Estimate],
-    naive: Mapping[str, Estimate],
+    naive: Mapping[str, float],
     target: Target,
 ) -> list[Contrast]:
     """Estimate planned contrasts of a label; p-values are corrected within each family.
@@ -135,7 +140,7 @@ def contrast(
         label: Its name.
         plans: What to compare.
         estimates: Corrected estimates by name of the group.
-        naive: Naive estimates by name of the group.
+        naive: Naive shares by name of the group.
         target: What is estimated, see `design`.
     """
     found: list[Contrast] = []
@@ -148,7 +153,7 @@ def contrast(
             influence = combine([estimates[name].influence for name in one.groups], one.coefficients)
             alone = interval(sample, value, influence, target)
             wide = interval(sample, value, influence, target, level=together)
-            model = float(one.coefficients @ [naive[name].value for name in one.groups])
+            model = float(one.coefficients @ [naive[name] for name in one.groups])
             rows.append(Contrast(label, family, one.name, model, alone, wide.low, wide.high, float("nan")))
         found += [replace(row, p_holm=p) for row, p in zip(rows, holm([row.estimate.p for row in rows]), strict=True)]
     return found

@@ -13,6 +13,7 @@ Sources: Särndal, Swensson, Wretman 1992, "Model Assisted Survey Sampling" (lin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -43,21 +44,54 @@ class Sample:
     strata: IntArray
     two_stage: bool = False
 
-    @property
+    @cached_property
     def weights(self) -> FloatArray:
         """Design weights of the gold sentences, (n,)."""
-        weights: FloatArray = 1 / self.probability
-        return weights
+        return np.asarray(1 / self.probability)
 
-    @property
+    @cached_property
     def n_documents(self) -> int:
         """Documents of the population."""
         return int(self.documents.max()) + 1 if len(self.documents) else 0
 
-    @property
+    @cached_property
     def gold_documents(self) -> IntArray:
         """Document of each gold sentence, (n,)."""
         return self.documents[self.gold]
+
+    @cached_property
+    def units(self) -> Units:
+        """What was drawn: sentences, or documents."""
+        strata, place, left = self.strata, None, 1 - self.probability
+        if self.two_stage:
+            # Documents count as drawn with replacement: the probabilities of the first stage alone are not known.
+            codes, first, place = np.unique(self.gold_documents, return_index=True, return_inverse=True)
+            strata, left = strata[first], np.ones(len(codes))
+        sizes = np.bincount(strata)
+        # Strata with one unit tell nothing of their variance: they are collapsed into one (Särndal et al., section 3.7).
+        strata = np.where(sizes[strata] == 1, len(sizes), strata)
+        sizes = np.bincount(strata)
+        factor = np.where(sizes > 1, sizes / np.maximum(sizes - 1, 1), 1.0)
+        # The factor for few units is applied by `variance`, which knows how many carry the estimate.
+        single = len(strata) / max(len(strata) - 1, 1)
+        return Units(place, strata, sizes, np.sqrt(left * factor[strata] / single))
+
+
+@dataclass(frozen=True)
+class Units:
+    """The units that were drawn within strata.
+
+    Attributes:
+        place: Number of each gold sentence's unit, (n,); None where the sentences are the units.
+        strata: Of the units, (m,).
+        sizes: Units of each stratum.
+        scale: Factor of a unit's contribution to the variance of drawing, (m,).
+    """
+
+    place: IntArray | None
+    strata: IntArray
+    sizes: IntArray
+    scale: FloatArray
 
 
 @dataclass(frozen=True)
@@ -65,16 +99,18 @@ class Influence:
     """The linearised dependence of an estimate on the population's documents and on the gold sentences.
 
     Attributes:
-        documents: Summed contributions of each document, (G,): what varies when documents are drawn anew.
+        documents: Summed contributions of the documents that the estimate rests on: what varies when documents are drawn anew.
+        at: Numbers of these documents, in ascending order.
         rows: Contributions of the gold sentences, (n,): what varies when the gold is drawn anew.
-        further: Variance that one further gold sentence with an error of 1 would add. It stands for the errors that a
-            small sample did not happen to meet; without it a sample without an error would have an interval of no width.
+        further: Variance that one further error would add, see `estimators.unmet`. It stands for the errors that a small sample
+            did not happen to meet; without it a sample without an error would have an interval of no width.
         n: Gold sentences that the estimate rests on.
         n_documents: Their documents.
         fixed: Means estimated from them, which cost degrees of freedom.
     """
 
     documents: FloatArray
+    at: IntArray
     rows: FloatArray
     further: float
     n: int
@@ -82,15 +118,26 @@ class Influence:
     fixed: int = 1
 
 
-def sums(codes: IntArray, values: FloatArray, length: int) -> FloatArray:
+def sums(codes: IntArray, values: FloatArray, length: int = 0) -> FloatArray:
     """Add up values by code, (length,)."""
     return np.bincount(codes, values, minlength=length).astype(np.float64, copy=False)
 
 
+def by_document(codes: IntArray, values: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Add up values by document; give the sums of those documents that appear, and their numbers."""
+    at = np.flatnonzero(np.bincount(codes))
+    return sums(codes, values)[at], at
+
+
 def combine(parts: list[Influence], coefficients: FloatArray) -> Influence:
     """Give the influence of a linear combination of estimates. Shared documents are respected, because sums add up by document."""
+    documents, at = by_document(
+        np.concatenate([part.at for part in parts]),
+        np.concatenate([c * part.documents for c, part in zip(coefficients, parts, strict=True)]),
+    )
     return Influence(
-        documents=np.sum([c * part.documents for c, part in zip(coefficients, parts, strict=True)], axis=0),
+        documents=documents,
+        at=at,
         rows=np.sum([c * part.rows for c, part in zip(coefficients, parts, strict=True)], axis=0),
         further=float(sum(c**2 * part.further for c, part in zip(coefficients, parts, strict=True))),
         n=sum(part.n for part in parts),
@@ -139,24 +186,10 @@ def _independent(sample: Sample, influence: Influence) -> float:
 
 def _drawing(sample: Sample, influence: Influence) -> tuple[float, FloatArray]:
     """Variance from drawing the gold within strata, and the contributions of its units."""
-    rows, strata = influence.rows, sample.strata
-    if sample.two_stage:
-        # Documents count as drawn with replacement: the probabilities of the first stage alone are not known.
-        codes, first, place = np.unique(sample.gold_documents, return_index=True, return_inverse=True)
-        rows, strata = sums(place, rows, len(codes)), strata[first]
-        left = np.ones(len(codes))
-    else:
-        left = 1 - sample.probability
-    sizes = np.bincount(strata)
-    # Strata with one unit tell nothing of their variance: they are collapsed into one (Särndal et al., section 3.7).
-    strata = np.where(sizes[strata] == 1, len(sizes), strata)
-    sizes = np.bincount(strata)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = sums(strata, rows, len(sizes)) / sizes
-        # A lone unit that has no partner to be collapsed with keeps its whole contribution.
-        centred = np.where(sizes[strata] > 1, rows - means[strata], rows)
-        factor = np.where(sizes > 1, sizes / np.maximum(sizes - 1, 1), 1.0)
-    # The factor for few units is applied by `variance`, which knows how many carry the estimate.
-    single = len(rows) / max(len(rows) - 1, 1)
-    contributions: FloatArray = centred * np.sqrt(left * factor[strata] / single)
+    units = sample.units
+    rows = influence.rows if units.place is None else sums(units.place, influence.rows, len(units.strata))
+    means = sums(units.strata, rows, len(units.sizes)) / np.maximum(units.sizes, 1)
+    # A lone unit that has no partner to be collapsed with keeps its whole contribution.
+    centred = np.where(units.sizes[units.strata] > 1, rows - means[units.strata], rows)
+    contributions: FloatArray = centred * units.scale
     return float(contributions @ contributions), contributions[contributions != 0]

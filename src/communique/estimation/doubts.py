@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from .design import FloatArray
 
-#: Gold sentences that carry the label, or lack it. With a true share of 2 % and 100 gold sentences (two cases on average) the
-#: intervals covered in 98 to 100 % of draws: they hold and are wider than need be, but a normal approximation no longer does,
-#: and p-values of differences rest on a handful of sentences.
+#: Gold sentences that carry the label, or lack it.
 FEW_CASES = 10
 
-#: Documents with gold. Two-stage samples of 20 documents covered in 93 to 96 % of 200 draws
-#: (true shares 10 and 40 %), of 60 documents in 94 to 98 %: fewer than 20 were not simulated over all groups, and clusters more
-#: alike than these would do worse.
+#: Documents with gold.
 FEW_DOCUMENTS = 30
 
 #: Kish's effective size of the gold, as a share of its size. Below it few heavy sentences decide. A rule of survey practice,
 #: not of the simulation, whose designs stay above it.
 UNEVEN = 0.25
 
+#: Groups that a warning names.
+NAMED = 8
 
-def doubts(weights: FloatArray, positives: int, documents: int) -> tuple[str, ...]:
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why a share is doubtful: the rule that it breaks, and by how much."""
+
+    rule: str
+    text: str
+
+
+def doubts(weights: FloatArray, positives: int, documents: int) -> tuple[Doubt, ...]:
     """Say what makes a share's interval doubtful.
 
     Args:
@@ -31,9 +41,35 @@ def doubts(weights: FloatArray, positives: int, documents: int) -> tuple[str, ..
     n = len(weights)
     if (cases := min(positives, n - positives)) < FEW_CASES:
         with_or_without = "with" if cases == positives else "without"
-        found.append(f"only {cases} gold sentence{'s' * (cases != 1)} {with_or_without} the label")
+        found.append(
+            Doubt(
+                f"fewer than {FEW_CASES} gold sentences with the label, or without it",
+                f"only {cases} gold sentence{'s' * (cases != 1)} {with_or_without} the label",
+            )
+        )
     if documents < FEW_DOCUMENTS:
-        found.append(f"gold of only {documents} documents")
+        found.append(Doubt(f"gold of fewer than {FEW_DOCUMENTS} documents", f"gold of only {documents} documents"))
     if n and weights.sum() ** 2 / (weights**2).sum() < UNEVEN * n:
-        found.append("the weights of the gold are very uneven")
+        found.append(Doubt("very uneven weights of the gold", "the weights of the gold are very uneven"))
     return tuple(found)
+
+
+def summary(shares: Sequence[tuple[str, str, Sequence[Doubt]]]) -> list[str]:
+    """Give one line for each rule that shares break: how many, and which groups of which labels.
+
+    Args:
+        shares: Label, group and doubts of each share.
+    """
+    broken: dict[str, list[tuple[str, str]]] = {}
+    for label, group, found in shares:
+        for doubt in found:
+            broken.setdefault(doubt.rule, []).append((label, group))
+    lines = []
+    for rule, where in broken.items():
+        groups: dict[str, list[str]] = {}
+        for label, group in where:
+            groups.setdefault(group, []).append(label)
+        named = [f"{group} ({', '.join(labels)})" for group, labels in groups.items()]
+        more = f"; and {len(named) - NAMED} more groups" if len(named) > NAMED else ""
+        lines.append(f"{rule}: {len(where)} of {len(shares)} shares are doubtful: {'; '.join(named[:NAMED])}{more}")
+    return lines

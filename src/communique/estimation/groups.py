@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import DataError
-from .design import BoolArray, FloatArray
+from ..sampling.population import Column
+from .design import BoolArray, IntArray, Sample
 from .inputs import Coded
 
 #: Fewer documents with gold leave no variance between documents to estimate.
@@ -17,50 +18,53 @@ LEAST_DOCUMENTS = 2
 
 @dataclass(frozen=True)
 class Group:
-    """A part of the corpus. `level` is `all`, the name of a column, or `cell`; `values` has the group's value of each column."""
+    """A part of the corpus. `level` is `all`, the name of a column, or `cell`; `values` has the group's value of each column.
+
+    `codes` numbers the groups of the level, (N,); groups share it, so that a thousand of them need no more memory than one.
+    """
 
     level: str
     values: Mapping[str, str]
-    members: BoolArray
+    codes: IntArray
+    code: int
 
     @property
     def name(self) -> str:
         """For people, such as `country=FR, year=2021`."""
         return ", ".join(f"{column}={value}" for column, value in self.values.items()) or "all"
 
+    @property
+    def members(self) -> BoolArray:
+        """Which sentences belong to it, (N,)."""
+        return np.asarray(self.codes == self.code)
 
-def number(values: Sequence[str]) -> FloatArray | None:
-    """Give a column as numbers, such as years; None where a value is none."""
-    try:
-        numbers = np.array([float(value) for value in values])
-    except ValueError:
-        return None
-    return numbers if np.isfinite(numbers).all() else None
-
-
-def levels(values: Sequence[str]) -> list[str]:
-    """Give the different values of a column in order: by size where all are numbers, else by name."""
-    different = sorted(set(values))
-    numbers = number(different)
-    return different if numbers is None else [different[i] for i in np.argsort(numbers, kind="stable")]
+    def gold(self, sample: Sample) -> BoolArray:
+        """Which gold sentences belong to it, (n,)."""
+        return np.asarray(self.codes[sample.gold] == self.code)
 
 
 def form(coded: Coded, columns: Sequence[str]) -> list[Group]:
     """Form all groups: everything, each column's levels, and, with several columns, the cells that have sentences."""
-    arrays = {column: np.array(coded.columns[column]) for column in columns}
-    groups = [Group("all", {}, np.ones(len(coded.ids), np.bool_))]
+    groups = [Group("all", {}, np.zeros(len(coded.ids), np.int64), 0)]
     for column in columns:
-        groups += [Group(column, {column: value}, arrays[column] == value) for value in levels(coded.columns[column])]
+        one = coded.columns[column]
+        groups += [Group(column, {column: value}, one.codes, code) for code, value in enumerate(one.levels)]
     if len(columns) > 1:
-        cells: list[tuple[dict[str, str], BoolArray]] = [({}, groups[0].members)]
-        for column in columns:
-            cells = [
-                ({**values, column: value}, members & (arrays[column] == value))
-                for values, members in cells
-                for value in levels(coded.columns[column])
-            ]
-        groups += [Group("cell", values, members) for values, members in cells if members.any()]
+        kinds, codes = cross([coded.columns[column] for column in columns])
+        for code, kind in enumerate(kinds.tolist()):
+            values = {c: coded.columns[c].levels[level] for c, level in zip(columns, kind, strict=True)}
+            groups.append(Group("cell", values, codes, code))
     return groups
+
+
+def cross(columns: Sequence[Column]) -> tuple[IntArray, IntArray]:
+    """Cross columns: the combinations of levels that appear, (C, columns) in order, and the number of each sentence's, (N,)."""
+    joined = np.zeros(len(columns[0].codes), np.int64)
+    for column in columns:
+        joined = joined * len(column.levels) + column.codes
+    found, place = np.unique(joined, return_inverse=True)
+    kinds = np.stack(np.unravel_index(found, [len(column.levels) for column in columns]), axis=1)
+    return kinds.astype(np.int64), place.reshape(-1).astype(np.int64)
 
 
 def supported(coded: Coded, groups: Sequence[Group], *, skip: bool) -> tuple[list[Group], list[str]]:
@@ -80,7 +84,7 @@ def supported(coded: Coded, groups: Sequence[Group], *, skip: bool) -> tuple[lis
     missing: list[str] = []
     kept = []
     for group in groups:
-        documents = len(np.unique(coded.sample.gold_documents[group.members[coded.sample.gold]]))
+        documents = len(np.unique(coded.sample.gold_documents[group.gold(coded.sample)]))
         if documents >= LEAST_DOCUMENTS:
             kept.append(group)
         else:

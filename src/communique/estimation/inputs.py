@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,10 +15,15 @@ from ..codebook import Codebook
 from ..coding.records import SETTLEMENT
 from ..corpus import SHORT, Fingerprint, find_column, split_labels
 from ..errors import DataError, LeakError
-from ..sampling.population import PREFIX, labelled
+from ..sampling.plan import Design
+from ..sampling.population import Column, Population, read_population
 from ..statements import Statement, text_sha256
 from ..tables import Row, Table, cell, read_table
-from .design import BoolArray, FloatArray, IntArray, Sample
+from .completeness import Missing, checked
+from .design import BoolArray, FloatArray, Sample
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: Allowed values of the gold's column `sampling`; rows drawn for training are known by it, and refused.
 SAMPLINGS = ("simple", "stratified", "two-stage")
@@ -34,9 +39,10 @@ class Coded:
 
     Attributes:
         labels: The k labels' names in the codebook's order.
-        ids, documents: Of the sentences, (N,).
+        ids: Of the sentences, an Arrow array of text (N,).
+        documents: Names of the documents, by their number in `sample.documents`.
         guess, prediction: The model's decisions and probabilities, (N, k). Without probabilities both are the decisions.
-        columns: The predictions' own columns that were asked for, (N,) each; None where empty.
+        columns: The predictions' own columns that were asked for.
         sample: The design.
         y: Gold labels, (n, k).
         sampling: How many gold rows were drawn how.
@@ -46,11 +52,11 @@ class Coded:
     """
 
     labels: tuple[str, ...]
-    ids: tuple[str, ...]
+    ids: pa.StringArray
     documents: tuple[str, ...]
     guess: BoolArray
     prediction: FloatArray
-    columns: Mapping[str, tuple[str, ...]]
+    columns: Mapping[str, Column]
     sample: Sample
     y: BoolArray
     sampling: Mapping[str, int]
@@ -66,6 +72,8 @@ def read(
     *,
     columns: Sequence[str] = (),
     trained_on: Fingerprint | None = None,
+    design: Design | None = None,
+    missing: Missing = "refuse",
 ) -> Coded:
     """Read predictions and gold and join them by id.
 
@@ -76,20 +84,23 @@ def read(
         codebook: The labels.
         columns: Columns of the predictions that define groups.
         trained_on: Hashes of what trained and tuned the model.
+        design: How the sample was drawn, which tells exactly what the gold lacks.
+        missing: What is done where drawn sentences are missing in the gold, see `completeness`.
 
     Raises:
         DataError: Rows are at fault; the message says which, why, and what to do.
         LeakError: Gold rows trained or tuned the model.
     """
-    population = _Population(read_table(predictions), codebook, columns)
     table = read_table(gold)
     if table.problems:
         raise DataError(*table.problems)
     rows = _gold_rows(table, codebook)
-    position = {id: i for i, id in enumerate(population.ids)}
+    population = read_population(predictions, codebook, columns=columns, keep={row["id"] for _, row in rows})
+    _refuse_empty(population)
+    position = _positions(population, {row["id"] for _, row in rows})
     _refuse(
         table,
-        [number for number, row in rows if str(row["id"]) not in position],
+        [number for number, row in rows if row["id"] not in position],
         f"ids that {predictions} does not hold",
         "give the predictions that the gold was drawn from",
     )
@@ -97,7 +108,7 @@ def read(
     named = {name.strip() for _, row in rows for name in (cell(row, "coder") or "").split("|")}
     coders = tuple(sorted(named - {"", SETTLEMENT}))
     rows = _one_each(table, rows)
-    places = [position[str(row["id"])] for _, row in rows]
+    places = [position[row["id"]] for _, row in rows]
     statements = [population.statement(i) for i in places]
     _refuse(
         table,
@@ -105,32 +116,39 @@ def read(
         f"another text than the same id has in {predictions}",
         "give the predictions that the gold was drawn from, or correct the ids",
     )
+    notes = list(population.notes)
+    if population.unlabelled:
+        notes.append(f"{predictions}: {population.unlabelled} rows were not labelled and are no part of the population")
+    if population.unsure:
+        notes.append(f"{predictions}: no probabilities; the labels of {population.unsure} rows count as 0 or 1")
     if trained_on is not None:
         _check_leak(table, rows, statements, trained_on)
         if blind := sum(not (_hash(row) or s.text) for (_, row), s in zip(rows, statements, strict=True)):
             unchecked = f"warning: {gold}: {blind} rows without text or sha256, here and in the predictions; whether the model was "
-            population.notes.append(f"{unchecked}trained on these sentences cannot be checked")
-    probability = np.array([float(row[PROBABILITY]) for _, row in rows])
+            notes.append(f"{unchecked}trained on these sentences cannot be checked")
     strata = {name: i for i, name in enumerate(sorted({_stratum(row) for _, row in rows}))}
     sampling = Counter(_word(row, "sampling") or "simple" for _, row in rows)
-    notes = [*population.notes, *table.notes]
+    notes += table.notes
     if "sampling" not in table.columns:
         notes.append(f"{gold}: no column 'sampling'; the rows count as drawn singly ('simple')")
-    size = len(population.ids)
-    if abs((1 / probability).sum() - size) > max(0.1 * size, 4 * float(np.sqrt((1 / probability**2).sum()))):
-        notes.append(
-            f"warning: {gold}: the inverse inclusion probabilities add up to {(1 / probability).sum():.0f}, the predictions have "
-            f"{size} rows; give all rows that were drawn, and the predictions they were drawn from"
-        )
+    probability, told = checked(
+        gold,
+        [row["id"] for _, row in rows],
+        np.array([float(row[PROBABILITY]) for _, row in rows]),
+        len(population),
+        two_stage="two-stage" in sampling,
+        design=design,
+        missing=missing,
+    )
     return Coded(
         labels=codebook.names,
-        ids=tuple(population.ids),
-        documents=tuple(population.documents),
-        guess=population.guess,
-        prediction=population.prediction,
-        columns=population.values,
+        ids=population.ids,
+        documents=population.document_names,
+        guess=population.decisions,
+        prediction=population.probabilities,
+        columns={name: population.columns[name] for name in columns},
         sample=Sample(
-            population.codes,
+            population.documents,
             np.array(places, np.int64),
             probability,
             np.array([strata[_stratum(row)] for _, row in rows], np.int64),
@@ -139,99 +157,31 @@ def read(
         y=np.array([[name in row["labels"] for name in codebook.names] for _, row in rows], np.bool_),
         sampling=dict(sampling),
         coders=coders,
-        files={str(path): hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in (predictions, gold)},
-        notes=tuple(notes),
+        files={
+            str(predictions): population.sha256,
+            str(gold): hashlib.sha256(Path(gold).read_bytes()).hexdigest(),
+        },
+        notes=(*notes, *told),
     )
 
 
-class _Population:
-    """The sentences of a table of predictions, column by column."""
+def _positions(population: Population, wanted: set[str]) -> dict[str, int]:
+    """Find rows by id."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    def __init__(self, table: Table, codebook: Codebook, columns: Sequence[str]) -> None:
-        if table.problems:
-            raise DataError(*table.problems)
-        missing = [name for name in ("id", "labels", *columns) if name not in table.columns]
-        if missing:
+    rows = pc.indices_nonzero(pc.is_in(population.ids, value_set=pa.array(sorted(wanted), population.ids.type)))
+    return dict(zip(population.ids.take(rows).to_pylist(), rows.to_pylist(), strict=True))
+
+
+def _refuse_empty(population: Population) -> None:
+    for name, column in population.columns.items():
+        if "" in column.levels:
+            numbers = population.numbers[column.codes == column.levels.index("")]
+            rows = f"row {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} rows (first: row {numbers[0]})"
             raise DataError(
-                f"{table.path}: no column {missing[0]!r}; columns: {', '.join(table.columns)}; give what `communique label -o` "
-                "wrote, with the columns that define groups"
+                f"{population.path}: {rows}: no value in column {name!r}; fill it, or leave those rows out before the gold is drawn"
             )
-        self.table, self.notes = table, list(table.notes)
-        # Rows that `communique sample` cannot draw are no part of the population here either: those without text, and, where
-        # the model gave probabilities, those without any (nothing to read, or a fault).
-        given = any(labelled(row) for _, row in table.rows)
-        self.rows = [
-            (n, row)
-            for n, row in table.rows
-            if ("text" not in table.columns or cell(row, "text")) and (labelled(row) or not given)
-        ]
-        if len(self.rows) < len(table.rows):
-            left_out = len(table.rows) - len(self.rows)
-            self.notes.append(f"{table.path}: {left_out} rows were not labelled and are no part of the population")
-        if not self.rows:
-            raise DataError(f"{table.path}: no rows; give what `communique label -o` wrote")
-        self.ids = [str(row["id"]) for _, row in self.rows]
-        if len(set(self.ids)) < len(self.ids):
-            repeated = Counter(self.ids).most_common(1)[0][0]
-            raise DataError(f"{table.path}: the id {repeated!r} appears twice; ids must differ, rename one")
-        if "document" not in table.columns:
-            self.notes.append(f"{table.path}: no column 'document'; each row counts as a document of its own")
-        self.documents = [cell(row, "document") or id for id, (_, row) in zip(self.ids, self.rows, strict=True)]
-        # Two sources may name documents alike, as in `Corpus.documents`.
-        keys = [(cell(row, "source"), name) for name, (_, row) in zip(self.documents, self.rows, strict=True)]
-        codes = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-        self.codes: IntArray = np.array([codes[key] for key in keys], np.int64)
-        self.values = {column: self._column(column) for column in columns}
-        self.guess, self.prediction = self._labels(codebook)
-
-    def statement(self, i: int) -> Statement:
-        """Give a sentence as a statement; its text is empty where the table has none."""
-        row = self.rows[i][1]
-        return Statement(self.ids[i], cell(row, "text") or "", self.documents[i], source=cell(row, "source"))
-
-    def _column(self, column: str) -> tuple[str, ...]:
-        values = [cell(row, column) for _, row in self.rows]
-        _refuse(
-            self.table,
-            [n for (n, _), value in zip(self.rows, values, strict=True) if value is None],
-            f"no value in column {column!r}",
-            "fill it, or leave those rows out before the gold is drawn",
-        )
-        return tuple(str(value) for value in values)
-
-    def _labels(self, codebook: Codebook) -> tuple[BoolArray, FloatArray]:
-        guess = np.zeros((len(self.rows), len(codebook.names)), np.bool_)
-        prediction = np.zeros(guess.shape)
-        without = 0
-        for i, (number, row) in enumerate(self.rows):
-            try:
-                labels = codebook.validate_labels(split_labels(row["labels"] or [], codebook))
-                given = _probabilities(row, codebook)
-            except ValueError as error:
-                raise DataError(
-                    f"{self.table.path}, row {number}: {error}; if another model labelled it, name its folder with --model or "
-                    "its codebook with --codebook"
-                ) from None
-            guess[i] = [name in labels for name in codebook.names]
-            without += given is None
-            prediction[i] = guess[i] if given is None else given
-        if without:
-            self.notes.append(f"{self.table.path}: {without} rows without probabilities; their labels count as 0 or 1")
-        return guess, prediction
-
-
-def _probabilities(row: Row, codebook: Codebook) -> list[float] | None:
-    nested = row.get("probabilities")
-    given = nested if isinstance(nested, dict) else {}
-    values = [given.get(name, row.get(PREFIX + name)) for name in codebook.names]
-    if all(value is None or value == "" for value in values):
-        return None
-    numbers = [float(value) if value not in (None, "") else float("nan") for value in values]
-    if not all(0 <= number <= 1 for number in numbers):
-        raise ValueError(
-            f"probabilities {values}; allowed: a number from 0 to 1 for each of {', '.join(codebook.names)}"
-        )
-    return numbers
 
 
 def _refuse(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..tables import Row, write_csv, write_parquet
+from ..tables import Row, replacing, write_csv, write_parquet
 from .analysis import Analysis
 from .intervals import Interval
 
@@ -16,6 +16,9 @@ ALL = "all"
 
 #: Columns of the table for R's `dsl` beside the labels, their predictions and the groups.
 LABELED, SAMPLE_PROB = "labeled", "sample_prob"
+
+#: Rows of that table in memory at a time.
+BATCH = 16_384
 
 #: What the tables hold beside the groups: a column of groups of the same name would overwrite it, or be lost.
 TAKEN = frozenset(
@@ -38,7 +41,7 @@ def check_columns(columns: Sequence[str], labels: Sequence[str]) -> None:
 
 
 def tables(analysis: Analysis) -> dict[str, list[Row]]:
-    """Give every result as rows, by the name of its table."""
+    """Give the results as rows, by the name of their table; that of all sentences is written apart, see `dsl_batches`."""
     return {
         "estimates": _estimates(analysis),
         "contrasts": _contrasts(analysis),
@@ -57,7 +60,6 @@ def tables(analysis: Analysis) -> dict[str, list[Row]]:
             }
             for r in analysis.rates
         ],
-        "dsl": dsl_rows(analysis),
     }
 
 
@@ -76,7 +78,7 @@ def _estimates(analysis: Analysis) -> list[Row]:
             "gold_positives": share.positives,
             "lambda": analysis.powers[share.label] if method == "ppi" else None,
             "target": "beyond" if method == "naive" else analysis.target,
-            "doubts": "; ".join(share.doubts),
+            "doubts": "; ".join(doubt.text for doubt in share.doubts),
         }
         for share in analysis.shares
         for method, interval in share.methods.items()
@@ -101,28 +103,31 @@ def _contrasts(analysis: Analysis) -> list[Row]:
     ]
 
 
-def dsl_rows(analysis: Analysis) -> list[Row]:
-    """Give the corpus as R's `dsl` takes it: a row a sentence, labels empty (NA) where nobody coded them.
+def dsl_batches(analysis: Analysis) -> Iterator[list[Row]]:
+    """Give the corpus as R's `dsl` takes it: a row a sentence, labels empty (NA) where nobody coded them; in batches of rows.
 
     `dsl` needs a probability in each row, drops rows without one, and rescales the column to the mean n/N. Those of rows that
     were not drawn are multiplied by 0; they get the one value with which that rescaling changes nothing.
     """
     coded, sample = analysis.coded, analysis.coded.sample
-    left = len(coded.ids) - len(sample.gold)
+    size = len(coded.ids)
+    left = size - len(sample.gold)
     rest = (len(sample.gold) - float(sample.probability.sum())) / left if left else 1.0
     place: dict[int, int] = {int(row): i for i, row in enumerate(sample.gold)}
-    rows: list[Row] = []
-    for i, (identity, document) in enumerate(zip(coded.ids, coded.documents, strict=True)):
-        gold = place.get(i)
-        row: Row = {"id": identity, "document": document, "cluster": int(sample.documents[i])}
-        row |= {column: values[i] for column, values in coded.columns.items()}
-        for k, label in enumerate(coded.labels):
-            row[label] = None if gold is None else int(coded.y[gold, k])
-            row[f"{label}_predicted"] = float(coded.prediction[i, k])
-        row[LABELED] = int(gold is not None)
-        row[SAMPLE_PROB] = min(1.0, max(rest, 1e-9)) if gold is None else float(sample.probability[gold])
-        rows.append(row)
-    return rows
+    for start in range(0, size, BATCH):
+        rows: list[Row] = []
+        for i, identity in enumerate(coded.ids.slice(start, BATCH).to_pylist(), start):
+            gold = place.get(i)
+            document = int(sample.documents[i])
+            row: Row = {"id": identity, "document": coded.documents[document], "cluster": document}
+            row |= {name: column.levels[column.codes[i]] for name, column in coded.columns.items()}
+            for k, label in enumerate(coded.labels):
+                row[label] = None if gold is None else int(coded.y[gold, k])
+                row[f"{label}_predicted"] = float(coded.prediction[i, k])
+            row[LABELED] = int(gold is not None)
+            row[SAMPLE_PROB] = min(1.0, max(rest, 1e-9)) if gold is None else float(sample.probability[gold])
+            rows.append(row)
+        yield rows
 
 
 def write(folder: str | Path, analysis: Analysis) -> list[Path]:
@@ -134,7 +139,25 @@ def write(folder: str | Path, analysis: Analysis) -> list[Path]:
             write_csv(path.with_suffix(".csv"), list(rows[0]), rows)
             write_parquet(path.with_suffix(".parquet"), rows)
             written += [path.with_suffix(".csv"), path.with_suffix(".parquet")]
-    return written
+    return written + _write_dsl(Path(folder) / "dsl", analysis)
+
+
+def _write_dsl(path: Path, analysis: Analysis) -> list[Path]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    coded = analysis.coded
+    types = {"id": pa.string(), "document": pa.string(), "cluster": pa.int64()} | dict.fromkeys(
+        coded.columns, pa.string()
+    )
+    for label in coded.labels:
+        types |= {label: pa.int64(), f"{label}_predicted": pa.float64()}
+    schema = pa.schema(types | {LABELED: pa.int64(), SAMPLE_PROB: pa.float64()})
+    with replacing(path.with_suffix(".parquet"), "wb") as handle, pq.ParquetWriter(handle, schema) as writer:
+        for rows in dsl_batches(analysis):
+            writer.write_table(pa.Table.from_pylist(rows, schema))
+    write_csv(path.with_suffix(".csv"), schema.names, (row for rows in dsl_batches(analysis) for row in rows))
+    return [path.with_suffix(".csv"), path.with_suffix(".parquet")]
 
 
 def _values(values: Mapping[str, str], columns: Sequence[str]) -> Row:

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from ..tables import replacing
 from .analysis import Analysis, Share
-from .groups import levels, number
 
 #: Okabe and Ito's colours, which people with colour blindness tell apart.
 CORRECTED, NAIVE = "#0072B2", "#D55E00"
@@ -27,8 +26,8 @@ def write(folder: str | Path, analysis: Analysis) -> list[Path]:
     folder = Path(folder)
     written = _save(forest(analysis), folder / "forest")
     for column in analysis.columns:
-        ordered = levels(analysis.coded.columns[column])
-        if number(ordered) is not None and len(ordered) > 2:
+        values = analysis.coded.columns[column]
+        if values.numbers is not None and len(values.levels) > 2:
             written += _save(over(analysis, column), folder / f"shares_by_{column}")
     return written
 

@@ -12,8 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from .design import FloatArray, Influence, Sample, sums
-from .estimators import pseudo_outcome
+from .design import FloatArray, Influence, IntArray, Sample, by_document, sums
+from .estimators import pseudo_outcome, unmet
 from .logistic import logistic
 
 Family = Literal["linear", "logistic"]
@@ -27,47 +27,47 @@ class Fit:
     influences: tuple[Influence, ...]
 
 
-def dsl_regression(sample: Sample, x: FloatArray, y: FloatArray, fitted: FloatArray, family: Family) -> Fit:
+def dsl_regression(
+    sample: Sample, x: FloatArray, y: FloatArray, fitted: FloatArray, family: Family, *, kinds: IntArray | None = None
+) -> Fit:
     """Regress a label on predictors that are known of all sentences.
 
     Args:
         sample: The design.
-        x: Predictors, (N, p), with a column of ones for the intercept.
+        x: Predictors of each kind of sentence, (C, p), with a column of ones for the intercept.
         y: Gold labels, (n,).
         fitted: Cross-fitted predictions, (N,), see `estimators.cross_fit`.
         family: `linear` (coefficients are differences of shares) or `logistic` (log odds ratios).
+        kinds: Number of each sentence's kind, (N,); each sentence is of its own where None.
 
     Returns:
         Coefficients and influences; NaN where the moments have no solution.
     """
+    kinds = np.arange(len(x)) if kinds is None else kinds
     outcome = pseudo_outcome(sample, y, fitted)
+    counts = sums(kinds, np.ones(len(kinds)), len(x))
+    means = sums(kinds, outcome, len(x)) / np.maximum(counts, 1)
     if family == "linear":
-        bread = np.linalg.pinv(x.T @ x)
-        beta = bread @ (x.T @ outcome)
-        mean = x @ beta
+        bread = np.linalg.pinv((x.T * counts) @ x)
+        beta = bread @ (x.T @ (counts * means))
+        expected = x @ beta
     else:
-        beta = logistic(x, outcome)
-        mean = 1 / (1 + np.exp(-np.clip(x @ beta, -30, 30)))
+        beta = logistic(x, means, weights=counts)
+        expected = 1 / (1 + np.exp(-np.clip(x @ beta, -30, 30)))
         bread = (
-            np.linalg.pinv((x.T * (mean * (1 - mean))) @ x)
+            np.linalg.pinv((x.T * (counts * expected * (1 - expected))) @ x)
             if np.isfinite(beta).all()
             else np.full((x.shape[1],) * 2, np.nan)
         )
-    scores = (x * (outcome - mean)[:, None]) @ bread
-    share = (x[sample.gold] * sample.weights[:, None]) @ bread
-    rows = share * (y - fitted[sample.gold])[:, None]
+    rest = outcome - expected[kinds]
+    levers = x @ bread
+    share = levers[kinds[sample.gold]] * sample.weights[:, None]
+    errors = y - fitted[sample.gold]
+    rows, size = share * errors[:, None], unmet(errors, sample.weights)
     clusters = len(np.unique(sample.gold_documents))
-    return Fit(
-        beta,
-        tuple(
-            Influence(
-                sums(sample.documents, scores[:, j], sample.n_documents),
-                rows[:, j],
-                further=float((share[:, j] ** 2).mean()),
-                n=len(y),
-                n_documents=clusters,
-                fixed=x.shape[1],
-            )
-            for j in range(x.shape[1])
-        ),
-    )
+    influences = []
+    for j in range(x.shape[1]):
+        documents, at = by_document(sample.documents, rest * levers[kinds, j])
+        further = float((share[:, j] ** 2).mean()) * size
+        influences.append(Influence(documents, at, rows[:, j], further, len(y), clusters, fixed=x.shape[1]))
+    return Fit(beta, tuple(influences))

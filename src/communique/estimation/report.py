@@ -78,8 +78,9 @@ def _paragraph(analysis: Analysis, codebook: Codebook, provenance: Provenance) -
     ]
     if analysis.contrasts:
         sentences.append(
-            f"Differences between groups and linear trends were estimated with {corrected}; p-values were corrected within each "
-            "family of comparisons by Holm's method."
+            f"Differences between groups and linear trends (least-squares slopes through the groups' shares, each group weighing "
+            f"the same) were estimated with {corrected}; p-values were corrected within each family of comparisons by Holm's "
+            "method."
         )
     if analysis.regressions:
         errors = (
@@ -95,8 +96,8 @@ def _paragraph(analysis: Analysis, codebook: Codebook, provenance: Provenance) -
         for label in coded.labels
     )
     sentences.append(f"Against the coded sample the model's error rates were, with 95 % intervals: {rates}.")
-    if analysis.warnings:
-        sentences.append(f"{len(analysis.warnings)} estimates are doubtful for reasons given in the appendix.")
+    if doubtful := sum(bool(share.doubts) for share in analysis.shares):
+        sentences.append(f"{doubtful} estimates are doubtful for reasons given in the appendix.")
     return " ".join(sentences)
 
 
@@ -141,7 +142,11 @@ def _appendix(analysis: Analysis, codebook: Codebook, provenance: Provenance) ->
         "The naive share takes the model's labels for the truth; it is biased, and its interval does not know of that.",
     ]
     told = [
-        *(f"- doubtful: {line}" for line in analysis.warnings),
+        *(
+            f"- doubtful: {s.label}, {s.group}: {'; '.join(d.text for d in s.doubts)}"
+            for s in analysis.shares
+            if s.doubts
+        ),
         *(f"- left out for want of gold: {name}" for name in analysis.left_out),
         *(f"- {line}" for line in analysis.notes),
     ]

@@ -262,7 +262,7 @@ def _design(
     columns = {name: population.column(name) for name in by}
     members = []
     for row, probability in zip(drawn.rows.tolist(), drawn.probability.tolist(), strict=True):
-        statement = population.statements[row]
+        statement = population.statement(row)
         shown = shown_sha256(statement.text)
         members.append(
             Member(
@@ -275,7 +275,7 @@ def _design(
                 stratum=groups.names[groups.of_row[row]],
                 inclusion_probability=None if np.isnan(probability) else probability,
                 labels=population.predicted(row),
-                columns={name: values[row] for name, values in columns.items()},
+                columns={name: column.levels[column.codes[row]] for name, column in columns.items()},
             )
         )
     documents = [len(np.unique(population.documents[members])) for members in groups.members()]

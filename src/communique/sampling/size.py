@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import DataError
 from .designs import MINIMUM, allocate
 from .population import Population
 from .strata import Strata, allocation_weights, residual_variance, stratum_variances
@@ -42,6 +45,40 @@ class Need:
         )
 
 
+def read_rates(path: str | Path) -> dict[str, tuple[float, float]]:
+    """Read each label's precision and recall from the report of `communique evaluate --json`; labels without both are left out.
+
+    Raises:
+        DataError: The file is no such report.
+    """
+    try:
+        labels = json.loads(Path(path).read_text(encoding="utf-8"))["groups"][0]["labels"]
+        values = {row["label"]: (row["precision"]["value"], row["recall"]["value"]) for row in labels}
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; give the report that `communique evaluate --json` wrote") from error
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise DataError(f"{path}: no report of `communique evaluate --json` ({error!r}); give one") from error
+    return {label: (p, r) for label, (p, r) in values.items() if p and r}
+
+
+def by_rates(population: Population, rates: Mapping[str, tuple[float, float]]) -> Population:
+    """Put what precision and recall say of a decision in the place of the model's own probabilities.
+
+    With q the share of sentences given a label, a sentence that was given it carries it with probability P (precision), and
+    one that was not with q P (1 / R - 1) / (1 - q), R being recall. Labels without rates keep their probabilities.
+    """
+    columns = []
+    for i, name in enumerate(population.names):
+        given, p = population.decisions[:, i], population.probabilities[:, i]
+        if name in rates:
+            precision, recall = rates[name]
+            share = float(given.mean())
+            missed = share * precision * (1 / recall - 1) / max(1 - share, 1e-9)
+            p = np.where(given, precision, min(missed, 1.0))
+        columns.append(p)
+    return replace(population, probabilities=np.stack(columns, axis=1))
+
+
 def needed(
     population: Population,
     width: float,
@@ -49,6 +86,7 @@ def needed(
     strata: Strata | None = None,
     allocation: str = "proportional",
     per_document: int | None = None,
+    rates: Mapping[str, tuple[float, float]] | None = None,
 ) -> list[Need]:
     """Say how many sentences make the 95 % interval of each label's share in this population `width` wide.
 
@@ -65,10 +103,12 @@ def needed(
         strata: Of a stratified design.
         allocation: Of the strata.
         per_document: Sentences read of a document, in a two-stage design.
+        rates: Measured precision and recall by label, which are believed in place of the model's probabilities.
     """
     size = len(population)
     repeats = _repeats(population)
     correlation = label_correlation(population)
+    population = by_rates(population, rates) if rates else population
     share = population.probabilities.mean(axis=0)
     sizes = np.array([size]) if strata is None else strata.sizes
     shares = np.ones(1) if strata is None else allocation_weights(population, strata, allocation)

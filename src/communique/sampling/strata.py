@@ -54,7 +54,7 @@ def make_strata(population: Population, by: Sequence[str], strata: Sequence[str]
         elif name == UNCERTAINTY:
             values = _uncertainty_strata(uncertainty(population.probabilities))
         else:
-            values = population.column(name)
+            values = population.column(name).values()
         parts.append([f"{name}={value}" for value in values])
     named = ["; ".join(row) for row in zip(*parts, strict=True)] if parts else ["all"] * len(population)
     return Strata(codes(named), tuple(dict.fromkeys(named)))
@@ -140,7 +140,7 @@ def documents_of(population: Population, strata: Strata) -> Ints:
     number[population.documents] = strata.of_row
     if (split := np.flatnonzero(number[population.documents] != strata.of_row)).size:
         row = int(split[0])
-        document = population.statements[row].document
+        document = population.document_names[population.documents[row]]
         names = [strata.names[strata.of_row[row]], strata.names[number[population.documents[row]]]]
         raise DataError(
             f"{population.path}: document {document!r} lies in the strata {names[0]!r} and {names[1]!r}; a two-stage design "

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from .designs import Ints
-from .population import Population, codes
+from .population import Population
 from .strata import uncertainty
 
 
@@ -32,10 +32,11 @@ def pick_for_training(population: Population, n: int, *, exclude: Collection[str
     unsure = uncertainty(population.probabilities)
     doubtful = (population.probabilities * (1 - population.probabilities)).argmax(axis=1)
     side = population.decisions[np.arange(len(population)), doubtful]
-    languages = codes([statement.language for statement in population.statements])
-    groups = np.stack([population.documents, languages, 2 * doubtful + side], axis=1)
+    groups = np.stack([population.documents, population.language.codes, 2 * doubtful + side], axis=1)
     forbidden = set(exclude)
-    allowed = np.flatnonzero([statement.document not in forbidden for statement in population.statements])
+    allowed = np.flatnonzero(
+        np.array([name not in forbidden for name in population.document_names])[population.documents]
+    )
     if not len(allowed):
         return np.zeros(0, np.int64)
     # Of rows in the same groups the least sure adds most: only the first that is left of each such cell competes.
@@ -55,7 +56,7 @@ def pick_for_training(population: Population, n: int, *, exclude: Collection[str
         best = int(np.where(offered >= 0, added, -1).argmax())
         row = int(queue[first[best]])
         first[best] += 1
-        if (text := population.statements[row].sha256) in texts:
+        if (text := population.statement(row).sha256) in texts:
             continue
         picked.append(row)
         texts.add(text)
