@@ -167,6 +167,65 @@ def test_folds_keep_documents_whole_and_follow_the_seed() -> None:
     assert any(list(a[1]) != list(b[1]) for a, b in zip(splits, other, strict=True))
 
 
+def noisy(rows: int = 600, width: int = 12) -> tuple[Any, Any, Any]:
+    """Dense features that tell two labels in part, in documents of four rows."""
+    draw = np.random.default_rng(1)
+    x = draw.normal(size=(rows, width))
+    gold = x[:, :2] + x[:, 2:3] + draw.normal(size=(rows, 2)) > 0
+    return x, gold, np.arange(rows) // 4
+
+
+@pytest.mark.parametrize("multiple", [True, False])
+def test_the_strength_and_coefficients_are_those_of_separate_fits(multiple: bool) -> None:
+    """Cross-validation takes short cuts; what it chooses, and the fit that is kept, do not show them."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+
+    x, gold, documents = noisy()
+    if not multiple:
+        gold = np.eye(2, dtype=np.bool_)[gold[:, 0].astype(int)]
+    grid = (0.0003, 0.003, 0.03, 0.3)
+    names = ["a", "b"]
+    fitted = fit_linear(
+        x, gold, documents, names, machine="logistic", multiple=multiple, strengths=grid, number=5, seed=0
+    )
+    problems = {"a": gold[:, 0], "b": gold[:, 1]} if multiple else {"all": gold.argmax(axis=1)}
+    assert set(fitted.strengths) == set(problems)
+    for name, target in problems.items():
+        y = target.astype(np.int64)
+        losses = []
+        for c in grid:
+            p = np.zeros(len(y))
+            for train, test in folds(y, documents, 5, seed=0):
+                p[test] = LogisticRegression(C=c, tol=1e-8).fit(x[train], y[train]).predict_proba(x[test])[:, 1]
+            losses.append(log_loss(y, p))
+        assert fitted.strengths[name] == grid[int(np.argmin(losses))]
+        kept = LogisticRegression(C=fitted.strengths[name], max_iter=5000, random_state=0).fit(x, y)
+        found = fitted.model.coefficients[names.index(name)] if multiple else np.diff(fitted.model.coefficients, axis=0)
+        np.testing.assert_allclose(np.ravel(found), kept.coef_[0], atol=1e-6)
+
+
+def test_dense_cross_validation_goes_on_from_the_last_strength_within_a_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_info
+
+    seen: list[tuple[float, bool, str, bool]] = []
+    fit = LogisticRegression.fit
+
+    def told(self: Any, features: Any, classes: Any) -> Any:
+        assert all(pool["num_threads"] == 1 for pool in threadpool_info() if pool["user_api"] == "blas")
+        seen.append((self.C, self.warm_start, str(features.dtype), hasattr(self, "coef_")))
+        return fit(self, features, classes)
+
+    monkeypatch.setattr(LogisticRegression, "fit", told)
+    x, gold, documents = noisy()
+    settings: dict[str, Any] = {"machine": "logistic", "multiple": True, "number": 2, "seed": 0}
+    fit_linear(x, gold[:, :1], documents, ["a"], strengths=(0.01, 0.1), **settings)
+    fold = [(0.01, True, "float32", False), (0.1, True, "float32", True)]
+    assert seen[:-1] == fold * 2
+    assert seen[-1][1:] == (False, "float64", False)
+
+
 def test_too_few_documents_for_folds_are_told() -> None:
     data = few([("criticism",), ()] * 6, documents=1)
     labeler = baselines.make("tfidf-logreg", MULTIPLE).fit(data)
