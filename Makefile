@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # Folder or file with the texts of data/reference, which are not part of the project; see data/README.md.
 TEXTS ?=
 
-.PHONY: label test check train bench tables clean
+.PHONY: label test check train bench peers tables clean
 
 label: $(VENV)/base
 	$(BIN)/communique label seeds/*.txt
@@ -27,6 +27,14 @@ train: $(VENV)/full
 
 bench: $(VENV)/full
 	$(BIN)/python benchmarks/speed.py $(if $(TEXTS),--texts $(TEXTS))
+
+# Environments of what `make bench` measures against.
+peers: $(patsubst benchmarks/peers/%.txt,runs/peers/%/made,$(wildcard benchmarks/peers/*.txt))
+
+runs/peers/%/made: benchmarks/peers/%.txt
+	$(PYTHON) -m venv runs/peers/$*
+	runs/peers/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 # Write the README's tables from benchmarks/results.
 tables: $(VENV)/full
