@@ -8,18 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from communique.documents import (
-    document_paths,
-    files_below,
-    identify_language,
-    markdown_blocks,
-    read_document,
-    split_sentences,
-    statements,
-    text_blocks,
-)
+from communique import inputs
+from communique.columns import Options
+from communique.documents import files_below, identify_language, markdown_blocks, split_sentences, text_blocks
 from communique.errors import DataError
-from communique.statements import Statement
+from communique.units import Reader, prepare
 
 
 def written(tmp_path: Path, name: str, content: str | bytes) -> Path:
@@ -29,8 +22,17 @@ def written(tmp_path: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
-def sentences_of(path: Path, **options: str) -> list[str]:
-    return [s.text for s in read_document(path, **options).statements]
+def read(*paths: Path, language: str | None = None) -> tuple[list[dict[str, object]], list[str]]:
+    """Read documents as `communique label` does: rows of output, and what is told."""
+    options = Options(language=language)
+    reader = Reader(inputs.find(paths), options)
+    shards = [prepare(shard, options).columns for shard in reader.shards()]
+    rows = [dict(zip(columns, row, strict=True)) for columns in shards for row in zip(*columns.values(), strict=True)]
+    return rows, reader.told.lines()
+
+
+def sentences_of(*paths: Path, language: str | None = None) -> list[object]:
+    return [row["text"] for row in read(*paths, language=language)[0]]
 
 
 # Sentences
@@ -235,9 +237,9 @@ def test_headings_lists_and_paragraphs_of_a_text_file(tmp_path: Path) -> None:
         "\ufeffАгентство новостей\r\n\r\nМинистр осудил удар. Он обещал помощь!\r\n\r\n\r\n"
         "- открыть порт\r\n- починить мост\r\n\r\n«Мы не уйдём. Мы останемся», — сказал он.\r\n"
     )
-    document = read_document(written(tmp_path, "news.ru.txt", content))
-    assert document == read_document(tmp_path / "news.ru.txt", language="ru", name="news.ru")
-    assert [s.text for s in document.statements] == [
+    path = written(tmp_path, "news.ru.txt", content)
+    assert read(path) == read(path, language="ru")
+    assert sentences_of(path) == [
         "Агентство новостей",
         "Министр осудил удар.",
         "Он обещал помощь!",
@@ -320,42 +322,31 @@ def test_markdown_files_are_read_as_markdown(tmp_path: Path, name: str) -> None:
 # Whole documents
 
 
-def test_statements_have_place_and_previous_sentence() -> None:
-    assert statements(["Eins.", "Zwei."], document="rede", language="de") == (
-        Statement("rede:0", "Eins.", "rede", 0, "de", previous=None),
-        Statement("rede:1", "Zwei.", "rede", 1, "de", previous="Eins."),
-    )
-    assert [s.id for s in statements(["Eins."], document="rede", language="de", prefix="row 7")] == ["row 7:0"]
-
-
-def test_document_takes_its_name_from_the_file_or_is_told(tmp_path: Path) -> None:
+def test_document_takes_its_name_from_the_file_and_its_language_from_the_text_unless_told(tmp_path: Path) -> None:
     path = written(tmp_path, "talks.fr.txt", "Nous refusons cet accord. Nous attendons une réponse de la préfecture.")
-    document = read_document(path)
-    assert (document.name, document.language, document.notes) == ("talks.fr", "fr", ())
-    assert [(s.id, s.document, s.index, s.language) for s in document.statements] == [
+    rows, told = read(path)
+    assert told == []
+    assert [(row["id"], row["document"], row["index"], row["language"]) for row in rows] == [
         ("talks.fr:0", "talks.fr", 0, "fr"),
         ("talks.fr:1", "talks.fr", 1, "fr"),
     ]
-    told = read_document(path, language="en", name="b/talks")
-    assert (told.name, told.language) == ("b/talks", "en")
-    assert [(s.id, s.language) for s in told.statements] == [("b/talks:0", "en"), ("b/talks:1", "en")]
+    assert {row["language"] for row in read(path, language="en")[0]} == {"en"}
 
 
 def test_legacy_encoding_is_noted(tmp_path: Path) -> None:
     path = written(tmp_path, "a.txt", "Où sont les pêcheurs ? Nous déplorons leur départ forcé.".encode("cp1252"))
-    document = read_document(path)
-    assert [s.text for s in document.statements] == ["Où sont les pêcheurs ?", "Nous déplorons leur départ forcé."]
-    assert document.notes == (f"{path}: not UTF-8; read as cp1252. Save it as UTF-8 if characters look wrong",)
+    assert sentences_of(path) == ["Où sont les pêcheurs ?", "Nous déplorons leur départ forcé."]
+    assert read(path)[1] == [f"{path}: not UTF-8; read as cp1252. Save it as UTF-8 if characters look wrong"]
 
 
-def test_empty_document_has_no_statements(tmp_path: Path) -> None:
-    document = read_document(written(tmp_path, "a.txt", " \n\n"))
-    assert (document.statements, document.language) == ((), "und")
+def test_empty_document_has_no_sentences(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.txt", " \n\n")
+    assert read(path) == ([], [f"{path}: no text in it"])
 
 
 def test_missing_document(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
-        read_document(tmp_path / "absent.txt")
+        read(tmp_path / "absent.txt")
     assert str(caught.value) == f"{tmp_path / 'absent.txt'}: no such file"
 
 
@@ -363,20 +354,19 @@ def test_documents_of_a_folder_are_found_below_it_in_order(tmp_path: Path) -> No
     for name in ("b.txt", "a.MD", "sub/c.markdown", "sub/d.csv", ".hidden.txt", ".git/e.txt", "f.pdf", "sub/.g/h.txt"):
         written(tmp_path, name, "x")
     (tmp_path / "folder.txt").mkdir()
-    found = document_paths(tmp_path)
-    assert [p.relative_to(tmp_path).as_posix() for p in found] == ["a.MD", "b.txt", "sub/c.markdown"]
+    found = inputs.find([tmp_path]).files
+    assert [file.path.relative_to(tmp_path).as_posix() for file in found] == ["a.MD", "b.txt", "sub/c.markdown"]
 
 
 def test_a_folder_below_a_hidden_one_is_not_hidden_itself(tmp_path: Path) -> None:
     path = written(tmp_path, ".cache/texts/a.txt", "x")
-    assert document_paths(tmp_path / ".cache" / "texts") == [path]
+    assert [file.path for file in inputs.find([tmp_path / ".cache" / "texts"]).files] == [path]
 
 
 def test_links_are_not_followed_in_circles_and_broken_ones_told(tmp_path: Path) -> None:
     written(tmp_path, "a.txt", "x")
     (tmp_path / "up").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "b.txt").symlink_to(tmp_path / "b.txt")
-    assert document_paths(tmp_path) == [tmp_path / "a.txt"]
     assert files_below(tmp_path) == (
         [tmp_path / "a.txt"],
         [f"{tmp_path / 'b.txt'}: a link that leads nowhere; repair or delete it"],
@@ -389,8 +379,8 @@ def test_compressed_documents_are_read(tmp_path: Path, ending: str) -> None:
 
     with pa.output_stream(str(tmp_path / f"talk.md{ending}"), compression="detect") as stream:
         stream.write(b"# Water\n\nWe *agree*.\n")
-    document = read_document(tmp_path / f"talk.md{ending}", language="en")
-    assert (document.name, [s.text for s in document.statements]) == ("talk", ["Water", "We agree."])
+    rows, _ = read(tmp_path / f"talk.md{ending}", language="en")
+    assert [(row["document"], row["text"]) for row in rows] == [("talk", "Water"), ("talk", "We agree.")]
 
 
 # Languages
@@ -407,11 +397,10 @@ def test_language_is_undetermined_where_nothing_tells(text: str) -> None:
 
 
 def test_document_of_digits_is_undetermined(tmp_path: Path) -> None:
-    document = read_document(written(tmp_path, "a.txt", "2024\n12.5 %\n"))
-    assert document.language == "und"
-    assert [(s.text, s.language) for s in document.statements] == [("2024", "und"), ("12.5 %", "und")]
+    rows, _ = read(written(tmp_path, "a.txt", "2024\n12.5 %\n"))
+    assert [(row["text"], row["language"]) for row in rows] == [("2024", "und"), ("12.5 %", "und")]
 
 
 def test_one_language_for_the_whole_document(tmp_path: Path) -> None:
     content = "2024\n\nNous refusons cet accord.\n\nOK.\n\nLes ministres se sont réunis hier à la préfecture.\n"
-    assert {s.language for s in read_document(written(tmp_path, "a.txt", content)).statements} == {"fr"}
+    assert {row["language"] for row in read(written(tmp_path, "a.txt", content))[0]} == {"fr"}

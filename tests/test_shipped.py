@@ -15,7 +15,9 @@ import yaml
 from communique import Codebook, Corpus, Predictor
 from communique.bundle import CARD, INFO, MAX_BUNDLE_BYTES, MAX_FILE_BYTES, read_info, verify
 from communique.card import render
-from communique.documents import document_paths, read_document
+from communique.columns import Options
+from communique.inputs import find
+from communique.units import Reader, prepare
 
 ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "models/communique-small"
@@ -58,11 +60,11 @@ def test_bundle_knows_the_reference_and_authored_data_and_not_the_test_set() -> 
 
 def test_seed_documents_split_into_their_gold_sentences() -> None:
     gold = Corpus.read(ROOT / "seeds/gold.jsonl", Codebook.load(ROOT / "data/codebook.yaml"), labelled=True)
-    found = [
-        s for path in document_paths(ROOT / "seeds") if path.suffix == ".txt" for s in read_document(path).statements
-    ]
-    assert {(s.document, s.index): s.text for s in found} == {(s.document, s.index): s.text for s in gold}
-    assert {s.document: s.language for s in found} == {s.document: s.language for s in gold}
+    reader = Reader(find(sorted((ROOT / "seeds").glob("*.txt"))), options := Options())
+    (columns,) = (prepare(shard, options).columns for shard in reader.shards())
+    places = list(zip(columns["document"], columns["index"], strict=True))
+    assert dict(zip(places, columns["text"], strict=True)) == {(s.document, s.index): s.text for s in gold}
+    assert dict(zip(columns["document"], columns["language"], strict=True)) == {s.document: s.language for s in gold}
     assert len({s.language for s in gold}) >= 6
 
 

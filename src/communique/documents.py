@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .errors import DataError
-from .statements import UNDETERMINED, Statement
-from .streams import ending, read_text, stem
+from .statements import UNDETERMINED
 
 #: Endings of documents.
 SUFFIXES = (".txt", ".md", ".markdown")
@@ -75,21 +71,6 @@ _ZH_QUOTED = re.compile(r"[。！？…][”」』]+\s*$")
 _JA_REPORT = re.compile(r"[」』]と(?!ころ|はいえ|りわけ)")
 
 
-@dataclass(frozen=True)
-class Document:
-    """A document's sentences in order, and notes on how it was read."""
-
-    name: str
-    language: str
-    statements: tuple[Statement, ...]
-    notes: tuple[str, ...] = ()
-
-
-def document_paths(folder: Path) -> list[Path]:
-    """List the documents below a folder, sorted; hidden files are left out."""
-    return [path for path in files_below(folder)[0] if ending(path)[0] in SUFFIXES]
-
-
 def files_below(folder: Path) -> tuple[list[Path], list[str]]:
     """List the files below a folder, sorted, hidden ones left out, and what could not be looked into.
 
@@ -111,55 +92,16 @@ def files_below(folder: Path) -> tuple[list[Path], list[str]]:
     return sorted(found), sorted(problems)
 
 
-def read_document(path: str | Path, *, language: str | None = None, name: str | None = None) -> Document:
-    """Read a text or Markdown file and split it into sentences.
-
-    Args:
-        path: The file.
-        language: Its language as a BCP 47 code; identified from the text where None.
-        name: The document's name; the file's name without its ending where None.
-
-    Raises:
-        DataError: The file cannot be read as text.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    text, notes = read_text(path)
-    blocks = text_blocks(text) if ending(path)[0] == ".txt" else markdown_blocks(text)
-    name = name or stem(path)
-    language = language or identify_language("\n".join(blocks))
-    sentences = [sentence for block in blocks for sentence in split_sentences(block, language)]
-    return Document(name, language, statements(sentences, document=name, language=language), tuple(notes))
-
-
-def statements(
-    sentences: Sequence[str], *, document: str, language: str, prefix: str | None = None
-) -> tuple[Statement, ...]:
-    """Make statements of the consecutive sentences of a document; ids are `<prefix or document>:<index>`."""
-    return tuple(
-        Statement(
-            id=f"{prefix or document}:{i}",
-            text=sentence,
-            document=document,
-            index=i,
-            language=language,
-            previous=sentences[i - 1] if i else None,
-        )
-        for i, sentence in enumerate(sentences)
-    )
-
-
 def text_blocks(text: str) -> list[str]:
     """Cut plain text into blocks that no sentence crosses: its lines, or its paragraphs where lines are wrapped."""
     blocks: list[str] = []
     for paragraph in _BLANK_LINES.split(text.replace("\r\n", "\n").replace("\r", "\n")):
         lines = [line.strip() for line in paragraph.split("\n") if line.strip()]
-        blocks += [_unwrap("\n".join(lines))] if _is_wrapped(lines) else lines
+        blocks += [unwrap("\n".join(lines))] if is_wrapped(lines) else lines
     return blocks
 
 
-def _is_wrapped(lines: list[str]) -> bool:
+def is_wrapped(lines: list[str]) -> bool:
     """Tell whether line ends are accidents of a column width: even lengths, most of them amid a sentence."""
     full = lines[:-1]
     if lines and _LIST_ITEM.match(lines[0]) and sum(bool(_LIST_ITEM.match(line)) for line in lines) > 1:
@@ -169,17 +111,25 @@ def _is_wrapped(lines: list[str]) -> bool:
     return sum(bool(_SENTENCE_END.search(line)) for line in full) <= len(full) / 2
 
 
-def _unwrap(text: str) -> str:
+def unwrap(text: str) -> str:
+    """Join lines into one, with a space between them where the script has spaces."""
     return " ".join(_CJK_BREAK.sub("", text).split())
 
 
-def markdown_blocks(text: str) -> list[str]:
-    """Cut Markdown into the plain text of its headings, paragraphs, list items and cells; code blocks are left out."""
+def markdown_blocks(text: str, links: dict[str, Any] | None = None) -> list[str]:
+    """Cut Markdown into the plain text of its headings, paragraphs, list items and cells; code blocks are left out.
+
+    Args:
+        text: The document, or a part of it.
+        links: What the parser keeps of the parts before, for links that are defined there; it is added to.
+    """
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark").enable("table")
-    blocks = (_inline_text(token) for token in parser.parse(_FRONT_MATTER.sub("", text)) if token.type == "inline")
-    return [block for block in map(_unwrap, blocks) if block]
+    blocks = (
+        _inline_text(token) for token in parser.parse(_FRONT_MATTER.sub("", text), links) if token.type == "inline"
+    )
+    return [block for block in map(unwrap, blocks) if block]
 
 
 def _inline_text(token: Any) -> str:
@@ -201,6 +151,11 @@ def split_sentences(text: str, language: str) -> list[str]:
 
     A quotation of several sentences stays one: its speech act is reported by one reporting clause.
     """
+    return [stripped for piece in sentence_pieces(text, language) if (stripped := piece.strip())]
+
+
+def sentence_pieces(text: str, language: str) -> list[str]:
+    """Split a block of text into sentences with the spaces between them: joined they are the text."""
     import sentencex
 
     code = "en" if language == UNDETERMINED else language.split("-")[0]
@@ -210,7 +165,7 @@ def split_sentences(text: str, language: str) -> list[str]:
             pieces[-1] += piece
         else:
             pieces.append(piece)
-    return [stripped for piece in pieces if (stripped := piece.strip())]
+    return pieces
 
 
 def _goes_on(before: str, piece: str, code: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import bundle
+from . import bundle, model_cache
 from .calibration import decide, probabilities
 from .codebook import Codebook
 from .errors import BundleError
@@ -77,6 +78,8 @@ class Predictor:
     def __init__(self, folder: str | Path, *, threads: int | None = None, verify: bool = True) -> None:
         self.folder = Path(folder)
         self.info = bundle.read_info(folder, "bundle")
+        # Hashes that nobody checked name no compiled network.
+        self._verified = verify
         if verify:
             bundle.verify(folder, self.info)
         self.codebook: Codebook = bundle.read_codebook(folder, self.info)
@@ -88,6 +91,13 @@ class Predictor:
         return cls(folder or default_model(), threads=threads)
 
     @cached_property
+    def _opened(self) -> tuple[Tokenizer, Any]:
+        """The tokenizer and the network: OpenVINO needs no lock of Python's, which reading the tokenizer holds."""
+        with ThreadPoolExecutor(1, thread_name_prefix="communique-network") as pool:
+            network = pool.submit(self._compiled)
+            return self.tokenizer, network.result()
+
+    @cached_property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer, which cuts at the bundle's token limit."""
         from tokenizers import Tokenizer
@@ -97,21 +107,16 @@ class Predictor:
         tokenizer.no_padding()
         return tokenizer
 
-    @cached_property
-    def _model(self) -> Any:
+    def _compiled(self) -> Any:
         ov = import_quietly("openvino")
-
-        core = ov.Core()
-        return core.compile_model(
-            str(self.folder / bundle.IR),
-            "CPU",
-            {
-                # Without this OpenVINO computes in bf16 on CPUs that have it, and numbers depend on the machine.
-                "INFERENCE_PRECISION_HINT": "f32",
-                "INFERENCE_NUM_THREADS": self.threads,
-                "NUM_STREAMS": self.threads,
-            },
-        )
+        # Without this OpenVINO computes in bf16 on CPUs that have it, and numbers depend on the machine.
+        settings = {"INFERENCE_PRECISION_HINT": "f32"}
+        runtime = {"INFERENCE_NUM_THREADS": self.threads, "NUM_STREAMS": self.threads}
+        ir = self.folder / bundle.IR
+        if not self._verified:
+            return ov.Core().compile_model(str(ir), "CPU", {**settings, **runtime})
+        hashes = {name: self.info.files[name] for name in (bundle.IR, bundle.WEIGHTS)}
+        return model_cache.compiled(ov, ir, hashes, settings, runtime)
 
     def predict(self, texts: str | Iterable[str] | Iterable[Statement]) -> Predictions:
         """Label texts.
@@ -142,12 +147,13 @@ class Predictor:
         """Give logits (n, k) and flags (n,) of truncation: batches of like length, fed to as many streams as cores."""
         logits = np.zeros((len(texts), len(self.codebook.names)), np.float32)
         # A lone surrogate is not Unicode text and the tokenizer refuses it; it becomes "?".
-        encodings = self.tokenizer.encode_batch([t.encode("utf-8", "replace").decode("utf-8") for t in texts])
+        tokenizer, network = self._opened
+        encodings = tokenizer.encode_batch([t.encode("utf-8", "replace").decode("utf-8") for t in texts])
         truncated = np.array([bool(encoding.overflowing) for encoding in encodings], np.bool_)
         # Requests in turn, and no AsyncInferQueue: its callbacks take Python's lock in OpenVINO's threads, and a model that
         # is freed just then waits for such a thread for ever.
         batches = list(_batches([len(encoding) for encoding in encodings]))
-        requests = [self._model.create_infer_request() for _ in range(min(self.threads, len(batches)))]
+        requests = [network.create_infer_request() for _ in range(min(self.threads, len(batches)))]
         running: list[list[int]] = [[] for _ in requests]
 
         def collect(turn: int) -> None:

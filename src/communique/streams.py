@@ -186,18 +186,37 @@ def read_text(path: str | Path) -> tuple[str, list[str]]:
     Raises:
         DataError: The file cannot be opened or is not text.
     """
+    notes: list[str] = []
+    return "".join(window for window, _ in text_windows(path, -1, notes)), notes
+
+
+def text_windows(path: str | Path, size: int, notes: list[str]) -> Iterator[tuple[str, float]]:
+    """Read a text file in windows of so many characters.
+
+    Args:
+        path: The file.
+        size: Characters of a window; -1 gives the whole file at once.
+        notes: Takes up, at the end of the file, what had to be assumed.
+
+    Yields:
+        Text with its line endings as they are, and the share of the file's bytes read so far.
+
+    Raises:
+        DataError: The file cannot be opened or is not text.
+    """
+    damaged = 0
     with open_text(path) as text:
-        content = text.handle.read()
-        if text.source.failure is not None:
-            text.notes.append(f"{path}: the file ends early ({text.source.failure}); what stands before is read")
-    if MARK in content:
+        while content := text.handle.read(size):
+            damaged += content.count(MARK)
+            yield content.replace(MARK, REPLACEMENT), text.source.position
+    told = text.notes
+    if text.source.failure is not None:
+        told.append(f"{path}: the file ends early ({text.source.failure}); what stands before is read")
+    if damaged:
         if text.encoding.name == "utf-8":
-            text.notes = []
-        text.notes.append(
-            f"{path}: {content.count(MARK)} places are not {text.encoding.name}; '{REPLACEMENT}' is there"
-        )
-        content = content.replace(MARK, REPLACEMENT)
-    return content, text.notes
+            told = []
+        told.append(f"{path}: {damaged} places are not {text.encoding.name}; '{REPLACEMENT}' is there")
+    notes += told
 
 
 def _is_utf8(head: bytes, rest: BinaryIO) -> bool:

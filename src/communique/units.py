@@ -13,15 +13,17 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from . import documents
 from .columns import ERROR, OUTPUT, Columns, Options, Told
 from .errors import DataError
 from .inputs import File, Found
-from .readers import Problem, Row, open_table
+from .long_documents import WINDOW, long_sentences
+from .readers import CHUNK, Problem, Row, open_table
 from .statements import UNDETERMINED
-from .streams import encoding_of, read_text
+from .streams import encoding_of, text_windows
 from .typed import SURROGATE, as_text, combined, table_of
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ _HTML = re.compile(r"</?(?:p|br|div|span|a|b|i|em|strong|li|ul|ol|td|tr|table|h[
 
 @dataclass(slots=True)
 class Unit:
-    """A row of a table, or a document: `form` is `row`, `text` or `markdown`."""
+    """A row of a table, a document, or a sentence of a long one: `form` is `row`, `text`, `markdown` or `sentence`."""
 
     id: str
     text: str
@@ -46,6 +48,7 @@ class Unit:
     language: str | None
     form: str = "row"
     error: str | None = None
+    index: int = 0
 
 
 @dataclass
@@ -135,7 +138,7 @@ class Reader:
             end = self._before[i] + self._sizes[i]
             try:
                 if file.is_document:
-                    yield self._document(file, end)
+                    yield from self._document(file, end)
                 else:
                     yield from self._table(file, i)
             except DataError as error:
@@ -146,16 +149,46 @@ class Reader:
         self.told.problem(reason)
         return Part([Unit(name, "", name, None, error=reason)], None, position)
 
-    def _document(self, file: File, end: float) -> Part:
+    def _document(self, file: File, end: float) -> Iterator[Part]:
         if not file.path.is_file():
             raise DataError(f"{file.label}: no such file")
-        text, notes = read_text(file.path)
+        form = "text" if file.form == ".txt" else "markdown"
+        notes: list[str] = []
+        windows = text_windows(file.path, WINDOW, notes)
+        first, second = next(windows, ("", 1.0)), next(windows, None)
+        if second is None:
+            text = self._clean(first[0])
+            if not text.strip():
+                notes.append(f"{file.label}: no text in it")
+            yield Part([Unit(file.name, text, file.name, self.options.language, form)], None, end)
+        else:
+            yield from self._long_document(file, form, chain([first, second], windows), end)
         for line in notes:
             self.told.note(line)
-        if not text.strip():
-            self.told.note(f"{file.label}: no text in it")
-        form = "text" if file.form == ".txt" else "markdown"
-        return Part([Unit(file.name, self._clean(text), file.name, self.options.language, form)], None, end)
+
+    def _long_document(self, file: File, form: str, windows: Iterator[tuple[str, float]], end: float) -> Iterator[Part]:
+        """Give a document that is not read whole as units of a sentence each."""
+        position, size = end, self._sizes[self.files.index(file)]
+        told = Told()
+
+        def texts() -> Iterator[str]:
+            nonlocal position
+            for window, share in windows:
+                position = end - size * (1 - share)
+                yield _clean(window, told)
+
+        sentences = long_sentences(texts(), form, self.options.language)
+        units: list[Unit] = []
+        for i, (language, sentence) in enumerate(sentences):
+            units.append(Unit(f"{file.name}:{i}", sentence, file.name, language, "sentence", index=i))
+            if len(units) == CHUNK:
+                yield Part(units, None, position)
+                units = []
+        if units:
+            yield Part(units, None, end)
+        # A document counts once, as a short one does.
+        for name, count in told.counts.items():
+            self.told.counts[name] += min(1, count)
 
     def _table(self, file: File, i: int) -> Iterator[Part]:
         with open_table(file.path, form=file.form, encoding=file.encoding) as stream:
@@ -191,12 +224,16 @@ class Reader:
         return Unit(identity, self._clean(text or ""), document, language)
 
     def _clean(self, text: str) -> str:
-        if SURROGATE.search(text):
-            self.told.counts["surrogates"] += 1
-            text = SURROGATE.sub("\ufffd", text)
-        if "<" in text and _HTML.search(text):
-            self.told.counts["html"] += 1
-        return text
+        return _clean(text, self.told)
+
+
+def _clean(text: str, told: Told) -> str:
+    if SURROGATE.search(text):
+        told.counts["surrogates"] += 1
+        text = SURROGATE.sub("\ufffd", text)
+    if "<" in text and _HTML.search(text):
+        told.counts["html"] += 1
+    return text
 
 
 def _slice(part: Part, start: int, end: int) -> Part:
@@ -215,12 +252,15 @@ def prepare(shard: Shard, options: Options) -> Prepared:
     for part in shard.parts:
         indices = [i for i, unit in enumerate(part.units) for _ in range(_add_rows(columns, unit, options))]
         tables.append(_own(part.own, indices, as_json=options.as_json))
-    units = sum(len(part.units) for part in shard.parts)
+    # A long document is one unit, however many sentences of it come one by one.
+    units = sum(unit.form != "sentence" or unit.index == 0 for part in shard.parts for unit in part.units)
     return Prepared(shard.number, units, columns, combined(tables), shard.position)
 
 
 def _add_rows(columns: dict[str, list[Any]], unit: Unit, options: Options) -> int:
     """Append a unit's rows of output and count them."""
+    if unit.form == "sentence":
+        return _add(columns, unit, [unit.text], [unit.id], str(unit.language))
     blocks = [unit.text]
     if unit.form == "markdown":
         blocks = documents.markdown_blocks(unit.text)
@@ -235,9 +275,13 @@ def _add_rows(columns: dict[str, list[Any]], unit: Unit, options: Options) -> in
         sentences, ids = [unit.text.strip()], [unit.id]
     if not sentences and unit.form == "row":
         sentences, ids = [""], [unit.id]
+    return _add(columns, unit, sentences, ids, language)
+
+
+def _add(columns: dict[str, list[Any]], unit: Unit, sentences: list[str], ids: list[str], language: str) -> int:
     columns["id"] += ids
     columns["document"] += [unit.document] * len(ids)
-    columns["index"] += range(len(ids))
+    columns["index"] += range(unit.index, unit.index + len(ids))
     columns["language"] += [language] * len(ids)
     columns["text"] += sentences
     columns[ERROR] += [unit.error] * len(ids)
