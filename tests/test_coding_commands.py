@@ -350,3 +350,61 @@ def test_settled_sheet_alone_is_gold(labelled: Path) -> None:
     result = done("agree", sheet, "--gold", folder / "gold.csv")
     assert "80 sentences of gold" in result.output
     assert {row["coder"] for _, row in read_table(folder / "gold.csv").rows} == {"settlement"}
+
+
+def test_a_coder_who_is_called_as_the_model_is_refused_beside_it(labelled: Path) -> None:
+    sheet = drawn(labelled, "model.csv")
+    code(sheet)
+    done("agree", sheet)
+    result = run("agree", sheet, "--model", labelled)
+    assert result.exit_code == 1
+    assert "a coder is called 'model'" in result.output
+    assert result.output.splitlines()[-1].startswith("error:")
+
+
+def test_sentences_without_a_place_are_told_when_a_sheet_is_drawn(labelled: Path) -> None:
+    rows = [json.loads(line) for line in labelled.read_text(encoding="utf-8").splitlines()]
+    labelled.write_text("".join(json.dumps({**row, "index": 0}) + "\n" for row in rows), encoding="utf-8")
+    options = ("-n", 20, "--codebook", labelled.parent / "codebook.yaml")
+    told = done("sample", labelled, "-o", labelled.parent / "a.csv", *options).output
+    assert "no row says its place in its document" in told
+    numbered = [{**row, "index": 0, "input_index": row["index"]} for row in rows]
+    labelled.write_text("".join(json.dumps(row) + "\n" for row in numbered), encoding="utf-8")
+    assert "its place" not in done("sample", labelled, "-o", labelled.parent / "b.csv", *options).output
+    with (labelled.parent / "b.csv").open(encoding="utf-8-sig", newline="") as handle:
+        shown = {row["id"]: row["previous"] for row in csv.DictReader(handle)}
+    before = {row["id"]: rows[i - 1]["text"] if row["index"] else "" for i, row in enumerate(rows)}
+    assert shown == {identity: before[identity] for identity in shown}
+    assert any(shown.values())
+
+
+def test_a_width_is_planned_from_measured_error_rates(labelled: Path) -> None:
+    rows = [{"label": n, "precision": {"value": 0.7}, "recall": {"value": 0.9}} for n in TINY.names]
+    report = labelled.parent / "report.json"
+    report.write_text(json.dumps({"groups": [{"labels": rows}]}), encoding="utf-8")
+    plain = done("sample", labelled, "--width", 0.2).output
+    measured = done("sample", labelled, "--width", 0.2, "--report", report).output
+    assert "trusts the model's probabilities" in plain
+    assert f"if the model errs here as in {report}" in measured
+    assert "precision 0.70, recall 0.90" in measured
+    assert run("sample", labelled, "-n", 5, "-o", labelled.parent / "x.csv", "--report", report).exit_code == 2
+
+
+def test_the_named_models_training_is_held_against_the_sentences(labelled: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from communique.bundle import read_info
+    from communique.predictor import default_model
+    from communique.statements import text_sha256
+
+    folder = tmp_path / "own-model"
+    shutil.copytree(default_model(), folder, ignore=shutil.ignore_patterns("*.bin", "*.xml", "tokenizer.json"))
+    info = read_info(folder)
+    known = text_sha256("Sentence 3 of document 2.")[:16]
+    training = info.training.model_copy(update={"text_hashes": (known,)})
+    (folder / "bundle.json").write_text(
+        info.model_copy(update={"training": training}).model_dump_json(), encoding="utf-8"
+    )
+    told = done("sample", labelled, "--width", 0.2, "--model", folder).output
+    assert f"{folder} was trained or tuned on 1 of" in told
+    assert "on 1 of" not in done("sample", labelled, "--width", 0.2).output

@@ -9,6 +9,7 @@ import ppi_py
 import pytest
 import statsmodels.api as sm
 
+from communique.estimation.contrasts import Plan, contrast, plan
 from communique.estimation.design import Influence, Sample, combine, variance
 from communique.estimation.doubts import FEW_CASES, FEW_DOCUMENTS, doubts
 from communique.estimation.estimators import (
@@ -19,11 +20,14 @@ from communique.estimation.estimators import (
     power,
     ppi_mean,
     pseudo_outcome,
+    unmet,
 )
+from communique.estimation.groups import Group
 from communique.estimation.intervals import Interval, holm, interval
 from communique.estimation.logistic import logistic
 from communique.estimation.regression import dsl_regression
 from communique.estimation.simulation import draw_simple, draw_stratified, draw_two_stage, population
+from communique.sampling.population import column_of
 
 N, n = 3_000, 600
 
@@ -345,3 +349,65 @@ def test_combination_adds_up_by_document():
     assert both.documents.tolist() == [0, -5, 2]
     assert both.rows.tolist() == [-0.5]
     assert both.further == pytest.approx(0.3)
+
+
+def test_a_further_error_is_as_large_as_errors_are():
+    assert unmet(np.zeros(100), np.ones(100)) == 1
+    assert unmet(np.zeros(0), np.ones(0)) == 1
+    # Errors of one size: the next is as large. With few of them it counts as nearer to 1.
+    many, few = (np.tile([0.3, -0.3], half) for half in (5000, 5))
+    assert unmet(many, np.ones(10_000)) == pytest.approx(0.09, abs=0.002)
+    assert 0.09 < unmet(few, np.ones(10)) < 1
+    rare = np.r_[np.ones(20), np.zeros(980)]
+    assert unmet(rare, np.ones(1000)) == pytest.approx(0.96, abs=0.02)
+    # Heavy sentences stand for more errors.
+    assert unmet(rare, np.r_[np.full(20, 50.0), np.ones(980)]) < 0.9 * unmet(rare, np.ones(1000))
+
+
+def test_a_group_that_met_no_error_takes_the_size_of_errors_from_the_others():
+    y = np.r_[np.zeros(20), np.tile([0.0, 1.0], 100)]
+    sample = draw_simple(np.random.default_rng(0), np.arange(10_000), 220)
+    inside = np.arange(220) < 20
+    pooled = gold_mean(sample, y, inside).influence.further
+    assert 0.2 / 20**2 < pooled < 0.35 / 20**2
+    assert gold_mean(sample, y, inside, alike=inside).influence.further == pytest.approx(1 / 20**2)
+
+
+def test_regression_on_kinds_is_that_on_sentences(singles):
+    sample, _, y, prediction = singles
+    rng = np.random.default_rng(8)
+    kinds = rng.integers(0, 6, N)
+    table = np.stack([np.ones(6), rng.standard_normal(6)], axis=1)
+    for family in ("linear", "logistic"):
+        short = dsl_regression(sample, table, y, prediction, family, kinds=kinds)
+        long = dsl_regression(sample, table[kinds], y, prediction, family)
+        assert short.coefficients == pytest.approx(long.coefficients)
+        for a, b in zip(short.influences, long.influences, strict=True):
+            assert variance(sample, a, "beyond") == pytest.approx(variance(sample, b, "beyond"))
+
+
+def test_a_trend_weighs_each_group_the_same():
+    """Shares off the line, groups of unlike sizes and precisions: the slope is that through the shares, not through sentences."""
+    rng = np.random.default_rng(9)
+    sizes, shares = np.array([300, 300, 3000]), np.array([0.2, 0.6, 0.4])
+    year = np.repeat([0, 1, 2], sizes)
+    codes = year.astype(np.int64)
+    groups = [Group("year", {"year": str(2020 + i)}, codes, i) for i in range(3)]
+    one = next(p for p in plan(groups, {"year": column_of([str(2020 + i) for i in year])}) if "slope" in p.name)
+    y = (rng.random(3600) < shares[year]).astype(float)
+    sample = census(np.arange(3600), y)
+    estimates = {g.name: gold_mean(sample, y, g.gold(sample)) for g in groups}
+    found = contrast(sample, "label", [one], estimates, {g.name: 0.0 for g in groups}, "beyond")[0]
+    realised = np.bincount(year, y) / sizes
+    assert found.estimate.value == pytest.approx(np.polyfit([0, 1, 2], realised, 1)[0])
+    by_sentence = np.polyfit(year, y, 1)[0]
+    assert abs(found.estimate.value - by_sentence) > 0.05
+
+
+def test_a_contrast_names_its_doubtful_groups(singles):
+    sample, _, y, _ = singles
+    half = np.arange(n) < n // 2
+    estimates = {"a": gold_mean(sample, y, half), "b": gold_mean(sample, y, ~half)}
+    one = Plan("asked for", "a minus b", ("a", "b"), np.array([1.0, -1.0]))
+    found = contrast(sample, "label", [one], estimates, {"a": 0.0, "b": 0.0}, "beyond", doubtful={"b", "c"})
+    assert found[0].doubtful == ("b",)

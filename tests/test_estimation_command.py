@@ -346,7 +346,9 @@ def test_with_the_design_missing_rows_lower_the_probabilities_of_their_stratum(m
         ],
     )
     lacking = len(french) - len(french) // 2
-    with pytest.raises(DataError, match=rf"{lacking} of 200 .*{lacking} of {len(french)} in stratum country=FR.*--missing"):
+    with pytest.raises(
+        DataError, match=rf"{lacking} of 200 .*{lacking} of {len(french)} in stratum country=FR.*--missing"
+    ):
         load(folder, codebook, design=plan)
     coded = load(folder, codebook, design=plan, missing="random")
     written = np.array([m.inclusion_probability for m in kept])

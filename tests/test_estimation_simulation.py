@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from communique.estimation.design import combine
 from communique.estimation.doubts import doubts
 from communique.estimation.estimators import cross_fit, dsl_mean, gold_mean, naive_mean, power, ppi_mean
 from communique.estimation.intervals import interval
+from communique.estimation.logistic import logistic
+from communique.estimation.regression import dsl_regression
 from communique.estimation.simulation import draw_simple, draw_stratified, draw_two_stage, population
 
 
@@ -40,6 +43,46 @@ def coverage(draws, share, accuracy, n, design="simple", target="beyond"):
             one = interval(sample, e.value, e.influence, "beyond" if name == "naive" else target, share=True)
             found.setdefault(name, []).append((one.low <= truth <= one.high, one.width, one.value - truth))
     return {name: np.mean(rows, axis=0) for name, rows in found.items()}
+
+
+def test_intervals_of_small_groups_cover_and_are_no_wider_than_need_be():
+    """25 gold sentences in a group of a good model: an error of 1 added to every variance made them 0.27 wide on average."""
+    covered, widths = [], []
+    for seed in range(60):
+        p, sample = draw(seed, 0.4, 0.95, 100)
+        y = p.y[sample.gold]
+        tuned = power(sample, y, p.prediction, p.groups[sample.gold])
+        for g in range(4):
+            e = ppi_mean(sample, y, p.prediction, p.groups == g, power=tuned)
+            one = interval(sample, e.value, e.influence, "beyond", share=True)
+            covered.append(one.low <= p.shares[g] <= one.high)
+            widths.append(one.width)
+    assert np.mean(covered) >= 0.93
+    assert np.mean(widths) < 0.25
+
+
+def test_differences_trends_and_regressions_cover():
+    found = {}
+    numbers, x = np.arange(4.0) - 1.5, np.stack([np.ones(4), np.arange(4.0)], axis=1)
+    for seed in range(80):
+        p, sample = draw(seed, 0.3, 0.85, 300)
+        y = p.y[sample.gold]
+        fitted = cross_fit(sample, y, p.prediction, [p.groups])
+        tuned = power(sample, y, p.prediction, p.groups[sample.gold])
+        parts = [ppi_mean(sample, y, p.prediction, p.groups == g, power=tuned) for g in range(4)]
+        for name, coefficients in (("trend", numbers / 5), ("difference", np.array([-1.0, 0, 0, 1]))):
+            value = float(coefficients @ [part.value for part in parts])
+            one = interval(sample, value, combine([part.influence for part in parts], coefficients), "beyond")
+            found.setdefault(name, []).append((one.low, coefficients @ p.shares, one.high))
+        for family, truth in (("linear", numbers @ p.shares / 5), ("logistic", logistic(x, p.shares)[1])):
+            fit = dsl_regression(sample, x, y, fitted, family, kinds=p.groups)
+            one = interval(sample, float(fit.coefficients[1]), fit.influences[1], "beyond")
+            found.setdefault(family, []).append((one.low, truth, one.high))
+    for rows in found.values():
+        low, truth, high = np.array(rows).T
+        # 80 draws at a coverage of 0.95 fall below 0.89 in 2 % of cases; the seeds are fixed.
+        assert np.mean((low <= truth) & (truth <= high)) >= 0.89
+        assert abs(np.mean((low + high) / 2 - truth)) < 0.25 * np.mean(high - low)
 
 
 @pytest.mark.parametrize(("design", "target"), [("simple", "beyond"), ("simple", "corpus"), ("two-stage", "beyond")])

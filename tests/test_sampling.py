@@ -17,7 +17,7 @@ from communique.errors import DataError
 from communique.sampling.designs import allocate, plan_two_stage, simple, stratified, two_stage
 from communique.sampling.plan import Design, draw_sample, training_sample
 from communique.sampling.population import Population, codes, column_of, read_population, shown_sha256, visible
-from communique.sampling.size import Z, label_correlation, needed
+from communique.sampling.size import Z, by_rates, label_correlation, needed, read_rates
 from communique.sampling.strata import allocation_weights, make_strata, residual_variance, stratum_variances
 from communique.sampling.training import pick_for_training
 from communique.statements import Statement
@@ -89,6 +89,42 @@ def test_previous_sentence_only_where_it_follows(population: Population) -> None
     first, second = all_of(population)[:2]
     assert first.previous is None
     assert second.previous == first.text
+
+
+@pytest.mark.parametrize(
+    ("own", "placed", "before"),
+    [
+        ({}, False, None),
+        ({"input_index": "number"}, True, "Sentence 0 of document 0."),
+        ({"previous": "given"}, False, "What came before."),
+    ],
+)
+def test_without_a_split_the_tables_own_order_says_what_came_before(
+    tmp_path: Path, population: Population, own: dict[str, str], placed: bool, before: str | None
+) -> None:
+    """`communique label` gives every row of a table index 0; its own column `index` comes back as `input_index`."""
+    rows = [json.loads(line) for line in population.path.read_text(encoding="utf-8").splitlines()]
+    values = {"number": lambda row: row["index"] + 1, "given": lambda row: "What came before."}
+    changed = [{**row, **{name: values[kind](row) for name, kind in own.items()}, "index": 0} for row in rows]
+    path = tmp_path / "unsplit.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in changed), encoding="utf-8")
+    found = read_population(path)
+    assert found.placed is placed
+    assert found.statement(1).previous == before
+    if placed:
+        assert [found.statement(i).index for i in range(3)] == [1, 2, 3]
+
+
+def test_sources_tell_documents_of_one_name_apart(tmp_path: Path, population: Population) -> None:
+    rows = [json.loads(line) for line in population.path.read_text(encoding="utf-8").splitlines()]
+    path = tmp_path / "sources.jsonl"
+    path.write_text(
+        "".join(json.dumps({**row, "source": "ab"[i % 2]}) + "\n" for i, row in enumerate(rows)), encoding="utf-8"
+    )
+    found = read_population(path)
+    assert len(found.document_names) == 2 * len(population.document_names)
+    assert found.statement(1).source == "b"
+    assert found.statement(1).previous is None
 
 
 def test_rows_without_labels_are_left_out_and_counted(tmp_path: Path, population: Population) -> None:
@@ -343,6 +379,29 @@ def test_beyond_the_population_its_own_share_varies_too() -> None:
         errors.append(power * g.mean() + (y[rows] - power * g[rows]).mean() - p.mean())
     assert 2 * Z * np.std(errors) == pytest.approx(need.beyond, rel=0.1)
     assert need.beyond > 0.1
+
+
+def test_measured_error_rates_replace_the_models_word(tmp_path: Path, population: Population) -> None:
+    def report(precision: float, recall: float | None) -> Path:
+        rows = [{"label": name, "precision": {"value": precision}, "recall": {"value": recall}} for name in NAMES]
+        path = tmp_path / "report.json"
+        path.write_text(json.dumps({"groups": [{"kind": "all", "labels": rows}]}), encoding="utf-8")
+        return path
+
+    rates = read_rates(report(0.8, 0.5))
+    assert rates == dict.fromkeys(NAMES, (0.8, 0.5))
+    believed = by_rates(population, rates)
+    given = population.decisions.mean(axis=0)
+    # Of what is given 80 % is right, and that is half of all there is.
+    np.testing.assert_allclose(believed.probabilities.mean(axis=0), given * 0.8 / 0.5)
+    np.testing.assert_allclose((believed.probabilities * population.decisions).mean(axis=0) / given, 0.8)
+    good, bad = (needed(population, 0.2, rates=read_rates(report(p, p))) for p in (0.95, 0.6))
+    assert all(a.n < b.n for a, b in zip(good, bad, strict=True))
+    assert read_rates(report(0.8, None)) == {}
+    for content in ("[]", "{", '{"groups": []}'):
+        (tmp_path / "other.json").write_text(content, encoding="utf-8")
+        with pytest.raises(DataError, match=r"other\.json: no report"):
+            read_rates(tmp_path / "other.json")
 
 
 def test_label_correlation_finds_that_of_the_labels() -> None:

@@ -153,8 +153,15 @@ def _print(analysis: Analysis) -> None:
         console.print(table)
     if analysis.contrasts:
         table = Table(title=f"comparisons ({analysis.corrected})", title_justify="left")
-        for name in ("label", "comparison", "estimate", "p (Holm)", "naive"):
+        for name in ("label", "comparison", "estimate", "p (Holm)", "naive", ""):
             table.add_column(name)
         for c in analysis.contrasts:
-            table.add_row(c.label, c.name, c.estimate.text("+"), f"{c.p_holm:.3f}", f"{c.naive:+.3f}")
+            table.add_row(
+                c.label,
+                c.name,
+                c.estimate.text("+"),
+                f"{c.p_holm:.3f}",
+                f"{c.naive:+.3f}",
+                "doubtful" if c.doubtful else "",
+            )
         console.print(table)

@@ -142,7 +142,8 @@ def analyse(
             naive[group.name], best[group.name] = estimates["naive"].value, estimates[corrected]
             shares.append(_share(coded, label, y, group, estimates, target, sizes[group.name]))
             rates += _rates(coded, label, y, guess, group, target)
-        compared += comparing.contrast(coded.sample, label, plans, best, naive, target)
+        doubtful = {s.group for s in shares if s.label == label and s.doubts}
+        compared += comparing.contrast(coded.sample, label, plans, best, naive, target, doubtful=doubtful)
         if predictors is not None:
             found = _regress(coded, label, y, fitted, predictors, target)
             coefficients += found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 
@@ -38,6 +38,7 @@ class Contrast:
 
     `estimate` has the interval of this contrast alone, `family_low` and `family_high` that which holds for the whole family
     together (Bonferroni); `p_holm` is corrected within the family, `naive` what the model's labels alone would say.
+    `doubtful` names the groups whose shares are doubtful.
     """
 
     label: str
@@ -48,6 +49,7 @@ class Contrast:
     family_low: float
     family_high: float
     p_holm: float
+    doubtful: tuple[str, ...] = ()
 
 
 def plan(groups: Sequence[Group], columns: Mapping[str, Column]) -> list[Plan]:
@@ -132,6 +134,8 @@ def contrast(
     estimates: Mapping[str, Estimate],
     naive: Mapping[str, float],
     target: Target,
+    *,
+    doubtful: Collection[str] = (),
 ) -> list[Contrast]:
     """Estimate planned contrasts of a label; p-values are corrected within each family.
 
@@ -142,6 +146,7 @@ def contrast(
         estimates: Corrected estimates by name of the group.
         naive: Naive shares by name of the group.
         target: What is estimated, see `design`.
+        doubtful: Names of the groups whose shares are doubtful.
     """
     found: list[Contrast] = []
     for family in dict.fromkeys(plan.family for plan in plans):
@@ -154,6 +159,7 @@ def contrast(
             alone = interval(sample, value, influence, target)
             wide = interval(sample, value, influence, target, level=together)
             model = float(one.coefficients @ [naive[name] for name in one.groups])
-            rows.append(Contrast(label, family, one.name, model, alone, wide.low, wide.high, float("nan")))
+            doubted = tuple(name for name in one.groups if name in doubtful)
+            rows.append(Contrast(label, family, one.name, model, alone, wide.low, wide.high, float("nan"), doubted))
         found += [replace(row, p_holm=p) for row, p in zip(rows, holm([row.estimate.p for row in rows]), strict=True)]
     return found

@@ -98,6 +98,7 @@ def _contrasts(analysis: Analysis) -> list[Row]:
             "family_low": _plain(c.family_low),
             "family_high": _plain(c.family_high),
             "naive": _plain(c.naive),
+            "doubts": f"doubtful: {'; '.join(c.doubtful)}" if c.doubtful else "",
         }
         for c in analysis.contrasts
     ]
