@@ -34,6 +34,8 @@ peers: $(patsubst benchmarks/peers/%.txt,runs/peers/%/made,$(wildcard benchmarks
 runs/peers/%/made: benchmarks/peers/%.txt
 	$(PYTHON) -m venv runs/peers/$*
 	runs/peers/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	# optimum-intel asks for torchvision; PyPI's is built for CUDA, does not load beside a CPU build of torch, and text needs none.
+	runs/peers/$*/bin/python -m pip uninstall --quiet --yes torchvision
 	touch $@
 
 # Write the README's tables from benchmarks/results.
@@ -51,5 +53,5 @@ $(VENV)/base: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/full: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) -e ".[train,analysis,dev]"
+	$(PIP) -e ".[train,analysis,ray,dev]"
 	touch $@ $(VENV)/base
