@@ -16,7 +16,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 import ray
 import ray.data
+import ray.exceptions
 from ray.data.block import Block, BlockAccessor, BlockMetadata
 
 from . import __version__
@@ -52,8 +53,8 @@ def connected(address: str | None) -> Iterator[None]:
     address = address or os.environ.get("RAY_ADDRESS") or None
     if address and address.startswith("ray://"):
         raise UnreachableError(
-            f"{address}: the Ray client, from which the cluster cannot read files; run the command on a node of the cluster "
-            "with --ray-address auto, or send it with `ray job submit`"
+            f"{address}: the Ray client, through which the cluster cannot read files; run the command on a node of the cluster "
+            "with --ray-address auto"
         )
     own = {} if address and address != "local" else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
@@ -71,6 +72,9 @@ class _Shards(ray.data.Datasource):
     def __init__(self, reader: Reader, finished: frozenset[int]) -> None:
         super().__init__()
         self._read = partial(_read, reader, finished)
+
+    def get_name(self) -> str:
+        return "Shards"
 
     def estimate_inmemory_data_size(self) -> int | None:
         return None
@@ -96,32 +100,36 @@ def _block(number: int, position: float, content: Any) -> Block:
 
 
 class _Labeller:
-    """A model in an actor."""
+    """A model in an actor, opened with its first shard: Ray would hide why an actor could not begin."""
 
     def __init__(
         self, load: Callable[[Path, int | None], Labels], files: Any, options: Options, threads: int, version: str
     ) -> None:
-        if version != __version__:
-            raise DataError(
-                f"{ray.util.get_node_ip_address()}: communique {__version__} on this node, {version} where the command runs; "
-                "install the same version on all nodes"
-            )
-        self._options = options
-        # The tokenizer's pool of threads takes all cores of a node otherwise, in each of its actors.
-        os.environ.setdefault("RAYON_NUM_THREADS", str(threads))
-        with tempfile.TemporaryDirectory(prefix="communique-") as folder:
-            for name, content in ray.get(files).items():
-                path = Path(folder, name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            self._model = load(Path(folder), threads)
-            # Weights are read with the first text, and the folder goes: a killed actor cannot tidy up.
-            self._model.predict([Statement(id="", text="-", document="", language="en")])
+        self._load, self._files, self._options, self._threads, self._version = load, files, options, threads, version
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         if isinstance(shard := row["content"], Shard):
             row["content"] = pack(label_shard(prepare(shard, self._options), self._model))
         return row
+
+    @cached_property
+    def _model(self) -> Labels:
+        if self._version != __version__:
+            raise DataError(
+                f"{ray.util.get_node_ip_address()}: communique {__version__} on this node, {self._version} where the command "
+                "runs; install the same version on all nodes"
+            )
+        # The tokenizer's pool of threads takes all cores of a node otherwise, in each of its actors.
+        os.environ.setdefault("RAYON_NUM_THREADS", str(self._threads))
+        with tempfile.TemporaryDirectory(prefix="communique-") as folder:
+            for name, content in ray.get(self._files).items():
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            model = self._load(Path(folder), self._threads)
+            # Weights are read with the first text, and the folder goes: a killed actor cannot tidy up.
+            model.predict([Statement(id="", text="-", document="", language="en")])
+        return model
 
 
 def labelled(
@@ -143,7 +151,7 @@ def labelled(
         folder: Where finished shards are kept, and those of an earlier run found.
         progress: Takes note of each shard.
         threads: CPUs of an actor; `THREADS` where None.
-        actors: How many; as many as the cluster has CPUs for where None.
+        actors: How many at most; as many as the cluster has CPUs for where None.
 
     Returns:
         The shards in order.
@@ -191,7 +199,8 @@ def _rows(
         path.relative_to(model).as_posix(): path.read_bytes() for path in sorted(model.rglob("*")) if path.is_file()
     }
     here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
-    pool = ray.data.ActorPoolStrategy(size=actors) if actors else ray.data.ActorPoolStrategy(min_size=1)
+    # No fixed size: an actor whose node is gone must be able to leave the pool.
+    pool = ray.data.ActorPoolStrategy(min_size=1, max_size=actors)
     with ray.data.DataContext.current(context):
         data = ray.data.read_datasource(
             _Shards(reader, frozenset(folder.finished())), override_num_blocks=1, num_cpus=0, label_selector=here
@@ -203,15 +212,18 @@ def _rows(
         )
     try:
         yield from data.iter_rows()
-    except Exception as error:
-        raise _cause(error) from error
+    except ray.exceptions.RayError as error:
+        raise _cause(error, folder) from error
 
 
-def _cause(error: BaseException) -> BaseException:
+def _cause(error: BaseException, folder: ShardFolder) -> CommuniqueError:
     """Find the error raised on purpose below those that Ray wraps around it."""
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, CommuniqueError):
             return found
         found = getattr(found, "cause", None) or found.__cause__
-    return error
+    reason = (str(error).splitlines() or [""])[0]
+    return DataError(
+        f"{folder.path}: the cluster failed ({reason}); what is finished stays there, and the same command with --resume goes on"
+    )

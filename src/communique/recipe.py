@@ -59,7 +59,7 @@ class Recipe(BaseModel):
     attention_dropout: float | None = Field(None, ge=0, lt=1, description="on attention; None keeps the backbone's")
 
     epochs: int = Field(5, ge=1, description="passes over the training rows")
-    batch_size: int = Field(32, ge=1, description="sentences a step")
+    batch_size: int = Field(32, ge=1, description="sentences a step and process: `accelerate launch` multiplies it")
     learning_rate: float = Field(5e-5, gt=0, description="peak rate of the encoder")
     head_learning_rate: float = Field(5e-4, gt=0, description="peak rate of the new classification head")
     warmup_share: float = Field(0.1, ge=0, lt=1, description="share of the steps that warm up; then linear decay to 0")

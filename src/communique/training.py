@@ -19,7 +19,7 @@ import transformers
 from numpy.typing import NDArray
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
-from . import bundle
+from . import bundle, processes
 from .backbone import add_mean_layer, load_backbone
 from .calibration import decide, probabilities, tune
 from .codebook import Codebook
@@ -32,6 +32,7 @@ from .recipe import Recipe
 from .report import Report
 from .sets import TrainingSets
 from .statements import Statement
+from .tables import replacing
 from .texts import as_texts
 
 #: Sentences a batch where no gradients are kept.
@@ -76,7 +77,8 @@ class _Trainer(transformers.Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
         lengths = [len(ids) for ids in cast(datasets.Dataset, self.train_dataset)["input_ids"]]
-        return LengthGroupedSampler(lengths, self.args.train_batch_size, self.recipe.seed)
+        # The processes take turns at batches: what they get for one step is a batch of one process of the whole size.
+        return LengthGroupedSampler(lengths, self.args.train_batch_size * processes.count(), self.recipe.seed)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
@@ -116,16 +118,14 @@ class _Told(transformers.TrainerCallback):
         if "loss" in logs:
             done = state.global_step - self.first
             left = (state.max_steps - state.global_step) * (time.monotonic() - self.start) / max(done, 1)
-            _say(f"step {state.global_step}/{state.max_steps}  loss {logs['loss']:.4f}  {left / 60:.1f} min left")
+            processes.say(
+                f"step {state.global_step}/{state.max_steps}  loss {logs['loss']:.4f}  {left / 60:.1f} min left"
+            )
         elif "eval_macro_f1" in logs:
-            _say(
+            processes.say(
                 f"epoch {logs['epoch']:.0f}  validation macro-F1 {logs['eval_macro_f1']:.3f} at threshold 0.5  "
                 f"loss {logs['eval_loss']:.4f}"
             )
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 class TransformerLabeler:
@@ -161,7 +161,9 @@ class TransformerLabeler:
         self.model_, self.tokenizer_ = model, tokenizer
         self.precision_ = resolve_precision(recipe.precision)
         resume = _prepare_steps(self.steps, recipe, corpus)
-        steps_an_epoch = math.ceil(len(corpus) / recipe.batch_size)
+        steps_an_epoch = math.ceil(len(corpus) / (recipe.batch_size * processes.count()))
+        if processes.count() > 1:
+            processes.say(f"{processes.count()} processes, each with {recipe.batch_size} sentences a step")
         total = steps_an_epoch * recipe.epochs
         trainer = _Trainer(
             recipe,
@@ -177,7 +179,10 @@ class TransformerLabeler:
                 bf16=self.precision_ == "bf16",
                 # Without this the trainer takes bf16 for a wish that only a GPU can fulfil.
                 use_cpu=self.precision_ == "bf16" and not torch.cuda.is_available(),
-                seed=recipe.seed,
+                # From here on it decides dropout, which must not be the same in all processes.
+                seed=recipe.seed + processes.rank(),
+                # The loss is a mean already; the trainer would multiply it by the number of processes.
+                average_tokens_across_devices=False,
                 eval_strategy="epoch" if validation else "no",
                 save_strategy="steps" if self.steps else "no",
                 save_steps=recipe.checkpoint_steps,
@@ -290,28 +295,40 @@ def _set_dropout(model: transformers.PreTrainedModel, name: str, value: float | 
 
 
 def _prepare_steps(steps: Path | None, recipe: Recipe, corpus: Corpus) -> Path | None:
-    """Find the last whole checkpoint of a killed run of the same recipe on the same data.
+    """Find the last whole checkpoint of a killed run of the same recipe on the same data in as many processes.
 
     Raises:
         RecipeError: The folder is of another run.
     """
     if steps is None:
         return None
-    run = {"recipe": recipe.model_dump(mode="json"), "data": corpus.files, "ids": [s.id for s in corpus]}
+    run = {
+        "recipe": recipe.model_dump(mode="json"),
+        "data": corpus.files,
+        "ids": [s.id for s in corpus],
+        "processes": processes.count(),
+    }
     identity = steps / "run.json"
-    if identity.exists() and json.loads(identity.read_text()) != json.loads(json.dumps(run)):
-        raise RecipeError(f"{steps}: left by a run with another recipe or other data; delete the folder to start anew")
-    steps.mkdir(parents=True, exist_ok=True)
-    identity.write_text(json.dumps(run))
+    # Folders of earlier versions do not say it: they are of one process.
+    if identity.exists() and {"processes": 1, **json.loads(identity.read_text())} != json.loads(json.dumps(run)):
+        raise RecipeError(
+            f"{steps}: left by a run with another recipe, other data or another number of processes; delete the folder to "
+            "start anew"
+        )
     last = None
     for folder in sorted(steps.glob("checkpoint-*"), key=lambda p: int(p.name.rsplit("-", 1)[1])):
         # The trainer writes its state last: without it the run died while saving.
-        if (folder / "trainer_state.json").exists():
+        if (folder / "trainer_state.json").exists() and processes.has_all_random_states(folder):
             last = folder
-        else:
+        elif processes.rank() == 0:
             shutil.rmtree(folder)
+    if processes.rank() == 0:
+        steps.mkdir(parents=True, exist_ok=True)
+        # Another process may read it at this moment.
+        with replacing(identity) as handle:
+            handle.write(json.dumps(run))
     if last is not None:
-        _say(f"resuming from {last}")
+        processes.say(f"resuming from {last}")
     return last
 
 
@@ -327,7 +344,7 @@ def train(
         overwrite: Replace a checkpoint that is there.
 
     Returns:
-        The checkpoint's folder.
+        The checkpoint's folder. Of several processes the first writes it, and the others return before it is there.
 
     Raises:
         CommuniqueError: The recipe, the codebook, or data are at fault.
@@ -340,9 +357,11 @@ def train(
     commit = bundle.commit()
     data = TrainingSets.read(recipe, codebook, Path(texts) if texts else None)
     for line in data.told:
-        _say(line)
+        processes.say(line)
     steps = out.with_name(out.name + ".steps")
     labeler = TransformerLabeler(recipe, codebook, steps=steps).fit(data.train, data.tuning)
+    if processes.rank() > 0:
+        return out
     report = Report.compare(
         data.tuning.statements,
         decide(labeler.predict_proba(data.tuning.statements), labeler.thresholds_),

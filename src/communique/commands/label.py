@@ -91,8 +91,10 @@ def label(
     if engine == "ray":
         if out in (None, inputs.STANDARD):
             raise typer.BadParameter("ray needs an output file, beside which the shards wait", param_hint="--engine")
-        # Ray reports its use to its makers unless this is set before it is imported.
+        # Both are read when Ray is imported. It reports its use to its makers, and tells as errors what are none, unless they
+        # are set.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         require_extra("ray", "--engine ray", extra="ray")
     elif ray_address is not None or actors is not None:
         raise typer.BadParameter("goes with --engine ray", param_hint="--actors" if actors else "--ray-address")
@@ -196,8 +198,12 @@ def _on_ray(
     progress: Told,
 ) -> Iterator[pa.Table]:
     """Label shards on a cluster, to which this process is connected as long as it takes."""
+    import logging
+
     from .. import ray_engine
 
+    # Progress and errors are told here; Ray Data keeps the rest in the log files of its session.
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     with ray_engine.connected(address):
         yield from ray_engine.labelled(reader, model, _load, shards, progress, threads=threads, actors=actors)
 

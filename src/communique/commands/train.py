@@ -22,6 +22,14 @@ def train(
 
     folder = out or Path("runs") / Recipe.load(recipe).name
     require_extra("torch", "training")
+    from .. import processes
     from ..training import train as run
 
-    note(f"checkpoint: {run(recipe, folder, texts=texts, overwrite=overwrite)}")
+    if processes.rank() > 0:
+        from transformers.utils import logging
+
+        # What it says of a backbone the first process says for all.
+        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    written = run(recipe, folder, texts=texts, overwrite=overwrite)
+    if processes.rank() == 0:
+        note(f"checkpoint: {written}")

@@ -1,0 +1,112 @@
+"""Rates of what one machine does for a whole cluster: reading, cutting, keeping shards, putting the output together.
+
+Beside it, what an actor does besides the network: identifying languages. Run on any table of texts:
+
+    python benchmarks/driver.py TABLE [--text-column NAME] [--rows 30000]
+
+Last line: one JSON object, rates in rows a second of one core, sizes in bytes a row. They multiply up to the plan in
+docs/cluster.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray.cloudpickle as cloudpickle
+
+from communique import inputs
+from communique.codebook import Codebook
+from communique.columns import Options
+from communique.commands._shared import default_codebook
+from communique.labelling import label_shard
+from communique.outputs import write_shards
+from communique.predictor import Predictions
+from communique.shards import ShardFolder, pack
+from communique.statements import Statement
+from communique.units import Reader, Shard, prepare
+
+
+class Guesser:
+    """Stands for a model, at no cost: random probabilities, which compress worse than a model's."""
+
+    def __init__(self, codebook: Codebook) -> None:
+        self.codebook, self._draw = codebook, np.random.default_rng(0)
+
+    def predict(self, texts: Sequence[Statement]) -> Predictions:
+        """Draw probabilities of texts."""
+        p = self._draw.random((len(texts), len(self.codebook.names)), np.float32)
+        return Predictions(self.codebook.names, p, p > 0.5, np.zeros(len(texts), np.bool_))
+
+
+def timed(n: int, work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
+    """Run once; rows a second of the processor's time, whatever else the machine does, and what came out."""
+    start = time.process_time()
+    result = work(*arguments)
+    return n / (time.process_time() - start), result
+
+
+def measure(source: Path, text_column: str | None, rows: int) -> dict[str, float]:
+    """Measure each stage over the first rows of a table."""
+    options = Options(text_column=text_column)
+    reader = Reader(inputs.find([source]), options)
+    shards: list[Shard] = []
+
+    def read() -> None:
+        for shard in reader.shards():
+            shards.append(shard)
+            if sum(len(part.units) for s in shards for part in s.parts) >= rows:
+                return
+
+    start = time.process_time()
+    read()
+    n = sum(len(part.units) for shard in shards for part in shard.parts)
+    found = {"rows": float(n), "read and cut": n / (time.process_time() - start)}
+    found["send"], sent = timed(n, lambda: [cloudpickle.dumps(shard) for shard in shards])
+    found["bytes sent"] = sum(map(len, sent)) / n
+    found["identify language"], _ = timed(n, lambda: [prepare(shard, options) for shard in shards])
+    given = replace(options, language="en")
+    told = [
+        Shard(s.number, [replace(p, units=[replace(u, language="en") for u in p.units]) for p in s.parts])
+        for s in shards
+    ]
+    found["prepare with language given"], prepared = timed(n, lambda: [prepare(shard, given) for shard in told])
+    model = Guesser(Codebook.load(default_codebook()))
+    found["pack"], packed = timed(n, lambda: [pack(label_shard(shard, model)) for shard in prepared])
+    found["bytes kept"] = sum(map(len, packed)) / n
+    with tempfile.TemporaryDirectory() as place:
+        folder = ShardFolder(Path(place, "out.parquet"), {}, resume=None)
+        found["keep"], _ = timed(n, lambda: [folder.write(i, shard) for i, shard in enumerate(packed)])
+        numbers = range(len(packed))
+        for form in (".jsonl", ".csv", ".parquet"):
+            out = io.BytesIO()
+            schemas = [folder.schema(i) for i in numbers]
+            found[f"write {form}"], _ = timed(n, write_shards, out, form, None, schemas, map(folder.read, numbers))
+            found[f"bytes in {form}"] = out.tell() / n
+        folder.remove()
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table", type=Path)
+    parser.add_argument("--text-column")
+    parser.add_argument("--rows", type=int, default=30_000)
+    arguments = parser.parse_args()
+    found = measure(arguments.table, arguments.text_column, arguments.rows)
+    for name, value in found.items():
+        print(f"{name:28} {value:12,.0f}")
+    print(json.dumps({"benchmark": "driver", "table": arguments.table.name, **{k: round(v) for k, v in found.items()}}))
+
+
+if __name__ == "__main__":
+    main()
