@@ -3,7 +3,7 @@
     python benchmarks/estimation.py simulate [--draws 200] [-o benchmarks/results/estimation-simulation.json]
     python benchmarks/estimation.py real --texts DIR [--draws 500] [--without-dev] [-o benchmarks/results/estimation-real.json]
 
-`simulate` goes on where it stopped, and draws its figure beside the JSON. `real` takes as its population the rows with
+`simulate` goes on where it stopped, and draws its figures beside the JSON. `real` takes as its population the rows with
 `sampling: random` of data/reference that did not train the shipped model, draws gold from it again and again, and holds the
 estimates against the labels of all rows. Last line: one JSON object.
 """
@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.figure import Figure
+from estimation_figures import ACCURACIES, ACCURACY, COMPARED, OTHERS, SHARES, SIZES, draw
 
 from communique import Codebook, Corpus, Predictor
 from communique.bundle import VALIDATION
@@ -41,13 +40,8 @@ from communique.tables import replacing
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
 
-SHARES, ACCURACIES, SIZES = (0.02, 0.1, 0.4), (0.7, 0.8, 0.9, 0.95), (100, 300, 1000)
-
-#: Designs other than simple are simulated at this accuracy alone.
-ACCURACY = 0.8
-
-#: Differences, trends and regressions are simulated at these accuracies.
-COMPARED = (0.8, 0.95)
+#: Raised where estimators, intervals or the population change: what was simulated before is then simulated anew.
+EDITION = 2
 
 METHODS = ("naive", "gold", "ppi", "dsl")
 TARGETS: tuple[Target, ...] = ("beyond", "corpus")
@@ -179,23 +173,20 @@ def compare(
 def simulate(draws: int, out: Path) -> dict[str, Any]:
     """Simulate every setting, keep what was simulated before with the same number of draws, draw the figure."""
     known = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
-    cells: dict[str, Any] = known.get("cells", {}) if known.get("draws") == draws else {}
+    same = (known.get("draws"), known.get("edition")) == (draws, EDITION)
+    cells: dict[str, Any] = known.get("cells", {}) if same else {}
     wanted = [("simple", *rest) for rest in product(SHARES, ACCURACIES, SIZES)]
-    wanted += [(design, share, ACCURACY, n) for design, share, n in product(("stratified", "two-stage"), SHARES, SIZES)]
+    wanted += [(design, share, ACCURACY, n) for design, share, n in product(OTHERS, SHARES, SIZES)]
     for done, (design, share, accuracy, n) in enumerate(wanted, 1):
         name = f"{design}, share {share}, accuracy {accuracy}, gold {n}"
         if name not in cells:
             cells[name] = _cell(design, share, accuracy, n, draws)
-            content = {"draws": draws, "cells": cells, "bins": _pool(cells)}
+            content = {"draws": draws, "edition": EDITION, "cells": cells, "bins": _pool(cells)}
             with replacing(out) as handle:
                 handle.write(json.dumps(content, indent=1) + "\n")
         print(f"{done}/{len(wanted)}  {name}: {cells[name]['results'][0]}", file=sys.stderr)
-    result = {"draws": draws, "cells": cells, "bins": _pool(cells)}
-    figure = draw_figure(result)
-    for ending in ("svg", "png"):
-        # The same figure gives the same bytes, so that a repository sees no change where there is none.
-        with rc_context({"svg.hashsalt": "communique"}), replacing(out.with_suffix(f".{ending}"), "wb") as file:
-            figure.savefig(file, format=ending, dpi=130, metadata={"Date": None} if ending == "svg" else {})
+    result = {"draws": draws, "edition": EDITION, "cells": cells, "bins": _pool(cells)}
+    draw(result, out)
     return result
 
 
@@ -265,62 +256,6 @@ def _pool(cells: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
             for low, high, (covered, n) in zip(borders, borders[1:], counts, strict=False)
         ]
     return pooled
-
-
-def draw_figure(result: Mapping[str, Any]) -> Figure:
-    """Draw coverage, width against gold alone and bias of the naive share, by size of the gold; a row a true share."""
-    figure = Figure(figsize=(10, 7.5), layout="constrained")
-    axes = figure.subplots(len(SHARES), 3, sharex=True)
-    colours = dict(zip(ACCURACIES, ("#D55E00", "#E69F00", "#009E73", "#0072B2"), strict=True))
-
-    def value(share: float, accuracy: float, n: int, level: str, method: str, field: str) -> float:
-        rows = result["cells"][f"simple, share {share}, accuracy {accuracy}, gold {n}"]["results"]
-        row = next(r for r in rows if (r["level"], r["method"], r["target"]) == (level, method, "beyond"))
-        return float("nan") if row.get(field) is None else float(row[field])
-
-    for row, share in zip(axes, SHARES, strict=True):
-        row[0].axhspan(0.93, 0.97, color="0.9", zorder=0)
-        for accuracy, colour in colours.items():
-            for level, style in (("all", "-"), ("group", ":")):
-                coverage = [value(share, accuracy, n, level, "ppi", "coverage") for n in SIZES]
-                ppi, gold = (
-                    np.array([value(share, accuracy, n, level, m, "width") for n in SIZES]) for m in ("ppi", "gold")
-                )
-                row[0].plot(SIZES, coverage, style, color=colour, linewidth=1.3)
-                row[1].plot(SIZES, ppi / gold, style, color=colour, linewidth=1.3)
-                for n, y in zip(SIZES, coverage, strict=True):
-                    doubted = value(share, accuracy, n, level, "ppi", "doubted") > 0.5
-                    row[0].plot(
-                        [n], [y], "o", color=colour, markersize=5, markerfacecolor="white" if doubted else colour
-                    )
-            row[2].plot(
-                SIZES, [value(share, accuracy, n, "all", "naive", "bias") for n in SIZES], color=colour,
-                label=f"accuracy {accuracy}",
-            )  # fmt: skip
-        row[0].set_ylabel(f"true share {share:.0%}", fontsize=9)
-        row[0].set_ylim(0.85, 1.005)
-        row[1].set_ylim(0, 1.3)
-        row[1].axhline(1, color="0.7", linewidth=0.8)
-        row[2].axhline(0, color="0.7", linewidth=0.8)
-    for axis, title in zip(
-        axes[0],
-        (
-            "coverage of the 95 % interval, PPI++\n(hollow: the tool warns)",
-            "width, PPI++ / gold alone",
-            "bias of the naive share",
-        ),
-        strict=True,
-    ):
-        axis.set_title(title, fontsize=9)
-    for axis in axes[-1]:
-        axis.set_xscale("log")
-        axis.set_xticks(SIZES, [str(n) for n in SIZES])
-        axis.minorticks_off()
-        axis.set_xlabel("gold sentences, all groups together", fontsize=8)
-    figure.legend(
-        *axes[0][2].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, frameon=False
-    )
-    return figure
 
 
 def held_out(texts: Path, *, dev: bool) -> Corpus:

@@ -436,6 +436,21 @@ def test_the_table_for_r_has_what_dsl_expects(made):
         assert row["criticism"] == (str(int(y[i, 0])) if known else "")
         assert 0 <= float(row["criticism_predicted"]) <= 1
         assert 0 < float(row["sample_prob"]) <= 1
+    # What `dsl()` checks before it fits (R/dsl.R of naoki-egami/dsl): no NA but in labels that nobody coded, and those NA
+    # exactly where `labeled` is 0; 0 or 1 in `labeled`; probabilities above 0 and at most 1 after they are rescaled.
+    typed = pq.read_table(folder / "out" / "dsl.parquet")
+    assert typed.column_names == list(table[0])
+    kinds = {name: str(typed.schema.field(name).type) for name in typed.column_names}
+    predicted = {f"{label}_predicted" for label in LABELS}
+    assert kinds == {
+        **dict.fromkeys(("id", "document", "country"), "string"),
+        **dict.fromkeys(("cluster", "labeled", *LABELS), "int64"),
+        **dict.fromkeys(("sample_prob", *predicted), "double"),
+    }
+    assert {name for name in typed.column_names if typed[name].null_count} == set(LABELS)
+    labeled = typed["labeled"].to_numpy() == 1
+    for label in LABELS:
+        assert np.array_equal(typed[label].is_valid().to_numpy(), labeled)
     # R's dsl rescales the column to the mean n / N, and must find it so already.
     assert np.mean([float(row["sample_prob"]) for row in table]) == pytest.approx(len(gold) / len(rows))
 

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from .design import FloatArray
 
-#: Gold sentences that carry the label, or lack it.
+#: Gold sentences that carry the label, or lack it. In simulated groups of 25 gold sentences and a share of 2 % (half a case on
+#: average) intervals covered in 100 % of draws, with 10 % (2.5 cases) in 97 to 99 %: they hold and are wider than need be, but
+#: a normal approximation no longer does, and p-values of differences rest on a handful of sentences.
 FEW_CASES = 10
 
-#: Documents with gold.
+#: Documents with gold. In two-stage samples of 20 documents intervals covered in 93 to 96 % of 200 draws (shares of 10 and
+#: 40 %), of 60 documents in 94 to 98 %; clusters more alike than these would do worse.
 FEW_DOCUMENTS = 30
 
 #: Kish's effective size of the gold, as a share of its size. Below it few heavy sentences decide. A rule of survey practice,
