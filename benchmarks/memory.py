@@ -1,6 +1,6 @@
 """Measure the peak memory of `communique label` for inputs of different sizes: it must not grow with the rows.
 
-python benchmarks/memory.py [--model DIR] [--rows 10000 1000000] [--shard-rows N]
+python benchmarks/memory.py [--model DIR] [--rows 10000 1000000] [--shard-rows N] [-o benchmarks/results/memory.json]
 
 The rows are drawn from few sentences, so that the network, whose memory depends on its batches alone, has little to do and
 a million rows take minutes. Each size runs in a process of its own. The last line is one JSON object.
@@ -73,6 +73,7 @@ def main() -> None:
     parser.add_argument("--model")
     parser.add_argument("--shard-rows", type=int)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("-o", "--out", type=Path, help="Also write the last line's object to a file.")
     options = parser.parse_args()
     arguments = [
         text
@@ -83,7 +84,10 @@ def main() -> None:
     results = [measure(n, arguments) for n in options.rows]
     for result in results:
         print(f"{result['rows']:>10,.0f} rows: {result['peak_mb']:,.0f} MB, {result['seconds']:,.0f} s")
-    print(json.dumps({"options": arguments, "results": results}))
+    found = {"options": arguments, "results": results}
+    if options.out is not None:
+        options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -204,6 +204,8 @@ def test_standard_input_needs_a_format(fake_bundle: Path) -> None:
     code, _, err = label("-", "-o", "-", "--model", fake_bundle, stdin=b"")
     assert code == 1
     assert "-: say with --format what comes: txt, md, csv" in err
+    code, _, err = label("-", "-", "--format", "txt", "-o", "-", "--model", fake_bundle, stdin=b"We condemn it.")
+    assert (code, err) == (1, "error: -: given twice, and what comes from it can be read once; give it once\n")
     assert label("-", "--format", "pdf", "--model", fake_bundle)[0] == 2
     assert label("x.csv", "-o", "-", "--out-format", "xlsx", "--model", fake_bundle)[0] == 2
 
@@ -329,31 +331,6 @@ def test_options_of_memory(fake_bundle: Path, parquet: Path, tmp_path: Path) -> 
     assert "--memory-limit 100 MB: labelling needs at least" in err
     assert label(parquet, "-o", out, "--model", fake_bundle, "--memory-limit", "much")[0] == 2
     assert label(parquet, "-o", out, "--model", fake_bundle, "--memory-limit", "2GB")[0] == 0
-
-
-# Progress
-
-
-def test_plain_progress_is_told_now_and_then() -> None:
-    lines: list[str] = []
-    now = [0.0]
-    with Told(1000, lines.append, clock=lambda: now[0]) as told:
-        told.skipped(200)
-        told.begin()
-        for step in range(1, 9):
-            now[0] += 10
-            told.done(200 + step * 100, 50)
-    assert lines == ["50%: 150 sentences, 5 a second, 0:00:50 left", "80%: 300 sentences, 5 a second, 0:00:20 left"]
-
-
-def test_a_terminal_gets_a_bar() -> None:
-    from rich.console import Console
-
-    screen = io.StringIO()
-    with Told(100, print, console=Console(file=screen, force_terminal=True, width=100)) as told:
-        told.done(50, 10)
-    assert "10 sentences" in screen.getvalue()
-    assert "50%" in screen.getvalue()
 
 
 # Stopping and going on

@@ -51,6 +51,45 @@ def test_every_shape_gives_the_same_texts(values: Any) -> None:
     assert {type(text) for text in found} == {str}
 
 
+class Stream:
+    """A column of a library of which nothing is known but that it speaks Arrow's protocol."""
+
+    def __init__(self, column: pa.ChunkedArray | pa.Table) -> None:
+        self._column = column
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._column.__arrow_c_stream__(requested_schema)
+
+
+class Array:
+    def __init__(self, column: pa.Array) -> None:
+        self._column = column
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> object:
+        return self._column.__arrow_c_array__(requested_schema)
+
+
+def test_columns_that_speak_arrows_protocol() -> None:
+    assert as_texts(Stream(pa.chunked_array([TEXTS[:1], TEXTS[1:]]))) == TEXTS
+    assert as_texts(Array(pa.array(TEXTS, pa.string_view()))) == TEXTS
+    with pytest.raises(DataError, match=r"texts\[1\]: None, a NoneType"):
+        as_texts(Array(pa.array(["a", None])))
+    with pytest.raises(DataError, match="texts: a Stream; give a text, a list"):
+        as_texts(Stream(pa.table({"text": TEXTS})))
+
+
+def test_columns_of_polars() -> None:
+    polars = pytest.importorskip("polars")
+    assert as_texts(polars.Series(TEXTS)) == TEXTS
+    assert as_texts(polars.Series(TEXTS, dtype=polars.Categorical)) == TEXTS
+    frame = polars.DataFrame({"text": [*TEXTS, None]})
+    with pytest.raises(DataError, match=r"texts\[3\]: None, a NoneType; each must be text"):
+        as_texts(frame["text"])
+    for table in (frame, frame.lazy()):
+        with pytest.raises(DataError, match=r"texts: a (Data|Lazy)Frame; give"):
+            as_texts(table)
+
+
 def test_one_text_and_one_statement() -> None:
     assert as_texts("We agree.") == ["We agree."]
     assert as_texts(Statement("1", "We agree.", "d")) == ["We agree."]

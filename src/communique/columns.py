@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .corpus import COLUMNS, find_column
 from .errors import DataError
@@ -83,7 +83,8 @@ class Columns:
                 f"{', '.join(stream.columns)}; name the one that holds the text with --text-column"
             )
         self.text = text
-        self.names = {name: find_column(stream.columns, name) for name in ("id", "document", "language")}
+        names = ("id", "document", "language") if options.split else ("id", "document", "index", "language")
+        self.names = {name: find_column(stream.columns, name) for name in names}
         # What the output repeats under the same name need not stand twice; all else of that name is kept under another.
         self._repeated = {name for name in self.names if self.names[name] == name}
         self._repeated -= {"id"} if options.split else set()
@@ -104,16 +105,32 @@ class Columns:
         if isinstance(chunk.rows, list):
             # The text itself is the output's; a long one is not repeated beside each of its sentences.
             return [
-                {self._name(k): v for k, v in row.items() if k not in self._repeated and k != self.text}
+                {self._name(k): v for k, v in row.items() if k != self.text and not self._repeats(k, v)}
                 for row in chunk.rows
             ]
-        # The output's id is text; where the input's is not, it is kept beside it with its type.
+        # What the output has as text or a whole number, and the input otherwise, is kept beside it with its type.
         kept = [
             field.name
             for field in chunk.rows.schema
-            if field.name != self.text and not (field.name in self._repeated and _is_string(field.type))
+            if field.name != self.text and not self._repeats_all(field, chunk.rows[field.name])
         ]
         return chunk.rows.select(kept).rename_columns([self._name(name) for name in kept])
+
+    def _repeats(self, column: str, value: Any) -> bool:
+        """Tell whether the output has a row's value under the same name: ids are text there, indices whole numbers."""
+        if column not in self._repeated or column != "index":
+            return column in self._repeated and (value is None or isinstance(value, str))
+        number = as_index(value)
+        return number is not None and str(number) == str(value)
+
+    def _repeats_all(self, field: pa.Field, values: pa.ChunkedArray) -> bool:
+        import pyarrow as pa
+
+        if field.name not in self._repeated:
+            return False
+        if field.name == "index":
+            return bool(pa.types.is_signed_integer(field.type)) and values.null_count == 0
+        return _is_string(field.type)
 
     def _name(self, column: str) -> str:
         if column not in (*OUTPUT, ERROR) and not SURROGATE.search(column):
@@ -127,6 +144,18 @@ class Columns:
             reason = "the output has a column of that name" if shown == column else "it is not Unicode"
             self.told.note(f"{self.file.label}: column {shown!r} is kept as {new!r}, because {reason}")
         return self._renamed[column]
+
+
+def as_index(value: Any) -> int | None:
+    """Read a cell as the place of a sentence in its document; None where it is no whole number of 64 bits."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = int(value)
+    except (ValueError, OverflowError):
+        return None
+    whole = not isinstance(value, float) or value.is_integer()
+    return number if whole and -(2**63) <= number < 2**63 else None
 
 
 def _is_string(kind: pa.DataType) -> bool:

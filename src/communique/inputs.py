@@ -78,7 +78,9 @@ def find(paths: Sequence[str | Path], *, form: str | None = None, spool: Path | 
     for given in map(str, paths):
         path = Path(given)
         if given == STANDARD or _is_pipe(path):
-            found.files.append(_spooled(given, form, spool))
+            if any(file.shown == given for file in found.files):
+                raise DataError(f"{given}: given twice, and what comes from it can be read once; give it once")
+            found.files.append(_spooled(given, form, spool, len(found.files)))
         elif path.is_dir():
             _add_folder(found, path)
         elif not path.exists() and glob.has_magic(given):
@@ -114,12 +116,13 @@ def _is_pipe(path: Path) -> bool:
         return False
 
 
-def _spooled(given: str, form: str | None, spool: Path | None) -> File:
+def _spooled(given: str, form: str | None, spool: Path | None, number: int) -> File:
     if form is None or spool is None:
         raise DataError(f"{given}: say with --format what comes: {', '.join(FORMATS)}")
     spool.mkdir(parents=True, exist_ok=True)
     name = "stdin" if given == STANDARD else Path(given).name
-    copy = spool / f"{name}.{form}"
+    # The number keeps apart pipes of one name in two folders.
+    copy = spool / f"{number}-{name}.{form}"
     with copy.open("wb") as target:
         if given == STANDARD:
             shutil.copyfileobj(sys.stdin.buffer, target, 1 << 20)
@@ -191,7 +194,8 @@ def _name_apart(found: Found) -> None:
             continue
         seen: dict[str, int] = defaultdict(int)
         for i in members:
-            longer = found.files[i].path.as_posix()
+            # Of a pipe what the user called it: the path of its copy is another in each run.
+            longer = found.files[i].shown or found.files[i].path.as_posix()
             seen[longer] += 1
             longer += f"#{seen[longer]}" if seen[longer] > 1 else ""
             found.files[i] = replace(found.files[i], name=longer)

@@ -35,7 +35,9 @@ class Told:
         self._total, self._line, self._clock = total, line, clock
         console = console or Console(stderr=True)
         columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
-        self._bar = Progress(*columns, console=console, transient=True) if console.is_terminal else None
+        # FORCE_COLOR makes rich take a log for a terminal; a bar would be written into it again and again.
+        shows = console.is_terminal and console.file.isatty()
+        self._bar = Progress(*columns, console=console, transient=True) if shows else None
         self._task = self._bar.add_task("starting", total=total) if self._bar else None
         self._begin: float | None = None
         self._told = clock()

@@ -11,13 +11,16 @@ from .statements import Statement
 #: What a text column may be.
 ALLOWED = "a text, a list or iterator of texts or statements, a column of pandas or polars, or an Arrow array"
 
+#: By these methods any library hands over a column or its parts: https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html
+_ARROW = ("__arrow_c_stream__", "__arrow_c_array__")
+
 
 def as_texts(values: str | Iterable[str] | Iterable[Statement] | Any) -> list[str]:
     """List the texts of what a model is given, in their order.
 
     Args:
-        values: One text; or a list, an iterator, a one-dimensional NumPy array, a pandas or polars column, an Arrow array, of
-            texts or statements.
+        values: One text; or a list, an iterator, a one-dimensional NumPy array, a pandas or polars column, an Arrow array
+            (of any library that speaks Arrow's PyCapsule protocol), of texts or statements.
 
     Raises:
         DataError: It is a table, or a value is no text: missing, a number, bytes.
@@ -26,17 +29,35 @@ def as_texts(values: str | Iterable[str] | Iterable[Statement] | Any) -> list[st
         return [str(values)]
     if isinstance(values, Statement):
         return [values.text]
-    # Frames of pandas and polars have `columns`, tables of Arrow and datasets `column_names`: no one column is meant.
-    if isinstance(values, (bytes, bytearray, Mapping)) or hasattr(values, "columns") or hasattr(values, "column_names"):
+    # Frames of pandas and polars have `columns`, tables of Arrow and datasets `column_names`: no one column is meant. The
+    # class is asked: a lazy frame of polars would begin to work if its own columns were.
+    kind = type(values)
+    if isinstance(values, (bytes, bytearray, Mapping)) or hasattr(kind, "columns") or hasattr(kind, "column_names"):
         raise DataError(f"texts: a {type(values).__name__}; give {ALLOWED}")
     if (dimensions := getattr(values, "ndim", 1)) != 1:
         raise DataError(f"texts: an array of {dimensions} dimensions; give one of one dimension, such as texts.ravel()")
-    # Arrow's own scalars are no str; polars' and pandas' values come out as Python's when iterated.
-    listed = values.to_pylist() if hasattr(values, "to_pylist") else values
     try:
+        listed = _listed(values)
         return [_text(i, value) for i, value in enumerate(listed)]
     except TypeError as error:
         raise DataError(f"texts: a {type(values).__name__}; give {ALLOWED}") from error
+
+
+def _listed(values: Any) -> Iterable[Any]:
+    """Give values as Python's own: scalars of Arrow are no str."""
+    for method in ("to_pylist", "to_list"):
+        if hasattr(values, method):
+            listed: Iterable[Any] = getattr(values, method)()
+            return listed
+    if any(hasattr(values, method) for method in _ARROW):
+        import pyarrow as pa
+
+        column = (pa.chunked_array if hasattr(values, _ARROW[0]) else pa.array)(values)
+        if pa.types.is_struct(column.type):
+            raise TypeError("a table")
+        return _listed(column)
+    iterated: Iterable[Any] = values
+    return iterated
 
 
 def _text(i: int, value: object) -> str:

@@ -17,7 +17,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from . import documents
-from .columns import ERROR, OUTPUT, Columns, Options, Told
+from .columns import ERROR, OUTPUT, Columns, Options, Told, as_index
 from .errors import DataError
 from .inputs import File, Found
 from .long_documents import WINDOW, long_sentences
@@ -221,7 +221,8 @@ class Reader:
             reason = f"{file.label}, row {number}: column {columns.text!r} holds a {type(value).__name__}; give text"
             self.told.problem(reason)
             return Unit(identity, "", document, language, error=reason)
-        return Unit(identity, self._clean(text or ""), document, language)
+        place = as_index(row.get(names["index"])) if names.get("index") else None
+        return Unit(identity, self._clean(text or ""), document, language, index=place or 0)
 
     def _clean(self, text: str) -> str:
         return _clean(text, self.told)

@@ -1,0 +1,41 @@
+"""What `communique label` is given: pipes."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from communique import inputs
+from communique.errors import DataError
+
+
+@contextmanager
+def pipe(path: Path, content: bytes) -> Iterator[Path]:
+    """Make a named pipe into which another thread writes."""
+    path.parent.mkdir()
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=[content], daemon=True)
+    writer.start()
+    yield path
+    writer.join(5)
+
+
+def test_two_pipes_of_one_name_are_two_files(tmp_path: Path) -> None:
+    with (
+        pipe(tmp_path / "a" / "rows", b"We condemn it.") as first,
+        pipe(tmp_path / "b" / "rows", b"We help.") as second,
+    ):
+        found = inputs.find([first, second], form="txt", spool=tmp_path / "spool")
+    assert [file.path.read_bytes() for file in found.files] == [b"We condemn it.", b"We help."]
+    # Ids begin with what the user gave, not with the copies' names, which differ between runs.
+    assert [file.name for file in found.files] == [str(first), str(second)]
+
+
+def test_a_pipe_given_twice_is_refused(tmp_path: Path) -> None:
+    with pipe(tmp_path / "a" / "rows", b"We condemn it.") as path, pytest.raises(DataError, match="given twice"):
+        inputs.find([path, path], form="txt", spool=tmp_path / "spool")
