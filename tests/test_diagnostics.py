@@ -12,12 +12,13 @@ from communique.diagnostics import (
     THRESHOLDS,
     Diagnostics,
     before_temperature,
+    calibration_error,
     label_calibration,
     suspicions,
     threshold_curves,
     together,
 )
-from communique.metrics import bin_sums
+from communique.metrics import bin_sums, expected_calibration_error
 from communique.resampling import Resamples
 
 BOOK = Codebook.model_validate(CODEBOOK)
@@ -41,11 +42,15 @@ def test_perfect_probabilities_show_no_more_error_than_chance() -> None:
     generator = np.random.default_rng(1)
     p = generator.random(3000)
     good = _calibration(p, generator.random(3000) < p)
-    assert good.ece.value < 1.7 * good.ece_by_chance
+    assert good.ece_plain < 1.7 * good.ece_by_chance
+    assert good.ece.low == 0
+    assert good.ece.value < 0.8 * good.ece_plain
     assert good.skill.value == pytest.approx(1 / 3, abs=0.05)
     assert [b.n for b in good.bins] == [300] * 10
     bad = _calibration(p**0.3, generator.random(3000) < p)
-    assert bad.ece.value > 5 * bad.ece_by_chance
+    assert bad.ece_plain > 5 * bad.ece_by_chance
+    assert bad.ece.low < bad.ece.value < bad.ece.high
+    assert bad.ece.value == pytest.approx(bad.ece_plain, rel=0.1)
     assert bad.ece.low > bad.ece_by_chance
     assert bad.skill.value < good.skill.value
 
@@ -58,6 +63,33 @@ def test_base_rate_has_no_skill_and_one_class_none_defined() -> None:
     assert np.isnan(constant.skill.value)
     assert constant.skill.reason == "all rows or none have the label: the base rate makes no error"
     assert constant.ece.value == pytest.approx(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("slope", "shift"), [(1.0, 0.0), (0.6, 0.7)])
+def test_intervals_of_the_calibration_error_cover_it_where_documents_are_alike(slope: float, shift: float) -> None:
+    """Of 150 simulated test sets of 25 documents, 90 to 100 % of intervals hold the error of the model."""
+    generator = np.random.default_rng(3)
+
+    def draw(documents: int) -> tuple[np.ndarray, np.ndarray]:
+        z = generator.normal(-1, 1.5, documents * 12)
+        of_document = np.repeat(generator.normal(0, 0.6, documents), 12)
+        gold = generator.random(len(z)) < 1 / (1 + np.exp(-(slope * z + shift + of_document)))
+        return 1 / (1 + np.exp(-z)), gold
+
+    p, gold = draw(40_000)
+    truth = float(expected_calibration_error(bin_sums(gold, p).sum(axis=0)))
+    covered, measured, estimated = 0, [], []
+    for run in range(150):
+        p, gold = draw(25)
+        of_bins = bin_sums(gold, p)
+        resampled = Resamples.draw([i // 12 for i in range(len(p))], seed=run, resamples=400)
+        found = calibration_error(of_bins.sum(axis=0), resampled.sums(of_bins), 25)
+        covered += found.low <= truth <= found.high
+        measured.append(float(expected_calibration_error(of_bins.sum(axis=0))))
+        estimated.append(found.value)
+    assert 0.9 <= covered / 150 <= 1
+    assert abs(np.mean(estimated) - truth) < abs(np.mean(measured) - truth)
 
 
 def test_equal_probabilities_share_a_bin() -> None:

