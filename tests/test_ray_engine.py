@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from fakes import FakeModel, bundle_folder, fake_bundle, label
@@ -39,12 +36,7 @@ def slow_model(delay: float, folder: Path, threads: int | None) -> FakeModel:
 
 
 def node(num_cpus: int) -> dict[str, object]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(4)]
-        ports = [each.getsockname()[1] for each in sockets]
-    names = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
-    given = {"num_cpus": num_cpus, "object_store_memory": 80 << 20, "include_dashboard": False}
-    return given | dict(zip(names, ports, strict=True))
+    return {"num_cpus": num_cpus, "object_store_memory": 80 << 20, "include_dashboard": False}
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +48,6 @@ def cluster() -> Iterator[object]:
     environment = pytest.MonkeyPatch()
     environment.setenv("PYTHONPATH", str(Path(__file__).parent))
     environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    # Ray gives a node 30 seconds to start, by this clock, and waits less for ports that are not given; a busy machine needs
-    # more.
-    environment.setattr("ray._private.node.time", SimpleNamespace(**vars(time) | {"monotonic": lambda: 0.0}))
     cluster = Cluster(initialize_head=True, head_node_args=node(num_cpus=0))
     for _ in range(2):
         cluster.add_node(**node(num_cpus=1))
