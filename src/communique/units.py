@@ -221,7 +221,7 @@ class Reader:
             reason = f"{file.label}, row {number}: column {columns.text!r} holds a {type(value).__name__}; give text"
             self.told.problem(reason)
             return Unit(identity, "", document, language, error=reason)
-        place = as_index(row.get(names["index"])) if names.get("index") else None
+        place = as_index(row.get(column)) if (column := names.get("index")) else None
         return Unit(identity, self._clean(text or ""), document, language, index=place or 0)
 
     def _clean(self, text: str) -> str:
