@@ -90,6 +90,11 @@ class Predictor:
         """Load a bundle; with no folder the one that ships, or that the variable COMMUNIQUE_MODEL names."""
         return cls(folder or default_model(), threads=threads)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # An open network can be neither copied nor sent to another process; it is opened again there. What is left is the
+        # same before and after use, as `datasets.map` wants it, which keeps results by the hash of its function.
+        return {name: value for name, value in self.__dict__.items() if name not in ("_opened", "tokenizer", "_pad_id")}
+
     @cached_property
     def _opened(self) -> tuple[Tokenizer, Any]:
         """The tokenizer and the network: OpenVINO needs no lock of Python's, which reading the tokenizer holds."""
