@@ -80,6 +80,39 @@ def test_unequal_numbers_of_seeds_are_compared() -> None:
     assert found.value == pytest.approx(mean_macro_f1(counts["labeler1"]) - mean_macro_f1(counts["labeler0"]))
 
 
+def null(draw: int, seeds: tuple[int, int], documents: int = 20, rows: int = 5) -> float:
+    """Test two labelers that are equally good; decisions are alike within a document and among the runs of a labeler."""
+    generator = np.random.default_rng(draw)
+    of_row = np.repeat(np.arange(documents), rows)
+    gold = generator.random((len(of_row), 2)) < 0.4
+    guesses = {}
+    for name, n in zip("ab", seeds, strict=True):
+        of_document = np.clip(0.75 + generator.normal(0, 0.1, documents), 0.05, 0.95)[of_row]
+        common, own = generator.random(gold.shape), generator.random((n, *gold.shape))
+        right = np.where(generator.random(own.shape) < 0.7, common, own) < of_document[:, None]
+        guesses[name] = np.where(right, gold, ~gold)
+    counts = Decided(gold, of_row.tolist(), guesses).by_document()
+    return permutation_p(counts["a"], counts["b"], seed=draw, permutations=199)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [(1, 1), (3, 1), (3, 2)])
+def test_p_is_uniform_where_labelers_are_equal(seeds: tuple[int, int]) -> None:
+    """Of 400 p-values so many are as small as they say; the ranges hold 99 % of binomial counts."""
+    p = np.array([null(draw, seeds) for draw in range(400)])
+    for level, low, high in ((0.05, 10, 32), (0.2, 60, 101), (0.5, 174, 226), (0.8, 299, 340)):
+        assert low <= (p <= level).sum() <= high
+
+
+def test_no_seed_counts_twice_and_their_order_does_not_matter() -> None:
+    counts = decided(accuracies=(0.8, 0.75), seeds=3, documents=20).by_document()
+    good, bad = counts["labeler0"][:1], decided(accuracies=(0.4, 0.3), documents=20).by_document()["labeler1"]
+    mixed = [np.concatenate(order) for order in ((good, bad), (bad, good))]
+    # Of three runs against two, seeds that repeat would count the first of the two twice.
+    one, other = (permutation_p(counts["labeler1"], of_two, seed=0, permutations=999) for of_two in mixed)
+    assert one == other
+
+
 def test_seeds_that_differ_widen_the_interval() -> None:
     counts = decided(accuracies=(0.9, 0.6)).by_document()
     mixed = np.concatenate([counts["labeler0"], counts["labeler1"]])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +182,124 @@ def test_the_summary_pools_seeds_and_compares(project: Path) -> None:
     assert tfidf["language_average"]["macro_f1"][0] == pytest.approx(sum(languages) / 2, abs=1e-4)
     # What the command keeps is JSON that any reader takes.
     json.dumps(summary, allow_nan=False)
+
+
+@pytest.mark.usefixtures("here")
+def test_translations_of_a_document_are_drawn_together(project: Path) -> None:
+    """Each document is in two languages, word for word: their average is as uncertain as either."""
+    rows = []
+    for i, row in enumerate(tiny_rows(30)):
+        wrong = {"labels": []} if i % 5 == 0 else {}
+        for language in ("en", "fr"):
+            rows.append(row | wrong | {"source": "press", "language": language, "id": f"{row['id']}-{language}"})
+    write_rows(project / "pool.jsonl", rows)
+    (table,) = summarise(started(project, only=["tfidf"]))["tables"]
+    tfidf = table["labelers"]["tfidf"]
+    assert tfidf["language_average"]["macro_f1"] == tfidf["groups"]["language"]["en"]["macro_f1"]
+    assert tfidf["macro_f1"][1] < tfidf["macro_f1"][0]
+
+
+@pytest.mark.usefixtures("here")
+def test_an_edited_lexicon_is_run_anew(project: Path) -> None:
+    lexicon = project / "words.yaml"
+    empty: dict[str, list[str]] = {name["name"]: [] for name in CODEBOOK["labels"]}  # type: ignore[index, misc]
+    labelers = [{"name": "words", "kind": "lexicon", "seeds": 1, "options": {"file": str(lexicon)}}]
+    changes: dict[str, Any] = {"labelers": labelers, "reference": "words"}
+    lexicon.write_text(yaml.safe_dump({"languages": {"en": {"labels": empty}}}))
+    first = started(project, **changes).runs[0][0]
+    assert started(project, **changes).runs[0][0] == first
+    lexicon.write_text(yaml.safe_dump({"languages": {"en": {"labels": empty | {next(iter(empty)): ["river"]}}}}))
+    told: list[str] = []
+    assert started(project, told, **changes).runs[0][0] != first
+    assert any(f"differ from those of {first.json.name}" in line for line in told)
+
+
+def test_identities_of_labelers_without_files_are_what_they_were(tmp_path: Path) -> None:
+    for kind, options in (("lexicon", {}), ("frozen-encoder", {"backbone": "e5-small"}), ("tfidf-svm", {"C": 1.0})):
+        settings = LabelerSettings(name="x", kind=kind, options=options)
+        assert settings.identity(3, tmp_path) == {"kind": kind, "options": options, "seed": 3}
+
+
+def test_a_folder_that_an_option_names_is_hashed(tmp_path: Path) -> None:
+    settings = LabelerSettings(name="x", kind="frozen-encoder", options={"backbone": str(tmp_path)})
+    (tmp_path / "config.json").write_text("{}")
+    before = settings.identity(0, tmp_path)
+    (tmp_path / "config.json").write_text("{ }")
+    assert settings.identity(0, tmp_path)["files"] != before["files"]
+
+
+@pytest.mark.usefixtures("here")
+def test_rows_without_a_date_are_counted(project: Path) -> None:
+    rows = [
+        row | {"source": "press"} | ({"date": f"20{10 + i // 40}"} if i % 40 else {})
+        for i, row in enumerate(tiny_rows(30))
+    ]
+    for row in rows:  # A document has the date of any row of it.
+        row["document"] = f"{row['document']}-{row.get('date', 'none')}"
+    write_rows(project / "pool.jsonl", rows)
+    told: list[str] = []
+    grid = started(project, told, splits=[{"kind": "time", "tuning_share": 0}], only=["prior"])
+    undated = sum("date" not in row for row in rows)
+    assert grid.runs[0][1]["undated"] == undated > 0
+    assert any(f"; {undated} left out for want of a date" in line for line in told)
+    write_rows(project / "pool.jsonl", [{key: row[key] for key in row if key != "date"} for row in rows])
+    with pytest.raises(DataError, match="no row has a date"):
+        started(project, splits=[{"kind": "time", "tuning_share": 0}])
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "out of memory; take a smaller batch_size"),
+        (ModuleNotFoundError("No module named 'x'", name="x"), "module 'x' cannot be imported"),
+        (ZeroDivisionError("a\nb"), "failed with ZeroDivisionError (a); the traceback is in"),
+    ],
+)
+def test_whatever_a_run_dies_of_is_a_line_and_the_others_go_on(
+    project: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, line: str
+) -> None:
+    def dies(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("communique.baselines.tfidf.TfidfLogReg.fit", dies)
+    told: list[str] = []
+    grid = started(project, told)
+    assert [content["labeler"] for _, content in grid.runs] == ["prior"]
+    assert [text.count("\n") for text in grid.left_out] == [0, 0]
+    assert f"documents, tfidf, seed 0: {line}" in grid.left_out[0]
+    if not isinstance(error, MemoryError):
+        (kept,) = (project / "work").glob("documents.tfidf.s0.*.error.txt")
+        assert type(error).__name__ in kept.read_text()
+
+
+def test_a_failed_run_is_counted_and_the_command_fails(project: Path) -> None:
+    lexicon = project / "none.yaml"
+    labelers = [RECIPE["labelers"][0], {"name": "words", "kind": "lexicon", "options": {"file": str(lexicon)}}]
+    (project / "recipe.yaml").write_text(yaml.safe_dump(RECIPE | {"seeds": [0], "labelers": labelers}))
+    app = typer.Typer()
+    app.command()(benchmark)
+    arguments = [str(project / "recipe.yaml"), "--out", str(project / "out"), "--work", str(project / "work")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "1 runs failed" in result.output
+    assert "Traceback" not in result.output
+    assert (project / "out" / "water.json").exists()
+
+
+def die(job: Job) -> None:
+    """Stand for a process that the system kills."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_killed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "work", die)
+    job: Any = None
+    with pytest.raises(DataError, match="its process was killed, as a rule for want of memory"):
+        runner._in_a_process(job)
+    monkeypatch.setattr(runner, "work", int)
+    with pytest.raises(DataError, match=r"its process failed with TypeError \(int\(\) argument"):
+        runner._in_a_process(job)
 
 
 def test_the_command_runs_each_labeler_in_a_process_of_its_own(project: Path) -> None:

@@ -29,7 +29,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     def line(cells: Sequence[object]) -> str:
         return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
-    return [line(head).replace("|  |", "| |"), "|" + "---|" * len(head), *(line(row) for row in rows)]
+    return [line(head).replace("|  |", "| |"), line(["---"] * len(head)), *map(line, rows)]
 
 
 def marked(scores: LabelScores, value: Value) -> str:

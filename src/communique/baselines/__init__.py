@@ -6,17 +6,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+from ..backbone import E5_SMALL
+from ..bundle import file_sha256
 from ..codebook import Codebook
 from ..errors import RecipeError
 from .base import Baseline, Storable, logits
 from .saving import SavedBaseline, load, save
 
-__all__ = ["NAMES", "Baseline", "SavedBaseline", "Storable", "load", "logits", "make", "options", "save"]
+__all__ = ["NAMES", "Baseline", "SavedBaseline", "Storable", "contents", "load", "logits", "make", "options", "save"]
 
 #: Where each baseline lives. A module is imported when it is asked for: some need packages that a base install lacks.
 _CLASSES = {
@@ -51,6 +56,34 @@ def options(name: str) -> tuple[str, ...]:
         RecipeError: There is no baseline of that name.
     """
     return tuple(set_ for set_ in inspect.signature(_class_of(name)).parameters if set_ not in ("codebook", "seed"))
+
+
+def contents(name: str, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Hash the files and folders that options name: a lexicon that was edited makes another baseline.
+
+    Args:
+        name: One of `NAMES`.
+        settings: Options of that baseline.
+
+    Returns:
+        SHA-256 by option; none for what is no file here, such as a model's name on a hub.
+    """
+    return {
+        option: tree_sha256(Path(settings[option])) for option in _class_of(name).files if _is_there(settings, option)
+    }
+
+
+def _is_there(settings: Mapping[str, Any], option: str) -> bool:
+    return settings.get(option) is not None and settings[option] != E5_SMALL and Path(settings[option]).exists()
+
+
+def tree_sha256(path: Path) -> str:
+    """Hash a file, or the names and contents of all files in a folder."""
+    if path.is_file():
+        return file_sha256(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    lines = (f"{file.relative_to(path).as_posix()} {file_sha256(file)}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def make(name: str, codebook: Codebook, *, seed: int = 0, **settings: Any) -> Baseline:

@@ -30,6 +30,8 @@ class Baseline(ABC):
     """
 
     name: ClassVar[str]
+    #: Options that can name a file or folder, whose content decides the result.
+    files: ClassVar[tuple[str, ...]] = ()
     notes_: tuple[str, ...]
 
     def __init__(self, codebook: Codebook, *, seed: int = 0) -> None:

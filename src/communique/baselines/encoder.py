@@ -62,6 +62,7 @@ class FrozenEncoder(Storable):
     """
 
     name = "frozen-encoder"
+    files = ("backbone",)
     packages = ("numpy", "torch", "transformers", "tokenizers", "scikit-learn")
 
     def __init__(

@@ -42,6 +42,7 @@ class SetFit(Baseline):
     """
 
     name = "setfit"
+    files = ("backbone",)
 
     def __init__(
         self,

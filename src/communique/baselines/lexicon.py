@@ -104,6 +104,7 @@ class LexiconLabeler(Storable):
     """
 
     name = "lexicon"
+    files = ("file",)
 
     def __init__(self, codebook: Codebook, *, seed: int = 0, file: str | Path | None = None) -> None:
         super().__init__(codebook, seed=seed)

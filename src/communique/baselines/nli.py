@@ -37,6 +37,7 @@ class ZeroShotNLI(Baseline):
     """
 
     name = "zero-shot-nli"
+    files = ("model",)
 
     def __init__(
         self, codebook: Codebook, *, seed: int = 0, model: str, hypotheses: Mapping[str, str] | None = None

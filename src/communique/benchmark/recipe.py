@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..baselines import NAMES
+from ..backbone import E5_SMALL
+from ..baselines import NAMES, contents, tree_sha256
 from ..errors import RecipeError
 from ..recipe import CorpusFields, Recipe
 from ..validation import describe, load_yaml
@@ -99,12 +100,17 @@ class LabelerSettings(_Frozen):
     def identity(self, seed: int, folder: Path) -> dict[str, Any]:
         """Give what decides the labeler's numbers, as plain values."""
         if self.kind != "transformer":
-            return {"kind": self.kind, "options": self.options, "seed": seed}
+            files = contents(self.kind, self.options)
+            return {"kind": self.kind, "options": self.options, "seed": seed} | ({"files": files} if files else {})
         # Without defaults, or a new field that changes nothing would make every result anew. Whoever changes a default that
         # trains another model raises `results.FORMAT`.
         recipe = self.training_recipe(seed, folder).portable()
         training = recipe.model_dump(mode="json", exclude=set(NEUTRAL), exclude_defaults=True)
-        return {"kind": self.kind, "training": training, "seed": seed}
+        found: dict[str, Any] = {"kind": self.kind, "training": training, "seed": seed}
+        backbone = self.training_recipe(seed, folder).backbone
+        if backbone != E5_SMALL and Path(backbone).is_dir():
+            found["files"] = {"backbone": tree_sha256(Path(backbone))}
+        return found
 
 
 class _Split(_Frozen):

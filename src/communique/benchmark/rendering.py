@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..report_markdown import table as write_table
+
 Table = Mapping[str, Any]
 
 #: Shown where a number is not defined.
@@ -61,7 +63,8 @@ def _main(table: Table, summary: Mapping[str, Any], languages: bool) -> str:
             ]
         )
     part = f", {table['part']}" if table["part"] else ""
-    text = f"{table['n']} sentences, {table['documents']} documents{part}.\n\n{markdown(head, rows)}"
+    written = "\n".join(write_table(head, rows))
+    text = f"{table['n']} sentences, {table['documents']} documents{part}.\n\n{written}"
     return f"{text}\n\n{by_language(table, summary)}" if languages and _languages(table) else text
 
 
@@ -86,7 +89,7 @@ def by_language(table: Table, summary: Mapping[str, Any]) -> str:
         ]
         for published in summary["published"]
     ]
-    return markdown(head, rows)
+    return "\n".join(write_table(head, rows))
 
 
 def parts_table(tables: Sequence[Table], summary: Mapping[str, Any]) -> str:
@@ -98,7 +101,7 @@ def parts_table(tables: Sequence[Table], summary: Mapping[str, Any]) -> str:
             scored(table["labelers"][name]["macro_f1"]) if name in table["labelers"] else UNDEFINED for name in labelers
         ]
         rows.append([table["part"], str(table["n"]), str(table["documents"]), *cells])
-    return markdown([_PART[tables[0]["kind"]], "n", "documents", *labelers], rows)
+    return "\n".join(write_table([_PART[tables[0]["kind"]], "n", "documents", *labelers], rows))
 
 
 def matrix_table(tables: Sequence[Table], summary: Mapping[str, Any]) -> str:
@@ -115,7 +118,7 @@ def matrix_table(tables: Sequence[Table], summary: Mapping[str, Any]) -> str:
             ]
             for table in trained
         ]
-        parts.append(markdown(head, rows))
+        parts.append("\n".join(write_table(head, rows)))
     return "\n\n".join(parts)
 
 
@@ -133,12 +136,6 @@ _RENDERERS: dict[str, Callable[[Sequence[Table], Mapping[str, Any]], str]] = {
     "cross-lingual": matrix_table,
     **dict.fromkeys(_PART, parts_table),
 }
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def scored(value: Sequence[float | None]) -> str:

@@ -136,6 +136,7 @@ def record(place: Place, job: Job, outcome: Outcome, settings: dict[str, Any]) -
             for name, corpus in (("train", sets.train), ("tuning", sets.tuning), ("test", sets.test))
         },
         "left_out": sets.left_out,
+        "undated": sets.undated,
         "rows_sha256": sets.sha256,
         "codebook_sha256": codebook.sha256,
         "temperature": outcome.temperature,

@@ -22,7 +22,7 @@ from . import results
 from .held_out import held_out, log_looks
 from .recipe import BenchmarkRecipe, LabelerSettings, split_name
 from .splits import BenchmarkData, Task, tasks
-from .worker import Job, Outcome, work
+from .worker import NARROWER, Job, Outcome, work
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ def run(
         say: Told one line at a time.
 
     Raises:
-        CommuniqueError: The recipe, the codebook or the data are at fault. A labeler that cannot run is left out and told.
+        CommuniqueError: The recipe, the codebook or the data are at fault. A labeler that cannot run, or whose process dies, is
+            left out and told, and the other runs go on.
     """
     recipe_path = Path(recipe_path)
     recipe = BenchmarkRecipe.load(recipe_path, data=data)
@@ -173,6 +174,7 @@ def _do(cell: Cell, job: Job, place: results.Place, settings: dict[str, Any], pr
     progress.say(
         f"{progress.number(cell)} {cell}: {len(sets.train)} rows train, {len(sets.tuning)} tune, {len(sets.test)} test"
         + (f"; {sets.left_out} left out of training for shared documents or texts" if sets.left_out else "")
+        + (f"; {sets.undated} left out for want of a date" if sets.undated else "")
     )
     start = time.monotonic()
     outcome = _in_a_process(job)
@@ -187,8 +189,13 @@ def _in_a_process(job: Job) -> Outcome:
         try:
             return pool.submit(work, job).result()
         except BrokenProcessPool:
+            raise DataError(f"its process was killed, as a rule for want of memory; {NARROWER}") from None
+        except CommuniqueError:
+            raise
+        except Exception as error:  # what was not caught in the process: it did not come as far as the run
+            line = next(iter(str(error).splitlines()), "no message")
             raise DataError(
-                "its process was killed, as a rule for want of memory; take a smaller batch_size or max_tokens, or free memory"
+                f"its process failed with {type(error).__name__} ({line}); repair the installation, then run it again"
             ) from None
 
 

@@ -79,7 +79,8 @@ class Sets:
     """The rows of one run.
 
     `part` names the run within its split, such as a language that was left out; `x` is its place on a curve, such as
-    the number of rows a label. `left_out` counts rows that could not train for sharing a document or a text with the others.
+    the number of rows a label. `left_out` counts rows that could not train for sharing a document or a text with the others,
+    `undated` those that a split by time has no place for.
     """
 
     split: str
@@ -90,6 +91,7 @@ class Sets:
     test: Corpus
     left_out: int = 0
     x: float | None = None
+    undated: int = 0
 
     @property
     def sha256(self) -> str:
@@ -190,7 +192,8 @@ def _latest(split: TimeSplit, data: BenchmarkData, dates: dict[Key, str], seed: 
         test.add(key)
     earlier = data.pool.where(lambda s: _key(s) not in test and dates.get(_key(s), cut) < cut)
     known = _tuned_where(data, lambda s: s.date is None or s.date < cut)
-    return _sets(split, "", known, data.train + earlier, data.pool.where(lambda s: _key(s) in test))
+    sets = _sets(split, "", known, data.train + earlier, data.pool.where(lambda s: _key(s) in test))
+    return replace(sets, undated=len(data.pool) - sizes.total())
 
 
 def _few_shot(split: FewShotSplit, data: BenchmarkData, codebook: Codebook) -> _Parts:

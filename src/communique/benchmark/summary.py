@@ -86,22 +86,20 @@ def _table(runs: dict[str, list[Run]], reference: str | None, seed: int) -> dict
 def _labelers(runs: dict[str, list[Run]], rows: Decisions, seed: int) -> dict[str, Any]:
     whole = _scores(runs, rows, range(len(rows.ids)), seed)
     groups: dict[str, dict[str, dict[str, Any]]] = {}
-    drawn: dict[str, dict[str, NDArray[np.float64]]] = {name: {} for name in runs}
+    drawn = bootstrap(_by_language(runs, rows), seed=seed)
     for attribute in GROUPS:
         for name, members in _members(rows.fields[attribute]).items():
             scores = _scores(runs, rows, members, seed)
             for labeler, found in scores.items():
                 score = {key: found[key] for key in ("n", "documents", "gold", "macro_f1")}
                 groups.setdefault(labeler, {}).setdefault(attribute, {})[name] = score
-                if attribute == "language":
-                    drawn[labeler][name] = found["drawn"]
     return {
         name: {
             "seeds": [content["seed"] for content, _ in of_labeler],
             "macro_f1": whole[name]["macro_f1"],
             "macro_f1_by_seed": [content["scores"]["macro_f1"][0] for content, _ in of_labeler],
             "f1": whole[name]["f1"],
-            "language_average": _average(groups[name]["language"], drawn[name], of_labeler),
+            "language_average": _average(groups[name]["language"], drawn[name].scores, of_labeler),
             "groups": groups[name],
             "training_rows": mean(content["rows"]["train"]["n"] for content, _ in of_labeler),
             **_costs([content for content, _ in of_labeler]),
@@ -113,7 +111,7 @@ def _labelers(runs: dict[str, list[Run]], rows: Decisions, seed: int) -> dict[st
 def _scores(
     runs: dict[str, list[Run]], rows: Decisions, members: Sequence[int], seed: int
 ) -> dict[str, dict[str, Any]]:
-    """Score each labeler on some rows, with the bootstrap values of macro-F1 under `drawn`."""
+    """Score each labeler on some rows."""
     counts = _decided(runs, rows, members).by_document()
     drawn = bootstrap(counts, seed=seed)
     documents = len(set(_documents(rows, members)))
@@ -130,21 +128,36 @@ def _scores(
                 label: results.value(float(by_seed[:, i].mean()), drawn[name].f1[:, i], documents)
                 for i, label in enumerate(labels)
             },
-            "drawn": drawn[name].scores,
         }
     return found
 
 
-def _average(
-    groups: dict[str, dict[str, Any]], drawn: dict[str, NDArray[np.float64]], runs: list[Run]
-) -> dict[str, Any] | None:
-    """Average macro-F1 over languages, each language alike, as multilingual benchmarks report it."""
+def _by_language(runs: dict[str, list[Run]], rows: Decisions) -> dict[str, NDArray[np.float64]]:
+    """Count outcomes by document and language: (seeds, documents, languages, k, 3) for each labeler."""
+    whole, parts = _decided(runs, rows, range(len(rows.ids))), []
+    for members in _members(rows.fields["language"]).values():
+        inside = np.zeros((len(rows.ids), 1), np.bool_)
+        inside[members] = True
+        # A row with no label in gold and none decided adds nothing to the counts.
+        guesses = {name: guess & inside for name, guess in whole.guesses.items()}
+        parts.append(Decided(whole.gold & inside, whole.documents, guesses).by_document())
+    return {name: np.stack([part[name] for part in parts], axis=2) for name in runs}
+
+
+def _average(groups: dict[str, dict[str, Any]], drawn: NDArray[np.float64], runs: list[Run]) -> dict[str, Any] | None:
+    """Average macro-F1 over languages, each language alike, as multilingual benchmarks report it.
+
+    `drawn` (resamples, languages) is of one drawing of documents: translations of a document are drawn together, as their
+    scores rise and fall together. A resample in which a language has no score says nothing of the average.
+    """
     if len(groups) < 2 or any(group["macro_f1"][0] is None for group in groups.values()):
         return None
     by_seed = [mean(group["macro_f1"][0] for group in content["groups"]["language"].values()) for content, _ in runs]
-    values = np.mean(list(drawn.values()), axis=0)
     documents = min(group["documents"] for group in groups.values())
-    return {"macro_f1": results.value(mean(by_seed), values, documents), "by_seed": [round(v, 5) for v in by_seed]}
+    return {
+        "macro_f1": results.value(mean(by_seed), drawn.mean(axis=1), documents),
+        "by_seed": [round(v, 5) for v in by_seed],
+    }
 
 
 def _costs(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:

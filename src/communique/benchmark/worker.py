@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+import traceback
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ from .splits import Sets
 
 #: Probabilities are kept so far from 0 and 1 in logits: float32 cannot tell nearer ones apart.
 EDGE = 1e-7
+
+#: What to do where memory is short.
+NARROWER = "take a smaller batch_size or max_tokens, or free memory"
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,37 @@ def work(job: Job) -> Outcome:
     """Do a run.
 
     Raises:
-        CommuniqueError: The labeler cannot run: an extra is missing, an endpoint is not reached, settings are at fault.
+        CommuniqueError: The labeler cannot run: an extra is missing, an endpoint is not reached, settings are at fault, memory
+            is short. What is none of these is told in a line, with a file that has its traceback: other runs go on.
     """
     try:
         return _work(job)
     except CommuniqueError as error:
         # Plain, for the way back to the parent: an error whose arguments differ from its message does not survive pickling.
         raise CommuniqueError(str(error)) from None
+    except MemoryError:
+        raise CommuniqueError(f"out of memory; {NARROWER}") from None
+    except ImportError as error:
+        raise CommuniqueError(
+            f"module {error.name or '?'!r} cannot be imported ({_line(error)}); install or repair its package, see {_kept(job)}"
+        ) from None
+    except Exception as error:  # what a labeler or a library of it throws is not known, and ends this run alone
+        raise CommuniqueError(
+            f"failed with {type(error).__name__} ({_line(error)}); the traceback is in {_kept(job)}; run it again, or report it"
+        ) from None
+
+
+def _line(error: Exception) -> str:
+    """Take an error's first line."""
+    return next(iter(str(error).splitlines()), "no message")[:200]
+
+
+def _kept(job: Job) -> Path:
+    """Keep the traceback of the error that is being handled, and give its place."""
+    path = job.steps.with_suffix(".error.txt")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(traceback.format_exc(), encoding="utf-8")
+    return path
 
 
 def _work(job: Job) -> Outcome:

@@ -44,3 +44,6 @@ def benchmark(
         f"{len(grid.runs)} runs are finished, {len(grid.left_out)} left out, {grid.waiting} not asked for yet; "
         f"summary: {path(out, grid.recipe.name)}"
     )
+    if grid.left_out:
+        note(f"{len(grid.left_out)} runs failed; the same command tries them again")
+        raise typer.Exit(1)
