@@ -100,7 +100,7 @@ def test_intervals_cover_the_truth(documents: int, least: float) -> None:
         for name, (low, high) in found.items():
             covered[name] += low <= truth[name] <= high
     assert least <= covered["f1"] / runs <= 0.99
-    assert 0.92 <= covered["ap"] / runs <= 0.98
+    assert 0.905 <= covered["ap"] / runs <= 0.985
 
 
 def test_intervals_on_log_odds_stay_within_and_lean() -> None:

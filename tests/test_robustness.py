@@ -18,7 +18,7 @@ from communique import Codebook, Corpus, DataError, MissingExtraError, Predictio
 from communique.robustness import TESTS, Robustness, augment, measure, plan_swaps
 from communique.robustness.actors import actors, home
 from communique.robustness.grammar import GRAMMARS
-from communique.robustness.measure import ACTOR_SWAP
+from communique.robustness.measure import ACTOR_SWAP, clustered_share
 from communique.robustness.surface import PERTURBATIONS, SPEAKER_TAGS
 from communique.robustness.swaps import SWAPPED, own_countries
 
@@ -301,8 +301,8 @@ def test_names_that_move_decisions_are_ranked_by_the_lower_end_of_their_interval
     assert first.name == "Norway"
     assert first.changed == first.draws == first.by_label["criticism"]
     assert result.usual_share < first.share.low < first.share.value == 1
-    # Clopper and Pearson's lower end where all of n draws change something.
-    assert first.share.low == pytest.approx(0.025 ** (1 / first.draws))
+    # Clopper and Pearson's lower end where all draws change something, with documents for draws.
+    assert first.share.low == pytest.approx(0.025 ** (1 / first.documents))
     assert (second.changed, second.share.low) == (0, 0)
     assert all(effect.draws >= 10 for effect in result.names)
     assert "| Norway |" in result.to_markdown()
@@ -310,6 +310,47 @@ def test_names_that_move_decisions_are_ranked_by_the_lower_end_of_their_interval
     few = _measure(FakeModel(criticism=lambda text: "Norway" in text), rows[:5], tests=[ACTOR_SWAP])
     assert few.names == ()
     assert few.rare_names > 0
+
+
+def test_a_name_in_few_documents_is_marked_and_not_ranked() -> None:
+    # France is named most, and is taken for the own country of each document; the others are swapped.
+    names = ("France", "Spain", "Italy", "Peru", "Chile", "Sweden", "Poland", "Japan", "India", "Kenya", "France")
+    rows = _rows([f"{name} came on day {i}." for i in range(30) for name in names], per_document=110)
+    result = _measure(FakeModel(criticism=lambda text: "Norway" in text), rows, tests=[ACTOR_SWAP])
+    assert {effect.documents for effect in result.names} <= {2, 3}
+    assert all(effect.few and np.isnan(effect.share.low) for effect in result.names)
+    assert "0 of 0 ranked names" in result.to_markdown()
+
+
+def test_independent_draws_have_the_exact_interval_and_draws_of_few_documents_a_wider_one() -> None:
+    from scipy.stats import binomtest
+
+    hits = np.random.default_rng(1).random(200) < 0.2
+    exact = binomtest(int(hits.sum()), 200).proportion_ci(method="exact")
+    alone = clustered_share(hits, list(range(200)))
+    assert (alone.low, alone.high) == pytest.approx((exact.low, exact.high), abs=0.002)
+    alike = clustered_share(np.repeat(hits[:20], 10), np.repeat(np.arange(20), 10).tolist())
+    assert alike.high - alike.low > 2 * (alone.high - alone.low)
+    assert clustered_share(np.zeros(200, np.bool_), np.repeat(np.arange(20), 10).tolist()).high == pytest.approx(
+        1 - 0.025 ** (1 / 20)
+    )
+
+
+def test_the_interval_of_a_share_covers_it_where_draws_of_a_document_are_alike() -> None:
+    """Of 1,000 simulated samples 94 to 99 % of intervals hold the share; of the binomial ones, 65 to 86 %."""
+    from scipy.stats import binomtest
+
+    generator = np.random.default_rng(5)
+    covered, binomial = 0, 0
+    for _ in range(1000):
+        of_document = generator.beta(0.3, 1.2, 20)
+        hits = generator.random(160) < np.repeat(of_document, 8)
+        found = clustered_share(hits, np.repeat(np.arange(20), 8).tolist())
+        covered += found.low <= 0.2 <= found.high
+        exact = binomtest(int(hits.sum()), 160).proportion_ci(method="exact")
+        binomial += exact.low <= 0.2 <= exact.high
+    assert 940 <= covered <= 990
+    assert 650 <= binomial <= 860
 
 
 def test_errors_by_actor_by_hand() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from ..loading import Model
 from ..metrics import BoolArray, indicator, outcome_counts, outcomes, precision_recall_f1
 from ..predictor import CHUNK
 from ..report import Value
-from ..resampling import RESAMPLES, Resamples
+from ..resampling import MIN_CLUSTERS, RESAMPLES, Resamples
 from ..statements import Statement
 from .actors import actors, english_name
 from .report import ALL, MIN_CASES, ActorErrors, NameEffect, Robustness, Stability
@@ -232,8 +232,6 @@ def _name_effects(
     statements: Sequence[Statement], swaps: Sequence[Swap], answers: _Answers, labels: Sequence[str]
 ) -> tuple[float, tuple[NameEffect, ...], int]:
     """Give the share of draws that change a decision, the effect of each name, and how many names are drawn too seldom."""
-    from scipy.stats import binomtest
-
     if not swaps:
         return float("nan"), (), 0
     before = answers.decisions([statements[swap.row].text for swap in swaps])
@@ -243,12 +241,53 @@ def _name_effects(
         rows[swap.other].append(row)
     effects = []
     for code in sorted(code for code, drawn in rows.items() if len(drawn) >= MIN_CASES):
-        of_name = moved[rows[code]]
-        changed = int(of_name.any(axis=1).sum())
-        test = binomtest(changed, len(of_name))
-        ends = test.proportion_ci(0.95, method="exact")
-        share = Value(float(test.statistic), float(ends.low), float(ends.high))
-        by_label = {label: int(of_name[:, i].sum()) for i, label in enumerate(labels)}
-        effects.append(NameEffect(code, english_name(code), len(of_name), changed, share, by_label))
-    effects.sort(key=lambda effect: (-effect.share.low, effect.code))
+        of_name, drawn = moved[rows[code]], [swaps[row].row for row in rows[code]]
+        documents = [(statements[row].source, statements[row].document) for row in drawn]
+        effects.append(
+            NameEffect(
+                code,
+                english_name(code),
+                draws=len(of_name),
+                sentences=len(set(drawn)),
+                documents=len(set(documents)),
+                changed=int(of_name.any(axis=1).sum()),
+                share=clustered_share(of_name.any(axis=1), documents),
+                by_label={label: int(of_name[:, i].sum()) for i, label in enumerate(labels)},
+            )
+        )
+    effects.sort(key=lambda effect: (effect.few, -effect.share.low if not effect.few else 0.0, effect.code))
     return float(moved.any(axis=1).mean()), tuple(effects), len(rows) - len(effects)
+
+
+def clustered_share(hits: BoolArray, documents: Sequence[Hashable]) -> Value:
+    """Give a share with its 95 % interval, where draws of one document are alike.
+
+    The exact binomial interval (Clopper, Pearson 1934) of as many independent draws as tell as much (Korn, Graubard 1998,
+    "Confidence Intervals for Proportions with Small Expected Number of Positive Counts Estimated from Survey Data"): n over the
+    design effect, which the variance between documents shows, less what so few documents know of that variance. Where no draw
+    or every draw hits, nothing shows, and there are as many as documents. Unlike a bootstrap it has an answer there.
+
+    Args:
+        hits: (n,).
+        documents: The document of each draw.
+
+    Returns:
+        NaN for the ends with fewer documents than `MIN_CLUSTERS`.
+    """
+    from scipy.stats import beta, t
+
+    numbers: dict[Hashable, int] = {}
+    of_draw = np.array([numbers.setdefault(document, len(numbers)) for document in documents], np.int64)
+    n, clusters, share = len(hits), len(numbers), float(hits.mean())
+    if clusters < MIN_CLUSTERS:
+        reason = f"an interval needs at least {MIN_CLUSTERS} documents; there are {clusters}"
+        return Value(share, float("nan"), float("nan"), reason)
+    variance = clusters / (clusters - 1) * float((np.bincount(of_draw, hits - share) ** 2).sum()) / n**2
+    size = float(clusters)
+    if 0 < share < 1:
+        # Where documents differ less than chance would have it, nothing is won by that.
+        less = (t.ppf(0.975, n - 1) / t.ppf(0.975, clusters - 1)) ** 2
+        size = min(float(n), share * (1 - share) / variance * less) if variance > 0 else float(n)
+    low = float(beta.ppf(0.025, size * share, size * (1 - share) + 1)) if share > 0 else 0.0
+    high = float(beta.ppf(0.975, size * share + 1, size * (1 - share))) if share < 1 else 1.0
+    return Value(share, low, high)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..report import Value, without_nan
+from ..report_markdown import table
+from ..resampling import MIN_CLUSTERS
 
 #: Below this share of decisions that stay, a cell is named in the summary.
 WANTED = 0.97
@@ -48,16 +50,23 @@ class Stability:
 class NameEffect:
     """How often a name, put in place of another, changes some decision.
 
-    `share` has the exact interval of a binomial share (Clopper, Pearson 1934). Names are ranked by its lower end, which few
-    draws keep low.
+    `draws` are of `sentences` sentences in `documents` documents, over which the interval of `share` is clustered (see
+    `measure.clustered_share`). Names are ranked by its lower end, which few draws keep low.
     """
 
     code: str
     name: str
     draws: int
+    sentences: int
+    documents: int
     changed: int
     share: Value
     by_label: Mapping[str, int]
+
+    @property
+    def few(self) -> bool:
+        """Whether the sentences or documents are too few to rank the name."""
+        return self.sentences < MIN_CASES or self.documents < MIN_CLUSTERS
 
 
 @dataclass(frozen=True)
@@ -84,8 +93,8 @@ class Robustness:
     """The result of `measure`.
 
     `coverage` counts sentences by language: `swapped`, or the reason why not. `names` are ordered by the lower end of their
-    interval; `rare_names` more were drawn fewer than `MIN_CASES` times, and `rare_actors` are named by fewer
-    sentences than that: both are left out.
+    interval, those with too few sentences or documents last; `rare_names` more were drawn fewer than `MIN_CASES` times, and
+    `rare_actors` are named by fewer sentences than that: both are left out.
     """
 
     data: str
@@ -161,7 +170,7 @@ class Robustness:
     def _coverage(self) -> list[str]:
         reasons = list(dict.fromkeys(reason for counts in self.coverage.values() for reason in counts))
         reasons.sort(key=lambda reason: reason != "swapped")
-        return _table(
+        return table(
             ["language", "sentences", *reasons],
             (
                 [language, str(sum(counts.values())), *(str(counts.get(reason, 0)) for reason in reasons)]
@@ -172,12 +181,13 @@ class Robustness:
     def _names(self, most: int) -> list[str]:
         if not self.names:
             return [f"No name was drawn {MIN_CASES} times."]
-        table = _table(
-            ["name", "draws", "draws that change a decision", "share", *self.labels],
+        found = table(
+            ["name", "draws", "sentences (documents)", "draws that change a decision", "share", *self.labels],
             (
                 [
                     e.name,
                     str(e.draws),
+                    f"{e.sentences} ({e.documents})" + ("\\*" if e.few else ""),
                     str(e.changed),
                     str(e.share),
                     *(str(e.by_label[label]) for label in self.labels),
@@ -185,13 +195,15 @@ class Robustness:
                 for e in self.names[:most]
             ),
         )
-        above = sum(effect.share.low > self.usual_share for effect in self.names)
+        ranked = [effect for effect in self.names if not effect.few]
+        above = sum(effect.share.low > self.usual_share for effect in ranked)
         return [
-            *table,
+            *found,
             "",
-            f"Of all draws {self.usual_share:.3f} change a decision; {above} of {len(self.names)} names are above that with "
-            f"their whole interval, where chance alone would put about {len(self.names) / 40:.0f}. {self.rare_names} names with "
-            f"fewer than {MIN_CASES} draws are left out.",
+            f"Of all draws {self.usual_share:.3f} change a decision; {above} of {len(ranked)} ranked names are above that "
+            f"with their whole interval, where chance alone would put about {len(ranked) / 40:.0f}. \\* fewer than {MIN_CASES} "
+            f"sentences or {MIN_CLUSTERS} documents, not ranked. {self.rare_names} names with fewer than {MIN_CASES} draws are "
+            "left out.",
         ]
 
     def _errors(self) -> list[str]:
@@ -208,7 +220,7 @@ class Robustness:
             for e in self.errors
         )
         return [
-            *_table(["actor", "label", "sentences (documents)", "false positive", "false negative"], rows),
+            *table(["actor", "label", "sentences (documents)", "false positive", "false negative"], rows),
             "",
             f"\\* fewer than {MIN_CASES} cases. {self.rare_actors} actors that fewer than {MIN_CASES} sentences name are left out.",
         ]
@@ -219,7 +231,7 @@ def _count(n: int) -> str:
 
 
 def _stability(cells: Sequence[Stability]) -> list[str]:
-    return _table(
+    return table(
         [
             "language",
             "label",
@@ -244,7 +256,3 @@ def _stability(cells: Sequence[Stability]) -> list[str]:
             for cell in cells
         ),
     )
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]
