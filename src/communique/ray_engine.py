@@ -194,6 +194,8 @@ def _rows(
     context = ray.data.DataContext.get_current().copy()
     # A block a shard: blocks of the usual size would gather hundreds for one actor.
     context.target_max_block_size = 1
+    # Ray's own wrapping keeps the text of an error and loses the error.
+    context.raise_original_map_exception = True
     context.enable_progress_bars = context.print_on_execution_start = False
     files = {
         path.relative_to(model).as_posix(): path.read_bytes() for path in sorted(model.rglob("*")) if path.is_file()
@@ -220,7 +222,8 @@ def _cause(error: BaseException, folder: ShardFolder) -> CommuniqueError:
     """Find the error raised on purpose below those that Ray wraps around it."""
     found: BaseException | None = error
     while found is not None:
-        if isinstance(found, CommuniqueError):
+        # What Ray raises is of the class of its cause too.
+        if isinstance(found, CommuniqueError) and not isinstance(found, ray.exceptions.RayError):
             return found
         found = getattr(found, "cause", None) or found.__cause__
     reason = (str(error).splitlines() or [""])[0]

@@ -203,7 +203,7 @@ def _on_ray(
     from .. import ray_engine
 
     # Progress and errors are told here; Ray Data keeps the rest in the log files of its session.
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     with ray_engine.connected(address):
         yield from ray_engine.labelled(reader, model, _load, shards, progress, threads=threads, actors=actors)
 
