@@ -391,7 +391,7 @@ def test_language_is_identified(language: str) -> None:
     assert identify_language(" ".join(SENTENCES[language])) == language
 
 
-@pytest.mark.parametrize("text", ["", "12/12/2024 15:30", "1 234 567,89 €", "— … !", "🙂", "OK"])
+@pytest.mark.parametrize("text", ["", "12/12/2024 15:30", "1 234 567,89 €", "— … !", "🙂"])
 def test_language_is_undetermined_where_nothing_tells(text: str) -> None:
     assert identify_language(text) == "und"
 

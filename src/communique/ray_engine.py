@@ -12,6 +12,7 @@ it had in work, and computes again what a lost node had not delivered. A shard c
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -56,9 +57,11 @@ def connected(address: str | None) -> Iterator[None]:
             f"{address}: the Ray client, through which the cluster cannot read files; run the command on a node of the cluster "
             "with --ray-address auto"
         )
-    own = {} if address and address != "local" else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    own: dict[str, Any] = (
+        {} if address and address != "local" else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    )
     try:
-        context = ray.init(address, log_to_driver=False, logging_level="error", **own)
+        context = ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = (str(error).splitlines() or [""])[0]
         raise UnreachableError(f"{address or 'Ray'}: no cluster answers ({reason}); `ray status` shows one") from error

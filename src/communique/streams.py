@@ -285,12 +285,14 @@ def _legacy(path: str | Path, sample: bytes) -> str:
     if guess is None:
         raise DataError(f"{path}: neither UTF-8 nor any encoding of text that can be recognised; save it as UTF-8")
     if guess.encoding in _CODE_PAGES:
-        from .documents import identify_language
+        from .documents import probable_language
 
-        language = identify_language(str(guess))
-        for other, languages in _CODE_PAGES.items():
-            if other != guess.encoding and language in languages:
-                with suppress(UnicodeDecodeError):
-                    sample.decode(other)
-                    return other
+        # Read by the wrong one, a text is still of some language, but less clearly so.
+        fits = {guess.encoding: 0.0}
+        for page, languages in _CODE_PAGES.items():
+            with suppress(UnicodeDecodeError):
+                language, probability = probable_language(sample.decode(page))
+                if language in languages:
+                    fits[page] = probability
+        return max(fits, key=lambda page: fits[page])
     return guess.encoding
