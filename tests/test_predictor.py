@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import pickle
 import random
 import shutil
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from conftest import FILLERS, tiny_rows
 
-from communique import BundleError, Predictor, Statement
+from communique import BundleError, DataError, Predictor, Statement
 from communique.bundle import FORMAT
 from communique.predictor import _batches, default_model
 
@@ -48,6 +53,48 @@ def test_one_text_statements_iterators_and_nothing(predictor: Predictor) -> None
     np.testing.assert_array_equal(predictor.predict(iter([text])).probabilities, one)
     empty = predictor.predict([])
     assert (len(empty), empty.labels, empty.probabilities.shape) == (0, [], (0, 3))
+
+
+def test_every_shape_gives_the_same_labels(predictor: Predictor) -> None:
+    texts = [str(row["text"]) for row in tiny_rows(3, seed=5)]
+    expected = predictor.predict(texts)
+    shapes = [iter(texts), np.array(texts), pa.array(texts), pa.chunked_array([texts[:4], texts[4:]])]
+    for name in ("pandas", "polars"):
+        with suppress(ModuleNotFoundError):
+            shapes.append(import_module(name).Series(texts))
+    for shape in shapes:
+        np.testing.assert_array_equal(predictor.predict(shape).probabilities, expected.probabilities)
+    with pytest.raises(DataError, match=r"texts\[2\]: None"):
+        predictor.predict([*texts[:2], None])
+
+
+def test_labels_inside_the_map_of_a_dataset(predictor: Predictor) -> None:
+    datasets = pytest.importorskip("datasets")
+    texts = [str(row["text"]) for row in tiny_rows(3, seed=5)]
+    expected = predictor.predict(texts).labels
+    data = datasets.Dataset.from_dict({"text": texts})
+    assert predictor.predict(data["text"]).labels == expected
+    for options in ({}, {"batched": True, "batch_size": 7}):
+
+        def add(row: dict[str, Any], batched: bool = "batched" in options) -> dict[str, Any]:
+            labels = predictor.predict(row["text"]).labels
+            return {"stance": labels if batched else labels[0]}
+
+        assert list(data.map(add, **options)["stance"]) == expected
+    arrow = data.with_format("arrow").map(
+        lambda table: table.append_column("stance", pa.array(predictor.predict(table["text"]).labels)), batched=True
+    )
+    assert list(arrow.with_format(None)["stance"]) == expected
+    # Results are kept by the hash of the function: it must not depend on whether the network is open.
+    fresh = Predictor(predictor.folder, threads=2)
+    assert datasets.fingerprint.Hasher.hash(fresh) == datasets.fingerprint.Hasher.hash(predictor)
+
+
+def test_a_predictor_can_be_sent_to_another_process(predictor: Predictor) -> None:
+    texts = ["we condemn the treaty", "fish and grain"]
+    expected = predictor.predict(texts).probabilities
+    sent = pickle.loads(pickle.dumps(predictor))
+    np.testing.assert_array_equal(sent.predict(texts).probabilities, expected)
 
 
 def test_truncated_texts_are_flagged_and_read_from_their_beginning(predictor: Predictor) -> None:
