@@ -170,7 +170,7 @@ def _draw_bars(canvas: Any, data: Mapping[str, Any]) -> None:
     )
     axes.invert_yaxis()
     axes.set(
-        xlabel=f"macro-F1 on the {data['what']} that was left out of training; lines: 95 % over documents", xlim=(0, 1)
+        xlabel=f"macro-F1 on the {data['what']} that was left out of training\nlines: 95 % over documents", xlim=(0, 1)
     )
     axes.grid(axis="x", alpha=0.3)
     canvas.legend(loc="outside upper center", ncols=len(names), fontsize=8)
