@@ -17,6 +17,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -89,9 +90,13 @@ class _Shards(ray.data.Datasource):
 
 
 def _read(reader: Reader, finished: frozenset[int]) -> Iterator[Block]:
-    for shard in reader.shards():
-        yield _block(shard.number, shard.position, None if shard.number in finished else shard)
-    yield _block(_END, 0.0, reader.told)
+    try:
+        for shard in reader.shards():
+            yield _block(shard.number, shard.position, None if shard.number in finished else shard)
+    except CommuniqueError as error:
+        yield _block(_END, 0.0, _Fault(str(error)))
+    else:
+        yield _block(_END, 0.0, reader.told)
 
 
 def _block(number: int, position: float, content: Any) -> Block:
@@ -100,6 +105,13 @@ def _block(number: int, position: float, content: Any) -> Block:
     return BlockAccessor.batch_to_arrow_block(
         {"number": np.array([number]), "position": np.array([position]), "content": held}
     )
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """What is at fault, carried as a row: Ray wraps an error that is raised, and adds lines of its own to it."""
+
+    text: str
 
 
 class _Labeller:
@@ -112,7 +124,10 @@ class _Labeller:
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         if isinstance(shard := row["content"], Shard):
-            row["content"] = pack(label_shard(prepare(shard, self._options), self._model))
+            try:
+                row["content"] = pack(label_shard(prepare(shard, self._options), self._model))
+            except CommuniqueError as error:
+                row["content"] = _Fault(str(error))
         return row
 
     @cached_property
@@ -167,6 +182,8 @@ def labelled(
     due = 0
     progress.begin()
     for row in _rows(reader, model, load, folder, threads, actors):
+        if isinstance(row["content"], _Fault):
+            raise CommuniqueError(row["content"].text)
         if row["number"] == _END:
             reader.told = row["content"]
             continue
@@ -197,8 +214,6 @@ def _rows(
     context = ray.data.DataContext.get_current().copy()
     # A block a shard: blocks of the usual size would gather hundreds for one actor.
     context.target_max_block_size = 1
-    # Ray's own wrapping keeps the text of an error and loses the error.
-    context.raise_original_map_exception = True
     context.enable_progress_bars = context.print_on_execution_start = False
     files = {
         path.relative_to(model).as_posix(): path.read_bytes() for path in sorted(model.rglob("*")) if path.is_file()
@@ -218,18 +233,8 @@ def _rows(
     try:
         yield from data.iter_rows()
     except ray.exceptions.RayError as error:
-        raise _cause(error, folder) from error
-
-
-def _cause(error: BaseException, folder: ShardFolder) -> CommuniqueError:
-    """Find the error raised on purpose below those that Ray wraps around it."""
-    found: BaseException | None = error
-    while found is not None:
-        # What Ray raises is of the class of its cause too.
-        if isinstance(found, CommuniqueError) and not isinstance(found, ray.exceptions.RayError):
-            return found
-        found = getattr(found, "cause", None) or found.__cause__
-    reason = (str(error).splitlines() or [""])[0]
-    return DataError(
-        f"{folder.path}: the cluster failed ({reason}); what is finished stays there, and the same command with --resume goes on"
-    )
+        reason = (str(error).splitlines() or [""])[0]
+        raise DataError(
+            f"{folder.path}: the cluster failed ({reason}); what is finished stays there, and the same command with --resume "
+            "goes on"
+        ) from error
