@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-#: Tokens a batch, as the predictor fills them.
+#: Rows of a product: tokens. More than the predictor's batches have, so that it is a limit.
 TOKENS = 1024
 
 #: Width and feed-forward width of multilingual-e5-small.

@@ -81,6 +81,8 @@ def sentence_transformers_pass(folder: Path, work: Path, threads: int, backend: 
     built = work / f"st-{kind}"
     if not built.is_dir():
         plain_model(folder).save(str(built))
+        if kind in ("onnx", "openvino"):  # Else each start would export anew.
+            SentenceTransformer(str(built), backend=kind).save_pretrained(str(built))
     settings: dict[str, Any] = {}
     if kind == "onnx":
         import onnxruntime
@@ -100,13 +102,15 @@ def sentence_transformers_pass(folder: Path, work: Path, threads: int, backend: 
             from sentence_transformers import export_static_quantized_openvino_model
 
             sentences = json.loads((work / "calibration.json").read_text())
-            (work / "calibration.jsonl").write_text("\n".join(json.dumps({"sentence": s}) for s in sentences))
+            # It quantises with a dataset that `datasets` loads: a folder is one.
+            (work / "calibration").mkdir(exist_ok=True)
+            (work / "calibration/train.jsonl").write_text("\n".join(json.dumps({"sentence": s}) for s in sentences))
             export_static_quantized_openvino_model(
                 model,
                 quantization_config=OVQuantizationConfig(num_samples=len(sentences)),
                 model_name_or_path=str(built),
-                dataset_name="json",
-                dataset_config_name=None,
+                dataset_name=str(work / "calibration"),
+                dataset_config_name="default",
                 dataset_split="train",
                 column_name="sentence",
             )
