@@ -67,10 +67,10 @@ def speed() -> str:
         [
             *lines,
             "",
-            f"`communique` is {_times(stock)} as fast as the pipeline in fp32 at its best, {_times(other)} as fast as the best of the others "
-            f"(medians of {result['turns']} turns of one run, in brackets the least and the most): {result['sentences']} real "
-            f"sentences of {result['tokens_a_sentence']:.0f} tokens on average in their given order, none twice, "
-            f"{result['threads']} threads, {cpu['name']} ({', '.join(abilities)}). Labelling reaches "
+            f"`communique` is {_times(stock)} as fast as the pipeline in fp32 at its best, {_times(other)} as fast as the best of "
+            f"the others (medians of {result['turns']} turns of one run, in brackets the least and the most): "
+            f"{result['sentences']} real sentences of {result['tokens_a_sentence']:.0f} tokens on average in their given "
+            f"order, none twice, {result['threads']} threads, {cpu['name']} ({', '.join(abilities)}). Labelling reaches "
             f"{int8['share_of_limit']:.0%} of what the machine does in 8-bit matrix products of the model's shapes alone "
             f"({int8['limit_of_model_shapes']:.2f} Tera-operations a second); tokenizing takes {result['tokenizer_share']:.1%} of "
             "the time.",
