@@ -45,8 +45,8 @@ def render(report: Report) -> str:
     lines = [
         f"{overall.n} sentences, {overall.documents} documents: {report.data}. In brackets: 95 % intervals, expanded percentiles "
         f"of {report.resamples} bootstrap samples of documents (seed {report.seed}), for average precision on its log-odds; "
-        f"[–]: fewer than {MIN_CLUSTERS} documents, or no difference between them, from which an interval could come. –: not defined. {MARK}: fewer than {MIN_GOLD} gold "
-        "rows, not ranked.",
+        f"[–]: fewer than {MIN_CLUSTERS} documents, or no difference between them, from which an interval could come. "
+        f"–: not defined. {MARK}: fewer than {MIN_GOLD} gold rows, not ranked.",
         "",
         *_overall(overall),
     ]
