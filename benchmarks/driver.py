@@ -27,6 +27,7 @@ from communique import inputs
 from communique.codebook import Codebook
 from communique.columns import Options
 from communique.commands._shared import default_codebook
+from communique.errors import CommuniqueError
 from communique.labelling import label_shard
 from communique.outputs import write_shards
 from communique.predictor import Predictions
@@ -107,7 +108,10 @@ def main() -> None:
     parser.add_argument("--text-column")
     parser.add_argument("--rows", type=int, default=30_000)
     arguments = parser.parse_args()
-    found = measure(arguments.table, arguments.text_column, arguments.rows)
+    try:
+        found = measure(arguments.table, arguments.text_column, arguments.rows)
+    except CommuniqueError as error:
+        parser.error(str(error))
     for name, value in found.items():
         print(f"{name:28} {value:12,.0f}")
     print(json.dumps({"benchmark": "driver", "table": arguments.table.name, **{k: round(v) for k, v in found.items()}}))
