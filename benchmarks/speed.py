@@ -142,25 +142,20 @@ def pipelines(checkpoint: Path, threads: int) -> dict[str, Callable[[Sequence[st
     for precision, dtype in precisions.items():
         stock = pipeline("text-classification", str(checkpoint), device="cpu", top_k=None, dtype=dtype)
         for size in PIPELINE_BATCHES:
-            found[f"pipeline {precision}, batch {size}"] = partial(_pipe, stock, size)
+            found[f"pipeline {precision}, batch {size}"] = partial(stock, batch_size=size, truncation=True)
     return found
 
 
-def _pipe(stock: Any, size: int, texts: Sequence[str]) -> Any:
-    return stock(list(texts), batch_size=size, truncation=True)
-
-
-def by_hand(bundle: Path, threads: int) -> Callable[[Sequence[str]], Any]:
+def by_hand(predictor: Predictor, threads: int) -> Callable[[Sequence[str]], Any]:
     """Run a bundle's graph as a user of OpenVINO would first: one request, fixed batches, sentences as they come."""
     import openvino as ov
     from tokenizers import Tokenizer
 
-    predictor = Predictor(bundle)
-    tokenizer = Tokenizer.from_file(str(bundle / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(predictor.folder / "tokenizer.json"))
     tokenizer.enable_truncation(predictor.info.max_tokens)
     tokenizer.enable_padding(pad_id=tokenizer.token_to_id("<pad>"), pad_token="<pad>")
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
-    model = ov.Core().compile_model(str(bundle / "model.xml"), "CPU", settings)
+    model = ov.Core().compile_model(str(predictor.folder / "model.xml"), "CPU", settings)
 
     def run(texts: Sequence[str]) -> Any:
         logits = []
@@ -224,12 +219,13 @@ def main() -> None:
     texts, data = sentences(arguments.texts, arguments.sentences)
     threads = arguments.threads
     predictor = Predictor(arguments.bundle, threads=threads)
-    own = {f"openvino by hand, batch {FIXED_BATCH}": by_hand(arguments.bundle, threads), OWN: predictor.predict}
+    own = {f"openvino by hand, batch {FIXED_BATCH}": by_hand(predictor, threads), OWN: predictor.predict}
     contestants = {
         name: timed(function, texts) for name, function in (pipelines(arguments.checkpoint, threads) | own).items()
     }
     stock = [name for name in contestants if name.startswith("pipeline")]
     told, versions, differences = [], {}, {}
+    calibration = json.dumps(sentences(None, 300)[0])
     with ExitStack() as stack:
         for engine, environment in PEERS.items():
             python = arguments.peers / environment / "bin/python"
@@ -239,7 +235,7 @@ def main() -> None:
             print(f"starting {engine}", file=sys.stderr)
             work = arguments.peers / f"{environment}.work"
             work.mkdir(exist_ok=True)
-            (work / "calibration.json").write_text(json.dumps(sentences(None, 300)[0]))
+            (work / "calibration.json").write_text(calibration)
             peer = Peer(engine, python, arguments.checkpoint, work, threads, texts)
             stack.callback(peer.close)
             contestants[engine] = peer.seconds
