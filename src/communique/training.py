@@ -8,7 +8,9 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -34,6 +36,7 @@ from .sets import TrainingSets
 from .statements import Statement
 from .tables import replacing
 from .texts import as_texts
+from .used_embeddings import used_embeddings
 
 #: Sentences a batch where no gradients are kept.
 PREDICT_BATCH = 64
@@ -102,6 +105,13 @@ def parameter_groups(model: transformers.PreTrainedModel, recipe: Recipe) -> lis
             decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
             groups.setdefault((rate, decay), []).append(parameter)
     return [{"params": members, "lr": rate, "weight_decay": decay} for (rate, decay), members in groups.items()]
+
+
+def _tokens(trainer: transformers.Trainer) -> Iterator[int]:
+    """Give the token ids that a trainer's sets hold."""
+    for rows in (trainer.train_dataset, trainer.eval_dataset):
+        if rows is not None:
+            yield from chain.from_iterable(cast(datasets.Dataset, rows)["input_ids"])
 
 
 class _Told(transformers.TrainerCallback):
@@ -200,7 +210,8 @@ class TransformerLabeler:
         )
         trainer.remove_callback(transformers.PrinterCallback)
         start = time.monotonic()
-        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        with nullcontext() if recipe.freeze_embeddings else used_embeddings(model, _tokens(trainer)):
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         self.seconds_ = time.monotonic() - start
         model.eval()
         self.temperature_ = 1.0
