@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -300,6 +303,41 @@ def test_a_process_that_is_killed_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(runner, "work", int)
     with pytest.raises(DataError, match=r"its process failed with TypeError \(int\(\) argument"):
         runner._in_a_process(job)
+
+
+_ORPHAN = """
+import multiprocessing, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from communique.benchmark.worker import end_with_parent
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=end_with_parent) as pool:
+        pool.submit(time.sleep, 600)
+        print(next(iter(pool._processes)), flush=True)
+        time.sleep(600)
+"""
+
+
+def test_a_run_ends_with_the_benchmark_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(_ORPHAN)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.kill()
+    deadline = time.monotonic() + 60
+    while _runs(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _runs(child)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    # An orphan that ended and that nobody has asked for is still in the list.
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_the_command_runs_each_labeler_in_a_process_of_its_own(project: Path) -> None:

@@ -1,5 +1,5 @@
 """`python -m communique` is the command line."""
 
-from .cli import app
+from .cli import run
 
-app()
+run()

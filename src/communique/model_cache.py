@@ -16,7 +16,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,12 @@ def cache_folder() -> Path | None:
 
 
 def compiled(
-    ov: Any, ir: Path, hashes: Mapping[str, str], settings: Mapping[str, Any], runtime: Mapping[str, Any]
+    ov: Any,
+    ir: Path,
+    hashes: Mapping[str, str],
+    settings: Mapping[str, Any],
+    runtime: Mapping[str, Any],
+    before: Callable[[], None] = lambda: None,
 ) -> Any:
     """Open a network compiled before, or compile it and keep it for the next process.
 
@@ -56,6 +61,7 @@ def compiled(
         hashes: SHA-256 of the files that make the network, verified.
         settings: OpenVINO's settings that decide what is compiled.
         runtime: Those that do not: threads and streams.
+        before: Called before OpenVINO begins, which then needs no lock of Python's for as long as it works.
 
     Returns:
         OpenVINO's compiled model; it gives the same numbers to the bit, whether it was compiled or opened.
@@ -63,12 +69,14 @@ def compiled(
     core, configuration = ov.Core(), {**settings, **runtime}
     folder = cache_folder()
     if folder is None:
+        before()
         return core.compile_model(str(ir), "CPU", configuration)
     key = _key(ov, core, hashes, settings)
     with suppress(OSError, RuntimeError):
         for path in sorted(folder.glob(f"{key}-*.blob")):
-            if (model := _opened(core, path, configuration)) is not None:
+            if (model := _opened(core, path, configuration, before)) is not None:
                 return model
+    before()
     model = core.compile_model(str(ir), "CPU", configuration)
     with suppress(OSError, RuntimeError):
         _keep(model, folder, key)
@@ -90,12 +98,13 @@ def _key(ov: Any, core: Any, hashes: Mapping[str, str], settings: Mapping[str, A
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:_DIGITS]
 
 
-def _opened(core: Any, path: Path, configuration: Mapping[str, Any]) -> Any:
+def _opened(core: Any, path: Path, configuration: Mapping[str, Any], before: Callable[[], None]) -> Any:
     """Open a file of the cache; None where its bytes are not those that were written."""
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != path.stem.partition("-")[2]:
         path.unlink()
         return None
+    before()
     # Bytes, which OpenVINO copies; a tensor over a mapped file it would read on after the mapping is gone.
     model = core.import_model(content, "CPU", dict(configuration))
     with suppress(OSError):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -100,9 +101,16 @@ class Predictor:
 
     @cached_property
     def _opened(self) -> tuple[Tokenizer, Any]:
-        """The tokenizer and the network: OpenVINO needs no lock of Python's, which reading the tokenizer holds."""
+        """The tokenizer and the network, opened side by side.
+
+        Reading the tokenizer holds Python's lock from beginning to end. OpenVINO needs it to be called, not to work: it is
+        called first.
+        """
+        called = threading.Event()
         with ThreadPoolExecutor(1, thread_name_prefix="communique-network") as pool:
-            network = pool.submit(self._compiled)
+            network = pool.submit(self._compiled, called.set)
+            network.add_done_callback(lambda _: called.set())
+            called.wait()
             return self.tokenizer, network.result()
 
     @cached_property
@@ -115,16 +123,18 @@ class Predictor:
         tokenizer.no_padding()
         return tokenizer
 
-    def _compiled(self) -> Any:
+    def _compiled(self, before: Callable[[], None]) -> Any:
         ov = import_quietly("openvino")
         # Without this OpenVINO computes in bf16 on CPUs that have it, and numbers depend on the machine.
         settings = {"INFERENCE_PRECISION_HINT": "f32"}
         runtime = {"INFERENCE_NUM_THREADS": self.threads, "NUM_STREAMS": self.threads}
         ir = self.folder / bundle.IR
         if not self._verified:
-            return ov.Core().compile_model(str(ir), "CPU", {**settings, **runtime})
+            core = ov.Core()
+            before()
+            return core.compile_model(str(ir), "CPU", {**settings, **runtime})
         hashes = {name: self.info.files[name] for name in (bundle.IR, bundle.WEIGHTS)}
-        return model_cache.compiled(ov, ir, hashes, settings, runtime)
+        return model_cache.compiled(ov, ir, hashes, settings, runtime, before)
 
     def predict(self, texts: str | Iterable[str] | Iterable[Statement]) -> Predictions:
         """Label texts.

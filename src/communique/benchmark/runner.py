@@ -22,7 +22,7 @@ from . import results
 from .held_out import held_out, log_looks
 from .recipe import BenchmarkRecipe, LabelerSettings, split_name
 from .splits import BenchmarkData, Task, tasks
-from .worker import NARROWER, Job, Outcome, work
+from .worker import NARROWER, Job, Outcome, end_with_parent, work
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def _do(cell: Cell, job: Job, place: results.Place, settings: dict[str, Any], pr
 
 def _in_a_process(job: Job) -> Outcome:
     # Spawned, not forked: a fork would count the parent's memory, and torch does not survive one.
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=end_with_parent) as pool:
         try:
             return pool.submit(work, job).result()
         except BrokenProcessPool:

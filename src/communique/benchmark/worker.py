@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import resource
 import sys
+import threading
 import time
 import traceback
 from contextlib import suppress
@@ -63,6 +66,18 @@ class Outcome:
     inference_bytes: int
     resumed: bool
     precision: str | None
+
+
+def end_with_parent() -> None:
+    """End this process when its parent ends, however that happens: a run that nobody waits for would go on for hours."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, name="communique-parent", daemon=True).start()
 
 
 def work(job: Job) -> Outcome:

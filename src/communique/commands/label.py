@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -119,7 +119,9 @@ def label(
         raise typer.Exit(1)
 
 
+@lru_cache(1)
 def _load(folder: Path, threads: int | None) -> Model:
+    """Open the model and keep it until the process ends: to free it piece by piece takes a fifth of a second."""
     from ..loading import load_model
 
     return load_model(folder, threads=threads)
