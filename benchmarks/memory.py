@@ -1,9 +1,11 @@
 """Measure the peak memory of `communique label` for inputs of different sizes: it must not grow with the rows.
 
-python benchmarks/memory.py [--model DIR] [--rows 10000 1000000] [--shard-rows N] [-o benchmarks/results/memory.json]
+python benchmarks/memory.py [--model DIR] [--rows 1000 10000 100000 1000000] [--shard-rows N] [--distinct]
+                            [-o benchmarks/results/memory.json]
 
 The rows are drawn from few sentences, so that the network, whose memory depends on its batches alone, has little to do and
-a million rows take minutes. Each size runs in a process of its own. The last line is one JSON object.
+a million rows take minutes. With --distinct no text comes twice, and their lengths are those of official statements: 3 to 90 words,
+most of them 10 to 35. Each size runs in a process of its own. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -32,7 +34,17 @@ SENTENCES = [
 BLOCK = 100_000
 
 
-def write_rows(path: Path, n: int) -> None:
+#: Words of texts that are made.
+WORDS = sorted({word for sentence in SENTENCES for word in sentence.rstrip(".").split()})
+
+
+def made_text(draw: random.Random) -> str:
+    """Make a text that is like no other, of the length of a sentence."""
+    words = min(90, max(3, round(draw.lognormvariate(3.0, 0.5))))
+    return " ".join(draw.choices(WORDS, k=words)) + f" {draw.getrandbits(40)}."
+
+
+def write_rows(path: Path, n: int, *, distinct: bool = False) -> None:
     """Write n rows of Parquet in row groups of `BLOCK`."""
     draw = random.Random(0)
     schema = pa.schema([("id", pa.string()), ("text", pa.string()), ("language", pa.string()), ("year", pa.int16())])
@@ -41,18 +53,18 @@ def write_rows(path: Path, n: int) -> None:
             rows = range(start, min(n, start + BLOCK))
             columns = {
                 "id": [f"row-{i}" for i in rows],
-                "text": draw.choices(SENTENCES, k=len(rows)),
+                "text": [made_text(draw) for _ in rows] if distinct else draw.choices(SENTENCES, k=len(rows)),
                 "language": ["en"] * len(rows),
                 "year": [1950 + i % 70 for i in rows],
             }
             writer.write_table(pa.table(columns, schema))
 
 
-def measure(n: int, arguments: list[str]) -> dict[str, float]:
+def measure(n: int, arguments: list[str], *, distinct: bool = False) -> dict[str, float]:
     """Label n rows in a process of its own and give its peak resident memory in MB and its seconds."""
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder, "in.parquet"), Path(folder, "out.parquet")
-        write_rows(source, n)
+        write_rows(source, n, distinct=distinct)
         before = time.monotonic()
         command = [sys.executable, "-m", "communique", "label", str(source), "-o", str(out), *arguments]
         # The peak of children is that of the largest: each size is measured from a process without other children.
@@ -69,10 +81,11 @@ def measure(n: int, arguments: list[str]) -> dict[str, float]:
 def main() -> None:
     """Measure each size and print a line each, JSON last."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 1_000_000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--model")
     parser.add_argument("--shard-rows", type=int)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--distinct", action="store_true", help="No text twice, real lengths.")
     parser.add_argument("-o", "--out", type=Path, help="Also write the last line's object to a file.")
     options = parser.parse_args()
     arguments = [
@@ -81,10 +94,10 @@ def main() -> None:
         if (value := getattr(options, name)) is not None
         for text in (f"--{name.replace('_', '-')}", str(value))
     ]
-    results = [measure(n, arguments) for n in options.rows]
+    results = [measure(n, arguments, distinct=options.distinct) for n in options.rows]
     for result in results:
         print(f"{result['rows']:>10,.0f} rows: {result['peak_mb']:,.0f} MB, {result['seconds']:,.0f} s")
-    found = {"options": arguments, "results": results}
+    found = {"options": arguments, "distinct": options.distinct, "results": results}
     if options.out is not None:
         options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found))

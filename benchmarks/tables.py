@@ -19,7 +19,7 @@ from communique.benchmark.figures import Figure, figures
 from communique.benchmark.rendering import by_language, main_table, render
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = (ROOT / "README.md", ROOT / "benchmarks/README.md")
+DOCUMENTS = (ROOT / "README.md", ROOT / "benchmarks/README.md", ROOT / "docs/batch.md", ROOT / "docs/estimate.md")
 RESULTS = ROOT / "benchmarks/results"
 FIGURES = ROOT / "benchmarks/figures"
 
@@ -78,6 +78,21 @@ def speed() -> str:
     )
 
 
+def memory() -> str:
+    """Peak memory and time of `communique label`."""
+    return _memory(_result("memory")["results"])
+
+
+def estimation_memory() -> str:
+    """Peak memory and time of `communique estimate`."""
+    return _memory(_result("estimation-memory")["runs"])
+
+
+def _memory(runs: list[dict[str, Any]]) -> str:
+    lines = ["| rows | peak memory | seconds |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {r['rows']:,} | {r['peak_mb']:,.0f} MB | {r['seconds']:.0f} |" for r in runs)])
+
+
 def _times(ratio: dict[str, Any]) -> str:
     low, high = ratio["ratio_range"]
     return f"{ratio['ratio']:.2f} times [{low:.2f}, {high:.2f}] ({ratio['best']})"
@@ -95,7 +110,12 @@ def tables() -> dict[str, Callable[[], str]]:
     A benchmark has three: all its tables (`reference`), the scores of its first split (`reference-main`), and these by
     language (`reference-languages`).
     """
-    found: dict[str, Callable[[], str]] = {"quality": quality, "speed": speed}
+    found: dict[str, Callable[[], str]] = {
+        "quality": quality,
+        "speed": speed,
+        "memory": memory,
+        "estimation-memory": estimation_memory,
+    }
     for name, summary in summaries().items():
         first = summary["tables"][0]
         found[name] = partial(render, summary)

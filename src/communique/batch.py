@@ -22,9 +22,10 @@ from .units import Prepared, Reader, Shard, ahead, prepare
 #: Rows of a shard: some seconds of work to lose, and enough texts for batches of like length. Speed by size is not measured.
 SHARD_ROWS = 4096
 
-#: Memory in MB without any rows, and for each row of a shard: estimates on the safe side. `benchmarks/memory.py` gave a
-#: peak of 695 MB for 10,000 short rows in shards of `SHARD_ROWS`, the shipped model on two threads.
-BASE_MB, ROW_MB = 600.0, 0.05
+#: Memory in MB without any rows, and for each row of a shard, on the safe side. `benchmarks/memory.py --distinct` gave peaks of
+#: 965 MB in shards of 256 rows, 890 MB in shards of 4,096 and 1,016 MB in shards of 16,384 (two threads, the shipped model, texts
+#: of real lengths, none twice): small shards end in batches of more shapes.
+BASE_MB, ROW_MB = 1000.0, 0.02
 
 #: No shard is smaller, whatever the memory.
 MIN_SHARD_ROWS = 256

@@ -34,6 +34,10 @@ DEFAULT_MODEL, MODEL_VARIABLE = "communique-small", "COMMUNIQUE_MODEL"
 BATCH_TOKENS = 512
 REQUESTS = 2
 
+#: Batches are padded to a multiple of so many tokens. OpenVINO keeps kernels of every shape it met: without this, 4,096 texts of
+#: real lengths left 1,150 MB in memory, with it 740 MB, at the same speed (341 and 336 sentences/s).
+LENGTH_STEP = 8
+
 #: Texts that are tokenized and sorted by length together.
 CHUNK = 16_384
 
@@ -195,11 +199,15 @@ class Predictor:
         return self.tokenizer.token_to_id("<pad>") or self.tokenizer.token_to_id("[PAD]") or 0
 
 
+def _padded(length: int) -> int:
+    return -(-length // LENGTH_STEP) * LENGTH_STEP
+
+
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Group rows of like length, longest first, within `BATCH_TOKENS` tokens a group."""
+    """Group rows of like length, longest first, within `BATCH_TOKENS` tokens a group, padding included."""
     rows: list[int] = []
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if rows and (len(rows) + 1) * lengths[rows[0]] > BATCH_TOKENS:
+        if rows and (len(rows) + 1) * _padded(lengths[rows[0]]) > BATCH_TOKENS:
             yield rows
             rows = []
         rows.append(i)
@@ -208,7 +216,7 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 
 def _inputs(encodings: Sequence[Encoding], pad_id: int) -> dict[str, NDArray[np.int64]]:
-    longest = max(len(encoding) for encoding in encodings)
+    longest = _padded(max(len(encoding) for encoding in encodings))
     ids = np.full((len(encodings), longest), pad_id, np.int64)
     mask = np.zeros_like(ids)
     for row, encoding in enumerate(encodings):

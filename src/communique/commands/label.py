@@ -57,7 +57,7 @@ def label(
     shard_rows: Annotated[
         int | None, typer.Option(min=1, help="Rows of a shard: what a stopped run loses at most.")
     ] = None,
-    memory_limit: Annotated[str | None, typer.Option(help="Such as 800MB or 2GB: chooses the size of shards.")] = None,
+    memory_limit: Annotated[str | None, typer.Option(help="Such as 1200MB or 2GB: chooses the size of shards.")] = None,
     threads: Annotated[
         int | None,
         typer.Option(min=1, help="CPU threads, an actor with --engine ray: all cores without it, 1 an actor."),
@@ -224,10 +224,10 @@ def _told_stdout() -> Iterator[None]:
 
 
 def _megabytes(text: str) -> float:
-    """Read a size such as 800MB or 2GB."""
+    """Read a size such as 1200MB or 2GB."""
     import re
 
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([MG])(?:i?B)?\s*", text, re.IGNORECASE)
     if match is None:
-        raise typer.BadParameter(f"{text!r}; write 800MB or 2GB", param_hint="--memory-limit")
+        raise typer.BadParameter(f"{text!r}; write 1200MB or 2GB", param_hint="--memory-limit")
     return float(match[1]) * (1000 if match[2].upper() == "G" else 1)
