@@ -38,6 +38,7 @@ from . import near_duplicates
 from .codebook import Codebook
 from .corpus import Fingerprint
 from .errors import BundleError, CodebookError
+from .markdown import table
 from .report import Report
 from .validation import describe
 
@@ -125,9 +126,12 @@ class Proof(_Model):
         def text(value: float | None) -> str:
             return "–" if value is None else f"{value:.3f}"
 
-        lines = (
-            f"| {r.group} | {r.label} | {r.n} | {r.gold} | {text(r.f1_checkpoint)} | {text(r.f1_export)} | "
-            f"{'–' if r.change is None else f'{r.change:+.3f}'} | {text(r.agreement)} | {r.mean_difference:.4f} |"
+        head = ("group", "label", "n", "gold", "F1 fp32", "F1 export", "change", "agreement (F1)")
+        rows = (
+            (
+                *(r.group, r.label, r.n, r.gold, text(r.f1_checkpoint), text(r.f1_export)),
+                *("–" if r.change is None else f"{r.change:+.3f}", text(r.agreement), f"{r.mean_difference:.4f}"),
+            )
             for r in self.rows
         )
         return "\n".join(
@@ -135,9 +139,7 @@ class Proof(_Model):
                 f"Export against checkpoint (fp32) on {self.n} sentences of {self.documents} documents ({self.data}): macro-F1 "
                 f"{self.macro_f1_export:.3f} against {self.macro_f1_checkpoint:.3f}.",
                 "",
-                "| group | label | n | gold | F1 fp32 | F1 export | change | agreement (F1) | mean difference of probability |",
-                "|---|---|---|---|---|---|---|---|---|",
-                *lines,
+                *table((*head, "mean difference of probability"), rows),
             ]
         )
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from .markdown import table
+
 if TYPE_CHECKING:
     from .bundle import ModelInfo, Proof, Score
 
@@ -66,15 +68,13 @@ def _labels(info: ModelInfo) -> str:
     ]
     if info.thresholds is None:
         return "\n".join([*lines, ", ".join(info.labels) + "; the most probable one is given."])
-    rows = (f"| {name} | {threshold:.2f} |" for name, threshold in zip(info.labels, info.thresholds, strict=True))
+    rows = ((name, f"{threshold:.2f}") for name, threshold in zip(info.labels, info.thresholds, strict=True))
     temperature = "" if info.kind == "checkpoint" else f" Logits are divided by the temperature {info.temperature:.3f}."
     cut = f" Input is cut at {info.max_tokens} tokens." if info.max_tokens else ""
     return "\n".join(
         [
             *lines,
-            "| label | given from probability |",
-            "|---|---|",
-            *rows,
+            *table(("label", "given from probability"), rows),
             "",
             f"Thresholds and temperature were tuned on {info.tuned_on} validation sentences.{temperature}{cut}",
         ]
@@ -113,8 +113,10 @@ def _scores(scores: tuple[Score, ...]) -> str:
     if not scores:
         return ""
     rows = (
-        f"| {s.metric} | {_number(s.value)} [{_number(s.low)}, {_number(s.high)}] | {s.n} | {s.documents} | {s.data} | "
-        f"`{s.command}` |"
+        (
+            *(s.metric, f"{_number(s.value)} [{_number(s.low)}, {_number(s.high)}]", s.n, s.documents, s.data),
+            f"`{s.command}`",
+        )
         for s in scores
     )
     return "\n".join(
@@ -123,9 +125,7 @@ def _scores(scores: tuple[Score, ...]) -> str:
             "",
             "95 % intervals, bootstrap over documents.",
             "",
-            "| metric | value | sentences | documents | data | command |",
-            "|---|---|---|---|---|---|",
-            *rows,
+            *table(("metric", "value", "sentences", "documents", "data", "command"), rows),
         ]
     )
 

@@ -12,8 +12,8 @@ from .diagnostics import Diagnostics
 from .errors import DataError
 from .leak import Leak, find_leak, refuse
 from .loading import load_model
+from .markdown import table
 from .report import Report
-from .report_markdown import table
 
 #: How many of the errors that cost most are kept.
 ERRORS = 25

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .groups import KINDS
+from .markdown import table
 from .resampling import MIN_CLUSTERS
 
 if TYPE_CHECKING:
@@ -21,15 +22,6 @@ HEADS = {
 
 #: Signs of a cell with few gold rows.
 MARK = "†"
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Write a Markdown table; bars inside cells are escaped."""
-
-    def line(cells: Sequence[object]) -> str:
-        return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
-
-    return [line(head).replace("|  |", "| |"), line(["---"] * len(head)), *map(line, rows)]
 
 
 def marked(scores: LabelScores, value: Value) -> str:

@@ -23,6 +23,7 @@ from ..agreement import (
 )
 from ..codebook import Codebook
 from ..errors import DataError
+from ..markdown import table
 from ..report import Value
 from ..resampling import RESAMPLES, Resamples
 from ..sampling.plan import Design
@@ -155,20 +156,24 @@ class AgreementReport:
         if self.sets.n:
             lines += [
                 "",
-                "| label | sentences coded twice or more | documents | times given | Krippendorff's alpha |",
-                "|---|---|---|---|---|",
-                *(f"| {a.label} | {a.n} | {a.documents} | {a.uses} | {a.alpha} |" for a in (*self.alphas, self.sets)),
+                *table(
+                    ("label", "sentences coded twice or more", "documents", "times given", "Krippendorff's alpha"),
+                    ((a.label, a.n, a.documents, a.uses, a.alpha) for a in (*self.alphas, self.sets)),
+                ),
             ]
         for title, scores in (("coders", self.pairs), ("coder and model", self.model)):
             if scores:
                 lines += [
                     "",
-                    f"| {title} | label | n | documents | given | agreed | Cohen's kappa | F1 |",
-                    "|---|---|---|---|---|---|---|---|",
-                    *(
-                        f"| {p.first}, {p.second} | {p.label} | {p.n} | {p.documents} | {p.first_uses}, {p.second_uses} | "
-                        f"{p.agreed:.3f} | {p.kappa} | {p.f1} |"
-                        for p in scores
+                    *table(
+                        (title, "label", "n", "documents", "given", "agreed", "Cohen's kappa", "F1"),
+                        (
+                            (
+                                *(f"{p.first}, {p.second}", p.label, p.n, p.documents),
+                                *(f"{p.first_uses}, {p.second_uses}", f"{p.agreed:.3f}", p.kappa, p.f1),
+                            )
+                            for p in scores
+                        ),
                     ),
                 ]
         return "\n".join(lines) + "\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 from .. import __version__
 from ..bundle import ModelInfo
 from ..codebook import Codebook
+from ..markdown import table
 from .analysis import Analysis
 
 _METHODS = {
@@ -121,9 +122,10 @@ def _appendix(analysis: Analysis, codebook: Codebook, provenance: Provenance) ->
         "",
         "## Error rates of the model",
         "",
-        "| label | group | rate | estimate [95 % interval] | gold sentences |",
-        "|---|---|---|---|---|",
-        *(f"| {r.label} | {r.group} | {r.rate} | {r.estimate.text()} | {r.gold} |" for r in analysis.rates),
+        *table(
+            ("label", "group", "rate", "estimate [95 % interval]", "gold sentences"),
+            ((r.label, r.group, r.rate, r.estimate.text(), r.gold) for r in analysis.rates),
+        ),
         "",
         "## Agreement of the coders",
         "",
@@ -131,12 +133,18 @@ def _appendix(analysis: Analysis, codebook: Codebook, provenance: Provenance) ->
         "",
         "## Shares",
         "",
-        "| label | group | naive | gold alone | PPI++ | DSL | sentences (documents) | gold (documents, with label) |",
-        "|---|---|---|---|---|---|---|---|",
-        *(
-            f"| {s.label} | {s.group} | {' | '.join(s.methods[m].text() for m in ('naive', 'gold', 'ppi', 'dsl'))} | "
-            f"{s.n} ({s.documents}) | {s.gold} ({s.gold_documents}, {s.positives}) |"
-            for s in analysis.shares
+        *table(
+            (
+                *("label", "group", "naive", "gold alone", "PPI++", "DSL"),
+                *("sentences (documents)", "gold (documents, with label)"),
+            ),
+            (
+                (
+                    *(s.label, s.group, *(s.methods[m].text() for m in ("naive", "gold", "ppi", "dsl"))),
+                    *(f"{s.n} ({s.documents})", f"{s.gold} ({s.gold_documents}, {s.positives})"),
+                )
+                for s in analysis.shares
+            ),
         ),
         "",
         "The naive share takes the model's labels for the truth; it is biased, and its interval does not know of that.",

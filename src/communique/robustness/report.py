@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..markdown import table
 from ..report import Value, without_nan
-from ..report_markdown import table
 from ..resampling import MIN_CLUSTERS
 
 #: Below this share of decisions that stay, a cell is named in the summary.
