@@ -165,6 +165,7 @@ class TransformerLabeler:
         _set_dropout(model, "attention_probs_dropout_prob", recipe.attention_dropout)
         if recipe.freeze_embeddings:
             model.get_input_embeddings().weight.requires_grad_(False)
+        attention = model.config._attn_implementation
         if not torch.cuda.is_available():
             # The fused attention of torch's CPU backend takes a fifth of a step at the length of sentences; train/LOG.md.
             model.set_attn_implementation("eager")
@@ -213,6 +214,8 @@ class TransformerLabeler:
         with nullcontext() if recipe.freeze_embeddings else used_embeddings(model, _tokens(trainer)):
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         self.seconds_ = time.monotonic() - start
+        # Without gradients the fused attention is the faster one.
+        model.set_attn_implementation(attention)
         model.eval()
         self.temperature_ = 1.0
         self.thresholds_ = np.full(len(self.codebook.names), 0.5) if self.codebook.multiple else None
