@@ -73,8 +73,18 @@ def speed() -> str:
             f"order, none twice, {result['threads']} threads, {cpu['name']} ({', '.join(abilities)}). Labelling reaches "
             f"{int8['share_of_limit']:.0%} of what the machine does in 8-bit matrix products of the model's shapes alone "
             f"({int8['limit_of_model_shapes']:.2f} Tera-operations a second); tokenizing takes {result['tokenizer_share']:.1%} of "
-            "the time.",
+            f"the time. {_overhead()}",
         ]
+    )
+
+
+def _overhead() -> str:
+    result = _result("overhead")
+    share = result["besides_the_network_processor"]
+    low, high = share["range"]
+    return (
+        f"From a file to a file ({result['rows']} real sentences), {share['median']:.1%} [{low:.1%}, {high:.1%}] of the "
+        f"processor's time is not the network's (`python benchmarks/overhead.py`)."
     )
 
 

@@ -166,12 +166,15 @@ class Predictor:
         return self.predict(statements).probabilities
 
     def _logits(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Give logits (n, k) and flags (n,) of truncation: batches of like length, fed to as many streams as cores."""
-        logits = np.zeros((len(texts), len(self.codebook.names)), np.float32)
+        """Give logits (n, k) and flags (n,) of truncation."""
         # A lone surrogate is not Unicode text and the tokenizer refuses it; it becomes "?".
-        tokenizer, network = self._opened
-        encodings = tokenizer.encode_batch([t.encode("utf-8", "replace").decode("utf-8") for t in texts])
-        truncated = np.array([bool(encoding.overflowing) for encoding in encodings], np.bool_)
+        encodings = self._opened[0].encode_batch([t.encode("utf-8", "replace").decode("utf-8") for t in texts])
+        return self._run(encodings), np.array([bool(encoding.overflowing) for encoding in encodings], np.bool_)
+
+    def _run(self, encodings: Sequence[Encoding]) -> NDArray[np.float32]:
+        """Give logits (n, k) of tokenized texts: batches of like length, fed to as many streams as cores."""
+        network = self._opened[1]
+        logits = np.zeros((len(encodings), len(self.codebook.names)), np.float32)
         # Requests in turn, and no AsyncInferQueue: its callbacks take Python's lock in OpenVINO's threads, and a model that
         # is freed just then waits for such a thread for ever.
         batches = list(_batches([len(encoding) for encoding in encodings]))
@@ -192,7 +195,7 @@ class Predictor:
             running[turn] = rows
         for turn in range(len(requests)):
             collect(turn)
-        return logits, truncated
+        return logits
 
     @cached_property
     def _pad_id(self) -> int:

@@ -1,0 +1,97 @@
+"""Measure what `communique label` does besides running the network: reading, languages, tokenizing, shards, writing.
+
+    python benchmarks/overhead.py --texts DIR [--rows 3000] [--turns 5] [-o benchmarks/results/overhead.json]
+
+The same real sentences are labelled from a JSON Lines file to a Parquet file, and, tokenized before, run through the network alone,
+in turns, in one process with the model open. Wall time and processor time of all threads; medians. Last line: one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from speed import sentences
+
+from communique import Predictor, batch, inputs
+from communique.columns import Options
+from communique.predictor import CHUNK
+from communique.progress import Told
+from communique.shards import ShardFolder
+from communique.tables import write_jsonl
+from communique.units import Reader
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Run once; give seconds of the clock and of the processor, all threads together."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def label(predictor: Predictor, source: Path, out: Path) -> None:
+    """Label a file to a file, as the command does."""
+    reader = Reader(inputs.find([str(source)]), Options(shard_rows=batch.SHARD_ROWS))
+    folder = ShardFolder(out, {}, resume=False)
+    try:
+        with Told(reader.bytes, lambda _: None) as progress:
+            tables = batch.labelled(reader, lambda: predictor, progress, folder)
+            batch.label_to_file(tables, reader, lambda: predictor, predictor.codebook.names, folder)
+    finally:
+        folder.close()
+
+
+def main() -> None:
+    """Measure in turns and print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--texts", type=Path)
+    parser.add_argument("--rows", type=int, default=3000)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("-o", "--out", type=Path)
+    given = parser.parse_args()
+    texts, data = sentences(given.texts, given.rows)
+    predictor = Predictor.load(threads=given.threads)
+    predictor.predict(texts)
+    # As the shards of the command cut them.
+    size = min(CHUNK, batch.SHARD_ROWS)
+    encodings = [predictor.tokenizer.encode_batch(texts[i : i + size]) for i in range(0, len(texts), size)]
+    shares: dict[str, list[float]] = {"wall": [], "processor": []}
+    rates = []
+    with tempfile.TemporaryDirectory() as name:
+        source, out = Path(name, "in.jsonl"), Path(name, "out.parquet")
+        write_jsonl(source, ({"id": str(i), "text": text} for i, text in enumerate(texts)))
+        for _ in range(given.turns):
+            network = timed(lambda: [predictor._run(part) for part in encodings])
+            out.unlink(missing_ok=True)
+            whole = timed(lambda: label(predictor, source, out))
+            rates.append(len(texts) / whole[0])
+            for share, alone, all_ in zip(shares.values(), network, whole, strict=True):
+                share.append(1 - alone / all_)
+    result = {
+        "benchmark": "overhead",
+        "data": data,
+        "rows": len(texts),
+        "threads": given.threads,
+        "turns": given.turns,
+        "rows_per_second": round(statistics.median(rates), 1),
+        **{
+            f"besides_the_network_{name}": {
+                "median": round(statistics.median(values), 4),
+                "range": [round(min(values), 4), round(max(values), 4)],
+            }
+            for name, values in shares.items()
+        },
+    }
+    if given.out:
+        given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
