@@ -49,7 +49,7 @@ def label(predictor: Predictor, source: Path, out: Path) -> None:
 def main() -> None:
     """Measure in turns and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--texts", type=Path)
+    parser.add_argument("--texts", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=3000)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)

@@ -1,4 +1,4 @@
-"""Write the tables of README.md and benchmarks/README.md, and the figures, from benchmarks/results.
+"""Write the tables of README.md, benchmarks/README.md and docs/, and the figures, from benchmarks/results.
 
 python benchmarks/tables.py --write    rewrites what stands between the markers, and draws figures that are out of date
 python benchmarks/tables.py --check    exits with 1 where they differ
@@ -17,6 +17,7 @@ from typing import Any
 
 from communique.benchmark.figures import Figure, figures
 from communique.benchmark.rendering import by_language, main_table, render
+from communique.markdown import table
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", ROOT / "benchmarks/README.md", ROOT / "docs/batch.md", ROOT / "docs/estimate.md")
@@ -90,7 +91,12 @@ def _overhead() -> str:
 
 def memory() -> str:
     """Peak memory and time of `communique label`."""
-    return _memory(_result("memory")["results"])
+    result = _result("memory")
+    if result["options"] or result["distinct"]:
+        raise SystemExit(
+            "benchmarks/results/memory.json: not of the defaults; run benchmarks/memory.py without options"
+        )
+    return _memory(result["results"])
 
 
 def estimation_memory() -> str:
@@ -99,8 +105,8 @@ def estimation_memory() -> str:
 
 
 def _memory(runs: list[dict[str, Any]]) -> str:
-    lines = ["| rows | peak memory | seconds |", "|---|---|---|"]
-    return "\n".join([*lines, *(f"| {r['rows']:,} | {r['peak_mb']:,.0f} MB | {r['seconds']:.0f} |" for r in runs)])
+    rows = ((f"{r['rows']:,}", f"{r['peak_mb']:,.0f} MB", f"{r['seconds']:.0f}") for r in runs)
+    return "\n".join(table(("rows", "peak memory", "seconds"), rows))
 
 
 def _times(ratio: dict[str, Any]) -> str:
@@ -136,10 +142,10 @@ def tables() -> dict[str, Callable[[], str]]:
 
 def rewritten(text: str) -> str:
     """Put each table between its markers; markers of a benchmark that has no results yet are left as they are."""
-    for name, table in tables().items():
+    for name, made in tables().items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if pattern.search(text):
-            content = table().strip()
+            content = made().strip()
             text = pattern.sub(lambda match, content=content: f"{match[1]}{content}\n{match[2]}", text)  # type: ignore[misc]
     return text
 

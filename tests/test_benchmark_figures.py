@@ -148,7 +148,7 @@ def test_tables_and_figures_of_the_repository_are_those_of_the_results(tables: M
 
 def test_every_result_has_its_markers(tables: ModuleType) -> None:
     text = "".join(document.read_text(encoding="utf-8") for document in tables.DOCUMENTS)
-    for name in ("quality", "speed", *tables.summaries()):
+    for name in ("quality", "speed", "memory", "estimation-memory", *tables.summaries()):
         assert f"<!-- {name} -->\n" in text
         assert f"<!-- /{name} -->" in text
 

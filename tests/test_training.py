@@ -164,6 +164,9 @@ def test_steps_of_another_recipe_are_refused(tiny_project: Path, tmp_path: Path)
     assert _prepare_steps(tmp_path / "steps", recipe, corpus) is None
     with pytest.raises(RecipeError, match="another recipe"):
         _prepare_steps(tmp_path / "steps", recipe.model_copy(update={"seed": 1}), corpus)
+    # Other rows of the embeddings: the checkpoint's would be those of other tokens.
+    with pytest.raises(RecipeError, match="left by a run with another recipe, other data"):
+        _prepare_steps(tmp_path / "steps", recipe, corpus, [1, 2, 3])
 
 
 def test_single_selection_trains_with_softmax(tiny_project: Path, tiny_backbone: Path, tmp_path: Path) -> None:

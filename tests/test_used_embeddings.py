@@ -56,15 +56,58 @@ def test_a_step_is_that_of_all_rows(model: Any, tiny_backbone: Path) -> None:
 
 
 def test_rows_come_back_when_training_fails(model: Any) -> None:
+    import torch
+
     from communique.used_embeddings import used_embeddings
 
     whole = model.get_input_embeddings()
-    with pytest.raises(KeyboardInterrupt), used_embeddings(model, [4]):
-        raise KeyboardInterrupt
+
+    def train() -> None:
+        with used_embeddings(model, [4]), torch.no_grad():
+            model.get_input_embeddings().weight[:] = 7.0
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train()
     assert model.get_input_embeddings() is whole
+    assert (whole.weight[4] == 7.0).all()
+    assert not (whole.weight[5] == 7.0).any()
 
 
-def test_shared_or_special_embeddings_are_left_alone(model: Any) -> None:
+def test_padding_of_the_tokenizer_alone_is_known(model: Any) -> None:
+    import torch
+
+    from communique.training import _tokens
+    from communique.used_embeddings import used_embeddings
+
+    model.get_input_embeddings().padding_idx = None
+    rows: Any = {"input_ids": [[5, 9], [6]]}
+    tokens = _tokens((rows, None), 1)
+    assert tokens == [1, 5, 6, 9]
+    with used_embeddings(model, tokens):
+        model(input_ids=torch.tensor([[5, 9], [6, 1]]))
+
+
+@pytest.mark.parametrize("special", ["subclass", "max_norm"])
+def test_embeddings_that_are_more_than_a_table_are_left_alone(model: Any, special: str) -> None:
+    import torch
+
+    from communique.used_embeddings import used_embeddings
+
+    class Scaled(torch.nn.Embedding):
+        """Stands for embeddings of other models."""
+
+    old = model.get_input_embeddings()
+    if special == "subclass":
+        model.set_input_embeddings(Scaled(old.num_embeddings, old.embedding_dim))
+    else:
+        old.max_norm = 1.0
+    whole = model.get_input_embeddings()
+    with used_embeddings(model, [4]):
+        assert model.get_input_embeddings() is whole
+
+
+def test_shared_embeddings_are_left_alone(model: Any) -> None:
     import torch
 
     from communique.used_embeddings import used_embeddings

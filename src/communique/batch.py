@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -41,8 +42,8 @@ def shard_rows(memory_mb: float | None) -> int:
         return SHARD_ROWS
     rows = int((memory_mb - BASE_MB) / ROW_MB)
     if rows < MIN_SHARD_ROWS:
-        least = BASE_MB + MIN_SHARD_ROWS * ROW_MB
-        raise DataError(f"--memory-limit {memory_mb:.0f} MB: labelling needs at least {least:.0f} MB; give more")
+        least = math.ceil(BASE_MB + MIN_SHARD_ROWS * ROW_MB)
+        raise DataError(f"--memory-limit {memory_mb:.0f} MB: labelling needs at least {least} MB; give more")
     return min(SHARD_ROWS, rows)
 
 

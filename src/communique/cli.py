@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
 from typing import Annotated
 
 import typer
@@ -58,12 +59,14 @@ def run() -> None:
     try:
         app()
     except SystemExit as leaving:
-        if not isinstance(leaving.code, int | None):
+        others = (thread for thread in threading.enumerate() if thread is not threading.main_thread())
+        if not isinstance(leaving.code, int | None) or not all(thread.daemon for thread in others):
             raise
         atexit._run_exitfuncs()
         try:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:  # a stream that the caller has closed
+                    stream.flush()
         except (OSError, ValueError):
             raise leaving from None
         os._exit(leaving.code or 0)

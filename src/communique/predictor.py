@@ -35,7 +35,7 @@ BATCH_TOKENS = 512
 REQUESTS = 2
 
 #: Batches are padded to a multiple of so many tokens. OpenVINO keeps kernels of every shape it met: without this, 4,096 texts of
-#: real lengths left 1,150 MB in memory, with it 740 MB, at the same speed (341 and 336 sentences/s).
+#: real lengths left 1,150 MB in memory, with it 742 MB, at the same speed (341 and 348 sentences/s; train/LOG.md).
 LENGTH_STEP = 8
 
 #: Texts that are tokenized and sorted by length together.
@@ -108,7 +108,7 @@ class Predictor:
         """The tokenizer and the network, opened side by side.
 
         Reading the tokenizer holds Python's lock from beginning to end. OpenVINO needs it to be called, not to work: it is
-        called first.
+        about to be called when the tokenizer's turn comes.
         """
         called = threading.Event()
         with ThreadPoolExecutor(1, thread_name_prefix="communique-network") as pool:
@@ -177,7 +177,7 @@ class Predictor:
         logits = np.zeros((len(encodings), len(self.codebook.names)), np.float32)
         # Requests in turn, and no AsyncInferQueue: its callbacks take Python's lock in OpenVINO's threads, and a model that
         # is freed just then waits for such a thread for ever.
-        batches = list(_batches([len(encoding) for encoding in encodings]))
+        batches = list(_batches([len(encoding) for encoding in encodings], self.info.max_tokens))
         requests = [network.create_infer_request() for _ in range(min(REQUESTS * self.threads, len(batches)))]
         running: list[list[int]] = [[] for _ in requests]
 
@@ -189,7 +189,7 @@ class Predictor:
 
         for number, rows in enumerate(batches):
             turn = number % len(requests)
-            inputs = _inputs([encodings[i] for i in rows], self._pad_id)
+            inputs = _inputs([encodings[i] for i in rows], self._pad_id, self.info.max_tokens)
             collect(turn)
             requests[turn].start_async(inputs)
             running[turn] = rows
@@ -202,15 +202,16 @@ class Predictor:
         return self.tokenizer.token_to_id("<pad>") or self.tokenizer.token_to_id("[PAD]") or 0
 
 
-def _padded(length: int) -> int:
-    return -(-length // LENGTH_STEP) * LENGTH_STEP
+def _padded(length: int, longest: int) -> int:
+    """Round a length up; a model has no positions beyond its longest input."""
+    return min(-(-length // LENGTH_STEP) * LENGTH_STEP, longest)
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+def _batches(lengths: Sequence[int], longest: int) -> Iterator[list[int]]:
     """Group rows of like length, longest first, within `BATCH_TOKENS` tokens a group, padding included."""
     rows: list[int] = []
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if rows and (len(rows) + 1) * _padded(lengths[rows[0]]) > BATCH_TOKENS:
+        if rows and (len(rows) + 1) * _padded(lengths[rows[0]], longest) > BATCH_TOKENS:
             yield rows
             rows = []
         rows.append(i)
@@ -218,9 +219,9 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         yield rows
 
 
-def _inputs(encodings: Sequence[Encoding], pad_id: int) -> dict[str, NDArray[np.int64]]:
-    longest = _padded(max(len(encoding) for encoding in encodings))
-    ids = np.full((len(encodings), longest), pad_id, np.int64)
+def _inputs(encodings: Sequence[Encoding], pad_id: int, longest: int) -> dict[str, NDArray[np.int64]]:
+    length = _padded(max(len(encoding) for encoding in encodings), longest)
+    ids = np.full((len(encodings), length), pad_id, np.int64)
     mask = np.zeros_like(ids)
     for row, encoding in enumerate(encodings):
         ids[row, : len(encoding)] = encoding.ids

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -107,11 +108,10 @@ def parameter_groups(model: transformers.PreTrainedModel, recipe: Recipe) -> lis
     return [{"params": members, "lr": rate, "weight_decay": decay} for (rate, decay), members in groups.items()]
 
 
-def _tokens(trainer: transformers.Trainer) -> Iterator[int]:
-    """Give the token ids that a trainer's sets hold."""
-    for rows in (trainer.train_dataset, trainer.eval_dataset):
-        if rows is not None:
-            yield from chain.from_iterable(cast(datasets.Dataset, rows)["input_ids"])
+def _tokens(sets: Iterable[datasets.Dataset | None], padding: int | None) -> list[int]:
+    """List the token ids that a model will be given."""
+    used = {id for rows in sets if rows is not None for id in chain.from_iterable(rows["input_ids"])}
+    return sorted(used if padding is None else used | {padding})
 
 
 class _Told(transformers.TrainerCallback):
@@ -171,7 +171,10 @@ class TransformerLabeler:
             model.set_attn_implementation("eager")
         self.model_, self.tokenizer_ = model, tokenizer
         self.precision_ = resolve_precision(recipe.precision)
-        resume = _prepare_steps(self.steps, recipe, corpus)
+        rows = self._dataset(corpus.statements)
+        validation_rows = self._dataset(validation.statements) if validation else None
+        tokens = None if recipe.freeze_embeddings else _tokens((rows, validation_rows), tokenizer.pad_token_id)
+        resume = _prepare_steps(self.steps, recipe, corpus, tokens)
         steps_an_epoch = math.ceil(len(corpus) / (recipe.batch_size * processes.count()))
         if processes.count() > 1:
             processes.say(f"{processes.count()} processes, each with {recipe.batch_size} sentences a step")
@@ -203,15 +206,15 @@ class TransformerLabeler:
                 report_to="none",
                 dataloader_pin_memory=False,
             ),
-            train_dataset=self._dataset(corpus.statements),
-            eval_dataset=self._dataset(validation.statements) if validation else None,
+            train_dataset=rows,
+            eval_dataset=validation_rows,
             data_collator=transformers.DataCollatorWithPadding(tokenizer),
             compute_metrics=self._metrics,
             callbacks=[_Told()],
         )
         trainer.remove_callback(transformers.PrinterCallback)
         start = time.monotonic()
-        with nullcontext() if recipe.freeze_embeddings else used_embeddings(model, _tokens(trainer)):
+        with nullcontext() if tokens is None else used_embeddings(model, tokens):
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         self.seconds_ = time.monotonic() - start
         # Without gradients the fused attention is the faster one.
@@ -308,8 +311,16 @@ def _set_dropout(model: transformers.PreTrainedModel, name: str, value: float | 
             module.p = value
 
 
-def _prepare_steps(steps: Path | None, recipe: Recipe, corpus: Corpus) -> Path | None:
+def _prepare_steps(
+    steps: Path | None, recipe: Recipe, corpus: Corpus, tokens: Sequence[int] | None = None
+) -> Path | None:
     """Find the last whole checkpoint of a killed run of the same recipe on the same data in as many processes.
+
+    Args:
+        steps: Folder of the checkpoints.
+        recipe: Settings.
+        corpus: Training statements.
+        tokens: Ids of the tokens whose embeddings are trained, the rows of the checkpoint; None where they are frozen.
 
     Raises:
         RecipeError: The folder is of another run.
@@ -321,10 +332,13 @@ def _prepare_steps(steps: Path | None, recipe: Recipe, corpus: Corpus) -> Path |
         "data": corpus.files,
         "ids": [s.id for s in corpus],
         "processes": processes.count(),
+        "tokens": None if tokens is None else hashlib.sha256(json.dumps(tokens).encode()).hexdigest(),
     }
     identity = steps / "run.json"
-    # Folders of earlier versions do not say it: they are of one process.
-    if identity.exists() and {"processes": 1, **json.loads(identity.read_text())} != json.loads(json.dumps(run)):
+    # Folders of earlier versions do not say it: they are of one process and have all embeddings.
+    if identity.exists() and {"processes": 1, "tokens": None, **json.loads(identity.read_text())} != json.loads(
+        json.dumps(run)
+    ):
         raise RecipeError(
             f"{steps}: left by a run with another recipe, other data or another number of processes; delete the folder to "
             "start anew"

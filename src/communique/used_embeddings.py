@@ -24,7 +24,7 @@ class _UsedRows(torch.nn.Module):
         self.weight = torch.nn.Parameter(whole.weight.detach()[used].clone())
         row = torch.full((whole.num_embeddings,), len(used), dtype=torch.long, device=whole.weight.device)
         row[used] = torch.arange(len(used), device=row.device)
-        # A checkpoint of the steps does without it: the corpus gives it again.
+        # A checkpoint of the steps does without it: a run resumes with the same tokens only.
         self.register_buffer("row", row, persistent=False)
         self.padding = None if whole.padding_idx is None else int(row[whole.padding_idx])
 
@@ -41,16 +41,15 @@ def used_embeddings(model: Any, token_ids: Iterable[int]) -> Iterator[None]:
 
     Args:
         model: A model of transformers.
-        token_ids: Every token that it will be given meanwhile; padding is added.
+        token_ids: Every token that it will be given meanwhile, padding included.
     """
     whole = model.get_input_embeddings()
     shared = sum(parameter is whole.weight for _, parameter in model.named_parameters(remove_duplicate=False)) > 1
     if type(whole) is not torch.nn.Embedding or whole.max_norm is not None or shared:
         yield
         return
-    used = set(token_ids)
-    if whole.padding_idx is not None:
-        used.add(whole.padding_idx)
+    # The padding of the table need not be the tokenizer's, and its row must be known to stay without a gradient.
+    used = {*token_ids, *(() if whole.padding_idx is None else (whole.padding_idx,))}
     rows = torch.tensor(sorted(used), device=whole.weight.device)
     part = _UsedRows(whole, rows)
     model.set_input_embeddings(part)
