@@ -38,7 +38,7 @@ runs/peers/%/made: benchmarks/peers/%.txt
 	runs/peers/$*/bin/python -m pip uninstall --quiet --yes torchvision
 	touch $@
 
-# Write the README's tables from benchmarks/results.
+# Write the tables of README, benchmarks/README and docs from benchmarks/results.
 tables: $(VENV)/full
 	$(BIN)/python benchmarks/tables.py --write
 

@@ -43,7 +43,7 @@ class ChatLabeler(Baseline):
         temperature: Of the sampling.
         concurrency: Requests at the same time.
         timeout: Seconds without an answer after which an attempt has failed.
-        retries: Further attempts after a time-out, a lost connection, and HTTP 429 or 5xx.
+        retries: Further attempts after a time-out, a lost connection, and HTTP 408, 409, 425, 429, 500, 502, 503, 504, 529.
         pause: Seconds before the second attempt, doubled before each further one, unless the server names a time.
         asked: How often a sentence is asked whose answer cannot be read.
         most_invalid: Above this share of unreadable answers, an error tells of them.
