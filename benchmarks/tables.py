@@ -38,21 +38,19 @@ def _value(value: dict[str, float | None]) -> str:
     return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
 
 
-def _row(name: str, group: dict[str, Any]) -> str:
-    cells = " | ".join(f"{_value(label['f1'])} ({label['gold']})" for label in group["labels"])
-    return f"| {name} | {group['n']} | {group['documents']} | {_value(group['macro_f1'])} | {cells} |"
+def _row(name: str, group: dict[str, Any]) -> list[str]:
+    cells = (f"{_value(label['f1'])} ({label['gold']})" for label in group["labels"])
+    return [name, str(group["n"]), str(group["documents"]), _value(group["macro_f1"]), *cells]
 
 
 def quality() -> str:
     """Macro-F1 and F1 by label of the shipped bundle on data/reference/dev.jsonl."""
     report = _result("dev")
-    head = f"| rows | sentences | documents | macro-F1 | {' | '.join(f'{n} (gold)' for n in report['labels'])} |"
+    head = ["rows", "sentences", "documents", "macro-F1", *(f"{name} (gold)" for name in report["labels"])]
     groups = {(g["kind"], g["name"]): g for g in report["groups"]}
-    lines = [head, "|---|---|---|---|" + "---|" * len(report["labels"])]
-    lines.append(_row("**all**", groups["all", "all"]))
-    lines.append(_row("sampled at random", groups["sampling", "random"]))
-    lines += [_row(name, group) for (kind, name), group in groups.items() if kind == "language"]
-    return "\n".join(lines)
+    rows = [_row("**all**", groups["all", "all"]), _row("sampled at random", groups["sampling", "random"])]
+    rows += [_row(name, group) for (kind, name), group in groups.items() if kind == "language"]
+    return "\n".join(table(head, rows))
 
 
 def speed() -> str:
@@ -60,9 +58,8 @@ def speed() -> str:
     result = _result("speed")
     cpu = result["cpu"]
     abilities = [name for name in ("avx2", "avx512_vnni", "amx_int8") if cpu.get(name)]
-    lines = ["| engine | sentences/s |", "|---|---|"]
     rates = sorted(result["sentences_per_second"].items(), key=lambda item: item[1])
-    lines += [f"| {name} | {rate:.0f} |" for name, rate in rates]
+    lines = table(("engine", "sentences/s"), ((name, f"{rate:.0f}") for name, rate in rates))
     stock, other, int8 = (result[name] for name in ("against_pipeline_fp32", "against_best_other", "int8"))
     return "\n".join(
         [
