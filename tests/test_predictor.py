@@ -18,7 +18,7 @@ from conftest import FILLERS, tiny_rows
 
 from communique import BundleError, DataError, Predictor, Statement
 from communique.bundle import FORMAT
-from communique.predictor import _batches, default_model
+from communique.predictor import BATCH_TOKENS, LENGTH_STEP, _batches, _padded, default_model
 
 pytestmark = pytest.mark.slow
 
@@ -117,10 +117,16 @@ def test_odd_texts_get_an_answer(predictor: Predictor, text: str) -> None:
 
 def test_batches_hold_every_row_once_within_the_budget() -> None:
     lengths = np.random.default_rng(0).integers(2, 160, 5000).tolist()
-    batches = list(_batches(lengths))
+    batches = list(_batches(lengths, 160))
     assert sorted(i for rows in batches for i in rows) == list(range(5000))
-    assert max(len(rows) * max(lengths[i] for i in rows) for rows in batches) <= 2048
-    assert [len(rows) for rows in _batches([5000, 3, 3])] == [1, 2]
+    assert max(len(rows) * _padded(max(lengths[i] for i in rows), 160) for rows in batches) <= BATCH_TOKENS
+    assert [len(rows) for rows in _batches([5000, 3, 3], 5000)] == [1, 2]
+
+
+def test_padding_is_a_multiple_within_what_the_model_takes() -> None:
+    assert [_padded(length, 160) for length in (1, LENGTH_STEP, LENGTH_STEP + 1, 160)] == [8, 8, 16, 160]
+    # A model with 300 positions has none for a 301st token.
+    assert _padded(299, 300) == 300
 
 
 def test_bundle_agrees_with_its_checkpoint(tiny_checkpoint: Path, predictor: Predictor) -> None:
