@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, cast
@@ -72,7 +71,7 @@ def labelled(
 
     Args:
         reader: The input.
-        load: Opens the model; called at most once, while the first shard is read.
+        load: Opens the model; called at most once, when the first shard is read.
         progress: Takes note of each shard.
         folder: Where finished shards are kept, and those of an earlier run found; no shards are kept where None.
     """
@@ -80,20 +79,17 @@ def labelled(
     def finished(number: int) -> bool:
         return folder is not None and number in folder
 
-    with ThreadPoolExecutor(1, thread_name_prefix="communique-model") as pool:
-        # While the first shard is read; where that is done already, perhaps no shard needs the model.
-        opening = None if finished(0) else pool.submit(load)
-        model: Labels | None = None
-        for shard in ahead(reader, finished):
-            if isinstance(shard, Shard):
-                progress.skipped(shard.position)
-                # Only a folder has finished shards.
-                yield cast(ShardFolder, folder).read(shard.number)
-                continue
-            if model is None:
-                model = load() if opening is None else opening.result()
-                progress.begin()
-            yield _label(shard, model, progress, folder)
+    model: Labels | None = None
+    for shard in ahead(reader, finished):
+        if isinstance(shard, Shard):
+            progress.skipped(shard.position)
+            # Only a folder has finished shards.
+            yield cast(ShardFolder, folder).read(shard.number)
+            continue
+        if model is None:
+            model = load()
+            progress.begin()
+        yield _label(shard, model, progress, folder)
 
 
 def _label(shard: Prepared, model: Labels, progress: Told, folder: ShardFolder | None) -> pa.Table:
