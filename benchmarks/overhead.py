@@ -20,7 +20,6 @@ from speed import sentences
 
 from communique import Predictor, batch, inputs
 from communique.columns import Options
-from communique.predictor import CHUNK
 from communique.progress import Told
 from communique.shards import ShardFolder
 from communique.tables import write_jsonl
@@ -59,7 +58,7 @@ def main() -> None:
     predictor = Predictor.load(threads=given.threads)
     predictor.predict(texts)
     # As the shards of the command cut them.
-    size = min(CHUNK, batch.SHARD_ROWS)
+    size = batch.SHARD_ROWS
     encodings = [predictor.tokenizer.encode_batch(texts[i : i + size]) for i in range(0, len(texts), size)]
     shares: dict[str, list[float]] = {"wall": [], "processor": []}
     rates = []

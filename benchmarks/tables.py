@@ -82,7 +82,7 @@ def _overhead() -> str:
     low, high = share["range"]
     return (
         f"From a file to a file ({result['rows']} real sentences), {share['median']:.1%} [{low:.1%}, {high:.1%}] of the "
-        f"processor's time is not the network's (`python benchmarks/overhead.py`)."
+        "processor's time is not the network's (`python benchmarks/overhead.py`)."
     )
 
 

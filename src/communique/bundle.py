@@ -126,7 +126,10 @@ class Proof(_Model):
         def text(value: float | None) -> str:
             return "–" if value is None else f"{value:.3f}"
 
-        head = ("group", "label", "n", "gold", "F1 fp32", "F1 export", "change", "agreement (F1)")
+        head = (
+            *("group", "label", "n", "gold", "F1 fp32", "F1 export"),
+            *("change", "agreement (F1)", "mean difference of probability"),
+        )
         rows = (
             (
                 *(r.group, r.label, r.n, r.gold, text(r.f1_checkpoint), text(r.f1_export)),
@@ -139,7 +142,7 @@ class Proof(_Model):
                 f"Export against checkpoint (fp32) on {self.n} sentences of {self.documents} documents ({self.data}): macro-F1 "
                 f"{self.macro_f1_export:.3f} against {self.macro_f1_checkpoint:.3f}.",
                 "",
-                *table((*head, "mean difference of probability"), rows),
+                *table(head, rows),
             ]
         )
 

@@ -46,7 +46,7 @@ def cache_folder() -> Path | None:
 def compiled(
     ov: Any,
     ir: Path,
-    hashes: Mapping[str, str],
+    hashes: Mapping[str, str] | None,
     settings: Mapping[str, Any],
     runtime: Mapping[str, Any],
     before: Callable[[], None] = lambda: None,
@@ -58,7 +58,7 @@ def compiled(
     Args:
         ov: The module `openvino`.
         ir: The network's file.
-        hashes: SHA-256 of the files that make the network, verified.
+        hashes: SHA-256 of the files that make the network, verified; None where they are not, and then nothing is kept.
         settings: OpenVINO's settings that decide what is compiled.
         runtime: Those that do not: threads and streams.
         before: Called before OpenVINO begins, which then needs no lock of Python's for as long as it works.
@@ -67,17 +67,20 @@ def compiled(
         OpenVINO's compiled model; it gives the same numbers to the bit, whether it was compiled or opened.
     """
     core, configuration = ov.Core(), {**settings, **runtime}
-    folder = cache_folder()
-    if folder is None:
+
+    def anew() -> Any:
         before()
         return core.compile_model(str(ir), "CPU", configuration)
+
+    folder = cache_folder()
+    if hashes is None or folder is None:
+        return anew()
     key = _key(ov, core, hashes, settings)
     with suppress(OSError, RuntimeError):
         for path in sorted(folder.glob(f"{key}-*.blob")):
             if (model := _opened(core, path, configuration, before)) is not None:
                 return model
-    before()
-    model = core.compile_model(str(ir), "CPU", configuration)
+    model = anew()
     with suppress(OSError, RuntimeError):
         _keep(model, folder, key)
     return model

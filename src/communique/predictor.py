@@ -132,13 +132,9 @@ class Predictor:
         # Without this OpenVINO computes in bf16 on CPUs that have it, and numbers depend on the machine.
         settings = {"INFERENCE_PRECISION_HINT": "f32"}
         runtime = {"INFERENCE_NUM_THREADS": self.threads, "NUM_STREAMS": self.threads}
-        ir = self.folder / bundle.IR
-        if not self._verified:
-            core = ov.Core()
-            before()
-            return core.compile_model(str(ir), "CPU", {**settings, **runtime})
-        hashes = {name: self.info.files[name] for name in (bundle.IR, bundle.WEIGHTS)}
-        return model_cache.compiled(ov, ir, hashes, settings, runtime, before)
+        files = self.info.files
+        hashes = {name: files[name] for name in (bundle.IR, bundle.WEIGHTS)} if self._verified else None
+        return model_cache.compiled(ov, self.folder / bundle.IR, hashes, settings, runtime, before)
 
     def predict(self, texts: str | Iterable[str] | Iterable[Statement]) -> Predictions:
         """Label texts.
