@@ -23,17 +23,17 @@ from typing import Any
 import numpy as np
 import ray.cloudpickle as cloudpickle
 
-from communique import inputs
-from communique.codebook import Codebook
-from communique.columns import Options
-from communique.commands._shared import default_codebook
+from communique.cli.common import default_codebook
+from communique.data.codebook import Codebook
+from communique.data.sentence import Statement
 from communique.errors import CommuniqueError
-from communique.labelling import label_shard
-from communique.outputs import write_shards
-from communique.predictor import Predictions
-from communique.shards import ShardFolder, pack
-from communique.statements import Statement
-from communique.units import Reader, Shard, prepare
+from communique.io import paths as inputs
+from communique.labelling.columns import Options
+from communique.labelling.label import label_shard
+from communique.labelling.reader import Reader, Shard, prepare
+from communique.labelling.shards import ShardFolder, pack
+from communique.labelling.write import write_shards
+from communique.models.predictor import Predictions
 
 
 class Guesser:

@@ -24,18 +24,17 @@ import numpy as np
 from estimation_figures import ACCURACIES, ACCURACY, COMPARED, OTHERS, SHARES, SIZES, draw
 
 from communique import Codebook, Corpus, Predictor
-from communique.bundle import VALIDATION
+from communique.data.standoff import read_corpora
 from communique.estimation.analysis import FAMILIES
-from communique.estimation.design import BoolArray, FloatArray, IntArray, Sample, Target, combine
-from communique.estimation.doubts import Doubt, doubts
 from communique.estimation.estimators import Estimate, cross_fit, dsl_mean, gold_mean, naive_mean, power, ppi_mean
 from communique.estimation.intervals import Interval, interval
-from communique.estimation.logistic import logistic
-from communique.estimation.regression import dsl_regression
+from communique.estimation.regression import dsl_regression, logistic
+from communique.estimation.sample import BoolArray, FloatArray, IntArray, Sample, Target, combine
 from communique.estimation.simulation import Population, draw_simple, draw_stratified, draw_two_stage, population
-from communique.predictor import default_model
-from communique.reference import read_corpora
-from communique.tables import replacing
+from communique.estimation.warnings import Doubt, doubts
+from communique.io.atomic import replacing
+from communique.models.info import VALIDATION
+from communique.models.predictor import default_model
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"

@@ -11,7 +11,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from communique.tables import replacing
+from communique.io.atomic import replacing
 
 #: The grid, by true share, the model's accuracy and the size of the gold. Comparisons are simulated at two accuracies.
 SHARES, ACCURACIES, SIZES = (0.02, 0.1, 0.4), (0.7, 0.8, 0.9, 0.95), (100, 300, 1000)

@@ -22,7 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from communique import Codebook
-from communique.tables import replacing, write_jsonl
+from communique.io.atomic import replacing
+from communique.io.write import write_jsonl
 
 ROOT = Path(__file__).parents[1]
 CODEBOOK = ROOT / "data/codebook.yaml"

@@ -18,12 +18,14 @@ from pathlib import Path
 
 from speed import sentences
 
-from communique import Predictor, batch, inputs
-from communique.columns import Options
-from communique.progress import Told
-from communique.shards import ShardFolder
-from communique.tables import write_jsonl
-from communique.units import Reader
+from communique import Predictor
+from communique.io import paths as inputs
+from communique.io.write import write_jsonl
+from communique.labelling import run as batch
+from communique.labelling.columns import Options
+from communique.labelling.reader import Reader
+from communique.labelling.shards import ShardFolder
+from communique.reporting.progress import Told
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:

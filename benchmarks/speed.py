@@ -30,8 +30,8 @@ import int8_limit
 import numpy as np
 
 from communique import Codebook, Corpus, Predictor
-from communique.predictor import default_model
-from communique.reference import read_corpora
+from communique.data.standoff import read_corpora
+from communique.models.predictor import default_model
 
 ROOT = Path(__file__).parents[1]
 

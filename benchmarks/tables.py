@@ -17,7 +17,7 @@ from typing import Any
 
 from communique.benchmark.figures import Figure, figures
 from communique.benchmark.rendering import by_language, main_table, render
-from communique.markdown import table
+from communique.reporting.format import table
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", ROOT / "benchmarks/README.md", ROOT / "docs/batch.md", ROOT / "docs/estimate.md")

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from communique.codebook import Codebook
-from communique.corpus import table_paths
+from communique.data.codebook import Codebook
+from communique.data.sentence import text_sha256
+from communique.data.standoff import HASH
 from communique.errors import CommuniqueError, DataError
-from communique.reference import HASH
-from communique.statements import text_sha256
-from communique.tables import read_table, replacing
+from communique.io.atomic import replacing
+from communique.io.paths import table_paths
+from communique.io.read import read_table
 
 DATA = Path(__file__).resolve().parent
 README = DATA / "README.md"

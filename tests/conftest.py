@@ -136,14 +136,14 @@ def tiny_project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) 
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tiny_project: Path) -> Path:
-    from communique.training import train
+    from communique.training.trainer import train
 
     return train(tiny_project / "recipe.yaml", tiny_project / "checkpoint")
 
 
 @pytest.fixture(scope="session")
 def tiny_bundle(tiny_project: Path, tiny_checkpoint: Path) -> Path:
-    from communique.export import export
+    from communique.training.export import export
 
     export(tiny_checkpoint, tiny_project / "bundle")
     return tiny_project / "bundle"

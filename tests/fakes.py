@@ -16,12 +16,12 @@ import yaml
 from conftest import CODEBOOK
 from typer.testing import CliRunner
 
-from communique.bundle import file_sha256
-from communique.codebook import Codebook
-from communique.commands import label as command
-from communique.predictor import Predictions
-from communique.statements import Statement
-from communique.texts import as_texts
+from communique.cli import label as command
+from communique.data.codebook import Codebook
+from communique.data.inputs import as_texts
+from communique.data.sentence import Statement
+from communique.io.atomic import file_sha256
+from communique.models.predictor import Predictions
 
 runner = CliRunner()
 

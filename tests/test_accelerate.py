@@ -16,8 +16,8 @@ import yaml
 from conftest import CODEBOOK, tiny_rows, write_rows
 
 from communique import RecipeError
-from communique.bundle import read_info, verify
-from communique.recipe import Recipe
+from communique.models.folder import read_info, verify_files
+from communique.training.recipe import Recipe
 
 pytestmark = pytest.mark.slow
 
@@ -84,11 +84,11 @@ def losses(said: str) -> list[float]:
 
 
 def test_two_processes_leave_one_checkpoint_and_speak_with_one_voice(two: tuple[Path, str], project: Path) -> None:
-    from communique.training import CheckpointLabeler
+    from communique.models.checkpoint import CheckpointLabeler
 
     out, said = two
     info = read_info(out, "checkpoint")
-    verify(out, info)
+    verify_files(out, info)
     assert "2 processes, each with 8 sentences a step" in said
     # 160 rows are 10 steps of 16.
     assert {said.count(f"step {step}/80 ") for step in range(10, 81, 10)} == {1}
@@ -100,7 +100,7 @@ def test_two_processes_leave_one_checkpoint_and_speak_with_one_voice(two: tuple[
 def test_two_processes_compute_what_one_does_with_their_batches_together(
     two: tuple[Path, str], project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from communique.training import train
+    from communique.training.trainer import train
 
     out, said = two
     alone = train(project / "batch-16.yaml", project / "alone")
@@ -120,8 +120,8 @@ def test_two_processes_compute_what_one_does_with_their_batches_together(
 
 
 def test_killed_processes_go_on_to_the_same_weights(two: tuple[Path, str], project: Path, tmp_path: Path) -> None:
-    from communique.corpus import Corpus
-    from communique.training import _prepare_steps
+    from communique.data.corpus import Corpus
+    from communique.training.trainer import _prepare_steps
 
     out, steps = tmp_path / "out", tmp_path / "out.steps"
     process = launch(project, out)

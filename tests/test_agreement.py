@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from communique.agreement import (
+from communique.metrics.agreement import (
     MISSING,
     alpha_of,
     alpha_terms,

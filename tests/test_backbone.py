@@ -12,8 +12,8 @@ torch = pytest.importorskip("torch")
 from transformers import AutoModel, AutoModelForSequenceClassification, DistilBertConfig  # noqa: E402
 from transformers import DistilBertForSequenceClassification as DistilBert  # noqa: E402
 
-from communique.backbone import add_mean_layer  # noqa: E402
-from communique.errors import RecipeError  # noqa: E402
+from communique.errors import RecipeError
+from communique.training.backbones import add_mean_layer
 
 
 def _norm(states: torch.Tensor) -> torch.Tensor:

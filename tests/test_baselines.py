@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 
 from communique import baselines
 from communique.baselines.linear import fit_linear, folds
-from communique.calibration import decide
-from communique.codebook import Codebook
-from communique.corpus import Corpus
+from communique.data.codebook import Codebook
+from communique.data.corpus import Corpus
+from communique.data.sentence import Statement
 from communique.errors import BundleError, DataError, LeakError, MissingExtraError, RecipeError
-from communique.labeler import Labeler
-from communique.loading import load_model
-from communique.metrics import indicator, macro_f1, outcome_counts
-from communique.statements import Statement
+from communique.load import load_model
+from communique.metrics.calibration import decide
+from communique.metrics.scores import indicator, macro_f1, outcome_counts
+from communique.models.classifier import Labeler
 
 MULTIPLE = Codebook.model_validate(CODEBOOK)
 SINGLE = Codebook.model_validate(CODEBOOK | {"name": "tiny-single", "selection": "single"})
@@ -314,7 +314,7 @@ def test_an_edited_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_baseline_of_a_later_version_is_refused(tmp_path: Path) -> None:
-    from communique import bundle
+    from communique.io.atomic import file_sha256
 
     data = corpus(MULTIPLE, 6)
     folder = tmp_path / "model"
@@ -322,7 +322,7 @@ def test_a_baseline_of_a_later_version_is_refused(tmp_path: Path) -> None:
     path = folder / "baseline.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"baseline": "priors"}))
     content = json.loads((folder / "bundle.json").read_text())
-    content["files"]["baseline.json"] = bundle.file_sha256(path)
+    content["files"]["baseline.json"] = file_sha256(path)
     (folder / "bundle.json").write_text(json.dumps(content))
     with pytest.raises(BundleError, match=r"'priors': unknown; did you mean 'prior'"):
         load_model(folder)
@@ -347,7 +347,7 @@ def test_the_base_install_opens_a_lexicon(tmp_path: Path, run_python: Any) -> No
     code = (
         "import sys\n"
         "for name in ('torch', 'transformers', 'sklearn', 'scipy', 'datasets', 'datasketch'): sys.modules[name] = None\n"
-        "from communique.loading import load_model\n"
+        "from communique.load import load_model\n"
         f"print(load_model({str(tmp_path / 'model')!r}).predict(['We condemn it.']).probabilities.shape)"
     )
     done = run_python(code, home=tmp_path)
@@ -355,8 +355,8 @@ def test_the_base_install_opens_a_lexicon(tmp_path: Path, run_python: Any) -> No
 
 
 def test_a_saved_baseline_labels_and_is_evaluated(tmp_path: Path) -> None:
-    from communique.commands.evaluate import evaluate
-    from communique.commands.label import label
+    from communique.cli.evaluate import evaluate
+    from communique.cli.label import label
 
     app = typer.Typer()
     app.command()(label)
@@ -386,7 +386,7 @@ def test_a_saved_baseline_labels_and_is_evaluated(tmp_path: Path) -> None:
 
 
 def test_logits_turn_back() -> None:
-    from communique.calibration import probabilities
+    from communique.metrics.calibration import probabilities
 
     p = np.array([[0.0, 0.2, 1.0], [0.5, 0.3, 0.2]])
     np.testing.assert_allclose(probabilities(baselines.logits(p, multiple=True), multiple=True), p, atol=1e-7)

@@ -17,10 +17,10 @@ from conftest import CODEBOOK, CUES
 
 from communique import baselines
 from communique.baselines.chat import ChatLabeler, instructions, read_answer
-from communique.codebook import Codebook
-from communique.corpus import Corpus
+from communique.data.codebook import Codebook
+from communique.data.corpus import Corpus
+from communique.data.sentence import Statement
 from communique.errors import DataError, RecipeError, UnreachableError
-from communique.statements import Statement
 
 MULTIPLE = Codebook.model_validate(CODEBOOK)
 SINGLE = Codebook.model_validate(CODEBOOK | {"selection": "single"})

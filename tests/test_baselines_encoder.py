@@ -11,12 +11,12 @@ import pytest
 from conftest import CODEBOOK, tiny_rows
 
 from communique import baselines
-from communique.baselines.encoder import EmbeddingCache, Encoder, FrozenEncoder, batches, text_key
-from communique.codebook import Codebook
-from communique.corpus import Corpus
+from communique.baselines.frozen_encoder import EmbeddingCache, Encoder, FrozenEncoder, batches, text_key
+from communique.data.codebook import Codebook
+from communique.data.corpus import Corpus
+from communique.data.sentence import Statement
 from communique.errors import BundleError, MissingExtraError, RecipeError, UnreachableError
-from communique.metrics import indicator
-from communique.statements import Statement
+from communique.metrics.scores import indicator
 
 MULTIPLE = Codebook.model_validate(CODEBOOK)
 SINGLE = Codebook.model_validate(CODEBOOK | {"selection": "single"})
@@ -92,7 +92,7 @@ def test_the_cache_serves_what_was_embedded(
 
 
 def test_a_killed_run_keeps_its_shards(tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("communique.baselines.encoder.SHARD", 2)
+    monkeypatch.setattr("communique.baselines.frozen_encoder.SHARD", 2)
     compute, calls = Encoder._compute, []
 
     def dies(self: Encoder, given: list[str]) -> Any:
@@ -230,7 +230,7 @@ def test_setfit_that_is_missing_or_too_old_is_told(monkeypatch: pytest.MonkeyPat
     def old(name: str, *rest: Any, **more: Any) -> Any:
         raise ImportError("cannot import name 'default_logdir'")
 
-    monkeypatch.setattr("communique.baselines.few_shot.import_module", old)
+    monkeypatch.setattr("communique.baselines.setfit.import_module", old)
     with pytest.raises(MissingExtraError, match=r"default_logdir.*setfit>=1\.2"):
         baselines.make("setfit", MULTIPLE).fit(corpus(2))
 

@@ -10,10 +10,10 @@ from conftest import CODEBOOK
 
 from communique import baselines
 from communique.baselines.lexicon import DEFAULT, Lexicon, LexiconLabeler, normalize
-from communique.codebook import Codebook
-from communique.corpus import Corpus
+from communique.data.codebook import Codebook
+from communique.data.corpus import Corpus
+from communique.data.sentence import Statement
 from communique.errors import RecipeError
-from communique.statements import Statement
 
 BOOK = Codebook.model_validate(CODEBOOK)
 CRITICISM, POLICY, PLEDGE = 0, 1, 2

@@ -18,11 +18,12 @@ import pyarrow.parquet as pq
 import pytest
 from fakes import FakeModel, fake_bundle, fake_network, label, label_in_a_process
 
-from communique import batch, inputs
-from communique.columns import Options
-from communique.progress import Told
-from communique.shards import shards_folder
-from communique.units import Reader
+from communique.io import paths as inputs
+from communique.labelling import run as batch
+from communique.labelling.columns import Options
+from communique.labelling.reader import Reader
+from communique.labelling.shards import shards_folder
+from communique.reporting.progress import Told
 
 __all__ = ["fake_bundle", "fake_network"]
 

@@ -16,14 +16,14 @@ from fakes import bundle_folder, fake_bundle, fake_network, label, label_in_a_pr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from communique import inputs
-from communique.columns import Options
 from communique.errors import BundleError, DataError
-from communique.loading import load_model
-from communique.readers import Chunk, Problem, open_table
-from communique.streams import read_text
-from communique.tables import read_table
-from communique.units import Reader
+from communique.io import paths as inputs
+from communique.io.encoding import read_text
+from communique.io.read import open_table, read_table
+from communique.io.tables import Chunk, Problem
+from communique.labelling.columns import Options
+from communique.labelling.reader import Reader
+from communique.load import load_model
 
 __all__ = ["fake_bundle", "fake_network"]
 
@@ -160,7 +160,7 @@ def test_output_in_no_folder_or_called_as_a_folder(fake_bundle: Path, tmp_path: 
     ],
 )
 def test_broken_bundles(damage: object, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from communique.commands import label as command
+    from communique.cli import label as command
 
     monkeypatch.setattr(command, "_load", lambda folder, threads: load_model(folder))
     bundle = bundle_folder(tmp_path / "bundle")

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import permutation_test
 
 from communique.benchmark.comparison import Decided, best, bootstrap, differences, holm, mean_macro_f1, permutation_p
-from communique.metrics import macro_f1, outcome_counts
+from communique.metrics.scores import macro_f1, outcome_counts
 
 
 def decided(

@@ -12,9 +12,9 @@ from conftest import ROOT
 from communique.baselines import NAMES
 from communique.benchmark.held_out import held_out
 from communique.benchmark.recipe import OWNED, BenchmarkRecipe, split_name
-from communique.codebook import Codebook
+from communique.data.codebook import Codebook
 from communique.errors import RecipeError
-from communique.recipe import Recipe
+from communique.training.recipe import Recipe
 
 RECIPES = [p for p in sorted((ROOT / "benchmarks" / "recipes").glob("*.yaml")) if not p.stem.endswith("codebook")]
 CONTENT: dict[str, Any] = {

@@ -25,8 +25,8 @@ from communique.benchmark.results import read_decisions
 from communique.benchmark.runner import Grid, run
 from communique.benchmark.summary import summarise
 from communique.benchmark.worker import Job, make_labeler, work
-from communique.codebook import Codebook
-from communique.commands.benchmark import benchmark
+from communique.cli.benchmark import benchmark
+from communique.data.codebook import Codebook
 from communique.errors import CommuniqueError, DataError, RecipeError
 
 RECIPE: dict[str, Any] = {

@@ -12,10 +12,10 @@ from pydantic import TypeAdapter
 
 from communique.benchmark.recipe import Split
 from communique.benchmark.splits import BenchmarkData, Sets, Task, document_folds, tasks
-from communique.codebook import Codebook
-from communique.corpus import Corpus
+from communique.data.codebook import Codebook
+from communique.data.corpus import Corpus
+from communique.data.sentence import Statement
 from communique.errors import DataError
-from communique.statements import Statement
 
 BOOK = Codebook.model_validate(CODEBOOK)
 EMPTY = Corpus(())
@@ -87,7 +87,7 @@ def test_folds_hold_each_document_once_and_are_balanced() -> None:
     folds = document_folds(DATA.pool, 5, seed=0)
     assert sum(map(len, folds)) == len(DATA.pool.documents) == len(frozenset().union(*folds))
     for fold in folds:
-        rows = DATA.pool.where(lambda s, fold=fold: (s.source, s.document) in fold)  # type: ignore[misc]
+        rows = DATA.pool.where(lambda s, fold=fold: s.document_key in fold)  # type: ignore[misc]
         assert Counter(s.language for s in rows) == {"en": 60, "fr": 60}
         for label in BOOK.names:
             everywhere = sum(label in (s.labels or ()) for s in DATA.pool) / 5
@@ -229,5 +229,5 @@ def test_fixed_tuning_rows_are_those_that_training_may_see(kind: str) -> None:
 def test_documents_are_parted_where_every_source_is_rare() -> None:
     rows = [Statement(id=str(i), text=f"text {i}", document=str(i), source=f"s{i}", labels=()) for i in range(8)]
     parts = document_folds(Corpus(tuple(rows)), 3, seed=0)
-    assert sorted(key for part in parts for key in part) == sorted((s.source, s.document) for s in rows)
+    assert sorted(key for part in parts for key in part) == sorted(s.document_key for s in rows)
     assert all(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from communique.calibration import decide, fit_temperature, fit_thresholds, log_loss, probabilities
+from communique.metrics.calibration import decide, fit_temperature, fit_thresholds, log_loss, probabilities
 
 
 def _simulated(n: int, seed: int, scale: float) -> tuple[np.ndarray, np.ndarray]:

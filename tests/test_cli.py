@@ -14,7 +14,7 @@ from conftest import tiny_rows, write_rows
 from typer.testing import CliRunner
 
 from communique import __version__
-from communique.cli import app
+from communique.cli.app import app
 
 runner = CliRunner()
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from communique.codebook import Codebook
+from communique.data.codebook import Codebook
 from communique.errors import CodebookError
 
 CONTENT: dict[str, Any] = {

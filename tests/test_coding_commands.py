@@ -14,14 +14,15 @@ from conftest import CODEBOOK
 from test_sampling import predictions
 from typer.testing import CliRunner, Result
 
-from communique.codebook import Codebook
-from communique.commands.agree import agree
-from communique.commands.sample import sample
-from communique.corpus import SHORT, Fingerprint
+from communique.cli.agree import agree
+from communique.cli.sample import sample
+from communique.data.codebook import Codebook
+from communique.data.leakage import SHORT, Fingerprint
 from communique.errors import DataError
-from communique.sampling.plan import Design
+from communique.io.read import read_table
+from communique.io.write import write_csv
+from communique.sampling.design import Design
 from communique.sampling.population import read_population
-from communique.tables import read_table, write_csv
 
 TINY = Codebook.model_validate(CODEBOOK)
 
@@ -154,7 +155,7 @@ def test_sentences_that_trained_the_model_are_told_before_people_code_them(
     for texts, told in ((frozenset[str](), False), (frozenset({seen.sha256[:SHORT]}), True)):
         training = SimpleNamespace(fingerprint=Fingerprint(frozenset(), texts))
         monkeypatch.setattr(
-            "communique.bundle.read_info", lambda _, training=training: SimpleNamespace(training=training)
+            "communique.models.folder.read_info", lambda _, training=training: SimpleNamespace(training=training)
         )
         output = done("sample", labelled, "--width", 0.2).output
         assert ("trained or tuned on 1 of" in output) == told
@@ -393,9 +394,9 @@ def test_a_width_is_planned_from_measured_error_rates(labelled: Path) -> None:
 def test_the_named_models_training_is_held_against_the_sentences(labelled: Path, tmp_path: Path) -> None:
     import shutil
 
-    from communique.bundle import read_info
-    from communique.predictor import default_model
-    from communique.statements import text_sha256
+    from communique.data.sentence import text_sha256
+    from communique.models.folder import read_info
+    from communique.models.predictor import default_model
 
     folder = tmp_path / "own-model"
     shutil.copytree(default_model(), folder, ignore=shutil.ignore_patterns("*.bin", "*.xml", "tokenizer.json"))

@@ -11,10 +11,10 @@ from xml.etree import ElementTree
 import pytest
 from conftest import CODEBOOK
 
-from communique.codebook import Codebook
-from communique.coding import doccano, label_studio, prodigy
-from communique.coding.reading import read_coded
-from communique.coding.records import Coded, Reading, Task, split_joined
+from communique.annotation import doccano, label_studio, prodigy
+from communique.annotation.detect import read_coded
+from communique.annotation.tasks import Coded, Reading, Task, split_joined
+from communique.data.codebook import Codebook
 from communique.errors import DataError
 
 TINY = Codebook.model_validate(CODEBOOK)

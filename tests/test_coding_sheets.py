@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from conftest import CODEBOOK
 
-from communique.codebook import Codebook
-from communique.coding.reading import read_coded
-from communique.coding.records import Task
-from communique.coding.sheets import write_sheet
+from communique.annotation.detect import read_coded
+from communique.annotation.sheets import write_sheet
+from communique.annotation.tasks import Task
+from communique.data.codebook import Codebook
 from communique.errors import DataError
 
 openpyxl = pytest.importorskip("openpyxl")

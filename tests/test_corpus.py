@@ -19,10 +19,12 @@ from conftest import CODEBOOK, write_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from communique.codebook import Codebook
-from communique.corpus import Corpus, Fingerprint, conflicts, split_labels
+from communique.data.codebook import Codebook
+from communique.data.corpus import Corpus, conflicts
+from communique.data.labels import split_labels
+from communique.data.leakage import Fingerprint
+from communique.data.sentence import Statement
 from communique.errors import DataError, LeakError
-from communique.statements import Statement
 
 MULTIPLE = Codebook.model_validate(CODEBOOK)
 PERMUTED = Codebook.model_validate(CODEBOOK | {"labels": CODEBOOK["labels"][::-1]})
@@ -468,7 +470,7 @@ def test_documents_are_told_apart_by_source() -> None:
 
 
 def documents_of(corpus: Corpus) -> set[tuple[str | None, str]]:
-    return {(s.source, s.document) for s in corpus}
+    return {s.document_key for s in corpus}
 
 
 sizes = st.lists(
@@ -488,7 +490,7 @@ def test_no_document_is_in_both_parts_and_none_is_lost(
     first, second = Corpus(tuple(rows)).split(share, seed=seed)
     assert not documents_of(first) & documents_of(second)
     assert Counter(s.id for s in (*first, *second)) == Counter(s.id for s in rows)
-    assert [s.id for s in first] == [s.id for s in rows if (s.source, s.document) in documents_of(first)]
+    assert [s.id for s in first] == [s.id for s in rows if s.document_key in documents_of(first)]
 
 
 def test_same_seed_same_split_other_seed_other_split() -> None:
@@ -565,18 +567,18 @@ def test_fingerprint_holds_no_text_and_knows_its_own() -> None:
     fingerprint = corpus.fingerprint()
     assert (len(fingerprint.documents), len(fingerprint.texts)) == (3, 6)
     assert all(len(h) == 16 and int(h, 16) >= 0 for h in fingerprint.documents | fingerprint.texts)
-    assert {fingerprint.shares(s) for s in corpus} == {"document"}
+    assert {fingerprint.overlap(s) for s in corpus} == {"document"}
 
 
 def test_shared_document_or_text_or_nothing() -> None:
     known = Statement("k", "L’eau est à tous : nous aiderons.", "speech", source="un")
     fingerprint = Corpus((known,)).fingerprint()
     spaced = unicodedata.normalize("NFD", known.text).replace(" ", "  ") + "\n"
-    assert fingerprint.shares(Statement("a", "Autre chose.", "speech", source="un")) == "document"
-    assert fingerprint.shares(Statement("a", spaced, "other", source="un")) == "text"
-    assert fingerprint.shares(Statement("a", "Autre chose.", "speech", source="press")) is None
-    assert fingerprint.shares(Statement("a", "Autre chose.", "speech")) is None
-    assert fingerprint.shares(Statement("a", "Autre chose.", "other", source="un")) is None
+    assert fingerprint.overlap(Statement("a", "Autre chose.", "speech", source="un")) == "document"
+    assert fingerprint.overlap(Statement("a", spaced, "other", source="un")) == "text"
+    assert fingerprint.overlap(Statement("a", "Autre chose.", "speech", source="press")) is None
+    assert fingerprint.overlap(Statement("a", "Autre chose.", "speech")) is None
+    assert fingerprint.overlap(Statement("a", "Autre chose.", "other", source="un")) is None
 
 
 def test_document_without_a_source_is_known_again() -> None:

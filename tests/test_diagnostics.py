@@ -7,8 +7,9 @@ import pytest
 from conftest import CODEBOOK
 
 from communique import Codebook, Statement
-from communique.calibration import probabilities
-from communique.diagnostics import (
+from communique.metrics.bootstrap import Resamples
+from communique.metrics.calibration import probabilities
+from communique.metrics.diagnostics import (
     THRESHOLDS,
     Diagnostics,
     before_temperature,
@@ -18,8 +19,7 @@ from communique.diagnostics import (
     threshold_curves,
     together,
 )
-from communique.metrics import bin_sums, expected_calibration_error
-from communique.resampling import Resamples
+from communique.metrics.scores import bin_sums, expected_calibration_error
 
 BOOK = Codebook.model_validate(CODEBOOK)
 SINGLE = Codebook.model_validate({**CODEBOOK, "selection": "single"})

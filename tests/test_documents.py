@@ -8,11 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from communique import inputs
-from communique.columns import Options
-from communique.documents import files_below, identify_language, markdown_blocks, split_sentences, text_blocks
 from communique.errors import DataError
-from communique.units import Reader, prepare
+from communique.io import paths as inputs
+from communique.io.paths import files_below
+from communique.labelling.columns import Options
+from communique.labelling.reader import Reader, prepare
+from communique.text.blocks import text_blocks
+from communique.text.language import identify_language
+from communique.text.markdown import markdown_blocks
+from communique.text.sentences import split_sentences
 
 
 def written(tmp_path: Path, name: str, content: str | bytes) -> Path:

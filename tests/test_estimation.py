@@ -10,8 +10,7 @@ import pytest
 import statsmodels.api as sm
 
 from communique.estimation.contrasts import Plan, contrast, plan
-from communique.estimation.design import Influence, Sample, combine, variance
-from communique.estimation.doubts import FEW_CASES, FEW_DOCUMENTS, doubts
+from communique.estimation.domains import Group
 from communique.estimation.estimators import (
     cross_fit,
     dsl_mean,
@@ -22,11 +21,11 @@ from communique.estimation.estimators import (
     pseudo_outcome,
     unmet,
 )
-from communique.estimation.groups import Group
 from communique.estimation.intervals import Interval, holm, interval
-from communique.estimation.logistic import logistic
-from communique.estimation.regression import dsl_regression
+from communique.estimation.regression import dsl_regression, logistic
+from communique.estimation.sample import Influence, Sample, combine, variance
 from communique.estimation.simulation import draw_simple, draw_stratified, draw_two_stage, population
+from communique.estimation.warnings import FEW_CASES, FEW_DOCUMENTS, doubts
 from communique.sampling.population import column_of
 
 N, n = 3_000, 600

@@ -13,17 +13,18 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from communique.codebook import Codebook
-from communique.commands.estimate import estimate
-from communique.corpus import Fingerprint
+from communique.cli.estimate import estimate
+from communique.data.codebook import Codebook
+from communique.data.leakage import Fingerprint
+from communique.data.sentence import text_sha256
 from communique.errors import DataError, LeakError
-from communique.estimation import analyse, read
+from communique.estimation.analysis import analyse
+from communique.estimation.inputs import read
 from communique.estimation.report import Provenance, methods
 from communique.estimation.simulation import draw_simple, draw_two_stage, population
-from communique.sampling.plan import draw_sample
+from communique.io.write import write_csv, write_jsonl, write_parquet
+from communique.sampling.design import draw_sample
 from communique.sampling.population import read_population
-from communique.statements import text_sha256
-from communique.tables import write_csv, write_jsonl, write_parquet
 
 COUNTRIES = ("DE", "FR")
 LABELS = ("criticism", "pledge")

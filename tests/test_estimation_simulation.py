@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from communique.estimation.design import combine
-from communique.estimation.doubts import doubts
 from communique.estimation.estimators import cross_fit, dsl_mean, gold_mean, naive_mean, power, ppi_mean
 from communique.estimation.intervals import interval
-from communique.estimation.logistic import logistic
-from communique.estimation.regression import dsl_regression
+from communique.estimation.regression import dsl_regression, logistic
+from communique.estimation.sample import combine
 from communique.estimation.simulation import draw_simple, draw_stratified, draw_two_stage, population
+from communique.estimation.warnings import doubts
 
 
 def draw(seed, share, accuracy, n, design="simple"):

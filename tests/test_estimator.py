@@ -14,11 +14,11 @@ import pytest
 from fakes import bundle_folder
 from numpy.typing import NDArray
 
-from communique import estimator
-from communique.codebook import Codebook
+from communique.data.codebook import Codebook
 from communique.errors import DataError
-from communique.estimator import StanceClassifier
-from communique.predictor import Predictions
+from communique.integrations import sklearn as estimator
+from communique.integrations.sklearn import StanceClassifier
+from communique.models.predictor import Predictions
 
 TEXTS = ["We agree.", "We condemn it.", "Non."]
 

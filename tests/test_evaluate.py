@@ -16,10 +16,14 @@ import typer
 from conftest import CODEBOOK, ROOT, write_rows
 from typer.testing import CliRunner
 
-from communique import Codebook, Corpus, MissingExtraError, Statement, bundle, html_report, near_duplicates
-from communique.calibration import decide
-from communique.commands.evaluate import evaluate
-from communique.predictor import Predictions
+from communique import Codebook, Corpus, MissingExtraError, Statement
+from communique.cli.evaluate import evaluate
+from communique.data import near_duplicates
+from communique.evaluation import html as html_report
+from communique.metrics.calibration import decide
+from communique.models.folder import finish, read_codebook, read_info
+from communique.models.info import ModelInfo, TrainingData
+from communique.models.predictor import Predictions
 
 CUES = {"criticism": "condemn", "policy_claim": "should", "cooperation_pledge": "pledge"}
 
@@ -38,8 +42,8 @@ class KeywordModel:
     """A model whose words decide: 0.9 where the cue of a label occurs, 0.1 elsewhere."""
 
     def __init__(self, folder: Path) -> None:
-        self.info = bundle.read_info(folder)
-        self.codebook = bundle.read_codebook(folder, self.info)
+        self.info = read_info(folder)
+        self.codebook = read_codebook(folder, self.info)
 
     def predict(self, statements: Iterable[Statement]) -> Predictions:
         texts = [s.text for s in statements]
@@ -56,7 +60,7 @@ def make_model(folder: Path, selection: str = "multiple", *, signed: bool = True
     codebook = Codebook.model_validate({**CODEBOOK, "selection": selection})
     fingerprint = Corpus(TRAINED).fingerprint()
     folder.mkdir()
-    info = bundle.ModelInfo(
+    info = ModelInfo(
         kind="bundle",
         name="keywords",
         version="1",
@@ -71,7 +75,7 @@ def make_model(folder: Path, selection: str = "multiple", *, signed: bool = True
         temperature=1.5,
         max_tokens=32,
         recipe={},
-        training=bundle.TrainingData(
+        training=TrainingData(
             statements=2,
             documents=2,
             by_language={"en": 2},
@@ -88,13 +92,13 @@ def make_model(folder: Path, selection: str = "multiple", *, signed: bool = True
         commit=None,
         created="2026-01-01",
     )
-    bundle.finish(folder, info, codebook, {}, texts=[s.text for s in TRAINED] if signed else None)
+    finish(folder, info, codebook, {}, texts=[s.text for s in TRAINED] if signed else None)
     return folder
 
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("communique.evaluation.load_model", KeywordModel)
+    monkeypatch.setattr("communique.load.load_model", KeywordModel)
     return make_model(tmp_path / "model")
 
 
@@ -251,7 +255,7 @@ def test_a_leak_is_refused_dropped_or_told(model: Path, tmp_path: Path) -> None:
 
 
 def test_what_was_not_checked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("communique.evaluation.load_model", KeywordModel)
+    monkeypatch.setattr("communique.load.load_model", KeywordModel)
     corpus = write_rows(tmp_path / "corpus.jsonl", rows())
     unsigned = make_model(tmp_path / "unsigned", signed=False)
     assert "not looked for: the model has no near_duplicates.npz" in run(unsigned, corpus)[1]
@@ -273,7 +277,7 @@ def test_without_the_extra_only_html_is_refused(model: Path, tmp_path: Path, mon
 
 
 def test_single_selection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("communique.evaluation.load_model", KeywordModel)
+    monkeypatch.setattr("communique.load.load_model", KeywordModel)
     single = make_model(tmp_path / "single", "single")
     corpus = write_rows(tmp_path / "corpus.jsonl", [r for r in rows(160) if r["labels"]])
     code, _, err = run(single, corpus, "--json", tmp_path / "r.json", "--html", tmp_path / "r.html")

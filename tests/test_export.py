@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from communique import BundleError, ExportError
-from communique.bundle import Proof, ProofRow, read_info
+from communique.models.folder import read_info
+from communique.models.info import Proof, ProofRow
 
 pytestmark = pytest.mark.slow
 
@@ -27,8 +28,8 @@ def test_four_bit_embeddings_are_exact_to_the_bit(tiny_backbone: Path) -> None:
     import torch
     from transformers import AutoModelForSequenceClassification
 
-    from communique.export import quantize
-    from communique.runtime import import_quietly
+    from communique.models.openvino import import_quietly
+    from communique.training.quantize import quantize
 
     model = AutoModelForSequenceClassification.from_pretrained(tiny_backbone, num_labels=3).eval()
     table = _q4_blocks(model.config.vocab_size, model.config.hidden_size, 0)
@@ -70,7 +71,7 @@ def test_bundle_carries_proof_tuning_and_no_path_of_this_machine(tiny_bundle: Pa
 
 
 def test_card_is_made_from_the_info_alone(tiny_bundle: Path) -> None:
-    from communique.card import render
+    from communique.models.card import render
 
     info = read_info(tiny_bundle)
     card = (tiny_bundle / "README.md").read_text()
@@ -101,7 +102,7 @@ def _proof(before: float, after: float, agreement: float) -> Proof:
 def test_an_export_that_loses_too_much_is_refused_and_writes_nothing(
     proof: Proof, message: str, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from communique import export
+    from communique.training import export
 
     monkeypatch.setattr(export, "prove", lambda *_, **__: proof)
     with pytest.raises(ExportError, match=message):
@@ -110,7 +111,7 @@ def test_an_export_that_loses_too_much_is_refused_and_writes_nothing(
 
 
 def test_an_export_within_the_limits_passes() -> None:
-    from communique.export import _require
+    from communique.training.parity import _require
 
     _require(_proof(0.70, 0.696, 0.95))
 
@@ -121,7 +122,7 @@ def test_an_export_with_other_data_than_at_training_is_refused(
     import yaml
     from conftest import tiny_rows, write_rows
 
-    from communique.export import export
+    from communique.training.export import export
 
     write_rows(tmp_path / "corpus.jsonl", tiny_rows(30))
     (tmp_path / "codebook.yaml").write_text((tiny_project / "codebook.yaml").read_text())

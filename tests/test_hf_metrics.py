@@ -7,7 +7,7 @@ import socket
 import numpy as np
 import pytest
 
-from communique import hf_metrics
+from communique.metrics import hf as hf_metrics
 
 
 @pytest.fixture(autouse=True)

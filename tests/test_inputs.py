@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from communique import inputs
 from communique.errors import DataError
+from communique.io import paths as inputs
 
 
 @contextmanager

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from conftest import CODEBOOK
 
-from communique.codebook import Codebook
-from communique.labelling import Summary, counts, label_shard
-from communique.predictor import Predictions
-from communique.statements import Statement
-from communique.units import Prepared
+from communique.data.codebook import Codebook
+from communique.data.sentence import Statement
+from communique.labelling.label import counts, label_shard
+from communique.labelling.reader import Prepared
+from communique.labelling.summary import Summary
+from communique.models.predictor import Predictions
 
 
 class Recorder:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-_RUN = "import sys; sys.argv = ['communique', {argument!r}]\n{before}\nfrom communique.cli import run\nrun()"
+_RUN = "import sys; sys.argv = ['communique', {argument!r}]\n{before}\nfrom communique.cli.app import run\nrun()"
 
 
 def _leave(argument: str, before: str = "", redirect: str = "") -> subprocess.CompletedProcess[str]:

@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 from test_documents import SENTENCES, read, written
 
-from communique import documents, long_documents, units
-from communique.documents import markdown_blocks, split_sentences, text_blocks
-from communique.long_documents import long_sentences
+from communique.labelling import reader as units
+from communique.text import windows as long_documents
+from communique.text.blocks import is_wrapped, text_blocks
+from communique.text.language import identify_language
+from communique.text.markdown import markdown_blocks
+from communique.text.sentences import split_sentences
+from communique.text.windows import long_sentences
 
 
 def windows(text: str, size: int) -> Iterator[str]:
@@ -22,7 +26,7 @@ def windows(text: str, size: int) -> Iterator[str]:
 def whole(text: str, form: str) -> list[tuple[str, str]]:
     """Split a text as a short document is."""
     blocks = text_blocks(text) if form == "text" else markdown_blocks(text)
-    language = documents.identify_language("\n".join(blocks))
+    language = identify_language("\n".join(blocks))
     return [(language, s) for block in blocks for s in split_sentences(block, language)]
 
 
@@ -64,7 +68,7 @@ def test_wrapped_chinese_longer_than_a_window(monkeypatch: pytest.MonkeyPatch) -
     lines = ["我们支持谈判也愿意合作，" * 5 + "各方都应当遵守协议的规定", "并且保护平民。" + "他们反对战争，" * 7] * 40
     monkeypatch.setattr(long_documents, "WINDOW", 1000)
     text = "\n".join(lines)
-    assert documents.is_wrapped(lines)
+    assert is_wrapped(lines)
     assert list(long_sentences(windows(text, 1000), "text", None)) == whole(text, "text")
 
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from communique.metrics import interval, macro_f1, outcome_counts, precision_recall_f1, resampled_counts
+from communique.metrics.bootstrap import interval
+from communique.metrics.scores import macro_f1, outcome_counts, precision_recall_f1, resampled_counts
 
 pairs = st.integers(1, 40).flatmap(lambda n: st.tuples(arrays(np.bool_, (n, 3)), arrays(np.bool_, (n, 3))))
 

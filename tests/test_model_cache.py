@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from communique import model_cache
-from communique.runtime import import_quietly
+from communique.models import model_cache
+from communique.models.openvino import import_quietly
 
 ov = import_quietly("openvino")
 

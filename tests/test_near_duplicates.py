@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from communique import BundleError, MissingExtraError, near_duplicates
+from communique import BundleError, MissingExtraError
+from communique.data import near_duplicates
 
 #: The first values of the signature of one sentence.
 GOLDEN = [97, 133, 249, 8, 5, 223, 210, 174]

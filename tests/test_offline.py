@@ -48,7 +48,7 @@ except OSError:
 def test_openvino_alone_starts_its_telemetry(
     run_python: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
-    # If this fails, OpenVINO loads no telemetry on import any more, and `communique.runtime` can go. Whether it gets as far as a
+    # If this fails, OpenVINO loads no telemetry on import any more, and `communique.models.openvino` can go. Whether it gets as far as a
     # connection depends on the machine; the file of the user's consent in the home folder does not.
     attempts = _attempts(run_python(RECORD + "import openvino\n" + REPORT, home=tmp_path))
     assert attempts != "ATTEMPTS []" or (tmp_path / "intel").exists()

@@ -17,8 +17,8 @@ import pytest
 from conftest import FILLERS, tiny_rows
 
 from communique import BundleError, DataError, Predictor, Statement
-from communique.bundle import FORMAT
-from communique.predictor import BATCH_TOKENS, LENGTH_STEP, _batches, _padded, default_model
+from communique.models.info import FORMAT
+from communique.models.predictor import BATCH_TOKENS, LENGTH_STEP, _batches, _padded, default_model
 
 pytestmark = pytest.mark.slow
 
@@ -133,7 +133,7 @@ def test_bundle_agrees_with_its_checkpoint(tiny_checkpoint: Path, predictor: Pre
     from conftest import write_rows
 
     from communique import Corpus
-    from communique.training import CheckpointLabeler
+    from communique.models.checkpoint import CheckpointLabeler
 
     fresh = Corpus.read(write_rows(tiny_checkpoint.parent / "fresh2.jsonl", tiny_rows(10, seed=11)))
     before = CheckpointLabeler(tiny_checkpoint).predict_proba(fresh.statements)

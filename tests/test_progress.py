@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from communique.progress import Told
+from communique.reporting.progress import Told
 
 
 class Screen(io.StringIO):

@@ -16,14 +16,14 @@ import pytest
 from fakes import FakeModel, bundle_folder, fake_bundle, label
 
 from communique import BundleError
-from communique.commands import label as command
-from communique.shards import shards_folder
-from communique.units import Reader
+from communique.cli import label as command
+from communique.labelling.reader import Reader
+from communique.labelling.shards import shards_folder
 
 __all__ = ["fake_bundle"]
 
 ray = pytest.importorskip("ray", reason="needs the extra ray: pip install 'communique[ray]'")
-ray_engine = pytest.importorskip("communique.ray_engine")
+ray_engine = pytest.importorskip("communique.labelling.ray")
 psutil = pytest.importorskip("psutil", reason="comes with the extra train")
 
 pytestmark = pytest.mark.slow
@@ -179,7 +179,7 @@ def test_what_is_wrong_with_a_model_is_said_as_on_one_machine(
 def driver(cluster: object, *arguments: object) -> subprocess.Popen[bytes]:
     """Start the command in a process of its own, with a model that takes its time."""
     code = (
-        "import sys, typer; from functools import partial; from communique.commands import label as command;"
+        "import sys, typer; from functools import partial; from communique.cli import label as command;"
         "from test_ray_engine import slow_model; command._load = partial(slow_model, 0.2);"
         "app = typer.Typer(); app.command()(command.label); app(sys.argv[1:])"
     )

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from communique.codebook import Codebook
+from communique.data.codebook import Codebook
 from communique.errors import RecipeError
-from communique.recipe import Recipe
+from communique.training.recipe import Recipe
 
 RECIPES = sorted((ROOT / "train" / "recipes").glob("*.y*ml"))
 CONTENT: dict[str, Any] = {"name": "water-1", "codebook": "codebook.yaml", "corpora": [{"path": "data"}]}

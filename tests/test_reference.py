@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from conftest import CODEBOOK, ROOT, write_rows
 
-from communique.codebook import Codebook
-from communique.corpus import Corpus
+from communique.data.codebook import Codebook
+from communique.data.corpus import Corpus
+from communique.data.sentence import text_sha256
+from communique.data.standoff import Join, is_reference, join, read_corpora, texts_by_hash, write_reference
 from communique.errors import DataError
-from communique.reference import Join, is_reference, join, read_corpora, texts_by_hash, write_reference
-from communique.statements import text_sha256
-from communique.tables import read_table
+from communique.io.read import read_table
 
 MULTIPLE = Codebook.model_validate(CODEBOOK)
 CRITICISM, CLAIM, PLEDGE = MULTIPLE.names

@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from communique.metrics import average_precision, outcomes, precision_recall_f1
-from communique.resampling import MIN_CLUSTERS, Resamples, _student, interval, inverted_interval, log_odds_interval
+from communique.metrics.bootstrap import (
+    MIN_CLUSTERS,
+    Resamples,
+    _student,
+    interval,
+    inverted_interval,
+    log_odds_interval,
+)
+from communique.metrics.scores import average_precision, outcomes, precision_recall_f1
 
 
 def test_students_quantiles_agree_with_scipy() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from communique.shards import shards_folder
+from communique.labelling.shards import shards_folder
 
 pytestmark = pytest.mark.slow
 

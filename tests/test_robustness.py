@@ -15,12 +15,13 @@ from conftest import CODEBOOK, write_rows
 from typer.testing import CliRunner
 
 from communique import Codebook, Corpus, DataError, MissingExtraError, Predictions, Statement
-from communique.robustness import TESTS, Robustness, augment, measure, plan_swaps
-from communique.robustness.actors import actors, home
-from communique.robustness.grammar import GRAMMARS
-from communique.robustness.measure import ACTOR_SWAP, clustered_share
+from communique.actors.grammar import GRAMMARS
+from communique.actors.names import actors, home
+from communique.robustness import measure
+from communique.robustness.measure import ACTOR_SWAP, TESTS, clustered_share
+from communique.robustness.report import Robustness
 from communique.robustness.surface import PERTURBATIONS, SPEAKER_TAGS
-from communique.robustness.swaps import SWAPPED, own_countries
+from communique.robustness.swaps import SWAPPED, augment, own_countries, plan_swaps
 
 BOOK = Codebook.model_validate(CODEBOOK)
 
@@ -420,7 +421,7 @@ def test_without_rows_or_babel_the_answer_is_one_line(monkeypatch: pytest.Monkey
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., object]:
-    from communique.commands.robustness import robustness
+    from communique.cli.robustness import robustness
 
     rows = [
         {"id": f"r{i}", "document": f"d{i}", "language": "en", "text": f"{name} must stop.", "labels": [], "source": s}
@@ -428,7 +429,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., ob
     ]
     write_rows(tmp_path / "corpus.jsonl", rows)
     (tmp_path / "validation.json").write_text(json.dumps({"tuning": ["r0"], "proof": ["r1", "r2"]}))
-    monkeypatch.setattr("communique.loading.load_model", lambda folder: FakeModel())
+    monkeypatch.setattr("communique.load.load_model", lambda folder: FakeModel())
     app = typer.Typer()
     app.command()(robustness)
 

@@ -12,15 +12,15 @@ from conftest import CODEBOOK
 from hypothesis import given
 from hypothesis import strategies as st
 
-from communique.codebook import Codebook
+from communique.data.codebook import Codebook
+from communique.data.sentence import Statement
 from communique.errors import DataError
-from communique.sampling.designs import allocate, plan_two_stage, simple, stratified, two_stage
-from communique.sampling.plan import Design, draw_sample, training_sample
+from communique.sampling.design import Design, draw_sample, training_sample
+from communique.sampling.draws import allocate, plan_two_stage, simple, stratified, two_stage
 from communique.sampling.population import Population, codes, column_of, read_population, shown_sha256, visible
 from communique.sampling.size import Z, by_rates, label_correlation, needed, read_rates
 from communique.sampling.strata import allocation_weights, make_strata, residual_variance, stratum_variances
 from communique.sampling.training import pick_for_training
-from communique.statements import Statement
 
 TINY = Codebook.model_validate(CODEBOOK)
 NAMES = TINY.names
@@ -65,7 +65,7 @@ def population(tmp_path: Path) -> Population:
 
 
 def test_forms_of_predictions_are_one_population(tmp_path: Path, population: Population) -> None:
-    from communique.tables import write_csv, write_parquet
+    from communique.io.write import write_csv, write_parquet
 
     rows = [json.loads(line) for line in population.path.read_text(encoding="utf-8").splitlines()]
     write_parquet(tmp_path / "p.parquet", rows)

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from conftest import CODEBOOK, tiny_rows, write_rows
 
-from communique.codebook import Codebook
-from communique.corpus import Corpus
+from communique.data.codebook import Codebook
+from communique.data.corpus import Corpus
+from communique.data.sentence import Statement
+from communique.data.standoff import write_reference
 from communique.errors import DataError, LeakError
-from communique.recipe import Recipe
-from communique.reference import write_reference
-from communique.sets import MIN_PROOF, TrainingSets
-from communique.statements import Statement
+from communique.training.recipe import Recipe
+from communique.training.splits import MIN_PROOF, TrainingSets
 
 MULTIPLE = Codebook.model_validate(CODEBOOK)
 
@@ -179,7 +179,7 @@ def test_description_counts_what_trains_and_hashes_all_rows(tmp_path: Path) -> N
     assert data.by_label["none"] == sum(s.labels == () for s in train)
     assert list(data.files) == [f"{tmp_path.name}/train.jsonl"]
     for part in (sets.train, sets.tuning, sets.proof):
-        assert {data.fingerprint.shares(s) for s in part} == {"document"}
+        assert {data.fingerprint.overlap(s) for s in part} == {"document"}
     moved = Statement("new", sets.proof.statements[0].text, "elsewhere")
-    assert data.fingerprint.shares(moved) == "text"
-    assert data.fingerprint.shares(Statement("new", "A sentence that nobody has seen.", "elsewhere")) is None
+    assert data.fingerprint.overlap(moved) == "text"
+    assert data.fingerprint.overlap(Statement("new", "A sentence that nobody has seen.", "elsewhere")) is None

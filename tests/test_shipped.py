@@ -13,11 +13,12 @@ import pytest
 import yaml
 
 from communique import Codebook, Corpus, Predictor
-from communique.bundle import CARD, INFO, MAX_BUNDLE_BYTES, MAX_FILE_BYTES, read_info, verify
-from communique.card import render
-from communique.columns import Options
-from communique.inputs import find
-from communique.units import Reader, prepare
+from communique.io.paths import find
+from communique.labelling.columns import Options
+from communique.labelling.reader import Reader, prepare
+from communique.models.card import render
+from communique.models.folder import read_info, verify
+from communique.models.info import CARD, INFO, MAX_BUNDLE_BYTES, MAX_FILE_BYTES
 
 ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "models/communique-small"
@@ -55,7 +56,7 @@ def test_bundle_knows_the_reference_and_authored_data_and_not_the_test_set() -> 
     rows = [json.loads(line) for line in (ROOT / "data/reference/train.jsonl").read_text().splitlines()]
     assert {row["sha256"][:16] for row in rows} <= trained.texts
     authored = Corpus.read(ROOT / "data/authored")
-    assert all(trained.shares(s) for s in authored)
+    assert all(trained.overlap(s) for s in authored)
 
 
 def test_seed_documents_split_into_their_gold_sentences() -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from communique.codebook import Codebook
+from communique.data.codebook import Codebook
+from communique.data.sources import CorpusFields
+from communique.data.standoff import read_sources
 from communique.errors import DataError
-from communique.recipe import CorpusFields, Recipe
-from communique.reference import read_sources
-from communique.sets import TrainingSets
+from communique.training.recipe import Recipe
+from communique.training.splits import TrainingSets
 
 NUMBERS = {"0": "negative", "1": "neutral", "2": "positive"}
 BOOK = Codebook.model_validate(

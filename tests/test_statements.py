@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from communique.statements import UNDETERMINED, Statement, text_sha256
+from communique.data.sentence import Statement, text_sha256
+from communique.text.language import UNDETERMINED
 
 
 def test_hash_is_sha256_of_the_nfc_form_in_utf8() -> None:

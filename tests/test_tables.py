@@ -13,7 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from communique.errors import DataError
-from communique.tables import read_table, read_text, replacing, write_csv, write_jsonl, write_parquet
+from communique.io.atomic import replacing
+from communique.io.encoding import read_text
+from communique.io.read import read_table
+from communique.io.write import write_csv, write_jsonl, write_parquet
 
 ROWS = [
     {"id": "a1", "text": "Die Brücke gehört allen; wir „helfen“."},

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from communique.data.inputs import as_texts
+from communique.data.sentence import Statement
 from communique.errors import DataError
-from communique.statements import Statement
-from communique.texts import as_texts
 
 TEXTS = ["We agree.", "", "Мы согласны."]
 

@@ -15,15 +15,15 @@ import pytest
 from conftest import tiny_rows, write_rows
 
 from communique import BundleError, Codebook, Corpus, RecipeError
-from communique.bundle import read_info, verify
-from communique.evaluation import evaluate
-from communique.recipe import Recipe
+from communique.evaluation.evaluate import evaluate
+from communique.models.folder import read_info, verify_files
+from communique.training.recipe import Recipe
 
 pytestmark = pytest.mark.slow
 
 
 def test_sampler_is_a_function_of_seed_and_epoch() -> None:
-    from communique.training import LengthGroupedSampler
+    from communique.training.trainer import LengthGroupedSampler
 
     lengths = [(7 * i) % 50 for i in range(333)]
 
@@ -38,7 +38,7 @@ def test_sampler_is_a_function_of_seed_and_epoch() -> None:
 
 
 def test_sampler_gives_batches_of_like_length_in_random_order() -> None:
-    from communique.training import LengthGroupedSampler
+    from communique.training.trainer import LengthGroupedSampler
 
     lengths = np.random.default_rng(0).integers(5, 160, 1600)
     order = np.array(list(LengthGroupedSampler(lengths.tolist(), 32, 0)))
@@ -52,8 +52,8 @@ def test_sampler_gives_batches_of_like_length_in_random_order() -> None:
 def test_parameter_groups_separate_head_and_undecayed(tiny_backbone: Path) -> None:
     from conftest import CODEBOOK
 
-    from communique.backbone import load_backbone
-    from communique.training import parameter_groups
+    from communique.training.backbones import load_backbone
+    from communique.training.trainer import parameter_groups
 
     model, _ = load_backbone(str(tiny_backbone), Codebook.model_validate(CODEBOOK), max_tokens=32)
     recipe = Recipe(name="x", codebook="c", corpora=[{"path": "p"}], learning_rate=1e-5, head_learning_rate=1e-3)
@@ -67,10 +67,10 @@ def test_parameter_groups_separate_head_and_undecayed(tiny_backbone: Path) -> No
 def test_checkpoint_learns_and_agrees_with_the_stock_pipeline(tiny_checkpoint: Path) -> None:
     from transformers import pipeline
 
-    from communique.training import CheckpointLabeler
+    from communique.models.checkpoint import CheckpointLabeler
 
     info = read_info(tiny_checkpoint, "checkpoint")
-    verify(tiny_checkpoint, info)
+    verify_files(tiny_checkpoint, info)
     # Giving every label to every sentence would score 0.52.
     assert info.scores[0].value > 0.8
     fresh = Corpus.read(write_rows(tiny_checkpoint.parent / "fresh.jsonl", tiny_rows(5, seed=9)))
@@ -101,7 +101,7 @@ def test_evaluation_refuses_training_data_and_can_drop_it(tiny_checkpoint: Path,
 
 
 def test_training_refuses_to_replace_a_checkpoint(tiny_checkpoint: Path, tiny_project: Path) -> None:
-    from communique.training import train
+    from communique.training.trainer import train
 
     with pytest.raises(BundleError, match=r"exists.*--overwrite"):
         train(tiny_project / "recipe.yaml", tiny_checkpoint)
@@ -110,7 +110,7 @@ def test_training_refuses_to_replace_a_checkpoint(tiny_checkpoint: Path, tiny_pr
 def test_bf16_is_refused_where_the_machine_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from communique.training import resolve_precision
+    from communique.training.trainer import resolve_precision
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
@@ -156,7 +156,7 @@ def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(
 
 
 def test_steps_of_another_recipe_are_refused(tiny_project: Path, tmp_path: Path) -> None:
-    from communique.training import _prepare_steps
+    from communique.training.trainer import _prepare_steps
 
     corpus = Corpus.read(tiny_project / "corpus.jsonl")
     recipe = Recipe.load(tiny_project / "recipe.yaml")
@@ -172,9 +172,9 @@ def test_steps_of_another_recipe_are_refused(tiny_project: Path, tmp_path: Path)
 def test_single_selection_trains_with_softmax(tiny_project: Path, tiny_backbone: Path, tmp_path: Path) -> None:
     import yaml
 
-    from communique.export import export
-    from communique.predictor import Predictor
-    from communique.training import train
+    from communique.models.predictor import Predictor
+    from communique.training.export import export
+    from communique.training.trainer import train
 
     names = ["negative", "positive"]
     (tmp_path / "codebook.yaml").write_text(

@@ -12,7 +12,7 @@ from communique import Codebook
 
 
 def _load(backbone: Path) -> Any:
-    from communique.backbone import load_backbone
+    from communique.training.backbones import load_backbone
 
     return load_backbone(str(backbone), Codebook.model_validate(CODEBOOK), max_tokens=32)[0].eval()
 
@@ -36,7 +36,7 @@ def _step(model: Any, ids: Any) -> None:
 def test_a_step_is_that_of_all_rows(model: Any, tiny_backbone: Path) -> None:
     import torch
 
-    from communique.used_embeddings import used_embeddings
+    from communique.training.partial_embeddings import used_embeddings
 
     other = _load(tiny_backbone)
     other.load_state_dict(model.state_dict())
@@ -58,7 +58,7 @@ def test_a_step_is_that_of_all_rows(model: Any, tiny_backbone: Path) -> None:
 def test_rows_come_back_when_training_fails(model: Any) -> None:
     import torch
 
-    from communique.used_embeddings import used_embeddings
+    from communique.training.partial_embeddings import used_embeddings
 
     whole = model.get_input_embeddings()
 
@@ -77,8 +77,8 @@ def test_rows_come_back_when_training_fails(model: Any) -> None:
 def test_padding_of_the_tokenizer_alone_is_known(model: Any) -> None:
     import torch
 
-    from communique.training import _tokens
-    from communique.used_embeddings import used_embeddings
+    from communique.training.partial_embeddings import used_embeddings
+    from communique.training.trainer import _tokens
 
     model.get_input_embeddings().padding_idx = None
     rows: Any = {"input_ids": [[5, 9], [6]]}
@@ -92,7 +92,7 @@ def test_padding_of_the_tokenizer_alone_is_known(model: Any) -> None:
 def test_embeddings_that_are_more_than_a_table_are_left_alone(model: Any, special: str) -> None:
     import torch
 
-    from communique.used_embeddings import used_embeddings
+    from communique.training.partial_embeddings import used_embeddings
 
     class Scaled(torch.nn.Embedding):
         """Stands for embeddings of other models."""
@@ -110,7 +110,7 @@ def test_embeddings_that_are_more_than_a_table_are_left_alone(model: Any, specia
 def test_shared_embeddings_are_left_alone(model: Any) -> None:
     import torch
 
-    from communique.used_embeddings import used_embeddings
+    from communique.training.partial_embeddings import used_embeddings
 
     whole = model.get_input_embeddings()
     model.decoder = torch.nn.Linear(whole.embedding_dim, whole.num_embeddings, bias=False)

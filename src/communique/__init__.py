@@ -6,8 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .codebook import Codebook
-    from .corpus import Corpus
+    from .data.codebook import Codebook
+    from .data.corpus import Corpus
+    from .data.sentence import Statement
     from .errors import (
         BundleError,
         CodebookError,
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
         RecipeError,
         UnreachableError,
     )
-    from .labeler import Labeler
-    from .predictor import Predictions, Predictor
-    from .recipe import Recipe
-    from .report import Report
-    from .statements import Statement
+    from .metrics.report import Report
+    from .models.classifier import Labeler
+    from .models.predictor import Predictions, Predictor
+    from .training.recipe import Recipe
 
 __version__ = "0.1.0"
 
@@ -49,14 +49,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Codebook": "codebook",
-    "Corpus": "corpus",
-    "Labeler": "labeler",
-    "Predictions": "predictor",
-    "Predictor": "predictor",
-    "Recipe": "recipe",
-    "Report": "report",
-    "Statement": "statements",
+    "Codebook": "data.codebook",
+    "Corpus": "data.corpus",
+    "Labeler": "models.classifier",
+    "Predictions": "models.predictor",
+    "Predictor": "models.predictor",
+    "Recipe": "training.recipe",
+    "Report": "metrics.report",
+    "Statement": "data.sentence",
 }
 
 

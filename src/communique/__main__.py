@@ -1,5 +1,5 @@
 """`python -m communique` is the command line."""
 
-from .cli import run
+from .cli.app import run
 
 run()

@@ -18,6 +18,7 @@ Every message is one line that names the file, the row, the value, what is allow
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 
 
 class CommuniqueError(Exception):
@@ -71,3 +72,21 @@ class MissingExtraError(CommuniqueError):
 
 class UnreachableError(CommuniqueError):
     """A service, or a model on a hub, that does not answer or refuses."""
+
+
+def require_extra(package: str, purpose: str, *, extra: str = "train") -> None:
+    """Import a package of an extra.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    try:
+        import_module(package)
+    except ModuleNotFoundError:
+        raise MissingExtraError(package, extra, purpose) from None
+    if extra != "train":
+        return
+    from transformers.utils import logging
+
+    # A progress bar per file of weights says nothing to a user who waits for an epoch.
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]

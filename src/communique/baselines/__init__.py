@@ -14,10 +14,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..backbone import E5_SMALL
-from ..bundle import file_sha256
-from ..codebook import Codebook
+from ..data.codebook import Codebook
 from ..errors import RecipeError
+from ..io.atomic import file_sha256
+from ..training.e5 import E5_SMALL
 from .base import Baseline, Storable, logits
 from .saving import SavedBaseline, load, save
 

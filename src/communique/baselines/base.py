@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from ..codebook import Codebook
-from ..corpus import Corpus
+from ..data.codebook import Codebook
+from ..data.corpus import Corpus
+from ..data.sentence import Statement
 from ..errors import DataError
-from ..metrics import indicator
-from ..statements import Statement
+from ..metrics.scores import indicator
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.floating]
@@ -91,7 +91,7 @@ def gold(corpus: Corpus, codebook: Codebook) -> BoolArray:
 def groups(corpus: Corpus) -> NDArray[np.int64]:
     """Number the documents: (n,), equal for statements of one document."""
     numbers: dict[tuple[str | None, str], int] = {}
-    return np.array([numbers.setdefault((s.source, s.document), len(numbers)) for s in corpus], np.int64)
+    return np.array([numbers.setdefault(s.document_key, len(numbers)) for s in corpus], np.int64)
 
 
 def shown(steps: Sequence[Step], what: str) -> Iterable[Step]:

@@ -17,10 +17,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codebook import Codebook
-from ..corpus import Corpus
+from ..data.codebook import Codebook
+from ..data.corpus import Corpus
+from ..data.sentence import Statement
 from ..errors import DataError
-from ..statements import Statement
 from .base import Baseline, gold, shown
 from .endpoint import AnswerCache, ChatEndpoint, RefusedError, key_from, question_key
 

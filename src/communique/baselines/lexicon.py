@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from ..codebook import Codebook
-from ..corpus import Corpus
+from ..config import load_yaml
+from ..data.codebook import Codebook
+from ..data.corpus import Corpus
+from ..data.sentence import Statement
 from ..errors import RecipeError
-from ..statements import Statement
-from ..validation import load_yaml
 from .base import Arrays, Storable, gold
 
 #: The lexicon that comes with the package.

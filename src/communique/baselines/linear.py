@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calibration import log_loss
+from ..metrics.calibration import log_loss
 from .base import BoolArray
 
 #: Steps of the solvers at most; text needs 20 to 60.

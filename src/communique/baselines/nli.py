@@ -12,11 +12,10 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codebook import Codebook
-from ..commands._shared import require_extra
-from ..corpus import Corpus
-from ..errors import RecipeError, UnreachableError
-from ..statements import Statement
+from ..data.codebook import Codebook
+from ..data.corpus import Corpus
+from ..data.sentence import Statement
+from ..errors import RecipeError, UnreachableError, require_extra
 from .base import Baseline
 
 #: Pairs of sentence and hypothesis a batch.

@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..corpus import Corpus
-from ..statements import Statement
+from ..data.corpus import Corpus
+from ..data.sentence import Statement
 from .base import Arrays, Storable, gold
 
 

@@ -13,15 +13,17 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import bundle
-from ..calibration import decide, probabilities, tune
-from ..codebook import Codebook
-from ..corpus import Corpus
+from ..data.codebook import Codebook
+from ..data.corpus import Corpus
+from ..data.sentence import Statement
 from ..errors import BundleError, RecipeError
-from ..predictor import Predictions
-from ..report import Report
-from ..sets import TrainingSets
-from ..statements import Statement
+from ..io.atomic import new_folder
+from ..metrics.calibration import decide, probabilities, tune
+from ..metrics.report import Report
+from ..models.folder import finish, read_codebook, read_info, verify_files
+from ..models.info import ARRAYS, BASELINE, ModelInfo, Score, git_commit, headline, package_versions
+from ..models.predictor import Predictions
+from ..training.splits import TrainingSets
 from .base import Baseline, Storable, gold, logits
 
 #: Options that name files of the machine that trained; what was read from them is saved.
@@ -40,7 +42,7 @@ def save(
     license: str = "mit",
     description: str = "",
     overwrite: bool = False,
-) -> bundle.ModelInfo:
+) -> ModelInfo:
     """Save a fitted baseline as a model's folder.
 
     Args:
@@ -72,7 +74,7 @@ def save(
     training.fingerprint().check(tuning)
     content, arrays = labeler.state()
     temperature = 1.0
-    scores: tuple[bundle.Score, ...] = ()
+    scores: tuple[Score, ...] = ()
     thresholds = np.full(len(codebook.names), 0.5) if codebook.multiple else None
     if len(tuning):
         values = logits(labeler.predict_proba(tuning.statements), multiple=codebook.multiple)
@@ -84,7 +86,7 @@ def save(
             data="validation rows, which tuned temperature and thresholds",
             seed=labeler.seed,
         )
-        scores = (bundle.headline(report, command=f"communique.baselines.save({labeler.name!r})"),)
+        scores = (headline(report, command=f"communique.baselines.saving.save({labeler.name!r})"),)
     given = {
         option: getattr(labeler, option)
         for option in inspect.signature(type(labeler)).parameters
@@ -93,7 +95,7 @@ def save(
     # As JSON gives them back, where tuples are lists.
     settings = json.loads(json.dumps(given))
     sets = TrainingSets(training, tuning, Corpus(()), ())
-    info = bundle.ModelInfo(
+    info = ModelInfo(
         kind="baseline",
         name=name or labeler.name,
         version=version,
@@ -113,15 +115,15 @@ def save(
         precision=labeler.precision_,
         tuned_on=len(tuning),
         scores=scores,
-        versions={"python": sys.version.split()[0], **bundle.versions(*labeler.packages)},
-        commit=bundle.commit(),
+        versions={"python": sys.version.split()[0], **package_versions(*labeler.packages)},
+        commit=git_commit(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    with bundle.new_folder(folder, replace=overwrite) as new:
+    with new_folder(folder, replace=overwrite) as new:
         text = json.dumps({"baseline": labeler.name, "settings": settings, "content": content}, ensure_ascii=True)
-        (new / bundle.BASELINE).write_text(text + "\n", encoding="utf-8")
-        np.savez_compressed(new / bundle.ARRAYS, allow_pickle=False, **arrays)
-        return bundle.finish(new, info, codebook, sets.ids, texts=sets.texts)
+        (new / BASELINE).write_text(text + "\n", encoding="utf-8")
+        np.savez_compressed(new / ARRAYS, allow_pickle=False, **arrays)
+        return finish(new, info, codebook, sets.ids, texts=sets.texts)
 
 
 class SavedBaseline:
@@ -132,7 +134,7 @@ class SavedBaseline:
         labeler: The baseline.
     """
 
-    def __init__(self, info: bundle.ModelInfo, labeler: Storable) -> None:
+    def __init__(self, info: ModelInfo, labeler: Storable) -> None:
         self.info, self.labeler = info, labeler
         self.codebook: Codebook = labeler.codebook
 
@@ -159,14 +161,14 @@ def load(folder: str | Path) -> SavedBaseline:
     """
     from . import make
 
-    info = bundle.read_info(folder, "baseline")
-    bundle.verify(folder, info)
-    codebook = bundle.read_codebook(folder, info)
-    path = Path(folder) / bundle.BASELINE
+    info = read_info(folder, "baseline")
+    verify_files(folder, info)
+    codebook = read_codebook(folder, info)
+    path = Path(folder) / BASELINE
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
         labeler = make(saved["baseline"], codebook, **saved["settings"])
-        with np.load(Path(folder) / bundle.ARRAYS, allow_pickle=False) as arrays:
+        with np.load(Path(folder) / ARRAYS, allow_pickle=False) as arrays:
             kept = {name: arrays[name] for name in arrays.files}
         if not isinstance(labeler, Storable):
             raise BundleError(f"{path}: the baseline {labeler.name!r} cannot be kept in a folder; save another")

@@ -12,12 +12,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calibration import probabilities
-from ..codebook import Codebook
-from ..commands._shared import require_extra
-from ..corpus import Corpus
-from ..errors import DataError
-from ..statements import Statement
+from ..data.codebook import Codebook
+from ..data.corpus import Corpus
+from ..data.sentence import Statement
+from ..errors import DataError, require_extra
+from ..metrics.calibration import probabilities
 from .base import Arrays, Storable, gold, groups
 from .linear import Linear, Machine, fit_linear
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics import interval, macro_f1, outcomes, precision_recall_f1
-from ..resampling import MIN_CLUSTERS, RESAMPLES, Resamples
+from ..metrics.bootstrap import MIN_CLUSTERS, RESAMPLES, Resamples, interval
+from ..metrics.scores import macro_f1, outcomes, precision_recall_f1
 
 Array = NDArray[np.float64]
 

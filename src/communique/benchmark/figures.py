@@ -15,7 +15,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from ..tables import replacing
+from ..io.atomic import replacing
 
 #: Changes with how figures are drawn, so that they are drawn anew.
 FORMAT = 1

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..corpus import table_paths
+from ..config import load_yaml
 from ..errors import DataError
-from ..tables import replacing
-from ..validation import load_yaml
+from ..io.atomic import replacing
+from ..io.paths import table_paths
 
 #: Name of the file that lists them, beside them.
 FILE = "held-out.yaml"

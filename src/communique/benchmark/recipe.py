@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..backbone import E5_SMALL
 from ..baselines import NAMES, contents, tree_sha256
+from ..config import describe, load_yaml
+from ..data.sources import CorpusFields
 from ..errors import RecipeError
-from ..recipe import CorpusFields, Recipe
-from ..validation import describe, load_yaml
+from ..training.e5 import E5_SMALL
+from ..training.recipe import Recipe
 
 #: Stands in a corpus's path for the folder that `--data` names.
 DATA = "{data}"

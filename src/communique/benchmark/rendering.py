@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..markdown import table as write_table
+from ..reporting.format import table as write_table
 
 Table = Mapping[str, Any]
 

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import commit, versions
-from ..codebook import Codebook
-from ..metrics import indicator, interval, macro_f1, outcome_counts, precision_recall_f1, resampled_counts
-from ..resampling import MIN_CLUSTERS, RESAMPLES
-from ..statements import Statement
-from ..tables import replacing, write_parquet
+from ..data.codebook import Codebook
+from ..data.sentence import Statement
+from ..io.atomic import replacing
+from ..io.write import write_parquet
+from ..metrics.bootstrap import MIN_CLUSTERS, RESAMPLES, interval
+from ..metrics.scores import indicator, macro_f1, outcome_counts, precision_recall_f1, resampled_counts
+from ..models.info import git_commit, package_versions
 from .splits import Sets, by_field
 from .worker import Job, Outcome
 
@@ -75,9 +76,9 @@ def score(
 ) -> dict[str, Any]:
     """Score decisions (n, k): macro-F1 and F1 by label with intervals over documents, n, documents, gold rows."""
     counts = outcome_counts(gold, guess)
-    drawn = resampled_counts(gold, guess, [(s.source, s.document) for s in statements], seed=seed, resamples=RESAMPLES)
+    drawn = resampled_counts(gold, guess, [s.document_key for s in statements], seed=seed, resamples=RESAMPLES)
     f1, drawn_f1 = precision_recall_f1(counts)[:, 2], precision_recall_f1(drawn)[..., 2]
-    documents = len({(s.source, s.document) for s in statements})
+    documents = len({s.document_key for s in statements})
     return {
         "n": len(statements),
         "documents": documents,
@@ -148,8 +149,8 @@ def record(place: Place, job: Job, outcome: Outcome, settings: dict[str, Any]) -
         "resumed": outcome.resumed,
         "precision": outcome.precision,
         "cpus": os.cpu_count(),
-        "versions": versions("torch", "transformers", "numpy", "scikit-learn"),
-        "commit": commit(),
+        "versions": package_versions("torch", "transformers", "numpy", "scikit-learn"),
+        "commit": git_commit(),
     }
     with replacing(place.json) as handle:
         handle.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -16,7 +16,7 @@ from statistics import mean
 from typing import Any
 
 from ..baselines import make
-from ..codebook import Codebook
+from ..data.codebook import Codebook
 from ..errors import CommuniqueError, DataError, MissingExtraError, RecipeError
 from . import results
 from .held_out import held_out, log_looks

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..codebook import Codebook
-from ..corpus import Corpus
+from ..data.codebook import Codebook
+from ..data.corpus import Corpus
+from ..data.sentence import Statement
+from ..data.sources import CorpusFields
+from ..data.standoff import read_sources
 from ..errors import DataError
-from ..recipe import CorpusFields
-from ..reference import read_sources
-from ..statements import Statement
 from .recipe import (
     BenchmarkRecipe,
     CrossLingualSplit,
@@ -276,7 +276,7 @@ _SPLITS: dict[str, Callable[..., _Parts]] = {
 
 
 def _key(statement: Statement) -> Key:
-    return statement.source, statement.document
+    return statement.document_key
 
 
 def document_folds(corpus: Corpus, folds: int, *, seed: int) -> list[frozenset[Key]]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..metrics import precision_recall_f1
+from ..metrics.scores import precision_recall_f1
 from . import results
 from .comparison import Decided, Difference, best, bootstrap, differences, mean_macro_f1
 from .results import GROUPS, Decisions, Place

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calibration import decide, probabilities, tune
-from ..codebook import Codebook
-from ..corpus import Corpus
+from ..data.codebook import Codebook
+from ..data.corpus import Corpus
 from ..errors import CommuniqueError, MissingExtraError
-from ..labeler import Labeler
-from ..metrics import indicator
+from ..metrics.calibration import decide, probabilities, tune
+from ..metrics.scores import indicator
+from ..models.classifier import Labeler
 from .recipe import LabelerSettings
 from .splits import Sets
 
@@ -156,7 +156,7 @@ def make_labeler(job: Job) -> Labeler:
         try:
             from transformers.utils import logging
 
-            from ..training import TransformerLabeler
+            from ..training.trainer import TransformerLabeler
         except ModuleNotFoundError as error:
             raise MissingExtraError(str(error.name), "train", f"labeler {job.labeler.name!r}") from None
         # This process is the benchmark's own, and a bar per file of weights says nothing.

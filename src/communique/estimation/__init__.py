@@ -8,7 +8,7 @@
 """
 
 from .analysis import Analysis, analyse
-from .design import Sample
 from .inputs import Coded, read
+from .sample import Sample
 
 __all__ = ["Analysis", "Coded", "Sample", "analyse", "read"]

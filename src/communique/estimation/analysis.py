@@ -11,13 +11,13 @@ import numpy as np
 from ..errors import DataError
 from . import contrasts as comparing
 from .contrasts import Contrast
-from .design import FloatArray, IntArray, Target
-from .doubts import Doubt, doubts, summary
+from .domains import Group, cross, form, supported
 from .estimators import Estimate, cross_fit, dsl_mean, gold_mean, naive_mean, power, ppi_mean
-from .groups import Group, cross, form, supported
 from .inputs import Coded
 from .intervals import Interval, interval
 from .regression import Family, dsl_regression
+from .sample import FloatArray, IntArray, Target
+from .warnings import Doubt, doubts, summary
 
 #: The estimator that contrasts and plots use; both are in the table of shares.
 Corrected = Literal["ppi", "dsl"]

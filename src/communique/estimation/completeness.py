@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 
 from ..errors import DataError
-from ..sampling.plan import Design
-from .design import FloatArray
+from ..sampling.design import Design
+from .sample import FloatArray
 
 #: What is done where drawn sentences are not in the gold: refuse, or take those that are there for a random part of those that
 #: were drawn (of their stratum, where the design is known) and lower their probabilities by that part.

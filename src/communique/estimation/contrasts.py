@@ -10,10 +10,10 @@ import numpy as np
 
 from ..errors import DataError
 from ..sampling.population import Column
-from .design import FloatArray, Sample, Target, combine
+from .domains import Group
 from .estimators import Estimate
-from .groups import Group
 from .intervals import LEVEL, Interval, holm, interval
+from .sample import FloatArray, Sample, Target, combine
 
 #: A column with more levels is compared level against the previous one, not every pair: 10 levels would make 45 pairs.
 PAIRED = 6

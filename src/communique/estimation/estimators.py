@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 
-from .design import BoolArray, FloatArray, Influence, IntArray, Sample, by_document
-from .logistic import logistic
+from .regression import logistic
+from .sample import BoolArray, FloatArray, Influence, IntArray, Sample, by_document
 
 Method = Literal["naive", "gold", "ppi", "dsl"]
 

@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..codebook import Codebook
-from ..coding.records import SETTLEMENT
-from ..corpus import SHORT, Fingerprint, find_column, split_labels
+from ..annotation.tasks import SETTLEMENT
+from ..data.codebook import Codebook
+from ..data.labels import split_labels
+from ..data.leakage import SHORT, Fingerprint
+from ..data.reader import find_column
+from ..data.sentence import Statement, text_sha256
 from ..errors import DataError, LeakError
-from ..sampling.plan import Design
+from ..io.read import Table, cell, read_table
+from ..io.tables import Row
+from ..sampling.design import Design
 from ..sampling.population import Column, Population, read_population
-from ..statements import Statement, text_sha256
-from ..tables import Row, Table, cell, read_table
 from .completeness import Missing, checked
-from .design import BoolArray, FloatArray, Sample
+from .sample import BoolArray, FloatArray, Sample
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -276,7 +279,7 @@ def _check_leak(
     shared = [
         number
         for (number, row), statement in zip(rows, statements, strict=True)
-        if trained_on.shares(statement) or (_hash(row) or "")[:SHORT] in trained_on.texts
+        if trained_on.overlap(statement) or (_hash(row) or "")[:SHORT] in trained_on.texts
     ]
     _refuse(
         table,

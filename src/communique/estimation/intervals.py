@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from .design import Influence, Sample, Target, variance
+from .sample import Influence, Sample, Target, variance
 
 LEVEL = 0.95
 

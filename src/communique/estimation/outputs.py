@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..tables import Row, replacing, write_csv, write_parquet
+from ..io.atomic import replacing
+from ..io.tables import Row
+from ..io.write import write_csv, write_parquet
 from .analysis import Analysis
 from .intervals import Interval
 

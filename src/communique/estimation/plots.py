@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from ..tables import replacing
+from ..io.atomic import replacing
 from .analysis import Analysis, Share
 
 #: Okabe and Ito's colours, which people with colour blindness tell apart.

@@ -9,9 +9,9 @@ from importlib import metadata
 from pathlib import Path
 
 from .. import __version__
-from ..bundle import ModelInfo
-from ..codebook import Codebook
-from ..markdown import table
+from ..data.codebook import Codebook
+from ..models.info import ModelInfo
+from ..reporting.format import table
 from .analysis import Analysis
 
 _METHODS = {

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .design import FloatArray, IntArray, Sample
+from .sample import FloatArray, IntArray, Sample
 
 #: Standard deviations, on the logit scale, of a document's own inclination to the label and of its own share of errors.
 #: The first gives sentences of one document an intraclass correlation of about 0.05 to 0.1, as in speeches.

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..corpus import Corpus
+from ..actors.names import actors, english_name
+from ..data.corpus import Corpus
+from ..data.sentence import Statement
 from ..errors import DataError, MissingExtraError
-from ..loading import Model
-from ..metrics import BoolArray, indicator, outcome_counts, outcomes, precision_recall_f1
-from ..predictor import CHUNK
-from ..report import Value
-from ..resampling import MIN_CLUSTERS, RESAMPLES, Resamples
-from ..statements import Statement
-from .actors import actors, english_name
+from ..metrics.bootstrap import MIN_CLUSTERS, RESAMPLES, Resamples
+from ..metrics.report import Value
+from ..metrics.scores import BoolArray, indicator, outcome_counts, outcomes, precision_recall_f1
+from ..models.classifier import Model
+from ..models.predictor import CHUNK
 from .report import ALL, MIN_CASES, ActorErrors, NameEffect, Robustness, Stability
 from .surface import PERTURBATIONS
 from .swaps import Swap, plan_swaps
@@ -160,7 +160,7 @@ class _Comparison:
         ]
 
     def _resamples(self, statements: Sequence[Statement]) -> Resamples:
-        documents = [(s.source, s.document) for s in statements]
+        documents = [s.document_key for s in statements]
         return Resamples.draw(documents, seed=self.seed, resamples=self.resamples)
 
     def errors(self, labelled: Sequence[Statement], model: Model) -> tuple[tuple[ActorErrors, ...], int]:
@@ -242,7 +242,7 @@ def _name_effects(
     effects = []
     for code in sorted(code for code, drawn in rows.items() if len(drawn) >= MIN_CASES):
         of_name, drawn = moved[rows[code]], [swaps[row].row for row in rows[code]]
-        documents = [(statements[row].source, statements[row].document) for row in drawn]
+        documents = [statements[row].document_key for row in drawn]
         effects.append(
             NameEffect(
                 code,

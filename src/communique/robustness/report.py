@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..markdown import table
-from ..report import Value, without_nan
-from ..resampling import MIN_CLUSTERS
+from ..metrics.bootstrap import MIN_CLUSTERS
+from ..metrics.report import Value, without_nan
+from ..reporting.format import table
 
 #: Below this share of decisions that stay, a cell is named in the summary.
 WANTED = 0.97

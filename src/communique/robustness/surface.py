@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 
-from .actors import primary
+from ..actors.names import primary
 
 #: A speaker tag as the records of meetings write it, one a language, of nobody in particular.
 SPEAKER_TAGS: Mapping[str, str] = {

@@ -12,9 +12,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ..corpus import Corpus
-from ..statements import Statement
-from .actors import ORGANISATIONS, Mention, actors, home
+from ..actors.names import ORGANISATIONS, Mention, actors, home
+from ..data.corpus import Corpus
+from ..data.sentence import Statement
 
 #: Value of `sampling` of the rows that `augment` makes. They are no draw from any population.
 SWAPPED = "swapped"
@@ -57,7 +57,7 @@ def own_countries(statements: Iterable[Statement]) -> dict[tuple[str | None, str
     homes: dict[tuple[str | None, str], set[str]] = defaultdict(set)
     named: dict[tuple[str | None, str], Counter[str]] = defaultdict(Counter)
     for statement in statements:
-        key = statement.source, statement.document
+        key = statement.document_key
         if (place := home(statement.language)) is not None:
             homes[key].add(place)
         if (names := actors(statement.language)) is not None:
@@ -87,7 +87,7 @@ def plan_swaps(statements: Sequence[Statement], *, draws: int, seed: int) -> Pla
     swaps: list[Swap] = []
     reasons: dict[str, Counter[str]] = defaultdict(Counter)
     for row, statement in enumerate(statements):
-        barred = own.get((statement.source, statement.document), frozenset())
+        barred = own.get(statement.document_key, frozenset())
         reason, mentions, choices = _choices(statement, barred)
         reasons[statement.language][reason or "swapped"] += 1
         names = actors(statement.language)

@@ -16,19 +16,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codebook import Codebook
-from ..columns import OUTPUT
-from ..corpus import split_labels
+from ..data.codebook import Codebook
+from ..data.labels import split_labels
+from ..data.predictions_schema import OUTPUT, PREFIX
+from ..data.sentence import Statement, text_sha256
 from ..errors import DataError
-from ..readers import Problem, Row, open_table
-from ..statements import UNDETERMINED, Statement, text_sha256
-from ..tables import cell
+from ..io.read import cell, open_table
+from ..io.tables import Problem, Row
+from ..text.language import UNDETERMINED
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: What a column of probabilities in a CSV begins with.
-PREFIX = "probability_"
 
 #: Where `communique label` keeps a table's own numbering of sentences: without `--split` its `index` is 0 in every row.
 OWN_INDEX = "input_index"
@@ -36,7 +35,6 @@ OWN_INDEX = "input_index"
 #: Columns that are no groups, and those that are read whatever groups there are.
 _OURS = frozenset((*OUTPUT, "previous")) - {"document", "language"}
 _CORE = frozenset((*OUTPUT, "source", "previous", OWN_INDEX)) - {"truncated"}
-
 _BETWEEN = "\x1f"
 
 

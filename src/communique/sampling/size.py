@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from .designs import MINIMUM, allocate
+from .draws import MINIMUM, allocate
 from .population import Population
 from .strata import Strata, allocation_weights, residual_variance, stratum_variances
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from .designs import Ints, grouped
+from .draws import Ints, grouped
 from .population import Population, codes
 
 #: Values of `--strata` that are no column: the labels that the model gave, and how unsure it was.

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from .designs import Ints
+from .draws import Ints
 from .population import Population
 from .strata import uncertainty
 

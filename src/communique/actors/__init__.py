@@ -1,0 +1,1 @@
+"""Names of states and organisations, and their grammar."""

@@ -1,0 +1,73 @@
+"""Read what coders give back, whichever tool it comes from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ..data.codebook import Codebook
+from ..errors import DataError
+from ..io.read import Table, read_table
+from ..io.suffixes import TABLE_SUFFIXES
+from ..io.tables import Row
+from . import doccano, label_studio, prodigy
+from .sheets import read_sheet
+from .tasks import SENTENCE, Reading
+
+
+def read_coded(path: str | Path, codebook: Codebook) -> Reading:
+    """Read a coded file: a sheet (XLSX, CSV), or an export of Label Studio, doccano or Prodigy, told apart by its fields.
+
+    Raises:
+        DataError: The file as a whole cannot be read, or is none of these.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".json":
+        return _by_fields(_read_json(path), codebook)
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        raise DataError(f"{path}: coded files end in .json, {', '.join(TABLE_SUFFIXES)}; unpack archives first")
+    return _by_fields(read_table(path), codebook)
+
+
+def _by_fields(table: Table, codebook: Codebook) -> Reading:
+    columns, path = set(table.columns), table.path
+    if {"data"} < columns and columns & {"annotations", "completions"}:
+        reading = label_studio.read_json(path, table.rows, codebook)
+    elif {"annotation_id", "annotator"} <= columns:
+        kind = "JSON-MIN" if path.suffix.lower() == ".json" else "CSV"
+        reading = label_studio.read_flat(path, table.rows, codebook, kind)
+    elif "answer" in columns and columns & {
+        "_task_hash",
+        "_input_hash",
+        "_view_id",
+        "accept",
+        "options",
+        "_session_id",
+    }:
+        reading = prodigy.read(path, table.rows, codebook)
+    elif doccano.COMMENTS in columns or (SENTENCE in columns and columns & {"label", "labels", "annotations"}):
+        reading = doccano.read(path, table.rows, codebook)
+    elif path.suffix.lower() == ".json":
+        raise DataError(
+            f"{path}: no export of Label Studio (JSON, JSON-MIN) or doccano (JSON); fields: {', '.join(sorted(columns))}"
+        )
+    else:
+        return read_sheet(table, codebook)
+    reading.problems += table.problems
+    return reading
+
+
+def _read_json(path: Path) -> Table:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; give a file that can be read") from error
+    except ValueError as error:
+        raise DataError(f"{path}: not JSON in UTF-8 ({error}); export it again") from error
+    if isinstance(content, dict):
+        content = [content]
+    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
+        raise DataError(f"{path}: not a list of JSON objects; give an export of Label Studio or doccano")
+    rows: list[tuple[int, Row]] = list(enumerate(content, 1))
+    columns = list(dict.fromkeys(key for _, row in rows for key in row))
+    return Table(path, columns, rows)

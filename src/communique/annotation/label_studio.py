@@ -1,0 +1,136 @@
+"""Label Studio: tasks and labelling configuration, and its JSON, JSON-MIN and CSV exports.
+
+Formats: https://labelstud.io/guide/task_format, https://labelstud.io/guide/export and `label_studio_sdk.converter`. In
+JSON-MIN and CSV the tool's own `id` and a field `id` of a task overwrite each other; tasks therefore carry `sentence_id`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from ..data.codebook import Codebook
+from ..io.atomic import replacing
+from ..io.tables import Row
+from .tasks import NONE, TEXT, Reading, Task, choices, companion, need_suffix
+
+#: Names of the controls in the labelling configuration, and so of the answers in exports.
+LABELS, COMMENT = "labels", "comment"
+
+Rows = Sequence[tuple[int, Row]]
+
+
+def write_tasks(path: Path, tasks: Sequence[Task], codebook: Codebook) -> list[Path]:
+    """Write tasks for import (JSON) and the labelling configuration (XML) beside them."""
+    need_suffix(path, (".json",), "Label Studio")
+    content = [
+        {"data": task.fields()} | ({} if task.labels is None else {"predictions": [_prediction(task.labels)]})
+        for task in tasks
+    ]
+    with replacing(path) as handle:
+        handle.write(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+    beside = companion(path, ".config.xml")
+    with replacing(beside) as handle:
+        handle.write(configuration(codebook))
+    return [path, beside]
+
+
+def _prediction(labels: tuple[str, ...]) -> dict[str, Any]:
+    value = {"choices": list(labels) or [NONE]}
+    return {
+        "model_version": "communique",
+        "result": [{"from_name": LABELS, "to_name": TEXT, "type": "choices", "value": value}],
+    }
+
+
+def configuration(codebook: Codebook) -> str:
+    """Write the labelling interface: the previous sentence, the sentence, the choices with their definitions, a comment."""
+    # Each line takes the direction of its own text, right to left for Arabic.
+    view = ElementTree.Element("View", style="unicode-bidi: plaintext; text-align: start")
+    ElementTree.SubElement(view, "Header", value="$previous", size="5", style="color: gray")
+    ElementTree.SubElement(view, "Text", name=TEXT, value="$text")
+    single = "single" if not codebook.multiple else "multiple"
+    control = ElementTree.SubElement(view, "Choices", name=LABELS, toName=TEXT, choice=single, required="true")
+    hints = {label.name: label.definition for label in codebook.labels} | {NONE: "None of the labels applies."}
+    for name in choices(codebook):
+        ElementTree.SubElement(control, "Choice", value=name, hint=hints[name])
+    ElementTree.SubElement(
+        view, "TextArea", name=COMMENT, toName=TEXT, rows="2", maxSubmissions="1", placeholder="comment"
+    )
+    ElementTree.indent(view)
+    return ElementTree.tostring(view, encoding="unicode") + "\n"
+
+
+def read_json(path: Path, rows: Rows, codebook: Codebook) -> Reading:
+    """Read the JSON export: a list of tasks, each with its annotations (in old versions: completions)."""
+    reading = Reading(path, "Label Studio JSON")
+    cancelled = unread = 0
+    for number, task in rows:
+        data = task.get("data") or {}
+        annotations = task.get("annotations", task.get("completions")) or []
+        unread += not annotations
+        for annotation in annotations:
+            if annotation.get("was_cancelled") or annotation.get("skipped"):
+                cancelled += 1
+                continue
+            answers = {r.get("from_name"): r.get("value") or {} for r in annotation.get("result") or ()}
+            comments = answers.get(COMMENT, {}).get("text", [])
+            comments = [comments] if isinstance(comments, str) else list(comments)
+            # Label Studio's own comments on an annotation, in editions that have them.
+            comments += [str(c.get("text", "")) for c in annotation.get("comments") or () if isinstance(c, dict)]
+            chosen = answers.get(LABELS, {}).get("choices", [])
+            who = annotation.get("completed_by")
+            if isinstance(who, dict):
+                who = who.get("email") or who.get("id")
+            _answer(reading, number, data, chosen, who, comments, codebook)
+    reading.skip(cancelled, "annotations cancelled or skipped by their coder; left out")
+    reading.skip(unread, "tasks not coded")
+    return reading
+
+
+def read_flat(path: Path, rows: Rows, codebook: Codebook, kind: str) -> Reading:
+    """Read the JSON-MIN or the CSV export: one record an annotation, choices as a word or as ``{"choices": [...]}``."""
+    reading = Reading(path, f"Label Studio {kind}")
+    unread = 0
+    for number, row in rows:
+        if row.get("annotation_id") in (None, ""):
+            unread += 1
+            continue
+        try:
+            chosen, comment = _values(row.get(LABELS), "choices"), _values(row.get(COMMENT), "text")
+        except ValueError as error:
+            reading.problems.append(f"{path}, row {number}: {error}")
+            continue
+        _answer(reading, number, row, chosen, row.get("annotator"), comment, codebook)
+    reading.skip(unread, "tasks not coded")
+    return reading
+
+
+def _values(value: Any, key: str) -> list[str]:
+    """Read an answer: nothing, a word, a list of either, or an object with a list under `key`; in CSV as JSON text."""
+    if value in (None, ""):
+        return []
+    if isinstance(value, str):
+        if not value.startswith(("{", "[")):
+            return [value]
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return [value]  # A comment may begin with a bracket.
+    if isinstance(value, dict):
+        value = value.get(key, [])
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list):
+        raise ValueError(f"{value!r}; allowed: a word or {{{key!r}: [...]}}; export again as JSON")
+    return [inner for part in value for inner in _values(part, key)]
+
+
+def _answer(
+    reading: Reading, number: int, data: Row, chosen: list[str], who: Any, comments: list[str], codebook: Codebook
+) -> None:
+    coder = reading.path.stem if who in (None, "") else str(who)
+    reading.answer(number, data, chosen, codebook, coder=coder, comment="\n".join(comments).strip())

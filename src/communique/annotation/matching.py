@@ -1,0 +1,263 @@
+"""Join what several coders gave back: with the sample by id and text hash, or with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from ..io.write import write_csv, write_jsonl, write_parquet
+from ..sampling.design import Design
+from ..sampling.population import shown_sha256
+from .tasks import NONE, SETTLEMENT, Coded, Reading, need_suffix
+
+Labels = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A sentence that was coded."""
+
+    id: str
+    document: str
+    language: str
+    previous: str
+    text: str
+
+
+@dataclass
+class Codings:
+    """Labels by coder and id, what settles disagreements, comments, and what to tell the user.
+
+    `units` holds the sentences in the order of the sample (without a sample: of the files).
+    """
+
+    units: dict[str, Unit] = field(default_factory=dict)
+    labels: dict[str, dict[str, Labels]] = field(default_factory=dict)
+    settled: dict[str, Labels] = field(default_factory=dict)
+    comments: dict[str, dict[str, str]] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
+
+    def disagreements(self) -> list[str]:
+        """List the ids on which two coders differ and which nobody settled."""
+        return [id for id in self.units if id not in self.settled and len(set(self.given(id).values())) > 1]
+
+    def given(self, id: str) -> dict[str, Labels]:
+        """Give the labels of a sentence by coder."""
+        return {coder: given[id] for coder, given in self.labels.items() if id in given}
+
+
+def match(readings: Sequence[Reading], design: Design | None) -> Codings:
+    """Join coded files.
+
+    A row belongs to the sample's row of its id if their texts are equal too, up to white space and Unicode form. A row
+    without an id is found by its text. Rows that were edited, and rows of no sample, are left out and told with counts.
+    Of rows that one coder coded twice the later counts.
+
+    Args:
+        readings: The files.
+        design: Of the sample; None where rows are joined with each other alone.
+
+    Raises:
+        DataError: Rows cannot be read, texts stand beside ids of other rows, or nothing belongs to the sample.
+    """
+    problems = [problem for reading in readings for problem in reading.problems]
+    if problems:
+        raise DataError(*problems)
+    codings = Codings(told=[note for reading in readings for note in reading.notes])
+    _same_names(readings, codings)
+    place = _InSample(design) if design is not None else _AmongThemselves()
+    found: dict[str, Unit] = {}
+    twice = changed = 0
+    for reading in readings:
+        for row in reading.rows:
+            unit = place.find(row)
+            if unit is None or row.labels is None:
+                continue
+            found.setdefault(unit.id, unit)
+            if row.comment:
+                codings.comments.setdefault(unit.id, {})[row.coder] = row.comment
+            target = codings.settled if row.coder == SETTLEMENT else codings.labels.setdefault(row.coder, {})
+            if unit.id in target:
+                twice += 1
+                changed += target[unit.id] != row.labels
+            target[unit.id] = row.labels
+    codings.told += place.told()
+    if place.misplaced:
+        raise DataError(
+            f"{place.misplaced[0]}: the text belongs to another id of the sample, as in {len(place.misplaced)} rows; columns "
+            "were sorted apart: undo the sorting, or restore the column of ids from the sheet that was handed out"
+        )
+    if twice:
+        codings.told.append(
+            f"{twice} rows coded twice by the same coder, {changed} of them with other labels; the later counts"
+        )
+    if not found:
+        files = ", ".join(str(reading.path) for reading in readings)
+        raise DataError(f"{files}: no coded row that can be used: {'; '.join(codings.told) or 'the files are empty'}")
+    order = [row.id for row in design.rows] if design is not None else list(found)
+    codings.units = {id: found[id] for id in order if id in found}
+    return codings
+
+
+def _same_names(readings: Sequence[Reading], codings: Codings) -> None:
+    """Tell where a coder's name appears in several files: one coder, or two that share a name?"""
+    files: dict[str, list[str]] = {}
+    for reading in readings:
+        for coder in dict.fromkeys(row.coder for row in reading.rows if row.labels is not None):
+            files.setdefault(coder, []).append(str(reading.path))
+    for coder, where in files.items():
+        if len(where) > 1 and coder != SETTLEMENT:
+            codings.told.append(
+                f"coder {coder!r} appears in {len(where)} files ({', '.join(where)}) and counts as one person; if they are "
+                "several, give each a name of their own in the column 'coder'"
+            )
+
+
+class _InSample:
+    """Find a row's place in the sample."""
+
+    def __init__(self, design: Design) -> None:
+        self.rows = {row.id: row for row in design.rows}
+        self.by_hash: dict[str, list[str]] = {}
+        for row in design.rows:
+            self.by_hash.setdefault(row.shown or row.sha256, []).append(row.id)
+        self.unknown: list[str] = []
+        self.edited: list[str] = []
+        self.misplaced: list[str] = []
+        self.by_text = 0
+
+    def find(self, row: Coded) -> Unit | None:
+        digest = None if row.text is None else shown_sha256(row.text)
+        member = self.rows.get(row.id or "")
+        same_text = self.by_hash.get(digest or "", [])
+        if member is None:
+            if len(same_text) != 1:
+                self.unknown.append(row.where)
+                return None
+            member = self.rows[same_text[0]]
+            self.by_text += 1
+        elif digest is not None and digest != (member.shown or member.sha256):
+            (self.misplaced if same_text else self.edited).append(row.where)
+            return None
+        return Unit(member.id, member.document, member.language, row.previous, row.text or "")
+
+    def told(self) -> Iterable[str]:
+        if self.by_text:
+            yield f"{self.by_text} rows without an id of the sample, found by their text"
+        if self.unknown:
+            yield f"{len(self.unknown)} rows are not in the sample and were left out (first: {self.unknown[0]})"
+        if self.edited:
+            yield (
+                f"{len(self.edited)} rows have an edited text and were left out (first: {self.edited[0]}); restore the texts, "
+                "and the labels count again"
+            )
+
+
+class _AmongThemselves:
+    """Join rows by id and text without a sample."""
+
+    def __init__(self) -> None:
+        self.units: dict[str, tuple[str, Unit]] = {}
+        self.edited: list[str] = []
+        self.misplaced: list[str] = []
+        self.without_document = 0
+
+    def find(self, row: Coded) -> Unit | None:
+        digest = shown_sha256(row.text or "")
+        identity = row.id or digest
+        self.without_document += row.document is None
+        unit = Unit(identity, row.document or identity, row.language, row.previous, row.text or "")
+        known, first = self.units.setdefault(identity, (digest, unit))
+        if known != digest:
+            self.edited.append(row.where)
+            return None
+        return first
+
+    def told(self) -> Iterable[str]:
+        if self.edited:
+            yield (
+                f"{len(self.edited)} rows have another text than the first row of their id and were left out "
+                f"(first: {self.edited[0]})"
+            )
+        if self.without_document:
+            yield f"{self.without_document} rows name no document and count as documents of their own: intervals are too narrow"
+
+
+def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], list[str]]:
+    """Make the tidy table of gold: one row a sentence on which the coders agree or which was settled.
+
+    Returns:
+        Rows with the columns id, document, index, language, text, sha256, the groups, labels, inclusion_probability,
+        sampling, stratum, coder, comment, purpose, model_shown; and lines that say what is missing.
+
+    Raises:
+        DataError: Coders disagree on rows that nobody settled; leaving those out would leave out the hard ones.
+    """
+    if open_ := codings.disagreements():
+        raise DataError(
+            f"coders disagree on {len(open_)} sentences (first: id {open_[0]!r}); settle them (--settle SHEET.xlsx writes a "
+            "sheet) and give that sheet along with the coded files. Gold without them would lack the hard sentences"
+        )
+    rows: list[dict[str, Any]] = []
+    for member in design.rows:
+        given = codings.given(member.id)
+        if not given and member.id not in codings.settled:
+            continue
+        labels = codings.settled.get(member.id) if member.id in codings.settled else next(iter(given.values()))
+        coder = SETTLEMENT if member.id in codings.settled else "|".join(given)
+        row: dict[str, Any] = {
+            "id": member.id,
+            "document": member.document,
+            "index": member.index,
+            "language": member.language,
+            "text": codings.units[member.id].text,
+            "sha256": member.sha256,
+            **{name: value for name, value in member.columns.items() if name not in _GOLD},
+            "labels": list(labels or ()),
+            "inclusion_probability": member.inclusion_probability,
+            "sampling": design.sampling,
+            "stratum": member.stratum,
+            "coder": coder,
+            "comment": _comments(codings.comments.get(member.id, {})),
+            "purpose": design.purpose,
+            "model_shown": design.model_shown,
+        }
+        rows.append(row)
+    told = []
+    if missing := len(design.rows) - len(rows):
+        told.append(
+            f"{missing} of {len(design.rows)} sampled sentences are not coded; the inclusion probabilities hold only if what is "
+            "missing has nothing to do with the labels: code them too"
+        )
+    if design.model_shown:
+        told.append("the coders saw the model's labels: such gold leans towards the model (column model_shown)")
+    if design.purpose == "training":
+        told.append("purpose 'training': `communique estimate` refuses these rows")
+    return rows, told
+
+
+def write_gold(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write gold as CSV (labels as ``a|b``, or `none`), JSON Lines or Parquet, by the ending of the path.
+
+    Raises:
+        DataError: The ending is another one, or the folder is not there.
+    """
+    path = Path(path)
+    need_suffix(path, (".csv", ".jsonl", ".parquet"), "gold")
+    if path.suffix.lower() == ".csv":
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        write_csv(path, columns, ({**row, "labels": row["labels"] or [NONE]} for row in rows))
+    elif path.suffix.lower() == ".jsonl":
+        write_jsonl(path, rows)
+    else:
+        write_parquet(path, rows)
+
+
+_GOLD = ("id", "document", "index", "language", "text", "sha256", "labels", "stratum")
+
+
+def _comments(by_coder: Mapping[str, str]) -> str:
+    return "\n".join(f"{coder}: {text}" for coder, text in by_coder.items())

@@ -1,0 +1,251 @@
+"""Sheets for coders: XLSX with drop-down lists and the codebook, and CSV."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..data.codebook import Codebook
+from ..data.labels import split_labels
+from ..data.reader import find_column
+from ..errors import DataError
+from ..io.atomic import replacing
+from ..io.read import Table, cell
+from ..io.write import write_csv
+from ..sampling.population import visible
+from .tasks import DOCUMENT, NONE, SENTENCE, TEXT, Reading, Task, codebook_markdown, companion, decode, need_suffix
+
+#: Columns of a sheet before those to fill in.
+SHOWN = ("id", "document", "language", "previous", "text")
+MODEL = "model_labels"
+CODER, COMMENT = "coder", "comment"
+
+#: A longer text does not fit into a cell of XLSX.
+MAX_CELL = 32_767
+
+_WIDTHS = {"id": 16, "document": 16, "language": 9, "previous": 40, "text": 70, MODEL: 24, CODER: 12, COMMENT: 30}
+_YES = {"yes", "y", "1", "true", "x", "✓"}
+_NO = {"no", "n", "0", "false", "-"}
+
+
+def answer_columns(codebook: Codebook) -> list[str]:
+    """List the columns to fill in: one a label with yes or no, or one with the label where exactly one applies.
+
+    Raises:
+        DataError: A label has the name of another column of the sheet.
+    """
+    if not codebook.multiple:
+        return ["label"]
+    if clash := set(codebook.names) & {*SHOWN, MODEL, CODER, COMMENT, "label", "labels"}:
+        raise DataError(
+            f"codebook {codebook.name}: a label is named {min(clash)!r}, which is a column of the coders' sheet; rename the label"
+        )
+    return list(codebook.names)
+
+
+def write_sheet(
+    path: str | Path,
+    tasks: Sequence[Task],
+    codebook: Codebook,
+    *,
+    coder: str = "",
+    extra: Mapping[str, Mapping[str, str]] | None = None,
+) -> list[Path]:
+    """Write a sheet for a coder, by its ending as XLSX or CSV.
+
+    Args:
+        path: Where to write; a CSV gets the codebook beside it.
+        tasks: Rows, in the order in which they are to be read.
+        codebook: The labels; the second sheet of an XLSX.
+        coder: Name to fill in.
+        extra: More columns to show, by name and id.
+
+    Returns:
+        The files written.
+
+    Raises:
+        DataError: Another ending, no such folder, a text too long for a cell, a label named as a column.
+    """
+    path = Path(path)
+    need_suffix(path, (".xlsx", ".csv"), "coders")
+    shown = list(SHOWN) + ([MODEL] if any(task.labels is not None for task in tasks) else []) + list(extra or {})
+    columns = [*shown, *answer_columns(codebook), COMMENT, CODER]
+    rows = []
+    for task in tasks:
+        row = {
+            "id": task.id,
+            "document": task.document,
+            "language": task.language,
+            "previous": visible(task.previous),
+            "text": visible(task.text),
+            CODER: coder,
+        }
+        if task.labels is not None:
+            row[MODEL] = "|".join(task.labels) or NONE
+        row |= {name: values.get(task.id, "") for name, values in (extra or {}).items()}
+        rows.append(row)
+    if path.suffix.lower() == ".csv":
+        write_csv(path, columns, rows)
+        beside = companion(path, ".codebook.md")
+        with replacing(beside) as handle:
+            handle.write(codebook_markdown(codebook))
+        return [path, beside]
+    _write_xlsx(path, columns, rows, codebook)
+    return [path]
+
+
+def _write_xlsx(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]], codebook: Codebook) -> None:
+    from openpyxl import Workbook
+    from openpyxl.styles import Alignment, Font
+    from openpyxl.utils import get_column_letter
+    from openpyxl.worksheet.datavalidation import DataValidation
+
+    book = Workbook()
+    sheet = book.active
+    sheet.title = "coding"
+    sheet.append(list(columns))
+    for number, row in enumerate(rows, 2):
+        for position, column in enumerate(columns, 1):
+            value = row.get(column, "")
+            if len(value) > MAX_CELL:
+                raise DataError(
+                    f"{path}, row {number}, column {column!r}: {len(value)} characters; a cell of XLSX holds {MAX_CELL}: "
+                    "write CSV, or split the texts (`communique label --split`)"
+                )
+            if value:
+                target = sheet.cell(number, position, value)
+                # A text that begins with '=' is no formula, and the id 007 no number.
+                target.data_type = "s"
+                direction = 2 if _right_to_left(value) else 0
+                target.alignment = Alignment(wrap_text=True, vertical="top", readingOrder=direction)
+    for position, column in enumerate(columns, 1):
+        sheet.column_dimensions[get_column_letter(position)].width = _WIDTHS.get(column, 18)
+        sheet.cell(1, position).font = Font(bold=True)
+    sheet.freeze_panes = "A2"
+    last = len(rows) + 1
+    sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{last}"
+    listed = '"yes,no"' if codebook.multiple else f"codebook!$A$2:$A${len(codebook.names) + 1}"
+    rule = DataValidation(type="list", formula1=listed, allow_blank=True, showErrorMessage=True)
+    rule.error = "Choose from the list; the codebook is on the second sheet"
+    sheet.add_data_validation(rule)
+    for name in answer_columns(codebook):
+        letter = get_column_letter(columns.index(name) + 1)
+        rule.add(f"{letter}2:{letter}{max(last, 2)}")
+    _codebook_sheet(book.create_sheet("codebook"), codebook)
+    with replacing(path, "wb") as handle:
+        book.save(handle)
+
+
+def _codebook_sheet(sheet: Any, codebook: Codebook) -> None:
+    from openpyxl.styles import Alignment, Font
+
+    lines = [["label", "definition", "counts", "does not count", "examples"]]
+    for label in codebook.labels:
+        examples = [f"{e.text} [{'|'.join(e.labels) or NONE}]" for e in label.examples]
+        lines.append(
+            [label.name, label.definition, *("\n".join(p) for p in (label.includes, label.excludes, examples))]
+        )
+    how = (
+        "yes or no for each label; no for all of them where none applies" if codebook.multiple else "exactly one label"
+    )
+    lines += [[], ["codebook", f"{codebook.name} {codebook.version}"], ["unit", codebook.unit], ["answer", how]]
+    lines += [["rule", rule] for rule in codebook.rules]
+    for number, line in enumerate(lines, 1):
+        for position, value in enumerate(line, 1):
+            target = sheet.cell(number, position, visible(value))
+            target.data_type = "s"
+            target.alignment = Alignment(wrap_text=True, vertical="top")
+    for letter, width in zip("ABCDE", (20, 60, 45, 45, 80), strict=True):
+        sheet.column_dimensions[letter].width = width
+        sheet[f"{letter}1"].font = Font(bold=True)
+    sheet.freeze_panes = "A2"
+
+
+def _right_to_left(text: str) -> bool:
+    """Tell the direction of a text by its first letter that has one, as Unicode does (UAX 9, rules P2 and P3)."""
+    strong = (unicodedata.bidirectional(character) for character in text)
+    return next((kind for kind in strong if kind in ("L", "R", "AL")), "L") != "L"
+
+
+def read_sheet(table: Table, codebook: Codebook) -> Reading:
+    """Read a sheet that coders filled in, or any table with a column `labels` (a|b) or one column a label.
+
+    A row with no answer was not coded. Beside a yes, blank cells mean no, which is told; blank cells beside nothing but no
+    are an unfinished row.
+    """
+    reading = Reading(table.path, "sheet", problems=list(table.problems))
+    names = {name: find_column(table.columns, name) for name in ("id", "text", "document", "labels")}
+    lower = {column.lower(): column for column in reversed(table.columns)}
+    answers = {name: lower[name.lower()] for name in codebook.names if name.lower() in lower}
+    if codebook.multiple and answers:
+        if missing := [name for name in codebook.names if name not in answers]:
+            raise DataError(f"{table.path}: no column for the label {missing[0]!r}; restore the columns of the sheet")
+    elif names["labels"] is None:
+        wanted = "one column a label" if codebook.multiple else "a column 'label'"
+        raise DataError(
+            f"{table.path}: nothing coded; give {wanted} ({', '.join(codebook.names)}) or a column 'labels' (a|b); "
+            f"columns: {', '.join(table.columns)}"
+        )
+    use_columns = codebook.multiple and bool(answers)
+    unread = assumed = 0
+    for number, row in table.rows:
+        try:
+            if use_columns:
+                labels, blank = _from_columns(row, answers, codebook)
+                assumed += blank
+            else:
+                labels = _from_cell(row.get(names["labels"] or ""), codebook)
+        except ValueError as error:
+            reading.problems.append(f"{table.path}, row {number}: {error}")
+            continue
+        unread += labels is None
+        reading.take(
+            number,
+            {
+                **row,
+                SENTENCE: cell(row, names["id"]),
+                TEXT: row.get(names["text"] or ""),
+                DOCUMENT: row.get(names["document"] or ""),
+            },
+            labels,
+            coder=cell(row, lower.get(CODER)) or table.path.stem,
+            comment=cell(row, lower.get(COMMENT)) or "",
+        )
+    reading.skip(unread, "rows not coded")
+    reading.skip(assumed, "rows with blank cells beside a yes; the blanks count as no")
+    return reading
+
+
+def _from_columns(
+    row: dict[str, Any], answers: Mapping[str, str], codebook: Codebook
+) -> tuple[tuple[str, ...] | None, bool]:
+    chosen, refused = [], 0
+    for name, column in answers.items():
+        value = "" if row.get(column) is None else str(row[column]).strip().lower()
+        if value in _YES:
+            chosen.append(name)
+        elif value in _NO:
+            refused += 1
+        elif value:
+            raise ValueError(
+                f"column {column!r}: {row[column]!r}; allowed: yes, no, or blank in a row not coded; correct it"
+            )
+    blank = len(answers) - len(chosen) - refused
+    if blank == len(answers):
+        return None, False
+    if blank and not chosen:
+        raise ValueError(
+            f"{refused} labels answered, {blank} blank; answer all of them with yes or no, or none of them"
+        )
+    return decode(chosen or [NONE], codebook), blank > 0
+
+
+def _from_cell(value: Any, codebook: Codebook) -> tuple[str, ...] | None:
+    # An empty list says that no label applies; an empty cell says nothing.
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if isinstance(value, str) and value.strip() == NONE and codebook.multiple:
+        return ()
+    return codebook.validate_labels(split_labels(value, codebook))

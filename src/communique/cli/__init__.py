@@ -1,0 +1,1 @@
+"""The commands of `communique`, one module each; `communique.cli.app` puts them together."""

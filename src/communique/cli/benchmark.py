@@ -1,0 +1,50 @@
+"""`communique benchmark`: compare labelers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import require_extra
+from .common import note, told
+
+
+@told
+def benchmark(
+    recipe: Annotated[Path, typer.Argument(help="Recipe of a benchmark (YAML).")],
+    texts: Annotated[Path | None, typer.Option(help="File or folder of texts for reference labels.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder that stands for {data} in the recipe's paths.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of results.")] = Path("benchmarks/results"),
+    only: Annotated[
+        list[str] | None, typer.Option(help="Run this labeler or split alone; repeatable. What is finished stays.")
+    ] = None,
+    look: Annotated[str | None, typer.Option(help="Why held-out data may be read; the look is logged.")] = None,
+    work: Annotated[Path, typer.Option(help="Folder for what interrupted runs resume from.")] = Path("runs/benchmark"),
+) -> None:
+    """Run labelers x seeds x splits and compare them. The same command after an interruption goes on where it stopped."""
+    import json
+
+    from ..benchmark.rendering import render
+    from ..benchmark.runner import run
+    from ..benchmark.summary import path, summarise
+    from ..io.atomic import replacing
+
+    require_extra("sklearn", "communique benchmark", extra="analysis")
+    grid = run(recipe, out, work, data=data, texts=texts, only=only or (), look=look, say=note)
+    if not grid.runs:
+        note(f"no run is finished, {len(grid.left_out)} left out, {grid.waiting} not asked for yet")
+        raise typer.Exit(1)
+    note("comparing")
+    summary = summarise(grid)
+    with replacing(path(out, grid.recipe.name)) as handle:
+        handle.write(json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    typer.echo(render(summary))
+    note(
+        f"{len(grid.runs)} runs are finished, {len(grid.left_out)} left out, {grid.waiting} not asked for yet; "
+        f"summary: {path(out, grid.recipe.name)}"
+    )
+    if grid.left_out:
+        note(f"{len(grid.left_out)} runs failed; the same command tries them again")
+        raise typer.Exit(1)

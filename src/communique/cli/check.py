@@ -1,0 +1,52 @@
+"""`communique check`: list all problems of a corpus."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .common import default_codebook, note, told
+
+
+@told
+def check(
+    corpus: Annotated[list[str], typer.Argument(help="Tables, folders or globs.")],
+    codebook: Annotated[Path | None, typer.Option(help="Codebook; that of the shipped model without it.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="Column of texts.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Column of labels.")] = None,
+    document_column: Annotated[str | None, typer.Option(help="Column of documents.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="Texts of reference labels.")] = None,
+) -> None:
+    """List all problems of a corpus at once, with counts by label, language and document."""
+    from ..data.codebook import Codebook
+    from ..data.corpus import conflicts
+    from ..data.standoff import scan_corpora
+
+    book = Codebook.load(codebook or default_codebook())
+    told = {"text": text_column, "labels": label_column, "document": document_column}
+    columns = {name: column for name, column in told.items() if column}
+    found, told_lines, problems = scan_corpora(corpus, book, texts, columns=columns, labelled=False)
+    for line in problems:
+        typer.echo(line)
+    for line in (*told_lines, *found.notes, *(f"warning: {line}" for line in conflicts(found))):
+        note(line)
+    unlabelled = sum(s.labels is None for s in found)
+    typer.echo(f"{len(found)} rows in {len(found.documents)} documents are readable, {len(problems)} are not")
+    _counts("label", Counter(label for s in found for label in s.labels or ()))
+    none = sum(s.labels == () for s in found)
+    typer.echo(f"  none {none}, unlabelled {unlabelled}")
+    _counts("language", Counter(s.language for s in found))
+    if any(s.sampling for s in found):
+        _counts("sampling", Counter(s.sampling or "not told" for s in found))
+    sizes = sorted(len(members) for members in found.documents.values())
+    if sizes:
+        typer.echo(f"rows a document: {sizes[0]} to {sizes[-1]}, median {sizes[len(sizes) // 2]}")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _counts(name: str, counts: Counter[str]) -> None:
+    typer.echo(f"{name}: " + (", ".join(f"{value} {n}" for value, n in counts.most_common()) or "none"))

@@ -1,0 +1,56 @@
+"""What the commands share: how errors are answered, how notes are told, which extras are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ..errors import CommuniqueError
+
+
+def told(function: Callable[..., None]) -> Callable[..., None]:
+    """Answer an error raised on purpose with its lines and exit code 1."""
+
+    @wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except CommuniqueError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.echo("stopped", err=True)
+            raise typer.Exit(130) from None
+
+    return wrapped
+
+
+def note(line: str) -> None:
+    """Tell the user a line that is no output: on the error stream."""
+    typer.echo(line, err=True)
+
+
+def default_codebook() -> Path:
+    """Find the codebook of the default model."""
+    from ..models.info import CODEBOOK
+    from ..models.predictor import default_model
+
+    return default_model() / CODEBOOK
+
+
+def condition(text: str) -> tuple[str, str]:
+    """Read `source=VALUE`, `language=VALUE` or `sampling=VALUE`.
+
+    Raises:
+        BadParameter: It is none of these.
+    """
+    field, separator, value = text.partition("=")
+    if not separator or field not in ("source", "language", "sampling"):
+        raise typer.BadParameter(
+            f"{text!r}; write source=VALUE, language=VALUE or sampling=VALUE", param_hint="--exclude"
+        )
+    return field, value

@@ -1,0 +1,171 @@
+"""`communique estimate`: shares of labels by group, with intervals that hold."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..errors import require_extra
+from .common import note, told
+
+if TYPE_CHECKING:
+    from ..estimation.analysis import Analysis
+
+
+class Target(StrEnum):
+    """What is estimated."""
+
+    BEYOND = "beyond"
+    CORPUS = "corpus"
+
+
+class Missing(StrEnum):
+    """What is done where drawn sentences are missing in the gold."""
+
+    REFUSE = "refuse"
+    RANDOM = "random"
+
+
+class Method(StrEnum):
+    """How shares are corrected."""
+
+    PPI = "ppi"
+    DSL = "dsl"
+
+
+@told
+def estimate(
+    predictions: Annotated[Path, typer.Argument(help="What `communique label -o` wrote.")],
+    gold: Annotated[Path, typer.Argument(help="Coded sample with inclusion probabilities.")],
+    by: Annotated[str, typer.Option(help="Columns of groups, such as country,year.")] = "",
+    model: Annotated[Path | None, typer.Option(help="Folder of the model; the shipped model without it.")] = None,
+    codebook: Annotated[Path | None, typer.Option(help="Codebook; that of the model without it.")] = None,
+    target: Annotated[
+        Target,
+        typer.Option(help="beyond: what produced the corpus, documents are random. corpus: these sentences alone."),
+    ] = Target.BEYOND,
+    method: Annotated[Method, typer.Option(help="Estimator of contrasts and figures.")] = Method.PPI,
+    contrast: Annotated[
+        list[str] | None, typer.Option(help="'country=FR,year=2021 vs country=DE,year=2021'; repeatable.")
+    ] = None,
+    regress: Annotated[str | None, typer.Option(help="Predictors among the columns of --by; all without it.")] = None,
+    skip_unsupported: Annotated[
+        bool, typer.Option("--skip-unsupported", help="Leave out groups without enough gold, and tell them.")
+    ] = False,
+    design: Annotated[
+        Path | None, typer.Option(help="The sample's design file: tells what the gold lacks; for the appendix.")
+    ] = None,
+    missing: Annotated[
+        Missing,
+        typer.Option(help="Where drawn sentences are missing in the gold: refuse, or take them for missing at random."),
+    ] = Missing.REFUSE,
+    agreement: Annotated[
+        Path | None, typer.Option(help="Text or Markdown on the coders' agreement, for the appendix.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for tables, figures and methods.")] = None,
+    seed: Annotated[int, typer.Option(help="Of DSL's folds.")] = 0,
+) -> None:
+    """Estimate the share of each label by group from a model's labels and a coded sample."""
+    require_extra("scipy", "estimate", extra="analysis")
+    from ..data.codebook import Codebook
+    from ..estimation import outputs
+    from ..estimation.analysis import analyse
+    from ..estimation.inputs import read
+    from ..io.atomic import replacing
+    from ..io.encoding import read_text
+    from ..models.folder import read_codebook, read_info
+    from ..models.predictor import default_model
+    from ..sampling.design import Design
+
+    if codebook is not None and model is None:
+        # With a codebook alone the model is not known: another tool may have labelled.
+        info, book = None, Codebook.load(codebook)
+        note("warning: no --model: whether the gold trained the model cannot be checked")
+    else:
+        folder = model or default_model()
+        info = read_info(folder)
+        book = Codebook.load(codebook) if codebook else read_codebook(folder, info)
+    columns = [name.strip() for name in by.split(",") if name.strip()]
+    if out is not None:
+        outputs.check_columns(columns, book.names)
+    plan = Design.load(design) if design else None
+    coded = read(
+        predictions,
+        gold,
+        book,
+        columns=columns,
+        trained_on=info.training.fingerprint if info else None,
+        design=plan,
+        missing=missing.value,
+    )
+    analysis = analyse(
+        coded,
+        target=target.value,
+        corrected=method.value,
+        contrasts=contrast or (),
+        regress=None if regress is None else [name.strip() for name in regress.split(",") if name.strip()],
+        skip=skip_unsupported,
+        seed=seed,
+    )
+    for line in (*analysis.notes, *(f"warning: {line}" for line in analysis.warnings)):
+        note(line)
+    for name in analysis.left_out:
+        note(f"left out for want of gold: {name}")
+    if plan is not None and plan.predictions_sha256 != coded.files[str(predictions)]:
+        note(f"warning: {design}: the sample was drawn from another file of predictions ({plan.predictions})")
+    _print(analysis)
+    if out is None:
+        return
+    require_extra("matplotlib", "figures of estimates", extra="analysis")
+    from ..estimation import plots
+    from ..estimation.report import Provenance, methods
+
+    out.mkdir(parents=True, exist_ok=True)
+    provenance = Provenance(
+        model=info,
+        sampling=plan.describe() if plan else (),
+        agreement=read_text(agreement)[0] if agreement else None,
+    )
+    written = outputs.write(out, analysis) + plots.write(out, analysis)
+    with replacing(out / "methods.md") as handle:
+        handle.write(methods(analysis, book, provenance))
+    note(f"{out}: {', '.join(path.name for path in (*written, out / 'methods.md'))}")
+
+
+def _print(analysis: Analysis) -> None:
+    """Print shares by group and contrasts. The naive share stands beside the corrected one, never alone."""
+    import sys
+
+    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    for label in analysis.coded.labels:
+        table = Table(title=f"{label}: share and 95 % interval, {analysis.target}", title_justify="left")
+        for name in ("group", "model's labels (naive)", "gold alone", "PPI++", "DSL", "sentences", "gold", ""):
+            table.add_column(name, justify="right" if name in ("sentences", "gold") else "left")
+        for s in (s for s in analysis.shares if s.label == label):
+            table.add_row(
+                s.group,
+                *(s.methods[m].text() for m in ("naive", "gold", "ppi", "dsl")),
+                str(s.n),
+                f"{s.gold} ({s.positives})",
+                "doubtful" if s.doubts else "",
+            )
+        console.print(table)
+    if analysis.contrasts:
+        table = Table(title=f"comparisons ({analysis.corrected})", title_justify="left")
+        for name in ("label", "comparison", "estimate", "p (Holm)", "naive", ""):
+            table.add_column(name)
+        for c in analysis.contrasts:
+            table.add_row(
+                c.label,
+                c.name,
+                c.estimate.text("+"),
+                f"{c.p_holm:.3f}",
+                f"{c.naive:+.3f}",
+                "doubtful" if c.doubtful else "",
+            )
+        console.print(table)

@@ -1,0 +1,83 @@
+"""`communique evaluate`: measure a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import require_extra
+from .common import condition, note, told
+
+
+@told
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Folder of a model.")],
+    corpus: Annotated[list[str], typer.Argument(help="Labelled tables, folders or globs; reference labels too.")],
+    texts: Annotated[Path | None, typer.Option(help="Texts of reference labels.")] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Leave rows out: source=…, language=… or sampling=…; repeatable.")
+    ] = None,
+    drop_shared: Annotated[
+        bool, typer.Option("--drop-shared", help="Leave out rows that the training data share, and count them.")
+    ] = False,
+    allow_leak: Annotated[
+        bool, typer.Option("--allow-leak", help="Measure such rows all the same; the report says so.")
+    ] = False,
+    html_out: Annotated[
+        Path | None, typer.Option("--html", help="Write one HTML file with plots and the errors that cost most.")
+    ] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
+    markdown_out: Annotated[Path | None, typer.Option("--markdown", help="Write the report as Markdown.")] = None,
+    errors: Annotated[int, typer.Option(min=0, help="How many of the errors that cost most HTML and JSON list.")] = 25,
+    no_texts: Annotated[
+        bool, typer.Option("--no-texts", help="Leave the sentences of these errors out, for a report to be published.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+) -> None:
+    """Measure a model on labelled text that it has not seen."""
+    from ..data.standoff import read_corpora
+    from ..evaluation.evaluate import Shared
+    from ..evaluation.evaluate import evaluate as run
+    from ..io.atomic import replacing
+    from ..io.paths import table_paths
+    from ..models.folder import read_codebook, read_info
+
+    if drop_shared and allow_leak:
+        raise typer.BadParameter(
+            "--drop-shared leaves out what --allow-leak measures; give one", param_hint="--allow-leak"
+        )
+    conditions = [condition(text) for text in exclude or ()]
+    if html_out is not None:
+        for package in ("jinja2", "matplotlib"):
+            require_extra(package, "an HTML report (--html)", extra="analysis")
+    info = read_info(model)
+    found, told = read_corpora(table_paths(corpus), read_codebook(model, info), texts)
+    for line in (*told, *found.notes):
+        note(line)
+    n = len(found)
+    found = found.where(lambda s: not any(getattr(s, field) == value for field, value in conditions))
+    if conditions:
+        note(f"{n - len(found)} rows left out by --exclude {' '.join(exclude or ())}")
+    names = ", ".join(Path(name).name for name in found.files) or " ".join(corpus)
+    data = names + "".join(f", without {text}" for text in exclude or ())
+    shared: Shared = "drop" if drop_shared else "allow" if allow_leak else "refuse"
+    evaluation = run(model, found, data=data, shared=shared, errors=errors, seed=seed)
+    for line in evaluation.remarks:
+        note(line)
+    markdown = evaluation.to_markdown()
+    typer.echo(markdown)
+    if json_out is not None:
+        content = evaluation.to_dict(texts=not no_texts)
+        with replacing(json_out) as handle:
+            handle.write(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    if markdown_out is not None:
+        with replacing(markdown_out) as handle:
+            handle.write(markdown)
+    if html_out is not None:
+        from ..evaluation.html import render
+
+        with replacing(html_out) as handle:
+            handle.write(render(evaluation, texts=not no_texts))

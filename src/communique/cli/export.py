@@ -1,0 +1,32 @@
+"""`communique export`: export a checkpoint to a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import require_extra
+from .common import note, told
+
+
+@told
+def export(
+    model: Annotated[Path, typer.Argument(help="Checkpoint folder.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Bundle folder; models/<name> without it.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="The recipe, where its corpora have moved.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="Texts of reference labels, where they have moved.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle.")] = False,
+) -> None:
+    """Export a checkpoint to a bundle for CPUs and prove it against the checkpoint."""
+    from ..models.folder import read_info
+
+    info = read_info(model, "checkpoint")
+    require_extra("torch", "export")
+    from ..training.export import export as run
+
+    folder = out or Path("models") / info.name
+    proof = run(model, folder, recipe=recipe, texts=texts, overwrite=overwrite)
+    typer.echo(proof.to_markdown())
+    note(f"bundle: {folder}")

@@ -1,0 +1,103 @@
+"""`communique robustness`: do labels stay when the actors or the surface of a sentence change?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import require_extra
+from .common import condition, note, told
+
+
+@told
+def robustness(
+    model: Annotated[Path, typer.Argument(help="Folder of a bundle or a checkpoint.")],
+    corpus: Annotated[list[str], typer.Argument(help="Labelled tables, folders or globs; reference labels too.")],
+    texts: Annotated[Path | None, typer.Option(help="Texts of reference labels.")] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Leave rows out: source=…, language=… or sampling=…; repeatable.")
+    ] = None,
+    only_held_out: Annotated[
+        bool, typer.Option("--only-held-out", help="Keep the rows that the model's training held out, and no others.")
+    ] = False,
+    test: Annotated[
+        list[str] | None, typer.Option(help="Run this test alone; repeatable. All of them without it.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Names to put in place of a sentence's actors.")] = 10,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON.")] = None,
+    markdown_out: Annotated[Path | None, typer.Option("--markdown", help="Write the result as Markdown.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the draws and the bootstrap.")] = 0,
+) -> None:
+    """Swap the actors of sentences and change their surface, and measure whether labels stay."""
+    for package in ("babel", "scipy"):
+        require_extra(package, "measuring robustness", extra="analysis")
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from ..data.standoff import read_corpora
+    from ..errors import DataError
+    from ..io.atomic import replacing
+    from ..io.paths import table_paths
+    from ..load import load_model
+    from ..models.info import VALIDATION
+    from ..robustness import measure
+    from ..robustness.measure import TESTS
+
+    if unknown := [name for name in test or () if name not in TESTS]:
+        raise typer.BadParameter(f"{unknown[0]!r}; allowed: {', '.join(TESTS)}", param_hint="--test")
+    conditions = [condition(text) for text in exclude or ()]
+    opened = load_model(model)
+    lines: list[str]
+    found, lines = read_corpora(table_paths(corpus), opened.codebook, texts)
+    for line in (*lines, *found.notes):
+        note(line)
+    n = len(found)
+    found = found.where(lambda s: not any(getattr(s, field) == value for field, value in conditions))
+    if conditions:
+        note(f"{n - len(found)} rows left out by --exclude {' '.join(exclude or ())}")
+    path = model / VALIDATION
+    held_out: set[str] = set()
+    if path.is_file():
+        held_out = {id for ids in json.loads(path.read_text(encoding="utf-8")).values() for id in ids}
+    if only_held_out:
+        n = len(found)
+        found = found.where(lambda s: s.id in held_out)
+        note(f"{n - len(found)} rows left out by --only-held-out")
+        if not len(found):
+            raise DataError(
+                f"{path}: none of the {n} rows is held out by the model; give the corpus that it was trained on, or leave "
+                "--only-held-out away"
+            )
+    trained = opened.info.training.fingerprint
+    seen = {s.id for s in found if s.id not in held_out and trained.overlap(s) is not None}
+    if seen:
+        note(
+            f"{len(seen)} rows share a document or a text with the training data: they are left out of the error rates"
+        )
+    data = ", ".join(Path(name).name for name in found.files) + "".join(f", without {text}" for text in exclude or ())
+    if only_held_out:
+        data += ", held-out rows"
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("labelling", total=None)
+        result = measure(
+            opened,
+            found,
+            data=data,
+            tests=test or TESTS,
+            draws=draws,
+            seed=seed,
+            seen=lambda s: s.id in seen,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    typer.echo(result.to_markdown())
+    info = opened.info
+    content = {"model": info.name, "version": info.version, "kind": info.kind, **result.to_dict()}
+    if json_out is not None:
+        with replacing(json_out) as handle:
+            handle.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    if markdown_out is not None:
+        with replacing(markdown_out) as handle:
+            handle.write(result.to_markdown())

@@ -1,1 +1,0 @@
-"""The commands of `communique`, one module each; `communique.cli` puts them together."""

@@ -1,0 +1,1 @@
+"""What is labelled: sentences, codebooks, corpora."""

@@ -1,0 +1,115 @@
+"""The codebook: which labels there are, in which order, and what each of them means."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from ..config import load_yaml
+from ..errors import CodebookError
+
+#: A label's name is a column, a JSON key and a word on the command line: no separators, no spaces.
+LabelName = Annotated[str, StringConstraints(pattern=r"^[^\s|;,]+$", max_length=64)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Example(_Frozen):
+    """A sentence with the labels that it carries."""
+
+    text: str = Field(min_length=1)
+    language: str = Field(min_length=2, description="BCP 47 code")
+    labels: tuple[str, ...] = ()
+
+
+class Label(_Frozen):
+    """One label: its name, its definition, what counts and what does not."""
+
+    name: LabelName
+    definition: str = Field(min_length=1)
+    includes: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()
+
+
+class Codebook(_Frozen):
+    """Labels in a fixed order with their definitions.
+
+    `selection` is `multiple` (a statement carries none, one or several labels) or `single` (exactly one).
+    """
+
+    name: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    selection: Literal["multiple", "single"]
+    unit: str = Field("sentence", description="what is labelled")
+    rules: tuple[str, ...] = Field((), description="rules that hold for all labels")
+    labels: tuple[Label, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Codebook:
+        if duplicate := next((name for i, name in enumerate(self.names) if name in self.names[:i]), None):
+            raise ValueError(f"two labels are named {duplicate!r}; names must differ")
+        if "none" in self.names and self.multiple:
+            raise ValueError("'none' is the absence of labels; it cannot be a label where selection is multiple")
+        for label in self.labels:
+            for example in label.examples:
+                self.validate_labels(example.labels)
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels' names, in the order of every column of probabilities."""
+        return tuple(label.name for label in self.labels)
+
+    @property
+    def multiple(self) -> bool:
+        """Whether a statement can carry several labels, or none."""
+        return self.selection == "multiple"
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the content: another layout of the same YAML has the same hash, another word has not."""
+        canonical = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def validate_labels(self, labels: Iterable[str]) -> tuple[str, ...]:
+        """Check a statement's labels and put them into the codebook's order.
+
+        Args:
+            labels: Names of labels, in any order.
+
+        Returns:
+            The names without repetition in the codebook's order.
+
+        Raises:
+            ValueError: A name is not a label, or their number does not fit `selection`.
+        """
+        given = set(labels)
+        unknown = sorted(given.difference(self.names))
+        if unknown:
+            raise ValueError(f"unknown label {unknown[0]!r}; allowed: {', '.join(self.names)}")
+        if not self.multiple and len(given) != 1:
+            raise ValueError(f"{len(given)} labels; the codebook's selection is 'single': give exactly one")
+        return tuple(name for name in self.names if name in given)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Codebook:
+        """Read a codebook from a YAML file.
+
+        Raises:
+            CodebookError: The file is missing, is not YAML, or breaks a rule of the schema.
+        """
+        return load_yaml(Path(path), cls, CodebookError, "a codebook is a YAML file such as data/codebook.yaml")
+
+    def dump(self, path: str | Path) -> None:
+        """Write the codebook as YAML that `load` reads back to an equal object."""
+        content = self.model_dump(mode="json", exclude_defaults=True)
+        Path(path).write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=120), encoding="utf-8")

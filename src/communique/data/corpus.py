@@ -1,0 +1,142 @@
+"""The corpus: statements with their provenance. It owns splitting by document and the leak check."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import DataError
+from ..io.paths import table_paths
+from .codebook import Codebook
+from .leakage import Fingerprint
+from .reader import CorpusReader
+from .sentence import Statement
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Statements in the order of their files, and where they came from.
+
+    `files` maps each file to the SHA-256 of its bytes. `notes` tells what was assumed while reading.
+    """
+
+    statements: tuple[Statement, ...]
+    files: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.statements)
+
+    def __iter__(self) -> Iterator[Statement]:
+        return iter(self.statements)
+
+    def __add__(self, other: Corpus) -> Corpus:
+        return Corpus(self.statements + other.statements, {**self.files, **other.files}, self.notes + other.notes)
+
+    @classmethod
+    def read(
+        cls,
+        paths: str | Path | Sequence[str | Path],
+        codebook: Codebook | None = None,
+        *,
+        columns: Mapping[str, str] | None = None,
+        labelled: bool = False,
+    ) -> Corpus:
+        """Read a corpus from tables.
+
+        Args:
+            paths: A file, a folder (its tables), a glob, or several of them.
+            codebook: Needed to read labels; without it labels are not read.
+            columns: Names of columns by field of `Statement`, where they differ from `COLUMNS`.
+            labelled: Whether rows without labels are at fault.
+
+        Raises:
+            DataError: It holds every problem of every file, one line each.
+        """
+        corpus, problems = cls.scan(paths, codebook, columns=columns, labelled=labelled)
+        if problems:
+            raise DataError(*problems)
+        return corpus
+
+    @classmethod
+    def scan(
+        cls,
+        paths: str | Path | Sequence[str | Path],
+        codebook: Codebook | None = None,
+        *,
+        columns: Mapping[str, str] | None = None,
+        labelled: bool = False,
+    ) -> tuple[Corpus, list[str]]:
+        """Read what is readable; return it with one line for every problem. Arguments as in `read`."""
+        reader = CorpusReader(codebook, columns or {}, labelled)
+        for path in table_paths(paths):
+            reader.read(path)
+        return cls(tuple(reader.statements), reader.files, tuple(reader.notes)), reader.problems
+
+    def where(self, condition: Callable[[Statement], bool]) -> Corpus:
+        """Keep the statements that fulfil a condition."""
+        return Corpus(tuple(s for s in self.statements if condition(s)), self.files, self.notes)
+
+    @property
+    def documents(self) -> dict[tuple[str | None, str], list[Statement]]:
+        """Statements by source and document, in order of appearance."""
+        documents: dict[tuple[str | None, str], list[Statement]] = defaultdict(list)
+        for statement in self.statements:
+            documents[statement.document_key].append(statement)
+        return dict(documents)
+
+    def split(self, share: float, *, seed: int) -> tuple[Corpus, Corpus]:
+        """Split by document, so that the second part has about `share` of each source's and language's statements.
+
+        Where statements say how they were sampled, only those with `sampling: random` count for the share, and only
+        documents that have some are drawn.
+
+        Args:
+            share: Between 0 and 1.
+            seed: Another seed draws other documents.
+
+        Returns:
+            Two corpora without a common document; the second is the drawn one.
+        """
+        counted = [s for s in self.statements if s.sampling == "random"] or list(self.statements)
+        strata: dict[tuple[str, str], Counter[tuple[str | None, str]]] = defaultdict(Counter)
+        stratum_of: dict[tuple[str | None, str], tuple[str, str]] = {}
+        for s in counted:
+            key = s.document_key
+            stratum = stratum_of.setdefault(key, (s.source or "", s.language))
+            strata[stratum][key] += 1
+        drawn: set[tuple[str | None, str]] = set()
+        for stratum, sizes in sorted(strata.items()):
+            wanted, taken = share * sizes.total(), 0
+            documents = sorted(sizes, key=lambda key: key[1])
+            random.Random(f"{seed}/{stratum}").shuffle(documents)
+            for document in documents:
+                # A document that overshoots by more than it helps is left: one debate can be half of a language.
+                if abs(taken + sizes[document] - wanted) < abs(taken - wanted):
+                    drawn.add(document)
+                    taken += sizes[document]
+        return (
+            self.where(lambda s: s.document_key not in drawn),
+            self.where(lambda s: s.document_key in drawn),
+        )
+
+    def fingerprint(self) -> Fingerprint:
+        """Hash documents and texts, so that a later corpus can be held against them."""
+        return Fingerprint.of(self.statements)
+
+
+def conflicts(statements: Iterable[Statement]) -> list[str]:
+    """Warn of equal texts with different labels, one line a text."""
+    by_text: dict[str, list[Statement]] = defaultdict(list)
+    for statement in statements:
+        if statement.labels is not None:
+            by_text[statement.sha256].append(statement)
+    lines = []
+    for same in by_text.values():
+        if len({s.labels for s in same}) > 1:
+            given = "; ".join(f"{s.id}: {'|'.join(s.labels or ()) or 'none'}" for s in same[:4])
+            lines.append(f"{len(same)} rows have the text {same[0].text[:60]!r} with different labels ({given})")
+    return lines

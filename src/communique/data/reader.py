@@ -1,0 +1,201 @@
+"""Read labelled tables into sentences."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..errors import DataError
+from ..io.read import Table, cell, read_table
+from ..io.tables import Row
+from ..text.language import UNDETERMINED
+from .codebook import Codebook
+from .labels import _FALSE, _TRUE, split_labels
+from .sentence import Statement
+
+#: Names under which a column is found when it is not told. The first is the field of `Statement`.
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "text": ("text", "sentence", "statement", "content"),
+    "id": ("id", "sentence_id", "statement_id", "uid"),
+    "document": ("document", "doc_id", "document_id", "doc"),
+    "index": ("index", "position", "sentence_index"),
+    "language": ("language", "lang"),
+    "labels": ("labels", "label"),
+    "previous": ("previous",),
+    "source": ("source",),
+    "sampling": ("sampling",),
+    "genre": ("genre",),
+    "date": ("date", "year"),
+    "weight": ("weight",),
+}
+
+
+def find_column(columns: Sequence[str], name: str) -> str | None:
+    """Find the column of a field of `Statement` by the names of `COLUMNS`, in any case; of equal names the first."""
+    lower = {column.lower(): column for column in reversed(columns)}
+    return next((lower[alias] for alias in COLUMNS[name] if alias in lower), None)
+
+
+class CorpusReader:
+    """Turn rows of tables into statements and collect the problems of all of them."""
+
+    def __init__(self, codebook: Codebook | None, columns: Mapping[str, str], labelled: bool) -> None:
+        self.codebook, self.told, self.labelled = codebook, columns, labelled
+        self.statements: list[Statement] = []
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+        self.files: dict[str, str] = {}
+        self._seen: dict[str, str] = {}
+
+    def read(self, path: Path) -> None:
+        """Read a file; what is wrong with it as a whole is a problem too."""
+        try:
+            self.add(read_table(path))
+        except DataError as error:
+            self.problems += error.problems
+
+    def add(self, table: Table) -> None:
+        """Take the rows of a table that was read."""
+        path = table.path
+        self.files[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.notes += table.notes
+        self.problems += table.problems
+        fields, label_columns = self._fields(table)
+        if "document" not in fields:
+            self.notes.append(
+                f"{path}: no column for the document ({', '.join(COLUMNS['document'])}); each row counts as a document of its own"
+            )
+        positions: Counter[str] = Counter()
+        blank = 0
+        for number, row in table.rows:
+            try:
+                statement = self._statement(path, number, row, fields, label_columns, positions)
+            except ValueError as error:
+                self.problems.append(f"{path}, row {number}: {error}")
+                continue
+            if (other := self._seen.get(statement.id)) is not None:
+                self.problems.append(
+                    f"{path}, row {number}: id {statement.id!r} is also that of {other}; ids must differ, rename one"
+                )
+                continue
+            self._seen[statement.id] = f"{path}, row {number}"
+            self.statements.append(statement)
+            blank += self.codebook is not None and row.get(fields.get("labels", "")) == ""
+        if blank:
+            self.notes.append(
+                f"{path}: {blank} rows with an empty cell in {fields['labels']!r} count as labelled with none; delete rows that "
+                "nobody labelled, or write 'none' where none applies"
+            )
+
+    def _fields(self, table: Table) -> tuple[dict[str, str], list[str]]:
+        """Find the column of each field, and the columns of a table with one column a label."""
+        fields: dict[str, str] = {}
+        for name in COLUMNS:
+            if name in self.told:
+                if self.told[name] not in table.columns:
+                    raise DataError(
+                        f"{table.path}: no column {self.told[name]!r} for {name}; columns: {', '.join(table.columns)}"
+                    )
+                fields[name] = self.told[name]
+            elif (found := find_column(table.columns, name)) is not None:
+                fields[name] = found
+        if "text" not in fields:
+            raise DataError(
+                f"{table.path}: no column for the text; allowed: {', '.join(COLUMNS['text'])}; columns: "
+                f"{', '.join(table.columns)}; rename one or name it with --text-column"
+            )
+        if self.codebook is None or "labels" in fields:
+            return fields, []
+        lower = {column.lower(): column for column in reversed(table.columns)}
+        label_columns = [lower[name.lower()] for name in self.codebook.names if name.lower() in lower]
+        if len(label_columns) not in (0, len(self.codebook.names)):
+            missing = [name for name in self.codebook.names if name.lower() not in lower]
+            raise DataError(
+                f"{table.path}: columns for some labels only; missing: {', '.join(missing)}; add them (0 or 1)"
+            )
+        if self.labelled and not label_columns:
+            raise DataError(
+                f"{table.path}: no labels; give a column 'labels' (a|b), or one column a label: {', '.join(self.codebook.names)}"
+            )
+        return fields, label_columns
+
+    def _statement(
+        self,
+        path: Path,
+        number: int,
+        row: Row,
+        fields: Mapping[str, str],
+        label_columns: Sequence[str],
+        positions: Counter[str],
+    ) -> Statement:
+        def get(name: str) -> str | None:
+            return cell(row, fields.get(name))
+
+        value = row.get(fields["text"])
+        if value is not None and not isinstance(value, str):
+            raise ValueError(f"column {fields['text']!r}: {value!r} is a {type(value).__name__}; a text is needed")
+        if (text := get("text")) is None:
+            raise ValueError(f"column {fields['text']!r}: empty text; write the sentence or delete the row")
+        text.encode()  # A lone surrogate raises UnicodeEncodeError, a ValueError that names it.
+        document = get("document") or f"{path.stem}:{number}"
+        index = positions[document]
+        if (given := get("index")) is not None:
+            try:
+                index = int(float(given))
+                if index != float(given):
+                    raise ValueError
+            except (ValueError, OverflowError):
+                raise ValueError(f"column {fields['index']!r}: {given!r}; allowed: whole numbers; correct it") from None
+        positions[document] = index + 1
+        return Statement(
+            id=get("id") or f"{path.stem}:{number}",
+            text=text,
+            document=document,
+            index=index,
+            language=get("language") or UNDETERMINED,
+            previous=get("previous"),
+            labels=self._labels(row, fields.get("labels"), label_columns),
+            source=get("source"),
+            sampling=get("sampling"),
+            genre=get("genre"),
+            date=get("date"),
+            weight=_weight(fields["weight"], given) if (given := get("weight")) is not None else None,
+        )
+
+    def _labels(self, row: Row, column: str | None, label_columns: Sequence[str]) -> tuple[str, ...] | None:
+        if self.codebook is None:
+            return None
+        if column is not None:
+            if row.get(column) is None:
+                if self.labelled:
+                    raise ValueError(f"column {column!r}: no labels; write them as a|b, or 'none' where none applies")
+                return None
+            try:
+                return self.codebook.validate_labels(split_labels(row[column], self.codebook))
+            except ValueError as error:
+                raise ValueError(f"column {column!r}: {error}") from None
+        if not label_columns:
+            return None
+        chosen = []
+        for name, label_column in zip(self.codebook.names, label_columns, strict=True):
+            value = str(row.get(label_column, "")).strip().lower()
+            if value not in _TRUE and value not in _FALSE:
+                raise ValueError(f"column {label_column!r}: {row[label_column]!r}; allowed: 1, 0, TRUE, FALSE, yes, no")
+            if value in _TRUE:
+                chosen.append(name)
+        return self.codebook.validate_labels(chosen)
+
+
+def _weight(column: str, given: str) -> float:
+    try:
+        weight = float(given)
+    except ValueError:
+        weight = math.nan
+    if not 0 < weight < math.inf:
+        raise ValueError(
+            f"column {column!r}: {given!r}; allowed: numbers above 0; correct it, or rename a column that holds no design weights"
+        )
+    return weight

@@ -1,0 +1,68 @@
+"""The statement: one sentence and its place."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..text.language import UNDETERMINED
+
+
+def text_sha256(text: str) -> str:
+    """Hash a text as the reference labels do: its NFC form, runs of white space as one space, none at the ends.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    return hashlib.sha256(" ".join(unicodedata.normalize("NFC", text).split()).encode()).hexdigest()
+
+
+#: A year in a date, whatever the order of its parts.
+_YEAR = re.compile(r"(?<!\d)(1[89]\d\d|20\d\d)(?!\d)")
+
+
+def find_year(date: str) -> str | None:
+    """Find the year, from 1800 to 2099, in a date written in any order; None where there is none."""
+    found = _YEAR.search(unicodedata.normalize("NFKC", date))
+    return found[0] if found else None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One sentence and its place.
+
+    `labels` is None where nobody labelled the sentence, and empty where somebody found that no label applies.
+    `document` is the unit of independence: splits, leak checks and the clusters of every interval go by it.
+    `weight` is a design weight: how many sentences of the population the row stands for, up to a factor.
+    """
+
+    id: str
+    text: str
+    document: str
+    index: int = 0
+    language: str = UNDETERMINED
+    previous: str | None = None
+    labels: tuple[str, ...] | None = None
+    source: str | None = None
+    sampling: str | None = None
+    genre: str | None = None
+    date: str | None = None
+    weight: float | None = None
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the text, see `text_sha256`."""
+        return text_sha256(self.text)
+
+    @property
+    def document_key(self) -> tuple[str | None, str]:
+        """Source and document: the unit of independence for splits, leakage checks and clusters of intervals."""
+        return self.source, self.document
+
+    @property
+    def year(self) -> str | None:
+        """The year of the date, see `find_year`."""
+        return None if self.date is None else find_year(self.date)

@@ -1,0 +1,1 @@
+"""Files: paths, encodings, tables, atomic writing."""

@@ -1,0 +1,98 @@
+"""Read Parquet and Arrow files as streams of record batches, types kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..errors import DataError
+from .tables import CHUNK, Chunk, Problem, TableStream, header
+
+_FAILURES = (pa.ArrowException, OSError, ValueError)
+
+
+@contextmanager
+def open_parquet(stream: TableStream) -> Iterator[None]:
+    """Fill a stream from a Parquet file. A row group that cannot be read is a problem for each of its rows.
+
+    Raises:
+        DataError: The file has no readable footer, or two columns of one name.
+    """
+    try:
+        # Buffered: a row group of a million rows must not come into memory as a whole.
+        file = pq.ParquetFile(stream.path, buffer_size=1 << 20, pre_buffer=False)
+    except _FAILURES as error:
+        raise DataError(f"{stream.path}: not a readable Parquet file ({_first_line(error)})") from error
+    with file:
+        stream.columns = header(stream.path, file.schema_arrow.names)
+        total = max(1, file.metadata.num_rows)
+        done = [0]
+        stream.position = lambda: done[0] / total
+        stream.chunks = _parquet(stream, file, done)
+        yield
+
+
+def _parquet(stream: TableStream, file: Any, done: list[int]) -> Iterator[Chunk | Problem]:
+    for group in range(file.num_row_groups):
+        end = done[0] + file.metadata.row_group(group).num_rows
+        try:
+            for batch in file.iter_batches(CHUNK, row_groups=[group]):
+                yield _chunk(stream, batch, done)
+        except _FAILURES as error:
+            while done[0] < end:
+                done[0] += 1
+                reason = f"row group {group + 1} of the file cannot be read ({_first_line(error)}); copy it again"
+                yield Problem(done[0], f"{stream.path}, row {done[0]}: {reason}")
+
+
+@contextmanager
+def open_arrow(stream: TableStream) -> Iterator[None]:
+    """Fill a stream from an Arrow file, as `datasets.save_to_disk` writes it.
+
+    Raises:
+        DataError: It has no readable schema, or two columns of one name.
+    """
+    try:
+        with pa.OSFile(str(stream.path)) as probe:
+            streamed = probe.read(6) != b"ARROW1"
+        handle = pa.OSFile(str(stream.path))
+        reader = pa.ipc.open_stream(handle) if streamed else pa.ipc.open_file(handle)
+    except _FAILURES as error:
+        raise DataError(f"{stream.path}: not a readable Arrow file ({_first_line(error)})") from error
+    with handle:
+        size = max(1, os.path.getsize(stream.path))
+        stream.columns = header(stream.path, reader.schema.names)
+        stream.position = lambda: min(1.0, handle.tell() / size)
+        batches = reader if streamed else (reader.get_batch(i) for i in range(reader.num_record_batches))
+        stream.chunks = _arrow(stream, iter(batches))
+        yield
+
+
+def _arrow(stream: TableStream, batches: Iterator[Any]) -> Iterator[Chunk | Problem]:
+    done = [0]
+    while True:
+        try:
+            batch = next(batches, None)
+        except _FAILURES as error:
+            reason = f"the file ends early ({_first_line(error)}); copy it again; the rows before are kept"
+            yield Problem(done[0] + 1, f"{stream.path}, row {done[0] + 1}: {reason}")
+            return
+        if batch is None:
+            return
+        for start in range(0, len(batch), CHUNK):
+            yield _chunk(stream, batch.slice(start, CHUNK), done)
+
+
+def _chunk(stream: TableStream, batch: Any, done: list[int]) -> Chunk:
+    first = done[0] + 1
+    done[0] += len(batch)
+    return Chunk(range(first, done[0] + 1), pa.Table.from_batches([batch]).rename_columns(stream.columns))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,100 @@
+"""Read CSV and TSV files as streams of rows."""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from ..errors import DataError
+from .encoding import MARK, Text
+from .tables import Problem, Row, TableStream, _damage, _early_end, _is_cut, _shown, chunked, header
+
+#: Characters a cell may hold. A quotation mark that is never closed takes the rest of a file into one cell: an end to it.
+MAX_CELL = 1 << 26
+
+
+class _Lines:
+    """A text file's lines, of which those of a row that proved broken can be read again as rows of their own."""
+
+    def __init__(self, text: Text) -> None:
+        self._handle = text.handle
+        self._again: deque[str] = deque()
+        self.row: list[str] = []
+        self.number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._handle)
+        self.row.append(line)
+        self.number += 1
+        return line
+
+    def put_back(self) -> None:
+        """Put all lines of the row back but its first."""
+        self._again.extendleft(reversed(self.row[1:]))
+        self.number -= len(self.row) - 1
+        del self.row[1:]
+
+
+def _open_delimited(stream: TableStream, text: Text, form: str) -> None:
+    lines = _Lines(text)
+    first = next(lines, "")
+    # Spreadsheets of many European locales write ';'. The header decides: names of columns hold no delimiters.
+    delimiter = "\t" if form == ".tsv" else max(",;\t", key=first.count)
+    reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
+    try:
+        cells = _next(reader)
+    except csv.Error as error:
+        raise DataError(f"{stream.path}, row 1 (line {lines.number}): {error}; {_QUOTES}") from error
+    if not cells and text.source.failure is not None:
+        raise DataError(f"{stream.path}: not readable ({text.source.failure}); copy the file again")
+    if not any(cells or ()) and not any(line.strip() for line in lines):
+        raise DataError(f"{stream.path}: empty; the first row must name the columns")
+    stream.columns = header(stream.path, cells or ())
+    stream.chunks = chunked(_delimited(stream, text, csv.reader(lines, delimiter=delimiter, strict=True), lines))
+
+
+_QUOTES = "close the quotation mark, or double it inside a quoted cell"
+
+
+def _next(reader: Any) -> list[str] | None:
+    """Read a row, or None at the end; the limit of the csv module, 131,072 characters a cell, is below a long statement."""
+    limit = csv.field_size_limit(MAX_CELL)
+    try:
+        return next(reader, None)
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _delimited(stream: TableStream, text: Text, reader: Any, lines: _Lines) -> Iterator[tuple[int, Row] | Problem]:
+    number = 1
+    while True:
+        number += 1
+        lines.row.clear()
+        begin = lines.number + 1
+        place = f"{stream.path}, row {number}"
+        try:
+            cells = _next(reader)
+        except csv.Error as error:
+            lines.put_back()
+            yield Problem(number, f"{place} (line {begin}): {error}; {_QUOTES}", _shown(lines.row[0]))
+            continue
+        if cells is None or _is_cut(lines.row[-1], text):
+            break
+        if text.encoding.damaged and any(MARK in line for line in lines.row):
+            yield Problem(number, f"{place}: {_damage(text)}", _shown("".join(lines.row)))
+        elif len(cells) == len(stream.columns):
+            yield number, dict(zip(stream.columns, cells, strict=True))
+        elif any(cell.strip() for cell in cells):
+            yield Problem(
+                number,
+                f"{place}: {len(cells)} cells, the header has {len(stream.columns)}; "
+                f"quote cells that contain {reader.dialect.delimiter!r} or add the missing ones",
+                _shown("".join(lines.row)),
+            )
+    yield from _early_end(stream, text, number, "".join(lines.row))

@@ -1,0 +1,281 @@
+"""Open files as bytes or text: compressed or not, in any encoding, never whole in memory.
+
+Bytes that the encoding does not allow become `MARK`, so that a reader can tell the row in which they stand; everything
+else is read as if they were not there.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+from ..errors import DataError
+from .suffixes import ending
+
+#: What stands for bytes that cannot be decoded. No decoder of a codec ever gives this lone surrogate for valid text.
+MARK = "\udcff"
+
+#: What people see in its place.
+REPLACEMENT = "\ufffd"
+
+#: Bytes by which an encoding is recognised; charset-normalizer gains nothing from more.
+SAMPLE = 1 << 18
+
+#: Lines with characters beyond ASCII that are counted to tell a damaged UTF-8 file from one in a legacy encoding.
+COUNTED_LINES = 20_000
+_BLOCK = 1 << 20
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return MARK, error.end
+
+
+# Error handlers of codecs have one place, and it is this one; the name belongs to this package.
+codecs.register_error("communique.mark", _mark)
+
+
+class Source(io.RawIOBase):
+    """A file's decompressed bytes. A failure ends them and stays in `failure`: what was read before is kept.
+
+    Raises:
+        DataError: The file cannot be opened.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        try:
+            self._file = open(path, "rb", buffering=0)  # noqa: SIM115  # closed with this object
+            self.size = max(1, self._file.seek(0, io.SEEK_END))
+            self._file.seek(0)
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror or error}; give a file that can be read") from error
+        self.failure: str | None = None
+        self._stream: Any = self._file
+        codec = ending(path)[1]
+        if codec is not None:
+            import pyarrow as pa
+
+            self._stream = pa.input_stream(io.BufferedReader(self._file, _BLOCK), compression=codec)
+
+    def readable(self) -> bool:
+        """Say that this can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer; 0 bytes at the end or where the rest cannot be read."""
+        if self.failure is not None:
+            return 0
+        try:
+            return int(self._stream.readinto(buffer) or 0)
+        except (OSError, ValueError) as error:
+            self.failure = str(getattr(error, "strerror", None) or error).splitlines()[0]
+            return 0
+
+    @property
+    def position(self) -> float:
+        """Share of the file's bytes read so far, 0 to 1."""
+        return 1.0 if self._file.closed else min(1.0, self._file.tell() / self.size)
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A text file's encoding, what to tell of it, and whether bytes in it may be damaged."""
+
+    name: str
+    notes: tuple[str, ...] = ()
+    damaged: bool = False
+
+
+@dataclass
+class Text:
+    """An open text file: lines with their line ends as they are, and the bytes below."""
+
+    handle: TextIO
+    source: Source
+    encoding: Encoding
+    notes: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def open_text(path: str | Path, encoding: Encoding | None = None) -> Iterator[Text]:
+    """Open a text file; line ends stay as they are.
+
+    Args:
+        path: The file; `.gz` and `.zst` are decompressed.
+        encoding: What `encoding_of` gave; found by it where None.
+
+    Raises:
+        DataError: The file cannot be opened or is not text.
+    """
+    encoding = encoding or encoding_of(path)
+    source = Source(path)
+    with io.TextIOWrapper(
+        io.BufferedReader(source, _BLOCK), encoding=encoding.name, errors="communique.mark", newline=""
+    ) as handle:
+        yield Text(handle, source, encoding, list(encoding.notes))
+
+
+def encoding_of(path: str | Path) -> Encoding:
+    """Recognise a text file's encoding: UTF-8, UTF-16, UTF-32, else what charset-normalizer finds.
+
+    A file most of whose lines are UTF-8 is UTF-8 with damaged lines, not a legacy encoding: its good lines stay readable.
+
+    Raises:
+        DataError: The file cannot be opened or is not text.
+    """
+    with io.BufferedReader(Source(path), _BLOCK) as handle:
+        head = handle.read(SAMPLE)
+        for mark, name in (
+            (codecs.BOM_UTF8, "utf-8-sig"),
+            (codecs.BOM_UTF32_LE, "utf-32"),
+            (codecs.BOM_UTF32_BE, "utf-32"),
+            (codecs.BOM_UTF16_LE, "utf-16"),
+            (codecs.BOM_UTF16_BE, "utf-16"),
+        ):
+            if head.startswith(mark):
+                return Encoding(name, damaged=True)
+        if wide := _utf16_without_mark(head):
+            return Encoding(wide, (f"{path}: no byte order mark; read as {wide}. Save it as UTF-8",), damaged=True)
+        if _is_utf8(head, handle):
+            return Encoding("utf-8")
+    sample, good, bad = _lines_beyond_ascii(path, head)
+    if good >= bad and good:
+        return Encoding(
+            "utf-8", (f"{path}: UTF-8 with damaged bytes; the rows that hold them are not labelled",), damaged=True
+        )
+    name = _legacy(path, sample)
+    note = f"{path}: not UTF-8; read as {name}. Save it as UTF-8 if characters look wrong"
+    return Encoding(name, (note,), damaged=True)
+
+
+def read_text(path: str | Path) -> tuple[str, list[str]]:
+    """Read a whole text file.
+
+    Returns:
+        The text with its line endings as they are, and notes on what had to be assumed.
+
+    Raises:
+        DataError: The file cannot be opened or is not text.
+    """
+    notes: list[str] = []
+    return "".join(window for window, _ in text_windows(path, -1, notes)), notes
+
+
+def text_windows(path: str | Path, size: int, notes: list[str]) -> Iterator[tuple[str, float]]:
+    """Read a text file in windows of so many characters.
+
+    Args:
+        path: The file.
+        size: Characters of a window; -1 gives the whole file at once.
+        notes: Takes up, at the end of the file, what had to be assumed.
+
+    Yields:
+        Text with its line endings as they are, and the share of the file's bytes read so far.
+
+    Raises:
+        DataError: The file cannot be opened or is not text.
+    """
+    damaged = 0
+    with open_text(path) as text:
+        while content := text.handle.read(size):
+            damaged += content.count(MARK)
+            yield content.replace(MARK, REPLACEMENT), text.source.position
+    told = text.notes
+    if text.source.failure is not None:
+        told.append(f"{path}: the file ends early ({text.source.failure}); what stands before is read")
+    if damaged:
+        if text.encoding.name == "utf-8":
+            told = []
+        told.append(f"{path}: {damaged} places are not {text.encoding.name}; '{REPLACEMENT}' is there")
+    notes += told
+
+
+def _is_utf8(head: bytes, rest: BinaryIO) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        while head:
+            decoder.decode(head)
+            head = rest.read(_BLOCK)
+        decoder.decode(b"", True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _utf16_without_mark(head: bytes) -> str | None:
+    """Recognise UTF-16 by its NUL bytes: every line end and space has one, and always on the same side."""
+    nul = (head[0::2].count(0), head[1::2].count(0))
+    if max(nul) < max(2, len(head) // 50) or min(nul) * 20 > max(nul):
+        return None
+    rest = head.replace(b"\0", b"")
+    if max(nul) * 6 < len(head) and _controls(rest) * 50 < len(rest) and _is_utf8(rest, io.BytesIO()):
+        return None  # A text in which some NUL bytes stand; UTF-16 of this script would have other bytes beside them.
+    name = "utf-16-le" if nul[1] > nul[0] else "utf-16-be"
+    with suppress(UnicodeDecodeError):
+        codecs.getincrementaldecoder(name)().decode(head)
+        return name
+    return None
+
+
+def _controls(sample: bytes) -> int:
+    """Count characters that no text has: line ends, tabs, page breaks and escapes are allowed."""
+    return sum(sample.count(i) for i in (*range(9), *range(14, 27), *range(28, 32)))
+
+
+def _lines_beyond_ascii(path: str | Path, head: bytes) -> tuple[bytes, int, int]:
+    """Sample a file's bytes, and count the lines beyond ASCII that are UTF-8 and that are not."""
+    sample, size, counts = [], 0, [0, 0]
+    with io.BufferedReader(Source(path), _BLOCK) as handle:
+        for line in handle:
+            if line.isascii():
+                continue
+            try:
+                line.decode()
+                counts[0] += 1
+            except UnicodeDecodeError:
+                counts[1] += 1
+                if size < SAMPLE:
+                    sample.append(line[:SAMPLE])
+                    size += len(line)
+            if sum(counts) >= COUNTED_LINES:
+                break
+    return (head if len(head) < SAMPLE else b"".join(sample)), counts[0], counts[1]
+
+
+#: Code pages of Central and of Western Europe score alike in charset-normalizer; the text's language decides.
+_CODE_PAGES = {
+    "cp1250": ("bs", "cs", "hr", "hu", "pl", "sk", "sl"),
+    "cp1252": ("ca", "da", "de", "en", "es", "fi", "fr", "is", "it", "nl", "no", "pt", "sv"),
+}
+
+
+def _legacy(path: str | Path, sample: bytes) -> str:
+    from charset_normalizer import from_bytes
+
+    guess = None if _controls(sample) * 50 > len(sample) else from_bytes(sample).best()
+    if guess is None:
+        raise DataError(f"{path}: neither UTF-8 nor any encoding of text that can be recognised; save it as UTF-8")
+    if guess.encoding in _CODE_PAGES:
+        from ..text.language import probable_language
+
+        # Read by the wrong one, a text is still of some language, but less clearly so.
+        fits = {guess.encoding: 0.0}
+        for page, languages in _CODE_PAGES.items():
+            with suppress(UnicodeDecodeError):
+                language, probability = probable_language(sample.decode(page))
+                if language in languages:
+                    fits[page] = probability
+        return max(fits, key=lambda page: fits[page])
+    return guess.encoding

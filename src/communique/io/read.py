@@ -1,0 +1,99 @@
+"""Open a table as a stream of rows, or read all of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import DataError
+from .delimited import _open_delimited
+from .encoding import Encoding, open_text
+from .jsonl import _open_jsonl
+from .suffixes import ARROW, TABLE_SUFFIXES, ending
+from .tables import Problem, Row, TableStream
+from .xlsx import _open_xlsx
+
+
+@contextmanager
+def open_table(path: str | Path, *, form: str | None = None, encoding: Encoding | None = None) -> Iterator[TableStream]:
+    """Open a table.
+
+    Args:
+        path: The file.
+        form: What it holds, as an ending such as `.csv`; its own ending where None.
+        encoding: Of a text file; recognised where None.
+
+    Raises:
+        DataError: The file as a whole cannot be read: missing, no header, two columns of one name, unknown ending.
+    """
+    path = Path(path)
+    own, codec = ending(path)
+    form = form or own
+    if form not in (*TABLE_SUFFIXES, ARROW):
+        raise DataError(f"{path}: tables end in {', '.join(TABLE_SUFFIXES)}; rename or convert the file")
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    stream = TableStream(path)
+    if form in (".csv", ".tsv", ".jsonl"):
+        with open_text(path, encoding) as text:
+            stream.notes = text.notes
+            stream.position = lambda: text.source.position
+            if form == ".jsonl":
+                _open_jsonl(stream, text)
+            else:
+                _open_delimited(stream, text, form)
+            yield stream
+        return
+    if codec is not None:
+        raise DataError(f"{path}: {form} files hold their own compression; unpack it to a file that ends in {form}")
+    if form == ".xlsx":
+        _open_xlsx(stream)
+        yield stream
+    else:
+        from .arrow_files import open_arrow, open_parquet
+
+        with (open_parquet if form == ".parquet" else open_arrow)(stream):
+            yield stream
+
+
+@dataclass
+class Table:
+    """The readable rows of a file, and what was not readable.
+
+    `rows` holds pairs of a row's number and its values by column. `notes` tells what was assumed, such as an encoding.
+    """
+
+    path: Path
+    columns: list[str] = field(default_factory=list)
+    rows: list[tuple[int, Row]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def cell(row: Row, column: str | None) -> str | None:
+    """Give a value as text without spaces at its ends; None where there is no column, no value or nothing but spaces."""
+    value = row.get(column) if column else None
+    return None if value is None else str(value).strip() or None
+
+
+def read_table(path: str | Path) -> Table:
+    """Read a table whole.
+
+    Raises:
+        DataError: The file as a whole cannot be read: missing, no header, two columns of one name, unknown ending.
+    """
+    table = Table(Path(path))
+    with open_table(path) as stream:
+        columns = dict.fromkeys(stream.columns)
+        for chunk in stream.chunks:
+            if isinstance(chunk, Problem):
+                table.problems.append(chunk.reason)
+                continue
+            rows = chunk.to_rows()
+            table.rows += zip(chunk.numbers, rows, strict=True)
+            # Only rows of JSON Lines bring columns of their own.
+            columns.update(dict.fromkeys(column for row in rows for column in row))
+    table.columns, table.notes = list(columns), stream.notes
+    return table

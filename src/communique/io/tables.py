@@ -1,0 +1,116 @@
+"""Read tables as streams: CSV, TSV, JSON Lines, Parquet, Arrow files and XLSX, a chunk of rows at a time.
+
+What cannot be read becomes a `Problem` in the place of its row and never a silent gap. Rows are numbered as people see
+them: in CSV, TSV and XLSX the header is row 1 (a quoted line break does not start a new row); in JSON Lines rows are lines;
+in Parquet and Arrow files the first row is 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DataError
+from .encoding import MARK, REPLACEMENT, Text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+#: Rows of a chunk.
+CHUNK = 1024
+
+#: Characters of an unreadable row that are shown.
+SHOWN = 1000
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive readable rows: their numbers, and the rows as dicts or as an Arrow table."""
+
+    numbers: Sequence[int]
+    rows: list[Row] | pa.Table
+
+    def to_rows(self) -> list[Row]:
+        """Give the rows as dicts."""
+        rows: list[Row] = self.rows if isinstance(self.rows, list) else self.rows.to_pylist()
+        return rows
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A row that cannot be read: why, and what stands there."""
+
+    number: int
+    reason: str
+    content: str = ""
+
+
+@dataclass
+class TableStream:
+    """An open table. `columns` of JSON Lines are those of the first chunk."""
+
+    path: Path
+    columns: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    chunks: Iterable[Chunk | Problem] = ()
+    #: Share of the file read so far, 0 to 1.
+    position: Callable[[], float] = lambda: 0.0
+
+
+def header(path: Path, names: Iterable[Any]) -> list[str]:
+    """Name columns: spaces at the ends go, a column without a name gets one.
+
+    Raises:
+        DataError: Two have one name, or none has any.
+    """
+    columns = ["" if name is None else str(name).replace(MARK, REPLACEMENT).strip() for name in names]
+    for i, name in enumerate(columns):
+        if name and name in columns[:i]:
+            raise DataError(f"{path}, row 1: two columns are named {name!r}; rename one of them")
+    if not any(columns):
+        raise DataError(f"{path}: no header; the first row must name the columns")
+    return [name or f"column_{i + 1}" for i, name in enumerate(columns)]
+
+
+def chunked(pieces: Iterable[tuple[int, Row] | Problem]) -> Iterator[Chunk | Problem]:
+    """Gather rows into chunks; a problem ends one."""
+    numbers: list[int] = []
+    rows: list[Row] = []
+    for piece in pieces:
+        if not isinstance(piece, Problem):
+            numbers.append(piece[0])
+            rows.append(piece[1])
+        if rows and (isinstance(piece, Problem) or len(rows) >= CHUNK):
+            yield Chunk(numbers, rows)
+            numbers, rows = [], []
+        if isinstance(piece, Problem):
+            yield piece
+    if rows:
+        yield Chunk(numbers, rows)
+
+
+def _is_cut(line: str, text: Text) -> bool:
+    return text.source.failure is not None and not line.endswith(("\n", "\r"))
+
+
+def _damage(text: Text) -> str:
+    return f"bytes that are not {text.encoding.name}; save the file as UTF-8"
+
+
+def _early_end(stream: TableStream, text: Text, number: int, content: str) -> Iterator[Problem]:
+    if text.source.failure is not None:
+        yield Problem(
+            number,
+            f"{stream.path}, row {number}: the file ends early ({text.source.failure}); copy it again; "
+            "the rows before are kept",
+            _shown(content),
+        )
+
+
+def _shown(content: str) -> str:
+    content = content.replace(MARK, REPLACEMENT).strip()
+    return content if len(content) <= SHOWN else content[:SHOWN] + "…"

@@ -1,0 +1,45 @@
+"""Write rows as JSON Lines, CSV or Parquet."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .atomic import replacing
+
+
+def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write one JSON object a line, UTF-8, characters unescaped."""
+    with replacing(path) as handle:
+        for row in rows:
+            handle.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+
+
+def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write UTF-8 with a BOM, without which spreadsheets take it for a legacy encoding; lists become ``a|b``."""
+    with replacing(path) as handle:
+        handle.write("\ufeff")
+        # RFC 4180; with "\n" alone, Python leaves a cell that contains "\r" unquoted, and it would start a row.
+        writer = csv.DictWriter(handle, columns, lineterminator="\r\n", restval="")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({key: "|".join(map(str, v)) if isinstance(v, list) else v for key, v in row.items()})
+
+
+def write_parquet(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write Parquet; a column whose values have several types becomes text."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrays = {}
+    for column in dict.fromkeys(column for row in rows for column in row):
+        values = [row.get(column) for row in rows]
+        try:
+            arrays[column] = pa.array(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            arrays[column] = pa.array([None if value is None else str(value) for value in values])
+    with replacing(path, "wb") as handle:
+        pq.write_table(pa.table(arrays), handle)

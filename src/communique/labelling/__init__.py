@@ -1,0 +1,1 @@
+"""Label corpora of any size."""

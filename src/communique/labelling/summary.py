@@ -1,0 +1,126 @@
+"""Summarise labelled output and print it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..data.predictions_schema import ERROR
+from ..io.tables import Row
+from ..text.language import UNDETERMINED
+from .label import counts
+
+#: Characters of a text that a model is given. The 512 tokens of the longest models end before it; a tokenizer needs
+#: gigabytes for a line of 50 MB.
+SEEN = 20_000
+
+#: Distinct documents that are counted exactly; a set of all would grow with the input.
+COUNTED_DOCUMENTS = 200_000
+
+#: Colours of labels on a terminal, by position in the codebook.
+_COLOURS = ("red", "blue", "green", "magenta", "cyan", "yellow")
+
+
+@dataclass
+class Summary:
+    """Counts of labelled shards, shard by shard.
+
+    `rows` are the output's; `units` the input's rows and documents; `labels` counts sentences a label.
+    """
+
+    names: Sequence[str]
+    rows: int = 0
+    units: int = 0
+    labelled: int = 0
+    repeated: int = 0
+    truncated: int = 0
+    unreadable: int = 0
+    none: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    languages: Counter[str] = field(default_factory=Counter)
+    documents: set[int] = field(default_factory=set)
+
+    def add(self, table: pa.Table) -> None:
+        """Count a labelled shard."""
+        counted = counts(table.schema)
+        self.rows += len(table)
+        self.units += counted["units"]
+        self.labelled += counted["labelled"]
+        self.repeated += counted["repeated"]
+        self.truncated += pc.sum(table["truncated"]).as_py() or 0
+        unreadable = len(table) - table[ERROR].null_count
+        self.unreadable += unreadable
+        # What is empty or unreadable has no labels either, and is not a sentence without a label.
+        without = pc.sum(pc.equal(pc.list_value_length(table["labels"]), 0)).as_py() or 0
+        self.none += without - (len(table) - counted["labelled"])
+        _count(self.labels, pc.list_flatten(table["labels"]))
+        _count(self.languages, table["language"].filter(pc.is_null(table[ERROR])))
+        if len(self.documents) <= COUNTED_DOCUMENTS:
+            self.documents.update(map(hash, table["document"].unique().to_pylist()))
+
+    @property
+    def empty(self) -> int:
+        """Sentences without anything to read."""
+        return self.rows - self.unreadable - self.labelled
+
+    def lines(self) -> list[str]:
+        """Say what was labelled, what was repeated, cut, empty or unreadable, and what the counts are not."""
+        n = self.rows - self.unreadable
+        many = len(self.documents) > COUNTED_DOCUMENTS
+        documents = f"more than {COUNTED_DOCUMENTS}" if many else str(len(self.documents))
+        parts = [
+            f"{n} sentences in {documents} documents",
+            ", ".join(f"{name} {self.labels[name]}" for name in self.names) + f", none {self.none}",
+            "languages: "
+            + (", ".join(f"{language} {count}" for language, count in self.languages.most_common()) or "–"),
+            f"truncated {self.truncated}",
+        ]
+        if self.empty:
+            parts.append(f"empty {self.empty}")
+        if self.languages[UNDETERMINED]:
+            parts.append(f"language unknown {self.languages[UNDETERMINED]}")
+        if self.unreadable:
+            parts.append(f"unreadable {self.unreadable}")
+        if self.repeated:
+            share = self.repeated / self.labelled
+            parts.append(f"repeated {self.repeated} ({share:.1%} of sentences, computed once a shard)")
+        return [
+            f"{self.units} rows and documents read: " + "; ".join(parts),
+            "These counts carry the model's errors: they are no estimate of a share. `communique estimate` makes one "
+            "from a sample that people label.",
+        ]
+
+
+def _count(counter: Counter[Any], values: Any) -> None:
+    for entry in pc.value_counts(values).to_pylist():
+        counter[entry["values"]] += entry["counts"]
+
+
+def print_table(console: Console, output: Sequence[Row], names: Sequence[str]) -> None:
+    """Print labelled rows as one table a document, labels in colour."""
+    colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
+    by_document: dict[str, list[Row]] = {}
+    for row in output:
+        by_document.setdefault(row["document"], []).append(row)
+    for document, members in by_document.items():
+        table = Table(title=f"{document} ({members[0]['language']})", title_justify="left", show_lines=False)
+        table.add_column("#", justify="right", style="dim")
+        table.add_column("sentence", ratio=1, overflow="fold")
+        table.add_column("labels", no_wrap=True)
+        for row in members:
+            labels = Text("\n").join(
+                Text(f"{label} {row['probabilities'][label]:.2f}", style=colours[label]) for label in row["labels"]
+            )
+            text = row["text"] + (" […cut]" if row["truncated"] else "")
+            if ERROR in row:
+                labels = Text("unreadable", style="bold")
+            table.add_row(str(row["index"]), Text(text), labels if labels else Text("–", style="dim"))
+        console.print(table)

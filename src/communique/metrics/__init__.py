@@ -1,0 +1,1 @@
+"""Scores, intervals, calibration and agreement. Nothing here imports a model."""

@@ -1,0 +1,367 @@
+"""What scores do not show: calibration, thresholds, labels that occur together, the errors that cost most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.codebook import Codebook
+from ..data.sentence import Statement
+from .bootstrap import RESAMPLES, Resamples, inverted_interval
+from .calibration import probabilities as of_logits
+from .report import Value, without_nan
+from .scores import Array, BoolArray, bin_sums, brier_skill, expected_calibration_error, indicator, precision_recall_f1
+from .slices import documents, random_rows
+
+#: Drawings of labels by the probabilities themselves, which show what error of calibration chance alone makes.
+CHANCE = 200
+
+#: Thresholds of the curves.
+THRESHOLDS = np.round(np.arange(0.02, 0.981, 0.02), 2)
+
+#: Probabilities are kept so far from 0 and 1 where their logarithm is taken.
+EDGE = 1e-7
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Rows of like probability: how many, their mean probability, the share of them that has the label in gold."""
+
+    n: int
+    probability: float
+    share: Value
+
+
+@dataclass(frozen=True)
+class LabelCalibration:
+    """How far a label's probabilities can be taken at their word.
+
+    `ece_plain` is the expected calibration error over bins of equally many rows as measured, `ece_by_chance` what perfectly
+    calibrated probabilities would show on as many rows, on average. `ece` is without the error that sampling adds, see
+    `calibration_error`. `skill` is the Brier score's over always giving the base rate.
+    """
+
+    label: str
+    gold: int
+    ece: Value
+    ece_plain: float
+    ece_by_chance: float
+    brier: Value
+    skill: Value
+    bins: tuple[Bin, ...]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibration with the model's temperature (`after`) and without it (`before`; None where `before_reason` says why)."""
+
+    rows: str
+    n: int
+    documents: int
+    temperature: float
+    after: tuple[LabelCalibration, ...]
+    before: tuple[LabelCalibration, ...] | None
+    before_reason: str | None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Precision, recall and F1 of a label at each of `THRESHOLDS`, and the threshold that the model uses."""
+
+    label: str
+    threshold: float
+    thresholds: tuple[float, ...]
+    precision: tuple[float, ...]
+    recall: tuple[float, ...]
+    f1: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Together:
+    """Rows that have a label of `labels` and one of `others`.
+
+    With several labels a sentence, `gold` and `guess` (k, k) count rows that carry both labels, and `none` at the end counts
+    rows that carry none. With exactly one label, `confusion` (k, k) counts rows by gold (down) and guess (across).
+    """
+
+    labels: tuple[str, ...]
+    gold: tuple[tuple[int, ...], ...] | None
+    guess: tuple[tuple[int, ...], ...] | None
+    confusion: tuple[tuple[int, ...], ...] | None
+
+
+@dataclass(frozen=True)
+class CostlyError:
+    """A sentence that the model decided wrongly, and how much log-loss that cost.
+
+    `previous` is the sentence before, as the corpus has it beside the sentence or else by document and index.
+    """
+
+    id: str
+    document: str
+    language: str
+    source: str | None
+    previous: str | None
+    text: str
+    gold: tuple[str, ...]
+    guess: tuple[str, ...]
+    probabilities: dict[str, float]
+    loss: float
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """Everything of this module about one model and one set of statements. `suspicions` are lines about the gold labels."""
+
+    calibration: Calibration
+    curves: tuple[Curve, ...]
+    together: Together
+    errors: tuple[CostlyError, ...]
+    suspicions: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        statements: Sequence[Statement],
+        guess: BoolArray,
+        probability: NDArray[np.floating],
+        codebook: Codebook,
+        *,
+        temperature: float,
+        thresholds: Sequence[float] | None,
+        errors: int,
+        seed: int = 0,
+        resamples: int = RESAMPLES,
+    ) -> Diagnostics:
+        """Look into a model's probabilities.
+
+        Args:
+            statements: n labelled statements, at least one.
+            guess: Decisions (n, k) in the codebook's order.
+            probability: Probabilities (n, k), with temperature.
+            codebook: The labels.
+            temperature: By which the model divides its logits; 1 where its weights contain it.
+            thresholds: (k,); None where the most probable label is given.
+            errors: How many of the errors that cost most are kept.
+            seed: Of the bootstrap.
+            resamples: Of the bootstrap.
+        """
+        gold = indicator(statements, codebook)
+        p: Array = np.asarray(probability, np.float64)
+        rows = random_rows(statements)
+        at_random = [statements[i] for i in rows]
+        resampled = Resamples.draw(documents(statements, rows), seed=seed, resamples=resamples)
+        cold = before_temperature(p, temperature, multiple=codebook.multiple)
+
+        def calibrated(given: Array) -> tuple[LabelCalibration, ...]:
+            return tuple(
+                label_calibration(name, gold[rows, i], given[rows, i], resampled, seed=seed)
+                for i, name in enumerate(codebook.names)
+            )
+
+        calibration = Calibration(
+            rows="all rows" if len(rows) == len(statements) else "rows drawn at random",
+            n=len(at_random),
+            documents=resampled.clusters,
+            temperature=temperature,
+            after=calibrated(p),
+            before=None if temperature == 1 else calibrated(cold),
+            before_reason="the model's weights contain its temperature" if temperature == 1 else None,
+        )
+        return cls(
+            calibration,
+            threshold_curves(gold, p, codebook.names, thresholds),
+            together(gold, guess, codebook),
+            costly_errors(statements, gold, guess, p, codebook, errors),
+            suspicions(gold, guess, codebook.names),
+        )
+
+    def to_dict(self, *, texts: bool) -> dict[str, Any]:
+        """Give plain values for JSON; `texts` says whether the errors' sentences are among them."""
+        plain: dict[str, Any] = without_nan(asdict(self))
+        if not texts:
+            for error in plain["errors"]:
+                del error["text"], error["previous"]
+        return plain
+
+
+def before_temperature(probability: Array, temperature: float, *, multiple: bool) -> Array:
+    """Give the probabilities (n, k) that the same logits have without temperature."""
+    p = np.clip(probability, EDGE, 1 - EDGE)
+    logits = np.log(p) - np.log1p(-p) if multiple else np.log(p)
+    return of_logits(logits * temperature, multiple=multiple).astype(np.float64)
+
+
+def label_calibration(
+    label: str, gold: BoolArray, probability: Array, resampled: Resamples, *, seed: int
+) -> LabelCalibration:
+    """Measure the calibration of one label.
+
+    Args:
+        label: Its name.
+        gold: (n,).
+        probability: (n,).
+        resampled: Of the n rows.
+        seed: Of the drawing by chance.
+    """
+    of_bins = bin_sums(gold, probability)
+    sums, drawn = of_bins.sum(axis=0), resampled.sums(of_bins)
+    squared = np.column_stack([(probability - gold) ** 2, gold, np.ones(len(gold))])
+    total, total_drawn = squared.sum(axis=0), resampled.sums(squared)
+    chance = np.random.default_rng(seed).random((CHANCE, len(gold))) < probability
+    by_chance = np.stack(np.broadcast_arrays(sums[:, 0], sums[:, 1], chance @ of_bins[:, :, 0]), axis=-1)
+
+    def value(point: Any, of_resamples: Array, undefined: str) -> Value:
+        return Value.of(float(point), of_resamples, resampled.clusters, undefined)
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = drawn[..., 2] / drawn[..., 0]
+    return LabelCalibration(
+        label,
+        gold=int(gold.sum()),
+        ece=calibration_error(sums, drawn, resampled.clusters),
+        ece_plain=float(expected_calibration_error(sums)),
+        ece_by_chance=float(expected_calibration_error(by_chance).mean()),
+        brier=value(total[0] / total[2], total_drawn[:, 0] / total_drawn[:, 2], "there is no row"),
+        skill=value(
+            brier_skill(total[0], total[1], total[2]),
+            brier_skill(total_drawn[:, 0], total_drawn[:, 1], total_drawn[:, 2]),
+            "all rows or none have the label: the base rate makes no error",
+        ),
+        bins=tuple(
+            Bin(int(n), p / n, value(positive / n, shares[:, b], "there is no row"))
+            for b, (n, p, positive) in enumerate(sums.tolist())
+        ),
+    )
+
+
+def calibration_error(sums: Array, drawn: Array, clusters: int) -> Value:
+    """Estimate the expected calibration error of the model rather than of the sample, with its interval.
+
+    A sample shows more than there is, since distances in bins do not cancel, and resamples more still (Kumar, Liang, Ma 2019,
+    "Verified Uncertainty Calibration", who draw bins' distances again and take the excess off). Here each bin's distance is
+    drawn again by documents, and tests are inverted, which holds near 0 as well: the interval holds all errors under
+    which resamples around that error, of bins in the proportions found, show as much as was measured in the middle 95 %; the
+    value is the one under which half of them show more. Of 150 simulated samples of 25 documents of 12 rows 98.7, 98.0
+    and 96.0 % of the intervals held true errors of 0.001 (rows independent), 0.011 and 0.066 (documents alike), where basic
+    bootstrap intervals held 55.3, 81.3 and 90.7 %; the measured error was 0.058, 0.060, 0.089 on average, the value 0.026, 0.025,
+    0.064.
+
+    Args:
+        sums: Of `bin_sums` over the rows (bins, 3).
+        drawn: The same of each resample (resamples, bins, 3).
+        clusters: How many documents were drawn from.
+    """
+    measured = float(expected_calibration_error(sums))
+    if not len(sums):
+        return Value(measured, measured, measured, "there is no row")
+    distances = (sums[:, 1] - sums[:, 2]) / sums[:, 0].sum()
+    noise = (drawn[..., 1] - drawn[..., 2]) / drawn[..., 0].sum(axis=-1, keepdims=True) - distances
+    shape = distances / (measured or 1.0)
+    low, value, high = inverted_interval(
+        measured,
+        lambda truth: np.asarray(np.abs(shape * truth + noise).sum(axis=-1)),
+        measured + float(np.abs(noise).sum(axis=-1).max()),
+        clusters=clusters if clusters > 1 else None,
+    )
+    return Value.of(value, noise, clusters, "there is no row", ends=lambda: (low, high))
+
+
+def threshold_curves(
+    gold: BoolArray, probability: Array, names: Sequence[str], thresholds: Sequence[float] | None
+) -> tuple[Curve, ...]:
+    """Give the curve of each label; none where the most probable label is given and no threshold decides."""
+    if thresholds is None:
+        return ()
+    curves = []
+    for i, name in enumerate(names):
+        above = probability[:, i] >= THRESHOLDS[:, None]
+        found = (above & gold[:, i]).sum(axis=1)
+        counts = np.stack([found, above.sum(axis=1) - found, gold[:, i].sum() - found], axis=-1)
+        precision, recall, f1 = precision_recall_f1(counts).T.tolist()
+        curves.append(
+            Curve(name, float(thresholds[i]), tuple(THRESHOLDS.tolist()), tuple(precision), tuple(recall), tuple(f1))
+        )
+    return tuple(curves)
+
+
+def together(gold: BoolArray, guess: BoolArray, codebook: Codebook) -> Together:
+    """Count which labels occur together, in gold and among decisions."""
+    if not codebook.multiple:
+        return Together(codebook.names, None, None, _counts(gold.T.astype(int) @ guess.astype(int)))
+
+    def both(labels: BoolArray) -> tuple[tuple[int, ...], ...]:
+        whole = np.column_stack([labels, ~labels.any(axis=1)]).astype(int)
+        return _counts(whole.T @ whole)
+
+    return Together((*codebook.names, "none"), both(gold), both(guess), None)
+
+
+def _counts(matrix: NDArray[np.integer[Any]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(row) for row in matrix.tolist())
+
+
+def costly_errors(
+    statements: Sequence[Statement],
+    gold: BoolArray,
+    guess: BoolArray,
+    probability: Array,
+    codebook: Codebook,
+    n: int,
+) -> tuple[CostlyError, ...]:
+    """List the n wrong decisions of greatest log-loss, summed over labels where several can apply."""
+    p = np.clip(probability, EDGE, 1 - EDGE)
+    loss = -np.where(gold, np.log(p), np.log1p(-p) if codebook.multiple else 0.0).sum(axis=1)
+    wrong = np.flatnonzero((gold != guess).any(axis=1))
+    order = wrong[np.argsort(-loss[wrong], kind="stable")][:n]
+
+    by_place = {(*s.document_key, s.index): s.text for s in statements}
+
+    def named(row: BoolArray) -> tuple[str, ...]:
+        return tuple(name for name, yes in zip(codebook.names, row, strict=True) if yes)
+
+    return tuple(
+        CostlyError(
+            id=(s := statements[i]).id,
+            document=s.document,
+            language=s.language,
+            source=s.source,
+            previous=s.previous or by_place.get((*s.document_key, s.index - 1)),
+            text=s.text,
+            gold=named(gold[i]),
+            guess=named(guess[i]),
+            probabilities={name: round(float(v), 4) for name, v in zip(codebook.names, probability[i], strict=True)},
+            loss=round(float(loss[i]), 4),
+        )
+        for i in order
+    )
+
+
+def suspicions(gold: BoolArray, guess: BoolArray, names: Sequence[str]) -> tuple[str, ...]:
+    """Say where gold labels look as if columns were exchanged or inverted, and which labels gold never or always has."""
+    lines = []
+    tp = gold.T.astype(float) @ guess.astype(float)
+    total = gold.sum(axis=0)[:, None] + guess.sum(axis=0)[None, :]
+    f1 = 2 * tp / np.maximum(total, 1)
+    for i, name in enumerate(names):
+        if not gold[:, i].any():
+            lines.append(f"{name}: no row has it in gold; its recall and average precision are not defined")
+        elif gold[:, i].all():
+            lines.append(f"{name}: all rows have it in gold; nothing can be said about telling it apart")
+        for j in range(i + 1, len(names)):
+            if min(f1[i, j], f1[j, i]) > 0.5 and max(f1[i, i], f1[j, j]) < 0.5 * min(f1[i, j], f1[j, i]):
+                lines.append(
+                    f"{name} and {names[j]}: gold of each agrees with decisions for the other (F1 {f1[i, j]:.2f}, {f1[j, i]:.2f}) "
+                    f"and not with its own ({f1[i, i]:.2f}, {f1[j, j]:.2f}); were the columns exchanged?"
+                )
+        if gold[:, i].any() and not gold[:, i].all() and guess[:, i].any() and not guess[:, i].all():
+            correlation = float(np.corrcoef(gold[:, i], guess[:, i])[0, 1])
+            if correlation < -0.3:
+                lines.append(
+                    f"{name}: gold and decisions contradict each other (MCC {correlation:.2f}); are 0 and 1 exchanged in gold?"
+                )
+    return tuple(lines)

@@ -1,0 +1,433 @@
+"""The report: scores of labels against gold, each with its interval and n, as JSON and Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.codebook import Codebook
+from ..data.sentence import Statement
+from ..errors import DataError
+from .bootstrap import MIN_CLUSTERS, RESAMPLES, Resamples, interval, log_odds_interval
+from .scores import (
+    Array,
+    BoolArray,
+    average_precision,
+    exact_match,
+    indicator,
+    macro_f1,
+    matthews,
+    micro_f1,
+    outcomes,
+    precision_recall_f1,
+    sample_f1,
+    weighted_f1,
+)
+from .slices import KINDS, documents, members, random_rows
+
+#: Scores of a label with fewer gold rows are marked and take no part in a ranking: one row more or less moves them by points.
+MIN_GOLD = 10
+
+#: Why precision, recall and F1 may not be defined.
+_UNDEFINED = (
+    "the label was never given",
+    "no gold row has the label",
+    "no gold row has the label and it was never given",
+)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number with its 95 % interval; NaN where it is not defined, and then `reason` says why."""
+
+    value: float
+    low: float
+    high: float
+    reason: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        value: float,
+        drawn: Array,
+        clusters: int,
+        undefined: str,
+        ends: Callable[[], tuple[float, float]] | None = None,
+    ) -> Value:
+        """Give a number the interval of its bootstrap values.
+
+        Args:
+            value: The number.
+            drawn: The same of each resample.
+            clusters: How many documents were drawn from.
+            undefined: Why the number is not defined, where it is NaN.
+            ends: Gives another interval than that of expanded percentiles.
+        """
+        nan = float("nan")
+        value = float(value)
+        if math.isnan(value):
+            return cls(nan, nan, nan, undefined)
+        if clusters < MIN_CLUSTERS:
+            return cls(value, nan, nan, f"an interval needs at least {MIN_CLUSTERS} documents; there are {clusters}")
+        low, high = ends() if ends else interval(drawn, clusters=clusters)
+        if math.isclose(low, high, abs_tol=1e-12):
+            return cls(value, nan, nan, "no resample of documents differs, so that none can show how uncertain it is")
+        return cls(value, low, high)
+
+    def __str__(self) -> str:
+        if math.isnan(self.value):
+            return "–"
+        return (
+            f"{self.value:.3f} [–]" if math.isnan(self.low) else f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        )
+
+
+@dataclass(frozen=True)
+class LabelScores:
+    """Scores of one label: how many rows carry it (`gold`), how many the model gave it (`guess`).
+
+    `few` marks fewer than `MIN_GOLD` gold rows. `rank` orders the F1 of the groups of a kind from 1, the best; None for
+    marked ones and overall.
+    """
+
+    label: str
+    gold: int
+    guess: int
+    precision: Value
+    recall: Value
+    f1: Value
+    average_precision: Value
+    mcc: Value
+    prevalence: Value
+    few: bool
+    rank: int | None = None
+
+
+@dataclass(frozen=True)
+class GroupScores:
+    """Scores within a group of statements. `left_out` names labels with no gold and no guess, which macro-F1 skips."""
+
+    kind: str
+    name: str
+    n: int
+    documents: int
+    macro_f1: Value
+    micro_f1: Value
+    weighted_f1: Value
+    sample_f1: Value
+    exact_match: Value
+    labels: tuple[LabelScores, ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ShareError:
+    """How far the share of a label among decisions is off its share in gold.
+
+    `gold`, `guess` and `error` (guess - gold) are of rows drawn at random, where rows say how they were drawn.
+    `weighted_error` is of all rows by their weights; None where they have none.
+    """
+
+    kind: str
+    name: str
+    label: str
+    n: int
+    documents: int
+    gold: float
+    guess: float
+    error: Value
+    weighted_error: Value | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Scores overall and by group.
+
+    Intervals are percentiles of a bootstrap over documents (see `resampling`), for average precision Student's on the scale of
+    log-odds. `weighted` repeats all groups with each row
+    counted by its `weight` where rows have one, and `effective_n` is then Kish's size of an unweighted sample that is as
+    informative. `shares_basis` says which rows `shares` is about.
+    """
+
+    data: str
+    labels: tuple[str, ...]
+    seed: int
+    resamples: int
+    groups: tuple[GroupScores, ...]
+    weighted: tuple[GroupScores, ...]
+    effective_n: float | None
+    shares_basis: str
+    shares: tuple[ShareError, ...]
+
+    @classmethod
+    def compare(
+        cls,
+        statements: Sequence[Statement],
+        guess: BoolArray,
+        codebook: Codebook,
+        *,
+        data: str,
+        probabilities: NDArray[np.floating] | None = None,
+        seed: int = 0,
+        resamples: int = RESAMPLES,
+    ) -> Report:
+        """Hold guesses against the gold labels of statements.
+
+        Args:
+            statements: n labelled statements.
+            guess: Decisions (n, k) in the codebook's order.
+            codebook: The labels.
+            data: What the statements are, in a few words.
+            probabilities: (n, k), for the average precision.
+            seed: Of the bootstrap.
+            resamples: Of the bootstrap.
+
+        Raises:
+            DataError: Some rows have a weight and others have none.
+        """
+        weights = _weights(statements)
+        judge = _Judge(statements, guess, probabilities, codebook, seed, resamples)
+        groups = [("all", "all", list(range(len(statements))))]
+        groups += [(kind, name, rows) for kind in KINDS for name, rows in members(statements, kind)]
+        drawn_rows = set(random_rows(statements))
+        return cls(
+            data=data,
+            labels=codebook.names,
+            seed=seed,
+            resamples=resamples,
+            groups=_ranked([judge.scores(*group) for group in groups]),
+            weighted=() if weights is None else _ranked([judge.scores(*group, weights) for group in groups]),
+            effective_n=None if weights is None else float(weights.sum() ** 2 / (weights**2).sum()),
+            shares_basis="all rows"
+            if len(drawn_rows) == len(statements)
+            else f"the {len(drawn_rows)} rows drawn at random",
+            shares=tuple(
+                share
+                for kind, name, rows in groups
+                if kind != "sampling"
+                for share in judge.shares(kind, name, rows, [i for i in rows if i in drawn_rows], weights)
+            ),
+        )
+
+    @property
+    def overall(self) -> GroupScores:
+        """Scores of all statements together."""
+        return self.groups[0]
+
+    def group(self, kind: str, name: str) -> GroupScores:
+        """Find a group, such as `("sampling", "random")`.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for group in self.groups:
+            if (group.kind, group.name) == (kind, name):
+                return group
+        raise KeyError(f"no group {kind} {name!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the report as plain values for JSON; what is not defined is None, with the reason beside it."""
+        plain: dict[str, Any] = without_nan(asdict(self))
+        return plain
+
+    def to_markdown(self) -> str:
+        """Write the report as Markdown tables."""
+        from .report_markdown import render
+
+        return render(self)
+
+
+class _Measures(NamedTuple):
+    """Scores of sums over rows, all with the leading dimensions of the sums."""
+
+    precision_recall_f1: Array
+    mcc: Array
+    prevalence: Array
+    share_error: Array
+    macro_f1: Array
+    micro_f1: Array
+    weighted_f1: Array
+    sample_f1: Array
+    exact_match: Array
+
+    @classmethod
+    def of(cls, sums: Array, k: int) -> _Measures:
+        counts = sums[..., : 3 * k].reshape(*sums.shape[:-1], k, 3)
+        n, right, whole = np.moveaxis(sums[..., 3 * k :], -1, 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return cls(
+                precision_recall_f1(counts),
+                matthews(counts, n),
+                counts[..., [0, 2]].sum(axis=-1) / n[..., None],
+                (counts[..., 1] - counts[..., 2]) / n[..., None],
+                macro_f1(counts),
+                micro_f1(counts),
+                weighted_f1(counts),
+                right / n,
+                whole / n,
+            )
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """What all groups are measured with."""
+
+    statements: Sequence[Statement]
+    guess: BoolArray
+    probabilities: NDArray[np.floating] | None
+    codebook: Codebook
+    seed: int
+    resamples: int
+
+    def _measure(
+        self, rows: Sequence[int], weights: Array | None
+    ) -> tuple[BoolArray, Resamples, Array, _Measures, _Measures]:
+        """Give gold, resamples, weights, and the scores of the rows and of each resample."""
+        chosen = np.asarray(rows, np.int64)
+        gold = indicator([self.statements[i] for i in rows], self.codebook)
+        guess = self.guess[chosen]
+        weighing = np.ones(len(chosen)) if weights is None else weights[chosen]
+        k = len(self.codebook.names)
+        of_rows = np.column_stack(
+            [
+                outcomes(gold, guess).reshape(len(chosen), 3 * k),
+                np.ones(len(chosen)),
+                sample_f1(gold, guess),
+                exact_match(gold, guess),
+            ]
+        )
+        of_rows *= weighing[:, None]
+        resamples = Resamples.draw(documents(self.statements, rows), seed=self.seed, resamples=self.resamples)
+        drawn = _Measures.of(resamples.sums(of_rows), k)
+        return gold, resamples, weighing, _Measures.of(of_rows.sum(axis=0), k), drawn
+
+    def scores(self, kind: str, name: str, rows: Sequence[int], weights: Array | None = None) -> GroupScores:
+        gold, resamples, weighing, scores, drawn = self._measure(rows, weights)
+
+        def value(point: Array, of_resamples: Array, undefined: str = "there is no row") -> Value:
+            return Value.of(float(point), of_resamples, resamples.clusters, undefined)
+
+        labels = []
+        guessed = self.guess[np.asarray(rows, np.int64)].sum(axis=0)
+        for i, label in enumerate(self.codebook.names):
+            n_gold = int(gold[:, i].sum())
+            precision, recall, f1 = (
+                value(scores.precision_recall_f1[i, j], drawn.precision_recall_f1[:, i, j], undefined)
+                for j, undefined in enumerate(_UNDEFINED)
+            )
+            labels.append(
+                LabelScores(
+                    label,
+                    gold=n_gold,
+                    guess=int(guessed[i]),
+                    precision=precision,
+                    recall=recall,
+                    f1=f1,
+                    average_precision=self._average_precision(i, gold[:, i], rows, resamples, weighing),
+                    mcc=value(
+                        scores.mcc[i], drawn.mcc[:, i], "all rows or none have the label, in gold or among decisions"
+                    ),
+                    prevalence=value(scores.prevalence[i], drawn.prevalence[:, i]),
+                    few=n_gold < MIN_GOLD,
+                )
+            )
+        return GroupScores(
+            kind,
+            name,
+            n=len(rows),
+            documents=resamples.clusters,
+            macro_f1=value(scores.macro_f1, drawn.macro_f1, "no label has a gold row or was given"),
+            micro_f1=value(scores.micro_f1, drawn.micro_f1, "no label has a gold row or was given"),
+            weighted_f1=value(scores.weighted_f1, drawn.weighted_f1, "no gold row has a label"),
+            sample_f1=value(scores.sample_f1, drawn.sample_f1),
+            exact_match=value(scores.exact_match, drawn.exact_match),
+            labels=tuple(labels),
+            left_out=tuple(s.label for s in labels if s.gold == s.guess == 0),
+        )
+
+    def _average_precision(
+        self, label: int, gold: BoolArray, rows: Sequence[int], resamples: Resamples, weighing: Array
+    ) -> Value:
+        if self.probabilities is None:
+            return Value(float("nan"), float("nan"), float("nan"), "no probabilities were given")
+        scores = self.probabilities[np.asarray(rows, np.int64), label]
+        # Where there is no interval, the costliest drawing of the report would be for nothing.
+        wanted = gold.any() and resamples.clusters >= MIN_CLUSTERS
+        parts = [average_precision(gold, scores, w * weighing) for w in resamples.row_weights()] if wanted else []
+        value, drawn = float(average_precision(gold, scores, weighing)), np.concatenate([*parts, np.empty(0)])
+        return Value.of(
+            value,
+            drawn,
+            resamples.clusters,
+            "no gold row has the label",
+            ends=lambda: log_odds_interval(value, drawn, clusters=resamples.clusters),
+        )
+
+    def shares(
+        self, kind: str, name: str, rows: Sequence[int], at_random: Sequence[int], weights: Array | None
+    ) -> list[ShareError]:
+        """Measure the error of each label's share in a group; none where the group has no row drawn at random."""
+        if not at_random:
+            return []
+        gold, resamples, _, scores, drawn = self._measure(at_random, None)
+        guess = self.guess[np.asarray(at_random, np.int64)]
+        weighted = None if weights is None else self._measure(rows, weights)
+
+        def error(i: int, clusters: int, scores: _Measures, drawn: _Measures) -> Value:
+            return Value.of(float(scores.share_error[i]), drawn.share_error[:, i], clusters, "there is no row")
+
+        return [
+            ShareError(
+                kind,
+                name,
+                label,
+                n=len(at_random),
+                documents=resamples.clusters,
+                gold=float(gold[:, i].mean()),
+                guess=float(guess[:, i].mean()),
+                error=error(i, resamples.clusters, scores, drawn),
+                weighted_error=None if weighted is None else error(i, weighted[1].clusters, *weighted[3:]),
+            )
+            for i, label in enumerate(self.codebook.names)
+        ]
+
+
+def _weights(statements: Sequence[Statement]) -> Array | None:
+    given = [s.weight for s in statements]
+    if all(weight is None for weight in given):
+        return None
+    for statement in statements:
+        if statement.weight is None:
+            raise DataError(
+                f"id {statement.id!r}: no weight, though {sum(w is not None for w in given)} of {len(given)} rows have one; "
+                "give every row a weight, or take the column 'weight' away"
+            )
+    return np.array(given, np.float64)
+
+
+def _ranked(groups: Sequence[GroupScores]) -> tuple[GroupScores, ...]:
+    """Rank the F1 of each label among the groups of a kind; labels with few gold rows are not ranked."""
+    ranks: dict[tuple[str, str, str], int] = {}
+    for kind in dict.fromkeys(g.kind for g in groups if g.kind != "all"):
+        for i in range(len(groups[0].labels)):
+            cells = [(g.labels[i].f1.value, g) for g in groups if g.kind == kind and not g.labels[i].few]
+            for f1, group in cells:
+                ranks[kind, group.name, group.labels[i].label] = 1 + sum(other > f1 for other, _ in cells)
+    return tuple(
+        replace(g, labels=tuple(replace(s, rank=ranks.get((g.kind, g.name, s.label))) for s in g.labels))
+        for g in groups
+    )
+
+
+def without_nan(value: Any) -> Any:
+    """Replace NaN by None in nested plain values, as JSON needs it."""
+    if isinstance(value, dict):
+        return {key: without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,67 @@
+"""Run a checkpoint with torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+
+from ..data.inputs import as_texts
+from ..data.sentence import Statement
+from .folder import read_codebook, read_info
+from .predictor import Predictions
+
+#: Sentences a batch where no gradients are kept.
+PREDICT_BATCH = 64
+
+
+def checkpoint_logits(
+    model: Any, tokenizer: Any, texts: Sequence[str]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Run a torch classifier over texts, longest first in batches of like length.
+
+    Returns:
+        Logits (n, k) and flags (n,) of texts that were cut, in the order of the texts.
+    """
+    encodings = tokenizer(list(texts), truncation=True)
+    ids = encodings["input_ids"]
+    if tokenizer.is_fast:
+        cut = [bool(encoding.overflowing) for encoding in encodings.encodings]
+    else:  # A tokenizer written in Python keeps no record of what it cut.
+        cut = [len(whole) > len(kept) for whole, kept in zip(tokenizer(list(texts))["input_ids"], ids, strict=True)]
+    truncated = np.array(cut, np.bool_)
+    order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
+    logits = np.zeros((len(ids), model.config.num_labels), np.float32)
+    with torch.inference_mode():
+        for start in range(0, len(order), PREDICT_BATCH):
+            rows = order[start : start + PREDICT_BATCH]
+            batch = tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt").to(model.device)
+            logits[rows] = model(**batch).logits.float().cpu().numpy()
+    return logits, truncated
+
+
+class CheckpointLabeler:
+    """A checkpoint in fp32, for its evaluation and export; temperature is part of its weights.
+
+    Args:
+        folder: The checkpoint's folder.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.info = read_info(folder, "checkpoint")
+        self.codebook = read_codebook(folder, self.info)
+        self.model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder, model_max_length=self.info.max_tokens)
+
+    def predict(self, texts: str | Iterable[str] | Iterable[Statement]) -> Predictions:
+        """Label texts or statements, in their order."""
+        return Predictions.of(self.info, *checkpoint_logits(self.model, self.tokenizer, as_texts(texts)))
+
+    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+        """Give probabilities (n, k) in the codebook's order."""
+        return self.predict(statements).probabilities

@@ -1,0 +1,189 @@
+"""Describe the content of a model folder: `bundle.json` and the names of the files."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+from importlib import metadata
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..data.leakage import Fingerprint
+from ..metrics.report import Report
+from ..reporting.format import table
+
+#: Version of the layout and of `bundle.json`. A folder with a greater number is refused.
+FORMAT = 1
+INFO, CODEBOOK, CARD, VALIDATION = "bundle.json", "codebook.yaml", "README.md", "validation.json"
+IR, WEIGHTS, TOKENIZER = "model.xml", "model.bin", "tokenizer.json"
+BASELINE, ARRAYS = "baseline.json", "baseline.npz"
+NEAR_DUPLICATES = "near_duplicates.npz"
+
+#: Limits on a shipped bundle, so that common hosts of git repositories take it.
+MAX_BUNDLE_BYTES, MAX_FILE_BYTES = 96_000_000, 95_000_000
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Score(_Model):
+    """A measured number with its 95 % interval, its n and where it comes from; None where one is not defined."""
+
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    documents: int
+    data: str
+    command: str
+
+
+class TrainingData(_Model):
+    """What a model was trained on: counts, and hashes against which evaluation data are held."""
+
+    statements: int
+    documents: int
+    by_language: dict[str, int]
+    by_source: dict[str, int]
+    by_label: dict[str, int]
+    files: dict[str, str] = Field(description="SHA-256 of each file")
+    document_hashes: tuple[str, ...]
+    text_hashes: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Hashes of all documents and texts that trained or tuned the model."""
+        return Fingerprint(frozenset(self.document_hashes), frozenset(self.text_hashes))
+
+
+class ProofRow(_Model):
+    """Decisions of export and checkpoint compared for a label within a group of statements.
+
+    `agreement` is the F1 of the export's decisions against the checkpoint's, None where neither decides for the label.
+    """
+
+    group: str
+    label: str
+    n: int
+    gold: int
+    f1_checkpoint: float | None
+    f1_export: float | None
+    agreement: float | None
+    mean_difference: float
+
+    @property
+    def change(self) -> float | None:
+        """How much F1 against gold changed."""
+        return None if self.f1_checkpoint is None or self.f1_export is None else self.f1_export - self.f1_checkpoint
+
+
+class Proof(_Model):
+    """An exported model held against its checkpoint on rows that tuned nothing; one row a group and label."""
+
+    n: int
+    documents: int
+    data: str
+    macro_f1_checkpoint: float
+    macro_f1_export: float
+    rows: tuple[ProofRow, ...]
+
+    def to_markdown(self) -> str:
+        """Write the proof as a Markdown table."""
+
+        def text(value: float | None) -> str:
+            return "–" if value is None else f"{value:.3f}"
+
+        head = (
+            *("group", "label", "n", "gold", "F1 fp32", "F1 export"),
+            *("change", "agreement (F1)", "mean difference of probability"),
+        )
+        rows = (
+            (
+                *(r.group, r.label, r.n, r.gold, text(r.f1_checkpoint), text(r.f1_export)),
+                *("–" if r.change is None else f"{r.change:+.3f}", text(r.agreement), f"{r.mean_difference:.4f}"),
+            )
+            for r in self.rows
+        )
+        return "\n".join(
+            [
+                f"Export against checkpoint (fp32) on {self.n} sentences of {self.documents} documents ({self.data}): macro-F1 "
+                f"{self.macro_f1_export:.3f} against {self.macro_f1_checkpoint:.3f}.",
+                "",
+                *table(head, rows),
+            ]
+        )
+
+
+class ModelInfo(_Model):
+    """The content of `bundle.json`."""
+
+    format: int = FORMAT
+    kind: Literal["checkpoint", "bundle", "baseline"]
+    name: str
+    version: str
+    description: str
+    license: str
+    labels: tuple[str, ...]
+    selection: Literal["multiple", "single"]
+    codebook_name: str
+    codebook_version: str
+    codebook_sha256: str
+    thresholds: tuple[float, ...] | None = Field(description="one a label; None where exactly one label is chosen")
+    temperature: float = Field(gt=0, description="divides the logits; 1 in a checkpoint, whose weights contain it")
+    max_tokens: int = Field(description="longest input; 0 where nothing is cut")
+    recipe: dict[str, Any] = Field(description="settings; in a checkpoint with whole paths, for the export")
+    texts: str | None = Field(None, description="in a checkpoint: where the texts of reference labels were")
+    training: TrainingData
+    training_seconds: float
+    precision: str
+    tuned_on: int = Field(description="validation statements that tuned temperature and thresholds")
+    scores: tuple[Score, ...] = ()
+    proof: Proof | None = None
+    versions: dict[str, str]
+    commit: str | None
+    created: str
+    files: dict[str, str] = Field({}, description="SHA-256 of each other file of the folder but the card")
+
+    @property
+    def multiple(self) -> bool:
+        """Whether a statement can carry several labels."""
+        return self.selection == "multiple"
+
+
+def package_versions(*packages: str) -> dict[str, str]:
+    """List installed versions of packages."""
+    return {package: metadata.version(package) for package in packages}
+
+
+def git_commit() -> str | None:
+    """Give the commit of the working folder, marked `+changes` where files differ from it; None outside git."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def headline(report: Report, command: str) -> Score:
+    """Take the overall macro-F1 of a report into `bundle.json`."""
+    overall = report.overall
+    value, low, high = (
+        None if math.isnan(number) else number
+        for number in (overall.macro_f1.value, overall.macro_f1.low, overall.macro_f1.high)
+    )
+    return Score(
+        metric="macro_f1",
+        value=value,
+        low=low,
+        high=high,
+        n=overall.n,
+        documents=overall.documents,
+        data=report.data,
+        command=command,
+    )

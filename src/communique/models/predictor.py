@@ -1,0 +1,249 @@
+"""The predictor: label text on a CPU with a bundle. No torch, no transformers, no network."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.codebook import Codebook
+from ..data.inputs import as_texts
+from ..data.sentence import Statement
+from ..errors import BundleError
+from ..metrics.calibration import decide, probabilities
+from . import model_cache
+from .folder import read_codebook, read_info, verify_files
+from .info import INFO, IR, TOKENIZER, WEIGHTS, ModelInfo
+from .openvino import import_quietly
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+#: Name of the model that ships, and the variable that names the folder of another one.
+DEFAULT_MODEL, MODEL_VARIABLE = "communique-small", "COMMUNIQUE_MODEL"
+
+#: Tokens a batch, padding included, and requests a thread. On two AVX-512 cores 400 real sentences took, at 512, 1,024 and 2,048
+#: tokens, 334, 318 and 290 a second with one request a thread, 338, 332 and 308 with two: the second waits in line, so that
+#: no thread waits for a batch to be made.
+BATCH_TOKENS = 512
+REQUESTS = 2
+
+#: Batches are padded to a multiple of so many tokens. OpenVINO keeps kernels of every shape it met: without this, 4,096 texts of
+#: real lengths left 1,150 MB in memory, with it 742 MB, at the same speed (341 and 348 sentences/s; train/LOG.md).
+LENGTH_STEP = 8
+
+#: Texts that are tokenized and sorted by length together.
+CHUNK = 16_384
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of n texts, in their order.
+
+    `names` are the codebook's labels, `probabilities` (n, k) and `decisions` (n, k) have its order. `truncated` (n,) marks
+    texts of which the model saw the beginning only.
+    """
+
+    names: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+    decisions: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+    @classmethod
+    def of(cls, info: ModelInfo, logits: NDArray[np.float32], truncated: NDArray[np.bool_]) -> Predictions:
+        """Turn logits (n, k) into predictions with a model's temperature and thresholds."""
+        probability = probabilities(logits, multiple=info.multiple, temperature=info.temperature)
+        thresholds = None if info.thresholds is None else np.array(info.thresholds)
+        return cls(info.labels, probability, decide(probability, thresholds), truncated)
+
+    @property
+    def labels(self) -> list[list[str]]:
+        """The labels of each text, in the codebook's order."""
+        return [[name for name, yes in zip(self.names, row, strict=True) if yes] for row in self.decisions]
+
+
+class Predictor:
+    """Labels text with a bundle.
+
+    Args:
+        folder: The bundle's folder.
+        threads: CPU threads; all cores where None.
+        verify: Whether files are held against their hashes first (0.1 s).
+
+    Raises:
+        BundleError: The folder is not a whole bundle of a format that is known.
+    """
+
+    def __init__(self, folder: str | Path, *, threads: int | None = None, verify: bool = True) -> None:
+        self.folder = Path(folder)
+        self.info = read_info(folder, "bundle")
+        # Hashes that nobody checked name no compiled network.
+        self._verified = verify
+        if verify:
+            verify_files(folder, self.info)
+        self.codebook: Codebook = read_codebook(folder, self.info)
+        self.threads = threads or _cores()
+
+    @classmethod
+    def load(cls, folder: str | Path | None = None, *, threads: int | None = None) -> Predictor:
+        """Load a bundle; with no folder the one that ships, or that the variable COMMUNIQUE_MODEL names."""
+        return cls(folder or default_model(), threads=threads)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # An open network can be neither copied nor sent to another process; it is opened again there. What is left is the
+        # same before and after use, as `datasets.map` wants it, which keeps results by the hash of its function.
+        return {name: value for name, value in self.__dict__.items() if name not in ("_opened", "tokenizer", "_pad_id")}
+
+    @cached_property
+    def _opened(self) -> tuple[Tokenizer, Any]:
+        """The tokenizer and the network, opened side by side.
+
+        Reading the tokenizer holds Python's lock from beginning to end. OpenVINO needs it to be called, not to work: it is
+        about to be called when the tokenizer's turn comes.
+        """
+        called = threading.Event()
+        with ThreadPoolExecutor(1, thread_name_prefix="communique-network") as pool:
+            network = pool.submit(self._compiled, called.set)
+            network.add_done_callback(lambda _: called.set())
+            called.wait()
+            return self.tokenizer, network.result()
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer, which cuts at the bundle's token limit."""
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(self.folder / TOKENIZER))
+        tokenizer.enable_truncation(self.info.max_tokens)
+        tokenizer.no_padding()
+        return tokenizer
+
+    def _compiled(self, before: Callable[[], None]) -> Any:
+        ov = import_quietly("openvino")
+        # Without this OpenVINO computes in bf16 on CPUs that have it, and numbers depend on the machine.
+        settings = {"INFERENCE_PRECISION_HINT": "f32"}
+        runtime = {"INFERENCE_NUM_THREADS": self.threads, "NUM_STREAMS": self.threads}
+        files = self.info.files
+        hashes = {name: files[name] for name in (IR, WEIGHTS)} if self._verified else None
+        return model_cache.compiled(ov, self.folder / IR, hashes, settings, runtime, before)
+
+    def predict(self, texts: str | Iterable[str] | Iterable[Statement]) -> Predictions:
+        """Label texts.
+
+        Args:
+            texts: One text; or a list, an iterator, a column of pandas or polars, an Arrow array of texts or statements.
+
+        Returns:
+            Predictions in the order of the texts.
+        """
+        given = as_texts(texts)
+        logits = np.zeros((len(given), len(self.codebook.names)), np.float32)
+        truncated = np.zeros(len(given), np.bool_)
+        for start in range(0, len(given), CHUNK):
+            part = slice(start, start + CHUNK)
+            logits[part], truncated[part] = self._logits(given[part])
+        return Predictions.of(self.info, logits, truncated)
+
+    def predict_logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Give the model's raw logits (n, k): before temperature, for an export that tunes it."""
+        return self._logits(texts)[0]
+
+    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+        """Give probabilities (n, k) of statements, as every `Labeler` does."""
+        return self.predict(statements).probabilities
+
+    def _logits(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Give logits (n, k) and flags (n,) of truncation."""
+        # A lone surrogate is not Unicode text and the tokenizer refuses it; it becomes "?".
+        encodings = self._opened[0].encode_batch([t.encode("utf-8", "replace").decode("utf-8") for t in texts])
+        return self._run(encodings), np.array([bool(encoding.overflowing) for encoding in encodings], np.bool_)
+
+    def _run(self, encodings: Sequence[Encoding]) -> NDArray[np.float32]:
+        """Give logits (n, k) of tokenized texts: batches of like length, fed to as many streams as cores."""
+        network = self._opened[1]
+        logits = np.zeros((len(encodings), len(self.codebook.names)), np.float32)
+        # Requests in turn, and no AsyncInferQueue: its callbacks take Python's lock in OpenVINO's threads, and a model that
+        # is freed just then waits for such a thread for ever.
+        batches = list(_batches([len(encoding) for encoding in encodings], self.info.max_tokens))
+        requests = [network.create_infer_request() for _ in range(min(REQUESTS * self.threads, len(batches)))]
+        running: list[list[int]] = [[] for _ in requests]
+
+        def collect(turn: int) -> None:
+            if running[turn]:
+                requests[turn].wait()
+                logits[running[turn]] = requests[turn].get_output_tensor(0).data
+                running[turn] = []
+
+        for number, rows in enumerate(batches):
+            turn = number % len(requests)
+            inputs = _inputs([encodings[i] for i in rows], self._pad_id, self.info.max_tokens)
+            collect(turn)
+            requests[turn].start_async(inputs)
+            running[turn] = rows
+        for turn in range(len(requests)):
+            collect(turn)
+        return logits
+
+    @cached_property
+    def _pad_id(self) -> int:
+        return self.tokenizer.token_to_id("<pad>") or self.tokenizer.token_to_id("[PAD]") or 0
+
+
+def _padded(length: int, longest: int) -> int:
+    """Round a length up; a model has no positions beyond its longest input."""
+    return min(-(-length // LENGTH_STEP) * LENGTH_STEP, longest)
+
+
+def _batches(lengths: Sequence[int], longest: int) -> Iterator[list[int]]:
+    """Group rows of like length, longest first, within `BATCH_TOKENS` tokens a group, padding included."""
+    rows: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if rows and (len(rows) + 1) * _padded(lengths[rows[0]], longest) > BATCH_TOKENS:
+            yield rows
+            rows = []
+        rows.append(i)
+    if rows:
+        yield rows
+
+
+def _inputs(encodings: Sequence[Encoding], pad_id: int, longest: int) -> dict[str, NDArray[np.int64]]:
+    length = _padded(max(len(encoding) for encoding in encodings), longest)
+    ids = np.full((len(encodings), length), pad_id, np.int64)
+    mask = np.zeros_like(ids)
+    for row, encoding in enumerate(encodings):
+        ids[row, : len(encoding)] = encoding.ids
+        mask[row, : len(encoding)] = 1
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def _cores() -> int:
+    """Count the cores that this process may use, which a container can limit."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_model() -> Path:
+    """Find the folder of the default model: what COMMUNIQUE_MODEL names, else the one that ships.
+
+    Raises:
+        BundleError: It is not there.
+    """
+    if named := os.environ.get(MODEL_VARIABLE):
+        return Path(named)
+    package = Path(__file__).parent
+    # In a wheel the model lies inside the package; in a clone in models/ beside src/.
+    places = [package / "models" / DEFAULT_MODEL, package.parents[1] / "models" / DEFAULT_MODEL]
+    for place in places:
+        if (place / INFO).exists():
+            return place
+    raise BundleError(f"{places[-1]}: no model is there; give one with --model, or make it with `make train`")

@@ -1,0 +1,308 @@
+"""Draw a sample and keep its design: the file that says with which probability each row was to be drawn."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .. import __version__
+from ..config import describe
+from ..data.codebook import Codebook
+from ..errors import DataError
+from ..io.atomic import replacing
+from .draws import Draw, Ints, allocate, plan_two_stage, simple, stratified, two_stage
+from .population import Population, shown_sha256
+from .strata import Strata, allocation_weights, documents_of, make_strata
+from .training import pick_for_training
+
+#: How a design file's name ends.
+SUFFIX = ".design.json"
+
+Sampling = Literal["simple", "stratified", "two-stage", "training"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Stratum(_Frozen):
+    """A stratum: its rows and documents in the population, and how many rows were drawn."""
+
+    stratum: str
+    population: int
+    documents: int
+    drawn: int
+
+
+class Member(_Frozen):
+    """A row that was drawn. `shown` is the hash of its text without control characters, where that differs."""
+
+    id: str
+    sha256: str
+    shown: str | None = None
+    document: str
+    index: int
+    language: str
+    stratum: str
+    inclusion_probability: float | None = Field(gt=0, le=1)
+    labels: tuple[str, ...] = Field(description="the model's")
+    columns: dict[str, str] = Field({}, description="the columns of groups")
+
+
+class Design(_Frozen):
+    """How a sample was drawn. Rows stand in the order of the population, not of the sheet."""
+
+    format: Literal["communique-design-1"] = "communique-design-1"
+    version: str = __version__
+    purpose: Literal["estimate", "training"]
+    sampling: Sampling
+    seed: int
+    predictions: str
+    predictions_sha256: str
+    population: int
+    documents: int
+    allocation: str | None = None
+    first_stage: Literal["size", "equal"] | None = None
+    per_document: int | None = None
+    by: tuple[str, ...] = ()
+    model_shown: bool
+    codebook: Codebook
+    codebook_sha256: str
+    strata: tuple[Stratum, ...]
+    rows: tuple[Member, ...]
+
+    def describe(self) -> list[str]:
+        """Say in a few lines what was drawn and what it may be used for."""
+        documents = len({row.document for row in self.rows})
+        lines = [f"{len(self.rows)} of {self.population} sentences, from {documents} of {self.documents} documents"]
+        if self.purpose == "training":
+            lines.append(
+                "picked for training: such rows may never serve as gold for `communique estimate`, because no probability "
+                "of being picked is known"
+            )
+            languages = Counter(row.language for row in self.rows)
+            lines.append("languages: " + ", ".join(f"{language} {n}" for language, n in languages.most_common()))
+            return lines
+        probabilities = [row.inclusion_probability or 0.0 for row in self.rows]
+        lines.append(
+            f"design {self.sampling}, seed {self.seed}; inclusion probabilities {min(probabilities):.4g} to "
+            f"{max(probabilities):.4g}"
+        )
+        if len(self.strata) > 1:
+            lines += [f"stratum {s.stratum}: {s.drawn} of {s.population}" for s in self.strata]
+        return lines
+
+    def dump(self, path: str | Path) -> None:
+        """Write the design as JSON that `load` reads back to an equal object."""
+        with replacing(path) as handle:
+            handle.write(self.model_dump_json(indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Design:
+        """Read a design file.
+
+        Raises:
+            DataError: The file is missing, is not JSON, or breaks a rule of the schema.
+        """
+        path = Path(path)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror}; give the design file that `communique sample` wrote") from error
+        except ValueError as error:
+            raise DataError(
+                f"{path}: not JSON ({error}); give the design file that `communique sample` wrote"
+            ) from error
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise DataError(f"{path}: {describe(error, cls)}; give the file as `communique sample` wrote it") from error
+
+
+def draw_sample(
+    population: Population,
+    n: int,
+    codebook: Codebook,
+    *,
+    design: Literal["simple", "stratified", "two-stage"] | None = None,
+    by: Sequence[str] = (),
+    strata: Sequence[str] = (),
+    allocation: str = "proportional",
+    per_document: int = 5,
+    documents_by_size: bool = True,
+    model_shown: bool = False,
+    seed: int = 0,
+) -> Design:
+    """Draw rows with known inclusion probabilities.
+
+    Args:
+        population: What `communique label` wrote.
+        n: Rows to draw; a two-stage design draws about as many.
+        codebook: The labels' codebook.
+        design: `stratified` where groups or strata are given, else `simple`, where None.
+        by: Columns of groups; each becomes a stratum, so that each is sure to have gold.
+        strata: `predicted`, `uncertainty` or columns.
+        allocation: See `strata.allocation_weights`.
+        per_document: Rows of a document, in a two-stage design.
+        documents_by_size: Draw documents by their size; all alike otherwise.
+        model_shown: Whether the coders will see the model's labels.
+        seed: Of the draw.
+
+    Raises:
+        DataError: The wish cannot be met: n too large or too small, unknown columns, documents in two strata.
+    """
+    sampling = design or ("stratified" if by or strata else "simple")
+    if sampling == "simple" and strata:
+        raise DataError(f"strata {', '.join(strata)} in a simple design; give --design stratified, or no --strata")
+    if n > len(population):
+        raise DataError(f"{n} rows wanted, {population.path} has {len(population)} with a text; give a smaller -n")
+    generator = np.random.default_rng(seed)
+    groups = make_strata(population, by if sampling != "simple" else (), strata)
+    if sampling == "simple":
+        drawn = simple(len(population), n, generator)
+    elif sampling == "stratified":
+        drawn = stratified(groups.of_row, _share_out(population, groups, n, allocation), generator)
+    else:
+        drawn = _draw_two_stage(population, groups, n, allocation, per_document, documents_by_size, generator)
+    return _design(
+        population,
+        drawn,
+        groups,
+        codebook,
+        sampling=sampling,
+        seed=seed,
+        by=tuple(by),
+        model_shown=model_shown,
+        allocation=None if sampling == "simple" else allocation,
+        first_stage=None if sampling != "two-stage" else "size" if documents_by_size else "equal",
+        per_document=per_document if sampling == "two-stage" else None,
+    )
+
+
+def _share_out(population: Population, groups: Strata, n: int, allocation: str) -> Ints:
+    return allocate(groups.sizes, allocation_weights(population, groups, allocation), n)
+
+
+def _draw_two_stage(
+    population: Population,
+    groups: Strata,
+    n: int,
+    allocation: str,
+    per_document: int,
+    by_size: bool,
+    generator: np.random.Generator,
+) -> Draw:
+    stratum_of_document = documents_of(population, groups)
+    rows, probability = [], []
+    for stratum, (inside, wanted) in enumerate(
+        zip(groups.members(), _share_out(population, groups, n, allocation), strict=True)
+    ):
+        numbers = np.flatnonzero(stratum_of_document == stratum)
+        # Documents of a stratum are numbered anew, from 0.
+        documents = np.searchsorted(numbers, population.documents[inside])
+        plan = plan_two_stage(np.bincount(documents).astype(np.int64), int(wanted), per_document, proportional=by_size)
+        part = two_stage(documents, plan, generator)
+        rows.append(inside[part.rows])
+        probability.append(part.probability)
+    joined = np.concatenate(rows)
+    order = np.argsort(joined)
+    return Draw(joined[order], np.concatenate(probability)[order])
+
+
+def training_sample(
+    population: Population,
+    n: int,
+    codebook: Codebook,
+    *,
+    by: Sequence[str] = (),
+    exclude: Collection[str] = (),
+    model_shown: bool = False,
+    seed: int = 0,
+) -> Design:
+    """Pick rows for training, see `training.pick_for_training`; their inclusion probability is None.
+
+    Raises:
+        DataError: Nothing is left to pick, or a column is unknown.
+    """
+    rows = np.sort(pick_for_training(population, n, exclude=exclude, seed=seed))
+    if not len(rows):
+        raise DataError(f"{population.path}: no row is left to pick; every document is excluded")
+    return _design(
+        population,
+        Draw(rows, np.full(len(rows), np.nan)),
+        make_strata(population, (), ()),
+        codebook,
+        sampling="training",
+        seed=seed,
+        by=tuple(by),
+        model_shown=model_shown,
+    )
+
+
+def _design(
+    population: Population,
+    drawn: Draw,
+    groups: Strata,
+    codebook: Codebook,
+    *,
+    sampling: Sampling,
+    seed: int,
+    by: tuple[str, ...],
+    model_shown: bool,
+    allocation: str | None = None,
+    first_stage: Literal["size", "equal"] | None = None,
+    per_document: int | None = None,
+) -> Design:
+    columns = {name: population.column(name) for name in by}
+    members = []
+    for row, probability in zip(drawn.rows.tolist(), drawn.probability.tolist(), strict=True):
+        statement = population.statement(row)
+        shown = shown_sha256(statement.text)
+        members.append(
+            Member(
+                id=statement.id,
+                sha256=statement.sha256,
+                shown=None if shown == statement.sha256 else shown,
+                document=statement.document,
+                index=statement.index,
+                language=statement.language,
+                stratum=groups.names[groups.of_row[row]],
+                inclusion_probability=None if np.isnan(probability) else probability,
+                labels=population.predicted(row),
+                columns={name: column.levels[column.codes[row]] for name, column in columns.items()},
+            )
+        )
+    documents = [len(np.unique(population.documents[members])) for members in groups.members()]
+    taken = np.bincount(groups.of_row[drawn.rows], minlength=len(groups.names))
+    return Design(
+        purpose="training" if sampling == "training" else "estimate",
+        sampling=sampling,
+        seed=seed,
+        predictions=population.path.name,
+        predictions_sha256=population.sha256,
+        population=len(population),
+        documents=len(np.unique(population.documents)),
+        allocation=allocation,
+        first_stage=first_stage,
+        per_document=per_document,
+        by=by,
+        model_shown=model_shown,
+        codebook=codebook,
+        codebook_sha256=codebook.sha256,
+        strata=tuple(
+            Stratum(
+                stratum=name,
+                population=int(groups.sizes[h]),
+                documents=documents[h],
+                drawn=int(taken[h]),
+            )
+            for h, name in enumerate(groups.names)
+        ),
+        rows=tuple(members),
+    )

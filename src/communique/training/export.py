@@ -1,0 +1,179 @@
+"""Export a checkpoint to OpenVINO in 8 bits and prove the result against it. Needs the extra `train`."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.codebook import Codebook
+from ..data.sentence import Statement
+from ..errors import BundleError, ExportError
+from ..io.atomic import new_folder
+from ..metrics.calibration import tune
+from ..metrics.report import Report
+from ..metrics.scores import indicator
+from ..models.checkpoint import CheckpointLabeler
+from ..models.folder import finish, read_codebook, read_info, verify_files
+from ..models.info import (
+    IR,
+    MAX_BUNDLE_BYTES,
+    MAX_FILE_BYTES,
+    TOKENIZER,
+    VALIDATION,
+    ModelInfo,
+    Proof,
+    headline,
+    package_versions,
+)
+from ..models.openvino import import_quietly
+from ..models.predictor import Predictor
+from .parity import _require, prove
+from .quantize import quantize
+from .recipe import Recipe
+from .splits import TrainingSets
+
+#: Sentences whose activations set the ranges of the 8-bit numbers.
+CALIBRATION = 300
+
+#: What an export may lose on the proof: macro-F1, and F1 of its decisions against the checkpoint's.
+MAX_LOSS, MIN_AGREEMENT = 0.005, 0.95
+
+
+def export(
+    checkpoint: str | Path,
+    out: str | Path,
+    *,
+    recipe: str | Path | None = None,
+    texts: str | Path | None = None,
+    overwrite: bool = False,
+) -> Proof:
+    """Export a checkpoint to a bundle, tune it on its own outputs, and hold it against the checkpoint.
+
+    Args:
+        checkpoint: What `train` left.
+        out: The bundle's folder.
+        recipe: The recipe that trained it; the one that the checkpoint remembers where None.
+        texts: Texts of reference labels; where the checkpoint remembers them where None.
+        overwrite: Replace a bundle that is there.
+
+    Returns:
+        The proof.
+
+    Raises:
+        ExportError: Macro-F1 on the proof falls by more than 0.5 points, a label's decisions agree with F1 below 0.95, or
+            the bundle is too large; nothing is written.
+        CommuniqueError: The checkpoint or its data are at fault.
+    """
+    checkpoint = Path(checkpoint)
+    info = read_info(checkpoint, "checkpoint")
+    verify_files(checkpoint, info)
+    codebook = read_codebook(checkpoint, info)
+    settings = Recipe.load(recipe) if recipe else Recipe.model_validate(info.recipe)
+    remembered = Path(info.texts) if info.texts else None
+    data = TrainingSets.read(settings, codebook, Path(texts) if texts else remembered)
+    held_out = json.loads((checkpoint / VALIDATION).read_text(encoding="utf-8"))
+    if data.ids != held_out:
+        raise BundleError(
+            f"{checkpoint / VALIDATION}: the recipe's corpora give other held-out rows than at training; restore the "
+            "corpora (and --texts) with which the checkpoint was trained, or train anew"
+        )
+    labeler = CheckpointLabeler(checkpoint)
+    samples = _samples(data.train.statements, labeler.tokenizer, settings.seed)
+    before = labeler.predict_proba(data.proof.statements)
+    info = info.model_copy(
+        update={"kind": "bundle", "recipe": settings.portable().model_dump(mode="json"), "texts": None}
+    )
+    for activations in (True, False):
+        exported = quantize(
+            labeler.model, samples, four_bit_embeddings=settings.freeze_embeddings, activations=activations
+        )
+        quantization = "8-bit weights and activations" if activations else "8-bit weights"
+        try:
+            with new_folder(out, replace=overwrite) as folder:
+                return _fill(folder, info, quantization, exported, labeler, codebook, before, data, settings.seed)
+        except ExportError as error:
+            if not activations:
+                raise
+            print(f"{quantization}: {error}\ntrying 8-bit weights alone", file=sys.stderr)
+    raise AssertionError("unreachable: the second attempt returns or raises")
+
+
+def _fill(
+    folder: Path,
+    info: ModelInfo,
+    quantization: str,
+    exported: Any,
+    labeler: CheckpointLabeler,
+    codebook: Codebook,
+    before: NDArray[np.float32],
+    data: TrainingSets,
+    seed: int,
+) -> Proof:
+    """Fill a bundle's folder with an exported model, tune it on its own outputs and prove it."""
+    checkpoint_thresholds = None if info.thresholds is None else np.array(info.thresholds)
+    import_quietly("openvino").save_model(exported, folder / IR, compress_to_fp16=False)
+    labeler.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER), pretty=False)
+    finish(folder, info, codebook, data.ids, texts=data.texts)
+    info = _tuned(info, Predictor(folder), data.tuning.statements, codebook)
+    finish(folder, info, codebook, data.ids)
+    predictor = Predictor(folder)
+    proof = prove(
+        data.proof.statements,
+        before,
+        checkpoint_thresholds,
+        predictor,
+        data=f"{quantization}; documents held out of training, rows that tuned nothing",
+    )
+    _require(proof)
+    tuned = Report.compare(
+        data.tuning.statements,
+        predictor.predict(data.tuning.statements).decisions,
+        codebook,
+        data="validation rows, which tuned temperature and thresholds",
+        seed=seed,
+    )
+    info = info.model_copy(
+        update={
+            "proof": proof,
+            "scores": (headline(tuned, command=f"communique export runs/{info.name}"),),
+            "versions": info.versions | package_versions("openvino", "nncf", "tokenizers"),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+    )
+    finish(folder, info, codebook, data.ids)
+    _require_small(folder)
+    return proof
+
+
+def _samples(statements: Sequence[Statement], tokenizer: Any, seed: int) -> list[dict[str, NDArray[np.int64]]]:
+    drawn = random.Random(seed).sample(list(statements), min(CALIBRATION, len(statements)))
+    encoded = (tokenizer(s.text, truncation=True, return_tensors="np") for s in drawn)
+    return [{name: e[name].astype(np.int64) for name in ("input_ids", "attention_mask")} for e in encoded]
+
+
+def _tuned(info: ModelInfo, predictor: Predictor, tuning: Sequence[Statement], codebook: Codebook) -> ModelInfo:
+    """Tune temperature and thresholds on the exported model's own outputs."""
+    logits, gold = predictor.predict_logits([s.text for s in tuning]), indicator(tuning, codebook)
+    temperature, thresholds = tune(logits, gold, multiple=codebook.multiple)
+    return info.model_copy(
+        update={"temperature": temperature, "thresholds": None if thresholds is None else tuple(thresholds.tolist())}
+    )
+
+
+def _require_small(folder: Path) -> None:
+    sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+    largest = max(sizes, key=lambda name: sizes[name])
+    if sizes[largest] > MAX_FILE_BYTES or sum(sizes.values()) > MAX_BUNDLE_BYTES:
+        print(
+            f"note: the bundle has {sum(sizes.values()) / 1e6:.0f} MB (largest: {largest}, {sizes[largest] / 1e6:.0f} MB); hosts "
+            "of git repositories take files of up to 100 MB",
+            file=sys.stderr,
+        )

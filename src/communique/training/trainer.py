@@ -1,0 +1,404 @@
+"""Fine-tune a transformer: the stock classification head on the stock Trainer. Needs the extra `train`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any, Self, cast
+
+import datasets
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from transformers.trainer_pt_utils import get_length_grouped_indices
+
+from ..data.codebook import Codebook
+from ..data.corpus import Corpus
+from ..data.inputs import as_texts
+from ..data.sentence import Statement
+from ..errors import BundleError, RecipeError
+from ..io.atomic import new_folder, replacing
+from ..metrics.calibration import decide, probabilities, tune
+from ..metrics.hf.label_f1 import LabelF1
+from ..metrics.report import Report
+from ..metrics.scores import indicator
+from ..models.checkpoint import PREDICT_BATCH, checkpoint_logits
+from ..models.folder import finish
+from ..models.info import ModelInfo, git_commit, headline, package_versions
+from . import distributed
+from .backbones import add_mean_layer, load_backbone
+from .partial_embeddings import used_embeddings
+from .recipe import Recipe
+from .splits import TrainingSets
+
+
+class LengthGroupedSampler(torch.utils.data.Sampler[int]):
+    """Batches of like length in random order; both depend on the seed and the epoch alone.
+
+    The stock sampler draws from torch's global generator, so that a resumed run would see other batches than an
+    uninterrupted one (transformers issue 11323). It also hands out 50 batches from the longest to the shortest, again and
+    again: short sentences carry fewer labels, and a model that chases that tide learns nothing (`train/LOG.md`).
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self.lengths, self.batch_size, self.seed, self.epoch = list(lengths), batch_size, seed, 0
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order is drawn next; the trainer calls this."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator()
+        generator.manual_seed(self.seed * 1_000_003 + self.epoch)
+        grouped = get_length_grouped_indices(self.lengths, self.batch_size, generator=generator)
+        batches = [grouped[start : start + self.batch_size] for start in range(0, len(grouped), self.batch_size)]
+        # A last batch that is not full must stay last, or all later ones would be cut elsewhere.
+        last = [batches.pop()] if len(batches[-1]) < self.batch_size else []
+        order = torch.randperm(len(batches), generator=generator).tolist()
+        return iter([i for batch in [*(batches[b] for b in order), *last] for i in batch])
+
+
+class _Trainer(transformers.Trainer):
+    """The stock trainer with the sampler above and two learning rates."""
+
+    def __init__(self, recipe: Recipe, **arguments: Any) -> None:
+        self.recipe = recipe
+        super().__init__(**arguments)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
+        lengths = [len(ids) for ids in cast(datasets.Dataset, self.train_dataset)["input_ids"]]
+        # The processes take turns at batches: what they get for one step is a batch of one process of the whole size.
+        return LengthGroupedSampler(lengths, self.args.train_batch_size * distributed.count(), self.recipe.seed)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        if self.optimizer is None:
+            self.optimizer = torch.optim.AdamW(
+                parameter_groups(cast(transformers.PreTrainedModel, self.model), self.recipe)
+            )
+        return self.optimizer
+
+
+def parameter_groups(model: transformers.PreTrainedModel, recipe: Recipe) -> list[dict[str, Any]]:
+    """Group trainable parameters by learning rate and weight decay.
+
+    The head (all that is not the encoder, and a pooler) is new and learns faster. Biases and norms do not decay.
+    """
+    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
+    encoder = model.base_model_prefix + "."
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            in_head = not name.startswith(encoder) or ".pooler." in name
+            rate = recipe.head_learning_rate if in_head else recipe.learning_rate
+            decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((rate, decay), []).append(parameter)
+    return [{"params": members, "lr": rate, "weight_decay": decay} for (rate, decay), members in groups.items()]
+
+
+def _tokens(sets: Iterable[datasets.Dataset | None], padding: int | None) -> list[int]:
+    """List the token ids that a model will be given."""
+    used = {id for rows in sets if rows is not None for id in chain.from_iterable(rows["input_ids"])}
+    return sorted(used if padding is None else used | {padding})
+
+
+class _Told(transformers.TrainerCallback):
+    """Print one line every few steps and the validation score of each epoch, on terminals and in log files alike."""
+
+    def __init__(self) -> None:
+        self.start, self.first = time.monotonic(), 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.start, self.first = time.monotonic(), state.global_step
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float] | None = None, **_: Any) -> None:
+        logs = logs or {}
+        if "loss" in logs:
+            done = state.global_step - self.first
+            left = (state.max_steps - state.global_step) * (time.monotonic() - self.start) / max(done, 1)
+            distributed.say(
+                f"step {state.global_step}/{state.max_steps}  loss {logs['loss']:.4f}  {left / 60:.1f} min left"
+            )
+        elif "eval_macro_f1" in logs:
+            distributed.say(
+                f"epoch {logs['epoch']:.0f}  validation macro-F1 {logs['eval_macro_f1']:.3f} at threshold 0.5  "
+                f"loss {logs['eval_loss']:.4f}"
+            )
+
+
+class TransformerLabeler:
+    """A fine-tuned transformer; a `Labeler`.
+
+    Args:
+        recipe: Settings.
+        codebook: Labels.
+        steps: Folder for checkpoints of the running training; where it holds some, `fit` resumes from the last. None
+            keeps none.
+
+    After `fit`: `model_`, `tokenizer_`, `temperature_` (folded into the model's last layer), `thresholds_` (k,) or None,
+    `seconds_`, `precision_`.
+    """
+
+    def __init__(self, recipe: Recipe, codebook: Codebook, *, steps: Path | None = None) -> None:
+        self.recipe, self.codebook, self.steps = recipe, codebook, steps
+
+    def fit(self, corpus: Corpus, validation: Corpus | None = None) -> Self:
+        """Train on a labelled corpus; tune temperature and thresholds on a validation corpus, where there is one."""
+        recipe = self.recipe
+        transformers.set_seed(recipe.seed)
+        model, tokenizer = load_backbone(recipe.backbone, self.codebook, max_tokens=recipe.max_tokens)
+        if recipe.pooling == "mean":
+            add_mean_layer(model)
+        _set_dropout(model, "hidden_dropout_prob", recipe.dropout)
+        _set_dropout(model, "attention_probs_dropout_prob", recipe.attention_dropout)
+        if recipe.freeze_embeddings:
+            model.get_input_embeddings().weight.requires_grad_(False)
+        attention = model.config._attn_implementation
+        if not torch.cuda.is_available():
+            # The fused attention of torch's CPU backend takes a fifth of a step at the length of sentences; train/LOG.md.
+            model.set_attn_implementation("eager")
+        self.model_, self.tokenizer_ = model, tokenizer
+        self.precision_ = resolve_precision(recipe.precision)
+        rows = self._dataset(corpus.statements)
+        validation_rows = self._dataset(validation.statements) if validation else None
+        tokens = None if recipe.freeze_embeddings else _tokens((rows, validation_rows), tokenizer.pad_token_id)
+        resume = _prepare_steps(self.steps, recipe, corpus, tokens)
+        steps_an_epoch = math.ceil(len(corpus) / (recipe.batch_size * distributed.count()))
+        if distributed.count() > 1:
+            distributed.say(f"{distributed.count()} processes, each with {recipe.batch_size} sentences a step")
+        total = steps_an_epoch * recipe.epochs
+        trainer = _Trainer(
+            recipe,
+            model=model,
+            args=transformers.TrainingArguments(
+                output_dir=str(self.steps or "steps"),
+                num_train_epochs=recipe.epochs,
+                per_device_train_batch_size=recipe.batch_size,
+                per_device_eval_batch_size=PREDICT_BATCH,
+                learning_rate=recipe.learning_rate,
+                lr_scheduler_type="linear",
+                warmup_steps=round(recipe.warmup_share * total),
+                bf16=self.precision_ == "bf16",
+                # Without this the trainer takes bf16 for a wish that only a GPU can fulfil.
+                use_cpu=self.precision_ == "bf16" and not torch.cuda.is_available(),
+                # From here on it decides dropout, which must not be the same in all processes.
+                seed=recipe.seed + distributed.rank(),
+                # The loss is a mean already; the trainer would multiply it by the number of processes.
+                average_tokens_across_devices=False,
+                eval_strategy="epoch" if validation else "no",
+                save_strategy="steps" if self.steps else "no",
+                save_steps=recipe.checkpoint_steps,
+                save_total_limit=2,
+                logging_steps=min(25, steps_an_epoch),
+                disable_tqdm=True,
+                report_to="none",
+                dataloader_pin_memory=False,
+            ),
+            train_dataset=rows,
+            eval_dataset=validation_rows,
+            data_collator=transformers.DataCollatorWithPadding(tokenizer),
+            compute_metrics=self._metrics,
+            callbacks=[_Told()],
+        )
+        trainer.remove_callback(transformers.PrinterCallback)
+        start = time.monotonic()
+        with nullcontext() if tokens is None else used_embeddings(model, tokens):
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        self.seconds_ = time.monotonic() - start
+        # Without gradients the fused attention is the faster one.
+        model.set_attn_implementation(attention)
+        model.eval()
+        self.temperature_ = 1.0
+        self.thresholds_ = np.full(len(self.codebook.names), 0.5) if self.codebook.multiple else None
+        if validation:
+            self._tune(validation)
+        return self
+
+    def predict_logits(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+        """Give logits (n, k) in fp32, batches of like length."""
+        return checkpoint_logits(self.model_, self.tokenizer_, as_texts(statements))[0]
+
+    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+        """Give probabilities (n, k) in the codebook's order."""
+        return probabilities(self.predict_logits(statements), multiple=self.codebook.multiple)
+
+    def _tune(self, validation: Corpus) -> None:
+        logits, gold = self.predict_logits(validation.statements), indicator(validation.statements, self.codebook)
+        self.temperature_, self.thresholds_ = tune(logits, gold, multiple=self.codebook.multiple)
+        head = [m for m in self.model_.modules() if isinstance(m, torch.nn.Linear)][-1]
+        with torch.no_grad():
+            for parameter in head.parameters():
+                parameter.div_(self.temperature_)
+
+    def _dataset(self, statements: Sequence[Statement]) -> datasets.Dataset:
+        encoded = self.tokenizer_([s.text for s in statements], truncation=True)
+        gold = indicator(statements, self.codebook)
+        labels = gold.astype(np.float32).tolist() if self.codebook.multiple else gold.argmax(axis=1).tolist()
+        return datasets.Dataset.from_dict({"input_ids": encoded["input_ids"], "labels": labels})
+
+    def _metrics(self, prediction: transformers.EvalPrediction) -> dict[str, float]:
+        multiple = self.codebook.multiple
+        half = np.full(len(self.codebook.names), 0.5) if multiple else None
+        guess = decide(probabilities(np.asarray(prediction.predictions), multiple=multiple), half)
+        given = np.asarray(prediction.label_ids)
+        gold = given if multiple else np.eye(guess.shape[1])[given]
+        metric = LabelF1(keep_in_memory=True)
+        return {"macro_f1": metric.compute(predictions=guess.astype(int), references=gold.astype(int))["macro_f1"]}
+
+
+def resolve_precision(wanted: str) -> str:
+    """Choose bf16 where the device computes in it faster than in fp32: GPUs, and CPUs with AVX-512-BF16 or AMX.
+
+    Raises:
+        RecipeError: bf16 is asked for and no such device is there.
+    """
+    capable = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    if not torch.cuda.is_available():
+        found = torch.cpu.get_capabilities()
+        capable = bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+    if wanted == "bf16" and not capable:
+        raise RecipeError("precision: 'bf16', which this machine does not compute in; write 'auto' or 'fp32'")
+    return "bf16" if capable and wanted != "fp32" else "fp32"
+
+
+def _set_dropout(model: transformers.PreTrainedModel, name: str, value: float | None) -> None:
+    """Set a dropout in the configuration and in the modules, which copied it when they were built."""
+    if value is None:
+        return
+    if not hasattr(model.config, name):
+        raise RecipeError(f"the backbone {model.config.model_type!r} has no {name}; leave the recipe's dropout out")
+    setattr(model.config, name, value)
+    attention = name.startswith("attention")
+    for path, module in model.named_modules():
+        if isinstance(module, torch.nn.Dropout) and (".attention.self" in path) == attention:
+            module.p = value
+
+
+def _prepare_steps(
+    steps: Path | None, recipe: Recipe, corpus: Corpus, tokens: Sequence[int] | None = None
+) -> Path | None:
+    """Find the last whole checkpoint of a killed run of the same recipe on the same data in as many processes.
+
+    Args:
+        steps: Folder of the checkpoints.
+        recipe: Settings.
+        corpus: Training statements.
+        tokens: Ids of the tokens whose embeddings are trained, the rows of the checkpoint; None where they are frozen.
+
+    Raises:
+        RecipeError: The folder is of another run.
+    """
+    if steps is None:
+        return None
+    run = {
+        "recipe": recipe.model_dump(mode="json"),
+        "data": corpus.files,
+        "ids": [s.id for s in corpus],
+        "processes": distributed.count(),
+        "tokens": None if tokens is None else hashlib.sha256(json.dumps(tokens).encode()).hexdigest(),
+    }
+    identity = steps / "run.json"
+    # Folders of earlier versions do not say it: they are of one process and have all embeddings.
+    if identity.exists() and {"processes": 1, "tokens": None, **json.loads(identity.read_text())} != json.loads(
+        json.dumps(run)
+    ):
+        raise RecipeError(
+            f"{steps}: left by a run with another recipe, other data or another number of processes; delete the folder to "
+            "start anew"
+        )
+    last = None
+    for folder in sorted(steps.glob("checkpoint-*"), key=lambda p: int(p.name.rsplit("-", 1)[1])):
+        # The trainer writes its state last: without it the run died while saving.
+        if (folder / "trainer_state.json").exists() and distributed.has_all_random_states(folder):
+            last = folder
+        elif distributed.rank() == 0:
+            shutil.rmtree(folder)
+    if distributed.rank() == 0:
+        steps.mkdir(parents=True, exist_ok=True)
+        # Another process may read it at this moment.
+        with replacing(identity) as handle:
+            handle.write(json.dumps(run))
+    if last is not None:
+        distributed.say(f"resuming from {last}")
+    return last
+
+
+def train(
+    recipe_path: str | Path, out: str | Path, *, texts: str | Path | None = None, overwrite: bool = False
+) -> Path:
+    """Train a recipe and leave a checkpoint.
+
+    Args:
+        recipe_path: The recipe.
+        out: The checkpoint's folder. While training runs, `<out>.steps` holds what a killed run resumes from.
+        texts: A file or folder of texts for reference labels.
+        overwrite: Replace a checkpoint that is there.
+
+    Returns:
+        The checkpoint's folder. Of several processes the first writes it, and the others return before it is there.
+
+    Raises:
+        CommuniqueError: The recipe, the codebook, or data are at fault.
+    """
+    out = Path(out)
+    if out.exists() and not overwrite:
+        raise BundleError(f"{out}: exists; give another folder, or --overwrite")
+    recipe = Recipe.load(recipe_path)
+    codebook = Codebook.load(recipe.codebook)
+    commit = git_commit()
+    data = TrainingSets.read(recipe, codebook, Path(texts) if texts else None)
+    for line in data.told:
+        distributed.say(line)
+    steps = out.with_name(out.name + ".steps")
+    labeler = TransformerLabeler(recipe, codebook, steps=steps).fit(data.train, data.tuning)
+    if distributed.rank() > 0:
+        return out
+    report = Report.compare(
+        data.tuning.statements,
+        decide(labeler.predict_proba(data.tuning.statements), labeler.thresholds_),
+        codebook,
+        data="validation rows, which tuned temperature and thresholds",
+        seed=recipe.seed,
+    )
+    info = ModelInfo(
+        kind="checkpoint",
+        name=recipe.name,
+        version=recipe.version,
+        description=recipe.description,
+        license=recipe.license,
+        labels=codebook.names,
+        selection=codebook.selection,
+        codebook_name=codebook.name,
+        codebook_version=codebook.version,
+        codebook_sha256=codebook.sha256,
+        thresholds=None if labeler.thresholds_ is None else tuple(labeler.thresholds_.tolist()),
+        temperature=1.0,
+        max_tokens=recipe.max_tokens,
+        recipe=recipe.model_dump(mode="json"),
+        texts=None if texts is None else str(Path(texts).resolve()),
+        training=data.describe(codebook),
+        training_seconds=round(labeler.seconds_, 1),
+        precision=labeler.precision_,
+        tuned_on=len(data.tuning),
+        scores=(headline(report, command=f"communique train {Path(recipe_path).name}"),),
+        versions={"python": sys.version.split()[0], **package_versions("torch", "transformers", "tokenizers")},
+        commit=commit,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    with new_folder(out, replace=overwrite) as folder:
+        labeler.model_.save_pretrained(folder)
+        labeler.tokenizer_.save_pretrained(folder)
+        finish(folder, info, codebook, data.ids, texts=data.texts)
+    shutil.rmtree(steps, ignore_errors=True)
+    return out
