@@ -26,9 +26,18 @@ from estimation_figures import ACCURACIES, ACCURACY, COMPARED, OTHERS, SHARES, S
 from communique import Codebook, Corpus, Predictor
 from communique.data.standoff import read_corpora
 from communique.estimation.analysis import FAMILIES
-from communique.estimation.estimators import Estimate, cross_fit, dsl_mean, gold_mean, naive_mean, power, ppi_mean
+from communique.estimation.estimators import (
+    Estimate,
+    cross_fit,
+    dsl_mean,
+    gold_mean,
+    logistic,
+    naive_mean,
+    power,
+    ppi_mean,
+)
 from communique.estimation.intervals import Interval, interval
-from communique.estimation.regression import dsl_regression, logistic
+from communique.estimation.regression import dsl_regression
 from communique.estimation.sample import BoolArray, FloatArray, IntArray, Sample, Target, combine
 from communique.estimation.simulation import Population, draw_simple, draw_stratified, draw_two_stage, population
 from communique.estimation.warnings import Doubt, doubts

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from communique.cli.agree import agree
 from communique.cli.sample import sample
 from communique.data.codebook import Codebook
-from communique.data.leakage import SHORT, Fingerprint
+from communique.data.leakage import Fingerprint
 from communique.errors import DataError
 from communique.io.read import read_table
 from communique.io.write import write_csv
@@ -152,7 +152,7 @@ def test_sentences_that_trained_the_model_are_told_before_people_code_them(
     labelled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = read_population(labelled).statement(3)
-    for texts, told in ((frozenset[str](), False), (frozenset({seen.sha256[:SHORT]}), True)):
+    for texts, told in ((frozenset[str](), False), (Fingerprint.of([seen]).texts, True)):
         training = SimpleNamespace(fingerprint=Fingerprint(frozenset(), texts))
         monkeypatch.setattr(
             "communique.models.folder.read_info", lambda _, training=training: SimpleNamespace(training=training)

@@ -589,11 +589,11 @@ def test_document_without_a_source_is_known_again() -> None:
 def test_leaks_are_refused_with_their_count_and_the_first() -> None:
     training = Corpus(tuple(many(4, 3)))
     fresh = [Statement(f"f{i}", f"Neu {i}.", "fresh") for i in range(3)]
-    training.fingerprint().check(Corpus(tuple(fresh), {"test.csv": "0"}))
+    training.fingerprint().check(fresh, "test.csv")
     repeated = replace(training.statements[0], id="again", document="elsewhere")
     leaking = Corpus((fresh[0], repeated, statement(9, "d1"), statement(9, "d2"), fresh[1]), {"test.csv": "0"})
     with pytest.raises(LeakError) as caught:
-        training.fingerprint().check(leaking)
+        training.fingerprint().check(leaking, "test.csv")
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith(

@@ -17,7 +17,7 @@ from communique.io.paths import find
 from communique.labelling.columns import Options
 from communique.labelling.reader import Reader, prepare
 from communique.models.card import render
-from communique.models.folder import read_info, verify
+from communique.models.folder import read_info, verify_files
 from communique.models.info import CARD, INFO, MAX_BUNDLE_BYTES, MAX_FILE_BYTES
 
 ROOT = Path(__file__).parents[1]
@@ -31,7 +31,7 @@ def predictor() -> Predictor:
 
 def test_bundle_is_whole_small_and_of_the_projects_codebook() -> None:
     info = read_info(MODEL, "bundle")
-    verify(MODEL, info)
+    verify_files(MODEL, info)
     sizes = {path.name: path.stat().st_size for path in MODEL.iterdir()}
     assert set(sizes) == {INFO, CARD, *info.files}
     assert sum(sizes.values()) <= MAX_BUNDLE_BYTES

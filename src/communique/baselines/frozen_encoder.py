@@ -22,8 +22,7 @@ from ..errors import BundleError, require_extra
 from ..io.atomic import file_sha256, replacing
 from ..metrics.calibration import probabilities
 from ..training.backbones import load_backbone
-from ..training.e5 import E5_SMALL
-from ..training.e5 import _e5_path as e5_path
+from ..training.e5 import E5_SMALL, e5_path
 from .base import Arrays, BoolArray, Storable, gold, groups, shown
 from .linear import Linear, fit_linear
 

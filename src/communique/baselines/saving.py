@@ -71,7 +71,7 @@ def save(
         )
     codebook = labeler.codebook
     tuning = tuning if tuning is not None else Corpus(())
-    training.fingerprint().check(tuning)
+    training.fingerprint().check(tuning, tuning.name)
     content, arrays = labeler.state()
     temperature = 1.0
     scores: tuple[Score, ...] = ()

@@ -76,6 +76,11 @@ class Corpus:
             reader.read(path)
         return cls(tuple(reader.statements), reader.files, tuple(reader.notes)), reader.problems
 
+    @property
+    def name(self) -> str:
+        """How messages name the corpus: its first file."""
+        return next(iter(self.files), "corpus")
+
     def where(self, condition: Callable[[Statement], bool]) -> Corpus:
         """Keep the statements that fulfil a condition."""
         return Corpus(tuple(s for s in self.statements if condition(s)), self.files, self.notes)

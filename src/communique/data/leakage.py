@@ -36,7 +36,11 @@ class Fingerprint:
         """Return what a sentence shares with the hashed ones: `document`, `text` or None."""
         if _document_hash(sentence) in self.documents:
             return "document"
-        return "text" if sentence.sha256[:_DIGITS] in self.texts else None
+        return "text" if self.has_text(sentence.sha256) else None
+
+    def has_text(self, sha256: str) -> bool:
+        """Return whether a text of this hash (see `text_sha256`) is among the hashed ones."""
+        return sha256[:_DIGITS] in self.texts
 
     def check(self, sentences: Iterable[Statement], name: str) -> None:
         """Refuse sentences that share documents or texts with the hashed ones.

@@ -14,7 +14,7 @@ import numpy as np
 from ..annotation.tasks import SETTLEMENT
 from ..data.codebook import Codebook
 from ..data.labels import split_labels
-from ..data.leakage import SHORT, Fingerprint
+from ..data.leakage import Fingerprint
 from ..data.reader import find_column
 from ..data.sentence import Statement, text_sha256
 from ..errors import DataError, LeakError
@@ -279,7 +279,7 @@ def _check_leak(
     shared = [
         number
         for (number, row), statement in zip(rows, statements, strict=True)
-        if trained_on.overlap(statement) or (_hash(row) or "")[:SHORT] in trained_on.texts
+        if trained_on.overlap(statement) or ((sha256 := _hash(row)) and trained_on.has_text(sha256))
     ]
     _refuse(
         table,

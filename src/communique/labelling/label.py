@@ -14,7 +14,6 @@ from ..data.predictions_schema import ERROR
 from ..data.sentence import Statement
 from ..io.tables import Row
 from .reader import OWN_JSON, Prepared
-from .summary import SEEN
 
 if TYPE_CHECKING:
     from ..models.predictor import Predictions
@@ -23,6 +22,11 @@ if TYPE_CHECKING:
 #: Digits after the point of a probability in the output. What a shard holds decides its batches, and so every digit.
 DIGITS = 6
 _COUNTS = b"communique"
+
+
+#: Characters of a text that a model is given. The 512 tokens of the longest models end before it; a tokenizer needs
+#: gigabytes for a line of 50 MB.
+SEEN = 20_000
 
 
 class Labels(Protocol):

@@ -18,10 +18,6 @@ from ..io.tables import Row
 from ..text.language import UNDETERMINED
 from .label import counts
 
-#: Characters of a text that a model is given. The 512 tokens of the longest models end before it; a tokenizer needs
-#: gigabytes for a line of 50 MB.
-SEEN = 20_000
-
 #: Distinct documents that are counted exactly; a set of all would grow with the input.
 COUNTED_DOCUMENTS = 200_000
 

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any
 
 from .blocks import is_wrapped, unwrap
-from .language import UNDETERMINED, identify_language
+from .language import SAMPLE, UNDETERMINED, identify_language
 from .markdown import markdown_blocks
 from .sentences import sentence_pieces, split_sentences
 

