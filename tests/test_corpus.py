@@ -583,7 +583,7 @@ def test_shared_document_or_text_or_nothing() -> None:
 
 def test_document_without_a_source_is_known_again() -> None:
     fingerprint = Corpus((statement(0, "d"),)).fingerprint()
-    assert fingerprint.shares(statement(5, "d")) == "document"
+    assert fingerprint.overlap(statement(5, "d")) == "document"
 
 
 def test_leaks_are_refused_with_their_count_and_the_first() -> None:
@@ -597,13 +597,13 @@ def test_leaks_are_refused_with_their_count_and_the_first() -> None:
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith(
-        "test.csv: 3 of 5 rows are shared with the training data (2 documents; first: id 'again', same text); "
+        "test.csv: 3 of 5 rows are shared with the training data (2 documents; first: id 'again', same text), "
     )
-    assert message.endswith("give other data, or leave those rows out with --drop-shared")
+    assert message.endswith("Use other data, or drop these rows with --drop-shared")
 
 
 def test_empty_fingerprint_shares_nothing() -> None:
-    Fingerprint(frozenset(), frozenset()).check(Corpus(tuple(many(2, 2))))
+    Fingerprint(frozenset(), frozenset()).check(many(2, 2), "test.csv")
 
 
 # Conflicts

@@ -98,7 +98,7 @@ def make_model(folder: Path, selection: str = "multiple", *, signed: bool = True
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("communique.load.load_model", KeywordModel)
+    monkeypatch.setattr("communique.evaluation.evaluate.load_model", KeywordModel)
     return make_model(tmp_path / "model")
 
 
@@ -255,7 +255,7 @@ def test_a_leak_is_refused_dropped_or_told(model: Path, tmp_path: Path) -> None:
 
 
 def test_what_was_not_checked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("communique.load.load_model", KeywordModel)
+    monkeypatch.setattr("communique.evaluation.evaluate.load_model", KeywordModel)
     corpus = write_rows(tmp_path / "corpus.jsonl", rows())
     unsigned = make_model(tmp_path / "unsigned", signed=False)
     assert "not looked for: the model has no near_duplicates.npz" in run(unsigned, corpus)[1]
@@ -277,7 +277,7 @@ def test_without_the_extra_only_html_is_refused(model: Path, tmp_path: Path, mon
 
 
 def test_single_selection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("communique.load.load_model", KeywordModel)
+    monkeypatch.setattr("communique.evaluation.evaluate.load_model", KeywordModel)
     single = make_model(tmp_path / "single", "single")
     corpus = write_rows(tmp_path / "corpus.jsonl", [r for r in rows(160) if r["labels"]])
     code, _, err = run(single, corpus, "--json", tmp_path / "r.json", "--html", tmp_path / "r.html")

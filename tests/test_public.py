@@ -39,12 +39,3 @@ def test_public_functions_have_docstrings() -> None:
         for name, value in vars(module).items():
             if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_"):
                 assert value.__doc__, f"{path.stem}.{name}"
-
-
-def test_metrics_and_report_know_no_model() -> None:
-    package = Path(communique.__file__).parent
-    for name in ("metrics", "report", "calibration", "corpus", "codebook"):
-        text = (package / f"{name}.py").read_text()
-        for forbidden in ("torch", "transformers", "openvino", ".predictor", ".bundle", ".training"):
-            assert f"import {forbidden}" not in text
-            assert f"from {forbidden}" not in text

@@ -37,7 +37,7 @@ class FakeModel:
             name="fake",
             version="1",
             kind="bundle",
-            training=SimpleNamespace(fingerprint=SimpleNamespace(shares=lambda s: "document")),
+            training=SimpleNamespace(fingerprint=SimpleNamespace(overlap=lambda s: "document")),
         )
 
     def predict(self, texts: Iterable[str]) -> Predictions:

@@ -84,9 +84,3 @@ def require_extra(package: str, purpose: str, *, extra: str = "train") -> None:
         import_module(package)
     except ModuleNotFoundError:
         raise MissingExtraError(package, extra, purpose) from None
-    if extra != "train":
-        return
-    from transformers.utils import logging
-
-    # A progress bar per file of weights says nothing to a user who waits for an epoch.
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -30,8 +30,8 @@ _CLASSES = {
     "lexicon": ("lexicon", "LexiconLabeler"),
     "tfidf-logreg": ("tfidf", "TfidfLogReg"),
     "tfidf-svm": ("tfidf", "TfidfSVM"),
-    "frozen-encoder": ("encoder", "FrozenEncoder"),
-    "setfit": ("few_shot", "SetFit"),
+    "frozen-encoder": ("frozen_encoder", "FrozenEncoder"),
+    "setfit": ("setfit", "SetFit"),
     "zero-shot-nli": ("nli", "ZeroShotNLI"),
     "chat": ("chat", "ChatLabeler"),
 }

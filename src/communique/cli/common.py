@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from ..errors import CommuniqueError
+from ..errors import CommuniqueError, require_extra
 
 
 def told(function: Callable[..., None]) -> Callable[..., None]:
@@ -40,6 +40,18 @@ def default_codebook() -> Path:
     from ..models.predictor import default_model
 
     return default_model() / CODEBOOK
+
+
+def require_training(purpose: str) -> None:
+    """Import torch, and keep transformers from drawing a bar for every file of weights.
+
+    Raises:
+        MissingExtraError: The extra `train` is not installed.
+    """
+    require_extra("torch", purpose)
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def condition(text: str) -> tuple[str, str]:

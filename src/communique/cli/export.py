@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import require_extra
-from .common import note, told
+from .common import note, require_training, told
 
 
 @told
@@ -23,7 +22,7 @@ def export(
     from ..models.folder import read_info
 
     info = read_info(model, "checkpoint")
-    require_extra("torch", "export")
+    require_training("export")
     from ..training.export import export as run
 
     folder = out or Path("models") / info.name

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import require_extra
-from .common import note, told
+from .common import note, require_training, told
 
 
 @told
@@ -22,7 +21,7 @@ def train(
     from ..training.recipe import Recipe
 
     folder = out or Path("runs") / Recipe.load(recipe).name
-    require_extra("torch", "training")
+    require_training("training")
     from ..training import distributed
     from ..training.trainer import train as run
 

@@ -34,7 +34,7 @@ def render(evaluation: Evaluation, *, texts: bool = True) -> str:
     from markupsafe import Markup
 
     environment = Environment(
-        loader=PackageLoader("communique"),
+        loader=PackageLoader("communique.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

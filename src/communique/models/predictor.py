@@ -240,9 +240,9 @@ def default_model() -> Path:
     """
     if named := os.environ.get(MODEL_VARIABLE):
         return Path(named)
-    package = Path(__file__).parent
-    # In a wheel the model lies inside the package; in a clone in models/ beside src/.
-    places = [package / "models" / DEFAULT_MODEL, package.parents[1] / "models" / DEFAULT_MODEL]
+    package = Path(__file__).parents[1]
+    # A wheel carries the model inside the package; a clone has it in models/ next to src/.
+    places = [package / "shipped" / DEFAULT_MODEL, package.parents[1] / "models" / DEFAULT_MODEL]
     for place in places:
         if (place / INFO).exists():
             return place

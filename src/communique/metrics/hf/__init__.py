@@ -1,8 +1,8 @@
 """Scores as modules of Hugging Face `evaluate`, which are loaded from this folder and from no hub. Needs the extra `train`.
 
 >>> import evaluate
->>> from communique import hf_metrics
->>> scores = evaluate.combine([evaluate.load(hf_metrics.path(name)) for name in ("label_f1", "label_scores")])
+>>> from communique.metrics import hf
+>>> scores = evaluate.combine([evaluate.load(hf.path(name)) for name in ("label_f1", "label_scores")])
 
 | module | from | gives |
 |---|---|---|

@@ -10,8 +10,8 @@ from typing import Any
 import evaluate
 import numpy as np
 
-from ..scores import exact_match, matthews, micro_f1, outcome_counts, precision_recall_f1, sample_f1, weighted_f1
-from .rows import decisions_info
+from communique.metrics.scores import exact_match, matthews, micro_f1, outcome_counts, precision_recall_f1, sample_f1, weighted_f1
+from communique.metrics.hf.rows import decisions_info
 
 
 class LabelScores(evaluate.Metric):

@@ -11,7 +11,7 @@ import datasets
 import evaluate
 import numpy as np
 
-from ..scores import average_precision, bin_sums, brier_skill, expected_calibration_error
+from communique.metrics.scores import average_precision, bin_sums, brier_skill, expected_calibration_error
 
 
 class ProbabilityScores(evaluate.Metric):
