@@ -25,7 +25,7 @@ import ray.cloudpickle as cloudpickle
 
 from communique.cli.common import default_codebook
 from communique.data.codebook import Codebook
-from communique.data.sentence import Statement
+from communique.data.sentence import Sentence
 from communique.errors import CommuniqueError
 from communique.io import paths as inputs
 from communique.labelling.columns import Options
@@ -42,7 +42,7 @@ class Guesser:
     def __init__(self, codebook: Codebook) -> None:
         self.codebook, self._draw = codebook, np.random.default_rng(0)
 
-    def predict(self, texts: Sequence[Statement]) -> Predictions:
+    def predict(self, texts: Sequence[Sentence]) -> Predictions:
         """Draw probabilities of texts."""
         p = self._draw.random((len(texts), len(self.codebook.names)), np.float32)
         return Predictions(self.codebook.names, p, p > 0.5, np.zeros(len(texts), np.bool_))

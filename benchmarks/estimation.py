@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from estimation_figures import ACCURACIES, ACCURACY, COMPARED, OTHERS, SHARES, SIZES, draw
+from simulated_corpus import SimulatedCorpus, draw_simple, draw_stratified, draw_two_stage, population
 
 from communique import Codebook, Corpus, Predictor
 from communique.data.standoff import read_corpora
@@ -33,14 +34,13 @@ from communique.estimation.estimators import (
     gold_mean,
     logistic,
     naive_mean,
-    power,
     ppi_mean,
+    tune_lambda,
 )
 from communique.estimation.intervals import Interval, interval
 from communique.estimation.regression import dsl_regression
 from communique.estimation.sample import BoolArray, FloatArray, IntArray, Sample, Target, combine
-from communique.estimation.simulation import Population, draw_simple, draw_stratified, draw_two_stage, population
-from communique.estimation.warnings import Doubt, doubts
+from communique.estimation.warnings import EstimateWarning, find_warnings
 from communique.io.atomic import replacing
 from communique.models.info import VALIDATION
 from communique.models.predictor import default_model
@@ -52,7 +52,7 @@ RESULTS = ROOT / "benchmarks/results"
 EDITION = 2
 
 METHODS = ("naive", "gold", "ppi", "dsl")
-TARGETS: tuple[Target, ...] = ("beyond", "corpus")
+TARGETS: tuple[Target, ...] = ("superpopulation", "finite-population")
 
 #: Borders of bins: gold sentences that carry the label (or lack it, the fewer of both), and documents with gold.
 CASES, DOCUMENTS = (0, 1, 2, 3, 5, 10, 20, 1_000_000), (0, 5, 10, 15, 20, 30, 50, 1_000_000)
@@ -101,12 +101,12 @@ class Fits:
     found: Mapping[Any, Mapping[str, Estimate]]
     fitted: FloatArray
 
-    def doubts(self, domain: Any) -> tuple[tuple[Doubt, ...], int, int]:
+    def warnings(self, domain: Any) -> tuple[tuple[EstimateWarning, ...], int, int]:
         """Give what makes a domain's shares doubtful, its cases and its documents with gold."""
         gold = self.domains[domain][self.sample.gold]
         positives, documents = int(self.y[gold].sum()), len(np.unique(self.sample.gold_documents[gold]))
         return (
-            doubts(self.sample.weights[gold], positives, documents),
+            find_warnings(self.sample.weights[gold], positives, documents),
             min(positives, int(gold.sum()) - positives),
             documents,
         )
@@ -115,26 +115,26 @@ class Fits:
         """Give the interval of every domain, method and target."""
         for (name, found), method, target in product(self.found.items(), METHODS, targets):
             one = found[method]
-            kind: Target = "beyond" if method == "naive" else target
+            kind: Target = "superpopulation" if method == "naive" else target
             yield name, method, target, interval(self.sample, one.value, one.influence, kind, share=True)
 
 
 def fit(
     sample: Sample,
     y: FloatArray,
-    guess: FloatArray,
+    predicted: FloatArray,
     prediction: FloatArray,
     domains: Mapping[Any, BoolArray],
     groups: IntArray,
 ) -> Fits:
     """Estimate every domain's share as `analysis.analyse` does."""
-    tuned = power(sample, y, prediction, groups[sample.gold])
+    tuned = tune_lambda(sample, y, prediction, groups[sample.gold])
     fitted = cross_fit(sample, y, prediction, [groups])
     found = {
         name: {
-            "naive": naive_mean(sample, guess, domain),
+            "naive": naive_mean(sample, predicted, domain),
             "gold": gold_mean(sample, y, domain[sample.gold]),
-            "ppi": ppi_mean(sample, y, prediction, domain, power=tuned),
+            "ppi": ppi_mean(sample, y, prediction, domain, lambda_=tuned),
             "dsl": dsl_mean(sample, y, fitted, domain),
         }
         for name, domain in domains.items()
@@ -164,7 +164,7 @@ def compare(
             parts = [line[name][method] for name in names]
             value = float(coefficients @ [part.value for part in parts])
             one = interval(fits.sample, value, combine([part.influence for part in parts], coefficients), target)
-            doubted = any(fits.doubts(name)[0] for name in names)
+            doubted = any(fits.warnings(name)[0] for name in names)
             yield kind, method, one, float(coefficients @ shares[list(names)]), doubted
     x = np.stack([np.ones(len(shares)), numbers], axis=1)
     for family in FAMILIES:
@@ -175,7 +175,7 @@ def compare(
             if family == "linear"
             else logistic(x, shares, weights=weights)
         )
-        yield f"{family} regression", "dsl", one, float(truth[1]), bool(fits.doubts("all")[0])
+        yield f"{family} regression", "dsl", one, float(truth[1]), bool(fits.warnings("all")[0])
 
 
 def simulate(draws: int, out: Path) -> dict[str, Any]:
@@ -209,16 +209,16 @@ def _cell(design: str, share: float, accuracy: float, n: int, draws: int) -> dic
         p = population(rng, share=share, accuracy=accuracy)
         sample = _draw(rng, design, p, n)
         domains: dict[Any, BoolArray] = {"all": np.ones(len(p.y), np.bool_)} | {g: p.groups == g for g in range(4)}
-        fits = fit(sample, p.y[sample.gold], p.guess, p.prediction, domains, p.groups)
-        inside = {domain: fits.doubts(domain) for domain in domains}
+        fits = fit(sample, p.y[sample.gold], p.predicted, p.prediction, domains, p.groups)
+        inside = {domain: fits.warnings(domain) for domain in domains}
         for domain, method, target, one in fits.intervals(TARGETS):
             truths = (p.share if domain == "all" else p.shares[domain], p.y[domains[domain]].mean())
-            truth = float(truths[target == "corpus"])
+            truth = float(truths[target == "finite-population"])
             why, cases, documents = inside[domain]
             tally.add(("all" if domain == "all" else "group", method, target), one, truth, bool(why))
             if method == "ppi" and domain != "all":
                 tally.add((f"group {domain}", method, target), one, truth, bool(why))
-            if method == "ppi" and target == "beyond" and not np.isnan(one.low):
+            if method == "ppi" and target == "superpopulation" and not np.isnan(one.low):
                 covered = one.low <= truth <= one.high
                 # Each rule is read where the other gives no cause.
                 if documents >= DOCUMENTS[-3]:
@@ -228,7 +228,7 @@ def _cell(design: str, share: float, accuracy: float, n: int, draws: int) -> dic
         sizes = np.bincount(p.groups).astype(float)
         realised = np.bincount(p.groups, p.y) / sizes
         for target in TARGETS if accuracy in COMPARED else ():
-            shares, weights = (p.shares, np.ones(4)) if target == "beyond" else (realised, sizes)
+            shares, weights = (p.shares, np.ones(4)) if target == "superpopulation" else (realised, sizes)
             for kind, method, one, truth, doubted in compare(fits, p.groups, shares, weights, target):
                 tally.add((kind, method, target), one, truth, doubted)
     return {
@@ -240,11 +240,11 @@ def _cell(design: str, share: float, accuracy: float, n: int, draws: int) -> dic
     }
 
 
-def _draw(rng: np.random.Generator, design: str, p: Population, n: int) -> Sample:
+def _draw(rng: np.random.Generator, design: str, p: SimulatedCorpus, n: int) -> Sample:
     if design == "simple":
         return draw_simple(rng, p.documents, n)
     if design == "stratified":
-        return draw_stratified(rng, p.documents, p.groups * 2 + p.guess.astype(np.int64), n)
+        return draw_stratified(rng, p.documents, p.groups * 2 + p.predicted.astype(np.int64), n)
     return draw_two_stage(rng, p.documents, n)
 
 
@@ -255,7 +255,7 @@ def _count(bins: list[list[float]], borders: Sequence[int], value: int, covered:
 
 
 def _pool(cells: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Pool coverage by the number of cases and of documents over all settings: what the rules of `doubts` were read from."""
+    """Pool coverage by the number of cases and of documents over all settings: what the rules of `find_warnings` were read from."""
     pooled = {}
     for name, borders in (("cases", CASES), ("documents", DOCUMENTS)):
         counts = np.sum([cell["bins"][name] for cell in cells.values()], axis=0)
@@ -301,7 +301,7 @@ def real(texts: Path, draws: int, n: int, cache: Path, *, dev: bool) -> dict[str
     """Draw gold again and again, stratified by language, and hold estimates against the labels of all rows."""
     corpus = held_out(texts, dev=dev)
     names = Codebook.load(ROOT / "data/codebook.yaml").names
-    probability, guess = predictions(corpus, cache)
+    probability, predicted = predictions(corpus, cache)
     y = np.array([[name in (s.labels or ()) for name in names] for s in corpus])
     languages = np.array([s.language for s in corpus])
     codes = np.unique(languages, return_inverse=True)[1].astype(np.int64)
@@ -318,14 +318,14 @@ def real(texts: Path, draws: int, n: int, cache: Path, *, dev: bool) -> dict[str
             fits = fit(
                 sample,
                 y[sample.gold, k].astype(float),
-                guess[:, k].astype(float),
+                predicted[:, k].astype(float),
                 probability[:, k],
                 domains,
                 codes,
             )
-            for domain, method, _, one in fits.intervals(("corpus",)):
+            for domain, method, _, one in fits.intervals(("finite-population",)):
                 truth = float(y[domains[domain], k].mean())
-                tally.add((domain, label, method), one, truth, bool(fits.doubts(domain)[0]))
+                tally.add((domain, label, method), one, truth, bool(fits.warnings(domain)[0]))
         if (seed + 1) % 50 == 0:
             print(f"{seed + 1}/{draws} draws", file=sys.stderr)
     rows = []
@@ -339,8 +339,8 @@ def real(texts: Path, draws: int, n: int, cache: Path, *, dev: bool) -> dict[str
                 "sentences": int(members.sum()),
                 "documents": len(np.unique(documents[members])),
                 "truth": _round(y[members, k].mean()),
-                "naive": _round(guess[members, k].mean()),
-                "naive_bias": _round(guess[members, k].mean() - y[members, k].mean()),
+                "naive": _round(predicted[members, k].mean()),
+                "naive_bias": _round(predicted[members, k].mean() - y[members, k].mean()),
                 **{method: tally.summary((domain, label, method)) for method in METHODS if method != "naive"},
             }
         )

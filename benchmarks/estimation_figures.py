@@ -47,9 +47,9 @@ def value(
     field: str,
     design: str = "simple",
 ) -> float:
-    """Find a number of a cell, target `beyond`; NaN where it is not defined."""
+    """Find a number of a cell, target `superpopulation`; NaN where it is not defined."""
     rows = result["cells"][f"{design}, share {share}, accuracy {accuracy}, gold {n}"]["results"]
-    row = next(r for r in rows if (r["level"], r["method"], r["target"]) == (level, method, "beyond"))
+    row = next(r for r in rows if (r["level"], r["method"], r["target"]) == (level, method, "superpopulation"))
     return float("nan") if row.get(field) is None else float(row[field])
 
 

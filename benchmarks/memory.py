@@ -4,7 +4,7 @@ python benchmarks/memory.py [--model DIR] [--rows 1000 10000 100000 1000000] [--
                             [-o benchmarks/results/memory.json]
 
 The rows are drawn from few sentences, so that the network, whose memory depends on its batches alone, has little to do and
-a million rows take minutes. With --distinct no text comes twice, and their lengths are those of official statements: 3 to 90 words,
+a million rows take minutes. With --distinct no text comes twice, and their lengths are those of official sentences: 3 to 90 words,
 most of them 10 to 35. Each size runs in a process of its own. The last line is one JSON object.
 """
 

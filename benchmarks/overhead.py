@@ -25,7 +25,7 @@ from communique.labelling import run as batch
 from communique.labelling.columns import Options
 from communique.labelling.reader import Reader
 from communique.labelling.shards import ShardFolder
-from communique.reporting.progress import Told
+from communique.reporting.progress import ProgressReporter
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
@@ -40,7 +40,7 @@ def label(predictor: Predictor, source: Path, out: Path) -> None:
     reader = Reader(inputs.find([str(source)]), Options(shard_rows=batch.SHARD_ROWS))
     folder = ShardFolder(out, {}, resume=False)
     try:
-        with Told(reader.bytes, lambda _: None) as progress:
+        with ProgressReporter(reader.bytes, lambda _: None) as progress:
             tables = batch.labelled(reader, lambda: predictor, progress, folder)
             batch.label_to_file(tables, reader, lambda: predictor, predictor.codebook.names, folder)
     finally:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 CODEBOOK = {
     "name": "tiny",
     "version": "1",
-    "selection": "multiple",
+    "task": "multilabel",
     "labels": [
         {"name": "criticism", "definition": "Somebody condemns."},
         {"name": "policy_claim", "definition": "Something should be."},

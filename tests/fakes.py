@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from communique.cli import label as command
 from communique.data.codebook import Codebook
 from communique.data.inputs import as_texts
-from communique.data.sentence import Statement
+from communique.data.sentence import Sentence
 from communique.io.atomic import file_sha256
 from communique.models.predictor import Predictions
 
@@ -33,7 +33,7 @@ class FakeModel:
         self.codebook = Codebook.load(folder / "codebook.yaml")
         self.delay, self.log = delay, log
 
-    def predict(self, given: list[Statement]) -> Predictions:
+    def predict(self, given: list[Sentence]) -> Predictions:
         texts = as_texts(given)
         if self.log is not None:
             with self.log.open("a") as handle:
@@ -63,7 +63,7 @@ def bundle_folder(folder: Path, **changes: object) -> Path:
         "description": "A test.",
         "license": "MIT",
         "labels": codebook.names,
-        "selection": "multiple",
+        "task": "multilabel",
         "codebook_name": "tiny",
         "codebook_version": "1",
         "codebook_sha256": codebook.sha256,

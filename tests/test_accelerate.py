@@ -84,7 +84,7 @@ def losses(said: str) -> list[float]:
 
 
 def test_two_processes_leave_one_checkpoint_and_speak_with_one_voice(two: tuple[Path, str], project: Path) -> None:
-    from communique.models.checkpoint import CheckpointLabeler
+    from communique.models.checkpoint import CheckpointClassifier
 
     out, said = two
     info = read_info(out, "checkpoint")
@@ -94,7 +94,7 @@ def test_two_processes_leave_one_checkpoint_and_speak_with_one_voice(two: tuple[
     assert {said.count(f"step {step}/80 ") for step in range(10, 81, 10)} == {1}
     assert said.count("160 rows train") == said.count("checkpoint: ") == said.count("LOAD REPORT") == 1
     assert sorted(path.name for path in project.iterdir() if path.name.startswith((".two", "two"))) == ["two"]
-    assert CheckpointLabeler(out).predict(["the condemn river"]).labels is not None
+    assert CheckpointClassifier(out).predict(["the condemn river"]).labels is not None
 
 
 def test_two_processes_compute_what_one_does_with_their_batches_together(

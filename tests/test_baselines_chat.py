@@ -16,14 +16,14 @@ import pytest
 from conftest import CODEBOOK, CUES
 
 from communique import baselines
-from communique.baselines.chat import ChatLabeler, instructions, read_answer
+from communique.baselines.chat import ChatClassifier, instructions, read_answer
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
-from communique.data.sentence import Statement
+from communique.data.sentence import Sentence
 from communique.errors import DataError, RecipeError, UnreachableError
 
 MULTIPLE = Codebook.model_validate(CODEBOOK)
-SINGLE = Codebook.model_validate(CODEBOOK | {"selection": "single"})
+SINGLE = Codebook.model_validate(CODEBOOK | {"task": "multiclass"})
 
 #: What a server does with a request: status, body (JSON or text) and headers.
 Answer = tuple[int, Any, dict[str, str]]
@@ -91,25 +91,25 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     thread.join()
 
 
-def statement(number: int, text: str, labels: tuple[str, ...] | None = None) -> Statement:
-    return Statement(id=f"s{number}", text=text, document=f"d{number}", labels=labels)
+def sentence(number: int, text: str, labels: tuple[str, ...] | None = None) -> Sentence:
+    return Sentence(id=f"s{number}", text=text, document=f"d{number}", labels=labels)
 
 
-TRAIN = Corpus((statement(0, "a", ("criticism",)), statement(1, "b", ("policy_claim",))))
-TEXTS = [statement(0, "We condemn it."), statement(1, "They should pledge."), statement(2, "Good day.")]
+TRAIN = Corpus((sentence(0, "a", ("criticism",)), sentence(1, "b", ("policy_claim",))))
+TEXTS = [sentence(0, "We condemn it."), sentence(1, "They should pledge."), sentence(2, "Good day.")]
 GOLD = [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
 
 
-def labeler(server: Server, codebook: Codebook = MULTIPLE, **options: Any) -> ChatLabeler:
+def classifier(server: Server, codebook: Codebook = MULTIPLE, **options: Any) -> ChatClassifier:
     settings = {"base_url": server.url, "model": "small", "pause": 0.001, "retries": 3} | options
     found = baselines.make("chat", codebook, **settings)
-    assert isinstance(found, ChatLabeler)
+    assert isinstance(found, ChatClassifier)
     return found.fit(TRAIN)
 
 
 def test_it_asks_by_the_protocol_and_reads_the_labels(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", "secret")
-    found = labeler(server, key_variable="MY_KEY", seed=5).predict_proba([*TEXTS, TEXTS[0]])
+    found = classifier(server, key_variable="MY_KEY", seed=5).predict_proba([*TEXTS, TEXTS[0]])
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, [*GOLD, GOLD[0]])
     assert len(server.requests) == 3  # equal texts are one question
@@ -122,13 +122,13 @@ def test_it_asks_by_the_protocol_and_reads_the_labels(server: Server, monkeypatc
 
 
 def test_without_a_key_none_is_sent(server: Server) -> None:
-    labeler(server).predict_proba(TEXTS[:1])
+    classifier(server).predict_proba(TEXTS[:1])
     assert server.keys == [None]
 
 
 def test_one_label_where_the_codebook_wants_one(server: Server) -> None:
     server.answer = lambda request: completion('{"label": "policy_claim"}')
-    np.testing.assert_array_equal(labeler(server, SINGLE).predict_proba(TEXTS[:1]), [[0, 1, 0]])
+    np.testing.assert_array_equal(classifier(server, SINGLE).predict_proba(TEXTS[:1]), [[0, 1, 0]])
     assert server.requests[0]["response_format"]["json_schema"]["schema"]["required"] == ["label"]
 
 
@@ -172,28 +172,28 @@ def test_one_label_is_exactly_one() -> None:
 def test_a_passing_failure_is_asked_again(server: Server, failure: Answer) -> None:
     answers = [failure, failure]
     server.answer = lambda request: answers.pop() if answers else by_cues(request)
-    np.testing.assert_array_equal(labeler(server, concurrency=1).predict_proba(TEXTS), GOLD)
+    np.testing.assert_array_equal(classifier(server, concurrency=1).predict_proba(TEXTS), GOLD)
     assert len(server.requests) == 5
 
 
 def test_a_lasting_failure_is_told_with_its_reason(server: Server) -> None:
     server.answer = lambda request: (503, "overloaded", {})
     with pytest.raises(UnreachableError, match=r"no answer in 4 attempts \(last: HTTP 503 .*overloaded"):
-        labeler(server, concurrency=1).predict_proba(TEXTS[:1])
+        classifier(server, concurrency=1).predict_proba(TEXTS[:1])
     assert len(server.requests) == 4
 
 
 def test_a_refusal_is_not_asked_again(server: Server) -> None:
     server.answer = lambda request: (401, "no key", {})
     with pytest.raises(UnreachableError, match=r"HTTP 401.*no key; set the key's environment variable"):
-        labeler(server, concurrency=1).predict_proba(TEXTS)
+        classifier(server, concurrency=1).predict_proba(TEXTS)
     assert len(server.requests) == 1
 
 
 def test_a_server_that_is_not_there_is_told(server: Server) -> None:
     server.http.server_close()
     with pytest.raises(UnreachableError, match=r"no answer in 2 attempts .*start the server or give another base_url"):
-        labeler(server, retries=1).predict_proba(TEXTS)
+        classifier(server, retries=1).predict_proba(TEXTS)
 
 
 def test_a_server_that_does_not_answer_in_time_is_told(server: Server) -> None:
@@ -203,15 +203,15 @@ def test_a_server_that_does_not_answer_in_time_is_told(server: Server) -> None:
 
     server.answer = slow
     with pytest.raises(UnreachableError, match="timed out"):
-        labeler(server, timeout=0.05, retries=0).predict_proba(TEXTS[:1])
+        classifier(server, timeout=0.05, retries=0).predict_proba(TEXTS[:1])
 
 
 def test_what_is_no_chat_server_is_told(server: Server) -> None:
     server.answer = lambda request: (200, {"object": "list"}, {})
     with pytest.raises(UnreachableError, match="no chat completion"):
-        labeler(server).predict_proba(TEXTS[:1])
+        classifier(server).predict_proba(TEXTS[:1])
     with pytest.raises(RecipeError, match="base_url 'file:///x'"):
-        labeler(server, base_url="file:///x").predict_proba(TEXTS[:1])
+        classifier(server, base_url="file:///x").predict_proba(TEXTS[:1])
 
 
 def test_a_server_that_knows_no_schema_is_asked_without(server: Server) -> None:
@@ -219,7 +219,7 @@ def test_a_server_that_knows_no_schema_is_asked_without(server: Server) -> None:
         return (400, {"error": "response_format"}, {}) if "response_format" in request else by_cues(request)
 
     server.answer = plain
-    asked = labeler(server, concurrency=1)
+    asked = classifier(server, concurrency=1)
     np.testing.assert_array_equal(asked.predict_proba(TEXTS), GOLD)
     assert len(server.requests) == 5  # schema, JSON and text for the first, text for the others
 
@@ -231,20 +231,20 @@ def test_unreadable_answers_are_asked_again_counted_and_told(
         return completion("I'd rather not.") if "condemn" in request["messages"][-1]["content"] else by_cues(request)
 
     server.answer = stubborn
-    asked = labeler(server, most_invalid=0.5)
+    asked = classifier(server, most_invalid=0.5)
     found = asked.predict_proba(TEXTS)
     np.testing.assert_allclose(found, [[0.5, 0.5, 0.0], *GOLD[1:]])  # the shares in training, not none
     assert asked.invalid_ == {"s0": "I'd rather not."}
     assert "1 of 3 answers of 'small' could not be read (first: id 's0'" in capsys.readouterr().err
     assert sorted(r["seed"] for r in server.requests) == [0, 0, 0, 1]
     with pytest.raises(DataError, match=r"1 of 3 answers.*allowed: 5%"):
-        labeler(server).predict_proba(TEXTS)
+        classifier(server).predict_proba(TEXTS)
 
 
 def test_an_empty_answer_is_unreadable_and_not_none(server: Server) -> None:
     server.answer = lambda request: completion(None)
     with pytest.raises(DataError, match="3 of 3 answers"):
-        labeler(server).predict_proba(TEXTS)
+        classifier(server).predict_proba(TEXTS)
 
 
 def test_a_killed_run_goes_on_from_its_answers(server: Server, tmp_path: Path) -> None:
@@ -256,14 +256,14 @@ def test_a_killed_run_goes_on_from_its_answers(server: Server, tmp_path: Path) -
 
     server.answer = dies
     with pytest.raises(UnreachableError):
-        labeler(server, concurrency=1, cache=cache).predict_proba(TEXTS)
+        classifier(server, concurrency=1, cache=cache).predict_proba(TEXTS)
     server.answer, server.requests = by_cues, []
-    np.testing.assert_array_equal(labeler(server, cache=cache).predict_proba(TEXTS), GOLD)
+    np.testing.assert_array_equal(classifier(server, cache=cache).predict_proba(TEXTS), GOLD)
     assert [r["messages"][-1]["content"] for r in server.requests] == ["Good day."]
     # Another model, seed or codebook is another question.
     for options in ({"model": "large"}, {"seed": 1}):
         server.requests = []
-        labeler(server, cache=cache, **options).predict_proba(TEXTS)
+        classifier(server, cache=cache, **options).predict_proba(TEXTS)
         assert len(server.requests) == 3
     rows = sqlite3.connect(cache).execute("SELECT * FROM answers").fetchall()
     assert len(rows) == 9
@@ -273,17 +273,17 @@ def test_a_killed_run_goes_on_from_its_answers(server: Server, tmp_path: Path) -
 def test_unreadable_answers_are_not_kept(server: Server, tmp_path: Path) -> None:
     server.answer = lambda request: completion("?")
     with pytest.raises(DataError):
-        labeler(server, cache=tmp_path / "c.sqlite").predict_proba(TEXTS)
+        classifier(server, cache=tmp_path / "c.sqlite").predict_proba(TEXTS)
     server.answer = by_cues
-    np.testing.assert_array_equal(labeler(server, cache=tmp_path / "c.sqlite").predict_proba(TEXTS), GOLD)
+    np.testing.assert_array_equal(classifier(server, cache=tmp_path / "c.sqlite").predict_proba(TEXTS), GOLD)
 
 
 def test_no_more_requests_at_once_than_allowed(server: Server) -> None:
-    many = [statement(i, f"We condemn {i}.") for i in range(12)]
-    labeler(server, concurrency=3).predict_proba(many)
+    many = [sentence(i, f"We condemn {i}.") for i in range(12)]
+    classifier(server, concurrency=3).predict_proba(many)
     assert 1 <= server.most_at_once <= 3
 
 
 def test_nothing_is_asked_about_nothing(server: Server) -> None:
-    assert labeler(server).predict_proba([]).shape == (0, 3)
+    assert classifier(server).predict_proba([]).shape == (0, 3)
     assert server.requests == []

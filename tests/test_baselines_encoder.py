@@ -14,24 +14,24 @@ from communique import baselines
 from communique.baselines.frozen_encoder import EmbeddingCache, Encoder, FrozenEncoder, batches, text_key
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
-from communique.data.sentence import Statement
+from communique.data.sentence import Sentence
 from communique.errors import BundleError, MissingExtraError, RecipeError, UnreachableError
 from communique.metrics.scores import indicator
 
 MULTIPLE = Codebook.model_validate(CODEBOOK)
-SINGLE = Codebook.model_validate(CODEBOOK | {"selection": "single"})
+SINGLE = Codebook.model_validate(CODEBOOK | {"task": "multiclass"})
 
 
 def corpus(documents: int, *, single: bool = False) -> Corpus:
-    rows = [Statement(**row | {"labels": tuple(row["labels"])}) for row in tiny_rows(documents)]  # type: ignore[arg-type]
+    rows = [Sentence(**row | {"labels": tuple(row["labels"])}) for row in tiny_rows(documents)]  # type: ignore[arg-type]
     return Corpus(tuple(s for s in rows if not single or len(s.labels or ()) == 1))
 
 
 def frozen(backbone: Path, codebook: Codebook = MULTIPLE, **options: Any) -> FrozenEncoder:
     settings = {"backbone": str(backbone), "max_tokens": 32, "precision": "fp32", "C": 0.1} | options
-    labeler = baselines.make("frozen-encoder", codebook, **settings)
-    assert isinstance(labeler, FrozenEncoder)
-    return labeler
+    classifier = baselines.make("frozen-encoder", codebook, **settings)
+    assert isinstance(classifier, FrozenEncoder)
+    return classifier
 
 
 def test_embeddings_are_means_over_tokens_of_length_one(tiny_backbone: Path) -> None:
@@ -49,16 +49,16 @@ def test_embeddings_are_means_over_tokens_of_length_one(tiny_backbone: Path) -> 
         np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=1e-5)
 
 
-@pytest.mark.parametrize("codebook", [MULTIPLE, SINGLE], ids=["multiple", "single"])
+@pytest.mark.parametrize("codebook", [MULTIPLE, SINGLE], ids=["multilabel", "multiclass"])
 def test_a_frozen_encoder_learns(tiny_backbone: Path, codebook: Codebook) -> None:
-    train, test = corpus(40, single=not codebook.multiple).split(0.3, seed=0)
-    labeler = frozen(tiny_backbone, codebook, C=None, folds=3).fit(train)
-    p = labeler.predict_proba(test.statements)
-    gold = indicator(test.statements, codebook)
+    train, test = corpus(40, single=not codebook.multilabel).split(0.3, seed=0)
+    classifier = frozen(tiny_backbone, codebook, C=None, folds=3).fit(train)
+    p = classifier.predict_proba(test.sentences)
+    gold = indicator(test.sentences, codebook)
     assert p.dtype == np.float32
     assert p[gold].mean() > p[~gold].mean() + 0.3
-    assert set(labeler.strengths_) == (set(codebook.names) if codebook.multiple else {"all"})
-    assert labeler.precision_ == "fp32"
+    assert set(classifier.strengths_) == (set(codebook.names) if codebook.multilabel else {"all"})
+    assert classifier.precision_ == "fp32"
 
 
 def test_the_prefix_is_part_of_the_text(tiny_backbone: Path) -> None:
@@ -67,7 +67,7 @@ def test_the_prefix_is_part_of_the_text(tiny_backbone: Path) -> None:
 
 
 def test_long_texts_are_flagged(tiny_backbone: Path) -> None:
-    short, long = Statement("a", "river " * 30, "d"), Statement("b", "river " * 31, "d")
+    short, long = Sentence("a", "river " * 30, "d"), Sentence("b", "river " * 31, "d")
     assert frozen(tiny_backbone).truncated([short, long]).tolist() == [False, True]  # <s> and </s> count
     assert frozen(tiny_backbone).truncated([]).shape == (0,)
 
@@ -135,12 +135,12 @@ def test_an_encoder_that_would_not_travel_is_not_saved(tiny_backbone: Path, tmp_
 
 
 def test_a_saved_encoder_is_held_against_the_one_installed(tiny_backbone: Path) -> None:
-    labeler = frozen(tiny_backbone).fit(corpus(4))
-    content = {"strengths": {}, "notes": [], "encoder": labeler.encoder_}
-    arrays = {"coefficients": labeler.model_.coefficients, "intercepts": labeler.model_.intercepts}
-    some = corpus(2).statements
+    classifier = frozen(tiny_backbone).fit(corpus(4))
+    content = {"strengths": {}, "notes": [], "encoder": classifier.encoder_}
+    arrays = {"coefficients": classifier.model_.coefficients, "intercepts": classifier.model_.intercepts}
+    some = corpus(2).sentences
     np.testing.assert_allclose(
-        frozen(tiny_backbone).restore(content, arrays).predict_proba(some), labeler.predict_proba(some), atol=1e-6
+        frozen(tiny_backbone).restore(content, arrays).predict_proba(some), classifier.predict_proba(some), atol=1e-6
     )
     with pytest.raises(ValueError, match="not those that it was trained with"):
         frozen(tiny_backbone).restore(content | {"encoder": "0"}, arrays)
@@ -149,10 +149,10 @@ def test_a_saved_encoder_is_held_against_the_one_installed(tiny_backbone: Path) 
 @pytest.mark.slow
 def test_e5_small_is_saved_and_reloaded(tmp_path: Path) -> None:
     data = corpus(3)
-    labeler = baselines.make("frozen-encoder", MULTIPLE, C=0.01, precision="fp32").fit(data)
-    baselines.save(labeler, tmp_path / "model", training=data)
+    classifier = baselines.make("frozen-encoder", MULTIPLE, C=0.01, precision="fp32").fit(data)
+    baselines.save(classifier, tmp_path / "model", training=data)
     model = baselines.load(tmp_path / "model")
-    np.testing.assert_allclose(model.predict_proba(data.statements), labeler.predict_proba(data.statements), atol=1e-5)
+    np.testing.assert_allclose(model.predict_proba(data.sentences), classifier.predict_proba(data.sentences), atol=1e-5)
     assert model.info.max_tokens == 256
 
 
@@ -177,7 +177,7 @@ def test_nli_gives_the_entailment_of_each_definition(tiny_nli: Path) -> None:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     texts = ["we condemn the port", "fish should"]
-    statements = [Statement(str(i), text, "d") for i, text in enumerate(texts)]
+    sentences = [Sentence(str(i), text, "d") for i, text in enumerate(texts)]
     hypotheses = {"criticism": "condemn", "policy_claim": "should treaty", "cooperation_pledge": "pledge we"}
     model, tokenizer = (
         AutoModelForSequenceClassification.from_pretrained(tiny_nli).eval(),
@@ -192,12 +192,12 @@ def test_nli_gives_the_entailment_of_each_definition(tiny_nli: Path) -> None:
         )
     several = baselines.make("zero-shot-nli", MULTIPLE, model=str(tiny_nli), hypotheses=hypotheses).fit(Corpus(()))
     np.testing.assert_allclose(
-        several.predict_proba(statements), 1 / (1 + np.exp(logits[..., 0] - logits[..., 2])), atol=1e-4
+        several.predict_proba(sentences), 1 / (1 + np.exp(logits[..., 0] - logits[..., 2])), atol=1e-4
     )
     one = baselines.make("zero-shot-nli", SINGLE, model=str(tiny_nli), hypotheses=hypotheses).fit(Corpus(()))
     weights = np.exp(logits[..., 2])
-    np.testing.assert_allclose(one.predict_proba(statements), weights / weights.sum(axis=1, keepdims=True), atol=1e-4)
-    np.testing.assert_allclose(one.predict_proba(statements[1:]), one.predict_proba(statements)[1:], atol=1e-5)
+    np.testing.assert_allclose(one.predict_proba(sentences), weights / weights.sum(axis=1, keepdims=True), atol=1e-4)
+    np.testing.assert_allclose(one.predict_proba(sentences[1:]), one.predict_proba(sentences)[1:], atol=1e-5)
     assert one.predict_proba([]).shape == (0, 3)
 
 
@@ -236,18 +236,18 @@ def test_setfit_that_is_missing_or_too_old_is_told(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("codebook", [MULTIPLE, SINGLE], ids=["multiple", "single"])
+@pytest.mark.parametrize("codebook", [MULTIPLE, SINGLE], ids=["multilabel", "multiclass"])
 def test_setfit_learns(tiny_backbone: Path, codebook: Codebook) -> None:
     pytest.importorskip("setfit")
-    data = corpus(6, single=not codebook.multiple)
+    data = corpus(6, single=not codebook.multilabel)
     data = data.where(lambda s: "cooperation_pledge" not in (s.labels or ()))
     settings = {"backbone": str(tiny_backbone), "max_tokens": 32, "max_steps": 40, "learning_rate": 2e-3}
-    labeler = baselines.make("setfit", codebook, **settings).fit(data)
-    p = labeler.predict_proba(data.statements)
-    gold = indicator(data.statements, codebook)
+    classifier = baselines.make("setfit", codebook, **settings).fit(data)
+    p = classifier.predict_proba(data.sentences)
+    gold = indicator(data.sentences, codebook)
     assert p.shape == gold.shape
     assert p[gold].mean() > p[~gold].mean() + 0.3
     assert (p[:, 2] == 0).all()
-    assert labeler.notes_ == ("cooperation_pledge: all training statements carry it, or none",)
-    again = baselines.make("setfit", codebook, **settings).fit(data).predict_proba(data.statements)
+    assert classifier.notes_ == ("cooperation_pledge: all training statements carry it, or none",)
+    again = baselines.make("setfit", codebook, **settings).fit(data).predict_proba(data.sentences)
     np.testing.assert_allclose(again, p, atol=1e-4)

@@ -9,25 +9,25 @@ import yaml
 from conftest import CODEBOOK
 
 from communique import baselines
-from communique.baselines.lexicon import DEFAULT, Lexicon, LexiconLabeler, normalize
+from communique.baselines.lexicon import DEFAULT, Lexicon, LexiconClassifier, normalize
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
-from communique.data.sentence import Statement
+from communique.data.sentence import Sentence
 from communique.errors import RecipeError
 
 BOOK = Codebook.model_validate(CODEBOOK)
 CRITICISM, POLICY, PLEDGE = 0, 1, 2
 
 
-def statement(text: str, language: str = "en", labels: tuple[str, ...] | None = None, number: int = 0) -> Statement:
-    return Statement(id=f"s{number}", text=text, document=f"d{number}", language=language, labels=labels)
+def sentence(text: str, language: str = "en", labels: tuple[str, ...] | None = None, number: int = 0) -> Sentence:
+    return Sentence(id=f"s{number}", text=text, document=f"d{number}", language=language, labels=labels)
 
 
-def fitted(codebook: Codebook = BOOK, **options: object) -> LexiconLabeler:
-    labeler = baselines.make("lexicon", codebook, **options)
-    assert isinstance(labeler, LexiconLabeler)
-    return labeler.fit(
-        Corpus((statement("a", labels=(codebook.names[0],)), statement("b", labels=(codebook.names[1],), number=1)))
+def fitted(codebook: Codebook = BOOK, **options: object) -> LexiconClassifier:
+    classifier = baselines.make("lexicon", codebook, **options)
+    assert isinstance(classifier, LexiconClassifier)
+    return classifier.fit(
+        Corpus((sentence("a", labels=(codebook.names[0],)), sentence("b", labels=(codebook.names[1],), number=1)))
     )
 
 
@@ -99,7 +99,7 @@ def test_the_lexicon_has_every_language_of_the_examples_and_every_label() -> Non
 
 @pytest.mark.parametrize("language", SENTENCES)
 def test_each_act_is_found_in_its_language_and_none_elsewhere(language: str) -> None:
-    hits = fitted().count([statement(text, language) for text in SENTENCES[language]])
+    hits = fitted().count([sentence(text, language) for text in SENTENCES[language]])
     assert hits[0, CRITICISM] > 0
     assert hits[1, POLICY] > 0
     assert hits[2, PLEDGE] > 0
@@ -125,23 +125,23 @@ def test_every_entry_can_be_met(language: str) -> None:
 
 
 def test_a_region_does_not_hide_the_language() -> None:
-    labeler = fitted()
+    classifier = fitted()
     text = "Nous condamnons cette agression."
-    assert labeler.count([statement(text, "fr-CA")]).tolist() == labeler.count([statement(text, "fr")]).tolist()
-    assert labeler.count([statement("我们强烈谴责暴行", "zh-Hans")])[0, CRITICISM] == 2
+    assert classifier.count([sentence(text, "fr-CA")]).tolist() == classifier.count([sentence(text, "fr")]).tolist()
+    assert classifier.count([sentence("我们强烈谴责暴行", "zh-Hans")])[0, CRITICISM] == 2
 
 
 def test_the_language_picks_the_list_and_an_unknown_one_all() -> None:
-    labeler = fitted()
+    classifier = fitted()
     text = "Wir verurteilen den Überfall."
-    found = [labeler.count([statement(text, language)])[0, CRITICISM] for language in ("de", "en", "und", "is")]
+    found = [classifier.count([sentence(text, language)])[0, CRITICISM] for language in ("de", "en", "und", "is")]
     assert found[0] > 0
     assert found[1] == 0
     assert found[2] == found[3] == found[0]
 
 
 def test_writing_variants_are_the_same_word() -> None:
-    labeler = fitted()
+    classifier = fitted()
     for language, one, other in (
         ("fr", "Nous nous engageons, c'est l’engagement de s’abstenir : doit s’abstenir", "doit s'abstenir"),
         ("ar", "نُدِينُ العُدْوَان", "ندين العدوان"),
@@ -149,14 +149,14 @@ def test_writing_variants_are_the_same_word() -> None:
         ("fr", "de\u0301nonc\u0327ons", "dénonçons"),
         ("en", "CONDEMN", "condemn"),
     ):
-        assert labeler.count([statement(one, language)])[0, CRITICISM] > 0, one
-        assert labeler.count([statement(other, language)])[0, CRITICISM] > 0, other
+        assert classifier.count([sentence(one, language)])[0, CRITICISM] > 0, one
+        assert classifier.count([sentence(other, language)])[0, CRITICISM] > 0, other
 
 
 def test_words_are_whole_and_proclitics_are_known() -> None:
-    labeler = fitted()
-    assert labeler.count([statement("The mustard and the shoulder.", "en")])[0, POLICY] == 0
-    assert labeler.count([statement("والعدوان", "ar")])[0, CRITICISM] == 1
+    classifier = fitted()
+    assert classifier.count([sentence("The mustard and the shoulder.", "en")])[0, POLICY] == 0
+    assert classifier.count([sentence("والعدوان", "ar")])[0, CRITICISM] == 1
 
 
 def lexicon_file(path: Path, **languages: dict[str, object]) -> Path:
@@ -170,7 +170,7 @@ def test_the_notation(tmp_path: Path) -> None:
         "policy_claim": [],
         "cooperation_pledge": [],
     }
-    labeler = fitted(file=lexicon_file(tmp_path / "l.yaml", en={"labels": labels}))
+    classifier = fitted(file=lexicon_file(tmp_path / "l.yaml", en={"labels": labels}))
     for text, hits in (
         ("stop  now", 1),
         ("stop there", 0),
@@ -183,7 +183,7 @@ def test_the_notation(tmp_path: Path) -> None:
         ("stop now, stop here, stop now", 2),  # counted up to two
         ("oddly", 0),
     ):
-        assert labeler.count([statement(text)]).tolist() == [[hits, 0, 0]], text
+        assert classifier.count([sentence(text)]).tolist() == [[hits, 0, 0]], text
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_another_codebook_needs_a_lexicon_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"no list for en: 'hope' of moods; give a lexicon of your own with file"):
         fitted(other)
     path = lexicon_file(tmp_path / "moods.yaml", en={"labels": {"hope": ["hop*"], "fear": ["fear*"]}})
-    assert fitted(other, file=path).count([statement("We hope and fear no fears.")]).tolist() == [[1, 2]]
+    assert fitted(other, file=path).count([sentence("We hope and fear no fears.")]).tolist() == [[1, 2]]
     path = lexicon_file(tmp_path / "half.yaml", en={"labels": {"hope": ["hop*"]}})
     with pytest.raises(RecipeError, match=r"half\.yaml: no list for en: 'fear'"):
         fitted(other, file=path)
@@ -215,18 +215,18 @@ def test_probabilities_are_shares_by_number_of_hits() -> None:
     rows = [("We condemn it.", True)] * 30 + [("We condemn it.", False)] * 10 + [("Good day.", False)] * 60
     rows += [("We condemn and condemn it.", True)] * 2
     data = Corpus(
-        tuple(statement(text, labels=("criticism",) if yes else (), number=i) for i, (text, yes) in enumerate(rows))
+        tuple(sentence(text, labels=("criticism",) if yes else (), number=i) for i, (text, yes) in enumerate(rows))
     )
-    labeler = baselines.make("lexicon", BOOK).fit(data)
-    p = labeler.predict_proba(
-        [statement("Good day."), statement("We condemn it."), statement("We condemn and condemn it.")]
+    classifier = baselines.make("lexicon", BOOK).fit(data)
+    p = classifier.predict_proba(
+        [sentence("Good day."), sentence("We condemn it."), sentence("We condemn and condemn it.")]
     )
     prevalence = 32 / 102
-    # Each share is smoothed by two statements of the label's prevalence.
+    # Each share is smoothed by two sentences of the label's prevalence.
     expected = [(0 + 2 * prevalence) / 62, (30 + 2 * prevalence) / 42, (2 + 2 * prevalence) / 4]
     np.testing.assert_allclose(p[:, CRITICISM], expected, rtol=1e-5)
 
 
 def test_languages_without_a_list_are_told() -> None:
-    data = Corpus((statement("a", "is", ("criticism",)), statement("b", "en", (), 1)))
+    data = Corpus((sentence("a", "is", ("criticism",)), sentence("b", "en", (), 1)))
     assert "1 languages" in baselines.make("lexicon", BOOK).fit(data).notes_[0]

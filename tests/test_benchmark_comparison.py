@@ -13,23 +13,23 @@ from communique.metrics.scores import macro_f1, outcome_counts
 def decided(
     documents: int = 60, accuracies: tuple[float, ...] = (0.9, 0.7), seeds: int = 1, draw: int = 0, rows: int = 5
 ) -> Decided:
-    """Make labelers that are right with these probabilities, alike within a document."""
+    """Make classifiers that are right with these probabilities, alike within a document."""
     generator = np.random.default_rng(draw)
     of_row = np.repeat(np.arange(documents), rows)
     gold = generator.random((len(of_row), 2)) < 0.4
-    guesses = {}
+    predicted_rows = {}
     for number, accuracy in enumerate(accuracies):
         of_document = np.clip(accuracy + generator.normal(0, 0.1, documents), 0.05, 0.95)[of_row]
         right = generator.random((seeds, len(of_row), 2)) < of_document[None, :, None]
-        guesses[f"labeler{number}"] = np.where(right, gold, ~gold)
-    return Decided(gold, of_row.tolist(), guesses)
+        predicted_rows[f"classifier{number}"] = np.where(right, gold, ~gold)
+    return Decided(gold, of_row.tolist(), predicted_rows)
 
 
 def test_counts_by_document_add_up() -> None:
     data = decided(seeds=2)
     counts = data.by_document()["labeler1"]
     assert counts.shape == (2, 60, 2, 3)
-    expected = [outcome_counts(data.gold, guess) for guess in data.guesses["labeler1"]]
+    expected = [outcome_counts(data.gold, predicted) for predicted in data.predicted_rows["labeler1"]]
     assert np.array_equal(counts.sum(axis=1), expected)
     assert mean_macro_f1(counts) == pytest.approx(np.mean([macro_f1(one) for one in expected]))
 
@@ -49,23 +49,23 @@ def test_p_is_that_of_all_swaps() -> None:
     assert permutation_p(second[None], first[None], seed=0, permutations=20_000) == pytest.approx(ours, abs=0.01)
 
 
-def test_equal_labelers_do_not_differ() -> None:
+def test_equal_classifiers_do_not_differ() -> None:
     counts = decided(accuracies=(0.8,)).by_document()
     counts["twin"] = counts["labeler0"]
     (found,) = differences(counts, "labeler0", seed=0, resamples=200, permutations=199)
     assert (found.value, found.low, found.high, found.p) == (0, 0, 0, 1)
 
 
-def test_a_clear_difference_is_found_and_its_sign_is_the_labelers() -> None:
+def test_a_clear_difference_is_found_and_its_sign_is_the_classifiers() -> None:
     counts = decided(accuracies=(0.9, 0.6), seeds=3).by_document()
     (found,) = differences(counts, "labeler0", seed=0, resamples=500, permutations=999)
-    assert found.labeler == "labeler1"
+    assert found.classifier == "labeler1"
     assert found.low < found.value < found.high < 0
     assert found.p == found.p_holm == 1 / 1000
 
 
 def test_no_difference_is_found_too_often() -> None:
-    """At 5 %, 200 pairs of equally good labelers give 10 false alarms; 99 % of such counts are below 19."""
+    """At 5 %, 200 pairs of equally good classifiers give 10 false alarms; 99 % of such counts are below 19."""
     alarms = 0
     for draw in range(200):
         counts = decided(documents=30, accuracies=(0.75, 0.75), draw=draw).by_document()
@@ -81,23 +81,23 @@ def test_unequal_numbers_of_seeds_are_compared() -> None:
 
 
 def null(draw: int, seeds: tuple[int, int], documents: int = 20, rows: int = 5) -> float:
-    """Test two labelers that are equally good; decisions are alike within a document and among the runs of a labeler."""
+    """Test two classifiers that are equally good; decisions are alike within a document and among the runs of a classifier."""
     generator = np.random.default_rng(draw)
     of_row = np.repeat(np.arange(documents), rows)
     gold = generator.random((len(of_row), 2)) < 0.4
-    guesses = {}
+    predicted_rows = {}
     for name, n in zip("ab", seeds, strict=True):
         of_document = np.clip(0.75 + generator.normal(0, 0.1, documents), 0.05, 0.95)[of_row]
         common, own = generator.random(gold.shape), generator.random((n, *gold.shape))
         right = np.where(generator.random(own.shape) < 0.7, common, own) < of_document[:, None]
-        guesses[name] = np.where(right, gold, ~gold)
-    counts = Decided(gold, of_row.tolist(), guesses).by_document()
+        predicted_rows[name] = np.where(right, gold, ~gold)
+    counts = Decided(gold, of_row.tolist(), predicted_rows).by_document()
     return permutation_p(counts["a"], counts["b"], seed=draw, permutations=199)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [(1, 1), (3, 1), (3, 2)])
-def test_p_is_uniform_where_labelers_are_equal(seeds: tuple[int, int]) -> None:
+def test_p_is_uniform_where_classifiers_are_equal(seeds: tuple[int, int]) -> None:
     """Of 400 p-values so many are as small as they say; the ranges hold 99 % of binomial counts."""
     p = np.array([null(draw, seeds) for draw in range(400)])
     for level, low, high in ((0.05, 10, 32), (0.2, 60, 101), (0.5, 174, 226), (0.8, 299, 340)):
@@ -153,6 +153,6 @@ def test_few_documents_give_no_interval() -> None:
     assert np.isnan([found.low, found.high]).all()
 
 
-def test_a_labeler_without_a_score_is_not_the_best() -> None:
+def test_a_classifier_without_a_score_is_not_the_best() -> None:
     counts = decided(accuracies=(0.7, 0.9)).by_document()
     assert best({"none": np.zeros_like(counts["labeler0"]), **counts}) == "labeler1"

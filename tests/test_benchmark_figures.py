@@ -16,7 +16,7 @@ from communique.benchmark.figures import Figure, embedded, figures
 from communique.benchmark.rendering import by_language, main_table, render
 
 
-def labeler(score: float, rows: int = 100) -> dict[str, Any]:
+def classifier(score: float, rows: int = 100) -> dict[str, Any]:
     value = [score, score - 0.1, score + 0.1]
     group = {"n": 20, "documents": 6, "gold": {"good": 9, "bad": 9}, "macro_f1": value}
     return {
@@ -39,8 +39,8 @@ def table(kind: str, part: str = "", x: float | None = None, **scores: float) ->
     difference = {"value": -0.1, "low": -0.2, "high": 0.0, "p": 0.02, "p_holm": 0.04, "against": "deep"}
     return {
         "split": kind, "kind": kind, "part": part, "x": x, "n": 40, "documents": 12, "gold": {"good": 18, "bad": 18},
-        "best": "deep", "labelers": {name: labeler(score) for name, score in scores.items()},
-        "against_best": [difference | {"labeler": name} for name in scores if name != "deep"],
+        "best": "deep", "classifiers": {name: classifier(score) for name, score in scores.items()},
+        "against_best": [difference | {"classifier": name} for name in scores if name != "deep"],
     }  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def test_published_figures_stand_below_ours() -> None:
     assert lines[-1] == "| XLM-R (published) | 0.668 | 0.705 | – |"
 
 
-def test_every_split_is_rendered_and_a_missing_labeler_is_a_dash() -> None:
+def test_every_split_is_rendered_and_a_missing_classifier_is_a_dash() -> None:
     text = render(SUMMARY)
     assert re.findall(r"\*\*water: (.*)\*\*", text) == [
         "documents",
@@ -114,10 +114,10 @@ def test_other_numbers_make_another_figure(tmp_path: Path) -> None:
     figure = figures(SUMMARY)[2]
     figure.write(tmp_path)
     changed = copy.deepcopy(SUMMARY)
-    changed["tables"][-1]["labelers"]["deep"]["macro_f1"][0] = 0.41
+    changed["tables"][-1]["classifiers"]["deep"]["macro_f1"][0] = 0.41
     assert not figures(changed)[2].current(tmp_path)
     unseen = copy.deepcopy(SUMMARY)
-    unseen["tables"][-1]["labelers"]["deep"]["training_seconds"] = 1.0
+    unseen["tables"][-1]["classifiers"]["deep"]["training_seconds"] = 1.0
     assert figures(unseen)[2].current(tmp_path)
     (tmp_path / "water-few-shot.png").unlink()
     assert not figure.current(tmp_path)
@@ -160,20 +160,20 @@ def test_a_changed_number_is_found(tables: ModuleType) -> None:
     assert tables.rewritten(edited) == tables.rewritten(readme)
 
 
-def test_more_labelers_than_colours_and_parts_without_scores_are_drawn(tmp_path: Path) -> None:
-    scores = {f"labeler{i}": 0.1 + i / 20 for i in range(9)}
+def test_more_classifiers_than_colours_and_parts_without_scores_are_drawn(tmp_path: Path) -> None:
+    scores = {f"classifier{i}": 0.1 + i / 20 for i in range(9)}
     few = [table("few-shot", str(x), x, deep=0.3, **scores) for x in (8, 16)]
     left_out = [
         table("leave-one-language-out", "fr", deep=0.5),
         table("leave-one-language-out", "sv", deep=0.6, **scores),
     ]
     for one in few:
-        one["labelers"]["labeler0"]["macro_f1"] = [None, None, None]
+        one["classifiers"]["labeler0"]["macro_f1"] = [None, None, None]
     for figure in figures(SUMMARY | {"tables": [*few, *left_out]}):
         figure.write(tmp_path)
         drawn = (tmp_path / f"{figure.name}.svg").read_text(encoding="utf-8")
         assert ("labeler0" in drawn) == (figure.kind == "bars")
-        assert all(f"labeler{i}" in drawn for i in range(1, 9))
+        assert all(f"classifier{i}" in drawn for i in range(1, 9))
 
 
 def test_a_difference_without_interval_is_shown() -> None:

@@ -21,7 +21,7 @@ CONTENT: dict[str, Any] = {
     "name": "water",
     "codebook": "codebook.yaml",
     "corpora": [{"path": "data.jsonl"}],
-    "labelers": [{"name": "prior", "kind": "prior"}],
+    "classifiers": [{"name": "prior", "kind": "prior"}],
     "splits": [{"kind": "documents"}],
 }
 
@@ -48,8 +48,8 @@ def test_every_recipe_of_the_repository_loads(path: Path) -> None:
     assert recipe.name == path.stem
     assert recipe.description
     assert Codebook.load(recipe.codebook).names
-    for labeler in recipe.labelers:
-        assert labeler.identity(0, path.parent)["kind"] in ("transformer", *NAMES)
+    for classifier in recipe.classifiers:
+        assert classifier.identity(0, path.parent)["kind"] in ("transformer", *NAMES)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -73,8 +73,8 @@ def test_umsab_never_tests_or_tunes_where_it_trains_and_settings_never_meet_a_te
 
 def test_the_reference_table_trains_as_the_shipped_model_does() -> None:
     folder = ROOT / "benchmarks" / "recipes"
-    labeler = BenchmarkRecipe.load(folder / "reference.yaml").labelers[-1]
-    ours, shipped = labeler.training_recipe(7, folder), Recipe.load(ROOT / "train/recipes/communique-small.yaml")
+    classifier = BenchmarkRecipe.load(folder / "reference.yaml").classifiers[-1]
+    ours, shipped = classifier.training_recipe(7, folder), Recipe.load(ROOT / "train/recipes/communique-small.yaml")
     assert ours.model_dump(exclude=set(OWNED)) == shipped.model_dump(exclude=set(OWNED))
     assert ours.seed == 7
 
@@ -82,28 +82,28 @@ def test_the_reference_table_trains_as_the_shipped_model_does() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"labeler": []}, "labeler: unknown key; did you mean 'labelers'?"),
+        ({"classifier": []}, "classifier: unknown key; did you mean 'classifiers'?"),
         ({"corpora": [{"path": "a", "rôle": "pool"}]}, "corpora.0.rôle: unknown key; did you mean 'role'?"),
         (
             {"splits": [{"kind": "few-shot", "shot": [8]}]},
-            "splits.0.few-shot.shot: unknown key; did you mean 'shots'? allowed: name, seed, tuning_share, labelers, seeds, kind",
+            "splits.0.few-shot.shot: unknown key; did you mean 'shots'? allowed: name, seed, tuning_share, classifiers, seeds, kind",
         ),
         (
-            {"labelers": [{"name": "a", "kind": "tfidf-logref"}]},
+            {"classifiers": [{"name": "a", "kind": "tfidf-logref"}]},
             "kind 'tfidf-logref': unknown; did you mean 'tfidf-logreg'?",
         ),
         (
-            {"labelers": [{"name": "a", "kind": "transformer", "training": {"epoch": 3}}]},
+            {"classifiers": [{"name": "a", "kind": "transformer", "training": {"epoch": 3}}]},
             "training.epoch: unknown key; did you mean 'epochs'?",
         ),
         (
-            {"labelers": [{"name": "a", "kind": "transformer", "training": {"seed": 3}}]},
+            {"classifiers": [{"name": "a", "kind": "transformer", "training": {"seed": 3}}]},
             "training.seed: the benchmark sets it",
         ),
-        ({"labelers": [{"name": "a", "kind": "prior", "training": {"epochs": 3}}]}, "'prior' takes 'options'"),
-        ({"labelers": [CONTENT["labelers"][0]] * 2}, "labelers: two are named 'prior'"),
+        ({"classifiers": [{"name": "a", "kind": "prior", "training": {"epochs": 3}}]}, "'prior' takes 'options'"),
+        ({"classifiers": [CONTENT["classifiers"][0]] * 2}, "classifiers: two are named 'prior'"),
         ({"splits": [{"kind": "documents"}] * 2}, "splits: two are named 'documents'"),
-        ({"reference": "lexicon"}, "'lexicon' is no labeler of this recipe; allowed: prior"),
+        ({"reference": "lexicon"}, "'lexicon' is no classifier of this recipe; allowed: prior"),
         ({"splits": [{"kind": "fixed"}]}, "'fixed' needs corpora with the roles 'train' (or 'pool') and 'test'"),
         ({"corpora": [{"path": "a", "role": "train"}]}, "'documents' needs a corpus with the role 'pool'"),
         ({"corpora": [{"path": "{data}/a.csv"}]}, "'{data}/a.csv' lies in a folder of yours; name it with --data DIR"),
@@ -122,8 +122,8 @@ def test_paths_start_at_the_recipe_and_data_at_the_option(tmp_path: Path) -> Non
 
 def test_identity_of_a_transformer_holds_what_changes_its_numbers_alone(tmp_path: Path) -> None:
     def identity(seed: int = 0, **training: object) -> dict[str, Any]:
-        labeler = {"name": "a", "kind": "transformer", "training": training}
-        return BenchmarkRecipe.load(written(tmp_path, labelers=[labeler])).labelers[0].identity(seed, tmp_path)
+        classifier = {"name": "a", "kind": "transformer", "training": training}
+        return BenchmarkRecipe.load(written(tmp_path, classifiers=[classifier])).classifiers[0].identity(seed, tmp_path)
 
     assert identity() == identity(checkpoint_steps=7)
     assert identity() != identity(epochs=2)

@@ -19,12 +19,12 @@ from typer.testing import CliRunner
 
 from communique.baselines.endpoint import AnswerCache
 from communique.benchmark import runner
-from communique.benchmark.recipe import LabelerSettings
+from communique.benchmark.recipe import ClassifierSettings
 from communique.benchmark.rendering import render
 from communique.benchmark.results import read_decisions
 from communique.benchmark.runner import Grid, run
 from communique.benchmark.summary import summarise
-from communique.benchmark.worker import Job, make_labeler, work
+from communique.benchmark.worker import Job, make_classifier, work
 from communique.cli.benchmark import benchmark
 from communique.data.codebook import Codebook
 from communique.errors import CommuniqueError, DataError, RecipeError
@@ -33,7 +33,7 @@ RECIPE: dict[str, Any] = {
     "name": "water",
     "codebook": "codebook.yaml",
     "corpora": [{"path": "pool.jsonl"}],
-    "labelers": [
+    "classifiers": [
         {"name": "prior", "kind": "prior", "seeds": 1},
         {"name": "tfidf", "kind": "tfidf-logreg", "options": {"C": 1.0}},
     ],
@@ -91,7 +91,7 @@ def test_a_run_keeps_scores_decisions_costs_and_versions(project: Path) -> None:
     assert content["versions"]["numpy"]
     assert set(content["groups"]) == {"language", "source", "sampling"}
     decisions = read_decisions(place.decisions, grid.codebook.names)
-    assert decisions.guess.shape == decisions.gold.shape == (content["scores"]["n"], 3)
+    assert decisions.predicted.shape == decisions.gold.shape == (content["scores"]["n"], 3)
     texts = [row["text"] for row in tiny_rows(30)]
     assert not any(str(text).encode() in place.decisions.read_bytes() for text in texts)
 
@@ -106,7 +106,7 @@ def test_changed_settings_or_data_run_anew_and_say_so(project: Path, change: str
         grid = started(project, told, only=["tfidf"])
     else:
         grid = started(
-            project, told, only=["tfidf"], labelers=[{"name": "tfidf", "kind": "tfidf-logreg", "options": {"C": 2.0}}],
+            project, told, only=["tfidf"], classifiers=[{"name": "tfidf", "kind": "tfidf-logreg", "options": {"C": 2.0}}],
             reference="tfidf",
         )  # fmt: skip
     after = grid.runs[0][0].json
@@ -122,9 +122,9 @@ def test_a_run_that_was_killed_while_writing_is_run_again(project: Path) -> None
     assert started(project, only=["prior"]).runs[0][0].done
 
 
-def test_a_labeler_that_cannot_run_is_left_out_and_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_classifier_that_cannot_run_is_left_out_and_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(job: Any) -> Any:
-        if job.labeler.name == "tfidf":
+        if job.classifier.name == "tfidf":
             raise CommuniqueError("http://localhost:1: not reached")
         return work(job)
 
@@ -139,9 +139,9 @@ def test_faults_of_the_recipe_are_told_before_the_first_run(project: Path) -> No
     with pytest.raises(RecipeError, match="unknown option 'D'"):
         started(
             project,
-            labelers=[{"name": "prior", "kind": "prior"}, {"name": "t", "kind": "tfidf-svm", "options": {"D": 1}}],
+            classifiers=[{"name": "prior", "kind": "prior"}, {"name": "t", "kind": "tfidf-svm", "options": {"D": 1}}],
         )
-    with pytest.raises(RecipeError, match="no labeler or split 'tfdif'; allowed: prior, tfidf, documents"):
+    with pytest.raises(RecipeError, match="no classifier or split 'tfdif'; allowed: prior, tfidf, documents"):
         started(project, only=["tfdif"])
 
 
@@ -161,7 +161,7 @@ def test_held_out_files_need_a_reason_which_is_logged(project: Path) -> None:
     (project / "held-out.yaml").write_text("files: [pool.jsonl]\nlog: LOG.md\n")
     log = project / "LOG.md"
     log.write_text("# Log\n\n| date | model | rows | score | why |\n|---|---|---|---|---|\n\n## More\n\n| a |\n")
-    with pytest.raises(DataError, match=r"pool\.jsonl is held out for finished models; .*--look REASON"):
+    with pytest.raises(DataError, match=r"pool\.jsonl is held out for finished models; .*--use-held-out REASON"):
         started(project, only=["prior"])
     started(project, only=["prior"], look="the final table")
     lines = log.read_text().splitlines()
@@ -174,13 +174,13 @@ def test_the_summary_pools_seeds_and_compares(project: Path) -> None:
     summary = summarise(started(project))
     (table,) = summary["tables"]
     assert table["best"] == "tfidf"
-    tfidf, prior = table["labelers"]["tfidf"], table["labelers"]["prior"]
+    tfidf, prior = table["classifiers"]["tfidf"], table["classifiers"]["prior"]
     assert (tfidf["seeds"], prior["seeds"]) == ([0, 1], [0])
     assert tfidf["macro_f1"][0] == pytest.approx(sum(tfidf["macro_f1_by_seed"]) / 2, abs=1e-4)
     (difference,) = table["against_best"]
     assert difference["value"] == pytest.approx(prior["macro_f1"][0] - tfidf["macro_f1"][0], abs=1e-4)
     assert difference["p_holm"] < 0.05
-    assert [found["labeler"] for found in table["against_reference"]] == ["tfidf"]
+    assert [found["classifier"] for found in table["against_reference"]] == ["tfidf"]
     languages = [group["macro_f1"][0] for group in tfidf["groups"]["language"].values()]
     assert tfidf["language_average"]["macro_f1"][0] == pytest.approx(sum(languages) / 2, abs=1e-4)
     # What the command keeps is JSON that any reader takes.
@@ -197,7 +197,7 @@ def test_translations_of_a_document_are_drawn_together(project: Path) -> None:
             rows.append(row | wrong | {"source": "press", "language": language, "id": f"{row['id']}-{language}"})
     write_rows(project / "pool.jsonl", rows)
     (table,) = summarise(started(project, only=["tfidf"]))["tables"]
-    tfidf = table["labelers"]["tfidf"]
+    tfidf = table["classifiers"]["tfidf"]
     assert tfidf["language_average"]["macro_f1"] == tfidf["groups"]["language"]["en"]["macro_f1"]
     assert tfidf["macro_f1"][1] < tfidf["macro_f1"][0]
 
@@ -206,8 +206,8 @@ def test_translations_of_a_document_are_drawn_together(project: Path) -> None:
 def test_an_edited_lexicon_is_run_anew(project: Path) -> None:
     lexicon = project / "words.yaml"
     empty: dict[str, list[str]] = {name["name"]: [] for name in CODEBOOK["labels"]}  # type: ignore[index, misc]
-    labelers = [{"name": "words", "kind": "lexicon", "seeds": 1, "options": {"file": str(lexicon)}}]
-    changes: dict[str, Any] = {"labelers": labelers, "reference": "words"}
+    classifiers = [{"name": "words", "kind": "lexicon", "seeds": 1, "options": {"file": str(lexicon)}}]
+    changes: dict[str, Any] = {"classifiers": classifiers, "reference": "words"}
     lexicon.write_text(yaml.safe_dump({"languages": {"en": {"labels": empty}}}))
     first = started(project, **changes).runs[0][0]
     assert started(project, **changes).runs[0][0] == first
@@ -217,14 +217,14 @@ def test_an_edited_lexicon_is_run_anew(project: Path) -> None:
     assert any(f"differ from those of {first.json.name}" in line for line in told)
 
 
-def test_identities_of_labelers_without_files_are_what_they_were(tmp_path: Path) -> None:
+def test_identities_of_classifiers_without_files_are_what_they_were(tmp_path: Path) -> None:
     for kind, options in (("lexicon", {}), ("frozen-encoder", {"backbone": "e5-small"}), ("tfidf-svm", {"C": 1.0})):
-        settings = LabelerSettings(name="x", kind=kind, options=options)
+        settings = ClassifierSettings(name="x", kind=kind, options=options)
         assert settings.identity(3, tmp_path) == {"kind": kind, "options": options, "seed": 3}
 
 
 def test_a_folder_that_an_option_names_is_hashed(tmp_path: Path) -> None:
-    settings = LabelerSettings(name="x", kind="frozen-encoder", options={"backbone": str(tmp_path)})
+    settings = ClassifierSettings(name="x", kind="frozen-encoder", options={"backbone": str(tmp_path)})
     (tmp_path / "config.json").write_text("{}")
     before = settings.identity(0, tmp_path)
     (tmp_path / "config.json").write_text("{ }")
@@ -268,7 +268,7 @@ def test_whatever_a_run_dies_of_is_a_line_and_the_others_go_on(
     monkeypatch.setattr("communique.baselines.tfidf.TfidfLogReg.fit", dies)
     told: list[str] = []
     grid = started(project, told)
-    assert [content["labeler"] for _, content in grid.runs] == ["prior"]
+    assert [content["classifier"] for _, content in grid.runs] == ["prior"]
     assert [text.count("\n") for text in grid.left_out] == [0, 0]
     assert f"documents, tfidf, seed 0: {line}" in grid.left_out[0]
     if not isinstance(error, MemoryError):
@@ -278,8 +278,8 @@ def test_whatever_a_run_dies_of_is_a_line_and_the_others_go_on(
 
 def test_a_failed_run_is_counted_and_the_command_fails(project: Path) -> None:
     lexicon = project / "none.yaml"
-    labelers = [RECIPE["labelers"][0], {"name": "words", "kind": "lexicon", "options": {"file": str(lexicon)}}]
-    (project / "recipe.yaml").write_text(yaml.safe_dump(RECIPE | {"seeds": [0], "labelers": labelers}))
+    classifiers = [RECIPE["classifiers"][0], {"name": "words", "kind": "lexicon", "options": {"file": str(lexicon)}}]
+    (project / "recipe.yaml").write_text(yaml.safe_dump(RECIPE | {"seeds": [0], "classifiers": classifiers}))
     app = typer.Typer()
     app.command()(benchmark)
     arguments = [str(project / "recipe.yaml"), "--out", str(project / "out"), "--work", str(project / "work")]
@@ -340,8 +340,10 @@ def _runs(pid: int) -> bool:
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def test_the_command_runs_each_labeler_in_a_process_of_its_own(project: Path) -> None:
-    (project / "recipe.yaml").write_text(yaml.safe_dump(RECIPE | {"seeds": [0], "labelers": RECIPE["labelers"][:1]}))
+def test_the_command_runs_each_classifier_in_a_process_of_its_own(project: Path) -> None:
+    (project / "recipe.yaml").write_text(
+        yaml.safe_dump(RECIPE | {"seeds": [0], "classifiers": RECIPE["classifiers"][:1]})
+    )
     app = typer.Typer()
     app.command()(benchmark)
     arguments = [str(project / "recipe.yaml"), "--out", str(project / "out"), "--work", str(project / "work")]
@@ -350,21 +352,24 @@ def test_the_command_runs_each_labeler_in_a_process_of_its_own(project: Path) ->
     assert "| prior (1) |" in result.stdout
     summary = json.loads((project / "out" / "water.json").read_text())
     # This process holds torch and more by now; one that only counts labels does not.
-    assert summary["tables"][0]["labelers"]["prior"]["training_bytes"] < 250 * 2**20
+    assert summary["tables"][0]["classifiers"]["prior"]["training_bytes"] < 250 * 2**20
     wrong = CliRunner().invoke(app, [str(project / "none.yaml"), "--out", str(project / "out")])
     assert wrong.exit_code == 1
     assert "none.yaml: No such file" in wrong.output
 
 
 @pytest.mark.slow
-def test_the_transformer_is_a_labeler_like_others(project: Path, tiny_backbone: Path) -> None:
+def test_the_transformer_is_a_classifier_like_others(project: Path, tiny_backbone: Path) -> None:
     training = {
         "backbone": str(tiny_backbone), "max_tokens": 32, "freeze_embeddings": False, "epochs": 12, "batch_size": 16,
         "learning_rate": 2e-3, "head_learning_rate": 2e-3, "precision": "fp32", "checkpoint_steps": 10,
     }  # fmt: skip
-    labelers = [{"name": "transformer", "kind": "transformer", "training": training, "seeds": 1}, RECIPE["labelers"][0]]
-    grid = started(project, labelers=labelers)
-    scores = {content["labeler"]: content["scores"]["macro_f1"][0] for _, content in grid.runs}
+    classifiers = [
+        {"name": "transformer", "kind": "transformer", "training": training, "seeds": 1},
+        RECIPE["classifiers"][0],
+    ]
+    grid = started(project, classifiers=classifiers)
+    scores = {content["classifier"]: content["scores"]["macro_f1"][0] for _, content in grid.runs}
     assert scores["transformer"] > scores["prior"]
     content = grid.runs[0][1]
     assert content["precision"] == "fp32"
@@ -375,9 +380,9 @@ def test_the_transformer_is_a_labeler_like_others(project: Path, tiny_backbone: 
 def test_answers_of_a_chat_model_are_kept_beside_embeddings(tmp_path: Path) -> None:
     caches = []
     for kind, options in (("frozen-encoder", {}), ("chat", {"base_url": "http://localhost:1/v1", "model": "m"})):
-        settings = LabelerSettings(name=kind, kind=kind, options=options, cache=True)
+        settings = ClassifierSettings(name=kind, kind=kind, options=options, cache=True)
         unused: Any = None
         job = Job(settings, 0, unused, Codebook.model_validate(CODEBOOK), tmp_path, tmp_path, tmp_path / "steps")
-        caches.append(Path(str(getattr(make_labeler(job), "cache"))))  # noqa: B009
+        caches.append(Path(str(getattr(make_classifier(job), "cache"))))  # noqa: B009
     (caches[0] / "of-an-encoder").mkdir(parents=True)
     AnswerCache(caches[1]).close()

@@ -11,10 +11,10 @@ from conftest import CODEBOOK, tiny_rows
 from pydantic import TypeAdapter
 
 from communique.benchmark.recipe import Split
-from communique.benchmark.splits import BenchmarkData, Sets, Task, document_folds, tasks
+from communique.benchmark.splits import BenchmarkData, Sets, SplitTask, document_folds, tasks
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
-from communique.data.sentence import Statement
+from communique.data.sentence import Sentence
 from communique.errors import DataError
 
 BOOK = Codebook.model_validate(CODEBOOK)
@@ -25,7 +25,7 @@ def corpus(documents: int = 60, name: str = "d", **fields: Any) -> Corpus:
     rows = tiny_rows(documents, seed=len(name))
     return Corpus(
         tuple(
-            Statement(
+            Sentence(
                 id=f"{name}{row['id']}",
                 text=f"{name} {row['text']}",
                 document=f"{name}{row['document']}",
@@ -95,7 +95,7 @@ def test_folds_hold_each_document_once_and_are_balanced() -> None:
 
 
 def test_the_split_has_a_seed_of_its_own() -> None:
-    # All seeds of a labeler, and all labelers, meet the same rows: that is what makes them comparable.
+    # All seeds of a classifier, and all classifiers, meet the same rows: that is what makes them comparable.
     assert drawn(seed=0, kind="documents")[""].sha256 == drawn(seed=1, kind="documents")[""].sha256
     tests = [documents(tasks(split(kind="documents", seed=seed), DATA, BOOK)[0].draw(0).test) for seed in (0, 1)]
     assert tests[0] != tests[1]
@@ -177,12 +177,12 @@ def test_cross_lingual_trains_on_one_language_and_tests_on_all() -> None:
 
 def test_fixed_sets_are_those_given_less_what_is_shared() -> None:
     train, tuning, test = corpus(6, "a"), corpus(4, "bb"), corpus(4, "ccc")
-    leaked = replace(train.statements[0], text=test.statements[0].text)
-    train = Corpus((leaked, *train.statements[1:]))
+    leaked = replace(train.sentences[0], text=test.sentences[0].text)
+    train = Corpus((leaked, *train.sentences[1:]))
     sets = drawn(BenchmarkData(train, EMPTY, tuning, test), kind="fixed")[""]
-    assert sets.test.statements == test.statements
-    assert sets.tuning.statements == tuning.statements
-    assert sets.train.statements == train.statements[1:]
+    assert sets.test.sentences == test.sentences
+    assert sets.tuning.sentences == tuning.sentences
+    assert sets.train.sentences == train.sentences[1:]
     assert sets.left_out == 1
 
 
@@ -194,8 +194,8 @@ def test_without_a_share_nothing_is_held_out_for_tuning() -> None:
 
 def test_rows_decide_the_hash() -> None:
     sets = drawn(kind="documents")[""]
-    relabelled = replace(sets.train.statements[0], labels=("criticism", "policy_claim", "cooperation_pledge"))
-    changed = replace(sets, train=Corpus((relabelled, *sets.train.statements[1:])))
+    relabelled = replace(sets.train.sentences[0], labels=("criticism", "policy_claim", "cooperation_pledge"))
+    changed = replace(sets, train=Corpus((relabelled, *sets.train.sentences[1:])))
     assert changed.sha256 != sets.sha256
     assert replace(sets, tuning=sets.test, test=sets.tuning).sha256 != sets.sha256
 
@@ -210,7 +210,7 @@ def test_too_few_documents_are_told() -> None:
 def test_a_task_is_named_by_split_and_part() -> None:
     names = [task.name for task in tasks(split(kind="cross-lingual", name="matrix"), DATA, BOOK)]
     assert names == ["matrix.en", "matrix.fr"]
-    assert isinstance(tasks(split(kind="documents"), DATA, BOOK)[0], Task)
+    assert isinstance(tasks(split(kind="documents"), DATA, BOOK)[0], SplitTask)
 
 
 @pytest.mark.parametrize("kind", ["leave-one-language-out", "leave-one-source-out", "cross-lingual", "time"])
@@ -227,7 +227,7 @@ def test_fixed_tuning_rows_are_those_that_training_may_see(kind: str) -> None:
 
 
 def test_documents_are_parted_where_every_source_is_rare() -> None:
-    rows = [Statement(id=str(i), text=f"text {i}", document=str(i), source=f"s{i}", labels=()) for i in range(8)]
+    rows = [Sentence(id=str(i), text=f"text {i}", document=str(i), source=f"s{i}", labels=()) for i in range(8)]
     parts = document_folds(Corpus(tuple(rows)), 3, seed=0)
     assert sorted(key for part in parts for key in part) == sorted(s.document_key for s in rows)
     assert all(parts)

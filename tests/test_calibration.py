@@ -12,39 +12,39 @@ def _simulated(n: int, seed: int, scale: float) -> tuple[np.ndarray, np.ndarray]
     """Draw logits whose sigmoid, divided by `scale`, is the true probability."""
     generator = np.random.default_rng(seed)
     true = generator.normal(-0.5, 2, (n, 3))
-    gold = generator.random((n, 3)) < probabilities(true, multiple=True)
+    gold = generator.random((n, 3)) < probabilities(true, multilabel=True)
     return true * scale, gold
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.5])
 def test_temperature_is_found(scale: float) -> None:
     logits, gold = _simulated(20_000, 0, scale)
-    assert fit_temperature(logits, gold, multiple=True) == pytest.approx(scale, rel=0.05)
+    assert fit_temperature(logits, gold, multilabel=True) == pytest.approx(scale, rel=0.05)
 
 
 def test_temperature_of_softmax_is_found() -> None:
     generator = np.random.default_rng(0)
     true = generator.normal(0, 2, (20_000, 4))
-    p = probabilities(true, multiple=False)
+    p = probabilities(true, multilabel=False)
     gold = np.eye(4, dtype=bool)[(p.cumsum(axis=1) > generator.random((20_000, 1))).argmax(axis=1)]
-    assert fit_temperature(true * 2, gold, multiple=False) == pytest.approx(2, rel=0.05)
+    assert fit_temperature(true * 2, gold, multilabel=False) == pytest.approx(2, rel=0.05)
 
 
 def test_temperature_is_the_minimum_of_the_loss() -> None:
     logits, gold = _simulated(300, 1, 1.7)
-    best = fit_temperature(logits, gold, multiple=True)
-    found = log_loss(logits, gold, multiple=True, temperature=best)
+    best = fit_temperature(logits, gold, multilabel=True)
+    found = log_loss(logits, gold, multilabel=True, temperature=best)
     for other in np.exp(np.linspace(np.log(0.25), np.log(4), 200)):
-        assert found <= log_loss(logits, gold, multiple=True, temperature=float(other)) + 1e-7
+        assert found <= log_loss(logits, gold, multilabel=True, temperature=float(other)) + 1e-7
 
 
 def test_thresholds_are_near_the_best_of_many_rows() -> None:
     logits, gold = _simulated(50_000, 2, 1.0)
-    p = probabilities(logits, multiple=True)
+    p = probabilities(logits, multilabel=True)
 
     def f1(label: int, threshold: float) -> float:
-        guess = p[:, label] >= threshold
-        return 2 * (guess & gold[:, label]).sum() / (guess.sum() + gold[:, label].sum())
+        predicted = p[:, label] >= threshold
+        return 2 * (predicted & gold[:, label]).sum() / (predicted.sum() + gold[:, label].sum())
 
     for label, threshold in enumerate(fit_thresholds(p, gold)):
         best = max(f1(label, t) for t in np.arange(0.1, 0.91, 0.01))
@@ -66,7 +66,7 @@ def test_thresholds_of_few_rows_vary_less_than_those_of_plain_f1() -> None:
     for seed in range(60):
         generator = np.random.default_rng(seed)
         true = generator.normal(-4, 2, (300, 1))
-        p = probabilities(true, multiple=True)
+        p = probabilities(true, multilabel=True)
         gold = generator.random((300, 1)) < p
         if not gold.any():
             continue
@@ -79,8 +79,8 @@ def test_thresholds_of_few_rows_vary_less_than_those_of_plain_f1() -> None:
 
 def test_probabilities_are_sigmoid_or_softmax_at_any_size() -> None:
     logits = np.array([[0.0, 1.0], [1000.0, -1000.0]])
-    np.testing.assert_allclose(probabilities(logits, multiple=True), [[0.5, 0.7310586], [1, 0]], atol=1e-6)
-    np.testing.assert_allclose(probabilities(logits, multiple=False), [[0.2689414, 0.7310586], [1, 0]], atol=1e-6)
+    np.testing.assert_allclose(probabilities(logits, multilabel=True), [[0.5, 0.7310586], [1, 0]], atol=1e-6)
+    np.testing.assert_allclose(probabilities(logits, multilabel=False), [[0.2689414, 0.7310586], [1, 0]], atol=1e-6)
 
 
 def test_decisions_at_thresholds_and_by_the_greatest() -> None:

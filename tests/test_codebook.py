@@ -16,7 +16,7 @@ from communique.errors import CodebookError
 CONTENT: dict[str, Any] = {
     "name": "water",
     "version": "2.0",
-    "selection": "multiple",
+    "task": "multilabel",
     "unit": "sentence",
     "rules": ["Irony is labelled by what is meant."],
     "labels": [
@@ -63,8 +63,8 @@ def changed(change: str, value: object) -> dict[str, Any]:
 def test_the_projects_codebook_has_its_three_labels_in_order() -> None:
     codebook = Codebook.load(ROOT / "data" / "codebook.yaml")
     assert codebook.names == ("criticism", "policy_claim", "cooperation_pledge")
-    assert codebook.selection == "multiple"
-    assert codebook.multiple
+    assert codebook.task == "multiple"
+    assert codebook.multilabel
     for label in codebook.labels:
         assert label.definition
         assert label.includes
@@ -130,7 +130,7 @@ def test_any_changed_word_changes_the_hash(change: str, value: object) -> None:
 
 
 def test_selection_changes_the_hash() -> None:
-    single = CONTENT | {"selection": "single"}
+    single = CONTENT | {"task": "multiclass"}
     assert Codebook.model_validate(single).sha256 != Codebook.model_validate(CONTENT).sha256
 
 
@@ -142,7 +142,7 @@ def test_hash_of_a_changed_copy_is_its_own() -> None:
     )
 
 
-@pytest.mark.parametrize("content", [CONTENT, CONTENT | {"selection": "single"}])
+@pytest.mark.parametrize("content", [CONTENT, CONTENT | {"task": "multiclass"}])
 def test_dump_and_load_give_an_equal_codebook(tmp_path: Path, content: dict[str, Any]) -> None:
     codebook = Codebook.model_validate(content)
     codebook.dump(tmp_path / "again.yaml")
@@ -165,8 +165,8 @@ def test_unknown_label_is_told_with_the_allowed_ones() -> None:
 
 @pytest.mark.parametrize(("labels", "count"), [([], 0), (["blame", "offer"], 2)])
 def test_single_selection_takes_exactly_one_label(labels: list[str], count: int) -> None:
-    codebook = Codebook.model_validate(CONTENT | {"selection": "single"})
-    assert not codebook.multiple
+    codebook = Codebook.model_validate(CONTENT | {"task": "multiclass"})
+    assert not codebook.multilabel
     assert codebook.validate_labels(["offer"]) == ("offer",)
     with pytest.raises(ValueError, match=rf"^{count} labels; .*'single'.* exactly one$"):
         codebook.validate_labels(labels)
@@ -174,7 +174,7 @@ def test_single_selection_takes_exactly_one_label(labels: list[str], count: int)
 
 def test_none_is_a_label_in_single_selection_only(tmp_path: Path) -> None:
     content = changed("labels.2.name", "none")
-    assert Codebook.model_validate(content | {"selection": "single"}).names == ("blame", "offer", "none")
+    assert Codebook.model_validate(content | {"task": "multiclass"}).names == ("blame", "offer", "none")
     assert "'none' is the absence of labels" in refusal(tmp_path, content)
 
 
@@ -183,7 +183,7 @@ def test_none_is_a_label_in_single_selection_only(tmp_path: Path) -> None:
     [
         ("labels.1.name", "blame", "two labels are named 'blame'; names must differ"),
         ("labels.0.examples.0.labels", ["praise"], "unknown label 'praise'; allowed: blame, offer, claim"),
-        ("selection", "many", "selection: Input should be 'multiple' or 'single' (given: 'many')"),
+        ("task", "many", "task: Input should be 'multilabel' or 'multiclass' (given: 'many')"),
         ("version", 2.0, "version: Input should be a valid string (given: 2.0)"),
         ("name", "", "name: String should have at least 1 character (given: '')"),
         ("labels.0.definition", "", "labels.0.definition: String should have at least 1 character (given: '')"),
@@ -202,7 +202,7 @@ def test_names_of_labels_hold_no_separators(tmp_path: Path, name: str) -> None:
 
 def test_missing_keys_are_all_named(tmp_path: Path) -> None:
     message = refusal(tmp_path, {"name": "x", "labels": [{"name": "a"}, {"name": "b", "definition": "B."}]})
-    assert message.startswith("version: missing; selection: missing; labels.0.definition: missing")
+    assert message.startswith("version: missing; task: missing; labels.0.definition: missing")
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_missing_keys_are_all_named(tmp_path: Path) -> None:
     [
         (
             "verzion",
-            "verzion: unknown key; did you mean 'version'? allowed: name, version, selection, unit, rules, labels",
+            "verzion: unknown key; did you mean 'version'? allowed: name, version, task, unit, rules, labels",
         ),
         (
             "labels.1.exclude",

@@ -151,7 +151,7 @@ def test_width_is_told_beside_a_number_that_was_given(labelled: Path) -> None:
 def test_sentences_that_trained_the_model_are_told_before_people_code_them(
     labelled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = read_population(labelled).statement(3)
+    seen = read_population(labelled).sentence(3)
     for texts, told in ((frozenset[str](), False), (Fingerprint.of([seen]).texts, True)):
         training = SimpleNamespace(fingerprint=Fingerprint(frozenset(), texts))
         monkeypatch.setattr(
@@ -172,7 +172,7 @@ def test_coders_agree_settle_and_make_gold(labelled: Path) -> None:
     assert differ
 
     result = done(
-        "agree", *files, "--model", labelled, "--settle", folder / "settle.csv", "--json", folder / "agreement.json"
+        "agree", *files, "--model", labelled, "--adjudicate", folder / "settle.csv", "--json", folder / "agreement.json"
     )
     assert f"{len(differ)} sentences on which they differ" in result.output.replace("\n", " ")
     report = json.loads((folder / "agreement.json").read_text(encoding="utf-8"))
@@ -186,8 +186,8 @@ def test_coders_agree_settle_and_make_gold(labelled: Path) -> None:
     assert f"coders disagree on {len(differ)} sentences" in refused.output
 
     assert {row["id"] for _, row in read_table(folder / "settle.csv").rows} == differ
-    settled = code(folder / "settle.csv")
-    assert set(settled) == differ
+    adjudicated = code(folder / "settle.csv")
+    assert set(adjudicated) == differ
     for name in ("gold.csv", "gold.jsonl", "gold.parquet"):
         done("agree", *files, folder / "settle.csv", "--gold", folder / name)
         rows = [row for _, row in read_table(folder / name).rows]
@@ -195,7 +195,7 @@ def test_coders_agree_settle_and_make_gold(labelled: Path) -> None:
         for row in rows:
             labels = row["labels"].split("|") if isinstance(row["labels"], str) else row["labels"]
             assert set(labels) - {"none"} == first[row["id"]]
-            assert row["coder"] == ("settlement" if row["id"] in differ else "anna|bob")
+            assert row["coder"] == ("adjudication" if row["id"] in differ else "anna|bob")
             assert 0 < float(row["inclusion_probability"]) <= 1
 
 
@@ -345,12 +345,12 @@ def test_sheet_that_nobody_filled_in_is_told(labelled: Path) -> None:
 def test_settled_sheet_alone_is_gold(labelled: Path) -> None:
     folder = labelled.parent
     sheet = drawn(labelled, "sheet.csv")
-    rows = [row | {"coder": "settlement"} for _, row in read_table(sheet).rows]
+    rows = [row | {"coder": "adjudication"} for _, row in read_table(sheet).rows]
     write_csv(sheet, list(rows[0]), rows)
     code(sheet)
     result = done("agree", sheet, "--gold", folder / "gold.csv")
     assert "80 sentences of gold" in result.output
-    assert {row["coder"] for _, row in read_table(folder / "gold.csv").rows} == {"settlement"}
+    assert {row["coder"] for _, row in read_table(folder / "gold.csv").rows} == {"adjudication"}
 
 
 def test_a_coder_who_is_called_as_the_model_is_refused_beside_it(labelled: Path) -> None:

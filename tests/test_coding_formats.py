@@ -13,21 +13,21 @@ from conftest import CODEBOOK
 
 from communique.annotation import doccano, label_studio, prodigy
 from communique.annotation.detect import read_coded
-from communique.annotation.tasks import Coded, Reading, Task, split_joined
+from communique.annotation.tasks import CodedRow, CodingTask, Reading, split_joined
 from communique.data.codebook import Codebook
 from communique.errors import DataError
 
 TINY = Codebook.model_validate(CODEBOOK)
 SINGLE = Codebook.model_validate(
-    {**CODEBOOK, "selection": "single", "labels": [{"name": n, "definition": n} for n in ("for", "against", "a#b")]}
+    {**CODEBOOK, "task": "multiclass", "labels": [{"name": n, "definition": n} for n in ("for", "against", "a#b")]}
 )
 
 TASKS = [
-    Task("doc:0", '=We condemn the blockade; "all" of it | now #1', "doc", "en", "Before."),
-    Task("doc:1", "إننا ندين هذا الهجوم\nوندعو إلى وقفه", "doc", "ar", "نص سابق"),
-    Task("007", "היום נפגשו השרים,\r\nבירושלים", "other", "he"),
-    Task("doc:3", "We will help, and others should too.", "doc", "en"),
-    Task("doc:4", "The minister arrived.", "doc", "en"),
+    CodingTask("doc:0", '=We condemn the blockade; "all" of it | now #1', "doc", "en", "Before."),
+    CodingTask("doc:1", "إننا ندين هذا الهجوم\nوندعو إلى وقفه", "doc", "ar", "نص سابق"),
+    CodingTask("007", "היום נפגשו השרים,\r\nבירושלים", "other", "he"),
+    CodingTask("doc:3", "We will help, and others should too.", "doc", "en"),
+    CodingTask("doc:4", "The minister arrived.", "doc", "en"),
 ]
 #: What two coders choose for them; None is what a coder leaves out.
 CHOSEN: dict[str, list[list[str] | None]] = {
@@ -57,7 +57,7 @@ def comments_of(*readings: Reading) -> dict[tuple[str, str], str]:
 
 def texts_match(*readings: Reading) -> bool:
     texts = {task.id: " ".join(task.text.split()) for task in TASKS}
-    rows: list[Coded] = [row for r in readings for row in r.rows]
+    rows: list[CodedRow] = [row for r in readings for row in r.rows]
     return all(" ".join((row.text or "").split()) == texts[row.id or ""] for row in rows)
 
 
@@ -193,7 +193,7 @@ def test_label_studio_configuration_offers_the_choices() -> None:
 
 
 def test_model_labels_only_where_asked(tmp_path: Path) -> None:
-    shown = [Task("a", "t", "d", "en", labels=("criticism",)), Task("b", "u", "d", "en", labels=())]
+    shown = [CodingTask("a", "t", "d", "en", labels=("criticism",)), CodingTask("b", "u", "d", "en", labels=())]
     label_studio.write_tasks(tmp_path / "l.json", shown, TINY)
     tasks = json.loads((tmp_path / "l.json").read_text(encoding="utf-8"))
     assert [t["predictions"][0]["result"][0]["value"]["choices"] for t in tasks] == [["criticism"], ["none"]]

@@ -7,20 +7,20 @@ from conftest import CODEBOOK
 
 from communique.annotation.detect import read_coded
 from communique.annotation.sheets import write_sheet
-from communique.annotation.tasks import Task
+from communique.annotation.tasks import CodingTask
 from communique.data.codebook import Codebook
 from communique.errors import DataError
 
 openpyxl = pytest.importorskip("openpyxl")
 
 TINY = Codebook.model_validate(CODEBOOK)
-SINGLE = Codebook.model_validate({**CODEBOOK, "selection": "single"})
+SINGLE = Codebook.model_validate({**CODEBOOK, "task": "multiclass"})
 
 TASKS = [
-    Task("doc:0", '=SUM(A1) is what they said; "all" | #1', "doc", "en", "+Before"),
-    Task("doc:1", "إننا ندين هذا الهجوم\nوندعو إلى وقفه", "doc", "ar"),
-    Task("007", "A bell\x07 rings\x0bhere", "other", "en"),
-    Task("2019", "2019", "other", "en"),
+    CodingTask("doc:0", '=SUM(A1) is what they said; "all" | #1', "doc", "en", "+Before"),
+    CodingTask("doc:1", "إننا ندين هذا الهجوم\nوندعو إلى وقفه", "doc", "ar"),
+    CodingTask("007", "A bell\x07 rings\x0bhere", "other", "en"),
+    CodingTask("2019", "2019", "other", "en"),
 ]
 
 
@@ -119,7 +119,10 @@ def test_csv_has_the_codebook_beside_it(tmp_path: Path) -> None:
 
 
 def test_model_labels_are_shown_where_asked(tmp_path: Path) -> None:
-    shown = [Task("a", "t", "d", "en", labels=("criticism", "policy_claim")), Task("b", "u", "d", "en", labels=())]
+    shown = [
+        CodingTask("a", "t", "d", "en", labels=("criticism", "policy_claim")),
+        CodingTask("b", "u", "d", "en", labels=()),
+    ]
     write_sheet(tmp_path / "s.xlsx", shown, TINY)
     sheet = openpyxl.load_workbook(tmp_path / "s.xlsx")["coding"]
     column = [cell.value for cell in sheet[1]].index("model_labels") + 1
@@ -166,5 +169,5 @@ def test_label_named_as_a_column_is_refused(tmp_path: Path) -> None:
 
 def test_text_too_long_for_a_cell_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a cell of XLSX holds 32767"):
-        write_sheet(tmp_path / "s.xlsx", [Task("a", "x" * 40_000, "d", "en")], TINY)
+        write_sheet(tmp_path / "s.xlsx", [CodingTask("a", "x" * 40_000, "d", "en")], TINY)
     assert not (tmp_path / "s.xlsx").exists()

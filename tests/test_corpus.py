@@ -23,14 +23,14 @@ from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus, conflicts
 from communique.data.labels import split_labels
 from communique.data.leakage import Fingerprint
-from communique.data.sentence import Statement
+from communique.data.sentence import Sentence
 from communique.errors import DataError, LeakError
 
 MULTIPLE = Codebook.model_validate(CODEBOOK)
 PERMUTED = Codebook.model_validate(CODEBOOK | {"labels": CODEBOOK["labels"][::-1]})
-SINGLE = Codebook.model_validate(CODEBOOK | {"selection": "single"})
+SINGLE = Codebook.model_validate(CODEBOOK | {"task": "multiclass"})
 NUMBERS = Codebook.model_validate(
-    CODEBOOK | {"selection": "single", "labels": [{"name": n, "definition": n} for n in ("0", "1", "2")]}
+    CODEBOOK | {"task": "multiclass", "labels": [{"name": n, "definition": n} for n in ("0", "1", "2")]}
 )
 CRITICISM, CLAIM, PLEDGE = MULTIPLE.names
 ALLOWED = "allowed: criticism, policy_claim, cooperation_pledge"
@@ -64,12 +64,12 @@ def problems_of(path: Path | list[Path], codebook: Codebook = MULTIPLE, **option
     return problems
 
 
-def statement(i: int, document: str, **fields: Any) -> Statement:
-    return Statement(id=f"{document}.{i}", text=f"Satz {i} aus {document}.", document=document, **fields)
+def sentence(i: int, document: str, **fields: Any) -> Sentence:
+    return Sentence(id=f"{document}.{i}", text=f"Satz {i} aus {document}.", document=document, **fields)
 
 
-def many(documents: int = 40, rows: int = 6, **fields: Any) -> list[Statement]:
-    return [statement(i, f"{fields.get('source', 'd')}{d}", **fields) for d in range(documents) for i in range(rows)]
+def many(documents: int = 40, rows: int = 6, **fields: Any) -> list[Sentence]:
+    return [sentence(i, f"{fields.get('source', 'd')}{d}", **fields) for d in range(documents) for i in range(rows)]
 
 
 # Columns
@@ -89,8 +89,8 @@ def test_all_fields_are_read(tmp_path: Path) -> None:
     }
     path = write_rows(tmp_path / "c.jsonl", [row])
     corpus = Corpus.read(path, MULTIPLE)
-    assert corpus.statements == (
-        Statement(
+    assert corpus.sentences == (
+        Sentence(
             id="s1",
             text="Ми допоможемо сусідам.",
             document="speech-1",
@@ -155,9 +155,9 @@ def test_every_format_gives_the_same_statements(tmp_path: Path) -> None:
     pq.write_table(pa.table({name: [row[i] for row in rows] for i, name in enumerate(header)}), tmp_path / "p.parquet")
     workbook(tmp_path / "x.xlsx", [header, *rows])
     expected = [
-        Statement("1", "Мы против, и это ясно.", "2019", 0, "ru", labels=(CRITICISM, CLAIM)),
-        Statement("2", "我们愿意合作。", "2019", 1, "zh", labels=(PLEDGE,)),
-        Statement("3", "نشكركم", "2020", 0, "ar", labels=()),
+        Sentence("1", "Мы против, и это ясно.", "2019", 0, "ru", labels=(CRITICISM, CLAIM)),
+        Sentence("2", "我们愿意合作。", "2019", 1, "zh", labels=(PLEDGE,)),
+        Sentence("3", "نشكركم", "2020", 0, "ar", labels=()),
     ]
     for path in sorted(tmp_path.iterdir()):
         assert list(Corpus.read(path, MULTIPLE)) == expected, path.name
@@ -285,8 +285,8 @@ def test_a_column_of_labels_wins_over_one_column_a_label(tmp_path: Path) -> None
 def test_single_labels(tmp_path: Path) -> None:
     path = written(tmp_path, "c.csv", "text,label\na,policy_claim\nb,\nc,criticism|policy_claim\n")
     assert problems_of(path, SINGLE) == [
-        ", row 3: column 'label': 0 labels; the codebook's selection is 'single': give exactly one",
-        ", row 4: column 'label': 2 labels; the codebook's selection is 'single': give exactly one",
+        ", row 3: column 'label': 0 labels; the codebook's task is 'multiclass': give exactly one",
+        ", row 4: column 'label': 2 labels; the codebook's task is 'multiclass': give exactly one",
     ]
     assert [s.labels for s in Corpus.scan(path, SINGLE)[0]] == [(CLAIM,)]
 
@@ -296,7 +296,7 @@ def test_single_labels_as_one_column_a_label(tmp_path: Path) -> None:
     corpus, problems = Corpus.scan(path, SINGLE)
     assert [s.labels for s in corpus] == [(CLAIM,)]
     assert problems == [
-        f"{path}, row {row}: {n} labels; the codebook's selection is 'single': give exactly one"
+        f"{path}, row {row}: {n} labels; the codebook's task is 'multiclass': give exactly one"
         for row, n in ((3, 0), (4, 2))
     ]
 
@@ -444,20 +444,20 @@ def test_paths_are_files_folders_and_globs(tmp_path: Path) -> None:
 
 
 def test_corpora_add_up() -> None:
-    one = Corpus((statement(0, "a"),), {"a.csv": "1"}, ("note a",))
-    other = Corpus((statement(0, "b"), statement(1, "b")), {"b.csv": "2"}, ("note b",))
+    one = Corpus((sentence(0, "a"),), {"a.csv": "1"}, ("note a",))
+    other = Corpus((sentence(0, "b"), sentence(1, "b")), {"b.csv": "2"}, ("note b",))
     both = one + other
-    assert both.statements == one.statements + other.statements
+    assert both.sentences == one.sentences + other.sentences
     assert (dict(both.files), both.notes, len(both)) == ({"a.csv": "1", "b.csv": "2"}, ("note a", "note b"), 3)
-    assert both.where(lambda s: s.document == "b").statements == other.statements
+    assert both.where(lambda s: s.document == "b").sentences == other.sentences
 
 
 def test_documents_are_told_apart_by_source() -> None:
     rows = [
-        statement(0, "d", source="x"),
-        statement(1, "d", source="y"),
-        statement(2, "d", source="x"),
-        statement(3, "d"),
+        sentence(0, "d", source="x"),
+        sentence(1, "d", source="y"),
+        sentence(2, "d", source="x"),
+        sentence(3, "d"),
     ]
     assert Corpus(tuple(rows)).documents == {
         ("x", "d"): [rows[0], rows[2]],
@@ -483,7 +483,7 @@ def test_no_document_is_in_both_parts_and_none_is_lost(
     sizes: list[tuple[int, str, str | None]], share: float, seed: int
 ) -> None:
     rows = [
-        statement(i, f"d{d}", language=language, source=source, sampling=("random", "enriched", None)[i % 3])
+        sentence(i, f"d{d}", language=language, source=source, sampling=("random", "enriched", None)[i % 3])
         for d, (size, language, source) in enumerate(sizes)
         for i in range(size)
     ]
@@ -510,7 +510,7 @@ def test_split_does_not_depend_on_the_order_of_documents() -> None:
 def test_share_holds_in_each_source_and_language(share: float) -> None:
     strata = [("un", "fr", 40), ("un", "ar", 20), ("press", "fr", 80), ("press", "zh", 60)]
     rows = [
-        statement(i, f"{source}-{language}-{d}", source=source, language=language)
+        sentence(i, f"{source}-{language}-{d}", source=source, language=language)
         for source, language, documents in strata
         for d in range(documents)
         for i in range(5)
@@ -526,7 +526,7 @@ def test_share_0_and_1() -> None:
 
 
 def test_document_that_is_most_of_a_language_is_not_drawn_for_a_small_share() -> None:
-    rows = [statement(i, "debate") for i in range(90)] + [statement(0, f"d{d}") for d in range(30)]
+    rows = [sentence(i, "debate") for i in range(90)] + [sentence(0, f"d{d}") for d in range(30)]
     for seed in range(6):
         drawn = Corpus(tuple(rows)).split(0.1, seed=seed)[1]
         assert len(drawn) == 12
@@ -535,10 +535,10 @@ def test_document_that_is_most_of_a_language_is_not_drawn_for_a_small_share() ->
 
 def test_random_rows_count_and_their_documents_go_whole() -> None:
     rows = [
-        *(statement(i, f"r{d}", sampling="random") for d in range(20) for i in range(5)),
-        *(statement(9, f"r{d}", sampling="enriched") for d in range(20)),
-        *(statement(i, f"e{d}", sampling="enriched") for d in range(20) for i in range(5)),
-        *(statement(i, f"n{d}") for d in range(20) for i in range(5)),
+        *(sentence(i, f"r{d}", sampling="random") for d in range(20) for i in range(5)),
+        *(sentence(9, f"r{d}", sampling="enriched") for d in range(20)),
+        *(sentence(i, f"e{d}", sampling="enriched") for d in range(20) for i in range(5)),
+        *(sentence(i, f"n{d}") for d in range(20) for i in range(5)),
     ]
     _, drawn = Corpus(tuple(rows)).split(0.2, seed=0)
     assert Counter(s.sampling for s in drawn) == {"random": 20, "enriched": 4}
@@ -571,27 +571,27 @@ def test_fingerprint_holds_no_text_and_knows_its_own() -> None:
 
 
 def test_shared_document_or_text_or_nothing() -> None:
-    known = Statement("k", "L’eau est à tous : nous aiderons.", "speech", source="un")
+    known = Sentence("k", "L’eau est à tous : nous aiderons.", "speech", source="un")
     fingerprint = Corpus((known,)).fingerprint()
     spaced = unicodedata.normalize("NFD", known.text).replace(" ", "  ") + "\n"
-    assert fingerprint.overlap(Statement("a", "Autre chose.", "speech", source="un")) == "document"
-    assert fingerprint.overlap(Statement("a", spaced, "other", source="un")) == "text"
-    assert fingerprint.overlap(Statement("a", "Autre chose.", "speech", source="press")) is None
-    assert fingerprint.overlap(Statement("a", "Autre chose.", "speech")) is None
-    assert fingerprint.overlap(Statement("a", "Autre chose.", "other", source="un")) is None
+    assert fingerprint.overlap(Sentence("a", "Autre chose.", "speech", source="un")) == "document"
+    assert fingerprint.overlap(Sentence("a", spaced, "other", source="un")) == "text"
+    assert fingerprint.overlap(Sentence("a", "Autre chose.", "speech", source="press")) is None
+    assert fingerprint.overlap(Sentence("a", "Autre chose.", "speech")) is None
+    assert fingerprint.overlap(Sentence("a", "Autre chose.", "other", source="un")) is None
 
 
 def test_document_without_a_source_is_known_again() -> None:
-    fingerprint = Corpus((statement(0, "d"),)).fingerprint()
-    assert fingerprint.overlap(statement(5, "d")) == "document"
+    fingerprint = Corpus((sentence(0, "d"),)).fingerprint()
+    assert fingerprint.overlap(sentence(5, "d")) == "document"
 
 
 def test_leaks_are_refused_with_their_count_and_the_first() -> None:
     training = Corpus(tuple(many(4, 3)))
-    fresh = [Statement(f"f{i}", f"Neu {i}.", "fresh") for i in range(3)]
+    fresh = [Sentence(f"f{i}", f"Neu {i}.", "fresh") for i in range(3)]
     training.fingerprint().check(fresh, "test.csv")
-    repeated = replace(training.statements[0], id="again", document="elsewhere")
-    leaking = Corpus((fresh[0], repeated, statement(9, "d1"), statement(9, "d2"), fresh[1]), {"test.csv": "0"})
+    repeated = replace(training.sentences[0], id="again", document="elsewhere")
+    leaking = Corpus((fresh[0], repeated, sentence(9, "d1"), sentence(9, "d2"), fresh[1]), {"test.csv": "0"})
     with pytest.raises(LeakError) as caught:
         training.fingerprint().check(leaking, "test.csv")
     message = str(caught.value)
@@ -611,13 +611,13 @@ def test_empty_fingerprint_shares_nothing() -> None:
 
 def test_equal_texts_with_different_labels_are_warned_of() -> None:
     rows = [
-        Statement("a", "Das Wasser gehört allen.", "d", labels=(CRITICISM, CLAIM)),
-        Statement("b", "Das  Wasser\ngehört allen.", "e", labels=()),
-        Statement("c", "Wir helfen.", "d", labels=(PLEDGE,)),
-        Statement("d", "Wir helfen.", "e", labels=(PLEDGE,)),
-        Statement("e", "Niemand weiß es.", "d", labels=(CRITICISM,)),
-        Statement("f", "Niemand weiß es.", "e", labels=None),
-        Statement("g", unicodedata.normalize("NFD", "Das Wasser gehört allen."), "e", labels=()),
+        Sentence("a", "Das Wasser gehört allen.", "d", labels=(CRITICISM, CLAIM)),
+        Sentence("b", "Das  Wasser\ngehört allen.", "e", labels=()),
+        Sentence("c", "Wir helfen.", "d", labels=(PLEDGE,)),
+        Sentence("d", "Wir helfen.", "e", labels=(PLEDGE,)),
+        Sentence("e", "Niemand weiß es.", "d", labels=(CRITICISM,)),
+        Sentence("f", "Niemand weiß es.", "e", labels=None),
+        Sentence("g", unicodedata.normalize("NFD", "Das Wasser gehört allen."), "e", labels=()),
     ]
     assert conflicts(rows) == [
         "3 rows have the text 'Das Wasser gehört allen.' with different labels "

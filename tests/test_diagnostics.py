@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import CODEBOOK
 
-from communique import Codebook, Statement
+from communique import Codebook, Sentence
 from communique.metrics.bootstrap import Resamples
 from communique.metrics.calibration import probabilities
 from communique.metrics.diagnostics import (
@@ -14,23 +14,23 @@ from communique.metrics.diagnostics import (
     Diagnostics,
     before_temperature,
     calibration_error,
+    co_occurrence,
     label_calibration,
-    suspicions,
     threshold_curves,
-    together,
+    warnings,
 )
 from communique.metrics.scores import bin_sums, expected_calibration_error
 
 BOOK = Codebook.model_validate(CODEBOOK)
-SINGLE = Codebook.model_validate({**CODEBOOK, "selection": "single"})
+SINGLE = Codebook.model_validate({**CODEBOOK, "task": "multiclass"})
 
 
 @pytest.mark.parametrize("multiple", [True, False])
-def test_temperature_is_taken_back(multiple: bool) -> None:
+def test_temperature_is_taken_back(multilabel: bool) -> None:
     logits = np.random.default_rng(0).normal(0, 2, (50, 3))
-    warm = probabilities(logits, multiple=multiple, temperature=1.7)
-    cold = before_temperature(warm.astype(np.float64), 1.7, multiple=multiple)
-    np.testing.assert_allclose(cold, probabilities(logits, multiple=multiple), atol=1e-5)
+    warm = probabilities(logits, multilabel=multilabel, temperature=1.7)
+    cold = before_temperature(warm.astype(np.float64), 1.7, multilabel=multilabel)
+    np.testing.assert_allclose(cold, probabilities(logits, multilabel=multilabel), atol=1e-5)
 
 
 def _calibration(p: np.ndarray, gold: np.ndarray) -> object:
@@ -111,9 +111,10 @@ def test_curves_agree_with_scikit_learn() -> None:
         for t, precision, recall, f1 in list(zip(THRESHOLDS, curve.precision, curve.recall, curve.f1, strict=True))[
             ::7
         ]:
-            guess = p[:, i] >= t
+            predicted = p[:, i] >= t
             expected = [
-                score(gold[:, i], guess, zero_division=np.nan) for score in (precision_score, recall_score, f1_score)
+                score(gold[:, i], predicted, zero_division=np.nan)
+                for score in (precision_score, recall_score, f1_score)
             ]
             np.testing.assert_allclose([precision, recall, f1], expected, atol=1e-12)
     assert threshold_curves(gold, p, BOOK.names, None) == ()
@@ -121,27 +122,27 @@ def test_curves_agree_with_scikit_learn() -> None:
 
 def test_together_by_hand() -> None:
     gold = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 1, 1]], bool)
-    guess = np.array([[1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 1, 1]], bool)
-    found = together(gold, guess, BOOK)
+    predicted = np.array([[1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 1, 1]], bool)
+    found = co_occurrence(gold, predicted, BOOK)
     assert found.labels == (*BOOK.names, "none")
     assert found.gold == ((2, 1, 0, 0), (1, 2, 1, 0), (0, 1, 1, 0), (0, 0, 0, 1))
-    assert found.guess == ((3, 0, 0, 0), (0, 1, 1, 0), (0, 1, 1, 0), (0, 0, 0, 0))
-    one = together(np.eye(3, dtype=bool), np.eye(3, dtype=bool)[[0, 0, 2]], SINGLE)
+    assert found.predicted == ((3, 0, 0, 0), (0, 1, 1, 0), (0, 1, 1, 0), (0, 0, 0, 0))
+    one = co_occurrence(np.eye(3, dtype=bool), np.eye(3, dtype=bool)[[0, 0, 2]], SINGLE)
     assert one.confusion == ((1, 0, 0), (1, 0, 0), (0, 0, 1))
 
 
 def test_errors_are_wrong_decisions_by_log_loss() -> None:
-    statements = [
-        Statement(str(i), f"Sentence {i}.", "d", index=i, labels=labels)
+    sentences = [
+        Sentence(str(i), f"Sentence {i}.", "d", index=i, labels=labels)
         for i, labels in enumerate([("criticism",), (), ("policy_claim",), ("criticism",)])
     ]
     p = np.array([[0.3, 0.1, 0.1], [0.2, 0.1, 0.1], [0.1, 0.02, 0.1], [0.6, 0.1, 0.1]])
-    found = Diagnostics.of(
-        statements, p >= 0.5, p, BOOK, temperature=1, thresholds=(0.5, 0.5, 0.5), errors=5, resamples=20
+    found = Diagnostics.from_predictions(
+        sentences, p >= 0.5, p, BOOK, temperature=1, thresholds=(0.5, 0.5, 0.5), errors=5, resamples=20
     )
     assert [e.id for e in found.errors] == ["2", "0"]
     first = found.errors[0]
-    assert (first.gold, first.guess, first.previous) == (("policy_claim",), (), "Sentence 1.")
+    assert (first.gold, first.predicted, first.previous) == (("policy_claim",), (), "Sentence 1.")
     assert first.loss == pytest.approx(-np.log(0.9) - np.log(0.02) - np.log(0.9), abs=1e-4)
     assert found.calibration.before is None
     assert found.calibration.before_reason == "the model's weights contain its temperature"
@@ -152,6 +153,6 @@ def test_errors_are_wrong_decisions_by_log_loss() -> None:
 def test_good_gold_is_not_suspected() -> None:
     generator = np.random.default_rng(3)
     gold = generator.random((200, 3)) < 0.3
-    guess = np.where(generator.random(gold.shape) < 0.8, gold, ~gold)
-    assert suspicions(gold, guess, BOOK.names) == ()
-    assert len(suspicions(gold, guess[:, [1, 0, 2]], BOOK.names)) == 1
+    predicted = np.where(generator.random(gold.shape) < 0.8, gold, ~gold)
+    assert warnings(gold, predicted, BOOK.names) == ()
+    assert len(warnings(gold, predicted[:, [1, 0, 2]], BOOK.names)) == 1

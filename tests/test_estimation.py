@@ -8,6 +8,7 @@ import numpy as np
 import ppi_py
 import pytest
 import statsmodels.api as sm
+from simulated_corpus import draw_simple, draw_stratified, draw_two_stage, population
 
 from communique.estimation.contrasts import Plan, contrast, plan
 from communique.estimation.domains import Group
@@ -19,13 +20,12 @@ from communique.estimation.estimators import (
     power,
     ppi_mean,
     pseudo_outcome,
-    unmet,
+    unseen_error_variance,
 )
 from communique.estimation.intervals import Interval, holm, interval
 from communique.estimation.regression import dsl_regression, logistic
 from communique.estimation.sample import Influence, Sample, combine, variance
-from communique.estimation.simulation import draw_simple, draw_stratified, draw_two_stage, population
-from communique.estimation.warnings import FEW_CASES, FEW_DOCUMENTS, doubts
+from communique.estimation.warnings import FEW_CASES, FEW_DOCUMENTS, find_warnings
 from communique.sampling.population import column_of
 
 N, n = 3_000, 600
@@ -65,7 +65,7 @@ def test_ppi_mean_equals_ppi_py_with_the_same_lambda(singles, lam):
         float(ppi_py.ppi_mean_pointestimate(y, known, unknown, lam=equal).item()), abs=1e-12
     )
     low, high = ppi_py.ppi_mean_ci(y, known, unknown, alpha=0.05, lam=equal)
-    mine = interval(sample, ours.value, ours.influence, "beyond")
+    mine = interval(sample, ours.value, ours.influence, "superpopulation")
     # ppi_py takes lambda's term and the rectifier as independent; here they share the gold, which the covariance counts.
     assert mine.width == pytest.approx(float((high - low).item()), rel=0.03)
 
@@ -75,7 +75,7 @@ def test_tuned_lambda_and_interval_agree_with_ppi_py(singles):
     known, unknown = apart(sample, prediction)
     tuned = power(sample, y, prediction, np.zeros(n, np.int64))
     ours = ppi_mean(sample, y, prediction, everyone(N), power=tuned)
-    mine = interval(sample, ours.value, ours.influence, "beyond")
+    mine = interval(sample, ours.value, ours.influence, "superpopulation")
     low, high = (float(v.item()) for v in ppi_py.ppi_mean_ci(y, known, unknown, alpha=0.05))
     assert ours.value == pytest.approx((low + high) / 2, abs=0.02 * (high - low))
     assert mine.width == pytest.approx(high - low, rel=0.02)
@@ -86,7 +86,7 @@ def test_lambda_minimises_the_variance(singles):
     tuned = power(sample, y, prediction, np.zeros(n, np.int64))
 
     def spread(lam):
-        return variance(sample, ppi_mean(sample, y, prediction, everyone(N), power=lam).influence, "beyond")[0]
+        return variance(sample, ppi_mean(sample, y, prediction, everyone(N), power=lam).influence, "superpopulation")[0]
 
     assert spread(tuned) < min(spread(tuned - 0.1), spread(min(1, tuned + 0.1)))
     assert power(sample, y, 1 - prediction, np.zeros(n, np.int64)) == 0
@@ -96,11 +96,11 @@ def test_gold_alone_is_the_textbook_mean(singles):
     sample, _, y, _ = singles
     estimate = gold_mean(sample, y, everyone(n))
     assert estimate.value == pytest.approx(y.mean())
-    influence = replace(estimate.influence, further=0.0)
+    influence = replace(estimate.influence, unseen_error_variance=0.0)
     # Cochran 1977, equations 2.8 and 2.20: s^2 / n, and (1 - n / N) s^2 / n where the corpus is the target.
     textbook = y.var(ddof=1) / n
-    assert variance(sample, influence, "beyond") == (pytest.approx(textbook), pytest.approx(n - 1, rel=0.1))
-    assert variance(sample, influence, "corpus")[0] == pytest.approx((1 - n / N) * textbook)
+    assert variance(sample, influence, "superpopulation") == (pytest.approx(textbook), pytest.approx(n - 1, rel=0.1))
+    assert variance(sample, influence, "finite-population")[0] == pytest.approx((1 - n / N) * textbook)
 
 
 def test_stratified_variance_is_the_textbook_one():
@@ -117,7 +117,9 @@ def test_stratified_variance_is_the_textbook_one():
     textbook = sum(
         (N_h / 3600) ** 2 * (1 - 50 / N_h) * v.var(ddof=1) / 50 for N_h, v in zip(sizes, inside, strict=True)
     )
-    assert variance(sample, replace(estimate.influence, further=0.0), "corpus")[0] == pytest.approx(textbook)
+    assert variance(sample, replace(estimate.influence, unseen_error_variance=0.0), "finite-population")[
+        0
+    ] == pytest.approx(textbook)
 
 
 def test_two_stage_variance_counts_documents_not_sentences():
@@ -126,10 +128,10 @@ def test_two_stage_variance_counts_documents_not_sentences():
     y = (sample.gold_documents % 2).astype(float)
     estimate = gold_mean(sample, y, everyone(len(y)))
     means = np.unique(np.stack([sample.gold_documents, y]), axis=1)[1]
-    influence = replace(estimate.influence, further=0.0)
-    for target in ("beyond", "corpus"):
+    influence = replace(estimate.influence, unseen_error_variance=0.0)
+    for target in ("superpopulation", "finite-population"):
         assert variance(sample, influence, target)[0] == pytest.approx(means.var(ddof=1) / 20)
-    assert interval(sample, estimate.value, estimate.influence, "corpus").freedom <= 19
+    assert interval(sample, estimate.value, estimate.influence, "finite-population").freedom <= 19
 
 
 def test_copies_of_sentences_in_a_document_add_no_information():
@@ -138,7 +140,10 @@ def test_copies_of_sentences_in_a_document_add_no_information():
     single = Sample(np.arange(600), np.arange(60), np.full(60, 0.1), np.zeros(60, np.int64))
     tripled = Sample(np.repeat(np.arange(600), 3), np.arange(180), np.full(180, 0.1), np.zeros(180, np.int64))
     one, three = gold_mean(single, y, everyone(60)), gold_mean(tripled, np.repeat(y, 3), everyone(180))
-    spread = [variance(s, replace(e.influence, further=0.0), "beyond") for s, e in ((single, one), (tripled, three))]
+    spread = [
+        variance(s, replace(e.influence, unseen_error_variance=0.0), "superpopulation")
+        for s, e in ((single, one), (tripled, three))
+    ]
     assert spread[0] == pytest.approx(spread[1])
 
 
@@ -146,14 +151,16 @@ def test_a_sample_without_an_error_has_an_interval_of_about_the_rule_of_three():
     sample = draw_simple(np.random.default_rng(0), np.arange(100_000), 200)
     estimate = gold_mean(sample, np.zeros(200), everyone(200))
     # Hanley and Lippman-Hand 1983: 3 / n.
-    assert interval(sample, estimate.value, estimate.influence, "beyond").high == pytest.approx(3 / 200, rel=0.1)
+    assert interval(sample, estimate.value, estimate.influence, "superpopulation").high == pytest.approx(
+        3 / 200, rel=0.1
+    )
 
 
 @pytest.mark.parametrize("value", [-0.3, 1.3])
 def test_an_interval_of_a_share_is_never_turned_round(value, singles):
     sample, _, y, _ = singles
     influence = gold_mean(sample, y, everyone(n)).influence
-    one = interval(sample, value, influence, "beyond", share=True)
+    one = interval(sample, value, influence, "superpopulation", share=True)
     assert one.low == one.high == np.clip(value, 0, 1)
 
 
@@ -167,7 +174,7 @@ def test_text_has_dashes_for_what_is_not_defined():
 def test_too_few_documents_give_no_interval():
     sample = Sample(np.zeros(50, np.int64), np.arange(5), np.full(5, 0.1), np.zeros(5, np.int64))
     estimate = gold_mean(sample, np.array([0, 1, 0, 1, 1.0]), everyone(5))
-    assert np.isnan(interval(sample, estimate.value, estimate.influence, "beyond").low)
+    assert np.isnan(interval(sample, estimate.value, estimate.influence, "superpopulation").low)
 
 
 def test_dsl_mean_is_the_published_estimator(singles):
@@ -178,7 +185,7 @@ def test_dsl_mean_is_the_published_estimator(singles):
         outcome[row] -= (fitted[row] - y[i]) / sample.probability[i]  # Egami et al. 2023, equation 4
     estimate = dsl_mean(sample, y, fitted, everyone(N))
     assert estimate.value == pytest.approx(outcome.mean())
-    spread = variance(sample, replace(estimate.influence, further=0.0), "beyond")[0]
+    spread = variance(sample, replace(estimate.influence, unseen_error_variance=0.0), "superpopulation")[0]
     assert spread == pytest.approx(outcome.var() / N * n / (n - 1), rel=1e-6)
 
 
@@ -205,8 +212,8 @@ def test_contrasts_know_of_shared_documents():
     gold = y[sample.gold]
     a, b = (gold_mean(sample, gold, group[sample.gold] == g) for g in (0, 1))
     difference = combine([a.influence, b.influence], np.array([1.0, -1.0]))
-    apart_ = sum(variance(sample, e.influence, "beyond")[0] for e in (a, b))
-    assert variance(sample, difference, "beyond")[0] < 0.5 * apart_
+    apart_ = sum(variance(sample, e.influence, "superpopulation")[0] for e in (a, b))
+    assert variance(sample, difference, "superpopulation")[0] < 0.5 * apart_
 
 
 def test_holm_is_the_published_procedure():
@@ -220,10 +227,10 @@ def test_holm_is_the_published_procedure():
 
 def test_naive_mean_is_clustered_by_document(singles):
     sample, _, _, prediction = singles
-    guess = (prediction > 0.5).astype(float)
-    estimate = naive_mean(sample, guess, everyone(N))
-    assert estimate.value == guess.mean()
-    assert variance(sample, estimate.influence, "beyond")[0] == pytest.approx(guess.var(ddof=1) / N)
+    predicted = (prediction > 0.5).astype(float)
+    estimate = naive_mean(sample, predicted, everyone(N))
+    assert estimate.value == predicted.mean()
+    assert variance(sample, estimate.influence, "superpopulation")[0] == pytest.approx(predicted.var(ddof=1) / N)
 
 
 def census(documents, y):
@@ -244,7 +251,7 @@ def test_regression_on_complete_gold_is_the_usual_one_clustered_by_document(fami
     usual = model.fit(cov_type="cluster", cov_kwds={"groups": documents, "use_correction": False}, **options)
     assert fit.coefficients == pytest.approx(usual.params, abs=1e-6)
     for influence, error in zip(fit.influences, usual.bse, strict=True):
-        spread, freedom = variance(sample, replace(influence, further=0.0), "beyond")
+        spread, freedom = variance(sample, replace(influence, unseen_error_variance=0.0), "superpopulation")
         assert np.sqrt(spread) == pytest.approx(error * np.sqrt(80 / (80 - 3)), rel=1e-5)
         assert freedom <= 77
 
@@ -259,7 +266,7 @@ def test_regression_agrees_with_ppi_py(singles, family):
     (known, unknown), (x_known, x_unknown) = apart(sample, prediction), apart(sample, design)
     ci = ppi_py.ppi_ols_ci if family == "linear" else ppi_py.ppi_logistic_ci
     low, high = ci(x_known, y, known, x_unknown, unknown, alpha=0.05, lam=(N - n) / N)
-    mine = [interval(sample, v, i, "beyond") for v, i in zip(fit.coefficients, fit.influences, strict=True)]
+    mine = [interval(sample, v, i, "superpopulation") for v, i in zip(fit.coefficients, fit.influences, strict=True)]
     for one, bottom, top in zip(mine, low, high, strict=True):
         # ppi_py weighs the gold's own predictors, DSL the whole population's: equal in large samples.
         assert one.value == pytest.approx((bottom + top) / 2, abs=0.1 * (top - bottom))
@@ -303,14 +310,14 @@ def test_design_weights_undo_a_selective_sample():
     for seed in range(60):
         rng = np.random.default_rng(seed)
         p = population(rng, share=0.1, accuracy=0.85, documents=150)
-        sample = draw_stratified(rng, p.documents, p.guess.astype(int), 200)
+        sample = draw_stratified(rng, p.documents, p.predicted.astype(int), 200)
         y = p.y[sample.gold]
         fitted = cross_fit(sample, y, p.prediction)
         lam = power(sample, y, p.prediction, np.zeros(len(y), np.int64))
         truth = p.y.mean()
         estimates = (
             y.mean(),
-            p.guess.mean(),
+            p.predicted.mean(),
             gold_mean(sample, y, everyone(len(y))).value,
             ppi_mean(sample, y, p.prediction, everyone(len(p.y)), power=lam).value,
             dsl_mean(sample, y, fitted, everyone(len(p.y))).value,
@@ -324,11 +331,11 @@ def test_design_weights_undo_a_selective_sample():
 
 def test_doubts_name_their_reason():
     even = np.ones(400)
-    assert doubts(even, 200, 100) == ()
-    assert "sentences with the label" in doubts(even, FEW_CASES - 1, 100)[0].text
-    assert "sentences without the label" in doubts(even, 400 - FEW_CASES + 1, 100)[0].text
-    assert "documents" in doubts(even, 200, FEW_DOCUMENTS - 1)[0].text
-    assert "uneven" in doubts(np.r_[np.ones(390), np.full(10, 500.0)], 200, 100)[0].text
+    assert find_warnings(even, 200, 100) == ()
+    assert "sentences with the label" in find_warnings(even, FEW_CASES - 1, 100)[0].text
+    assert "sentences without the label" in find_warnings(even, 400 - FEW_CASES + 1, 100)[0].text
+    assert "documents" in find_warnings(even, 200, FEW_DOCUMENTS - 1)[0].text
+    assert "uneven" in find_warnings(np.r_[np.ones(390), np.full(10, 500.0)], 200, 100)[0].text
 
 
 def test_pseudo_outcomes_keep_what_nobody_coded(singles):
@@ -347,29 +354,31 @@ def test_combination_adds_up_by_document():
     assert both.at.tolist() == [0, 1, 3]
     assert both.documents.tolist() == [0, -5, 2]
     assert both.rows.tolist() == [-0.5]
-    assert both.further == pytest.approx(0.3)
+    assert both.unseen_error_variance == pytest.approx(0.3)
 
 
 def test_a_further_error_is_as_large_as_errors_are():
-    assert unmet(np.zeros(100), np.ones(100)) == 1
-    assert unmet(np.zeros(0), np.ones(0)) == 1
+    assert unseen_error_variance(np.zeros(100), np.ones(100)) == 1
+    assert unseen_error_variance(np.zeros(0), np.ones(0)) == 1
     # Errors of one size: the next is as large. With few of them it counts as nearer to 1.
     many, few = (np.tile([0.3, -0.3], half) for half in (5000, 5))
-    assert unmet(many, np.ones(10_000)) == pytest.approx(0.09, abs=0.002)
-    assert 0.09 < unmet(few, np.ones(10)) < 1
+    assert unseen_error_variance(many, np.ones(10_000)) == pytest.approx(0.09, abs=0.002)
+    assert 0.09 < unseen_error_variance(few, np.ones(10)) < 1
     rare = np.r_[np.ones(20), np.zeros(980)]
-    assert unmet(rare, np.ones(1000)) == pytest.approx(0.96, abs=0.02)
+    assert unseen_error_variance(rare, np.ones(1000)) == pytest.approx(0.96, abs=0.02)
     # Heavy sentences stand for more errors.
-    assert unmet(rare, np.r_[np.full(20, 50.0), np.ones(980)]) < 0.9 * unmet(rare, np.ones(1000))
+    assert unseen_error_variance(rare, np.r_[np.full(20, 50.0), np.ones(980)]) < 0.9 * unseen_error_variance(
+        rare, np.ones(1000)
+    )
 
 
 def test_a_group_that_met_no_error_takes_the_size_of_errors_from_the_others():
     y = np.r_[np.zeros(20), np.tile([0.0, 1.0], 100)]
     sample = draw_simple(np.random.default_rng(0), np.arange(10_000), 220)
     inside = np.arange(220) < 20
-    pooled = gold_mean(sample, y, inside).influence.further
+    pooled = gold_mean(sample, y, inside).influence.unseen_error_variance
     assert 0.2 / 20**2 < pooled < 0.35 / 20**2
-    assert gold_mean(sample, y, inside, alike=inside).influence.further == pytest.approx(1 / 20**2)
+    assert gold_mean(sample, y, inside, alike=inside).influence.unseen_error_variance == pytest.approx(1 / 20**2)
 
 
 def test_regression_on_kinds_is_that_on_sentences(singles):
@@ -382,7 +391,7 @@ def test_regression_on_kinds_is_that_on_sentences(singles):
         long = dsl_regression(sample, table[kinds], y, prediction, family)
         assert short.coefficients == pytest.approx(long.coefficients)
         for a, b in zip(short.influences, long.influences, strict=True):
-            assert variance(sample, a, "beyond") == pytest.approx(variance(sample, b, "beyond"))
+            assert variance(sample, a, "superpopulation") == pytest.approx(variance(sample, b, "superpopulation"))
 
 
 def test_a_trend_weighs_each_group_the_same():
@@ -396,7 +405,7 @@ def test_a_trend_weighs_each_group_the_same():
     y = (rng.random(3600) < shares[year]).astype(float)
     sample = census(np.arange(3600), y)
     estimates = {g.name: gold_mean(sample, y, g.gold(sample)) for g in groups}
-    found = contrast(sample, "label", [one], estimates, {g.name: 0.0 for g in groups}, "beyond")[0]
+    found = contrast(sample, "label", [one], estimates, {g.name: 0.0 for g in groups}, "superpopulation")[0]
     realised = np.bincount(year, y) / sizes
     assert found.estimate.value == pytest.approx(np.polyfit([0, 1, 2], realised, 1)[0])
     by_sentence = np.polyfit(year, y, 1)[0]
@@ -408,5 +417,5 @@ def test_a_contrast_names_its_doubtful_groups(singles):
     half = np.arange(n) < n // 2
     estimates = {"a": gold_mean(sample, y, half), "b": gold_mean(sample, y, ~half)}
     one = Plan("asked for", "a minus b", ("a", "b"), np.array([1.0, -1.0]))
-    found = contrast(sample, "label", [one], estimates, {"a": 0.0, "b": 0.0}, "beyond", doubtful={"b", "c"})
+    found = contrast(sample, "label", [one], estimates, {"a": 0.0, "b": 0.0}, "superpopulation", doubtful={"b", "c"})
     assert found[0].doubtful == ("b",)

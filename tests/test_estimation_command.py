@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import typer
+from simulated_corpus import draw_simple, draw_two_stage, population
 from typer.testing import CliRunner
 
 from communique.cli.estimate import estimate
@@ -21,7 +22,6 @@ from communique.errors import DataError, LeakError
 from communique.estimation.analysis import analyse
 from communique.estimation.inputs import read
 from communique.estimation.report import Provenance, methods
-from communique.estimation.simulation import draw_simple, draw_two_stage, population
 from communique.io.write import write_csv, write_jsonl, write_parquet
 from communique.sampling.design import draw_sample
 from communique.sampling.population import read_population
@@ -36,7 +36,7 @@ def make(folder: Path, *, n: int = 300, seed: int = 0, two_stage: bool = False, 
         {
             "name": "tiny",
             "version": "1",
-            "selection": "multiple",
+            "task": "multilabel",
             "labels": [{"name": name, "definition": name} for name in LABELS],
         }
     )
@@ -117,7 +117,7 @@ def test_every_format_gives_the_same_data(tmp_path, suffix):
     b = read(tmp_path / f"predictions{suffix}", tmp_path / f"gold{suffix}", codebook, columns=("country", "year"))
     assert np.array_equal(a.y, b.y)
     assert np.allclose(a.prediction, b.prediction)
-    assert np.array_equal(a.guess, b.guess)
+    assert np.array_equal(a.predicted, b.predicted)
     assert np.allclose(a.sample.probability, b.sample.probability)
     assert np.array_equal(a.sample.documents, b.sample.documents)
     for name in ("country", "year"):
@@ -127,7 +127,7 @@ def test_every_format_gives_the_same_data(tmp_path, suffix):
 
 def test_the_corrected_share_is_nearer_the_truth_than_the_naive_one(made):
     folder, _, _, y, codebook = made
-    analysis = analyse(load(folder, codebook), target="corpus")
+    analysis = analyse(load(folder, codebook), target="finite-population")
     for k, label in enumerate(LABELS):
         share = next(s for s in analysis.shares if s.label == label and s.level == "all")
         truth = y[:, k].mean()
@@ -227,7 +227,7 @@ def test_coders_who_disagree_are_refused_and_coders_who_agree_count_once(made):
 
 def test_coders_are_counted_by_name_and_a_settlement_is_none_of_them(made):
     folder, _, gold, _, codebook = made
-    save(folder / "gold.jsonl", [{**row, "coder": "settlement" if i < 3 else "A|B"} for i, row in enumerate(gold)])
+    save(folder / "gold.jsonl", [{**row, "coder": "adjudication" if i < 3 else "A|B"} for i, row in enumerate(gold)])
     assert load(folder, codebook).coders == ("A", "B")
     save(folder / "gold.jsonl", [{**row, "coder": ("A|B", "A", "C")[i % 3]} for i, row in enumerate(gold)])
     assert load(folder, codebook).coders == ("A", "B", "C")
@@ -363,11 +363,11 @@ def test_doubts_are_one_line_a_reason(made):
     folder, _, gold, _, codebook = made
     save(folder / "gold.jsonl", gold)
     analysis = analyse(load(folder, codebook))
-    doubtful = [share for share in analysis.shares if share.doubts]
+    doubtful = [share for share in analysis.shares if share.warnings]
     assert len(doubtful) > 3
     assert len(analysis.warnings) <= 3
     cases = next(line for line in analysis.warnings if line.startswith("fewer than 10 gold sentences"))
-    few = [s for s in doubtful if any("gold sentence" in d.text for d in s.doubts)]
+    few = [s for s in doubtful if any("gold sentence" in d.text for d in s.warnings)]
     assert f"{len(few)} of {len(analysis.shares)} shares are doubtful" in cases
     assert few[0].group in cases
     warned = [line for line in run(folder, "--by", "country,year").output.splitlines() if "doubtful: " in line]

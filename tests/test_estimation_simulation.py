@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from simulated_corpus import draw_simple, draw_stratified, draw_two_stage, population
 
 from communique.estimation.estimators import cross_fit, dsl_mean, gold_mean, naive_mean, power, ppi_mean
 from communique.estimation.intervals import interval
 from communique.estimation.regression import dsl_regression, logistic
 from communique.estimation.sample import combine
-from communique.estimation.simulation import draw_simple, draw_stratified, draw_two_stage, population
-from communique.estimation.warnings import doubts
+from communique.estimation.warnings import find_warnings
 
 
 def draw(seed, share, accuracy, n, design="simple"):
@@ -19,11 +19,11 @@ def draw(seed, share, accuracy, n, design="simple"):
     if design == "simple":
         return p, draw_simple(rng, p.documents, n)
     if design == "stratified":
-        return p, draw_stratified(rng, p.documents, p.groups * 2 + p.guess.astype(np.int64), n)
+        return p, draw_stratified(rng, p.documents, p.groups * 2 + p.predicted.astype(np.int64), n)
     return p, draw_two_stage(rng, p.documents, n)
 
 
-def coverage(draws, share, accuracy, n, design="simple", target="beyond"):
+def coverage(draws, share, accuracy, n, design="simple", target="superpopulation"):
     """Give by method: coverage, mean width, bias."""
     found = {}
     for seed in range(draws):
@@ -32,14 +32,14 @@ def coverage(draws, share, accuracy, n, design="simple", target="beyond"):
         everyone, gold = np.ones(len(p.y), bool), np.ones(len(y), bool)
         tuned = power(sample, y, p.prediction, p.groups[sample.gold])
         estimates = {
-            "naive": naive_mean(sample, p.guess, everyone),
+            "naive": naive_mean(sample, p.predicted, everyone),
             "gold": gold_mean(sample, y, gold),
             "ppi": ppi_mean(sample, y, p.prediction, everyone, power=tuned),
             "dsl": dsl_mean(sample, y, cross_fit(sample, y, p.prediction), everyone),
         }
-        truth = p.share if target == "beyond" else p.y.mean()
+        truth = p.share if target == "superpopulation" else p.y.mean()
         for name, e in estimates.items():
-            one = interval(sample, e.value, e.influence, "beyond" if name == "naive" else target, share=True)
+            one = interval(sample, e.value, e.influence, "superpopulation" if name == "naive" else target, share=True)
             found.setdefault(name, []).append((one.low <= truth <= one.high, one.width, one.value - truth))
     return {name: np.mean(rows, axis=0) for name, rows in found.items()}
 
@@ -53,7 +53,7 @@ def test_intervals_of_small_groups_cover_and_are_no_wider_than_need_be():
         tuned = power(sample, y, p.prediction, p.groups[sample.gold])
         for g in range(4):
             e = ppi_mean(sample, y, p.prediction, p.groups == g, power=tuned)
-            one = interval(sample, e.value, e.influence, "beyond", share=True)
+            one = interval(sample, e.value, e.influence, "superpopulation", share=True)
             covered.append(one.low <= p.shares[g] <= one.high)
             widths.append(one.width)
     assert np.mean(covered) >= 0.93
@@ -71,11 +71,11 @@ def test_differences_trends_and_regressions_cover():
         parts = [ppi_mean(sample, y, p.prediction, p.groups == g, power=tuned) for g in range(4)]
         for name, coefficients in (("trend", numbers / 5), ("difference", np.array([-1.0, 0, 0, 1]))):
             value = float(coefficients @ [part.value for part in parts])
-            one = interval(sample, value, combine([part.influence for part in parts], coefficients), "beyond")
+            one = interval(sample, value, combine([part.influence for part in parts], coefficients), "superpopulation")
             found.setdefault(name, []).append((one.low, coefficients @ p.shares, one.high))
         for family, truth in (("linear", numbers @ p.shares / 5), ("logistic", logistic(x, p.shares)[1])):
             fit = dsl_regression(sample, x, y, fitted, family, kinds=p.groups)
-            one = interval(sample, float(fit.coefficients[1]), fit.influences[1], "beyond")
+            one = interval(sample, float(fit.coefficients[1]), fit.influences[1], "superpopulation")
             found.setdefault(family, []).append((one.low, truth, one.high))
     for rows in found.values():
         low, truth, high = np.array(rows).T
@@ -84,7 +84,10 @@ def test_differences_trends_and_regressions_cover():
         assert abs(np.mean((low + high) / 2 - truth)) < 0.25 * np.mean(high - low)
 
 
-@pytest.mark.parametrize(("design", "target"), [("simple", "beyond"), ("simple", "corpus"), ("two-stage", "beyond")])
+@pytest.mark.parametrize(
+    ("design", "target"),
+    [("simple", "superpopulation"), ("simple", "finite-population"), ("two-stage", "superpopulation")],
+)
 def test_intervals_cover_and_are_narrower_than_those_of_gold_alone(design, target):
     found = coverage(60, 0.2, 0.9, 300, design, target)
     # 60 draws at a coverage of 0.95 fall below 0.9 in 4 % of cases; the seeds are fixed.
@@ -113,8 +116,8 @@ def test_truth_is_what_the_population_says():
     p = population(rng, share=0.1, accuracy=0.8, documents=20_000)
     assert p.y.mean() == pytest.approx(0.1, abs=0.003)
     assert [p.y[p.groups == g].mean() for g in range(4)] == pytest.approx(list(p.shares), abs=0.006)
-    assert (p.guess == p.y).mean() == pytest.approx(0.8, abs=0.005)
-    errors = [(p.guess != p.y)[p.groups == g].mean() for g in range(4)]
+    assert (p.predicted == p.y).mean() == pytest.approx(0.8, abs=0.005)
+    errors = [(p.predicted != p.y)[p.groups == g].mean() for g in range(4)]
     assert errors[0] < errors[3] - 0.05
 
 
@@ -135,7 +138,7 @@ def test_design_weights_add_up_to_the_population(draw_):
 def test_rare_labels_in_small_samples_are_called_doubtful():
     p, sample = draw(0, 0.02, 0.8, 100)
     y = p.y[sample.gold]
-    assert doubts(sample.weights, int(y.sum()), len(np.unique(sample.gold_documents)))
+    assert find_warnings(sample.weights, int(y.sum()), len(np.unique(sample.gold_documents)))
 
 
 def test_another_seed_draws_another_population():

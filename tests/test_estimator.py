@@ -26,13 +26,13 @@ TEXTS = ["We agree.", "We condemn it.", "Non."]
 class TextModel:
     """Probabilities from each text alone."""
 
-    def __init__(self, codebook: Codebook, multiple: bool = True) -> None:
-        self.codebook, self.info = codebook, SimpleNamespace(multiple=multiple)
+    def __init__(self, codebook: Codebook, multilabel: bool = True) -> None:
+        self.codebook, self.info = codebook, SimpleNamespace(multilabel=multilabel)
 
     def predict(self, texts: list[str]) -> Predictions:
         digests = [hashlib.sha256(text.encode()).digest()[:3] for text in texts]
         p = np.array([list(d) for d in digests], np.float32).reshape(len(texts), 3) / 255
-        decisions = p > 0.5 if self.info.multiple else p == p.max(axis=1, keepdims=True)
+        decisions = p > 0.5 if self.info.multilabel else p == p.max(axis=1, keepdims=True)
         return Predictions(self.codebook.names, p, decisions, np.zeros(len(texts), np.bool_))
 
 
@@ -43,7 +43,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
     def load(folder: object, *, threads: int | None = None) -> TextModel:
         folders.append(folder)
-        return TextModel(codebook, multiple=folder != "single")
+        return TextModel(codebook, multilabel=folder != "single")
 
     monkeypatch.setattr(estimator, "load_model", load)
     return folders

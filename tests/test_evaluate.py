@@ -16,7 +16,7 @@ import typer
 from conftest import CODEBOOK, ROOT, write_rows
 from typer.testing import CliRunner
 
-from communique import Codebook, Corpus, MissingExtraError, Statement
+from communique import Codebook, Corpus, MissingExtraError, Sentence
 from communique.cli.evaluate import evaluate
 from communique.data import near_duplicates
 from communique.evaluation import html as html_report
@@ -31,10 +31,10 @@ app = typer.Typer()
 app.command()(evaluate)
 
 TRAINED = (
-    Statement(
+    Sentence(
         "t1", "The delegation regrets that the ferry line across the strait has been closed.", "speech-1", source="un"
     ),
-    Statement("t2", "Our ministers will meet again in the autumn to review the road map.", "speech-2", source="un"),
+    Sentence("t2", "Our ministers will meet again in the autumn to review the road map.", "speech-2", source="un"),
 )
 
 
@@ -45,10 +45,10 @@ class KeywordModel:
         self.info = read_info(folder)
         self.codebook = read_codebook(folder, self.info)
 
-    def predict(self, statements: Iterable[Statement]) -> Predictions:
-        texts = [s.text for s in statements]
+    def predict(self, sentences: Iterable[Sentence]) -> Predictions:
+        texts = [s.text for s in sentences]
         p = np.array([[0.9 if CUES[name] in text else 0.1 for name in CUES] for text in texts], np.float32)
-        if not self.info.multiple:
+        if not self.info.multilabel:
             p = p / p.sum(axis=1, keepdims=True)
         thresholds = None if self.info.thresholds is None else np.array(self.info.thresholds)
         return Predictions(
@@ -56,8 +56,8 @@ class KeywordModel:
         )
 
 
-def make_model(folder: Path, selection: str = "multiple", *, signed: bool = True) -> Path:
-    codebook = Codebook.model_validate({**CODEBOOK, "selection": selection})
+def make_model(folder: Path, task: str = "multiple", *, signed: bool = True) -> Path:
+    codebook = Codebook.model_validate({**CODEBOOK, "task": selection})
     fingerprint = Corpus(TRAINED).fingerprint()
     folder.mkdir()
     info = ModelInfo(
@@ -67,16 +67,16 @@ def make_model(folder: Path, selection: str = "multiple", *, signed: bool = True
         description="Words decide.",
         license="MIT",
         labels=codebook.names,
-        selection=codebook.selection,
+        selection=codebook.task,
         codebook_name=codebook.name,
         codebook_version=codebook.version,
         codebook_sha256=codebook.sha256,
-        thresholds=(0.5, 0.5, 0.5) if codebook.multiple else None,
+        thresholds=(0.5, 0.5, 0.5) if codebook.multilabel else None,
         temperature=1.5,
         max_tokens=32,
         recipe={},
         training=TrainingData(
-            statements=2,
+            sentences=2,
             documents=2,
             by_language={"en": 2},
             by_source={"un": 2},
@@ -278,7 +278,7 @@ def test_without_the_extra_only_html_is_refused(model: Path, tmp_path: Path, mon
 
 def test_single_selection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("communique.evaluation.evaluate.load_model", KeywordModel)
-    single = make_model(tmp_path / "single", "single")
+    single = make_model(tmp_path / "multiclass", "multiclass")
     corpus = write_rows(tmp_path / "corpus.jsonl", [r for r in rows(160) if r["labels"]])
     code, _, err = run(single, corpus, "--json", tmp_path / "r.json", "--html", tmp_path / "r.html")
     assert code == 0, err

@@ -10,7 +10,7 @@ import pytest
 
 from communique import BundleError, ExportError
 from communique.models.folder import read_info
-from communique.models.info import Proof, ProofRow
+from communique.models.info import ParityReport, ParityRow
 
 pytestmark = pytest.mark.slow
 
@@ -58,9 +58,9 @@ def test_four_bit_embeddings_are_exact_to_the_bit(tiny_backbone: Path) -> None:
 
 def test_bundle_carries_proof_tuning_and_no_path_of_this_machine(tiny_bundle: Path, tiny_checkpoint: Path) -> None:
     info = read_info(tiny_bundle, "bundle")
-    assert info.proof is not None
-    assert info.proof.n == len(json.loads((tiny_bundle / "validation.json").read_text())["proof"])
-    assert {row.group for row in info.proof.rows} == {"all", "en", "fr"}
+    assert info.parity is not None
+    assert info.parity.n == len(json.loads((tiny_bundle / "validation.json").read_text())["parity"])
+    assert {row.group for row in info.parity.rows} == {"all", "en", "fr"}
     assert info.thresholds is not None
     assert all(0.1 <= t <= 0.9 for t in info.thresholds)
     assert info.training == read_info(tiny_checkpoint).training
@@ -76,13 +76,13 @@ def test_card_is_made_from_the_info_alone(tiny_bundle: Path) -> None:
     info = read_info(tiny_bundle)
     card = (tiny_bundle / "README.md").read_text()
     assert card == render(info)
-    assert f"{info.proof.n} sentences" in card
+    assert f"{info.parity.n} sentences" in card
     for name, threshold in zip(info.labels, info.thresholds, strict=True):
         assert f"| {name} | {threshold:.2f} |" in card
 
 
-def _proof(before: float, after: float, agreement: float) -> Proof:
-    row = ProofRow(
+def _proof(before: float, after: float, agreement: float) -> ParityReport:
+    row = ParityRow(
         group="all",
         label="criticism",
         n=9,
@@ -92,19 +92,19 @@ def _proof(before: float, after: float, agreement: float) -> Proof:
         agreement=agreement,
         mean_difference=0.1,
     )
-    return Proof(n=9, documents=3, data="rows", macro_f1_checkpoint=before, macro_f1_export=after, rows=(row,))
+    return ParityReport(n=9, documents=3, data="rows", macro_f1_checkpoint=before, macro_f1_export=after, rows=(row,))
 
 
 @pytest.mark.parametrize(
-    ("proof", "message"),
+    ("parity", "message"),
     [(_proof(0.70, 0.69, 0.99), "loses 1.0 points"), (_proof(0.70, 0.70, 0.94), "criticism agree .* F1 0.940")],
 )
 def test_an_export_that_loses_too_much_is_refused_and_writes_nothing(
-    proof: Proof, message: str, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parity: ParityReport, message: str, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from communique.training import export
 
-    monkeypatch.setattr(export, "prove", lambda *_, **__: proof)
+    monkeypatch.setattr(export, "prove", lambda *_, **__: parity)
     with pytest.raises(ExportError, match=message):
         export.export(tiny_checkpoint, tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []

@@ -31,25 +31,25 @@ def test_modules_agree_with_scikit_learn(seed: int) -> None:
     import evaluate
     from sklearn import metrics as theirs
 
-    gold, probability, guess = _random(seed)
-    decisions = {"predictions": guess.astype(int), "references": gold.astype(int)}
+    gold, probability, predicted = _random(seed)
+    decisions = {"predictions": predicted.astype(int), "references": gold.astype(int)}
     scores = evaluate.load(hf_metrics.path("label_scores")).compute(**decisions)
     f1 = evaluate.load(hf_metrics.path("label_f1")).compute(**decisions)
     ranked = evaluate.load(hf_metrics.path("probability_scores")).compute(
         prediction_scores=probability, references=gold.astype(int)
     )
     exact = {"rtol": 0, "atol": 1e-12}
-    np.testing.assert_allclose(f1["macro_f1"], theirs.f1_score(gold, guess, average="macro"), **exact)
-    np.testing.assert_allclose(f1["f1"], theirs.f1_score(gold, guess, average=None), **exact)
-    np.testing.assert_allclose(scores["precision"], theirs.precision_score(gold, guess, average=None), **exact)
-    np.testing.assert_allclose(scores["recall"], theirs.recall_score(gold, guess, average=None), **exact)
+    np.testing.assert_allclose(f1["macro_f1"], theirs.f1_score(gold, predicted, average="macro"), **exact)
+    np.testing.assert_allclose(f1["f1"], theirs.f1_score(gold, predicted, average=None), **exact)
+    np.testing.assert_allclose(scores["precision"], theirs.precision_score(gold, predicted, average=None), **exact)
+    np.testing.assert_allclose(scores["recall"], theirs.recall_score(gold, predicted, average=None), **exact)
     np.testing.assert_allclose(
-        scores["mcc"], [theirs.matthews_corrcoef(gold[:, i], guess[:, i]) for i in range(3)], **exact
+        scores["mcc"], [theirs.matthews_corrcoef(gold[:, i], predicted[:, i]) for i in range(3)], **exact
     )
     for name, average in (("micro_f1", "micro"), ("weighted_f1", "weighted"), ("sample_f1", "samples")):
-        expected = theirs.f1_score(gold, guess, average=average, zero_division=1.0)
+        expected = theirs.f1_score(gold, predicted, average=average, zero_division=1.0)
         np.testing.assert_allclose(scores[name], expected, **exact)
-    np.testing.assert_allclose(scores["exact_match"], theirs.accuracy_score(gold, guess), **exact)
+    np.testing.assert_allclose(scores["exact_match"], theirs.accuracy_score(gold, predicted), **exact)
     np.testing.assert_allclose(
         ranked["average_precision"], theirs.average_precision_score(gold, probability, average=None), **exact
     )
@@ -62,9 +62,11 @@ def test_modules_agree_with_scikit_learn(seed: int) -> None:
 def test_modules_can_be_combined() -> None:
     import evaluate
 
-    gold, probability, guess = _random(9)
+    gold, probability, predicted = _random(9)
     combined = evaluate.combine([evaluate.load(hf_metrics.path(name)) for name in hf_metrics.NAMES])
-    result = combined.compute(predictions=guess.astype(int), references=gold.astype(int), prediction_scores=probability)
+    result = combined.compute(
+        predictions=predicted.astype(int), references=gold.astype(int), prediction_scores=probability
+    )
     assert {"macro_f1", "micro_f1", "exact_match", "average_precision", "brier_skill"} <= set(result)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from conftest import CODEBOOK
 
 from communique.data.codebook import Codebook
-from communique.data.sentence import Statement
+from communique.data.sentence import Sentence
 from communique.labelling.label import counts, label_shard
 from communique.labelling.reader import Prepared
 from communique.labelling.summary import Summary
@@ -22,7 +22,7 @@ class Recorder:
         self.codebook = Codebook.model_validate(CODEBOOK)
         self.given: list[tuple[str, str]] = []
 
-    def predict(self, texts: Sequence[Statement]) -> Predictions:
+    def predict(self, texts: Sequence[Sentence]) -> Predictions:
         self.given += [(s.text, s.language) for s in texts]
         p = np.array([[0.9 * (s.language == "de"), 0.1, 0.1] for s in texts], np.float32)
         return Predictions(self.codebook.names, p, p > 0.5, np.zeros(len(texts), np.bool_))

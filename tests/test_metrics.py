@@ -18,21 +18,23 @@ pairs = st.integers(1, 40).flatmap(lambda n: st.tuples(arrays(np.bool_, (n, 3)),
 def test_agrees_with_scikit_learn(pair: tuple[np.ndarray, np.ndarray]) -> None:
     from sklearn.metrics import precision_recall_fscore_support
 
-    gold, guess = pair
-    ours = precision_recall_f1(outcome_counts(gold, guess))
-    theirs = precision_recall_fscore_support(gold, guess, average=None, zero_division=np.nan)[:3]
+    gold, predicted = pair
+    ours = precision_recall_f1(outcome_counts(gold, predicted))
+    theirs = precision_recall_fscore_support(gold, predicted, average=None, zero_division=np.nan)[:3]
     np.testing.assert_allclose(ours, np.stack(theirs, axis=1), equal_nan=True)
 
 
 @given(pairs, st.randoms(use_true_random=False))
 def test_order_of_rows_and_of_labels_does_not_matter(pair: tuple[np.ndarray, np.ndarray], random: object) -> None:
-    gold, guess = pair
+    gold, predicted = pair
     rows = np.random.default_rng(len(gold)).permutation(len(gold))
-    np.testing.assert_equal(outcome_counts(gold[rows], guess[rows]), outcome_counts(gold, guess))
+    np.testing.assert_equal(outcome_counts(gold[rows], predicted[rows]), outcome_counts(gold, predicted))
     labels = [2, 0, 1]
-    np.testing.assert_equal(outcome_counts(gold[:, labels], guess[:, labels]), outcome_counts(gold, guess)[labels])
+    np.testing.assert_equal(
+        outcome_counts(gold[:, labels], predicted[:, labels]), outcome_counts(gold, predicted)[labels]
+    )
     np.testing.assert_allclose(
-        macro_f1(outcome_counts(gold[:, labels], guess[:, labels])), macro_f1(outcome_counts(gold, guess))
+        macro_f1(outcome_counts(gold[:, labels], predicted[:, labels])), macro_f1(outcome_counts(gold, predicted))
     )
 
 
@@ -51,27 +53,27 @@ def test_perfect_constant_and_undefined() -> None:
 
 def test_counts_by_hand() -> None:
     gold = np.array([[1, 0], [1, 1], [0, 0], [0, 1]], bool)
-    guess = np.array([[1, 1], [0, 1], [1, 0], [0, 0]], bool)
-    assert outcome_counts(gold, guess).tolist() == [[1, 1, 1], [1, 1, 1]]
-    np.testing.assert_allclose(precision_recall_f1(outcome_counts(gold, guess)), 0.5)
+    predicted = np.array([[1, 1], [0, 1], [1, 0], [0, 0]], bool)
+    assert outcome_counts(gold, predicted).tolist() == [[1, 1, 1], [1, 1, 1]]
+    np.testing.assert_allclose(precision_recall_f1(outcome_counts(gold, predicted)), 0.5)
 
 
 def test_bootstrap_draws_whole_documents() -> None:
     gold = np.ones((12, 1), bool)
-    guess = np.repeat([True, False, True], 4)[:, None]
+    predicted = np.repeat([True, False, True], 4)[:, None]
     documents = np.repeat(["a", "b", "c"], 4).tolist()
-    drawn = resampled_counts(gold, guess, documents, seed=0, resamples=500)
+    drawn = resampled_counts(gold, predicted, documents, seed=0, resamples=500)
     assert set(drawn[:, 0, 0].tolist()) <= {0, 4, 8, 12}
     assert (drawn.sum(axis=(1, 2)) == 12).all()
 
 
 def test_bootstrap_depends_on_its_seed_alone() -> None:
     generator = np.random.default_rng(0)
-    gold, guess = generator.random((2, 50, 3)) < 0.4
+    gold, predicted = generator.random((2, 50, 3)) < 0.4
     documents = (np.arange(50) // 5).tolist()
-    one = resampled_counts(gold, guess, documents, seed=1, resamples=50)
-    np.testing.assert_array_equal(one, resampled_counts(gold, guess, documents, seed=1, resamples=50))
-    assert not np.array_equal(one, resampled_counts(gold, guess, documents, seed=2, resamples=50))
+    one = resampled_counts(gold, predicted, documents, seed=1, resamples=50)
+    np.testing.assert_array_equal(one, resampled_counts(gold, predicted, documents, seed=1, resamples=50))
+    assert not np.array_equal(one, resampled_counts(gold, predicted, documents, seed=2, resamples=50))
 
 
 @settings(max_examples=5)
@@ -101,9 +103,9 @@ def test_intervals_by_document_cover_the_truth() -> None:
     covered = {"documents": 0, "sentences": 0}
     runs = 400
     for run in range(runs):
-        gold, guess, documents = corpus(60)
+        gold, predicted, documents = corpus(60)
         for unit, clusters in (("documents", documents), ("sentences", list(range(len(documents))))):
-            drawn = precision_recall_f1(resampled_counts(gold, guess, clusters, seed=run, resamples=400))[:, 0, 2]
+            drawn = precision_recall_f1(resampled_counts(gold, predicted, clusters, seed=run, resamples=400))[:, 0, 2]
             low, high = interval(drawn)
             covered[unit] += low <= truth <= high
     assert 0.92 <= covered["documents"] / runs <= 0.98

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 from conftest import FILLERS, tiny_rows
 
-from communique import BundleError, DataError, Predictor, Statement
+from communique import BundleError, DataError, Predictor, Sentence
 from communique.models.info import FORMAT
 from communique.models.predictor import BATCH_TOKENS, LENGTH_STEP, _batches, _padded, default_model
 
@@ -37,19 +37,19 @@ def test_labels_follow_the_words(predictor: Predictor) -> None:
 
 def test_a_text_gets_the_same_probabilities_in_whatever_batch(predictor: Predictor) -> None:
     texts = [str(row["text"]) for row in tiny_rows(30, seed=3)]
-    together = predictor.predict(texts).probabilities
+    co_occurrence = predictor.predict(texts).probabilities
     order = random.Random(0).sample(range(len(texts)), len(texts))
     shuffled = predictor.predict([texts[i] for i in order]).probabilities
     alone = np.concatenate([predictor.predict(text).probabilities for text in texts[:40]])
-    np.testing.assert_allclose(shuffled, together[order], atol=2e-5)
-    np.testing.assert_allclose(alone, together[:40], atol=2e-5)
+    np.testing.assert_allclose(shuffled, co_occurrence[order], atol=2e-5)
+    np.testing.assert_allclose(alone, co_occurrence[:40], atol=2e-5)
 
 
 def test_one_text_statements_iterators_and_nothing(predictor: Predictor) -> None:
     text = "we condemn the treaty"
     one = predictor.predict(text).probabilities
-    statement = Statement(id="1", text=text, document="d")
-    np.testing.assert_array_equal(predictor.predict([statement]).probabilities, one)
+    sentence = Sentence(id="1", text=text, document="d")
+    np.testing.assert_array_equal(predictor.predict([sentence]).probabilities, one)
     np.testing.assert_array_equal(predictor.predict(iter([text])).probabilities, one)
     empty = predictor.predict([])
     assert (len(empty), empty.labels, empty.probabilities.shape) == (0, [], (0, 3))
@@ -133,11 +133,11 @@ def test_bundle_agrees_with_its_checkpoint(tiny_checkpoint: Path, predictor: Pre
     from conftest import write_rows
 
     from communique import Corpus
-    from communique.models.checkpoint import CheckpointLabeler
+    from communique.models.checkpoint import CheckpointClassifier
 
     fresh = Corpus.read(write_rows(tiny_checkpoint.parent / "fresh2.jsonl", tiny_rows(10, seed=11)))
-    before = CheckpointLabeler(tiny_checkpoint).predict_proba(fresh.statements)
-    after = predictor.predict_proba(fresh.statements)
+    before = CheckpointClassifier(tiny_checkpoint).predict_proba(fresh.sentences)
+    after = predictor.predict_proba(fresh.sentences)
     assert np.abs(before - after).mean() < 0.02
 
 

@@ -13,7 +13,7 @@ from conftest import CODEBOOK, ROOT, write_rows
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import text_sha256
-from communique.data.standoff import Join, is_reference, join, read_corpora, texts_by_hash, write_reference
+from communique.data.standoff import Join, is_standoff, join, read_corpora, texts_by_hash, write_standoff
 from communique.errors import DataError
 from communique.io.read import read_table
 
@@ -30,7 +30,7 @@ LABELLED: list[dict[str, Any]] = [
 
 @pytest.fixture
 def labels(tmp_path: Path) -> Path:
-    write_reference(tmp_path / "labels.jsonl", LABELLED)
+    write_standoff(tmp_path / "labels.jsonl", LABELLED)
     return tmp_path / "labels.jsonl"
 
 
@@ -48,7 +48,7 @@ def joined_with(labels: Path, texts: Path) -> tuple[Corpus, Join]:
 def test_reference_file_holds_everything_but_the_texts(tmp_path: Path) -> None:
     path = tmp_path / "labels.jsonl"
     row = LABELLED[0] | {"previous": "Hier.", "annotators": ["x"], "language": "fr", "index": 3, "sampling": "random"}
-    write_reference(path, [row])
+    write_standoff(path, [row])
     assert "pêcheurs" not in path.read_text(encoding="utf-8")
     assert [row for _, row in read_table(path).rows] == [
         {
@@ -65,9 +65,9 @@ def test_reference_file_holds_everything_but_the_texts(tmp_path: Path) -> None:
 
 
 def test_tables_with_hashes_and_without_texts_are_references(tmp_path: Path, labels: Path) -> None:
-    assert is_reference(read_table(labels))
+    assert is_standoff(read_table(labels))
     for row in ({"text": "a", "sha256": "0"}, {"Sentence": "a", "sha256": "0"}, {"text": "a"}):
-        assert not is_reference(read_table(write_rows(tmp_path / "a.jsonl", [row])))
+        assert not is_standoff(read_table(write_rows(tmp_path / "a.jsonl", [row])))
 
 
 def test_labels_find_their_texts(tmp_path: Path, labels: Path) -> None:
@@ -75,7 +75,7 @@ def test_labels_find_their_texts(tmp_path: Path, labels: Path) -> None:
     assert [(s.id, s.text, s.source, s.document, list(s.labels or ())) for s in corpus] == [
         (row["id"], row["text"], row["source"], row["document"], row["labels"]) for row in LABELLED
     ]
-    assert corpus.statements[3].labels == ()
+    assert corpus.sentences[3].labels == ()
     assert (dict(joined.missing), joined.missing_ids) == ({}, ())
     assert joined.describe() == "4 of 4 reference labels found their texts"
     assert list(corpus.files) == [str(labels)]
@@ -188,7 +188,7 @@ def test_unlabelled_rows_do_not_train(tmp_path: Path) -> None:
 def test_the_projects_reference_files_hold_hashes_and_labels_but_no_texts(name: str) -> None:
     path = ROOT / "data" / "reference" / f"{name}.jsonl"
     table = read_table(path)
-    assert is_reference(table)
+    assert is_standoff(table)
     assert table.problems == []
     assert len({row["id"] for _, row in table.rows}) == len(table.rows) > 0
     allowed = {"id", "language", "source", "document", "passage", "index", "in_order", "labels", "sampling", "sha256"}

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from conftest import CODEBOOK
 
-from communique import Codebook, Report, Statement
+from communique import Codebook, Report, Sentence
 
 BOOK = Codebook.model_validate(CODEBOOK)
 
 
-def _statements() -> list[Statement]:
+def _statements() -> list[Sentence]:
     rows = []
     for i in range(60):
         labels = ("criticism",) if i % 3 == 0 else ("policy_claim",) if i % 3 == 1 else ()
         rows.append(
-            Statement(
+            Sentence(
                 id=str(i),
                 text=f"text {i}",
                 document=f"d{i // 6}",
@@ -30,16 +30,16 @@ def _statements() -> list[Statement]:
     return rows
 
 
-def _guess(statements: list[Statement]) -> np.ndarray:
-    gold = np.array([[name in s.labels for name in BOOK.names] for s in statements])
-    guess = gold.copy()
-    guess[0] = [False, True, False]
-    return guess
+def _guess(sentences: list[Sentence]) -> np.ndarray:
+    gold = np.array([[name in s.labels for name in BOOK.names] for s in sentences])
+    predicted = gold.copy()
+    predicted[0] = [False, True, False]
+    return predicted
 
 
 def test_groups_are_all_samplings_languages_and_lengths() -> None:
-    statements = _statements()
-    report = Report.compare(statements, _guess(statements), BOOK, data="sixty", resamples=100)
+    sentences = _statements()
+    report = Report.compare(sentences, _guess(sentences), BOOK, data="sixty", resamples=100)
     assert [(g.kind, g.name, g.n) for g in report.groups] == [
         ("all", "all", 60),
         ("sampling", "enriched", 20),
@@ -58,24 +58,24 @@ def test_groups_are_all_samplings_languages_and_lengths() -> None:
 
 
 def test_values_by_hand_and_labels_left_out() -> None:
-    statements = _statements()
-    report = Report.compare(statements, _guess(statements), BOOK, data="sixty", resamples=200)
+    sentences = _statements()
+    report = Report.compare(sentences, _guess(sentences), BOOK, data="sixty", resamples=200)
     criticism, claim, pledge = report.overall.labels
-    assert (criticism.gold, criticism.guess) == (20, 19)
+    assert (criticism.gold, criticism.predicted) == (20, 19)
     assert criticism.precision.value == 1
     assert criticism.recall.value == pytest.approx(19 / 20)
     assert claim.precision.value == pytest.approx(20 / 21)
-    assert (pledge.gold, pledge.guess) == (0, 0)
+    assert (pledge.gold, pledge.predicted) == (0, 0)
     assert report.overall.left_out == ("cooperation_pledge",)
     assert report.overall.macro_f1.value == pytest.approx((38 / 39 + 40 / 41) / 2)
     assert criticism.recall.low < 19 / 20 < criticism.recall.high
 
 
 def test_json_has_null_for_what_is_not_defined() -> None:
-    statements = _statements()
+    sentences = _statements()
     content = json.loads(
         json.dumps(
-            Report.compare(statements, _guess(statements), BOOK, data="x", resamples=20).to_dict(), allow_nan=False
+            Report.compare(sentences, _guess(sentences), BOOK, data="x", resamples=20).to_dict(), allow_nan=False
         )
     )
     assert content["groups"][0]["labels"][2]["f1"] == {
@@ -88,19 +88,19 @@ def test_json_has_null_for_what_is_not_defined() -> None:
 
 
 def test_markdown_tells_n_intervals_and_what_was_left_out() -> None:
-    statements = _statements()
-    text = Report.compare(statements, _guess(statements), BOOK, data="sixty rows", resamples=50).to_markdown()
+    sentences = _statements()
+    text = Report.compare(sentences, _guess(sentences), BOOK, data="sixty rows", resamples=50).to_markdown()
     assert "60 sentences, 10 documents: sixty rows." in text
     assert "| cooperation_pledge | 0 | 0 | 0.000 [–] | – | – | – | – | – |" in text
     assert "Left out of a mean, for no gold and no guess: en: cooperation_pledge; zh: cooperation_pledge." in text
 
 
 def test_columns_follow_the_codebook() -> None:
-    statements = _statements()
-    guess = _guess(statements)
+    sentences = _statements()
+    predicted = _guess(sentences)
     turned = BOOK.model_copy(update={"labels": BOOK.labels[::-1]})
-    one = Report.compare(statements, guess, BOOK, data="x", resamples=20)
-    other = Report.compare(statements, guess[:, ::-1], turned, data="x", resamples=20)
+    one = Report.compare(sentences, predicted, BOOK, data="x", resamples=20)
+    other = Report.compare(sentences, predicted[:, ::-1], turned, data="x", resamples=20)
     assert {s.label: s.f1.value for s in one.overall.labels if s.gold} == {
         s.label: s.f1.value for s in other.overall.labels if s.gold
     }

@@ -39,8 +39,8 @@ def test_percentiles_agree_with_scipy() -> None:
     generator = np.random.default_rng(4)
     documents = np.repeat(np.arange(40), 5)
     gold = generator.random((200, 1)) < 0.4
-    guess = np.where(generator.random((200, 1)) < 0.8, gold, ~gold)
-    of_rows = outcomes(gold, guess)
+    predicted = np.where(generator.random((200, 1)) < 0.8, gold, ~gold)
+    of_rows = outcomes(gold, predicted)
     by_document = of_rows.reshape(40, 5, 3).sum(axis=1)
 
     def f1(drawn: np.ndarray, axis: int = -1) -> np.ndarray:

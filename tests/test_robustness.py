@@ -14,7 +14,7 @@ import typer
 from conftest import CODEBOOK, write_rows
 from typer.testing import CliRunner
 
-from communique import Codebook, Corpus, DataError, MissingExtraError, Predictions, Statement
+from communique import Codebook, Corpus, DataError, MissingExtraError, Predictions, Sentence
 from communique.actors.grammar import GRAMMARS
 from communique.actors.names import actors, home
 from communique.robustness import measure
@@ -49,16 +49,16 @@ class FakeModel:
         )
 
 
-def _rows(texts: Iterable[str], language: str = "en", per_document: int = 1, **fields: object) -> list[Statement]:
+def _rows(texts: Iterable[str], language: str = "en", per_document: int = 1, **fields: object) -> list[Sentence]:
     return [
-        Statement(
+        Sentence(
             id=f"{language}{i}", text=text, document=f"{language}-{i // per_document}", language=language, **fields
         )
         for i, text in enumerate(texts)
     ]
 
 
-def _measure(model: FakeModel, rows: list[Statement], **options: object) -> Robustness:
+def _measure(model: FakeModel, rows: list[Sentence], **options: object) -> Robustness:
     return measure(model, Corpus(tuple(rows)), data="some rows", resamples=200, **options)  # type: ignore[arg-type]
 
 
@@ -193,7 +193,7 @@ def test_augment_copies_labels_and_document_with_another_actor() -> None:
         *_rows(
             ["France must stop.", "We agree."], labels=("criticism",), source="s", sampling="random", per_document=2
         ),
-        Statement("x", "Peru must go.", "d9", 3, "en", "Once more Peru and Chile.", ("policy_claim",)),
+        Sentence("x", "Peru must go.", "d9", 3, "en", "Once more Peru and Chile.", ("policy_claim",)),
     ]
     corpus = Corpus(tuple(rows))
     made = augment(corpus, seed=0, copies=2)
@@ -201,13 +201,13 @@ def test_augment_copies_labels_and_document_with_another_actor() -> None:
     assert [s.labels for s in made] == [("criticism",)] * 2 + [("policy_claim",)] * 2
     assert [(s.document, s.source, s.index) for s in made] == [("en-0", "s", 0)] * 2 + [("d9", None, 3)] * 2
     assert {s.sampling for s in made} == {SWAPPED}
-    assert all(s.text.endswith(" must stop.") and "France" not in s.text for s in made.statements[:2])
-    new = made.statements[2].text.removesuffix(" must go.")
-    assert made.statements[2].previous == f"Once more {new} and Chile."
+    assert all(s.text.endswith(" must stop.") and "France" not in s.text for s in made.sentences[:2])
+    new = made.sentences[2].text.removesuffix(" must go.")
+    assert made.sentences[2].previous == f"Once more {new} and Chile."
     # Copies stay on the side of their document when the whole is split.
     train, held_out = (corpus + made).split(0.5, seed=0)
     assert not {s.document for s in train} & {s.document for s in held_out}
-    assert augment(corpus, seed=0).statements != augment(corpus, seed=1).statements
+    assert augment(corpus, seed=0).sentences != augment(corpus, seed=1).sentences
 
 
 @pytest.mark.parametrize(
@@ -276,13 +276,13 @@ def test_intervals_draw_whole_documents() -> None:
     # The label is lost in upper case, in the first ten sentences: one document, or ten.
     texts = [f"We {'stood' if i < 10 else 'came'} {i}." for i in range(100)]
     model = FakeModel(criticism=lambda text: "stood" in text)
-    together, apart = (
+    co_occurrence, apart = (
         _measure(model, rows, tests=["upper case"]).cell("upper case", "all", "criticism")
         for rows in (_rows(texts, per_document=10), _rows(texts))
     )
-    assert together.kept.value == apart.kept.value == pytest.approx(0.9)
-    assert (together.documents, apart.documents) == (10, 100)
-    for wide, narrow in ((together.kept, apart.kept), (together.change, apart.change)):
+    assert co_occurrence.kept.value == apart.kept.value == pytest.approx(0.9)
+    assert (co_occurrence.documents, apart.documents) == (10, 100)
+    for wide, narrow in ((co_occurrence.kept, apart.kept), (co_occurrence.change, apart.change)):
         assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low) > 0
 
 
@@ -359,10 +359,10 @@ def test_errors_by_actor_by_hand() -> None:
     negatives = [f"Spain acted {i}." for i in range(10)]
     rows = [
         *_rows(positives, labels=("criticism",)),
-        *(Statement(f"s{i}", text, f"s{i}", language="en", labels=()) for i, text in enumerate(negatives)),
-        Statement("n", "Nobody acted.", "n", language="en", labels=()),
-        Statement("u", "France acted unread.", "u", language="en"),
-        Statement("t", "France acted in training.", "t", language="en", labels=()),
+        *(Sentence(f"s{i}", text, f"s{i}", language="en", labels=()) for i, text in enumerate(negatives)),
+        Sentence("n", "Nobody acted.", "n", language="en", labels=()),
+        Sentence("u", "France acted unread.", "u", language="en"),
+        Sentence("t", "France acted in training.", "t", language="en", labels=()),
     ]
     # Misses two of France, invents three of Spain.
     guessed = {*positives[2:], *negatives[:3]}
@@ -428,7 +428,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., ob
         for i, (name, s) in enumerate([("France", "a"), ("Spain", "a"), ("Peru", "b"), ("Chile", "a")])
     ]
     write_rows(tmp_path / "corpus.jsonl", rows)
-    (tmp_path / "validation.json").write_text(json.dumps({"tuning": ["r0"], "proof": ["r1", "r2"]}))
+    (tmp_path / "validation.json").write_text(json.dumps({"validation": ["r0"], "parity": ["r1", "r2"]}))
     monkeypatch.setattr("communique.load.load_model", lambda folder: FakeModel())
     app = typer.Typer()
     app.command()(robustness)

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from communique.data.codebook import Codebook
-from communique.data.sentence import Statement
+from communique.data.sentence import Sentence
 from communique.errors import DataError
 from communique.sampling.design import Design, draw_sample, training_sample
 from communique.sampling.draws import allocate, plan_two_stage, simple, stratified, two_stage
-from communique.sampling.population import Population, codes, column_of, read_population, shown_sha256, visible
+from communique.sampling.population import Population, codes, column_of, display_sha256, read_population, visible
 from communique.sampling.size import Z, by_rates, label_correlation, needed, read_rates
 from communique.sampling.strata import allocation_weights, make_strata, residual_variance, stratum_variances
 from communique.sampling.training import pick_for_training
@@ -52,8 +52,8 @@ def predictions(path: Path, documents: int = 40, per_document: int = 10, seed: i
     return path
 
 
-def all_of(population: Population) -> list[Statement]:
-    return [population.statement(row) for row in range(len(population))]
+def all_of(population: Population) -> list[Sentence]:
+    return [population.sentence(row) for row in range(len(population))]
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_previous_sentence_only_where_it_follows(population: Population) -> None
     ],
 )
 def test_without_a_split_the_tables_own_order_says_what_came_before(
-    tmp_path: Path, population: Population, own: dict[str, str], placed: bool, before: str | None
+    tmp_path: Path, population: Population, own: dict[str, str], has_index: bool, before: str | None
 ) -> None:
     """`communique label` gives every row of a table index 0; its own column `index` comes back as `input_index`."""
     rows = [json.loads(line) for line in population.path.read_text(encoding="utf-8").splitlines()]
@@ -109,10 +109,10 @@ def test_without_a_split_the_tables_own_order_says_what_came_before(
     path = tmp_path / "unsplit.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in changed), encoding="utf-8")
     found = read_population(path)
-    assert found.placed is placed
-    assert found.statement(1).previous == before
-    if placed:
-        assert [found.statement(i).index for i in range(3)] == [1, 2, 3]
+    assert found.has_index is has_index
+    assert found.sentence(1).previous == before
+    if has_index:
+        assert [found.sentence(i).index for i in range(3)] == [1, 2, 3]
 
 
 def test_sources_tell_documents_of_one_name_apart(tmp_path: Path, population: Population) -> None:
@@ -123,8 +123,8 @@ def test_sources_tell_documents_of_one_name_apart(tmp_path: Path, population: Po
     )
     found = read_population(path)
     assert len(found.document_names) == 2 * len(population.document_names)
-    assert found.statement(1).source == "b"
-    assert found.statement(1).previous is None
+    assert found.sentence(1).source == "b"
+    assert found.sentence(1).previous is None
 
 
 def test_rows_without_labels_are_left_out_and_counted(tmp_path: Path, population: Population) -> None:
@@ -305,8 +305,8 @@ def test_optimal_allocation_reads_more_where_the_model_is_unsure(population: Pop
 
 def test_uncertainty_strata_are_ordered_and_few(population: Population) -> None:
     strata = make_strata(population, (), ("uncertainty",))
-    unsure = (population.probabilities * (1 - population.probabilities)).mean(axis=1)
-    means = {name: unsure[strata.of_row == h].mean() for h, name in enumerate(strata.names)}
+    n_without_probabilities = (population.probabilities * (1 - population.probabilities)).mean(axis=1)
+    means = {name: n_without_probabilities[strata.of_row == h].mean() for h, name in enumerate(strata.names)}
     assert sorted(means) == [f"uncertainty={i}" for i in range(1, len(means) + 1)]
     assert sorted(means.values()) == [means[name] for name in sorted(means)]
 
@@ -445,7 +445,7 @@ def _of(p: np.ndarray, documents: list[str], texts: list[str] | None = None) -> 
         numbers=np.arange(1, size + 1),
         ids=pa.array([str(i) for i in range(size)]),
         texts=pa.array(texts or [f"text {i}" for i in range(size)]),
-        befores=pa.nulls(size, pa.string()),
+        previous=pa.nulls(size, pa.string()),
         documents=numbers,
         document_names=tuple(dict.fromkeys(documents)),
         sources=(None,) * (int(numbers.max()) + 1),
@@ -455,8 +455,8 @@ def _of(p: np.ndarray, documents: list[str], texts: list[str] | None = None) -> 
         probabilities=p,
         columns={},
         unlabelled=0,
-        unsure=0,
-        placed=True,
+        n_without_probabilities=0,
+        has_index=True,
         notes=(),
     )
 
@@ -466,12 +466,12 @@ def _of(p: np.ndarray, documents: list[str], texts: list[str] | None = None) -> 
 
 def test_training_picks_are_unsure_and_spread(population: Population) -> None:
     rows = pick_for_training(population, 40)
-    unsure = (population.probabilities * (1 - population.probabilities)).mean(axis=1)
-    top = np.argsort(-unsure)[:40]
-    documents = [population.statement(i).document for i in rows]
-    assert unsure[rows].mean() > unsure.mean()
-    assert len(set(documents)) > len({population.statement(i).document for i in top})
-    languages = Counter(population.statement(i).language for i in rows)
+    n_without_probabilities = (population.probabilities * (1 - population.probabilities)).mean(axis=1)
+    top = np.argsort(-n_without_probabilities)[:40]
+    documents = [population.sentence(i).document for i in rows]
+    assert n_without_probabilities[rows].mean() > n_without_probabilities.mean()
+    assert len(set(documents)) > len({population.sentence(i).document for i in top})
+    languages = Counter(population.sentence(i).language for i in rows)
     assert min(languages.values()) >= 8
     assert len(set(rows.tolist())) == 40
 
@@ -479,18 +479,18 @@ def test_training_picks_are_unsure_and_spread(population: Population) -> None:
 def test_greedy_picks_are_those_of_the_plain_algorithm(population: Population) -> None:
     """The lazy queue must pick what computing every gain at every step picks."""
     small = _of(population.probabilities[:60], [s.document for s in all_of(population)[:60]])
-    unsure = (small.probabilities * (1 - small.probabilities)).mean(axis=1)
+    n_without_probabilities = (small.probabilities * (1 - small.probabilities)).mean(axis=1)
     doubt = (small.probabilities * (1 - small.probabilities)).argmax(axis=1)
 
     def value(rows: list[int]) -> float:
         sums: dict[object, float] = {}
         for row in rows:
             for group in (
-                small.statement(row).document,
+                small.sentence(row).document,
                 "und",
                 (int(doubt[row]), bool(small.decisions[row, doubt[row]])),
             ):
-                sums[group] = sums.get(group, 0.0) + unsure[row]
+                sums[group] = sums.get(group, 0.0) + n_without_probabilities[row]
         return float(sum(np.sqrt(list(sums.values()))))
 
     plain: list[int] = []
@@ -502,7 +502,7 @@ def test_greedy_picks_are_those_of_the_plain_algorithm(population: Population) -
 def test_training_leaves_out_documents_and_repeated_texts(population: Population) -> None:
     excluded = {f"d{i}" for i in range(30)}
     rows = pick_for_training(population, 1000, exclude=excluded)
-    assert {population.statement(i).document for i in rows} == {f"d{i}" for i in range(30, 40)}
+    assert {population.sentence(i).document for i in rows} == {f"d{i}" for i in range(30, 40)}
     same = _of(np.full((4, 1), 0.5), ["a", "b", "c", "d"], ["twice", "twice", "once", "other"])
     assert len(pick_for_training(same, 4)) == 3
 
@@ -538,4 +538,4 @@ def test_edited_design_file_is_refused(tmp_path: Path, population: Population) -
 
 def test_control_characters_do_not_change_what_is_matched() -> None:
     assert visible("a\x0bb\x07c\nd") == "a bc\nd"
-    assert shown_sha256("a\x07b") == shown_sha256("ab")
+    assert display_sha256("a\x07b") == display_sha256("ab")

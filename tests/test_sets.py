@@ -10,23 +10,23 @@ from conftest import CODEBOOK, tiny_rows, write_rows
 
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
-from communique.data.sentence import Statement
-from communique.data.standoff import write_reference
+from communique.data.sentence import Sentence
+from communique.data.standoff import write_standoff
 from communique.errors import DataError, LeakError
 from communique.training.recipe import Recipe
-from communique.training.splits import MIN_PROOF, TrainingSets
+from communique.training.splits import MIN_PARITY_ROWS, DataSplits
 
 MULTIPLE = Codebook.model_validate(CODEBOOK)
 
 
 def read(
     tmp_path: Path, rows: list[dict[str, Any]], validation: list[dict[str, Any]] | None = None, **settings: Any
-) -> TrainingSets:
+) -> DataSplits:
     corpora = [{"path": str(write_rows(tmp_path / "train.jsonl", rows))}]
     if validation is not None:
         corpora.append({"path": str(write_rows(tmp_path / "held.jsonl", validation)), "role": "validation"})
     recipe = Recipe.model_validate({"name": "tiny", "codebook": "codebook.yaml", "corpora": corpora} | settings)
-    return TrainingSets.read(recipe, MULTIPLE)
+    return DataSplits.read(recipe, MULTIPLE)
 
 
 def renamed(rows: list[dict[str, Any]], prefix: str) -> list[dict[str, Any]]:
@@ -41,13 +41,13 @@ def documents_of(corpus: Corpus) -> set[str]:
     return {s.document for s in corpus}
 
 
-def assert_disjoint(sets: TrainingSets) -> None:
-    parts = [sets.train, sets.tuning, sets.proof]
+def assert_disjoint(sets: DataSplits) -> None:
+    parts = [sets.train, sets.validation, sets.parity]
     assert all(len(part) for part in parts)
     for i, one in enumerate(parts):
         for other in parts[i + 1 :]:
             assert not {s.id for s in one} & {s.id for s in other}
-    held_out = Corpus(sets.tuning.statements + sets.proof.statements)
+    held_out = Corpus(sets.validation.sentences + sets.parity.sentences)
     assert not documents_of(sets.train) & documents_of(held_out)
     assert not {s.sha256 for s in sets.train} & {s.sha256 for s in held_out}
 
@@ -56,11 +56,11 @@ def test_validation_is_drawn_from_random_rows_and_the_others_prove(tmp_path: Pat
     rows = tiny_rows(100, 10)
     sets = read(tmp_path, rows, validation_share=0.3)
     assert_disjoint(sets)
-    assert {s.sampling for s in sets.tuning} == {"random"}
-    assert {s.sampling for s in sets.proof} == {"enriched"}
-    assert documents_of(sets.tuning) == documents_of(sets.proof)
-    assert (len(sets.train), len(sets.tuning), len(sets.proof)) == (700, 150, 150)
-    assert sets.told == (
+    assert {s.sampling for s in sets.validation} == {"random"}
+    assert {s.sampling for s in sets.parity} == {"enriched"}
+    assert documents_of(sets.validation) == documents_of(sets.parity)
+    assert (len(sets.train), len(sets.validation), len(sets.parity)) == (700, 150, 150)
+    assert sets.messages == (
         "700 rows train, 150 tune temperature and thresholds, 150 prove the export; none of the latter is from a training document",
     )
 
@@ -70,26 +70,26 @@ def test_seed_draws_and_redraws(tmp_path: Path) -> None:
     one = read(tmp_path, rows, seed=1)
     assert read(tmp_path, rows, seed=1).ids == one.ids
     assert read(tmp_path, rows, seed=2).ids != one.ids
-    assert one.ids == {"tuning": [s.id for s in one.tuning], "proof": [s.id for s in one.proof]}
+    assert one.ids == {"validation": [s.id for s in one.validation], "parity": [s.id for s in one.parity]}
 
 
 def test_few_rows_for_the_proof_take_half_of_the_documents(tmp_path: Path) -> None:
     sets = read(tmp_path, tiny_rows(40, 10), validation_share=0.3)
     assert_disjoint(sets)
-    assert len(sets.proof) < MIN_PROOF
-    assert not documents_of(sets.tuning) & documents_of(sets.proof)
-    assert {s.sampling for s in (*sets.tuning, *sets.proof)} == {"random"}
-    assert (len(sets.tuning), len(sets.proof)) == (30, 30)
-    assert any("rows of validation documents are not used" in line for line in sets.told)
+    assert len(sets.parity) < MIN_PARITY_ROWS
+    assert not documents_of(sets.validation) & documents_of(sets.parity)
+    assert {s.sampling for s in (*sets.validation, *sets.parity)} == {"random"}
+    assert (len(sets.validation), len(sets.parity)) == (30, 30)
+    assert any("rows of validation documents are not used" in line for line in sets.messages)
 
 
 def test_rows_that_do_not_say_how_they_were_sampled(tmp_path: Path) -> None:
     rows = [{k: v for k, v in row.items() if k != "sampling"} for row in tiny_rows(40, 10)]
     sets = read(tmp_path, rows, validation_share=0.2)
     assert_disjoint(sets)
-    assert not documents_of(sets.tuning) & documents_of(sets.proof)
-    assert (len(sets.train), len(sets.tuning), len(sets.proof)) == (320, 40, 40)
-    assert not any("not used" in line for line in sets.told)
+    assert not documents_of(sets.validation) & documents_of(sets.parity)
+    assert (len(sets.train), len(sets.validation), len(sets.parity)) == (320, 40, 40)
+    assert not any("not used" in line for line in sets.messages)
 
 
 def test_training_rows_with_texts_of_held_out_rows_are_left_out_and_told(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_training_rows_with_texts_of_held_out_rows_are_left_out_and_told(tmp_pat
     sets = read(tmp_path, rows, validation_share=0.3)
     assert_disjoint(sets)
     assert len(sets.train) == 630
-    assert sets.told[0] == "70 training rows left out: their texts are validation rows too"
+    assert sets.messages[0] == "70 training rows left out: their texts are validation rows too"
 
 
 def test_validation_corpus_of_its_own_is_held_out_whole(tmp_path: Path) -> None:
@@ -105,8 +105,8 @@ def test_validation_corpus_of_its_own_is_held_out_whole(tmp_path: Path) -> None:
     sets = read(tmp_path, rows, held)
     assert_disjoint(sets)
     assert len(sets.train) == 200
-    assert {s.id for s in (*sets.tuning, *sets.proof)} == {row["id"] for row in held}
-    assert {s.sampling for s in sets.tuning} == {"random"}
+    assert {s.id for s in (*sets.validation, *sets.parity)} == {row["id"] for row in held}
+    assert {s.sampling for s in sets.validation} == {"random"}
 
 
 @pytest.mark.parametrize("shared", ["document", "text"])
@@ -142,7 +142,7 @@ def test_faults_of_rows_reach_the_user(tmp_path: Path) -> None:
 
 def test_references_without_texts_are_left_out_and_told(tmp_path: Path) -> None:
     reference = tmp_path / "reference.jsonl"
-    write_reference(reference, renamed(tiny_rows(30, 10), "r"))
+    write_standoff(reference, renamed(tiny_rows(30, 10), "r"))
     recipe = Recipe.model_validate(
         {
             "name": "tiny",
@@ -150,15 +150,17 @@ def test_references_without_texts_are_left_out_and_told(tmp_path: Path) -> None:
             "corpora": [{"path": str(write_rows(tmp_path / "t.jsonl", tiny_rows(100, 10)))}, {"path": str(reference)}],
         }
     )
-    without = TrainingSets.read(recipe, MULTIPLE)
-    assert without.told[0].startswith(f"{reference}: left out, ")
-    assert all(s.id.startswith("d") for part in (without.train, without.tuning, without.proof) for s in part)
+    without = DataSplits.read(recipe, MULTIPLE)
+    assert without.messages[0].startswith(f"{reference}: left out, ")
+    assert all(s.id.startswith("d") for part in (without.train, without.validation, without.parity) for s in part)
     texts = tmp_path / "texts.txt"
     texts.write_text("".join(f"{row['text']}\n" for row in renamed(tiny_rows(30, 10), "r")[:50]))
-    joined = TrainingSets.read(recipe, MULTIPLE, texts)
-    assert joined.told[0].startswith(f"{reference}: 50 of 300 reference labels found their texts; missing by source: ")
+    joined = DataSplits.read(recipe, MULTIPLE, texts)
+    assert joined.messages[0].startswith(
+        f"{reference}: 50 of 300 reference labels found their texts; missing by source: "
+    )
     assert_disjoint(joined)
-    documents = [documents_of(part) for part in (joined.train, joined.tuning, joined.proof)]
+    documents = [documents_of(part) for part in (joined.train, joined.validation, joined.parity)]
     assert set.union(*documents) == {f"d{i}" for i in range(100)} | {f"rd{i}" for i in range(5)}
 
 
@@ -167,7 +169,7 @@ def test_description_counts_what_trains_and_hashes_all_rows(tmp_path: Path) -> N
     sets = read(tmp_path, rows, validation_share=0.3)
     data = sets.describe(MULTIPLE)
     train = list(sets.train)
-    assert (data.statements, data.documents) == (len(train), len(documents_of(sets.train)))
+    assert (data.sentences, data.documents) == (len(train), len(documents_of(sets.train)))
     assert data.by_language == {code: sum(s.language == code for s in train) for code in ("en", "fr")}
     assert data.by_source == {
         "un": sum(s.source == "un" for s in train),
@@ -178,8 +180,8 @@ def test_description_counts_what_trains_and_hashes_all_rows(tmp_path: Path) -> N
         assert data.by_label[name] == sum(name in (s.labels or ()) for s in train)
     assert data.by_label["none"] == sum(s.labels == () for s in train)
     assert list(data.files) == [f"{tmp_path.name}/train.jsonl"]
-    for part in (sets.train, sets.tuning, sets.proof):
+    for part in (sets.train, sets.validation, sets.parity):
         assert {data.fingerprint.overlap(s) for s in part} == {"document"}
-    moved = Statement("new", sets.proof.statements[0].text, "elsewhere")
+    moved = Sentence("new", sets.parity.sentences[0].text, "elsewhere")
     assert data.fingerprint.overlap(moved) == "text"
-    assert data.fingerprint.overlap(Statement("new", "A sentence that nobody has seen.", "elsewhere")) is None
+    assert data.fingerprint.overlap(Sentence("new", "A sentence that nobody has seen.", "elsewhere")) is None

@@ -41,10 +41,10 @@ def test_bundle_is_whole_small_and_of_the_projects_codebook() -> None:
 
 
 def test_bundle_was_proved() -> None:
-    proof = read_info(MODEL).proof
-    assert proof is not None
-    assert proof.macro_f1_export >= proof.macro_f1_checkpoint - 0.005
-    overall = [row for row in proof.rows if row.group == "all"]
+    parity = read_info(MODEL).parity
+    assert parity is not None
+    assert parity.macro_f1_export >= parity.macro_f1_checkpoint - 0.005
+    overall = [row for row in parity.rows if row.group == "all"]
     assert len(overall) == 3
     assert all(row.agreement is not None and row.agreement >= 0.95 for row in overall)
 
@@ -79,7 +79,7 @@ def test_probabilities_of_the_seeds_are_golden(predictor: Predictor) -> None:
     golden = json.loads((ROOT / "tests/golden_seeds.json").read_text())
     gold = Corpus.read(ROOT / "seeds/gold.jsonl")
     assert [s.id for s in gold] == list(golden)
-    np.testing.assert_allclose(predictor.predict_proba(gold.statements), list(golden.values()), atol=0.12)
+    np.testing.assert_allclose(predictor.predict_proba(gold.sentences), list(golden.values()), atol=0.12)
 
 
 @pytest.mark.slow
@@ -88,7 +88,7 @@ def test_seeds_are_labelled_well_above_chance(predictor: Predictor) -> None:
 
     gold = Corpus.read(ROOT / "seeds/gold.jsonl", predictor.codebook, labelled=True)
     report = Report.compare(
-        gold.statements, predictor.predict(gold.statements).decisions, predictor.codebook, data="seeds", resamples=10
+        gold.sentences, predictor.predict(gold.sentences).decisions, predictor.codebook, data="seeds", resamples=10
     )
     assert report.overall.macro_f1.value > 0.6
 
@@ -97,10 +97,10 @@ def test_seeds_are_labelled_well_above_chance(predictor: Predictor) -> None:
 def test_length_and_neighbours_change_probabilities_by_rounding_alone(predictor: Predictor) -> None:
     # Sums in another order differ in their last bits; now and then that moves an 8-bit activation to its neighbour.
     texts = [s.text for s in Corpus.read(ROOT / "seeds/gold.jsonl")]
-    together = predictor.predict(texts).probabilities
+    co_occurrence = predictor.predict(texts).probabilities
     alone = np.concatenate([predictor.predict(text).probabilities for text in texts])
-    np.testing.assert_allclose(together, alone, atol=0.02)
-    assert np.abs(together - alone).mean() < 5e-4
+    np.testing.assert_allclose(co_occurrence, alone, atol=0.02)
+    assert np.abs(co_occurrence - alone).mean() < 5e-4
 
 
 def test_readme_tables_come_from_the_results() -> None:

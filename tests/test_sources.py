@@ -11,14 +11,14 @@ from communique.data.sources import CorpusFields
 from communique.data.standoff import read_sources
 from communique.errors import DataError
 from communique.training.recipe import Recipe
-from communique.training.splits import TrainingSets
+from communique.training.splits import DataSplits
 
 NUMBERS = {"0": "negative", "1": "neutral", "2": "positive"}
 BOOK = Codebook.model_validate(
     {
         "name": "mood",
         "version": "1",
-        "selection": "single",
+        "task": "multiclass",
         "labels": [{"name": name, "definition": "A mood."} for name in NUMBERS.values()],
     }
 )
@@ -88,7 +88,7 @@ def test_training_reads_such_corpora(tmp_path: Path) -> None:
             ],
         }
     )
-    sets = TrainingSets.read(recipe, BOOK)
+    sets = DataSplits.read(recipe, BOOK)
     assert len(sets.train) == 30
-    assert {s.language for s in (*sets.train, *sets.tuning, *sets.proof)} == {"ar"}
+    assert {s.language for s in (*sets.train, *sets.tuning, *sets.parity)} == {"ar"}
     assert {s.labels for s in sets.train} == {("negative",), ("neutral",), ("positive",)}

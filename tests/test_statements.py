@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from communique.data.sentence import Statement, text_sha256
+from communique.data.sentence import Sentence, text_sha256
 from communique.text.language import UNDETERMINED
 
 
@@ -53,11 +53,11 @@ def test_hash_does_not_depend_on_normal_form_or_outer_space(text: str) -> None:
 
 
 def test_statement_has_the_hash_of_its_text_and_defaults() -> None:
-    statement = Statement(id="a", text=" Вода  наша.", document="d")
-    assert statement.sha256 == text_sha256("Вода наша.")
-    assert statement.language == UNDETERMINED == "und"
-    assert (statement.index, statement.previous, statement.labels) == (0, None, None)
-    assert (statement.source, statement.sampling) == (None, None)
+    sentence = Sentence(id="a", text=" Вода  наша.", document="d")
+    assert sentence.sha256 == text_sha256("Вода наша.")
+    assert sentence.language == UNDETERMINED == "und"
+    assert (sentence.index, sentence.previous, sentence.labels) == (0, None, None)
+    assert (sentence.source, sentence.sampling) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_statement_has_the_hash_of_its_text_and_defaults() -> None:
     ],
 )
 def test_year_is_found_in_dates_of_any_order(date: str, year: str | None) -> None:
-    assert Statement("a", "A text.", "d", date=date).year == year
+    assert Sentence("a", "A text.", "d", date=date).year == year

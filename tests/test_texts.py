@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from communique.data.inputs import as_texts
-from communique.data.sentence import Statement
+from communique.data.sentence import Sentence
 from communique.errors import DataError
 
 TEXTS = ["We agree.", "", "Мы согласны."]
@@ -40,7 +40,7 @@ class PolarsLike:
         pa.array(TEXTS, pa.large_string()),
         pa.array(TEXTS).dictionary_encode(),
         pa.chunked_array([TEXTS[:1], TEXTS[1:]]),
-        [Statement("1", text, "d") for text in TEXTS],
+        [Sentence("1", text, "d") for text in TEXTS],
         PolarsLike(),
         dict.fromkeys(TEXTS).keys(),
     ],
@@ -92,7 +92,7 @@ def test_columns_of_polars() -> None:
 
 def test_one_text_and_one_statement() -> None:
     assert as_texts("We agree.") == ["We agree."]
-    assert as_texts(Statement("1", "We agree.", "d")) == ["We agree."]
+    assert as_texts(Sentence("1", "We agree.", "d")) == ["We agree."]
     assert as_texts([]) == []
 
 

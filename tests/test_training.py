@@ -67,14 +67,14 @@ def test_parameter_groups_separate_head_and_undecayed(tiny_backbone: Path) -> No
 def test_checkpoint_learns_and_agrees_with_the_stock_pipeline(tiny_checkpoint: Path) -> None:
     from transformers import pipeline
 
-    from communique.models.checkpoint import CheckpointLabeler
+    from communique.models.checkpoint import CheckpointClassifier
 
     info = read_info(tiny_checkpoint, "checkpoint")
     verify_files(tiny_checkpoint, info)
     # Giving every label to every sentence would score 0.52.
     assert info.scores[0].value > 0.8
     fresh = Corpus.read(write_rows(tiny_checkpoint.parent / "fresh.jsonl", tiny_rows(5, seed=9)))
-    ours = CheckpointLabeler(tiny_checkpoint).predict_proba(fresh.statements)
+    ours = CheckpointClassifier(tiny_checkpoint).predict_proba(fresh.sentences)
     stock = pipeline("text-classification", str(tiny_checkpoint), top_k=None, device="cpu")
     for row, answers in zip(ours, stock([s.text for s in fresh]), strict=True):
         by_name = {answer["label"]: answer["score"] for answer in answers}
@@ -182,7 +182,7 @@ def test_single_selection_trains_with_softmax(tiny_project: Path, tiny_backbone:
             {
                 "name": "tone",
                 "version": "1",
-                "selection": "single",
+                "task": "multiclass",
                 "labels": [{"name": name, "definition": name} for name in names],
             }
         )
@@ -211,4 +211,4 @@ def test_held_out_ids_are_written_and_are_not_trained_on(tiny_checkpoint: Path, 
     kept_out = {document[i] for part in held_out.values() for i in part}
     info = read_info(tiny_checkpoint)
     assert info.training.documents == 60 - len(kept_out)
-    assert info.training.statements == 600 - 10 * len(kept_out)
+    assert info.training.sentences == 600 - 10 * len(kept_out)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .data.codebook import Codebook
     from .data.corpus import Corpus
-    from .data.sentence import Statement
+    from .data.sentence import Sentence
     from .errors import (
         BundleError,
         CodebookError,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         UnreachableError,
     )
     from .metrics.report import Report
-    from .models.classifier import Labeler
+    from .models.classifier import Classifier
     from .models.predictor import Predictions, Predictor
     from .training.recipe import Recipe
 
@@ -29,13 +29,13 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BundleError",
+    "Classifier",
     "Codebook",
     "CodebookError",
     "CommuniqueError",
     "Corpus",
     "DataError",
     "ExportError",
-    "Labeler",
     "LeakError",
     "MissingExtraError",
     "Predictions",
@@ -43,7 +43,7 @@ __all__ = [
     "Recipe",
     "RecipeError",
     "Report",
-    "Statement",
+    "Sentence",
     "UnreachableError",
     "__version__",
 ]
@@ -51,12 +51,12 @@ __all__ = [
 _HOMES = {
     "Codebook": "data.codebook",
     "Corpus": "data.corpus",
-    "Labeler": "models.classifier",
+    "Classifier": "models.classifier",
     "Predictions": "models.predictor",
     "Predictor": "models.predictor",
     "Recipe": "training.recipe",
     "Report": "metrics.report",
-    "Statement": "data.sentence",
+    "Sentence": "data.sentence",
 }
 
 

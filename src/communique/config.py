@@ -11,10 +11,10 @@ from pydantic import BaseModel, ValidationError
 
 from .errors import CommuniqueError
 
-Model = TypeVar("Model", bound=BaseModel)
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-def load_yaml(path: Path, model: type[Model], error: type[CommuniqueError], hint: str) -> Model:
+def load_yaml(path: Path, model: type[ModelT], error: type[CommuniqueError], hint: str) -> ModelT:
     """Read a YAML file into a model.
 
     Args:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from .errors import MissingExtraError
-from .models.classifier import Model
+from .models.classifier import Classifier
 from .models.folder import read_info
 from .models.predictor import Predictor, default_model
 
 
-def load_model(folder: str | Path | None = None, *, threads: int | None = None) -> Model:
+def load_model(folder: str | Path | None = None, *, threads: int | None = None) -> Classifier:
     """Open a model's folder.
 
     Args:
@@ -31,7 +31,7 @@ def load_model(folder: str | Path | None = None, *, threads: int | None = None) 
 
         return load(folder)
     try:
-        from .models.checkpoint import CheckpointLabeler
+        from .models.checkpoint import CheckpointClassifier
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "train", f"{folder}: a checkpoint") from None
-    return CheckpointLabeler(folder)
+    return CheckpointClassifier(folder)

@@ -157,7 +157,7 @@ GRAMMARS: Mapping[str, Grammar] = {
         # "New Mexico", "the United States of America", "the United Nations Framework Convention".
         ahead="(?<!New )(?<!Gulf of )(?<!Northern )(?<!District of )",
         after=r"(?!\s+(?:of\b|[A-Z]))",
-        # "The Gambia"; Georgia and Jordan stay: in statements of governments they are countries.
+        # "The Gambia"; Georgia and Jordan stay: in sentences of governments they are countries.
         exceptions=_codes("GM"),
         organisations=True,
     ),

@@ -15,12 +15,12 @@ from ..data.codebook import Codebook
 from ..errors import DataError
 from ..metrics.agreement import MISSING, bootstrap_alpha, f1_of, kappa_of, masi, nominal, pair_counts, with_interval
 from ..metrics.bootstrap import RESAMPLES, Resamples
-from ..metrics.report import Value
+from ..metrics.report import ScoreCI
 from ..reporting.format import table
 from ..sampling.design import Design
 from .matching import Codings, Labels
 from .sheets import write_sheet
-from .tasks import SETTLEMENT, Task
+from .tasks import ADJUDICATION, CodingTask
 
 #: Fewer sentences, documents or uses of a label leave intervals that hold nearly everything: an alpha of 0.8 on 50 sentences
 #: of which a fifth carry the label has an interval of about 0.55 to 0.97.
@@ -45,7 +45,7 @@ class AlphaScore:
     n: int
     documents: int
     uses: int
-    alpha: Value
+    alpha: ScoreCI
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class PairScore:
     first_uses: int
     second_uses: int
     agreed: float
-    kappa: Value
-    f1: Value
+    kappa: ScoreCI
+    f1: ScoreCI
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class AgreementReport:
     pairs: tuple[PairScore, ...]
     model: tuple[PairScore, ...]
     disagreements: int
-    cautions: tuple[str, ...]
+    warnings: tuple[str, ...]
     seed: int
     resamples: int
 
@@ -124,7 +124,7 @@ class AgreementReport:
             pairs=tuple(pairs),
             model=tuple(beside),
             disagreements=len(codings.disagreements()),
-            cautions=tuple(_cautions(codings, alphas, sets, design, model)),
+            warnings=tuple(_warnings(codings, alphas, sets, design, model)),
             seed=seed,
             resamples=resamples,
         )
@@ -137,7 +137,7 @@ class AgreementReport:
     def to_markdown(self) -> str:
         """Write the report as Markdown tables, cautions first."""
         coders = ", ".join(f"{coder} ({n})" for coder, n in self.coders.items())
-        lines = [f"- **{caution}**" for caution in self.cautions]
+        lines = [f"- **{caution}**" for caution in self.warnings]
         lines += [""] if lines else []
         lines += [
             f"{self.sentences} sentences, {self.documents} documents; coders: {coders}; {self.disagreements} sentences on "
@@ -196,7 +196,7 @@ class _Measure:
             [numbers[frozenset(given[id])] if id in given else MISSING for id in self.codings.units]
             for given in self.codings.labels.values()
         ]
-        if self.codebook.multiple:
+        if self.codebook.multilabel:
             return self._alpha("label sets (MASI)", np.array(codes, np.int64), masi(sets))
         return self._alpha("all labels (nominal)", np.array(codes, np.int64), nominal(len(sets)))
 
@@ -205,7 +205,7 @@ class _Measure:
         paired = (codes != MISSING).sum(axis=0) > 1
         value = bootstrap_alpha(codes, distance, self.documents, seed=self.seed, resamples=self.resamples)
         documents = len({d for d, used in zip(self.documents, paired, strict=True) if used})
-        return AlphaScore(name, int(paired.sum()), documents, int((codes[:, paired] > 0).sum()), Value(*value))
+        return AlphaScore(name, int(paired.sum()), documents, int((codes[:, paired] > 0).sum()), ScoreCI(*value))
 
     def _code(self, coder: str, id: str, label: str) -> int:
         given = self.by_coder[coder].get(id)
@@ -236,14 +236,14 @@ class _Measure:
                 first_uses=int(a[:, i].sum()),
                 second_uses=int(b[:, i].sum()),
                 agreed=float((a[:, i] == b[:, i]).mean()),
-                kappa=Value(*with_interval(float(kappa[i]), kappas[:, i], drawn.clusters)),
-                f1=Value(*with_interval(float(f1[i]), f1s[:, i], drawn.clusters)),
+                kappa=ScoreCI(*with_interval(float(kappa[i]), kappas[:, i], drawn.clusters)),
+                f1=ScoreCI(*with_interval(float(f1[i]), f1s[:, i], drawn.clusters)),
             )
             for i, name in enumerate(self.codebook.names)
         ]
 
 
-def _cautions(
+def _warnings(
     codings: Codings,
     alphas: list[AlphaScore],
     sets: AlphaScore,
@@ -251,42 +251,42 @@ def _cautions(
     model: Mapping[str, Labels] | None,
 ) -> list[str]:
     """Say what makes the numbers say less than they seem to."""
-    cautions = []
+    warnings = []
     coders = list(codings.labels)
     if len(coders) < 2:
-        cautions.append("one coder: agreement cannot be measured; have a part of the sample coded twice, independently")
+        warnings.append("one coder: agreement cannot be measured; have a part of the sample coded twice, independently")
     elif not sets.n:
-        cautions.append("the coders share no sentence: agreement cannot be measured; give them the same sentences")
+        warnings.append("the coders share no sentence: agreement cannot be measured; give them the same sentences")
     elif sets.n < FEW_SENTENCES or sets.documents < FEW_DOCUMENTS:
-        cautions.append(
+        warnings.append(
             f"{sets.n} sentences of {sets.documents} documents were coded twice: too few to say anything; "
             f"{FEW_SENTENCES} sentences of {FEW_DOCUMENTS} documents are the least"
         )
     elif rare := [a.label for a in alphas if a.uses < FEW_USES]:
-        cautions.append(f"given fewer than {FEW_USES} times, too few to say anything of them: {', '.join(rare)}")
+        warnings.append(f"given fewer than {FEW_USES} times, too few to say anything of them: {', '.join(rare)}")
     for first, second in combinations(coders, 2):
         if n := _copied(codings.labels[first], codings.labels[second]):
-            cautions.append(
+            warnings.append(
                 f"{first} and {second} gave the same labels to all of {n} sentences: were they copied? "
                 "People who work independently differ"
             )
     for coder in coders:
         if n := _copied(codings.labels[coder], model or {}):
-            cautions.append(f"{coder} gave exactly the model's labels to all of {n} sentences: were they copied?")
+            warnings.append(f"{coder} gave exactly the model's labels to all of {n} sentences: were they copied?")
     if design is not None and design.model_shown:
-        cautions.append(
+        warnings.append(
             "the coders saw the model's labels: their agreement with the model, and with each other through it, is too high"
         )
     if design is not None and design.purpose == "training":
-        cautions.append("the sentences were picked because the model was unsure: agreement is lower than on others")
+        warnings.append("the sentences were picked because the model was unsure: agreement is lower than on others")
     elif design is not None:
         rates = [row.inclusion_probability or 1.0 for row in design.rows]
         if max(rates) > UNEQUAL * min(rates):
-            cautions.append(
+            warnings.append(
                 f"sentences were drawn at different rates ({min(rates):.2g} to {max(rates):.2g}): agreement is that on the "
                 "sentences read, not on the corpus"
             )
-    return cautions
+    return warnings
 
 
 def _copied(first: Mapping[str, Labels], second: Mapping[str, Labels]) -> int:
@@ -305,20 +305,20 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def write_settlement(path: str | Path, codings: Codings, codebook: Codebook) -> int:
+def write_adjudication(path: str | Path, codings: Codings, codebook: Codebook) -> int:
     """Write a sheet of the sentences on which coders differ, with what each of them said and blank cells for the decision.
 
-    Filled in and given along with the coded files, it settles them: its rows have the coder `settlement`.
+    Filled in and given along with the coded files, it settles them: its rows have the coder `adjudication`.
 
     Returns:
         How many sentences it holds.
     """
     ids = codings.disagreements()
     units = [codings.units[i] for i in ids]
-    tasks = [Task(u.id, u.text, u.document, u.language, u.previous) for u in units]
+    tasks = [CodingTask(u.id, u.text, u.document, u.language, u.previous) for u in units]
     said = {
         f"{coder} said": {i: "|".join(given[i]) or "none" for i in ids if i in given}
         for coder, given in codings.labels.items()
     }
-    write_sheet(path, tasks, codebook, coder=SETTLEMENT, extra=said)
+    write_sheet(path, tasks, codebook, coder=ADJUDICATION, extra=said)
     return len(ids)

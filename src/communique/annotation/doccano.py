@@ -16,7 +16,7 @@ from ..data.codebook import Codebook
 from ..io.atomic import replacing
 from ..io.tables import Row
 from ..io.write import write_jsonl
-from .tasks import NONE, TEXT, Reading, Task, choices, companion, decode, need_suffix, split_joined
+from .tasks import NONE, TEXT, CodingTask, Reading, choices, companion, decode, need_suffix, split_joined
 
 #: Between labels, and between comments, in doccano's CSV.
 SEPARATOR = "#"
@@ -24,7 +24,7 @@ SEPARATOR = "#"
 COMMENTS = "Comments"
 
 
-def write_tasks(path: Path, tasks: Sequence[Task], codebook: Codebook) -> list[Path]:
+def write_tasks(path: Path, tasks: Sequence[CodingTask], codebook: Codebook) -> list[Path]:
     """Write documents for import (JSONL) and the labels (JSON) beside them."""
     need_suffix(path, (".jsonl",), "doccano")
     write_jsonl(

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 from ..data.codebook import Codebook
 from ..io.atomic import replacing
 from ..io.tables import Row
-from .tasks import NONE, TEXT, Reading, Task, choices, companion, need_suffix
+from .tasks import NONE, TEXT, CodingTask, Reading, choices, companion, need_suffix
 
 #: Names of the controls in the labelling configuration, and so of the answers in exports.
 LABELS, COMMENT = "labels", "comment"
@@ -23,7 +23,7 @@ LABELS, COMMENT = "labels", "comment"
 Rows = Sequence[tuple[int, Row]]
 
 
-def write_tasks(path: Path, tasks: Sequence[Task], codebook: Codebook) -> list[Path]:
+def write_tasks(path: Path, tasks: Sequence[CodingTask], codebook: Codebook) -> list[Path]:
     """Write tasks for import (JSON) and the labelling configuration (XML) beside them."""
     need_suffix(path, (".json",), "Label Studio")
     content = [
@@ -52,7 +52,7 @@ def configuration(codebook: Codebook) -> str:
     view = ElementTree.Element("View", style="unicode-bidi: plaintext; text-align: start")
     ElementTree.SubElement(view, "Header", value="$previous", size="5", style="color: gray")
     ElementTree.SubElement(view, "Text", name=TEXT, value="$text")
-    single = "single" if not codebook.multiple else "multiple"
+    single = "single" if not codebook.multilabel else "multiple"
     control = ElementTree.SubElement(view, "Choices", name=LABELS, toName=TEXT, choice=single, required="true")
     hints = {label.name: label.definition for label in codebook.labels} | {NONE: "None of the labels applies."}
     for name in choices(codebook):

@@ -10,14 +10,14 @@ from typing import Any
 from ..errors import DataError
 from ..io.write import write_csv, write_jsonl, write_parquet
 from ..sampling.design import Design
-from ..sampling.population import shown_sha256
-from .tasks import NONE, SETTLEMENT, Coded, Reading, need_suffix
+from ..sampling.population import display_sha256
+from .tasks import ADJUDICATION, NONE, CodedRow, Reading, need_suffix
 
 Labels = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Unit:
+class CodedSentence:
     """A sentence that was coded."""
 
     id: str
@@ -34,15 +34,15 @@ class Codings:
     `units` holds the sentences in the order of the sample (without a sample: of the files).
     """
 
-    units: dict[str, Unit] = field(default_factory=dict)
+    units: dict[str, CodedSentence] = field(default_factory=dict)
     labels: dict[str, dict[str, Labels]] = field(default_factory=dict)
-    settled: dict[str, Labels] = field(default_factory=dict)
+    adjudicated: dict[str, Labels] = field(default_factory=dict)
     comments: dict[str, dict[str, str]] = field(default_factory=dict)
-    told: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
     def disagreements(self) -> list[str]:
         """List the ids on which two coders differ and which nobody settled."""
-        return [id for id in self.units if id not in self.settled and len(set(self.given(id).values())) > 1]
+        return [id for id in self.units if id not in self.adjudicated and len(set(self.given(id).values())) > 1]
 
     def given(self, id: str) -> dict[str, Labels]:
         """Give the labels of a sentence by coder."""
@@ -66,10 +66,10 @@ def match(readings: Sequence[Reading], design: Design | None) -> Codings:
     problems = [problem for reading in readings for problem in reading.problems]
     if problems:
         raise DataError(*problems)
-    codings = Codings(told=[note for reading in readings for note in reading.notes])
+    codings = Codings(messages=[note for reading in readings for note in reading.notes])
     _same_names(readings, codings)
     place = _InSample(design) if design is not None else _AmongThemselves()
-    found: dict[str, Unit] = {}
+    found: dict[str, CodedSentence] = {}
     twice = changed = 0
     for reading in readings:
         for row in reading.rows:
@@ -79,24 +79,26 @@ def match(readings: Sequence[Reading], design: Design | None) -> Codings:
             found.setdefault(unit.id, unit)
             if row.comment:
                 codings.comments.setdefault(unit.id, {})[row.coder] = row.comment
-            target = codings.settled if row.coder == SETTLEMENT else codings.labels.setdefault(row.coder, {})
+            target = codings.adjudicated if row.coder == ADJUDICATION else codings.labels.setdefault(row.coder, {})
             if unit.id in target:
                 twice += 1
                 changed += target[unit.id] != row.labels
             target[unit.id] = row.labels
-    codings.told += place.told()
+    codings.messages += place.messages()
     if place.misplaced:
         raise DataError(
             f"{place.misplaced[0]}: the text belongs to another id of the sample, as in {len(place.misplaced)} rows; columns "
             "were sorted apart: undo the sorting, or restore the column of ids from the sheet that was handed out"
         )
     if twice:
-        codings.told.append(
+        codings.messages.append(
             f"{twice} rows coded twice by the same coder, {changed} of them with other labels; the later counts"
         )
     if not found:
         files = ", ".join(str(reading.path) for reading in readings)
-        raise DataError(f"{files}: no coded row that can be used: {'; '.join(codings.told) or 'the files are empty'}")
+        raise DataError(
+            f"{files}: no coded row that can be used: {'; '.join(codings.messages) or 'the files are empty'}"
+        )
     order = [row.id for row in design.rows] if design is not None else list(found)
     codings.units = {id: found[id] for id in order if id in found}
     return codings
@@ -109,8 +111,8 @@ def _same_names(readings: Sequence[Reading], codings: Codings) -> None:
         for coder in dict.fromkeys(row.coder for row in reading.rows if row.labels is not None):
             files.setdefault(coder, []).append(str(reading.path))
     for coder, where in files.items():
-        if len(where) > 1 and coder != SETTLEMENT:
-            codings.told.append(
+        if len(where) > 1 and coder != ADJUDICATION:
+            codings.messages.append(
                 f"coder {coder!r} appears in {len(where)} files ({', '.join(where)}) and counts as one person; if they are "
                 "several, give each a name of their own in the column 'coder'"
             )
@@ -123,14 +125,14 @@ class _InSample:
         self.rows = {row.id: row for row in design.rows}
         self.by_hash: dict[str, list[str]] = {}
         for row in design.rows:
-            self.by_hash.setdefault(row.shown or row.sha256, []).append(row.id)
+            self.by_hash.setdefault(row.display_sha256 or row.sha256, []).append(row.id)
         self.unknown: list[str] = []
         self.edited: list[str] = []
         self.misplaced: list[str] = []
         self.by_text = 0
 
-    def find(self, row: Coded) -> Unit | None:
-        digest = None if row.text is None else shown_sha256(row.text)
+    def find(self, row: CodedRow) -> CodedSentence | None:
+        digest = None if row.text is None else display_sha256(row.text)
         member = self.rows.get(row.id or "")
         same_text = self.by_hash.get(digest or "", [])
         if member is None:
@@ -139,12 +141,12 @@ class _InSample:
                 return None
             member = self.rows[same_text[0]]
             self.by_text += 1
-        elif digest is not None and digest != (member.shown or member.sha256):
+        elif digest is not None and digest != (member.display_sha256 or member.sha256):
             (self.misplaced if same_text else self.edited).append(row.where)
             return None
-        return Unit(member.id, member.document, member.language, row.previous, row.text or "")
+        return CodedSentence(member.id, member.document, member.language, row.previous, row.text or "")
 
-    def told(self) -> Iterable[str]:
+    def messages(self) -> Iterable[str]:
         if self.by_text:
             yield f"{self.by_text} rows without an id of the sample, found by their text"
         if self.unknown:
@@ -160,23 +162,23 @@ class _AmongThemselves:
     """Join rows by id and text without a sample."""
 
     def __init__(self) -> None:
-        self.units: dict[str, tuple[str, Unit]] = {}
+        self.units: dict[str, tuple[str, CodedSentence]] = {}
         self.edited: list[str] = []
         self.misplaced: list[str] = []
         self.without_document = 0
 
-    def find(self, row: Coded) -> Unit | None:
-        digest = shown_sha256(row.text or "")
+    def find(self, row: CodedRow) -> CodedSentence | None:
+        digest = display_sha256(row.text or "")
         identity = row.id or digest
         self.without_document += row.document is None
-        unit = Unit(identity, row.document or identity, row.language, row.previous, row.text or "")
+        unit = CodedSentence(identity, row.document or identity, row.language, row.previous, row.text or "")
         known, first = self.units.setdefault(identity, (digest, unit))
         if known != digest:
             self.edited.append(row.where)
             return None
         return first
 
-    def told(self) -> Iterable[str]:
+    def messages(self) -> Iterable[str]:
         if self.edited:
             yield (
                 f"{len(self.edited)} rows have another text than the first row of their id and were left out "
@@ -198,16 +200,16 @@ def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], l
     """
     if open_ := codings.disagreements():
         raise DataError(
-            f"coders disagree on {len(open_)} sentences (first: id {open_[0]!r}); settle them (--settle SHEET.xlsx writes a "
+            f"coders disagree on {len(open_)} sentences (first: id {open_[0]!r}); settle them (--adjudicate SHEET.xlsx writes a "
             "sheet) and give that sheet along with the coded files. Gold without them would lack the hard sentences"
         )
     rows: list[dict[str, Any]] = []
     for member in design.rows:
         given = codings.given(member.id)
-        if not given and member.id not in codings.settled:
+        if not given and member.id not in codings.adjudicated:
             continue
-        labels = codings.settled.get(member.id) if member.id in codings.settled else next(iter(given.values()))
-        coder = SETTLEMENT if member.id in codings.settled else "|".join(given)
+        labels = codings.adjudicated.get(member.id) if member.id in codings.adjudicated else next(iter(given.values()))
+        coder = ADJUDICATION if member.id in codings.adjudicated else "|".join(given)
         row: dict[str, Any] = {
             "id": member.id,
             "document": member.document,
@@ -226,17 +228,17 @@ def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], l
             "model_shown": design.model_shown,
         }
         rows.append(row)
-    told = []
+    messages = []
     if missing := len(design.rows) - len(rows):
-        told.append(
+        messages.append(
             f"{missing} of {len(design.rows)} sampled sentences are not coded; the inclusion probabilities hold only if what is "
             "missing has nothing to do with the labels: code them too"
         )
     if design.model_shown:
-        told.append("the coders saw the model's labels: such gold leans towards the model (column model_shown)")
+        messages.append("the coders saw the model's labels: such gold leans towards the model (column model_shown)")
     if design.purpose == "training":
-        told.append("purpose 'training': `communique estimate` refuses these rows")
-    return rows, told
+        messages.append("purpose 'training': `communique estimate` refuses these rows")
+    return rows, messages
 
 
 def write_gold(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:

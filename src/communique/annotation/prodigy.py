@@ -13,19 +13,19 @@ from typing import Any
 from ..data.codebook import Codebook
 from ..io.tables import Row
 from ..io.write import write_jsonl
-from .tasks import NONE, SENTENCE, TEXT, Reading, Task, choices, need_suffix
+from .tasks import NONE, SENTENCE, TEXT, CodingTask, Reading, choices, need_suffix
 
 #: Fields in which text boxes leave what was typed.
 COMMENTS = ("user_input", "comment")
 
 
-def write_tasks(path: Path, tasks: Sequence[Task], codebook: Codebook) -> list[Path]:
+def write_tasks(path: Path, tasks: Sequence[CodingTask], codebook: Codebook) -> list[Path]:
     """Write tasks (JSONL) for `prodigy mark DATASET FILE --view-id choice`."""
     need_suffix(path, (".jsonl",), "Prodigy")
     options = [{"id": name, "text": name} for name in choices(codebook)]
-    style = {"choice_style": "multiple" if codebook.multiple else "single"}
+    style = {"choice_style": "multiple" if codebook.multilabel else "single"}
 
-    def record(task: Task) -> Row:
+    def record(task: CodingTask) -> Row:
         fields = task.fields()
         shown: Row = {} if task.labels is None else {"accept": list(task.labels) or [NONE]}
         # `meta` is what Prodigy shows below the text.
@@ -58,7 +58,7 @@ def read(path: Path, rows: Sequence[tuple[int, Row]], codebook: Codebook) -> Rea
     unfinished = 0
     for number, row, answers in binary.values():
         affirmed = [name for name, yes in answers.items() if yes]
-        if set(codebook.names) <= set(answers) or (affirmed and not codebook.multiple):
+        if set(codebook.names) <= set(answers) or (affirmed and not codebook.multilabel):
             _answer(reading, number, row, affirmed, codebook)
         else:
             unfinished += 1

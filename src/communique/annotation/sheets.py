@@ -15,7 +15,18 @@ from ..io.atomic import replacing
 from ..io.read import Table, cell
 from ..io.write import write_csv
 from ..sampling.population import visible
-from .tasks import DOCUMENT, NONE, SENTENCE, TEXT, Reading, Task, codebook_markdown, companion, decode, need_suffix
+from .tasks import (
+    DOCUMENT,
+    NONE,
+    SENTENCE,
+    TEXT,
+    CodingTask,
+    Reading,
+    codebook_markdown,
+    companion,
+    decode,
+    need_suffix,
+)
 
 #: Columns of a sheet before those to fill in.
 SHOWN = ("id", "document", "language", "previous", "text")
@@ -36,7 +47,7 @@ def answer_columns(codebook: Codebook) -> list[str]:
     Raises:
         DataError: A label has the name of another column of the sheet.
     """
-    if not codebook.multiple:
+    if not codebook.multilabel:
         return ["label"]
     if clash := set(codebook.names) & {*SHOWN, MODEL, CODER, COMMENT, "label", "labels"}:
         raise DataError(
@@ -47,7 +58,7 @@ def answer_columns(codebook: Codebook) -> list[str]:
 
 def write_sheet(
     path: str | Path,
-    tasks: Sequence[Task],
+    tasks: Sequence[CodingTask],
     codebook: Codebook,
     *,
     coder: str = "",
@@ -126,7 +137,7 @@ def _write_xlsx(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, 
     sheet.freeze_panes = "A2"
     last = len(rows) + 1
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{last}"
-    listed = '"yes,no"' if codebook.multiple else f"codebook!$A$2:$A${len(codebook.names) + 1}"
+    listed = '"yes,no"' if codebook.multilabel else f"codebook!$A$2:$A${len(codebook.names) + 1}"
     rule = DataValidation(type="list", formula1=listed, allow_blank=True, showErrorMessage=True)
     rule.error = "Choose from the list; the codebook is on the second sheet"
     sheet.add_data_validation(rule)
@@ -148,7 +159,9 @@ def _codebook_sheet(sheet: Any, codebook: Codebook) -> None:
             [label.name, label.definition, *("\n".join(p) for p in (label.includes, label.excludes, examples))]
         )
     how = (
-        "yes or no for each label; no for all of them where none applies" if codebook.multiple else "exactly one label"
+        "yes or no for each label; no for all of them where none applies"
+        if codebook.multilabel
+        else "exactly one label"
     )
     lines += [[], ["codebook", f"{codebook.name} {codebook.version}"], ["unit", codebook.unit], ["answer", how]]
     lines += [["rule", rule] for rule in codebook.rules]
@@ -179,16 +192,16 @@ def read_sheet(table: Table, codebook: Codebook) -> Reading:
     names = {name: find_column(table.columns, name) for name in ("id", "text", "document", "labels")}
     lower = {column.lower(): column for column in reversed(table.columns)}
     answers = {name: lower[name.lower()] for name in codebook.names if name.lower() in lower}
-    if codebook.multiple and answers:
+    if codebook.multilabel and answers:
         if missing := [name for name in codebook.names if name not in answers]:
             raise DataError(f"{table.path}: no column for the label {missing[0]!r}; restore the columns of the sheet")
     elif names["labels"] is None:
-        wanted = "one column a label" if codebook.multiple else "a column 'label'"
+        wanted = "one column a label" if codebook.multilabel else "a column 'label'"
         raise DataError(
             f"{table.path}: nothing coded; give {wanted} ({', '.join(codebook.names)}) or a column 'labels' (a|b); "
             f"columns: {', '.join(table.columns)}"
         )
-    use_columns = codebook.multiple and bool(answers)
+    use_columns = codebook.multilabel and bool(answers)
     unread = assumed = 0
     for number, row in table.rows:
         try:
@@ -246,6 +259,6 @@ def _from_cell(value: Any, codebook: Codebook) -> tuple[str, ...] | None:
     # An empty list says that no label applies; an empty cell says nothing.
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    if isinstance(value, str) and value.strip() == NONE and codebook.multiple:
+    if isinstance(value, str) and value.strip() == NONE and codebook.multilabel:
         return ()
     return codebook.validate_labels(split_labels(value, codebook))

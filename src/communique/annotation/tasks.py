@@ -19,11 +19,11 @@ NONE = "none"
 SENTENCE, TEXT, PREVIOUS, DOCUMENT, LANGUAGE = "sentence_id", "text", "previous", "document", "language"
 
 #: The coder of rows that settle disagreements.
-SETTLEMENT = "settlement"
+ADJUDICATION = "adjudication"
 
 
 @dataclass(frozen=True)
-class Task:
+class CodingTask:
     """A sentence for coders, with the sentence before it. `labels` are the model's, None where coders must not see them."""
 
     id: str
@@ -40,7 +40,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Coded:
+class CodedRow:
     """A row that a coder gave back. `labels` is None where the row was not coded; `id` or `text` can be missing."""
 
     where: str
@@ -60,7 +60,7 @@ class Reading:
 
     path: Path
     format: str
-    rows: list[Coded] = field(default_factory=list)
+    rows: list[CodedRow] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -78,10 +78,10 @@ class Reading:
         coder: str,
         comment: str,
     ) -> None:
-        """Take a row with the fields of `Task.fields` that its file kept; `labels` is None where it was not coded."""
+        """Take a row with the fields of `CodingTask.fields` that its file kept; `labels` is None where it was not coded."""
         identity, text, document = (fields.get(name) for name in (SENTENCE, TEXT, DOCUMENT))
         self.rows.append(
-            Coded(
+            CodedRow(
                 where=f"{self.path}, row {number}",
                 id=None if identity is None else str(identity),
                 text=None if text is None else str(text),
@@ -109,7 +109,7 @@ class Reading:
         The tasks that we write make an answer compulsory: one without a choice is that no label applies.
         """
         try:
-            labels = decode(chosen or ([NONE] if codebook.multiple else []), codebook)
+            labels = decode(chosen or ([NONE] if codebook.multilabel else []), codebook)
         except ValueError as error:
             self.problems.append(f"{self.path}, row {number}: {error}")
             return
@@ -118,7 +118,7 @@ class Reading:
 
 def choices(codebook: Codebook) -> tuple[str, ...]:
     """List what a coder can choose: the labels, and `none` where a sentence can carry no label."""
-    return (*codebook.names, NONE) if codebook.multiple else codebook.names
+    return (*codebook.names, NONE) if codebook.multilabel else codebook.names
 
 
 def decode(values: Iterable[Any], codebook: Codebook) -> tuple[str, ...]:
@@ -128,7 +128,7 @@ def decode(values: Iterable[Any], codebook: Codebook) -> tuple[str, ...]:
         ValueError: A choice is unknown, `none` stands beside a label, or their number does not fit the codebook.
     """
     given = [str(value).strip() for value in values]
-    if codebook.multiple and NONE in given:
+    if codebook.multilabel and NONE in given:
         if len(set(given)) > 1:
             raise ValueError(
                 f"'none' stands beside {', '.join(v for v in given if v != NONE)}; it means that no label applies"

@@ -1,4 +1,4 @@
-"""Baselines: peers of the transformer behind the protocol `Labeler`.
+"""Baselines: peers of the transformer behind the protocol `TrainableClassifier`.
 
 `make` builds one by name; `save` and `load` keep those that are arrays and JSON in a folder that `communique label` and
 `communique evaluate` open as any model.

@@ -13,7 +13,7 @@ from rich.progress import track
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from ..errors import DataError
 from ..metrics.scores import indicator
 
@@ -24,7 +24,7 @@ Step = TypeVar("Step")
 
 
 class Baseline(ABC):
-    """A `Labeler` with a name. Its constructor stores; what `fit` learns ends in `_`.
+    """A `TrainableClassifier` with a name. Its constructor stores; what `fit` learns ends in `_`.
 
     After `fit`: `notes_`, lines that tell what the data did not allow.
     """
@@ -39,10 +39,10 @@ class Baseline(ABC):
 
     @abstractmethod
     def fit(self, corpus: Corpus) -> Self:
-        """Learn from labelled statements."""
+        """Learn from labelled sentences."""
 
     @abstractmethod
-    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+    def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Give probabilities (n, k) in the codebook's order of labels."""
 
 
@@ -64,47 +64,47 @@ class Storable(Baseline):
     def restore(self, content: Mapping[str, Any], arrays: Arrays) -> Self:
         """Take what `state` gave."""
 
-    def truncated(self, statements: Sequence[Statement]) -> BoolArray:
-        """Mark statements (n,) of which only the beginning is seen."""
-        return np.zeros(len(statements), np.bool_)
+    def truncated(self, sentences: Sequence[Sentence]) -> BoolArray:
+        """Mark sentences (n,) of which only the beginning is seen."""
+        return np.zeros(len(sentences), np.bool_)
 
 
 def gold(corpus: Corpus, codebook: Codebook) -> BoolArray:
     """Write a training corpus's labels as (n, k).
 
     Raises:
-        DataError: It is empty, or a statement has no labels, or labels that the codebook does not allow.
+        DataError: It is empty, or a sentence has no labels, or labels that the codebook does not allow.
     """
     name = next(iter(corpus.files), "corpus")
     if not len(corpus):
         raise DataError(f"{name}: no statement to learn from; give labelled rows")
-    for statement in corpus:
-        if statement.labels is None:
-            raise DataError(f"{name}: id {statement.id!r} has no labels; a baseline learns from labelled rows alone")
+    for sentence in corpus:
+        if sentence.labels is None:
+            raise DataError(f"{name}: id {sentence.id!r} has no labels; a baseline learns from labelled rows alone")
         try:
-            codebook.validate_labels(statement.labels)
+            codebook.validate_labels(sentence.labels)
         except ValueError as error:
-            raise DataError(f"{name}: id {statement.id!r}: {error}") from error
-    return indicator(corpus.statements, codebook)
+            raise DataError(f"{name}: id {sentence.id!r}: {error}") from error
+    return indicator(corpus.sentences, codebook)
 
 
-def groups(corpus: Corpus) -> NDArray[np.int64]:
-    """Number the documents: (n,), equal for statements of one document."""
+def document_ids(corpus: Corpus) -> NDArray[np.int64]:
+    """Number the documents: (n,), equal for sentences of one document."""
     numbers: dict[tuple[str | None, str], int] = {}
     return np.array([numbers.setdefault(s.document_key, len(numbers)) for s in corpus], np.int64)
 
 
-def shown(steps: Sequence[Step], what: str) -> Iterable[Step]:
+def with_progress(steps: Sequence[Step], what: str) -> Iterable[Step]:
     """Go through steps with a bar on the error stream, where that is a terminal."""
     console = Console(stderr=True)
     return track(steps, what, console=console, transient=True, disable=not console.is_terminal or len(steps) < 2)
 
 
-def logits(probability: FloatArray, *, multiple: bool) -> NDArray[np.float64]:
+def logits(probability: FloatArray, *, multilabel: bool) -> NDArray[np.float64]:
     """Turn probabilities (n, k) into logits that `calibration.probabilities` turns back: log-odds, or logarithms.
 
     Certainty becomes an infinite logit.
     """
     p = np.asarray(probability, np.float64)
     with np.errstate(divide="ignore"):
-        return np.asarray(np.log(p) - np.log1p(-p) if multiple else np.log(p))
+        return np.asarray(np.log(p) - np.log1p(-p) if multilabel else np.log(p))

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from ..errors import BundleError, require_extra
 from ..io.atomic import file_sha256, replacing
 from ..metrics.calibration import probabilities
 from ..training.backbones import load_backbone
 from ..training.e5 import E5_SMALL, e5_path
-from .base import Arrays, BoolArray, Storable, gold, groups, shown
+from .base import Arrays, BoolArray, Storable, document_ids, gold, with_progress
 from .linear import Linear, fit_linear
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class FrozenEncoder(Storable):
         self.C, self.folds, self.precision, self.cache = C, folds, precision, cache
 
     def fit(self, corpus: Corpus) -> Self:
-        """Embed the statements and fit logistic regression."""
+        """Embed the sentences and fit logistic regression."""
         labels = gold(corpus, self.codebook)
         features = self.embed([s.text for s in corpus]).astype(np.float64)
         mean, scale = features.mean(axis=0), features.std(axis=0)
@@ -89,10 +89,10 @@ class FrozenEncoder(Storable):
         fitted = fit_linear(
             (features - mean) / scale,
             labels,
-            groups(corpus),
+            document_ids(corpus),
             self.codebook.names,
             machine="logistic",
-            multiple=self.codebook.multiple,
+            multilabel=self.codebook.multilabel,
             strengths=GRID if self.C is None else (self.C,),
             number=self.folds,
             seed=self.seed,
@@ -105,18 +105,18 @@ class FrozenEncoder(Storable):
         self.encoder_, self.precision_ = self._encoder().digest, self._encoder().precision
         return self
 
-    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+    def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Give probabilities (n, k) in the codebook's order."""
-        logits = self.model_.logits(self.embed([s.text for s in statements]))
-        return probabilities(logits, multiple=self.codebook.multiple)
+        logits = self.model_.logits(self.embed([s.text for s in sentences]))
+        return probabilities(logits, multilabel=self.codebook.multilabel)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Give embeddings (n, d) of length 1."""
         return self._encoder().embed(texts)
 
-    def truncated(self, statements: Sequence[Statement]) -> BoolArray:
-        """Mark statements (n,) with more than `max_tokens` tokens."""
-        return self._encoder().truncated([s.text for s in statements])
+    def truncated(self, sentences: Sequence[Sentence]) -> BoolArray:
+        """Mark sentences (n,) with more than `max_tokens` tokens."""
+        return self._encoder().truncated([s.text for s in sentences])
 
     def state(self) -> tuple[dict[str, Any], Arrays]:
         """Give coefficients, and the hash of the encoder, which is not copied.
@@ -190,7 +190,7 @@ class Encoder:
         keys = [text_key(text) for text in texts]
         known = self._cache.vectors if self._cache else {}
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        for start in shown(range(0, len(new), SHARD), "embedding"):
+        for start in with_progress(range(0, len(new), SHARD), "embedding"):
             part = list(new)[start : start + SHARD]
             vectors = self._compute([new[key] for key in part])
             if self._cache:
@@ -257,13 +257,13 @@ def text_key(text: str) -> str:
 
 def batches(lengths: Sequence[int]) -> list[list[int]]:
     """Group rows of like length, longest first, within `BATCH_TOKENS` tokens a group."""
-    groups: list[list[int]] = []
+    document_ids: list[list[int]] = []
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if groups and (len(groups[-1]) + 1) * lengths[groups[-1][0]] <= BATCH_TOKENS:
-            groups[-1].append(i)
+        if document_ids and (len(document_ids[-1]) + 1) * lengths[document_ids[-1][0]] <= BATCH_TOKENS:
+            document_ids[-1].append(i)
         else:
-            groups.append([i])
-    return groups
+            document_ids.append([i])
+    return document_ids
 
 
 def _clean(text: str) -> str:

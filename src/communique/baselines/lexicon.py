@@ -1,6 +1,6 @@
 """A keyword lexicon: the words of a list, counted. No model, and what many teams use today.
 
-The list of the statement's language is used; where the language is unknown or has none, all are, and the one with the most
+The list of the sentence's language is used; where the language is unknown or has none, all are, and the one with the most
 hits counts. Nothing is learned but how often a label is right at no hit, one hit, and two or more.
 """
 
@@ -19,17 +19,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ..config import load_yaml
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from ..errors import RecipeError
 from .base import Arrays, Storable, gold
 
 #: The lexicon that comes with the package.
 DEFAULT = Path(__file__).with_name("lexicon.yaml")
 
-#: Hits are counted up to here: statements with more are few.
+#: Hits are counted up to here: sentences with more are few.
 MOST = 2
 
-#: Weight, in statements, of a label's prevalence in the shares by number of hits, so that a rare count is no certainty.
+#: Weight, in sentences, of a label's prevalence in the shares by number of hits, so that a rare count is no certainty.
 WEIGHT = 2.0
 
 # Arabic vowel signs and the lengthening stroke, which writers add at will; then the forms of alif that they mix up.
@@ -92,7 +92,7 @@ class Lexicon(BaseModel):
         return None
 
 
-class LexiconLabeler(Storable):
+class LexiconClassifier(Storable):
     """A keyword lexicon with probabilities by number of hits.
 
     Args:
@@ -100,7 +100,7 @@ class LexiconLabeler(Storable):
         seed: Not used; nothing is random.
         file: A lexicon; the package's own where None, which has the labels of its codebook alone.
 
-    After `fit`: `lexicon_`; `shares_` (k, 3), the share of statements with a label at no hit, one hit and two or more.
+    After `fit`: `lexicon_`; `shares_` (k, 3), the share of sentences with a label at no hit, one hit and two or more.
     """
 
     name = "lexicon"
@@ -121,7 +121,7 @@ class LexiconLabeler(Storable):
             remedy = "add it, empty where there are no words" if self.file else "give a lexicon of your own with file"
             raise RecipeError(f"{self.file or DEFAULT.name}: no list for {missing} of {self.codebook.name}; {remedy}")
         self._use(lexicon)
-        labels, hits = gold(corpus, self.codebook), self.count(corpus.statements)
+        labels, hits = gold(corpus, self.codebook), self.count(corpus.sentences)
         prevalence = labels.mean(axis=0)
         at = [(hits == number) for number in range(MOST + 1)]
         right = np.stack([(labels & there).sum(axis=0) + WEIGHT * prevalence for there in at], axis=1)
@@ -132,15 +132,15 @@ class LexiconLabeler(Storable):
             self.notes_ = (f"{unknown} languages of the training statements have no list; all lists are used for them",)
         return self
 
-    def count(self, statements: Sequence[Statement]) -> NDArray[np.int64]:
+    def count(self, sentences: Sequence[Sentence]) -> NDArray[np.int64]:
         """Count hits (n, k) of each label's list, up to 2."""
-        rows = [self._hits(normalize(s.text), _primary(s.language)) for s in statements]
+        rows = [self._hits(normalize(s.text), _primary(s.language)) for s in sentences]
         return np.array(rows, np.int64).reshape(len(rows), len(self.codebook.names))
 
-    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+    def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Give the shares (n, k) that belong to the numbers of hits; where one label applies, they sum to 1."""
-        p = self.shares_[np.arange(len(self.codebook.names)), self.count(statements)]
-        return p if self.codebook.multiple else np.asarray(p / p.sum(axis=1, keepdims=True), np.float32)
+        p = self.shares_[np.arange(len(self.codebook.names)), self.count(sentences)]
+        return p if self.codebook.multilabel else np.asarray(p / p.sum(axis=1, keepdims=True), np.float32)
 
     def state(self) -> tuple[dict[str, Any], Arrays]:
         """Give the lists and the shares."""

@@ -68,7 +68,7 @@ def fit_linear(
     names: Sequence[str],
     *,
     machine: Machine,
-    multiple: bool,
+    multilabel: bool,
     strengths: Sequence[float],
     number: int,
     seed: int,
@@ -97,7 +97,7 @@ def fit_linear(
     # A matrix times a vector waits for memory. Threads that wait too, each at full load, made 45 seconds of CPU time out of 5
     # (5,928 rows, 384 features, two cores with other work).
     with threadpool_limits(1, user_api="blas"):
-        return _fit_labels(solver, gold, names) if multiple else _fit_exclusive(solver, gold, names)
+        return _fit_labels(solver, gold, names) if multilabel else _fit_exclusive(solver, gold, names)
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class _Solver:
             calibrate = _map(model, exclusive)
             values = values @ calibrate[0].T + calibrate[1]
         target = np.eye(values.shape[1], dtype=np.bool_)[classes] if exclusive else classes[:, None] == 1
-        return log_loss(values, target, multiple=not exclusive), calibrate
+        return log_loss(values, target, multilabel=not exclusive), calibrate
 
 
 def _map(model: Any, exclusive: bool) -> Map:
@@ -187,7 +187,7 @@ def _map(model: Any, exclusive: bool) -> Map:
 
 
 def _fit_labels(solver: _Solver, gold: BoolArray, names: Sequence[str]) -> Fitted:
-    """Fit one problem a label. A label that all statements carry, or none, gets its smoothed log-odds everywhere."""
+    """Fit one problem a label. A label that all sentences carry, or none, gets its smoothed log-odds everywhere."""
     n, k = gold.shape
     coefficients = np.zeros((k, solver.features.shape[1]), np.float32)
     intercepts = np.zeros(k, np.float32)
@@ -209,7 +209,7 @@ def _fit_labels(solver: _Solver, gold: BoolArray, names: Sequence[str]) -> Fitte
 
 
 def _fit_exclusive(solver: _Solver, gold: BoolArray, names: Sequence[str]) -> Fitted:
-    """Fit one problem over all labels. A label that no training statement carries gets the probability 0."""
+    """Fit one problem over all labels. A label that no training sentence carries gets the probability 0."""
     k = gold.shape[1]
     present = np.flatnonzero(gold.any(axis=0))
     coefficients = np.zeros((k, solver.features.shape[1]), np.float32)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from ..errors import RecipeError, UnreachableError, require_extra
 from .base import Baseline
 
@@ -74,19 +74,19 @@ class ZeroShotNLI(Baseline):
         self.notes_ = ()
         return self
 
-    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+    def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Give probabilities (n, k) in the codebook's order."""
-        if not statements:
+        if not sentences:
             return np.zeros((0, len(self.codebook.names)), np.float32)
         rows = self._pipeline(
-            [s.text for s in statements],
+            [s.text for s in sentences],
             candidate_labels=list(self.hypotheses_),
             hypothesis_template="{}",
-            multi_label=self.codebook.multiple,
+            multi_label=self.codebook.multilabel,
             batch_size=BATCH,
         )
         column = {hypothesis: i for i, hypothesis in enumerate(self.hypotheses_)}
-        probability = np.zeros((len(statements), len(column)), np.float32)
+        probability = np.zeros((len(sentences), len(column)), np.float32)
         for row, answer in enumerate(rows):
             for hypothesis, score in zip(answer["labels"], answer["scores"], strict=True):
                 probability[row, column[hypothesis]] = score

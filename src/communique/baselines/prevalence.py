@@ -1,4 +1,4 @@
-"""The floor: what a labeler scores that never reads the text."""
+"""The floor: what a classifier scores that never reads the text."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.corpus import Corpus
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from .base import Arrays, Storable, gold
 
 
 class _Constant(Storable):
-    """The same probabilities (k,) for every statement: `probability_` after `fit`."""
+    """The same probabilities (k,) for every sentence: `probability_` after `fit`."""
 
     probability_: NDArray[np.float32]
 
-    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
-        """Give the same row of probabilities (n, k) for every statement."""
-        return np.tile(self.probability_, (len(statements), 1))
+    def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
+        """Give the same row of probabilities (n, k) for every sentence."""
+        return np.tile(self.probability_, (len(sentences), 1))
 
     def state(self) -> tuple[dict[str, Any], Arrays]:
         """Give the probabilities."""
@@ -34,7 +34,7 @@ class _Constant(Storable):
 
 
 class Prior(_Constant):
-    """Each label with its share of the training statements as probability."""
+    """Each label with its share of the training sentences as probability."""
 
     name = "prior"
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from ..errors import BundleError, RecipeError
 from ..io.atomic import new_folder
 from ..metrics.calibration import decide, probabilities, tune
@@ -23,7 +23,7 @@ from ..metrics.report import Report
 from ..models.folder import finish, read_codebook, read_info, verify_files
 from ..models.info import ARRAYS, BASELINE, ModelInfo, Score, git_commit, headline, package_versions
 from ..models.predictor import Predictions
-from ..training.splits import TrainingSets
+from ..training.splits import DataSplits
 from .base import Baseline, Storable, gold, logits
 
 #: Options that name files of the machine that trained; what was read from them is saved.
@@ -31,7 +31,7 @@ LOCAL = ("cache", "file")
 
 
 def save(
-    labeler: Baseline,
+    classifier: Baseline,
     folder: str | Path,
     *,
     training: Corpus,
@@ -46,7 +46,7 @@ def save(
     """Save a fitted baseline as a model's folder.
 
     Args:
-        labeler: A fitted baseline.
+        classifier: A fitted baseline.
         folder: The folder, which must not exist without `overwrite`.
         training: What it was fitted on; counts and hashes are kept, so that an evaluation on it is refused.
         tuning: Other documents, on which temperature and thresholds are tuned as the transformer's are. Without them the
@@ -65,62 +65,62 @@ def save(
         BundleError: The baseline cannot be kept as arrays and JSON, or the folder exists.
         LeakError: `tuning` shares documents or texts with `training`.
     """
-    if not isinstance(labeler, Storable):
+    if not isinstance(classifier, Storable):
         raise BundleError(
-            f"{folder}: the baseline {labeler.name!r} is no arrays and JSON and cannot be saved; fit it where it is used"
+            f"{folder}: the baseline {classifier.name!r} is no arrays and JSON and cannot be saved; fit it where it is used"
         )
-    codebook = labeler.codebook
+    codebook = classifier.codebook
     tuning = tuning if tuning is not None else Corpus(())
     training.fingerprint().check(tuning, tuning.name)
-    content, arrays = labeler.state()
+    content, arrays = classifier.state()
     temperature = 1.0
     scores: tuple[Score, ...] = ()
-    thresholds = np.full(len(codebook.names), 0.5) if codebook.multiple else None
+    thresholds = np.full(len(codebook.names), 0.5) if codebook.multilabel else None
     if len(tuning):
-        values = logits(labeler.predict_proba(tuning.statements), multiple=codebook.multiple)
-        temperature, thresholds = tune(values, gold(tuning, codebook), multiple=codebook.multiple)
+        values = logits(classifier.predict_proba(tuning.sentences), multilabel=codebook.multilabel)
+        temperature, thresholds = tune(values, gold(tuning, codebook), multilabel=codebook.multilabel)
         report = Report.compare(
-            tuning.statements,
-            decide(probabilities(values, multiple=codebook.multiple, temperature=temperature), thresholds),
+            tuning.sentences,
+            decide(probabilities(values, multilabel=codebook.multilabel, temperature=temperature), thresholds),
             codebook,
             data="validation rows, which tuned temperature and thresholds",
-            seed=labeler.seed,
+            seed=classifier.seed,
         )
-        scores = (headline(report, command=f"communique.baselines.saving.save({labeler.name!r})"),)
+        scores = (headline(report, command=f"communique.baselines.saving.save({classifier.name!r})"),)
     given = {
-        option: getattr(labeler, option)
-        for option in inspect.signature(type(labeler)).parameters
+        option: getattr(classifier, option)
+        for option in inspect.signature(type(classifier)).parameters
         if option not in ("codebook", *LOCAL)
     }
     # As JSON gives them back, where tuples are lists.
     settings = json.loads(json.dumps(given))
-    sets = TrainingSets(training, tuning, Corpus(()), ())
+    sets = DataSplits(training, tuning, Corpus(()), ())
     info = ModelInfo(
         kind="baseline",
-        name=name or labeler.name,
+        name=name or classifier.name,
         version=version,
-        description=description or f"The baseline {labeler.name}.",
+        description=description or f"The baseline {classifier.name}.",
         license=license,
         labels=codebook.names,
-        selection=codebook.selection,
+        task=codebook.task,
         codebook_name=codebook.name,
         codebook_version=codebook.version,
         codebook_sha256=codebook.sha256,
         thresholds=None if thresholds is None else tuple(thresholds.tolist()),
         temperature=temperature,
-        max_tokens=labeler.max_tokens,
-        recipe={"baseline": labeler.name, **settings},
+        max_tokens=classifier.max_tokens,
+        recipe={"baseline": classifier.name, **settings},
         training=sets.describe(codebook),
         training_seconds=round(seconds, 1),
-        precision=labeler.precision_,
+        precision=classifier.precision_,
         tuned_on=len(tuning),
         scores=scores,
-        versions={"python": sys.version.split()[0], **package_versions(*labeler.packages)},
+        versions={"python": sys.version.split()[0], **package_versions(*classifier.packages)},
         commit=git_commit(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     with new_folder(folder, replace=overwrite) as new:
-        text = json.dumps({"baseline": labeler.name, "settings": settings, "content": content}, ensure_ascii=True)
+        text = json.dumps({"baseline": classifier.name, "settings": settings, "content": content}, ensure_ascii=True)
         (new / BASELINE).write_text(text + "\n", encoding="utf-8")
         np.savez_compressed(new / ARRAYS, allow_pickle=False, **arrays)
         return finish(new, info, codebook, sets.ids, texts=sets.texts)
@@ -131,25 +131,25 @@ class SavedBaseline:
 
     Args:
         info: What `bundle.json` holds.
-        labeler: The baseline.
+        classifier: The baseline.
     """
 
-    def __init__(self, info: ModelInfo, labeler: Storable) -> None:
-        self.info, self.labeler = info, labeler
-        self.codebook: Codebook = labeler.codebook
+    def __init__(self, info: ModelInfo, classifier: Storable) -> None:
+        self.info, self.classifier = info, classifier
+        self.codebook: Codebook = classifier.codebook
 
-    def predict(self, texts: str | Iterable[str] | Iterable[Statement]) -> Predictions:
-        """Label texts or statements, in their order; a plain text is of a language that nobody named."""
-        given: list[str | Statement] = [texts] if isinstance(texts, str) else list(texts)
-        statements = [
-            t if isinstance(t, Statement) else Statement(id=str(i), text=t, document="") for i, t in enumerate(given)
+    def predict(self, texts: str | Iterable[str] | Iterable[Sentence]) -> Predictions:
+        """Label texts or sentences, in their order; a plain text is of a language that nobody named."""
+        given: list[str | Sentence] = [texts] if isinstance(texts, str) else list(texts)
+        sentences = [
+            t if isinstance(t, Sentence) else Sentence(id=str(i), text=t, document="") for i, t in enumerate(given)
         ]
-        values = logits(self.labeler.predict_proba(statements), multiple=self.codebook.multiple)
-        return Predictions.of(self.info, values.astype(np.float32), self.labeler.truncated(statements))
+        values = logits(self.classifier.predict_proba(sentences), multilabel=self.codebook.multilabel)
+        return Predictions.from_logits(self.info, values.astype(np.float32), self.classifier.truncated(sentences))
 
-    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+    def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Give probabilities (n, k) in the codebook's order."""
-        return self.predict(statements).probabilities
+        return self.predict(sentences).probabilities
 
 
 def load(folder: str | Path) -> SavedBaseline:
@@ -167,11 +167,11 @@ def load(folder: str | Path) -> SavedBaseline:
     path = Path(folder) / BASELINE
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
-        labeler = make(saved["baseline"], codebook, **saved["settings"])
+        classifier = make(saved["baseline"], codebook, **saved["settings"])
         with np.load(Path(folder) / ARRAYS, allow_pickle=False) as arrays:
             kept = {name: arrays[name] for name in arrays.files}
-        if not isinstance(labeler, Storable):
-            raise BundleError(f"{path}: the baseline {labeler.name!r} cannot be kept in a folder; save another")
-        return SavedBaseline(info, labeler.restore(saved["content"], kept))
+        if not isinstance(classifier, Storable):
+            raise BundleError(f"{path}: the baseline {classifier.name!r} cannot be kept in a folder; save another")
+        return SavedBaseline(info, classifier.restore(saved["content"], kept))
     except (OSError, ValueError, KeyError, TypeError, BadZipFile, RecipeError) as error:
         raise BundleError(f"{path}: {type(error).__name__}: {error}; copy the model's folder again") from error

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from ..errors import MissingExtraError, require_extra
 from ..training.backbones import load_backbone
 from ..training.e5 import E5_SMALL
@@ -72,7 +72,7 @@ class SetFit(Baseline):
         from sklearn.multiclass import OneVsRestClassifier
 
         labels = gold(corpus, self.codebook)
-        # A head cannot learn a label that all statements carry, or none; its share is its probability.
+        # A head cannot learn a label that all sentences carry, or none; its share is its probability.
         self.learned_ = np.flatnonzero(labels.any(axis=0) & ~labels.all(axis=0))
         self.share_ = labels.mean(axis=0).astype(np.float32)
         left_out = [name for i, name in enumerate(self.codebook.names) if i not in self.learned_]
@@ -81,14 +81,14 @@ class SetFit(Baseline):
             return self
         transformers.set_seed(self.seed)
         head = LogisticRegression(max_iter=1000, random_state=self.seed)
-        multiple = self.codebook.multiple
+        multilabel = self.codebook.multilabel
         self.model_: Any = setfit.SetFitModel(
             model_body=self._body(),
-            model_head=OneVsRestClassifier(head) if multiple else head,
-            multi_target_strategy="one-vs-rest" if multiple else None,
+            model_head=OneVsRestClassifier(head) if multilabel else head,
+            multi_target_strategy="one-vs-rest" if multilabel else None,
             normalize_embeddings=True,
         )
-        targets = labels[:, self.learned_].astype(int).tolist() if multiple else labels.argmax(axis=1).tolist()
+        targets = labels[:, self.learned_].astype(int).tolist() if multilabel else labels.argmax(axis=1).tolist()
         with tempfile.TemporaryDirectory() as folder:
             trainer = setfit.Trainer(
                 model=self.model_,
@@ -108,13 +108,13 @@ class SetFit(Baseline):
             trainer.train()
         return self
 
-    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+    def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Give probabilities (n, k) in the codebook's order."""
-        probability = np.tile(self.share_, (len(statements), 1))
-        if len(self.learned_) and statements:
-            texts = [s.text for s in statements]
+        probability = np.tile(self.share_, (len(sentences), 1))
+        if len(self.learned_) and sentences:
+            texts = [s.text for s in sentences]
             found = self.model_.predict_proba(texts, as_numpy=True, show_progress_bar=False)
-            if self.codebook.multiple:
+            if self.codebook.multilabel:
                 probability[:, self.learned_] = found
             else:
                 probability[:] = 0

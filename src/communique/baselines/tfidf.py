@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from ..errors import DataError, require_extra
 from ..metrics.calibration import probabilities
-from .base import Arrays, Storable, gold, groups
+from .base import Arrays, Storable, document_ids, gold
 from .linear import Linear, Machine, fit_linear
 
 #: Which n-grams each vectoriser makes. Characters stay within words, which serves inflected languages; for Chinese, where
@@ -73,10 +73,10 @@ class _Tfidf(Storable):
         fitted = fit_linear(
             self._features(texts),
             labels,
-            groups(corpus),
+            document_ids(corpus),
             self.codebook.names,
             machine=self.machine,
-            multiple=self.codebook.multiple,
+            multilabel=self.codebook.multilabel,
             strengths=self.grid if self.C is None else (self.C,),
             number=self.folds,
             seed=self.seed,
@@ -84,12 +84,12 @@ class _Tfidf(Storable):
         self.model_, self.strengths_, self.notes_ = fitted.model, fitted.strengths, fitted.notes
         return self
 
-    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+    def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Give probabilities (n, k) in the codebook's order."""
-        if not statements:
+        if not sentences:
             return np.zeros((0, len(self.codebook.names)), np.float32)
-        logits = self.model_.logits(self._features([s.text for s in statements]))
-        return probabilities(logits, multiple=self.codebook.multiple)
+        logits = self.model_.logits(self._features([s.text for s in sentences]))
+        return probabilities(logits, multilabel=self.codebook.multilabel)
 
     def state(self) -> tuple[dict[str, Any], Arrays]:
         """Give n-grams in the order of the columns; frequencies and coefficients."""

@@ -1,1 +1,1 @@
-"""Benchmarks: labelers x seeds x splits, each run in a process of its own, compared with paired tests."""
+"""Benchmarks: classifiers x seeds x splits, each run in a process of its own, compared with paired tests."""

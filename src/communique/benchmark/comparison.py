@@ -1,4 +1,4 @@
-"""Paired tests between labelers that decided on the same rows, clustered by document, over seeds."""
+"""Paired tests between classifiers that decided on the same rows, clustered by document, over seeds."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CHUNK = 500
 
 @dataclass(frozen=True)
 class Difference:
-    """How much higher the mean macro-F1 of a labeler is than that of another, `against`.
+    """How much higher the mean macro-F1 of a classifier is than that of another, `against`.
 
     The interval is that of a paired bootstrap over documents and seeds, NaN with fewer documents than `MIN_CLUSTERS`; `p` of a
     permutation test by document, two-sided; `p_holm` is adjusted for all comparisons of the family.
     """
 
-    labeler: str
+    classifier: str
     against: str
     value: float
     low: float
@@ -39,21 +39,21 @@ class Difference:
 
 @dataclass(frozen=True)
 class Decided:
-    """Decisions (seeds, n, k) of labelers on the same n rows, their gold labels (n, k) and the rows' documents."""
+    """Decisions (seeds, n, k) of classifiers on the same n rows, their gold labels (n, k) and the rows' documents."""
 
     gold: NDArray[np.bool_]
     documents: Sequence[Hashable]
-    guesses: Mapping[str, NDArray[np.bool_]]
+    predicted_rows: Mapping[str, NDArray[np.bool_]]
 
     def by_document(self) -> dict[str, Array]:
-        """Count outcomes by document: (seeds, documents, k, 3) for each labeler."""
+        """Count outcomes by document: (seeds, documents, k, 3) for each classifier."""
         numbers: dict[Hashable, int] = {}
         of_row = np.array([numbers.setdefault(document, len(numbers)) for document in self.documents], np.int64)
         counts = {}
-        for name, guesses in self.guesses.items():
-            counts[name] = np.zeros((len(guesses), len(numbers), self.gold.shape[1], 3))
-            for of_seed, guess in zip(counts[name], guesses, strict=True):
-                np.add.at(of_seed, of_row, outcomes(self.gold, guess))
+        for name, predicted_rows in self.predicted_rows.items():
+            counts[name] = np.zeros((len(predicted_rows), len(numbers), self.gold.shape[1], 3))
+            for of_seed, predicted in zip(counts[name], predicted_rows, strict=True):
+                np.add.at(of_seed, of_row, outcomes(self.gold, predicted))
         return counts
 
 
@@ -63,23 +63,23 @@ def mean_macro_f1(counts: Array) -> float:
 
 
 def best(counts: Mapping[str, Array]) -> str:
-    """Name the labeler with the highest mean macro-F1; one that is not defined is below all others."""
+    """Name the classifier with the highest mean macro-F1; one that is not defined is below all others."""
     return max(counts, key=lambda name: np.nan_to_num(mean_macro_f1(counts[name]), nan=-1.0))
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Bootstrap values of a labeler: macro-F1 (resamples, ...) and F1 by label (resamples, ..., k), means over seeds."""
+    """Bootstrap values of a classifier: macro-F1 (resamples, ...) and F1 by label (resamples, ..., k), means over seeds."""
 
     scores: Array
     f1: Array
 
 
 def bootstrap(counts: Mapping[str, Array], *, seed: int, resamples: int = RESAMPLES) -> dict[str, Drawn]:
-    """Draw documents with replacement, the same ones for all labelers, and each labeler's seeds with replacement.
+    """Draw documents with replacement, the same ones for all classifiers, and each classifier's seeds with replacement.
 
     Args:
-        counts: (seeds, documents, ..., k, 3) by labeler, the same documents; what stands between documents and labels, such as
+        counts: (seeds, documents, ..., k, 3) by classifier, the same documents; what stands between documents and labels, such as
             languages, is of the same draws.
         seed: Of the draws.
         resamples: How many.
@@ -88,8 +88,8 @@ def bootstrap(counts: Mapping[str, Array], *, seed: int, resamples: int = RESAMP
     drawn = Resamples.draw(range(documents), seed=seed, resamples=resamples)
     generator = np.random.default_rng([seed, 1])
     found = {}
-    for name, of_labeler in counts.items():
-        sums = np.stack([drawn.sums(of_seed) for of_seed in of_labeler], axis=1)
+    for name, of_classifier in counts.items():
+        sums = np.stack([drawn.sums(of_seed) for of_seed in of_classifier], axis=1)
         seeds = generator.integers(sums.shape[1], size=sums.shape[:2])
         sums = np.take_along_axis(sums, seeds.reshape(*seeds.shape, *[1] * (sums.ndim - 2)), axis=1)
         found[name] = Drawn(macro_f1(sums).mean(axis=1), precision_recall_f1(sums)[..., 2].mean(axis=1))
@@ -97,17 +97,17 @@ def bootstrap(counts: Mapping[str, Array], *, seed: int, resamples: int = RESAMP
 
 
 def permutation_p(first: Array, second: Array, *, seed: int, permutations: int = PERMUTATIONS) -> float:
-    """Test whether two labelers differ in mean macro-F1: exchange their names on whole documents at random.
+    """Test whether two classifiers differ in mean macro-F1: exchange their names on whole documents at random.
 
-    The null hypothesis: on each document the decisions of both labelers could as well have come from the other (approximate
+    The null hypothesis: on each document the decisions of both classifiers could as well have come from the other (approximate
     randomisation; Yeh 2000, "More accurate tests for the statistical significance of result differences"). What is exchanged
-    is the labeler and not a single run, as runs of one labeler are alike: a document is exchanged in all runs at once. It is
+    is the classifier and not a single run, as runs of one classifier are alike: a document is exchanged in all runs at once. It is
     about these runs; what other seeds would give, the interval of the bootstrap tells.
 
     With equally many seeds the i-th of both are paired, and the test is exact. With unequal ones every run of one is paired
     with every run of the other, so that the tested difference is that of the means and no run counts twice. A mean over more
     runs varies less, so that what is exchanged is equal in expectation alone, and the p-value is right for many documents: of
-    2,000 simulated pairs of equally good labelers with runs that are alike, 3 seeds against 1 on 20 documents, 4.9 % had
+    2,000 simulated pairs of equally good classifiers with runs that are alike, 3 seeds against 1 on 20 documents, 4.9 % had
     p <= 0.05, 10.1 % p <= 0.1, 49 % p <= 0.5.
 
     Args:
@@ -122,7 +122,7 @@ def permutation_p(first: Array, second: Array, *, seed: int, permutations: int =
     if len(first) != len(second):
         first, second = np.repeat(first, len(second), axis=0), np.tile(second, (len(first), 1, 1, 1))
     pairs, shape = len(first), first.shape[2:]
-    # What a swap of each document moves from the second labeler's counts to the first's.
+    # What a swap of each document moves from the second classifier's counts to the first's.
     moves = (second - first).reshape(pairs, first.shape[1], -1)
     sums = first.sum(axis=1), second.sum(axis=1)
     observed = abs(float((macro_f1(sums[0]) - macro_f1(sums[1])).mean()))
@@ -161,10 +161,10 @@ def differences(
     resamples: int = RESAMPLES,
     permutations: int = PERMUTATIONS,
 ) -> list[Difference]:
-    """Compare each labeler with one of them; the p-values of these comparisons are one family.
+    """Compare each classifier with one of them; the p-values of these comparisons are one family.
 
     Args:
-        counts: (seeds, documents, k, 3) by labeler, the same documents, as `Decided.by_document` gives them.
+        counts: (seeds, documents, k, 3) by classifier, the same documents, as `Decided.by_document` gives them.
         against: Name of the one.
         seed: Of the draws.
         resamples: Of the bootstrap.

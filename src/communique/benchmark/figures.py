@@ -79,23 +79,23 @@ def figures(summary: Mapping[str, Any]) -> list[Figure]:
     return found
 
 
-def _labelers(tables: Sequence[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for table in tables for name in table["labelers"]))
+def _classifiers(tables: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for table in tables for name in table["classifiers"]))
 
 
 def _curve_data(tables: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> dict[str, Any]:
     few_shot = tables[0]["kind"] == "few-shot"
-    lines: dict[str, list[list[float | None]]] = {name: [] for name in _labelers(tables)}
+    lines: dict[str, list[list[float | None]]] = {name: [] for name in _classifiers(tables)}
     for table in tables:
-        for name, labeler in table["labelers"].items():
-            x = table["x"] if few_shot else labeler["training_rows"]
-            lines[name].append([x, *labeler["macro_f1"]])
+        for name, classifier in table["classifiers"].items():
+            x = table["x"] if few_shot else classifier["training_rows"]
+            lines[name].append([x, *classifier["macro_f1"]])
     return {
         "lines": {name: sorted(points) for name, points in lines.items()},
         "x": "training rows a label" if few_shot else "training rows",
         "n": tables[0]["n"],
         "documents": tables[0]["documents"],
-        "seeds": {name: len(tables[0]["labelers"][name]["seeds"]) for name in tables[0]["labelers"]},
+        "seeds": {name: len(tables[0]["classifiers"][name]["seeds"]) for name in tables[0]["classifiers"]},
     }
 
 
@@ -103,8 +103,8 @@ def _bar_data(tables: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -
     return {
         "parts": [[table["part"], table["n"], table["documents"]] for table in tables],
         "bars": {
-            name: [table["labelers"][name]["macro_f1"] if name in table["labelers"] else None for table in tables]
-            for name in _labelers(tables)
+            name: [table["classifiers"][name]["macro_f1"] if name in table["classifiers"] else None for table in tables]
+            for name in _classifiers(tables)
         },
         "what": tables[0]["kind"].removeprefix("leave-one-").removesuffix("-out"),
     }
@@ -112,14 +112,14 @@ def _bar_data(tables: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -
 
 def _matrix_data(tables: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> dict[str, Any]:
     panels = {}
-    for name in _labelers(tables):
-        trained = [table for table in tables if name in table["labelers"]]
-        groups = trained[0]["labelers"][name]["groups"]["language"]
+    for name in _classifiers(tables):
+        trained = [table for table in tables if name in table["classifiers"]]
+        groups = trained[0]["classifiers"][name]["groups"]["language"]
         panels[name] = {
-            "rows": [[table["part"], round(table["labelers"][name]["training_rows"])] for table in trained],
+            "rows": [[table["part"], round(table["classifiers"][name]["training_rows"])] for table in trained],
             "columns": [[language, group["n"]] for language, group in groups.items()],
             "values": [
-                [table["labelers"][name]["groups"]["language"][language]["macro_f1"][0] for language in groups]
+                [table["classifiers"][name]["groups"]["language"][language]["macro_f1"][0] for language in groups]
                 for table in trained
             ],
         }

@@ -40,13 +40,13 @@ def held_out(paths: Iterable[str]) -> list[tuple[Path, Path]]:
     return found
 
 
-def log_looks(looks: Sequence[tuple[Path, Path]], *, who: str, why: str) -> None:
+def log_test_use(test_uses: Sequence[tuple[Path, Path]], *, who: str, why: str) -> None:
     """Add a row to the first table of each log: date, who looked, at which file, where the score stands, why.
 
     Raises:
         DataError: A log has no table.
     """
-    for path, log in looks:
+    for path, log in test_uses:
         lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
         rows = [i for i, line in enumerate(lines) if line.startswith("|")]
         end = next((i for i in rows if i + 1 not in rows), None)

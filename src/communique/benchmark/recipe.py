@@ -1,4 +1,4 @@
-"""The recipe of a benchmark: data, labelers, seeds and splits, in one validated YAML file."""
+"""The recipe of a benchmark: data, classifiers, seeds and splits, in one validated YAML file."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class BenchmarkCorpus(CorpusFields):
     )
 
 
-class LabelerSettings(_Frozen):
-    """A labeler of the grid."""
+class ClassifierSettings(_Frozen):
+    """A classifier of the grid."""
 
     name: Name = Field(description="in tables and files; lower case, digits, hyphens")
     kind: str = Field(min_length=1, description="transformer, or a baseline of communique.baselines")
@@ -57,7 +57,7 @@ class LabelerSettings(_Frozen):
     seeds: int | None = Field(None, ge=1, description="how many of the recipe's seeds; all without it")
 
     @model_validator(mode="after")
-    def _fits_kind(self) -> LabelerSettings:
+    def _fits_kind(self) -> ClassifierSettings:
         if self.kind == "transformer":
             if self.options:
                 raise ValueError("options: those are of baselines; a transformer takes 'recipe' and 'training'")
@@ -99,7 +99,7 @@ class LabelerSettings(_Frozen):
         return recipe
 
     def identity(self, seed: int, folder: Path) -> dict[str, Any]:
-        """Give what decides the labeler's numbers, as plain values."""
+        """Give what decides the classifier's numbers, as plain values."""
         if self.kind != "transformer":
             files = contents(self.kind, self.options)
             return {"kind": self.kind, "options": self.options, "seed": seed} | ({"files": files} if files else {})
@@ -116,14 +116,16 @@ class LabelerSettings(_Frozen):
 
 class _Split(_Frozen):
     name: Name | None = Field(None, description="in tables and files; the kind without it")
-    seed: int = Field(0, ge=0, description="draws test and tuning documents; the same ones for every seed of a labeler")
+    seed: int = Field(
+        0, ge=0, description="draws test and tuning documents; the same ones for every seed of a classifier"
+    )
     tuning_share: float = Field(
         0.15,
         ge=0,
         lt=0.5,
         description="of the rows that do not test, by document; used where no corpus has the role 'tuning'. 0 tunes nothing",
     )
-    labelers: tuple[str, ...] | None = Field(None, description="names of labelers; all without it")
+    classifiers: tuple[str, ...] | None = Field(None, description="names of classifiers; all without it")
     seeds: int | None = Field(None, ge=1, description="how many of the recipe's seeds; all without it")
 
 
@@ -201,23 +203,23 @@ class BenchmarkRecipe(_Frozen):
     description: str = Field("", description="one sentence for the tables")
     codebook: str = Field(description="YAML file with the labels")
     corpora: tuple[BenchmarkCorpus, ...] = Field(min_length=1, description="labelled corpora with their roles")
-    labelers: tuple[LabelerSettings, ...] = Field(min_length=1)
+    classifiers: tuple[ClassifierSettings, ...] = Field(min_length=1)
     seeds: tuple[int, ...] = Field((0,), min_length=1, description="one run each: initial weights, order, samples")
     splits: tuple[Split, ...] = Field(min_length=1)
-    reference: str | None = Field(None, description="labeler against which all are tested, besides the best")
+    reference: str | None = Field(None, description="classifier against which all are tested, besides the best")
     published: tuple[Published, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> BenchmarkRecipe:
-        names = [labeler.name for labeler in self.labelers]
-        for what, given in (("labelers", names), ("splits", [split_name(split) for split in self.splits])):
+        names = [classifier.name for classifier in self.classifiers]
+        for what, given in (("classifiers", names), ("splits", [split_name(split) for split in self.splits])):
             repeated = [name for name, n in Counter(given).items() if n > 1]
             if repeated:
                 raise ValueError(f"{what}: two are named {repeated[0]!r}; give each a name of its own")
-        wanted = [name for split in self.splits for name in split.labelers or ()] + [self.reference or names[0]]
+        wanted = [name for split in self.splits for name in split.classifiers or ()] + [self.reference or names[0]]
         for name in wanted:
             if name not in names:
-                raise ValueError(f"{name!r} is no labeler of this recipe; allowed: {', '.join(names)}")
+                raise ValueError(f"{name!r} is no classifier of this recipe; allowed: {', '.join(names)}")
         roles = {corpus.role for corpus in self.corpora}
         for split in self.splits:
             if split.kind == "fixed":

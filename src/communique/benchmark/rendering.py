@@ -7,7 +7,7 @@ from typing import Any
 
 from ..reporting.format import table as write_table
 
-Table = Mapping[str, Any]
+SummaryTable = Mapping[str, Any]
 
 #: Shown where a number is not defined.
 UNDEFINED = "–"
@@ -24,17 +24,20 @@ def render(summary: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def main_table(tables: Sequence[Table], summary: Mapping[str, Any], *, languages: bool = True) -> str:
-    """Write labelers in rows: scores, the difference to the best, and what they cost; and scores by language below."""
+def main_table(tables: Sequence[SummaryTable], summary: Mapping[str, Any], *, languages: bool = True) -> str:
+    """Write classifiers in rows: scores, the difference to the best, and what they cost; and scores by language below."""
     return "\n\n".join(_main(table, summary, languages) for table in tables)
 
 
-def _main(table: Table, summary: Mapping[str, Any], languages: bool) -> str:
+def _main(table: SummaryTable, summary: Mapping[str, Any], languages: bool) -> str:
     labels = summary["labels"]
-    random = {name: labeler["groups"].get("sampling", {}).get("random") for name, labeler in table["labelers"].items()}
+    random = {
+        name: classifier["groups"].get("sampling", {}).get("random")
+        for name, classifier in table["classifiers"].items()
+    }
     drawn = next(iter(random.values()))
     head = [
-        "labeler (seeds)",
+        "classifier (seeds)",
         "macro-F1",
         *([f"rows sampled at random ({drawn['n']})"] if drawn else []),
         *(f"{label} ({table['gold'][label]})" for label in labels),
@@ -44,22 +47,24 @@ def _main(table: Table, summary: Mapping[str, Any], languages: bool) -> str:
         "sentences/s",
         "peak memory, training / inference",
     ]
-    differences = {found["labeler"]: found for found in table["against_best"]}
+    differences = {found["classifier"]: found for found in table["against_best"]}
     rows = []
-    for name, labeler in _ranked(table):
+    for name, classifier in _ranked(table):
         found = differences.get(name)
         cached = name in summary["cached"]
         rows.append(
             [
-                f"{name} ({len(labeler['seeds'])})",
-                scored(labeler["macro_f1"]),
+                f"{name} ({len(classifier['seeds'])})",
+                scored(classifier["macro_f1"]),
                 *([scored(random[name]["macro_f1"])] if drawn else []),
-                *(scored(labeler["f1"][label]) for label in labels),
+                *(scored(classifier["f1"][label]) for label in labels),
                 UNDEFINED if found is None else _difference(found),
                 UNDEFINED if found is None else _p(found["p_holm"]),
-                UNDEFINED if cached else ("≥ " if labeler["resumed"] else "") + _number(labeler["training_seconds"]),
-                UNDEFINED if cached else _number(labeler["sentences_per_second"]),
-                f"{_mebibytes(labeler['training_bytes'])} / {_mebibytes(labeler['inference_bytes'])}",
+                UNDEFINED
+                if cached
+                else ("≥ " if classifier["resumed"] else "") + _number(classifier["training_seconds"]),
+                UNDEFINED if cached else _number(classifier["sentences_per_second"]),
+                f"{_mebibytes(classifier['training_bytes'])} / {_mebibytes(classifier['inference_bytes'])}",
             ]
         )
     part = f", {table['part']}" if table["part"] else ""
@@ -68,18 +73,18 @@ def _main(table: Table, summary: Mapping[str, Any], languages: bool) -> str:
     return f"{text}\n\n{by_language(table, summary)}" if languages and _languages(table) else text
 
 
-def by_language(table: Table, summary: Mapping[str, Any]) -> str:
+def by_language(table: SummaryTable, summary: Mapping[str, Any]) -> str:
     """Write macro-F1 by language and its average over languages, published figures below."""
     languages = _languages(table)
-    first = next(iter(table["labelers"].values()))["groups"]["language"]
+    first = next(iter(table["classifiers"].values()))["groups"]["language"]
     head = ["macro-F1", "average", *(f"{language} ({first[language]['n']})" for language in languages)]
     rows = [
         [
             name,
-            scored(labeler["language_average"]["macro_f1"]) if labeler["language_average"] else UNDEFINED,
-            *(_score(labeler["groups"]["language"][language]["macro_f1"][0]) for language in languages),
+            scored(classifier["language_average"]["macro_f1"]) if classifier["language_average"] else UNDEFINED,
+            *(_score(classifier["groups"]["language"][language]["macro_f1"][0]) for language in languages),
         ]
-        for name, labeler in _ranked(table)
+        for name, classifier in _ranked(table)
     ]
     rows += [
         [
@@ -92,29 +97,33 @@ def by_language(table: Table, summary: Mapping[str, Any]) -> str:
     return "\n".join(write_table(head, rows))
 
 
-def parts_table(tables: Sequence[Table], summary: Mapping[str, Any]) -> str:
-    """Write parts in rows (what was left out, how many rows trained) and labelers in columns."""
-    labelers = list(dict.fromkeys(name for table in tables for name in table["labelers"]))
+def parts_table(tables: Sequence[SummaryTable], summary: Mapping[str, Any]) -> str:
+    """Write parts in rows (what was left out, how many rows trained) and classifiers in columns."""
+    classifiers = list(dict.fromkeys(name for table in tables for name in table["classifiers"]))
     rows = []
     for table in tables:
         cells = [
-            scored(table["labelers"][name]["macro_f1"]) if name in table["labelers"] else UNDEFINED for name in labelers
+            scored(table["classifiers"][name]["macro_f1"]) if name in table["classifiers"] else UNDEFINED
+            for name in classifiers
         ]
         rows.append([table["part"], str(table["n"]), str(table["documents"]), *cells])
-    return "\n".join(write_table([_PART[tables[0]["kind"]], "n", "documents", *labelers], rows))
+    return "\n".join(write_table([_PART[tables[0]["kind"]], "n", "documents", *classifiers], rows))
 
 
-def matrix_table(tables: Sequence[Table], summary: Mapping[str, Any]) -> str:
-    """Write a matrix a labeler: trained on the row's language, tested on the column's."""
+def matrix_table(tables: Sequence[SummaryTable], summary: Mapping[str, Any]) -> str:
+    """Write a matrix a classifier: trained on the row's language, tested on the column's."""
     parts = []
-    for labeler in dict.fromkeys(name for table in tables for name in table["labelers"]):
-        trained = [table for table in tables if labeler in table["labelers"]]
-        groups = trained[0]["labelers"][labeler]["groups"]["language"]
-        head = [f"{labeler}: trained on (rows)", *(f"{name} ({group['n']})" for name, group in groups.items())]
+    for classifier in dict.fromkeys(name for table in tables for name in table["classifiers"]):
+        trained = [table for table in tables if classifier in table["classifiers"]]
+        groups = trained[0]["classifiers"][classifier]["groups"]["language"]
+        head = [f"{classifier}: trained on (rows)", *(f"{name} ({group['n']})" for name, group in groups.items())]
         rows = [
             [
-                f"{table['part']} ({table['labelers'][labeler]['training_rows']:.0f})",
-                *(_score(table["labelers"][labeler]["groups"]["language"][name]["macro_f1"][0]) for name in groups),
+                f"{table['part']} ({table['classifiers'][classifier]['training_rows']:.0f})",
+                *(
+                    _score(table["classifiers"][classifier]["groups"]["language"][name]["macro_f1"][0])
+                    for name in groups
+                ),
             ]
             for table in trained
         ]
@@ -129,7 +138,7 @@ _PART = {
     "learning-curve": "share of training documents",
 }
 
-_RENDERERS: dict[str, Callable[[Sequence[Table], Mapping[str, Any]], str]] = {
+_RENDERERS: dict[str, Callable[[Sequence[SummaryTable], Mapping[str, Any]], str]] = {
     "fixed": main_table,
     "documents": main_table,
     "time": main_table,
@@ -145,12 +154,12 @@ def scored(value: Sequence[float | None]) -> str:
     return f"{value[0]:.3f}" + ("" if value[1] is None else f" [{value[1]:.3f}, {value[2]:.3f}]")
 
 
-def _ranked(table: Table) -> list[tuple[str, Mapping[str, Any]]]:
-    return sorted(table["labelers"].items(), key=lambda item: -(item[1]["macro_f1"][0] or 0))
+def _ranked(table: SummaryTable) -> list[tuple[str, Mapping[str, Any]]]:
+    return sorted(table["classifiers"].items(), key=lambda item: -(item[1]["macro_f1"][0] or 0))
 
 
-def _languages(table: Table) -> list[str]:
-    groups = next(iter(table["labelers"].values()))["groups"].get("language", {})
+def _languages(table: SummaryTable) -> list[str]:
+    groups = next(iter(table["classifiers"].values()))["groups"].get("language", {})
     return list(groups) if len(groups) > 1 else []
 
 

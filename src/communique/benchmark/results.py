@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from ..io.atomic import replacing
 from ..io.write import write_parquet
 from ..metrics.bootstrap import MIN_CLUSTERS, RESAMPLES, interval
@@ -26,7 +26,7 @@ from .worker import Job, Outcome
 #: Changes with what a run's numbers mean; results of another format are run anew.
 FORMAT = 1
 
-#: Fields of `Statement` whose values are scored apart.
+#: Fields of `Sentence` whose values are scored apart.
 GROUPS = ("language", "source", "sampling")
 
 
@@ -36,14 +36,14 @@ class Place:
 
     folder: Path
     task: str
-    labeler: str
+    classifier: str
     seed: int
     identity: str
 
     @property
     def stem(self) -> str:
         """Name of the files without the identity."""
-        return f"{self.task}.{self.labeler}.s{self.seed}"
+        return f"{self.task}.{self.classifier}.s{self.seed}"
 
     @property
     def json(self) -> Path:
@@ -66,21 +66,26 @@ class Place:
 
 
 def identify(settings: dict[str, Any], sets: Sets, codebook: Codebook) -> str:
-    """Hash what decides a run's numbers: the labeler's settings with the seed, the rows of its sets, the codebook."""
-    content = {"format": FORMAT, "labeler": settings, "rows": sets.sha256, "codebook": codebook.sha256}
+    """Hash what decides a run's numbers: the classifier's settings with the seed, the rows of its sets, the codebook."""
+    content = {"format": FORMAT, "classifier": settings, "rows": sets.sha256, "codebook": codebook.sha256}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def score(
-    statements: Sequence[Statement], gold: NDArray[np.bool_], guess: NDArray[np.bool_], codebook: Codebook, *, seed: int
+    sentences: Sequence[Sentence],
+    gold: NDArray[np.bool_],
+    predicted: NDArray[np.bool_],
+    codebook: Codebook,
+    *,
+    seed: int,
 ) -> dict[str, Any]:
     """Score decisions (n, k): macro-F1 and F1 by label with intervals over documents, n, documents, gold rows."""
-    counts = outcome_counts(gold, guess)
-    drawn = resampled_counts(gold, guess, [s.document_key for s in statements], seed=seed, resamples=RESAMPLES)
+    counts = outcome_counts(gold, predicted)
+    drawn = resampled_counts(gold, predicted, [s.document_key for s in sentences], seed=seed, resamples=RESAMPLES)
     f1, drawn_f1 = precision_recall_f1(counts)[:, 2], precision_recall_f1(drawn)[..., 2]
-    documents = len({s.document_key for s in statements})
+    documents = len({s.document_key for s in sentences})
     return {
-        "n": len(statements),
+        "n": len(sentences),
         "documents": documents,
         "macro_f1": value(float(macro_f1(counts)), macro_f1(drawn), documents),
         "f1": {name: value(float(f1[i]), drawn_f1[:, i], documents) for i, name in enumerate(codebook.names)},
@@ -100,8 +105,8 @@ def record(place: Place, job: Job, outcome: Outcome, settings: dict[str, Any]) -
     Returns:
         The content of the JSON.
     """
-    statements, codebook, sets = job.sets.test.statements, job.codebook, job.sets
-    gold = indicator(statements, codebook)
+    sentences, codebook, sets = job.sets.test.sentences, job.codebook, job.sets
+    gold = indicator(sentences, codebook)
     write_parquet(
         place.decisions,
         [
@@ -109,13 +114,13 @@ def record(place: Place, job: Job, outcome: Outcome, settings: dict[str, Any]) -
             | {f"gold_{name}": bool(gold[i, j]) for j, name in enumerate(codebook.names)}
             | {f"label_{name}": bool(outcome.decisions[i, j]) for j, name in enumerate(codebook.names)}
             | {f"p_{name}": float(outcome.probabilities[i, j]) for j, name in enumerate(codebook.names)}
-            for i, s in enumerate(statements)
+            for i, s in enumerate(sentences)
         ],
     )
     groups = {
         attribute: {
-            name: score([statements[i] for i in rows], gold[rows], outcome.decisions[rows], codebook, seed=0)
-            for name, rows in by_field(statements, attribute).items()
+            name: score([sentences[i] for i in rows], gold[rows], outcome.decisions[rows], codebook, seed=0)
+            for name, rows in by_field(sentences, attribute).items()
         }
         for attribute in GROUPS
     }
@@ -126,11 +131,11 @@ def record(place: Place, job: Job, outcome: Outcome, settings: dict[str, Any]) -
         "kind": sets.kind,
         "part": sets.part,
         "x": sets.x,
-        "labeler": job.labeler.name,
+        "classifier": job.classifier.name,
         "seed": job.seed,
         "settings": settings,
         "labels": list(codebook.names),
-        "scores": score(statements, gold, outcome.decisions, codebook, seed=0),
+        "scores": score(sentences, gold, outcome.decisions, codebook, seed=0),
         "groups": {attribute: found for attribute, found in groups.items() if found},
         "rows": {
             name: {"n": len(corpus), "documents": len(corpus.documents)}
@@ -164,7 +169,7 @@ class Decisions:
     ids: tuple[str, ...]
     fields: Mapping[str, tuple[str | None, ...]]
     gold: NDArray[np.bool_]
-    guess: NDArray[np.bool_]
+    predicted: NDArray[np.bool_]
 
 
 def read_decisions(path: Path, labels: Sequence[str]) -> Decisions:

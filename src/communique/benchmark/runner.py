@@ -1,4 +1,4 @@
-"""Run a grid of labelers, seeds and splits. What is finished is kept: the same command goes on where it stopped."""
+"""Run a grid of classifiers, seeds and splits. What is finished is kept: the same command goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ..baselines import make
 from ..data.codebook import Codebook
 from ..errors import CommuniqueError, DataError, MissingExtraError, RecipeError
 from . import results
-from .held_out import held_out, log_looks
-from .recipe import BenchmarkRecipe, LabelerSettings, split_name
-from .splits import BenchmarkData, Task, tasks
+from .held_out import held_out, log_test_use
+from .recipe import BenchmarkRecipe, ClassifierSettings, split_name
+from .splits import BenchmarkData, SplitTask, tasks
 from .worker import NARROWER, Job, Outcome, end_with_parent, work
 
 
@@ -29,12 +29,12 @@ from .worker import NARROWER, Job, Outcome, end_with_parent, work
 class Cell:
     """One run of the grid."""
 
-    task: Task
-    labeler: LabelerSettings
+    task: SplitTask
+    classifier: ClassifierSettings
     seed: int
 
     def __str__(self) -> str:
-        return f"{self.task.name}, {self.labeler.name}, seed {self.seed}"
+        return f"{self.task.name}, {self.classifier.name}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def run(
     data: Path | None = None,
     texts: Path | None = None,
     only: Sequence[str] = (),
-    look: str | None = None,
+    test_use: str | None = None,
     say: Callable[[str], None],
 ) -> Grid:
     """Run what is not finished of a benchmark's grid.
@@ -80,39 +80,39 @@ def run(
         work_folder: Folder for what interrupted runs resume from, and for caches.
         data: Stands for `{data}` in the recipe's paths.
         texts: A file or folder of texts for reference labels.
-        only: Names of labelers and splits to run; all without it. Finished runs of others are kept in the results.
+        only: Names of classifiers and splits to run; all without it. Finished runs of others are kept in the results.
         look: Why held-out files may be read; the look is logged.
         say: Told one line at a time.
 
     Raises:
-        CommuniqueError: The recipe, the codebook or the data are at fault. A labeler that cannot run, or whose process dies, is
+        CommuniqueError: The recipe, the codebook or the data are at fault. A classifier that cannot run, or whose process dies, is
             left out and told, and the other runs go on.
     """
     recipe_path = Path(recipe_path)
     recipe = BenchmarkRecipe.load(recipe_path, data=data)
-    names = (*(labeler.name for labeler in recipe.labelers), *map(split_name, recipe.splits))
+    names = (*(classifier.name for classifier in recipe.classifiers), *map(split_name, recipe.splits))
     for name in only:
         if name not in names:
-            raise RecipeError(f"{recipe_path}: no labeler or split {name!r}; allowed: {', '.join(names)}")
+            raise RecipeError(f"{recipe_path}: no classifier or split {name!r}; allowed: {', '.join(names)}")
     codebook = Codebook.load(recipe.codebook)
-    for labeler in recipe.labelers:
-        _check_options(labeler, codebook)
-    looks = held_out(corpus.path for corpus in recipe.corpora)
-    if looks and look is None:
+    for classifier in recipe.classifiers:
+        _check_options(classifier, codebook)
+    test_uses = held_out(corpus.path for corpus in recipe.corpora)
+    if test_uses and test_use is None:
         raise DataError(
-            f"{recipe_path}: {looks[0][0]} is held out for finished models; take it out, or say with --look REASON why a look is "
-            f"worth it: the reason is logged in {looks[0][1].name}"
+            f"{recipe_path}: {test_uses[0][0]} is held out for finished models; take it out, or say with --use-held-out REASON why a look is "
+            f"worth it: the reason is logged in {test_uses[0][1].name}"
         )
     corpora = BenchmarkData.read(recipe, codebook, texts)
-    for line in corpora.told:
+    for line in corpora.messages:
         say(line)
     folders = Folders(recipe_path.parent, out / recipe.name, work_folder)
     folders.results.mkdir(parents=True, exist_ok=True)
     cells = _cells(recipe, corpora, codebook)
     wanted = [cell for cell in cells if _wanted(cell, recipe, only)]
     say(f"{recipe.name}: {len(wanted)} of {len(cells)} runs are asked for; results in {folders.results}")
-    if look is not None:
-        log_looks(looks, who=f"benchmark {recipe.name}", why=look)
+    if test_use is not None:
+        log_test_use(test_uses, who=f"benchmark {recipe.name}", why=test_use)
     progress = _Progress(wanted, say)
     runs, left_out = [], []
     for cell in cells:
@@ -136,33 +136,35 @@ def _cells(recipe: BenchmarkRecipe, data: BenchmarkData, codebook: Codebook) -> 
     cells = []
     for split in recipe.splits:
         found = tasks(split, data, codebook)
-        for labeler in recipe.labelers:
-            if split.labelers is None or labeler.name in split.labelers:
-                seeds = recipe.seeds[: labeler.seeds][: split.seeds]
-                cells += [Cell(task, labeler, seed) for task in found for seed in seeds]
+        for classifier in recipe.classifiers:
+            if split.classifiers is None or classifier.name in split.classifiers:
+                seeds = recipe.seeds[: classifier.seeds][: split.seeds]
+                cells += [Cell(task, classifier, seed) for task in found for seed in seeds]
     return cells
 
 
-def _check_options(labeler: LabelerSettings, codebook: Codebook) -> None:
+def _check_options(classifier: ClassifierSettings, codebook: Codebook) -> None:
     """Refuse options of a baseline before the first run rather than after hours; what is not installed is told in its turn."""
-    if labeler.kind != "transformer":
+    if classifier.kind != "transformer":
         with suppress(MissingExtraError):
-            make(labeler.kind, codebook, seed=0, **labeler.options)
+            make(classifier.kind, codebook, seed=0, **classifier.options)
 
 
 def _wanted(cell: Cell, recipe: BenchmarkRecipe, only: Sequence[str]) -> bool:
-    labelers = [labeler.name for labeler in recipe.labelers if labeler.name in only]
+    classifiers = [classifier.name for classifier in recipe.classifiers if classifier.name in only]
     splits = [name for split in recipe.splits if (name := split_name(split)) in only]
-    return (not labelers or cell.labeler.name in labelers) and (not splits or split_name(cell.task.split) in splits)
+    return (not classifiers or cell.classifier.name in classifiers) and (
+        not splits or split_name(cell.task.split) in splits
+    )
 
 
 def _prepare(cell: Cell, folders: Folders, codebook: Codebook) -> tuple[Job, results.Place, dict[str, Any]]:
     sets = cell.task.draw(cell.seed)
-    settings = cell.labeler.identity(cell.seed, folders.recipe)
+    settings = cell.classifier.identity(cell.seed, folders.recipe)
     identity = results.identify(settings, sets, codebook)
-    place = results.Place(folders.results, cell.task.name, cell.labeler.name, cell.seed, identity)
+    place = results.Place(folders.results, cell.task.name, cell.classifier.name, cell.seed, identity)
     steps = folders.work / f"{place.json.stem}.steps"
-    return Job(cell.labeler, cell.seed, sets, codebook, folders.recipe, folders.work, steps), place, settings
+    return Job(cell.classifier, cell.seed, sets, codebook, folders.recipe, folders.work, steps), place, settings
 
 
 def _do(cell: Cell, job: Job, place: results.Place, settings: dict[str, Any], progress: _Progress) -> None:
@@ -218,9 +220,9 @@ class _Progress:
     def done(self, cell: Cell, seconds: float, content: dict[str, Any]) -> None:
         """Tell a run."""
         self.over(cell)
-        self.seconds[cell.labeler.name].append(seconds)
+        self.seconds[cell.classifier.name].append(seconds)
         value, low, high = content["scores"]["macro_f1"]
-        score = "not defined" if value is None else f"{value:.3f} [{_told(low)}, {_told(high)}]"
+        score = "not defined" if value is None else f"{value:.3f} [{format_score(low)}, {format_score(high)}]"
         rate = results.sentences_per_second(content)
         self.say(
             f"{self.number(cell)} {cell}: macro-F1 {score}; {seconds:.0f} s, {rate:.0f} sentences/s; "
@@ -228,10 +230,10 @@ class _Progress:
         )
 
     def remaining(self) -> float:
-        """Estimate the seconds that the runs left will take: as those of the same labeler took, or of all."""
+        """Estimate the seconds that the runs left will take: as those of the same classifier took, or of all."""
         known = {name: mean(times) for name, times in self.seconds.items()}
-        return sum(known.get(cell.labeler.name, mean(known.values())) for cell in self.left)
+        return sum(known.get(cell.classifier.name, mean(known.values())) for cell in self.left)
 
 
-def _told(value: float | None) -> str:
+def format_score(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"

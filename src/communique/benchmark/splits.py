@@ -20,7 +20,7 @@ import numpy as np
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from ..data.sources import CorpusFields
 from ..data.standoff import read_sources
 from ..errors import DataError
@@ -51,7 +51,7 @@ class BenchmarkData:
     pool: Corpus
     tuning: Corpus
     test: Corpus
-    told: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, recipe: BenchmarkRecipe, codebook: Codebook, texts: Path | None = None) -> BenchmarkData:
@@ -60,18 +60,18 @@ class BenchmarkData:
         Raises:
             DataError: Rows are at fault, or two corpora hold the same id.
         """
-        told: list[str] = []
+        messages: list[str] = []
         corpora: dict[str, Corpus] = {}
         for role in ("train", "pool", "tuning", "test"):
             sources: list[CorpusFields] = [source for source in recipe.corpora if source.role == role]
             corpora[role], lines = read_sources(sources, codebook, texts)
-            told += lines
+            messages += lines
         repeated = [id for id, n in Counter(s.id for corpus in corpora.values() for s in corpus).items() if n > 1]
         if repeated:
             raise DataError(
                 f"{len(repeated)} ids are in corpora of two roles (first: {repeated[0]!r}); ids must differ, rename them"
             )
-        return cls(**corpora, told=tuple(told))
+        return cls(**corpora, messages=tuple(messages))
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Sets:
 
 
 @dataclass(frozen=True)
-class Task:
+class SplitTask:
     """A run's sets before they are drawn: `draw(seed)` gives them. Parts are known without a seed."""
 
     split: Split
@@ -118,7 +118,7 @@ class Task:
         return f"{split_name(self.split)}.{self.part}" if self.part else split_name(self.split)
 
 
-def tasks(split: Split, data: BenchmarkData, codebook: Codebook) -> list[Task]:
+def tasks(split: Split, data: BenchmarkData, codebook: Codebook) -> list[SplitTask]:
     """List the runs of a split.
 
     Args:
@@ -129,7 +129,7 @@ def tasks(split: Split, data: BenchmarkData, codebook: Codebook) -> list[Task]:
     Raises:
         DataError: The corpora do not allow the split.
     """
-    found = [Task(split, part, draw) for part, draw in _SPLITS[split.kind](split, data, codebook)]
+    found = [SplitTask(split, part, draw) for part, draw in _SPLITS[split.kind](split, data, codebook)]
     if not found:
         raise DataError(f"split {split_name(split)!r}: no run is possible with {len(data.pool)} rows; see its settings")
     return found
@@ -206,7 +206,7 @@ def _shots(
     split: FewShotSplit, shots: int, data: BenchmarkData, codebook: Codebook, test: frozenset[Key], seed: int
 ) -> Sets:
     whole = _fold(split, str(shots), data, test, seed)
-    wanted = Counter(dict.fromkeys(codebook.names, shots) | ({"none": shots} if codebook.multiple else {}))
+    wanted = Counter(dict.fromkeys(codebook.names, shots) | ({"none": shots} if codebook.multilabel else {}))
     rows = list(whole.train)
     random.Random(f"{seed}/shots").shuffle(rows)
     chosen: set[str] = set()
@@ -275,15 +275,15 @@ _SPLITS: dict[str, Callable[..., _Parts]] = {
 }
 
 
-def _key(statement: Statement) -> Key:
-    return statement.document_key
+def _key(sentence: Sentence) -> Key:
+    return sentence.document_key
 
 
 def document_folds(corpus: Corpus, folds: int, *, seed: int) -> list[frozenset[Key]]:
     """Part the documents so that sources, languages and labels are balanced over the parts.
 
     Args:
-        corpus: Labelled statements.
+        corpus: Labelled sentences.
         folds: How many parts.
         seed: Another seed draws other parts.
 
@@ -342,7 +342,7 @@ def _sets(split: Split, part: str, data: BenchmarkData, candidates: Corpus, test
     return Sets(split_name(split), split.kind, part, train, tuning, test, left_out=n - len(train))
 
 
-def _tuned_where(data: BenchmarkData, keep: Callable[[Statement], bool]) -> BenchmarkData:
+def _tuned_where(data: BenchmarkData, keep: Callable[[Sentence], bool]) -> BenchmarkData:
     """Take fixed tuning rows that training may not see either, such as those of the language that is left out, away."""
     return replace(data, tuning=data.tuning.where(keep))
 
@@ -352,10 +352,10 @@ def _unshared(corpus: Corpus, other: Corpus) -> Corpus:
     return corpus.where(lambda s: _key(s) not in documents and s.sha256 not in texts)
 
 
-def by_field(statements: Sequence[Statement], attribute: str) -> dict[str, list[int]]:
+def by_field(sentences: Sequence[Sentence], attribute: str) -> dict[str, list[int]]:
     """List the rows of each value of a field, in order of the values; rows without one are left out."""
     members: dict[str, list[int]] = defaultdict(list)
-    for i, s in enumerate(statements):
+    for i, s in enumerate(sentences):
         if (value := getattr(s, attribute)) is not None:
             members[value].append(i)
     return dict(sorted(members.items()))

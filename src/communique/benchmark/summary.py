@@ -22,7 +22,7 @@ Run = tuple[dict[str, Any], Decisions]
 
 
 def summarise(grid: Grid, *, seed: int = 0) -> dict[str, Any]:
-    """Pool the seeds of each labeler, and compare labelers that decided on the same rows.
+    """Pool the seeds of each classifier, and compare classifiers that decided on the same rows.
 
     Args:
         grid: Finished runs.
@@ -35,7 +35,7 @@ def summarise(grid: Grid, *, seed: int = 0) -> dict[str, Any]:
     tables: dict[tuple[str, str], dict[str, list[Run]]] = {}
     for place, content in grid.runs:
         runs = tables.setdefault((content["split"], content["part"]), {})
-        runs.setdefault(content["labeler"], []).append((content, _decisions(place, grid)))
+        runs.setdefault(content["classifier"], []).append((content, _decisions(place, grid)))
     recipe = grid.recipe
     return {
         "benchmark": recipe.name,
@@ -47,7 +47,7 @@ def summarise(grid: Grid, *, seed: int = 0) -> dict[str, Any]:
         "seeds": list(recipe.seeds),
         "left_out": list(grid.left_out),
         "waiting": grid.waiting,
-        "cached": sorted(labeler.name for labeler in recipe.labelers if labeler.cache),
+        "cached": sorted(classifier.name for classifier in recipe.classifiers if classifier.cache),
         "tables": [_table(runs, recipe.reference, seed) for runs in tables.values()],
     }
 
@@ -58,11 +58,11 @@ def _decisions(place: Place, grid: Grid) -> Decisions:
 
 def _table(runs: dict[str, list[Run]], reference: str | None, seed: int) -> dict[str, Any]:
     first, rows = next(iter(runs.values()))[0]
-    for of_labeler in runs.values():
-        for content, decisions in of_labeler:
+    for of_classifier in runs.values():
+        for content, decisions in of_classifier:
             if decisions.ids != rows.ids:
                 raise DataError(
-                    f"split {first['split']!r} {first['part']}: the runs of {content['labeler']!r} and {first['labeler']!r} have "
+                    f"split {first['split']!r} {first['part']}: the runs of {content['classifier']!r} and {first['classifier']!r} have "
                     "other test rows; run both again"
                 )
     everything = range(len(rows.ids))
@@ -75,7 +75,7 @@ def _table(runs: dict[str, list[Run]], reference: str | None, seed: int) -> dict
         "documents": len(set(documents)),
         "gold": first["scores"]["gold"],
         "best": first_place,
-        "labelers": _labelers(runs, rows, seed),
+        "classifiers": _classifiers(runs, rows, seed),
         "against_best": _plain(differences(counts, first_place, seed=seed)),
     }
     if reference in counts and reference != first_place:
@@ -83,47 +83,47 @@ def _table(runs: dict[str, list[Run]], reference: str | None, seed: int) -> dict
     return table
 
 
-def _labelers(runs: dict[str, list[Run]], rows: Decisions, seed: int) -> dict[str, Any]:
+def _classifiers(runs: dict[str, list[Run]], rows: Decisions, seed: int) -> dict[str, Any]:
     whole = _scores(runs, rows, range(len(rows.ids)), seed)
     groups: dict[str, dict[str, dict[str, Any]]] = {}
     drawn = bootstrap(_by_language(runs, rows), seed=seed)
     for attribute in GROUPS:
         for name, members in _members(rows.fields[attribute]).items():
             scores = _scores(runs, rows, members, seed)
-            for labeler, found in scores.items():
+            for classifier, found in scores.items():
                 score = {key: found[key] for key in ("n", "documents", "gold", "macro_f1")}
-                groups.setdefault(labeler, {}).setdefault(attribute, {})[name] = score
+                groups.setdefault(classifier, {}).setdefault(attribute, {})[name] = score
     return {
         name: {
-            "seeds": [content["seed"] for content, _ in of_labeler],
+            "seeds": [content["seed"] for content, _ in of_classifier],
             "macro_f1": whole[name]["macro_f1"],
-            "macro_f1_by_seed": [content["scores"]["macro_f1"][0] for content, _ in of_labeler],
+            "macro_f1_by_seed": [content["scores"]["macro_f1"][0] for content, _ in of_classifier],
             "f1": whole[name]["f1"],
-            "language_average": _average(groups[name]["language"], drawn[name].scores, of_labeler),
+            "language_average": _average(groups[name]["language"], drawn[name].scores, of_classifier),
             "groups": groups[name],
-            "training_rows": mean(content["rows"]["train"]["n"] for content, _ in of_labeler),
-            **_costs([content for content, _ in of_labeler]),
+            "training_rows": mean(content["rows"]["train"]["n"] for content, _ in of_classifier),
+            **_costs([content for content, _ in of_classifier]),
         }
-        for name, of_labeler in runs.items()
+        for name, of_classifier in runs.items()
     }
 
 
 def _scores(
     runs: dict[str, list[Run]], rows: Decisions, members: Sequence[int], seed: int
 ) -> dict[str, dict[str, Any]]:
-    """Score each labeler on some rows."""
+    """Score each classifier on some rows."""
     counts = _decided(runs, rows, members).by_document()
     drawn = bootstrap(counts, seed=seed)
     documents = len(set(_documents(rows, members)))
     labels = next(iter(runs.values()))[0][0]["labels"]
     found = {}
-    for name, of_labeler in counts.items():
-        by_seed = precision_recall_f1(of_labeler.sum(axis=1))[..., 2]
+    for name, of_classifier in counts.items():
+        by_seed = precision_recall_f1(of_classifier.sum(axis=1))[..., 2]
         found[name] = {
             "n": len(members),
             "documents": documents,
             "gold": {label: int(n) for label, n in zip(labels, rows.gold[list(members)].sum(axis=0), strict=True)},
-            "macro_f1": results.value(mean_macro_f1(of_labeler), drawn[name].scores, documents),
+            "macro_f1": results.value(mean_macro_f1(of_classifier), drawn[name].scores, documents),
             "f1": {
                 label: results.value(float(by_seed[:, i].mean()), drawn[name].f1[:, i], documents)
                 for i, label in enumerate(labels)
@@ -133,14 +133,14 @@ def _scores(
 
 
 def _by_language(runs: dict[str, list[Run]], rows: Decisions) -> dict[str, NDArray[np.float64]]:
-    """Count outcomes by document and language: (seeds, documents, languages, k, 3) for each labeler."""
+    """Count outcomes by document and language: (seeds, documents, languages, k, 3) for each classifier."""
     whole, parts = _decided(runs, rows, range(len(rows.ids))), []
     for members in _members(rows.fields["language"]).values():
         inside = np.zeros((len(rows.ids), 1), np.bool_)
         inside[members] = True
         # A row with no label in gold and none decided adds nothing to the counts.
-        guesses = {name: guess & inside for name, guess in whole.guesses.items()}
-        parts.append(Decided(whole.gold & inside, whole.documents, guesses).by_document())
+        predicted_rows = {name: predicted & inside for name, predicted in whole.predicted_rows.items()}
+        parts.append(Decided(whole.gold & inside, whole.documents, predicted_rows).by_document())
     return {name: np.stack([part[name] for part in parts], axis=2) for name in runs}
 
 
@@ -172,10 +172,11 @@ def _costs(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _decided(runs: dict[str, list[Run]], rows: Decisions, members: Sequence[int]) -> Decided:
     chosen = np.asarray(members)
-    guesses = {
-        name: np.stack([decisions.guess[chosen] for _, decisions in of_labeler]) for name, of_labeler in runs.items()
+    predicted_rows = {
+        name: np.stack([decisions.predicted[chosen] for _, decisions in of_classifier])
+        for name, of_classifier in runs.items()
     }
-    return Decided(rows.gold[chosen], _documents(rows, members), guesses)
+    return Decided(rows.gold[chosen], _documents(rows, members), predicted_rows)
 
 
 def _documents(rows: Decisions, members: Sequence[int]) -> list[tuple[str | None, str | None]]:

@@ -22,8 +22,8 @@ from ..data.corpus import Corpus
 from ..errors import CommuniqueError, MissingExtraError
 from ..metrics.calibration import decide, probabilities, tune
 from ..metrics.scores import indicator
-from ..models.classifier import Labeler
-from .recipe import LabelerSettings
+from ..models.classifier import TrainableClassifier
+from .recipe import ClassifierSettings
 from .splits import Sets
 
 #: Probabilities are kept so far from 0 and 1 in logits: float32 cannot tell nearer ones apart.
@@ -40,7 +40,7 @@ class Job:
     `folder` is that of the benchmark's recipe; `work` keeps what an interrupted run resumes from, and caches.
     """
 
-    labeler: LabelerSettings
+    classifier: ClassifierSettings
     seed: int
     sets: Sets
     codebook: Codebook
@@ -84,7 +84,7 @@ def work(job: Job) -> Outcome:
     """Do a run.
 
     Raises:
-        CommuniqueError: The labeler cannot run: an extra is missing, an endpoint is not reached, settings are at fault, memory
+        CommuniqueError: The classifier cannot run: an extra is missing, an endpoint is not reached, settings are at fault, memory
             is short. What is none of these is told in a line, with a file that has its traceback: other runs go on.
     """
     try:
@@ -98,7 +98,7 @@ def work(job: Job) -> Outcome:
         raise CommuniqueError(
             f"module {error.name or '?'!r} cannot be imported ({_line(error)}); install or repair its package, see {_kept(job)}"
         ) from None
-    except Exception as error:  # what a labeler or a library of it throws is not known, and ends this run alone
+    except Exception as error:  # what a classifier or a library of it throws is not known, and ends this run alone
         raise CommuniqueError(
             f"failed with {type(error).__name__} ({_line(error)}); the traceback is in {_kept(job)}; run it again, or report it"
         ) from None
@@ -119,23 +119,23 @@ def _kept(job: Job) -> Path:
 
 def _work(job: Job) -> Outcome:
     sets, codebook = job.sets, job.codebook
-    labeler = make_labeler(job)
+    classifier = make_classifier(job)
     # Then the seconds are those of the last part alone.
     resumed = any(job.steps.glob("checkpoint-*"))
     start = time.monotonic()
-    labeler.fit(sets.train)
+    classifier.fit(sets.train)
     training_seconds, training_bytes = time.monotonic() - start, peak_bytes()
-    temperature, thresholds = tune_on(labeler, sets.tuning, codebook)
+    temperature, thresholds = tune_on(classifier, sets.tuning, codebook)
     _reset_peak()
     start = time.monotonic()
-    raw = np.asarray(labeler.predict_proba(sets.test.statements), np.float32)
+    raw = np.asarray(classifier.predict_proba(sets.test.sentences), np.float32)
     inference_seconds, inference_bytes = time.monotonic() - start, peak_bytes()
     if raw.shape != (len(sets.test), len(codebook.names)) or not np.isfinite(raw).all():
         raise CommuniqueError(
-            f"labeler {job.labeler.name!r}: probabilities of shape {raw.shape}, {np.isfinite(raw).mean():.0%} finite; "
+            f"classifier {job.classifier.name!r}: probabilities of shape {raw.shape}, {np.isfinite(raw).mean():.0%} finite; "
             f"({len(sets.test)}, {len(codebook.names)}) finite ones are needed"
         )
-    calibrated = probabilities(logits(raw, codebook), multiple=codebook.multiple, temperature=temperature)
+    calibrated = probabilities(logits(raw, codebook), multilabel=codebook.multilabel, temperature=temperature)
     return Outcome(
         probabilities=calibrated,
         decisions=decide(calibrated, thresholds),
@@ -146,43 +146,47 @@ def _work(job: Job) -> Outcome:
         training_bytes=training_bytes,
         inference_bytes=inference_bytes,
         resumed=resumed,
-        precision=getattr(labeler, "precision_", None),
+        precision=getattr(classifier, "precision_", None),
     )
 
 
-def make_labeler(job: Job) -> Labeler:
-    """Make the labeler of a run; training resumes from `job.steps` where it can."""
-    if job.labeler.kind == "transformer":
+def make_classifier(job: Job) -> TrainableClassifier:
+    """Make the classifier of a run; training resumes from `job.steps` where it can."""
+    if job.classifier.kind == "transformer":
         try:
             from transformers.utils import logging
 
-            from ..training.trainer import TransformerLabeler
+            from ..training.trainer import TransformerClassifier
         except ModuleNotFoundError as error:
-            raise MissingExtraError(str(error.name), "train", f"labeler {job.labeler.name!r}") from None
+            raise MissingExtraError(str(error.name), "train", f"classifier {job.classifier.name!r}") from None
         # This process is the benchmark's own, and a bar per file of weights says nothing.
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        return TransformerLabeler(job.labeler.training_recipe(job.seed, job.folder), job.codebook, steps=job.steps)
+        return TransformerClassifier(
+            job.classifier.training_recipe(job.seed, job.folder), job.codebook, steps=job.steps
+        )
     from ..baselines import make, options
 
-    given = dict(job.labeler.options)
-    if job.labeler.cache and "cache" in options(job.labeler.kind):
+    given = dict(job.classifier.options)
+    if job.classifier.cache and "cache" in options(job.classifier.kind):
         # Embeddings are a folder, answers of a chat model one file.
-        given["cache"] = job.work / "cache" / "chat.sqlite" if job.labeler.kind == "chat" else job.work / "cache"
-    return make(job.labeler.kind, job.codebook, seed=job.seed, **given)
+        given["cache"] = job.work / "cache" / "chat.sqlite" if job.classifier.kind == "chat" else job.work / "cache"
+    return make(job.classifier.kind, job.codebook, seed=job.seed, **given)
 
 
-def tune_on(labeler: Labeler, tuning: Corpus, codebook: Codebook) -> tuple[float, NDArray[np.float64] | None]:
+def tune_on(
+    classifier: TrainableClassifier, tuning: Corpus, codebook: Codebook
+) -> tuple[float, NDArray[np.float64] | None]:
     """Tune temperature and thresholds; without tuning rows they are 1 and 0.5."""
     if not len(tuning):
-        return 1.0, np.full(len(codebook.names), 0.5) if codebook.multiple else None
-    raw = labeler.predict_proba(tuning.statements)
-    return tune(logits(raw, codebook), indicator(tuning.statements, codebook), multiple=codebook.multiple)
+        return 1.0, np.full(len(codebook.names), 0.5) if codebook.multilabel else None
+    raw = classifier.predict_proba(tuning.sentences)
+    return tune(logits(raw, codebook), indicator(tuning.sentences, codebook), multilabel=codebook.multilabel)
 
 
 def logits(probability: NDArray[np.floating[Any]], codebook: Codebook) -> NDArray[np.float64]:
-    """Turn probabilities (n, k) into logits, so that every labeler is tuned as the transformer is."""
+    """Turn probabilities (n, k) into logits, so that every classifier is tuned as the transformer is."""
     p = np.clip(np.asarray(probability, np.float64), EDGE, 1 - EDGE)
-    return np.log(p) - np.log1p(-p) if codebook.multiple else np.log(p)
+    return np.log(p) - np.log1p(-p) if codebook.multilabel else np.log(p)
 
 
 def peak_bytes() -> int:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import require_extra
-from .common import default_codebook, note, told
+from .common import cli_errors, default_codebook, note
 
 if TYPE_CHECKING:
     from ..data.codebook import Codebook
     from ..sampling.design import Design
 
 
-@told
+@cli_errors
 def agree(
     coded: Annotated[
         list[Path], typer.Argument(help="Sheets, and exports of Label Studio, doccano or Prodigy; settled sheets too.")
@@ -28,7 +28,7 @@ def agree(
     model: Annotated[
         Path | None, typer.Option(help="What `communique label -o` wrote: sets the model beside the coders.")
     ] = None,
-    settle: Annotated[
+    adjudicate: Annotated[
         Path | None, typer.Option(help="Write a sheet (.xlsx, .csv) of the sentences on which coders differ.")
     ] = None,
     gold: Annotated[Path | None, typer.Option(help="Write what is agreed or settled (.csv, .jsonl, .parquet).")] = None,
@@ -37,7 +37,7 @@ def agree(
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
     """Measure how far coders agree, list what they differ on, and write gold."""
-    from ..annotation.agreement_report import AgreementReport, write_settlement
+    from ..annotation.agreement_report import AgreementReport, write_adjudication
     from ..annotation.detect import read_coded
     from ..annotation.matching import gold_rows, match, write_gold
     from ..io.atomic import replacing
@@ -46,10 +46,10 @@ def agree(
     plan, labels = _design(coded, design, codebook)
     if gold is not None and plan is None:
         raise typer.BadParameter("gold needs the design file of the sample (--design)", param_hint="--gold")
-    if settle is not None and settle.suffix.lower() == ".xlsx":
+    if adjudicate is not None and adjudicate.suffix.lower() == ".xlsx":
         require_extra("openpyxl", "writing XLSX", extra="analysis")
     codings = match([read_coded(path, labels) for path in coded], plan)
-    for line in codings.told:
+    for line in codings.messages:
         note(line)
     predicted = None
     if model is not None:
@@ -64,9 +64,9 @@ def agree(
     if markdown_out is not None:
         with replacing(markdown_out) as handle:
             handle.write(report.to_markdown())
-    if settle is not None:
-        n = write_settlement(settle, codings, labels)
-        note(f"{settle}: {n} sentences to settle; fill it in and give it along with the coded files")
+    if adjudicate is not None:
+        n = write_adjudication(adjudicate, codings, labels)
+        note(f"{adjudicate}: {n} sentences to settle; fill it in and give it along with the coded files")
     if gold is not None and plan is not None:
         rows, lines = gold_rows(codings, plan)
         write_gold(gold, rows)

@@ -1,4 +1,4 @@
-"""`communique benchmark`: compare labelers."""
+"""`communique benchmark`: compare classifiers."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Annotated
 import typer
 
 from ..errors import require_extra
-from .common import note, told
+from .common import cli_errors, note
 
 
-@told
+@cli_errors
 def benchmark(
     recipe: Annotated[Path, typer.Argument(help="Recipe of a benchmark (YAML).")],
     texts: Annotated[Path | None, typer.Option(help="File or folder of texts for reference labels.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder that stands for {data} in the recipe's paths.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of results.")] = Path("benchmarks/results"),
     only: Annotated[
-        list[str] | None, typer.Option(help="Run this labeler or split alone; repeatable. What is finished stays.")
+        list[str] | None, typer.Option(help="Run this classifier or split alone; repeatable. What is finished stays.")
     ] = None,
-    look: Annotated[str | None, typer.Option(help="Why held-out data may be read; the look is logged.")] = None,
+    use_held_out: Annotated[str | None, typer.Option(help="Why held-out data may be read; the look is logged.")] = None,
     work: Annotated[Path, typer.Option(help="Folder for what interrupted runs resume from.")] = Path("runs/benchmark"),
 ) -> None:
-    """Run labelers x seeds x splits and compare them. The same command after an interruption goes on where it stopped."""
+    """Run classifiers x seeds x splits and compare them. The same command after an interruption goes on where it stopped."""
     import json
 
     from ..benchmark.rendering import render
@@ -32,7 +32,7 @@ def benchmark(
     from ..io.atomic import replacing
 
     require_extra("sklearn", "communique benchmark", extra="analysis")
-    grid = run(recipe, out, work, data=data, texts=texts, only=only or (), look=look, say=note)
+    grid = run(recipe, out, work, data=data, texts=texts, only=only or (), test_use=use_held_out, say=note)
     if not grid.runs:
         note(f"no run is finished, {len(grid.left_out)} left out, {grid.waiting} not asked for yet")
         raise typer.Exit(1)

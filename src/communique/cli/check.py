@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from .common import default_codebook, note, told
+from .common import cli_errors, default_codebook, note
 
 
-@told
+@cli_errors
 def check(
     corpus: Annotated[list[str], typer.Argument(help="Tables, folders or globs.")],
     codebook: Annotated[Path | None, typer.Option(help="Codebook; that of the shipped model without it.")] = None,
@@ -26,8 +26,8 @@ def check(
     from ..data.standoff import scan_corpora
 
     book = Codebook.load(codebook or default_codebook())
-    told = {"text": text_column, "labels": label_column, "document": document_column}
-    columns = {name: column for name, column in told.items() if column}
+    cli_errors = {"text": text_column, "labels": label_column, "document": document_column}
+    columns = {name: column for name, column in cli_errors.items() if column}
     found, told_lines, problems = scan_corpora(corpus, book, texts, columns=columns, labelled=False)
     for line in problems:
         typer.echo(line)

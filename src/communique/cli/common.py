@@ -12,7 +12,7 @@ import typer
 from ..errors import CommuniqueError, require_extra
 
 
-def told(function: Callable[..., None]) -> Callable[..., None]:
+def cli_errors(function: Callable[..., None]) -> Callable[..., None]:
     """Answer an error raised on purpose with its lines and exit code 1."""
 
     @wraps(function)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import require_extra
-from .common import note, told
+from .common import cli_errors, note
 
 if TYPE_CHECKING:
     from ..estimation.analysis import Analysis
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Target(StrEnum):
     """What is estimated."""
 
-    BEYOND = "beyond"
-    CORPUS = "corpus"
+    SUPERPOPULATION = "superpopulation"
+    FINITE_POPULATION = "finite-population"
 
 
 class Missing(StrEnum):
@@ -38,7 +38,7 @@ class Method(StrEnum):
     DSL = "dsl"
 
 
-@told
+@cli_errors
 def estimate(
     predictions: Annotated[Path, typer.Argument(help="What `communique label -o` wrote.")],
     gold: Annotated[Path, typer.Argument(help="Coded sample with inclusion probabilities.")],
@@ -47,8 +47,11 @@ def estimate(
     codebook: Annotated[Path | None, typer.Option(help="Codebook; that of the model without it.")] = None,
     target: Annotated[
         Target,
-        typer.Option(help="beyond: what produced the corpus, documents are random. corpus: these sentences alone."),
-    ] = Target.BEYOND,
+        typer.Option(
+            help="superpopulation: what produced the corpus; documents count as random. "
+            "finite-population: these sentences alone."
+        ),
+    ] = Target.SUPERPOPULATION,
     method: Annotated[Method, typer.Option(help="Estimator of contrasts and figures.")] = Method.PPI,
     contrast: Annotated[
         list[str] | None, typer.Option(help="'country=FR,year=2021 vs country=DE,year=2021'; repeatable.")
@@ -105,7 +108,7 @@ def estimate(
     )
     analysis = analyse(
         coded,
-        target=target.value,
+        target="superpopulation" if target is Target.SUPERPOPULATION else "finite-population",
         corrected=method.value,
         contrasts=contrast or (),
         regress=None if regress is None else [name.strip() for name in regress.split(",") if name.strip()],
@@ -152,7 +155,7 @@ def _print(analysis: Analysis) -> None:
                 *(s.methods[m].text() for m in ("naive", "gold", "ppi", "dsl")),
                 str(s.n),
                 f"{s.gold} ({s.positives})",
-                "doubtful" if s.doubts else "",
+                "doubtful" if s.warnings else "",
             )
         console.print(table)
     if analysis.contrasts:

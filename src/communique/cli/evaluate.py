@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from ..errors import require_extra
-from .common import condition, note, told
+from .common import cli_errors, condition, note
 
 
-@told
+@cli_errors
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Folder of a model.")],
     corpus: Annotated[list[str], typer.Argument(help="Labelled tables, folders or globs; reference labels too.")],
@@ -54,8 +54,8 @@ def evaluate(
         for package in ("jinja2", "matplotlib"):
             require_extra(package, "an HTML report (--html)", extra="analysis")
     info = read_info(model)
-    found, told = read_corpora(table_paths(corpus), read_codebook(model, info), texts)
-    for line in (*told, *found.notes):
+    found, cli_errors = read_corpora(table_paths(corpus), read_codebook(model, info), texts)
+    for line in (*cli_errors, *found.notes):
         note(line)
     n = len(found)
     found = found.where(lambda s: not any(getattr(s, field) == value for field, value in conditions))
@@ -65,7 +65,7 @@ def evaluate(
     data = names + "".join(f", without {text}" for text in exclude or ())
     shared: Shared = "drop" if drop_shared else "allow" if allow_leak else "refuse"
     evaluation = run(model, found, data=data, shared=shared, errors=errors, seed=seed)
-    for line in evaluation.remarks:
+    for line in evaluation.warnings:
         note(line)
     markdown = evaluation.to_markdown()
     typer.echo(markdown)

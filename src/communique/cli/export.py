@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from .common import note, require_training, told
+from .common import cli_errors, note, require_training
 
 
-@told
+@cli_errors
 def export(
     model: Annotated[Path, typer.Argument(help="Checkpoint folder.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Bundle folder; models/<name> without it.")] = None,
@@ -26,6 +26,6 @@ def export(
     from ..training.export import export as run
 
     folder = out or Path("models") / info.name
-    proof = run(model, folder, recipe=recipe, texts=texts, overwrite=overwrite)
-    typer.echo(proof.to_markdown())
+    parity = run(model, folder, recipe=recipe, texts=texts, overwrite=overwrite)
+    typer.echo(parity.to_markdown())
     note(f"bundle: {folder}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import DataError, require_extra
-from .common import note, told
+from .common import cli_errors, note
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from ..labelling.reader import Reader
     from ..labelling.shards import ShardFolder
     from ..labelling.summary import Summary
-    from ..models.classifier import Model
-    from ..reporting.progress import Told
+    from ..models.classifier import Classifier
+    from ..reporting.progress import ProgressReporter
 
 
-@told
+@cli_errors
 def label(
     paths: Annotated[
         list[str],
@@ -121,7 +121,7 @@ def label(
 
 
 @lru_cache(1)
-def _load(folder: Path, threads: int | None) -> Model:
+def _load(folder: Path, threads: int | None) -> Classifier:
     """Open the model and keep it until the process ends: to free it piece by piece takes a fifth of a second."""
     from ..load import load_model
 
@@ -137,18 +137,18 @@ def _streamed(reader: Reader, folder: Path, threads: int | None, *, as_table: bo
     from ..labelling.summary import Summary, print_table
     from ..labelling.write import jsonl
     from ..models.folder import read_info
-    from ..reporting.progress import Told
+    from ..reporting.progress import ProgressReporter
 
     # Where output goes to a file or a pipe, rich would take 80 columns and cut words in two.
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     summary = Summary(read_info(folder).labels)
-    with Told(reader.bytes, note) as progress:
+    with ProgressReporter(reader.bytes, note) as progress:
         for table in batch.labelled(reader, lambda: _load(folder, threads), progress):
             summary.add(table)
             if as_table:
                 print_table(console, rows(table), summary.names)
             else:
-                with _told_stdout():
+                with stdout_errors():
                     sys.stdout.buffer.write(jsonl(table))
                     sys.stdout.buffer.flush()
     batch.refuse_if_unreadable(summary, reader)
@@ -170,11 +170,11 @@ def _filed(
     from ..labelling import run as batch
     from ..labelling.shards import ShardFolder
     from ..models.folder import read_info
-    from ..reporting.progress import Told
+    from ..reporting.progress import ProgressReporter
 
     shards = ShardFolder(out, run, resume=resume)
     try:
-        with Told(reader.bytes, note) as progress, nullcontext() if to_file else _told_stdout():
+        with ProgressReporter(reader.bytes, note) as progress, nullcontext() if to_file else stdout_errors():
             load = partial(_load, model, threads)
             tables = (
                 cluster(reader, model, threads, shards, progress)
@@ -199,7 +199,7 @@ def _on_ray(
     model: Path,
     threads: int | None,
     shards: ShardFolder,
-    progress: Told,
+    progress: ProgressReporter,
 ) -> Iterator[pa.Table]:
     """Label shards on a cluster, to which this process is connected as long as it takes."""
     import logging
@@ -213,7 +213,7 @@ def _on_ray(
 
 
 @contextmanager
-def _told_stdout() -> Iterator[None]:
+def stdout_errors() -> Iterator[None]:
     """Turn what standard output refuses into an error of one line; a reader that has gone is typer's to answer."""
     try:
         yield

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from ..errors import require_extra
-from .common import condition, note, told
+from .common import cli_errors, condition, note
 
 
-@told
+@cli_errors
 def robustness(
     model: Annotated[Path, typer.Argument(help="Folder of a bundle or a checkpoint.")],
     corpus: Annotated[list[str], typer.Argument(help="Labelled tables, folders or globs; reference labels too.")],

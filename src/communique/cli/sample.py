@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import require_extra
-from .common import default_codebook, note, told
+from .common import cli_errors, default_codebook, note
 
 if TYPE_CHECKING:
-    from ..annotation.tasks import Task
+    from ..annotation.tasks import CodingTask
     from ..data.codebook import Codebook
     from ..sampling.design import Design
     from ..sampling.population import Population
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Form = Literal["sheet", "label-studio", "doccano", "prodigy"]
 
 
-@told
+@cli_errors
 def sample(
     predictions: Annotated[Path, typer.Argument(help="What `communique label -o` wrote.")],
     n: Annotated[int | None, typer.Option("-n", min=1, help="Sentences to draw.")] = None,
@@ -121,7 +121,7 @@ def sample(
             model_shown=show_model,
             seed=seed,
         )
-    if not population.placed and population.befores.null_count == len(population):
+    if not population.has_index and population.previous.null_count == len(population):
         note(
             f"{predictions}: no row says its place in its document, so coders are shown no sentence before theirs; give the table "
             "that was labelled a column 'index' (1, 2, 3, ... in order), or one 'previous', and label it again"
@@ -184,8 +184,8 @@ def _warn_of_trained(population: Population, model: Path | None) -> None:
 
     trained_on = read_info(model or default_model()).training.fingerprint
     which, doubt = (str(model), "") if model else ("the shipped model", "if it labelled them, ")
-    statements = (population.statement(row) for row in range(len(population)))
-    shared = [statement.id for statement in statements if trained_on.overlap(statement)]
+    sentences = (population.sentence(row) for row in range(len(population)))
+    shared = [sentence.id for sentence in sentences if trained_on.overlap(sentence)]
     if shared:
         note(
             f"warning: {population.path}: {which} was trained or tuned on {len(shared)} of {len(population)} sentences "
@@ -276,16 +276,16 @@ def _of(out: Path, coder: str) -> Path:
     return out.with_name(f"{out.stem}-{coder}{out.suffix}")
 
 
-def _tasks(population: Population, plan: Design, seed: int, number: int) -> list[Task]:
+def _tasks(population: Population, plan: Design, seed: int, number: int) -> list[CodingTask]:
     import numpy as np
 
-    from ..annotation.tasks import Task
+    from ..annotation.tasks import CodingTask
 
     place = {identity: row for row, identity in enumerate(population.ids.to_pylist())}
     tasks = []
     for row in plan.rows:
-        statement = population.statement(place[row.id])
+        sentence = population.sentence(place[row.id])
         shown = row.labels if plan.model_shown else None
-        tasks.append(Task(row.id, statement.text, row.document, row.language, statement.previous or "", shown))
+        tasks.append(CodingTask(row.id, sentence.text, row.document, row.language, sentence.previous or "", shown))
     order = np.random.default_rng([seed, number]).permutation(len(tasks))
     return [tasks[i] for i in order]

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from .common import note, require_training, told
+from .common import cli_errors, note, require_training
 
 
-@told
+@cli_errors
 def train(
     recipe: Annotated[Path, typer.Argument(help="Recipe (YAML).")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Checkpoint folder; runs/<name> without it.")] = None,

@@ -43,22 +43,32 @@ class Label(_Frozen):
 class Codebook(_Frozen):
     """Labels in a fixed order with their definitions.
 
-    `selection` is `multiple` (a statement carries none, one or several labels) or `single` (exactly one).
+    `task` is `multilabel` (a sentence carries none, one or several labels) or `multiclass` (exactly one).
     """
 
     name: str = Field(min_length=1)
     version: str = Field(min_length=1)
-    selection: Literal["multiple", "single"]
+    task: Literal["multilabel", "multiclass"]
     unit: str = Field("sentence", description="what is labelled")
     rules: tuple[str, ...] = Field((), description="rules that hold for all labels")
     labels: tuple[Label, ...] = Field(min_length=2)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _current(cls, content: object) -> object:
+        if isinstance(content, dict) and "selection" in content:
+            raise ValueError(
+                "the key 'selection' is of communique 0.1. Write 'task: multilabel' for 'selection: multiple', and "
+                "'task: multiclass' for 'selection: single'"
+            )
+        return content
 
     @model_validator(mode="after")
     def _consistent(self) -> Codebook:
         if duplicate := next((name for i, name in enumerate(self.names) if name in self.names[:i]), None):
             raise ValueError(f"two labels are named {duplicate!r}; names must differ")
-        if "none" in self.names and self.multiple:
-            raise ValueError("'none' is the absence of labels; it cannot be a label where selection is multiple")
+        if "none" in self.names and self.multilabel:
+            raise ValueError("'none' is the absence of labels; it cannot be a label where the task is multilabel")
         for label in self.labels:
             for example in label.examples:
                 self.validate_labels(example.labels)
@@ -70,9 +80,9 @@ class Codebook(_Frozen):
         return tuple(label.name for label in self.labels)
 
     @property
-    def multiple(self) -> bool:
-        """Whether a statement can carry several labels, or none."""
-        return self.selection == "multiple"
+    def multilabel(self) -> bool:
+        """Whether a sentence can carry several labels, or none."""
+        return self.task == "multilabel"
 
     @property
     def sha256(self) -> str:
@@ -81,7 +91,7 @@ class Codebook(_Frozen):
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def validate_labels(self, labels: Iterable[str]) -> tuple[str, ...]:
-        """Check a statement's labels and put them into the codebook's order.
+        """Check a sentence's labels and put them into the codebook's order.
 
         Args:
             labels: Names of labels, in any order.
@@ -90,14 +100,14 @@ class Codebook(_Frozen):
             The names without repetition in the codebook's order.
 
         Raises:
-            ValueError: A name is not a label, or their number does not fit `selection`.
+            ValueError: A name is not a label, or their number does not fit `task`.
         """
         given = set(labels)
         unknown = sorted(given.difference(self.names))
         if unknown:
             raise ValueError(f"unknown label {unknown[0]!r}; allowed: {', '.join(self.names)}")
-        if not self.multiple and len(given) != 1:
-            raise ValueError(f"{len(given)} labels; the codebook's selection is 'single': give exactly one")
+        if not self.multilabel and len(given) != 1:
+            raise ValueError(f"{len(given)} labels; the codebook's task is 'multiclass': give exactly one")
         return tuple(name for name in self.names if name in given)
 
     @classmethod

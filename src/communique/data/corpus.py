@@ -1,4 +1,4 @@
-"""The corpus: statements with their provenance. It owns splitting by document and the leak check."""
+"""The corpus: sentences with their provenance. It owns splitting by document and the leak check."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..io.paths import table_paths
 from .codebook import Codebook
 from .leakage import Fingerprint
 from .reader import CorpusReader
-from .sentence import Statement
+from .sentence import Sentence
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,18 @@ class Corpus:
     `files` maps each file to the SHA-256 of its bytes. `notes` tells what was assumed while reading.
     """
 
-    statements: tuple[Statement, ...]
+    sentences: tuple[Sentence, ...]
     files: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.statements)
+        return len(self.sentences)
 
-    def __iter__(self) -> Iterator[Statement]:
-        return iter(self.statements)
+    def __iter__(self) -> Iterator[Sentence]:
+        return iter(self.sentences)
 
     def __add__(self, other: Corpus) -> Corpus:
-        return Corpus(self.statements + other.statements, {**self.files, **other.files}, self.notes + other.notes)
+        return Corpus(self.sentences + other.sentences, {**self.files, **other.files}, self.notes + other.notes)
 
     @classmethod
     def read(
@@ -50,7 +50,7 @@ class Corpus:
         Args:
             paths: A file, a folder (its tables), a glob, or several of them.
             codebook: Needed to read labels; without it labels are not read.
-            columns: Names of columns by field of `Statement`, where they differ from `COLUMNS`.
+            columns: Names of columns by field of `Sentence`, where they differ from `COLUMNS`.
             labelled: Whether rows without labels are at fault.
 
         Raises:
@@ -74,29 +74,29 @@ class Corpus:
         reader = CorpusReader(codebook, columns or {}, labelled)
         for path in table_paths(paths):
             reader.read(path)
-        return cls(tuple(reader.statements), reader.files, tuple(reader.notes)), reader.problems
+        return cls(tuple(reader.sentences), reader.files, tuple(reader.notes)), reader.problems
 
     @property
     def name(self) -> str:
         """How messages name the corpus: its first file."""
         return next(iter(self.files), "corpus")
 
-    def where(self, condition: Callable[[Statement], bool]) -> Corpus:
-        """Keep the statements that fulfil a condition."""
-        return Corpus(tuple(s for s in self.statements if condition(s)), self.files, self.notes)
+    def where(self, condition: Callable[[Sentence], bool]) -> Corpus:
+        """Keep the sentences that fulfil a condition."""
+        return Corpus(tuple(s for s in self.sentences if condition(s)), self.files, self.notes)
 
     @property
-    def documents(self) -> dict[tuple[str | None, str], list[Statement]]:
+    def documents(self) -> dict[tuple[str | None, str], list[Sentence]]:
         """Statements by source and document, in order of appearance."""
-        documents: dict[tuple[str | None, str], list[Statement]] = defaultdict(list)
-        for statement in self.statements:
-            documents[statement.document_key].append(statement)
+        documents: dict[tuple[str | None, str], list[Sentence]] = defaultdict(list)
+        for sentence in self.sentences:
+            documents[sentence.document_key].append(sentence)
         return dict(documents)
 
     def split(self, share: float, *, seed: int) -> tuple[Corpus, Corpus]:
-        """Split by document, so that the second part has about `share` of each source's and language's statements.
+        """Split by document, so that the second part has about `share` of each source's and language's sentences.
 
-        Where statements say how they were sampled, only those with `sampling: random` count for the share, and only
+        Where sentences say how they were sampled, only those with `sampling: random` count for the share, and only
         documents that have some are drawn.
 
         Args:
@@ -106,7 +106,7 @@ class Corpus:
         Returns:
             Two corpora without a common document; the second is the drawn one.
         """
-        counted = [s for s in self.statements if s.sampling == "random"] or list(self.statements)
+        counted = [s for s in self.sentences if s.sampling == "random"] or list(self.sentences)
         strata: dict[tuple[str, str], Counter[tuple[str | None, str]]] = defaultdict(Counter)
         stratum_of: dict[tuple[str | None, str], tuple[str, str]] = {}
         for s in counted:
@@ -130,15 +130,15 @@ class Corpus:
 
     def fingerprint(self) -> Fingerprint:
         """Hash documents and texts, so that a later corpus can be held against them."""
-        return Fingerprint.of(self.statements)
+        return Fingerprint.of(self.sentences)
 
 
-def conflicts(statements: Iterable[Statement]) -> list[str]:
+def conflicts(sentences: Iterable[Sentence]) -> list[str]:
     """Warn of equal texts with different labels, one line a text."""
-    by_text: dict[str, list[Statement]] = defaultdict(list)
-    for statement in statements:
-        if statement.labels is not None:
-            by_text[statement.sha256].append(statement)
+    by_text: dict[str, list[Sentence]] = defaultdict(list)
+    for sentence in sentences:
+        if sentence.labels is not None:
+            by_text[sentence.sha256].append(sentence)
     lines = []
     for same in by_text.values():
         if len({s.labels for s in same}) > 1:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import DataError
-from .sentence import Statement
+from .sentence import Sentence
 
 #: What a text column may be.
 ALLOWED = "a text, a list or iterator of texts or statements, a column of pandas or polars, or an Arrow array"
@@ -15,19 +15,19 @@ ALLOWED = "a text, a list or iterator of texts or statements, a column of pandas
 _ARROW = ("__arrow_c_stream__", "__arrow_c_array__")
 
 
-def as_texts(values: str | Iterable[str] | Iterable[Statement] | Any) -> list[str]:
+def as_texts(values: str | Iterable[str] | Iterable[Sentence] | Any) -> list[str]:
     """List the texts of what a model is given, in their order.
 
     Args:
         values: One text; or a list, an iterator, a one-dimensional NumPy array, a pandas or polars column, an Arrow array
-            (of any library that speaks Arrow's PyCapsule protocol), of texts or statements.
+            (of any library that speaks Arrow's PyCapsule protocol), of texts or sentences.
 
     Raises:
         DataError: It is a table, or a value is no text: missing, a number, bytes.
     """
     if isinstance(values, str):
         return [str(values)]
-    if isinstance(values, Statement):
+    if isinstance(values, Sentence):
         return [values.text]
     # Frames of pandas and polars have `columns`, tables of Arrow and datasets `column_names`: no one column is meant. The
     # class is asked: a lazy frame of polars would begin to work if its own columns were.
@@ -63,7 +63,7 @@ def _listed(values: Any) -> Iterable[Any]:
 def _text(i: int, value: object) -> str:
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, Statement):
+    if isinstance(value, Sentence):
         return value.text
     shown = repr(value)
     shown = shown if len(shown) <= 40 else shown[:40] + "…"

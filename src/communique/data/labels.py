@@ -34,6 +34,6 @@ def split_labels(value: Any, codebook: Codebook) -> list[str]:
     if not isinstance(value, (list, tuple)) or not all(isinstance(part, (str, int)) for part in value):
         raise ValueError(f"{value!r} is no list of labels; write a|b or a JSON list")
     parts = [stripped for part in value if (stripped := str(part).strip())]
-    if parts == ["none"] and codebook.multiple:
+    if parts == ["none"] and codebook.multilabel:
         return []
     return parts

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..errors import LeakError
-from .sentence import Statement
+from .sentence import Sentence
 
 #: Hexadecimal digits of a hash that a fingerprint keeps: 64 bits, so few collisions among a billion texts.
 _DIGITS = 16
 
 
-def _document_hash(sentence: Statement) -> str:
+def _document_hash(sentence: Sentence) -> str:
     source, document = sentence.document_key
     return hashlib.sha256(f"{source or ''}\x1f{document}".encode()).hexdigest()[:_DIGITS]
 
@@ -26,13 +26,13 @@ class Fingerprint:
     texts: frozenset[str]
 
     @classmethod
-    def of(cls, sentences: Sequence[Statement]) -> Fingerprint:
+    def of(cls, sentences: Sequence[Sentence]) -> Fingerprint:
         """Hash the documents and texts of sentences."""
         return cls(
             documents=frozenset(map(_document_hash, sentences)), texts=frozenset(s.sha256[:_DIGITS] for s in sentences)
         )
 
-    def overlap(self, sentence: Statement) -> str | None:
+    def overlap(self, sentence: Sentence) -> str | None:
         """Return what a sentence shares with the hashed ones: `document`, `text` or None."""
         if _document_hash(sentence) in self.documents:
             return "document"
@@ -42,7 +42,7 @@ class Fingerprint:
         """Return whether a text of this hash (see `text_sha256`) is among the hashed ones."""
         return sha256[:_DIGITS] in self.texts
 
-    def check(self, sentences: Iterable[Statement], name: str) -> None:
+    def check(self, sentences: Iterable[Sentence], name: str) -> None:
         """Refuse sentences that share documents or texts with the hashed ones.
 
         Args:
@@ -50,7 +50,7 @@ class Fingerprint:
             name: How the message names them, such as their file.
 
         Raises:
-            LeakError: One line names the first shared statements and the count of all.
+            LeakError: One line names the first shared sentences and the count of all.
         """
         listed = list(sentences)
         shared = [(s, kind) for s in listed if (kind := self.overlap(s))]

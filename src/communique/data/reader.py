@@ -14,9 +14,9 @@ from ..io.tables import Row
 from ..text.language import UNDETERMINED
 from .codebook import Codebook
 from .labels import _FALSE, _TRUE, split_labels
-from .sentence import Statement
+from .sentence import Sentence
 
-#: Names under which a column is found when it is not told. The first is the field of `Statement`.
+#: Names under which a column is found when it is not told. The first is the field of `Sentence`.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "text": ("text", "sentence", "statement", "content"),
     "id": ("id", "sentence_id", "statement_id", "uid"),
@@ -34,17 +34,17 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 
 def find_column(columns: Sequence[str], name: str) -> str | None:
-    """Find the column of a field of `Statement` by the names of `COLUMNS`, in any case; of equal names the first."""
+    """Find the column of a field of `Sentence` by the names of `COLUMNS`, in any case; of equal names the first."""
     lower = {column.lower(): column for column in reversed(columns)}
     return next((lower[alias] for alias in COLUMNS[name] if alias in lower), None)
 
 
 class CorpusReader:
-    """Turn rows of tables into statements and collect the problems of all of them."""
+    """Turn rows of tables into sentences and collect the problems of all of them."""
 
     def __init__(self, codebook: Codebook | None, columns: Mapping[str, str], labelled: bool) -> None:
-        self.codebook, self.told, self.labelled = codebook, columns, labelled
-        self.statements: list[Statement] = []
+        self.codebook, self.column_map, self.labelled = codebook, columns, labelled
+        self.sentences: list[Sentence] = []
         self.problems: list[str] = []
         self.notes: list[str] = []
         self.files: dict[str, str] = {}
@@ -72,17 +72,17 @@ class CorpusReader:
         blank = 0
         for number, row in table.rows:
             try:
-                statement = self._statement(path, number, row, fields, label_columns, positions)
+                sentence = self._statement(path, number, row, fields, label_columns, positions)
             except ValueError as error:
                 self.problems.append(f"{path}, row {number}: {error}")
                 continue
-            if (other := self._seen.get(statement.id)) is not None:
+            if (other := self._seen.get(sentence.id)) is not None:
                 self.problems.append(
-                    f"{path}, row {number}: id {statement.id!r} is also that of {other}; ids must differ, rename one"
+                    f"{path}, row {number}: id {sentence.id!r} is also that of {other}; ids must differ, rename one"
                 )
                 continue
-            self._seen[statement.id] = f"{path}, row {number}"
-            self.statements.append(statement)
+            self._seen[sentence.id] = f"{path}, row {number}"
+            self.sentences.append(sentence)
             blank += self.codebook is not None and row.get(fields.get("labels", "")) == ""
         if blank:
             self.notes.append(
@@ -94,12 +94,12 @@ class CorpusReader:
         """Find the column of each field, and the columns of a table with one column a label."""
         fields: dict[str, str] = {}
         for name in COLUMNS:
-            if name in self.told:
-                if self.told[name] not in table.columns:
+            if name in self.column_map:
+                if self.column_map[name] not in table.columns:
                     raise DataError(
-                        f"{table.path}: no column {self.told[name]!r} for {name}; columns: {', '.join(table.columns)}"
+                        f"{table.path}: no column {self.column_map[name]!r} for {name}; columns: {', '.join(table.columns)}"
                     )
-                fields[name] = self.told[name]
+                fields[name] = self.column_map[name]
             elif (found := find_column(table.columns, name)) is not None:
                 fields[name] = found
         if "text" not in fields:
@@ -130,7 +130,7 @@ class CorpusReader:
         fields: Mapping[str, str],
         label_columns: Sequence[str],
         positions: Counter[str],
-    ) -> Statement:
+    ) -> Sentence:
         def get(name: str) -> str | None:
             return cell(row, fields.get(name))
 
@@ -150,7 +150,7 @@ class CorpusReader:
             except (ValueError, OverflowError):
                 raise ValueError(f"column {fields['index']!r}: {given!r}; allowed: whole numbers; correct it") from None
         positions[document] = index + 1
-        return Statement(
+        return Sentence(
             id=get("id") or f"{path.stem}:{number}",
             text=text,
             document=document,

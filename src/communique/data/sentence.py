@@ -1,4 +1,4 @@
-"""The statement: one sentence and its place."""
+"""The sentence: one sentence and its place."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def find_year(date: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class Statement:
+class Sentence:
     """One sentence and its place.
 
     `labels` is None where nobody labelled the sentence, and empty where somebody found that no label applies.

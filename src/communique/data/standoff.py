@@ -24,7 +24,7 @@ from .codebook import Codebook
 from .corpus import Corpus
 from .labels import split_labels
 from .reader import CorpusReader, find_column
-from .sentence import Statement, text_sha256
+from .sentence import Sentence, text_sha256
 from .sources import CorpusFields
 
 #: Column of the hash.
@@ -51,7 +51,7 @@ class Join:
         return f"{line}; missing by source: {by_source} (first: {self.missing_ids[0]}); sources.yaml says where they are found"
 
 
-def is_reference(table: Table) -> bool:
+def is_standoff(table: Table) -> bool:
     """Say whether a table has hashes in place of texts."""
     return HASH in table.columns and find_column(table.columns, "text") is None
 
@@ -103,7 +103,7 @@ def join(table: Table, texts: Mapping[str, str]) -> Join:
     return Join(len(found), missing, tuple(missing_ids))
 
 
-def write_reference(path: str | Path, rows: Iterable[Row]) -> None:
+def write_standoff(path: str | Path, rows: Iterable[Row]) -> None:
     """Write labelled rows as a reference file: every field but the texts, and the hash of the text.
 
     Args:
@@ -134,11 +134,11 @@ def scan_corpora(
         paths: Tables, folders or globs. Reference files need `texts`, and are left out and told without.
         codebook: The labels' codebook.
         texts: A file or folder of texts.
-        columns: Names of columns by field of `Statement`, where they differ from `corpus.COLUMNS`.
+        columns: Names of columns by field of `Sentence`, where they differ from `corpus.COLUMNS`.
         labelled: Whether rows without labels are at fault.
 
     Returns:
-        The statements that are readable, lines that say what was joined, missing or left out, and one line for every
+        The sentences that are readable, lines that say what was joined, missing or left out, and one line for every
         problem.
     """
     sources = [CorpusFields(path=str(path), columns=dict(columns or {})) for path in paths]
@@ -153,27 +153,27 @@ def scan_sources(
     Arguments and results as in `scan_corpora`.
     """
     reader = CorpusReader(codebook, {}, labelled)
-    told: list[str] = []
+    messages: list[str] = []
     known: dict[str, str] | None = None
     for source, path in ((origin, path) for origin in sources for path in table_paths(origin.path)):
-        reader.told = source.columns
+        reader.column_map = source.columns
         try:
             table = read_table(path)
-            if is_reference(table):
+            if is_standoff(table):
                 if texts is None:
-                    told.append(
+                    messages.append(
                         f"{path}: left out, its texts are not part of the project; give their folder (TEXTS=DIR, --texts DIR)"
                     )
                     continue
                 known = texts_by_hash(texts) if known is None else known
-                told.append(f"{path}: {join(table, known).describe()}")
+                messages.append(f"{path}: {join(table, known).describe()}")
             _translate_labels(table, source, codebook)
-            start = len(reader.statements)
+            start = len(reader.sentences)
             reader.add(table)
-            reader.statements[start:] = [_completed(s, source) for s in reader.statements[start:]]
+            reader.sentences[start:] = [_completed(s, source) for s in reader.sentences[start:]]
         except DataError as error:
             reader.problems += error.problems
-    return Corpus(tuple(reader.statements), reader.files, tuple(reader.notes)), told, reader.problems
+    return Corpus(tuple(reader.sentences), reader.files, tuple(reader.notes)), messages, reader.problems
 
 
 def _translate_labels(table: Table, source: CorpusFields, codebook: Codebook) -> None:
@@ -187,26 +187,26 @@ def _translate_labels(table: Table, source: CorpusFields, codebook: Codebook) ->
                 row[column] = [source.labels.get(part, part) for part in split_labels(row[column], codebook)]
 
 
-def _completed(statement: Statement, source: CorpusFields) -> Statement:
-    language = source.language if statement.language == UNDETERMINED else None
-    return replace(statement, language=language or statement.language, source=statement.source or source.source)
+def _completed(sentence: Sentence, source: CorpusFields) -> Sentence:
+    language = source.language if sentence.language == UNDETERMINED else None
+    return replace(sentence, language=language or sentence.language, source=sentence.source or source.source)
 
 
 def read_sources(
     sources: Iterable[CorpusFields], codebook: Codebook, texts: str | Path | None
 ) -> tuple[Corpus, list[str]]:
     """Read the corpora of a recipe; results and errors as in `read_corpora`."""
-    corpus, told, problems = scan_sources(sources, codebook, texts)
+    corpus, messages, problems = scan_sources(sources, codebook, texts)
     if problems:
         raise DataError(*problems)
-    return corpus, told
+    return corpus, messages
 
 
 def read_corpora(paths: Iterable[str | Path], codebook: Codebook, texts: str | Path | None) -> tuple[Corpus, list[str]]:
     """Read labelled corpora, reference files among them; arguments as in `scan_corpora`.
 
     Returns:
-        The statements, and lines that say what was joined, missing or left out.
+        The sentences, and lines that say what was joined, missing or left out.
 
     Raises:
         DataError: It holds every problem of every file, one line each.

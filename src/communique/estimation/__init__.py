@@ -2,13 +2,13 @@
 
 ::
 
-    inputs ─> Coded (predictions + gold, design) ─> analyse ─> Analysis ─> tidy tables, methods paragraph, figures
+    inputs ─> EstimationData (predictions + gold, design) ─> analyse ─> Analysis ─> tidy tables, methods paragraph, figures
 
 `design` has the sample and its variance, `estimators` the shares, `regression` and `contrasts` what is built on them.
 """
 
 from .analysis import Analysis, analyse
-from .inputs import Coded, read
+from .inputs import EstimationData, read
 from .sample import Sample
 
-__all__ = ["Analysis", "Coded", "Sample", "analyse", "read"]
+__all__ = ["Analysis", "EstimationData", "Sample", "analyse", "read"]

@@ -11,13 +11,13 @@ import numpy as np
 from ..errors import DataError
 from . import contrasts as comparing
 from .contrasts import Contrast
-from .domains import Group, cross, form, supported
-from .estimators import Estimate, cross_fit, dsl_mean, gold_mean, naive_mean, power, ppi_mean
-from .inputs import Coded
+from .domains import Group, build_groups, cross, supported
+from .estimators import Estimate, cross_fit, dsl_mean, gold_mean, naive_mean, ppi_mean, tune_lambda
+from .inputs import EstimationData
 from .intervals import Interval, interval
 from .regression import Family, dsl_regression
 from .sample import FloatArray, IntArray, Target
-from .warnings import Doubt, doubts, summary
+from .warnings import EstimateWarning, find_warnings, summary
 
 #: The estimator that contrasts and plots use; both are in the table of shares.
 Corrected = Literal["ppi", "dsl"]
@@ -39,7 +39,7 @@ class Share:
     gold_documents: int
     positives: int
     methods: Mapping[str, Interval]
-    doubts: tuple[Doubt, ...]
+    warnings: tuple[EstimateWarning, ...]
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ class Coefficient:
 class Analysis:
     """Everything that was estimated."""
 
-    coded: Coded
+    coded: EstimationData
     columns: tuple[str, ...]
     target: Target
     corrected: Corrected
     seed: int
-    powers: Mapping[str, float]
+    lambdas: Mapping[str, float]
     shares: tuple[Share, ...]
     contrasts: tuple[Contrast, ...]
     regressions: tuple[Coefficient, ...]
@@ -85,13 +85,13 @@ class Analysis:
     @property
     def warnings(self) -> tuple[str, ...]:
         """One line for each reason of doubt, with the number of shares and their groups."""
-        return tuple(summary([(s.label, s.group, s.doubts) for s in self.shares]))
+        return tuple(summary([(s.label, s.group, s.warnings) for s in self.shares]))
 
 
 def analyse(
-    coded: Coded,
+    coded: EstimationData,
     *,
-    target: Target = "beyond",
+    target: Target = "superpopulation",
     corrected: Corrected = "ppi",
     contrasts: Sequence[str] = (),
     regress: Sequence[str] | None = None,
@@ -113,7 +113,7 @@ def analyse(
         DataError: The gold does not support a group or a contrast.
     """
     columns = tuple(coded.columns)
-    groups, left_out = supported(coded, form(coded, columns), skip=skip)
+    groups, left_out = supported(coded, build_groups(coded, columns), skip=skip)
     plans = comparing.plan(groups, coded.columns) + [comparing.parse(text, groups) for text in contrasts]
     covariates = [column.codes for column in coded.columns.values()]
     finest = _finest(groups, coded)
@@ -123,26 +123,26 @@ def analyse(
     compared: list[Contrast] = []
     coefficients: list[Coefficient] = []
     rates: list[ErrorRate] = []
-    powers = {}
+    lambdas = {}
     for k, label in enumerate(coded.labels):
         y, prediction = coded.y[:, k].astype(float), coded.prediction[:, k]
-        guess = coded.guess[:, k].astype(float)
-        powers[label] = power(coded.sample, y, prediction, finest)
+        predicted = coded.predicted[:, k].astype(float)
+        lambdas[label] = tune_lambda(coded.sample, y, prediction, finest)
         fitted = cross_fit(coded.sample, y, prediction, covariates, seed=seed)
         naive: dict[str, float] = {}
         best: dict[str, Estimate] = {}
         for group in groups:
             members = group.members
             estimates = {
-                "naive": naive_mean(coded.sample, guess, members),
+                "naive": naive_mean(coded.sample, predicted, members),
                 "gold": gold_mean(coded.sample, y, members[coded.sample.gold]),
-                "ppi": ppi_mean(coded.sample, y, prediction, members, power=powers[label]),
+                "ppi": ppi_mean(coded.sample, y, prediction, members, lambda_=lambdas[label]),
                 "dsl": dsl_mean(coded.sample, y, fitted, members),
             }
             naive[group.name], best[group.name] = estimates["naive"].value, estimates[corrected]
             shares.append(_share(coded, label, y, group, estimates, target, sizes[group.name]))
-            rates += _rates(coded, label, y, guess, group, target)
-        doubtful = {s.group for s in shares if s.label == label and s.doubts}
+            rates += _rates(coded, label, y, predicted, group, target)
+        doubtful = {s.group for s in shares if s.label == label and s.warnings}
         compared += comparing.contrast(coded.sample, label, plans, best, naive, target, doubtful=doubtful)
         if predictors is not None:
             found = _regress(coded, label, y, fitted, predictors, target)
@@ -158,7 +158,7 @@ def analyse(
         target,
         corrected,
         seed,
-        powers,
+        lambdas,
         tuple(shares),
         tuple(compared),
         tuple(coefficients),
@@ -168,14 +168,14 @@ def analyse(
     )
 
 
-def _size(coded: Coded, group: Group) -> tuple[int, int]:
+def _size(coded: EstimationData, group: Group) -> tuple[int, int]:
     """Count a group's sentences and documents."""
     members = group.members
     return int(members.sum()), len(np.unique(coded.sample.documents[members]))
 
 
 def _share(
-    coded: Coded,
+    coded: EstimationData,
     label: str,
     y: FloatArray,
     group: Group,
@@ -185,7 +185,7 @@ def _share(
 ) -> Share:
     # The naive analyst takes the sentences labelled for a sample of a larger whole; for the corpus alone nothing would vary.
     methods = {
-        name: interval(coded.sample, e.value, e.influence, "beyond" if name == "naive" else target, share=True)
+        name: interval(coded.sample, e.value, e.influence, "superpopulation" if name == "naive" else target, share=True)
         for name, e in estimates.items()
     }
     gold = group.gold(coded.sample)
@@ -202,17 +202,21 @@ def _share(
         gold_documents=documents,
         positives=positives,
         methods=methods,
-        doubts=doubts(coded.sample.weights[gold], positives, documents),
+        warnings=find_warnings(coded.sample.weights[gold], positives, documents),
     )
 
 
-def _rates(coded: Coded, label: str, y: FloatArray, guess: FloatArray, group: Group, target: Target) -> list[ErrorRate]:
+def _rates(
+    coded: EstimationData, label: str, y: FloatArray, predicted: FloatArray, group: Group, target: Target
+) -> list[ErrorRate]:
     gold = group.gold(coded.sample)
-    decided = guess[coded.sample.gold]
+    decided = predicted[coded.sample.gold]
     found = []
     for rate, carries in (("sensitivity", y == 1), ("specificity", y == 0)):
         domain = gold & carries
-        estimate = gold_mean(coded.sample, decided if rate == "sensitivity" else 1 - decided, domain, alike=carries)
+        estimate = gold_mean(
+            coded.sample, decided if rate == "sensitivity" else 1 - decided, domain, comparable=carries
+        )
         found.append(
             ErrorRate(
                 label,
@@ -227,7 +231,7 @@ def _rates(coded: Coded, label: str, y: FloatArray, guess: FloatArray, group: Gr
     return found
 
 
-def _finest(groups: Sequence[Group], coded: Coded) -> IntArray:
+def _finest(groups: Sequence[Group], coded: EstimationData) -> IntArray:
     """Number the finest group of each gold sentence, for the covariance within groups; what no group holds is group 0."""
     level = groups[-1].level
     numbers = np.zeros(len(coded.sample.gold), np.int64)
@@ -245,7 +249,7 @@ class _Predictors:
     kinds: IntArray
 
 
-def _predictors(coded: Coded, columns: Sequence[str]) -> tuple[_Predictors | None, list[str]]:
+def _predictors(coded: EstimationData, columns: Sequence[str]) -> tuple[_Predictors | None, list[str]]:
     """Build the predictors: numbers as they are from the smallest on, other columns as indicators."""
     if unknown := [column for column in columns if column not in coded.columns]:
         raise DataError(
@@ -279,7 +283,7 @@ def _predictors(coded: Coded, columns: Sequence[str]) -> tuple[_Predictors | Non
 
 
 def _regress(
-    coded: Coded, label: str, y: FloatArray, fitted: FloatArray, predictors: _Predictors, target: Target
+    coded: EstimationData, label: str, y: FloatArray, fitted: FloatArray, predictors: _Predictors, target: Target
 ) -> list[Coefficient]:
     found = []
     for family in FAMILIES:

@@ -23,7 +23,7 @@ LEAST_FOR_TREND = 3
 
 
 @dataclass(frozen=True)
-class Plan:
+class ContrastSpec:
     """A linear combination of groups' shares. `family` names what is corrected together."""
 
     family: str
@@ -52,7 +52,7 @@ class Contrast:
     doubtful: tuple[str, ...] = ()
 
 
-def plan(groups: Sequence[Group], columns: Mapping[str, Column]) -> list[Plan]:
+def plan(groups: Sequence[Group], columns: Mapping[str, Column]) -> list[ContrastSpec]:
     """Plan the comparisons: pairs of each column's levels, and trends over each column of numbers.
 
     Trends are planned over all sentences and within each cell of the other columns.
@@ -61,12 +61,14 @@ def plan(groups: Sequence[Group], columns: Mapping[str, Column]) -> list[Plan]:
         groups: Those that the gold supports.
         columns: The columns that define groups.
     """
-    plans: list[Plan] = []
+    plans: list[ContrastSpec] = []
     for column, values in columns.items():
         margin = [group for group in groups if group.level == column]
         pairs = list(combinations(margin, 2)) if len(margin) <= PAIRED else list(pairwise(margin))
         plans += [
-            Plan(f"differences by {column}", f"{b.name} minus {a.name}", (b.name, a.name), np.array([1.0, -1.0]))
+            ContrastSpec(
+                f"differences by {column}", f"{b.name} minus {a.name}", (b.name, a.name), np.array([1.0, -1.0])
+            )
             for a, b in pairs
         ]
         if values.numbers is None:
@@ -77,7 +79,7 @@ def plan(groups: Sequence[Group], columns: Mapping[str, Column]) -> list[Plan]:
                 rest = ", ".join(f"{c}={v}" for c, v in group.values.items() if c != column)
                 series.setdefault(rest, []).append(group)
         plans += [
-            Plan(
+            ContrastSpec(
                 f"trends over {column}",
                 f"{name}: slope per 1 {column}",
                 tuple(g.name for g in line),
@@ -100,7 +102,7 @@ def _slope(line: Sequence[Group], column: str) -> FloatArray:
     return centred / (centred @ centred)
 
 
-def parse(text: str, groups: Sequence[Group]) -> Plan:
+def parse(text: str, groups: Sequence[Group]) -> ContrastSpec:
     """Read a comparison that a user asks for: ``country=FR,year=2021 vs country=DE,year=2021``.
 
     Args:
@@ -124,13 +126,13 @@ def parse(text: str, groups: Sequence[Group]) -> Plan:
                 f"{'; '.join(list(by_values.values())[:12])}; draw gold in it, or compare groups that have some"
             )
         names.append(name)
-    return Plan("asked for", f"{names[0]} minus {names[1]}", tuple(names), np.array([1.0, -1.0]))
+    return ContrastSpec("asked for", f"{names[0]} minus {names[1]}", tuple(names), np.array([1.0, -1.0]))
 
 
 def contrast(
     sample: Sample,
     label: str,
-    plans: Sequence[Plan],
+    plans: Sequence[ContrastSpec],
     estimates: Mapping[str, Estimate],
     naive: Mapping[str, float],
     target: Target,
@@ -151,13 +153,13 @@ def contrast(
     found: list[Contrast] = []
     for family in dict.fromkeys(plan.family for plan in plans):
         members = [plan for plan in plans if plan.family == family]
-        together = 1 - (1 - LEVEL) / len(members)
+        co_occurrence = 1 - (1 - LEVEL) / len(members)
         rows = []
         for one in members:
             value = float(one.coefficients @ [estimates[name].value for name in one.groups])
             influence = combine([estimates[name].influence for name in one.groups], one.coefficients)
             alone = interval(sample, value, influence, target)
-            wide = interval(sample, value, influence, target, level=together)
+            wide = interval(sample, value, influence, target, level=co_occurrence)
             model = float(one.coefficients @ [naive[name] for name in one.groups])
             doubted = tuple(name for name in one.groups if name in doubtful)
             rows.append(Contrast(label, family, one.name, model, alone, wide.low, wide.high, float("nan"), doubted))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..sampling.population import Column
-from .inputs import Coded
+from .inputs import EstimationData
 from .sample import BoolArray, IntArray, Sample
 
 #: Fewer documents with gold leave no variance between documents to estimate.
@@ -43,7 +43,7 @@ class Group:
         return np.asarray(self.codes[sample.gold] == self.code)
 
 
-def form(coded: Coded, columns: Sequence[str]) -> list[Group]:
+def build_groups(coded: EstimationData, columns: Sequence[str]) -> list[Group]:
     """Form all groups: everything, each column's levels, and, with several columns, the cells that have sentences."""
     groups = [Group("all", {}, np.zeros(len(coded.ids), np.int64), 0)]
     for column in columns:
@@ -67,7 +67,7 @@ def cross(columns: Sequence[Column]) -> tuple[IntArray, IntArray]:
     return kinds.astype(np.int64), place.reshape(-1).astype(np.int64)
 
 
-def supported(coded: Coded, groups: Sequence[Group], *, skip: bool) -> tuple[list[Group], list[str]]:
+def supported(coded: EstimationData, groups: Sequence[Group], *, skip: bool) -> tuple[list[Group], list[str]]:
     """Tell groups that the gold can speak of from those it cannot.
 
     Args:

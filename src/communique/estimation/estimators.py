@@ -36,7 +36,7 @@ class Estimate:
     influence: Influence
 
 
-def gold_mean(sample: Sample, y: FloatArray, domain: BoolArray, *, alike: BoolArray | None = None) -> Estimate:
+def gold_mean(sample: Sample, y: FloatArray, domain: BoolArray, *, comparable: BoolArray | None = None) -> Estimate:
     """Estimate the mean of a domain from gold alone: Hájek's ratio of weighted sums.
 
     Args:
@@ -44,15 +44,15 @@ def gold_mean(sample: Sample, y: FloatArray, domain: BoolArray, *, alike: BoolAr
         y: Values of the gold sentences, (n,).
         domain: Which gold sentences belong to the domain, (n,). Sensitivity is a mean too: of the model's decisions among the
             gold sentences that carry the label.
-        alike: Which gold sentences tell how large an error is that a domain did not meet, (n,), see `unmet`; all where None.
+        comparable: Which gold sentences tell how large an error is that a domain did not meet, (n,), see `expected_squared_error`; all where None.
 
     Returns:
         NaN with no influence where the domain has no gold.
     """
-    return _hajek(sample, y, np.zeros(len(y)), domain, np.zeros(0, np.int64), np.zeros(0), alike)
+    return _hajek(sample, y, np.zeros(len(y)), domain, np.zeros(0, np.int64), np.zeros(0), comparable)
 
 
-def naive_mean(sample: Sample, guess: FloatArray, domain: BoolArray) -> Estimate:
+def naive_mean(sample: Sample, predicted: FloatArray, domain: BoolArray) -> Estimate:
     """Take the model's labels for the truth: their mean over a domain of the population, clustered by document.
 
     Args:
@@ -61,12 +61,12 @@ def naive_mean(sample: Sample, guess: FloatArray, domain: BoolArray) -> Estimate
         domain: Which sentences belong to the domain, (N,).
     """
     where = np.flatnonzero(domain)
-    mean = float(guess[where].mean()) if len(where) else float("nan")
-    documents, at = by_document(sample.documents[where], (guess[where] - mean) / max(len(where), 1))
+    mean = float(predicted[where].mean()) if len(where) else float("nan")
+    documents, at = by_document(sample.documents[where], (predicted[where] - mean) / max(len(where), 1))
     return Estimate(mean, Influence(documents, at, np.zeros(len(sample.gold)), 0.0, len(where), len(at)))
 
 
-def power(sample: Sample, y: FloatArray, prediction: FloatArray, groups: IntArray) -> float:
+def tune_lambda(sample: Sample, y: FloatArray, prediction: FloatArray, groups: IntArray) -> float:
     """Tune PPI++'s lambda: the weight of the predictions with the least variance of the rectifier, within [0, 1].
 
     One lambda serves all groups: with a few dozen gold sentences a group, one a group would follow accidents.
@@ -94,7 +94,7 @@ def power(sample: Sample, y: FloatArray, prediction: FloatArray, groups: IntArra
     return float(np.clip((importance * f * y).sum() / spread, 0, 1)) if spread > 0 else 0.0
 
 
-def ppi_mean(sample: Sample, y: FloatArray, prediction: FloatArray, domain: BoolArray, *, power: float) -> Estimate:
+def ppi_mean(sample: Sample, y: FloatArray, prediction: FloatArray, domain: BoolArray, *, lambda_: float) -> Estimate:
     """Estimate a domain's mean by PPI++: lambda times the mean prediction plus the gold's mean of what remains.
 
     The population contains the gold; with a population of unlabelled sentences apart the same estimate has
@@ -105,13 +105,13 @@ def ppi_mean(sample: Sample, y: FloatArray, prediction: FloatArray, domain: Bool
         y: Gold values, (n,).
         prediction: Predictions, (N,): probabilities, or decisions where there are none.
         domain: Which sentences belong to the domain, (N,).
-        power: Lambda in [0, 1], see `power`.
+        power: Lambda in [0, 1], see `lambda_`.
     """
     where = np.flatnonzero(domain)
-    return _hajek(sample, y, power * prediction[sample.gold], domain[sample.gold], where, power * prediction[where])
+    return _hajek(sample, y, lambda_ * prediction[sample.gold], domain[sample.gold], where, lambda_ * prediction[where])
 
 
-def unmet(errors: FloatArray, weights: FloatArray) -> float:
+def expected_squared_error(errors: FloatArray, weights: FloatArray) -> float:
     """Give the mean square of one further error, such as a small sample did not happen to meet.
 
     A group of two dozen gold sentences can have a variance of nearly nothing by chance. That of the errors which the whole gold
@@ -137,7 +137,7 @@ def _hajek(
     gold: BoolArray,
     where: IntArray,
     everyone: FloatArray,
-    alike: BoolArray | None = None,
+    comparable: BoolArray | None = None,
 ) -> Estimate:
     """Correct a mean. `guessed` are the gold's predictions (n,), `everyone` those of the sentences `where`."""
     weights = np.where(gold, sample.weights, 0)
@@ -148,8 +148,8 @@ def _hajek(
     correction = float(weights @ rest / total)
     mean = float(everyone.mean()) if len(where) else 0.0
     rows = weights * (rest - correction) / total
-    pool = slice(None) if alike is None else alike
-    size = unmet(rest[pool], sample.weights[pool])
+    pool = slice(None) if comparable is None else comparable
+    size = expected_squared_error(rest[pool], sample.weights[pool])
     parts = (everyone - mean) / max(len(where), 1)
     return Estimate(mean + correction, _influence(sample, where, parts, rows, weights / total, gold, size))
 
@@ -182,10 +182,10 @@ def cross_fit(
     clipped = np.clip(prediction, 0.01, 0.99)
     # Divided by 2, a logit has about unit scale, which the ridge penalty presumes.
     logit = np.log(clipped / (1 - clipped)) / 2
-    further = [int(column.max()) for column in columns]
+    levels = [int(column.max()) for column in columns]
     indicators = [
         (column[sample.gold][:, None] == np.arange(1, count + 1)).astype(float)
-        for column, count in zip(columns, further, strict=True)
+        for column, count in zip(columns, levels, strict=True)
     ]
     features = np.hstack([np.ones((len(y), 1)), logit[sample.gold][:, None], *indicators])
     penalty = np.r_[INTERCEPT, np.full(features.shape[1] - 1, RIDGE)]
@@ -196,7 +196,7 @@ def cross_fit(
         beta = logistic(features[train], y[train], weights=relative[train], ridge=penalty)
         # A level's effect is looked up: a column of zeros and ones for each would be as large as all predictions.
         eta = beta[0] + beta[1] * logit
-        for column, effects in zip(columns, np.split(beta[2:], np.cumsum(further)[:-1]), strict=bool(columns)):
+        for column, effects in zip(columns, np.split(beta[2:], np.cumsum(levels)[:-1]), strict=bool(columns)):
             eta += np.r_[0.0, effects][column]
         part = 1 / (1 + np.exp(-np.clip(eta, -30, 30)))
         everyone += part / folds
@@ -228,7 +228,7 @@ def dsl_mean(sample: Sample, y: FloatArray, fitted: FloatArray, domain: BoolArra
     errors = y - fitted[sample.gold]
     rows = share * errors
     value = float(fitted[where].mean() + rows.sum())
-    size = unmet(errors, sample.weights)
+    size = expected_squared_error(errors, sample.weights)
     return Estimate(value, _influence(sample, where, (fitted[where] - value) / len(where), rows, share, gold, size))
 
 
@@ -252,7 +252,7 @@ def _influence(
         documents,
         at,
         rows,
-        further=float((share[gold] ** 2).mean()) * size,
+        unseen_error_variance=float((share[gold] ** 2).mean()) * size,
         n=int(gold.sum()),
         n_documents=len(np.unique(sample.gold_documents[gold])),
     )

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..annotation.tasks import SETTLEMENT
+from ..annotation.tasks import ADJUDICATION
 from ..data.codebook import Codebook
 from ..data.labels import split_labels
 from ..data.leakage import Fingerprint
 from ..data.reader import find_column
-from ..data.sentence import Statement, text_sha256
+from ..data.sentence import Sentence, text_sha256
 from ..errors import DataError, LeakError
 from ..io.read import Table, cell, read_table
 from ..io.tables import Row
@@ -37,7 +37,7 @@ _TRUE, _FALSE = {"1", "1.0", "true", "yes", "y", "x", "✓"}, {"0", "0.0", "fals
 
 
 @dataclass(frozen=True)
-class Coded:
+class EstimationData:
     """Predictions of N sentences, and gold of n of them.
 
     Attributes:
@@ -57,7 +57,7 @@ class Coded:
     labels: tuple[str, ...]
     ids: pa.StringArray
     documents: tuple[str, ...]
-    guess: BoolArray
+    predicted: BoolArray
     prediction: FloatArray
     columns: Mapping[str, Column]
     sample: Sample
@@ -77,7 +77,7 @@ def read(
     trained_on: Fingerprint | None = None,
     design: Design | None = None,
     missing: Missing = "refuse",
-) -> Coded:
+) -> EstimationData:
     """Read predictions and gold and join them by id.
 
     Args:
@@ -109,24 +109,26 @@ def read(
     )
     # A cell names all who agreed (anna|bob), or says that their difference was settled; a settlement is no further coder.
     named = {name.strip() for _, row in rows for name in (cell(row, "coder") or "").split("|")}
-    coders = tuple(sorted(named - {"", SETTLEMENT}))
+    coders = tuple(sorted(named - {"", ADJUDICATION}))
     rows = _one_each(table, rows)
     places = [position[row["id"]] for _, row in rows]
-    statements = [population.statement(i) for i in places]
+    sentences = [population.sentence(i) for i in places]
     _refuse(
         table,
-        [n for (n, row), s in zip(rows, statements, strict=True) if (h := _hash(row)) and s.text and h != s.sha256],
+        [n for (n, row), s in zip(rows, sentences, strict=True) if (h := _hash(row)) and s.text and h != s.sha256],
         f"another text than the same id has in {predictions}",
         "give the predictions that the gold was drawn from, or correct the ids",
     )
     notes = list(population.notes)
     if population.unlabelled:
         notes.append(f"{predictions}: {population.unlabelled} rows were not labelled and are no part of the population")
-    if population.unsure:
-        notes.append(f"{predictions}: no probabilities; the labels of {population.unsure} rows count as 0 or 1")
+    if population.n_without_probabilities:
+        notes.append(
+            f"{predictions}: no probabilities; the labels of {population.n_without_probabilities} rows count as 0 or 1"
+        )
     if trained_on is not None:
-        _check_leak(table, rows, statements, trained_on)
-        if blind := sum(not (_hash(row) or s.text) for (_, row), s in zip(rows, statements, strict=True)):
+        _check_leak(table, rows, sentences, trained_on)
+        if blind := sum(not (_hash(row) or s.text) for (_, row), s in zip(rows, sentences, strict=True)):
             unchecked = f"warning: {gold}: {blind} rows without text or sha256, here and in the predictions; whether the model was "
             notes.append(f"{unchecked}trained on these sentences cannot be checked")
     strata = {name: i for i, name in enumerate(sorted({_stratum(row) for _, row in rows}))}
@@ -143,11 +145,11 @@ def read(
         design=design,
         missing=missing,
     )
-    return Coded(
+    return EstimationData(
         labels=codebook.names,
         ids=population.ids,
         documents=population.document_names,
-        guess=population.decisions,
+        predicted=population.decisions,
         prediction=population.probabilities,
         columns={name: population.columns[name] for name in columns},
         sample=Sample(
@@ -273,13 +275,11 @@ def _one_each(table: Table, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]
     return list(first.values())
 
 
-def _check_leak(
-    table: Table, rows: list[tuple[int, Row]], statements: list[Statement], trained_on: Fingerprint
-) -> None:
+def _check_leak(table: Table, rows: list[tuple[int, Row]], sentences: list[Sentence], trained_on: Fingerprint) -> None:
     shared = [
         number
-        for (number, row), statement in zip(rows, statements, strict=True)
-        if trained_on.overlap(statement) or ((sha256 := _hash(row)) and trained_on.has_text(sha256))
+        for (number, row), sentence in zip(rows, sentences, strict=True)
+        if trained_on.overlap(sentence) or ((sha256 := _hash(row)) and trained_on.has_text(sha256))
     ]
     _refuse(
         table,

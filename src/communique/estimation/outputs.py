@@ -78,9 +78,9 @@ def _estimates(analysis: Analysis) -> list[Row]:
             "n_gold": share.gold,
             "gold_documents": share.gold_documents,
             "gold_positives": share.positives,
-            "lambda": analysis.powers[share.label] if method == "ppi" else None,
-            "target": "beyond" if method == "naive" else analysis.target,
-            "doubts": "; ".join(doubt.text for doubt in share.doubts),
+            "lambda": analysis.lambdas[share.label] if method == "ppi" else None,
+            "target": "superpopulation" if method == "naive" else analysis.target,
+            "warnings": "; ".join(warning.text for warning in share.warnings),
         }
         for share in analysis.shares
         for method, interval in share.methods.items()
@@ -100,7 +100,7 @@ def _contrasts(analysis: Analysis) -> list[Row]:
             "family_low": _plain(c.family_low),
             "family_high": _plain(c.family_high),
             "naive": _plain(c.naive),
-            "doubts": f"doubtful: {'; '.join(c.doubtful)}" if c.doubtful else "",
+            "warnings": f"doubtful: {'; '.join(c.doubtful)}" if c.doubtful else "",
         }
         for c in analysis.contrasts
     ]

@@ -89,7 +89,7 @@ def forest(analysis: Analysis) -> Figure:
                 one = share.methods[method]
                 y = height[share.group] + shift
                 axis.plot([one.low, one.high], [y, y], color=colour, linewidth=1.2)
-                hollow = bool(share.doubts) and method != "naive"
+                hollow = bool(share.warnings) and method != "naive"
                 axis.plot([one.value], [y], "o" if method != "naive" else "s", color=colour, markersize=4,
                           markerfacecolor="white" if hollow else colour)  # fmt: skip
         axis.set_title(label, fontsize=9)

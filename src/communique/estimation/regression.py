@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from .estimators import logistic, pseudo_outcome, unmet
+from .estimators import expected_squared_error, logistic, pseudo_outcome
 from .sample import FloatArray, Influence, IntArray, Sample, by_document, sums
 
 Family = Literal["linear", "logistic"]
@@ -62,11 +62,13 @@ def dsl_regression(
     levers = x @ bread
     share = levers[kinds[sample.gold]] * sample.weights[:, None]
     errors = y - fitted[sample.gold]
-    rows, size = share * errors[:, None], unmet(errors, sample.weights)
+    rows, size = share * errors[:, None], expected_squared_error(errors, sample.weights)
     clusters = len(np.unique(sample.gold_documents))
     influences = []
     for j in range(x.shape[1]):
         documents, at = by_document(sample.documents, rest * levers[kinds, j])
-        further = float((share[:, j] ** 2).mean()) * size
-        influences.append(Influence(documents, at, rows[:, j], further, len(y), clusters, fixed=x.shape[1]))
+        unseen_error_variance = float((share[:, j] ** 2).mean()) * size
+        influences.append(
+            Influence(documents, at, rows[:, j], unseen_error_variance, len(y), clusters, fixed=x.shape[1])
+        )
     return Fit(beta, tuple(influences))

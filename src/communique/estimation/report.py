@@ -24,8 +24,8 @@ _SAMPLINGS = {
     "two-stage": "two-stage sampling (documents, then sentences within them)",
 }
 _TARGETS = {
-    "corpus": "Shares refer to the sentences of this corpus; the only randomness counted is that of drawing the sample",
-    "beyond": (
+    "finite-population": "Shares refer to the sentences of this corpus; the only randomness counted is that of drawing the sample",
+    "superpopulation": (
         "Shares refer to the process that produced the corpus: documents count as drawn at random, and standard errors are "
         "clustered by document"
     ),
@@ -67,14 +67,14 @@ def _paragraph(analysis: Analysis, codebook: Codebook, provenance: Provenance) -
     model = f"the model {info.name}, version {info.version}," if info else "a model"
     coders = f" by {len(coded.coders)} coders" if len(coded.coders) > 1 else " by one coder" if coded.coders else ""
     corrected = "PPI++" if analysis.corrected == "ppi" else "DSL"
-    powers = ", ".join(f"{value:.2f} for {label}" for label, value in analysis.powers.items())
+    lambdas = ", ".join(f"{value:.2f} for {label}" for label, value in analysis.lambdas.items())
     sentences = [
         f"We labelled {size} sentences of {sample.n_documents} documents with {model} by the codebook {codebook.name}, version "
         f"{codebook.version} ({', '.join(coded.labels)}).",
         f"Because a model's labels are not free of error, {n} sentences of {len(set(sample.gold_documents.tolist()))} documents "
         f"were drawn by {how} with known inclusion probabilities ({chances}) and coded{coders} by the same codebook.",
         f"Shares and their 95 % intervals were estimated from the model's probabilities and the coded sample by "
-        f"{_METHODS[analysis.corrected]}" + (f", with lambda {powers}." if analysis.corrected == "ppi" else "."),
+        f"{_METHODS[analysis.corrected]}" + (f", with lambda {lambdas}." if analysis.corrected == "ppi" else "."),
         f"{_TARGETS[analysis.target]}; intervals use Student's t with Satterthwaite degrees of freedom.",
     ]
     if analysis.contrasts:
@@ -85,7 +85,9 @@ def _paragraph(analysis: Analysis, codebook: Codebook, provenance: Provenance) -
         )
     if analysis.regressions:
         errors = (
-            "standard errors clustered by document" if analysis.target == "beyond" else "design-based standard errors"
+            "standard errors clustered by document"
+            if analysis.target == "superpopulation"
+            else "design-based standard errors"
         )
         sentences.append(
             f"Linear and logistic regressions of the labels solve the moment equations of DSL, with {errors}."
@@ -97,7 +99,7 @@ def _paragraph(analysis: Analysis, codebook: Codebook, provenance: Provenance) -
         for label in coded.labels
     )
     sentences.append(f"Against the coded sample the model's error rates were, with 95 % intervals: {rates}.")
-    if doubtful := sum(bool(share.doubts) for share in analysis.shares):
+    if doubtful := sum(bool(share.warnings) for share in analysis.shares):
         sentences.append(f"{doubtful} estimates are doubtful for reasons given in the appendix.")
     return " ".join(sentences)
 
@@ -151,9 +153,9 @@ def _appendix(analysis: Analysis, codebook: Codebook, provenance: Provenance) ->
     ]
     told = [
         *(
-            f"- doubtful: {s.label}, {s.group}: {'; '.join(d.text for d in s.doubts)}"
+            f"- doubtful: {s.label}, {s.group}: {'; '.join(d.text for d in s.warnings)}"
             for s in analysis.shares
-            if s.doubts
+            if s.warnings
         ),
         *(f"- left out for want of gold: {name}" for name in analysis.left_out),
         *(f"- {line}" for line in analysis.notes),

@@ -2,8 +2,8 @@
 
 Two targets are told apart, because they have different variances:
 
-- `corpus`: the share in the very sentences that the model labelled. Only the drawing of the gold is random.
-- `beyond`: the share in what produced the corpus (this government's statements in general). Documents are random too, and
+- `finite-population`: the share in the very sentences that the model labelled. Only the drawing of the gold is random.
+- `superpopulation`: the share in what produced the corpus (this government's sentences in general). Documents are random too, and
   sentences of one document resemble each other: variance is clustered by document.
 
 Sources: Särndal, Swensson, Wretman 1992, "Model Assisted Survey Sampling" (linearisation, two stages); Hájek 1964 and Brewer
@@ -23,7 +23,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-Target = Literal["corpus", "beyond"]
+Target = Literal["finite-population", "superpopulation"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Sample:
         return self.documents[self.gold]
 
     @cached_property
-    def units(self) -> Units:
+    def units(self) -> SampledUnits:
         """What was drawn: sentences, or documents."""
         strata, place, left = self.strata, None, 1 - self.probability
         if self.two_stage:
@@ -74,11 +74,11 @@ class Sample:
         factor = np.where(sizes > 1, sizes / np.maximum(sizes - 1, 1), 1.0)
         # The factor for few units is applied by `variance`, which knows how many carry the estimate.
         single = len(strata) / max(len(strata) - 1, 1)
-        return Units(place, strata, sizes, np.sqrt(left * factor[strata] / single))
+        return SampledUnits(place, strata, sizes, np.sqrt(left * factor[strata] / single))
 
 
 @dataclass(frozen=True)
-class Units:
+class SampledUnits:
     """The units that were drawn within strata.
 
     Attributes:
@@ -102,7 +102,7 @@ class Influence:
         documents: Summed contributions of the documents that the estimate rests on: what varies when documents are drawn anew.
         at: Numbers of these documents, in ascending order.
         rows: Contributions of the gold sentences, (n,): what varies when the gold is drawn anew.
-        further: Variance that one further error would add, see `estimators.unmet`. It stands for the errors that a small sample
+        unseen_error_variance: Variance that one further error would add, see `estimators.expected_squared_error`. It stands for the errors that a small sample
             did not happen to meet; without it a sample without an error would have an interval of no width.
         n: Gold sentences that the estimate rests on.
         n_documents: Their documents.
@@ -112,7 +112,7 @@ class Influence:
     documents: FloatArray
     at: IntArray
     rows: FloatArray
-    further: float
+    unseen_error_variance: float
     n: int
     n_documents: int
     fixed: int = 1
@@ -139,7 +139,9 @@ def combine(parts: list[Influence], coefficients: FloatArray) -> Influence:
         documents=documents,
         at=at,
         rows=np.sum([c * part.rows for c, part in zip(coefficients, parts, strict=True)], axis=0),
-        further=float(sum(c**2 * part.further for c, part in zip(coefficients, parts, strict=True))),
+        unseen_error_variance=float(
+            sum(c**2 * part.unseen_error_variance for c, part in zip(coefficients, parts, strict=True))
+        ),
         n=sum(part.n for part in parts),
         n_documents=sum(part.n_documents for part in parts),
         fixed=sum(part.fixed for part in parts),
@@ -153,31 +155,35 @@ def variance(sample: Sample, influence: Influence, target: Target) -> tuple[floa
         sample: The design.
         influence: Of the estimate.
         target: `corpus` counts the drawing of the gold alone, with finite population correction where sentences were drawn
-            directly; `beyond` counts the drawing of documents too.
+            directly; `superpopulation` counts the drawing of documents too.
 
     Returns:
         Variance and degrees of freedom (Satterthwaite's with the fourth moments of the contributions, at most units minus
         means). Both NaN where fewer units than means plus one carry gold.
     """
-    by_document = sample.two_stage or target == "beyond"
+    by_document = sample.two_stage or target == "superpopulation"
     units = influence.n_documents if by_document else influence.n
     if units <= influence.fixed:
         return float("nan"), float("nan")
     small = units / (units - influence.fixed)
     drawn, contributions = _drawing(sample, influence)
     value = drawn
-    if target == "beyond":
+    if target == "superpopulation":
         contributions = influence.documents[influence.documents != 0]
         clustered = float(contributions @ contributions)
         # The clustered sum takes sentences as drawn independently of each other; strata of fixed size vary less.
         gain = 0.0 if sample.two_stage else _independent(sample, influence) - drawn
         value = max(drawn, clustered - max(0.0, gain))
-    unmet = influence.further * (1 - float(sample.probability.mean()) if target == "corpus" and not by_document else 1)
-    value = small * value + unmet
+    unseen_error_variance = influence.unseen_error_variance * (
+        1 - float(sample.probability.mean()) if target == "finite-population" and not by_document else 1
+    )
+    value = small * value + unseen_error_variance
     square = float(contributions @ contributions)
-    spread = float((contributions**4).sum()) - square**2 / max(len(contributions), 1) + unmet**2 / 2
+    spread = float((contributions**4).sum()) - square**2 / max(len(contributions), 1) + unseen_error_variance**2 / 2
     most = units - influence.fixed
-    return value, float(np.clip(2 * (square + unmet) ** 2 / spread, 1, most)) if spread > 0 else float(most)
+    return value, float(np.clip(2 * (square + unseen_error_variance) ** 2 / spread, 1, most)) if spread > 0 else float(
+        most
+    )
 
 
 def _independent(sample: Sample, influence: Influence) -> float:

@@ -25,14 +25,14 @@ NAMED = 8
 
 
 @dataclass(frozen=True)
-class Doubt:
+class EstimateWarning:
     """Why a share is doubtful: the rule that it breaks, and by how much."""
 
     rule: str
     text: str
 
 
-def doubts(weights: FloatArray, positives: int, documents: int) -> tuple[Doubt, ...]:
+def find_warnings(weights: FloatArray, positives: int, documents: int) -> tuple[EstimateWarning, ...]:
     """Say what makes a share's interval doubtful.
 
     Args:
@@ -45,19 +45,21 @@ def doubts(weights: FloatArray, positives: int, documents: int) -> tuple[Doubt, 
     if (cases := min(positives, n - positives)) < FEW_CASES:
         with_or_without = "with" if cases == positives else "without"
         found.append(
-            Doubt(
+            EstimateWarning(
                 f"fewer than {FEW_CASES} gold sentences with the label, or without it",
                 f"only {cases} gold sentence{'s' * (cases != 1)} {with_or_without} the label",
             )
         )
     if documents < FEW_DOCUMENTS:
-        found.append(Doubt(f"gold of fewer than {FEW_DOCUMENTS} documents", f"gold of only {documents} documents"))
+        found.append(
+            EstimateWarning(f"gold of fewer than {FEW_DOCUMENTS} documents", f"gold of only {documents} documents")
+        )
     if n and weights.sum() ** 2 / (weights**2).sum() < UNEVEN * n:
-        found.append(Doubt("very uneven weights of the gold", "the weights of the gold are very uneven"))
+        found.append(EstimateWarning("very uneven weights of the gold", "the weights of the gold are very uneven"))
     return tuple(found)
 
 
-def summary(shares: Sequence[tuple[str, str, Sequence[Doubt]]]) -> list[str]:
+def summary(shares: Sequence[tuple[str, str, Sequence[EstimateWarning]]]) -> list[str]:
     """Give one line for each rule that shares break: how many, and which groups of which labels.
 
     Args:

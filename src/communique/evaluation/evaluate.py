@@ -60,7 +60,7 @@ class Evaluation:
         }
 
     @property
-    def remarks(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """What a reader must know before any number: leaks, rows left out, doubts about the gold labels."""
         lines = []
         if self.leak.kinds and self.dropped:
@@ -73,11 +73,11 @@ class Evaluation:
             lines.append(
                 f"{self.truncated} sentences are longer than {self.info.max_tokens} tokens; the model saw their beginnings."
             )
-        return [*lines, *(f"Look at the gold labels. {line}." for line in self.diagnostics.suspicions)]
+        return [*lines, *(f"Look at the gold labels. {line}." for line in self.diagnostics.warnings)]
 
     def to_markdown(self) -> str:
         """Write the report with the remarks above and a summary of the calibration below; no sentence of the corpus."""
-        parts = [f"# {self.info.name} {self.info.version}", *self.remarks, self.report.to_markdown().rstrip()]
+        parts = [f"# {self.info.name} {self.info.version}", *self.warnings, self.report.to_markdown().rstrip()]
         return "\n\n".join([*parts, *self._calibration()]) + "\n"
 
     def _calibration(self) -> list[str]:
@@ -126,7 +126,7 @@ def evaluate(
 
     Args:
         folder: The model's folder.
-        corpus: Labelled statements.
+        corpus: Labelled sentences.
         data: What they are, in a few words, for the report.
         shared: What to do with rows that share a document or a text with the training data, or nearly a text.
         errors: How many of the errors that cost most are kept.
@@ -149,17 +149,17 @@ def evaluate(
         raise DataError(
             f"{data}: no row is left to evaluate; all {n} are shared with the training data; give other data"
         )
-    predictions = model.predict(corpus.statements)
+    predictions = model.predict(corpus.sentences)
     report = Report.compare(
-        corpus.statements,
+        corpus.sentences,
         predictions.decisions,
         model.codebook,
         data=data,
         probabilities=predictions.probabilities,
         seed=seed,
     )
-    diagnostics = Diagnostics.of(
-        corpus.statements,
+    diagnostics = Diagnostics.from_predictions(
+        corpus.sentences,
         predictions.decisions,
         predictions.probabilities,
         model.codebook,

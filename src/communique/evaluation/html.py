@@ -9,7 +9,7 @@ from .. import __version__
 from ..errors import require_extra
 from ..metrics.bootstrap import MIN_CLUSTERS
 from ..metrics.report import MIN_GOLD
-from ..metrics.report_markdown import HEADS, MARK, signed
+from ..metrics.report_markdown import FEW_GOLD_MARK, HEADS, signed
 from ..metrics.slices import KINDS
 from . import plots
 from .evaluate import Evaluation
@@ -61,7 +61,7 @@ def render(evaluation: Evaluation, *, texts: bool = True) -> str:
         reliability=Markup(plots.reliability(diagnostics.calibration)),
         curves=Markup(plots.thresholds(diagnostics.curves)) if diagnostics.curves else None,
         texts=texts,
-        mark=MARK,
+        mark=FEW_GOLD_MARK,
         min_gold=MIN_GOLD,
         min_clusters=MIN_CLUSTERS,
         version=__version__,

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..metrics.diagnostics import Calibration, Curve
-from ..metrics.report import GroupScores, ShareError, Value
+from ..metrics.report import GroupScores, ScoreCI, ShareError
 
 #: Stand-ins of matplotlib and the CSS variables that take their place.
 COLOURS = {
@@ -101,7 +101,7 @@ def share_errors(shares: Sequence[ShareError], labels: Sequence[str]) -> str:
 
 def _intervals(
     lines: Sequence[str],
-    panels: Sequence[tuple[str, Sequence[tuple[Value, bool]]]],
+    panels: Sequence[tuple[str, Sequence[tuple[ScoreCI, bool]]]],
     title: str,
     *,
     limits: tuple[float, float] | None,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..data.inputs import as_texts
 from ..errors import DataError, MissingExtraError
 from ..load import load_model
-from ..models.classifier import Model
+from ..models.classifier import Classifier
 from ..models.predictor import Predictions
 
 try:
@@ -59,7 +59,7 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
             Where a text can carry several labels 0 and 1 of shape (n, k), columns as in `classes_`; else names (n,).
         """
         decisions = self._predictions(X).decisions
-        if self._opened().info.multiple:
+        if self._opened().info.multilabel:
             return decisions.astype(np.int64)
         return np.asarray(np.array(self._opened().codebook.names)[decisions.argmax(axis=1)])
 
@@ -70,10 +70,10 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     def _predictions(self, X: Any) -> Predictions:
         return self._opened().predict(as_texts(X))
 
-    def _opened(self) -> Model:
+    def _opened(self) -> Classifier:
         key = (self.model, self.threads)
         if getattr(self, "_open", None) is None or self._open[0] != key:
-            self._open: tuple[Any, Model] = (key, load_model(self.model, threads=self.threads))
+            self._open: tuple[Any, Classifier] = (key, load_model(self.model, threads=self.threads))
         return self._open[1]
 
     def __getstate__(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def as_text(value: Any) -> str | None:
     return str(value)
 
 
-def table_of(rows: Sequence[Row]) -> pa.Table | int:
+def table_from_rows(rows: Sequence[Row]) -> pa.Table | int:
     """Make a table of rows, types inferred; the number of rows where they have no columns."""
     names = dict.fromkeys(name for row in rows for name in row)
     return pa.table({name: _array([row.get(name) for row in rows]) for name in names}) if names else len(rows)
@@ -60,7 +60,7 @@ def _storable(kind: pa.DataType) -> bool:
     return not pa.types.is_list(kind) or _storable(kind.value_type)
 
 
-def unified(schemas: Iterable[pa.Schema]) -> pa.Schema:
+def unify_schemas(schemas: Iterable[pa.Schema]) -> pa.Schema:
     """Find the schema that holds tables of several: their columns in order of appearance, types widened, else text."""
     fields: dict[str, pa.Field] = {}
     for field in (field for schema in schemas for field in schema):
@@ -76,8 +76,8 @@ def unified(schemas: Iterable[pa.Schema]) -> pa.Schema:
     return pa.schema(list(fields.values()))
 
 
-def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Bring a table into a schema that `unified` found; columns that it lacks are null."""
+def cast_to(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Bring a table into a schema that `unify_schemas` found; columns that it lacks are null."""
     for i, field in enumerate(table.schema):
         wanted = schema.field(field.name).type
         if wanted != field.type and pa.types.is_string(wanted) and not pa.types.is_null(field.type):
@@ -87,14 +87,14 @@ def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return whole.select(schema.names).combine_chunks()
 
 
-def combined(tables: Sequence[pa.Table | int]) -> pa.Table | None:
+def concat(tables: Sequence[pa.Table | int]) -> pa.Table | None:
     """Put tables one below the other; a number stands for so many rows without columns. None where no table has any."""
-    schema = unified(table.schema for table in tables if isinstance(table, pa.Table))
+    schema = unify_schemas(table.schema for table in tables if isinstance(table, pa.Table))
     if not schema.names:
         return None
     return pa.concat_tables(
         [
-            fitted(table, schema)
+            cast_to(table, schema)
             if isinstance(table, pa.Table)
             else pa.table([pa.nulls(table, field.type) for field in schema], schema)
             for table in tables

@@ -39,7 +39,7 @@ def _umask() -> int:
 
 
 @contextmanager
-def told_disk(path: Path) -> Iterator[None]:
+def disk_errors(path: Path) -> Iterator[None]:
     """Turn what a disk refuses into an error of one line."""
     try:
         yield

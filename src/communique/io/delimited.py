@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from ..errors import DataError
-from .encoding import MARK, Text
+from .encoding import UNDECODABLE, TextFile
 from .tables import Problem, Row, TableStream, _damage, _early_end, _is_cut, _shown, chunked, header
 
 #: Characters a cell may hold. A quotation mark that is never closed takes the rest of a file into one cell: an end to it.
@@ -19,7 +19,7 @@ MAX_CELL = 1 << 26
 class _Lines:
     """A text file's lines, of which those of a row that proved broken can be read again as rows of their own."""
 
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: TextFile) -> None:
         self._handle = text.handle
         self._again: deque[str] = deque()
         self.row: list[str] = []
@@ -41,7 +41,7 @@ class _Lines:
         del self.row[1:]
 
 
-def _open_delimited(stream: TableStream, text: Text, form: str) -> None:
+def _open_delimited(stream: TableStream, text: TextFile, form: str) -> None:
     lines = _Lines(text)
     first = next(lines, "")
     # Spreadsheets of many European locales write ';'. The header decides: names of columns hold no delimiters.
@@ -63,7 +63,7 @@ _QUOTES = "close the quotation mark, or double it inside a quoted cell"
 
 
 def _next(reader: Any) -> list[str] | None:
-    """Read a row, or None at the end; the limit of the csv module, 131,072 characters a cell, is below a long statement."""
+    """Read a row, or None at the end; the limit of the csv module, 131,072 characters a cell, is below a long sentence."""
     limit = csv.field_size_limit(MAX_CELL)
     try:
         return next(reader, None)
@@ -71,7 +71,7 @@ def _next(reader: Any) -> list[str] | None:
         csv.field_size_limit(limit)
 
 
-def _delimited(stream: TableStream, text: Text, reader: Any, lines: _Lines) -> Iterator[tuple[int, Row] | Problem]:
+def _delimited(stream: TableStream, text: TextFile, reader: Any, lines: _Lines) -> Iterator[tuple[int, Row] | Problem]:
     number = 1
     while True:
         number += 1
@@ -86,7 +86,7 @@ def _delimited(stream: TableStream, text: Text, reader: Any, lines: _Lines) -> I
             continue
         if cells is None or _is_cut(lines.row[-1], text):
             break
-        if text.encoding.damaged and any(MARK in line for line in lines.row):
+        if text.encoding.damaged and any(UNDECODABLE in line for line in lines.row):
             yield Problem(number, f"{place}: {_damage(text)}", _shown("".join(lines.row)))
         elif len(cells) == len(stream.columns):
             yield number, dict(zip(stream.columns, cells, strict=True))

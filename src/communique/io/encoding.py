@@ -1,6 +1,6 @@
 """Open files as bytes or text: compressed or not, in any encoding, never whole in memory.
 
-Bytes that the encoding does not allow become `MARK`, so that a reader can tell the row in which they stand; everything
+Bytes that the encoding does not allow become `UNDECODABLE`, so that a reader can tell the row in which they stand; everything
 else is read as if they were not there.
 """
 
@@ -18,7 +18,7 @@ from ..errors import DataError
 from .suffixes import ending
 
 #: What stands for bytes that cannot be decoded. No decoder of a codec ever gives this lone surrogate for valid text.
-MARK = "\udcff"
+UNDECODABLE = "\udcff"
 
 #: What people see in its place.
 REPLACEMENT = "\ufffd"
@@ -31,17 +31,17 @@ COUNTED_LINES = 20_000
 _BLOCK = 1 << 20
 
 
-def _mark(error: UnicodeError) -> tuple[str, int]:
+def _replace_undecodable(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
-    return MARK, error.end
+    return UNDECODABLE, error.end
 
 
 # Error handlers of codecs have one place, and it is this one; the name belongs to this package.
-codecs.register_error("communique.mark", _mark)
+codecs.register_error("communique.mark", _replace_undecodable)
 
 
-class Source(io.RawIOBase):
+class ByteReader(io.RawIOBase):
     """A file's decompressed bytes. A failure ends them and stays in `failure`: what was read before is kept.
 
     Raises:
@@ -99,17 +99,17 @@ class Encoding:
 
 
 @dataclass
-class Text:
+class TextFile:
     """An open text file: lines with their line ends as they are, and the bytes below."""
 
     handle: TextIO
-    source: Source
+    source: ByteReader
     encoding: Encoding
     notes: list[str] = field(default_factory=list)
 
 
 @contextmanager
-def open_text(path: str | Path, encoding: Encoding | None = None) -> Iterator[Text]:
+def open_text(path: str | Path, encoding: Encoding | None = None) -> Iterator[TextFile]:
     """Open a text file; line ends stay as they are.
 
     Args:
@@ -120,11 +120,11 @@ def open_text(path: str | Path, encoding: Encoding | None = None) -> Iterator[Te
         DataError: The file cannot be opened or is not text.
     """
     encoding = encoding or encoding_of(path)
-    source = Source(path)
+    source = ByteReader(path)
     with io.TextIOWrapper(
         io.BufferedReader(source, _BLOCK), encoding=encoding.name, errors="communique.mark", newline=""
     ) as handle:
-        yield Text(handle, source, encoding, list(encoding.notes))
+        yield TextFile(handle, source, encoding, list(encoding.notes))
 
 
 def encoding_of(path: str | Path) -> Encoding:
@@ -135,7 +135,7 @@ def encoding_of(path: str | Path) -> Encoding:
     Raises:
         DataError: The file cannot be opened or is not text.
     """
-    with io.BufferedReader(Source(path), _BLOCK) as handle:
+    with io.BufferedReader(ByteReader(path), _BLOCK) as handle:
         head = handle.read(SAMPLE)
         for mark, name in (
             (codecs.BOM_UTF8, "utf-8-sig"),
@@ -190,8 +190,8 @@ def text_windows(path: str | Path, size: int, notes: list[str]) -> Iterator[tupl
     damaged = 0
     with open_text(path) as text:
         while content := text.handle.read(size):
-            damaged += content.count(MARK)
-            yield content.replace(MARK, REPLACEMENT), text.source.position
+            damaged += content.count(UNDECODABLE)
+            yield content.replace(UNDECODABLE, REPLACEMENT), text.source.position
     told = text.notes
     if text.source.failure is not None:
         told.append(f"{path}: the file ends early ({text.source.failure}); what stands before is read")
@@ -237,7 +237,7 @@ def _controls(sample: bytes) -> int:
 def _lines_beyond_ascii(path: str | Path, head: bytes) -> tuple[bytes, int, int]:
     """Sample a file's bytes, and count the lines beyond ASCII that are UTF-8 and that are not."""
     sample, size, counts = [], 0, [0, 0]
-    with io.BufferedReader(Source(path), _BLOCK) as handle:
+    with io.BufferedReader(ByteReader(path), _BLOCK) as handle:
         for line in handle:
             if line.isascii():
                 continue
@@ -264,18 +264,18 @@ _CODE_PAGES = {
 def _legacy(path: str | Path, sample: bytes) -> str:
     from charset_normalizer import from_bytes
 
-    guess = None if _controls(sample) * 50 > len(sample) else from_bytes(sample).best()
-    if guess is None:
+    predicted = None if _controls(sample) * 50 > len(sample) else from_bytes(sample).best()
+    if predicted is None:
         raise DataError(f"{path}: neither UTF-8 nor any encoding of text that can be recognised; save it as UTF-8")
-    if guess.encoding in _CODE_PAGES:
+    if predicted.encoding in _CODE_PAGES:
         from ..text.language import probable_language
 
         # Read by the wrong one, a text is still of some language, but less clearly so.
-        fits = {guess.encoding: 0.0}
+        fits = {predicted.encoding: 0.0}
         for page, languages in _CODE_PAGES.items():
             with suppress(UnicodeDecodeError):
                 language, probability = probable_language(sample.decode(page))
                 if language in languages:
                     fits[page] = probability
         return max(fits, key=lambda page: fits[page])
-    return guess.encoding
+    return predicted.encoding

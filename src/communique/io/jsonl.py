@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from .encoding import MARK, Text
+from .encoding import UNDECODABLE, TextFile
 from .tables import CHUNK, Chunk, Problem, Row, TableStream, _damage, _early_end, _is_cut, _shown, chunked
 
 
-def _open_jsonl(stream: TableStream, text: Text) -> None:
+def _open_jsonl(stream: TableStream, text: TextFile) -> None:
     chunks = chunked(_json_rows(stream, text))
     # The first rows name the columns; problems before them are kept for whoever reads on.
     begin: list[Chunk | Problem] = []
@@ -25,7 +25,7 @@ def _open_jsonl(stream: TableStream, text: Text) -> None:
     stream.chunks = chain(begin, chunks)
 
 
-def _json_rows(stream: TableStream, text: Text) -> Iterator[tuple[int, Row] | Problem]:
+def _json_rows(stream: TableStream, text: TextFile) -> Iterator[tuple[int, Row] | Problem]:
     number, line = 0, ""
     # Lines of the file, not str.splitlines, which also cuts at U+2028 and at form feeds inside strings.
     for number, line in enumerate(text.handle, 1):  # used behind the loop
@@ -42,9 +42,9 @@ def _json_rows(stream: TableStream, text: Text) -> Iterator[tuple[int, Row] | Pr
     yield from _early_end(stream, text, number + 1, line)
 
 
-def _json_row(line: str, text: Text) -> Row | str:
+def _json_row(line: str, text: TextFile) -> Row | str:
     """Read a line; what is wrong with it where it holds no row."""
-    if text.encoding.damaged and MARK in line:
+    if text.encoding.damaged and UNDECODABLE in line:
         return _damage(text)
     try:
         row = json.loads(line, object_pairs_hook=_object)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
-from .encoding import MARK, REPLACEMENT, Text
+from .encoding import REPLACEMENT, UNDECODABLE, TextFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,7 +67,7 @@ def header(path: Path, names: Iterable[Any]) -> list[str]:
     Raises:
         DataError: Two have one name, or none has any.
     """
-    columns = ["" if name is None else str(name).replace(MARK, REPLACEMENT).strip() for name in names]
+    columns = ["" if name is None else str(name).replace(UNDECODABLE, REPLACEMENT).strip() for name in names]
     for i, name in enumerate(columns):
         if name and name in columns[:i]:
             raise DataError(f"{path}, row 1: two columns are named {name!r}; rename one of them")
@@ -93,15 +93,15 @@ def chunked(pieces: Iterable[tuple[int, Row] | Problem]) -> Iterator[Chunk | Pro
         yield Chunk(numbers, rows)
 
 
-def _is_cut(line: str, text: Text) -> bool:
+def _is_cut(line: str, text: TextFile) -> bool:
     return text.source.failure is not None and not line.endswith(("\n", "\r"))
 
 
-def _damage(text: Text) -> str:
+def _damage(text: TextFile) -> str:
     return f"bytes that are not {text.encoding.name}; save the file as UTF-8"
 
 
-def _early_end(stream: TableStream, text: Text, number: int, content: str) -> Iterator[Problem]:
+def _early_end(stream: TableStream, text: TextFile, number: int, content: str) -> Iterator[Problem]:
     if text.source.failure is not None:
         yield Problem(
             number,
@@ -112,5 +112,5 @@ def _early_end(stream: TableStream, text: Text, number: int, content: str) -> It
 
 
 def _shown(content: str) -> str:
-    content = content.replace(MARK, REPLACEMENT).strip()
+    content = content.replace(UNDECODABLE, REPLACEMENT).strip()
     return content if len(content) <= SHOWN else content[:SHOWN] + "…"

@@ -37,7 +37,7 @@ class Options:
 
 
 @dataclass
-class Told:
+class InputNotes:
     """What there is to tell of an input: notes once each, and counts."""
 
     notes: list[str] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Told:
 class Columns:
     """A table's columns: which holds the text, which are repeated in the output, and how the others are called there."""
 
-    def __init__(self, stream: TableStream, file: File, options: Options, told: Told) -> None:
+    def __init__(self, stream: TableStream, file: File, options: Options, told: InputNotes) -> None:
         self.file, self.told, self._options = file, told, options
         text = options.text_column or find_column(stream.columns, "text")
         if not stream.columns:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ..data.codebook import Codebook
 from ..data.predictions_schema import ERROR
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from ..io.tables import Row
 from .reader import OWN_JSON, Prepared
 
@@ -29,17 +29,17 @@ _COUNTS = b"communique"
 SEEN = 20_000
 
 
-class Labels(Protocol):
+class Classifier(Protocol):
     """What labels texts: every opened model."""
 
     codebook: Codebook
 
-    def predict(self, texts: Sequence[Statement]) -> Predictions:
-        """Label statements, in their order."""
+    def predict(self, texts: Sequence[Sentence]) -> Predictions:
+        """Label sentences, in their order."""
         ...
 
 
-def label_shard(shard: Prepared, model: Labels) -> pa.Table:
+def label_shard(shard: Prepared, model: Classifier) -> pa.Table:
     """Label a shard.
 
     Equal texts are computed once. What the model is given depends on the shard alone, so that its rows are the same
@@ -64,7 +64,7 @@ def label_shard(shard: Prepared, model: Labels) -> pa.Table:
     labels: list[list[str]] = [[] for _ in texts]
     if readable:
         predictions = model.predict(
-            [Statement(id="", text=text[:SEEN], document="", language=language) for text, language in distinct]
+            [Sentence(id="", text=text[:SEEN], document="", language=language) for text, language in distinct]
         )
         place = dict(zip(distinct, range(len(distinct)), strict=True))
         rows = [place[texts[i], spoken[i]] for i in readable]

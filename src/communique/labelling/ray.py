@@ -30,11 +30,11 @@ import ray.exceptions
 from ray.data.block import Block, BlockAccessor, BlockMetadata
 
 from .. import __version__
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from ..errors import CommuniqueError, DataError, UnreachableError
-from ..reporting.progress import Told
+from ..reporting.progress import ProgressReporter
 from .columns import Options
-from .label import Labels, label_shard
+from .label import Classifier, label_shard
 from .reader import Reader, Shard, prepare
 from .shards import ShardFolder, pack
 
@@ -118,7 +118,7 @@ class _Labeller:
     """A model in an actor, opened with its first shard: Ray would hide why an actor could not begin."""
 
     def __init__(
-        self, load: Callable[[Path, int | None], Labels], files: Any, options: Options, threads: int, version: str
+        self, load: Callable[[Path, int | None], Classifier], files: Any, options: Options, threads: int, version: str
     ) -> None:
         self._load, self._files, self._options, self._threads, self._version = load, files, options, threads, version
 
@@ -131,7 +131,7 @@ class _Labeller:
         return row
 
     @cached_property
-    def _model(self) -> Labels:
+    def _model(self) -> Classifier:
         if self._version != __version__:
             raise DataError(
                 f"{ray.util.get_node_ip_address()}: communique {__version__} on this node, {self._version} where the command "
@@ -146,16 +146,16 @@ class _Labeller:
                 path.write_bytes(content)
             model = self._load(Path(folder), self._threads)
             # Weights are read with the first text, and the folder goes: a killed actor cannot tidy up.
-            model.predict([Statement(id="", text="-", document="", language="en")])
+            model.predict([Sentence(id="", text="-", document="", language="en")])
         return model
 
 
 def labelled(
     reader: Reader,
     model: Path,
-    load: Callable[[Path, int | None], Labels],
+    load: Callable[[Path, int | None], Classifier],
     folder: ShardFolder,
-    progress: Told,
+    progress: ProgressReporter,
     *,
     threads: int | None = None,
     actors: int | None = None,
@@ -206,7 +206,7 @@ def labelled(
 def _rows(
     reader: Reader,
     model: Path,
-    load: Callable[[Path, int | None], Labels],
+    load: Callable[[Path, int | None], Classifier],
     folder: ShardFolder,
     threads: int,
     actors: int | None,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..data.predictions_schema import ERROR, OUTPUT
 from ..errors import DataError
-from ..io.arrow import SURROGATE, as_text, combined, table_of
+from ..io.arrow import SURROGATE, as_text, concat, table_from_rows
 from ..io.encoding import encoding_of, text_windows
 from ..io.paths import File, Found
 from ..io.read import open_table
@@ -28,7 +28,7 @@ from ..text.language import UNDETERMINED, identify_language
 from ..text.markdown import markdown_blocks
 from ..text.sentences import split_sentences
 from ..text.windows import WINDOW, long_sentences
-from .columns import Columns, Options, Told, as_index
+from .columns import Columns, InputNotes, Options, as_index
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,7 +101,7 @@ class Reader:
 
     def __init__(self, found: Found, options: Options) -> None:
         self.options = options
-        self.told = Told(list(found.notes))
+        self.told = InputNotes(list(found.notes))
         self._lost = found.problems
         self.files = [self._looked_at(file) for file in found.files]
         sizes = [float(f.path.stat().st_size) if f.path.exists() else 0.0 for f in self.files]
@@ -116,7 +116,7 @@ class Reader:
         if file.form in (".csv", ".tsv", ".jsonl") and file.path.is_file():
             file = replace(file, encoding=encoding_of(file.path))
         with open_table(file.path, form=file.form, encoding=file.encoding) as stream:
-            Columns(stream, file, self.options, Told())
+            Columns(stream, file, self.options, InputNotes())
         return file
 
     def shards(self) -> Iterator[Shard]:
@@ -173,7 +173,7 @@ class Reader:
     def _long_document(self, file: File, form: str, windows: Iterator[tuple[str, float]], end: float) -> Iterator[Part]:
         """Give a document that is not read whole as units of a sentence each."""
         position, size = end, self._sizes[self.files.index(file)]
-        told = Told()
+        told = InputNotes()
 
         def texts() -> Iterator[str]:
             nonlocal position
@@ -232,7 +232,7 @@ class Reader:
         return _clean(text, self.told)
 
 
-def _clean(text: str, told: Told) -> str:
+def _clean(text: str, told: InputNotes) -> str:
     if SURROGATE.search(text):
         told.counts["surrogates"] += 1
         text = SURROGATE.sub("\ufffd", text)
@@ -259,7 +259,7 @@ def prepare(shard: Shard, options: Options) -> Prepared:
         tables.append(_own(part.own, indices, as_json=options.as_json))
     # A long document is one unit, however many sentences of it come one by one.
     units = sum(unit.form != "sentence" or unit.index == 0 for part in shard.parts for unit in part.units)
-    return Prepared(shard.number, units, columns, combined(tables), shard.position)
+    return Prepared(shard.number, units, columns, concat(tables), shard.position)
 
 
 def _add_rows(columns: dict[str, list[Any]], unit: Unit, options: Options) -> int:
@@ -304,8 +304,8 @@ def _own(own: list[Row] | pa.Table | None, indices: Sequence[int], *, as_json: b
     else:
         rows = own.to_pylist() if own.num_columns else [{}] * own.num_rows
     if not as_json:
-        return table_of([rows[i] for i in indices])
-    return table_of([{OWN_JSON: json_text(rows[i])} for i in indices])
+        return table_from_rows([rows[i] for i in indices])
+    return table_from_rows([{OWN_JSON: json_text(rows[i])} for i in indices])
 
 
 def json_text(value: Any) -> str:

@@ -16,8 +16,8 @@ from ..io.atomic import file_sha256
 from ..io.paths import hashes
 from ..io.suffixes import ending
 from ..models.info import INFO, ModelInfo
-from ..reporting.progress import Told
-from .label import Labels, label_shard
+from ..reporting.progress import ProgressReporter
+from .label import Classifier, label_shard
 from .reader import Prepared, Reader, Shard, ahead, prepare
 from .shards import ShardFolder, pack
 from .summary import Summary
@@ -66,7 +66,7 @@ def describe(model: Path, info: ModelInfo, reader: Reader, form: str, threads: i
 
 
 def labelled(
-    reader: Reader, load: Callable[[], Labels], progress: Told, folder: ShardFolder | None = None
+    reader: Reader, load: Callable[[], Classifier], progress: ProgressReporter, folder: ShardFolder | None = None
 ) -> Iterator[pa.Table]:
     """Label an input shard by shard, in order.
 
@@ -80,7 +80,7 @@ def labelled(
     def finished(number: int) -> bool:
         return folder is not None and number in folder
 
-    model: Labels | None = None
+    model: Classifier | None = None
     for shard in ahead(reader, finished):
         if isinstance(shard, Shard):
             progress.skipped(shard.position)
@@ -93,7 +93,7 @@ def labelled(
         yield _label(shard, model, progress, folder)
 
 
-def _label(shard: Prepared, model: Labels, progress: Told, folder: ShardFolder | None) -> pa.Table:
+def _label(shard: Prepared, model: Classifier, progress: ProgressReporter, folder: ShardFolder | None) -> pa.Table:
     table = label_shard(shard, model)
     if folder is not None:
         folder.write(shard.number, pack(table))
@@ -104,7 +104,7 @@ def _label(shard: Prepared, model: Labels, progress: Told, folder: ShardFolder |
 def label_to_file(
     tables: Iterable[pa.Table],
     reader: Reader,
-    load: Callable[[], Labels],
+    load: Callable[[], Classifier],
     names: tuple[str, ...],
     folder: ShardFolder,
     *,

@@ -21,7 +21,7 @@ from typing import IO, Any, cast
 import pyarrow as pa
 
 from ..errors import DataError
-from ..io.atomic import _replacing, told_disk
+from ..io.atomic import _replacing, disk_errors
 
 #: Format of the folder and of the shards in it.
 FORMAT = 1
@@ -57,10 +57,10 @@ class ShardFolder:
     def __init__(self, out: Path, run: dict[str, Any], *, resume: bool | None) -> None:
         self.out, self.path = out, shards_folder(out)
         self.run = json.loads(json.dumps(run | {"format": FORMAT}))
-        with told_disk(self.path):
+        with disk_errors(self.path):
             self._lock: IO[bytes] | None = _locked(self.path)
         try:
-            with told_disk(self.path):
+            with disk_errors(self.path):
                 self._begin(resume)
         except BaseException:
             self.close()
@@ -117,7 +117,7 @@ class ShardFolder:
         Raises:
             DataError: The disk is full or cannot be written.
         """
-        with told_disk(self.path), _replacing(self._shard(number)) as handle:
+        with disk_errors(self.path), _replacing(self._shard(number)) as handle:
             handle.write(packed)
 
     def read(self, number: int) -> pa.Table:
@@ -136,7 +136,7 @@ class ShardFolder:
         Raises:
             DataError: The disk is full or cannot be written.
         """
-        with told_disk(self.out):
+        with disk_errors(self.out):
             # Inside the folder: what is left of a killed process is found there, and nowhere else.
             with _replacing(self.path / "output", self.out) as handle:
                 write(handle)

@@ -12,7 +12,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from ..data.predictions_schema import ERROR
-from ..io.arrow import fitted, unified
+from ..io.arrow import cast_to, unify_schemas
 from ..io.suffixes import ending
 from ..io.tables import Row
 from .label import counts, rows
@@ -71,7 +71,7 @@ def jsonl(table: pa.Table) -> bytes:
 def _columns(schemas: Iterable[pa.Schema]) -> pa.Schema:
     """Find the columns of all shards; `error` stands behind the output's own, and only where some row has one."""
     schemas = list(schemas)
-    schema = unified(schemas)
+    schema = unify_schemas(schemas)
     wanted = [name for name in schema.names if name != ERROR or any(counts(one)["errors"] for one in schemas)]
     return pa.schema([schema.field(name) for name in wanted])
 
@@ -84,7 +84,7 @@ def _write_parquet(handle: IO[bytes], schemas: Iterable[pa.Schema], tables: Iter
         for table in tables:
             # A row group a shard.
             table = table.select([name for name in table.column_names if name in schema.names])
-            writer.write_table(fitted(table, schema), row_group_size=max(1, len(table)))
+            writer.write_table(cast_to(table, schema), row_group_size=max(1, len(table)))
 
 
 def _write_delimited(target: Any, delimiter: str, schemas: Iterable[pa.Schema], tables: Iterable[pa.Table]) -> None:

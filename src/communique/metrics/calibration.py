@@ -1,6 +1,6 @@
 """Temperature and thresholds, tuned on validation rows.
 
-One temperature divides all logits (Guo et al. 2017, "On Calibration of Modern Neural Networks"). With `selection: multiple`
+One temperature divides all logits (Guo et al. 2017, "On Calibration of Modern Neural Networks"). With `task: multilabel`
 each label has its own threshold.
 """
 
@@ -19,10 +19,10 @@ BoolArray = NDArray[np.bool_]
 GRID = np.round(np.arange(0.10, 0.901, 0.01), 2)
 
 
-def probabilities(logits: FloatArray, *, multiple: bool, temperature: float = 1.0) -> NDArray[np.float32]:
+def probabilities(logits: FloatArray, *, multilabel: bool, temperature: float = 1.0) -> NDArray[np.float32]:
     """Turn logits (n, k) into probabilities (n, k): sigmoid for several labels, softmax for exactly one."""
     scaled = np.asarray(logits, np.float64) / temperature
-    if multiple:
+    if multilabel:
         return (0.5 * (1 + np.tanh(scaled / 2))).astype(np.float32)
     exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     shares: NDArray[np.float32] = (exponentials / exponentials.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -39,15 +39,17 @@ def decide(probability: FloatArray, thresholds: FloatArray | None) -> BoolArray:
     return chosen
 
 
-def log_loss(logits: FloatArray, gold: BoolArray, *, multiple: bool, temperature: float = 1.0) -> float:
+def log_loss(logits: FloatArray, gold: BoolArray, *, multilabel: bool, temperature: float = 1.0) -> float:
     """Mean negative log-likelihood of gold labels (n, k), over labels too where several can apply."""
-    p = np.clip(probabilities(logits, multiple=multiple, temperature=temperature).astype(np.float64), 1e-7, 1 - 1e-7)
-    if multiple:
+    p = np.clip(
+        probabilities(logits, multilabel=multilabel, temperature=temperature).astype(np.float64), 1e-7, 1 - 1e-7
+    )
+    if multilabel:
         return float(-np.where(gold, np.log(p), np.log1p(-p)).mean())
     return float(-np.log(p[gold]).mean())
 
 
-def fit_temperature(logits: FloatArray, gold: BoolArray, *, multiple: bool) -> float:
+def fit_temperature(logits: FloatArray, gold: BoolArray, *, multilabel: bool) -> float:
     """Find the temperature with the least log-loss, between 0.25 and 4 (golden-section search on its logarithm).
 
     The loss is convex in 1/temperature, so that the search ends in its only minimum.
@@ -56,7 +58,7 @@ def fit_temperature(logits: FloatArray, gold: BoolArray, *, multiple: bool) -> f
     ratio = (np.sqrt(5) - 1) / 2
 
     def loss(log_temperature: float) -> float:
-        return log_loss(logits, gold, multiple=multiple, temperature=float(np.exp(log_temperature)))
+        return log_loss(logits, gold, multilabel=multilabel, temperature=float(np.exp(log_temperature)))
 
     while high - low > 1e-4:
         left, right = high - ratio * (high - low), low + ratio * (high - low)
@@ -92,15 +94,15 @@ def fit_thresholds(probability: FloatArray, gold: BoolArray) -> NDArray[np.float
     return thresholds
 
 
-def tune(logits: FloatArray, gold: BoolArray, *, multiple: bool) -> tuple[float, NDArray[np.float64] | None]:
+def tune(logits: FloatArray, gold: BoolArray, *, multilabel: bool) -> tuple[float, NDArray[np.float64] | None]:
     """Find the temperature, and the thresholds (k,) under it; None where exactly one label is chosen.
 
     Args:
         logits: (n, k).
         gold: Labels (n, k).
-        multiple: Whether a statement can carry several labels.
+        multiple: Whether a sentence can carry several labels.
     """
-    temperature = fit_temperature(logits, gold, multiple=multiple)
-    if not multiple:
+    temperature = fit_temperature(logits, gold, multilabel=multilabel)
+    if not multilabel:
         return temperature, None
-    return temperature, fit_thresholds(probabilities(logits, multiple=True, temperature=temperature), gold)
+    return temperature, fit_thresholds(probabilities(logits, multilabel=True, temperature=temperature), gold)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from .bootstrap import RESAMPLES, Resamples, inverted_interval
 from .calibration import probabilities as of_logits
-from .report import Value, without_nan
+from .report import ScoreCI, without_nan
 from .scores import Array, BoolArray, bin_sums, brier_skill, expected_calibration_error, indicator, precision_recall_f1
 from .slices import documents, random_rows
 
@@ -33,7 +33,7 @@ class Bin:
 
     n: int
     probability: float
-    share: Value
+    share: ScoreCI
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class LabelCalibration:
 
     label: str
     gold: int
-    ece: Value
+    ece: ScoreCI
     ece_plain: float
     ece_by_chance: float
-    brier: Value
-    skill: Value
+    brier: ScoreCI
+    skill: ScoreCI
     bins: tuple[Bin, ...]
 
 
@@ -81,16 +81,16 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Together:
+class CoOccurrence:
     """Rows that have a label of `labels` and one of `others`.
 
-    With several labels a sentence, `gold` and `guess` (k, k) count rows that carry both labels, and `none` at the end counts
+    With several labels a sentence, `gold` and `predicted` (k, k) count rows that carry both labels, and `none` at the end counts
     rows that carry none. With exactly one label, `confusion` (k, k) counts rows by gold (down) and guess (across).
     """
 
     labels: tuple[str, ...]
     gold: tuple[tuple[int, ...], ...] | None
-    guess: tuple[tuple[int, ...], ...] | None
+    predicted: tuple[tuple[int, ...], ...] | None
     confusion: tuple[tuple[int, ...], ...] | None
 
 
@@ -108,26 +108,26 @@ class CostlyError:
     previous: str | None
     text: str
     gold: tuple[str, ...]
-    guess: tuple[str, ...]
+    predicted: tuple[str, ...]
     probabilities: dict[str, float]
     loss: float
 
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """Everything of this module about one model and one set of statements. `suspicions` are lines about the gold labels."""
+    """Everything of this module about one model and one set of sentences. `warnings` are lines about the gold labels."""
 
     calibration: Calibration
     curves: tuple[Curve, ...]
-    together: Together
+    co_occurrence: CoOccurrence
     errors: tuple[CostlyError, ...]
-    suspicions: tuple[str, ...]
+    warnings: tuple[str, ...]
 
     @classmethod
-    def of(
+    def from_predictions(
         cls,
-        statements: Sequence[Statement],
-        guess: BoolArray,
+        sentences: Sequence[Sentence],
+        predicted: BoolArray,
         probability: NDArray[np.floating],
         codebook: Codebook,
         *,
@@ -140,7 +140,7 @@ class Diagnostics:
         """Look into a model's probabilities.
 
         Args:
-            statements: n labelled statements, at least one.
+            sentences: n labelled sentences, at least one.
             guess: Decisions (n, k) in the codebook's order.
             probability: Probabilities (n, k), with temperature.
             codebook: The labels.
@@ -150,12 +150,12 @@ class Diagnostics:
             seed: Of the bootstrap.
             resamples: Of the bootstrap.
         """
-        gold = indicator(statements, codebook)
+        gold = indicator(sentences, codebook)
         p: Array = np.asarray(probability, np.float64)
-        rows = random_rows(statements)
-        at_random = [statements[i] for i in rows]
-        resampled = Resamples.draw(documents(statements, rows), seed=seed, resamples=resamples)
-        cold = before_temperature(p, temperature, multiple=codebook.multiple)
+        rows = random_rows(sentences)
+        at_random = [sentences[i] for i in rows]
+        resampled = Resamples.draw(documents(sentences, rows), seed=seed, resamples=resamples)
+        cold = before_temperature(p, temperature, multilabel=codebook.multilabel)
 
         def calibrated(given: Array) -> tuple[LabelCalibration, ...]:
             return tuple(
@@ -164,7 +164,7 @@ class Diagnostics:
             )
 
         calibration = Calibration(
-            rows="all rows" if len(rows) == len(statements) else "rows drawn at random",
+            rows="all rows" if len(rows) == len(sentences) else "rows drawn at random",
             n=len(at_random),
             documents=resampled.clusters,
             temperature=temperature,
@@ -175,9 +175,9 @@ class Diagnostics:
         return cls(
             calibration,
             threshold_curves(gold, p, codebook.names, thresholds),
-            together(gold, guess, codebook),
-            costly_errors(statements, gold, guess, p, codebook, errors),
-            suspicions(gold, guess, codebook.names),
+            co_occurrence(gold, predicted, codebook),
+            costly_errors(sentences, gold, predicted, p, codebook, errors),
+            warnings(gold, predicted, codebook.names),
         )
 
     def to_dict(self, *, texts: bool) -> dict[str, Any]:
@@ -189,11 +189,11 @@ class Diagnostics:
         return plain
 
 
-def before_temperature(probability: Array, temperature: float, *, multiple: bool) -> Array:
+def before_temperature(probability: Array, temperature: float, *, multilabel: bool) -> Array:
     """Give the probabilities (n, k) that the same logits have without temperature."""
     p = np.clip(probability, EDGE, 1 - EDGE)
-    logits = np.log(p) - np.log1p(-p) if multiple else np.log(p)
-    return of_logits(logits * temperature, multiple=multiple).astype(np.float64)
+    logits = np.log(p) - np.log1p(-p) if multilabel else np.log(p)
+    return of_logits(logits * temperature, multilabel=multilabel).astype(np.float64)
 
 
 def label_calibration(
@@ -215,8 +215,8 @@ def label_calibration(
     chance = np.random.default_rng(seed).random((CHANCE, len(gold))) < probability
     by_chance = np.stack(np.broadcast_arrays(sums[:, 0], sums[:, 1], chance @ of_bins[:, :, 0]), axis=-1)
 
-    def value(point: Any, of_resamples: Array, undefined: str) -> Value:
-        return Value.of(float(point), of_resamples, resampled.clusters, undefined)
+    def value(point: Any, of_resamples: Array, undefined: str) -> ScoreCI:
+        return ScoreCI.from_bootstrap(float(point), of_resamples, resampled.clusters, undefined)
 
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = drawn[..., 2] / drawn[..., 0]
@@ -239,7 +239,7 @@ def label_calibration(
     )
 
 
-def calibration_error(sums: Array, drawn: Array, clusters: int) -> Value:
+def calibration_error(sums: Array, drawn: Array, clusters: int) -> ScoreCI:
     """Estimate the expected calibration error of the model rather than of the sample, with its interval.
 
     A sample shows more than there is, since distances in bins do not cancel, and resamples more still (Kumar, Liang, Ma 2019,
@@ -258,7 +258,7 @@ def calibration_error(sums: Array, drawn: Array, clusters: int) -> Value:
     """
     measured = float(expected_calibration_error(sums))
     if not len(sums):
-        return Value(measured, measured, measured, "there is no row")
+        return ScoreCI(measured, measured, measured, "there is no row")
     distances = (sums[:, 1] - sums[:, 2]) / sums[:, 0].sum()
     noise = (drawn[..., 1] - drawn[..., 2]) / drawn[..., 0].sum(axis=-1, keepdims=True) - distances
     shape = distances / (measured or 1.0)
@@ -268,7 +268,7 @@ def calibration_error(sums: Array, drawn: Array, clusters: int) -> Value:
         measured + float(np.abs(noise).sum(axis=-1).max()),
         clusters=clusters if clusters > 1 else None,
     )
-    return Value.of(value, noise, clusters, "there is no row", ends=lambda: (low, high))
+    return ScoreCI.from_bootstrap(value, noise, clusters, "there is no row", ends=lambda: (low, high))
 
 
 def threshold_curves(
@@ -289,16 +289,16 @@ def threshold_curves(
     return tuple(curves)
 
 
-def together(gold: BoolArray, guess: BoolArray, codebook: Codebook) -> Together:
+def co_occurrence(gold: BoolArray, predicted: BoolArray, codebook: Codebook) -> CoOccurrence:
     """Count which labels occur together, in gold and among decisions."""
-    if not codebook.multiple:
-        return Together(codebook.names, None, None, _counts(gold.T.astype(int) @ guess.astype(int)))
+    if not codebook.multilabel:
+        return CoOccurrence(codebook.names, None, None, _counts(gold.T.astype(int) @ predicted.astype(int)))
 
     def both(labels: BoolArray) -> tuple[tuple[int, ...], ...]:
         whole = np.column_stack([labels, ~labels.any(axis=1)]).astype(int)
         return _counts(whole.T @ whole)
 
-    return Together((*codebook.names, "none"), both(gold), both(guess), None)
+    return CoOccurrence((*codebook.names, "none"), both(gold), both(predicted), None)
 
 
 def _counts(matrix: NDArray[np.integer[Any]]) -> tuple[tuple[int, ...], ...]:
@@ -306,34 +306,34 @@ def _counts(matrix: NDArray[np.integer[Any]]) -> tuple[tuple[int, ...], ...]:
 
 
 def costly_errors(
-    statements: Sequence[Statement],
+    sentences: Sequence[Sentence],
     gold: BoolArray,
-    guess: BoolArray,
+    predicted: BoolArray,
     probability: Array,
     codebook: Codebook,
     n: int,
 ) -> tuple[CostlyError, ...]:
     """List the n wrong decisions of greatest log-loss, summed over labels where several can apply."""
     p = np.clip(probability, EDGE, 1 - EDGE)
-    loss = -np.where(gold, np.log(p), np.log1p(-p) if codebook.multiple else 0.0).sum(axis=1)
-    wrong = np.flatnonzero((gold != guess).any(axis=1))
+    loss = -np.where(gold, np.log(p), np.log1p(-p) if codebook.multilabel else 0.0).sum(axis=1)
+    wrong = np.flatnonzero((gold != predicted).any(axis=1))
     order = wrong[np.argsort(-loss[wrong], kind="stable")][:n]
 
-    by_place = {(*s.document_key, s.index): s.text for s in statements}
+    by_place = {(*s.document_key, s.index): s.text for s in sentences}
 
     def named(row: BoolArray) -> tuple[str, ...]:
         return tuple(name for name, yes in zip(codebook.names, row, strict=True) if yes)
 
     return tuple(
         CostlyError(
-            id=(s := statements[i]).id,
+            id=(s := sentences[i]).id,
             document=s.document,
             language=s.language,
             source=s.source,
             previous=s.previous or by_place.get((*s.document_key, s.index - 1)),
             text=s.text,
             gold=named(gold[i]),
-            guess=named(guess[i]),
+            predicted=named(predicted[i]),
             probabilities={name: round(float(v), 4) for name, v in zip(codebook.names, probability[i], strict=True)},
             loss=round(float(loss[i]), 4),
         )
@@ -341,11 +341,11 @@ def costly_errors(
     )
 
 
-def suspicions(gold: BoolArray, guess: BoolArray, names: Sequence[str]) -> tuple[str, ...]:
+def warnings(gold: BoolArray, predicted: BoolArray, names: Sequence[str]) -> tuple[str, ...]:
     """Say where gold labels look as if columns were exchanged or inverted, and which labels gold never or always has."""
     lines = []
-    tp = gold.T.astype(float) @ guess.astype(float)
-    total = gold.sum(axis=0)[:, None] + guess.sum(axis=0)[None, :]
+    tp = gold.T.astype(float) @ predicted.astype(float)
+    total = gold.sum(axis=0)[:, None] + predicted.sum(axis=0)[None, :]
     f1 = 2 * tp / np.maximum(total, 1)
     for i, name in enumerate(names):
         if not gold[:, i].any():
@@ -358,8 +358,8 @@ def suspicions(gold: BoolArray, guess: BoolArray, names: Sequence[str]) -> tuple
                     f"{name} and {names[j]}: gold of each agrees with decisions for the other (F1 {f1[i, j]:.2f}, {f1[j, i]:.2f}) "
                     f"and not with its own ({f1[i, i]:.2f}, {f1[j, j]:.2f}); were the columns exchanged?"
                 )
-        if gold[:, i].any() and not gold[:, i].all() and guess[:, i].any() and not guess[:, i].all():
-            correlation = float(np.corrcoef(gold[:, i], guess[:, i])[0, 1])
+        if gold[:, i].any() and not gold[:, i].all() and predicted[:, i].any() and not predicted[:, i].all():
+            correlation = float(np.corrcoef(gold[:, i], predicted[:, i])[0, 1])
             if correlation < -0.3:
                 lines.append(
                     f"{name}: gold and decisions contradict each other (MCC {correlation:.2f}); are 0 and 1 exchanged in gold?"

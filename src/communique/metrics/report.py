@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from ..errors import DataError
 from .bootstrap import MIN_CLUSTERS, RESAMPLES, Resamples, interval, log_odds_interval
 from .scores import (
@@ -42,7 +42,7 @@ _UNDEFINED = (
 
 
 @dataclass(frozen=True)
-class Value:
+class ScoreCI:
     """A number with its 95 % interval; NaN where it is not defined, and then `reason` says why."""
 
     value: float
@@ -51,14 +51,14 @@ class Value:
     reason: str | None = None
 
     @classmethod
-    def of(
+    def from_bootstrap(
         cls,
         value: float,
         drawn: Array,
         clusters: int,
         undefined: str,
         ends: Callable[[], tuple[float, float]] | None = None,
-    ) -> Value:
+    ) -> ScoreCI:
         """Give a number the interval of its bootstrap values.
 
         Args:
@@ -89,7 +89,7 @@ class Value:
 
 @dataclass(frozen=True)
 class LabelScores:
-    """Scores of one label: how many rows carry it (`gold`), how many the model gave it (`guess`).
+    """Scores of one label: how many rows carry it (`gold`), how many the model gave it (`predicted`).
 
     `few` marks fewer than `MIN_GOLD` gold rows. `rank` orders the F1 of the groups of a kind from 1, the best; None for
     marked ones and overall.
@@ -97,30 +97,30 @@ class LabelScores:
 
     label: str
     gold: int
-    guess: int
-    precision: Value
-    recall: Value
-    f1: Value
-    average_precision: Value
-    mcc: Value
-    prevalence: Value
+    predicted: int
+    precision: ScoreCI
+    recall: ScoreCI
+    f1: ScoreCI
+    average_precision: ScoreCI
+    mcc: ScoreCI
+    prevalence: ScoreCI
     few: bool
     rank: int | None = None
 
 
 @dataclass(frozen=True)
 class GroupScores:
-    """Scores within a group of statements. `left_out` names labels with no gold and no guess, which macro-F1 skips."""
+    """Scores within a group of sentences. `left_out` names labels with no gold and no guess, which macro-F1 skips."""
 
     kind: str
     name: str
     n: int
     documents: int
-    macro_f1: Value
-    micro_f1: Value
-    weighted_f1: Value
-    sample_f1: Value
-    exact_match: Value
+    macro_f1: ScoreCI
+    micro_f1: ScoreCI
+    weighted_f1: ScoreCI
+    sample_f1: ScoreCI
+    exact_match: ScoreCI
     labels: tuple[LabelScores, ...]
     left_out: tuple[str, ...]
 
@@ -129,7 +129,7 @@ class GroupScores:
 class ShareError:
     """How far the share of a label among decisions is off its share in gold.
 
-    `gold`, `guess` and `error` (guess - gold) are of rows drawn at random, where rows say how they were drawn.
+    `gold`, `predicted` and `error` (guess - gold) are of rows drawn at random, where rows say how they were drawn.
     `weighted_error` is of all rows by their weights; None where they have none.
     """
 
@@ -139,9 +139,9 @@ class ShareError:
     n: int
     documents: int
     gold: float
-    guess: float
-    error: Value
-    weighted_error: Value | None
+    predicted: float
+    error: ScoreCI
+    weighted_error: ScoreCI | None
 
 
 @dataclass(frozen=True)
@@ -167,8 +167,8 @@ class Report:
     @classmethod
     def compare(
         cls,
-        statements: Sequence[Statement],
-        guess: BoolArray,
+        sentences: Sequence[Sentence],
+        predicted: BoolArray,
         codebook: Codebook,
         *,
         data: str,
@@ -176,13 +176,13 @@ class Report:
         seed: int = 0,
         resamples: int = RESAMPLES,
     ) -> Report:
-        """Hold guesses against the gold labels of statements.
+        """Hold guesses against the gold labels of sentences.
 
         Args:
-            statements: n labelled statements.
+            sentences: n labelled sentences.
             guess: Decisions (n, k) in the codebook's order.
             codebook: The labels.
-            data: What the statements are, in a few words.
+            data: What the sentences are, in a few words.
             probabilities: (n, k), for the average precision.
             seed: Of the bootstrap.
             resamples: Of the bootstrap.
@@ -190,11 +190,11 @@ class Report:
         Raises:
             DataError: Some rows have a weight and others have none.
         """
-        weights = _weights(statements)
-        judge = _Judge(statements, guess, probabilities, codebook, seed, resamples)
-        groups = [("all", "all", list(range(len(statements))))]
-        groups += [(kind, name, rows) for kind in KINDS for name, rows in members(statements, kind)]
-        drawn_rows = set(random_rows(statements))
+        weights = _weights(sentences)
+        judge = _Scorer(sentences, predicted, probabilities, codebook, seed, resamples)
+        groups = [("all", "all", list(range(len(sentences))))]
+        groups += [(kind, name, rows) for kind in KINDS for name, rows in members(sentences, kind)]
+        drawn_rows = set(random_rows(sentences))
         return cls(
             data=data,
             labels=codebook.names,
@@ -204,7 +204,7 @@ class Report:
             weighted=() if weights is None else _ranked([judge.scores(*group, weights) for group in groups]),
             effective_n=None if weights is None else float(weights.sum() ** 2 / (weights**2).sum()),
             shares_basis="all rows"
-            if len(drawn_rows) == len(statements)
+            if len(drawn_rows) == len(sentences)
             else f"the {len(drawn_rows)} rows drawn at random",
             shares=tuple(
                 share
@@ -216,7 +216,7 @@ class Report:
 
     @property
     def overall(self) -> GroupScores:
-        """Scores of all statements together."""
+        """Scores of all sentences together."""
         return self.groups[0]
 
     def group(self, kind: str, name: str) -> GroupScores:
@@ -256,7 +256,7 @@ class _Measures(NamedTuple):
     exact_match: Array
 
     @classmethod
-    def of(cls, sums: Array, k: int) -> _Measures:
+    def from_sums(cls, sums: Array, k: int) -> _Measures:
         counts = sums[..., : 3 * k].reshape(*sums.shape[:-1], k, 3)
         n, right, whole = np.moveaxis(sums[..., 3 * k :], -1, 0)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -274,11 +274,11 @@ class _Measures(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Judge:
+class _Scorer:
     """What all groups are measured with."""
 
-    statements: Sequence[Statement]
-    guess: BoolArray
+    sentences: Sequence[Sentence]
+    predicted: BoolArray
     probabilities: NDArray[np.floating] | None
     codebook: Codebook
     seed: int
@@ -289,31 +289,31 @@ class _Judge:
     ) -> tuple[BoolArray, Resamples, Array, _Measures, _Measures]:
         """Give gold, resamples, weights, and the scores of the rows and of each resample."""
         chosen = np.asarray(rows, np.int64)
-        gold = indicator([self.statements[i] for i in rows], self.codebook)
-        guess = self.guess[chosen]
+        gold = indicator([self.sentences[i] for i in rows], self.codebook)
+        predicted = self.predicted[chosen]
         weighing = np.ones(len(chosen)) if weights is None else weights[chosen]
         k = len(self.codebook.names)
         of_rows = np.column_stack(
             [
-                outcomes(gold, guess).reshape(len(chosen), 3 * k),
+                outcomes(gold, predicted).reshape(len(chosen), 3 * k),
                 np.ones(len(chosen)),
-                sample_f1(gold, guess),
-                exact_match(gold, guess),
+                sample_f1(gold, predicted),
+                exact_match(gold, predicted),
             ]
         )
         of_rows *= weighing[:, None]
-        resamples = Resamples.draw(documents(self.statements, rows), seed=self.seed, resamples=self.resamples)
-        drawn = _Measures.of(resamples.sums(of_rows), k)
-        return gold, resamples, weighing, _Measures.of(of_rows.sum(axis=0), k), drawn
+        resamples = Resamples.draw(documents(self.sentences, rows), seed=self.seed, resamples=self.resamples)
+        drawn = _Measures.from_sums(resamples.sums(of_rows), k)
+        return gold, resamples, weighing, _Measures.from_sums(of_rows.sum(axis=0), k), drawn
 
     def scores(self, kind: str, name: str, rows: Sequence[int], weights: Array | None = None) -> GroupScores:
         gold, resamples, weighing, scores, drawn = self._measure(rows, weights)
 
-        def value(point: Array, of_resamples: Array, undefined: str = "there is no row") -> Value:
-            return Value.of(float(point), of_resamples, resamples.clusters, undefined)
+        def value(point: Array, of_resamples: Array, undefined: str = "there is no row") -> ScoreCI:
+            return ScoreCI.from_bootstrap(float(point), of_resamples, resamples.clusters, undefined)
 
         labels = []
-        guessed = self.guess[np.asarray(rows, np.int64)].sum(axis=0)
+        guessed = self.predicted[np.asarray(rows, np.int64)].sum(axis=0)
         for i, label in enumerate(self.codebook.names):
             n_gold = int(gold[:, i].sum())
             precision, recall, f1 = (
@@ -324,7 +324,7 @@ class _Judge:
                 LabelScores(
                     label,
                     gold=n_gold,
-                    guess=int(guessed[i]),
+                    predicted=int(guessed[i]),
                     precision=precision,
                     recall=recall,
                     f1=f1,
@@ -347,20 +347,20 @@ class _Judge:
             sample_f1=value(scores.sample_f1, drawn.sample_f1),
             exact_match=value(scores.exact_match, drawn.exact_match),
             labels=tuple(labels),
-            left_out=tuple(s.label for s in labels if s.gold == s.guess == 0),
+            left_out=tuple(s.label for s in labels if s.gold == s.predicted == 0),
         )
 
     def _average_precision(
         self, label: int, gold: BoolArray, rows: Sequence[int], resamples: Resamples, weighing: Array
-    ) -> Value:
+    ) -> ScoreCI:
         if self.probabilities is None:
-            return Value(float("nan"), float("nan"), float("nan"), "no probabilities were given")
+            return ScoreCI(float("nan"), float("nan"), float("nan"), "no probabilities were given")
         scores = self.probabilities[np.asarray(rows, np.int64), label]
         # Where there is no interval, the costliest drawing of the report would be for nothing.
         wanted = gold.any() and resamples.clusters >= MIN_CLUSTERS
         parts = [average_precision(gold, scores, w * weighing) for w in resamples.row_weights()] if wanted else []
         value, drawn = float(average_precision(gold, scores, weighing)), np.concatenate([*parts, np.empty(0)])
-        return Value.of(
+        return ScoreCI.from_bootstrap(
             value,
             drawn,
             resamples.clusters,
@@ -375,11 +375,13 @@ class _Judge:
         if not at_random:
             return []
         gold, resamples, _, scores, drawn = self._measure(at_random, None)
-        guess = self.guess[np.asarray(at_random, np.int64)]
+        predicted = self.predicted[np.asarray(at_random, np.int64)]
         weighted = None if weights is None else self._measure(rows, weights)
 
-        def error(i: int, clusters: int, scores: _Measures, drawn: _Measures) -> Value:
-            return Value.of(float(scores.share_error[i]), drawn.share_error[:, i], clusters, "there is no row")
+        def error(i: int, clusters: int, scores: _Measures, drawn: _Measures) -> ScoreCI:
+            return ScoreCI.from_bootstrap(
+                float(scores.share_error[i]), drawn.share_error[:, i], clusters, "there is no row"
+            )
 
         return [
             ShareError(
@@ -389,7 +391,7 @@ class _Judge:
                 n=len(at_random),
                 documents=resamples.clusters,
                 gold=float(gold[:, i].mean()),
-                guess=float(guess[:, i].mean()),
+                predicted=float(predicted[:, i].mean()),
                 error=error(i, resamples.clusters, scores, drawn),
                 weighted_error=None if weighted is None else error(i, weighted[1].clusters, *weighted[3:]),
             )
@@ -397,14 +399,14 @@ class _Judge:
         ]
 
 
-def _weights(statements: Sequence[Statement]) -> Array | None:
-    given = [s.weight for s in statements]
+def _weights(sentences: Sequence[Sentence]) -> Array | None:
+    given = [s.weight for s in sentences]
     if all(weight is None for weight in given):
         return None
-    for statement in statements:
-        if statement.weight is None:
+    for sentence in sentences:
+        if sentence.weight is None:
             raise DataError(
-                f"id {statement.id!r}: no weight, though {sum(w is not None for w in given)} of {len(given)} rows have one; "
+                f"id {sentence.id!r}: no weight, though {sum(w is not None for w in given)} of {len(given)} rows have one; "
                 "give every row a weight, or take the column 'weight' away"
             )
     return np.array(given, np.float64)

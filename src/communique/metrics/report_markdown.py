@@ -11,7 +11,7 @@ from .bootstrap import MIN_CLUSTERS
 from .slices import KINDS
 
 if TYPE_CHECKING:
-    from .report import GroupScores, LabelScores, Report, ShareError, Value
+    from .report import GroupScores, LabelScores, Report, ScoreCI, ShareError
 
 #: What stands above the table of some kinds of groups.
 HEADS = {
@@ -21,12 +21,12 @@ HEADS = {
 }
 
 #: Signs of a cell with few gold rows.
-MARK = "†"
+FEW_GOLD_MARK = "†"
 
 
-def marked(scores: LabelScores, value: Value) -> str:
+def marked(scores: LabelScores, value: ScoreCI) -> str:
     """Write a score, marked where few gold rows carry the label."""
-    return f"{value}{MARK}" if scores.few and str(value) != "–" else str(value)
+    return f"{value}{FEW_GOLD_MARK}" if scores.few and str(value) != "–" else str(value)
 
 
 def render(report: Report) -> str:
@@ -38,7 +38,7 @@ def render(report: Report) -> str:
         f"{overall.n} sentences, {overall.documents} documents: {report.data}. In brackets: 95 % intervals, expanded percentiles "
         f"of {report.resamples} bootstrap samples of documents (seed {report.seed}), for average precision on its log-odds; "
         f"[–]: fewer than {MIN_CLUSTERS} documents, or no difference between them, from which an interval could come. "
-        f"–: not defined. {MARK}: fewer than {MIN_GOLD} gold rows, not ranked.",
+        f"–: not defined. {FEW_GOLD_MARK}: fewer than {MIN_GOLD} gold rows, not ranked.",
         "",
         *_overall(overall),
     ]
@@ -64,7 +64,7 @@ def _overall(group: GroupScores) -> list[str]:
         [
             s.label,
             s.gold,
-            s.guess,
+            s.predicted,
             s.prevalence,
             *(marked(s, v) for v in (s.precision, s.recall, s.f1, s.average_precision, s.mcc)),
         ]
@@ -139,7 +139,7 @@ def _shares(report: Report) -> list[str]:
             name if kind == "all" else f"{kind} {name}",
             shares[0].n,
             shares[0].documents,
-            *(f"{s.gold:.3f}, {s.guess:.3f}, {signed(s.error)}" for s in shares),
+            *(f"{s.gold:.3f}, {s.predicted:.3f}, {signed(s.error)}" for s in shares),
         ]
         for (kind, name), shares in by_group.items()
     ]
@@ -159,7 +159,7 @@ def _shares(report: Report) -> list[str]:
     return lines
 
 
-def signed(value: Value | None) -> str:
+def signed(value: ScoreCI | None) -> str:
     """Write a difference with its sign."""
     if value is None or math.isnan(value.value):
         return "–"

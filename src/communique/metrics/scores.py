@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from .bootstrap import RESAMPLES, Resamples, interval
 
 __all__ = [
@@ -43,18 +43,18 @@ Array = NDArray[np.float64]
 BINS = 10
 
 
-def indicator(statements: Sequence[Statement], codebook: Codebook) -> BoolArray:
-    """Write the labels of labelled statements as (n, k) in the codebook's order."""
-    rows = [[name in (s.labels or ()) for name in codebook.names] for s in statements]
+def indicator(sentences: Sequence[Sentence], codebook: Codebook) -> BoolArray:
+    """Write the labels of labelled sentences as (n, k) in the codebook's order."""
+    rows = [[name in (s.labels or ()) for name in codebook.names] for s in sentences]
     return np.array(rows, np.bool_).reshape(len(rows), len(codebook.names))
 
 
-def outcomes(gold: BoolArray, guess: BoolArray) -> NDArray[np.int64]:
+def outcomes(gold: BoolArray, predicted: BoolArray) -> NDArray[np.int64]:
     """Say of each decision whether it is a true positive, a false positive, a false negative: (n, k, 3)."""
-    return np.stack([gold & guess, ~gold & guess, gold & ~guess], axis=-1).astype(np.int64)
+    return np.stack([gold & predicted, ~gold & predicted, gold & ~predicted], axis=-1).astype(np.int64)
 
 
-def outcome_counts(gold: BoolArray, guess: BoolArray) -> NDArray[np.int64]:
+def outcome_counts(gold: BoolArray, predicted: BoolArray) -> NDArray[np.int64]:
     """Count true positives, false positives and false negatives.
 
     Args:
@@ -64,7 +64,7 @@ def outcome_counts(gold: BoolArray, guess: BoolArray) -> NDArray[np.int64]:
     Returns:
         (k, 3).
     """
-    counts: NDArray[np.int64] = outcomes(gold, guess).sum(axis=0)
+    counts: NDArray[np.int64] = outcomes(gold, predicted).sum(axis=0)
     return counts
 
 
@@ -117,15 +117,15 @@ def matthews(counts: NDArray[np.number], n: Array | float) -> Array:
     return _ratio(tp * tn - fp * fn, np.sqrt(spread[0]) * np.sqrt(spread[1]) * np.sqrt(spread[2]) * np.sqrt(spread[3]))
 
 
-def sample_f1(gold: BoolArray, guess: BoolArray) -> Array:
+def sample_f1(gold: BoolArray, predicted: BoolArray) -> Array:
     """Give F1 of each row's labels (n,); a row with no label in gold and none guessed is right, 1."""
-    common, total = (gold & guess).sum(axis=1), gold.sum(axis=1) + guess.sum(axis=1)
+    common, total = (gold & predicted).sum(axis=1), gold.sum(axis=1) + predicted.sum(axis=1)
     return np.where(total > 0, 2 * common / np.maximum(total, 1), 1.0)
 
 
-def exact_match(gold: BoolArray, guess: BoolArray) -> BoolArray:
+def exact_match(gold: BoolArray, predicted: BoolArray) -> BoolArray:
     """Say of each row (n,) whether all its labels are right."""
-    right: BoolArray = (gold == guess).all(axis=1)
+    right: BoolArray = (gold == predicted).all(axis=1)
     return right
 
 
@@ -198,7 +198,7 @@ def expected_calibration_error(bins: NDArray[np.number]) -> Array:
 
 
 def resampled_counts(
-    gold: BoolArray, guess: BoolArray, clusters: Sequence[Hashable], *, seed: int, resamples: int = RESAMPLES
+    gold: BoolArray, predicted: BoolArray, clusters: Sequence[Hashable], *, seed: int, resamples: int = RESAMPLES
 ) -> NDArray[np.int64]:
     """Count outcomes in bootstrap samples that draw whole clusters with replacement, see `resampling`.
 
@@ -212,5 +212,5 @@ def resampled_counts(
     Returns:
         (resamples, k, 3).
     """
-    drawn = Resamples.draw(clusters, seed=seed, resamples=resamples).sums(outcomes(gold, guess))
+    drawn = Resamples.draw(clusters, seed=seed, resamples=resamples).sums(outcomes(gold, predicted))
     return np.rint(drawn).astype(np.int64)

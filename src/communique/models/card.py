@@ -9,7 +9,7 @@ import yaml
 from ..reporting.format import table
 
 if TYPE_CHECKING:
-    from .info import ModelInfo, Proof, Score
+    from .info import ModelInfo, ParityReport, Score
 
 
 def render(info: ModelInfo) -> str:
@@ -29,7 +29,7 @@ def render(info: ModelInfo) -> str:
         _labels(info),
         _training(info),
         _scores(info.scores),
-        _proof(info.proof),
+        _proof(info.parity),
         "## Limits\n\nLabels of training data are described in the project's `data/README.md`: who gave them, how far they agree, "
         "and what is missing. Scores by language mix language and kind of text. Shares of labels counted from a model's "
         "output are biased by its errors; do not print them as estimates.",
@@ -50,7 +50,7 @@ def _use(info: ModelInfo) -> str:
             "```python\nfrom communique.load import load_model\n\n"
             'load_model("path/to/this/folder").predict(["..."]).labels\n```'
         )
-    function = "sigmoid" if info.multiple else "softmax"
+    function = "sigmoid" if info.multilabel else "softmax"
     return (
         "A stock transformers checkpoint. Temperature is part of the weights, so that probabilities "
         f"({function}) are calibrated as they come.\n\n```python\nfrom transformers import pipeline\n\n"
@@ -63,7 +63,7 @@ def _labels(info: ModelInfo) -> str:
         "## Labels",
         "",
         f"Codebook {info.codebook_name} {info.codebook_version} (`codebook.yaml`): "
-        + ("none, one or several labels a sentence." if info.multiple else "exactly one label a sentence."),
+        + ("none, one or several labels a sentence." if info.multilabel else "exactly one label a sentence."),
         "",
     ]
     if info.thresholds is None:
@@ -91,7 +91,7 @@ def _training(info: ModelInfo) -> str:
         [
             "## Training data",
             "",
-            f"{data.statements} sentences of {data.documents} documents.",
+            f"{data.sentences} sentences of {data.documents} documents.",
             "",
             f"- by language: {counts(data.by_language)}",
             f"- by source: {counts(data.by_source)}",
@@ -134,8 +134,8 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _proof(proof: Proof | None) -> str:
-    return "" if proof is None else "## The export held against its checkpoint\n\n" + proof.to_markdown()
+def _proof(parity: ParityReport | None) -> str:
+    return "" if parity is None else "## The export held against its checkpoint\n\n" + parity.to_markdown()
 
 
 def _provenance(info: ModelInfo) -> str:

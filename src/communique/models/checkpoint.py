@@ -12,7 +12,7 @@ import transformers
 from numpy.typing import NDArray
 
 from ..data.inputs import as_texts
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from .folder import read_codebook, read_info
 from .predictor import Predictions
 
@@ -45,7 +45,7 @@ def checkpoint_logits(
     return logits, truncated
 
 
-class CheckpointLabeler:
+class CheckpointClassifier:
     """A checkpoint in fp32, for its evaluation and export; temperature is part of its weights.
 
     Args:
@@ -58,10 +58,10 @@ class CheckpointLabeler:
         self.model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder, model_max_length=self.info.max_tokens)
 
-    def predict(self, texts: str | Iterable[str] | Iterable[Statement]) -> Predictions:
-        """Label texts or statements, in their order."""
-        return Predictions.of(self.info, *checkpoint_logits(self.model, self.tokenizer, as_texts(texts)))
+    def predict(self, texts: str | Iterable[str] | Iterable[Sentence]) -> Predictions:
+        """Label texts or sentences, in their order."""
+        return Predictions.from_logits(self.info, *checkpoint_logits(self.model, self.tokenizer, as_texts(texts)))
 
-    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+    def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Give probabilities (n, k) in the codebook's order."""
-        return self.predict(statements).probabilities
+        return self.predict(sentences).probabilities

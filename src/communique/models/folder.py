@@ -49,9 +49,12 @@ def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baselin
         ) from error
     except ValueError as error:
         raise BundleError(f"{path}: not JSON ({error}); copy the model's folder again") from error
-    if isinstance(content, dict) and isinstance(content.get("format"), int) and content["format"] > FORMAT:
+    if isinstance(content, dict) and isinstance(content.get("format"), int) and content["format"] != FORMAT:
+        older = content["format"] < FORMAT
         raise BundleError(
-            f"{path}: format {content['format']}; this version reads up to {FORMAT}: pip install -U communique"
+            f"{path}: format {content['format']}, written by {'an older' if older else 'a newer'} version of communique; this "
+            f"version reads format {FORMAT}. "
+            + ("Train and export the model again" if older else "Run pip install -U communique")
         )
     try:
         info = ModelInfo.model_validate(content)
@@ -108,7 +111,7 @@ def finish(
         folder: It holds weights and tokenizer already.
         info: Without `files`.
         codebook: The codebook.
-        validation: Ids of the statements that tuned (`tuning`) and those that tuned nothing (`proof`).
+        validation: Ids of the sentences that tuned (`tuning`) and those that tuned nothing (`parity`).
         texts: All texts that trained or tuned the model, whose signatures are written where datasketch is installed; None
             leaves signatures as they are.
 

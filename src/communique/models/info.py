@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,8 +14,8 @@ from ..data.leakage import Fingerprint
 from ..metrics.report import Report
 from ..reporting.format import table
 
-#: Version of the layout and of `bundle.json`. A folder with a greater number is refused.
-FORMAT = 1
+#: Version of the layout and of `bundle.json`. A folder with another number is refused.
+FORMAT = 2
 INFO, CODEBOOK, CARD, VALIDATION = "bundle.json", "codebook.yaml", "README.md", "validation.json"
 IR, WEIGHTS, TOKENIZER = "model.xml", "model.bin", "tokenizer.json"
 BASELINE, ARRAYS = "baseline.json", "baseline.npz"
@@ -44,7 +45,7 @@ class Score(_Model):
 class TrainingData(_Model):
     """What a model was trained on: counts, and hashes against which evaluation data are held."""
 
-    statements: int
+    sentences: int
     documents: int
     by_language: dict[str, int]
     by_source: dict[str, int]
@@ -59,8 +60,8 @@ class TrainingData(_Model):
         return Fingerprint(frozenset(self.document_hashes), frozenset(self.text_hashes))
 
 
-class ProofRow(_Model):
-    """Decisions of export and checkpoint compared for a label within a group of statements.
+class ParityRow(_Model):
+    """Decisions of export and checkpoint compared for a label within a group of sentences.
 
     `agreement` is the F1 of the export's decisions against the checkpoint's, None where neither decides for the label.
     """
@@ -80,7 +81,7 @@ class ProofRow(_Model):
         return None if self.f1_checkpoint is None or self.f1_export is None else self.f1_export - self.f1_checkpoint
 
 
-class Proof(_Model):
+class ParityReport(_Model):
     """An exported model held against its checkpoint on rows that tuned nothing; one row a group and label."""
 
     n: int
@@ -88,7 +89,7 @@ class Proof(_Model):
     data: str
     macro_f1_checkpoint: float
     macro_f1_export: float
-    rows: tuple[ProofRow, ...]
+    rows: tuple[ParityRow, ...]
 
     def to_markdown(self) -> str:
         """Write the proof as a Markdown table."""
@@ -127,7 +128,7 @@ class ModelInfo(_Model):
     description: str
     license: str
     labels: tuple[str, ...]
-    selection: Literal["multiple", "single"]
+    task: Literal["multilabel", "multiclass"]
     codebook_name: str
     codebook_version: str
     codebook_sha256: str
@@ -141,16 +142,16 @@ class ModelInfo(_Model):
     precision: str
     tuned_on: int = Field(description="validation statements that tuned temperature and thresholds")
     scores: tuple[Score, ...] = ()
-    proof: Proof | None = None
+    parity: ParityReport | None = None
     versions: dict[str, str]
     commit: str | None
     created: str
     files: dict[str, str] = Field({}, description="SHA-256 of each other file of the folder but the card")
 
     @property
-    def multiple(self) -> bool:
-        """Whether a statement can carry several labels."""
-        return self.selection == "multiple"
+    def multilabel(self) -> bool:
+        """Whether a sentence can carry several labels."""
+        return self.task == "multilabel"
 
 
 def package_versions(*packages: str) -> dict[str, str]:
@@ -159,12 +160,18 @@ def package_versions(*packages: str) -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """Give the commit of the working folder, marked `+changes` where files differ from it; None outside git."""
+    """Return the commit of communique's own source, marked `+changes` where files differ from it; None outside a clone."""
+    # Not the working folder: a model trained from another repository must not record that repository's commit.
+    source = Path(__file__).parent
 
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(source), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
+        if not git("ls-files", Path(__file__).name):
+            return None  # installed inside somebody else's repository
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.CalledProcessError):
         return None

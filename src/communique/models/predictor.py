@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.inputs import as_texts
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from ..errors import BundleError
 from ..metrics.calibration import decide, probabilities
 from . import model_cache
@@ -61,9 +61,9 @@ class Predictions:
         return len(self.probabilities)
 
     @classmethod
-    def of(cls, info: ModelInfo, logits: NDArray[np.float32], truncated: NDArray[np.bool_]) -> Predictions:
+    def from_logits(cls, info: ModelInfo, logits: NDArray[np.float32], truncated: NDArray[np.bool_]) -> Predictions:
         """Turn logits (n, k) into predictions with a model's temperature and thresholds."""
-        probability = probabilities(logits, multiple=info.multiple, temperature=info.temperature)
+        probability = probabilities(logits, multilabel=info.multilabel, temperature=info.temperature)
         thresholds = None if info.thresholds is None else np.array(info.thresholds)
         return cls(info.labels, probability, decide(probability, thresholds), truncated)
 
@@ -138,11 +138,11 @@ class Predictor:
         hashes = {name: files[name] for name in (IR, WEIGHTS)} if self._verified else None
         return model_cache.compiled(ov, self.folder / IR, hashes, settings, runtime, before)
 
-    def predict(self, texts: str | Iterable[str] | Iterable[Statement]) -> Predictions:
+    def predict(self, texts: str | Iterable[str] | Iterable[Sentence]) -> Predictions:
         """Label texts.
 
         Args:
-            texts: One text; or a list, an iterator, a column of pandas or polars, an Arrow array of texts or statements.
+            texts: One text; or a list, an iterator, a column of pandas or polars, an Arrow array of texts or sentences.
 
         Returns:
             Predictions in the order of the texts.
@@ -153,15 +153,15 @@ class Predictor:
         for start in range(0, len(given), CHUNK):
             part = slice(start, start + CHUNK)
             logits[part], truncated[part] = self._logits(given[part])
-        return Predictions.of(self.info, logits, truncated)
+        return Predictions.from_logits(self.info, logits, truncated)
 
     def predict_logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Give the model's raw logits (n, k): before temperature, for an export that tunes it."""
         return self._logits(texts)[0]
 
-    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
-        """Give probabilities (n, k) of statements, as every `Labeler` does."""
-        return self.predict(statements).probabilities
+    def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
+        """Give probabilities (n, k) of sentences, as every `TrainableClassifier` does."""
+        return self.predict(sentences).probabilities
 
     def _logits(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Give logits (n, k) and flags (n,) of truncation."""

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 EVERY = 30.0
 
 
-class Told:
+class ProgressReporter:
     """Progress of labelling on the error stream.
 
     Args:
@@ -40,7 +40,7 @@ class Told:
         self._bar = Progress(*columns, console=console, transient=True) if shows else None
         self._task = self._bar.add_task("starting", total=total) if self._bar else None
         self._begin: float | None = None
-        self._told = clock()
+        self._last_line = clock()
         self._from = 0.0
         self._sentences = 0
 
@@ -71,12 +71,12 @@ class Told:
         seconds = max(1e-6, now - (now if self._begin is None else self._begin))
         # Bytes, not rows: nobody has counted the rows of a file before its end.
         left = (self._total - position) * seconds / max(1.0, position - self._from)
-        told = f"{self._sentences:,} sentences, {self._sentences / seconds:,.0f} a second, {_clock_time(left)} left"
+        text = f"{self._sentences:,} sentences, {self._sentences / seconds:,.0f} a second, {_clock_time(left)} left"
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=position, description=told)
-        elif now - self._told >= EVERY and position < self._total:
-            self._line(f"{position / self._total:.0%}: {told}")
-            self._told = now
+            self._bar.update(self._task, completed=position, description=text)
+        elif now - self._last_line >= EVERY and position < self._total:
+            self._line(f"{position / self._total:.0%}: {text}")
+            self._last_line = now
 
 
 def _clock_time(seconds: float) -> str:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ..actors.names import actors, english_name
 from ..data.corpus import Corpus
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from ..errors import DataError, MissingExtraError
 from ..metrics.bootstrap import MIN_CLUSTERS, RESAMPLES, Resamples
-from ..metrics.report import Value
+from ..metrics.report import ScoreCI
 from ..metrics.scores import BoolArray, indicator, outcome_counts, outcomes, precision_recall_f1
-from ..models.classifier import Model
+from ..models.classifier import Classifier
 from ..models.predictor import CHUNK
 from .report import ALL, MIN_CASES, ActorErrors, NameEffect, Robustness, Stability
 from .surface import PERTURBATIONS
@@ -30,7 +30,7 @@ Progress = Callable[[int, int], None]
 
 
 def measure(
-    model: Model,
+    model: Classifier,
     corpus: Corpus,
     *,
     data: str,
@@ -38,7 +38,7 @@ def measure(
     draws: int = 10,
     seed: int = 0,
     resamples: int = RESAMPLES,
-    seen: Callable[[Statement], bool] = lambda statement: False,
+    seen: Callable[[Sentence], bool] = lambda sentence: False,
     progress: Progress = lambda done, total: None,
 ) -> Robustness:
     """Measure how many decisions survive swapped actors and changed surfaces, and errors by the actor named.
@@ -62,21 +62,21 @@ def measure(
         import scipy  # noqa: F401  # before the model labels thousands of texts
     except ModuleNotFoundError:
         raise MissingExtraError("scipy", "analysis", "measuring robustness") from None
-    statements = corpus.statements
-    if not statements:
+    sentences = corpus.sentences
+    if not sentences:
         raise DataError(f"{data}: no sentence is left to measure; give a corpus with some")
-    plan = plan_swaps(statements, draws=draws, seed=seed)
+    plan = plan_swaps(sentences, draws=draws, seed=seed)
     swaps = plan.swaps if ACTOR_SWAP in tests else ()
     changed = {ACTOR_SWAP: [(swap.row, swap.text) for swap in swaps]}
     for test in (test for test in PERTURBATIONS if test in tests):
-        candidates = ((row, PERTURBATIONS[test](s.text, s.language)) for row, s in enumerate(statements))
-        changed[test] = [(row, text) for row, text in candidates if text != statements[row].text]
-    labelled = [s for s in statements if s.labels is not None and not seen(s)]
-    texts = [text for pairs in changed.values() for row, new in pairs for text in (statements[row].text, new)]
+        candidates = ((row, PERTURBATIONS[test](s.text, s.language)) for row, s in enumerate(sentences))
+        changed[test] = [(row, text) for row, text in candidates if text != sentences[row].text]
+    labelled = [s for s in sentences if s.labels is not None and not seen(s)]
+    texts = [text for pairs in changed.values() for row, new in pairs for text in (sentences[row].text, new)]
     answers = _Answers(model, [*texts, *(s.text for s in labelled)], progress)
-    comparison = _Comparison(statements, model.codebook.names, answers, seed, resamples)
+    comparison = _Comparison(sentences, model.codebook.names, answers, seed, resamples)
     stability = tuple(cell for test, pairs in changed.items() for cell in comparison.stability(test, pairs))
-    usual, names, rare_names = _name_effects(statements, swaps, answers, model.codebook.names)
+    usual, names, rare_names = _name_effects(sentences, swaps, answers, model.codebook.names)
     errors, rare_actors = comparison.errors(labelled, model)
     return Robustness(
         data=data,
@@ -97,7 +97,7 @@ def measure(
 class _Answers:
     """What the model says of each text; a text that occurs often is labelled once."""
 
-    def __init__(self, model: Model, texts: Sequence[str], progress: Progress) -> None:
+    def __init__(self, model: Classifier, texts: Sequence[str], progress: Progress) -> None:
         distinct = list(dict.fromkeys(texts))
         self._row = {text: i for i, text in enumerate(distinct)}
         k = len(model.codebook.names)
@@ -121,7 +121,7 @@ class _Answers:
 
 @dataclass(frozen=True)
 class _Comparison:
-    statements: Sequence[Statement]
+    sentences: Sequence[Sentence]
     names: tuple[str, ...]
     answers: _Answers
     seed: int
@@ -130,16 +130,16 @@ class _Comparison:
     def stability(self, test: str, pairs: Sequence[tuple[int, str]]) -> list[Stability]:
         """Compare changed texts (row, text) with their originals: all languages, then each."""
         members: dict[str, list[tuple[int, str]]] = {ALL: list(pairs)} if pairs else {}
-        for pair in sorted(pairs, key=lambda pair: self.statements[pair[0]].language):
-            members.setdefault(self.statements[pair[0]].language, []).append(pair)
+        for pair in sorted(pairs, key=lambda pair: self.sentences[pair[0]].language):
+            members.setdefault(self.sentences[pair[0]].language, []).append(pair)
         return [cell for language, chosen in members.items() for cell in self._cells(test, language, chosen)]
 
     def _cells(self, test: str, language: str, pairs: Sequence[tuple[int, str]]) -> list[Stability]:
         rows = [row for row, _ in pairs]
-        old, new = [self.statements[row].text for row in rows], [text for _, text in pairs]
+        old, new = [self.sentences[row].text for row in rows], [text for _, text in pairs]
         before, after = self.answers.decisions(old), self.answers.decisions(new)
         change = np.abs(self.answers.probabilities(new) - self.answers.probabilities(old))
-        drawn = self._resamples([self.statements[row] for row in rows])
+        drawn = self._resamples([self.sentences[row] for row in rows])
         kept = _means((before == after).astype(np.float64), drawn)
         kept_given = _recall(before, after, drawn, "the label was never given")
         changes = _means(change, drawn)
@@ -159,18 +159,18 @@ class _Comparison:
             for i, label in enumerate(self.names)
         ]
 
-    def _resamples(self, statements: Sequence[Statement]) -> Resamples:
-        documents = [s.document_key for s in statements]
+    def _resamples(self, sentences: Sequence[Sentence]) -> Resamples:
+        documents = [s.document_key for s in sentences]
         return Resamples.draw(documents, seed=self.seed, resamples=self.resamples)
 
-    def errors(self, labelled: Sequence[Statement], model: Model) -> tuple[tuple[ActorErrors, ...], int]:
+    def errors(self, labelled: Sequence[Sentence], model: Classifier) -> tuple[tuple[ActorErrors, ...], int]:
         """Give error rates by the actor named, the most named first, and how many actors are named too seldom."""
         if not labelled:
             return (), 0
         named: dict[str, list[int]] = defaultdict(list)
-        for row, statement in enumerate(labelled):
-            names = actors(statement.language)
-            for code in {mention.code for mention in names.find(statement.text)} if names else ():
+        for row, sentence in enumerate(labelled):
+            names = actors(sentence.language)
+            for code in {mention.code for mention in names.find(sentence.text)} if names else ():
                 named[code].append(row)
         somebody = {row for rows in named.values() for row in rows}
         enough = {code: rows for code, rows in named.items() if len(rows) >= MIN_CASES}
@@ -178,32 +178,32 @@ class _Comparison:
         groups += [("", "no actor named", [row for row in range(len(labelled)) if row not in somebody])]
         groups += [(c, english_name(c), enough[c]) for c in sorted(enough, key=lambda c: (-len(enough[c]), c))]
         gold = indicator(labelled, model.codebook)
-        guess = self.answers.decisions([s.text for s in labelled])
+        predicted = self.answers.decisions([s.text for s in labelled])
         found = [
             error
             for code, name, rows in groups
             if rows
-            for error in self._errors(code, name, [labelled[row] for row in rows], gold[rows], guess[rows])
+            for error in self._errors(code, name, [labelled[row] for row in rows], gold[rows], predicted[rows])
         ]
         return tuple(found), len(named) - len(enough)
 
     def _errors(
-        self, code: str, name: str, statements: Sequence[Statement], gold: BoolArray, guess: BoolArray
+        self, code: str, name: str, sentences: Sequence[Sentence], gold: BoolArray, predicted: BoolArray
     ) -> list[ActorErrors]:
-        drawn = self._resamples(statements)
+        drawn = self._resamples(sentences)
         positives = gold.sum(axis=0)
         # An error rate is what recall leaves: of the label, and of its absence.
-        missed = [_rest(value) for value in _recall(gold, guess, drawn, "no sentence has the label")]
-        raised = [_rest(value) for value in _recall(~gold, ~guess, drawn, "every sentence has the label")]
+        missed = [_rest(value) for value in _recall(gold, predicted, drawn, "no sentence has the label")]
+        raised = [_rest(value) for value in _recall(~gold, ~predicted, drawn, "every sentence has the label")]
         return [
             ActorErrors(
                 code,
                 name,
                 label,
-                sentences=len(statements),
+                sentences=len(sentences),
                 documents=drawn.clusters,
                 positives=int(positives[i]),
-                negatives=len(statements) - int(positives[i]),
+                negatives=len(sentences) - int(positives[i]),
                 false_positive=raised[i],
                 false_negative=missed[i],
             )
@@ -211,30 +211,30 @@ class _Comparison:
         ]
 
 
-def _recall(gold: BoolArray, guess: BoolArray, drawn: Resamples, undefined: str) -> list[Value]:
+def _recall(gold: BoolArray, predicted: BoolArray, drawn: Resamples, undefined: str) -> list[ScoreCI]:
     """Give the recall of each column with its interval."""
-    values = precision_recall_f1(outcome_counts(gold, guess))[:, 1]
-    ends = precision_recall_f1(drawn.sums(outcomes(gold, guess)))[..., 1]
-    return [Value.of(value, ends[:, i], drawn.clusters, undefined) for i, value in enumerate(values)]
+    values = precision_recall_f1(outcome_counts(gold, predicted))[:, 1]
+    ends = precision_recall_f1(drawn.sums(outcomes(gold, predicted)))[..., 1]
+    return [ScoreCI.from_bootstrap(value, ends[:, i], drawn.clusters, undefined) for i, value in enumerate(values)]
 
 
-def _means(values: NDArray[np.float64], drawn: Resamples) -> list[Value]:
+def _means(values: NDArray[np.float64], drawn: Resamples) -> list[ScoreCI]:
     """Give the mean of each column with its interval."""
     ends = drawn.sums(values) / drawn.sums(np.ones((len(values), 1)))
-    return [Value.of(mean, ends[:, i], drawn.clusters, "") for i, mean in enumerate(values.mean(axis=0))]
+    return [ScoreCI.from_bootstrap(mean, ends[:, i], drawn.clusters, "") for i, mean in enumerate(values.mean(axis=0))]
 
 
-def _rest(value: Value) -> Value:
-    return Value(1 - value.value, 1 - value.high, 1 - value.low, value.reason)
+def _rest(value: ScoreCI) -> ScoreCI:
+    return ScoreCI(1 - value.value, 1 - value.high, 1 - value.low, value.reason)
 
 
 def _name_effects(
-    statements: Sequence[Statement], swaps: Sequence[Swap], answers: _Answers, labels: Sequence[str]
+    sentences: Sequence[Sentence], swaps: Sequence[Swap], answers: _Answers, labels: Sequence[str]
 ) -> tuple[float, tuple[NameEffect, ...], int]:
     """Give the share of draws that change a decision, the effect of each name, and how many names are drawn too seldom."""
     if not swaps:
         return float("nan"), (), 0
-    before = answers.decisions([statements[swap.row].text for swap in swaps])
+    before = answers.decisions([sentences[swap.row].text for swap in swaps])
     moved = before != answers.decisions([swap.text for swap in swaps])
     rows: dict[str, list[int]] = defaultdict(list)
     for row, swap in enumerate(swaps):
@@ -242,7 +242,7 @@ def _name_effects(
     effects = []
     for code in sorted(code for code, drawn in rows.items() if len(drawn) >= MIN_CASES):
         of_name, drawn = moved[rows[code]], [swaps[row].row for row in rows[code]]
-        documents = [statements[row].document_key for row in drawn]
+        documents = [sentences[row].document_key for row in drawn]
         effects.append(
             NameEffect(
                 code,
@@ -259,7 +259,7 @@ def _name_effects(
     return float(moved.any(axis=1).mean()), tuple(effects), len(rows) - len(effects)
 
 
-def clustered_share(hits: BoolArray, documents: Sequence[Hashable]) -> Value:
+def clustered_share(hits: BoolArray, documents: Sequence[Hashable]) -> ScoreCI:
     """Give a share with its 95 % interval, where draws of one document are alike.
 
     The exact binomial interval (Clopper, Pearson 1934) of as many independent draws as tell as much (Korn, Graubard 1998,
@@ -281,7 +281,7 @@ def clustered_share(hits: BoolArray, documents: Sequence[Hashable]) -> Value:
     n, clusters, share = len(hits), len(numbers), float(hits.mean())
     if clusters < MIN_CLUSTERS:
         reason = f"an interval needs at least {MIN_CLUSTERS} documents; there are {clusters}"
-        return Value(share, float("nan"), float("nan"), reason)
+        return ScoreCI(share, float("nan"), float("nan"), reason)
     variance = clusters / (clusters - 1) * float((np.bincount(of_draw, hits - share) ** 2).sum()) / n**2
     size = float(clusters)
     if 0 < share < 1:
@@ -290,4 +290,4 @@ def clustered_share(hits: BoolArray, documents: Sequence[Hashable]) -> Value:
         size = min(float(n), share * (1 - share) / variance * less) if variance > 0 else float(n)
     low = float(beta.ppf(0.025, size * share, size * (1 - share) + 1)) if share > 0 else 0.0
     high = float(beta.ppf(0.975, size * share + 1, size * (1 - share))) if share < 1 else 1.0
-    return Value(share, low, high)
+    return ScoreCI(share, low, high)

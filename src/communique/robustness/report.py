@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..metrics.bootstrap import MIN_CLUSTERS
-from ..metrics.report import Value, without_nan
+from ..metrics.report import ScoreCI, without_nan
 from ..reporting.format import table
 
 #: Below this share of decisions that stay, a cell is named in the summary.
@@ -35,10 +35,10 @@ class Stability:
     texts: int
     sentences: int
     documents: int
-    kept: Value
+    kept: ScoreCI
     given: int
-    kept_given: Value
-    change: Value
+    kept_given: ScoreCI
+    change: ScoreCI
 
     @property
     def few(self) -> bool:
@@ -60,7 +60,7 @@ class NameEffect:
     sentences: int
     documents: int
     changed: int
-    share: Value
+    share: ScoreCI
     by_label: Mapping[str, int]
 
     @property
@@ -84,8 +84,8 @@ class ActorErrors:
     documents: int
     positives: int
     negatives: int
-    false_positive: Value
-    false_negative: Value
+    false_positive: ScoreCI
+    false_negative: ScoreCI
 
 
 @dataclass(frozen=True)

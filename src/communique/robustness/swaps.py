@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from ..actors.names import ORGANISATIONS, Mention, actors, home
 from ..data.corpus import Corpus
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 
 #: Value of `sampling` of the rows that `augment` makes. They are no draw from any population.
 SWAPPED = "swapped"
@@ -40,14 +40,14 @@ class Swap:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SwapPlan:
     """The swaps of a corpus, in the order of its rows, and by language how many sentences have some or why not."""
 
     swaps: tuple[Swap, ...]
     reasons: dict[str, dict[str, int]]
 
 
-def own_countries(statements: Iterable[Statement]) -> dict[tuple[str | None, str], frozenset[str]]:
+def own_countries(sentences: Iterable[Sentence]) -> dict[tuple[str | None, str], frozenset[str]]:
     """Say which countries may be the speaker's own, by source and document.
 
     The texts do not say who speaks. Taken as own are the territory of the language (see `actors.home`), and the country that
@@ -56,12 +56,12 @@ def own_countries(statements: Iterable[Statement]) -> dict[tuple[str | None, str
     """
     homes: dict[tuple[str | None, str], set[str]] = defaultdict(set)
     named: dict[tuple[str | None, str], Counter[str]] = defaultdict(Counter)
-    for statement in statements:
-        key = statement.document_key
-        if (place := home(statement.language)) is not None:
+    for sentence in sentences:
+        key = sentence.document_key
+        if (place := home(sentence.language)) is not None:
             homes[key].add(place)
-        if (names := actors(statement.language)) is not None:
-            named[key].update({m.code for m in names.find(statement.text)} - set(ORGANISATIONS))
+        if (names := actors(sentence.language)) is not None:
+            named[key].update({m.code for m in names.find(sentence.text)} - set(ORGANISATIONS))
     for key, counts in named.items():
         most = max(counts.values(), default=0)
         if most > 1:
@@ -69,50 +69,50 @@ def own_countries(statements: Iterable[Statement]) -> dict[tuple[str | None, str
     return {key: frozenset(codes) for key, codes in homes.items()}
 
 
-def plan_swaps(statements: Sequence[Statement], *, draws: int, seed: int) -> Plan:
+def plan_swaps(sentences: Sequence[Sentence], *, draws: int, seed: int) -> SwapPlan:
     """Draw swaps.
 
     A draw replaces one actor, so that its effect can be told; the actors of a sentence take turns, and no pair is drawn
     twice. The draws of a sentence depend on the seed and its id, and on other rows only through the own country.
 
     Args:
-        statements: Sentences; those of one document should all be there, for the rule of the own country.
+        sentences: Sentences; those of one document should all be there, for the rule of the own country.
         draws: Swaps a sentence; fewer where fewer are possible.
         seed: Another seed draws other names.
 
     Raises:
         MissingExtraError: Babel is not installed.
     """
-    own = own_countries(statements)
+    own = own_countries(sentences)
     swaps: list[Swap] = []
     reasons: dict[str, Counter[str]] = defaultdict(Counter)
-    for row, statement in enumerate(statements):
-        barred = own.get(statement.document_key, frozenset())
-        reason, mentions, choices = _choices(statement, barred)
-        reasons[statement.language][reason or "swapped"] += 1
-        names = actors(statement.language)
+    for row, sentence in enumerate(sentences):
+        barred = own.get(sentence.document_key, frozenset())
+        reason, mentions, choices = _choices(sentence, barred)
+        reasons[sentence.language][reason or "swapped"] += 1
+        names = actors(sentence.language)
         if reason or names is None:
             continue
-        generator = random.Random(f"{seed}/{statement.id}")
+        generator = random.Random(f"{seed}/{sentence.id}")
         for code, other in _draw(choices, draws, generator):
-            swaps.append(Swap(row, code, other, names.replace(statement.text, mentions, code, other)))
-    return Plan(tuple(swaps), {language: dict(counts) for language, counts in sorted(reasons.items())})
+            swaps.append(Swap(row, code, other, names.replace(sentence.text, mentions, code, other)))
+    return SwapPlan(tuple(swaps), {language: dict(counts) for language, counts in sorted(reasons.items())})
 
 
-def _choices(statement: Statement, barred: frozenset[str]) -> tuple[str | None, list[Mention], dict[str, list[str]]]:
+def _choices(sentence: Sentence, barred: frozenset[str]) -> tuple[str | None, list[Mention], dict[str, list[str]]]:
     """Say why a sentence is left alone, or which of its actors can be replaced by whom."""
-    names = actors(statement.language)
+    names = actors(sentence.language)
     if names is None:
         return NO_RULES, [], {}
-    mentions = names.find(statement.text)
+    mentions = names.find(sentence.text)
     if not mentions:
         return NO_NAME, [], {}
     if any(mention.code in barred for mention in mentions):
         return OWN_COUNTRY, [], {}
-    if names.grammar.own_people.search(statement.text):
+    if names.grammar.own_people.search(sentence.text):
         return OWN_PEOPLE, [], {}
     codes = sorted({mention.code for mention in mentions})
-    choices = {c: found for c in codes if (found := names.alternatives(statement.text, mentions, c, barred))}
+    choices = {c: found for c in codes if (found := names.alternatives(sentence.text, mentions, c, barred))}
     return None if choices else NO_FIT, mentions, choices
 
 
@@ -145,18 +145,18 @@ def augment(corpus: Corpus, *, seed: int, copies: int = 1) -> Corpus:
     Raises:
         MissingExtraError: Babel is not installed.
     """
-    made: list[Statement] = []
+    made: list[Sentence] = []
     numbers: Counter[int] = Counter()
-    for swap in plan_swaps(corpus.statements, draws=copies, seed=seed).swaps:
-        statement = corpus.statements[swap.row]
+    for swap in plan_swaps(corpus.sentences, draws=copies, seed=seed).swaps:
+        sentence = corpus.sentences[swap.row]
         numbers[swap.row] += 1
-        previous, names = statement.previous, actors(statement.language)
+        previous, names = sentence.previous, actors(sentence.language)
         if previous is not None and names is not None:
             previous = names.replace(previous, names.find(previous), swap.code, swap.other)
         made.append(
             replace(
-                statement,
-                id=f"{statement.id}~{numbers[swap.row]}",
+                sentence,
+                id=f"{sentence.id}~{numbers[swap.row]}",
                 text=swap.text,
                 previous=previous,
                 sampling=SWAPPED,

@@ -17,7 +17,7 @@ from ..data.codebook import Codebook
 from ..errors import DataError
 from ..io.atomic import replacing
 from .draws import Draw, Ints, allocate, plan_two_stage, simple, stratified, two_stage
-from .population import Population, shown_sha256
+from .population import Population, display_sha256
 from .strata import Strata, allocation_weights, documents_of, make_strata
 from .training import pick_for_training
 
@@ -41,11 +41,11 @@ class Stratum(_Frozen):
 
 
 class Member(_Frozen):
-    """A row that was drawn. `shown` is the hash of its text without control characters, where that differs."""
+    """A row that was drawn. `display_sha256` is the hash of its text without control characters, where that differs."""
 
     id: str
     sha256: str
-    shown: str | None = None
+    display_sha256: str | None = None
     document: str
     index: int
     language: str
@@ -262,16 +262,16 @@ def _design(
     columns = {name: population.column(name) for name in by}
     members = []
     for row, probability in zip(drawn.rows.tolist(), drawn.probability.tolist(), strict=True):
-        statement = population.statement(row)
-        shown = shown_sha256(statement.text)
+        sentence = population.sentence(row)
+        shown = display_sha256(sentence.text)
         members.append(
             Member(
-                id=statement.id,
-                sha256=statement.sha256,
-                shown=None if shown == statement.sha256 else shown,
-                document=statement.document,
-                index=statement.index,
-                language=statement.language,
+                id=sentence.id,
+                sha256=sentence.sha256,
+                display_sha256=None if shown == sentence.sha256 else shown,
+                document=sentence.document,
+                index=sentence.index,
+                language=sentence.language,
                 stratum=groups.names[groups.of_row[row]],
                 inclusion_probability=None if np.isnan(probability) else probability,
                 labels=population.predicted(row),

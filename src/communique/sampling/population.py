@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..data.codebook import Codebook
 from ..data.labels import split_labels
 from ..data.predictions_schema import OUTPUT, PREFIX
-from ..data.sentence import Statement, text_sha256
+from ..data.sentence import Sentence, text_sha256
 from ..errors import DataError
 from ..io.read import cell, open_table
 from ..io.tables import Problem, Row
@@ -95,7 +95,7 @@ class Population:
         path, sha256: The file, and the hash of its bytes.
         names: The k labels.
         numbers: Each row's number in the file.
-        ids, texts, befores: Arrow arrays of text; the texts are null where they were not kept, `befores` holds the rows' own
+        ids, texts, befores: Arrow arrays of text; the texts are null where they were not kept, `previous` holds the rows' own
             column `previous`.
         documents: Number of each row's document, in order of appearance; documents of two sources are two, as in a corpus.
         document_names, sources: Name and source of each document.
@@ -115,7 +115,7 @@ class Population:
     numbers: NDArray[np.int64]
     ids: pa.StringArray
     texts: pa.StringArray
-    befores: pa.StringArray
+    previous: pa.StringArray
     documents: NDArray[np.int64]
     document_names: tuple[str, ...]
     sources: tuple[str | None, ...]
@@ -125,17 +125,17 @@ class Population:
     probabilities: NDArray[np.float64]
     columns: Mapping[str, Column]
     unlabelled: int
-    unsure: int
-    placed: bool
+    n_without_probabilities: int
+    has_index: bool
     notes: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def statement(self, row: int) -> Statement:
-        """Give a row as a statement, with the sentence before it where the file says which that is."""
+    def sentence(self, row: int) -> Sentence:
+        """Give a row as a sentence, with the sentence before it where the file says which that is."""
         document = self.documents[row]
-        return Statement(
+        return Sentence(
             self.ids[row].as_py(),
             self.texts[row].as_py() or "",
             self.document_names[document],
@@ -146,7 +146,7 @@ class Population:
         )
 
     def _before(self, row: int) -> str | None:
-        own: str | None = self.befores[row].as_py()
+        own: str | None = self.previous[row].as_py()
         follows = (
             row > 0 and self.documents[row - 1] == self.documents[row] and self.index[row - 1] == self.index[row] - 1
         )
@@ -214,7 +214,7 @@ class _Batch:
     numbers: list[int] = field(default_factory=list)
     core: list[tuple[str, str | None, str | None, str, str]] = field(default_factory=list)
     index: list[tuple[int, int | None]] = field(default_factory=list)
-    guesses: list[list[bool]] = field(default_factory=list)
+    predicted_rows: list[list[bool]] = field(default_factory=list)
     probabilities: list[list[float] | None] = field(default_factory=list)
     own: list[dict[str, str | None]] = field(default_factory=list)
 
@@ -265,18 +265,18 @@ class _Reader:
         # A table without a column would have no rows: the one without a name stands for them.
         own = dict.fromkeys(["", *(name for row in batch.own for name in row)])
         self.own.append(pa.table({name: pa.array([row.get(name) for row in batch.own], pa.string()) for name in own}))
-        unsure = np.array([p is None for p in batch.probabilities])
-        guesses = np.array(batch.guesses, np.bool_).reshape(len(unsure), len(self.names))
-        filled = [g if p is None else p for g, p in zip(batch.guesses, batch.probabilities, strict=True)]
+        n_without_probabilities = np.array([p is None for p in batch.probabilities])
+        predicted_rows = np.array(batch.predicted_rows, np.bool_).reshape(len(n_without_probabilities), len(self.names))
+        filled = [g if p is None else p for g, p in zip(batch.predicted_rows, batch.probabilities, strict=True)]
         own_index = [other for _, other in batch.index]
         self.arrays.append(
             (
                 np.array(batch.numbers, np.int64),
                 np.array([i for i, _ in batch.index], np.int64),
                 np.array([-1 if other is None else other for other in own_index], np.int64),
-                guesses,
-                np.array(filled, np.float64).reshape(guesses.shape),
-                unsure,
+                predicted_rows,
+                np.array(filled, np.float64).reshape(predicted_rows.shape),
+                n_without_probabilities,
             )
         )
 
@@ -284,7 +284,7 @@ class _Reader:
         if not self.names:
             self.names = tuple(_names(row))
         probabilities = _probabilities(row, self.names)
-        guess = self._labels(row.get("labels"))
+        predicted = self._labels(row.get("labels"))
         identity = str(row["id"]).strip() if row.get("id") is not None else ""
         if not identity:
             raise ValueError("no id; give each row an id of its own")
@@ -299,7 +299,7 @@ class _Reader:
         batch.core.append((identity, text if kept else None, before, document, cell(row, "language") or UNDETERMINED))
         batch.numbers.append(number_)
         batch.index.append((index, own_index))
-        batch.guesses.append(guess)
+        batch.predicted_rows.append(predicted)
         batch.probabilities.append(probabilities)
         wanted = self.columns
         if wanted is None:
@@ -334,21 +334,21 @@ class _Reader:
             raise DataError(
                 *(self.problems or [f"{self.path}: no row with a text; give a file that `communique label -o` wrote"])
             )
-        numbers, index, own_index, decisions, probabilities, unsure = (
+        numbers, index, own_index, decisions, probabilities, n_without_probabilities = (
             np.concatenate(parts) for parts in zip(*self.arrays, strict=True)
         )
         table, own = pa.concat_tables(self.tables), pa.concat_tables(self.own, promote_options="default")
         self.tables, self.own, self.arrays = [], [], []
         # Where the model gave probabilities, a row without any was not read by it.
-        if self.codebook is None or not unsure.all():
-            self.skipped += int(unsure.sum()) + len(self.of_unsure)
-            if unsure.any():
-                kept = ~unsure
+        if self.codebook is None or not n_without_probabilities.all():
+            self.skipped += int(n_without_probabilities.sum()) + len(self.of_unsure)
+            if n_without_probabilities.any():
+                kept = ~n_without_probabilities
                 table, own = table.filter(pa.array(kept)), own.filter(pa.array(kept))
                 numbers, index, own_index, decisions, probabilities = (
                     values[kept] for values in (numbers, index, own_index, decisions, probabilities)
                 )
-            unsure = unsure[:0]
+            n_without_probabilities = n_without_probabilities[:0]
         else:
             self.problems += self.of_unsure
         if self.problems:
@@ -362,9 +362,9 @@ class _Reader:
         documents, keys = _encode(table["document"].cast(pa.string()))
         pairs = [key.split(_BETWEEN, 1) for key in keys]
         # The table's own numbering, where all rows have one: without `--split` every row's own index is 0.
-        placed = bool(index.any()) or len(pairs) == len(numbers)
-        if not placed and (own_index >= 0).all():
-            index, placed = own_index, True
+        has_index = bool(index.any()) or len(pairs) == len(numbers)
+        if not has_index and (own_index >= 0).all():
+            index, has_index = own_index, True
         with self.path.open("rb") as handle:
             digest = hashlib.file_digest(handle, "sha256").hexdigest()
         return Population(
@@ -384,8 +384,8 @@ class _Reader:
             probabilities,
             {name: column_of(own[name]) for name in own.column_names if name},
             self.skipped,
-            len(unsure),
-            placed,
+            len(n_without_probabilities),
+            has_index,
             tuple(told),
         )
 
@@ -446,7 +446,7 @@ def _probabilities(row: Row, names: Sequence[str]) -> list[float] | None:
     return p
 
 
-def shown_sha256(text: str) -> str:
+def display_sha256(text: str) -> str:
     """Hash a text as coders see it: without the control characters that spreadsheets cannot hold."""
     return text_sha256(visible(text))
 

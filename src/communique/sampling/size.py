@@ -23,7 +23,7 @@ Z = 1.959964
 class Need:
     """What an interval of a label's share needs: `n` with the model's help, `n_gold_only` without it.
 
-    `beyond` is the width that the interval has with these n where documents count as random too (`estimate --target beyond`).
+    `superpopulation` is the width that the interval has with these n where documents count as random too (`estimate --target superpopulation`).
     `reached` is False where not even all rows make it that narrow. `deff` is the design effect of clustering at `n`.
     """
 

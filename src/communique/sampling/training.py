@@ -29,7 +29,7 @@ def pick_for_training(population: Population, n: int, *, exclude: Collection[str
     Returns:
         Rows in the order in which they were picked.
     """
-    unsure = uncertainty(population.probabilities)
+    n_without_probabilities = uncertainty(population.probabilities)
     doubtful = (population.probabilities * (1 - population.probabilities)).argmax(axis=1)
     side = population.decisions[np.arange(len(population)), doubtful]
     groups = np.stack([population.documents, population.language.codes, 2 * doubtful + side], axis=1)
@@ -42,24 +42,24 @@ def pick_for_training(population: Population, n: int, *, exclude: Collection[str
     # Of rows in the same groups the least sure adds most: only the first that is left of each such cell competes.
     cells, cell_of = np.unique(groups[allowed], axis=0, return_inverse=True)
     ties = np.random.default_rng(seed).permutation(len(allowed))
-    queue = allowed[np.lexsort((ties, -unsure[allowed], cell_of))]
+    queue = allowed[np.lexsort((ties, -n_without_probabilities[allowed], cell_of))]
     ends = np.cumsum(np.bincount(cell_of))
     first = np.concatenate([[0], ends[:-1]])
     held = [np.zeros(int(column.max()) + 1) for column in cells.T]
     picked: list[int] = []
     texts: set[str] = set()
     while len(picked) < n and (first < ends).any():
-        offered = np.where(first < ends, unsure[queue[np.minimum(first, len(queue) - 1)]], -np.inf)
+        offered = np.where(first < ends, n_without_probabilities[queue[np.minimum(first, len(queue) - 1)]], -np.inf)
         added = np.zeros(len(cells))
         for sums, column in zip(held, cells.T, strict=True):
             added += np.sqrt(sums[column] + np.maximum(offered, 0)) - np.sqrt(sums[column])
         best = int(np.where(offered >= 0, added, -1).argmax())
         row = int(queue[first[best]])
         first[best] += 1
-        if (text := population.statement(row).sha256) in texts:
+        if (text := population.sentence(row).sha256) in texts:
             continue
         picked.append(row)
         texts.add(text)
         for sums, group in zip(held, cells[best], strict=True):
-            sums[group] += unsure[row]
+            sums[group] += n_without_probabilities[row]
     return np.array(picked, np.int64)

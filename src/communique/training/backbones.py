@@ -39,7 +39,7 @@ def load_backbone(name: str, codebook: Codebook, *, max_tokens: int) -> tuple[Pr
         "num_labels": len(codebook.names),
         "id2label": dict(enumerate(codebook.names)),
         "label2id": {label: i for i, label in enumerate(codebook.names)},
-        "problem_type": "multi_label_classification" if codebook.multiple else "single_label_classification",
+        "problem_type": "multi_label_classification" if codebook.multilabel else "single_label_classification",
     }
     if name == E5_SMALL:
         source = read_e5(e5_path())

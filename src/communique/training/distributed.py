@@ -14,7 +14,7 @@ def rank() -> int:
     return int(get_cpu_distributed_information().rank)
 
 
-def count() -> int:
+def world_size() -> int:
     """Count them."""
     return int(get_cpu_distributed_information().world_size)
 
@@ -28,5 +28,5 @@ def say(line: str) -> None:
 def has_all_random_states(folder: Path) -> bool:
     """Tell whether the trainer's checkpoint holds the random state of each process."""
     # The trainer's own names.
-    names = ["rng_state.pth"] if count() == 1 else [f"rng_state_{i}.pth" for i in range(count())]
+    names = ["rng_state.pth"] if world_size() == 1 else [f"rng_state_{i}.pth" for i in range(world_size())]
     return all((folder / name).exists() for name in names)

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from ..errors import BundleError, ExportError
 from ..io.atomic import new_folder
 from ..metrics.calibration import tune
 from ..metrics.report import Report
 from ..metrics.scores import indicator
-from ..models.checkpoint import CheckpointLabeler
+from ..models.checkpoint import CheckpointClassifier
 from ..models.folder import finish, read_codebook, read_info, verify_files
 from ..models.info import (
     IR,
@@ -29,16 +29,16 @@ from ..models.info import (
     TOKENIZER,
     VALIDATION,
     ModelInfo,
-    Proof,
+    ParityReport,
     headline,
     package_versions,
 )
 from ..models.openvino import import_quietly
 from ..models.predictor import Predictor
-from .parity import _require, prove
+from .parity import _require, check_parity
 from .quantize import quantize
 from .recipe import Recipe
-from .splits import TrainingSets
+from .splits import DataSplits
 
 #: Sentences whose activations set the ranges of the 8-bit numbers.
 CALIBRATION = 300
@@ -54,7 +54,7 @@ def export(
     recipe: str | Path | None = None,
     texts: str | Path | None = None,
     overwrite: bool = False,
-) -> Proof:
+) -> ParityReport:
     """Export a checkpoint to a bundle, tune it on its own outputs, and hold it against the checkpoint.
 
     Args:
@@ -78,27 +78,27 @@ def export(
     codebook = read_codebook(checkpoint, info)
     settings = Recipe.load(recipe) if recipe else Recipe.model_validate(info.recipe)
     remembered = Path(info.texts) if info.texts else None
-    data = TrainingSets.read(settings, codebook, Path(texts) if texts else remembered)
+    data = DataSplits.read(settings, codebook, Path(texts) if texts else remembered)
     held_out = json.loads((checkpoint / VALIDATION).read_text(encoding="utf-8"))
     if data.ids != held_out:
         raise BundleError(
             f"{checkpoint / VALIDATION}: the recipe's corpora give other held-out rows than at training; restore the "
             "corpora (and --texts) with which the checkpoint was trained, or train anew"
         )
-    labeler = CheckpointLabeler(checkpoint)
-    samples = _samples(data.train.statements, labeler.tokenizer, settings.seed)
-    before = labeler.predict_proba(data.proof.statements)
+    classifier = CheckpointClassifier(checkpoint)
+    samples = _samples(data.train.sentences, classifier.tokenizer, settings.seed)
+    before = classifier.predict_proba(data.parity.sentences)
     info = info.model_copy(
         update={"kind": "bundle", "recipe": settings.portable().model_dump(mode="json"), "texts": None}
     )
     for activations in (True, False):
         exported = quantize(
-            labeler.model, samples, four_bit_embeddings=settings.freeze_embeddings, activations=activations
+            classifier.model, samples, four_bit_embeddings=settings.freeze_embeddings, activations=activations
         )
         quantization = "8-bit weights and activations" if activations else "8-bit weights"
         try:
             with new_folder(out, replace=overwrite) as folder:
-                return _fill(folder, info, quantization, exported, labeler, codebook, before, data, settings.seed)
+                return _fill(folder, info, quantization, exported, classifier, codebook, before, data, settings.seed)
         except ExportError as error:
             if not activations:
                 raise
@@ -111,64 +111,64 @@ def _fill(
     info: ModelInfo,
     quantization: str,
     exported: Any,
-    labeler: CheckpointLabeler,
+    classifier: CheckpointClassifier,
     codebook: Codebook,
     before: NDArray[np.float32],
-    data: TrainingSets,
+    data: DataSplits,
     seed: int,
-) -> Proof:
+) -> ParityReport:
     """Fill a bundle's folder with an exported model, tune it on its own outputs and prove it."""
     checkpoint_thresholds = None if info.thresholds is None else np.array(info.thresholds)
     import_quietly("openvino").save_model(exported, folder / IR, compress_to_fp16=False)
-    labeler.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER), pretty=False)
+    classifier.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER), pretty=False)
     finish(folder, info, codebook, data.ids, texts=data.texts)
-    info = _tuned(info, Predictor(folder), data.tuning.statements, codebook)
+    info = _tuned(info, Predictor(folder), data.validation.sentences, codebook)
     finish(folder, info, codebook, data.ids)
     predictor = Predictor(folder)
-    proof = prove(
-        data.proof.statements,
+    parity = check_parity(
+        data.parity.sentences,
         before,
         checkpoint_thresholds,
         predictor,
         data=f"{quantization}; documents held out of training, rows that tuned nothing",
     )
-    _require(proof)
+    _require(parity)
     tuned = Report.compare(
-        data.tuning.statements,
-        predictor.predict(data.tuning.statements).decisions,
+        data.validation.sentences,
+        predictor.predict(data.validation.sentences).decisions,
         codebook,
         data="validation rows, which tuned temperature and thresholds",
         seed=seed,
     )
     info = info.model_copy(
         update={
-            "proof": proof,
+            "parity": parity,
             "scores": (headline(tuned, command=f"communique export runs/{info.name}"),),
             "versions": info.versions | package_versions("openvino", "nncf", "tokenizers"),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
     )
     finish(folder, info, codebook, data.ids)
-    _require_small(folder)
-    return proof
+    _warn_if_large(folder)
+    return parity
 
 
-def _samples(statements: Sequence[Statement], tokenizer: Any, seed: int) -> list[dict[str, NDArray[np.int64]]]:
-    drawn = random.Random(seed).sample(list(statements), min(CALIBRATION, len(statements)))
+def _samples(sentences: Sequence[Sentence], tokenizer: Any, seed: int) -> list[dict[str, NDArray[np.int64]]]:
+    drawn = random.Random(seed).sample(list(sentences), min(CALIBRATION, len(sentences)))
     encoded = (tokenizer(s.text, truncation=True, return_tensors="np") for s in drawn)
     return [{name: e[name].astype(np.int64) for name in ("input_ids", "attention_mask")} for e in encoded]
 
 
-def _tuned(info: ModelInfo, predictor: Predictor, tuning: Sequence[Statement], codebook: Codebook) -> ModelInfo:
+def _tuned(info: ModelInfo, predictor: Predictor, validation: Sequence[Sentence], codebook: Codebook) -> ModelInfo:
     """Tune temperature and thresholds on the exported model's own outputs."""
-    logits, gold = predictor.predict_logits([s.text for s in tuning]), indicator(tuning, codebook)
-    temperature, thresholds = tune(logits, gold, multiple=codebook.multiple)
+    logits, gold = predictor.predict_logits([s.text for s in validation]), indicator(validation, codebook)
+    temperature, thresholds = tune(logits, gold, multilabel=codebook.multilabel)
     return info.model_copy(
         update={"temperature": temperature, "thresholds": None if thresholds is None else tuple(thresholds.tolist())}
     )
 
 
-def _require_small(folder: Path) -> None:
+def _warn_if_large(folder: Path) -> None:
     sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
     largest = max(sizes, key=lambda name: sizes[name])
     if sizes[largest] > MAX_FILE_BYTES or sum(sizes.values()) > MAX_BUNDLE_BYTES:

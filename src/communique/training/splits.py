@@ -14,24 +14,24 @@ from ..models.info import TrainingData
 from .recipe import Recipe
 
 #: Below so many rows left over for the proof of an export, half of the held-out documents go to it.
-MIN_PROOF = 100
+MIN_PARITY_ROWS = 100
 
 
 @dataclass(frozen=True)
-class TrainingSets:
+class DataSplits:
     """Corpora of which `train` shares no document with the others, and no row is in two.
 
-    `train` trains; `tuning` tunes temperature and thresholds; `proof` does neither, and an exported model is held against
-    its checkpoint there. `told` are lines for the user.
+    `train` trains; `validation` tunes temperature and thresholds; `parity` does neither, and an exported model is held against
+    its checkpoint there. `messages` are lines for the user.
     """
 
     train: Corpus
-    tuning: Corpus
-    proof: Corpus
-    told: tuple[str, ...]
+    validation: Corpus
+    parity: Corpus
+    messages: tuple[str, ...]
 
     @classmethod
-    def read(cls, recipe: Recipe, codebook: Codebook, texts: Path | None = None) -> TrainingSets:
+    def read(cls, recipe: Recipe, codebook: Codebook, texts: Path | None = None) -> DataSplits:
         """Read a recipe's corpora and hold out validation documents.
 
         Validation is drawn from rows with `sampling: random`, where rows say how they were sampled: rows picked on purpose
@@ -46,11 +46,11 @@ class TrainingSets:
         Raises:
             DataError: Rows are at fault, or too few to hold some out.
         """
-        corpus, told = read_sources(recipe.sources("train"), codebook, texts)
-        told += corpus.notes
+        corpus, messages = read_sources(recipe.sources("train"), codebook, texts)
+        messages += corpus.notes
         if sources := recipe.sources("validation"):
-            held_out, told_too = read_sources(sources, codebook, texts)
-            told += told_too
+            held_out, more = read_sources(sources, codebook, texts)
+            messages += more
             corpus.fingerprint().check(held_out, held_out.name)
             train = corpus
         else:
@@ -60,46 +60,46 @@ class TrainingSets:
             repeated = sum(s.sha256 in known for s in train)
             if repeated:
                 train = train.where(lambda s: s.sha256 not in known)
-                told.append(f"{repeated} training rows left out: their texts are validation rows too")
-        tuning, proof = (
+                messages.append(f"{repeated} training rows left out: their texts are validation rows too")
+        validation, parity = (
             held_out.where(lambda s: s.sampling == "random"),
             held_out.where(lambda s: s.sampling != "random"),
         )
-        if len(tuning) == 0 or len(proof) < MIN_PROOF:
+        if len(validation) == 0 or len(parity) < MIN_PARITY_ROWS:
             random_rows = held_out.where(lambda s: s.sampling in ("random", None))
             if unused := len(held_out) - len(random_rows):
-                told.append(
+                messages.append(
                     f"{unused} rows of validation documents are not used: they were not sampled at random, and are too few to "
                     "prove an export"
                 )
-            tuning, proof = random_rows.split(0.5, seed=recipe.seed)
-        if not (len(train) and len(tuning) and len(proof)):
+            validation, parity = random_rows.split(0.5, seed=recipe.seed)
+        if not (len(train) and len(validation) and len(parity)):
             raise DataError(
                 f"{', '.join(corpus.files) or 'no corpus'}: {len(corpus)} labelled rows in {len(corpus.documents)} documents are "
                 "too few to hold out validation documents; give more documents, or a validation corpus"
             )
-        told.append(
-            f"{len(train)} rows train, {len(tuning)} tune temperature and thresholds, {len(proof)} prove the export; "
+        messages.append(
+            f"{len(train)} rows train, {len(validation)} tune temperature and thresholds, {len(parity)} prove the export; "
             "none of the latter is from a training document"
         )
-        return cls(train, tuning, proof, tuple(told))
+        return cls(train, validation, parity, tuple(messages))
 
     @property
     def ids(self) -> dict[str, list[str]]:
         """Ids of the held-out rows."""
-        return {"tuning": [s.id for s in self.tuning], "proof": [s.id for s in self.proof]}
+        return {"validation": [s.id for s in self.validation], "parity": [s.id for s in self.parity]}
 
     @property
     def texts(self) -> list[str]:
         """Texts of all rows, held-out ones too."""
-        return [s.text for part in (self.train, self.tuning, self.proof) for s in part]
+        return [s.text for part in (self.train, self.validation, self.parity) for s in part]
 
     def describe(self, codebook: Codebook) -> TrainingData:
         """Count what trains, and hash all rows that evaluation data may not share: held-out ones too."""
-        everything = (self.train + self.tuning + self.proof).fingerprint()
+        everything = (self.train + self.validation + self.parity).fingerprint()
         labels = Counter(label for s in self.train for label in s.labels or ())
         return TrainingData(
-            statements=len(self.train),
+            sentences=len(self.train),
             documents=len(self.train.documents),
             by_language=dict(sorted(Counter(s.language for s in self.train).items())),
             by_source=dict(sorted(Counter(s.source or "unknown" for s in self.train).items())),

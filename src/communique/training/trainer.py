@@ -25,7 +25,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.inputs import as_texts
-from ..data.sentence import Statement
+from ..data.sentence import Sentence
 from ..errors import BundleError, RecipeError
 from ..io.atomic import new_folder, replacing
 from ..metrics.calibration import decide, probabilities, tune
@@ -39,7 +39,7 @@ from . import distributed
 from .backbones import add_mean_layer, load_backbone
 from .partial_embeddings import used_embeddings
 from .recipe import Recipe
-from .splits import TrainingSets
+from .splits import DataSplits
 
 
 class LengthGroupedSampler(torch.utils.data.Sampler[int]):
@@ -81,7 +81,7 @@ class _Trainer(transformers.Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
         lengths = [len(ids) for ids in cast(datasets.Dataset, self.train_dataset)["input_ids"]]
         # The processes take turns at batches: what they get for one step is a batch of one process of the whole size.
-        return LengthGroupedSampler(lengths, self.args.train_batch_size * distributed.count(), self.recipe.seed)
+        return LengthGroupedSampler(lengths, self.args.train_batch_size * distributed.world_size(), self.recipe.seed)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
@@ -113,7 +113,7 @@ def _tokens(sets: Iterable[datasets.Dataset | None], padding: int | None) -> lis
     return sorted(used if padding is None else used | {padding})
 
 
-class _Told(transformers.TrainerCallback):
+class LogCallback(transformers.TrainerCallback):
     """Print one line every few steps and the validation score of each epoch, on terminals and in log files alike."""
 
     def __init__(self) -> None:
@@ -137,8 +137,8 @@ class _Told(transformers.TrainerCallback):
             )
 
 
-class TransformerLabeler:
-    """A fine-tuned transformer; a `Labeler`.
+class TransformerClassifier:
+    """A fine-tuned transformer; a `TrainableClassifier`.
 
     Args:
         recipe: Settings.
@@ -170,13 +170,13 @@ class TransformerLabeler:
             model.set_attn_implementation("eager")
         self.model_, self.tokenizer_ = model, tokenizer
         self.precision_ = resolve_precision(recipe.precision)
-        rows = self._dataset(corpus.statements)
-        validation_rows = self._dataset(validation.statements) if validation else None
+        rows = self._dataset(corpus.sentences)
+        validation_rows = self._dataset(validation.sentences) if validation else None
         tokens = None if recipe.freeze_embeddings else _tokens((rows, validation_rows), tokenizer.pad_token_id)
         resume = _prepare_steps(self.steps, recipe, corpus, tokens)
-        steps_an_epoch = math.ceil(len(corpus) / (recipe.batch_size * distributed.count()))
-        if distributed.count() > 1:
-            distributed.say(f"{distributed.count()} processes, each with {recipe.batch_size} sentences a step")
+        steps_an_epoch = math.ceil(len(corpus) / (recipe.batch_size * distributed.world_size()))
+        if distributed.world_size() > 1:
+            distributed.say(f"{distributed.world_size()} processes, each with {recipe.batch_size} sentences a step")
         total = steps_an_epoch * recipe.epochs
         trainer = _Trainer(
             recipe,
@@ -209,7 +209,7 @@ class TransformerLabeler:
             eval_dataset=validation_rows,
             data_collator=transformers.DataCollatorWithPadding(tokenizer),
             compute_metrics=self._metrics,
-            callbacks=[_Told()],
+            callbacks=[LogCallback()],
         )
         trainer.remove_callback(transformers.PrinterCallback)
         start = time.monotonic()
@@ -220,41 +220,41 @@ class TransformerLabeler:
         model.set_attn_implementation(attention)
         model.eval()
         self.temperature_ = 1.0
-        self.thresholds_ = np.full(len(self.codebook.names), 0.5) if self.codebook.multiple else None
+        self.thresholds_ = np.full(len(self.codebook.names), 0.5) if self.codebook.multilabel else None
         if validation:
             self._tune(validation)
         return self
 
-    def predict_logits(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+    def predict_logits(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Give logits (n, k) in fp32, batches of like length."""
-        return checkpoint_logits(self.model_, self.tokenizer_, as_texts(statements))[0]
+        return checkpoint_logits(self.model_, self.tokenizer_, as_texts(sentences))[0]
 
-    def predict_proba(self, statements: Sequence[Statement]) -> NDArray[np.float32]:
+    def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Give probabilities (n, k) in the codebook's order."""
-        return probabilities(self.predict_logits(statements), multiple=self.codebook.multiple)
+        return probabilities(self.predict_logits(sentences), multilabel=self.codebook.multilabel)
 
     def _tune(self, validation: Corpus) -> None:
-        logits, gold = self.predict_logits(validation.statements), indicator(validation.statements, self.codebook)
-        self.temperature_, self.thresholds_ = tune(logits, gold, multiple=self.codebook.multiple)
+        logits, gold = self.predict_logits(validation.sentences), indicator(validation.sentences, self.codebook)
+        self.temperature_, self.thresholds_ = tune(logits, gold, multilabel=self.codebook.multilabel)
         head = [m for m in self.model_.modules() if isinstance(m, torch.nn.Linear)][-1]
         with torch.no_grad():
             for parameter in head.parameters():
                 parameter.div_(self.temperature_)
 
-    def _dataset(self, statements: Sequence[Statement]) -> datasets.Dataset:
-        encoded = self.tokenizer_([s.text for s in statements], truncation=True)
-        gold = indicator(statements, self.codebook)
-        labels = gold.astype(np.float32).tolist() if self.codebook.multiple else gold.argmax(axis=1).tolist()
+    def _dataset(self, sentences: Sequence[Sentence]) -> datasets.Dataset:
+        encoded = self.tokenizer_([s.text for s in sentences], truncation=True)
+        gold = indicator(sentences, self.codebook)
+        labels = gold.astype(np.float32).tolist() if self.codebook.multilabel else gold.argmax(axis=1).tolist()
         return datasets.Dataset.from_dict({"input_ids": encoded["input_ids"], "labels": labels})
 
     def _metrics(self, prediction: transformers.EvalPrediction) -> dict[str, float]:
-        multiple = self.codebook.multiple
-        half = np.full(len(self.codebook.names), 0.5) if multiple else None
-        guess = decide(probabilities(np.asarray(prediction.predictions), multiple=multiple), half)
+        multilabel = self.codebook.multilabel
+        half = np.full(len(self.codebook.names), 0.5) if multilabel else None
+        predicted = decide(probabilities(np.asarray(prediction.predictions), multilabel=multilabel), half)
         given = np.asarray(prediction.label_ids)
-        gold = given if multiple else np.eye(guess.shape[1])[given]
+        gold = given if multilabel else np.eye(predicted.shape[1])[given]
         metric = LabelF1(keep_in_memory=True)
-        return {"macro_f1": metric.compute(predictions=guess.astype(int), references=gold.astype(int))["macro_f1"]}
+        return {"macro_f1": metric.compute(predictions=predicted.astype(int), references=gold.astype(int))["macro_f1"]}
 
 
 def resolve_precision(wanted: str) -> str:
@@ -293,7 +293,7 @@ def _prepare_steps(
     Args:
         steps: Folder of the checkpoints.
         recipe: Settings.
-        corpus: Training statements.
+        corpus: Training sentences.
         tokens: Ids of the tokens whose embeddings are trained, the rows of the checkpoint; None where they are frozen.
 
     Raises:
@@ -305,7 +305,7 @@ def _prepare_steps(
         "recipe": recipe.model_dump(mode="json"),
         "data": corpus.files,
         "ids": [s.id for s in corpus],
-        "processes": distributed.count(),
+        "processes": distributed.world_size(),
         "tokens": None if tokens is None else hashlib.sha256(json.dumps(tokens).encode()).hexdigest(),
     }
     identity = steps / "run.json"
@@ -357,16 +357,16 @@ def train(
     recipe = Recipe.load(recipe_path)
     codebook = Codebook.load(recipe.codebook)
     commit = git_commit()
-    data = TrainingSets.read(recipe, codebook, Path(texts) if texts else None)
-    for line in data.told:
+    data = DataSplits.read(recipe, codebook, Path(texts) if texts else None)
+    for line in data.messages:
         distributed.say(line)
     steps = out.with_name(out.name + ".steps")
-    labeler = TransformerLabeler(recipe, codebook, steps=steps).fit(data.train, data.tuning)
+    classifier = TransformerClassifier(recipe, codebook, steps=steps).fit(data.train, data.validation)
     if distributed.rank() > 0:
         return out
     report = Report.compare(
-        data.tuning.statements,
-        decide(labeler.predict_proba(data.tuning.statements), labeler.thresholds_),
+        data.validation.sentences,
+        decide(classifier.predict_proba(data.validation.sentences), classifier.thresholds_),
         codebook,
         data="validation rows, which tuned temperature and thresholds",
         seed=recipe.seed,
@@ -378,27 +378,27 @@ def train(
         description=recipe.description,
         license=recipe.license,
         labels=codebook.names,
-        selection=codebook.selection,
+        task=codebook.task,
         codebook_name=codebook.name,
         codebook_version=codebook.version,
         codebook_sha256=codebook.sha256,
-        thresholds=None if labeler.thresholds_ is None else tuple(labeler.thresholds_.tolist()),
+        thresholds=None if classifier.thresholds_ is None else tuple(classifier.thresholds_.tolist()),
         temperature=1.0,
         max_tokens=recipe.max_tokens,
         recipe=recipe.model_dump(mode="json"),
         texts=None if texts is None else str(Path(texts).resolve()),
         training=data.describe(codebook),
-        training_seconds=round(labeler.seconds_, 1),
-        precision=labeler.precision_,
-        tuned_on=len(data.tuning),
+        training_seconds=round(classifier.seconds_, 1),
+        precision=classifier.precision_,
+        tuned_on=len(data.validation),
         scores=(headline(report, command=f"communique train {Path(recipe_path).name}"),),
         versions={"python": sys.version.split()[0], **package_versions("torch", "transformers", "tokenizers")},
         commit=commit,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     with new_folder(out, replace=overwrite) as folder:
-        labeler.model_.save_pretrained(folder)
-        labeler.tokenizer_.save_pretrained(folder)
+        classifier.model_.save_pretrained(folder)
+        classifier.tokenizer_.save_pretrained(folder)
         finish(folder, info, codebook, data.ids, texts=data.texts)
     shutil.rmtree(steps, ignore_errors=True)
     return out

@@ -10,8 +10,8 @@ from typing import Any
 import evaluate
 import numpy as np
 
-from communique.metrics.scores import macro_f1, outcome_counts, precision_recall_f1
 from communique.metrics.hf.rows import decisions_info
+from communique.metrics.scores import macro_f1, outcome_counts, precision_recall_f1
 
 
 class LabelF1(evaluate.Metric):

@@ -10,8 +10,16 @@ from typing import Any
 import evaluate
 import numpy as np
 
-from communique.metrics.scores import exact_match, matthews, micro_f1, outcome_counts, precision_recall_f1, sample_f1, weighted_f1
 from communique.metrics.hf.rows import decisions_info
+from communique.metrics.scores import (
+    exact_match,
+    matthews,
+    micro_f1,
+    outcome_counts,
+    precision_recall_f1,
+    sample_f1,
+    weighted_f1,
+)
 
 
 class LabelScores(evaluate.Metric):
@@ -21,8 +29,8 @@ class LabelScores(evaluate.Metric):
         return decisions_info("Scores of decisions by label and over all labels.")
 
     def _compute(self, *, predictions: Sequence[Any], references: Sequence[Any], **_: Any) -> dict[str, Any]:
-        gold, guess = np.asarray(references, np.bool_), np.asarray(predictions, np.bool_)
-        counts = outcome_counts(gold, guess)
+        gold, predicted = np.asarray(references, np.bool_), np.asarray(predictions, np.bool_)
+        counts = outcome_counts(gold, predicted)
         scores = precision_recall_f1(counts)
         return {
             "precision": scores[:, 0].tolist(),
@@ -30,6 +38,6 @@ class LabelScores(evaluate.Metric):
             "mcc": matthews(counts, float(len(gold))).tolist(),
             "micro_f1": float(micro_f1(counts)),
             "weighted_f1": float(weighted_f1(counts)),
-            "sample_f1": float(sample_f1(gold, guess).mean()),
-            "exact_match": float(exact_match(gold, guess).mean()),
+            "sample_f1": float(sample_f1(gold, predicted).mean()),
+            "exact_match": float(exact_match(gold, predicted).mean()),
         }

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .sample import FloatArray, IntArray, Sample
+from communique.estimation.sample import FloatArray, IntArray, Sample
 
 #: Standard deviations, on the logit scale, of a document's own inclination to the label and of its own share of errors.
 #: The first gives sentences of one document an intraclass correlation of about 0.05 to 0.1, as in speeches.
@@ -21,7 +21,7 @@ SHARES, ACCURACIES = (0.6, 0.9, 1.1, 1.4), (0.04, 0.02, -0.02, -0.04)
 
 
 @dataclass(frozen=True)
-class Population:
+class SimulatedCorpus:
     """A simulated corpus: truth, predictions, group and document of each of N sentences, and what the groups' true shares are."""
 
     y: FloatArray
@@ -31,7 +31,7 @@ class Population:
     shares: FloatArray
 
     @property
-    def guess(self) -> FloatArray:
+    def predicted(self) -> FloatArray:
         """The model's decisions at 0.5."""
         return (self.prediction >= 0.5).astype(float)
 
@@ -43,7 +43,7 @@ class Population:
 
 def population(
     rng: np.random.Generator, *, share: float, accuracy: float, documents: int = 400, sentences: float = 10.0
-) -> Population:
+) -> SimulatedCorpus:
     """Draw a population.
 
     Args:
@@ -62,7 +62,7 @@ def population(
     wrong = rng.random(len(document)) < _clustered(rng, errors[group_of], ERRORS)[document]
     # Sure where right, less sure where wrong: as classifiers are.
     doubt = np.where(wrong, rng.beta(4, 3, len(document)), rng.beta(1.5, 4, len(document))) / 2
-    return Population(y.astype(float), np.where(y ^ wrong, 1 - doubt, doubt), group_of[document], document, shares)
+    return SimulatedCorpus(y.astype(float), np.where(y ^ wrong, 1 - doubt, doubt), group_of[document], document, shares)
 
 
 def _clustered(rng: np.random.Generator, means: FloatArray, spread: float) -> FloatArray:
