@@ -2,74 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
-import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from helpers import CODEBOOK, CUES, FILLERS, ROOT, tiny_rows, write_rows
 from hypothesis import settings
 
 # Times on shared machines say nothing; no test asserts one.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
-
-ROOT = Path(__file__).parents[1]
-
-CODEBOOK = {
-    "name": "tiny",
-    "version": "1",
-    "task": "multilabel",
-    "labels": [
-        {"name": "criticism", "definition": "Somebody condemns."},
-        {"name": "policy_claim", "definition": "Something should be."},
-        {"name": "cooperation_pledge", "definition": "Somebody will help."},
-    ],
-}
-
-#: A word of each label, and words that mean nothing.
-CUES = {"criticism": "condemn", "policy_claim": "should", "cooperation_pledge": "pledge"}
-FILLERS = """the of river trade minister grain port today water treaty border fish a in we it . oov""".split()  # noqa: SIM905
-
-
-def tiny_rows(documents: int = 60, per_document: int = 10, seed: int = 0) -> list[dict[str, object]]:
-    """Make labelled sentences: each cue word that occurs is a label."""
-    draw = random.Random(seed)
-    rows: list[dict[str, object]] = []
-    for document in range(documents):
-        for index in range(per_document):
-            labels = [label for label in CUES if draw.random() < 0.35]
-            words = draw.choices(FILLERS, k=draw.randint(3, 20)) + [CUES[label] for label in labels]
-            draw.shuffle(words)
-            rows.append(
-                {
-                    "id": f"d{document}.{index}",
-                    "document": f"d{document}",
-                    "index": index,
-                    "language": ("en", "fr")[document % 2],
-                    "text": " ".join(words) + f" {document * per_document + index}",
-                    "labels": labels,
-                    "sampling": "random" if index % 2 else "enriched",
-                }
-            )
-    return rows
-
-
-def write_rows(path: Path, rows: list[dict[str, object]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
-@pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep compiled networks of tests out of the user's cache."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COMMUNIQUE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import typer
 import yaml
-from conftest import CODEBOOK
+from helpers import CODEBOOK
 from typer.testing import CliRunner
 
 from communique.cli import label as command

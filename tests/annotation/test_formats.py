@@ -1,0 +1,349 @@
+"""Round trips through Label Studio, doccano and Prodigy: what we write, as the tools export it, read back."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from helpers import CODEBOOK
+
+from communique.annotation import doccano, label_studio, prodigy
+from communique.annotation.detect import read_coded
+from communique.annotation.tasks import CodedRow, CodingTask, Reading, split_joined
+from communique.data.codebook import Codebook
+from communique.errors import DataError
+
+TINY = Codebook.model_validate(CODEBOOK)
+SINGLE = Codebook.model_validate(
+    {**CODEBOOK, "task": "multiclass", "labels": [{"name": n, "definition": n} for n in ("for", "against", "a#b")]}
+)
+
+TASKS = [
+    CodingTask("doc:0", '=We condemn the blockade; "all" of it | now #1', "doc", "en", "Before."),
+    CodingTask("doc:1", "إننا ندين هذا الهجوم\nوندعو إلى وقفه", "doc", "ar", "نص سابق"),
+    CodingTask("007", "היום נפגשו השרים,\r\nבירושלים", "other", "he"),
+    CodingTask("doc:3", "We will help, and others should too.", "doc", "en"),
+    CodingTask("doc:4", "The minister arrived.", "doc", "en"),
+]
+#: What two coders choose for them; None is what a coder leaves out.
+CHOSEN: dict[str, list[list[str] | None]] = {
+    "anna": [["criticism"], ["criticism", "policy_claim"], ["none"], ["cooperation_pledge", "policy_claim"], None],
+    "bob": [["criticism"], ["criticism"], ["none"], ["policy_claim", "cooperation_pledge"], ["none"]],
+}
+COMMENTS = {("anna", 1): "Whose attack?\nSee the line before.", ("bob", 2): 'say "hello" # | ;'}
+
+
+def expected() -> dict[tuple[str, str], tuple[str, ...]]:
+    return {
+        (coder, task.id): () if labels == ["none"] else TINY.validate_labels(labels)
+        for coder, given in CHOSEN.items()
+        for task, labels in zip(TASKS, given, strict=True)
+        if labels is not None
+    }
+
+
+def labels_of(*readings: Reading) -> dict[tuple[str, str], tuple[str, ...]]:
+    assert not [p for r in readings for p in r.problems]
+    return {(row.coder, row.id or ""): row.labels for r in readings for row in r.rows if row.labels is not None}
+
+
+def comments_of(*readings: Reading) -> dict[tuple[str, str], str]:
+    return {(row.coder, row.id or ""): row.comment for r in readings for row in r.rows if row.comment}
+
+
+def texts_match(*readings: Reading) -> bool:
+    texts = {task.id: " ".join(task.text.split()) for task in TASKS}
+    rows: list[CodedRow] = [row for r in readings for row in r.rows]
+    return all(" ".join((row.text or "").split()) == texts[row.id or ""] for row in rows)
+
+
+# --- Label Studio --------------------------------------------------------------------------------------------------------
+
+
+def annotate(path: Path) -> list[dict[str, Any]]:
+    """Do in the tasks what Label Studio does when two coders read them; one annotation is cancelled."""
+    tasks = json.loads(path.read_text(encoding="utf-8"))
+    for number, task in enumerate(tasks):
+        task["id"] = 900 + number
+        task["annotations"] = []
+        for user, (coder, given) in enumerate(CHOSEN.items()):
+            labels = given[number]
+            result: list[dict[str, Any]] = []
+            if labels is not None:
+                result.append(
+                    {"from_name": "labels", "to_name": "text", "type": "choices", "value": {"choices": labels}}
+                )
+            if comment := COMMENTS.get((coder, number)):
+                result.append(
+                    {"from_name": "comment", "to_name": "text", "type": "textarea", "value": {"text": [comment]}}
+                )
+            task["annotations"].append(
+                {
+                    "id": 10 * number + user,
+                    "completed_by": {"id": user, "email": coder},
+                    "was_cancelled": labels is None,
+                    "result": result,
+                }
+            )
+    return tasks
+
+
+def minified(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Do what Label Studio's converter does for JSON-MIN: one record an annotation, single values bare, its own id."""
+    records = []
+    for task in tasks:
+        for annotation in task["annotations"]:
+            if annotation["was_cancelled"]:
+                continue
+            record = {**task["data"], "id": task["id"]}
+            for result in annotation["result"]:
+                value = result["value"].get("choices", result["value"].get("text"))
+                record[result["from_name"]] = value[0] if len(value) == 1 else result["value"]
+            records.append(
+                record | {"annotator": annotation["completed_by"]["email"], "annotation_id": annotation["id"]}
+            )
+    return records
+
+
+@pytest.fixture
+def label_studio_export(tmp_path: Path) -> list[dict[str, Any]]:
+    label_studio.write_tasks(tmp_path / "tasks.json", TASKS, TINY)
+    return annotate(tmp_path / "tasks.json")
+
+
+def test_label_studio_json(tmp_path: Path, label_studio_export: list[dict[str, Any]]) -> None:
+    (tmp_path / "export.json").write_text(json.dumps(label_studio_export), encoding="utf-8")
+    reading = read_coded(tmp_path / "export.json", TINY)
+    assert reading.format == "Label Studio JSON"
+    assert labels_of(reading) == expected()
+    assert comments_of(reading) == {(c, TASKS[i].id): text for (c, i), text in COMMENTS.items()}
+    assert texts_match(reading)
+    assert any("1 annotations cancelled" in note for note in reading.notes)
+    assert reading.rows[0].previous == "Before."
+
+
+def test_label_studio_json_min(tmp_path: Path, label_studio_export: list[dict[str, Any]]) -> None:
+    (tmp_path / "min.json").write_text(json.dumps(minified(label_studio_export)), encoding="utf-8")
+    reading = read_coded(tmp_path / "min.json", TINY)
+    assert reading.format == "Label Studio JSON-MIN"
+    assert labels_of(reading) == expected()
+    assert comments_of(reading) == {(c, TASKS[i].id): text for (c, i), text in COMMENTS.items()}
+
+
+def test_label_studio_csv(tmp_path: Path, label_studio_export: list[dict[str, Any]]) -> None:
+    records = minified(label_studio_export)
+    columns = sorted({key for record in records for key in record})
+    with (tmp_path / "export.csv").open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, columns, quoting=csv.QUOTE_NONNUMERIC)
+        writer.writeheader()
+        for record in records:
+            writer.writerow(
+                {k: json.dumps(v, ensure_ascii=False) if isinstance(v, dict) else v for k, v in record.items()}
+            )
+    reading = read_coded(tmp_path / "export.csv", TINY)
+    assert reading.format == "Label Studio CSV"
+    assert labels_of(reading) == expected()
+    assert comments_of(reading) == {(c, TASKS[i].id): text for (c, i), text in COMMENTS.items()}
+    assert texts_match(reading)
+
+
+def test_label_studio_old_names_and_numbers_of_users(tmp_path: Path) -> None:
+    value = {"choices": ["criticism"]}
+    task = {
+        "id": 1,
+        "data": TASKS[0].fields(),
+        "completions": [
+            {"id": 1, "completed_by": 7, "result": [{"from_name": "labels", "value": value}]},
+            {"id": 2, "completed_by": 8, "skipped": True, "result": []},
+            {"id": 3, "completed_by": 9, "result": [], "comments": [{"text": "unsure"}]},
+        ],
+    }
+    (tmp_path / "old.json").write_text(json.dumps([task, {"id": 2, "data": TASKS[1].fields(), "completions": []}]))
+    reading = read_coded(tmp_path / "old.json", TINY)
+    assert labels_of(reading) == {("7", "doc:0"): ("criticism",), ("9", "doc:0"): ()}
+    assert comments_of(reading) == {("9", "doc:0"): "unsure"}
+    assert any("1 tasks not coded" in note for note in reading.notes)
+
+
+def test_label_studio_tasks_without_annotation_in_the_flat_exports(tmp_path: Path) -> None:
+    record = {**TASKS[0].fields(), "id": 1, "annotator": None, "annotation_id": None}
+    (tmp_path / "min.json").write_text(json.dumps([record]))
+    reading = read_coded(tmp_path / "min.json", TINY)
+    assert not reading.rows
+    assert any("1 tasks not coded" in note for note in reading.notes)
+
+
+def test_label_studio_configuration_offers_the_choices() -> None:
+    for codebook, choice, offered in (
+        (TINY, "multiple", [*TINY.names, "none"]),
+        (SINGLE, "single", list(SINGLE.names)),
+    ):
+        root = ElementTree.fromstring(label_studio.configuration(codebook))
+        control = root.find("Choices")
+        assert control is not None
+        assert (control.get("choice"), control.get("required")) == (choice, "true")
+        assert [c.get("value") for c in control] == offered
+        text = root.find("Text")
+        assert text is not None
+        assert (text.get("value"), control.get("toName")) == ("$text", text.get("name"))
+
+
+def test_model_labels_only_where_asked(tmp_path: Path) -> None:
+    shown = [CodingTask("a", "t", "d", "en", labels=("criticism",)), CodingTask("b", "u", "d", "en", labels=())]
+    label_studio.write_tasks(tmp_path / "l.json", shown, TINY)
+    tasks = json.loads((tmp_path / "l.json").read_text(encoding="utf-8"))
+    assert [t["predictions"][0]["result"][0]["value"]["choices"] for t in tasks] == [["criticism"], ["none"]]
+    label_studio.write_tasks(tmp_path / "h.json", TASKS, TINY)
+    assert "criticism" not in (tmp_path / "h.json").read_text(encoding="utf-8")
+    for tool in (doccano, prodigy):
+        tool.write_tasks(tmp_path / "s.jsonl", shown, TINY)
+        tool.write_tasks(tmp_path / "h.jsonl", TASKS, TINY)
+        key = "label" if tool is doccano else "accept"
+        assert [json.loads(x)[key] for x in (tmp_path / "s.jsonl").read_text().splitlines()] == [
+            ["criticism"],
+            ["none"],
+        ]
+        assert all(key not in json.loads(x) for x in (tmp_path / "h.jsonl").read_text(encoding="utf-8").splitlines())
+
+
+# --- doccano ---------------------------------------------------------------------------------------------------------------
+
+
+def doccano_exports(tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Do what doccano does on import and export: its own id, other fields kept, a file for each user."""
+    doccano.write_tasks(tmp_path / "tasks.jsonl", TASKS, TINY)
+    documents = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text(encoding="utf-8").splitlines()]
+    return {
+        coder: [
+            {
+                "id": 50 + i,
+                **document,
+                "label": sorted(CHOSEN[coder][i] or []),
+                "Comments": [COMMENTS[coder, i]] if (coder, i) in COMMENTS else [],
+            }
+            for i, document in enumerate(documents)
+        ]
+        for coder in CHOSEN
+    }
+
+
+def test_doccano_jsonl_of_each_user(tmp_path: Path) -> None:
+    readings = []
+    for coder, rows in doccano_exports(tmp_path).items():
+        path = tmp_path / f"{coder}.jsonl"
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        readings.append(read_coded(path, TINY))
+    assert {r.format for r in readings} == {"doccano"}
+    assert labels_of(*readings) == expected()
+    assert comments_of(*readings) == {(c, TASKS[i].id): text for (c, i), text in COMMENTS.items()}
+    assert texts_match(*readings)
+    assert any("1 rows without a label" in note for note in readings[0].notes)
+
+
+def test_doccano_json_and_csv(tmp_path: Path) -> None:
+    rows = doccano_exports(tmp_path)["bob"]
+    (tmp_path / "bob.json").write_text(json.dumps(rows), encoding="utf-8")
+    with (tmp_path / "bob.csv").open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(
+            {**row, "label": "#".join(row["label"]), "Comments": "#".join(row["Comments"])} for row in rows
+        )
+    own = {key: value for key, value in expected().items() if key[0] == "bob"}
+    for name in ("bob.json", "bob.csv"):
+        assert labels_of(read_coded(tmp_path / name, TINY)) == own
+
+
+def test_doccano_shared_annotations_are_one_coder(tmp_path: Path) -> None:
+    row = {"id": 1, **TASKS[0].fields(), "label": ["criticism"], "Comments": []}
+    (tmp_path / "all.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    reading = read_coded(tmp_path / "all.jsonl", TINY)
+    assert labels_of(reading) == {("all", "doc:0"): ("criticism",)}
+    assert any("count as one coder" in note for note in reading.notes)
+
+
+def test_doccano_labels_as_numbers_are_refused(tmp_path: Path) -> None:
+    row = {"id": 1, **TASKS[0].fields(), "annotations": [{"label": 3, "user": 1}]}
+    (tmp_path / "admin.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    assert "export with the names of labels" in read_coded(tmp_path / "admin.jsonl", TINY).problems[0]
+
+
+def test_labels_joined_by_a_character_of_their_names() -> None:
+    assert split_joined("for#a#b", "#", SINGLE) == ["for", "a#b"]
+    ambiguous = SINGLE.model_copy(
+        update={"labels": tuple(SINGLE.labels[0].model_copy(update={"name": n}) for n in ("a", "b", "a#b"))}
+    )
+    with pytest.raises(ValueError, match="several ways"):
+        split_joined("a#b", "#", ambiguous)
+    with pytest.raises(ValueError, match="no list of labels"):
+        split_joined("for#thanks", "#", SINGLE)
+
+
+# --- Prodigy ---------------------------------------------------------------------------------------------------------------
+
+
+def test_prodigy_choices(tmp_path: Path) -> None:
+    prodigy.write_tasks(tmp_path / "tasks.jsonl", TASKS, TINY)
+    tasks = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [option["id"] for option in tasks[0]["options"]] == [*TINY.names, "none"]
+    rows = [
+        task
+        | {"answer": "ignore" if given is None else "accept", "accept": given or []}
+        | ({"user_input": COMMENTS[coder, i]} if (coder, i) in COMMENTS else {})
+        | {"_annotator_id": coder, "_session_id": coder, "_input_hash": i, "_task_hash": i}
+        for coder in CHOSEN
+        for i, (task, given) in enumerate(zip(tasks, CHOSEN[coder], strict=True))
+    ]
+    rows.append(rows[0] | {"answer": "reject", "_annotator_id": "carl"})
+    path = tmp_path / "db-out.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    reading = read_coded(path, TINY)
+    assert reading.format == "Prodigy"
+    assert labels_of(reading) == expected()
+    assert comments_of(reading) == {(c, TASKS[i].id): text for (c, i), text in COMMENTS.items()}
+    assert texts_match(reading)
+    assert [n.split(": ")[1].split(" ")[0:3] for n in reading.notes] == [
+        ["1", "tasks", "ignored"],
+        ["1", "tasks", "rejected"],
+    ]
+
+
+def test_prodigy_yes_or_no_questions_are_gathered(tmp_path: Path) -> None:
+    rows = [
+        TASKS[0].fields() | {"label": name, "answer": "accept" if name == "criticism" else "reject", "_session_id": "s"}
+        for name in TINY.names
+    ]
+    rows.append(TASKS[1].fields() | {"label": "criticism", "answer": "reject", "_session_id": "s"})
+    path = tmp_path / "binary.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    reading = read_coded(path, TINY)
+    assert labels_of(reading) == {("s", "doc:0"): ("criticism",)}
+    assert any("1 texts whose yes-or-no questions" in note for note in reading.notes)
+
+
+# --- all of them -------------------------------------------------------------------------------------------------------------
+
+
+def test_none_beside_a_label_is_a_fault(tmp_path: Path) -> None:
+    row = {"id": 1, **TASKS[0].fields(), "label": ["criticism", "none"], "Comments": []}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    assert "row 1: 'none' stands beside criticism" in read_coded(tmp_path / "a.jsonl", TINY).problems[0]
+
+
+@pytest.mark.parametrize("tool", [label_studio, doccano, prodigy])
+def test_endings_that_a_tool_does_not_import_are_refused(tmp_path: Path, tool: Any) -> None:
+    with pytest.raises(DataError, match="ends in"):
+        tool.write_tasks(tmp_path / "tasks.txt", TASKS, TINY)
+
+
+def test_other_json_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('[{"a": 1}]')
+    with pytest.raises(DataError, match="no export of Label Studio"):
+        read_coded(tmp_path / "x.json", TINY)
+    (tmp_path / "y.json").write_text('{"a": ')
+    with pytest.raises(DataError, match="not JSON"):
+        read_coded(tmp_path / "y.json", TINY)

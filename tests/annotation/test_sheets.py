@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from helpers import CODEBOOK
+
+from communique.annotation.detect import read_coded
+from communique.annotation.sheets import write_sheet
+from communique.annotation.tasks import CodingTask
+from communique.data.codebook import Codebook
+from communique.errors import DataError
+
+openpyxl = pytest.importorskip("openpyxl")
+
+TINY = Codebook.model_validate(CODEBOOK)
+SINGLE = Codebook.model_validate({**CODEBOOK, "task": "multiclass"})
+
+TASKS = [
+    CodingTask("doc:0", '=SUM(A1) is what they said; "all" | #1', "doc", "en", "+Before"),
+    CodingTask("doc:1", "إننا ندين هذا الهجوم\nوندعو إلى وقفه", "doc", "ar"),
+    CodingTask("007", "A bell\x07 rings\x0bhere", "other", "en"),
+    CodingTask("2019", "2019", "other", "en"),
+]
+
+
+def fill(path: Path, answers: dict[str, dict[str, object]]) -> None:
+    """Write answers into a sheet, as a coder does."""
+    book = openpyxl.load_workbook(path)
+    sheet = book["coding"]
+    columns = {cell.value: cell.column for cell in sheet[1]}
+    for row in range(2, sheet.max_row + 1):
+        for column, value in answers.get(sheet.cell(row, columns["id"]).value, {}).items():
+            sheet.cell(row, columns[column]).value = value
+    book.save(path)
+
+
+YES = {
+    "doc:0": {"criticism": "yes", "policy_claim": "no", "cooperation_pledge": "no", "comment": "odd\nsentence"},
+    "doc:1": {"criticism": True, "policy_claim": "Yes", "cooperation_pledge": None},
+    "007": {"criticism": "no", "policy_claim": "no", "cooperation_pledge": "no"},
+}
+
+
+@pytest.mark.parametrize("ending", [".xlsx", ".csv"])
+def test_sheet_round_trips(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"sheet{ending}"
+    write_sheet(path, TASKS, TINY, coder="anna")
+    if ending == ".xlsx":
+        fill(path, YES)
+    else:
+        import csv
+
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            rows = list(csv.DictReader(handle))
+        for row in rows:
+            row.update({k: "" if v is None else str(v) for k, v in YES.get(row["id"], {}).items()})
+        with path.open("w", encoding="utf-8", newline="") as handle:
+            # Spreadsheets of many locales save with semicolons.
+            writer = csv.DictWriter(handle, list(rows[0]), delimiter=";")
+            writer.writeheader()
+            writer.writerows(rows)
+    reading = read_coded(path, TINY)
+    assert not reading.problems
+    assert {row.id: row.labels for row in reading.rows} == {
+        "doc:0": ("criticism",),
+        "doc:1": ("criticism", "policy_claim"),
+        "007": (),
+        "2019": None,
+    }
+    assert {row.coder for row in reading.rows} == {"anna"}
+    texts = {row.id: row.text for row in reading.rows}
+    assert texts["doc:0"] == TASKS[0].text
+    assert texts["doc:1"] == TASKS[1].text
+    assert texts["007"] == "A bell rings here"
+    assert texts["2019"] == "2019"
+    assert {row.id: row.comment for row in reading.rows}["doc:0"] == "odd\nsentence"
+    assert any("1 rows not coded" in note for note in reading.notes)
+    assert any("1 rows with blank cells beside a yes" in note for note in reading.notes)
+
+
+def test_sheet_has_drop_downs_codebook_and_direction(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "s.xlsx", TASKS, TINY)
+    book = openpyxl.load_workbook(tmp_path / "s.xlsx")
+    assert book.sheetnames == ["coding", "codebook"]
+    sheet = book["coding"]
+    columns = [cell.value for cell in sheet[1]]
+    assert "model_labels" not in columns
+    assert "probability" not in "".join(columns)
+    (rule,) = sheet.data_validations.dataValidation
+    assert rule.formula1 == '"yes,no"'
+    covered = str(rule.sqref)
+    for name in TINY.names:
+        letter = openpyxl.utils.get_column_letter(columns.index(name) + 1)
+        assert f"{letter}2:{letter}5" in covered
+    text = columns.index("text") + 1
+    assert sheet.cell(3, text).alignment.readingOrder == 2
+    assert sheet.cell(2, text).alignment.readingOrder == 0
+    assert sheet.cell(2, text).data_type == "s", "a text that begins with '=' is no formula"
+    listed = [cell.value for cell in book["codebook"]["A"]]
+    assert listed[1:4] == list(TINY.names)
+    assert book["codebook"]["B2"].value == "Somebody condemns."
+
+
+def test_one_label_is_chosen_from_a_list(tmp_path: Path) -> None:
+    path = tmp_path / "s.xlsx"
+    write_sheet(path, TASKS, SINGLE)
+    (rule,) = openpyxl.load_workbook(path)["coding"].data_validations.dataValidation
+    assert rule.formula1 == "codebook!$A$2:$A$4"
+    fill(path, {"doc:0": {"label": "policy_claim"}, "doc:1": {"label": "criticism"}})
+    reading = read_coded(path, SINGLE)
+    assert [row.labels for row in reading.rows] == [("policy_claim",), ("criticism",), None, None]
+    assert {row.coder for row in reading.rows} == {"s"}, "without a name in the sheet, the file's counts"
+
+
+def test_csv_has_the_codebook_beside_it(tmp_path: Path) -> None:
+    assert write_sheet(tmp_path / "s.csv", TASKS, TINY) == [tmp_path / "s.csv", tmp_path / "s.codebook.md"]
+    assert "Somebody condemns." in (tmp_path / "s.codebook.md").read_text(encoding="utf-8")
+
+
+def test_model_labels_are_shown_where_asked(tmp_path: Path) -> None:
+    shown = [
+        CodingTask("a", "t", "d", "en", labels=("criticism", "policy_claim")),
+        CodingTask("b", "u", "d", "en", labels=()),
+    ]
+    write_sheet(tmp_path / "s.xlsx", shown, TINY)
+    sheet = openpyxl.load_workbook(tmp_path / "s.xlsx")["coding"]
+    column = [cell.value for cell in sheet[1]].index("model_labels") + 1
+    assert [sheet.cell(row, column).value for row in (2, 3)] == ["criticism|policy_claim", "none"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ({"criticism": "maybe"}, "column 'criticism': 'maybe'; allowed: yes, no"),
+        ({"criticism": "no"}, "1 labels answered, 2 blank"),
+    ],
+)
+def test_faults_of_a_sheet_name_row_and_value(tmp_path: Path, answers: dict[str, object], message: str) -> None:
+    path = tmp_path / "s.xlsx"
+    write_sheet(path, TASKS, TINY)
+    fill(path, {"doc:1": answers})
+    (problem,) = read_coded(path, TINY).problems
+    assert problem.startswith(f"{path}, row 3: ")
+    assert message in problem
+
+
+def test_any_table_with_labels_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("id,text,labels,coder\n1,a,criticism|policy_claim,x\n2,b,none,x\n3,c,,x\n")
+    assert [row.labels for row in read_coded(path, TINY).rows] == [("criticism", "policy_claim"), (), None]
+
+
+def test_table_without_answers_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("id,text\n1,a\n")
+    with pytest.raises(DataError, match="nothing coded; give one column a label"):
+        read_coded(path, TINY)
+    path.write_text("id,text,criticism\n1,a,yes\n")
+    with pytest.raises(DataError, match="no column for the label 'policy_claim'"):
+        read_coded(path, TINY)
+
+
+def test_label_named_as_a_column_is_refused(tmp_path: Path) -> None:
+    names = [{"name": n, "definition": n} for n in ("text", "other")]
+    with pytest.raises(DataError, match="a label is named 'text'"):
+        write_sheet(tmp_path / "s.csv", TASKS, Codebook.model_validate({**CODEBOOK, "labels": names}))
+
+
+def test_text_too_long_for_a_cell_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="a cell of XLSX holds 32767"):
+        write_sheet(tmp_path / "s.xlsx", [CodingTask("a", "x" * 40_000, "d", "en")], TINY)
+    assert not (tmp_path / "s.xlsx").exists()

@@ -1,0 +1,404 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from helpers import CODEBOOK, CUES, tiny_rows, write_rows
+from typer.testing import CliRunner
+
+from communique import baselines
+from communique.baselines.linear import fit_linear, folds
+from communique.data.codebook import Codebook
+from communique.data.corpus import Corpus
+from communique.data.sentence import Sentence
+from communique.errors import BundleError, DataError, LeakError, MissingExtraError, RecipeError
+from communique.load import load_model
+from communique.metrics.calibration import decide
+from communique.metrics.scores import indicator, macro_f1, outcome_counts
+from communique.models.classifier import TrainableClassifier
+
+MULTIPLE = Codebook.model_validate(CODEBOOK)
+SINGLE = Codebook.model_validate(CODEBOOK | {"name": "tiny-single", "task": "multiclass"})
+#: Baselines that need no torch, no server and no options.
+LIGHT = ("prior", "majority", "lexicon", "tfidf-logreg", "tfidf-svm")
+NEEDED = {"chat": {"base_url": "http://127.0.0.1:9/v1", "model": "m"}, "zero-shot-nli": {"model": "nowhere"}}
+
+
+def sentence(number: int, text: str, labels: tuple[str, ...] | None, document: str = "d") -> Sentence:
+    return Sentence(id=f"s{number}", text=text, document=document, language="en", labels=labels)
+
+
+def corpus(codebook: Codebook = MULTIPLE, documents: int = 40) -> Corpus:
+    rows = [Sentence(**row | {"labels": tuple(row["labels"])}) for row in tiny_rows(documents)]  # type: ignore[arg-type]
+    if not codebook.multilabel:
+        rows = [s for s in rows if len(s.labels or ()) == 1]
+    return Corpus(tuple(rows))
+
+
+def few(labels: list[tuple[str, ...]], documents: int = 4) -> Corpus:
+    """Make a corpus with the given labels, whose texts name them."""
+    rows = [sentence(i, f"text {i} {' '.join(given)}", given, f"d{i % documents}") for i, given in enumerate(labels)]
+    return Corpus(tuple(rows))
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(RecipeError, match="did you mean 'tfidf-svm'"):
+        baselines.make("tfidf-swm", MULTIPLE)
+
+
+def test_an_unknown_option_and_a_missing_one_are_answered_with_the_known_ones() -> None:
+    with pytest.raises(RecipeError, match=r"'tfidf-svm': unknown option 'c'; allowed: seed, C, word_ngrams"):
+        baselines.make("tfidf-svm", MULTIPLE, c=1)
+    with pytest.raises(RecipeError, match="option 'base_url' is missing"):
+        baselines.make("chat", MULTIPLE)
+
+
+@pytest.mark.parametrize("name", baselines.NAMES)
+def test_every_baseline_is_a_classifier_that_stores_and_learns_nothing_when_built(name: str) -> None:
+    classifier = baselines.make(name, MULTIPLE, seed=7, **NEEDED.get(name, {}))
+    assert isinstance(classifier, TrainableClassifier)
+    assert classifier.name == name
+    assert classifier.seed == 7
+    stored = vars(classifier)
+    assert set(stored) == {"codebook", "seed", *baselines.options(name)}
+    assert all(stored[option] == value for option, value in NEEDED.get(name, {}).items())
+
+
+@pytest.mark.parametrize("name", LIGHT)
+@pytest.mark.parametrize("codebook", [MULTIPLE, SINGLE], ids=["multilabel", "multiclass"])
+def test_probabilities_have_the_shape_type_and_range_of_the_protocol(name: str, codebook: Codebook) -> None:
+    data = corpus(codebook, 12)
+    classifier = baselines.make(name, codebook)
+    assert classifier.fit(data) is classifier
+    p = classifier.predict_proba(data.sentences)
+    assert p.shape == (len(data), 3)
+    assert p.dtype == np.float32
+    assert ((p >= 0) & (p <= 1)).all()
+    if not codebook.multilabel:
+        np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
+    assert classifier.predict_proba([]).shape == (0, 3)
+    # A sentence's probabilities do not depend on those beside it.
+    np.testing.assert_allclose(classifier.predict_proba(data.sentences[5:6]), p[5:6], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", LIGHT)
+@pytest.mark.parametrize("task", ["multilabel", "multiclass"])
+def test_columns_follow_the_codebook(name: str, task: str) -> None:
+    labels = CODEBOOK["labels"]
+    there = Codebook.model_validate(CODEBOOK | {"task": task})
+    back = Codebook.model_validate(CODEBOOK | {"task": task, "labels": labels[::-1]})  # type: ignore[index]
+    data = corpus(there, 16)
+    one, other = (baselines.make(name, c).fit(data).predict_proba(data.sentences) for c in (there, back))
+    np.testing.assert_allclose(one, other[:, ::-1], atol=2e-3)
+
+
+def test_prior_is_the_share_and_majority_the_most_frequent_set() -> None:
+    data = few([("criticism",), ("criticism", "policy_claim"), ("criticism", "policy_claim"), ()])
+    np.testing.assert_allclose(
+        baselines.make("prior", MULTIPLE).fit(data).predict_proba(data.sentences)[0], [0.75, 0.5, 0]
+    )
+    most = baselines.make("majority", MULTIPLE).fit(data).predict_proba(data.sentences)
+    np.testing.assert_array_equal(most, np.tile([1, 1, 0], (4, 1)))
+
+
+def test_of_equally_frequent_sets_the_order_of_rows_decides_nothing() -> None:
+    labels: list[tuple[str, ...]] = [("policy_claim",), ("criticism",), ()]
+    found = [
+        baselines.make("majority", MULTIPLE).fit(few(order)).predict_proba([sentence(0, "", None)])
+        for order in (labels, labels[::-1])
+    ]
+    np.testing.assert_array_equal(found[0], [[1, 0, 0]])
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+@pytest.mark.parametrize("name", ["tfidf-logreg", "tfidf-svm"])
+@pytest.mark.parametrize("codebook", [MULTIPLE, SINGLE], ids=["multilabel", "multiclass"])
+def test_tfidf_learns_the_words_that_decide(name: str, codebook: Codebook) -> None:
+    train, test = corpus(codebook, 60).split(0.3, seed=0)
+    p = baselines.make(name, codebook).fit(train).predict_proba(test.sentences)
+    gold = indicator(test.sentences, codebook)
+    thresholds = np.full(3, 0.5) if codebook.multilabel else None
+    assert macro_f1(outcome_counts(gold, decide(p, thresholds))) > 0.95
+    # Probabilities are calibrated: on average they are the labels' shares.
+    np.testing.assert_allclose(p.mean(axis=0), gold.mean(axis=0), atol=0.06)
+
+
+def test_the_machine_gives_probabilities_and_not_decision_values() -> None:
+    """Labels that features tell only three times out of four: a calibrated probability is about that."""
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(1200, 1))
+    gold = np.stack([draw.random(1200) < np.where(x[:, 0] > 0, 0.75, 0.25)], axis=1)
+    documents = np.arange(1200) // 4
+    fitted = fit_linear(
+        np.sign(x), gold, documents, ["a"], machine="svm", multilabel=True, strengths=(0.1,), number=5, seed=0
+    )
+    p = 1 / (1 + np.exp(-fitted.model.logits(np.array([[-1.0], [1.0]]))))
+    np.testing.assert_allclose(p[:, 0], [0.25, 0.75], atol=0.05)
+
+
+def test_two_exclusive_classes_get_logits_of_their_own() -> None:
+    x = np.array([[-1.0], [-0.5], [0.5], [1.0]] * 6)
+    gold = np.stack([x[:, 0] > 0, x[:, 0] < 0], axis=1)
+    documents = np.arange(24) // 4
+    for machine in ("logistic", "svm"):
+        fitted = fit_linear(
+            x, gold, documents, ["a", "b"], machine=machine, multilabel=False, strengths=(1.0,), number=3, seed=0
+        )  # type: ignore[arg-type]
+        logits = fitted.model.logits(np.array([[1.0], [-1.0]]))
+        assert logits.shape == (2, 2)
+        assert logits.argmax(axis=1).tolist() == [0, 1]
+
+
+def test_folds_keep_documents_whole_and_follow_the_seed() -> None:
+    classes, documents = np.arange(120) % 2, np.arange(120) // 4
+    splits = folds(classes, documents, 5, seed=0)
+    assert len(splits) == 5
+    assert sorted(np.concatenate([test for _, test in splits])) == list(range(120))
+    for train, test in splits:
+        assert not set(documents[train]) & set(documents[test])
+    same, other = folds(classes, documents, 5, seed=0), folds(classes, documents, 5, seed=1)
+    assert all((a[1] == b[1]).all() for a, b in zip(splits, same, strict=True))
+    assert any(list(a[1]) != list(b[1]) for a, b in zip(splits, other, strict=True))
+
+
+def noisy(rows: int = 600, width: int = 12) -> tuple[Any, Any, Any]:
+    """Dense features that tell two labels in part, in documents of four rows."""
+    draw = np.random.default_rng(1)
+    x = draw.normal(size=(rows, width))
+    gold = x[:, :2] + x[:, 2:3] + draw.normal(size=(rows, 2)) > 0
+    return x, gold, np.arange(rows) // 4
+
+
+@pytest.mark.parametrize("multilabel", [True, False])
+def test_the_strength_and_coefficients_are_those_of_separate_fits(multilabel: bool) -> None:
+    """Cross-validation takes short cuts; what it chooses, and the fit that is kept, do not show them."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+
+    x, gold, documents = noisy()
+    if not multilabel:
+        gold = np.eye(2, dtype=np.bool_)[gold[:, 0].astype(int)]
+    grid = (0.0003, 0.003, 0.03, 0.3)
+    names = ["a", "b"]
+    fitted = fit_linear(
+        x, gold, documents, names, machine="logistic", multilabel=multilabel, strengths=grid, number=5, seed=0
+    )
+    problems = {"a": gold[:, 0], "b": gold[:, 1]} if multilabel else {"all": gold.argmax(axis=1)}
+    assert set(fitted.strengths) == set(problems)
+    for name, target in problems.items():
+        y = target.astype(np.int64)
+        losses = []
+        for c in grid:
+            p = np.zeros(len(y))
+            for train, test in folds(y, documents, 5, seed=0):
+                p[test] = LogisticRegression(C=c, tol=1e-8).fit(x[train], y[train]).predict_proba(x[test])[:, 1]
+            losses.append(log_loss(y, p))
+        assert fitted.strengths[name] == grid[int(np.argmin(losses))]
+        kept = LogisticRegression(C=fitted.strengths[name], max_iter=5000, random_state=0).fit(x, y)
+        found = (
+            fitted.model.coefficients[names.index(name)] if multilabel else np.diff(fitted.model.coefficients, axis=0)
+        )
+        np.testing.assert_allclose(np.ravel(found), kept.coef_[0], atol=1e-6)
+
+
+def test_dense_cross_validation_goes_on_from_the_last_strength_within_a_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_info
+
+    seen: list[tuple[float, bool, str, bool]] = []
+    fit = LogisticRegression.fit
+
+    def told(self: Any, features: Any, classes: Any) -> Any:
+        assert all(pool["num_threads"] == 1 for pool in threadpool_info() if pool["user_api"] == "blas")
+        seen.append((self.C, self.warm_start, str(features.dtype), hasattr(self, "coef_")))
+        return fit(self, features, classes)
+
+    monkeypatch.setattr(LogisticRegression, "fit", told)
+    x, gold, documents = noisy()
+    settings: dict[str, Any] = {"machine": "logistic", "multilabel": True, "number": 2, "seed": 0}
+    fit_linear(x, gold[:, :1], documents, ["a"], strengths=(0.01, 0.1), **settings)
+    fold = [(0.01, True, "float32", False), (0.1, True, "float32", True)]
+    assert seen[:-1] == fold * 2
+    assert seen[-1][1:] == (False, "float64", False)
+
+
+def test_too_few_documents_for_folds_are_told() -> None:
+    data = few([("criticism",), ()] * 6, documents=1)
+    classifier = baselines.make("tfidf-logreg", MULTIPLE).fit(data)
+    assert "criticism: too few documents for grouped cross-validation; C is 10, not chosen" in classifier.notes_
+    assert "not calibrated" in baselines.make("tfidf-svm", MULTIPLE).fit(data).notes_[0]
+
+
+def test_a_label_that_never_occurs_or_always_does_has_one_probability_and_is_told() -> None:
+    data = few([("criticism", "policy_claim"), ("criticism",)] * 10)
+    classifier = baselines.make("tfidf-logreg", MULTIPLE).fit(data)
+    p = classifier.predict_proba(data.sentences)
+    np.testing.assert_allclose(p[:, 0], 20.5 / 21, atol=1e-5)
+    np.testing.assert_allclose(p[:, 2], 0.5 / 21, atol=1e-5)
+    assert [note.split(";")[0] for note in classifier.notes_] == [
+        "criticism: 20 of 20 training statements carry it",
+        "cooperation_pledge: 0 of 20 training statements carry it",
+    ]
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_one_class_alone_is_no_crash_and_no_nan(name: str) -> None:
+    data = few([("policy_claim",)] * 8)
+    for codebook in (MULTIPLE, SINGLE):
+        p = baselines.make(name, codebook).fit(data).predict_proba(data.sentences)
+        assert np.isfinite(p).all()
+        assert (p.argmax(axis=1) == 1).all()
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_training_rows_must_be_labelled(name: str) -> None:
+    with pytest.raises(DataError, match=r"'s1' has no labels"):
+        baselines.make(name, MULTIPLE).fit(Corpus((sentence(0, "a", ()), sentence(1, "b", None))))
+    with pytest.raises(DataError, match="no statement to learn from"):
+        baselines.make(name, MULTIPLE).fit(Corpus(()))
+    with pytest.raises(DataError, match="exactly one"):
+        baselines.make(name, SINGLE).fit(few([()]))
+
+
+def test_texts_without_words_are_told() -> None:
+    with pytest.raises(DataError, match="no words in its texts"):
+        baselines.make("tfidf-logreg", MULTIPLE).fit(Corpus((sentence(0, "—", ("criticism",)), sentence(1, "", ()))))
+
+
+@pytest.mark.parametrize("name", LIGHT)
+@pytest.mark.parametrize("codebook", [MULTIPLE, SINGLE], ids=["multilabel", "multiclass"])
+def test_a_saved_baseline_predicts_as_before(name: str, codebook: Codebook, tmp_path: Path) -> None:
+    data = corpus(codebook, 12)
+    classifier = baselines.make(name, codebook, seed=3).fit(data)
+    info = baselines.save(classifier, tmp_path / "model", training=data)
+    model = load_model(tmp_path / "model")
+    others = [Sentence("x", "we condemn\ud800 pledge 界", "n", language="ru"), *data.sentences]
+    np.testing.assert_allclose(model.predict_proba(others), classifier.predict_proba(others), atol=1e-6)
+    assert model.info == info
+    assert info.kind == "baseline"
+    assert info.recipe["seed"] == 3
+    assert (info.thresholds is None) == (not codebook.multilabel)
+    assert model.predict(["condemn"]).truncated.tolist() == [False]
+    assert {path.suffix for path in (tmp_path / "model").iterdir()} <= {".json", ".npz", ".yaml", ".md"}
+
+
+def test_saving_tunes_as_the_transformer_is_tuned_and_refuses_a_leak(tmp_path: Path) -> None:
+    train, tuning = corpus(MULTIPLE, 40).split(0.3, seed=0)
+    classifier = baselines.make("tfidf-svm", MULTIPLE).fit(train)
+    info = baselines.save(classifier, tmp_path / "model", training=train, tuning=tuning, name="words", version="1.0")
+    assert info.tuned_on == len(tuning)
+    assert info.temperature != 1
+    assert info.scores[0].n == len(tuning)
+    assert info.training.sentences == len(train)
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "# words 1.0" in card
+    assert "Baseline tfidf-svm" in card
+    assert "tokens" not in card
+    with pytest.raises(LeakError):
+        baselines.save(classifier, tmp_path / "leak", training=train, tuning=train)
+    with pytest.raises(BundleError, match="exists"):
+        baselines.save(classifier, tmp_path / "model", training=train)
+
+
+def test_an_edited_file_is_refused(tmp_path: Path) -> None:
+    data = corpus(MULTIPLE, 6)
+    baselines.save(baselines.make("prior", MULTIPLE).fit(data), tmp_path / "model", training=data)
+    path = tmp_path / "model" / "baseline.json"
+    path.write_text(path.read_text().replace("prior", "majority"))
+    with pytest.raises(BundleError, match=r"baseline\.json: not the file that was saved"):
+        load_model(tmp_path / "model")
+
+
+def test_a_baseline_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    from communique.io.atomic import file_sha256
+
+    data = corpus(MULTIPLE, 6)
+    folder = tmp_path / "model"
+    baselines.save(baselines.make("prior", MULTIPLE).fit(data), folder, training=data)
+    path = folder / "baseline.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"baseline": "priors"}))
+    content = json.loads((folder / "bundle.json").read_text())
+    content["files"]["baseline.json"] = file_sha256(path)
+    (folder / "bundle.json").write_text(json.dumps(content))
+    with pytest.raises(BundleError, match=r"'priors': unknown; did you mean 'prior'"):
+        load_model(folder)
+
+
+def test_what_is_no_arrays_cannot_be_saved(tmp_path: Path) -> None:
+    data = corpus(MULTIPLE, 4)
+    classifier = baselines.make("chat", MULTIPLE, **NEEDED["chat"]).fit(data)
+    with pytest.raises(BundleError, match="'chat' is no arrays and JSON"):
+        baselines.save(classifier, tmp_path / "model", training=data)
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(MissingExtraError, match=r"communique\[analysis\]"):
+        baselines.make("tfidf-logreg", MULTIPLE).fit(corpus(MULTIPLE, 4))
+
+
+def test_the_base_install_opens_a_lexicon(tmp_path: Path, run_python: Any) -> None:
+    data = corpus(MULTIPLE, 6)
+    baselines.save(baselines.make("lexicon", MULTIPLE).fit(data), tmp_path / "model", training=data)
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'transformers', 'sklearn', 'scipy', 'datasets', 'datasketch'): sys.modules[name] = None\n"
+        "from communique.load import load_model\n"
+        f"print(load_model({str(tmp_path / 'model')!r}).predict(['We condemn it.']).probabilities.shape)"
+    )
+    done = run_python(code, home=tmp_path)
+    assert done.stdout.strip() == "(1, 3)", done.stderr
+
+
+def test_a_saved_baseline_labels_and_is_evaluated(tmp_path: Path) -> None:
+    from communique.cli.evaluate import evaluate
+    from communique.cli.label import label
+
+    app = typer.Typer()
+    app.command()(label)
+    app.command()(evaluate)
+    rows = tiny_rows(40)
+    path = write_rows(tmp_path / "corpus.jsonl", rows)
+    data = Corpus.read(path, MULTIPLE)
+    train, test = data.split(0.3, seed=0)
+    classifier = baselines.make("tfidf-logreg", MULTIPLE).fit(train)
+    baselines.save(classifier, tmp_path / "model", training=train)
+    held_out = write_rows(tmp_path / "test.jsonl", [row for row in rows if row["id"] in {s.id for s in test}])
+
+    out = tmp_path / "out.jsonl"
+    done = CliRunner().invoke(app, ["label", str(held_out), "-o", str(out), "--model", str(tmp_path / "model")])
+    assert done.exit_code == 0, done.output
+    found = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["id"] for row in found] == [s.id for s in test]
+    p = np.array([[row["probabilities"][name] for name in MULTIPLE.names] for row in found])
+    np.testing.assert_allclose(p, classifier.predict_proba(test.sentences), atol=1e-6)
+    right = [set(row["labels"]) == {label for label, cue in CUES.items() if cue in row["text"]} for row in found]
+    assert np.mean(right) > 0.9
+
+    done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "model"), str(held_out)])
+    assert done.exit_code == 0, done.output
+    assert "macro-F1" in done.output
+    assert CliRunner().invoke(app, ["evaluate", str(tmp_path / "model"), str(path)]).exit_code == 1
+
+
+def test_logits_turn_back() -> None:
+    from communique.metrics.calibration import probabilities
+
+    p = np.array([[0.0, 0.2, 1.0], [0.5, 0.3, 0.2]])
+    np.testing.assert_allclose(probabilities(baselines.logits(p, multilabel=True), multilabel=True), p, atol=1e-7)
+    np.testing.assert_allclose(
+        probabilities(baselines.logits(p[1:], multilabel=False), multilabel=False), p[1:], atol=1e-7
+    )
+
+
+def test_statements_are_not_changed() -> None:
+    data = corpus(MULTIPLE, 4)
+    before = [dataclasses.asdict(s) for s in data]
+    baselines.make("tfidf-logreg", MULTIPLE, C=1.0).fit(data).predict_proba(data.sentences)
+    assert [dataclasses.asdict(s) for s in data] == before

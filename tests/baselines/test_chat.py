@@ -1,0 +1,289 @@
+"""The chat baseline against a server in this process that speaks the protocol."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import CODEBOOK, CUES, ROOT
+
+from communique import baselines
+from communique.baselines.chat import ChatClassifier, instructions, read_answer
+from communique.data.codebook import Codebook
+from communique.data.corpus import Corpus
+from communique.data.sentence import Sentence
+from communique.errors import DataError, RecipeError, UnreachableError
+
+MULTIPLE = Codebook.model_validate(CODEBOOK)
+SINGLE = Codebook.model_validate(CODEBOOK | {"task": "multiclass"})
+
+#: What a server does with a request: status, body (JSON or text) and headers.
+Answer = tuple[int, Any, dict[str, str]]
+
+
+def completion(content: str | None) -> Answer:
+    return 200, {"choices": [{"message": {"role": "assistant", "content": content}, "finish_reason": "stop"}]}, {}
+
+
+def by_cues(request: dict[str, Any]) -> Answer:
+    """Answer as a good model does: the labels whose cue words are in the text."""
+    text = request["messages"][-1]["content"]
+    return completion(json.dumps({"labels": [label for label, cue in CUES.items() if cue in text]}))
+
+
+class Server:
+    """Answers by a function and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[dict[str, Any]], Answer] = by_cues
+        self.requests: list[dict[str, Any]] = []
+        self.keys: list[str | None] = []
+        self.paths: list[str] = []
+        self.most_at_once = self._now = 0
+        lock = threading.Lock()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with lock:
+                    server.requests.append(request)
+                    server.keys.append(self.headers["Authorization"])
+                    server.paths.append(self.path)
+                    server._now += 1
+                    server.most_at_once = max(server.most_at_once, server._now)
+                    status, body, headers = server.answer(request)
+                time.sleep(0.01)
+                with lock:
+                    server._now -= 1
+                data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(data)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    found = Server()
+    thread = threading.Thread(target=found.http.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield found
+    found.http.shutdown()
+    found.http.server_close()
+    thread.join()
+
+
+def sentence(number: int, text: str, labels: tuple[str, ...] | None = None) -> Sentence:
+    return Sentence(id=f"s{number}", text=text, document=f"d{number}", labels=labels)
+
+
+TRAIN = Corpus((sentence(0, "a", ("criticism",)), sentence(1, "b", ("policy_claim",))))
+TEXTS = [sentence(0, "We condemn it."), sentence(1, "They should pledge."), sentence(2, "Good day.")]
+GOLD = [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
+
+
+def classifier(server: Server, codebook: Codebook = MULTIPLE, **options: Any) -> ChatClassifier:
+    settings = {"base_url": server.url, "model": "small", "pause": 0.001, "retries": 3} | options
+    found = baselines.make("chat", codebook, **settings)
+    assert isinstance(found, ChatClassifier)
+    return found.fit(TRAIN)
+
+
+def test_it_asks_by_the_protocol_and_reads_the_labels(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "secret")
+    found = classifier(server, key_variable="MY_KEY", seed=5).predict_proba([*TEXTS, TEXTS[0]])
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, [*GOLD, GOLD[0]])
+    assert len(server.requests) == 3  # equal texts are one question
+    assert set(server.paths) == {"/v1/chat/completions"}
+    assert set(server.keys) == {"Bearer secret"}
+    request = next(r for r in server.requests if r["messages"][-1]["content"] == "We condemn it.")
+    assert (request["model"], request["seed"], request["temperature"]) == ("small", 5, 0.0)
+    form = request["response_format"]["json_schema"]["schema"]
+    assert form["properties"]["labels"]["items"]["enum"] == list(MULTIPLE.names)
+
+
+def test_without_a_key_none_is_sent(server: Server) -> None:
+    classifier(server).predict_proba(TEXTS[:1])
+    assert server.keys == [None]
+
+
+def test_one_label_where_the_codebook_wants_one(server: Server) -> None:
+    server.answer = lambda request: completion('{"label": "policy_claim"}')
+    np.testing.assert_array_equal(classifier(server, SINGLE).predict_proba(TEXTS[:1]), [[0, 1, 0]])
+    assert server.requests[0]["response_format"]["json_schema"]["schema"]["required"] == ["label"]
+
+
+def test_the_prompt_holds_the_whole_codebook() -> None:
+    book = Codebook.load(ROOT / "data" / "codebook.yaml")
+    prompt = instructions(book)
+    for label in book.labels:
+        for part in (label.name, label.definition, *label.includes, *label.excludes, *(e.text for e in label.examples)):
+            assert part in prompt
+    assert all(rule in prompt for rule in book.rules)
+    assert '-> {"labels": ["criticism", "policy_claim"]}' in prompt
+
+
+@pytest.mark.parametrize(
+    ("answer", "labels"),
+    [
+        ('{"labels": []}', ()),
+        ('```json\n{"labels": ["policy_claim", "criticism"]}\n```', ("criticism", "policy_claim")),
+        ("", None),
+        ("criticism", None),
+        ('{"labels": ["hope"]}', None),
+        ('{"labels": "criticism"}', None),
+        ('{"labels": null}', None),
+        ('{"label": "criticism"}', None),
+        ('{"labels": ["criti', None),
+        ("{}", None),
+        ("[]", None),
+    ],
+)
+def test_only_what_says_labels_is_read(answer: str, labels: tuple[str, ...] | None) -> None:
+    assert read_answer(answer, MULTIPLE) == labels
+
+
+def test_one_label_is_exactly_one() -> None:
+    assert read_answer('{"label": "criticism"}', SINGLE) == ("criticism",)
+    assert read_answer('{"label": null}', SINGLE) is None
+    assert read_answer('{"label": ""}', SINGLE) is None
+
+
+@pytest.mark.parametrize("failure", [(429, "slow down", {"Retry-After": "0"}), (500, "oops", {}), (200, "<html>", {})])
+def test_a_passing_failure_is_asked_again(server: Server, failure: Answer) -> None:
+    answers = [failure, failure]
+    server.answer = lambda request: answers.pop() if answers else by_cues(request)
+    np.testing.assert_array_equal(classifier(server, concurrency=1).predict_proba(TEXTS), GOLD)
+    assert len(server.requests) == 5
+
+
+def test_a_lasting_failure_is_told_with_its_reason(server: Server) -> None:
+    server.answer = lambda request: (503, "overloaded", {})
+    with pytest.raises(UnreachableError, match=r"no answer in 4 attempts \(last: HTTP 503 .*overloaded"):
+        classifier(server, concurrency=1).predict_proba(TEXTS[:1])
+    assert len(server.requests) == 4
+
+
+def test_a_refusal_is_not_asked_again(server: Server) -> None:
+    server.answer = lambda request: (401, "no key", {})
+    with pytest.raises(UnreachableError, match=r"HTTP 401.*no key; set the key's environment variable"):
+        classifier(server, concurrency=1).predict_proba(TEXTS)
+    assert len(server.requests) == 1
+
+
+def test_a_server_that_is_not_there_is_told(server: Server) -> None:
+    server.http.server_close()
+    with pytest.raises(UnreachableError, match=r"no answer in 2 attempts .*start the server or give another base_url"):
+        classifier(server, retries=1).predict_proba(TEXTS)
+
+
+def test_a_server_that_does_not_answer_in_time_is_told(server: Server) -> None:
+    def slow(request: dict[str, Any]) -> Answer:
+        time.sleep(0.3)
+        return by_cues(request)
+
+    server.answer = slow
+    with pytest.raises(UnreachableError, match="timed out"):
+        classifier(server, timeout=0.05, retries=0).predict_proba(TEXTS[:1])
+
+
+def test_what_is_no_chat_server_is_told(server: Server) -> None:
+    server.answer = lambda request: (200, {"object": "list"}, {})
+    with pytest.raises(UnreachableError, match="no chat completion"):
+        classifier(server).predict_proba(TEXTS[:1])
+    with pytest.raises(RecipeError, match="base_url 'file:///x'"):
+        classifier(server, base_url="file:///x").predict_proba(TEXTS[:1])
+
+
+def test_a_server_that_knows_no_schema_is_asked_without(server: Server) -> None:
+    def plain(request: dict[str, Any]) -> Answer:
+        return (400, {"error": "response_format"}, {}) if "response_format" in request else by_cues(request)
+
+    server.answer = plain
+    asked = classifier(server, concurrency=1)
+    np.testing.assert_array_equal(asked.predict_proba(TEXTS), GOLD)
+    assert len(server.requests) == 5  # schema, JSON and text for the first, text for the others
+
+
+def test_unreadable_answers_are_asked_again_counted_and_told(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stubborn(request: dict[str, Any]) -> Answer:
+        return completion("I'd rather not.") if "condemn" in request["messages"][-1]["content"] else by_cues(request)
+
+    server.answer = stubborn
+    asked = classifier(server, most_invalid=0.5)
+    found = asked.predict_proba(TEXTS)
+    np.testing.assert_allclose(found, [[0.5, 0.5, 0.0], *GOLD[1:]])  # the shares in training, not none
+    assert asked.invalid_ == {"s0": "I'd rather not."}
+    assert "1 of 3 answers of 'small' could not be read (first: id 's0'" in capsys.readouterr().err
+    assert sorted(r["seed"] for r in server.requests) == [0, 0, 0, 1]
+    with pytest.raises(DataError, match=r"1 of 3 answers.*allowed: 5%"):
+        classifier(server).predict_proba(TEXTS)
+
+
+def test_an_empty_answer_is_unreadable_and_not_none(server: Server) -> None:
+    server.answer = lambda request: completion(None)
+    with pytest.raises(DataError, match="3 of 3 answers"):
+        classifier(server).predict_proba(TEXTS)
+
+
+def test_a_killed_run_goes_on_from_its_answers(server: Server, tmp_path: Path) -> None:
+    cache = tmp_path / "answers" / "chat.sqlite"
+    left = [1, 1]
+
+    def dies(request: dict[str, Any]) -> Answer:
+        return by_cues(request) if left and left.pop() else (403, "quota", {})
+
+    server.answer = dies
+    with pytest.raises(UnreachableError):
+        classifier(server, concurrency=1, cache=cache).predict_proba(TEXTS)
+    server.answer, server.requests = by_cues, []
+    np.testing.assert_array_equal(classifier(server, cache=cache).predict_proba(TEXTS), GOLD)
+    assert [r["messages"][-1]["content"] for r in server.requests] == ["Good day."]
+    # Another model, seed or codebook is another question.
+    for options in ({"model": "large"}, {"seed": 1}):
+        server.requests = []
+        classifier(server, cache=cache, **options).predict_proba(TEXTS)
+        assert len(server.requests) == 3
+    rows = sqlite3.connect(cache).execute("SELECT * FROM answers").fetchall()
+    assert len(rows) == 9
+    assert not any("condemn" in part for row in rows for part in row)
+
+
+def test_unreadable_answers_are_not_kept(server: Server, tmp_path: Path) -> None:
+    server.answer = lambda request: completion("?")
+    with pytest.raises(DataError):
+        classifier(server, cache=tmp_path / "c.sqlite").predict_proba(TEXTS)
+    server.answer = by_cues
+    np.testing.assert_array_equal(classifier(server, cache=tmp_path / "c.sqlite").predict_proba(TEXTS), GOLD)
+
+
+def test_no_more_requests_at_once_than_allowed(server: Server) -> None:
+    many = [sentence(i, f"We condemn {i}.") for i in range(12)]
+    classifier(server, concurrency=3).predict_proba(many)
+    assert 1 <= server.most_at_once <= 3
+
+
+def test_nothing_is_asked_about_nothing(server: Server) -> None:
+    assert classifier(server).predict_proba([]).shape == (0, 3)
+    assert server.requests == []

@@ -1,0 +1,253 @@
+"""Baselines over an encoder, on a tiny one made on the spot: frozen, SetFit, natural language inference."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import CODEBOOK, tiny_rows
+
+from communique import baselines
+from communique.baselines.frozen_encoder import EmbeddingCache, Encoder, FrozenEncoder, batches, text_key
+from communique.data.codebook import Codebook
+from communique.data.corpus import Corpus
+from communique.data.sentence import Sentence
+from communique.errors import BundleError, MissingExtraError, RecipeError, UnreachableError
+from communique.metrics.scores import indicator
+
+MULTIPLE = Codebook.model_validate(CODEBOOK)
+SINGLE = Codebook.model_validate(CODEBOOK | {"task": "multiclass"})
+
+
+def corpus(documents: int, *, single: bool = False) -> Corpus:
+    rows = [Sentence(**row | {"labels": tuple(row["labels"])}) for row in tiny_rows(documents)]  # type: ignore[arg-type]
+    return Corpus(tuple(s for s in rows if not single or len(s.labels or ()) == 1))
+
+
+def frozen(backbone: Path, codebook: Codebook = MULTIPLE, **options: Any) -> FrozenEncoder:
+    settings = {"backbone": str(backbone), "max_tokens": 32, "precision": "fp32", "C": 0.1} | options
+    classifier = baselines.make("frozen-encoder", codebook, **settings)
+    assert isinstance(classifier, FrozenEncoder)
+    return classifier
+
+
+def test_embeddings_are_means_over_tokens_of_length_one(tiny_backbone: Path) -> None:
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    texts = ["river trade", "we condemn the border fish", "oov"]
+    found = frozen(tiny_backbone).embed(texts)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+    model, tokenizer = AutoModel.from_pretrained(tiny_backbone).eval(), AutoTokenizer.from_pretrained(tiny_backbone)
+    for text, vector in zip(texts, found, strict=True):
+        with torch.inference_mode():
+            mean = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(dim=0).numpy()
+        # By itself or padded beside longer ones, a text has the same embedding.
+        np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=1e-5)
+
+
+@pytest.mark.parametrize("codebook", [MULTIPLE, SINGLE], ids=["multilabel", "multiclass"])
+def test_a_frozen_encoder_learns(tiny_backbone: Path, codebook: Codebook) -> None:
+    train, test = corpus(40, single=not codebook.multilabel).split(0.3, seed=0)
+    classifier = frozen(tiny_backbone, codebook, C=None, folds=3).fit(train)
+    p = classifier.predict_proba(test.sentences)
+    gold = indicator(test.sentences, codebook)
+    assert p.dtype == np.float32
+    assert p[gold].mean() > p[~gold].mean() + 0.3
+    assert set(classifier.strengths_) == (set(codebook.names) if codebook.multilabel else {"all"})
+    assert classifier.precision_ == "fp32"
+
+
+def test_the_prefix_is_part_of_the_text(tiny_backbone: Path) -> None:
+    plain, prefixed = frozen(tiny_backbone), frozen(tiny_backbone, prefix="treaty ")
+    np.testing.assert_allclose(prefixed.embed(["river"]), plain.embed(["treaty river"]), atol=1e-6)
+
+
+def test_long_texts_are_flagged(tiny_backbone: Path) -> None:
+    short, long = Sentence("a", "river " * 30, "d"), Sentence("b", "river " * 31, "d")
+    assert frozen(tiny_backbone).truncated([short, long]).tolist() == [False, True]  # <s> and </s> count
+    assert frozen(tiny_backbone).truncated([]).shape == (0,)
+
+
+def test_the_cache_serves_what_was_embedded(
+    tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["river trade", "river  trade", "grain", "grain"]
+    first = frozen(tiny_backbone, cache=tmp_path).embed(texts)
+    computed: list[str] = []
+    compute = Encoder._compute
+    monkeypatch.setattr(Encoder, "_compute", lambda self, given: computed.extend(given) or compute(self, given))
+    again = frozen(tiny_backbone, cache=tmp_path).embed([*texts[::-1], "port"])
+    assert computed == ["port"]
+    np.testing.assert_array_equal(again[:4], first[::-1])
+    # Another token limit or prefix makes other embeddings, in a folder of its own.
+    frozen(tiny_backbone, cache=tmp_path, max_tokens=16).embed(texts[:1])
+    frozen(tiny_backbone, cache=tmp_path, prefix="we ").embed(texts[:1])
+    assert computed == ["port", texts[0], texts[0]]
+    assert len(list(tmp_path.iterdir())) == 3
+    assert all(b"river" not in path.read_bytes() for path in tmp_path.rglob("*.npz"))
+
+
+def test_a_killed_run_keeps_its_shards(tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("communique.baselines.frozen_encoder.SHARD", 2)
+    compute, calls = Encoder._compute, []
+
+    def dies(self: Encoder, given: list[str]) -> Any:
+        calls.append(list(given))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return compute(self, given)
+
+    monkeypatch.setattr(Encoder, "_compute", dies)
+    with pytest.raises(KeyboardInterrupt):
+        frozen(tiny_backbone, cache=tmp_path).embed(["a", "b", "we", "it"])
+    frozen(tiny_backbone, cache=tmp_path).embed(["a", "b", "we", "it"])
+    assert calls == [["a", "b"], ["we", "it"], ["we", "it"]]
+
+
+def test_a_cache_is_read_back(tmp_path: Path) -> None:
+    vectors = np.arange(6, dtype=np.float32).reshape(2, 3)
+    EmbeddingCache(tmp_path / "c").add(["k1", "k2"], vectors)
+    EmbeddingCache(tmp_path / "c").add(["k3"], vectors[:1])
+    found = EmbeddingCache(tmp_path / "c").vectors
+    assert set(found) == {"k1", "k2", "k3"}
+    np.testing.assert_array_equal(found["k2"], vectors[1])
+
+
+def test_keys_tell_spaces_apart_and_take_lone_surrogates() -> None:
+    assert len({text_key(text) for text in ("a b", "a  b", "a b ", "é", "e\u0301", "\ud800")}) == 6
+
+
+def test_batches_hold_all_rows_once_and_keep_the_limit() -> None:
+    lengths = [5, 3000, 1, 900, 900, 5000, 7]
+    found = batches(lengths)
+    assert sorted(i for rows in found for i in rows) == list(range(7))
+    assert all(len(rows) == 1 or len(rows) * max(lengths[i] for i in rows) <= 4096 for rows in found)
+
+
+def test_an_encoder_that_would_not_travel_is_not_saved(tiny_backbone: Path, tmp_path: Path) -> None:
+    data = corpus(4)
+    with pytest.raises(BundleError, match="save one with 'e5-small'"):
+        baselines.save(frozen(tiny_backbone).fit(data), tmp_path / "model", training=data)
+
+
+def test_a_saved_encoder_is_held_against_the_one_installed(tiny_backbone: Path) -> None:
+    classifier = frozen(tiny_backbone).fit(corpus(4))
+    content = {"strengths": {}, "notes": [], "encoder": classifier.encoder_}
+    arrays = {"coefficients": classifier.model_.coefficients, "intercepts": classifier.model_.intercepts}
+    some = corpus(2).sentences
+    np.testing.assert_allclose(
+        frozen(tiny_backbone).restore(content, arrays).predict_proba(some), classifier.predict_proba(some), atol=1e-6
+    )
+    with pytest.raises(ValueError, match="not those that it was trained with"):
+        frozen(tiny_backbone).restore(content | {"encoder": "0"}, arrays)
+
+
+@pytest.mark.slow
+def test_e5_small_is_saved_and_reloaded(tmp_path: Path) -> None:
+    data = corpus(3)
+    classifier = baselines.make("frozen-encoder", MULTIPLE, C=0.01, precision="fp32").fit(data)
+    baselines.save(classifier, tmp_path / "model", training=data)
+    model = baselines.load(tmp_path / "model")
+    np.testing.assert_allclose(model.predict_proba(data.sentences), classifier.predict_proba(data.sentences), atol=1e-5)
+    assert model.info.max_tokens == 256
+
+
+@pytest.fixture(scope="module")
+def tiny_nli(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    torch.manual_seed(1)
+    classes = {0: "contradiction", 1: "neutral", 2: "entailment"}
+    model = AutoModelForSequenceClassification.from_pretrained(
+        tiny_backbone, num_labels=3, id2label=classes, label2id={name: i for i, name in classes.items()}
+    )
+    folder = tmp_path_factory.mktemp("nli")
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tiny_backbone).save_pretrained(folder)
+    return folder
+
+
+def test_nli_gives_the_entailment_of_each_definition(tiny_nli: Path) -> None:
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    texts = ["we condemn the port", "fish should"]
+    sentences = [Sentence(str(i), text, "d") for i, text in enumerate(texts)]
+    hypotheses = {"criticism": "condemn", "policy_claim": "should treaty", "cooperation_pledge": "pledge we"}
+    model, tokenizer = (
+        AutoModelForSequenceClassification.from_pretrained(tiny_nli).eval(),
+        AutoTokenizer.from_pretrained(tiny_nli),
+    )
+    with torch.inference_mode():
+        logits = np.array(
+            [
+                [model(**tokenizer(t, h, return_tensors="pt")).logits[0].numpy() for h in hypotheses.values()]
+                for t in texts
+            ]
+        )
+    several = baselines.make("zero-shot-nli", MULTIPLE, model=str(tiny_nli), hypotheses=hypotheses).fit(Corpus(()))
+    np.testing.assert_allclose(
+        several.predict_proba(sentences), 1 / (1 + np.exp(logits[..., 0] - logits[..., 2])), atol=1e-4
+    )
+    one = baselines.make("zero-shot-nli", SINGLE, model=str(tiny_nli), hypotheses=hypotheses).fit(Corpus(()))
+    weights = np.exp(logits[..., 2])
+    np.testing.assert_allclose(one.predict_proba(sentences), weights / weights.sum(axis=1, keepdims=True), atol=1e-4)
+    np.testing.assert_allclose(one.predict_proba(sentences[1:]), one.predict_proba(sentences)[1:], atol=1e-5)
+    assert one.predict_proba([]).shape == (0, 3)
+
+
+def test_nli_needs_a_model_of_entailment_and_hypotheses_that_differ(tiny_nli: Path, tiny_backbone: Path) -> None:
+    def build(**options: Any) -> Any:
+        return baselines.make("zero-shot-nli", MULTIPLE, **options).fit(Corpus(()))
+
+    with pytest.raises(RecipeError, match="one must begin with 'entail'"):
+        build(model=str(tiny_backbone))
+    with pytest.raises(RecipeError, match="give one of its own to each label"):
+        build(model=str(tiny_nli), hypotheses={"criticism": "a"})
+    with pytest.raises(RecipeError, match="give one of its own to each label"):
+        build(model=str(tiny_nli), hypotheses=dict.fromkeys(MULTIPLE.names, "same"))
+
+
+def test_nli_says_that_its_model_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for model in (str(tmp_path), "nobody/nothing-at-all"):
+        with pytest.raises(UnreachableError, match=r"give a folder with config\.json") as error:
+            baselines.make("zero-shot-nli", MULTIPLE, model=model).fit(Corpus(()))
+        assert "\n" not in str(error.value)
+
+
+def test_setfit_that_is_missing_or_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "setfit", None)
+    with pytest.raises(MissingExtraError, match=r"communique\[setfit\]"):
+        baselines.make("setfit", MULTIPLE).fit(corpus(2))
+    monkeypatch.delitem(sys.modules, "setfit")
+
+    def old(name: str, *rest: Any, **more: Any) -> Any:
+        raise ImportError("cannot import name 'default_logdir'")
+
+    monkeypatch.setattr("communique.baselines.setfit.import_module", old)
+    with pytest.raises(MissingExtraError, match=r"default_logdir.*setfit>=1\.2"):
+        baselines.make("setfit", MULTIPLE).fit(corpus(2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("codebook", [MULTIPLE, SINGLE], ids=["multilabel", "multiclass"])
+def test_setfit_learns(tiny_backbone: Path, codebook: Codebook) -> None:
+    pytest.importorskip("setfit")
+    data = corpus(6, single=not codebook.multilabel)
+    data = data.where(lambda s: "cooperation_pledge" not in (s.labels or ()))
+    settings = {"backbone": str(tiny_backbone), "max_tokens": 32, "max_steps": 40, "learning_rate": 2e-3}
+    classifier = baselines.make("setfit", codebook, **settings).fit(data)
+    p = classifier.predict_proba(data.sentences)
+    gold = indicator(data.sentences, codebook)
+    assert p.shape == gold.shape
+    assert p[gold].mean() > p[~gold].mean() + 0.3
+    assert (p[:, 2] == 0).all()
+    assert classifier.notes_ == ("cooperation_pledge: all training statements carry it, or none",)
+    again = baselines.make("setfit", codebook, **settings).fit(data).predict_proba(data.sentences)
+    np.testing.assert_allclose(again, p, atol=1e-4)

@@ -1,0 +1,130 @@
+"""Recipes of benchmarks: every one in the repository loads; faults are told with key, value and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from helpers import ROOT
+
+from communique.baselines import NAMES
+from communique.benchmark.held_out import held_out
+from communique.benchmark.recipe import OWNED, BenchmarkRecipe, split_name
+from communique.data.codebook import Codebook
+from communique.errors import RecipeError
+from communique.training.recipe import Recipe
+
+RECIPES = [p for p in sorted((ROOT / "benchmarks" / "recipes").glob("*.yaml")) if not p.stem.endswith("codebook")]
+CONTENT: dict[str, Any] = {
+    "name": "water",
+    "codebook": "codebook.yaml",
+    "corpora": [{"path": "data.jsonl"}],
+    "classifiers": [{"name": "prior", "kind": "prior"}],
+    "splits": [{"kind": "documents"}],
+}
+
+
+def written(tmp_path: Path, **changes: object) -> Path:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(CONTENT | changes), encoding="utf-8")
+    return path
+
+
+def refusal(tmp_path: Path, **changes: object) -> str:
+    path = written(tmp_path, **changes)
+    with pytest.raises(RecipeError) as caught:
+        BenchmarkRecipe.load(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"{path}: ")
+    return message.removeprefix(f"{path}: ")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_of_the_repository_loads(path: Path) -> None:
+    recipe = BenchmarkRecipe.load(path, data=ROOT)
+    assert recipe.name == path.stem
+    assert recipe.description
+    assert Codebook.load(recipe.codebook).names
+    for classifier in recipe.classifiers:
+        assert classifier.identity(0, path.parent)["kind"] in ("transformer", *NAMES)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_no_recipe_of_the_repository_reads_held_out_files(path: Path) -> None:
+    corpora = BenchmarkRecipe.load(path, data=ROOT).corpora
+    assert held_out(c.path for c in corpora if Path(c.path).exists()) == []
+
+
+def test_umsab_never_tests_or_tunes_where_it_trains_and_settings_never_meet_a_test_set() -> None:
+    folder = ROOT / "benchmarks" / "recipes"
+    umsab = BenchmarkRecipe.load(folder / "umsab.yaml", data="tweets")
+    role = {"train": "train", "val": "tuning", "test": "test"}
+    assert {(c.role, c.language) for c in umsab.corpora} == {
+        (r, language) for r in role.values() for language in ("ar", "en", "fr", "de", "hi", "it", "pt", "es")
+    }
+    assert all(c.role == role[Path(c.path).stem.rsplit("_", 1)[1]] for c in umsab.corpora)
+    settings = BenchmarkRecipe.load(folder / "umsab-settings.yaml", data="tweets")
+    assert not [c.path for c in settings.corpora if "_test" in c.path]
+    assert umsab.seeds == (0, 1, 2)
+
+
+def test_the_reference_table_trains_as_the_shipped_model_does() -> None:
+    folder = ROOT / "benchmarks" / "recipes"
+    classifier = BenchmarkRecipe.load(folder / "reference.yaml").classifiers[-1]
+    ours, shipped = classifier.training_recipe(7, folder), Recipe.load(ROOT / "train/recipes/communique-small.yaml")
+    assert ours.model_dump(exclude=set(OWNED)) == shipped.model_dump(exclude=set(OWNED))
+    assert ours.seed == 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classifier": []}, "classifier: unknown key; did you mean 'classifiers'?"),
+        ({"corpora": [{"path": "a", "rôle": "pool"}]}, "corpora.0.rôle: unknown key; did you mean 'role'?"),
+        (
+            {"splits": [{"kind": "few-shot", "shot": [8]}]},
+            "splits.0.few-shot.shot: unknown key; did you mean 'shots'? allowed: name, seed, tuning_share, classifiers, seeds, kind",
+        ),
+        (
+            {"classifiers": [{"name": "a", "kind": "tfidf-logref"}]},
+            "kind 'tfidf-logref': unknown; did you mean 'tfidf-logreg'?",
+        ),
+        (
+            {"classifiers": [{"name": "a", "kind": "transformer", "training": {"epoch": 3}}]},
+            "training.epoch: unknown key; did you mean 'epochs'?",
+        ),
+        (
+            {"classifiers": [{"name": "a", "kind": "transformer", "training": {"seed": 3}}]},
+            "training.seed: the benchmark sets it",
+        ),
+        ({"classifiers": [{"name": "a", "kind": "prior", "training": {"epochs": 3}}]}, "'prior' takes 'options'"),
+        ({"classifiers": [CONTENT["classifiers"][0]] * 2}, "classifiers: two are named 'prior'"),
+        ({"splits": [{"kind": "documents"}] * 2}, "splits: two are named 'documents'"),
+        ({"reference": "lexicon"}, "'lexicon' is no classifier of this recipe; allowed: prior"),
+        ({"splits": [{"kind": "fixed"}]}, "'fixed' needs corpora with the roles 'train' (or 'pool') and 'test'"),
+        ({"corpora": [{"path": "a", "role": "train"}]}, "'documents' needs a corpus with the role 'pool'"),
+        ({"corpora": [{"path": "{data}/a.csv"}]}, "'{data}/a.csv' lies in a folder of yours; name it with --data DIR"),
+    ],
+)
+def test_faults_are_told(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    assert message in refusal(tmp_path, **changes)
+
+
+def test_paths_start_at_the_recipe_and_data_at_the_option(tmp_path: Path) -> None:
+    path = written(tmp_path, corpora=[{"path": "a.csv"}, {"path": "{data}/b.csv", "role": "train"}])
+    recipe = BenchmarkRecipe.load(path, data=tmp_path / "tweets")
+    assert [c.path for c in recipe.corpora] == [str(tmp_path / "a.csv"), str(tmp_path / "tweets" / "b.csv")]
+    assert split_name(recipe.splits[0]) == "documents"
+
+
+def test_identity_of_a_transformer_holds_what_changes_its_numbers_alone(tmp_path: Path) -> None:
+    def identity(seed: int = 0, **training: object) -> dict[str, Any]:
+        classifier = {"name": "a", "kind": "transformer", "training": training}
+        return BenchmarkRecipe.load(written(tmp_path, classifiers=[classifier])).classifiers[0].identity(seed, tmp_path)
+
+    assert identity() == identity(checkpoint_steps=7)
+    assert identity() != identity(epochs=2)
+    assert identity() != identity(seed=1)

@@ -1,0 +1,388 @@
+"""A grid runs, resumes, tells what changed, and its summary holds what tables and figures need."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from helpers import CODEBOOK, tiny_rows, write_rows
+from typer.testing import CliRunner
+
+from communique.baselines.endpoint import AnswerCache
+from communique.benchmark import runner
+from communique.benchmark.recipe import ClassifierSettings
+from communique.benchmark.rendering import render
+from communique.benchmark.results import read_decisions
+from communique.benchmark.runner import Grid, run
+from communique.benchmark.summary import summarise
+from communique.benchmark.worker import Job, make_classifier, work
+from communique.cli.benchmark import benchmark
+from communique.data.codebook import Codebook
+from communique.errors import CommuniqueError, DataError, RecipeError
+
+RECIPE: dict[str, Any] = {
+    "name": "water",
+    "codebook": "codebook.yaml",
+    "corpora": [{"path": "pool.jsonl"}],
+    "classifiers": [
+        {"name": "prior", "kind": "prior", "seeds": 1},
+        {"name": "tfidf", "kind": "tfidf-logreg", "options": {"C": 1.0}},
+    ],
+    "seeds": [0, 1],
+    "reference": "prior",
+    "splits": [{"kind": "documents", "folds": 3, "tuning_share": 0.3}],
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "codebook.yaml").write_text(yaml.safe_dump(CODEBOOK))
+    write_rows(tmp_path / "pool.jsonl", [row | {"source": "press"} for row in tiny_rows(30)])
+    return tmp_path
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in this process: most of what is tested does not depend on another one, and starting one takes a second."""
+    monkeypatch.setattr(runner, "_in_a_process", work)
+
+
+def started(project: Path, told: list[str] | None = None, **changes: Any) -> Grid:
+    path = project / "recipe.yaml"
+    only, look = changes.pop("only", ()), changes.pop("look", None)
+    path.write_text(yaml.safe_dump(RECIPE | changes), encoding="utf-8")
+    lines: list[str] = [] if told is None else told
+    return run(path, project / "out", project / "work", only=only, look=look, say=lines.append)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_grid_runs_and_a_second_time_does_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    grid = started(project, told)
+    assert len(grid.runs) == 3
+    assert sum(", seed " in line and "macro-F1" in line and "runs left, about" in line for line in told) == 3
+
+    def refuse(job: object) -> None:
+        raise AssertionError("a finished run is run again")
+
+    monkeypatch.setattr(runner, "_in_a_process", refuse)
+    again = started(project)
+    assert [content for _, content in again.runs] == [content for _, content in grid.runs]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_run_keeps_scores_decisions_costs_and_versions(project: Path) -> None:
+    grid = started(project, only=["tfidf"])
+    assert (len(grid.runs), grid.waiting) == (2, 1)
+    place, content = grid.runs[0]
+    assert content["scores"]["macro_f1"][0] > 0.8
+    assert content["rows"]["test"] == {"n": content["scores"]["n"], "documents": 10}
+    assert content["training_seconds"] >= 0
+    assert content["training_bytes"] > 1e6
+    assert content["versions"]["numpy"]
+    assert set(content["groups"]) == {"language", "source", "sampling"}
+    decisions = read_decisions(place.decisions, grid.codebook.names)
+    assert decisions.predicted.shape == decisions.gold.shape == (content["scores"]["n"], 3)
+    texts = [row["text"] for row in tiny_rows(30)]
+    assert not any(str(text).encode() in place.decisions.read_bytes() for text in texts)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("change", ["data", "settings"])
+def test_changed_settings_or_data_run_anew_and_say_so(project: Path, change: str) -> None:
+    before = started(project, only=["tfidf"]).runs[0][0].json
+    told: list[str] = []
+    if change == "data":
+        write_rows(project / "pool.jsonl", [row | {"source": "press"} for row in tiny_rows(30, seed=1)])
+        grid = started(project, told, only=["tfidf"])
+    else:
+        grid = started(
+            project, told, only=["tfidf"], classifiers=[{"name": "tfidf", "kind": "tfidf-logreg", "options": {"C": 2.0}}],
+            reference="tfidf",
+        )  # fmt: skip
+    after = grid.runs[0][0].json
+    assert after != before
+    assert before.exists()
+    assert any(f"differ from those of {before.name}" in line for line in told)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_run_that_was_killed_while_writing_is_run_again(project: Path) -> None:
+    place = started(project, only=["prior"]).runs[0][0]
+    place.decisions.unlink()
+    assert started(project, only=["prior"]).runs[0][0].done
+
+
+def test_a_classifier_that_cannot_run_is_left_out_and_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(job: Any) -> Any:
+        if job.classifier.name == "tfidf":
+            raise CommuniqueError("http://localhost:1: not reached")
+        return work(job)
+
+    monkeypatch.setattr(runner, "_in_a_process", unreachable)
+    grid = started(project)
+    assert len(grid.runs) == 1
+    assert grid.left_out[0] == "documents, tfidf, seed 0: http://localhost:1: not reached"
+    assert "Left out: documents, tfidf, seed 0" in render(summarise(grid))
+
+
+def test_faults_of_the_recipe_are_told_before_the_first_run(project: Path) -> None:
+    with pytest.raises(RecipeError, match="unknown option 'D'"):
+        started(
+            project,
+            classifiers=[{"name": "prior", "kind": "prior"}, {"name": "t", "kind": "tfidf-svm", "options": {"D": 1}}],
+        )
+    with pytest.raises(RecipeError, match="no classifier or split 'tfdif'; allowed: prior, tfidf, documents"):
+        started(project, only=["tfdif"])
+
+
+@pytest.mark.usefixtures("here")
+def test_a_corpus_without_a_label_or_with_one_class_gives_an_answer(project: Path) -> None:
+    rows = [
+        row | {"source": "press", "labels": [x for x in row["labels"] if x == "criticism"]} for row in tiny_rows(30)
+    ]  # type: ignore[attr-defined]
+    write_rows(project / "pool.jsonl", rows)
+    text = json.dumps(summarise(started(project)), allow_nan=False)
+    assert '"criticism"' in text
+    assert "nan" not in render(json.loads(text))
+
+
+@pytest.mark.usefixtures("here")
+def test_held_out_files_need_a_reason_which_is_logged(project: Path) -> None:
+    (project / "held-out.yaml").write_text("files: [pool.jsonl]\nlog: LOG.md\n")
+    log = project / "LOG.md"
+    log.write_text("# Log\n\n| date | model | rows | score | why |\n|---|---|---|---|---|\n\n## More\n\n| a |\n")
+    with pytest.raises(DataError, match=r"pool\.jsonl is held out for finished models; .*--use-held-out REASON"):
+        started(project, only=["prior"])
+    started(project, only=["prior"], look="the final table")
+    lines = log.read_text().splitlines()
+    assert lines[4].endswith("| benchmark water | pool.jsonl | see the results | the final table |")
+    assert lines[5:] == ["", "## More", "", "| a |"]
+
+
+@pytest.mark.usefixtures("here")
+def test_the_summary_pools_seeds_and_compares(project: Path) -> None:
+    summary = summarise(started(project))
+    (table,) = summary["tables"]
+    assert table["best"] == "tfidf"
+    tfidf, prior = table["classifiers"]["tfidf"], table["classifiers"]["prior"]
+    assert (tfidf["seeds"], prior["seeds"]) == ([0, 1], [0])
+    assert tfidf["macro_f1"][0] == pytest.approx(sum(tfidf["macro_f1_by_seed"]) / 2, abs=1e-4)
+    (difference,) = table["against_best"]
+    assert difference["value"] == pytest.approx(prior["macro_f1"][0] - tfidf["macro_f1"][0], abs=1e-4)
+    assert difference["p_holm"] < 0.05
+    assert [found["classifier"] for found in table["against_reference"]] == ["tfidf"]
+    languages = [group["macro_f1"][0] for group in tfidf["groups"]["language"].values()]
+    assert tfidf["language_average"]["macro_f1"][0] == pytest.approx(sum(languages) / 2, abs=1e-4)
+    # What the command keeps is JSON that any reader takes.
+    json.dumps(summary, allow_nan=False)
+
+
+@pytest.mark.usefixtures("here")
+def test_translations_of_a_document_are_drawn_together(project: Path) -> None:
+    """Each document is in two languages, word for word: their average is as uncertain as either."""
+    rows = []
+    for i, row in enumerate(tiny_rows(30)):
+        wrong = {"labels": []} if i % 5 == 0 else {}
+        for language in ("en", "fr"):
+            rows.append(row | wrong | {"source": "press", "language": language, "id": f"{row['id']}-{language}"})
+    write_rows(project / "pool.jsonl", rows)
+    (table,) = summarise(started(project, only=["tfidf"]))["tables"]
+    tfidf = table["classifiers"]["tfidf"]
+    assert tfidf["language_average"]["macro_f1"] == tfidf["groups"]["language"]["en"]["macro_f1"]
+    assert tfidf["macro_f1"][1] < tfidf["macro_f1"][0]
+
+
+@pytest.mark.usefixtures("here")
+def test_an_edited_lexicon_is_run_anew(project: Path) -> None:
+    lexicon = project / "words.yaml"
+    empty: dict[str, list[str]] = {name["name"]: [] for name in CODEBOOK["labels"]}  # type: ignore[index, misc]
+    classifiers = [{"name": "words", "kind": "lexicon", "seeds": 1, "options": {"file": str(lexicon)}}]
+    changes: dict[str, Any] = {"classifiers": classifiers, "reference": "words"}
+    lexicon.write_text(yaml.safe_dump({"languages": {"en": {"labels": empty}}}))
+    first = started(project, **changes).runs[0][0]
+    assert started(project, **changes).runs[0][0] == first
+    lexicon.write_text(yaml.safe_dump({"languages": {"en": {"labels": empty | {next(iter(empty)): ["river"]}}}}))
+    told: list[str] = []
+    assert started(project, told, **changes).runs[0][0] != first
+    assert any(f"differ from those of {first.json.name}" in line for line in told)
+
+
+def test_identities_of_classifiers_without_files_are_what_they_were(tmp_path: Path) -> None:
+    for kind, options in (("lexicon", {}), ("frozen-encoder", {"backbone": "e5-small"}), ("tfidf-svm", {"C": 1.0})):
+        settings = ClassifierSettings(name="x", kind=kind, options=options)
+        assert settings.identity(3, tmp_path) == {"kind": kind, "options": options, "seed": 3}
+
+
+def test_a_folder_that_an_option_names_is_hashed(tmp_path: Path) -> None:
+    settings = ClassifierSettings(name="x", kind="frozen-encoder", options={"backbone": str(tmp_path)})
+    (tmp_path / "config.json").write_text("{}")
+    before = settings.identity(0, tmp_path)
+    (tmp_path / "config.json").write_text("{ }")
+    assert settings.identity(0, tmp_path)["files"] != before["files"]
+
+
+@pytest.mark.usefixtures("here")
+def test_rows_without_a_date_are_counted(project: Path) -> None:
+    rows = [
+        row | {"source": "press"} | ({"date": f"20{10 + i // 40}"} if i % 40 else {})
+        for i, row in enumerate(tiny_rows(30))
+    ]
+    for row in rows:  # A document has the date of any row of it.
+        row["document"] = f"{row['document']}-{row.get('date', 'none')}"
+    write_rows(project / "pool.jsonl", rows)
+    told: list[str] = []
+    grid = started(project, told, splits=[{"kind": "time", "tuning_share": 0}], only=["prior"])
+    undated = sum("date" not in row for row in rows)
+    assert grid.runs[0][1]["undated"] == undated > 0
+    assert any(f"; {undated} left out for want of a date" in line for line in told)
+    write_rows(project / "pool.jsonl", [{key: row[key] for key in row if key != "date"} for row in rows])
+    with pytest.raises(DataError, match="no row has a date"):
+        started(project, splits=[{"kind": "time", "tuning_share": 0}])
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "out of memory; take a smaller batch_size"),
+        (ModuleNotFoundError("No module named 'x'", name="x"), "module 'x' cannot be imported"),
+        (ZeroDivisionError("a\nb"), "failed with ZeroDivisionError (a); the traceback is in"),
+    ],
+)
+def test_whatever_a_run_dies_of_is_a_line_and_the_others_go_on(
+    project: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, line: str
+) -> None:
+    def dies(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("communique.baselines.tfidf.TfidfLogReg.fit", dies)
+    told: list[str] = []
+    grid = started(project, told)
+    assert [content["classifier"] for _, content in grid.runs] == ["prior"]
+    assert [text.count("\n") for text in grid.left_out] == [0, 0]
+    assert f"documents, tfidf, seed 0: {line}" in grid.left_out[0]
+    if not isinstance(error, MemoryError):
+        (kept,) = (project / "work").glob("documents.tfidf.s0.*.error.txt")
+        assert type(error).__name__ in kept.read_text()
+
+
+def test_a_failed_run_is_counted_and_the_command_fails(project: Path) -> None:
+    lexicon = project / "none.yaml"
+    classifiers = [RECIPE["classifiers"][0], {"name": "words", "kind": "lexicon", "options": {"file": str(lexicon)}}]
+    (project / "recipe.yaml").write_text(yaml.safe_dump(RECIPE | {"seeds": [0], "classifiers": classifiers}))
+    app = typer.Typer()
+    app.command()(benchmark)
+    arguments = [str(project / "recipe.yaml"), "--out", str(project / "out"), "--work", str(project / "work")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "1 runs failed" in result.output
+    assert "Traceback" not in result.output
+    assert (project / "out" / "water.json").exists()
+
+
+def die(job: Job) -> None:
+    """Stand for a process that the system kills."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_killed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "work", die)
+    job: Any = None
+    with pytest.raises(DataError, match="its process was killed, as a rule for want of memory"):
+        runner._in_a_process(job)
+    monkeypatch.setattr(runner, "work", int)
+    with pytest.raises(DataError, match=r"its process failed with TypeError \(int\(\) argument"):
+        runner._in_a_process(job)
+
+
+_ORPHAN = """
+import multiprocessing, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from communique.benchmark.worker import end_with_parent
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=end_with_parent) as pool:
+        pool.submit(time.sleep, 600)
+        print(next(iter(pool._processes)), flush=True)
+        time.sleep(600)
+"""
+
+
+def test_a_run_ends_with_the_benchmark_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(_ORPHAN)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.kill()
+    deadline = time.monotonic() + 60
+    while _runs(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _runs(child)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    # An orphan that ended and that nobody has asked for is still in the list.
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_the_command_runs_each_classifier_in_a_process_of_its_own(project: Path) -> None:
+    (project / "recipe.yaml").write_text(
+        yaml.safe_dump(RECIPE | {"seeds": [0], "classifiers": RECIPE["classifiers"][:1]})
+    )
+    app = typer.Typer()
+    app.command()(benchmark)
+    arguments = [str(project / "recipe.yaml"), "--out", str(project / "out"), "--work", str(project / "work")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "| prior (1) |" in result.stdout
+    summary = json.loads((project / "out" / "water.json").read_text())
+    # This process holds torch and more by now; one that only counts labels does not.
+    assert summary["tables"][0]["classifiers"]["prior"]["training_bytes"] < 250 * 2**20
+    wrong = CliRunner().invoke(app, [str(project / "none.yaml"), "--out", str(project / "out")])
+    assert wrong.exit_code == 1
+    assert "none.yaml: No such file" in wrong.output
+
+
+@pytest.mark.slow
+def test_the_transformer_is_a_classifier_like_others(project: Path, tiny_backbone: Path) -> None:
+    training = {
+        "backbone": str(tiny_backbone), "max_tokens": 32, "freeze_embeddings": False, "epochs": 12, "batch_size": 16,
+        "learning_rate": 2e-3, "head_learning_rate": 2e-3, "precision": "fp32", "checkpoint_steps": 10,
+    }  # fmt: skip
+    classifiers = [
+        {"name": "transformer", "kind": "transformer", "training": training, "seeds": 1},
+        RECIPE["classifiers"][0],
+    ]
+    grid = started(project, classifiers=classifiers)
+    scores = {content["classifier"]: content["scores"]["macro_f1"][0] for _, content in grid.runs}
+    assert scores["transformer"] > scores["prior"]
+    content = grid.runs[0][1]
+    assert content["precision"] == "fp32"
+    assert content["temperature"] != 1
+    assert not list((project / "work").glob("*.steps"))
+
+
+def test_answers_of_a_chat_model_are_kept_beside_embeddings(tmp_path: Path) -> None:
+    caches = []
+    for kind, options in (("frozen-encoder", {}), ("chat", {"base_url": "http://localhost:1/v1", "model": "m"})):
+        settings = ClassifierSettings(name=kind, kind=kind, options=options, cache=True)
+        unused: Any = None
+        job = Job(settings, 0, unused, Codebook.model_validate(CODEBOOK), tmp_path, tmp_path, tmp_path / "steps")
+        caches.append(Path(str(getattr(make_classifier(job), "cache"))))  # noqa: B009
+    (caches[0] / "of-an-encoder").mkdir(parents=True)
+    AnswerCache(caches[1]).close()

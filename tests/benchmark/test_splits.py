@@ -1,0 +1,233 @@
+"""Splits: no document or text is shared, what is left out is left out, and seeds reach every draw."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from helpers import CODEBOOK, tiny_rows
+from pydantic import TypeAdapter
+
+from communique.benchmark.recipe import Split
+from communique.benchmark.splits import BenchmarkData, Sets, SplitTask, document_folds, tasks
+from communique.data.codebook import Codebook
+from communique.data.corpus import Corpus
+from communique.data.sentence import Sentence
+from communique.errors import DataError
+
+BOOK = Codebook.model_validate(CODEBOOK)
+EMPTY = Corpus(())
+
+
+def corpus(documents: int = 60, name: str = "d", **fields: Any) -> Corpus:
+    rows = tiny_rows(documents, seed=len(name))
+    return Corpus(
+        tuple(
+            Sentence(
+                id=f"{name}{row['id']}",
+                text=f"{name} {row['text']}",
+                document=f"{name}{row['document']}",
+                language=str(row["language"]),
+                labels=tuple(row["labels"]),  # type: ignore[arg-type]
+                source=("press", "parliament", "un")[int(str(row["document"])[1:]) % 3],
+                sampling=str(row["sampling"]),
+                date=f"20{10 + int(str(row['document'])[1:]) % 12}",
+            )
+            for row in rows
+        )
+    )
+
+
+DATA = BenchmarkData(train=corpus(6, "written"), pool=corpus(), tuning=EMPTY, test=EMPTY)
+
+
+def split(**settings: Any) -> Any:
+    return TypeAdapter(Split).validate_python(settings)
+
+
+def drawn(data: BenchmarkData = DATA, seed: int = 0, **settings: Any) -> dict[str, Sets]:
+    return {task.part: task.draw(seed) for task in tasks(split(**settings), data, BOOK)}
+
+
+def documents(part: Corpus) -> set[Any]:
+    return set(part.documents)
+
+
+KINDS = [
+    {"kind": "documents"},
+    {"kind": "documents", "run": [0, 1, 2, 3, 4]},
+    {"kind": "leave-one-language-out"},
+    {"kind": "leave-one-source-out"},
+    {"kind": "time"},
+    {"kind": "few-shot", "shots": [8]},
+    {"kind": "learning-curve", "shares": [0.25, 1.0]},
+    {"kind": "cross-lingual"},
+]
+
+
+@pytest.mark.parametrize("settings", KINDS, ids=lambda settings: f"{settings['kind']}-{len(settings)}")
+def test_sets_share_neither_documents_nor_texts_and_written_rows_only_train(settings: dict[str, Any]) -> None:
+    # The same formula in three documents, and one document in two languages.
+    shared = [replace(s, text="Thank you.") if s.id in ("d1.1", "d2.1", "d30.1") else s for s in DATA.pool]
+    shared = [replace(s, document="d4", source="press") if s.document == "d5" else s for s in shared]
+    for sets in drawn(replace(DATA, pool=Corpus(tuple(shared))), **settings).values():
+        parts = (sets.train, sets.tuning, sets.test)
+        for i, part in enumerate(parts):
+            assert len(part)
+            for other in parts[i + 1 :]:
+                assert not documents(part) & documents(other)
+                assert not {s.sha256 for s in part} & {s.sha256 for s in other}
+        assert not any(s.id.startswith("written") for s in (*sets.tuning, *sets.test))
+        assert {s.sampling for s in sets.tuning} == {"random"}
+
+
+def test_folds_hold_each_document_once_and_are_balanced() -> None:
+    folds = document_folds(DATA.pool, 5, seed=0)
+    assert sum(map(len, folds)) == len(DATA.pool.documents) == len(frozenset().union(*folds))
+    for fold in folds:
+        rows = DATA.pool.where(lambda s, fold=fold: s.document_key in fold)  # type: ignore[misc]
+        assert Counter(s.language for s in rows) == {"en": 60, "fr": 60}
+        for label in BOOK.names:
+            everywhere = sum(label in (s.labels or ()) for s in DATA.pool) / 5
+            assert sum(label in (s.labels or ()) for s in rows) == pytest.approx(everywhere, rel=0.25)
+
+
+def test_the_split_has_a_seed_of_its_own() -> None:
+    # All seeds of a classifier, and all classifiers, meet the same rows: that is what makes them comparable.
+    assert drawn(seed=0, kind="documents")[""].sha256 == drawn(seed=1, kind="documents")[""].sha256
+    tests = [documents(tasks(split(kind="documents", seed=seed), DATA, BOOK)[0].draw(0).test) for seed in (0, 1)]
+    assert tests[0] != tests[1]
+    tunings = [documents(tasks(split(kind="documents", seed=seed), DATA, BOOK)[0].draw(0).tuning) for seed in (0, 1)]
+    assert tunings[0] != tunings[1]
+
+
+def test_a_language_that_is_left_out_trains_and_tunes_nothing() -> None:
+    found = drawn(kind="leave-one-language-out")
+    assert list(found) == ["en", "fr"]
+    for language, sets in found.items():
+        assert {s.language for s in sets.test} == {language}
+        assert language not in {s.language for s in (*sets.train, *sets.tuning)}
+        assert len(sets.test) == 300
+
+
+def test_a_source_that_is_left_out_trains_nothing() -> None:
+    for source, sets in drawn(kind="leave-one-source-out").items():
+        assert {s.source for s in sets.test} == {source}
+        assert source not in {s.source for s in (*sets.train, *sets.tuning)}
+
+
+def test_a_value_with_few_rows_is_not_left_out() -> None:
+    assert [task.part for task in tasks(split(kind="leave-one-source-out", least=200), DATA, BOOK)] == [
+        "parliament",
+        "press",
+        "un",
+    ]
+    with pytest.raises(DataError, match="no run is possible with 600 rows"):
+        tasks(split(kind="leave-one-source-out", least=201), DATA, BOOK)
+
+
+def test_time_tests_on_what_is_later_than_all_that_trains() -> None:
+    sets = drawn(kind="time", test_share=0.2)[""]
+    first = min(str(s.date) for s in sets.test)
+    assert first == "2019"
+    assert all(str(s.date) < first for s in (*sets.train, *sets.tuning) if not s.id.startswith("written"))
+
+
+def test_time_needs_dates_that_sort() -> None:
+    def dated(date: str | None) -> BenchmarkData:
+        return replace(DATA, pool=Corpus(tuple(replace(s, date=date) for s in DATA.pool)))
+
+    with pytest.raises(DataError, match="no row has a date; give a column 'date'"):
+        tasks(split(kind="time"), dated(None), BOOK)
+    with pytest.raises(DataError, match=r"date '31\.05\.2024'; allowed: 2024, 2024-05, 2024-05-31"):
+        tasks(split(kind="time"), dated("31.05.2024"), BOOK)
+
+
+def test_few_shot_has_so_many_rows_of_each_label_and_tunes_on_no_more() -> None:
+    found = drawn(kind="few-shot", shots=[4, 8])
+    for shots, sets in found.items():
+        assert sets.x == int(shots)
+        for label in BOOK.names:
+            assert sum(label in (s.labels or ()) for s in sets.train) >= int(shots)
+        assert len(sets.train) <= 4 * int(shots)
+        assert len(sets.tuning) == len(sets.train)
+    assert {s.id for s in found["4"].test} == {s.id for s in found["8"].test}
+    other = drawn(kind="few-shot", shots=[4], seed=1)["4"]
+    assert {s.id for s in other.train} != {s.id for s in found["4"].train}
+    assert {s.id for s in other.test} == {s.id for s in found["4"].test}
+    with pytest.raises(DataError, match="500 rows a label are more than there are"):
+        drawn(kind="few-shot", shots=[500])
+
+
+def test_a_larger_share_of_a_curve_holds_the_smaller_ones() -> None:
+    found = drawn(kind="learning-curve", shares=[0.1, 0.5, 1.0])
+    smaller, half, whole = ({s.id for s in found[part].train} for part in ("0.1", "0.5", "1"))
+    assert smaller < half < whole
+    assert found["0.5"].x == len(half)
+    assert {s.id for s in drawn(kind="learning-curve", shares=[0.5], seed=1)["0.5"].train} != half
+
+
+def test_cross_lingual_trains_on_one_language_and_tests_on_all() -> None:
+    for language, sets in drawn(kind="cross-lingual").items():
+        assert {s.language for s in (*sets.train, *sets.tuning)} == {language}
+        assert {s.language for s in sets.test} == {"en", "fr"}
+
+
+def test_fixed_sets_are_those_given_less_what_is_shared() -> None:
+    train, tuning, test = corpus(6, "a"), corpus(4, "bb"), corpus(4, "ccc")
+    leaked = replace(train.sentences[0], text=test.sentences[0].text)
+    train = Corpus((leaked, *train.sentences[1:]))
+    sets = drawn(BenchmarkData(train, EMPTY, tuning, test), kind="fixed")[""]
+    assert sets.test.sentences == test.sentences
+    assert sets.tuning.sentences == tuning.sentences
+    assert sets.train.sentences == train.sentences[1:]
+    assert sets.left_out == 1
+
+
+def test_without_a_share_nothing_is_held_out_for_tuning() -> None:
+    sets = drawn(kind="documents", tuning_share=0)[""]
+    assert not len(sets.tuning)
+    assert len(sets.train) + len(sets.test) == 660
+
+
+def test_rows_decide_the_hash() -> None:
+    sets = drawn(kind="documents")[""]
+    relabelled = replace(sets.train.sentences[0], labels=("criticism", "policy_claim", "cooperation_pledge"))
+    changed = replace(sets, train=Corpus((relabelled, *sets.train.sentences[1:])))
+    assert changed.sha256 != sets.sha256
+    assert replace(sets, tuning=sets.test, test=sets.tuning).sha256 != sets.sha256
+
+
+def test_too_few_documents_are_told() -> None:
+    with pytest.raises(DataError, match="3 documents are too few for 5 parts"):
+        document_folds(corpus(3), 5, seed=0)
+    with pytest.raises(DataError, match="run 5; allowed: 0 to 4"):
+        tasks(split(kind="documents", run=[5]), DATA, BOOK)
+
+
+def test_a_task_is_named_by_split_and_part() -> None:
+    names = [task.name for task in tasks(split(kind="cross-lingual", name="matrix"), DATA, BOOK)]
+    assert names == ["matrix.en", "matrix.fr"]
+    assert isinstance(tasks(split(kind="documents"), DATA, BOOK)[0], SplitTask)
+
+
+@pytest.mark.parametrize("kind", ["leave-one-language-out", "leave-one-source-out", "cross-lingual", "time"])
+def test_fixed_tuning_rows_are_those_that_training_may_see(kind: str) -> None:
+    for part, sets in drawn(replace(DATA, tuning=corpus(30, "tune")), kind=kind).items():
+        tuning = {
+            "leave-one-language-out": lambda s, part=part: s.language != part,
+            "leave-one-source-out": lambda s, part=part: s.source != part,
+            "cross-lingual": lambda s, part=part: s.language == part,
+            "time": lambda s, sets=sets: s.date < min(t.date for t in sets.test),
+        }[kind]
+        assert len(sets.tuning)
+        assert all(s.id.startswith("tune") and tuning(s) for s in sets.tuning)
+
+
+def test_documents_are_parted_where_every_source_is_rare() -> None:
+    rows = [Sentence(id=str(i), text=f"text {i}", document=str(i), source=f"s{i}", labels=()) for i in range(8)]
+    parts = document_folds(Corpus(tuple(rows)), 3, seed=0)
+    assert sorted(key for part in parts for key in part) == sorted(s.document_key for s in rows)
+    assert all(parts)

@@ -1,0 +1,566 @@
+"""`communique estimate` on files: refusals with reason and remedy, tables, figures, methods."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import typer
+from helpers import ROOT
+from simulated_corpus import draw_simple, draw_two_stage, population
+from typer.testing import CliRunner
+
+from communique.cli.estimate import estimate
+from communique.data.codebook import Codebook
+from communique.data.leakage import Fingerprint
+from communique.data.sentence import text_sha256
+from communique.errors import DataError, LeakError
+from communique.estimation.analysis import analyse
+from communique.estimation.inputs import read
+from communique.estimation.report import Provenance, methods
+from communique.io.write import write_csv, write_jsonl, write_parquet
+from communique.sampling.design import draw_sample
+from communique.sampling.population import read_population
+
+COUNTRIES = ("DE", "FR")
+LABELS = ("criticism", "pledge")
+
+
+def make(folder: Path, *, n: int = 300, seed: int = 0, two_stage: bool = False, suffix: str = ".jsonl"):
+    """Write a codebook, predictions of some 1,500 sentences in two countries and three years, and gold of n of them."""
+    codebook = Codebook.model_validate(
+        {
+            "name": "tiny",
+            "version": "1",
+            "task": "multilabel",
+            "labels": [{"name": name, "definition": name} for name in LABELS],
+        }
+    )
+    codebook.dump(folder / "codebook.yaml")
+    rng = np.random.default_rng(seed)
+    made = [population(rng, share=share, accuracy=0.85, documents=150) for share in (0.3, 0.1)]
+    size = min(len(p.y) for p in made)
+    documents = made[0].documents[:size]
+    y = np.stack([p.y[:size] for p in made], axis=1)
+    prediction = np.stack([p.prediction[:size] for p in made], axis=1)
+    rows = [
+        {
+            "id": f"s{i}",
+            "document": f"d{documents[i]}",
+            "text": f"Sentence {i}.",
+            "labels": [name for k, name in enumerate(LABELS) if prediction[i, k] >= 0.5],
+            "probabilities": {name: float(prediction[i, k]) for k, name in enumerate(LABELS)},
+            "country": COUNTRIES[documents[i] % 2],
+            "year": int(2020 + documents[i] // 2 % 3),
+        }
+        for i in range(size)
+    ]
+    sample = draw_two_stage(rng, documents, n) if two_stage else draw_simple(rng, documents, n)
+    gold = [
+        {
+            "id": f"s{i}",
+            "text": f"Sentence {i}.",
+            "labels": [name for k, name in enumerate(LABELS) if y[i, k]],
+            "inclusion_probability": float(p),
+            "sampling": "two-stage" if two_stage else "simple",
+            "purpose": "estimate",
+        }
+        for i, p in zip(sample.gold.tolist(), sample.probability, strict=True)
+    ]
+    save(folder / f"predictions{suffix}", rows)
+    save(folder / f"gold{suffix}", gold)
+    return rows, gold, y, codebook
+
+
+def save(path: Path, rows: list[dict]) -> None:
+    if path.suffix == ".jsonl":
+        write_jsonl(path, rows)
+    elif path.suffix == ".parquet":
+        write_parquet(path, rows)
+    else:
+        flat = [
+            {k: v for k, v in r.items() if k != "probabilities"}
+            | {f"probability_{name}": p for name, p in r.get("probabilities", {}).items()}
+            for r in rows
+        ]
+        write_csv(path, list(flat[0]), flat)
+
+
+def load(folder: Path, codebook: Codebook, **kwargs):
+    kwargs.setdefault("columns", ("country", "year"))
+    return read(folder / "predictions.jsonl", folder / "gold.jsonl", codebook, **kwargs)
+
+
+def run(folder: Path, *options: str):
+    app = typer.Typer()
+    app.command()(estimate)
+    suffix = next(folder.glob("predictions.*")).suffix
+    files = [str(folder / f"predictions{suffix}"), str(folder / f"gold{suffix}")]
+    return CliRunner().invoke(app, [*files, "--codebook", str(folder / "codebook.yaml"), *options])
+
+
+@pytest.fixture
+def made(tmp_path):
+    rows, gold, y, codebook = make(tmp_path)
+    return tmp_path, rows, gold, y, codebook
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_every_format_gives_the_same_data(tmp_path, suffix):
+    _, _, _, codebook = make(tmp_path)
+    make(tmp_path, suffix=suffix)
+    a = load(tmp_path, codebook)
+    b = read(tmp_path / f"predictions{suffix}", tmp_path / f"gold{suffix}", codebook, columns=("country", "year"))
+    assert np.array_equal(a.y, b.y)
+    assert np.allclose(a.prediction, b.prediction)
+    assert np.array_equal(a.predicted, b.predicted)
+    assert np.allclose(a.sample.probability, b.sample.probability)
+    assert np.array_equal(a.sample.documents, b.sample.documents)
+    for name in ("country", "year"):
+        assert a.columns[name].levels == b.columns[name].levels
+        assert np.array_equal(a.columns[name].codes, b.columns[name].codes)
+
+
+def test_the_corrected_share_is_nearer_the_truth_than_the_naive_one(made):
+    folder, _, _, y, codebook = made
+    analysis = analyse(load(folder, codebook), target="finite-population")
+    for k, label in enumerate(LABELS):
+        share = next(s for s in analysis.shares if s.label == label and s.level == "all")
+        truth = y[:, k].mean()
+        assert share.methods["ppi"].low <= truth <= share.methods["ppi"].high
+        assert share.methods["dsl"].low <= truth <= share.methods["dsl"].high
+        assert abs(share.methods["ppi"].value - truth) < abs(share.methods["naive"].value - truth)
+        assert share.methods["ppi"].width < share.methods["gold"].width
+
+
+def test_groups_contrasts_and_regressions_are_those_asked_for(made):
+    folder, _, _, _, codebook = made
+    analysis = analyse(load(folder, codebook), contrasts=["country=FR,year=2020 vs country=DE,year=2020"])
+    assert {s.level for s in analysis.shares} == {"all", "country", "year", "cell"}
+    assert len([s for s in analysis.shares if s.label == "pledge"]) == 1 + 2 + 3 + 6
+    names = [c.name for c in analysis.contrasts if c.label == "pledge"]
+    assert "country=FR minus country=DE" in names
+    assert "year=2022 minus year=2020" in names
+    assert {"all: slope per 1 year", "country=DE: slope per 1 year", "country=FR: slope per 1 year"} <= set(names)
+    assert "country=FR, year=2020 minus country=DE, year=2020" in names
+    by_name = {s.group: s.methods["ppi"].value for s in analysis.shares if s.label == "pledge"}
+    found = {c.name: c for c in analysis.contrasts if c.label == "pledge"}
+    assert found["country=FR minus country=DE"].estimate.value == pytest.approx(
+        by_name["country=FR"] - by_name["country=DE"]
+    )
+    slope = (by_name["year=2022"] - by_name["year=2020"]) / 2
+    assert found["all: slope per 1 year"].estimate.value == pytest.approx(slope)
+    for c in analysis.contrasts:
+        assert c.p_holm >= c.estimate.p
+        assert c.family_low <= c.estimate.low
+        assert c.family_high >= c.estimate.high
+    terms = {c.term for c in analysis.regressions}
+    assert terms == {"intercept", "country=FR (against DE)", "year (from 2020)"}
+    assert {c.family for c in analysis.regressions} == {"linear", "logistic"}
+
+
+def test_order_of_rows_and_of_labels_does_not_matter(made):
+    folder, _, gold, _, codebook = made
+    before = analyse(load(folder, codebook))
+    save(folder / "gold.jsonl", gold[::-1])
+    after = analyse(load(folder, codebook))
+    values = [[s.methods["ppi"].value for s in a.shares] for a in (before, after)]
+    assert values[0] == pytest.approx(values[1])
+    turned = codebook.model_copy(update={"labels": codebook.labels[::-1]})
+    third = {(s.label, s.group): s.methods["ppi"].value for s in analyse(load(folder, turned)).shares}
+    assert third == pytest.approx({(s.label, s.group): s.methods["ppi"].value for s in before.shares})
+
+
+def change(folder, gold, **values):
+    save(folder / "gold.jsonl", [{**gold[0], **values}, *gold[1:]])
+
+
+@pytest.mark.parametrize(
+    ("values", "reason", "remedy"),
+    [
+        ({"inclusion_probability": None}, "no known inclusion probability", "communique sample"),
+        ({"inclusion_probability": 0}, "no known inclusion probability", "n/N"),
+        ({"inclusion_probability": 1.5}, "no known inclusion probability", "n/N"),
+        ({"purpose": "training"}, "drawn for training", "draw gold with"),
+        ({"sampling": "training"}, "drawn for training", "draw gold with"),
+        ({"sampling": "handpicked"}, "unknown sampling", "simple, stratified, two-stage"),
+        ({"sampling": "two-stage"}, "drawn singly and rows drawn by document", "one of the two"),
+        ({"id": "nobody"}, "does not hold", "drawn from"),
+        ({"text": "Another."}, "another text", "correct the ids"),
+        ({"labels": None}, "not coded", "none"),
+        ({"labels": "threat"}, "unknown label 'threat'", "criticism, pledge"),
+    ],
+)  # fmt: skip
+def test_gold_at_fault_is_refused_with_reason_and_remedy(made, values, reason, remedy):
+    folder, _, gold, _, codebook = made
+    change(folder, gold, **values)
+    with pytest.raises(DataError) as error:
+        load(folder, codebook)
+    assert reason in str(error.value)
+    assert remedy in str(error.value)
+    assert "row" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_gold_without_the_column_of_probabilities_is_refused(made):
+    folder, _, gold, _, codebook = made
+    save(folder / "gold.jsonl", [{k: v for k, v in row.items() if k != "inclusion_probability"} for row in gold])
+    with pytest.raises(DataError, match=r"300 rows .*no known inclusion probability"):
+        load(folder, codebook)
+
+
+def test_coders_who_disagree_are_refused_and_coders_who_agree_count_once(made):
+    folder, _, gold, _, codebook = made
+    save(folder / "gold.jsonl", [{**row, "coder": coder} for coder in ("A", "B") for row in gold])
+    coded = load(folder, codebook)
+    assert len(coded.sample.gold) == len(gold)
+    assert coded.coders == ("A", "B")
+    other = [] if gold[0]["labels"] else ["pledge"]
+    save(folder / "gold.jsonl", [*gold, {**gold[0], "labels": other}])
+    with pytest.raises(DataError, match="settle"):
+        load(folder, codebook)
+
+
+def test_coders_are_counted_by_name_and_a_settlement_is_none_of_them(made):
+    folder, _, gold, _, codebook = made
+    save(folder / "gold.jsonl", [{**row, "coder": "adjudication" if i < 3 else "A|B"} for i, row in enumerate(gold)])
+    assert load(folder, codebook).coders == ("A", "B")
+    save(folder / "gold.jsonl", [{**row, "coder": ("A|B", "A", "C")[i % 3]} for i, row in enumerate(gold)])
+    assert load(folder, codebook).coders == ("A", "B", "C")
+
+
+def test_a_row_that_is_told_by_its_hash_alone_is_checked(made):
+    folder, _, gold, _, codebook = made
+    hashed = [{**row, "sha256": text_sha256(row["text"])} for row in gold]
+    for row in hashed:
+        del row["text"]
+    save(folder / "gold.jsonl", hashed)
+    load(folder, codebook)
+    save(folder / "gold.jsonl", [{**hashed[0], "sha256": "0" * 64}, *hashed[1:]])
+    with pytest.raises(DataError, match="another text"):
+        load(folder, codebook)
+
+
+def test_gold_that_trained_the_model_is_refused(made):
+    folder, rows, gold, _, codebook = made
+    position = {row["id"]: row for row in rows}
+    text = Fingerprint(frozenset(), frozenset({text_sha256(gold[3]["text"])[:16]}))
+    document = position[gold[3]["id"]]["document"]
+    documents = Fingerprint(frozenset({hashlib.sha256(f"\x1f{document}".encode()).hexdigest()[:16]}), frozenset())
+    for seen in (text, documents):
+        with pytest.raises(
+            LeakError, match=r"trained or tuned .* out of predictions and gold alike, or draw gold from documents"
+        ):
+            load(folder, codebook, trained_on=seen)
+    load(folder, codebook, trained_on=Fingerprint(frozenset(), frozenset({"0" * 16})))
+
+
+def test_a_group_without_gold_is_refused_or_left_out(made):
+    folder, rows, gold, _, codebook = made
+    save(folder / "predictions.jsonl", [{**row, "year": 1999} if row["document"] == "d0" else row for row in rows])
+    inside = {row["id"] for row in rows if row["document"] == "d0"}
+    save(folder / "gold.jsonl", [row for row in gold if row["id"] not in inside])
+    coded = load(folder, codebook, missing="random")
+    with pytest.raises(DataError, match=r"year=1999 \(no gold documents\).*--skip-unsupported"):
+        analyse(coded)
+    analysis = analyse(coded, skip=True)
+    assert [name.split(" (")[0] for name in analysis.left_out] == ["year=1999", "country=DE, year=1999"]
+    assert "year=1999" not in {s.group for s in analysis.shares}
+    with pytest.raises(DataError, match="does not support the group 'year=1999'"):
+        analyse(coded, skip=True, contrasts=["year=1999 vs year=2020"])
+
+
+def test_a_comparison_that_is_none_is_refused(made):
+    folder, _, _, _, codebook = made
+    with pytest.raises(DataError, match="two groups around"):
+        analyse(load(folder, codebook), contrasts=["country=FR"])
+
+
+def test_columns_that_are_not_there_or_empty_are_refused(made):
+    folder, rows, _, _, codebook = made
+    with pytest.raises(DataError, match="no column 'party'"):
+        load(folder, codebook, columns=("party",))
+    save(folder / "predictions.jsonl", [{**rows[0], "country": ""}, *rows[1:]])
+    with pytest.raises(DataError, match="no value in column 'country'"):
+        load(folder, codebook)
+
+
+def test_predictors_that_determine_each_other_give_a_note_and_no_regression(made):
+    folder, rows, _, _, codebook = made
+    save(
+        folder / "predictions.jsonl",
+        [{**row, "capital": {"DE": "Berlin", "FR": "Paris"}[row["country"]]} for row in rows],
+    )
+    analysis = analyse(load(folder, codebook, columns=("country", "capital")))
+    assert analysis.regressions == ()
+    assert any("determine each other" in line for line in analysis.notes)
+
+
+def test_one_missing_sentence_is_told_with_counts(made):
+    folder, _, gold, _, codebook = made
+    assert not any("drawn" in line for line in load(folder, codebook).notes)
+    save(folder / "gold.jsonl", gold[:-1])
+    told = [line for line in load(folder, codebook).notes if "missing" in line]
+    assert len(told) == 1
+    assert "about 1 of 300 sentences that were drawn (0.3%) are missing" in told[0]
+
+
+def test_gold_without_a_design_that_lacks_rows_is_refused_until_told_how_to_treat_them(made):
+    folder, rows, gold, _, codebook = made
+    save(folder / "gold.jsonl", gold[:270])
+    with pytest.raises(DataError, match=r"about 30 of 300 .*10\.0%.*probabilities are wrong.*--missing random"):
+        load(folder, codebook)
+    coded = load(folder, codebook, missing="random")
+    assert coded.sample.probability == pytest.approx(gold[0]["inclusion_probability"] * 270 / 300)
+    assert coded.sample.weights.sum() == pytest.approx(len(rows))
+    assert any("missing at random" in line for line in coded.notes)
+
+
+def test_gold_that_stands_for_more_than_the_predictions_is_told(made):
+    folder, _, gold, _, codebook = made
+    save(folder / "gold.jsonl", [{**row, "inclusion_probability": 0.1} for row in gold])
+    assert any("stands for 3000 sentences, the predictions have" in line for line in load(folder, codebook).notes)
+
+
+def test_gold_of_whole_documents_needs_the_design_to_be_checked(tmp_path):
+    _, gold, _, codebook = make(tmp_path, two_stage=True)
+    assert any("only be told with the design file" in line for line in load(tmp_path, codebook).notes)
+    save(tmp_path / "gold.jsonl", gold[:-30])
+    load(tmp_path, codebook)
+
+
+def test_with_the_design_missing_rows_lower_the_probabilities_of_their_stratum(made):
+    folder, rows, _, _, codebook = made
+    plan = draw_sample(read_population(folder / "predictions.jsonl"), 200, codebook, by=("country",))
+    given = [m for m in plan.rows if m.stratum != "country=FR"]
+    french = [m for m in plan.rows if m.stratum == "country=FR"]
+    kept = [*given, *french[: len(french) // 2]]
+    save(
+        folder / "gold.jsonl",
+        [
+            {"id": m.id, "labels": [], "inclusion_probability": m.inclusion_probability, "stratum": m.stratum}
+            for m in kept
+        ],
+    )
+    lacking = len(french) - len(french) // 2
+    with pytest.raises(
+        DataError, match=rf"{lacking} of 200 .*{lacking} of {len(french)} in stratum country=FR.*--missing"
+    ):
+        load(folder, codebook, design=plan)
+    coded = load(folder, codebook, design=plan, missing="random")
+    written = np.array([m.inclusion_probability for m in kept])
+    part = coded.sample.probability / written
+    assert part[: len(given)] == pytest.approx(1)
+    assert part[len(given) :] == pytest.approx((len(french) // 2) / len(french))
+    assert coded.sample.weights.sum() == pytest.approx(len(rows))
+
+
+def test_doubts_are_one_line_a_reason(made):
+    folder, _, gold, _, codebook = made
+    save(folder / "gold.jsonl", gold)
+    analysis = analyse(load(folder, codebook))
+    doubtful = [share for share in analysis.shares if share.warnings]
+    assert len(doubtful) > 3
+    assert len(analysis.warnings) <= 3
+    cases = next(line for line in analysis.warnings if line.startswith("fewer than 10 gold sentences"))
+    few = [s for s in doubtful if any("gold sentence" in d.text for d in s.warnings)]
+    assert f"{len(few)} of {len(analysis.shares)} shares are doubtful" in cases
+    assert few[0].group in cases
+    warned = [line for line in run(folder, "--by", "country,year").output.splitlines() if "doubtful: " in line]
+    assert len(warned) == len(analysis.warnings)
+
+
+def test_of_predictions_only_what_is_needed_is_kept(made):
+    folder, rows, gold, _, codebook = made
+    save(folder / "predictions.parquet", [{**row, "long": "x" * 1000} for row in rows])
+    population = read_population(
+        folder / "predictions.parquet", codebook, columns=("year",), keep={row["id"] for row in gold}
+    )
+    assert set(population.columns) == {"year"}
+    assert len(population) - population.texts.null_count == len(gold)
+    everything = read_population(folder / "predictions.jsonl")
+    assert np.array_equal(population.probabilities, everything.probabilities)
+    assert np.array_equal(population.documents, everything.documents)
+
+
+def test_predictions_without_probabilities_are_used_as_decisions(made):
+    folder, rows, _, _, codebook = made
+    save(folder / "predictions.jsonl", [{k: v for k, v in row.items() if k != "probabilities"} for row in rows])
+    coded = load(folder, codebook)
+    assert set(np.unique(coded.prediction)) == {0.0, 1.0}
+    assert any(f"the labels of {len(rows)} rows count as 0 or 1" in line for line in coded.notes)
+
+
+@pytest.mark.parametrize("two_stage", [False, True])
+def test_the_command_writes_tables_figures_and_methods(tmp_path, two_stage):
+    make(tmp_path, two_stage=two_stage)
+    out = tmp_path / "out"
+    (tmp_path / "agreement.md").write_text("Alpha 0.81", encoding="utf-8")
+    result = run(tmp_path, "--by", "country,year", "-o", str(out), "--agreement", str(tmp_path / "agreement.md"))
+    assert result.exit_code == 0, result.output
+    assert "naive" in result.output
+    names = {path.name for path in out.iterdir()}
+    tables = ("estimates", "contrasts", "regressions", "error_rates", "dsl")
+    assert names == {
+        *(f"{name}.{ending}" for name in tables for ending in ("csv", "parquet")),
+        *(f"{name}.{ending}" for name in ("forest", "shares_by_year") for ending in ("svg", "png")),
+        "methods.md",
+    }
+    estimates = pq.read_table(out / "estimates.parquet").to_pylist()
+    assert {row["method"] for row in estimates} == {"naive", "gold", "ppi", "dsl"}
+    assert all(row["low"] <= row["estimate"] <= row["high"] for row in estimates)
+    assert {row["country"] for row in estimates} == {"DE", "FR", "all"}
+    text = (out / "methods.md").read_text(encoding="utf-8")
+    assert ("two-stage" if two_stage else "simple random sampling") in text
+    for word in ("Alpha 0.81", "SHA-256", "sensitivity", "PPI++", "Satterthwaite", "numpy"):
+        assert word in text
+    assert hashlib.sha256((tmp_path / "predictions.jsonl").read_bytes()).hexdigest() in text
+    again = {name: (out / name).read_bytes() for name in names if name != "methods.md"}
+    assert run(tmp_path, "--by", "country,year", "-o", str(out)).exit_code == 0
+    assert again == {name: (out / name).read_bytes() for name in again}
+
+
+def test_the_table_for_r_has_what_dsl_expects(made):
+    folder, rows, gold, y, _ = made
+    assert run(folder, "--by", "country", "-o", str(folder / "out")).exit_code == 0
+    with open(folder / "out" / "dsl.csv", encoding="utf-8-sig", newline="") as handle:
+        table = list(csv.DictReader(handle))
+    assert len(table) == len(rows)
+    coded = {row["id"]: row for row in gold}
+    for i, row in enumerate(table):
+        known = row["id"] in coded
+        assert row["labeled"] == str(int(known))
+        assert row["criticism"] == (str(int(y[i, 0])) if known else "")
+        assert 0 <= float(row["criticism_predicted"]) <= 1
+        assert 0 < float(row["sample_prob"]) <= 1
+    # What `dsl()` checks before it fits (R/dsl.R of naoki-egami/dsl): no NA but in labels that nobody coded, and those NA
+    # exactly where `labeled` is 0; 0 or 1 in `labeled`; probabilities above 0 and at most 1 after they are rescaled.
+    typed = pq.read_table(folder / "out" / "dsl.parquet")
+    assert typed.column_names == list(table[0])
+    kinds = {name: str(typed.schema.field(name).type) for name in typed.column_names}
+    predicted = {f"{label}_predicted" for label in LABELS}
+    assert kinds == {
+        **dict.fromkeys(("id", "document", "country"), "string"),
+        **dict.fromkeys(("cluster", "labeled", *LABELS), "int64"),
+        **dict.fromkeys(("sample_prob", *predicted), "double"),
+    }
+    assert {name for name in typed.column_names if typed[name].null_count} == set(LABELS)
+    labeled = typed["labeled"].to_numpy() == 1
+    for label in LABELS:
+        assert np.array_equal(typed[label].is_valid().to_numpy(), labeled)
+    # R's dsl rescales the column to the mean n / N, and must find it so already.
+    assert np.mean([float(row["sample_prob"]) for row in table]) == pytest.approx(len(gold) / len(rows))
+
+
+def test_the_command_answers_refusals_with_one_line_and_exit_code_1(made):
+    folder, _, gold, _, _ = made
+    change(folder, gold, purpose="training")
+    result = run(folder)
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1].startswith("error:")
+
+
+def test_without_a_model_named_gold_is_held_against_the_shipped_one(made):
+    folder, rows, gold, _, _ = made
+    info = json.loads((ROOT / "models/communique-small/bundle.json").read_text(encoding="utf-8"))
+    # The shipped model's labels; the table has no texts, so that the gold's hash alone is what can be compared.
+    save(folder / "predictions.jsonl", [{"id": row["id"], "document": row["document"], "labels": []} for row in rows])
+    plain = [{**row, "labels": [], "sha256": text_sha256(row["text"])} for row in gold]
+    app = typer.Typer()
+    app.command()(estimate)
+    files = [str(folder / "predictions.jsonl"), str(folder / "gold.jsonl")]
+    save(folder / "gold.jsonl", plain)
+    assert CliRunner().invoke(app, files).exit_code == 0
+    save(folder / "gold.jsonl", [{**plain[0], "sha256": info["training"]["text_hashes"][0] + "0" * 48}, *plain[1:]])
+    result = CliRunner().invoke(app, files)
+    assert result.exit_code == 1
+    assert "row 1: the model was trained or tuned" in result.output
+
+
+def test_bands_over_time_are_drawn_whole(made):
+    from communique.estimation.plots import over
+
+    folder, _, _, _, codebook = made
+    analysis = analyse(load(folder, codebook))
+    axes = over(analysis, "year").axes
+    highest = max(s.methods[m].high for s in analysis.shares for m in ("naive", "ppi") if "year" in s.values)
+    assert max(axis.get_ylim()[1] for axis in axes) >= highest
+    assert all(axis.get_ylim()[0] == 0 for axis in axes)
+
+
+def test_sentences_that_could_not_be_drawn_are_no_part_of_the_population(made):
+    folder, rows, _, _, codebook = made
+    blank = {"text": "\u200b", "labels": [], "probabilities": dict.fromkeys(LABELS)}
+    save(folder / "predictions.jsonl", [*rows, *({**rows[0], **blank, "id": f"blank{i}"} for i in range(300))])
+    coded = load(folder, codebook)
+    assert len(coded.ids) == len(rows) == len(read_population(folder / "predictions.jsonl"))
+    assert any("300 rows were not labelled" in line for line in coded.notes)
+
+
+def test_a_column_that_the_tables_have_already_is_refused(made):
+    folder, rows, _, _, _ = made
+    save(folder / "predictions.jsonl", [row | {"target": row["country"]} for row in rows])
+    result = run(folder, "--by", "target", "--out", str(folder / "out"))
+    assert result.exit_code == 1
+    assert "--by target" in result.output
+    assert "rename" in result.output
+
+
+def test_the_design_tells_what_the_gold_lacks(made):
+    folder, rows, _, _, codebook = made
+    plan = draw_sample(read_population(folder / "predictions.jsonl"), 200, codebook, by=("country",))
+    plan.dump(folder / "sheet.design.json")
+    change_to = [
+        {"id": m.id, "labels": ["pledge"] if i % 3 else ["criticism"], "inclusion_probability": m.inclusion_probability}
+        for i, m in enumerate(plan.rows)
+    ]
+    save(folder / "gold.jsonl", change_to)
+    options = ("--design", str(folder / "sheet.design.json"), "--out", str(folder / "out"))
+    assert "sheet.design.json" not in run(folder, *options).output
+    drawn = {m.id for m in plan.rows}
+    strange = next(row["id"] for row in rows if row["id"] not in drawn)
+    changed = [{**change_to[7], "inclusion_probability": 0.9}, {**change_to[8], "id": strange}]
+    save(folder / "gold.jsonl", [*change_to[9:], *changed])
+    refused = run(folder, *options)
+    assert refused.exit_code == 1
+    assert "8 of 200 sentences that were drawn are not in the gold" in " ".join(refused.output.split())
+    output = " ".join(run(folder, *options, "--missing", "random").output.split())
+    assert "8 of 200 sentences that were drawn are not in the gold" in output
+    assert "missing at random within strata" in output
+    assert "1 sentences of the gold are not of this sample" in output
+    assert "1 sentences of the gold have another inclusion probability" in output
+    assert "8 of 200 sentences" in (folder / "out/methods.md").read_text(encoding="utf-8")
+
+
+def test_a_regression_without_a_solution_is_told(made):
+    folder, _, gold, _, codebook = made
+    save(folder / "gold.jsonl", [row | {"labels": [n for n in row["labels"] if n != "pledge"]} for row in gold])
+    analysis = analyse(load(folder, codebook))
+    empty = {c.family for c in analysis.regressions if c.label == "pledge" and np.isnan(c.estimate.value)}
+    told = [line for line in analysis.notes if line.startswith("pledge: the ") and "no finite solution" in line]
+    assert bool(empty) == bool(told)
+    assert empty == {"logistic"}
+
+
+def test_gold_that_cannot_be_held_against_the_training_is_told(made):
+    folder, rows, gold, _, codebook = made
+    save(folder / "predictions.jsonl", [{k: v for k, v in row.items() if k != "text"} for row in rows])
+    nothing = Fingerprint(frozenset(), frozenset())
+    assert not any("cannot be checked" in line for line in load(folder, codebook, trained_on=nothing).notes)
+    save(folder / "gold.jsonl", [{k: v for k, v in row.items() if k != "text"} for row in gold])
+    assert any("300 rows without text or sha256" in n for n in load(folder, codebook, trained_on=nothing).notes)
+
+
+def test_the_methods_paragraph_reads_with_a_unit_that_is_a_definition(made):
+    folder, _, _, _, codebook = made
+    unit = "One sentence of a statement. It is judged in its document."
+    text = methods(analyse(load(folder, codebook)), codebook.model_copy(update={"unit": unit}), Provenance())
+    paragraph, appendix = text.split("# Replication appendix")
+    assert "sentences of 145 documents" in paragraph
+    assert unit not in paragraph
+    assert unit in appendix

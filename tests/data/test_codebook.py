@@ -1,0 +1,256 @@
+"""Codebooks: what loads, what is refused and why, and what the hash depends on."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from helpers import ROOT
+
+from communique.data.codebook import Codebook
+from communique.errors import CodebookError
+
+CONTENT: dict[str, Any] = {
+    "name": "water",
+    "version": "2.0",
+    "task": "multilabel",
+    "unit": "sentence",
+    "rules": ["Irony is labelled by what is meant."],
+    "labels": [
+        {
+            "name": "blame",
+            "definition": "Somebody is at fault.",
+            "includes": ["polite regret"],
+            "excludes": ["mourning"],
+            "examples": [{"text": "Le barrage vole notre eau.", "language": "fr", "labels": ["blame"]}],
+        },
+        {"name": "offer", "definition": "Somebody will help: «мы поможем», 我们会帮助."},
+        {"name": "claim", "definition": "Something should be."},
+    ],
+}
+
+
+def written(tmp_path: Path, content: object) -> Path:
+    path = tmp_path / "codebook.yaml"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+def refusal(tmp_path: Path, content: object) -> str:
+    path = written(tmp_path, content)
+    with pytest.raises(CodebookError) as caught:
+        Codebook.load(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message.removeprefix(f"{path}: ")
+
+
+def changed(change: str, value: object) -> dict[str, Any]:
+    """Replace what a dotted path of keys and indexes leads to."""
+    content = copy.deepcopy(CONTENT)
+    *parts, last = (int(part) if part.isdecimal() else part for part in change.split("."))
+    target: Any = content
+    for part in parts:
+        target = target[part]
+    target[last] = value
+    return content
+
+
+def test_the_projects_codebook_has_its_three_labels_in_order() -> None:
+    codebook = Codebook.load(ROOT / "data" / "codebook.yaml")
+    assert codebook.names == ("criticism", "policy_claim", "cooperation_pledge")
+    assert codebook.task == "multilabel"
+    assert codebook.multilabel
+    for label in codebook.labels:
+        assert label.definition
+        assert label.includes
+        assert label.excludes
+        assert any(label.name in example.labels for example in label.examples)
+        assert any(label.name not in example.labels for example in label.examples)
+
+
+def test_all_fields_are_read(tmp_path: Path) -> None:
+    codebook = Codebook.load(written(tmp_path, CONTENT))
+    assert (codebook.name, codebook.version, codebook.unit) == ("water", "2.0", "sentence")
+    assert codebook.rules == ("Irony is labelled by what is meant.",)
+    first = codebook.labels[0]
+    assert (first.includes, first.excludes) == (("polite regret",), ("mourning",))
+    assert (first.examples[0].text, first.examples[0].language) == ("Le barrage vole notre eau.", "fr")
+    assert first.examples[0].labels == ("blame",)
+
+
+def test_names_follow_the_file_when_it_is_permuted(tmp_path: Path) -> None:
+    permuted = CONTENT | {"labels": [CONTENT["labels"][i] for i in (2, 0, 1)]}
+    codebook = Codebook.load(written(tmp_path, permuted))
+    assert codebook.names == ("claim", "blame", "offer")
+    assert codebook.validate_labels(["offer", "blame", "claim"]) == ("claim", "blame", "offer")
+    assert codebook.sha256 != Codebook.model_validate(CONTENT).sha256
+
+
+def test_hash_is_stable_under_reformatting(tmp_path: Path) -> None:
+    expected = Codebook.model_validate(CONTENT).sha256
+    assert len(expected) == 64
+    layouts = [
+        yaml.safe_dump(CONTENT, sort_keys=True),
+        yaml.safe_dump(CONTENT, sort_keys=False, allow_unicode=True, width=30),
+        yaml.safe_dump(CONTENT, default_flow_style=True),
+        "# a comment\n" + yaml.safe_dump(CONTENT, indent=6),
+        "\ufeff" + yaml.safe_dump(CONTENT).replace("\n", "\r\n"),
+    ]
+    assert len(set(layouts)) == len(layouts)
+    assert {Codebook.load(written(tmp_path, layout)).sha256 for layout in layouts} == {expected}
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("name", "waters"),
+        ("version", "2.1"),
+        ("unit", "paragraph"),
+        ("rules", []),
+        ("rules.0", "Irony is labelled by what is said."),
+        ("labels.0.name", "Blame"),
+        ("labels.1.definition", "Somebody will help: «мы поможем», 我们会帮忙."),
+        ("labels.0.includes.0", "polite regrets"),
+        ("labels.0.excludes.0", "grief"),
+        ("labels.0.examples.0.text", "Le barrage vole votre eau."),
+        ("labels.0.examples.0.language", "fr-CA"),
+        ("labels.0.examples.0.labels", ["blame", "claim"]),
+    ],
+)
+def test_any_changed_word_changes_the_hash(change: str, value: object) -> None:
+    content = changed(change, value)
+    if change == "labels.0.name":
+        content["labels"][0]["examples"] = []
+    assert Codebook.model_validate(content).sha256 != Codebook.model_validate(CONTENT).sha256
+
+
+def test_selection_changes_the_hash() -> None:
+    single = CONTENT | {"task": "multiclass"}
+    assert Codebook.model_validate(single).sha256 != Codebook.model_validate(CONTENT).sha256
+
+
+def test_hash_of_a_changed_copy_is_its_own() -> None:
+    codebook = Codebook.model_validate(CONTENT)
+    assert codebook.sha256 == Codebook.model_validate(CONTENT).sha256
+    assert (
+        codebook.model_copy(update={"version": "3"}).sha256 == Codebook.model_validate(changed("version", "3")).sha256
+    )
+
+
+@pytest.mark.parametrize("content", [CONTENT, CONTENT | {"task": "multiclass"}])
+def test_dump_and_load_give_an_equal_codebook(tmp_path: Path, content: dict[str, Any]) -> None:
+    codebook = Codebook.model_validate(content)
+    codebook.dump(tmp_path / "again.yaml")
+    again = Codebook.load(tmp_path / "again.yaml")
+    assert again == codebook
+    assert again.sha256 == codebook.sha256
+    assert "我们会帮助" in (tmp_path / "again.yaml").read_text(encoding="utf-8")
+
+
+def test_labels_are_put_in_order_without_repetition() -> None:
+    codebook = Codebook.model_validate(CONTENT)
+    assert codebook.validate_labels(["claim", "blame", "claim"]) == ("blame", "claim")
+    assert codebook.validate_labels([]) == ()
+
+
+def test_unknown_label_is_told_with_the_allowed_ones() -> None:
+    with pytest.raises(ValueError, match=r"^unknown label 'Blame'; allowed: blame, offer, claim$"):
+        Codebook.model_validate(CONTENT).validate_labels(["offer", "Blame"])
+
+
+@pytest.mark.parametrize(("labels", "count"), [([], 0), (["blame", "offer"], 2)])
+def test_single_selection_takes_exactly_one_label(labels: list[str], count: int) -> None:
+    codebook = Codebook.model_validate(CONTENT | {"task": "multiclass"})
+    assert not codebook.multilabel
+    assert codebook.validate_labels(["offer"]) == ("offer",)
+    with pytest.raises(ValueError, match=rf"^{count} labels; .*'single'.* exactly one$"):
+        codebook.validate_labels(labels)
+
+
+def test_none_is_a_label_in_single_selection_only(tmp_path: Path) -> None:
+    content = changed("labels.2.name", "none")
+    assert Codebook.model_validate(content | {"task": "multiclass"}).names == ("blame", "offer", "none")
+    assert "'none' is the absence of labels" in refusal(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("change", "value", "message"),
+    [
+        ("labels.1.name", "blame", "two labels are named 'blame'; names must differ"),
+        ("labels.0.examples.0.labels", ["praise"], "unknown label 'praise'; allowed: blame, offer, claim"),
+        ("task", "many", "task: Input should be 'multilabel' or 'multiclass' (given: 'many')"),
+        ("version", 2.0, "version: Input should be a valid string (given: 2.0)"),
+        ("name", "", "name: String should have at least 1 character (given: '')"),
+        ("labels.0.definition", "", "labels.0.definition: String should have at least 1 character (given: '')"),
+        ("labels", [], "labels: Tuple should have at least 2 items"),
+    ],
+)
+def test_broken_rules_are_told_with_place_and_value(tmp_path: Path, change: str, value: object, message: str) -> None:
+    assert message in refusal(tmp_path, changed(change, value))
+
+
+@pytest.mark.parametrize("name", ["two words", "a|b", "a;b", "a,b", ""])
+def test_names_of_labels_hold_no_separators(tmp_path: Path, name: str) -> None:
+    content = changed("labels.2.name", name)
+    assert refusal(tmp_path, content).startswith("labels.2.name: String should ")
+
+
+def test_missing_keys_are_all_named(tmp_path: Path) -> None:
+    message = refusal(tmp_path, {"name": "x", "labels": [{"name": "a"}, {"name": "b", "definition": "B."}]})
+    assert message.startswith("version: missing; task: missing; labels.0.definition: missing")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            "verzion",
+            "verzion: unknown key; did you mean 'version'? allowed: name, version, task, unit, rules, labels",
+        ),
+        (
+            "labels.1.exclude",
+            "labels.1.exclude: unknown key; did you mean 'excludes'? allowed: name, definition, includes, excludes, examples",
+        ),
+        (
+            "labels.0.examples.0.lang",
+            "labels.0.examples.0.lang: unknown key; did you mean 'language'? allowed: text, language, labels",
+        ),
+    ],
+)
+def test_unknown_keys_are_answered_with_the_nearest(tmp_path: Path, change: str, message: str) -> None:
+    assert refusal(tmp_path, changed(change, "x")) == message
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the whole file: Input should be a valid dictionary"),
+        ("- a\n- b\n", "the whole file: Input should be a valid dictionary"),
+        ("name: [unclosed\nversion: 1", "not YAML in UTF-8: "),
+        ("name: a\nversion: 2025-02-30\n", "not YAML in UTF-8: day "),
+        ("name: a\x00b\n", "not YAML in UTF-8: "),
+    ],
+)
+def test_files_that_are_no_codebook(tmp_path: Path, content: str, message: str) -> None:
+    assert refusal(tmp_path, content).startswith(message)
+
+
+def test_file_in_another_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "codebook.yaml"
+    path.write_bytes("name: критика\n".encode("cp1251"))
+    with pytest.raises(CodebookError, match="not YAML in UTF-8"):
+        Codebook.load(path)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    path = tmp_path / "absent.yaml"
+    with pytest.raises(CodebookError) as caught:
+        Codebook.load(path)
+    assert str(caught.value) == (
+        f"{path}: No such file or directory; a codebook is a YAML file such as data/codebook.yaml"
+    )

@@ -1,0 +1,641 @@
+"""Corpora: columns and labels in every spelling, every problem with its place, splits and leaks by document."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from helpers import CODEBOOK, write_rows
+from hypothesis import given
+from hypothesis import strategies as st
+
+from communique.data.codebook import Codebook
+from communique.data.corpus import Corpus, conflicts
+from communique.data.labels import split_labels
+from communique.data.leakage import Fingerprint
+from communique.data.sentence import Sentence
+from communique.errors import DataError, LeakError
+
+MULTIPLE = Codebook.model_validate(CODEBOOK)
+PERMUTED = Codebook.model_validate(CODEBOOK | {"labels": CODEBOOK["labels"][::-1]})
+SINGLE = Codebook.model_validate(CODEBOOK | {"task": "multiclass"})
+NUMBERS = Codebook.model_validate(
+    CODEBOOK | {"task": "multiclass", "labels": [{"name": n, "definition": n} for n in ("0", "1", "2")]}
+)
+CRITICISM, CLAIM, PLEDGE = MULTIPLE.names
+ALLOWED = "allowed: criticism, policy_claim, cooperation_pledge"
+
+
+def written(tmp_path: Path, name: str, content: str) -> Path:
+    path = tmp_path / name
+    path.write_bytes(content.encode())
+    return path
+
+
+def workbook(path: Path, cells: Sequence[Sequence[object]]) -> Path:
+    book = openpyxl.Workbook()
+    for row in cells:
+        book.active.append(row)
+    book.save(path)
+    return path
+
+
+def labels_of(path: Path, codebook: Codebook = MULTIPLE) -> list[tuple[str, ...] | None]:
+    return [s.labels for s in Corpus.read(path, codebook)]
+
+
+def problems_of(path: Path | list[Path], codebook: Codebook = MULTIPLE, **options: Any) -> list[str]:
+    """Return the problems without the path that each of them begins with."""
+    problems = Corpus.scan(path, codebook, **options)[1]
+    assert all("\n" not in problem for problem in problems)
+    if isinstance(path, Path):
+        assert all(problem.startswith(str(path)) for problem in problems)
+        return [problem.removeprefix(str(path)) for problem in problems]
+    return problems
+
+
+def sentence(i: int, document: str, **fields: Any) -> Sentence:
+    return Sentence(id=f"{document}.{i}", text=f"Satz {i} aus {document}.", document=document, **fields)
+
+
+def many(documents: int = 40, rows: int = 6, **fields: Any) -> list[Sentence]:
+    return [sentence(i, f"{fields.get('source', 'd')}{d}", **fields) for d in range(documents) for i in range(rows)]
+
+
+# Columns
+
+
+def test_all_fields_are_read(tmp_path: Path) -> None:
+    row = {
+        "id": "s1",
+        "text": " Ми допоможемо сусідам. ",
+        "document": "speech-1",
+        "index": 7,
+        "language": "uk",
+        "labels": ["cooperation_pledge", "criticism"],
+        "previous": "Вода спільна.",
+        "source": "written",
+        "sampling": "random",
+    }
+    path = write_rows(tmp_path / "c.jsonl", [row])
+    corpus = Corpus.read(path, MULTIPLE)
+    assert corpus.sentences == (
+        Sentence(
+            id="s1",
+            text="Ми допоможемо сусідам.",
+            document="speech-1",
+            index=7,
+            language="uk",
+            previous="Вода спільна.",
+            labels=(CRITICISM, PLEDGE),
+            source="written",
+            sampling="random",
+        ),
+    )
+    assert corpus.files == {str(path): hashlib.sha256(path.read_bytes()).hexdigest()}
+    assert corpus.notes == ()
+
+
+@pytest.mark.parametrize(
+    "header", ["sentence,doc_id,lang,label", "Statement,DOC,Language,Labels", " content ,document_id,LANG,label"]
+)
+def test_columns_are_found_by_other_names_and_in_any_case(tmp_path: Path, header: str) -> None:
+    (found,) = Corpus.read(written(tmp_path, "c.csv", f"{header}\nVi hjälper.,d1,sv,criticism\n"), MULTIPLE)
+    assert (found.text, found.document, found.language, found.labels) == ("Vi hjälper.", "d1", "sv", (CRITICISM,))
+
+
+def test_told_columns_win_over_found_ones(tmp_path: Path) -> None:
+    path = written(tmp_path, "c.csv", "text,body,doc,speech,labels,stance\nno,Oui.,no,s1,praise,criticism\n")
+    columns = {"text": "body", "document": "speech", "labels": "stance"}
+    (found,) = Corpus.read(path, MULTIPLE, columns=columns)
+    assert (found.text, found.document, found.labels) == ("Oui.", "s1", (CRITICISM,))
+    assert problems_of(path, columns={"text": "Body"}) == [
+        ": no column 'Body' for text; columns: text, body, doc, speech, labels, stance"
+    ]
+
+
+def test_without_document_each_row_is_its_own_and_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path, "news.csv", "text\nOui.\nNon.\n")
+    corpus = Corpus.read(path)
+    assert [(s.id, s.document, s.index, s.labels) for s in corpus] == [
+        ("news:2", "news:2", 0, None),
+        ("news:3", "news:3", 0, None),
+    ]
+    assert corpus.notes == (
+        f"{path}: no column for the document (document, doc_id, document_id, doc); each row counts as a document of its own",
+    )
+
+
+def test_index_counts_within_documents_where_not_given(tmp_path: Path) -> None:
+    path = written(tmp_path, "c.csv", "text,document,index\na,d,\nb,e,\nc,d,5\nd,d,\ne,e,\n")
+    assert [s.index for s in Corpus.read(path)] == [0, 0, 5, 6, 1]
+
+
+def test_every_format_gives_the_same_statements(tmp_path: Path) -> None:
+    header = ["id", "document", "text", "language", "labels"]
+    rows = [
+        [1, 2019, "Мы против, и это ясно.", "ru", "criticism|policy_claim"],
+        [2, 2019, "我们愿意合作。", "zh", "cooperation_pledge"],
+        [3, 2020, "نشكركم", "ar", ""],
+    ]
+    for name, delimiter in (("c.csv", ","), ("s.csv", ";"), ("t.tsv", "\t")):
+        lines = [delimiter.join(f'"{cell}"' for cell in row) for row in [header, *rows]]
+        written(tmp_path, name, "\ufeff" + "\r\n".join(lines))
+    write_rows(tmp_path / "j.jsonl", [dict(zip(header, row, strict=True)) for row in rows])
+    pq.write_table(pa.table({name: [row[i] for row in rows] for i, name in enumerate(header)}), tmp_path / "p.parquet")
+    workbook(tmp_path / "x.xlsx", [header, *rows])
+    expected = [
+        Sentence("1", "Мы против, и это ясно.", "2019", 0, "ru", labels=(CRITICISM, CLAIM)),
+        Sentence("2", "我们愿意合作。", "2019", 1, "zh", labels=(PLEDGE,)),
+        Sentence("3", "نشكركم", "2020", 0, "ar", labels=()),
+    ]
+    for path in sorted(tmp_path.iterdir()):
+        assert list(Corpus.read(path, MULTIPLE)) == expected, path.name
+
+
+# Labels
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (["policy_claim", "criticism"], [CLAIM, CRITICISM]),
+        (("policy_claim",), [CLAIM]),
+        ([], []),
+        ('["policy_claim", "criticism"]', [CLAIM, CRITICISM]),
+        (" [] ", []),
+        ("policy_claim|criticism", [CLAIM, CRITICISM]),
+        ("policy_claim;criticism", [CLAIM, CRITICISM]),
+        (" policy_claim ; criticism ", [CLAIM, CRITICISM]),
+        ("policy_claim, criticism", [CLAIM, CRITICISM]),
+        ("criticism|", [CRITICISM]),
+        ("criticism", [CRITICISM]),
+        ("none", []),
+        (["none"], []),
+        ("", []),
+        (1, ["1"]),
+        (1.0, ["1"]),
+        (1.5, ["1.5"]),
+        ([0, 2], ["0", "2"]),
+    ],
+)
+def test_cells_of_labels(value: object, expected: list[str]) -> None:
+    assert split_labels(value, MULTIPLE) == expected
+
+
+def test_none_is_kept_where_it_may_be_a_label() -> None:
+    assert split_labels("none", SINGLE) == ["none"]
+    assert split_labels("none|criticism", MULTIPLE) == ["none", "criticism"]
+
+
+@pytest.mark.parametrize("value", [True, {"criticism": 1}, [["criticism"]], [1.0]])
+def test_cells_that_are_no_labels(value: object) -> None:
+    with pytest.raises(ValueError, match=r"is no list of labels; write a\|b or a JSON list$"):
+        split_labels(value, MULTIPLE)
+
+
+def test_list_of_another_language_is_no_json(tmp_path: Path) -> None:
+    path = written(tmp_path, "c.csv", "text,labels\na,\"['criticism']\"\n")
+    assert problems_of(path) == [""", row 2: column 'labels': "['criticism']" is not a JSON list; write a|b"""]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        ["cooperation_pledge", "criticism"],
+        '["cooperation_pledge", "criticism"]',
+        "cooperation_pledge|criticism",
+        "cooperation_pledge;criticism",
+        "cooperation_pledge, criticism",
+    ],
+)
+def test_labels_come_in_the_codebooks_order(tmp_path: Path, cell: object) -> None:
+    path = write_rows(tmp_path / "c.jsonl", [{"text": "a", "labels": cell}])
+    assert labels_of(path) == [(CRITICISM, PLEDGE)]
+    assert labels_of(path, PERMUTED) == [(PLEDGE, CRITICISM)]
+
+
+def test_unlabelled_rows_differ_from_rows_without_a_label(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "c.jsonl", [{"text": "a", "labels": []}, {"text": "b"}, {"text": "c", "labels": None}])
+    assert labels_of(path) == [(), None, None]
+    remedy = "column 'labels': no labels; write them as a|b, or 'none' where none applies"
+    assert problems_of(path, labelled=True) == [f", row 2: {remedy}", f", row 3: {remedy}"]
+
+
+def test_labels_are_not_read_without_a_codebook(tmp_path: Path) -> None:
+    assert [s.labels for s in Corpus.read(written(tmp_path, "c.csv", "text,labels\na,praise\n"))] == [None]
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"),
+    [
+        ("1", "0"),
+        ("TRUE", "FALSE"),
+        ("true", "false"),
+        ("Yes", "No"),
+        ("yes", ""),
+        ("y", "n"),
+        ("1.0", "0.0"),
+        ("x", " "),
+    ],
+)
+def test_one_column_a_label_as_text(tmp_path: Path, yes: str, no: str) -> None:
+    content = (
+        f"Cooperation_Pledge,text,criticism,policy_claim\n{no},a,{yes},{yes}\n{yes},b,{no},{no}\n{no},c,{no},{no}\n"
+    )
+    path = written(tmp_path, "c.csv", content)
+    assert labels_of(path) == [(CRITICISM, CLAIM), (PLEDGE,), ()]
+    assert labels_of(path, PERMUTED) == [(CLAIM, CRITICISM), (PLEDGE,), ()]
+
+
+@pytest.mark.parametrize(("yes", "no"), [(1, 0), (1.0, 0.0), (True, False), ("yes", "no")])
+def test_one_column_a_label_in_typed_formats(tmp_path: Path, yes: object, no: object) -> None:
+    columns = {"text": ["a", "b", "c"], CRITICISM: [yes, no, no], CLAIM: [yes, no, no], PLEDGE: [no, yes, no]}
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    pq.write_table(pa.table(columns), tmp_path / "c.parquet")
+    workbook(tmp_path / "c.xlsx", [list(columns), *(list(row.values()) for row in rows)])
+    write_rows(tmp_path / "c.jsonl", rows)
+    for path in sorted(tmp_path.iterdir()):
+        assert labels_of(path) == [(CRITICISM, CLAIM), (PLEDGE,), ()], path.name
+
+
+@pytest.mark.parametrize("cell", ["2", "maybe", "ja", "0.5"])
+def test_other_values_of_label_columns_are_told(tmp_path: Path, cell: str) -> None:
+    path = written(tmp_path, "c.csv", f"text,criticism,policy_claim,cooperation_pledge\na,1,{cell},0\nb,1,1,0\n")
+    assert problems_of(path) == [f", row 2: column 'policy_claim': {cell!r}; allowed: 1, 0, TRUE, FALSE, yes, no"]
+
+
+def test_a_column_of_labels_wins_over_one_column_a_label(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, "c.csv", "text,criticism,policy_claim,cooperation_pledge,labels\na,1,1,0,cooperation_pledge\n"
+    )
+    assert labels_of(path) == [(PLEDGE,)]
+
+
+def test_single_labels(tmp_path: Path) -> None:
+    path = written(tmp_path, "c.csv", "text,label\na,policy_claim\nb,\nc,criticism|policy_claim\n")
+    assert problems_of(path, SINGLE) == [
+        ", row 3: column 'label': 0 labels; the codebook's task is 'multiclass': give exactly one",
+        ", row 4: column 'label': 2 labels; the codebook's task is 'multiclass': give exactly one",
+    ]
+    assert [s.labels for s in Corpus.scan(path, SINGLE)[0]] == [(CLAIM,)]
+
+
+def test_single_labels_as_one_column_a_label(tmp_path: Path) -> None:
+    path = written(tmp_path, "c.csv", "text,criticism,policy_claim,cooperation_pledge\na,0,1,0\nb,0,0,0\nc,1,1,0\n")
+    corpus, problems = Corpus.scan(path, SINGLE)
+    assert [s.labels for s in corpus] == [(CLAIM,)]
+    assert problems == [
+        f"{path}, row {row}: {n} labels; the codebook's task is 'multiclass': give exactly one"
+        for row, n in ((3, 0), (4, 2))
+    ]
+
+
+def test_numbered_classes_in_every_format(tmp_path: Path) -> None:
+    columns = {"text": ["a", "b", "c"], "label": [0, 2, 1]}
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    written(tmp_path, "c.csv", "text,label\na,0\nb,2\nc,1\n")
+    pq.write_table(pa.table(columns), tmp_path / "c.parquet")
+    pq.write_table(pa.table(columns | {"label": [0.0, 2.0, 1.0]}), tmp_path / "f.parquet")
+    workbook(tmp_path / "c.xlsx", [list(columns), *(list(row.values()) for row in rows)])
+    write_rows(tmp_path / "c.jsonl", rows)
+    for path in sorted(tmp_path.iterdir()):
+        assert labels_of(path, NUMBERS) == [("0",), ("2",), ("1",)], path.name
+
+
+# Problems
+
+
+def test_unknown_label(tmp_path: Path) -> None:
+    path = written(tmp_path, "c.csv", "text,labels\na,criticism\nb,criticism|praise\nc,Criticism\n")
+    assert problems_of(path) == [
+        f", row 3: column 'labels': unknown label 'praise'; {ALLOWED}",
+        f", row 4: column 'labels': unknown label 'Criticism'; {ALLOWED}",
+    ]
+
+
+@pytest.mark.parametrize("cell", ['""', "  ", '"\n"', "\u00a0"])
+def test_empty_text(tmp_path: Path, cell: str) -> None:
+    path = written(tmp_path, "c.csv", f"id,Sentence\n1,a\n2,{cell}\n")
+    assert problems_of(path) == [", row 3: column 'Sentence': empty text; write the sentence or delete the row"]
+
+
+def test_absent_and_null_text(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "c.jsonl", [{"text": "a"}, {"id": "x"}, {"text": None}])
+    problem = "column 'text': empty text; write the sentence or delete the row"
+    assert problems_of(path) == [f", row 2: {problem}", f", row 3: {problem}"]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(5, "int"), (2.5, "float"), (True, "bool"), (["a"], "list"), ({"a": 1}, "dict")]
+)
+def test_text_of_another_type(tmp_path: Path, value: object, kind: str) -> None:
+    path = write_rows(tmp_path / "c.jsonl", [{"text": value}])
+    assert problems_of(path) == [f", row 1: column 'text': {value!r} is a {kind}; a text is needed"]
+
+
+def test_number_and_bytes_in_place_of_text(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "c.xlsx", [["text"], ["a"], [2019]])
+    assert problems_of(path) == [", row 3: column 'text': 2019 is a int; a text is needed"]
+    pq.write_table(pa.table({"text": [b"a"]}), tmp_path / "c.parquet")
+    assert problems_of(tmp_path / "c.parquet") == [", row 1: column 'text': b'a' is a bytes; a text is needed"]
+
+
+def test_half_of_a_character_is_a_problem_of_its_row(tmp_path: Path) -> None:
+    path = written(tmp_path, "c.jsonl", '{"text": "a\\ud83d"}\n{"text": "b\\ud83d\\ude42"}\n')
+    corpus, problems = Corpus.scan(path)
+    assert [s.text for s in corpus] == ["b🙂"]
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{path}, row 1: ")
+    assert "surrogates not allowed" in problems[0]
+
+
+def test_missing_column_of_text(tmp_path: Path) -> None:
+    assert problems_of(written(tmp_path, "c.csv", "id,body\n1,a\n")) == [
+        ": no column for the text; allowed: text, sentence, statement, content; columns: id, body; "
+        "rename one or name it with --text-column"
+    ]
+
+
+def test_missing_labels(tmp_path: Path) -> None:
+    path = written(tmp_path, "c.csv", "text\na\n")
+    assert labels_of(path) == [None]
+    assert problems_of(path, labelled=True) == [
+        ": no labels; give a column 'labels' (a|b), or one column a label: criticism, policy_claim, cooperation_pledge"
+    ]
+
+
+def test_columns_for_some_labels_only(tmp_path: Path) -> None:
+    assert problems_of(written(tmp_path, "c.csv", "text,policy_claim\na,1\n")) == [
+        ": columns for some labels only; missing: criticism, cooperation_pledge; add them (0 or 1)"
+    ]
+
+
+@pytest.mark.parametrize("index", ["third", "1.5", "nan", "inf"])
+def test_index_that_is_no_whole_number(tmp_path: Path, index: str) -> None:
+    path = written(tmp_path, "c.csv", f"text,document,index\na,d,3.0\nb,d,{index}\n")
+    assert problems_of(path) == [f", row 3: column 'index': {index!r}; allowed: whole numbers; correct it"]
+    assert [s.index for s in Corpus.scan(path)[0]] == [3]
+
+
+def test_same_id_twice_in_a_file_and_across_files(tmp_path: Path) -> None:
+    first = written(tmp_path, "a.csv", "id,text\n1,a\n2,b\n1,c\n")
+    second = write_rows(tmp_path / "b.jsonl", [{"id": 2, "text": "d"}, {"id": 3, "text": "e"}])
+    corpus, problems = Corpus.scan(tmp_path, MULTIPLE)
+    assert problems == [
+        f"{first}, row 4: id '1' is also that of {first}, row 2; ids must differ, rename one",
+        f"{second}, row 1: id '2' is also that of {first}, row 3; ids must differ, rename one",
+    ]
+    assert [s.text for s in corpus] == ["a", "b", "e"]
+
+
+def test_all_problems_of_all_files_are_listed_at_once(tmp_path: Path) -> None:
+    a = written(tmp_path, "a.csv", 'id,text,labels\n1,,criticism\n2,b,praise\n3\n4,d,none\n4,e,none\n5,"f,none\n')
+    b = written(
+        tmp_path, "b.jsonl", '{"id": "6", "text": 6}\nnope\n{"id": "7", "text": "g", "labels": ["criticism"]}\n'
+    )
+    c = written(tmp_path, "c.csv", "id,body\n8,h\n")
+    d = written(tmp_path, "d.csv", "text,text\na,b\n")
+    corpus, problems = Corpus.scan(tmp_path, MULTIPLE)
+    assert [s.id for s in corpus] == ["4", "7"]
+    assert {problem.split(":")[0] for problem in problems} == {
+        *(f"{a}, row {row}" for row in (2, 3, 4, 6)),
+        f"{a}, row 7 (line 7)",
+        f"{b}, row 1",
+        f"{b}, row 2",
+        str(c),
+        f"{d}, row 1",
+    }
+    assert len(problems) == 9
+    with pytest.raises(DataError) as caught:
+        Corpus.read(tmp_path, MULTIPLE)
+    assert list(caught.value.problems) == problems
+    assert str(caught.value).split("\n") == [*problems[:5], "... and 4 more; `communique check` lists all of them"]
+
+
+def test_notes_of_tables_reach_the_corpus(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_bytes("text;document\nМы осуждаем нападение и требуем прекращения огня.;d\n".encode("cp1251"))
+    assert Corpus.read(path).notes == (f"{path}: not UTF-8; read as cp1251. Save it as UTF-8 if characters look wrong",)
+
+
+def test_paths_are_files_folders_and_globs(tmp_path: Path) -> None:
+    for name in ("b.csv", "a.csv", "c.tsv"):
+        written(tmp_path, name, f"text\n{name}\n")
+    written(tmp_path, "notes.txt", "no table")
+    assert [s.text for s in Corpus.read(tmp_path)] == ["a.csv", "b.csv", "c.tsv"]
+    assert [s.text for s in Corpus.read(str(tmp_path / "*.csv"))] == ["a.csv", "b.csv"]
+    assert [s.text for s in Corpus.read([tmp_path / "c.tsv", tmp_path / "a.csv"])] == ["c.tsv", "a.csv"]
+    with pytest.raises(DataError, match=r"absent\*: no such file, folder or pattern with a table \(\.csv, "):
+        Corpus.read(str(tmp_path / "absent*"))
+
+
+# Parts of a corpus
+
+
+def test_corpora_add_up() -> None:
+    one = Corpus((sentence(0, "a"),), {"a.csv": "1"}, ("note a",))
+    other = Corpus((sentence(0, "b"), sentence(1, "b")), {"b.csv": "2"}, ("note b",))
+    both = one + other
+    assert both.sentences == one.sentences + other.sentences
+    assert (dict(both.files), both.notes, len(both)) == ({"a.csv": "1", "b.csv": "2"}, ("note a", "note b"), 3)
+    assert both.where(lambda s: s.document == "b").sentences == other.sentences
+
+
+def test_documents_are_told_apart_by_source() -> None:
+    rows = [
+        sentence(0, "d", source="x"),
+        sentence(1, "d", source="y"),
+        sentence(2, "d", source="x"),
+        sentence(3, "d"),
+    ]
+    assert Corpus(tuple(rows)).documents == {
+        ("x", "d"): [rows[0], rows[2]],
+        ("y", "d"): [rows[1]],
+        (None, "d"): [rows[3]],
+    }
+
+
+# Splits
+
+
+def documents_of(corpus: Corpus) -> set[tuple[str | None, str]]:
+    return {s.document_key for s in corpus}
+
+
+sizes = st.lists(
+    st.tuples(st.integers(1, 9), st.sampled_from(["en", "zh"]), st.sampled_from([None, "un"])), max_size=25
+)
+
+
+@given(sizes, st.floats(0, 1), st.integers(0, 5))
+def test_no_document_is_in_both_parts_and_none_is_lost(
+    sizes: list[tuple[int, str, str | None]], share: float, seed: int
+) -> None:
+    rows = [
+        sentence(i, f"d{d}", language=language, source=source, sampling=("random", "enriched", None)[i % 3])
+        for d, (size, language, source) in enumerate(sizes)
+        for i in range(size)
+    ]
+    first, second = Corpus(tuple(rows)).split(share, seed=seed)
+    assert not documents_of(first) & documents_of(second)
+    assert Counter(s.id for s in (*first, *second)) == Counter(s.id for s in rows)
+    assert [s.id for s in first] == [s.id for s in rows if s.document_key in documents_of(first)]
+
+
+def test_same_seed_same_split_other_seed_other_split() -> None:
+    corpus = Corpus(tuple(many()))
+    first = corpus.split(0.25, seed=3)
+    assert first == corpus.split(0.25, seed=3)
+    assert len({frozenset(documents_of(corpus.split(0.25, seed=seed)[1])) for seed in range(8)}) == 8
+
+
+def test_split_does_not_depend_on_the_order_of_documents() -> None:
+    rows = many()
+    drawn = Corpus(tuple(rows)).split(0.25, seed=3)[1]
+    assert documents_of(Corpus(tuple(rows[::-1])).split(0.25, seed=3)[1]) == documents_of(drawn)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
+def test_share_holds_in_each_source_and_language(share: float) -> None:
+    strata = [("un", "fr", 40), ("un", "ar", 20), ("press", "fr", 80), ("press", "zh", 60)]
+    rows = [
+        sentence(i, f"{source}-{language}-{d}", source=source, language=language)
+        for source, language, documents in strata
+        for d in range(documents)
+        for i in range(5)
+    ]
+    drawn = Counter((s.source, s.language) for s in Corpus(tuple(rows)).split(share, seed=1)[1])
+    assert drawn == {(source, language): documents * 5 * share for source, language, documents in strata}
+
+
+def test_share_0_and_1() -> None:
+    corpus = Corpus(tuple(many(10)))
+    assert [len(part) for part in corpus.split(0, seed=0)] == [60, 0]
+    assert [len(part) for part in corpus.split(1, seed=0)] == [0, 60]
+
+
+def test_document_that_is_most_of_a_language_is_not_drawn_for_a_small_share() -> None:
+    rows = [sentence(i, "debate") for i in range(90)] + [sentence(0, f"d{d}") for d in range(30)]
+    for seed in range(6):
+        drawn = Corpus(tuple(rows)).split(0.1, seed=seed)[1]
+        assert len(drawn) == 12
+        assert "debate" not in {s.document for s in drawn}
+
+
+def test_random_rows_count_and_their_documents_go_whole() -> None:
+    rows = [
+        *(sentence(i, f"r{d}", sampling="random") for d in range(20) for i in range(5)),
+        *(sentence(9, f"r{d}", sampling="enriched") for d in range(20)),
+        *(sentence(i, f"e{d}", sampling="enriched") for d in range(20) for i in range(5)),
+        *(sentence(i, f"n{d}") for d in range(20) for i in range(5)),
+    ]
+    _, drawn = Corpus(tuple(rows)).split(0.2, seed=0)
+    assert Counter(s.sampling for s in drawn) == {"random": 20, "enriched": 4}
+    assert {s.document[0] for s in drawn} == {"r"}
+
+
+def test_without_sampling_all_rows_count() -> None:
+    rows = many(20, 5)
+    assert len(Corpus(tuple(rows)).split(0.2, seed=0)[1]) == 20
+    enriched = tuple(replace(s, sampling="enriched") for s in rows)
+    assert len(Corpus(enriched).split(0.2, seed=0)[1]) == 20
+
+
+def test_same_name_of_document_in_two_sources_is_two_documents() -> None:
+    rows = many(10, 2, source="x") + [replace(s, id=f"y{s.id}", source="y") for s in many(10, 2, source="x")]
+    outcomes = [documents_of(Corpus(tuple(rows)).split(0.5, seed=seed)[1]) for seed in range(4)]
+    assert all(len(drawn) == 10 for drawn in outcomes)
+    assert any({d for s, d in drawn if s == "x"} != {d for s, d in drawn if s == "y"} for drawn in outcomes)
+
+
+# Leaks
+
+
+def test_fingerprint_holds_no_text_and_knows_its_own() -> None:
+    corpus = Corpus(tuple(many(3, 2, source="un")))
+    fingerprint = corpus.fingerprint()
+    assert (len(fingerprint.documents), len(fingerprint.texts)) == (3, 6)
+    assert all(len(h) == 16 and int(h, 16) >= 0 for h in fingerprint.documents | fingerprint.texts)
+    assert {fingerprint.overlap(s) for s in corpus} == {"document"}
+
+
+def test_shared_document_or_text_or_nothing() -> None:
+    known = Sentence("k", "L’eau est à tous : nous aiderons.", "speech", source="un")
+    fingerprint = Corpus((known,)).fingerprint()
+    spaced = unicodedata.normalize("NFD", known.text).replace(" ", "  ") + "\n"
+    assert fingerprint.overlap(Sentence("a", "Autre chose.", "speech", source="un")) == "document"
+    assert fingerprint.overlap(Sentence("a", spaced, "other", source="un")) == "text"
+    assert fingerprint.overlap(Sentence("a", "Autre chose.", "speech", source="press")) is None
+    assert fingerprint.overlap(Sentence("a", "Autre chose.", "speech")) is None
+    assert fingerprint.overlap(Sentence("a", "Autre chose.", "other", source="un")) is None
+
+
+def test_document_without_a_source_is_known_again() -> None:
+    fingerprint = Corpus((sentence(0, "d"),)).fingerprint()
+    assert fingerprint.overlap(sentence(5, "d")) == "document"
+
+
+def test_leaks_are_refused_with_their_count_and_the_first() -> None:
+    training = Corpus(tuple(many(4, 3)))
+    fresh = [Sentence(f"f{i}", f"Neu {i}.", "fresh") for i in range(3)]
+    training.fingerprint().check(fresh, "test.csv")
+    repeated = replace(training.sentences[0], id="again", document="elsewhere")
+    leaking = Corpus((fresh[0], repeated, sentence(9, "d1"), sentence(9, "d2"), fresh[1]), {"test.csv": "0"})
+    with pytest.raises(LeakError) as caught:
+        training.fingerprint().check(leaking, "test.csv")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(
+        "test.csv: 3 of 5 rows are shared with the training data (2 documents; first: id 'again', same text), "
+    )
+    assert message.endswith("Use other data, or drop these rows with --drop-shared")
+
+
+def test_empty_fingerprint_shares_nothing() -> None:
+    Fingerprint(frozenset(), frozenset()).check(many(2, 2), "test.csv")
+
+
+# Conflicts
+
+
+def test_equal_texts_with_different_labels_are_warned_of() -> None:
+    rows = [
+        Sentence("a", "Das Wasser gehört allen.", "d", labels=(CRITICISM, CLAIM)),
+        Sentence("b", "Das  Wasser\ngehört allen.", "e", labels=()),
+        Sentence("c", "Wir helfen.", "d", labels=(PLEDGE,)),
+        Sentence("d", "Wir helfen.", "e", labels=(PLEDGE,)),
+        Sentence("e", "Niemand weiß es.", "d", labels=(CRITICISM,)),
+        Sentence("f", "Niemand weiß es.", "e", labels=None),
+        Sentence("g", unicodedata.normalize("NFD", "Das Wasser gehört allen."), "e", labels=()),
+    ]
+    assert conflicts(rows) == [
+        "3 rows have the text 'Das Wasser gehört allen.' with different labels "
+        "(a: criticism|policy_claim; b: none; g: none)"
+    ]
+    assert conflicts(rows[1:]) == []
+
+
+def test_problem_lines_survive_a_file_of_json_escapes(tmp_path: Path) -> None:
+    path = written(tmp_path, "c.jsonl", json.dumps({"text": "a", "labels": "two\nlines"}) + "\n")
+    assert problems_of(path) == [f", row 1: column 'labels': unknown label 'two\\nlines'; {ALLOWED}"]
+
+
+def test_empty_cells_of_labels_are_counted_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("document,text,labels\na,One.,\na,Two.,none\na,Three.,\n")
+    corpus = Corpus.read(path, MULTIPLE, labelled=True)
+    assert [s.labels for s in corpus] == [(), (), ()]
+    assert any("2 rows with an empty cell in 'labels' count as labelled with none" in note for note in corpus.notes)
+    path.write_text("document,text,labels\na,One.,none\n")
+    assert not any("empty cell" in note for note in Corpus.read(path, MULTIPLE).notes)

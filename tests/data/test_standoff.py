@@ -1,0 +1,208 @@
+"""Reference labels: labels without texts find their texts by hash, and what is missing is counted."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import CODEBOOK, ROOT, write_rows
+
+from communique.data.codebook import Codebook
+from communique.data.corpus import Corpus
+from communique.data.sentence import text_sha256
+from communique.data.standoff import Join, is_standoff, join, read_corpora, texts_by_hash, write_standoff
+from communique.errors import DataError
+from communique.io.read import read_table
+
+MULTIPLE = Codebook.model_validate(CODEBOOK)
+CRITICISM, CLAIM, PLEDGE = MULTIPLE.names
+
+LABELLED: list[dict[str, Any]] = [
+    {"id": "a", "text": "Nous aiderons les pêcheurs.", "source": "press", "document": "p1", "labels": [PLEDGE]},
+    {"id": "b", "text": "我们反对这一决定。", "source": "un", "document": "u1", "labels": [CRITICISM]},
+    {"id": "c", "text": "Вода должна быть общей.", "source": "un", "document": "u1", "labels": [CLAIM]},
+    {"id": "d", "text": "شكرا لكم", "source": "un", "document": "u2", "labels": []},
+]
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    write_standoff(tmp_path / "labels.jsonl", LABELLED)
+    return tmp_path / "labels.jsonl"
+
+
+def texts_file(folder: Path, name: str, texts: list[str]) -> Path:
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    return path
+
+
+def joined_with(labels: Path, texts: Path) -> tuple[Corpus, Join]:
+    return read_corpora([labels], MULTIPLE, texts)[0], join(read_table(labels), texts_by_hash(texts))
+
+
+def test_reference_file_holds_everything_but_the_texts(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    row = LABELLED[0] | {"previous": "Hier.", "annotators": ["x"], "language": "fr", "index": 3, "sampling": "random"}
+    write_standoff(path, [row])
+    assert "pêcheurs" not in path.read_text(encoding="utf-8")
+    assert [row for _, row in read_table(path).rows] == [
+        {
+            "id": "a",
+            "source": "press",
+            "document": "p1",
+            "labels": [PLEDGE],
+            "language": "fr",
+            "index": 3,
+            "sampling": "random",
+            "sha256": text_sha256("Nous aiderons les pêcheurs."),
+        }
+    ]
+
+
+def test_tables_with_hashes_and_without_texts_are_references(tmp_path: Path, labels: Path) -> None:
+    assert is_standoff(read_table(labels))
+    for row in ({"text": "a", "sha256": "0"}, {"Sentence": "a", "sha256": "0"}, {"text": "a"}):
+        assert not is_standoff(read_table(write_rows(tmp_path / "a.jsonl", [row])))
+
+
+def test_labels_find_their_texts(tmp_path: Path, labels: Path) -> None:
+    corpus, joined = joined_with(labels, texts_file(tmp_path, "t.txt", [str(row["text"]) for row in LABELLED[::-1]]))
+    assert [(s.id, s.text, s.source, s.document, list(s.labels or ())) for s in corpus] == [
+        (row["id"], row["text"], row["source"], row["document"], row["labels"]) for row in LABELLED
+    ]
+    assert corpus.sentences[3].labels == ()
+    assert (dict(joined.missing), joined.missing_ids) == ({}, ())
+    assert joined.describe() == "4 of 4 reference labels found their texts"
+    assert list(corpus.files) == [str(labels)]
+
+
+def test_missing_texts_are_counted_by_source(tmp_path: Path, labels: Path) -> None:
+    corpus, joined = joined_with(labels, texts_file(tmp_path, "t.txt", ["我们反对这一决定。", "Something else."]))
+    assert [s.id for s in corpus] == ["b"]
+    assert dict(joined.missing) == {"press": 1, "un": 2}
+    assert joined.missing_ids == ("a", "c", "d")
+    assert joined.describe() == (
+        "1 of 4 reference labels found their texts; missing by source: press 1, un 2 (first: a); "
+        "sources.yaml says where they are found"
+    )
+
+
+def test_labels_without_source_or_hash_count_as_missing(tmp_path: Path) -> None:
+    rows = [{"id": "x", "sha256": "0" * 64, "labels": []}, {"id": "y", "source": "un", "labels": []}]
+    _, joined = joined_with(write_rows(tmp_path / "l.jsonl", rows), texts_file(tmp_path, "t.txt", ["a"]))
+    assert dict(joined.missing) == {"unknown": 1, "un": 1}
+    assert joined.missing_ids == ("x", "y")
+
+
+def test_form_and_spaces_of_the_texts_do_not_matter(tmp_path: Path, labels: Path) -> None:
+    variants = [unicodedata.normalize("NFD", "  Nous  aiderons\tles pêcheurs. "), "Вода\u00a0должна быть общей.\r"]
+    corpus, _ = joined_with(labels, texts_file(tmp_path, "t.txt", variants))
+    assert [s.id for s in corpus] == ["a", "c"]
+    texts = texts_file(tmp_path, "t.txt", ["Nous aiderons les pêcheurs !"])
+    assert joined_with(labels, texts)[1].missing_ids[0] == "a"
+
+
+def test_texts_come_from_all_files_of_a_folder(tmp_path: Path, labels: Path) -> None:
+    folder = tmp_path / "texts"
+    texts_file(folder, "a.txt", ["我们反对这一决定。"])
+    texts_file(folder, "b.csv", ["id,Sentence", "1,Nous aiderons les pêcheurs."])
+    texts_file(folder, "c.jsonl", [json.dumps({"content": "شكرا لكم"}), json.dumps({"content": None})])
+    texts_file(folder, "d.csv", ["id,body", "1,Вода должна быть общей."])
+    texts_file(folder, "readme.md", ["Вода должна быть общей."])
+    corpus, joined = joined_with(labels, folder)
+    assert [s.id for s in corpus] == ["a", "b", "d"]
+    assert dict(joined.missing) == {"un": 1}
+
+
+def test_faults_of_a_reference_file_are_all_told(tmp_path: Path) -> None:
+    texts = texts_file(tmp_path, "t.txt", ["Ja.", "Nein."])
+    path = write_rows(
+        tmp_path / "l.jsonl",
+        [
+            {"id": "a", "sha256": text_sha256("Ja."), "labels": ["praise"]},
+            {"id": "b", "sha256": text_sha256("Nein."), "labels": None},
+            {"id": "c", "sha256": text_sha256("Ja."), "labels": []},
+            {"id": "c", "sha256": text_sha256("Nein."), "labels": []},
+        ],
+    )
+    with pytest.raises(DataError) as caught:
+        read_corpora([path], MULTIPLE, texts)
+    assert [problem.split(":")[0] for problem in caught.value.problems] == [f"{path}, row {n}" for n in (1, 2, 4)]
+    assert "unknown label 'praise'; allowed: criticism" in caught.value.problems[0]
+
+
+def test_no_texts(tmp_path: Path, labels: Path) -> None:
+    with pytest.raises(DataError, match="absent: no such file or folder of texts"):
+        read_corpora([labels], MULTIPLE, tmp_path / "absent")
+
+
+def test_a_faulty_file_does_not_hide_the_faults_of_the_next(tmp_path: Path, labels: Path) -> None:
+    (tmp_path / "one.csv").write_text("")
+    two = write_rows(tmp_path / "two.jsonl", [{"id": "x", "text": "Ja.", "labels": ["praise"]}])
+    with pytest.raises(DataError) as caught:
+        read_corpora([tmp_path / "one.csv", two], MULTIPLE, None)
+    assert [problem.split(":")[0].split(",")[0] for problem in caught.value.problems] == [
+        str(tmp_path / "one.csv"),
+        str(two),
+    ]
+
+
+def test_corpora_and_references_are_read_together(tmp_path: Path, labels: Path) -> None:
+    own = write_rows(tmp_path / "own.jsonl", [{"id": "o", "document": "o1", "text": "Wir helfen.", "labels": [PLEDGE]}])
+    corpus, told = read_corpora([own, labels], MULTIPLE, None)
+    assert [s.id for s in corpus] == ["o"]
+    assert told == [
+        f"{labels}: left out, its texts are not part of the project; give their folder (TEXTS=DIR, --texts DIR)"
+    ]
+    texts = texts_file(tmp_path, "t.txt", [str(row["text"]) for row in LABELLED[:3]])
+    corpus, told = read_corpora([own, labels], MULTIPLE, texts)
+    assert [s.id for s in corpus] == ["o", "a", "b", "c"]
+    assert told == [
+        f"{labels}: 3 of 4 reference labels found their texts; missing by source: un 1 (first: d); "
+        "sources.yaml says where they are found"
+    ]
+    assert list(corpus.files) == [str(own), str(labels)]
+
+
+def test_same_id_in_two_files_is_told(tmp_path: Path, labels: Path) -> None:
+    own = write_rows(tmp_path / "own.jsonl", [{"id": "b", "document": "o1", "text": "Wir helfen.", "labels": []}])
+    texts = texts_file(tmp_path, "t.txt", [str(row["text"]) for row in LABELLED])
+    assert len(read_corpora([own, labels], MULTIPLE, None)[0]) == 1
+    with pytest.raises(DataError) as caught:
+        read_corpora([own, labels], MULTIPLE, texts)
+    assert str(caught.value) == f"{labels}, row 2: id 'b' is also that of {own}, row 1; ids must differ, rename one"
+
+
+def test_unlabelled_rows_do_not_train(tmp_path: Path) -> None:
+    own = write_rows(tmp_path / "own.jsonl", [{"id": "b", "text": "Wir helfen."}])
+    with pytest.raises(DataError, match=f"{own}: no labels; give a column 'labels'"):
+        read_corpora([own], MULTIPLE, None)
+
+
+@pytest.mark.parametrize("name", ["train", "dev"])
+def test_the_projects_reference_files_hold_hashes_and_labels_but_no_texts(name: str) -> None:
+    path = ROOT / "data" / "reference" / f"{name}.jsonl"
+    table = read_table(path)
+    assert is_standoff(table)
+    assert table.problems == []
+    assert len({row["id"] for _, row in table.rows}) == len(table.rows) > 0
+    allowed = {"id", "language", "source", "document", "passage", "index", "in_order", "labels", "sampling", "sha256"}
+    assert set(table.columns) <= allowed
+    names = set(Codebook.load(ROOT / "data" / "codebook.yaml").names)
+    for _, row in table.rows:
+        assert len(row["sha256"]) == 64
+        assert set(row["labels"]) <= names
+        assert row["sampling"] in ("random", "enriched", "selected")
+
+
+def test_the_projects_training_and_dev_labels_share_no_document_and_no_text() -> None:
+    train, dev = (
+        [row for _, row in read_table(ROOT / "data" / "reference" / f"{n}.jsonl").rows] for n in ("train", "dev")
+    )
+    assert not {(row["source"], row["document"]) for row in train} & {(row["source"], row["document"]) for row in dev}
+    assert not {row["sha256"] for row in train} & {row["sha256"] for row in dev}

@@ -1,0 +1,384 @@
+"""`communique evaluate` from the command line: outputs, leaks, and corpora that are at fault or too small."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from helpers import CODEBOOK, ROOT, write_rows
+from typer.testing import CliRunner
+
+from communique import Codebook, Corpus, MissingExtraError, Sentence
+from communique.cli.evaluate import evaluate
+from communique.data import near_duplicates
+from communique.evaluation import html as html_report
+from communique.metrics.calibration import decide
+from communique.models.folder import finish, read_codebook, read_info
+from communique.models.info import ModelInfo, TrainingData
+from communique.models.predictor import Predictions
+
+CUES = {"criticism": "condemn", "policy_claim": "should", "cooperation_pledge": "pledge"}
+
+app = typer.Typer()
+app.command()(evaluate)
+
+TRAINED = (
+    Sentence(
+        "t1", "The delegation regrets that the ferry line across the strait has been closed.", "speech-1", source="un"
+    ),
+    Sentence("t2", "Our ministers will meet again in the autumn to review the road map.", "speech-2", source="un"),
+)
+
+
+class KeywordModel:
+    """A model whose words decide: 0.9 where the cue of a label occurs, 0.1 elsewhere."""
+
+    def __init__(self, folder: Path) -> None:
+        self.info = read_info(folder)
+        self.codebook = read_codebook(folder, self.info)
+
+    def predict(self, sentences: Iterable[Sentence]) -> Predictions:
+        texts = [s.text for s in sentences]
+        p = np.array([[0.9 if CUES[name] in text else 0.1 for name in CUES] for text in texts], np.float32)
+        if not self.info.multilabel:
+            p = p / p.sum(axis=1, keepdims=True)
+        thresholds = None if self.info.thresholds is None else np.array(self.info.thresholds)
+        return Predictions(
+            tuple(CUES), p, decide(p, thresholds), np.array(["cut" in t.split() for t in texts], np.bool_)
+        )
+
+
+def make_model(folder: Path, task: str = "multilabel", *, signed: bool = True) -> Path:
+    codebook = Codebook.model_validate({**CODEBOOK, "task": task})
+    fingerprint = Corpus(TRAINED).fingerprint()
+    folder.mkdir()
+    info = ModelInfo(
+        kind="bundle",
+        name="keywords",
+        version="1",
+        description="Words decide.",
+        license="MIT",
+        labels=codebook.names,
+        task=codebook.task,
+        codebook_name=codebook.name,
+        codebook_version=codebook.version,
+        codebook_sha256=codebook.sha256,
+        thresholds=(0.5, 0.5, 0.5) if codebook.multilabel else None,
+        temperature=1.5,
+        max_tokens=32,
+        recipe={},
+        training=TrainingData(
+            sentences=2,
+            documents=2,
+            by_language={"en": 2},
+            by_source={"un": 2},
+            by_label={},
+            files={},
+            document_hashes=tuple(fingerprint.documents),
+            text_hashes=tuple(fingerprint.texts),
+        ),
+        training_seconds=1,
+        precision="fp32",
+        tuned_on=1,
+        versions={},
+        commit=None,
+        created="2026-01-01",
+    )
+    finish(folder, info, codebook, {}, texts=[s.text for s in TRAINED] if signed else None)
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("communique.evaluation.evaluate.load_model", KeywordModel)
+    return make_model(tmp_path / "model")
+
+
+def rows(n: int = 120, **fields: Any) -> list[dict[str, Any]]:
+    """Make sentences of which every sixth misleads the model."""
+    made = []
+    names = list(CUES)
+    for i in range(n):
+        label = names[i % 4] if i % 4 < 3 else None
+        cue = CUES[names[(i + 1) % 3]] if i % 6 == 0 else CUES[label] if label else "note"
+        row = {
+            "id": f"r{i}",
+            "document": f"d{i // 6}",
+            "index": i % 6,
+            "language": ("en", "zh")[i // 6 % 2],
+            "text": f"Speaker {i} <b>said</b>: we {cue} the {i * 7919 % 1000} measures of year {i * 104729 % 997}.",
+            "labels": [label] if label else [],
+        }
+        made.append(row | {k: v(i) if callable(v) else v for k, v in fields.items()})
+    return made
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def content(path: Path) -> dict[str, Any]:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} in JSON")
+
+    loaded: dict[str, Any] = json.loads(path.read_text(), parse_constant=refuse)
+    return loaded
+
+
+class Links(HTMLParser):
+    """Collect whatever a browser would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: Sequence[tuple[str, str | None]]) -> None:
+        for name, value in attributes:
+            if name in ("src", "href", "xlink:href", "data") and not (value or "").startswith("#"):
+                self.found.append(f"{tag} {name}={value}")
+        if tag in ("script", "iframe", "link"):
+            self.found.append(tag)
+
+
+def test_all_outputs(model: Path, tmp_path: Path) -> None:
+    given = rows(
+        source=lambda i: f"s{i // 30}",
+        genre=lambda i: ("speech", "post")[i // 12 % 2],
+        date=lambda i: f"{2020 + i // 40}-05-01",
+        sampling=lambda i: ("random", "enriched")[i % 2],
+        weight=lambda i: 1 + i % 3,
+        previous=lambda i: "What came before & more." if i == 0 else None,
+    )
+    corpus = write_rows(tmp_path / "corpus.jsonl", given)
+    html, plain, markdown = tmp_path / "r.html", tmp_path / "r.json", tmp_path / "r.md"
+    code, out, err = run(model, corpus, "--html", html, "--json", plain, "--markdown", markdown)
+    assert code == 0, err
+    assert markdown.read_text().strip() == out.strip()
+    report = content(plain)
+    groups = {(g["kind"], g["name"]): g for g in report["groups"]}
+    assert groups["all", "all"]["n"] == 120
+    assert groups["all", "all"]["documents"] == 20
+    for key in (("language", "zh"), ("source", "s1"), ("genre", "post"), ("year", "2021"), ("sampling", "random")):
+        assert 0 < groups[key]["n"] < 120
+    assert {name for kind, name in groups if kind == "length"} <= {"1 short", "2 middle", "3 long"}
+    assert len(report["weighted"]) == len(report["groups"])
+    assert report["weighted"][0]["macro_f1"]["value"] != report["groups"][0]["macro_f1"]["value"]
+    assert report["effective_n"] == pytest.approx(240**2 / (40 * (1 + 4 + 9)))
+    calibration = report["diagnostics"]["calibration"]
+    assert (calibration["n"], calibration["rows"]) == (60, "rows drawn at random")
+    assert calibration["before"][0]["skill"]["value"] != calibration["after"][0]["skill"]["value"]
+    first = next(e for e in report["diagnostics"]["errors"] if e["id"] == "r0")
+    assert first["text"] == given[0]["text"]
+    assert first["previous"] == "What came before & more."
+    # The first sentence of a document has none before it.
+    other = next(e for e in report["diagnostics"]["errors"] if e["id"] == "r18")
+    assert other["previous"] is None
+    page = html.read_text()
+    assert "Speaker 0 &lt;b&gt;said&lt;/b&gt;" in page
+    assert "What came before &amp; more." in page
+    assert page.count("<svg") >= 7
+    assert "prefers-color-scheme: dark" in page
+    assert "@media print" in page
+    links = Links()
+    links.feed(page)
+    assert links.found == []
+    assert not re.findall(r"#0[0-9a-f]{5}\b", page.split("</style>")[1].replace("#0b5cad", ""))
+    # Markdown holds no sentence, so that it can be published.
+    assert "Speaker" not in out
+
+
+def test_texts_can_be_left_out(model: Path, tmp_path: Path) -> None:
+    corpus = write_rows(tmp_path / "corpus.jsonl", rows())
+    html, plain = tmp_path / "r.html", tmp_path / "r.json"
+    assert run(model, corpus, "--html", html, "--json", plain, "--no-texts", "--errors", 3)[0] == 0
+    errors = content(plain)["diagnostics"]["errors"]
+    assert len(errors) == 3
+    assert not {"text", "previous"} & set(errors[0])
+    assert "Speaker" not in html.read_text() + plain.read_text()
+
+
+def test_published_results_hold_no_texts() -> None:
+    for path in (ROOT / "benchmarks/results").glob("*.json"):
+        for error in content(path).get("diagnostics", {}).get("errors", []):
+            assert "text" not in error, path
+
+
+def leaking() -> list[dict[str, Any]]:
+    return [
+        {"id": "a", "document": "speech-1", "source": "un", "language": "fr", "text": "La délégation regrette.", "labels": []},
+        {"id": "b", "document": "x", "source": "press", "language": "en", "text": f" {TRAINED[0].text} ", "labels": []},
+        {
+            "id": "c", "document": "y", "source": "press", "language": "en", "labels": [],
+            "text": "Our MINISTERS will meet again in the autumn, to review the road-map!",
+        },
+    ]  # fmt: skip
+
+
+def test_a_leak_is_refused_dropped_or_told(model: Path, tmp_path: Path) -> None:
+    corpus = write_rows(tmp_path / "corpus.jsonl", rows(source="press") + leaking())
+    code, _, err = run(model, corpus)
+    assert code == 1
+    assert (
+        "3 of 123 rows are shared with the training data (1 same document of 1 document, 1 same text, 1 near-duplicate text)"
+        in err
+    )
+    assert "first: id 'a', same document" in err
+    code, out, _ = run(model, corpus, "--allow-leak", "--json", tmp_path / "r.json")
+    assert code == 0
+    assert "LEAK: 3 of 123 rows are shared" in out
+    assert content(tmp_path / "r.json")["leak"] == {
+        "rows": 3,
+        "documents": 1,
+        "by_kind": {"document": 1, "text": 1, "near-duplicate": 1},
+        "near_duplicates_unchecked": None,
+    }
+    code, out, _ = run(model, corpus, "--drop-shared", "--json", tmp_path / "r.json")
+    assert code == 0
+    assert "they were left out" in out
+    report = content(tmp_path / "r.json")
+    assert (report["groups"][0]["n"], report["dropped"]) == (120, 3)
+    assert run(model, corpus, "--drop-shared", "--allow-leak")[0] == 2
+    code, _, err = run(model, write_rows(tmp_path / "all.jsonl", leaking()), "--drop-shared")
+    assert code == 1
+    assert "no row is left to evaluate; all 3 are shared" in err
+
+
+def test_what_was_not_checked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("communique.evaluation.evaluate.load_model", KeywordModel)
+    corpus = write_rows(tmp_path / "corpus.jsonl", rows())
+    unsigned = make_model(tmp_path / "unsigned", signed=False)
+    assert "not looked for: the model has no near_duplicates.npz" in run(unsigned, corpus)[1]
+    signed = make_model(tmp_path / "signed")
+    monkeypatch.setattr(near_duplicates, "available", lambda: False)
+    assert "not looked for: they need the package 'datasketch'" in run(signed, corpus)[1]
+
+
+def test_without_the_extra_only_html_is_refused(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("jinja2", "matplotlib", "scipy", "datasketch"):
+        monkeypatch.setitem(sys.modules, package, None)
+    corpus = write_rows(tmp_path / "corpus.jsonl", rows())
+    code, out, err = run(model, corpus, "--json", tmp_path / "r.json")
+    assert (code, "macro-F1" in out) == (0, True), err
+    code, _, err = run(model, corpus, "--html", tmp_path / "r.html")
+    assert code == 1
+    assert "pip install 'communique[analysis]'" in err
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_single_selection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("communique.evaluation.evaluate.load_model", KeywordModel)
+    single = make_model(tmp_path / "multiclass", "multiclass")
+    corpus = write_rows(tmp_path / "corpus.jsonl", [r for r in rows(160) if r["labels"]])
+    code, _, err = run(single, corpus, "--json", tmp_path / "r.json", "--html", tmp_path / "r.html")
+    assert code == 0, err
+    report = content(tmp_path / "r.json")
+    overall = report["groups"][0]
+    assert overall["micro_f1"]["value"] == overall["exact_match"]["value"]
+    assert report["diagnostics"]["curves"] == []
+    confusion = np.array(report["diagnostics"]["together"]["confusion"])
+    assert confusion.sum() == 120
+    assert confusion.trace() / 120 == pytest.approx(overall["exact_match"]["value"])
+    assert "Scores by threshold" not in (tmp_path / "r.html").read_text()
+
+
+@pytest.mark.parametrize("label", [[], ["criticism"]])
+def test_a_corpus_of_one_class(model: Path, tmp_path: Path, label: list[str]) -> None:
+    corpus = write_rows(tmp_path / "corpus.jsonl", rows(labels=label))
+    code, out, err = run(model, corpus, "--json", tmp_path / "r.json", "--html", tmp_path / "r.html")
+    assert code == 0, err
+    assert "nan" not in out.lower().replace("finance", "")
+    scores = content(tmp_path / "r.json")["groups"][0]["labels"][0]
+    assert scores["mcc"] == {
+        "value": None,
+        "low": None,
+        "high": None,
+        "reason": "all rows or none have the label, in gold or among decisions",
+    }
+    assert ("all rows have it in gold" if label else "no row has it in gold") in err
+    assert re.search(r"\bnan\b", (tmp_path / "r.html").read_text()) is None
+
+
+def test_a_label_that_never_occurs_and_a_language_of_three_sentences(model: Path, tmp_path: Path) -> None:
+    given = [r for r in rows() if r["labels"] != ["cooperation_pledge"]]
+    for i, label in enumerate((["criticism"], ["criticism"], [])):
+        given.append({"id": f"sv{i}", "document": "sv", "language": "sv", "text": f"Vi condemn {i}", "labels": label})
+    code, out, err = run(model, write_rows(tmp_path / "c.jsonl", given), "--json", tmp_path / "r.json")
+    assert code == 0
+    assert "cooperation_pledge: no row has it in gold; its recall and average precision are not defined" in err
+    groups = {(g["kind"], g["name"]): g for g in content(tmp_path / "r.json")["groups"]}
+    pledge = groups["all", "all"]["labels"][2]
+    assert pledge["recall"]["reason"] == pledge["average_precision"]["reason"] == "no gold row has the label"
+    swedish = groups["language", "sv"]
+    assert (swedish["n"], swedish["documents"]) == (3, 1)
+    assert swedish["labels"][0]["f1"]["value"] == pytest.approx(0.8)
+    assert swedish["labels"][0]["f1"]["low"] is None
+    assert swedish["labels"][0]["f1"]["reason"] == "an interval needs at least 5 documents; there are 1"
+    assert (swedish["labels"][0]["few"], swedish["labels"][0]["rank"]) == (True, None)
+    assert {groups["language", name]["labels"][0]["rank"] for name in ("en", "zh")} == {1, 2}
+    assert "| sv | 3 | 1 | 0.800 [–] | 0.800 [–]† (2) | – (0) | – (0) | 0.667 [–] |" in out
+
+
+def test_exchanged_and_inverted_columns_are_suspected(model: Path, tmp_path: Path) -> None:
+    table = [
+        {
+            "id": r["id"], "document": r["document"], "text": r["text"],
+            "criticism": "should" in r["text"], "policy_claim": "condemn" in r["text"],
+            "cooperation_pledge": "pledge" not in r["text"],
+        }
+        for r in rows()
+    ]  # fmt: skip
+    code, _, err = run(model, write_rows(tmp_path / "c.jsonl", table))
+    assert code == 0
+    assert "criticism and policy_claim: gold of each agrees with decisions for the other" in err
+    assert "cooperation_pledge: gold and decisions contradict each other" in err
+
+
+def test_a_mislabelled_column_is_refused(model: Path, tmp_path: Path) -> None:
+    code, _, err = run(model, write_rows(tmp_path / "c.jsonl", rows(labels=lambda i: f"The year {i}")))
+    assert code == 1
+    assert "c.jsonl, row 1: column 'labels': unknown label 'The year 0'; allowed: criticism" in err
+    unnamed = [{k: v for k, v in r.items() if k != "labels"} | {"stance": r["labels"]} for r in rows(6)]
+    code, _, err = run(model, write_rows(tmp_path / "d.jsonl", unnamed))
+    assert (code, err.count("\n")) == (1, 1)
+    assert "no labels; give a column 'labels'" in err
+
+
+def test_an_empty_corpus_is_refused(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("id,document,text,labels\n")
+    code, _, err = run(model, tmp_path / "c.csv")
+    assert code == 1
+    assert "c.csv: no row to evaluate" in err
+    corpus = write_rows(tmp_path / "c.jsonl", rows(6))
+    code, _, err = run(model, corpus, "--exclude", "language=en")
+    assert code == 1
+    assert "c.jsonl, without language=en: no row to evaluate" in err
+    (tmp_path / "e.csv").write_text("")
+    assert run(model, tmp_path / "e.csv")[0] == 1
+
+
+def test_weights_are_checked(model: Path, tmp_path: Path) -> None:
+    code, _, err = run(model, write_rows(tmp_path / "c.jsonl", rows(weight=lambda i: None if i == 7 else 2)))
+    assert code == 1
+    assert "id 'r7': no weight, though 119 of 120 rows have one" in err
+    code, _, err = run(model, write_rows(tmp_path / "d.jsonl", rows(weight=lambda i: "heavy" if i == 7 else 2)))
+    assert code == 1
+    assert "d.jsonl, row 8: column 'weight': 'heavy'; allowed: numbers above 0" in err
+
+
+def test_html_without_its_packages_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    unused: Any = None
+    for package in ("matplotlib", "jinja2"):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(MissingExtraError, match=rf"{package}.*communique\[analysis\]"):
+            html_report.render(unused)

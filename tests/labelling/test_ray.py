@@ -1,0 +1,218 @@
+"""A cluster of several nodes on one machine: the bytes of one machine, whatever dies on the way."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from fakes import FakeModel, bundle_folder, fake_bundle, label
+
+from communique import BundleError
+from communique.cli import label as command
+from communique.labelling.reader import Reader
+from communique.labelling.shards import shards_folder
+
+__all__ = ["fake_bundle"]
+
+ray = pytest.importorskip("ray", reason="needs the extra ray: pip install 'communique[ray]'")
+ray_engine = pytest.importorskip("communique.labelling.ray")
+psutil = pytest.importorskip("psutil", reason="comes with the extra train")
+
+pytestmark = pytest.mark.slow
+
+SHARD = 10
+
+
+def slow_model(delay: float, folder: Path, threads: int | None) -> FakeModel:
+    return FakeModel(folder, delay=delay)
+
+
+def node(num_cpus: int) -> dict[str, object]:
+    return {"num_cpus": num_cpus, "object_store_memory": 80 << 20, "include_dashboard": False}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[object]:
+    """Start a head without CPUs and two nodes of one CPU each."""
+    from ray.cluster_utils import Cluster
+
+    # Workers open a model whose class is in this folder.
+    environment = pytest.MonkeyPatch()
+    environment.setenv("PYTHONPATH", str(Path(__file__).parent))
+    environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    cluster = Cluster(initialize_head=True, head_node_args=node(num_cpus=0))
+    for _ in range(2):
+        cluster.add_node(**node(num_cpus=1))
+    yield cluster
+    cluster.shutdown()
+    environment.undo()
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    def use(delay: float = 0.0) -> None:
+        monkeypatch.setattr(command, "_load", partial(slow_model, delay))
+
+    use()
+    return use
+
+
+def write(path: Path, n: int) -> Path:
+    """Write rows of changing types, one that is broken and some that are equal."""
+    lines = [
+        json.dumps({"id": f"r{i}", "text": f"We condemn {i // 2}. We will send aid.", "n": i if i % 7 else str(i)})
+        for i in range(n)
+    ]
+    lines[n // 2] = "broken"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def on_ray(cluster: object, *arguments: object) -> tuple[int, bytes, str]:
+    return label(*arguments, "--engine", "ray", "--ray-address", cluster.address)
+
+
+def workers(title: str) -> list[object]:
+    """Find processes of the cluster that this process started."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if any(part.startswith(f"ray::{title}") for part in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv.gz", "parquet"])
+def test_a_cluster_gives_the_bytes_and_the_words_of_one_machine(
+    form: str, cluster: object, toy: object, fake_bundle: Path, tmp_path: Path
+) -> None:
+    source = write(tmp_path / "in.jsonl", 60)
+    options = ("--split", "--shard-rows", SHARD, "--model", fake_bundle)
+    here, there = tmp_path / f"here.{form}", tmp_path / f"there.{form}"
+    code, _, said = label(source, "-o", here, *options)
+    assert (code, *on_ray(cluster, source, "-o", there, *options)[2:]) == (1, said)
+    assert there.read_bytes() == here.read_bytes()
+    assert not shards_folder(there).exists()
+
+
+def test_the_shipped_model_gives_the_same_bytes_in_actors(cluster: object, tmp_path: Path) -> None:
+    texts = [
+        "We condemn the attack on the port.",
+        "每个国家都应当遵守条约。",
+        "Nous aiderons nos partenaires à reconstruire.",
+    ]
+    source = tmp_path / "in.jsonl"
+    source.write_text("".join(json.dumps({"text": f"{texts[i % 3]} {i}", "n": i}) + "\n" for i in range(60)))
+    assert label(source, "-o", tmp_path / "here.jsonl", "--shard-rows", 20)[0] == 0
+    assert on_ray(cluster, source, "-o", tmp_path / "there.jsonl", "--shard-rows", 20)[0] == 0
+    assert (tmp_path / "there.jsonl").read_bytes() == (tmp_path / "here.jsonl").read_bytes()
+
+
+def slow_read(reader: Reader, finished: frozenset[int]) -> Iterator[object]:
+    """Read as from a disk that cannot keep up with the actors."""
+    for block in ray_engine._read(reader, finished):
+        time.sleep(0.1)
+        yield block
+
+
+@pytest.mark.parametrize("lost", ["actor", "reader", "node"])
+def test_nothing_is_lost_with_a_process_or_a_node(
+    lost: str,
+    cluster: object,
+    toy: Callable[[float], None],
+    fake_bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, out = write(tmp_path / "in.jsonl", 240), tmp_path / "out.jsonl"
+    options = ("--shard-rows", SHARD, "--model", fake_bundle)
+    label(source, "-o", tmp_path / "whole.jsonl", *options)
+    toy(0.2)
+    monkeypatch.setattr(ray_engine, "_read", slow_read)
+    spare = cluster.add_node(**node(num_cpus=1)) if lost == "node" else None
+    killed: list[int] = []
+
+    def kill() -> None:
+        while len(list(shards_folder(out).glob("*.arrow"))) < 3:
+            time.sleep(0.02)
+        if spare is not None:
+            cluster.remove_node(spare, allow_graceful=False)
+            killed.append(0)
+            return
+        for process in workers("MapWorker" if lost == "actor" else "ReadShards")[:1]:
+            process.send_signal(signal.SIGKILL)
+            killed.append(process.pid)
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    code, _, said = on_ray(cluster, source, "-o", out, *options)
+    thread.join(timeout=10)
+    assert killed
+    assert code == 1, said
+    assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def broken_model(folder: Path, threads: int | None) -> FakeModel:
+    raise BundleError(f"{threads} CPUs: no such network; copy the model's folder again")
+
+
+def test_what_is_wrong_with_a_model_is_said_as_on_one_machine(
+    cluster: object, fake_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "_load", broken_model)
+    source, out = write(tmp_path / "in.jsonl", 20), tmp_path / "out.jsonl"
+    code, _, told = on_ray(cluster, source, "-o", out, "--model", fake_bundle, "--actors", 1)
+    assert (code, told.splitlines()) == (1, ["error: 1 CPUs: no such network; copy the model's folder again"])
+    assert not out.exists()
+
+
+def driver(cluster: object, *arguments: object) -> subprocess.Popen[bytes]:
+    """Start the command in a process of its own, with a model that takes its time."""
+    code = (
+        "import sys, typer; from functools import partial; from communique.cli import label as command;"
+        "from test_ray import slow_model; command._load = partial(slow_model, 0.2);"
+        "app = typer.Typer(); app.command()(command.label); app(sys.argv[1:])"
+    )
+    given = [str(a) for a in (*arguments, "--engine", "ray", "--ray-address", cluster.address)]
+    return subprocess.Popen([sys.executable, "-c", code, *given])
+
+
+def test_a_killed_driver_loses_no_finished_shard_and_either_engine_goes_on(
+    cluster: object, toy: object, fake_bundle: Path, tmp_path: Path
+) -> None:
+    source, out, whole = write(tmp_path / "in.jsonl", 240), tmp_path / "out.parquet", tmp_path / "whole.parquet"
+    options = ("--shard-rows", SHARD, "--model", fake_bundle)
+    said = label(source, "-o", whole, *options)[2]
+    finished: set[str] = set()
+    for _ in range(2):
+        process = driver(cluster, source, "-o", out, "--resume", *options)
+        while len(now := {path.name for path in shards_folder(out).glob("*.arrow")}) < len(finished) + 3:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        assert not out.exists()
+        assert finished < now
+        finished = now
+    other = bundle_folder(tmp_path / "other", temperature=2.0)
+    code, _, told = on_ray(cluster, source, "-o", out, "--resume", "--shard-rows", SHARD, "--model", other)
+    assert code == 1
+    assert "the run that stopped had another model sha256" in told
+    times = {path.name: path.stat().st_mtime_ns for path in shards_folder(out).glob("*.arrow")}
+    assert times.keys() >= finished
+    half = tmp_path / "half.parquet"
+    for name in (".shards",):
+        subprocess.run(["cp", "-r", f"{out}{name}", f"{half}{name}"], check=True)
+    assert on_ray(cluster, source, "-o", out, "--resume", *options)[2] == said
+    assert label(source, "-o", half, "--resume", *options)[2] == said
+    assert out.read_bytes() == half.read_bytes() == whole.read_bytes()

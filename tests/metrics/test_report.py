@@ -1,0 +1,106 @@
+"""The report: groups, values, and what is written of them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from helpers import CODEBOOK
+
+from communique import Codebook, Report, Sentence
+
+BOOK = Codebook.model_validate(CODEBOOK)
+
+
+def _statements() -> list[Sentence]:
+    rows = []
+    for i in range(60):
+        labels = ("criticism",) if i % 3 == 0 else ("policy_claim",) if i % 3 == 1 else ()
+        rows.append(
+            Sentence(
+                id=str(i),
+                text=f"text {i}",
+                document=f"d{i // 6}",
+                language=("en", "zh")[i % 2],
+                labels=labels,
+                sampling="random" if i < 40 else "enriched",
+            )
+        )
+    return rows
+
+
+def _guess(sentences: list[Sentence]) -> np.ndarray:
+    gold = np.array([[name in s.labels for name in BOOK.names] for s in sentences])
+    predicted = gold.copy()
+    predicted[0] = [False, True, False]
+    return predicted
+
+
+def test_groups_are_all_samplings_languages_and_lengths() -> None:
+    sentences = _statements()
+    report = Report.compare(sentences, _guess(sentences), BOOK, data="sixty", resamples=100)
+    assert [(g.kind, g.name, g.n) for g in report.groups] == [
+        ("all", "all", 60),
+        ("sampling", "enriched", 20),
+        ("sampling", "random", 40),
+        ("language", "en", 30),
+        ("language", "zh", 30),
+        # "text 0" to "text 9" are shorter than the others, but within the first third of neither language.
+        ("length", "1 short", 60),
+    ]
+    assert report.overall.documents == 10
+    # The mistake is in an English sentence sampled at random.
+    assert report.group("language", "zh").macro_f1.value == 1
+    assert report.group("language", "en").macro_f1.value < 1
+    with pytest.raises(KeyError, match="no group language 'de'"):
+        report.group("language", "de")
+
+
+def test_values_by_hand_and_labels_left_out() -> None:
+    sentences = _statements()
+    report = Report.compare(sentences, _guess(sentences), BOOK, data="sixty", resamples=200)
+    criticism, claim, pledge = report.overall.labels
+    assert (criticism.gold, criticism.predicted) == (20, 19)
+    assert criticism.precision.value == 1
+    assert criticism.recall.value == pytest.approx(19 / 20)
+    assert claim.precision.value == pytest.approx(20 / 21)
+    assert (pledge.gold, pledge.predicted) == (0, 0)
+    assert report.overall.left_out == ("cooperation_pledge",)
+    assert report.overall.macro_f1.value == pytest.approx((38 / 39 + 40 / 41) / 2)
+    assert criticism.recall.low < 19 / 20 < criticism.recall.high
+
+
+def test_json_has_null_for_what_is_not_defined() -> None:
+    sentences = _statements()
+    content = json.loads(
+        json.dumps(
+            Report.compare(sentences, _guess(sentences), BOOK, data="x", resamples=20).to_dict(), allow_nan=False
+        )
+    )
+    assert content["groups"][0]["labels"][2]["f1"] == {
+        "value": None,
+        "low": None,
+        "high": None,
+        "reason": "no gold row has the label and it was never given",
+    }
+    assert content["groups"][0]["n"] == 60
+
+
+def test_markdown_tells_n_intervals_and_what_was_left_out() -> None:
+    sentences = _statements()
+    text = Report.compare(sentences, _guess(sentences), BOOK, data="sixty rows", resamples=50).to_markdown()
+    assert "60 sentences, 10 documents: sixty rows." in text
+    assert "| cooperation_pledge | 0 | 0 | 0.000 [–] | – | – | – | – | – |" in text
+    assert "Left out of a mean, for no gold and no guess: en: cooperation_pledge; zh: cooperation_pledge." in text
+
+
+def test_columns_follow_the_codebook() -> None:
+    sentences = _statements()
+    predicted = _guess(sentences)
+    turned = BOOK.model_copy(update={"labels": BOOK.labels[::-1]})
+    one = Report.compare(sentences, predicted, BOOK, data="x", resamples=20)
+    other = Report.compare(sentences, predicted[:, ::-1], turned, data="x", resamples=20)
+    assert {s.label: s.f1.value for s in one.overall.labels if s.gold} == {
+        s.label: s.f1.value for s in other.overall.labels if s.gold
+    }

@@ -1,0 +1,205 @@
+"""The predictor on a tiny bundle: order, batches, truncation, and a folder that is not whole."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import random
+import shutil
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from helpers import FILLERS, tiny_rows
+
+from communique import BundleError, DataError, Predictor, Sentence
+from communique.models.info import FORMAT
+from communique.models.predictor import BATCH_TOKENS, LENGTH_STEP, _batches, _padded, default_model
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def predictor(tiny_bundle: Path) -> Predictor:
+    return Predictor(tiny_bundle, threads=2)
+
+
+def test_labels_follow_the_words(predictor: Predictor) -> None:
+    predictions = predictor.predict(["we condemn the treaty", "the river should pledge today", "fish and grain"])
+    assert predictions.labels == [["criticism"], ["policy_claim", "cooperation_pledge"], []]
+    assert predictions.names == ("criticism", "policy_claim", "cooperation_pledge")
+    assert predictions.probabilities.dtype == np.float32
+
+
+def test_a_text_gets_the_same_probabilities_in_whatever_batch(predictor: Predictor) -> None:
+    texts = [str(row["text"]) for row in tiny_rows(30, seed=3)]
+    co_occurrence = predictor.predict(texts).probabilities
+    order = random.Random(0).sample(range(len(texts)), len(texts))
+    shuffled = predictor.predict([texts[i] for i in order]).probabilities
+    alone = np.concatenate([predictor.predict(text).probabilities for text in texts[:40]])
+    np.testing.assert_allclose(shuffled, co_occurrence[order], atol=2e-5)
+    np.testing.assert_allclose(alone, co_occurrence[:40], atol=2e-5)
+
+
+def test_one_text_statements_iterators_and_nothing(predictor: Predictor) -> None:
+    text = "we condemn the treaty"
+    one = predictor.predict(text).probabilities
+    sentence = Sentence(id="1", text=text, document="d")
+    np.testing.assert_array_equal(predictor.predict([sentence]).probabilities, one)
+    np.testing.assert_array_equal(predictor.predict(iter([text])).probabilities, one)
+    empty = predictor.predict([])
+    assert (len(empty), empty.labels, empty.probabilities.shape) == (0, [], (0, 3))
+
+
+def test_every_shape_gives_the_same_labels(predictor: Predictor) -> None:
+    texts = [str(row["text"]) for row in tiny_rows(3, seed=5)]
+    expected = predictor.predict(texts)
+    shapes = [iter(texts), np.array(texts), pa.array(texts), pa.chunked_array([texts[:4], texts[4:]])]
+    for name in ("pandas", "polars"):
+        with suppress(ModuleNotFoundError):
+            shapes.append(import_module(name).Series(texts))
+    for shape in shapes:
+        np.testing.assert_array_equal(predictor.predict(shape).probabilities, expected.probabilities)
+    with pytest.raises(DataError, match=r"texts\[2\]: None"):
+        predictor.predict([*texts[:2], None])
+
+
+def test_labels_inside_the_map_of_a_dataset(predictor: Predictor) -> None:
+    datasets = pytest.importorskip("datasets")
+    texts = [str(row["text"]) for row in tiny_rows(3, seed=5)]
+    expected = predictor.predict(texts).labels
+    data = datasets.Dataset.from_dict({"text": texts})
+    assert predictor.predict(data["text"]).labels == expected
+    for options in ({}, {"batched": True, "batch_size": 7}):
+
+        def add(row: dict[str, Any], batched: bool = "batched" in options) -> dict[str, Any]:
+            labels = predictor.predict(row["text"]).labels
+            return {"stance": labels if batched else labels[0]}
+
+        assert list(data.map(add, **options)["stance"]) == expected
+    arrow = data.with_format("arrow").map(
+        lambda table: table.append_column("stance", pa.array(predictor.predict(table["text"]).labels)), batched=True
+    )
+    assert list(arrow.with_format(None)["stance"]) == expected
+    # Results are kept by the hash of the function: it must not depend on whether the network is open.
+    fresh = Predictor(predictor.folder, threads=2)
+    assert datasets.fingerprint.Hasher.hash(fresh) == datasets.fingerprint.Hasher.hash(predictor)
+
+
+def test_a_predictor_can_be_sent_to_another_process(predictor: Predictor) -> None:
+    texts = ["we condemn the treaty", "fish and grain"]
+    expected = predictor.predict(texts).probabilities
+    sent = pickle.loads(pickle.dumps(predictor))
+    np.testing.assert_array_equal(sent.predict(texts).probabilities, expected)
+
+
+def test_truncated_texts_are_flagged_and_read_from_their_beginning(predictor: Predictor) -> None:
+    limit = predictor.info.max_tokens - 2
+    words = (FILLERS * 10)[: limit + 1]
+    predictions = predictor.predict([" ".join(words[:limit]), " ".join(words), " ".join([*words, "condemn"])])
+    assert predictions.truncated.tolist() == [False, True, True]
+    np.testing.assert_allclose(predictions.probabilities[1], predictions.probabilities[0], atol=2e-5)
+    np.testing.assert_allclose(predictions.probabilities[2], predictions.probabilities[0], atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "   ", "\ud800 lone surrogate", "\x00", "👩‍👩‍👧‍👦" * 50, "a" * 100_000, "العربية\u202e"]
+)
+def test_odd_texts_get_an_answer(predictor: Predictor, text: str) -> None:
+    predictions = predictor.predict([text, "we condemn the treaty"])
+    assert np.isfinite(predictions.probabilities).all()
+    assert predictions.labels[1] == ["criticism"]
+
+
+def test_batches_hold_every_row_once_within_the_budget() -> None:
+    lengths = np.random.default_rng(0).integers(2, 160, 5000).tolist()
+    batches = list(_batches(lengths, 160))
+    assert sorted(i for rows in batches for i in rows) == list(range(5000))
+    assert max(len(rows) * _padded(max(lengths[i] for i in rows), 160) for rows in batches) <= BATCH_TOKENS
+    assert [len(rows) for rows in _batches([5000, 3, 3], 5000)] == [1, 2]
+
+
+def test_padding_is_a_multiple_within_what_the_model_takes() -> None:
+    assert [_padded(length, 160) for length in (1, LENGTH_STEP, LENGTH_STEP + 1, 160)] == [8, 8, 16, 160]
+    # A model with 300 positions has none for a 301st token.
+    assert _padded(299, 300) == 300
+
+
+def test_bundle_agrees_with_its_checkpoint(tiny_checkpoint: Path, predictor: Predictor) -> None:
+    from helpers import write_rows
+
+    from communique import Corpus
+    from communique.models.checkpoint import CheckpointClassifier
+
+    fresh = Corpus.read(write_rows(tiny_checkpoint.parent / "fresh2.jsonl", tiny_rows(10, seed=11)))
+    before = CheckpointClassifier(tiny_checkpoint).predict_proba(fresh.sentences)
+    after = predictor.predict_proba(fresh.sentences)
+    assert np.abs(before - after).mean() < 0.02
+
+
+def test_the_folder_of_the_default_model_can_be_named(monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path) -> None:
+    monkeypatch.setenv("COMMUNIQUE_MODEL", str(tiny_bundle))
+    assert default_model() == tiny_bundle
+    assert Predictor.load().info.name == "tiny"
+
+
+@pytest.fixture
+def broken(tiny_bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+
+
+def test_a_missing_folder_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"bundle\.json: No such file.*give the folder of a model"):
+        Predictor(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["model.bin", "model.xml", "tokenizer.json", "codebook.yaml", "validation.json"])
+def test_a_missing_truncated_or_edited_file_is_named(broken: Path, name: str) -> None:
+    content = (broken / name).read_bytes()
+    (broken / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(BundleError, match=f"{name}.*copy the model's folder again"):
+        Predictor(broken)
+    (broken / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(BundleError, match=name):
+        Predictor(broken)
+    (broken / name).unlink()
+    with pytest.raises(BundleError, match=name):
+        Predictor(broken)
+
+
+def test_a_newer_format_asks_for_a_newer_version(broken: Path) -> None:
+    info = json.loads((broken / "bundle.json").read_text())
+    info["format"] = FORMAT + 1
+    (broken / "bundle.json").write_text(json.dumps(info))
+    with pytest.raises(BundleError, match=rf"format {FORMAT + 1}.*pip install -U"):
+        Predictor(broken)
+
+
+def test_a_broken_info_names_the_key(broken: Path) -> None:
+    info = json.loads((broken / "bundle.json").read_text())
+    del info["labels"]
+    (broken / "bundle.json").write_text(json.dumps(info))
+    with pytest.raises(BundleError, match="labels: missing"):
+        Predictor(broken)
+    (broken / "bundle.json").write_text("{")
+    with pytest.raises(BundleError, match="not JSON"):
+        Predictor(broken)
+
+
+def test_a_checkpoint_is_no_bundle(tiny_checkpoint: Path) -> None:
+    with pytest.raises(BundleError, match="a checkpoint, where a bundle is needed; communique export"):
+        Predictor(tiny_checkpoint)
+
+
+def test_columns_follow_the_codebook(tiny_bundle: Path, predictor: Predictor, tmp_path: Path) -> None:
+    assert predictor.codebook.names == predictor.info.labels
+    # A codebook in another order is another codebook, and refused, rather than a silent swap of columns.
+    moved = Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+    codebook = predictor.codebook.model_copy(update={"labels": predictor.codebook.labels[::-1]})
+    codebook.dump(moved / "codebook.yaml")
+    with pytest.raises(BundleError, match="codebook"):
+        Predictor(moved, verify=False)

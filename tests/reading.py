@@ -1,0 +1,59 @@
+"""Documents with known sentences, and the rows that `communique label` makes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from communique.io import paths as inputs
+from communique.labelling.columns import Options
+from communique.labelling.reader import Reader, prepare
+
+
+def written(tmp_path: Path, name: str, content: str | bytes) -> Path:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def read(*paths: Path, language: str | None = None) -> tuple[list[dict[str, object]], list[str]]:
+    """Read documents as `communique label` does: rows of output, and what is told."""
+    options = Options(language=language)
+    reader = Reader(inputs.find(paths), options)
+    shards = [prepare(shard, options).columns for shard in reader.shards()]
+    rows = [dict(zip(columns, row, strict=True)) for columns in shards for row in zip(*columns.values(), strict=True)]
+    return rows, reader.told.lines()
+
+
+SENTENCES = {
+    "en": [
+        "The minister rejected the claim.",
+        "Would the U.S. delegation sign at 5 p.m. today?",
+        "Mr. Lee and Dr. J. Okoro paid 3.5 million for it!",
+    ],
+    "fr": [
+        "M. Dupont refuse l’accord, p. ex. son art. 5.",
+        "Que répond M. Petit ?",
+        "Le Dr. Roux et S. Martin partent !",
+        "Nous aiderons.",
+    ],
+    "de": [
+        "Am 3. Oktober sprach Dr. Weber, z. B. über Nr. 5.",
+        "Wer zahlt die ca. 20 Mio. Euro?",
+        "Abg. Klein schwieg.",
+    ],
+    "es": ["El Sr. López y la Dra. Ruiz llegaron.", "¿Quién pagará el puente?", "¡Nadie!", "EE. UU. firmó."],
+    "pt": ["O Sr. Silva falou da água.", "Quem vai pagar?"],
+    "sv": ["Vi hjälper t.ex. Norge och bl.a. Island.", "Vem betalar?"],
+    "ru": [
+        "Министр посетил г. Казань в 2024 г. и уехал.",
+        "Это стоит 5 млн. руб. сегодня!",
+        "Кто, т. е. какая сторона, заплатит?",
+        "А. С. Орлов промолчал.",
+    ],
+    "uk": ["Міністр відвідав м. Львів.", "А. Коваль відповів: так!", "Хто заплатить?"],
+    "zh": ["我们支持谈判，也愿意合作。", "我们反对战争！", "谁来付钱？"],
+    "ja": ["会議は東京で開かれた。", "日本は、協力を約束する！", "誰が払うのか？"],
+    "ar": ["رحب الوزير بالاتفاق، وأكد الدعم؛ ثم غادر.", "هل سندفع الثمن؟", "قال د. سالم لا!"],
+    "hi": ["हम समझौते का स्वागत करते हैं।", "क्या वे आएँगे?", "डॉ. शर्मा ने मना किया।"],
+}

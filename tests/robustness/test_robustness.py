@@ -1,0 +1,472 @@
+"""Swapped actors, changed surfaces, errors by the actor named, and training rows with swapped actors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import typer
+from helpers import CODEBOOK, write_rows
+from typer.testing import CliRunner
+
+from communique import Codebook, Corpus, DataError, MissingExtraError, Predictions, Sentence
+from communique.actors.grammar import GRAMMARS
+from communique.actors.names import actors, home
+from communique.robustness import measure
+from communique.robustness.measure import ACTOR_SWAP, TESTS, clustered_share
+from communique.robustness.report import Robustness
+from communique.robustness.surface import PERTURBATIONS, SPEAKER_TAGS
+from communique.robustness.swaps import SWAPPED, augment, own_countries, plan_swaps
+
+BOOK = Codebook.model_validate(CODEBOOK)
+
+
+class FakeModel:
+    """Gives a label where a condition on the text holds: probability 0.9, else 0.2."""
+
+    def __init__(self, **conditions: Callable[[str], bool]) -> None:
+        self.codebook = BOOK
+        self.conditions = [conditions.get(name, lambda text: False) for name in BOOK.names]
+        self.asked: list[str] = []
+        self.info = SimpleNamespace(
+            name="fake",
+            version="1",
+            kind="bundle",
+            training=SimpleNamespace(fingerprint=SimpleNamespace(overlap=lambda s: "document")),
+        )
+
+    def predict(self, texts: Iterable[str]) -> Predictions:
+        given = list(texts)
+        self.asked += given
+        decisions = np.array([[c(text) for c in self.conditions] for text in given], np.bool_).reshape(-1, 3)
+        return Predictions(
+            BOOK.names, np.where(decisions, np.float32(0.9), np.float32(0.2)), decisions, np.zeros(len(given), np.bool_)
+        )
+
+
+def _rows(texts: Iterable[str], language: str = "en", per_document: int = 1, **fields: object) -> list[Sentence]:
+    return [
+        Sentence(
+            id=f"{language}{i}", text=text, document=f"{language}-{i // per_document}", language=language, **fields
+        )
+        for i, text in enumerate(texts)
+    ]
+
+
+def _measure(model: FakeModel, rows: list[Sentence], **options: object) -> Robustness:
+    return measure(model, Corpus(tuple(rows)), data="some rows", resamples=200, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "codes"),
+    [
+        ("en", "Nigeria, not Niger, and South Sudan.", ["NG", "NE", "SS"]),
+        ("en", "Romanian and US-Iran talks in New Mexico.", []),
+        ("en", "The European Union and the United Nations met Peru's envoy.", ["EU", "UN", "PE"]),
+        ("de", "Frankreichs Vorschlag gefällt Russland, nicht den Franzosen.", ["FR", "RU"]),
+        ("sv", "Frankrikes och USA:s förslag gäller Finland.", ["FR", "US", "FI"]),
+        # Only the nominative is known.
+        ("ru", "Франция поддерживает предложения Германии.", ["FR"]),
+        ("ru", "Того же мнения Китай.", ["CN"]),
+        ("ar", "وفرنسا تتعاون مع اليمن وبالعراق دعم مالي.", ["FR", "YE", "IQ"]),
+        ("zh", "法国和印度尼西亚在印度洋合作。", ["FR", "ID"]),
+        ("es", "La Ciudad de México y Perú.", ["PE"]),
+    ],
+)
+def test_names_are_found_as_whole_words(language: str, text: str, codes: list[str]) -> None:
+    names = actors(language)
+    assert names is not None
+    assert [mention.code for mention in names.find(text)] == codes
+
+
+def _alternatives(language: str, text: str, code: str) -> list[str]:
+    names = actors(language)
+    assert names is not None
+    mentions = names.find(text)
+    return [
+        names.replace(text, mentions, code, other)
+        for other in names.alternatives(text, mentions, code, frozenset({"DE"}))
+    ]
+
+
+def test_replacements_keep_article_gender_and_attached_letters() -> None:
+    french = _alternatives("fr", "La France et la Suède protestent.", "FR")
+    assert "La Norvège et la Suède protestent." in french
+    assert not any(name in text for text in french for name in ("Canada", "Italie", "Mexique", "Cuba"))
+    assert "L'Italie proteste." in _alternatives("fr", "L'Espagne proteste.", "ES")
+    # Another plural with its article, or nothing where there is none.
+    assert "Les Pays-Bas protestent." in _alternatives("fr", "Les États-Unis protestent.", "US")
+    assert _alternatives("fr", "États-Unis : protestation.", "US") == []
+    assert "The United Kingdom agrees." in _alternatives("en", "The United States agrees.", "US")
+    assert "Peru agrees." not in _alternatives("en", "The United States agrees.", "US")
+    assert _alternatives("de", "Wir helfen der Ukraine.", "UA") == []
+    assert "Norwegens Vorschlag" in _alternatives("de", "Frankreichs Vorschlag", "FR")
+    assert "Chinas Vorschlag" not in _alternatives("de", "Frankreichs Vorschlag in China", "FR")
+    swedish = _alternatives("sv", "Frankrikes förslag", "FR")
+    assert "USA:s förslag" in swedish
+    assert "Norges förslag" in swedish
+    assert "وبالصين" in _alternatives("ar", "وبالعراق", "IQ")
+    assert "وبكندا" not in _alternatives("ar", "وبالعراق", "IQ")
+    assert "Марокко" not in " ".join(_alternatives("ru", "Франция согласна.", "FR"))
+    assert "Die Schweiz" not in " ".join(_alternatives("de", "Frankreich", "FR"))
+
+
+def test_barred_names_and_those_in_the_sentence_are_not_drawn() -> None:
+    texts = _alternatives("en", "France and Spain met.", "FR")
+    assert "Italy and Spain met." in texts
+    assert not any(text.startswith(("Germany", "Spain", "France")) for text in texts)
+
+
+@pytest.mark.parametrize("language", sorted(GRAMMARS))
+def test_every_language_has_names_and_a_replacement_is_found_where_it_was_put(language: str) -> None:
+    names = actors(language)
+    assert names is not None
+    assert len(names.names) > 200
+    assert not {"QO", "ZZ", "XA", "AQ"} & set(names.names)
+    assert {"FR", "SN", "US", "EU"} <= names.drawable
+    assert not {"CX", "BV"} & names.drawable
+    text = names.names["FR"]
+    mentions = names.find(text)
+    others = names.alternatives(text, mentions, "FR", frozenset())
+    assert len(others) > 20
+    for other in others:
+        assert [m.code for m in names.find(names.replace(text, mentions, "FR", other))] == [other]
+
+
+def test_home_is_the_region_of_the_tag_else_the_likeliest_territory() -> None:
+    assert [home(tag) for tag in ("sv", "uk", "es-MX", "zh-Hant-TW", "und")] == ["SE", "UA", "MX", "TW", None]
+
+
+def test_own_country_is_that_of_the_language_and_the_one_that_a_document_names_most() -> None:
+    rows = _rows(
+        ["Colombia will act.", "Peru and Colombia met.", "Chile came.", "Peru left.", "Chad spoke."], per_document=4
+    )
+    own = own_countries(rows)
+    assert own[None, "en-0"] == {"US", "CO", "PE"}
+    # Named once: no document is about a country for that.
+    assert own[None, "en-1"] == {"US"}
+
+
+def test_sentences_about_the_own_side_are_left_alone_and_every_reason_is_counted() -> None:
+    rows = [
+        *_rows(["France must stop.", "Our citizens in Spain will be helped.", "We agree.", "The Gambia is here."]),
+        *_rows(["Ukraina stöds av Sverige.", "Norge är vår granne."], "sv"),
+        *_rows(["La Francia protesta."], "it"),
+    ]
+    plan = plan_swaps(rows, draws=5, seed=0)
+    assert plan.reasons == {
+        "en": {
+            "swapped": 1,
+            "speaks of the own citizens": 1,
+            "names no actor": 1,
+            "no name is sure to fit": 1,
+        },
+        "it": {"no rules for the language": 1},
+        "sv": {"names the own country": 1, "swapped": 1},
+    }
+    assert {swap.row for swap in plan.swaps} == {0, 5}
+    assert all(swap.other not in ("US", "FR") for swap in plan.swaps if swap.row == 0)
+    assert all(swap.other != "SE" for swap in plan.swaps if swap.row == 5)
+
+
+def test_draws_are_distinct_seeded_and_do_not_depend_on_the_order_of_rows() -> None:
+    rows = _rows(["France met Spain and France left.", "Peru agreed.", "Norway must stop."])
+    plan = plan_swaps(rows, draws=6, seed=1)
+    assert [swap.row for swap in plan.swaps] == [0] * 6 + [1] * 6 + [2] * 6
+    assert len({swap.text for swap in plan.swaps}) == 18
+    # The actors of a sentence take turns, and all mentions of one are replaced.
+    assert [swap.code for swap in plan.swaps[:6]].count("FR") == 3
+    assert all("France" not in swap.text for swap in plan.swaps[:6] if swap.code == "FR")
+    assert plan == plan_swaps(rows, draws=6, seed=1)
+    assert plan.swaps != plan_swaps(rows, draws=6, seed=2).swaps
+    backwards = plan_swaps(rows[::-1], draws=6, seed=1)
+    assert {swap.text for swap in backwards.swaps} == {swap.text for swap in plan.swaps}
+
+
+def test_augment_copies_labels_and_document_with_another_actor() -> None:
+    rows = [
+        *_rows(
+            ["France must stop.", "We agree."], labels=("criticism",), source="s", sampling="random", per_document=2
+        ),
+        Sentence("x", "Peru must go.", "d9", 3, "en", "Once more Peru and Chile.", ("policy_claim",)),
+    ]
+    corpus = Corpus(tuple(rows))
+    made = augment(corpus, seed=0, copies=2)
+    assert [s.id for s in made] == ["en0~1", "en0~2", "x~1", "x~2"]
+    assert [s.labels for s in made] == [("criticism",)] * 2 + [("policy_claim",)] * 2
+    assert [(s.document, s.source, s.index) for s in made] == [("en-0", "s", 0)] * 2 + [("d9", None, 3)] * 2
+    assert {s.sampling for s in made} == {SWAPPED}
+    assert all(s.text.endswith(" must stop.") and "France" not in s.text for s in made.sentences[:2])
+    new = made.sentences[2].text.removesuffix(" must go.")
+    assert made.sentences[2].previous == f"Once more {new} and Chile."
+    # Copies stay on the side of their document when the whole is split.
+    train, held_out = (corpus + made).split(0.5, seed=0)
+    assert not {s.document for s in train} & {s.document for s in held_out}
+    assert augment(corpus, seed=0).sentences != augment(corpus, seed=1).sentences
+
+
+@pytest.mark.parametrize(
+    ("test", "language", "text", "changed"),
+    [
+        ("lower case", "en", "The UN met.", "the un met."),
+        ("upper case", "fr", "Été à Paris.", "ÉTÉ À PARIS."),
+        ("upper case", "zh", "我们支持。", "我们支持。"),
+        ("straight quotes", "fr", "Il dit « non » : l’accord.", 'Il dit "non" : l\'accord.'),
+        ("straight quotes", "de", "Er sagt „nein“.", 'Er sagt "nein".'),
+        ("typographic quotes", "en", "He said \"no\" to 'it's'.", "He said “no” to ’it’s’."),
+        ("no final mark", "zh", "我们支持。", "我们支持"),
+        ("no final mark", "ar", "هل تؤيد؟", "هل تؤيد"),
+        ("no final mark", "en", "Yes: 3.5 million.", "Yes: 3.5 million"),
+        ("no final mark", "en", "...", "..."),
+        ("doubled spaces", "en", "We will  help.", "We  will  help."),
+        ("doubled spaces", "en", "We will help.", "We  will  help."),
+        ("NFC", "fr", "e\u0301te\u0301", "été"),
+        ("NFD", "fr", "été", "e\u0301te\u0301"),
+        ("speaker tag", "fr", "Non.", "Le Président (parle en anglais) : Non."),
+        ("speaker tag", "zh-Hans", "不。", "主席（以英语发言）：不。"),
+        ("speaker tag", "xx", "No.", "No."),
+    ],
+)
+def test_surface(test: str, language: str, text: str, changed: str) -> None:
+    assert PERTURBATIONS[test](text, language) == changed
+
+
+def test_every_language_with_names_has_a_speaker_tag() -> None:
+    assert set(GRAMMARS) <= set(SPEAKER_TAGS)
+
+
+def test_a_model_that_reads_no_names_keeps_every_decision() -> None:
+    rows = _rows([f"{name} must stop." for name in ("France", "Spain", "Italy", "Peru", "Chile", "Norway")])
+    model = FakeModel(policy_claim=lambda text: "must" in text.lower())
+    result = _measure(model, rows)
+    assert {cell.kept.value for cell in result.stability} == {1.0}
+    assert {cell.change.value for cell in result.stability} == {0.0}
+    assert result.summary() == ["At least 97 % of the decisions stay in every cell."]
+    cell = result.cell(ACTOR_SWAP, "all", "policy_claim")
+    assert (cell.texts, cell.sentences, cell.documents, cell.given) == (60, 6, 6, 60)
+    assert cell.few
+    # Each text is labelled once.
+    assert len(model.asked) == len(set(model.asked))
+
+
+def test_shares_and_changes_by_hand() -> None:
+    # The label hangs on the actor of the first sentence; the three others never have it.
+    rows = _rows(["France came.", "Spain came.", "Italy came.", "Peru came."])
+    result = _measure(FakeModel(criticism=lambda text: "France" in text), rows, tests=[ACTOR_SWAP], draws=4)
+    to_france = sum(swap.other == "FR" for swap in plan_swaps(rows, draws=4, seed=0).swaps)
+    cell = result.cell(ACTOR_SWAP, "en", "criticism")
+    assert cell.texts == 16
+    assert cell.kept.value == pytest.approx(1 - (4 + to_france) / 16)
+    assert (cell.given, cell.kept_given.value) == (4, 0.0)
+    assert cell.change.value == pytest.approx(0.7 * (4 + to_france) / 16)
+    assert result.cell(ACTOR_SWAP, "en", "policy_claim").kept.value == 1
+    assert {c.test for c in result.stability} == {ACTOR_SWAP}
+    assert result.summary()[1].startswith(f"- actor swap, all, criticism: {cell.kept.value:.3f}")
+    assert result.summary()[1].endswith("of 16 texts (4 sentences, 4 documents), too few to conclude")
+    with pytest.raises(KeyError, match="no cell"):
+        result.cell(ACTOR_SWAP, "de", "criticism")
+
+
+def test_intervals_draw_whole_documents() -> None:
+    # The label is lost in upper case, in the first ten sentences: one document, or ten.
+    texts = [f"We {'stood' if i < 10 else 'came'} {i}." for i in range(100)]
+    model = FakeModel(criticism=lambda text: "stood" in text)
+    co_occurrence, apart = (
+        _measure(model, rows, tests=["upper case"]).cell("upper case", "all", "criticism")
+        for rows in (_rows(texts, per_document=10), _rows(texts))
+    )
+    assert co_occurrence.kept.value == apart.kept.value == pytest.approx(0.9)
+    assert (co_occurrence.documents, apart.documents) == (10, 100)
+    for wide, narrow in ((co_occurrence.kept, apart.kept), (co_occurrence.change, apart.change)):
+        assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low) > 0
+
+
+def test_a_single_document_gives_no_interval() -> None:
+    rows = _rows(["France must stop.", "Spain must stop."], per_document=2)
+    cell = _measure(FakeModel(), rows, tests=["upper case"]).cell("upper case", "all", "criticism")
+    assert cell.documents == 1
+    assert np.isnan([cell.kept.low, cell.kept.high, cell.change.low, cell.change.high]).all()
+    assert cell.kept.value == 1
+
+
+def test_names_that_move_decisions_are_ranked_by_the_lower_end_of_their_interval() -> None:
+    names = ("France", "Spain", "Italy", "Peru", "Chile", "Sweden", "Poland", "Japan", "India", "Kenya")
+    rows = _rows([f"{name} came on day {i}." for i in range(30) for name in names])
+    result = _measure(FakeModel(criticism=lambda text: "Norway" in text), rows, tests=[ACTOR_SWAP])
+    first, second = result.names[:2]
+    assert first.name == "Norway"
+    assert first.changed == first.draws == first.by_label["criticism"]
+    assert result.usual_share < first.share.low < first.share.value == 1
+    # Clopper and Pearson's lower end where all draws change something, with documents for draws.
+    assert first.share.low == pytest.approx(0.025 ** (1 / first.documents))
+    assert (second.changed, second.share.low) == (0, 0)
+    assert all(effect.draws >= 10 for effect in result.names)
+    assert "| Norway |" in result.to_markdown()
+    # Names drawn a few times are not ranked, however often they changed something.
+    few = _measure(FakeModel(criticism=lambda text: "Norway" in text), rows[:5], tests=[ACTOR_SWAP])
+    assert few.names == ()
+    assert few.rare_names > 0
+
+
+def test_a_name_in_few_documents_is_marked_and_not_ranked() -> None:
+    # France is named most, and is taken for the own country of each document; the others are swapped.
+    names = ("France", "Spain", "Italy", "Peru", "Chile", "Sweden", "Poland", "Japan", "India", "Kenya", "France")
+    rows = _rows([f"{name} came on day {i}." for i in range(30) for name in names], per_document=110)
+    result = _measure(FakeModel(criticism=lambda text: "Norway" in text), rows, tests=[ACTOR_SWAP])
+    assert {effect.documents for effect in result.names} <= {2, 3}
+    assert all(effect.few and np.isnan(effect.share.low) for effect in result.names)
+    assert "0 of 0 ranked names" in result.to_markdown()
+
+
+def test_independent_draws_have_the_exact_interval_and_draws_of_few_documents_a_wider_one() -> None:
+    from scipy.stats import binomtest
+
+    hits = np.random.default_rng(1).random(200) < 0.2
+    exact = binomtest(int(hits.sum()), 200).proportion_ci(method="exact")
+    alone = clustered_share(hits, list(range(200)))
+    assert (alone.low, alone.high) == pytest.approx((exact.low, exact.high), abs=0.002)
+    alike = clustered_share(np.repeat(hits[:20], 10), np.repeat(np.arange(20), 10).tolist())
+    assert alike.high - alike.low > 2 * (alone.high - alone.low)
+    assert clustered_share(np.zeros(200, np.bool_), np.repeat(np.arange(20), 10).tolist()).high == pytest.approx(
+        1 - 0.025 ** (1 / 20)
+    )
+
+
+def test_the_interval_of_a_share_covers_it_where_draws_of_a_document_are_alike() -> None:
+    """Of 1,000 simulated samples 94 to 99 % of intervals hold the share; of the binomial ones, 65 to 86 %."""
+    from scipy.stats import binomtest
+
+    generator = np.random.default_rng(5)
+    covered, binomial = 0, 0
+    for _ in range(1000):
+        of_document = generator.beta(0.3, 1.2, 20)
+        hits = generator.random(160) < np.repeat(of_document, 8)
+        found = clustered_share(hits, np.repeat(np.arange(20), 8).tolist())
+        covered += found.low <= 0.2 <= found.high
+        exact = binomtest(int(hits.sum()), 160).proportion_ci(method="exact")
+        binomial += exact.low <= 0.2 <= exact.high
+    assert 940 <= covered <= 990
+    assert 650 <= binomial <= 860
+
+
+def test_errors_by_actor_by_hand() -> None:
+    positives = [f"France acted {i}." for i in range(10)]
+    negatives = [f"Spain acted {i}." for i in range(10)]
+    rows = [
+        *_rows(positives, labels=("criticism",)),
+        *(Sentence(f"s{i}", text, f"s{i}", language="en", labels=()) for i, text in enumerate(negatives)),
+        Sentence("n", "Nobody acted.", "n", language="en", labels=()),
+        Sentence("u", "France acted unread.", "u", language="en"),
+        Sentence("t", "France acted in training.", "t", language="en", labels=()),
+    ]
+    # Misses two of France, invents three of Spain.
+    guessed = {*positives[2:], *negatives[:3]}
+    result = _measure(
+        FakeModel(criticism=lambda text: text in guessed), rows, tests=["NFC"], seen=lambda s: s.id == "t"
+    )
+    found = {(e.name, e.label): e for e in result.errors}
+    france, spain = found["France", "criticism"], found["Spain", "criticism"]
+    assert (france.sentences, france.positives, france.negatives) == (10, 10, 0)
+    assert france.false_negative.value == pytest.approx(0.2)
+    assert france.false_negative.low < 0.2 < france.false_negative.high
+    assert np.isnan(france.false_positive.value)
+    assert (spain.positives, spain.false_positive.value) == (0, pytest.approx(0.3))
+    assert found["all sentences", "criticism"].false_positive.value == pytest.approx(3 / 11)
+    assert found["no actor named", "criticism"].sentences == 1
+    text = result.to_markdown()
+    assert "of 0\\* |" in text
+    assert "| – of 0\\* |" in text
+
+
+def test_nothing_to_change_is_said() -> None:
+    result = _measure(FakeModel(), _rows(["We agree."]), tests=[ACTOR_SWAP])
+    assert result.stability == ()
+    assert result.summary() == ["No sentence could be changed: nothing was measured."]
+    assert "No name was drawn 10 times." in result.to_markdown()
+
+
+def test_result_as_json_has_no_nan_and_lists_what_is_below() -> None:
+    rows = _rows(["France must stop.", "Spain must stop."], per_document=2)
+    result = _measure(FakeModel(criticism=lambda text: text.isupper()), rows)
+    content = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert content["wanted"] == 0.97
+    assert {(c["test"], c["label"]) for c in content["below"]} == {("upper case", "criticism")}
+    assert content["coverage"] == {"en": {"swapped": 2}}
+    assert "### Upper case" in result.to_markdown()
+
+
+def test_the_bootstrap_and_the_draws_follow_the_seed() -> None:
+    rows = _rows([f"{name} must stop." for name in ("France", "Spain", "Italy", "Peru", "Chile", "Norway")])
+    model = FakeModel(criticism=lambda text: len(text) % 2 == 0)
+    one, same, other = (_measure(model, rows, seed=seed) for seed in (0, 0, 1))
+    assert json.dumps(one.to_dict()) == json.dumps(same.to_dict())
+    assert one.cell(ACTOR_SWAP, "all", "criticism") != other.cell(ACTOR_SWAP, "all", "criticism")
+
+
+def test_without_rows_or_babel_the_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataError, match="no sentence is left"):
+        _measure(FakeModel(), [])
+    actors.cache_clear()
+    home.cache_clear()
+    monkeypatch.setitem(sys.modules, "babel", None)
+    with pytest.raises(MissingExtraError, match=r"communique\[analysis\]"):
+        augment(Corpus(tuple(_rows(["France must stop."]))), seed=0)
+    actors.cache_clear()
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., object]:
+    from communique.cli.robustness import robustness
+
+    rows = [
+        {"id": f"r{i}", "document": f"d{i}", "language": "en", "text": f"{name} must stop.", "labels": [], "source": s}
+        for i, (name, s) in enumerate([("France", "a"), ("Spain", "a"), ("Peru", "b"), ("Chile", "a")])
+    ]
+    write_rows(tmp_path / "corpus.jsonl", rows)
+    (tmp_path / "validation.json").write_text(json.dumps({"validation": ["r0"], "parity": ["r1", "r2"]}))
+    monkeypatch.setattr("communique.load.load_model", lambda folder: FakeModel())
+    app = typer.Typer()
+    app.command()(robustness)
+
+    def run(*options: str) -> object:
+        return CliRunner().invoke(app, [str(tmp_path), str(tmp_path / "corpus.jsonl"), *options])
+
+    return run
+
+
+def test_command_writes_json_and_markdown_of_held_out_rows(command: Callable[..., object], tmp_path: Path) -> None:
+    out, text = tmp_path / "out.json", tmp_path / "out.md"
+    result = command(
+        "--only-held-out", "--exclude", "source=b", "--draws", "3", "--json", str(out), "--markdown", str(text)
+    )
+    assert result.exit_code == 0, result.output
+    content = json.loads(out.read_text(encoding="utf-8"))
+    assert content["data"] == "corpus.jsonl, without source=b, held-out rows"
+    assert content["coverage"] == {"en": {"swapped": 2}}
+    assert content["draws"] == 3
+    assert text.read_text(encoding="utf-8").startswith("2 sentences: corpus.jsonl")
+    assert "1 rows left out by --only-held-out" in result.output
+    assert {c["test"] for c in content["stability"]} <= set(TESTS)
+
+
+def test_command_leaves_training_rows_out_of_the_errors(command: Callable[..., object], tmp_path: Path) -> None:
+    result = command("--json", str(tmp_path / "out.json"))
+    assert result.exit_code == 0, result.output
+    assert "1 rows share a document or a text with the training data" in result.output
+    errors = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["errors"]
+    assert {e["sentences"] for e in errors if e["code"] == "*"} == {3}
+
+
+def test_command_answers_unknown_tests_and_empty_held_out_rows(command: Callable[..., object], tmp_path: Path) -> None:
+    unknown = command("--test", "upside down")
+    assert unknown.exit_code == 2
+    assert "upside down" in unknown.output
+    (tmp_path / "validation.json").write_text("{}")
+    nothing = command("--only-held-out")
+    assert nothing.exit_code == 1
+    assert "none of the 4 rows is held out by the model" in nothing.output

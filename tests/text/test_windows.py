@@ -1,0 +1,136 @@
+"""Documents in windows: the sentences of the whole, in memory that does not grow."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from reading import SENTENCES, read, written
+
+from communique.labelling import reader as units
+from communique.text import windows as long_documents
+from communique.text.blocks import is_wrapped, text_blocks
+from communique.text.language import identify_language
+from communique.text.markdown import markdown_blocks
+from communique.text.sentences import split_sentences
+from communique.text.windows import long_sentences
+
+
+def windows(text: str, size: int) -> Iterator[str]:
+    return (text[i : i + size] for i in range(0, len(text), size))
+
+
+def whole(text: str, form: str) -> list[tuple[str, str]]:
+    """Split a text as a short document is."""
+    blocks = text_blocks(text) if form == "text" else markdown_blocks(text)
+    language = identify_language("\n".join(blocks))
+    return [(language, s) for block in blocks for s in split_sentences(block, language)]
+
+
+def sentence(draw: random.Random, language: str) -> str:
+    return draw.choice(SENTENCES[language])
+
+
+def paragraph(draw: random.Random, language: str) -> str:
+    space = "" if language in ("zh", "ja") else " "
+    kind = draw.choice(["line", "lines", "wrapped"])
+    if kind == "lines":
+        return "\n".join(sentence(draw, language) for _ in range(draw.randint(1, 60)))
+    text = space.join(sentence(draw, language) for _ in range(draw.randint(1, 120)))
+    if kind == "line" or not space:
+        return text
+    lines, line = [], ""
+    for word in text.split():
+        # Amid a sentence, so that every part of the paragraph shows that its lines are wrapped.
+        if len(line) > 45 and not line.endswith((".", "!", "?", "؟", "।")):
+            lines, line = [*lines, line], ""
+        line = f"{line} {word}".strip()
+    return "\n".join([*lines, line])
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "de", "es", "ru", "uk", "zh", "ar", "sv", "hi"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_windows_give_the_sentences_of_the_whole(language: str, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = random.Random(f"{language} {end!r}")
+    text = "\n\n".join(paragraph(draw, language) for _ in range(12)).replace("\n", end)
+    expected = whole(text, "text")
+    # Paragraphs of up to 120 sentences are longer than these windows, and so are some lines.
+    for window in (2000, 3500, len(text) // 2):
+        monkeypatch.setattr(long_documents, "WINDOW", window)
+        for size in (window, 777):
+            assert list(long_sentences(windows(text, size), "text", None)) == expected
+
+
+def test_wrapped_chinese_longer_than_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ["我们支持谈判也愿意合作，" * 5 + "各方都应当遵守协议的规定", "并且保护平民。" + "他们反对战争，" * 7] * 40
+    monkeypatch.setattr(long_documents, "WINDOW", 1000)
+    text = "\n".join(lines)
+    assert is_wrapped(lines)
+    assert list(long_sentences(windows(text, 1000), "text", None)) == whole(text, "text")
+
+
+def test_markdown_is_cut_between_its_sections(monkeypatch: pytest.MonkeyPatch) -> None:
+    section = (
+        "# The *port* of {n}\n\nThe ministers met in [the capital][c] on day {n}.\nThey agreed.\n\n"
+        "1. First item.\n\n   It goes on, says [the report][c].\n   - nested item\n2. second item\n\n"
+        "```\n\n# Not a heading {n}\n\nNot a sentence.\n```\n\n> A quotation.\n>\n> Another of {n}.\n\n"
+        "| Party | Position |\n|---|---|\n| North | in favour |\n\nHeading {n}\n=====\n\n~~~~\n\nNot.\n\n~~~\n\nNot.\n\n~~~~\n"
+    )
+    text = "---\ntitle: Not a sentence.\n---\n[c]: https://example.org\n\n" + "\n".join(
+        section.format(n=n) for n in range(60)
+    )
+    expected = whole(text, "markdown")
+    assert ("en", "The ministers met in the capital on day 59.") in expected
+    for window in (300, 5000):
+        monkeypatch.setattr(long_documents, "WINDOW", window)
+        assert list(long_sentences(windows(text, 333), "markdown", None)) == expected
+
+
+def test_a_line_without_any_end_of_a_sentence_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long_documents, "WINDOW", 1000)
+    text = "word " * 20_000
+    assert list(long_sentences(windows(text, 1000), "text", "en")) == [("en", text.strip())]
+
+
+@pytest.mark.parametrize("name", ["talks.txt", "talks.md"])
+def test_rows_of_a_long_document_are_those_of_a_short_one(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "".join(f"The port of day {n} stays closed. <b>We condemn it!</b>\n\n" for n in range(300))
+    path = written(tmp_path, name, text)
+    expected, told = read(path)
+    for module in (units, long_documents):
+        monkeypatch.setattr(module, "WINDOW", 1000)
+    monkeypatch.setattr(units, "CHUNK", 7)
+    assert read(path) == (expected, told)
+    assert [row["index"] for row in expected] == list(range(len(expected)))
+    assert len(told) == 1
+
+
+def test_damaged_bytes_of_a_long_document_are_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, "a.txt", "Où sont les pêcheurs ?\n".encode() * 200 + b"\xff perdus.\n" * 3)
+    expected = read(path)
+    for module in (units, long_documents):
+        monkeypatch.setattr(module, "WINDOW", 500)
+    assert read(path) == expected
+    assert expected[1] == [f"{path}: 3 places are not utf-8; '\ufffd' is there"]
+
+
+def test_memory_does_not_grow_with_a_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (units, long_documents):
+        monkeypatch.setattr(module, "WINDOW", 20_000)
+    monkeypatch.setattr(units, "CHUNK", 64)
+    peaks = []
+    for n in (2_000, 16_000):
+        path = written(tmp_path, f"{n}.txt", "Our delegation will support all parties in the port. " * n)
+        options = units.Options(language="en", shard_rows=200)
+        reader = units.Reader(units.Found([units.File(path, "talk", ".txt")]), options)
+        tracemalloc.start()
+        rows = sum(len(units.prepare(shard, options).columns["text"]) for shard in reader.shards())
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert rows == n
+    assert peaks[1] < 1.5 * peaks[0]

@@ -1,0 +1,147 @@
+"""Training in two processes on a CPU (gloo), as `accelerate launch` starts them: a recipe runs unchanged."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import yaml
+from helpers import CODEBOOK, tiny_rows, write_rows
+
+from communique import RecipeError
+from communique.models.folder import read_info, verify_files
+from communique.training.recipe import Recipe
+
+pytestmark = pytest.mark.slow
+
+#: `accelerate launch --cpu` starts several processes through mpirun alone; this is torch's own launcher, on CPUs.
+LAUNCH = "--multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no --main_process_port 0"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Path:
+    """Lay out recipes of 8 sentences a step for each of two processes and of 16 for one; 160 rows fill every batch."""
+    folder = tmp_path_factory.mktemp("two")
+    (folder / "codebook.yaml").write_text(yaml.safe_dump(CODEBOOK))
+    write_rows(folder / "train.jsonl", tiny_rows(16))
+    held_out = tiny_rows(20, seed=1)
+    for row in held_out:
+        row["id"], row["document"], row["text"] = f"v{row['id']}", f"v{row['document']}", f"v {row['text']}"
+    write_rows(folder / "validation.jsonl", held_out)
+    recipe = {
+        "name": "two",
+        "codebook": "codebook.yaml",
+        "corpora": [{"path": "train.jsonl"}, {"path": "validation.jsonl", "role": "validation"}],
+        "backbone": str(tiny_backbone),
+        "max_tokens": 32,
+        "freeze_embeddings": False,
+        # Each process draws its own; without it the two trainings are the same computation.
+        "dropout": 0,
+        "attention_dropout": 0,
+        "epochs": 8,
+        "learning_rate": 2e-3,
+        "head_learning_rate": 2e-3,
+        "precision": "fp32",
+        "checkpoint_steps": 10,
+    }
+    for size in (8, 16):
+        (folder / f"batch-{size}.yaml").write_text(yaml.safe_dump(recipe | {"batch_size": size}))
+    return folder
+
+
+def launch(project: Path, out: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "accelerate.commands.launch", *LAUNCH.split(), "-m", "communique", "train"]
+    return subprocess.Popen(
+        [*command, str(project / "batch-8.yaml"), "--out", str(out)],
+        env=os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.fixture(scope="module")
+def two(project: Path) -> tuple[Path, str]:
+    process = launch(project, project / "two")
+    said = process.communicate()[1].decode()
+    assert process.returncode == 0, said
+    return project / "two", said
+
+
+def weights(folder: Path) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load_file
+
+    return load_file(folder / "model.safetensors")
+
+
+def losses(said: str) -> list[float]:
+    return [float(found) for found in re.findall(r"step \d+/80  loss (\d\.\d+)", said)]
+
+
+def test_two_processes_leave_one_checkpoint_and_speak_with_one_voice(two: tuple[Path, str], project: Path) -> None:
+    from communique.models.checkpoint import CheckpointClassifier
+
+    out, said = two
+    info = read_info(out, "checkpoint")
+    verify_files(out, info)
+    assert "2 processes, each with 8 sentences a step" in said
+    # 160 rows are 10 steps of 16.
+    assert {said.count(f"step {step}/80 ") for step in range(10, 81, 10)} == {1}
+    assert said.count("160 rows train") == said.count("checkpoint: ") == said.count("LOAD REPORT") == 1
+    assert sorted(path.name for path in project.iterdir() if path.name.startswith((".two", "two"))) == ["two"]
+    assert CheckpointClassifier(out).predict(["the condemn river"]).labels is not None
+
+
+def test_two_processes_compute_what_one_does_with_their_batches_together(
+    two: tuple[Path, str], project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from communique.training.trainer import train
+
+    out, said = two
+    alone = train(project / "batch-16.yaml", project / "alone")
+    told = capfd.readouterr().err
+    assert len(losses(told)) == 8
+    np.testing.assert_allclose(losses(said), losses(told), atol=5e-4)
+    # The validation loss is told of batches, which are others in two processes; scores are of rows.
+    assert re.findall(r"macro-F1 \d\.\d+", said) == re.findall(r"macro-F1 \d\.\d+", told)
+    # Sums in another order, and 80 steps of AdamW, which divides by small numbers.
+    one, both = weights(alone), weights(out)
+    assert one.keys() == both.keys()
+    for name in one:
+        np.testing.assert_allclose(both[name], one[name], atol=2e-3)
+    start = weights(Path(Recipe.load(project / "batch-16.yaml").backbone))
+    moved = max(float(np.abs(one[f"bert.{name}"] - start[name]).max()) for name in start if f"bert.{name}" in one)
+    assert moved > 0.02
+
+
+def test_killed_processes_go_on_to_the_same_weights(two: tuple[Path, str], project: Path, tmp_path: Path) -> None:
+    from communique.data.corpus import Corpus
+    from communique.training.trainer import _prepare_steps
+
+    out, steps = tmp_path / "out", tmp_path / "out.steps"
+    process = launch(project, out)
+    while not any(steps.glob("checkpoint-*/trainer_state.json")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    # The launcher first: it would stop its processes in order.
+    for each in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
+        each.kill()
+    process.communicate()
+    assert not out.exists()
+    # What a kill leaves while the second process still saves.
+    (steps / "checkpoint-99999").mkdir()
+    for name in ("trainer_state.json", "rng_state_0.pth"):
+        (steps / "checkpoint-99999" / name).touch()
+    with pytest.raises(RecipeError, match="another number of processes"):
+        _prepare_steps(steps, Recipe.load(project / "batch-8.yaml"), Corpus.read(project / "train.jsonl"))
+    resumed = launch(project, out)
+    said = resumed.communicate()[1].decode()
+    assert resumed.returncode == 0, said
+    assert said.count("resuming from") == 1
+    assert (out / "model.safetensors").read_bytes() == (two[0] / "model.safetensors").read_bytes()
+    assert not steps.exists()

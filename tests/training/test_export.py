@@ -1,0 +1,132 @@
+"""The export: exact 4-bit embeddings, its proof, and a refusal that writes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from communique import BundleError, ExportError
+from communique.models.folder import read_info
+from communique.models.info import ParityReport, ParityRow
+
+pytestmark = pytest.mark.slow
+
+
+def _q4_blocks(rows: int, width: int, seed: int) -> np.ndarray:
+    """Make weights as 4-bit blocks of 32 hold them: an f16 scale times -8 to 7, -8 at the greatest magnitude."""
+    generator = np.random.default_rng(seed)
+    levels = generator.integers(-7, 8, (rows, width // 32, 32))
+    levels[:, :, 5] = -8
+    scales = generator.uniform(-0.01, 0.01, (rows, width // 32, 1)).astype(np.float16).astype(np.float32)
+    return (levels * scales).astype(np.float32).reshape(rows, width)
+
+
+def test_four_bit_embeddings_are_exact_to_the_bit(tiny_backbone: Path) -> None:
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    from communique.models.openvino import import_quietly
+    from communique.training.quantize import quantize
+
+    model = AutoModelForSequenceClassification.from_pretrained(tiny_backbone, num_labels=3).eval()
+    table = _q4_blocks(model.config.vocab_size, model.config.hidden_size, 0)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.copy_(torch.from_numpy(table))
+    generator = np.random.default_rng(1)
+    samples = [
+        {"input_ids": generator.integers(4, 600, (1, n)), "attention_mask": np.ones((1, n), np.int64)}
+        for n in range(4, 24)
+    ]
+    exported = quantize(model, samples, four_bit_embeddings=True)
+    ov = import_quietly("openvino")
+    kinds = {str(op.get_element_type()) for op in exported.get_ops() if op.get_type_name() == "Constant"}
+    assert any("int4" in kind for kind in kinds)
+    lookup = next(
+        op
+        for op in exported.get_ops()
+        if op.get_type_name() == "Gather" and op.input_value(0).get_partial_shape()[0] == model.config.vocab_size
+    )
+    ids = next(p for p in exported.get_parameters() if "input_ids" in p.output(0).names)
+    alone = ov.Model([ov.opset13.result(lookup.output(0))], [ids])
+    compiled = ov.Core().compile_model(alone, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    given = np.arange(600, dtype=np.int64)[None]
+    np.testing.assert_array_equal(compiled({"input_ids": given})[0][0], table[:600])
+
+
+def test_bundle_carries_proof_tuning_and_no_path_of_this_machine(tiny_bundle: Path, tiny_checkpoint: Path) -> None:
+    info = read_info(tiny_bundle, "bundle")
+    assert info.parity is not None
+    assert info.parity.n == len(json.loads((tiny_bundle / "validation.json").read_text())["parity"])
+    assert {row.group for row in info.parity.rows} == {"all", "en", "fr"}
+    assert info.thresholds is not None
+    assert all(0.1 <= t <= 0.9 for t in info.thresholds)
+    assert info.training == read_info(tiny_checkpoint).training
+    for name in ("bundle.json", "README.md", "codebook.yaml"):
+        assert str(tiny_bundle.parent) not in (tiny_bundle / name).read_text()
+    assert {"openvino", "nncf"} <= set(info.versions)
+    assert not list(tiny_bundle.parent.glob(".bundle*"))
+
+
+def test_card_is_made_from_the_info_alone(tiny_bundle: Path) -> None:
+    from communique.models.card import render
+
+    info = read_info(tiny_bundle)
+    card = (tiny_bundle / "README.md").read_text()
+    assert card == render(info)
+    assert f"{info.parity.n} sentences" in card
+    for name, threshold in zip(info.labels, info.thresholds, strict=True):
+        assert f"| {name} | {threshold:.2f} |" in card
+
+
+def _proof(before: float, after: float, agreement: float) -> ParityReport:
+    row = ParityRow(
+        group="all",
+        label="criticism",
+        n=9,
+        gold=3,
+        f1_checkpoint=before,
+        f1_export=after,
+        agreement=agreement,
+        mean_difference=0.1,
+    )
+    return ParityReport(n=9, documents=3, data="rows", macro_f1_checkpoint=before, macro_f1_export=after, rows=(row,))
+
+
+@pytest.mark.parametrize(
+    ("parity", "message"),
+    [(_proof(0.70, 0.69, 0.99), "loses 1.0 points"), (_proof(0.70, 0.70, 0.94), "criticism agree .* F1 0.940")],
+)
+def test_an_export_that_loses_too_much_is_refused_and_writes_nothing(
+    parity: ParityReport, message: str, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from communique.training import export
+
+    monkeypatch.setattr(export, "prove", lambda *_, **__: parity)
+    with pytest.raises(ExportError, match=message):
+        export.export(tiny_checkpoint, tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_within_the_limits_passes() -> None:
+    from communique.training.parity import _require
+
+    _require(_proof(0.70, 0.696, 0.95))
+
+
+def test_an_export_with_other_data_than_at_training_is_refused(
+    tiny_checkpoint: Path, tiny_project: Path, tmp_path: Path
+) -> None:
+    import yaml
+    from helpers import tiny_rows, write_rows
+
+    from communique.training.export import export
+
+    write_rows(tmp_path / "corpus.jsonl", tiny_rows(30))
+    (tmp_path / "codebook.yaml").write_text((tiny_project / "codebook.yaml").read_text())
+    recipe = yaml.safe_load((tiny_project / "recipe.yaml").read_text())
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    with pytest.raises(BundleError, match="other held-out rows than at training"):
+        export(tiny_checkpoint, tmp_path / "bundle", recipe=tmp_path / "recipe.yaml")

@@ -1,0 +1,187 @@
+"""The sets of a recipe: training shares no document and no text with tuning and proof."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import CODEBOOK, tiny_rows, write_rows
+
+from communique.data.codebook import Codebook
+from communique.data.corpus import Corpus
+from communique.data.sentence import Sentence
+from communique.data.standoff import write_standoff
+from communique.errors import DataError, LeakError
+from communique.training.recipe import Recipe
+from communique.training.splits import MIN_PARITY_ROWS, DataSplits
+
+MULTIPLE = Codebook.model_validate(CODEBOOK)
+
+
+def read(
+    tmp_path: Path, rows: list[dict[str, Any]], validation: list[dict[str, Any]] | None = None, **settings: Any
+) -> DataSplits:
+    corpora = [{"path": str(write_rows(tmp_path / "train.jsonl", rows))}]
+    if validation is not None:
+        corpora.append({"path": str(write_rows(tmp_path / "held.jsonl", validation)), "role": "validation"})
+    recipe = Recipe.model_validate({"name": "tiny", "codebook": "codebook.yaml", "corpora": corpora} | settings)
+    return DataSplits.read(recipe, MULTIPLE)
+
+
+def renamed(rows: list[dict[str, Any]], prefix: str) -> list[dict[str, Any]]:
+    return [
+        row
+        | {"id": f"{prefix}{row['id']}", "document": f"{prefix}{row['document']}", "text": f"{prefix} {row['text']}"}
+        for row in rows
+    ]
+
+
+def documents_of(corpus: Corpus) -> set[str]:
+    return {s.document for s in corpus}
+
+
+def assert_disjoint(sets: DataSplits) -> None:
+    parts = [sets.train, sets.validation, sets.parity]
+    assert all(len(part) for part in parts)
+    for i, one in enumerate(parts):
+        for other in parts[i + 1 :]:
+            assert not {s.id for s in one} & {s.id for s in other}
+    held_out = Corpus(sets.validation.sentences + sets.parity.sentences)
+    assert not documents_of(sets.train) & documents_of(held_out)
+    assert not {s.sha256 for s in sets.train} & {s.sha256 for s in held_out}
+
+
+def test_validation_is_drawn_from_random_rows_and_the_others_prove(tmp_path: Path) -> None:
+    rows = tiny_rows(100, 10)
+    sets = read(tmp_path, rows, validation_share=0.3)
+    assert_disjoint(sets)
+    assert {s.sampling for s in sets.validation} == {"random"}
+    assert {s.sampling for s in sets.parity} == {"enriched"}
+    assert documents_of(sets.validation) == documents_of(sets.parity)
+    assert (len(sets.train), len(sets.validation), len(sets.parity)) == (700, 150, 150)
+    assert sets.messages == (
+        "700 rows train, 150 tune temperature and thresholds, 150 prove the export; none of the latter is from a training document",
+    )
+
+
+def test_seed_draws_and_redraws(tmp_path: Path) -> None:
+    rows = tiny_rows(100, 10)
+    one = read(tmp_path, rows, seed=1)
+    assert read(tmp_path, rows, seed=1).ids == one.ids
+    assert read(tmp_path, rows, seed=2).ids != one.ids
+    assert one.ids == {"validation": [s.id for s in one.validation], "parity": [s.id for s in one.parity]}
+
+
+def test_few_rows_for_the_proof_take_half_of_the_documents(tmp_path: Path) -> None:
+    sets = read(tmp_path, tiny_rows(40, 10), validation_share=0.3)
+    assert_disjoint(sets)
+    assert len(sets.parity) < MIN_PARITY_ROWS
+    assert not documents_of(sets.validation) & documents_of(sets.parity)
+    assert {s.sampling for s in (*sets.validation, *sets.parity)} == {"random"}
+    assert (len(sets.validation), len(sets.parity)) == (30, 30)
+    assert any("rows of validation documents are not used" in line for line in sets.messages)
+
+
+def test_rows_that_do_not_say_how_they_were_sampled(tmp_path: Path) -> None:
+    rows = [{k: v for k, v in row.items() if k != "sampling"} for row in tiny_rows(40, 10)]
+    sets = read(tmp_path, rows, validation_share=0.2)
+    assert_disjoint(sets)
+    assert not documents_of(sets.validation) & documents_of(sets.parity)
+    assert (len(sets.train), len(sets.validation), len(sets.parity)) == (320, 40, 40)
+    assert not any("not used" in line for line in sets.messages)
+
+
+def test_training_rows_with_texts_of_held_out_rows_are_left_out_and_told(tmp_path: Path) -> None:
+    rows = [row | ({"text": "Thank you,  Mr. President."} if row["index"] == 1 else {}) for row in tiny_rows(100, 10)]
+    sets = read(tmp_path, rows, validation_share=0.3)
+    assert_disjoint(sets)
+    assert len(sets.train) == 630
+    assert sets.messages[0] == "70 training rows left out: their texts are validation rows too"
+
+
+def test_validation_corpus_of_its_own_is_held_out_whole(tmp_path: Path) -> None:
+    rows, held = tiny_rows(20, 10), renamed(tiny_rows(30, 10, seed=1), "v")
+    sets = read(tmp_path, rows, held)
+    assert_disjoint(sets)
+    assert len(sets.train) == 200
+    assert {s.id for s in (*sets.validation, *sets.parity)} == {row["id"] for row in held}
+    assert {s.sampling for s in sets.validation} == {"random"}
+
+
+@pytest.mark.parametrize("shared", ["document", "text"])
+def test_validation_corpus_that_leaks_is_refused(tmp_path: Path, shared: str) -> None:
+    rows, held = tiny_rows(20, 10), renamed(tiny_rows(30, 10, seed=1), "v")
+    held[7][shared] = rows[3][shared]
+    with pytest.raises(LeakError) as caught:
+        read(tmp_path, rows, held)
+    assert (
+        f"1 of 300 rows are shared with the training data ({int(shared == 'document')} documents; first: id 'vd0.7', same {shared})"
+        in str(caught.value)
+    )
+
+
+@pytest.mark.parametrize("documents", [1, 2])
+def test_too_few_documents_to_hold_some_out(tmp_path: Path, documents: int) -> None:
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, tiny_rows(documents, 10))
+    assert str(caught.value) == (
+        f"{tmp_path / 'train.jsonl'}: {documents * 10} labelled rows in {documents} documents are too few to hold out "
+        "validation documents; give more documents, or a validation corpus"
+    )
+
+
+def test_faults_of_rows_reach_the_user(tmp_path: Path) -> None:
+    rows = tiny_rows(20, 10)
+    rows[4]["labels"] = ["praise"]
+    with pytest.raises(
+        DataError, match=r"train\.jsonl, row 5: column 'labels': unknown label 'praise'; allowed: criticism"
+    ):
+        read(tmp_path, rows)
+
+
+def test_references_without_texts_are_left_out_and_told(tmp_path: Path) -> None:
+    reference = tmp_path / "reference.jsonl"
+    write_standoff(reference, renamed(tiny_rows(30, 10), "r"))
+    recipe = Recipe.model_validate(
+        {
+            "name": "tiny",
+            "codebook": "codebook.yaml",
+            "corpora": [{"path": str(write_rows(tmp_path / "t.jsonl", tiny_rows(100, 10)))}, {"path": str(reference)}],
+        }
+    )
+    without = DataSplits.read(recipe, MULTIPLE)
+    assert without.messages[0].startswith(f"{reference}: left out, ")
+    assert all(s.id.startswith("d") for part in (without.train, without.validation, without.parity) for s in part)
+    texts = tmp_path / "texts.txt"
+    texts.write_text("".join(f"{row['text']}\n" for row in renamed(tiny_rows(30, 10), "r")[:50]))
+    joined = DataSplits.read(recipe, MULTIPLE, texts)
+    assert joined.messages[0].startswith(
+        f"{reference}: 50 of 300 reference labels found their texts; missing by source: "
+    )
+    assert_disjoint(joined)
+    documents = [documents_of(part) for part in (joined.train, joined.validation, joined.parity)]
+    assert set.union(*documents) == {f"d{i}" for i in range(100)} | {f"rd{i}" for i in range(5)}
+
+
+def test_description_counts_what_trains_and_hashes_all_rows(tmp_path: Path) -> None:
+    rows = [row | {"source": ("un", None)[int(row["id"][1:].split(".")[0]) % 3 == 0]} for row in tiny_rows(100, 10)]
+    sets = read(tmp_path, rows, validation_share=0.3)
+    data = sets.describe(MULTIPLE)
+    train = list(sets.train)
+    assert (data.sentences, data.documents) == (len(train), len(documents_of(sets.train)))
+    assert data.by_language == {code: sum(s.language == code for s in train) for code in ("en", "fr")}
+    assert data.by_source == {
+        "un": sum(s.source == "un" for s in train),
+        "unknown": sum(s.source is None for s in train),
+    }
+    assert list(data.by_label) == [*MULTIPLE.names, "none"]
+    for name in MULTIPLE.names:
+        assert data.by_label[name] == sum(name in (s.labels or ()) for s in train)
+    assert data.by_label["none"] == sum(s.labels == () for s in train)
+    assert list(data.files) == [f"{tmp_path.name}/train.jsonl"]
+    for part in (sets.train, sets.validation, sets.parity):
+        assert {data.fingerprint.overlap(s) for s in part} == {"document"}
+    moved = Sentence("new", sets.parity.sentences[0].text, "elsewhere")
+    assert data.fingerprint.overlap(moved) == "text"
+    assert data.fingerprint.overlap(Sentence("new", "A sentence that nobody has seen.", "elsewhere")) is None
