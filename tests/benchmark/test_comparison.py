@@ -27,16 +27,16 @@ def decided(
 
 def test_counts_by_document_add_up() -> None:
     data = decided(seeds=2)
-    counts = data.by_document()["labeler1"]
+    counts = data.by_document()["classifier1"]
     assert counts.shape == (2, 60, 2, 3)
-    expected = [outcome_counts(data.gold, predicted) for predicted in data.predicted_rows["labeler1"]]
+    expected = [outcome_counts(data.gold, predicted) for predicted in data.predicted_rows["classifier1"]]
     assert np.array_equal(counts.sum(axis=1), expected)
     assert mean_macro_f1(counts) == pytest.approx(np.mean([macro_f1(one) for one in expected]))
 
 
 def test_p_is_that_of_all_swaps() -> None:
     counts = decided(documents=8, accuracies=(0.9, 0.6)).by_document()
-    first, second = counts["labeler0"][0], counts["labeler1"][0]
+    first, second = counts["classifier0"][0], counts["classifier1"][0]
     both = np.concatenate([first, second])
 
     def statistic(a: np.ndarray, b: np.ndarray) -> float:  # type: ignore[type-arg]
@@ -51,15 +51,15 @@ def test_p_is_that_of_all_swaps() -> None:
 
 def test_equal_classifiers_do_not_differ() -> None:
     counts = decided(accuracies=(0.8,)).by_document()
-    counts["twin"] = counts["labeler0"]
-    (found,) = differences(counts, "labeler0", seed=0, resamples=200, permutations=199)
+    counts["twin"] = counts["classifier0"]
+    (found,) = differences(counts, "classifier0", seed=0, resamples=200, permutations=199)
     assert (found.value, found.low, found.high, found.p) == (0, 0, 0, 1)
 
 
 def test_a_clear_difference_is_found_and_its_sign_is_the_classifiers() -> None:
     counts = decided(accuracies=(0.9, 0.6), seeds=3).by_document()
-    (found,) = differences(counts, "labeler0", seed=0, resamples=500, permutations=999)
-    assert found.classifier == "labeler1"
+    (found,) = differences(counts, "classifier0", seed=0, resamples=500, permutations=999)
+    assert found.classifier == "classifier1"
     assert found.low < found.value < found.high < 0
     assert found.p == found.p_holm == 1 / 1000
 
@@ -69,15 +69,15 @@ def test_no_difference_is_found_too_often() -> None:
     alarms = 0
     for draw in range(200):
         counts = decided(documents=30, accuracies=(0.75, 0.75), draw=draw).by_document()
-        alarms += permutation_p(counts["labeler0"], counts["labeler1"], seed=draw, permutations=199) <= 0.05
+        alarms += permutation_p(counts["classifier0"], counts["classifier1"], seed=draw, permutations=199) <= 0.05
     assert alarms < 19
 
 
 def test_unequal_numbers_of_seeds_are_compared() -> None:
     counts = decided(accuracies=(0.9, 0.8), seeds=3).by_document()
-    counts["labeler1"] = counts["labeler1"][:1]
-    (found,) = differences(counts, "labeler0", seed=0, resamples=200, permutations=199)
-    assert found.value == pytest.approx(mean_macro_f1(counts["labeler1"]) - mean_macro_f1(counts["labeler0"]))
+    counts["classifier1"] = counts["classifier1"][:1]
+    (found,) = differences(counts, "classifier0", seed=0, resamples=200, permutations=199)
+    assert found.value == pytest.approx(mean_macro_f1(counts["classifier1"]) - mean_macro_f1(counts["classifier0"]))
 
 
 def null(draw: int, seeds: tuple[int, int], documents: int = 20, rows: int = 5) -> float:
@@ -106,26 +106,28 @@ def test_p_is_uniform_where_classifiers_are_equal(seeds: tuple[int, int]) -> Non
 
 def test_no_seed_counts_twice_and_their_order_does_not_matter() -> None:
     counts = decided(accuracies=(0.8, 0.75), seeds=3, documents=20).by_document()
-    good, bad = counts["labeler0"][:1], decided(accuracies=(0.4, 0.3), documents=20).by_document()["labeler1"]
+    good, bad = counts["classifier0"][:1], decided(accuracies=(0.4, 0.3), documents=20).by_document()["classifier1"]
     mixed = [np.concatenate(order) for order in ((good, bad), (bad, good))]
     # Of three runs against two, seeds that repeat would count the first of the two twice.
-    one, other = (permutation_p(counts["labeler1"], of_two, seed=0, permutations=999) for of_two in mixed)
+    one, other = (permutation_p(counts["classifier1"], of_two, seed=0, permutations=999) for of_two in mixed)
     assert one == other
 
 
 def test_seeds_that_differ_widen_the_interval() -> None:
     counts = decided(accuracies=(0.9, 0.6)).by_document()
-    mixed = np.concatenate([counts["labeler0"], counts["labeler1"]])
+    mixed = np.concatenate([counts["classifier0"], counts["classifier1"]])
     width = {
         name: np.ptp(np.quantile(bootstrap({name: of}, seed=0, resamples=500)[name].scores, [0.025, 0.975]))
-        for name, of in (("mixed", mixed), ("one", counts["labeler0"]))
+        for name, of in (("mixed", mixed), ("one", counts["classifier0"]))
     }
     assert width["mixed"] > 2 * width["one"]
 
 
 def test_the_seed_reaches_all_draws() -> None:
     counts = decided(accuracies=(0.8, 0.75)).by_document()
-    one, same, other = (differences(counts, "labeler0", seed=s, resamples=200, permutations=199)[0] for s in (0, 0, 1))
+    one, same, other = (
+        differences(counts, "classifier0", seed=s, resamples=200, permutations=199)[0] for s in (0, 0, 1)
+    )
     assert one == same
     assert (one.low, one.p) != (other.low, other.p)
 
@@ -148,11 +150,11 @@ def test_what_is_not_defined_has_no_part_in_the_family() -> None:
 
 
 def test_few_documents_give_no_interval() -> None:
-    (found,) = differences(decided(documents=4).by_document(), "labeler0", seed=0, resamples=50, permutations=19)
+    (found,) = differences(decided(documents=4).by_document(), "classifier0", seed=0, resamples=50, permutations=19)
     assert np.isfinite(found.value)
     assert np.isnan([found.low, found.high]).all()
 
 
 def test_a_classifier_without_a_score_is_not_the_best() -> None:
     counts = decided(accuracies=(0.7, 0.9)).by_document()
-    assert best({"none": np.zeros_like(counts["labeler0"]), **counts}) == "labeler1"
+    assert best({"none": np.zeros_like(counts["classifier0"]), **counts}) == "classifier1"

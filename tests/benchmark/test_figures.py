@@ -168,11 +168,11 @@ def test_more_classifiers_than_colours_and_parts_without_scores_are_drawn(tmp_pa
         table("leave-one-language-out", "sv", deep=0.6, **scores),
     ]
     for one in few:
-        one["classifiers"]["labeler0"]["macro_f1"] = [None, None, None]
+        one["classifiers"]["classifier0"]["macro_f1"] = [None, None, None]
     for figure in figures(SUMMARY | {"tables": [*few, *left_out]}):
         figure.write(tmp_path)
         drawn = (tmp_path / f"{figure.name}.svg").read_text(encoding="utf-8")
-        assert ("labeler0" in drawn) == (figure.kind == "bars")
+        assert ("classifier0" in drawn) == (figure.kind == "bars")
         assert all(f"classifier{i}" in drawn for i in range(1, 9))
 
 

@@ -58,10 +58,10 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def started(project: Path, told: list[str] | None = None, **changes: Any) -> Grid:
     path = project / "recipe.yaml"
-    only, look = changes.pop("only", ()), changes.pop("look", None)
+    only, test_use = changes.pop("only", ()), changes.pop("test_use", None)
     path.write_text(yaml.safe_dump(RECIPE | changes), encoding="utf-8")
     lines: list[str] = [] if told is None else told
-    return run(path, project / "out", project / "work", only=only, look=look, say=lines.append)
+    return run(path, project / "out", project / "work", only=only, test_use=test_use, say=lines.append)
 
 
 @pytest.mark.usefixtures("here")
@@ -163,7 +163,7 @@ def test_held_out_files_need_a_reason_which_is_logged(project: Path) -> None:
     log.write_text("# Log\n\n| date | model | rows | score | why |\n|---|---|---|---|---|\n\n## More\n\n| a |\n")
     with pytest.raises(DataError, match=r"pool\.jsonl is held out for finished models; .*--use-held-out REASON"):
         started(project, only=["prior"])
-    started(project, only=["prior"], look="the final table")
+    started(project, only=["prior"], test_use="the final table")
     lines = log.read_text().splitlines()
     assert lines[4].endswith("| benchmark water | pool.jsonl | see the results | the final table |")
     assert lines[5:] == ["", "## More", "", "| a |"]

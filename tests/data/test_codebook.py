@@ -168,7 +168,7 @@ def test_single_selection_takes_exactly_one_label(labels: list[str], count: int)
     codebook = Codebook.model_validate(CONTENT | {"task": "multiclass"})
     assert not codebook.multilabel
     assert codebook.validate_labels(["offer"]) == ("offer",)
-    with pytest.raises(ValueError, match=rf"^{count} labels; .*'single'.* exactly one$"):
+    with pytest.raises(ValueError, match=rf"^{count} labels; .*'multiclass'.* exactly one$"):
         codebook.validate_labels(labels)
 
 

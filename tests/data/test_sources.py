@@ -90,5 +90,5 @@ def test_training_reads_such_corpora(tmp_path: Path) -> None:
     )
     sets = DataSplits.read(recipe, BOOK)
     assert len(sets.train) == 30
-    assert {s.language for s in (*sets.train, *sets.tuning, *sets.parity)} == {"ar"}
+    assert {s.language for s in (*sets.train, *sets.validation, *sets.parity)} == {"ar"}
     assert {s.labels for s in sets.train} == {("negative",), ("neutral",), ("positive",)}

@@ -380,7 +380,7 @@ def test_a_group_that_met_no_error_takes_the_size_of_errors_from_the_others():
     inside = np.arange(220) < 20
     pooled = gold_mean(sample, y, inside).influence.unseen_error_variance
     assert 0.2 / 20**2 < pooled < 0.35 / 20**2
-    assert gold_mean(sample, y, inside, alike=inside).influence.unseen_error_variance == pytest.approx(1 / 20**2)
+    assert gold_mean(sample, y, inside, comparable=inside).influence.unseen_error_variance == pytest.approx(1 / 20**2)
 
 
 def test_regression_on_kinds_is_that_on_sentences(singles):

@@ -286,7 +286,7 @@ def test_single_selection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     overall = report["groups"][0]
     assert overall["micro_f1"]["value"] == overall["exact_match"]["value"]
     assert report["diagnostics"]["curves"] == []
-    confusion = np.array(report["diagnostics"]["together"]["confusion"])
+    confusion = np.array(report["diagnostics"]["co_occurrence"]["confusion"])
     assert confusion.sum() == 120
     assert confusion.trace() / 120 == pytest.approx(overall["exact_match"]["value"])
     assert "Scores by threshold" not in (tmp_path / "r.html").read_text()

@@ -27,13 +27,13 @@ __all__ = ["NAMES", "Baseline", "SavedBaseline", "Storable", "contents", "load",
 _CLASSES = {
     "prior": ("prevalence", "Prior"),
     "majority": ("prevalence", "Majority"),
-    "lexicon": ("lexicon", "LexiconLabeler"),
+    "lexicon": ("lexicon", "LexiconClassifier"),
     "tfidf-logreg": ("tfidf", "TfidfLogReg"),
     "tfidf-svm": ("tfidf", "TfidfSVM"),
     "frozen-encoder": ("frozen_encoder", "FrozenEncoder"),
     "setfit": ("setfit", "SetFit"),
     "zero-shot-nli": ("nli", "ZeroShotNLI"),
-    "chat": ("chat", "ChatLabeler"),
+    "chat": ("chat", "ChatClassifier"),
 }
 
 #: The baselines, from the simplest to the most costly.
