@@ -17,7 +17,7 @@ from communique.data.sentence import text_sha256
 from communique.data.standoff import HASH
 from communique.errors import CommuniqueError, DataError
 from communique.io.atomic import replacing
-from communique.io.paths import table_paths
+from communique.io.paths import list_files
 from communique.io.read import read_table
 
 DATA = Path(__file__).resolve().parent
@@ -54,7 +54,7 @@ def read(codebook: Codebook) -> list[Sentence]:
 
 
 def _read_part(part: str, place: Path, codebook: Codebook) -> Iterator[Sentence]:
-    for path in table_paths(place):
+    for path in list_files(place):
         table = read_table(path)
         if table.problems:
             raise DataError(*table.problems)

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,13 @@ import yaml
 from helpers import CODEBOOK
 from typer.testing import CliRunner
 
+import communique.load
 from communique.cli import label as command
 from communique.data.codebook import Codebook
 from communique.data.inputs import as_texts
-from communique.data.sentence import Sentence
 from communique.io.atomic import file_sha256
+from communique.models.folder import read_info
+from communique.models.info import FORMAT
 from communique.models.predictor import Predictions
 
 runner = CliRunner()
@@ -30,10 +33,11 @@ class FakeModel:
     """Probabilities from a text's hash, and from that of the whole batch, so that another batch gives other bytes."""
 
     def __init__(self, folder: Path, *, delay: float = 0.0, log: Path | None = None) -> None:
+        self.info = read_info(folder)
         self.codebook = Codebook.load(folder / "codebook.yaml")
         self.delay, self.log = delay, log
 
-    def predict(self, given: list[Sentence]) -> Predictions:
+    def predict(self, given: Sequence[str], *, languages: Sequence[str] | None = None) -> Predictions:
         texts = as_texts(given)
         if self.log is not None:
             with self.log.open("a") as handle:
@@ -55,8 +59,9 @@ def bundle_folder(folder: Path, **changes: object) -> Path:
         (folder / name).write_text(f"no {name}\n")
     codebook = Codebook.load(folder / "codebook.yaml")
     names = ("codebook.yaml", "model.xml", "model.bin", "tokenizer.json")
-    training = {"statements": 1, "documents": 1, "by_language": {}, "by_source": {}, "by_label": {}, "files": {}}
+    training = {"sentences": 1, "documents": 1, "by_language": {}, "by_source": {}, "by_label": {}, "files": {}}
     info = {
+        "format": FORMAT,
         "kind": "bundle",
         "name": "fake",
         "version": "1",
@@ -92,7 +97,7 @@ def fake_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def fake_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Open every folder as a `FakeModel`."""
-    monkeypatch.setattr(command, "_load", lambda folder, threads: FakeModel(folder))
+    monkeypatch.setattr("communique.load.load_model", lambda folder, *, threads=None: FakeModel(folder))
 
 
 def label(*arguments: object, stdin: bytes | None = None) -> tuple[int, bytes, str]:
@@ -114,7 +119,7 @@ def label_in_a_process(*arguments: object, delay: float, log: Path) -> int:
     try:
         # A shell that starts the tests in the background has SIGINT ignored, and children inherit that.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        command._load = lambda folder, threads: FakeModel(folder, delay=delay, log=log)  # type: ignore[assignment,return-value]
+        communique.load.load_model = lambda folder, *, threads=None: FakeModel(folder, delay=delay, log=log)
         app = typer.Typer()
         app.command()(command.label)
         code = app([str(a) for a in arguments], standalone_mode=False) or 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from communique.io import paths as inputs
+from communique.io.paths import find_files
 from communique.labelling.columns import Options
-from communique.labelling.reader import Reader, prepare
+from communique.labelling.reader import ShardReader
 
 
 def written(tmp_path: Path, name: str, content: str | bytes) -> Path:
@@ -17,12 +17,12 @@ def written(tmp_path: Path, name: str, content: str | bytes) -> Path:
 
 
 def read(*paths: Path, language: str | None = None) -> tuple[list[dict[str, object]], list[str]]:
-    """Read documents as `communique label` does: rows of output, and what is told."""
+    """Read documents as `communique label` does: rows of output, and notes."""
     options = Options(language=language)
-    reader = Reader(inputs.find(paths), options)
-    shards = [prepare(shard, options).columns for shard in reader.shards()]
+    reader = ShardReader(find_files(paths), options)
+    shards = [shard.rows[0] for shard in reader.shards()]
     rows = [dict(zip(columns, row, strict=True)) for columns in shards for row in zip(*columns.values(), strict=True)]
-    return rows, reader.told.lines()
+    return rows, reader.notes.lines()
 
 
 SENTENCES = {

@@ -1,4 +1,4 @@
-"""Open any model folder: a bundle, a baseline, or a checkpoint where the extra `train` is installed."""
+"""Open any model folder: a bundle, a saved baseline, or (with the extra `train`) a checkpoint."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from .models.predictor import Predictor, default_model
 
 
 def load_model(folder: str | Path | None = None, *, threads: int | None = None) -> Classifier:
-    """Open a model's folder.
+    """Open a model folder.
 
     Args:
-        folder: The folder; the default model without it.
-        threads: CPU threads of a bundle; all cores where None.
+        folder: The folder. Default: the shipped model, or the one that COMMUNIQUE_MODEL names.
+        threads: CPU threads of a bundle. Default: all cores.
 
     Raises:
-        BundleError: The folder is no whole model of a format that is known.
-        MissingExtraError: The model is a checkpoint and torch is not installed, or a baseline whose packages are not.
+        BundleError: The folder is not a complete model of a known format.
+        MissingExtraError: The model is a checkpoint or a baseline whose packages are not installed.
     """
     folder = folder or default_model()
     info = read_info(folder)
     if info.kind == "bundle":
-        return Predictor(folder, threads=threads)
+        return Predictor(folder, threads=threads, info=info)
     if info.kind == "baseline":
-        # Not at the top: the chain of imports behind it is long, and a user of a bundle needs none of it.
+        # Imported here, because users of a bundle need none of the modules behind it.
         from .baselines.saving import load
 
-        return load(folder)
+        return load(folder, info=info)
     try:
         from .models.checkpoint import CheckpointClassifier
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "train", f"{folder}: a checkpoint") from None
-    return CheckpointClassifier(folder)
+    return CheckpointClassifier(folder, info=info)

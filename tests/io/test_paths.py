@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from communique.errors import DataError
-from communique.io import paths as inputs
+from communique.io.paths import find_files
 
 
 @contextmanager
@@ -30,12 +30,12 @@ def test_two_pipes_of_one_name_are_two_files(tmp_path: Path) -> None:
         pipe(tmp_path / "a" / "rows", b"We condemn it.") as first,
         pipe(tmp_path / "b" / "rows", b"We help.") as second,
     ):
-        found = inputs.find([first, second], form="txt", spool=tmp_path / "spool")
+        found = find_files([first, second], file_format="txt", spool=tmp_path / "spool")
     assert [file.path.read_bytes() for file in found.files] == [b"We condemn it.", b"We help."]
     # Ids begin with what the user gave, not with the copies' names, which differ between runs.
     assert [file.name for file in found.files] == [str(first), str(second)]
 
 
 def test_a_pipe_given_twice_is_refused(tmp_path: Path) -> None:
-    with pipe(tmp_path / "a" / "rows", b"We condemn it.") as path, pytest.raises(DataError, match="given twice"):
-        inputs.find([path, path], form="txt", spool=tmp_path / "spool")
+    with pipe(tmp_path / "a" / "rows", b"We condemn it.") as path, pytest.raises(DataError, match="named twice"):
+        find_files([path, path], file_format="txt", spool=tmp_path / "spool")

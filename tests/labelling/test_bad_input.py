@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from communique.errors import BundleError, DataError
-from communique.io import paths as inputs
 from communique.io.encoding import read_text
+from communique.io.paths import find_files
 from communique.io.read import open_table, read_table
 from communique.io.tables import Chunk, Problem
 from communique.labelling.columns import Options
-from communique.labelling.reader import Reader
+from communique.labelling.reader import ShardReader
 from communique.load import load_model
 
 __all__ = ["fake_bundle", "fake_network"]
@@ -81,7 +81,7 @@ def test_a_file_that_vanishes_after_it_was_found(fake_bundle: Path, tmp_path: Pa
         (tmp_path / f"{name}.txt").write_text("We agree.")
         (tmp_path / f"{name}.csv").write_text("text\nWe agree.\n")
     for ending in ("txt", "csv"):
-        reader = Reader(inputs.find([f"{tmp_path}/*.{ending}"]), Options())
+        reader = ShardReader(find_files([f"{tmp_path}/*.{ending}"]), Options())
         (tmp_path / f"b.{ending}").unlink()
         units = [unit for shard in reader.shards() for part in shard.parts for unit in part.units]
         assert [unit.error for unit in units] == [None, f"{tmp_path}/b.{ending}: no such file", None]

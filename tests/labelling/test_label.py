@@ -8,9 +8,9 @@ import numpy as np
 from helpers import CODEBOOK
 
 from communique.data.codebook import Codebook
-from communique.data.sentence import Sentence
-from communique.labelling.label import counts, label_shard
-from communique.labelling.reader import Prepared
+from communique.labelling.columns import Options
+from communique.labelling.label import label_shard
+from communique.labelling.shard import ExtraColumns, Record, Shard
 from communique.labelling.summary import Summary
 from communique.models.predictor import Predictions
 
@@ -22,28 +22,22 @@ class Recorder:
         self.codebook = Codebook.model_validate(CODEBOOK)
         self.given: list[tuple[str, str]] = []
 
-    def predict(self, texts: Sequence[Sentence]) -> Predictions:
-        self.given += [(s.text, s.language) for s in texts]
-        p = np.array([[0.9 * (s.language == "de"), 0.1, 0.1] for s in texts], np.float32)
+    def predict(self, texts: Sequence[str], *, languages: Sequence[str] | None = None) -> Predictions:
+        assert languages is not None
+        self.given += zip(texts, languages, strict=True)
+        p = np.array([[0.9 * (language == "de"), 0.1, 0.1] for language in languages], np.float32)
         return Predictions(self.codebook.names, p, p > 0.5, np.zeros(len(texts), np.bool_))
 
 
 def test_a_model_is_told_the_language_and_computes_equal_sentences_once() -> None:
-    texts, languages = ["Die Not.", "Die Not.", "", "Die Not."], ["de", "en", "und", "de"]
-    columns = {
-        "id": list("abcd"),
-        "document": list("abcd"),
-        "index": [0, 0, 0, 0],
-        "language": languages,
-        "text": texts,
-        "error": [None] * 4,
-    }
+    given = [("a", "Die Not.", "de"), ("b", "Die Not.", "en"), ("c", "", "und"), ("d", "Die Not.", "de")]
+    records = [Record(id, text, id, language) for id, text, language in given]
     model = Recorder()
-    table = label_shard(Prepared(0, 4, columns, None), model)
+    shard = label_shard(Shard(0, records, [ExtraColumns(4, None)], Options()), model)  # type: ignore[arg-type]
     assert model.given == [("Die Not.", "de"), ("Die Not.", "en")]
-    assert table.column("labels").to_pylist() == [["criticism"], [], [], ["criticism"]]
-    assert counts(table.schema)["repeated"] == 1
+    assert shard.table.column("labels").to_pylist() == [["criticism"], [], [], ["criticism"]]
+    assert shard.counts.repeated == 1
     summary = Summary(model.codebook.names)
-    summary.add(table)
+    summary.add(shard)
     # The blank row is no sentence without a label.
     assert (summary.none, summary.empty, summary.labels["criticism"]) == (1, 1, 2)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from helpers import ROOT
 
-from communique.labelling.shards import shards_folder
+from communique.labelling.shard_folder import shards_folder
 
 pytestmark = pytest.mark.slow
 

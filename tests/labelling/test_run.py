@@ -18,11 +18,12 @@ import pyarrow.parquet as pq
 import pytest
 from fakes import FakeModel, fake_bundle, fake_network, label, label_in_a_process
 
-from communique.io import paths as inputs
-from communique.labelling import run as batch
+from communique.io.paths import find_files
+from communique.labelling import run
 from communique.labelling.columns import Options
-from communique.labelling.reader import Reader
-from communique.labelling.shards import shards_folder
+from communique.labelling.label import LabelledShard
+from communique.labelling.reader import ShardReader
+from communique.labelling.shard_folder import shards_folder
 from communique.reporting.progress import ProgressReporter
 
 __all__ = ["fake_bundle", "fake_network"]
@@ -204,9 +205,9 @@ def test_standard_input_and_output(form: str, fake_bundle: Path, tmp_path: Path)
 def test_standard_input_needs_a_format(fake_bundle: Path) -> None:
     code, _, err = label("-", "-o", "-", "--model", fake_bundle, stdin=b"")
     assert code == 1
-    assert "-: say with --format what comes: txt, md, csv" in err
+    assert "-: unknown format. Name it with --format: txt, md, csv" in err
     code, _, err = label("-", "-", "--format", "txt", "-o", "-", "--model", fake_bundle, stdin=b"We condemn it.")
-    assert (code, err) == (1, "error: -: given twice, and what comes from it can be read once; give it once\n")
+    assert (code, err) == (1, "error: -: named twice, but its content can be read only once. Name it once\n")
     assert label("-", "--format", "pdf", "--model", fake_bundle)[0] == 2
     assert label("x.csv", "-o", "-", "--out-format", "xlsx", "--model", fake_bundle)[0] == 2
 
@@ -235,7 +236,7 @@ def test_folders_and_globs_of_tables(fake_bundle: Path, tmp_path: Path) -> None:
         }
     code, _, err = label(f"{folder}/*.pdf", "--model", fake_bundle)
     assert code == 1
-    assert "no document and no table is named so" in err
+    assert "no document and no table has such a name" in err
 
 
 def test_tables_beside_documents_are_told_and_left(fake_bundle: Path, tmp_path: Path) -> None:
@@ -268,10 +269,12 @@ def test_files_of_one_name_have_ids_apart(fake_bundle: Path, tmp_path: Path) -> 
 def test_shards_end_where_the_input_says_and_memory_of_texts_stays_in_them(fake_bundle: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     source = write(tmp_path / "in.jsonl", [f"text {i % 3}" for i in range(20)] + ["x" * 4000, "y", "z"])
-    reader = Reader(inputs.find([source]), Options(shard_rows=8))
-    tables = list(batch.labelled(reader, lambda: FakeModel(fake_bundle, log=log), ProgressReporter(1, print)))
+    reader = ShardReader(find_files([source]), Options(shard_rows=8))
+    shards: list[LabelledShard] = []
+    engine = run.LocalEngine(FakeModel(fake_bundle, log=log))  # type: ignore[arg-type]
+    run.label_files(reader, engine, run.StreamSink(shards.append, engine.info.labels), ProgressReporter(1, print))
     # A text of 4,000 characters counts for ten rows.
-    assert [len(t) for t in tables] == [8, 8, 5, 2]
+    assert [len(shard.table) for shard in shards] == [8, 8, 5, 2]
     assert log.read_text().split() == ["3", "3", "4", "2"]
 
 
@@ -294,7 +297,7 @@ def test_summary_counts_and_says_what_the_counts_are_not(fake_bundle: Path, tmp_
     assert (
         "; languages: en 2, und 2; truncated 0; empty 1; language unknown 2; unreadable 1; repeated 1 (33.3% of" in err
     )
-    assert "no estimate of a share. `communique estimate` makes one" in err
+    assert "run `communique estimate`" in err
     assert [row.get("error") for row in rows(tmp_path / "o.jsonl")][2].startswith(f"{source}, row 3: not JSON")  # type: ignore[union-attr]
     assert [row["id"] for row in rows(tmp_path / "o.jsonl")] == [f"in:{i}" for i in range(1, 6)]
 
@@ -323,8 +326,8 @@ def test_a_table_without_rows_gives_one_without_rows(form: str, fake_bundle: Pat
 
 
 def test_options_of_memory(fake_bundle: Path, parquet: Path, tmp_path: Path) -> None:
-    assert batch.shard_rows(None) == batch.SHARD_ROWS == batch.shard_rows(8000)
-    small = batch.shard_rows(batch.BASE_MB + 1000 * batch.ROW_MB)
+    assert run.shard_rows(None) == run.SHARD_ROWS == run.shard_rows(8000)
+    small = run.shard_rows(run.BASE_MB + 1000 * run.ROW_MB)
     assert small == 1000
     out = tmp_path / "o.jsonl"
     code, _, err = label(parquet, "-o", out, "--model", fake_bundle, "--memory-limit", "100MB")
@@ -339,6 +342,15 @@ def test_options_of_memory(fake_bundle: Path, parquet: Path, tmp_path: Path) -> 
 
 def finished(out: Path) -> int:
     return len(list(shards_folder(out).glob("*.arrow")))
+
+
+def until_finished(pid: int, out: Path, shards: int) -> None:
+    """Wait until a process has finished so many shards; fail if it ends before, or after five minutes."""
+    limit = time.monotonic() + 300
+    while finished(out) < shards:
+        assert not os.waitpid(pid, os.WNOHANG)[0], "the process ended before it finished a shard"
+        assert time.monotonic() < limit, f"{shards} shards were not finished within five minutes"
+        time.sleep(0.002)
 
 
 def stop(pid: int, out: Path, shards: int, delay: float, number: signal.Signals = signal.SIGKILL) -> bool:
@@ -374,7 +386,7 @@ def test_killed_at_random_points_the_output_is_the_same_to_the_byte(
         kills += (
             stop(pid, out, before + draw.randrange(2), draw.random() * 0.02) if kills < 30 else not os.waitpid(pid, 0)
         )
-        assert finished(out) >= before or out.exists()
+        assert out.exists() or finished(out) >= before, "a kill lost a finished shard"
         assert not out.exists() or out.read_bytes() == whole.read_bytes()
     assert kills >= 20
     assert out.read_bytes() == whole.read_bytes()
@@ -402,9 +414,7 @@ def test_remains_are_told_resumed_or_thrown_away(stopped: tuple[Path, Path], fak
     arguments = (source, "-o", out, "--shard-rows", 10, "--model", fake_bundle)
     code, _, err = label(*arguments)
     assert code == 1
-    assert (
-        f"{shards_folder(out)}: 2 finished shards of a run that stopped; the same command with --resume goes on" in err
-    )
+    assert f"{shards_folder(out)}: 2 finished shards of an interrupted run" in err
     code, _, err = label(*arguments, "--resume")
     assert code == 0
     assert "30 rows and documents read" in err
@@ -444,7 +454,7 @@ def test_resume_with_something_else_is_refused(
     more = [change] if change.startswith("--") else []
     code, _, err = label(source, "-o", out, "--shard-rows", 10, "--model", model, "--resume", *more)
     assert code == 1
-    assert f"{shards_folder(out)}: the run that stopped had {told}" in err
+    assert f"{shards_folder(out)}: the interrupted run had {told}" in err
     assert finished(out) == 2
 
 
@@ -463,8 +473,7 @@ def test_ctrl_c_ends_with_130_and_keeps_what_is_finished(fake_bundle: Path, tmp_
     pid = label_in_a_process(
         source, "-o", out, "--shard-rows", 10, "--model", fake_bundle, delay=0.3, log=tmp_path / "log"
     )
-    while finished(out) < 1:
-        time.sleep(0.002)
+    until_finished(pid, out, 1)
     os.kill(pid, signal.SIGINT)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
     assert finished(out) >= 1
@@ -476,10 +485,9 @@ def test_two_processes_do_not_write_one_output(fake_bundle: Path, tmp_path: Path
     source, out = write(tmp_path / "in.jsonl", [f"text {i}" for i in range(30)]), tmp_path / "out.jsonl"
     arguments = (source, "-o", out, "--shard-rows", 10, "--model", fake_bundle)
     pid = label_in_a_process(*arguments, delay=0.5, log=tmp_path / "log")
-    while finished(out) < 1:
-        time.sleep(0.002)
+    until_finished(pid, out, 1)
     code, _, err = label(*arguments)
     assert code == 1
-    assert "another process writes this output; wait for it, or give another output with -o" in err
+    assert "another process writes this output" in err
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert len(rows(out)) == 30

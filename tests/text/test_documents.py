@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from reading import SENTENCES, read, written
 
 from communique.errors import DataError
-from communique.io import paths as inputs
-from communique.io.paths import files_below
+from communique.io.paths import files_below, find_files
 from communique.text.blocks import text_blocks
 from communique.text.language import identify_language
 from communique.text.markdown import markdown_blocks
@@ -308,13 +307,13 @@ def test_documents_of_a_folder_are_found_below_it_in_order(tmp_path: Path) -> No
     for name in ("b.txt", "a.MD", "sub/c.markdown", "sub/d.csv", ".hidden.txt", ".git/e.txt", "f.pdf", "sub/.g/h.txt"):
         written(tmp_path, name, "x")
     (tmp_path / "folder.txt").mkdir()
-    found = inputs.find([tmp_path]).files
+    found = find_files([tmp_path]).files
     assert [file.path.relative_to(tmp_path).as_posix() for file in found] == ["a.MD", "b.txt", "sub/c.markdown"]
 
 
 def test_a_folder_below_a_hidden_one_is_not_hidden_itself(tmp_path: Path) -> None:
     path = written(tmp_path, ".cache/texts/a.txt", "x")
-    assert [file.path for file in inputs.find([tmp_path / ".cache" / "texts"]).files] == [path]
+    assert [file.path for file in find_files([tmp_path / ".cache" / "texts"]).files] == [path]
 
 
 def test_links_are_not_followed_in_circles_and_broken_ones_told(tmp_path: Path) -> None:

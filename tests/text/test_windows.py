@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from reading import SENTENCES, read, written
 
-from communique.labelling import reader as units
+from communique.labelling import reader
 from communique.text import windows as long_documents
 from communique.text.blocks import is_wrapped, text_blocks
 from communique.text.language import identify_language
@@ -126,10 +126,10 @@ def test_memory_does_not_grow_with_a_document(tmp_path: Path, monkeypatch: pytes
     peaks = []
     for n in (2_000, 16_000):
         path = written(tmp_path, f"{n}.txt", "Our delegation will support all parties in the port. " * n)
-        options = units.Options(language="en", shard_rows=200)
-        reader = units.Reader(units.Found([units.File(path, "talk", ".txt")]), options)
+        options = reader.Options(language="en", shard_rows=200)
+        reader = reader.Reader(reader.Found([reader.File(path, "talk", ".txt")]), options)
         tracemalloc.start()
-        rows = sum(len(units.prepare(shard, options).columns["text"]) for shard in reader.shards())
+        rows = sum(len(reader.prepare(shard, options).columns["text"]) for shard in reader.shards())
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert rows == n

@@ -23,6 +23,7 @@ from ..metrics.report import Report
 from ..models.folder import finish, read_codebook, read_info, verify_files
 from ..models.info import ARRAYS, BASELINE, ModelInfo, Score, git_commit, headline, package_versions
 from ..models.predictor import Predictions
+from ..text.language import UNDETERMINED
 from ..training.splits import DataSplits
 from .base import Baseline, Storable, gold, logits
 
@@ -138,11 +139,15 @@ class SavedBaseline:
         self.info, self.classifier = info, classifier
         self.codebook: Codebook = classifier.codebook
 
-    def predict(self, texts: str | Iterable[str] | Iterable[Sentence]) -> Predictions:
-        """Label texts or sentences, in their order; a plain text is of a language that nobody named."""
+    def predict(
+        self, texts: str | Iterable[str] | Iterable[Sentence], *, languages: Sequence[str] | None = None
+    ) -> Predictions:
+        """Label texts or sentences, in their order. Default language of a plain text: undetermined."""
         given: list[str | Sentence] = [texts] if isinstance(texts, str) else list(texts)
+        spoken = languages or [UNDETERMINED] * len(given)
         sentences = [
-            t if isinstance(t, Sentence) else Sentence(id=str(i), text=t, document="") for i, t in enumerate(given)
+            t if isinstance(t, Sentence) else Sentence(id=str(i), text=t, document="", language=language)
+            for i, (t, language) in enumerate(zip(given, spoken, strict=True))
         ]
         values = logits(self.classifier.predict_proba(sentences), multilabel=self.codebook.multilabel)
         return Predictions.from_logits(self.info, values.astype(np.float32), self.classifier.truncated(sentences))
@@ -152,8 +157,12 @@ class SavedBaseline:
         return self.predict(sentences).probabilities
 
 
-def load(folder: str | Path) -> SavedBaseline:
+def load(folder: str | Path, *, info: ModelInfo | None = None) -> SavedBaseline:
     """Open the folder of a baseline.
+
+    Args:
+        folder: The folder.
+        info: Its `bundle.json`, if it has been read already.
 
     Raises:
         BundleError: It is not whole, was edited, or is of a baseline that this version does not know.
@@ -161,7 +170,7 @@ def load(folder: str | Path) -> SavedBaseline:
     """
     from . import make
 
-    info = read_info(folder, "baseline")
+    info = info or read_info(folder, "baseline")
     verify_files(folder, info)
     codebook = read_codebook(folder, info)
     path = Path(folder) / BASELINE

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..config import load_yaml
 from ..errors import DataError
 from ..io.atomic import replacing
-from ..io.paths import table_paths
+from ..io.paths import list_files
 
 #: Name of the file that lists them, beside them.
 FILE = "held-out.yaml"
@@ -32,7 +32,7 @@ class HeldOut(BaseModel):
 def held_out(paths: Iterable[str]) -> list[tuple[Path, Path]]:
     """List the held-out files among corpora, each with its log."""
     found = []
-    for path in (path.resolve() for name in paths for path in table_paths(name)):
+    for path in (path.resolve() for name in paths for path in list_files(name)):
         if (listed := path.parent / FILE).exists():
             settings = load_yaml(listed, HeldOut, DataError, f"{FILE} names held-out files")
             if path.name in settings.files:

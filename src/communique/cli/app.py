@@ -1,11 +1,7 @@
-"""The command line. Exit codes: 0 done, 1 the data or the model is at fault, 2 the command line is."""
+"""The command line. Exit codes: 0 done, 1 data or model invalid, 2 wrong usage, 130 stopped with Ctrl-C."""
 
 from __future__ import annotations
 
-import atexit
-import os
-import sys
-import threading
 from typing import Annotated
 
 import typer
@@ -52,21 +48,5 @@ for _command in (label, check, train, export, evaluate, benchmark, robustness, s
 
 
 def run() -> None:
-    """Run the command line, and leave without freeing what the system takes back at once.
-
-    Python would free the tokenizer's 250,000 pieces one by one, which takes longer than to label a sentence.
-    """
-    try:
-        app()
-    except SystemExit as leaving:
-        others = (thread for thread in threading.enumerate() if thread is not threading.main_thread())
-        if not isinstance(leaving.code, int | None) or not all(thread.daemon for thread in others):
-            raise
-        atexit._run_exitfuncs()
-        try:
-            for stream in (sys.stdout, sys.stderr):
-                if stream is not None:  # a stream that the caller has closed
-                    stream.flush()
-        except (OSError, ValueError):
-            raise leaving from None
-        os._exit(leaving.code or 0)
+    """Run the command line."""
+    app()

@@ -42,7 +42,7 @@ def evaluate(
     from ..evaluation.evaluate import Shared
     from ..evaluation.evaluate import evaluate as run
     from ..io.atomic import replacing
-    from ..io.paths import table_paths
+    from ..io.paths import list_files
     from ..models.folder import read_codebook, read_info
 
     if drop_shared and allow_leak:
@@ -54,7 +54,7 @@ def evaluate(
         for package in ("jinja2", "matplotlib"):
             require_extra(package, "an HTML report (--html)", extra="analysis")
     info = read_info(model)
-    found, cli_errors = read_corpora(table_paths(corpus), read_codebook(model, info), texts)
+    found, cli_errors = read_corpora(list_files(corpus), read_codebook(model, info), texts)
     for line in (*cli_errors, *found.notes):
         note(line)
     n = len(found)

@@ -40,7 +40,7 @@ def robustness(
     from ..data.standoff import read_corpora
     from ..errors import DataError
     from ..io.atomic import replacing
-    from ..io.paths import table_paths
+    from ..io.paths import list_files
     from ..load import load_model
     from ..models.info import VALIDATION
     from ..robustness import measure
@@ -51,7 +51,7 @@ def robustness(
     conditions = [condition(text) for text in exclude or ()]
     opened = load_model(model)
     lines: list[str]
-    found, lines = read_corpora(table_paths(corpus), opened.codebook, texts)
+    found, lines = read_corpora(list_files(corpus), opened.codebook, texts)
     for line in (*lines, *found.notes):
         note(line)
     n = len(found)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError
-from ..io.paths import table_paths
+from ..io.paths import list_files
 from .codebook import Codebook
 from .leakage import Fingerprint
 from .reader import CorpusReader
@@ -72,7 +72,7 @@ class Corpus:
     ) -> tuple[Corpus, list[str]]:
         """Read what is readable; return it with one line for every problem. Arguments as in `read`."""
         reader = CorpusReader(codebook, columns or {}, labelled)
-        for path in table_paths(paths):
+        for path in list_files(paths):
             reader.read(path)
         return cls(tuple(reader.sentences), reader.files, tuple(reader.notes)), reader.problems
 

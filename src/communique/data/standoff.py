@@ -14,9 +14,9 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..io.encoding import read_text
-from ..io.paths import table_paths
+from ..io.paths import list_files
 from ..io.read import Table, read_table
-from ..io.suffixes import TABLE_SUFFIXES
+from ..io.suffixes import TABLE_SUFFIXES, ending
 from ..io.tables import Row
 from ..io.write import write_jsonl
 from ..text.language import UNDETERMINED
@@ -65,15 +65,11 @@ def texts_by_hash(path: str | Path) -> dict[str, str]:
     Raises:
         DataError: Nothing is there, or a file cannot be read.
     """
-    path = Path(path)
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder of texts")
-    inside = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
     texts: list[str] = []
-    for file in inside:
-        if file.suffix.lower() == ".txt":
+    for file in list_files(path, (".txt", *TABLE_SUFFIXES)):
+        if ending(file)[0] == ".txt":
             texts += read_text(file)[0].splitlines()
-        elif file.suffix.lower() in TABLE_SUFFIXES:
+        else:
             table = read_table(file)
             column = find_column(table.columns, "text")
             if column is not None:
@@ -155,7 +151,7 @@ def scan_sources(
     reader = CorpusReader(codebook, {}, labelled)
     messages: list[str] = []
     known: dict[str, str] | None = None
-    for source, path in ((origin, path) for origin in sources for path in table_paths(origin.path)):
+    for source, path in ((origin, path) for origin in sources for path in list_files(origin.path)):
         reader.column_map = source.columns
         try:
             table = read_table(path)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import DataError
 from .encoding import UNDECODABLE, TextFile
-from .tables import Problem, Row, TableStream, _damage, _early_end, _is_cut, _shown, chunked, header
+from .tables import Problem, Row, TableStream, chunked, damage_reason, early_end, excerpt, header, is_cut
 
 #: Characters a cell may hold. A quotation mark that is never closed takes the rest of a file into one cell: an end to it.
 MAX_CELL = 1 << 26
@@ -41,11 +41,16 @@ class _Lines:
         del self.row[1:]
 
 
-def _open_delimited(stream: TableStream, text: TextFile, form: str) -> None:
+def open_delimited(stream: TableStream, text: TextFile, file_format: str) -> None:
+    """Fill a stream from CSV or TSV.
+
+    Raises:
+        DataError: There is no header, or two columns share a name.
+    """
     lines = _Lines(text)
     first = next(lines, "")
     # Spreadsheets of many European locales write ';'. The header decides: names of columns hold no delimiters.
-    delimiter = "\t" if form == ".tsv" else max(",;\t", key=first.count)
+    delimiter = "\t" if file_format == ".tsv" else max(",;\t", key=first.count)
     reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
     try:
         cells = _next(reader)
@@ -82,12 +87,12 @@ def _delimited(stream: TableStream, text: TextFile, reader: Any, lines: _Lines) 
             cells = _next(reader)
         except csv.Error as error:
             lines.put_back()
-            yield Problem(number, f"{place} (line {begin}): {error}; {_QUOTES}", _shown(lines.row[0]))
+            yield Problem(number, f"{place} (line {begin}): {error}; {_QUOTES}", excerpt(lines.row[0]))
             continue
-        if cells is None or _is_cut(lines.row[-1], text):
+        if cells is None or is_cut(lines.row[-1], text):
             break
         if text.encoding.damaged and any(UNDECODABLE in line for line in lines.row):
-            yield Problem(number, f"{place}: {_damage(text)}", _shown("".join(lines.row)))
+            yield Problem(number, f"{place}: {damage_reason(text)}", excerpt("".join(lines.row)))
         elif len(cells) == len(stream.columns):
             yield number, dict(zip(stream.columns, cells, strict=True))
         elif any(cell.strip() for cell in cells):
@@ -95,6 +100,6 @@ def _delimited(stream: TableStream, text: TextFile, reader: Any, lines: _Lines) 
                 number,
                 f"{place}: {len(cells)} cells, the header has {len(stream.columns)}; "
                 f"quote cells that contain {reader.dialect.delimiter!r} or add the missing ones",
-                _shown("".join(lines.row)),
+                excerpt("".join(lines.row)),
             )
-    yield from _early_end(stream, text, number, "".join(lines.row))
+    yield from early_end(stream, text, number, "".join(lines.row))

@@ -7,7 +7,9 @@ else is read as if they were not there.
 from __future__ import annotations
 
 import codecs
+import hashlib
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,6 +32,9 @@ SAMPLE = 1 << 18
 COUNTED_LINES = 20_000
 _BLOCK = 1 << 20
 
+#: Bytes of a line beyond which it is looked at in pieces while an encoding is recognised.
+_LONGEST_LINE = 1 << 22
+
 
 def _replace_undecodable(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
@@ -41,20 +46,32 @@ def _replace_undecodable(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("communique.mark", _replace_undecodable)
 
 
+class _HashingFile(io.FileIO):
+    """A file that hashes the bytes read from it."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path, "rb")
+        self.sha256 = hashlib.sha256()
+
+    def readinto(self, buffer: Any) -> int:
+        n = super().readinto(buffer) or 0
+        self.sha256.update(memoryview(buffer)[:n])
+        return n
+
+
 class ByteReader(io.RawIOBase):
-    """A file's decompressed bytes. A failure ends them and stays in `failure`: what was read before is kept.
+    """A file's decompressed bytes. A failure ends them and is kept in `failure`, so what was read before stays usable.
 
     Raises:
         DataError: The file cannot be opened.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, hashing: bool = False) -> None:
         try:
-            self._file = open(path, "rb", buffering=0)  # noqa: SIM115  # closed with this object
-            self.size = max(1, self._file.seek(0, io.SEEK_END))
-            self._file.seek(0)
+            self._file = _HashingFile(path) if hashing else io.FileIO(path, "rb")
+            self.size = max(1, os.fstat(self._file.fileno()).st_size)
         except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}; give a file that can be read") from error
+            raise DataError(f"{path}: {error.strerror or error}. Name a file that can be read") from error
         self.failure: str | None = None
         self._stream: Any = self._file
         codec = ending(path)[1]
@@ -64,11 +81,11 @@ class ByteReader(io.RawIOBase):
             self._stream = pa.input_stream(io.BufferedReader(self._file, _BLOCK), compression=codec)
 
     def readable(self) -> bool:
-        """Say that this can be read."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer; 0 bytes at the end or where the rest cannot be read."""
+        """Fill a buffer. Return 0 at the end, or where the rest cannot be read."""
         if self.failure is not None:
             return 0
         try:
@@ -79,8 +96,15 @@ class ByteReader(io.RawIOBase):
 
     @property
     def position(self) -> float:
-        """Share of the file's bytes read so far, 0 to 1."""
+        """Proportion of the file's bytes read so far, 0 to 1."""
         return 1.0 if self._file.closed else min(1.0, self._file.tell() / self.size)
+
+    def sha256(self) -> str:
+        """Read the rest of the file and return the hash of all of its bytes, compressed as they are on the disk."""
+        assert isinstance(self._file, _HashingFile)
+        while self._file.readinto(bytearray(_BLOCK)):
+            pass
+        return self._file.sha256.hexdigest()
 
     def close(self) -> None:
         """Close the file."""
@@ -114,12 +138,12 @@ def open_text(path: str | Path, encoding: Encoding | None = None) -> Iterator[Te
 
     Args:
         path: The file; `.gz` and `.zst` are decompressed.
-        encoding: What `encoding_of` gave; found by it where None.
+        encoding: As `inspect` returned it. Default: recognised here.
 
     Raises:
         DataError: The file cannot be opened or is not text.
     """
-    encoding = encoding or encoding_of(path)
+    encoding = encoding or _encoding_of(path)
     source = ByteReader(path)
     with io.TextIOWrapper(
         io.BufferedReader(source, _BLOCK), encoding=encoding.name, errors="communique.mark", newline=""
@@ -127,35 +151,82 @@ def open_text(path: str | Path, encoding: Encoding | None = None) -> Iterator[Te
         yield TextFile(handle, source, encoding, list(encoding.notes))
 
 
-def encoding_of(path: str | Path) -> Encoding:
-    """Recognise a text file's encoding: UTF-8, UTF-16, UTF-32, else what charset-normalizer finds.
+def _encoding_of(path: str | Path) -> Encoding:
+    with io.BufferedReader(ByteReader(path), _BLOCK) as handle:
+        return _recognise(path, handle)
 
-    A file most of whose lines are UTF-8 is UTF-8 with damaged lines, not a legacy encoding: its good lines stay readable.
+
+def inspect(path: str | Path, *, text: bool) -> tuple[str, Encoding | None]:
+    """Hash a file and, if it is text, recognise its encoding, in one pass over its bytes.
+
+    Returns:
+        The SHA-256 of the file's bytes, and the encoding of a text file.
 
     Raises:
-        DataError: The file cannot be opened or is not text.
+        DataError: The file cannot be read, or is not text although it should be.
     """
-    with io.BufferedReader(ByteReader(path), _BLOCK) as handle:
-        head = handle.read(SAMPLE)
-        for mark, name in (
-            (codecs.BOM_UTF8, "utf-8-sig"),
-            (codecs.BOM_UTF32_LE, "utf-32"),
-            (codecs.BOM_UTF32_BE, "utf-32"),
-            (codecs.BOM_UTF16_LE, "utf-16"),
-            (codecs.BOM_UTF16_BE, "utf-16"),
-        ):
-            if head.startswith(mark):
-                return Encoding(name, damaged=True)
-        if wide := _utf16_without_mark(head):
-            return Encoding(wide, (f"{path}: no byte order mark; read as {wide}. Save it as UTF-8",), damaged=True)
-        if _is_utf8(head, handle):
+    with ByteReader(path, hashing=True) as source:
+        encoding = _recognise(path, io.BufferedReader(_Unclosed(source), _BLOCK)) if text else None
+        try:
+            return source.sha256(), encoding
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror or error}. Name a file that can be read") from error
+
+
+class _Unclosed(io.RawIOBase):
+    """A reader's bytes for a buffer that must not close the reader."""
+
+    def __init__(self, source: ByteReader) -> None:
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._source.readinto(buffer)
+
+
+def _recognise(path: str | Path, handle: BinaryIO) -> Encoding:
+    """Recognise an encoding: UTF-8, UTF-16, UTF-32, otherwise what charset-normalizer finds.
+
+    A file in which most lines with characters beyond ASCII are valid UTF-8 is UTF-8 with damaged lines, not a legacy
+    encoding, so its good lines stay readable.
+    """
+    head = handle.read(SAMPLE)
+    for mark, name in (
+        (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF32_LE, "utf-32"),
+        (codecs.BOM_UTF32_BE, "utf-32"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if head.startswith(mark):
+            return Encoding(name, damaged=True)
+    if wide := _utf16_without_mark(head):
+        return Encoding(wide, (f"{path}: no byte order mark; read as {wide}. Save it as UTF-8",), damaged=True)
+    lines = _LinesBeyondAscii()
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    valid, block = True, head
+    while block:
+        lines.add(block)
+        if valid:
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError:
+                valid = False
+        if not valid and lines.enough:
+            break
+        block = handle.read(_BLOCK)
+    if valid:
+        with suppress(UnicodeDecodeError):
+            decoder.decode(b"", True)
             return Encoding("utf-8")
-    sample, good, bad = _lines_beyond_ascii(path, head)
-    if good >= bad and good:
+    lines.end()
+    if lines.good >= lines.bad and lines.good:
         return Encoding(
             "utf-8", (f"{path}: UTF-8 with damaged bytes; the rows that hold them are not labelled",), damaged=True
         )
-    name = _legacy(path, sample)
+    name = _legacy(path, head if len(head) < SAMPLE else lines.sample)
     note = f"{path}: not UTF-8; read as {name}. Save it as UTF-8 if characters look wrong"
     return Encoding(name, (note,), damaged=True)
 
@@ -173,13 +244,16 @@ def read_text(path: str | Path) -> tuple[str, list[str]]:
     return "".join(window for window, _ in text_windows(path, -1, notes)), notes
 
 
-def text_windows(path: str | Path, size: int, notes: list[str]) -> Iterator[tuple[str, float]]:
+def text_windows(
+    path: str | Path, size: int, notes: list[str], encoding: Encoding | None = None
+) -> Iterator[tuple[str, float]]:
     """Read a text file in windows of so many characters.
 
     Args:
         path: The file.
         size: Characters of a window; -1 gives the whole file at once.
-        notes: Takes up, at the end of the file, what had to be assumed.
+        notes: Receives, at the end of the file, notes on what had to be assumed.
+        encoding: As `inspect` returned it. Default: recognised here.
 
     Yields:
         Text with its line endings as they are, and the share of the file's bytes read so far.
@@ -188,27 +262,23 @@ def text_windows(path: str | Path, size: int, notes: list[str]) -> Iterator[tupl
         DataError: The file cannot be opened or is not text.
     """
     damaged = 0
-    with open_text(path) as text:
+    with open_text(path, encoding) as text:
         while content := text.handle.read(size):
             damaged += content.count(UNDECODABLE)
             yield content.replace(UNDECODABLE, REPLACEMENT), text.source.position
-    told = text.notes
+    lines = text.notes
     if text.source.failure is not None:
-        told.append(f"{path}: the file ends early ({text.source.failure}); what stands before is read")
+        lines.append(f"{path}: the file ends early ({text.source.failure}); what stands before is read")
     if damaged:
         if text.encoding.name == "utf-8":
-            told = []
-        told.append(f"{path}: {damaged} places are not {text.encoding.name}; '{REPLACEMENT}' is there")
-    notes += told
+            lines = []
+        lines.append(f"{path}: {damaged} places are not {text.encoding.name}; '{REPLACEMENT}' is there")
+    notes += lines
 
 
-def _is_utf8(head: bytes, rest: BinaryIO) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
+def _is_utf8(content: bytes) -> bool:
     try:
-        while head:
-            decoder.decode(head)
-            head = rest.read(_BLOCK)
-        decoder.decode(b"", True)
+        codecs.getincrementaldecoder("utf-8")().decode(content, True)
     except UnicodeDecodeError:
         return False
     return True
@@ -220,7 +290,7 @@ def _utf16_without_mark(head: bytes) -> str | None:
     if max(nul) < max(2, len(head) // 50) or min(nul) * 20 > max(nul):
         return None
     rest = head.replace(b"\0", b"")
-    if max(nul) * 6 < len(head) and _controls(rest) * 50 < len(rest) and _is_utf8(rest, io.BytesIO()):
+    if max(nul) * 6 < len(head) and _controls(rest) * 50 < len(rest) and _is_utf8(rest):
         return None  # A text in which some NUL bytes stand; UTF-16 of this script would have other bytes beside them.
     name = "utf-16-le" if nul[1] > nul[0] else "utf-16-be"
     with suppress(UnicodeDecodeError):
@@ -234,24 +304,45 @@ def _controls(sample: bytes) -> int:
     return sum(sample.count(i) for i in (*range(9), *range(14, 27), *range(28, 32)))
 
 
-def _lines_beyond_ascii(path: str | Path, head: bytes) -> tuple[bytes, int, int]:
-    """Sample a file's bytes, and count the lines beyond ASCII that are UTF-8 and that are not."""
-    sample, size, counts = [], 0, [0, 0]
-    with io.BufferedReader(ByteReader(path), _BLOCK) as handle:
-        for line in handle:
-            if line.isascii():
-                continue
-            try:
-                line.decode()
-                counts[0] += 1
-            except UnicodeDecodeError:
-                counts[1] += 1
-                if size < SAMPLE:
-                    sample.append(line[:SAMPLE])
-                    size += len(line)
-            if sum(counts) >= COUNTED_LINES:
-                break
-    return (head if len(head) < SAMPLE else b"".join(sample)), counts[0], counts[1]
+class _LinesBeyondAscii:
+    """Counts the lines with bytes beyond ASCII that are valid UTF-8 and those that are not, and samples the latter."""
+
+    def __init__(self) -> None:
+        self.good = self.bad = 0
+        self.sample = b""
+        self._begun = b""
+
+    @property
+    def enough(self) -> bool:
+        return self.good + self.bad >= COUNTED_LINES
+
+    def add(self, block: bytes) -> None:
+        # An ASCII beginning of a line decides nothing: only lines that have begun beyond ASCII wait for the next block.
+        if self.enough or (block.isascii() and not self._begun):
+            return
+        *whole, rest = (self._begun + block).split(b"\n")
+        if len(rest) > _LONGEST_LINE:
+            whole, rest = [*whole, rest], b""  # its pieces count as lines: a line of any length must not be kept whole
+        self._begun = b"" if rest.isascii() else rest
+        for line in whole:
+            if not line.isascii():
+                self._count(line)
+            if self.enough:
+                return
+
+    def end(self) -> None:
+        if self._begun and not self.enough:
+            self._count(self._begun)
+
+    def _count(self, line: bytes) -> None:
+        try:
+            # Not `bytes.decode`: a piece of a long line may end within a character.
+            codecs.getincrementaldecoder("utf-8")().decode(line, final=len(line) <= _LONGEST_LINE)
+            self.good += 1
+        except UnicodeDecodeError:
+            self.bad += 1
+            if len(self.sample) < SAMPLE:
+                self.sample += line[:SAMPLE] + b"\n"
 
 
 #: Code pages of Central and of Western Europe score alike in charset-normalizer; the text's language decides.

@@ -8,10 +8,11 @@ from itertools import chain
 from typing import Any
 
 from .encoding import UNDECODABLE, TextFile
-from .tables import CHUNK, Chunk, Problem, Row, TableStream, _damage, _early_end, _is_cut, _shown, chunked
+from .tables import CHUNK, Chunk, Problem, Row, TableStream, chunked, damage_reason, early_end, excerpt, is_cut
 
 
-def _open_jsonl(stream: TableStream, text: TextFile) -> None:
+def open_jsonl(stream: TableStream, text: TextFile) -> None:
+    """Fill a stream from JSON Lines."""
     chunks = chunked(_json_rows(stream, text))
     # The first rows name the columns; problems before them are kept for whoever reads on.
     begin: list[Chunk | Problem] = []
@@ -29,23 +30,23 @@ def _json_rows(stream: TableStream, text: TextFile) -> Iterator[tuple[int, Row] 
     number, line = 0, ""
     # Lines of the file, not str.splitlines, which also cuts at U+2028 and at form feeds inside strings.
     for number, line in enumerate(text.handle, 1):  # used behind the loop
-        if _is_cut(line, text):
+        if is_cut(line, text):
             number -= 1
             break
         if not line.strip():
             continue
         row = _json_row(line, text)
         if isinstance(row, str):
-            yield Problem(number, f"{stream.path}, row {number}: {row}", _shown(line))
+            yield Problem(number, f"{stream.path}, row {number}: {row}", excerpt(line))
         else:
             yield number, row
-    yield from _early_end(stream, text, number + 1, line)
+    yield from early_end(stream, text, number + 1, line)
 
 
 def _json_row(line: str, text: TextFile) -> Row | str:
     """Read a line; what is wrong with it where it holds no row."""
     if text.encoding.damaged and UNDECODABLE in line:
-        return _damage(text)
+        return damage_reason(text)
     try:
         row = json.loads(line, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:

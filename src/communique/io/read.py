@@ -8,53 +8,57 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError
-from .delimited import _open_delimited
+from .delimited import open_delimited
 from .encoding import Encoding, open_text
-from .jsonl import _open_jsonl
-from .suffixes import ARROW, TABLE_SUFFIXES, ending
+from .jsonl import open_jsonl
+from .suffixes import ARROW, TABLE_SUFFIXES, TEXT_TABLE_SUFFIXES, ending
 from .tables import Problem, Row, TableStream
-from .xlsx import _open_xlsx
+from .xlsx import open_xlsx
 
 
 @contextmanager
-def open_table(path: str | Path, *, form: str | None = None, encoding: Encoding | None = None) -> Iterator[TableStream]:
+def open_table(
+    path: str | Path, *, file_format: str | None = None, encoding: Encoding | None = None
+) -> Iterator[TableStream]:
     """Open a table.
 
     Args:
         path: The file.
-        form: What it holds, as an ending such as `.csv`; its own ending where None.
-        encoding: Of a text file; recognised where None.
+        file_format: What it holds, as a suffix such as `.csv`. Default: the file's own suffix.
+        encoding: Encoding of a text file, as `encoding.inspect` returned it. Default: recognised here.
 
     Raises:
         DataError: The file as a whole cannot be read: missing, no header, two columns of one name, unknown ending.
     """
     path = Path(path)
     own, codec = ending(path)
-    form = form or own
-    if form not in (*TABLE_SUFFIXES, ARROW):
+    file_format = file_format or own
+    if file_format not in (*TABLE_SUFFIXES, ARROW):
         raise DataError(f"{path}: tables end in {', '.join(TABLE_SUFFIXES)}; rename or convert the file")
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     stream = TableStream(path)
-    if form in (".csv", ".tsv", ".jsonl"):
+    if file_format in TEXT_TABLE_SUFFIXES:
         with open_text(path, encoding) as text:
             stream.notes = text.notes
             stream.position = lambda: text.source.position
-            if form == ".jsonl":
-                _open_jsonl(stream, text)
+            if file_format == ".jsonl":
+                open_jsonl(stream, text)
             else:
-                _open_delimited(stream, text, form)
+                open_delimited(stream, text, file_format)
             yield stream
         return
     if codec is not None:
-        raise DataError(f"{path}: {form} files hold their own compression; unpack it to a file that ends in {form}")
-    if form == ".xlsx":
-        _open_xlsx(stream)
+        raise DataError(
+            f"{path}: {file_format} files hold their own compression; unpack it to a file that ends in {file_format}"
+        )
+    if file_format == ".xlsx":
+        open_xlsx(stream)
         yield stream
     else:
         from .arrow_files import open_arrow, open_parquet
 
-        with (open_parquet if form == ".parquet" else open_arrow)(stream):
+        with (open_parquet if file_format == ".parquet" else open_arrow)(stream):
             yield stream
 
 

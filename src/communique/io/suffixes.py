@@ -7,6 +7,9 @@ from pathlib import Path
 #: Endings of the tables that can be read; those of text also with `.gz` or `.zst` behind them.
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".xlsx")
 
+#: Tables that are text.
+TEXT_TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
+
 #: Endings that only folders of `datasets.save_to_disk` use.
 ARROW = ".arrow"
 

@@ -93,24 +93,28 @@ def chunked(pieces: Iterable[tuple[int, Row] | Problem]) -> Iterator[Chunk | Pro
         yield Chunk(numbers, rows)
 
 
-def _is_cut(line: str, text: TextFile) -> bool:
+def is_cut(line: str, text: TextFile) -> bool:
+    """Return whether a line is incomplete because the file could not be read to its end."""
     return text.source.failure is not None and not line.endswith(("\n", "\r"))
 
 
-def _damage(text: TextFile) -> str:
+def damage_reason(text: TextFile) -> str:
+    """Return the reason why a row with undecodable bytes is not read."""
     return f"bytes that are not {text.encoding.name}; save the file as UTF-8"
 
 
-def _early_end(stream: TableStream, text: TextFile, number: int, content: str) -> Iterator[Problem]:
+def early_end(stream: TableStream, text: TextFile, number: int, content: str) -> Iterator[Problem]:
+    """Yield a problem if the file could not be read to its end."""
     if text.source.failure is not None:
         yield Problem(
             number,
             f"{stream.path}, row {number}: the file ends early ({text.source.failure}); copy it again; "
             "the rows before are kept",
-            _shown(content),
+            excerpt(content),
         )
 
 
-def _shown(content: str) -> str:
+def excerpt(content: str) -> str:
+    """Return the beginning of an unreadable row, with marks where bytes could not be decoded."""
     content = content.replace(UNDECODABLE, REPLACEMENT).strip()
     return content if len(content) <= SHOWN else content[:SHOWN] + "…"

@@ -8,7 +8,12 @@ from ..errors import DataError
 from .tables import TableStream, chunked, header
 
 
-def _open_xlsx(stream: TableStream) -> None:
+def open_xlsx(stream: TableStream) -> None:
+    """Fill a stream from the first sheet of a workbook.
+
+    Raises:
+        DataError: The file is not a readable workbook, its sheet is empty, or two columns share a name.
+    """
     # A workbook is a ZIP of one XML tree: it is read whole, and has at most 1,048,576 rows.
     from python_calamine import CalamineError, CalamineWorkbook
 

@@ -1,62 +1,79 @@
-"""`communique label`: label shards, join rows with predictions, count what came out."""
+"""Label a shard: ask the model about each distinct text once, and join its answers with the rows."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from ..data.codebook import Codebook
 from ..data.predictions_schema import ERROR
-from ..data.sentence import Sentence
 from ..io.tables import Row
-from .reader import OWN_JSON, Prepared
+from ..models.classifier import Classifier
+from .columns import EXTRA_JSON
+from .shard import Shard
 
-if TYPE_CHECKING:
-    from ..models.predictor import Predictions
-
-
-#: Digits after the point of a probability in the output. What a shard holds decides its batches, and so every digit.
+#: Decimal digits of a probability in the output. A shard's content decides its batches, and so every digit.
 DIGITS = 6
-_COUNTS = b"communique"
 
-
-#: Characters of a text that a model is given. The 512 tokens of the longest models end before it; a tokenizer needs
+#: Characters of a text that a model is given. The 512 tokens of the longest models end before it, and a tokenizer needs
 #: gigabytes for a line of 50 MB.
 SEEN = 20_000
 
 
-class Classifier(Protocol):
-    """What labels texts: every opened model."""
+@dataclass(frozen=True)
+class ShardCounts:
+    """What a labelled shard counts.
 
-    codebook: Codebook
+    Attributes:
+        records: Rows and documents of the input.
+        labelled: Sentences that the model labelled.
+        repeated: Sentences among them whose text an earlier row of the shard has.
+        errors: Whether a row cannot be read.
+    """
 
-    def predict(self, texts: Sequence[Sentence]) -> Predictions:
-        """Label sentences, in their order."""
-        ...
+    records: int
+    labelled: int
+    repeated: int
+    errors: bool
 
 
-def label_shard(shard: Prepared, model: Classifier) -> pa.Table:
+@dataclass(frozen=True)
+class LabelledShard:
+    """A shard's rows of output with their labels; extra columns stand behind."""
+
+    number: int
+    table: pa.Table
+    counts: ShardCounts
+
+    def to_rows(self) -> list[Row]:
+        """Return the rows as JSON Lines has them: `error` only where there is one, then the extra columns."""
+        found: list[Row] = self.table.to_pylist()
+        for row in found:
+            if row[ERROR] is None:
+                del row[ERROR]
+            extra = row.pop(EXTRA_JSON, None)
+            if extra is not None:
+                row |= json.loads(extra)
+        return found
+
+
+def label_shard(shard: Shard, model: Classifier) -> LabelledShard:
     """Label a shard.
 
-    Equal texts are computed once. What the model is given depends on the shard alone, so that its rows are the same
-    whenever and wherever it is labelled.
-
-    Returns:
-        Columns `units.OUTPUT`, `error` and the input's own; `counts` reads what its metadata count.
+    Equal texts are computed once. What the model is given depends only on the shard, so its rows are the same whenever and
+    wherever it is labelled.
     """
-    texts: list[str] = shard.columns["text"]
+    rows, extra = shard.rows
+    texts: list[str] = rows["text"]
+    # Some models, such as a lexicon, use the language too.
+    languages: list[str] = rows["language"]
     readable = [
-        i
-        for i, (text, error) in enumerate(zip(texts, shard.columns[ERROR], strict=True))
-        if not (error or is_blank(text))
+        i for i, (text, error) in enumerate(zip(texts, rows[ERROR], strict=True)) if not (error or is_blank(text))
     ]
-    # Some models (a lexicon) read the language too.
-    spoken: list[str] = shard.columns["language"]
-    distinct = dict.fromkeys((texts[i], spoken[i]) for i in readable)
+    distinct = dict.fromkeys((texts[i], languages[i]) for i in readable)
     names = model.codebook.names
     probabilities = np.zeros((len(texts), len(names)))
     truncated = np.zeros(len(texts), np.bool_)
@@ -64,57 +81,34 @@ def label_shard(shard: Prepared, model: Classifier) -> pa.Table:
     labels: list[list[str]] = [[] for _ in texts]
     if readable:
         predictions = model.predict(
-            [Sentence(id="", text=text[:SEEN], document="", language=language) for text, language in distinct]
+            [text[:SEEN] for text, _ in distinct], languages=[language for _, language in distinct]
         )
         place = dict(zip(distinct, range(len(distinct)), strict=True))
-        rows = [place[texts[i], spoken[i]] for i in readable]
-        probabilities[readable] = np.round(predictions.probabilities.astype(np.float64), DIGITS)[rows]
-        truncated[readable] = predictions.truncated[rows] | np.array([len(texts[i]) > SEEN for i in readable])
+        places = [place[texts[i], languages[i]] for i in readable]
+        probabilities[readable] = np.round(predictions.probabilities.astype(np.float64), DIGITS)[places]
+        truncated[readable] = predictions.truncated[places] | np.array([len(texts[i]) > SEEN for i in readable])
         unread[readable] = False
         found = predictions.labels
-        for i, row in zip(readable, rows, strict=True):
-            labels[i] = found[row]
-    columns: dict[str, Any] = {name: pa.array(shard.columns[name], pa.string()) for name in ("id", "document")}
-    columns["index"] = pa.array(shard.columns["index"], pa.int64())
-    columns |= {name: pa.array(shard.columns[name], pa.string()) for name in ("language", "text")}
+        for i, j in zip(readable, places, strict=True):
+            labels[i] = found[j]
+    columns: dict[str, Any] = {name: pa.array(rows[name], pa.string()) for name in ("id", "document")}
+    columns["index"] = pa.array(rows["index"], pa.int64())
+    columns |= {name: pa.array(rows[name], pa.string()) for name in ("language", "text")}
     columns["labels"] = pa.array(labels, pa.list_(pa.string()))
     columns["probabilities"] = pa.StructArray.from_arrays(
         [pa.array(probabilities[:, j], pa.float64(), mask=unread) for j in range(len(names))], list(names)
     )
     columns["truncated"] = pa.array(truncated)
-    columns[ERROR] = pa.array(shard.columns[ERROR], pa.string())
+    columns[ERROR] = pa.array(rows[ERROR], pa.string())
     table = pa.table(columns)
-    if shard.own is not None:
-        for i, field_ in enumerate(shard.own.schema):
-            table = table.append_column(field_, shard.own.column(i))
-    counted = {
-        "units": shard.units,
-        "labelled": len(readable),
-        "repeated": len(readable) - len(distinct),
-        "errors": any(shard.columns[ERROR]),
-    }
-    return table.replace_schema_metadata({_COUNTS: json.dumps(counted).encode()})
-
-
-def counts(schema: pa.Schema) -> dict[str, int]:
-    """Give what a labelled shard counts of itself: units, texts labelled, those repeated, whether rows have errors."""
-    found: dict[str, int] = json.loads(schema.metadata[_COUNTS])
-    return found
+    if extra is not None:
+        for column in extra.schema:
+            table = table.append_column(column, extra[column.name])
+    counts = ShardCounts(shard.n_records, len(readable), len(readable) - len(distinct), any(rows[ERROR]))
+    return LabelledShard(shard.number, table, counts)
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether a text holds nothing to read: white space, control characters, marks of direction."""
-    # Most texts begin with a letter or a quotation mark: `any` ends there.
+    """Return whether a text holds nothing to read: only white space, control characters, direction marks."""
+    # Most texts begin with a letter or a quotation mark, where `any` stops.
     return not any(character.isprintable() and not character.isspace() for character in text)
-
-
-def rows(table: pa.Table) -> list[Row]:
-    """Give the rows of a labelled shard as they stand in JSON Lines: `error` only where there is one, own values behind."""
-    found: list[Row] = table.to_pylist()
-    for row in found:
-        if row[ERROR] is None:
-            del row[ERROR]
-        own = row.pop(OWN_JSON, None)
-        if own is not None:
-            row |= json.loads(own)
-    return found

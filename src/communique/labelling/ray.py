@@ -1,13 +1,13 @@
-"""Label on a Ray cluster: the shards, and so the bytes, that `batch` gives on one machine. Needs the extra `ray`.
+"""Label on a Ray cluster, with the same shards, and so the same bytes, as on one machine. Needs the extra `ray`.
 
 ::
 
     one task reads and cuts     ──shards──>  actors, one model each  ──packed shards──>  this process keeps them
     (on this process's node)                 (anywhere)                                  in OUT.shards/
 
-Nodes need no common disk: the input and the output lie on the node of this process, and the model is sent to the others.
-Ray Data starts actors as there is work, stops the reading while it has enough, starts an actor anew that died with what
-it had in work, and computes again what a lost node had not delivered. A shard counts as finished when it is on the disk.
+Nodes need no common disk: the input and the output are on the node of this process, and the model is sent to the others.
+Ray Data starts actors as there is work, pauses the reading while enough shards wait, restarts an actor that died with the
+shards it had, and computes again what a lost node had not delivered. A shard counts as finished once it is on the disk.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -23,39 +23,128 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import ray
 import ray.data
 import ray.exceptions
 from ray.data.block import Block, BlockAccessor, BlockMetadata
 
 from .. import __version__
-from ..data.sentence import Sentence
 from ..errors import CommuniqueError, DataError, UnreachableError
+from ..models.classifier import Classifier
+from ..models.folder import read_info
 from ..reporting.progress import ProgressReporter
-from .columns import Options
-from .label import Classifier, label_shard
-from .reader import Reader, Shard, prepare
-from .shards import ShardFolder, pack
+from .columns import InputNotes
+from .label import label_shard
+from .reader import ShardReader
+from .run import FileSink
+from .shard import Shard
+from .shard_folder import pack
 
-#: CPUs of an actor. A second one would wait while the first reads, splits and packs.
+#: CPUs per actor. A second one would wait while the first reads, splits and packs.
 THREADS = 1
 
-#: Number of the row behind the last shard, which brings what there is to tell of the input.
+#: Number of the row after the last shard, which carries the notes on the input.
 _END = -1
+
+#: Opens the model in a folder with so many threads; `load.load_model` is one.
+Loader = Callable[..., Classifier]
+
+
+class RayEngine:
+    """Labels shards on a Ray cluster.
+
+    Args:
+        folder: The model's folder; a copy is sent to every actor.
+        load: Opens the copy.
+        address: Address of the cluster. Default: RAY_ADDRESS, otherwise a cluster of this machine's cores.
+        threads: CPUs per actor. Default: `THREADS`.
+        actors: Largest number of actors. Default: as many as the cluster has CPUs for.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        load: Loader,
+        *,
+        address: str | None = None,
+        threads: int | None = None,
+        actors: int | None = None,
+    ) -> None:
+        self.info = read_info(folder)
+        self._folder, self._load, self._address = folder, load, address
+        self._threads, self._actors = threads or THREADS, actors
+
+    def label(self, reader: ShardReader, sink: FileSink, progress: ProgressReporter) -> InputNotes:
+        """Label the shards that the sink does not have, and hand each to it as it arrives.
+
+        Raises:
+            UnreachableError: No cluster answers, or it cannot read the input.
+            CommuniqueError: An actor or the reader reported it.
+        """
+        # Progress and errors are reported here; Ray Data keeps the rest in the log files of its session.
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+        notes = reader.notes
+        arrived: dict[int, tuple[float, int | None]] = {}
+        due = 0
+        with _connected(self._address):
+            progress.begin()
+            for row in self._rows(reader, sink):
+                if isinstance(row["content"], _Failure):
+                    raise CommuniqueError(row["content"].message)
+                if row["number"] == _END:
+                    notes = row["content"]
+                    continue
+                if isinstance(row["content"], _Packed):
+                    sink.write_packed(row["number"], row["content"].content)
+                arrived[row["number"]] = row["position"], getattr(row["content"], "rows", None)
+                # Shards arrive in any order; progress is reported in the order of the input.
+                while due in arrived:
+                    position, n = arrived.pop(due)
+                    if n is None:
+                        progress.skipped(position)
+                    else:
+                        progress.done(position, n)
+                    due += 1
+        return notes
+
+    def _rows(self, reader: ShardReader, sink: FileSink) -> Iterator[dict[str, Any]]:
+        context = ray.data.DataContext.get_current().copy()
+        # One block per shard: blocks of the usual size would gather hundreds for one actor.
+        context.target_max_block_size = 1
+        context.enable_progress_bars = context.print_on_execution_start = False
+        files = {
+            path.relative_to(self._folder).as_posix(): path.read_bytes()
+            for path in sorted(self._folder.rglob("*"))
+            if path.is_file()
+        }
+        here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
+        # No fixed size: an actor whose node is gone must be able to leave the pool.
+        pool = ray.data.ActorPoolStrategy(min_size=1, max_size=self._actors)
+        with ray.data.DataContext.current(context):
+            data = ray.data.read_datasource(
+                _Shards(reader, sink.finished), override_num_blocks=1, num_cpus=0, label_selector=here
+            ).map(
+                _Actor,
+                fn_constructor_args=(self._load, ray.put(files), self._threads, __version__),
+                compute=pool,
+                num_cpus=self._threads,
+            )
+        try:
+            yield from data.iter_rows()
+        except ray.exceptions.RayError as error:
+            reason = (str(error).splitlines() or [""])[0]
+            raise DataError(
+                f"{sink.folder.path}: the cluster failed ({reason}). Finished shards stay there; run the same command with "
+                "--resume to continue"
+            ) from error
 
 
 @contextmanager
-def connected(address: str | None) -> Iterator[None]:
-    """Connect to a cluster; to one's own, of all cores of this machine, where neither address nor RAY_ADDRESS names one.
-
-    Raises:
-        UnreachableError: No cluster answers there, or it is no place from which the input can be read.
-    """
+def _connected(address: str | None) -> Iterator[None]:
     address = address or os.environ.get("RAY_ADDRESS") or None
     if address and address.startswith("ray://"):
         raise UnreachableError(
-            f"{address}: the Ray client, through which the cluster cannot read files; run the command on a node of the cluster "
+            f"{address}: the Ray client, through which the cluster cannot read files. Run the command on a node of the cluster "
             "with --ray-address auto"
         )
     own: dict[str, Any] = (
@@ -65,15 +154,17 @@ def connected(address: str | None) -> Iterator[None]:
         context = ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = (str(error).splitlines() or [""])[0]
-        raise UnreachableError(f"{address or 'Ray'}: no cluster answers ({reason}); `ray status` shows one") from error
+        raise UnreachableError(
+            f"{address or 'Ray'}: no cluster answers ({reason}). `ray status` shows whether one runs"
+        ) from error
     with context:
         yield
 
 
 class _Shards(ray.data.Datasource):
-    """The shards of an input, read in order by one task: where one ends depends on all that stands before."""
+    """The shards of an input, read in order by one task: where a shard ends depends on everything before it."""
 
-    def __init__(self, reader: Reader, finished: frozenset[int]) -> None:
+    def __init__(self, reader: ShardReader, finished: Container[int]) -> None:
         super().__init__()
         self._read = partial(_read, reader, finished)
 
@@ -89,14 +180,14 @@ class _Shards(ray.data.Datasource):
         return [ray.data.ReadTask(self._read, BlockMetadata(None, None, None, None))]
 
 
-def _read(reader: Reader, finished: frozenset[int]) -> Iterator[Block]:
+def _read(reader: ShardReader, finished: Container[int]) -> Iterator[Block]:
     try:
         for shard in reader.shards():
             yield _block(shard.number, shard.position, None if shard.number in finished else shard)
     except CommuniqueError as error:
-        yield _block(_END, 0.0, _Fault(str(error)))
+        yield _block(_END, 0.0, _Failure(str(error)))
     else:
-        yield _block(_END, 0.0, reader.told)
+        yield _block(_END, 0.0, reader.notes)
 
 
 def _block(number: int, position: float, content: Any) -> Block:
@@ -108,26 +199,33 @@ def _block(number: int, position: float, content: Any) -> Block:
 
 
 @dataclass(frozen=True)
-class _Fault:
-    """What is at fault, carried as a row: Ray wraps an error that is raised, and adds lines of its own to it."""
+class _Failure:
+    """An error carried as a row: Ray wraps an error that is raised, and adds lines of its own to it."""
 
-    text: str
+    message: str
 
 
-class _Labeller:
-    """A model in an actor, opened with its first shard: Ray would hide why an actor could not begin."""
+@dataclass(frozen=True)
+class _Packed:
+    """A labelled shard as the bytes of its file, and its number of rows."""
 
-    def __init__(
-        self, load: Callable[[Path, int | None], Classifier], files: Any, options: Options, threads: int, version: str
-    ) -> None:
-        self._load, self._files, self._options, self._threads, self._version = load, files, options, threads, version
+    content: bytes
+    rows: int
+
+
+class _Actor:
+    """A model in an actor, opened with its first shard: Ray would hide why an actor could not start."""
+
+    def __init__(self, load: Loader, files: Any, threads: int, version: str) -> None:
+        self._load, self._files, self._threads, self._version = load, files, threads, version
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         if isinstance(shard := row["content"], Shard):
             try:
-                row["content"] = pack(label_shard(prepare(shard, self._options), self._model))
+                labelled = label_shard(shard, self._model)
+                row["content"] = _Packed(pack(labelled), len(labelled.table))
             except CommuniqueError as error:
-                row["content"] = _Fault(str(error))
+                row["content"] = _Failure(str(error))
         return row
 
     @cached_property
@@ -135,106 +233,16 @@ class _Labeller:
         if self._version != __version__:
             raise DataError(
                 f"{ray.util.get_node_ip_address()}: communique {__version__} on this node, {self._version} where the command "
-                "runs; install the same version on all nodes"
+                "runs. Install the same version on all nodes"
             )
-        # The tokenizer's pool of threads takes all cores of a node otherwise, in each of its actors.
+        # Otherwise the tokenizer's thread pool takes all cores of a node in each of its actors.
         os.environ.setdefault("RAYON_NUM_THREADS", str(self._threads))
         with tempfile.TemporaryDirectory(prefix="communique-") as folder:
             for name, content in ray.get(self._files).items():
                 path = Path(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-            model = self._load(Path(folder), self._threads)
-            # Weights are read with the first text, and the folder goes: a killed actor cannot tidy up.
-            model.predict([Sentence(id="", text="-", document="", language="en")])
+            model = self._load(Path(folder), threads=self._threads)
+            # Weights are read with the first text, and then the folder goes: a killed actor cannot tidy up.
+            model.predict(["-"])
         return model
-
-
-def labelled(
-    reader: Reader,
-    model: Path,
-    load: Callable[[Path, int | None], Classifier],
-    folder: ShardFolder,
-    progress: ProgressReporter,
-    *,
-    threads: int | None = None,
-    actors: int | None = None,
-) -> Iterator[pa.Table]:
-    """Label an input on the connected cluster and keep each shard in the folder as it comes.
-
-    Args:
-        reader: The input; what there is to tell of it is in `reader.told` at the end.
-        model: The model's folder.
-        load: Opens a copy of it in an actor.
-        folder: Where finished shards are kept, and those of an earlier run found.
-        progress: Takes note of each shard.
-        threads: CPUs of an actor; `THREADS` where None.
-        actors: How many at most; as many as the cluster has CPUs for where None.
-
-    Returns:
-        The shards in order.
-
-    Raises:
-        CommuniqueError: What an actor or the reader found at fault.
-    """
-    threads = threads or THREADS
-    positions: dict[int, tuple[float, bool]] = {}
-    due = 0
-    progress.begin()
-    for row in _rows(reader, model, load, folder, threads, actors):
-        if isinstance(row["content"], _Fault):
-            raise CommuniqueError(row["content"].text)
-        if row["number"] == _END:
-            reader.told = row["content"]
-            continue
-        fresh = row["content"] is not None
-        if fresh:
-            folder.write(row["number"], row["content"])
-        positions[row["number"]] = row["position"], fresh
-        # Shards come as they are finished; they are counted in the order of the input.
-        while due in positions:
-            position, fresh = positions.pop(due)
-            table = folder.read(due)
-            if fresh:
-                progress.done(position, len(table))
-            else:
-                progress.skipped(position)
-            yield table
-            due += 1
-
-
-def _rows(
-    reader: Reader,
-    model: Path,
-    load: Callable[[Path, int | None], Classifier],
-    folder: ShardFolder,
-    threads: int,
-    actors: int | None,
-) -> Iterator[dict[str, Any]]:
-    context = ray.data.DataContext.get_current().copy()
-    # A block a shard: blocks of the usual size would gather hundreds for one actor.
-    context.target_max_block_size = 1
-    context.enable_progress_bars = context.print_on_execution_start = False
-    files = {
-        path.relative_to(model).as_posix(): path.read_bytes() for path in sorted(model.rglob("*")) if path.is_file()
-    }
-    here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
-    # No fixed size: an actor whose node is gone must be able to leave the pool.
-    pool = ray.data.ActorPoolStrategy(min_size=1, max_size=actors)
-    with ray.data.DataContext.current(context):
-        data = ray.data.read_datasource(
-            _Shards(reader, frozenset(folder.finished())), override_num_blocks=1, num_cpus=0, label_selector=here
-        ).map(
-            _Labeller,
-            fn_constructor_args=(load, ray.put(files), reader.options, threads, __version__),
-            compute=pool,
-            num_cpus=threads,
-        )
-    try:
-        yield from data.iter_rows()
-    except ray.exceptions.RayError as error:
-        reason = (str(error).splitlines() or [""])[0]
-        raise DataError(
-            f"{folder.path}: the cluster failed ({reason}); what is finished stays there, and the same command with --resume "
-            "goes on"
-        ) from error

@@ -1,42 +1,52 @@
-"""Label corpora of any size: shard by shard, in memory that does not grow, with a run that can stop and go on."""
+"""Label an input of any size: an engine labels its shards, a sink keeps them and writes the output.
+
+::
+
+    find_files ──> ShardReader ──Shard──> engine (LocalEngine, RayEngine) ──LabelledShard──> sink (FileSink, StreamSink)
+
+Memory does not grow with the input, and a run that is interrupted can resume to the same bytes.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+import queue
+import threading
+from collections.abc import Callable, Container, Iterator
 from dataclasses import asdict
-from pathlib import Path
-from typing import IO, Any, cast
-
-import pyarrow as pa
+from typing import IO, Any, Protocol
 
 from .. import __version__
 from ..errors import DataError
-from ..io.atomic import file_sha256
-from ..io.paths import hashes
 from ..io.suffixes import ending
-from ..models.info import INFO, ModelInfo
+from ..models.classifier import Classifier
+from ..models.info import ModelInfo
 from ..reporting.progress import ProgressReporter
-from .label import Classifier, label_shard
-from .reader import Prepared, Reader, Shard, ahead, prepare
-from .shards import ShardFolder, pack
+from .columns import InputNotes
+from .label import LabelledShard, label_shard
+from .reader import ShardReader
+from .shard import Shard
+from .shard_folder import ShardFolder, pack
 from .summary import Summary
 from .write import write_shards
 
-#: Rows of a shard: some seconds of work to lose, and enough texts for batches of like length. Speed by size is not measured.
+#: Rows of a shard: a few seconds of work to lose, and enough texts for batches of similar length. Speed by size is not measured.
 SHARD_ROWS = 4096
 
-#: Memory in MB without any rows, and for each row of a shard, on the safe side. `benchmarks/memory.py --distinct` gave peaks of
-#: 965 MB in shards of 256 rows, 890 MB in shards of 4,096 and 1,016 MB in shards of 16,384 (two threads, the shipped model, texts
-#: of real lengths, none twice): small shards end in batches of more shapes.
+#: Memory in MB without any rows, and per row of a shard, estimated on the safe side. `benchmarks/memory.py --distinct` measured
+#: peaks of 965 MB with shards of 256 rows, 890 MB with 4,096 and 1,016 MB with 16,384 (two threads, the shipped model, texts of
+#: real lengths, none repeated): small shards end in batches of more shapes.
 BASE_MB, ROW_MB = 1000.0, 0.02
 
-#: No shard is smaller, whatever the memory.
+#: Smallest shard, whatever the memory.
 MIN_SHARD_ROWS = 256
+
+#: Shards that are read and split ahead of the one that is labelled.
+AHEAD = 2
 
 
 def shard_rows(memory_mb: float | None) -> int:
-    """Choose the size of shards for a limit of memory.
+    """Return the number of rows per shard that fits a memory limit in MB.
 
     Raises:
         DataError: The model alone needs more.
@@ -46,117 +56,204 @@ def shard_rows(memory_mb: float | None) -> int:
     rows = int((memory_mb - BASE_MB) / ROW_MB)
     if rows < MIN_SHARD_ROWS:
         least = math.ceil(BASE_MB + MIN_SHARD_ROWS * ROW_MB)
-        raise DataError(f"--memory-limit {memory_mb:.0f} MB: labelling needs at least {least} MB; give more")
+        raise DataError(f"--memory-limit {memory_mb:.0f} MB: labelling needs at least {least} MB. Allow more")
     return min(SHARD_ROWS, rows)
 
 
-def describe(model: Path, info: ModelInfo, reader: Reader, form: str, threads: int | None = None) -> dict[str, Any]:
-    """Describe a run by everything that its output depends on."""
+def describe_run(info: ModelInfo, reader: ShardReader, suffix: str, threads: int | None) -> dict[str, Any]:
+    """Describe everything that the output of a run depends on, as plain values."""
     return {
         "communique": __version__,
         "model": {
             "name": info.name,
             "version": info.version,
-            "sha256": file_sha256(model / INFO),
+            "sha256": info.sha256,
             "codebook": info.codebook_sha256,
         },
-        "input": hashes(reader.files),
-        "option": asdict(reader.options) | {"output": form, "threads": threads},
+        "input": {file.display_name: file.sha256 or "unreadable" for file in reader.files},
+        "option": asdict(reader.options) | {"output": suffix, "threads": threads},
     }
 
 
-def labelled(
-    reader: Reader, load: Callable[[], Classifier], progress: ProgressReporter, folder: ShardFolder | None = None
-) -> Iterator[pa.Table]:
-    """Label an input shard by shard, in order.
+class Sink(Protocol):
+    """Where labelled shards go."""
+
+    #: Numbers of the shards that an earlier run finished.
+    finished: Container[int]
+
+    def write(self, shard: LabelledShard) -> None:
+        """Take a labelled shard."""
+        ...
+
+    def close(self, notes: InputNotes) -> Summary:
+        """Complete the output after the last shard, and return counts of all of it.
+
+        Raises:
+            DataError: No record could be read.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """What labels the shards of an input."""
+
+    info: ModelInfo
+
+    def label(self, reader: ShardReader, sink: Any, progress: ProgressReporter) -> InputNotes:
+        """Label the shards that the sink does not have, and return the notes on the input."""
+        ...
+
+
+class LocalEngine:
+    """Labels shards in this process; a thread reads and splits the next ones while the network computes.
 
     Args:
-        reader: The input.
-        load: Opens the model; called at most once, when the first shard is read.
-        progress: Takes note of each shard.
-        folder: Where finished shards are kept, and those of an earlier run found; no shards are kept where None.
+        model: The opened model.
     """
 
-    def finished(number: int) -> bool:
-        return folder is not None and number in folder
+    def __init__(self, model: Classifier) -> None:
+        self.info, self._model = model.info, model
 
-    model: Classifier | None = None
-    for shard in ahead(reader, finished):
-        if isinstance(shard, Shard):
-            progress.skipped(shard.position)
-            # Only a folder has finished shards.
-            yield cast(ShardFolder, folder).read(shard.number)
-            continue
-        if model is None:
-            model = load()
+    def label(self, reader: ShardReader, sink: Sink, progress: ProgressReporter) -> InputNotes:
+        """Label the shards in order."""
+        for shard in _read_ahead(reader, sink.finished):
+            if shard.number in sink.finished:
+                progress.skipped(shard.position)
+                continue
             progress.begin()
-        yield _label(shard, model, progress, folder)
+            labelled = label_shard(shard, self._model)
+            sink.write(labelled)
+            progress.done(shard.position, len(labelled.table))
+        return reader.notes
 
 
-def _label(shard: Prepared, model: Classifier, progress: ProgressReporter, folder: ShardFolder | None) -> pa.Table:
-    table = label_shard(shard, model)
-    if folder is not None:
-        folder.write(shard.number, pack(table))
-    progress.done(shard.position, len(table))
-    return table
+def _read_ahead(reader: ShardReader, finished: Container[int]) -> Iterator[Shard]:
+    """Yield shards that a thread reads and, unless they are finished, splits into rows."""
+    waiting: queue.Queue[Shard | BaseException | None] = queue.Queue(AHEAD)
+    stopped = threading.Event()
+
+    def put(item: Shard | BaseException | None) -> bool:
+        while not stopped.is_set():
+            try:
+                waiting.put(item, timeout=0.2)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def read() -> None:
+        try:
+            for shard in reader.shards():
+                if shard.number not in finished:
+                    shard.rows  # noqa: B018  # computed here and kept
+                if not put(shard):
+                    return
+            put(None)
+        except BaseException as error:  # raised again where the shards are used
+            put(error)
+
+    thread = threading.Thread(target=read, name="communique-reader", daemon=True)
+    thread.start()
+    try:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join(timeout=5)
 
 
-def label_to_file(
-    tables: Iterable[pa.Table],
-    reader: Reader,
-    load: Callable[[], Classifier],
-    names: tuple[str, ...],
-    folder: ShardFolder,
-    *,
-    out: IO[bytes] | None = None,
-) -> Summary:
-    """Put labelled shards into a file.
+class FileSink:
+    """Keeps shards in a folder until all are finished, then writes the output from them.
 
     Args:
-        tables: The shards in order, each kept in `folder` when it comes: what `labelled` gives, here or in `ray_engine`.
-        reader: The input.
-        load: Opens the model, for the columns of an output without rows.
+        folder: The folder of the shards, next to the output.
         names: The model's labels.
-        folder: Where shards wait until all are finished.
-        out: Where the output goes in place of the folder's own.
-
-    Returns:
-        Counts of the whole output, shards of an earlier run included.
-
-    Raises:
-        DataError: Nothing could be read, or the disk is full or cannot be written.
+        handle: Where the output is written, instead of the file that belongs to the folder.
     """
-    summary = Summary(names)
-    n = 0
-    for n, table in enumerate(tables, 1):  # noqa: B007  # used behind the loop
-        summary.add(table)
-    try:
-        refuse_if_unreadable(summary, reader)
-    except DataError:
-        folder.remove()
-        raise
-    if n == 0:
-        folder.write(0, pack(label_shard(prepare(Shard(0, []), reader.options), load())))
-        n = 1
-    form, codec = ending(folder.out)
-    schemas = [folder.schema(number) for number in range(n)]
 
-    def write(handle: IO[bytes]) -> None:
-        write_shards(handle, form, codec, schemas, map(folder.read, range(n)))
+    def __init__(self, folder: ShardFolder, names: tuple[str, ...], *, handle: IO[bytes] | None = None) -> None:
+        self.folder, self._names, self._handle = folder, names, handle
+        self.finished: Container[int] = folder.finished()
 
-    if out is None:
-        folder.finish(write)
-    else:
-        write(out)
-        folder.remove()
-    return summary
+    def write(self, shard: LabelledShard) -> None:
+        """Keep a shard: it is on the disk when this returns."""
+        self.write_packed(shard.number, pack(shard))
+
+    def write_packed(self, number: int, packed: bytes) -> None:
+        """Keep a shard that was packed elsewhere."""
+        self.folder.write(number, packed)
+
+    def close(self, notes: InputNotes) -> Summary:
+        """Write the output and delete the shards."""
+        summary = Summary(self._names)
+        numbers = range(notes.counts["shards"])
+        suffix, codec = ending(self.folder.out)
+        headers = [self.folder.read_header(number) for number in numbers]
+
+        def write(handle: IO[bytes]) -> None:
+            write_shards(handle, suffix, codec, headers, summary.counting(map(self.folder.read, numbers)))
+            refuse_if_unreadable(summary, notes)
+
+        try:
+            if self._handle is None:
+                self.folder.finish(write)
+            else:
+                write(self._handle)
+        except DataError:
+            if summary.nothing_readable:
+                self.folder.remove()
+            raise
+        self.folder.remove()
+        return summary
 
 
-def refuse_if_unreadable(summary: Summary, reader: Reader) -> None:
+class StreamSink:
+    """Shows each shard as soon as it is labelled.
+
+    Args:
+        show: Prints or writes a shard.
+        names: The model's labels.
+    """
+
+    finished: Container[int] = frozenset()
+
+    def __init__(self, show: Callable[[LabelledShard], None], names: tuple[str, ...]) -> None:
+        self._show, self._summary = show, Summary(names)
+
+    def write(self, shard: LabelledShard) -> None:
+        """Count a shard and show it."""
+        self._summary.add(shard)
+        self._show(shard)
+
+    def close(self, notes: InputNotes) -> Summary:
+        """Return the counts."""
+        refuse_if_unreadable(self._summary, notes)
+        return self._summary
+
+
+def refuse_if_unreadable(summary: Summary, notes: InputNotes) -> None:
     """Refuse an input of which nothing could be read.
 
     Raises:
-        DataError: With the reasons.
+        DataError: It lists the reasons.
     """
-    if summary.rows and summary.unreadable == summary.rows:
-        raise DataError(*reader.told.unreadable)
+    if summary.nothing_readable:
+        raise DataError(*notes.unreadable)
+
+
+def label_files(
+    reader: ShardReader, engine: Engine, sink: Sink, progress: ProgressReporter
+) -> tuple[Summary, InputNotes]:
+    """Label an input.
+
+    Returns:
+        Counts of the whole output, including shards of an earlier run, and the notes on the input.
+
+    Raises:
+        DataError: No record could be read, or the disk is full or cannot be written.
+    """
+    with progress:
+        notes = engine.label(reader, sink, progress)
+        return sink.close(notes), notes

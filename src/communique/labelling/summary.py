@@ -1,13 +1,12 @@
-"""Summarise labelled output and print it."""
+"""Count labelled output, and print it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
@@ -16,7 +15,7 @@ from rich.text import Text
 from ..data.predictions_schema import ERROR
 from ..io.tables import Row
 from ..text.language import UNDETERMINED
-from .label import counts
+from .label import LabelledShard
 
 #: Distinct documents that are counted exactly; a set of all would grow with the input.
 COUNTED_DOCUMENTS = 200_000
@@ -27,14 +26,17 @@ _COLOURS = ("red", "blue", "green", "magenta", "cyan", "yellow")
 
 @dataclass
 class Summary:
-    """Counts of labelled shards, shard by shard.
+    """Counts of labelled shards.
 
-    `rows` are the output's; `units` the input's rows and documents; `labels` counts sentences a label.
+    Attributes:
+        rows: Rows of the output.
+        records: Rows and documents of the input.
+        labels: Sentences per label.
     """
 
     names: Sequence[str]
     rows: int = 0
-    units: int = 0
+    records: int = 0
     labelled: int = 0
     repeated: int = 0
     truncated: int = 0
@@ -44,31 +46,42 @@ class Summary:
     languages: Counter[str] = field(default_factory=Counter)
     documents: set[int] = field(default_factory=set)
 
-    def add(self, table: pa.Table) -> None:
+    def counting(self, shards: Iterable[LabelledShard]) -> Iterator[LabelledShard]:
+        """Count shards while they pass."""
+        for shard in shards:
+            self.add(shard)
+            yield shard
+
+    def add(self, shard: LabelledShard) -> None:
         """Count a labelled shard."""
-        counted = counts(table.schema)
+        table, counts = shard.table, shard.counts
         self.rows += len(table)
-        self.units += counted["units"]
-        self.labelled += counted["labelled"]
-        self.repeated += counted["repeated"]
+        self.records += counts.records
+        self.labelled += counts.labelled
+        self.repeated += counts.repeated
         self.truncated += pc.sum(table["truncated"]).as_py() or 0
         unreadable = len(table) - table[ERROR].null_count
         self.unreadable += unreadable
-        # What is empty or unreadable has no labels either, and is not a sentence without a label.
+        # Empty and unreadable rows have no labels either, but are not sentences without a label.
         without = pc.sum(pc.equal(pc.list_value_length(table["labels"]), 0)).as_py() or 0
-        self.none += without - (len(table) - counted["labelled"])
+        self.none += without - (len(table) - counts.labelled)
         _count(self.labels, pc.list_flatten(table["labels"]))
         _count(self.languages, table["language"].filter(pc.is_null(table[ERROR])))
         if len(self.documents) <= COUNTED_DOCUMENTS:
             self.documents.update(map(hash, table["document"].unique().to_pylist()))
 
     @property
+    def nothing_readable(self) -> bool:
+        """Whether there are rows, and none of them could be read."""
+        return self.rows > 0 and self.unreadable == self.rows
+
+    @property
     def empty(self) -> int:
-        """Sentences without anything to read."""
+        """Number of sentences without anything to read."""
         return self.rows - self.unreadable - self.labelled
 
     def lines(self) -> list[str]:
-        """Say what was labelled, what was repeated, cut, empty or unreadable, and what the counts are not."""
+        """Return lines that report what was labelled, repeated, cut, empty or unreadable, and what the counts are not."""
         n = self.rows - self.unreadable
         many = len(self.documents) > COUNTED_DOCUMENTS
         documents = f"more than {COUNTED_DOCUMENTS}" if many else str(len(self.documents))
@@ -87,11 +100,11 @@ class Summary:
             parts.append(f"unreadable {self.unreadable}")
         if self.repeated:
             share = self.repeated / self.labelled
-            parts.append(f"repeated {self.repeated} ({share:.1%} of sentences, computed once a shard)")
+            parts.append(f"repeated {self.repeated} ({share:.1%} of sentences, computed once per shard)")
         return [
-            f"{self.units} rows and documents read: " + "; ".join(parts),
-            "These counts carry the model's errors: they are no estimate of a share. `communique estimate` makes one "
-            "from a sample that people label.",
+            f"{self.records} rows and documents read: " + "; ".join(parts),
+            "These counts include the model's errors; they do not estimate label proportions. To estimate proportions, code a "
+            "sample by hand and run `communique estimate`.",
         ]
 
 
@@ -101,7 +114,7 @@ def _count(counter: Counter[Any], values: Any) -> None:
 
 
 def print_table(console: Console, output: Sequence[Row], names: Sequence[str]) -> None:
-    """Print labelled rows as one table a document, labels in colour."""
+    """Print labelled rows as one table per document, with labels in colour."""
     colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
     by_document: dict[str, list[Row]] = {}
     for row in output:

@@ -15,40 +15,44 @@ from ..data.predictions_schema import ERROR
 from ..io.arrow import cast_to, unify_schemas
 from ..io.suffixes import ending
 from ..io.tables import Row
-from .label import counts, rows
-from .reader import json_text
+from .label import LabelledShard, ShardCounts
+from .shard import json_text
 
 #: Endings of an output; those of text also with `.gz` or `.zst` behind them.
 OUTPUT_SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet")
 
 
-def output_form(path: str | Path) -> str | None:
-    """Give the ending that says how an output is written; None where it is not known."""
-    form, codec = ending(path)
-    return form if form in OUTPUT_SUFFIXES and not (form == ".parquet" and codec) else None
+def output_suffix(path: str | Path) -> str | None:
+    """Return the suffix that decides how an output is written; None if it is unknown."""
+    suffix, codec = ending(path)
+    return suffix if suffix in OUTPUT_SUFFIXES and not (suffix == ".parquet" and codec) else None
 
 
 def write_shards(
-    handle: IO[bytes], form: str, codec: str | None, schemas: Iterable[pa.Schema], tables: Iterable[pa.Table]
+    handle: IO[bytes],
+    suffix: str,
+    codec: str | None,
+    headers: Sequence[tuple[pa.Schema, ShardCounts]],
+    shards: Iterable[LabelledShard],
 ) -> None:
     """Write labelled shards one after the other.
 
     Args:
-        handle: Where to, in bytes.
-        form: One of `OUTPUT_SUFFIXES`.
+        handle: An open binary file.
+        suffix: One of `OUTPUT_SUFFIXES`.
         codec: Arrow's name of a compression of text, or None.
-        schemas: Those of all shards: what columns a file has must be known before its first row.
-        tables: The shards, in order; one is in memory at a time.
+        headers: Schema and counts of all shards: the columns of a file must be known before its first row.
+        shards: The shards, in order; one is in memory at a time.
     """
-    if form == ".parquet":
-        _write_parquet(handle, schemas, tables)
+    if suffix == ".parquet":
+        _write_parquet(handle, _columns(headers), shards)
         return
     with _compressed(handle, codec) as target:
-        if form == ".jsonl":
-            for table in tables:
-                target.write(jsonl(table))
+        if suffix == ".jsonl":
+            for shard in shards:
+                target.write(jsonl(shard))
         else:
-            _write_delimited(target, "\t" if form == ".tsv" else ",", schemas, tables)
+            _write_delimited(target, "\t" if suffix == ".tsv" else ",", _columns(headers), shards)
 
 
 @contextmanager
@@ -63,38 +67,35 @@ def _compressed(handle: IO[bytes], codec: str | None) -> Iterator[Any]:
     stream.close()
 
 
-def jsonl(table: pa.Table) -> bytes:
-    """Write a labelled shard as JSON Lines in UTF-8."""
-    return "".join(json_text(row) + "\n" for row in rows(table)).encode()
+def jsonl(shard: LabelledShard) -> bytes:
+    """Return a labelled shard as JSON Lines in UTF-8."""
+    return "".join(json_text(row) + "\n" for row in shard.to_rows()).encode()
 
 
-def _columns(schemas: Iterable[pa.Schema]) -> pa.Schema:
-    """Find the columns of all shards; `error` stands behind the output's own, and only where some row has one."""
-    schemas = list(schemas)
-    schema = unify_schemas(schemas)
-    wanted = [name for name in schema.names if name != ERROR or any(counts(one)["errors"] for one in schemas)]
-    return pa.schema([schema.field(name) for name in wanted])
+def _columns(headers: Sequence[tuple[pa.Schema, ShardCounts]]) -> pa.Schema:
+    """Find the columns of all shards; `error` is among them only if some row has one."""
+    schema = unify_schemas(schema for schema, _ in headers)
+    errors = any(counts.errors for _, counts in headers)
+    return pa.schema([column for column in schema if column.name != ERROR or errors])
 
 
-def _write_parquet(handle: IO[bytes], schemas: Iterable[pa.Schema], tables: Iterable[pa.Table]) -> None:
+def _write_parquet(handle: IO[bytes], schema: pa.Schema, shards: Iterable[LabelledShard]) -> None:
     import pyarrow.parquet as pq
 
-    schema = _columns(schemas)
     with pq.ParquetWriter(handle, schema, compression="zstd") as writer:
-        for table in tables:
-            # A row group a shard.
-            table = table.select([name for name in table.column_names if name in schema.names])
+        for shard in shards:
+            # One row group per shard.
+            table = shard.table.select([name for name in shard.table.column_names if name in schema.names])
             writer.write_table(cast_to(table, schema), row_group_size=max(1, len(table)))
 
 
-def _write_delimited(target: Any, delimiter: str, schemas: Iterable[pa.Schema], tables: Iterable[pa.Table]) -> None:
-    schema = _columns(schemas)
+def _write_delimited(target: Any, delimiter: str, schema: pa.Schema, shards: Iterable[LabelledShard]) -> None:
     columns = [column for name in schema.names for column in _flat_names(schema.field(name))]
-    # Without a BOM spreadsheets take UTF-8 for a legacy encoding. Lines end as RFC 4180 says: with "\n" alone, Python
-    # leaves a cell that contains "\r" unquoted, and it would start a row.
+    # Without a BOM spreadsheets read UTF-8 as a legacy encoding. Lines end as RFC 4180 says: with "\n" alone, Python leaves a
+    # cell that contains "\r" unquoted, and it would start a row.
     target.write("\ufeff".encode() + _csv([columns], delimiter))
-    for table in tables:
-        flat = (_flat(row) for row in rows(table))
+    for shard in shards:
+        flat = (_flat(row) for row in shard.to_rows())
         target.write(_csv(([_cell(row.get(column)) for column in columns] for row in flat), delimiter))
 
 
@@ -105,7 +106,7 @@ def _flat_names(field: pa.Field) -> list[str]:
 
 
 def _flat(row: Row) -> Row:
-    """Give each probability a column of its own."""
+    """Return a row with one column per probability."""
     return row | {f"probability_{label}": p for label, p in row["probabilities"].items()}
 
 

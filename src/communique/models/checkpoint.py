@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..data.inputs import as_texts
 from ..data.sentence import Sentence
 from .folder import read_codebook, read_info
+from .info import ModelInfo
 from .predictor import Predictions
 
 #: Sentences a batch where no gradients are kept.
@@ -50,16 +51,19 @@ class CheckpointClassifier:
 
     Args:
         folder: The checkpoint's folder.
+        info: Its `bundle.json`, if it has been read already.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self.info = read_info(folder, "checkpoint")
+    def __init__(self, folder: str | Path, *, info: ModelInfo | None = None) -> None:
+        self.info = info or read_info(folder, "checkpoint")
         self.codebook = read_codebook(folder, self.info)
         self.model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder, model_max_length=self.info.max_tokens)
 
-    def predict(self, texts: str | Iterable[str] | Iterable[Sentence]) -> Predictions:
-        """Label texts or sentences, in their order."""
+    def predict(
+        self, texts: str | Iterable[str] | Iterable[Sentence], *, languages: Sequence[str] | None = None
+    ) -> Predictions:
+        """Label texts or sentences, in their order; the model does not use `languages`."""
         return Predictions.from_logits(self.info, *checkpoint_logits(self.model, self.tokenizer, as_texts(texts)))
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Define what every classifier can do, whatever it is made of."""
+"""Define what classifiers do, whatever they are made of."""
 
 from __future__ import annotations
 
@@ -15,29 +15,36 @@ from .info import ModelInfo
 from .predictor import Predictions
 
 
+class Classifier(Protocol):
+    """An opened model: a bundle, a checkpoint or a saved baseline."""
+
+    info: ModelInfo
+    codebook: Codebook
+
+    def predict(
+        self, texts: str | Iterable[str] | Iterable[Sentence], *, languages: Sequence[str] | None = None
+    ) -> Predictions:
+        """Label texts or sentences, in their order.
+
+        Args:
+            texts: Texts in any form that `data.inputs.as_texts` takes.
+            languages: Language of each text (BCP 47), for models that use it, such as a lexicon.
+        """
+        ...
+
+    def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
+        """Compute probabilities (n, k), columns in the codebook's order."""
+        ...
+
+
 @runtime_checkable
 class TrainableClassifier(Protocol):
-    """Learns from a labelled corpus and gives probabilities of labels."""
+    """A classifier in training: the transformer and every baseline, as the benchmark compares them."""
 
     def fit(self, corpus: Corpus) -> Self:
         """Learn from labelled sentences."""
         ...
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Give probabilities (n, k) in the codebook's order of labels."""
-        ...
-
-
-class Classifier(Protocol):
-    """What every opened model does, whatever it is made of."""
-
-    info: ModelInfo
-    codebook: Codebook
-
-    def predict(self, texts: str | Iterable[str] | Iterable[Sentence]) -> Predictions:
-        """Label texts or sentences, in their order."""
-        ...
-
-    def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Give probabilities (n, k) in the codebook's order."""
+        """Compute probabilities (n, k), columns in the codebook's order."""
         ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import subprocess
 from importlib import metadata
@@ -147,6 +149,12 @@ class ModelInfo(_Model):
     commit: str | None
     created: str
     files: dict[str, str] = Field({}, description="SHA-256 of each other file of the folder but the card")
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the content, and through the hashes in it of all files of the folder."""
+        content = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
 
     @property
     def multilabel(self) -> bool:

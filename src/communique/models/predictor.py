@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,9 +18,8 @@ from ..data.inputs import as_texts
 from ..data.sentence import Sentence
 from ..errors import BundleError
 from ..metrics.calibration import decide, probabilities
-from . import model_cache
 from .folder import read_codebook, read_info, verify_files
-from .info import INFO, IR, TOKENIZER, WEIGHTS, ModelInfo
+from .info import INFO, IR, TOKENIZER, ModelInfo
 from .openvino import import_quietly
 
 if TYPE_CHECKING:
@@ -78,18 +76,19 @@ class Predictor:
 
     Args:
         folder: The bundle's folder.
-        threads: CPU threads; all cores where None.
-        verify: Whether files are held against their hashes first (0.1 s).
+        threads: CPU threads. Default: all cores.
+        verify: Whether the files are compared with their hashes first, which takes 0.1 s.
+        info: The bundle's `bundle.json`, if it has been read already.
 
     Raises:
-        BundleError: The folder is not a whole bundle of a format that is known.
+        BundleError: The folder is not a complete bundle of a known format.
     """
 
-    def __init__(self, folder: str | Path, *, threads: int | None = None, verify: bool = True) -> None:
+    def __init__(
+        self, folder: str | Path, *, threads: int | None = None, verify: bool = True, info: ModelInfo | None = None
+    ) -> None:
         self.folder = Path(folder)
-        self.info = read_info(folder, "bundle")
-        # Hashes that nobody checked name no compiled network.
-        self._verified = verify
+        self.info = info or read_info(folder, "bundle")
         if verify:
             verify_files(folder, self.info)
         self.codebook: Codebook = read_codebook(folder, self.info)
@@ -97,26 +96,19 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: str | Path | None = None, *, threads: int | None = None) -> Predictor:
-        """Load a bundle; with no folder the one that ships, or that the variable COMMUNIQUE_MODEL names."""
+        """Open a bundle. Default: the shipped one, or the one that the variable COMMUNIQUE_MODEL names."""
         return cls(folder or default_model(), threads=threads)
 
     def __getstate__(self) -> dict[str, Any]:
         # An open network can be neither copied nor sent to another process; it is opened again there. What is left is the
-        # same before and after use, as `datasets.map` wants it, which keeps results by the hash of its function.
+        # same before and after use, which `datasets.map` needs: it caches results by the hash of its function.
         return {name: value for name, value in self.__dict__.items() if name not in ("_opened", "tokenizer", "_pad_id")}
 
     @cached_property
     def _opened(self) -> tuple[Tokenizer, Any]:
-        """The tokenizer and the network, opened side by side.
-
-        Reading the tokenizer holds Python's lock from beginning to end. OpenVINO needs it to be called, not to work: it is
-        about to be called when the tokenizer's turn comes.
-        """
-        called = threading.Event()
+        """The tokenizer and the network, opened side by side: OpenVINO compiles without the GIL."""
         with ThreadPoolExecutor(1, thread_name_prefix="communique-network") as pool:
-            network = pool.submit(self._compiled, called.set)
-            network.add_done_callback(lambda _: called.set())
-            called.wait()
+            network = pool.submit(self._compile)
             return self.tokenizer, network.result()
 
     @cached_property
@@ -129,20 +121,24 @@ class Predictor:
         tokenizer.no_padding()
         return tokenizer
 
-    def _compiled(self, before: Callable[[], None]) -> Any:
+    def _compile(self) -> Any:
         ov = import_quietly("openvino")
-        # Without this OpenVINO computes in bf16 on CPUs that have it, and numbers depend on the machine.
-        settings = {"INFERENCE_PRECISION_HINT": "f32"}
-        runtime = {"INFERENCE_NUM_THREADS": self.threads, "NUM_STREAMS": self.threads}
-        files = self.info.files
-        hashes = {name: files[name] for name in (IR, WEIGHTS)} if self._verified else None
-        return model_cache.compiled(ov, self.folder / IR, hashes, settings, runtime, before)
+        # The precision is fixed: otherwise OpenVINO computes in bf16 on CPUs that have it, and numbers depend on the machine.
+        settings = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": self.threads,
+            "NUM_STREAMS": self.threads,
+        }
+        return ov.Core().compile_model(str(self.folder / IR), "CPU", settings)
 
-    def predict(self, texts: str | Iterable[str] | Iterable[Sentence]) -> Predictions:
+    def predict(
+        self, texts: str | Iterable[str] | Iterable[Sentence], *, languages: Sequence[str] | None = None
+    ) -> Predictions:
         """Label texts.
 
         Args:
             texts: One text; or a list, an iterator, a column of pandas or polars, an Arrow array of texts or sentences.
+            languages: Not used: the network handles all languages in the same way.
 
         Returns:
             Predictions in the order of the texts.

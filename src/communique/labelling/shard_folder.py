@@ -1,11 +1,11 @@
-"""The folder of a run that can stop and go on: finished shards, what the run is, and a lock.
+"""The folder of a run that can stop and resume: finished shards, a description of the run, and a lock.
 
 ::
 
     OUT.shards/
       lock            held by the process that writes
-      run.json        model, codebook, input and options: a run with others cannot go on here
-      00000.arrow     finished shards; one under a temporary name is not finished
+      run.json        model, codebook, input and options; a run with others cannot resume here
+      00000.arrow     finished shards; a shard under a temporary name is not finished
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -22,19 +23,25 @@ import pyarrow as pa
 
 from ..errors import DataError
 from ..io.atomic import _replacing, disk_errors
+from .label import LabelledShard, ShardCounts
 
-#: Format of the folder and of the shards in it.
-FORMAT = 1
+#: Version of the folder and of the shards in it.
+FORMAT = 2
+
 _RUN, _LOCK = "run.json", "lock"
+
+#: Key of a shard's counts in the metadata of its file.
+_COUNTS = b"communique"
 
 
 def shards_folder(out: Path) -> Path:
-    """Give the folder beside an output in which its shards wait."""
+    """Return the folder next to an output in which its finished shards are kept."""
     return out.with_name(out.name + ".shards")
 
 
-def pack(table: pa.Table) -> bytes:
-    """Write a labelled shard as the bytes of its file, on whichever machine it was labelled."""
+def pack(shard: LabelledShard) -> bytes:
+    """Return the bytes of a labelled shard's file, the same on every machine."""
+    table = shard.table.replace_schema_metadata({_COUNTS: json.dumps(asdict(shard.counts)).encode()})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
         writer.write_table(table.combine_chunks())
@@ -45,13 +52,13 @@ class ShardFolder:
     """Finished shards of a run.
 
     Args:
-        out: The output.
-        run: What the run is: nested dicts of text and numbers.
-        resume: True goes on with what is there; False starts anew; None refuses where something is there.
+        out: The output file.
+        run: Description of the run: nested dicts of text and numbers.
+        resume: True resumes from the finished shards; False deletes them; None refuses if there are any.
 
     Raises:
-        DataError: Another process writes this output; or there are shards of another run, or of this one and nobody said
-            what to do with them.
+        DataError: Another process writes this output, or there are shards of another run, or of this run and `resume` is
+            None.
     """
 
     def __init__(self, out: Path, run: dict[str, Any], *, resume: bool | None) -> None:
@@ -69,24 +76,24 @@ class ShardFolder:
     def _begin(self, resume: bool | None) -> None:
         for rest in self.path.glob("*.part"):
             rest.unlink()
-        there = self._read_run()
+        earlier = self._read_run()
         finished = len(list(self.path.glob("*.arrow")))
-        if there is not None and resume is None and finished:
+        if earlier is not None and resume is None and finished:
             raise DataError(
-                f"{self.path}: {finished} finished shards of a run that stopped; the same command with --resume goes on, "
-                "with --restart it begins anew"
+                f"{self.path}: {finished} finished shards of an interrupted run. Run the same command with --resume to continue, or "
+                "with --restart to begin again"
             )
-        if there is not None and resume and finished:
-            if differences := _differences(there, self.run):
+        if earlier is not None and resume and finished:
+            if differences := _differences(earlier, self.run):
                 raise DataError(
-                    *(f"{self.path}: the run that stopped had another {line}" for line in differences),
-                    "give the same again, or begin anew with --restart",
+                    *(f"{self.path}: the interrupted run had another {line}" for line in differences),
+                    "Use the same again, or begin again with --restart",
                 )
             return
         if resume and self.out.exists():
             raise DataError(
-                f"{self.out}: exists, and no run that stopped is beside it: nothing to resume; without --resume it is "
-                "labelled anew and replaced"
+                f"{self.out}: nothing to resume: the output exists, and there is no interrupted run next to it. Without --resume "
+                "it is labelled again and replaced"
             )
         for old in self.path.glob("*.arrow"):
             old.unlink()
@@ -104,15 +111,15 @@ class ShardFolder:
         return self.path / f"{number:05d}.arrow"
 
     def finished(self) -> set[int]:
-        """Give the numbers of the shards that are finished and whole."""
+        """Return the numbers of the finished shards."""
         return {number for path in self.path.glob("*.arrow") if (number := int(path.stem)) in self}
 
     def __contains__(self, number: int) -> bool:
-        """Tell whether a shard is finished and whole."""
+        """Return whether a shard is finished and its file complete."""
         return self._shard(number).is_file() and _schema(self._shard(number)) is not None
 
     def write(self, number: int, packed: bytes) -> None:
-        """Keep a shard that `pack` packed: on the disk and under its name when this returns.
+        """Write the bytes that `pack` returned. When this returns, they are on the disk under the shard's name.
 
         Raises:
             DataError: The disk is full or cannot be written.
@@ -120,24 +127,26 @@ class ShardFolder:
         with disk_errors(self.path), _replacing(self._shard(number)) as handle:
             handle.write(packed)
 
-    def read(self, number: int) -> pa.Table:
+    def read(self, number: int) -> LabelledShard:
         """Read a finished shard."""
         with pa.OSFile(str(self._shard(number))) as handle:
-            return pa.ipc.open_file(handle).read_all()
+            table = pa.ipc.open_file(handle).read_all()
+        return LabelledShard(number, table.replace_schema_metadata(), _counts(table.schema))
 
-    def schema(self, number: int) -> pa.Schema:
-        """Read a finished shard's schema."""
+    def read_header(self, number: int) -> tuple[pa.Schema, ShardCounts]:
+        """Read the schema and the counts of a finished shard, not its rows."""
         with pa.OSFile(str(self._shard(number))) as handle:
-            return pa.ipc.open_file(handle).schema
+            schema = pa.ipc.open_file(handle).schema
+        return schema.remove_metadata(), _counts(schema)
 
     def finish(self, write: Callable[[IO[bytes]], None]) -> None:
-        """Write the output: it takes its name when it is whole and on the disk, and the shards go.
+        """Write the output, which takes its name once it is complete and on the disk; then delete the shards.
 
         Raises:
             DataError: The disk is full or cannot be written.
         """
         with disk_errors(self.out):
-            # Inside the folder: what is left of a killed process is found there, and nowhere else.
+            # Written inside the folder, so that a killed process leaves nothing anywhere else.
             with _replacing(self.path / "output", self.out) as handle:
                 write(handle)
             self.remove()
@@ -149,7 +158,7 @@ class ShardFolder:
         self.close()
 
     def close(self) -> None:
-        """Give the lock back; finished shards stay."""
+        """Release the lock; finished shards stay."""
         if self._lock is not None:
             if not any(self.path.glob("*.arrow")):
                 shutil.rmtree(self.path, ignore_errors=True)
@@ -157,12 +166,16 @@ class ShardFolder:
             self._lock = None
 
 
+def _counts(schema: pa.Schema) -> ShardCounts:
+    return ShardCounts(**json.loads(schema.metadata[_COUNTS]))
+
+
 def _locked(folder: Path) -> IO[bytes] | None:
-    """Take the lock of a folder, which the system gives back when the process ends, however it ends."""
+    """Take the lock of a folder. The system releases it when the process ends, however it ends."""
     if folder.with_suffix("").is_dir():
-        raise DataError(f"{folder.with_suffix('')}: a folder; give the output the name of a file")
+        raise DataError(f"{folder.with_suffix('')}: is a folder. Give the output the name of a file")
     if not folder.parent.is_dir():
-        raise DataError(f"{folder.parent}: the folder of the output is not there; make it first")
+        raise DataError(f"{folder.parent}: the folder of the output does not exist. Create it first")
     while True:
         folder.mkdir(exist_ok=True)
         try:
@@ -174,7 +187,7 @@ def _locked(folder: Path) -> IO[bytes] | None:
         except OSError:
             handle.close()
             raise DataError(
-                f"{folder}: another process writes this output; wait for it, or give another output with -o"
+                f"{folder}: another process writes this output. Wait for it, or name another output with -o"
             ) from None
         with suppress(OSError):
             if os.path.samestat(os.stat(folder / _LOCK), os.fstat(handle.fileno())):
@@ -202,7 +215,7 @@ def _schema(path: Path) -> pa.Schema | None:
 
 
 def _differences(old: Any, new: Any, name: str = "") -> list[str]:
-    """Say what differs between two descriptions of runs, one line a value."""
+    """Return the differences between two descriptions of runs, one line per value."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = dict.fromkeys([*old, *new])
         if old.keys() == new.keys() and list(old) != list(new):

@@ -1,0 +1,151 @@
+"""Records, and the shards of records that are labelled together."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from ..data.predictions_schema import ERROR, OUTPUT
+from ..io.arrow import SURROGATE, concat, table_from_rows
+from ..io.tables import Row
+from ..text.blocks import text_blocks
+from ..text.language import UNDETERMINED, identify_language
+from ..text.markdown import markdown_blocks
+from ..text.sentences import split_sentences
+from .columns import EXTRA_JSON, Options
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(slots=True)
+class Record:
+    """A row of a table, a document, or a sentence of a document too long to be read whole.
+
+    Attributes:
+        kind: What `text` is.
+        error: Why the record cannot be read; None if it can.
+        index: Position of a row or sentence in its document.
+    """
+
+    id: str
+    text: str
+    document: str
+    language: str | None
+    kind: Literal["row", "text", "markdown", "sentence"] = "row"
+    error: str | None = None
+    index: int = 0
+
+
+class ExtraColumns(NamedTuple):
+    """The extra columns of `n` consecutive records of one file; None if the file has none."""
+
+    n: int
+    rows: list[Row] | pa.Table | None
+
+
+@dataclass
+class Shard:
+    """Consecutive records of the input, which are labelled together.
+
+    Attributes:
+        number: Position among the shards of the input, from 0.
+        records: The records.
+        extra: Their extra columns, in the same order.
+        options: How their texts are split and their extra columns kept.
+        position: Bytes of the input read up to its end.
+    """
+
+    number: int
+    records: list[Record]
+    extra: list[ExtraColumns]
+    options: Options = field(default_factory=Options)
+    position: float = 0.0
+
+    @property
+    def n_records(self) -> int:
+        """Number of rows and documents. A long document counts once, however many of its sentences come one by one."""
+        return sum(record.kind != "sentence" or record.index == 0 for record in self.records)
+
+    @cached_property
+    def rows(self) -> tuple[dict[str, list[Any]], pa.Table | None]:
+        """Rows of the output without labels: texts split into sentences, languages identified; and the extra columns."""
+        columns: dict[str, list[Any]] = {name: [] for name in (*OUTPUT[:5], ERROR)}
+        repeats = [_add_rows(columns, record, self.options) for record in self.records]
+        tables, start = [], 0
+        for n, extra in self.extra:
+            indices = [i for i in range(n) for _ in range(repeats[start + i])]
+            tables.append(_repeat(extra, indices, as_json=self.options.as_json))
+            start += n
+        return columns, concat(tables)
+
+
+def _add_rows(columns: dict[str, list[Any]], record: Record, options: Options) -> int:
+    """Append the output rows of a record and return their number."""
+    if record.kind == "sentence":
+        return _add(columns, record, [record.text], [record.id], str(record.language))
+    blocks = [record.text]
+    if record.kind == "markdown":
+        blocks = markdown_blocks(record.text)
+    elif record.kind == "text" or options.split:
+        blocks = text_blocks(record.text)
+    language = record.language or ("" if record.error else identify_language("\n".join(blocks))) or UNDETERMINED
+    if record.error is None and (record.kind != "row" or options.split):
+        sentences = [sentence for block in blocks for sentence in split_sentences(block, language)]
+        ids = [f"{record.id}:{i}" for i in range(len(sentences))]
+    else:
+        sentences, ids = [record.text.strip()], [record.id]
+    if not sentences and record.kind == "row":
+        sentences, ids = [""], [record.id]
+    return _add(columns, record, sentences, ids, language)
+
+
+def _add(columns: dict[str, list[Any]], record: Record, sentences: list[str], ids: list[str], language: str) -> int:
+    n = len(ids)
+    columns["id"] += ids
+    columns["document"] += [record.document] * n
+    columns["index"] += range(record.index, record.index + n)
+    columns["language"] += [language] * n
+    columns["text"] += sentences
+    columns[ERROR] += [record.error] * n
+    return n
+
+
+def _repeat(extra: list[Row] | pa.Table | None, indices: Sequence[int], *, as_json: bool) -> pa.Table | int:
+    """Repeat extra columns for each output row; return the number of rows if there are none."""
+    if extra is None:
+        return len(indices)
+    if isinstance(extra, list):
+        rows = extra
+    elif not as_json:
+        return extra.take(list(indices)) if extra.num_columns else len(indices)
+    else:
+        rows = extra.to_pylist() if extra.num_columns else [{}] * extra.num_rows
+    if not as_json:
+        return table_from_rows([rows[i] for i in indices])
+    return table_from_rows([{EXTRA_JSON: json_text(rows[i])} for i in indices])
+
+
+def json_text(value: Any) -> str:
+    """Write JSON with its characters unescaped; what UTF-8 or JSON cannot hold is escaped or null."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=_plain, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_without_nan(value), ensure_ascii=False, default=_plain, allow_nan=False)
+    return json.dumps(json.loads(text)) if SURROGATE.search(text) else text
+
+
+def _plain(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {k: _without_nan(v) for k, v in value.items()}
+    return [_without_nan(v) for v in value] if isinstance(value, (list, tuple)) else value
