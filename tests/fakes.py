@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +108,15 @@ def label(*arguments: object, stdin: bytes | None = None) -> tuple[int, bytes, s
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.stdout_bytes, result.stderr
+
+
+def until(condition: Callable[[], bool], message: str, *, pid: int | None = None, seconds: float = 300) -> None:
+    """Wait for a condition; fail if a process ends before, or after so many seconds, which a busy machine may need."""
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert pid is None or not os.waitpid(pid, os.WNOHANG)[0], f"the process ended: {message}"
+        assert time.monotonic() < limit, f"after {seconds} s: {message}"
+        time.sleep(0.002)
 
 
 def label_in_a_process(*arguments: object, delay: float, log: Path) -> int:

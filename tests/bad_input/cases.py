@@ -194,7 +194,7 @@ case("nothing but marks of direction and no-width spaces", 0, "empty 1", 1)(
 case("emoji sequences", 0, "1 sentences", ["👩‍👩‍👧‍👦 🇺🇦 agree 🤝🏽"])(
     file("x.jsonl", lines({"text": "👩‍👩‍👧‍👦 🇺🇦 agree 🤝🏽"}))
 )
-case("a document of white space", 0, "no text in it", 0)(file("x.txt", " \n\t\u3000\n"))
+case("a document of white space", 0, "it holds no text", 0)(file("x.txt", " \n\t\u3000\n"))
 case("rows of white space", 0, "empty 2", 3)(
     file("x.jsonl", lines({"text": " "}, {"text": "\u3000\u00a0"}, {"text": "a b"}))
 )
@@ -249,12 +249,12 @@ case("two values of one name in a JSON object", 1, "two values are named 'text'"
 case("a column called as one of the output", 0, "column 'labels' is kept as 'input_input_labels'", 1)(
     file("x.jsonl", lines({"text": "a b", "labels": ["x"], "input_labels": "y"}))
 )
-case("no column of texts", 1, "no column 'text or sentence or statement or content' of texts; columns: a, b")(
+case("no column of texts", 1, "no column 'text or sentence or statement or content' with texts. Columns: a, b")(
     file("x.csv", "a,b\n1,2\n")
 )
 case("a CSV header without rows", 0, "0 sentences", 0)(file("x.csv", "text,n\n"))
 case("an empty CSV", 1, "empty; the first row must name the columns")(file("x.csv", ""))
-case("empty JSON Lines", 1, "empty; write one JSON object a line")(file("x.jsonl", "\n\n"))
+case("empty JSON Lines", 1, "empty. Write one JSON object per line")(file("x.jsonl", "\n\n"))
 case("JSON Lines without a readable line", 1, "row 1: not JSON")(file("x.jsonl", "a\nb\n"))
 case("a JSON array over many lines", 1, "write one JSON object a line")(
     file("x.jsonl", json.dumps([{"text": "a"}], indent=1))
@@ -325,7 +325,7 @@ def _(folder: Path) -> list[object]:
 
 
 case("a path that is not there", 1, "absent.csv: no such file")(lambda folder: [folder / "absent.csv"])
-case("an ending that is not known", 1, "give a folder or a file that ends in")(file("x.pdf", b"%PDF-1.4"))
+case("an ending that is not known", 1, "x.pdf: unknown suffix")(file("x.pdf", b"%PDF-1.4"))
 
 
 @case("an empty folder", 1, "no documents and no tables")

@@ -21,7 +21,7 @@ def source(tmp_path: Path) -> Path:
 def test_a_cluster_needs_an_output_file(out: tuple[str, ...], source: Path) -> None:
     code, _, err = label(source, *out, "--engine", "ray")
     assert code == 2
-    assert "ray needs an output file" in err
+    assert "ray requires -o FILE" in err
 
 
 def test_options_of_a_cluster_go_with_its_engine(source: Path, tmp_path: Path) -> None:

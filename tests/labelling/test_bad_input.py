@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from bad_input.cases import CASES, ROOT, Case, in_docs
-from fakes import bundle_folder, fake_bundle, fake_network, label, label_in_a_process
-from hypothesis import HealthCheck, given, settings
+from fakes import bundle_folder, fake_bundle, fake_network, label, label_in_a_process, until
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from communique.errors import BundleError, DataError
@@ -56,8 +56,8 @@ def test_bad_input(case: Case, fake_bundle: Path, tmp_path: Path) -> None:
     assert len({row["id"] for row in rows}) == len(rows)
 
 
-def test_there_are_forty_and_the_docs_list_them() -> None:
-    assert len(CASES) >= 40
+def test_cases_differ_in_name_and_the_docs_list_every_one() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)
     text = (ROOT / "docs" / "batch.md").read_text(encoding="utf-8")
     assert text == in_docs(text)
 
@@ -69,7 +69,9 @@ def test_bad_input_into_every_form(case: Case, form: str, fake_bundle: Path, tmp
     out = tmp_path / f"out.{form}"
     code, _, err = label(*arguments, "-o", out, "--model", fake_bundle, "--language", "en")
     assert code == case.code, err
-    assert sum(1 for _ in _rows(out)) >= (len(case.texts) if isinstance(case.texts, list) else case.texts or 0)
+    expected = (len(case.texts) if isinstance(case.texts, list) else case.texts or 0) + case.errors
+    # How much of a damaged compressed file can be read depends on the codec.
+    assert len(_rows(out)) >= expected if "cut off in the middle" in case.name else len(_rows(out)) == expected
 
 
 def _rows(path: Path) -> list[object]:
@@ -83,8 +85,8 @@ def test_a_file_that_vanishes_after_it_was_found(fake_bundle: Path, tmp_path: Pa
     for ending in ("txt", "csv"):
         reader = ShardReader(find_files([f"{tmp_path}/*.{ending}"]), Options())
         (tmp_path / f"b.{ending}").unlink()
-        units = [unit for shard in reader.shards() for part in shard.parts for unit in part.units]
-        assert [unit.error for unit in units] == [None, f"{tmp_path}/b.{ending}: no such file", None]
+        records = [record for shard in reader.shards() for record in shard.records]
+        assert [record.error for record in records] == [None, f"{tmp_path}/b.{ending}: no such file", None]
 
 
 # Disks
@@ -95,7 +97,8 @@ def test_standard_output_on_a_full_device(fake_bundle: Path, tmp_path: Path) -> 
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
         "import fakes, typer\n"
-        "fakes.command._load = lambda folder, threads: fakes.FakeModel(folder)\n"
+        "import communique.load\n"
+        "communique.load.load_model = lambda folder, *, threads=None: fakes.FakeModel(folder)\n"
         "app = typer.Typer(); app.command()(fakes.command.label); app()\n"
     )
     arguments = [str(tmp_path / "in.jsonl"), "-o", "-", "--model", str(fake_bundle)]
@@ -137,10 +140,10 @@ def test_output_where_no_file_can_be_made(fake_bundle: Path, tmp_path: Path) -> 
 def test_output_in_no_folder_or_called_as_a_folder(fake_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "We agree."}\n')
     code, _, err = label(tmp_path / "in.jsonl", "-o", tmp_path / "none" / "o.csv", "--model", fake_bundle)
-    assert (code, "the folder of the output is not there; make it first" in err) == (1, True)
+    assert (code, f"{tmp_path / 'none'}: the folder of the output does not exist" in err) == (1, True)
     (tmp_path / "o.csv").mkdir()
     code, _, err = label(tmp_path / "in.jsonl", "-o", tmp_path / "o.csv", "--model", fake_bundle)
-    assert (code, "o.csv: a folder; give the output the name of a file" in err) == (1, True)
+    assert (code, "o.csv: is a folder" in err) == (1, True)
 
 
 # Bundles
@@ -155,14 +158,12 @@ def test_output_in_no_folder_or_called_as_a_folder(fake_bundle: Path, tmp_path: 
         (lambda f: (f / "codebook.yaml").unlink(), "codebook.yaml: "),
         (lambda f: (f / "bundle.json").unlink(), "bundle.json: No such file"),
         (lambda f: os.truncate(f / "bundle.json", 50), "bundle.json: not JSON"),
-        (lambda f: (f / "bundle.json").write_text('{"format": 99}'), "format 99; this version reads up to"),
+        (lambda f: (f / "bundle.json").write_text('{"format": 99}'), "format 99, written by a newer version"),
         (lambda f: (f / "bundle.json").write_bytes(b"\xff\xfe\0"), "bundle.json: not JSON"),
     ],
 )
 def test_broken_bundles(damage: object, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from communique.cli import label as command
-
-    monkeypatch.setattr(command, "_load", lambda folder, threads: load_model(folder))
+    monkeypatch.setattr("communique.load.load_model", load_model)
     bundle = bundle_folder(tmp_path / "bundle")
     damage(bundle)  # type: ignore[operator]
     (tmp_path / "in.jsonl").write_text('{"text": "We agree."}\n')
@@ -213,9 +214,9 @@ def test_readers_end_in_rows_problems_or_an_error_of_one_line(content: bytes, en
 @given(text=st.text(max_size=200), encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]))
 def test_unicode_text_is_read_as_it_was_written(text: str, encoding: str, tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_bytes(text.encode(encoding))
-    content, notes = read_text(tmp_path / "x.txt")
-    if not notes and (encoding != "utf-8" or not text.startswith("\ufeff")):
-        assert content == text
+    # UTF-8 with NUL characters may be UTF-16 without a byte order mark.
+    assume(encoding != "utf-8" or "\0" not in text)
+    assert read_text(tmp_path / "x.txt") == (text.removeprefix("\ufeff") if encoding == "utf-8" else text, [])
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -243,7 +244,9 @@ def test_whatever_the_values_every_row_comes_out(
     source.write_text("".join(json.dumps(row) + "\n" for row in rows))
     out = tmp_path / f"out.{form}"
     code, _, err = label(source, "-o", out, "--model", fake_bundle, "--shard-rows", 2, "--restart")
-    if out.exists() and code in (0, 1) and "rows and documents read" in err:
+    unreadable = sum(isinstance(row["text"], list) for row in rows)
+    if unreadable < len(rows):
+        assert code == (unreadable > 0), err
         assert len(_rows(out)) == len(rows)
     else:
         assert code == 1
@@ -255,8 +258,7 @@ def test_killing_a_process_leaves_no_lock(fake_bundle: Path, tmp_path: Path) -> 
     (tmp_path / "in.jsonl").write_text('{"text": "We agree."}\n')
     arguments = (tmp_path / "in.jsonl", "-o", tmp_path / "o.jsonl", "--model", fake_bundle)
     pid = label_in_a_process(*arguments, delay=60, log=tmp_path / "log")
-    while not (tmp_path / "log").exists():
-        pass
+    until((tmp_path / "log").exists, "the model was not asked")
     os.kill(pid, 9)
     os.waitpid(pid, 0)
     assert label(*arguments)[0] == 0

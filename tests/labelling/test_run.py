@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fakes import FakeModel, fake_bundle, fake_network, label, label_in_a_process
+from fakes import FakeModel, fake_bundle, fake_network, label, label_in_a_process, until
 
 from communique.io.paths import find_files
 from communique.labelling import run
@@ -344,15 +344,6 @@ def finished(out: Path) -> int:
     return len(list(shards_folder(out).glob("*.arrow")))
 
 
-def until_finished(pid: int, out: Path, shards: int) -> None:
-    """Wait until a process has finished so many shards; fail if it ends before, or after five minutes."""
-    limit = time.monotonic() + 300
-    while finished(out) < shards:
-        assert not os.waitpid(pid, os.WNOHANG)[0], "the process ended before it finished a shard"
-        assert time.monotonic() < limit, f"{shards} shards were not finished within five minutes"
-        time.sleep(0.002)
-
-
 def stop(pid: int, out: Path, shards: int, delay: float, number: signal.Signals = signal.SIGKILL) -> bool:
     """Kill a process when so many shards are finished and some time is over; whether it was still there."""
     while finished(out) < shards:
@@ -473,7 +464,7 @@ def test_ctrl_c_ends_with_130_and_keeps_what_is_finished(fake_bundle: Path, tmp_
     pid = label_in_a_process(
         source, "-o", out, "--shard-rows", 10, "--model", fake_bundle, delay=0.3, log=tmp_path / "log"
     )
-    until_finished(pid, out, 1)
+    until(lambda: finished(out) >= 1, "no shard was finished", pid=pid)
     os.kill(pid, signal.SIGINT)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
     assert finished(out) >= 1
@@ -485,7 +476,7 @@ def test_two_processes_do_not_write_one_output(fake_bundle: Path, tmp_path: Path
     source, out = write(tmp_path / "in.jsonl", [f"text {i}" for i in range(30)]), tmp_path / "out.jsonl"
     arguments = (source, "-o", out, "--shard-rows", 10, "--model", fake_bundle)
     pid = label_in_a_process(*arguments, delay=0.5, log=tmp_path / "log")
-    until_finished(pid, out, 1)
+    until(lambda: finished(out) >= 1, "no shard was finished", pid=pid)
     code, _, err = label(*arguments)
     assert code == 1
     assert "another process writes this output" in err

@@ -14,9 +14,9 @@ import yaml
 from helpers import ROOT
 
 from communique import Codebook, Corpus, Predictor
-from communique.io.paths import find
+from communique.io.paths import find_files
 from communique.labelling.columns import Options
-from communique.labelling.reader import Reader, prepare
+from communique.labelling.reader import ShardReader
 from communique.models.card import render
 from communique.models.folder import read_info, verify_files
 from communique.models.info import CARD, INFO, MAX_BUNDLE_BYTES, MAX_FILE_BYTES
@@ -61,8 +61,8 @@ def test_bundle_knows_the_reference_and_authored_data_and_not_the_test_set() -> 
 
 def test_seed_documents_split_into_their_gold_sentences() -> None:
     gold = Corpus.read(ROOT / "seeds/gold.jsonl", Codebook.load(ROOT / "data/codebook.yaml"), labelled=True)
-    reader = Reader(find(sorted((ROOT / "seeds").glob("*.txt"))), options := Options())
-    (columns,) = (prepare(shard, options).columns for shard in reader.shards())
+    reader = ShardReader(find_files(sorted((ROOT / "seeds").glob("*.txt"))), Options())
+    (columns,) = (shard.rows[0] for shard in reader.shards())
     places = list(zip(columns["document"], columns["index"], strict=True))
     assert dict(zip(places, columns["text"], strict=True)) == {(s.document, s.index): s.text for s in gold}
     assert dict(zip(columns["document"], columns["language"], strict=True)) == {s.document: s.language for s in gold}

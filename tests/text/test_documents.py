@@ -294,7 +294,7 @@ def test_legacy_encoding_is_noted(tmp_path: Path) -> None:
 
 def test_empty_document_has_no_sentences(tmp_path: Path) -> None:
     path = written(tmp_path, "a.txt", " \n\n")
-    assert read(path) == ([], [f"{path}: no text in it"])
+    assert read(path) == ([], [f"{path}: it holds no text"])
 
 
 def test_missing_document(tmp_path: Path) -> None:

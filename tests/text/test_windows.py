@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from reading import SENTENCES, read, written
 
+from communique.io.paths import find_files
 from communique.labelling import reader
+from communique.labelling.columns import Options
 from communique.text import windows as long_documents
 from communique.text.blocks import is_wrapped, text_blocks
 from communique.text.language import identify_language
@@ -102,9 +104,9 @@ def test_rows_of_a_long_document_are_those_of_a_short_one(
     text = "".join(f"The port of day {n} stays closed. <b>We condemn it!</b>\n\n" for n in range(300))
     path = written(tmp_path, name, text)
     expected, told = read(path)
-    for module in (units, long_documents):
+    for module in (reader, long_documents):
         monkeypatch.setattr(module, "WINDOW", 1000)
-    monkeypatch.setattr(units, "CHUNK", 7)
+    monkeypatch.setattr(reader, "CHUNK", 7)
     assert read(path) == (expected, told)
     assert [row["index"] for row in expected] == list(range(len(expected)))
     assert len(told) == 1
@@ -113,23 +115,22 @@ def test_rows_of_a_long_document_are_those_of_a_short_one(
 def test_damaged_bytes_of_a_long_document_are_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, "a.txt", "Où sont les pêcheurs ?\n".encode() * 200 + b"\xff perdus.\n" * 3)
     expected = read(path)
-    for module in (units, long_documents):
+    for module in (reader, long_documents):
         monkeypatch.setattr(module, "WINDOW", 500)
     assert read(path) == expected
     assert expected[1] == [f"{path}: 3 places are not utf-8; '\ufffd' is there"]
 
 
 def test_memory_does_not_grow_with_a_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (units, long_documents):
+    for module in (reader, long_documents):
         monkeypatch.setattr(module, "WINDOW", 20_000)
-    monkeypatch.setattr(units, "CHUNK", 64)
+    monkeypatch.setattr(reader, "CHUNK", 64)
     peaks = []
     for n in (2_000, 16_000):
         path = written(tmp_path, f"{n}.txt", "Our delegation will support all parties in the port. " * n)
-        options = reader.Options(language="en", shard_rows=200)
-        reader = reader.Reader(reader.Found([reader.File(path, "talk", ".txt")]), options)
+        shards = reader.ShardReader(find_files([path]), Options(language="en", shard_rows=200)).shards()
         tracemalloc.start()
-        rows = sum(len(reader.prepare(shard, options).columns["text"]) for shard in reader.shards())
+        rows = sum(len(shard.rows[0]["text"]) for shard in shards)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert rows == n
