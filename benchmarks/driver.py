@@ -25,13 +25,13 @@ import ray.cloudpickle as cloudpickle
 
 from communique.cli.common import default_codebook
 from communique.data.codebook import Codebook
-from communique.data.sentence import Sentence
 from communique.errors import CommuniqueError
-from communique.io import paths as inputs
+from communique.io.paths import find_files
 from communique.labelling.columns import Options
 from communique.labelling.label import label_shard
-from communique.labelling.reader import Reader, Shard, prepare
-from communique.labelling.shards import ShardFolder, pack
+from communique.labelling.reader import ShardReader
+from communique.labelling.shard import Shard
+from communique.labelling.shard_folder import ShardFolder, pack
 from communique.labelling.write import write_shards
 from communique.models.predictor import Predictions
 
@@ -42,7 +42,7 @@ class Guesser:
     def __init__(self, codebook: Codebook) -> None:
         self.codebook, self._draw = codebook, np.random.default_rng(0)
 
-    def predict(self, texts: Sequence[Sentence]) -> Predictions:
+    def predict(self, texts: Sequence[str], *, languages: Sequence[str] | None = None) -> Predictions:
         """Draw probabilities of texts."""
         p = self._draw.random((len(texts), len(self.codebook.names)), np.float32)
         return Predictions(self.codebook.names, p, p > 0.5, np.zeros(len(texts), np.bool_))
@@ -58,30 +58,26 @@ def timed(n: int, work: Callable[..., Any], *arguments: Any) -> tuple[float, Any
 def measure(source: Path, text_column: str | None, rows: int) -> dict[str, float]:
     """Measure each stage over the first rows of a table."""
     options = Options(text_column=text_column)
-    reader = Reader(inputs.find([source]), options)
+    reader = ShardReader(find_files([source]), options)
     shards: list[Shard] = []
 
     def read() -> None:
         for shard in reader.shards():
             shards.append(shard)
-            if sum(len(part.units) for s in shards for part in s.parts) >= rows:
+            if sum(len(s.records) for s in shards) >= rows:
                 return
 
     start = time.process_time()
     read()
-    n = sum(len(part.units) for shard in shards for part in shard.parts)
+    n = sum(len(shard.records) for shard in shards)
     found = {"rows": float(n), "read and cut": n / (time.process_time() - start)}
     found["send"], sent = timed(n, lambda: [cloudpickle.dumps(shard) for shard in shards])
     found["bytes sent"] = sum(map(len, sent)) / n
-    found["identify language"], _ = timed(n, lambda: [prepare(shard, options) for shard in shards])
-    given = replace(options, language="en")
-    told = [
-        Shard(s.number, [replace(p, units=[replace(u, language="en") for u in p.units]) for p in s.parts])
-        for s in shards
-    ]
-    found["prepare with language given"], prepared = timed(n, lambda: [prepare(shard, given) for shard in told])
+    found["identify language"], _ = timed(n, lambda: [shard.rows for shard in shards])
+    named = [replace(shard, records=[replace(record, language="en") for record in shard.records]) for shard in shards]
+    found["rows with language given"], _ = timed(n, lambda: [shard.rows for shard in named])
     model = Guesser(Codebook.load(default_codebook()))
-    found["pack"], packed = timed(n, lambda: [pack(label_shard(shard, model)) for shard in prepared])
+    found["pack"], packed = timed(n, lambda: [pack(label_shard(shard, model)) for shard in named])  # type: ignore[arg-type]
     found["bytes kept"] = sum(map(len, packed)) / n
     with tempfile.TemporaryDirectory() as place:
         folder = ShardFolder(Path(place, "out.parquet"), {}, resume=None)
@@ -92,11 +88,11 @@ def measure(source: Path, text_column: str | None, rows: int) -> dict[str, float
 
         found["keep"], _ = timed(n, keep)
         numbers = range(len(packed))
-        for form in (".jsonl", ".csv", ".parquet"):
+        for suffix in (".jsonl", ".csv", ".parquet"):
             out = io.BytesIO()
-            schemas = [folder.schema(i) for i in numbers]
-            found[f"write {form}"], _ = timed(n, write_shards, out, form, None, schemas, map(folder.read, numbers))
-            found[f"bytes in {form}"] = out.tell() / n
+            headers = [folder.read_header(i) for i in numbers]
+            found[f"write {suffix}"], _ = timed(n, write_shards, out, suffix, None, headers, map(folder.read, numbers))
+            found[f"bytes in {suffix}"] = out.tell() / n
         folder.remove()
     return found
 

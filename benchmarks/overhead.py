@@ -19,12 +19,12 @@ from pathlib import Path
 from speed import sentences
 
 from communique import Predictor
-from communique.io import paths as inputs
+from communique.io.paths import find_files
 from communique.io.write import write_jsonl
-from communique.labelling import run as batch
 from communique.labelling.columns import Options
-from communique.labelling.reader import Reader
-from communique.labelling.shards import ShardFolder
+from communique.labelling.reader import ShardReader
+from communique.labelling.run import SHARD_ROWS, FileSink, LocalEngine, label_files
+from communique.labelling.shard_folder import ShardFolder
 from communique.reporting.progress import ProgressReporter
 
 
@@ -37,12 +37,12 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
 
 def label(predictor: Predictor, source: Path, out: Path) -> None:
     """Label a file to a file, as the command does."""
-    reader = Reader(inputs.find([str(source)]), Options(shard_rows=batch.SHARD_ROWS))
-    folder = ShardFolder(out, {}, resume=False)
+    reader = ShardReader(find_files([source]), Options(shard_rows=SHARD_ROWS))
+    engine, folder = LocalEngine(predictor), ShardFolder(out, {}, resume=False)
     try:
-        with ProgressReporter(reader.bytes, lambda _: None) as progress:
-            tables = batch.labelled(reader, lambda: predictor, progress, folder)
-            batch.label_to_file(tables, reader, lambda: predictor, predictor.codebook.names, folder)
+        label_files(
+            reader, engine, FileSink(folder, engine.info.labels), ProgressReporter(reader.bytes, lambda _: None)
+        )
     finally:
         folder.close()
 
@@ -60,7 +60,7 @@ def main() -> None:
     predictor = Predictor.load(threads=given.threads)
     predictor.predict(texts)
     # As the shards of the command cut them.
-    size = batch.SHARD_ROWS
+    size = SHARD_ROWS
     encodings = [predictor.tokenizer.encode_batch(texts[i : i + size]) for i in range(0, len(texts), size)]
     shares: dict[str, list[float]] = {"wall": [], "processor": []}
     rates = []
