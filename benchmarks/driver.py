@@ -27,8 +27,8 @@ from communique.cli.common import default_codebook
 from communique.data.codebook import Codebook
 from communique.errors import CommuniqueError
 from communique.io.paths import find_files
-from communique.labelling.columns import Options
 from communique.labelling.label import label_shard
+from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
 from communique.labelling.shard import Shard
 from communique.labelling.shard_folder import ShardFolder, pack

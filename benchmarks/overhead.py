@@ -21,7 +21,7 @@ from speed import sentences
 from communique import Predictor
 from communique.io.paths import find_files
 from communique.io.write import write_jsonl
-from communique.labelling.columns import Options
+from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
 from communique.labelling.run import SHARD_ROWS, FileSink, LocalEngine, label_files
 from communique.labelling.shard_folder import ShardFolder

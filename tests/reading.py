@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from communique.io.paths import find_files
-from communique.labelling.columns import Options
+from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
 
 

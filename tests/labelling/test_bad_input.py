@@ -21,7 +21,7 @@ from communique.io.encoding import read_text
 from communique.io.paths import find_files
 from communique.io.read import open_table, read_table
 from communique.io.tables import Chunk, Problem
-from communique.labelling.columns import Options
+from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
 from communique.load import load_model
 

@@ -8,8 +8,8 @@ import numpy as np
 from helpers import CODEBOOK
 
 from communique.data.codebook import Codebook
-from communique.labelling.columns import Options
 from communique.labelling.label import label_shard
+from communique.labelling.options import Options
 from communique.labelling.shard import ExtraColumns, Record, Shard
 from communique.labelling.summary import Summary
 from communique.models.predictor import Predictions

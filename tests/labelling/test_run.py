@@ -20,8 +20,8 @@ from fakes import FakeModel, fake_bundle, fake_network, label, label_in_a_proces
 
 from communique.io.paths import find_files
 from communique.labelling import run
-from communique.labelling.columns import Options
 from communique.labelling.label import LabelledShard
+from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
 from communique.labelling.shard_folder import shards_folder
 from communique.reporting.progress import ProgressReporter

@@ -15,7 +15,7 @@ from helpers import ROOT
 
 from communique import Codebook, Corpus, Predictor
 from communique.io.paths import find_files
-from communique.labelling.columns import Options
+from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
 from communique.models.card import render
 from communique.models.folder import read_info, verify_files

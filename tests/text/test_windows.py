@@ -12,7 +12,7 @@ from reading import SENTENCES, read, written
 
 from communique.io.paths import find_files
 from communique.labelling import reader
-from communique.labelling.columns import Options
+from communique.labelling.options import Options
 from communique.text import windows as long_documents
 from communique.text.blocks import is_wrapped, text_blocks
 from communique.text.language import identify_language

@@ -17,8 +17,8 @@ from ..errors import DataError, require_extra
 from .common import cli_errors, note
 
 if TYPE_CHECKING:
-    from ..labelling.columns import InputNotes
     from ..labelling.label import LabelledShard
+    from ..labelling.options import InputNotes
     from ..labelling.reader import ShardReader
     from ..labelling.run import Engine
     from ..labelling.summary import Summary
@@ -85,7 +85,7 @@ def label(
 ) -> None:
     """Label text. Without -o, a table is printed."""
     from ..io.paths import FORMATS, STANDARD, find_files
-    from ..labelling.columns import Options
+    from ..labelling.options import Options
     from ..labelling.reader import ShardReader
     from ..labelling.run import shard_rows as rows_for
     from ..labelling.write import OUTPUT_SUFFIXES, output_suffix

@@ -12,7 +12,7 @@ import pyarrow as pa
 from ..data.predictions_schema import ERROR
 from ..io.tables import Row
 from ..models.classifier import Classifier
-from .columns import EXTRA_JSON
+from .options import EXTRA_JSON
 from .shard import Shard
 
 #: Decimal digits of a probability in the output. A shard's content decides its batches, and so every digit.

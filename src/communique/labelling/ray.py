@@ -33,8 +33,8 @@ from ..errors import CommuniqueError, DataError, UnreachableError
 from ..models.classifier import Classifier
 from ..models.folder import read_info
 from ..reporting.progress import ProgressReporter
-from .columns import InputNotes
 from .label import label_shard
+from .options import InputNotes
 from .reader import ShardReader
 from .run import FileSink
 from .shard import Shard

@@ -22,8 +22,8 @@ from ..io.suffixes import ending
 from ..models.classifier import Classifier
 from ..models.info import ModelInfo
 from ..reporting.progress import ProgressReporter
-from .columns import InputNotes
 from .label import LabelledShard, label_shard
+from .options import InputNotes
 from .reader import ShardReader
 from .shard import Shard
 from .shard_folder import ShardFolder, pack

@@ -16,7 +16,7 @@ from ..text.blocks import text_blocks
 from ..text.language import UNDETERMINED, identify_language
 from ..text.markdown import markdown_blocks
 from ..text.sentences import split_sentences
-from .columns import EXTRA_JSON, Options
+from .options import EXTRA_JSON, Options
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from fakes import fake_bundle, fake_network, label
 
-from communique.labelling.columns import as_index
+from communique.labelling.reader import as_index
 
 __all__ = ["fake_bundle", "fake_network"]
 

@@ -1,0 +1,70 @@
+"""How an input is read, and what is noted about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from ..data.predictions_schema import ERROR
+
+#: Reasons of unreadable rows that are listed; further ones are counted.
+LISTED = 20
+
+#: Column that holds a row's extra columns as JSON, if the output is JSON Lines.
+EXTRA_JSON = "_extra"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the input is read.
+
+    Attributes:
+        text_column: Column of texts. Default: found by its name.
+        language: Language of all texts. Default: identified for each.
+        split: Whether rows of tables are split into sentences.
+        as_json: Whether extra columns are kept as JSON, exactly as they were; otherwise they become typed columns.
+        shard_rows: Rows per shard.
+    """
+
+    text_column: str | None = None
+    language: str | None = None
+    split: bool = False
+    as_json: bool = True
+    shard_rows: int = 4096
+
+
+@dataclass
+class InputNotes:
+    """Notes on an input, each once, and counts of what was found in it.
+
+    Attributes:
+        notes: Lines for the user.
+        counts: Numbers of `unreadable` rows, of texts with `surrogates` or `html`, and of `shards`.
+        unreadable: The first reasons why rows could not be read.
+    """
+
+    notes: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    unreadable: list[str] = field(default_factory=list)
+
+    def note(self, line: str) -> None:
+        """Keep a line, once."""
+        if line not in self.notes:
+            self.notes.append(line)
+
+    def problem(self, line: str) -> None:
+        """Count a row that cannot be read, and keep the first reasons."""
+        self.counts["unreadable"] += 1
+        if len(self.unreadable) < LISTED:
+            self.unreadable.append(line)
+
+    def lines(self) -> list[str]:
+        """Return the lines for the user."""
+        lines = self.notes + self.unreadable
+        if (more := self.counts["unreadable"] - len(self.unreadable)) > 0:
+            lines.append(f"... and {more} more rows cannot be read; the output's column {ERROR!r} lists every reason")
+        if n := self.counts["surrogates"]:
+            lines.append(f"{n} texts hold half a character (a lone surrogate); the output has '\ufffd' in its place")
+        if n := self.counts["html"]:
+            lines.append(f"{n} texts hold HTML tags, which the model reads as text. Remove them for better labels")
+        return lines
