@@ -25,6 +25,10 @@ CODEBOOK = {
 CUES = {"criticism": "condemn", "policy_claim": "should", "cooperation_pledge": "pledge"}
 FILLERS = """the of river trade minister grain port today water treaty border fish a in we it . oov""".split()  # noqa: SIM905
 
+#: Cells that say yes and no in every table, see `data.labels.yes_no`.
+YES_CELLS = (1, 1.0, True, "1", "1.0", "TRUE", "Yes", " y ", "X", "✓", "✔", "✔\ufe0f", "☑")
+NO_CELLS = (0, 0.0, False, "0", "0.0", "false", "NO", " n ", "-", "–")
+
 
 def tiny_rows(documents: int = 60, per_document: int = 10, seed: int = 0) -> list[dict[str, object]]:
     """Make labelled sentences: each cue word that occurs is a label."""

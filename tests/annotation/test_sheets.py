@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
-from helpers import CODEBOOK
+from helpers import CODEBOOK, NO_CELLS, YES_CELLS, write_rows
 
 from communique.annotation.detect import read_coded
 from communique.annotation.sheets import write_sheet
@@ -132,7 +133,7 @@ def test_model_labels_are_shown_where_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
-        ({"criticism": "maybe"}, "column 'criticism': 'maybe'; allowed: yes, no"),
+        ({"criticism": "maybe"}, "column 'criticism': 'maybe' is neither yes nor no"),
         ({"criticism": "no"}, "1 labels answered, 2 blank"),
     ],
 )
@@ -143,6 +144,34 @@ def test_faults_of_a_sheet_name_row_and_value(tmp_path: Path, answers: dict[str,
     (problem,) = read_coded(path, TINY).problems
     assert problem.startswith(f"{path}, row 3: ")
     assert message in problem
+
+
+def test_yes_no_cells_of_a_sheet(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    cells = [*YES_CELLS, *NO_CELLS, "", None]
+    write_rows(
+        path, [{"id": str(i), "criticism": c, "policy_claim": 0, "cooperation_pledge": 1} for i, c in enumerate(cells)]
+    )
+    reading = read_coded(path, TINY)
+    yes = [("criticism", "cooperation_pledge")] * len(YES_CELLS)
+    assert [row.labels for row in reading.rows] == yes + [("cooperation_pledge",)] * (len(NO_CELLS) + 2)
+    assert reading.notes == [f"{path}: 2 rows with blank cells beside a yes; the blanks count as no"]
+
+
+def test_compressed_tables_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "anna.csv.gz"
+    path.write_bytes(gzip.compress(b"id,labels\n1,criticism\n"))
+    (row,) = read_coded(path, TINY).rows
+    assert (row.labels, row.coder) == (("criticism",), "anna")
+    with pytest.raises(DataError, match=r"s\.json\.gz: not a coded file, which ends in \.json, \.csv"):
+        read_coded(tmp_path / "s.json.gz", TINY)
+
+
+def test_adjudicated_rows_of_version_0_1_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("id,labels,coder\n1,criticism,settlement\n")
+    with pytest.raises(DataError, match=r"t\.csv, row 2: coder 'settlement', as written by communique 0\.1\. Replace"):
+        read_coded(path, TINY)
 
 
 def test_any_table_with_labels_is_read(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import typer
-from helpers import ROOT
+from helpers import NO_CELLS, ROOT, YES_CELLS
 from simulated_corpus import draw_simple, draw_two_stage, population
 from typer.testing import CliRunner
 
@@ -232,6 +232,27 @@ def test_coders_are_counted_by_name_and_a_settlement_is_none_of_them(made):
     assert load(folder, codebook).coders == ("A", "B")
     save(folder / "gold.jsonl", [{**row, "coder": ("A|B", "A", "C")[i % 3]} for i, row in enumerate(gold)])
     assert load(folder, codebook).coders == ("A", "B", "C")
+
+
+def test_gold_of_version_0_1_is_refused(made):
+    folder, _, gold, _, codebook = made
+    save(folder / "gold.jsonl", [{**row, "coder": "settlement" if i < 3 else "A|B"} for i, row in enumerate(gold)])
+    with pytest.raises(DataError, match=r"gold\.jsonl: coder 'settlement', as written by communique 0\.1\. Replace"):
+        load(folder, codebook)
+
+
+def test_yes_no_cells_of_gold(made):
+    folder, _, gold, _, codebook = made
+    cells = [*YES_CELLS, *NO_CELLS]
+    rows = [{k: v for k, v in row.items() if k != "labels"} | {"criticism": 1, "pledge": 0} for row in gold]
+    save(folder / "gold.jsonl", [{**row, "pledge": cells[i % len(cells)]} for i, row in enumerate(rows)])
+    y = load(folder, codebook).y
+    assert y[:, 0].all()
+    assert y[:, 1].tolist() == [cells[i % len(cells)] in YES_CELLS for i in range(len(rows))]
+    for empty in ("", None):
+        save(folder / "gold.jsonl", [{**rows[0], "pledge": empty}, *rows[1:]])
+        with pytest.raises(DataError, match=r"row 1: column 'pledge': empty\. Write yes or no"):
+            load(folder, codebook)
 
 
 def test_a_row_that_is_told_by_its_hash_alone_is_checked(made):

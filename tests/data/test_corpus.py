@@ -15,7 +15,7 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers import CODEBOOK, write_rows
+from helpers import CODEBOOK, NO_CELLS, YES_CELLS, write_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -200,13 +200,13 @@ def test_none_is_kept_where_it_may_be_a_label() -> None:
 
 @pytest.mark.parametrize("value", [True, {"criticism": 1}, [["criticism"]], [1.0]])
 def test_cells_that_are_no_labels(value: object) -> None:
-    with pytest.raises(ValueError, match=r"is no list of labels; write a\|b or a JSON list$"):
+    with pytest.raises(ValueError, match=r"is not a list of labels\. Write a\|b or a JSON list$"):
         split_labels(value, MULTIPLE)
 
 
 def test_list_of_another_language_is_no_json(tmp_path: Path) -> None:
     path = written(tmp_path, "c.csv", "text,labels\na,\"['criticism']\"\n")
-    assert problems_of(path) == [""", row 2: column 'labels': "['criticism']" is not a JSON list; write a|b"""]
+    assert problems_of(path) == [""", row 2: column 'labels': "['criticism']" is not a JSON list. Write a|b"""]
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,17 @@ def test_one_column_a_label_in_typed_formats(tmp_path: Path, yes: object, no: ob
 @pytest.mark.parametrize("cell", ["2", "maybe", "ja", "0.5"])
 def test_other_values_of_label_columns_are_told(tmp_path: Path, cell: str) -> None:
     path = written(tmp_path, "c.csv", f"text,criticism,policy_claim,cooperation_pledge\na,1,{cell},0\nb,1,1,0\n")
-    assert problems_of(path) == [f", row 2: column 'policy_claim': {cell!r}; allowed: 1, 0, TRUE, FALSE, yes, no"]
+    (problem,) = problems_of(path)
+    assert problem.startswith(f", row 2: column 'policy_claim': {cell!r} is neither yes nor no")
+
+
+def test_yes_no_cells_of_a_corpus(tmp_path: Path) -> None:
+    cells = [*YES_CELLS, *NO_CELLS, ""]
+    path = write_rows(tmp_path / "c.jsonl", [{"text": "a", CRITICISM: c, CLAIM: "no", PLEDGE: 1} for c in cells])
+    yes = [(CRITICISM, PLEDGE)] * len(YES_CELLS)
+    assert labels_of(path) == yes + [(PLEDGE,)] * (len(NO_CELLS) + 1), "an empty cell means no"
+    write_rows(path, [{"text": "a", CRITICISM: None, CLAIM: "no", PLEDGE: 1}])
+    assert problems_of(path) == [", row 1: column 'criticism': no value. Write yes or no"]
 
 
 def test_a_column_of_labels_wins_over_one_column_a_label(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Read what coders give back, whichever tool it comes from."""
+"""Read coded files, whichever tool wrote them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from ..data.codebook import Codebook
 from ..errors import DataError
 from ..io.read import Table, read_table
-from ..io.suffixes import TABLE_SUFFIXES
+from ..io.suffixes import TABLE_SUFFIXES, ending
 from ..io.tables import Row
 from . import doccano, label_studio, prodigy
 from .sheets import read_sheet
@@ -16,7 +16,7 @@ from .tasks import SENTENCE, Reading
 
 
 def read_coded(path: str | Path, codebook: Codebook) -> Reading:
-    """Read a coded file: a sheet (XLSX, CSV), or an export of Label Studio, doccano or Prodigy, told apart by its fields.
+    """Read a coded file: a sheet, or an export of Label Studio, doccano or Prodigy, recognised by its fields.
 
     Raises:
         DataError: The file as a whole cannot be read, or is none of these.
@@ -24,8 +24,10 @@ def read_coded(path: str | Path, codebook: Codebook) -> Reading:
     path = Path(path)
     if path.suffix.lower() == ".json":
         return _by_fields(_read_json(path), codebook)
-    if path.suffix.lower() not in TABLE_SUFFIXES:
-        raise DataError(f"{path}: coded files end in .json, {', '.join(TABLE_SUFFIXES)}; unpack archives first")
+    if ending(path)[0] not in TABLE_SUFFIXES:
+        raise DataError(
+            f"{path}: not a coded file, which ends in .json, {', '.join(TABLE_SUFFIXES)}. Unpack archives first"
+        )
     return _by_fields(read_table(path), codebook)
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ..data.codebook import Codebook
-from ..data.labels import split_labels
+from ..data.labels import read_answers, split_labels
 from ..data.reader import find_column
 from ..errors import DataError
 from ..io.atomic import replacing
 from ..io.read import Table, cell
+from ..io.suffixes import stem
 from ..io.write import write_csv
 from ..sampling.population import visible
 from .tasks import (
@@ -37,8 +38,6 @@ CODER, COMMENT = "coder", "comment"
 MAX_CELL = 32_767
 
 _WIDTHS = {"id": 16, "document": 16, "language": 9, "previous": 40, "text": 70, MODEL: 24, CODER: 12, COMMENT: 30}
-_YES = {"yes", "y", "1", "true", "x", "✓"}
-_NO = {"no", "n", "0", "false", "-"}
 
 
 def answer_columns(codebook: Codebook) -> list[str]:
@@ -185,8 +184,8 @@ def _right_to_left(text: str) -> bool:
 def read_sheet(table: Table, codebook: Codebook) -> Reading:
     """Read a sheet that coders filled in, or any table with a column `labels` (a|b) or one column a label.
 
-    A row with no answer was not coded. Beside a yes, blank cells mean no, which is told; blank cells beside nothing but no
-    are an unfinished row.
+    A row without any answer was not coded. Blank cells in a row with a yes mean no, and a note reports them; blank cells in
+    a row with only no are an error, because the row is unfinished.
     """
     reading = Reading(table.path, "sheet", problems=list(table.problems))
     names = {name: find_column(table.columns, name) for name in ("id", "text", "document", "labels")}
@@ -223,7 +222,7 @@ def read_sheet(table: Table, codebook: Codebook) -> Reading:
                 DOCUMENT: row.get(names["document"] or ""),
             },
             labels,
-            coder=cell(row, lower.get(CODER)) or table.path.stem,
+            coder=cell(row, lower.get(CODER)) or stem(table.path),
             comment=cell(row, lower.get(COMMENT)) or "",
         )
     reading.skip(unread, "rows not coded")
@@ -232,25 +231,17 @@ def read_sheet(table: Table, codebook: Codebook) -> Reading:
 
 
 def _from_columns(
-    row: dict[str, Any], answers: Mapping[str, str], codebook: Codebook
+    row: Mapping[str, Any], columns: Mapping[str, str], codebook: Codebook
 ) -> tuple[tuple[str, ...] | None, bool]:
-    chosen, refused = [], 0
-    for name, column in answers.items():
-        value = "" if row.get(column) is None else str(row[column]).strip().lower()
-        if value in _YES:
-            chosen.append(name)
-        elif value in _NO:
-            refused += 1
-        elif value:
-            raise ValueError(
-                f"column {column!r}: {row[column]!r}; allowed: yes, no, or blank in a row not coded; correct it"
-            )
-    blank = len(answers) - len(chosen) - refused
+    answers = read_answers(row, columns)
+    chosen = [name for name, answer in answers.items() if answer]
+    # Empty cells: the row was not coded if all are empty; next to a yes they mean no.
+    blank = sum(answer is None for answer in answers.values())
     if blank == len(answers):
         return None, False
     if blank and not chosen:
         raise ValueError(
-            f"{refused} labels answered, {blank} blank; answer all of them with yes or no, or none of them"
+            f"{len(answers) - blank} labels answered, {blank} blank. Answer all of them with yes or no, or none of them"
         )
     return decode(chosen or [NONE], codebook), blank > 0
 

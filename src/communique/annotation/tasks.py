@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,18 @@ NONE = "none"
 #: Names that the tools' files use: `id` is taken by the tools themselves, which put their own number there.
 SENTENCE, TEXT, PREVIOUS, DOCUMENT, LANGUAGE = "sentence_id", "text", "previous", "document", "language"
 
-#: The coder of rows that settle disagreements.
+#: The coder of adjudicated rows, which decide between coders who disagree.
 ADJUDICATION = "adjudication"
+
+
+def check_coders(names: Collection[str], where: str) -> None:
+    """Check that no coder has the name that version 0.1 gave to adjudicated rows.
+
+    Raises:
+        DataError: One has; the message starts with `where`.
+    """
+    if "settlement" in names:
+        raise DataError(f"{where}: coder 'settlement', as written by communique 0.1. Replace it with {ADJUDICATION!r}")
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,12 @@ class Reading:
         coder: str,
         comment: str,
     ) -> None:
-        """Take a row with the fields of `CodingTask.fields` that its file kept; `labels` is None where it was not coded."""
+        """Add a row with the fields of `CodingTask.fields` that its file kept; `labels` is None if it was not coded.
+
+        Raises:
+            DataError: The coder has the name of adjudicated rows in version 0.1.
+        """
+        check_coders([coder], f"{self.path}, row {number}")
         identity, text, document = (fields.get(name) for name in (SENTENCE, TEXT, DOCUMENT))
         self.rows.append(
             CodedRow(

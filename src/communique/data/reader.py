@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import DataError
+from ..io.atomic import file_sha256
 from ..io.read import Table, cell, read_table
 from ..io.tables import Row
 from ..text.language import UNDETERMINED
 from .codebook import Codebook
-from .labels import _FALSE, _TRUE, split_labels
+from .labels import read_answers, split_labels
 from .sentence import Sentence
 
 #: Names under which a column is found when it is not told. The first is the field of `Sentence`.
@@ -60,7 +60,7 @@ class CorpusReader:
     def add(self, table: Table) -> None:
         """Take the rows of a table that was read."""
         path = table.path
-        self.files[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.files[str(path)] = file_sha256(path)
         self.notes += table.notes
         self.problems += table.problems
         fields, label_columns = self._fields(table)
@@ -179,14 +179,11 @@ class CorpusReader:
                 raise ValueError(f"column {column!r}: {error}") from None
         if not label_columns:
             return None
-        chosen = []
-        for name, label_column in zip(self.codebook.names, label_columns, strict=True):
-            value = str(row.get(label_column, "")).strip().lower()
-            if value not in _TRUE and value not in _FALSE:
-                raise ValueError(f"column {label_column!r}: {row[label_column]!r}; allowed: 1, 0, TRUE, FALSE, yes, no")
-            if value in _TRUE:
-                chosen.append(name)
-        return self.codebook.validate_labels(chosen)
+        # An empty cell means no, because many tables mark only the labels that apply. A null was never answered.
+        if (null := next((c for c in label_columns if row.get(c, "") is None), None)) is not None:
+            raise ValueError(f"column {null!r}: no value. Write yes or no")
+        answers = read_answers(row, dict(zip(self.codebook.names, label_columns, strict=True)))
+        return self.codebook.validate_labels(name for name, answer in answers.items() if answer)
 
 
 def _weight(column: str, given: str) -> float:

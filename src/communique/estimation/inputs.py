@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..annotation.tasks import ADJUDICATION
+from ..annotation.tasks import ADJUDICATION, check_coders
 from ..data.codebook import Codebook
-from ..data.labels import split_labels
+from ..data.labels import read_answers, split_labels
 from ..data.leakage import Fingerprint
 from ..data.reader import find_column
 from ..data.sentence import Sentence, text_sha256
 from ..errors import DataError, LeakError
+from ..io.atomic import file_sha256
 from ..io.read import Table, cell, read_table
 from ..io.tables import Row
 from ..sampling.design import Design
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 SAMPLINGS = ("simple", "stratified", "two-stage")
 
 PROBABILITY = "inclusion_probability"
-
-_TRUE, _FALSE = {"1", "1.0", "true", "yes", "y", "x", "✓"}, {"0", "0.0", "false", "no", "n", "-"}
 
 
 @dataclass(frozen=True)
@@ -107,8 +105,9 @@ def read(
         f"ids that {predictions} does not hold",
         "give the predictions that the gold was drawn from",
     )
-    # A cell names all who agreed (anna|bob), or says that their difference was settled; a settlement is no further coder.
+    # A cell names every coder who agreed (anna|bob), or marks an adjudicated row; adjudication is not another coder.
     named = {name.strip() for _, row in rows for name in (cell(row, "coder") or "").split("|")}
+    check_coders(named, str(gold))
     coders = tuple(sorted(named - {"", ADJUDICATION}))
     rows = _one_each(table, rows)
     places = [position[row["id"]] for _, row in rows]
@@ -164,7 +163,7 @@ def read(
         coders=coders,
         files={
             str(predictions): population.sha256,
-            str(gold): hashlib.sha256(Path(gold).read_bytes()).hexdigest(),
+            str(gold): file_sha256(Path(gold)),
         },
         notes=(*notes, *told),
     )
@@ -244,18 +243,19 @@ def _labels(row: Row, column: str | None, table: Table, codebook: Codebook) -> t
     if column is not None:
         if row.get(column) is None:
             raise ValueError(
-                "not coded; write its labels as a|b, or 'none' where none applies: a drawn row that is left out biases"
+                "not coded. Write its labels as a|b, or 'none' if no label applies; leaving out drawn rows biases the estimate"
             )
         return codebook.validate_labels(split_labels(row[column], codebook))
-    chosen = []
     for name in codebook.names:
         if name not in table.columns:
-            raise ValueError(f"no column 'labels' and none {name!r}; give labels (a|b), or one column a label")
-        value = str(row[name]).strip().lower()
-        if value not in _TRUE | _FALSE:
-            raise ValueError(f"column {name!r}: {row[name]!r}; allowed: 1, 0, TRUE, FALSE, yes, no")
-        chosen += [name] if value in _TRUE else []
-    return codebook.validate_labels(chosen)
+            raise ValueError(
+                f"no column 'labels' and no column {name!r}. Add a column 'labels' (a|b), or one per label"
+            )
+    answers = read_answers(row, {name: name for name in codebook.names})
+    # An empty cell is an error, because gold must say what people decided about every drawn row.
+    if (empty := next((name for name, answer in answers.items() if answer is None), None)) is not None:
+        raise ValueError(f"column {empty!r}: empty. Write yes or no; leaving out drawn rows biases the estimate")
+    return codebook.validate_labels(name for name, answer in answers.items() if answer)
 
 
 def _one_each(table: Table, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
