@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from communique import baselines
 from communique.baselines.linear import fit_linear, folds
+from communique.benchmark.worker import tune_on
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
@@ -387,14 +388,19 @@ def test_a_saved_baseline_labels_and_is_evaluated(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["evaluate", str(tmp_path / "model"), str(path)]).exit_code == 1
 
 
-def test_logits_turn_back() -> None:
-    from communique.metrics.calibration import probabilities
-
-    p = np.array([[0.0, 0.2, 1.0], [0.5, 0.3, 0.2]])
-    np.testing.assert_allclose(probabilities(baselines.logits(p, multilabel=True), multilabel=True), p, atol=1e-7)
-    np.testing.assert_allclose(
-        probabilities(baselines.logits(p[1:], multilabel=False), multilabel=False), p[1:], atol=1e-7
-    )
+@pytest.mark.parametrize("codebook", [MULTIPLE, SINGLE], ids=["multilabel", "multiclass"])
+@pytest.mark.parametrize("right", [True, False])
+def test_a_certain_baseline_is_saved_as_the_benchmark_tunes_it(tmp_path: Path, right: bool, codebook: Codebook) -> None:
+    data = few([("criticism",)] * 16 + [("policy_claim",)] * (0 if right else 8))
+    train, tuning = data.where(lambda s: s.document != "d0"), data.where(lambda s: s.document == "d0")
+    classifier = baselines.make("majority", codebook).fit(train)
+    assert set(np.unique(classifier.predict_proba(tuning.sentences))) == {0, 1}
+    info = baselines.save(classifier, tmp_path / "model", training=train, tuning=tuning)
+    temperature, thresholds = tune_on(classifier, tuning, codebook)
+    assert info.temperature == temperature
+    assert info.thresholds == (None if thresholds is None else tuple(thresholds))
+    # No temperature changes an infinite logit: the search for one would end at 4 even if the classifier is always right.
+    assert temperature == pytest.approx(4, rel=0.01) if not right else temperature < 2
 
 
 def test_statements_are_not_changed() -> None:

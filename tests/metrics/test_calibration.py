@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from communique.metrics.calibration import decide, fit_temperature, fit_thresholds, log_loss, probabilities
+from communique.metrics.calibration import (
+    EDGE,
+    decide,
+    fit_temperature,
+    fit_thresholds,
+    log_loss,
+    probabilities,
+    to_logits,
+)
 
 
 def _simulated(n: int, seed: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
@@ -88,3 +96,13 @@ def test_decisions_at_thresholds_and_by_the_greatest() -> None:
     assert decide(p, np.array([0.4, 0.6])).tolist() == [[True, True], [False, False]]
     assert decide(p, None).tolist() == [[False, True], [False, True]]
     assert decide(np.zeros((0, 2)), None).shape == (0, 2)
+
+
+@pytest.mark.parametrize("multilabel", [True, False])
+def test_logits_of_probabilities_turn_back_and_certainty_is_finite(multilabel: bool) -> None:
+    p = np.array([[0.0, 1.0, 0.0], [0.5, 0.3, 0.2]])
+    logits = to_logits(p.astype(np.float32), multilabel=multilabel)
+    assert np.isfinite(logits).all()
+    np.testing.assert_allclose(probabilities(logits, multilabel=multilabel), p, atol=2e-7)
+    if multilabel:
+        np.testing.assert_allclose(logits[0], np.array([-1, 1, -1]) * np.log((1 - EDGE) / EDGE))

@@ -18,10 +18,10 @@ from ..data.codebook import Codebook
 from ..errors import RecipeError
 from ..io.atomic import file_sha256
 from ..training.e5 import E5_SMALL
-from .base import Baseline, Storable, logits
+from .base import Baseline, Storable
 from .saving import SavedBaseline, load, save
 
-__all__ = ["NAMES", "Baseline", "SavedBaseline", "Storable", "contents", "load", "logits", "make", "options", "save"]
+__all__ = ["NAMES", "Baseline", "SavedBaseline", "Storable", "contents", "load", "make", "options", "save"]
 
 #: Where each baseline lives. A module is imported when it is asked for: some need packages that a base install lacks.
 _CLASSES = {

@@ -98,13 +98,3 @@ def with_progress(steps: Sequence[Step], what: str) -> Iterable[Step]:
     """Go through steps with a bar on the error stream, where that is a terminal."""
     console = Console(stderr=True)
     return track(steps, what, console=console, transient=True, disable=not console.is_terminal or len(steps) < 2)
-
-
-def logits(probability: FloatArray, *, multilabel: bool) -> NDArray[np.float64]:
-    """Turn probabilities (n, k) into logits that `calibration.probabilities` turns back: log-odds, or logarithms.
-
-    Certainty becomes an infinite logit.
-    """
-    p = np.asarray(probability, np.float64)
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(p) - np.log1p(-p) if multilabel else np.log(p))

@@ -18,14 +18,14 @@ from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..errors import BundleError, RecipeError
 from ..io.atomic import new_folder
-from ..metrics.calibration import decide, probabilities, tune
+from ..metrics.calibration import decide, probabilities, to_logits, tune
 from ..metrics.report import Report
 from ..models.folder import finish, read_codebook, read_info, verify_files
 from ..models.info import ARRAYS, BASELINE, ModelInfo, Score, git_commit, headline, package_versions
 from ..models.predictor import Predictions
 from ..text.language import UNDETERMINED
 from ..training.splits import DataSplits
-from .base import Baseline, Storable, gold, logits
+from .base import Baseline, Storable, gold
 
 #: Options that name files of the machine that trained; what was read from them is saved.
 LOCAL = ("cache", "file")
@@ -78,7 +78,7 @@ def save(
     scores: tuple[Score, ...] = ()
     thresholds = np.full(len(codebook.names), 0.5) if codebook.multilabel else None
     if len(tuning):
-        values = logits(classifier.predict_proba(tuning.sentences), multilabel=codebook.multilabel)
+        values = to_logits(classifier.predict_proba(tuning.sentences), multilabel=codebook.multilabel)
         temperature, thresholds = tune(values, gold(tuning, codebook), multilabel=codebook.multilabel)
         report = Report.compare(
             tuning.sentences,
@@ -149,7 +149,7 @@ class SavedBaseline:
             t if isinstance(t, Sentence) else Sentence(id=str(i), text=t, document="", language=language)
             for i, (t, language) in enumerate(zip(given, spoken, strict=True))
         ]
-        values = logits(self.classifier.predict_proba(sentences), multilabel=self.codebook.multilabel)
+        values = to_logits(self.classifier.predict_proba(sentences), multilabel=self.codebook.multilabel)
         return Predictions.from_logits(self.info, values.astype(np.float32), self.classifier.truncated(sentences))
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:

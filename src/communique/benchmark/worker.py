@@ -12,7 +12,6 @@ import traceback
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +19,11 @@ from numpy.typing import NDArray
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..errors import CommuniqueError, MissingExtraError
-from ..metrics.calibration import decide, probabilities, tune
+from ..metrics.calibration import decide, probabilities, to_logits, tune
 from ..metrics.scores import indicator
 from ..models.classifier import TrainableClassifier
 from .recipe import ClassifierSettings
 from .splits import Sets
-
-#: Probabilities are kept so far from 0 and 1 in logits: float32 cannot tell nearer ones apart.
-EDGE = 1e-7
 
 #: What to do where memory is short.
 NARROWER = "take a smaller batch_size or max_tokens, or free memory"
@@ -135,7 +131,8 @@ def _work(job: Job) -> Outcome:
             f"classifier {job.classifier.name!r}: probabilities of shape {raw.shape}, {np.isfinite(raw).mean():.0%} finite; "
             f"({len(sets.test)}, {len(codebook.names)}) finite ones are needed"
         )
-    calibrated = probabilities(logits(raw, codebook), multilabel=codebook.multilabel, temperature=temperature)
+    logits = to_logits(raw, multilabel=codebook.multilabel)
+    calibrated = probabilities(logits, multilabel=codebook.multilabel, temperature=temperature)
     return Outcome(
         probabilities=calibrated,
         decisions=decide(calibrated, thresholds),
@@ -176,17 +173,12 @@ def make_classifier(job: Job) -> TrainableClassifier:
 def tune_on(
     classifier: TrainableClassifier, tuning: Corpus, codebook: Codebook
 ) -> tuple[float, NDArray[np.float64] | None]:
-    """Tune temperature and thresholds; without tuning rows they are 1 and 0.5."""
+    """Return the tuned temperature and thresholds (k,); without tuning rows they are 1 and 0.5."""
     if not len(tuning):
         return 1.0, np.full(len(codebook.names), 0.5) if codebook.multilabel else None
-    raw = classifier.predict_proba(tuning.sentences)
-    return tune(logits(raw, codebook), indicator(tuning.sentences, codebook), multilabel=codebook.multilabel)
-
-
-def logits(probability: NDArray[np.floating[Any]], codebook: Codebook) -> NDArray[np.float64]:
-    """Turn probabilities (n, k) into logits, so that every classifier is tuned as the transformer is."""
-    p = np.clip(np.asarray(probability, np.float64), EDGE, 1 - EDGE)
-    return np.log(p) - np.log1p(-p) if codebook.multilabel else np.log(p)
+    # Through logits, so that every classifier is tuned in the same way as the transformer.
+    logits = to_logits(classifier.predict_proba(tuning.sentences), multilabel=codebook.multilabel)
+    return tune(logits, indicator(tuning.sentences, codebook), multilabel=codebook.multilabel)
 
 
 def peak_bytes() -> int:

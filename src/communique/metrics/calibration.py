@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 #: F1 within so much of the best counts as equally good; a few hundred rows cannot tell them apart.
 PLATEAU = 0.01
 
+#: Probabilities are clipped to [EDGE, 1 - EDGE] before their logarithm is taken; float32 cannot represent values closer to 1.
+EDGE = 1e-7
+
 FloatArray = NDArray[np.floating]
 BoolArray = NDArray[np.bool_]
 
@@ -29,6 +32,15 @@ def probabilities(logits: FloatArray, *, multilabel: bool, temperature: float = 
     return shares
 
 
+def to_logits(probability: FloatArray, *, multilabel: bool) -> NDArray[np.float64]:
+    """Return logits (n, k) for which `probabilities` returns these probabilities (n, k): log-odds, or logs for exactly one label.
+
+    Probabilities are clipped at `EDGE`, so that a temperature can also scale the certainty of a classifier that returns 0 or 1.
+    """
+    p = np.clip(np.asarray(probability, np.float64), EDGE, 1 - EDGE)
+    return np.asarray(np.log(p) - np.log1p(-p) if multilabel else np.log(p))
+
+
 def decide(probability: FloatArray, thresholds: FloatArray | None) -> BoolArray:
     """Decide labels (n, k): each at its threshold, or the most probable one where `thresholds` is None."""
     if thresholds is not None:
@@ -40,9 +52,9 @@ def decide(probability: FloatArray, thresholds: FloatArray | None) -> BoolArray:
 
 
 def log_loss(logits: FloatArray, gold: BoolArray, *, multilabel: bool, temperature: float = 1.0) -> float:
-    """Mean negative log-likelihood of gold labels (n, k), over labels too where several can apply."""
+    """Return the mean negative log-likelihood of gold labels (n, k), averaged over labels too if several can apply."""
     p = np.clip(
-        probabilities(logits, multilabel=multilabel, temperature=temperature).astype(np.float64), 1e-7, 1 - 1e-7
+        probabilities(logits, multilabel=multilabel, temperature=temperature).astype(np.float64), EDGE, 1 - EDGE
     )
     if multilabel:
         return float(-np.where(gold, np.log(p), np.log1p(-p)).mean())
@@ -100,7 +112,7 @@ def tune(logits: FloatArray, gold: BoolArray, *, multilabel: bool) -> tuple[floa
     Args:
         logits: (n, k).
         gold: Labels (n, k).
-        multiple: Whether a sentence can carry several labels.
+        multilabel: Whether a sentence can carry several labels.
     """
     temperature = fit_temperature(logits, gold, multilabel=multilabel)
     if not multilabel:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..data.codebook import Codebook
 from ..data.sentence import Sentence
 from .bootstrap import RESAMPLES, Resamples, inverted_interval
+from .calibration import EDGE, to_logits
 from .calibration import probabilities as of_logits
 from .report import ScoreCI, without_nan
 from .scores import Array, BoolArray, bin_sums, brier_skill, expected_calibration_error, indicator, precision_recall_f1
@@ -22,9 +23,6 @@ CHANCE = 200
 
 #: Thresholds of the curves.
 THRESHOLDS = np.round(np.arange(0.02, 0.981, 0.02), 2)
-
-#: Probabilities are kept so far from 0 and 1 where their logarithm is taken.
-EDGE = 1e-7
 
 
 @dataclass(frozen=True)
@@ -190,9 +188,8 @@ class Diagnostics:
 
 
 def before_temperature(probability: Array, temperature: float, *, multilabel: bool) -> Array:
-    """Give the probabilities (n, k) that the same logits have without temperature."""
-    p = np.clip(probability, EDGE, 1 - EDGE)
-    logits = np.log(p) - np.log1p(-p) if multilabel else np.log(p)
+    """Return the probabilities (n, k) that the same logits have without the temperature."""
+    logits = to_logits(probability, multilabel=multilabel)
     return of_logits(logits * temperature, multilabel=multilabel).astype(np.float64)
 
 
