@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from communique.errors import DataError
-from communique.io.atomic import replacing
 from communique.io.encoding import read_text
 from communique.io.read import read_table
 from communique.io.write import write_csv, write_jsonl, write_parquet
@@ -308,40 +307,6 @@ def test_files_that_cannot_be_read_as_a_whole(tmp_path: Path, name: str, content
 def test_missing_file_and_empty_workbook(tmp_path: Path) -> None:
     assert refusal(tmp_path / "absent.csv") == ": no such file"
     assert refusal(workbook(tmp_path / "t.xlsx", [])) == ": empty; the first row must name the columns"
-
-
-def interrupt(path: Path, content: str | bytes) -> None:
-    before = path.read_bytes() if path.exists() else None
-    with replacing(path, "wb" if isinstance(content, bytes) else "w") as handle:
-        handle.write(content)
-        handle.flush()
-        assert (path.read_bytes() if path.exists() else None) == before
-        raise KeyboardInterrupt
-
-
-def test_replacing_writes_the_whole_file_or_leaves_the_old_one(tmp_path: Path) -> None:
-    path = written(tmp_path, "out.txt", "old")
-    with pytest.raises(KeyboardInterrupt):
-        interrupt(path, "half of the new")
-    assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["out.txt"]
-    with replacing(path) as handle:
-        handle.write("neu: ü\r\n")
-    assert path.read_bytes() == "neu: ü\r\n".encode()
-    assert os.listdir(tmp_path) == ["out.txt"]
-
-
-def test_replacing_leaves_nothing_where_nothing_was(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        interrupt(tmp_path / "out.bin", b"x")
-    assert os.listdir(tmp_path) == []
-
-
-def test_replacing_gives_the_rights_of_an_ordinary_file(tmp_path: Path) -> None:
-    with replacing(tmp_path / "out.txt") as handle:
-        handle.write("x")
-    (tmp_path / "ordinary.txt").write_text("x")
-    assert (tmp_path / "out.txt").stat().st_mode == (tmp_path / "ordinary.txt").stat().st_mode
 
 
 @pytest.mark.parametrize("write", ["jsonl", "csv"])

@@ -121,7 +121,7 @@ def test_output_that_grows_beyond_what_the_disk_takes(fake_bundle: Path, tmp_pat
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert code == 1
-    assert f"error: {tmp_path / 'out.jsonl'}: File too large; make room or give another output" in err
+    assert f"error: {tmp_path / 'out.jsonl'}: File too large. Free some disk space or choose another output" in err
     assert not (tmp_path / "out.jsonl").exists()
     assert label(*arguments, "--resume")[0] == 0
     assert (tmp_path / "out.jsonl").read_bytes().count(b"\n") == 400
@@ -134,7 +134,7 @@ def test_output_where_no_file_can_be_made(fake_bundle: Path, tmp_path: Path) -> 
     code, _, err = label(tmp_path / "in.jsonl", "-o", "/proc/out.jsonl", "--model", fake_bundle)
     assert code == 1
     assert err.startswith("error: /proc/out.jsonl.shards: ")
-    assert "give another output" in err
+    assert "choose another output" in err
 
 
 def test_output_in_no_folder_or_called_as_a_folder(fake_bundle: Path, tmp_path: Path) -> None:

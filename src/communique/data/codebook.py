@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from ..config import load_yaml
 from ..errors import CodebookError
+from ..io.atomic import replacing
 
 #: A label's name is a column, a JSON key and a word on the command line: no separators, no spaces.
 LabelName = Annotated[str, StringConstraints(pattern=r"^[^\s|;,]+$", max_length=64)]
@@ -122,4 +123,5 @@ class Codebook(_Frozen):
     def dump(self, path: str | Path) -> None:
         """Write the codebook as YAML that `load` reads back to an equal object."""
         content = self.model_dump(mode="json", exclude_defaults=True)
-        Path(path).write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=120), encoding="utf-8")
+        with replacing(path) as handle:
+            yaml.safe_dump(content, handle, allow_unicode=True, sort_keys=False, width=120)

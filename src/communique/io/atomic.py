@@ -1,4 +1,4 @@
-"""Write files under a temporary name, so that an interrupted write leaves nothing half done."""
+"""Write files and folders under a temporary name, so that an interrupted write never leaves half an output."""
 
 from __future__ import annotations
 
@@ -9,59 +9,51 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, Any
 
 from ..errors import BundleError, DataError
 
-
-@contextmanager
-def replacing(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a file for writing under a temporary name beside it; it takes its own name when all went well."""
-    path = Path(path)
-    options: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
-    handle = tempfile.NamedTemporaryFile(  # noqa: SIM115  # closed below, before it is renamed
-        mode, dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False, **options
-    )
-    try:
-        with handle:
-            yield handle
-        os.chmod(handle.name, 0o666 & ~_umask())
-        os.replace(handle.name, path)
-    except BaseException:
-        Path(handle.name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+#: What to do about an output that cannot be written.
+REMEDY = "Free some disk space or choose another output"
 
 
 @contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what a disk refuses into an error of one line."""
+def disk_errors(path: Path, remedy: str = REMEDY) -> Iterator[None]:
+    """Turn an `OSError` in the block into a `DataError` that names the path and what to do."""
     try:
         yield
     except OSError as error:
-        raise DataError(
-            f"{path}: {error.strerror or error}; make room or give another output; what is finished stays there, and the "
-            "same command with --resume goes on"
-        ) from error
+        raise DataError(f"{path}: {error.strerror or error}. {remedy}") from error
 
 
 @contextmanager
-def _replacing(path: Path, final: Path | None = None) -> Iterator[IO[bytes]]:
-    """Write a file under a temporary name; it takes its own when its bytes are on the disk."""
-    part = path.with_name(path.name + ".part")
+def replacing(
+    path: str | Path, mode: str = "w", *, folder: Path | None = None, remedy: str = REMEDY
+) -> Iterator[IO[Any]]:
+    """Open a temporary file for writing, which replaces `path` once it is complete and on the disk.
+
+    Args:
+        path: The output. An older file of this name stays until it is replaced.
+        mode: `w` for UTF-8 with line ends as written, or `wb`.
+        folder: Holds the temporary file, on the same file system as `path`. Default: the folder of `path`.
+        remedy: What to do if the output cannot be written.
+
+    Raises:
+        DataError: The disk is full or refuses the file.
+    """
+    path = Path(path)
+    part = (folder or path.parent) / f".{path.name}.{token_hex(4)}.part"
+    options: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
-        with part.open("wb") as handle:
-            yield handle
-        # Another handle: a compressor closes the first.
-        with part.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        os.replace(part, final or path)
-        _sync_folder((final or path).parent)
+        with disk_errors(path, remedy):
+            with part.open(mode.replace("w", "x"), **options) as handle:
+                yield handle
+            # A second handle, because a compressor closes the first one.
+            with part.open("rb+") as written:
+                os.fsync(written.fileno())
+            os.replace(part, path)
+            _sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -69,7 +61,7 @@ def _replacing(path: Path, final: Path | None = None) -> Iterator[IO[bytes]]:
 
 
 def _sync_folder(folder: Path) -> None:
-    # A power cut must not take the new name away. Windows cannot open a folder, and needs no such call.
+    # Without this call, a power cut can undo the renaming. Windows cannot open a folder and does not need the call.
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -80,16 +72,18 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def new_folder(folder: str | Path, *, replace: bool = False) -> Iterator[Path]:
-    """Fill a folder under a temporary name; it takes its own name when all went well.
+    """Create a temporary folder, which takes the name `folder` once the block has filled it.
 
     Raises:
-        BundleError: The folder exists and is not to be replaced.
+        BundleError: The folder exists and `replace` is false.
+        DataError: The disk refuses the temporary folder.
     """
     folder = Path(folder)
     if folder.exists() and not replace:
-        raise BundleError(f"{folder}: exists; give another folder, or --overwrite")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        raise BundleError(f"{folder}: already exists. Choose another folder, or replace it with --overwrite")
+    with disk_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         yield temporary
         temporary.chmod(0o755)
@@ -106,6 +100,6 @@ def new_folder(folder: str | Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def file_sha256(path: Path) -> str:
-    """Hash a file's bytes."""
+    """Return the SHA-256 of a file's bytes in hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

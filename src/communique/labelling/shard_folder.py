@@ -22,7 +22,7 @@ from typing import IO, Any, cast
 import pyarrow as pa
 
 from ..errors import DataError
-from ..io.atomic import _replacing, disk_errors
+from ..io.atomic import disk_errors, replacing
 from .label import LabelledShard, ShardCounts
 
 #: Version of the folder and of the shards in it.
@@ -32,6 +32,10 @@ _RUN, _LOCK = "run.json", "lock"
 
 #: Key of a shard's counts in the metadata of its file.
 _COUNTS = b"communique"
+
+_REMEDY = (
+    "Free some disk space or choose another output. Finished shards are kept; the same command with --resume continues"
+)
 
 
 def shards_folder(out: Path) -> Path:
@@ -97,7 +101,7 @@ class ShardFolder:
             )
         for old in self.path.glob("*.arrow"):
             old.unlink()
-        with _replacing(self.path / _RUN) as handle:
+        with replacing(self.path / _RUN, "wb") as handle:
             handle.write(json.dumps(self.run, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace"))
 
     def _read_run(self) -> dict[str, Any] | None:
@@ -124,7 +128,7 @@ class ShardFolder:
         Raises:
             DataError: The disk is full or cannot be written.
         """
-        with disk_errors(self.path), _replacing(self._shard(number)) as handle:
+        with replacing(self._shard(number), "wb", remedy=_REMEDY) as handle:
             handle.write(packed)
 
     def read(self, number: int) -> LabelledShard:
@@ -145,10 +149,10 @@ class ShardFolder:
         Raises:
             DataError: The disk is full or cannot be written.
         """
-        with disk_errors(self.out):
-            # Written inside the folder, so that a killed process leaves nothing anywhere else.
-            with _replacing(self.path / "output", self.out) as handle:
-                write(handle)
+        # Written inside the folder, so that a killed process leaves nothing anywhere else.
+        with replacing(self.out, "wb", folder=self.path, remedy=_REMEDY) as handle:
+            write(handle)
+        with disk_errors(self.path):
             self.remove()
 
     def remove(self) -> None:

@@ -1,0 +1,119 @@
+"""Files and folders that appear complete or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+
+from communique.data.codebook import Codebook
+from communique.errors import BundleError, DataError
+from communique.io.atomic import disk_errors, new_folder, replacing
+
+
+def interrupt(path: Path, content: str | bytes) -> None:
+    before = path.read_bytes() if path.exists() else None
+    with replacing(path, "wb" if isinstance(content, bytes) else "w") as handle:
+        handle.write(content)
+        handle.flush()
+        assert (path.read_bytes() if path.exists() else None) == before
+        raise KeyboardInterrupt
+
+
+def test_replacing_writes_the_whole_file_or_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(path, "half of the new")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["out.txt"]
+    with replacing(path) as handle:
+        handle.write("neu: ü\r\n")
+    assert path.read_bytes() == "neu: ü\r\n".encode()
+    assert os.listdir(tmp_path) == ["out.txt"]
+
+
+def test_replacing_leaves_nothing_where_nothing_was(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(tmp_path / "out.bin", b"x")
+    assert os.listdir(tmp_path) == []
+
+
+def test_replacing_gives_the_rights_of_an_ordinary_file(tmp_path: Path) -> None:
+    with replacing(tmp_path / "out.txt") as handle:
+        handle.write("x")
+    (tmp_path / "ordinary.txt").write_text("x")
+    assert (tmp_path / "out.txt").stat().st_mode == (tmp_path / "ordinary.txt").stat().st_mode
+
+
+def test_replacing_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (calls.append("fsync"), fsync(descriptor)))
+    monkeypatch.setattr(os, "replace", lambda *names: (calls.append("replace"), replace(*names)))
+    with replacing(tmp_path / "out.txt.gz", "wb") as handle, gzip.open(handle, "wb") as compressed:
+        compressed.write(b"x")
+        handle.flush()
+    assert calls == ["fsync", "replace", "fsync"], "the file, its name, the folder"
+    assert gzip.decompress((tmp_path / "out.txt.gz").read_bytes()) == b"x"
+
+
+def test_replacing_keeps_the_temporary_file_where_it_is_told_to(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    with replacing(tmp_path / "out.txt", folder=tmp_path / "parts") as handle:
+        handle.write("x")
+        assert os.listdir(tmp_path) == ["parts"]
+        (part,) = (tmp_path / "parts").glob("*.part")
+    assert not part.exists()
+    assert (tmp_path / "out.txt").read_text() == "x"
+
+
+def test_what_the_disk_refuses_is_an_error_of_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "absent" / "out.txt"
+    with pytest.raises(DataError, match=r"out\.txt: No such file or directory\. Free some disk space"), replacing(path):
+        pass
+    with pytest.raises(DataError, match=r"out\.txt: No space left on device\. Do this$"), disk_errors(path, "Do this"):
+        raise OSError(28, "No space left on device")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match=r"model: .*\. Free some disk space"), new_folder(tmp_path / "file" / "model"):
+        pass
+
+
+def half_a_folder(path: Path) -> None:
+    with new_folder(path, replace=True) as folder:
+        (folder / "half").write_text("x")
+        raise KeyboardInterrupt
+
+
+def test_a_new_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        half_a_folder(tmp_path / "model")
+    assert os.listdir(tmp_path) == []
+    with new_folder(tmp_path / "model") as folder:
+        (folder / "whole").write_text("old")
+    with pytest.raises(BundleError, match=r"model: already exists\. .* --overwrite"), new_folder(tmp_path / "model"):
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        half_a_folder(tmp_path / "model")
+    assert (tmp_path / "model" / "whole").read_text() == "old"
+    with new_folder(tmp_path / "model", replace=True) as folder:
+        (folder / "other").write_text("new")
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "other"]
+
+
+def test_a_codebook_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = [{"name": name, "definition": name} for name in ("a", "b")]
+    codebook = Codebook.model_validate({"name": "tiny", "version": "1", "task": "multilabel", "labels": labels})
+    path = tmp_path / "codebook.yaml"
+    codebook.dump(path)
+
+    def full(*names: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(DataError, match=r"codebook\.yaml: No space left on device"):
+        codebook.model_copy(update={"version": "2"}).dump(path)
+    assert Codebook.load(path) == codebook
+    assert os.listdir(tmp_path) == ["codebook.yaml"]
