@@ -17,6 +17,7 @@ from typing import Any
 
 from communique.benchmark.figures import Figure, figures
 from communique.benchmark.rendering import by_language, main_table, render
+from communique.benchmark.results import read
 from communique.reporting.format import table
 
 ROOT = Path(__file__).parents[1]
@@ -112,9 +113,9 @@ def _times(ratio: dict[str, Any]) -> str:
 
 
 def summaries() -> dict[str, dict[str, Any]]:
-    """Read what `communique benchmark` left, by name."""
-    found = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json")))
-    return {summary["benchmark"]: summary for summary in found if "tables" in summary}
+    """Read the summaries that `communique benchmark` wrote, by name."""
+    paths = (path for path in sorted(RESULTS.glob("*.json")) if "tables" in _result(path.stem))
+    return {summary["benchmark"]: summary for summary in map(read, paths)}
 
 
 def tables() -> dict[str, Callable[[], str]]:

@@ -35,6 +35,25 @@ def load_yaml(path: Path, model: type[ModelT], error: type[CommuniqueError], hin
         raise error(f"{path}: {describe(cause, model)}") from cause
 
 
+def check_format(path: Path, content: object, current: int, error: type[CommuniqueError], remedy: str) -> None:
+    """Check the number under the key `format` of a file that communique writes and reads back.
+
+    Args:
+        path: The file.
+        content: What it holds; a file without the key is left to the caller's schema.
+        current: The only number that this version reads.
+        error: Raised for any other number.
+        remedy: How to get a new file instead of one that an older version wrote.
+    """
+    if not isinstance(content, dict) or (found := content.get("format", current)) == current:
+        return
+    newer = isinstance(found, int) and found > current
+    raise error(
+        f"{path}: written by {'a newer' if newer else 'an older'} version of communique (format {found}; this version reads "
+        f"format {current}). {'Run pip install -U communique' if newer else remedy}"
+    )
+
+
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
     """Describe all errors of a validation in one line.
 

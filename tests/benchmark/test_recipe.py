@@ -58,6 +58,15 @@ def test_no_recipe_of_the_repository_reads_held_out_files(path: Path) -> None:
     assert held_out(c.path for c in corpora if Path(c.path).exists()) == []
 
 
+def test_recipe_of_version_0_1_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    content = {("labelers" if key == "classifiers" else key): value for key, value in CONTENT.items()}
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"the key 'labelers' is of communique 0\.1\. Write 'classifiers'") as caught:
+        BenchmarkRecipe.load(path)
+    assert "missing" not in str(caught.value), "one message"
+
+
 def test_umsab_never_tests_or_tunes_where_it_trains_and_settings_never_meet_a_test_set() -> None:
     folder = ROOT / "benchmarks" / "recipes"
     umsab = BenchmarkRecipe.load(folder / "umsab.yaml", data="tweets")

@@ -18,7 +18,7 @@ from helpers import CODEBOOK, tiny_rows, write_rows
 from typer.testing import CliRunner
 
 from communique.baselines.endpoint import AnswerCache
-from communique.benchmark import runner
+from communique.benchmark import results, runner
 from communique.benchmark.recipe import ClassifierSettings
 from communique.benchmark.rendering import render
 from communique.benchmark.results import read_decisions
@@ -113,6 +113,14 @@ def test_changed_settings_or_data_run_anew_and_say_so(project: Path, change: str
     assert after != before
     assert before.exists()
     assert any(f"differ from those of {before.name}" in line for line in told)
+
+
+@pytest.mark.parametrize("content", [{"format": 1, "labeler": "prior"}, {"benchmark": "tiny", "tables": []}])
+def test_result_and_summary_of_version_0_1_are_refused(tmp_path: Path, content: dict[str, Any]) -> None:
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"old\.json: written by an older version .* Run communique benchmark again"):
+        results.read(path)
 
 
 @pytest.mark.usefixtures("here")

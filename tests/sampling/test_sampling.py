@@ -510,6 +510,13 @@ def test_edited_design_file_is_refused(tmp_path: Path, population: Population) -
         Design.load(tmp_path / "s.design.json")
 
 
+def test_design_file_of_version_0_1_is_refused(tmp_path: Path, population: Population) -> None:
+    content = json.loads(draw_sample(population, 30, TINY).model_dump_json())
+    (tmp_path / "s.design.json").write_text(json.dumps(content | {"format": "communique-design-1"}), encoding="utf-8")
+    with pytest.raises(DataError, match=r"s\.design\.json: written by an older version .* Run communique sample again"):
+        Design.load(tmp_path / "s.design.json")
+
+
 def test_control_characters_do_not_change_what_is_matched() -> None:
     assert visible("a\x0bb\x07c\nd") == "a bc\nd"
     assert display_sha256("a\x07b") == display_sha256("ab")

@@ -209,6 +209,13 @@ class BenchmarkRecipe(_Frozen):
     reference: str | None = Field(None, description="classifier against which all are tested, besides the best")
     published: tuple[Published, ...] = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _current(cls, content: object) -> object:
+        if isinstance(content, dict) and "labelers" in content:
+            raise ValueError("the key 'labelers' is of communique 0.1. Write 'classifiers', also in the splits")
+        return content
+
     @model_validator(mode="after")
     def _consistent(self) -> BenchmarkRecipe:
         names = [classifier.name for classifier in self.classifiers]

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..config import check_format
 from ..data.codebook import Codebook
 from ..data.sentence import Sentence
+from ..errors import DataError
 from ..io.atomic import replacing
 from ..io.write import write_parquet
 from ..metrics.bootstrap import MIN_CLUSTERS, RESAMPLES, interval
@@ -23,8 +25,8 @@ from ..models.info import git_commit, package_versions
 from .splits import Sets, by_field
 from .worker import Job, Outcome
 
-#: Changes with what a run's numbers mean; results of another format are run anew.
-FORMAT = 1
+#: Format of results and summaries; changes with their keys and with what a run's numbers mean. Other results are run again.
+FORMAT = 2
 
 #: Fields of `Sentence` whose values are scored apart.
 GROUPS = ("language", "source", "sampling")
@@ -186,8 +188,14 @@ def read_decisions(path: Path, labels: Sequence[str]) -> Decisions:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read a run's JSON."""
+    """Read a run's result or a benchmark's summary.
+
+    Raises:
+        DataError: It has another format.
+    """
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    # Summaries of version 0.1 had no number.
+    check_format(path, {"format": 1} | content, FORMAT, DataError, "Run communique benchmark again")
     return content
 
 

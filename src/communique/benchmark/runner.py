@@ -171,7 +171,7 @@ def _do(cell: Cell, job: Job, place: results.Place, settings: dict[str, Any], pr
     sets = job.sets
     if others := place.others():
         progress.say(
-            f"{cell}: settings or data differ from those of {others[-1].name}; run anew, the old result is kept"
+            f"{cell}: settings, data or format differ from those of {others[-1].name}; run again, the old result is kept"
         )
     progress.say(
         f"{progress.number(cell)} {cell}: {len(sets.train)} rows train, {len(sets.tuning)} tune, {len(sets.test)} test"

@@ -38,6 +38,7 @@ def summarise(grid: Grid, *, seed: int = 0) -> dict[str, Any]:
         runs.setdefault(content["classifier"], []).append((content, _decisions(place, grid)))
     recipe = grid.recipe
     return {
+        "format": results.FORMAT,
         "benchmark": recipe.name,
         "description": recipe.description,
         "labels": list(grid.codebook.names),

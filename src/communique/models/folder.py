@@ -14,7 +14,9 @@ A baseline's folder holds `baseline.json` (settings, words) and `baseline.npz` (
 
 `near_duplicates.npz` holds signatures of the training texts, see `near_duplicates`; folders made without have none.
 
-Nothing in any of these folders is executed. This module alone knows the names.
+Nothing in any of these folders is executed. `models.info` defines the file names. This module reads and writes the files that
+all folders have in common; `training.export` writes a bundle's network and tokenizer and `models.predictor` reads them;
+`baselines.saving` does both for the files of a baseline.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from ..config import describe
+from ..config import check_format, describe
 from ..data import near_duplicates
 from ..data.codebook import Codebook
 from ..errors import BundleError, CodebookError
@@ -49,13 +51,7 @@ def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baselin
         ) from error
     except ValueError as error:
         raise BundleError(f"{path}: not JSON ({error}); copy the model's folder again") from error
-    if isinstance(content, dict) and isinstance(content.get("format"), int) and content["format"] != FORMAT:
-        older = content["format"] < FORMAT
-        raise BundleError(
-            f"{path}: format {content['format']}, written by {'an older' if older else 'a newer'} version of communique; this "
-            f"version reads format {FORMAT}. "
-            + ("Train and export the model again" if older else "Run pip install -U communique")
-        )
+    check_format(path, content, FORMAT, BundleError, "Train and export the model again")
     try:
         info = ModelInfo.model_validate(content)
     except ValidationError as error:

@@ -6,13 +6,13 @@ import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .. import __version__
-from ..config import describe
+from ..config import check_format, describe
 from ..data.codebook import Codebook
 from ..errors import DataError
 from ..io.atomic import replacing
@@ -23,6 +23,9 @@ from .training import pick_for_training
 
 #: How a design file's name ends.
 SUFFIX = ".design.json"
+
+#: Format of the design file; changes with its keys.
+FORMAT: Final = 2
 
 Sampling = Literal["simple", "stratified", "two-stage", "training"]
 
@@ -58,7 +61,7 @@ class Member(_Frozen):
 class Design(_Frozen):
     """How a sample was drawn. Rows stand in the order of the population, not of the sheet."""
 
-    format: Literal["communique-design-1"] = "communique-design-1"
+    format: Literal[2] = FORMAT
     version: str = __version__
     purpose: Literal["estimate", "training"]
     sampling: Sampling
@@ -108,7 +111,7 @@ class Design(_Frozen):
         """Read a design file.
 
         Raises:
-            DataError: The file is missing, is not JSON, or breaks a rule of the schema.
+            DataError: The file is missing, is not JSON, has another format, or breaks a rule of the schema.
         """
         path = Path(path)
         try:
@@ -119,6 +122,8 @@ class Design(_Frozen):
             raise DataError(
                 f"{path}: not JSON ({error}); give the design file that `communique sample` wrote"
             ) from error
+        remedy = "Run communique sample again with the same predictions, options and seed, which draws the same rows"
+        check_format(path, content, FORMAT, DataError, remedy)
         try:
             return cls.model_validate(content)
         except ValidationError as error:
