@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import unicodedata
@@ -36,9 +37,10 @@ CRITICISM, CLAIM, PLEDGE = MULTIPLE.names
 ALLOWED = "allowed: criticism, policy_claim, cooperation_pledge"
 
 
-def written(tmp_path: Path, name: str, content: str) -> Path:
+def written(tmp_path: Path, name: str, content: str | bytes) -> Path:
     path = tmp_path / name
-    path.write_bytes(content.encode())
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return path
 
 
@@ -443,10 +445,12 @@ def test_paths_are_files_folders_and_globs(tmp_path: Path) -> None:
     for name in ("b.csv", "a.csv", "c.tsv"):
         written(tmp_path, name, f"text\n{name}\n")
     written(tmp_path, "notes.txt", "no table")
-    assert [s.text for s in Corpus.read(tmp_path)] == ["a.csv", "b.csv", "c.tsv"]
+    written(tmp_path, "sub/d.csv.gz", gzip.compress(b"text\nd.csv.gz\n"))
+    written(tmp_path, ".hidden.csv", "text\nhidden\n")
+    assert [s.text for s in Corpus.read(tmp_path)] == ["a.csv", "b.csv", "c.tsv", "d.csv.gz"]
     assert [s.text for s in Corpus.read(str(tmp_path / "*.csv"))] == ["a.csv", "b.csv"]
     assert [s.text for s in Corpus.read([tmp_path / "c.tsv", tmp_path / "a.csv"])] == ["c.tsv", "a.csv"]
-    with pytest.raises(DataError, match=r"absent\*: no such file, folder or pattern with a table \(\.csv, "):
+    with pytest.raises(DataError, match=r"absent\*: no such file, .*\(\.csv, "):
         Corpus.read(str(tmp_path / "absent*"))
 
 

@@ -137,7 +137,7 @@ def test_faults_of_a_reference_file_are_all_told(tmp_path: Path) -> None:
 
 
 def test_no_texts(tmp_path: Path, labels: Path) -> None:
-    with pytest.raises(DataError, match="absent: no such file or folder of texts"):
+    with pytest.raises(DataError, match="absent: no such file"):
         read_corpora([labels], MULTIPLE, tmp_path / "absent")
 
 

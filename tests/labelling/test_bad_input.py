@@ -158,7 +158,10 @@ def test_output_in_no_folder_or_called_as_a_folder(fake_bundle: Path, tmp_path: 
         (lambda f: (f / "codebook.yaml").unlink(), "codebook.yaml: "),
         (lambda f: (f / "bundle.json").unlink(), "bundle.json: No such file"),
         (lambda f: os.truncate(f / "bundle.json", 50), "bundle.json: not JSON"),
-        (lambda f: (f / "bundle.json").write_text('{"format": 99}'), "format 99, written by a newer version"),
+        (
+            lambda f: (f / "bundle.json").write_text('{"format": 99}'),
+            "written by a newer version of communique (format 99",
+        ),
         (lambda f: (f / "bundle.json").write_bytes(b"\xff\xfe\0"), "bundle.json: not JSON"),
     ],
 )
