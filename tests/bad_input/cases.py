@@ -336,8 +336,8 @@ def _(folder: Path) -> list[object]:
 
 def markdown() -> str:
     """Make the table of docs/batch.md."""
-    rows = [f"{len(CASES)} inputs, each made and labelled in `tests/test_batch_bad_input.py`:", ""]
-    rows += ["| input | exit code | told | kept |", "|---|---|---|---|"]
+    rows = [f"{len(CASES)} inputs, each made and labelled in `tests/labelling/test_bad_input.py`:", ""]
+    rows += ["| input | exit code | message | kept |", "|---|---|---|---|"]
     for one in CASES:
         n = len(one.texts) if isinstance(one.texts, list) else one.texts
         kept = "no output" if n is None else f"{n} rows" + (f", {one.errors} with `error`" if one.errors else "")
