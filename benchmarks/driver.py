@@ -1,11 +1,11 @@
-"""Rates of what one machine does for a whole cluster: reading, cutting, keeping shards, putting the output together.
+"""Measure what one machine does for a whole cluster: read and cut the input, keep finished shards, write the output.
 
-Beside it, what an actor does besides the network: identifying languages. Run on any table of texts:
+Measure also what an actor does besides running the network: identify languages and pack shards. Run it on any table of texts:
 
     python benchmarks/driver.py TABLE [--text-column NAME] [--rows 30000]
 
-Last line: one JSON object, rates in rows a second of one core, sizes in bytes a row. They multiply up to the plan in
-docs/cluster.md.
+The last line is one JSON object with rates in rows per second of one core and sizes in bytes per row. The plan in
+docs/cluster.md is computed from them.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from communique.labelling.write import write_shards
 from communique.models.predictor import Predictions
 
 
-class Guesser:
-    """Stands for a model, at no cost: random probabilities, which compress worse than a model's."""
+class RandomModel:
+    """Take the place of a model at no cost: random probabilities, which compress worse than those of a model."""
 
     def __init__(self, codebook: Codebook) -> None:
         self.codebook, self._draw = codebook, np.random.default_rng(0)
@@ -76,7 +76,7 @@ def measure(source: Path, text_column: str | None, rows: int) -> dict[str, float
     found["identify language"], _ = timed(n, lambda: [shard.rows for shard in shards])
     named = [replace(shard, records=[replace(record, language="en") for record in shard.records]) for shard in shards]
     found["rows with language given"], _ = timed(n, lambda: [shard.rows for shard in named])
-    model = Guesser(Codebook.load(default_codebook()))
+    model = RandomModel(Codebook.load(default_codebook()))
     found["pack"], packed = timed(n, lambda: [pack(label_shard(shard, model)) for shard in named])  # type: ignore[arg-type]
     found["bytes kept"] = sum(map(len, packed)) / n
     with tempfile.TemporaryDirectory() as place:

@@ -3,7 +3,7 @@
     python benchmarks/estimation.py simulate [--draws 200] [-o benchmarks/results/estimation-simulation.json]
     python benchmarks/estimation.py real --texts DIR [--draws 500] [--without-dev] [-o benchmarks/results/estimation-real.json]
 
-`simulate` goes on where it stopped, and draws its figures beside the JSON. `real` takes as its population the rows with
+`simulate` resumes where it stopped, and draws its figures next to the JSON. `real` takes as its population the rows with
 `sampling: random` of data/reference that did not train the shipped model, draws gold from it again and again, and holds the
 estimates against the labels of all rows. Last line: one JSON object.
 """
@@ -48,7 +48,7 @@ from communique.models.predictor import default_model
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
 
-#: Raised where estimators, intervals or the population change: what was simulated before is then simulated anew.
+#: Raised where estimators, intervals or the population change: what was simulated before is then simulated again.
 EDITION = 2
 
 METHODS = ("naive", "gold", "ppi", "dsl")
@@ -65,7 +65,7 @@ class Tally:
         self.rows: dict[tuple[Any, ...], list[tuple[float, float, float, float]]] = defaultdict(list)
 
     def add(self, key: tuple[Any, ...], one: Interval, truth: float, doubted: bool) -> None:
-        """Count an interval. One that does not exist, for want of documents, counts as missing, not as failed."""
+        """Count an interval. One that does not exist, because there are too few documents, counts as missing, not as failed."""
         covered = float("nan") if np.isnan(one.low) else float(one.low <= truth <= one.high)
         self.rows[key].append((covered, one.width, one.value - truth, float(doubted)))
 

@@ -29,7 +29,7 @@ AIM = (0.93, 0.97)
 
 
 def draw(result: Mapping[str, Any], out: Path) -> None:
-    """Draw both figures beside the JSON, as SVG and PNG."""
+    """Draw both figures next to the JSON, as SVG and PNG."""
     for name, figure in ((out.stem, shares(result)), (f"{out.stem}-comparisons", comparisons(result))):
         for ending in ("svg", "png"):
             # The same figure gives the same bytes, so that a repository sees no change where there is none.

@@ -6,7 +6,7 @@ turns; the median of the turns counts. Last line: one JSON object.
     python benchmarks/speed.py [--texts DIR] [--checkpoint DIR] [--peers runs/peers] [-o benchmarks/results/speed.json]
 
 Without `--texts` the sentences are those of data/authored; with it those of the reference sources, as they come. `make peers`
-makes the environments of the peers (`benchmarks/peers/*.txt`); one that is not there is left out and told.
+makes the environments of the peers (`benchmarks/peers/*.txt`); one that does not exist is left out, and a line says so.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def quality() -> str:
 
 
 def speed() -> str:
-    """Sentences a second beside the stock pipeline and its peers."""
+    """Return sentences per second compared with the stock pipeline and its peers."""
     result = _result("speed")
     cpu = result["cpu"]
     abilities = [name for name in ("avx2", "avx512_vnni", "amx_int8") if cpu.get(name)]

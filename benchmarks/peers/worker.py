@@ -81,7 +81,7 @@ def sentence_transformers_pass(folder: Path, work: Path, threads: int, backend: 
     built = work / f"st-{kind}"
     if not built.is_dir():
         plain_model(folder).save(str(built))
-        if kind in ("onnx", "openvino"):  # Else each start would export anew.
+        if kind in ("onnx", "openvino"):  # Otherwise each start would export again.
             SentenceTransformer(str(built), backend=kind).save_pretrained(str(built))
     settings: dict[str, Any] = {}
     if kind == "onnx":
