@@ -224,9 +224,7 @@ def test_a_server_that_knows_no_schema_is_asked_without(server: Server) -> None:
     assert len(server.requests) == 5  # schema, JSON and text for the first, text for the others
 
 
-def test_unreadable_answers_are_asked_again_counted_and_told(
-    server: Server, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unreadable_answers_are_asked_again_counted_and_told(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     def stubborn(request: dict[str, Any]) -> Answer:
         return completion("I'd rather not.") if "condemn" in request["messages"][-1]["content"] else by_cues(request)
 
@@ -235,7 +233,7 @@ def test_unreadable_answers_are_asked_again_counted_and_told(
     found = asked.predict_proba(TEXTS)
     np.testing.assert_allclose(found, [[0.5, 0.5, 0.0], *GOLD[1:]])  # the shares in training, not none
     assert asked.invalid_ == {"s0": "I'd rather not."}
-    assert "1 of 3 answers of 'small' could not be read (first: id 's0'" in capsys.readouterr().err
+    assert "1 of 3 answers of 'small' could not be read (first: id 's0'" in caplog.text
     assert sorted(r["seed"] for r in server.requests) == [0, 0, 0, 1]
     with pytest.raises(DataError, match=r"1 of 3 answers.*allowed: 5%"):
         classifier(server).predict_proba(TEXTS)

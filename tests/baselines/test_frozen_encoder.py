@@ -11,7 +11,7 @@ import pytest
 from helpers import CODEBOOK, tiny_rows
 
 from communique import baselines
-from communique.baselines.frozen_encoder import EmbeddingCache, Encoder, FrozenEncoder, batches, text_key
+from communique.baselines.frozen_encoder import EmbeddingCache, Encoder, FrozenEncoder, text_key
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
@@ -119,13 +119,6 @@ def test_a_cache_is_read_back(tmp_path: Path) -> None:
 
 def test_keys_tell_spaces_apart_and_take_lone_surrogates() -> None:
     assert len({text_key(text) for text in ("a b", "a  b", "a b ", "é", "e\u0301", "\ud800")}) == 6
-
-
-def test_batches_hold_all_rows_once_and_keep_the_limit() -> None:
-    lengths = [5, 3000, 1, 900, 900, 5000, 7]
-    found = batches(lengths)
-    assert sorted(i for rows in found for i in rows) == list(range(7))
-    assert all(len(rows) == 1 or len(rows) * max(lengths[i] for i in rows) <= 4096 for rows in found)
 
 
 def test_an_encoder_that_would_not_travel_is_not_saved(tiny_backbone: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test
 
-from communique.benchmark.comparison import Decided, best, bootstrap, differences, holm, mean_macro_f1, permutation_p
+from communique.benchmark.comparison import Decided, best, bootstrap, differences, mean_macro_f1, permutation_p
 from communique.metrics.scores import macro_f1, outcome_counts
 
 
@@ -53,7 +53,8 @@ def test_equal_classifiers_do_not_differ() -> None:
     counts = decided(accuracies=(0.8,)).by_document()
     counts["twin"] = counts["classifier0"]
     (found,) = differences(counts, "classifier0", seed=0, resamples=200, permutations=199)
-    assert (found.value, found.low, found.high, found.p) == (0, 0, 0, 1)
+    assert (found.value, found.p) == (0, 1)
+    assert np.isnan([found.low, found.high]).all()
 
 
 def test_a_clear_difference_is_found_and_its_sign_is_the_classifiers() -> None:
@@ -135,18 +136,6 @@ def test_the_seed_reaches_all_draws() -> None:
 def test_what_is_not_defined_is_no_difference() -> None:
     nothing = np.zeros((1, 10, 2, 3))
     assert np.isnan(permutation_p(nothing, nothing, seed=0, permutations=9))
-
-
-def test_holm_is_that_of_statsmodels() -> None:
-    multipletests = pytest.importorskip("statsmodels.stats.multitest").multipletests
-    for p in ([0.01, 0.04, 0.03, 0.005], [0.5, 0.5], [0.02], [0.9, 0.001, 0.001, 0.2, 0.04]):
-        assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
-
-
-def test_what_is_not_defined_has_no_part_in_the_family() -> None:
-    adjusted = holm([float("nan"), 0.03, 0.01])
-    assert np.isnan(adjusted[0])
-    assert adjusted[1:] == holm([0.03, 0.01])
 
 
 def test_few_documents_give_no_interval() -> None:

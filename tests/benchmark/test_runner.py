@@ -28,6 +28,7 @@ from communique.benchmark.worker import Job, make_classifier, work
 from communique.cli.benchmark import benchmark
 from communique.data.codebook import Codebook
 from communique.errors import CommuniqueError, DataError, RecipeError
+from communique.reporting.progress import ProgressReporter
 
 RECIPE: dict[str, Any] = {
     "name": "water",
@@ -61,7 +62,8 @@ def started(project: Path, told: list[str] | None = None, **changes: Any) -> Gri
     only, test_use = changes.pop("only", ()), changes.pop("test_use", None)
     path.write_text(yaml.safe_dump(RECIPE | changes), encoding="utf-8")
     lines: list[str] = [] if told is None else told
-    return run(path, project / "out", project / "work", only=only, test_use=test_use, say=lines.append)
+    progress = ProgressReporter(line=lines.append)
+    return run(path, project / "out", project / "work", only=only, test_use=test_use, progress=progress)
 
 
 @pytest.mark.usefixtures("here")
@@ -169,7 +171,7 @@ def test_held_out_files_need_a_reason_which_is_logged(project: Path) -> None:
     (project / "held-out.yaml").write_text("files: [pool.jsonl]\nlog: LOG.md\n")
     log = project / "LOG.md"
     log.write_text("# Log\n\n| date | model | rows | score | why |\n|---|---|---|---|---|\n\n## More\n\n| a |\n")
-    with pytest.raises(DataError, match=r"pool\.jsonl is held out for finished models; .*--use-held-out REASON"):
+    with pytest.raises(DataError, match=r"pool\.jsonl is held out for finished models\. .*--use-held-out REASON"):
         started(project, only=["prior"])
     started(project, only=["prior"], test_use="the final table")
     lines = log.read_text().splitlines()
@@ -252,7 +254,7 @@ def test_rows_without_a_date_are_counted(project: Path) -> None:
     grid = started(project, told, splits=[{"kind": "time", "tuning_share": 0}], only=["prior"])
     undated = sum("date" not in row for row in rows)
     assert grid.runs[0][1]["undated"] == undated > 0
-    assert any(f"; {undated} left out for want of a date" in line for line in told)
+    assert any(f"; {undated} left out because they have no date" in line for line in told)
     write_rows(project / "pool.jsonl", [{key: row[key] for key in row if key != "date"} for row in rows])
     with pytest.raises(DataError, match="no row has a date"):
         started(project, splits=[{"kind": "time", "tuning_share": 0}])

@@ -22,7 +22,7 @@ from communique.estimation.estimators import (
     pseudo_outcome,
     tune_lambda,
 )
-from communique.estimation.intervals import Interval, holm, interval
+from communique.estimation.intervals import Interval, interval
 from communique.estimation.regression import dsl_regression, logistic
 from communique.estimation.sample import Influence, Sample, combine, variance
 from communique.estimation.warnings import FEW_CASES, FEW_DOCUMENTS, find_warnings
@@ -216,15 +216,6 @@ def test_contrasts_know_of_shared_documents():
     difference = combine([a.influence, b.influence], np.array([1.0, -1.0]))
     apart_ = sum(variance(sample, e.influence, "superpopulation")[0] for e in (a, b))
     assert variance(sample, difference, "superpopulation")[0] < 0.5 * apart_
-
-
-def test_holm_is_the_published_procedure():
-    # Holm 1979: the smallest times m, the next times m - 1, never decreasing.
-    assert holm([0.01, 0.04, 0.03, float("nan"), 0.005]) == [
-        pytest.approx(0.03), pytest.approx(0.06), pytest.approx(0.06), pytest.approx(float("nan"), nan_ok=True),
-        pytest.approx(0.02),
-    ]  # fmt: skip
-    assert holm([0.9, 0.8]) == [1, 1]
 
 
 def test_naive_mean_is_clustered_by_document(singles):

@@ -158,3 +158,10 @@ def test_seed_decides_the_interval() -> None:
 def test_summed_terms_give_alpha() -> None:
     observed, counts = alpha_terms(NOMINAL, nominal(5))
     assert alpha_of(observed.sum(), counts.sum(axis=0), nominal(5)) == pytest.approx(0.692, abs=0.0005)
+
+
+def test_perfect_agreement_has_no_interval() -> None:
+    table = coded_documents(np.random.default_rng(0), 40)[[0, 0]]
+    value, low, high = bootstrap_alpha(table, nominal(2), np.repeat(np.arange(40), 8).tolist(), seed=0, resamples=50)
+    assert value == 1
+    assert np.isnan([low, high]).all()

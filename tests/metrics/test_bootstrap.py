@@ -10,6 +10,7 @@ from communique.metrics.bootstrap import (
     Resamples,
     _student,
     interval,
+    interval_or_nan,
     inverted_interval,
     log_odds_interval,
 )
@@ -128,3 +129,17 @@ def test_an_inverted_interval_holds_the_sizes_under_which_the_sample_is_no_excep
     # Distances that chance alone makes are no evidence of any.
     assert inverted_interval(0.5, lambda truth: np.abs(truth + noise), 20.0)[:2] == (0, 0)
     assert inverted_interval(0.001, lambda truth: np.abs(truth + noise), 20.0) == (0, 0, 0.001)
+
+
+def test_an_interval_needs_five_clusters_a_value_and_some_variation() -> None:
+    varied, nan = np.linspace(0.1, 0.9, 200), float("nan")
+    assert interval_or_nan(0.5, varied, MIN_CLUSTERS) == (0.5, *interval(varied, clusters=MIN_CLUSTERS))
+    assert interval_or_nan(0.5, varied, MIN_CLUSTERS, lambda: (0.2, 0.7)) == (0.5, 0.2, 0.7)
+    without = [
+        interval_or_nan(0.5, varied, MIN_CLUSTERS - 1),
+        interval_or_nan(nan, varied, 30),
+        interval_or_nan(1.0, np.ones(200), 30),
+        interval_or_nan(0.5, np.full(200, nan), 30),
+    ]
+    assert [value for value, *_ in without] == pytest.approx([0.5, nan, 1.0, 0.5], nan_ok=True)
+    assert np.isnan([ends for _, *ends in without]).all()

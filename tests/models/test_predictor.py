@@ -18,7 +18,7 @@ from helpers import FILLERS, tiny_rows
 
 from communique import BundleError, DataError, Predictor, Sentence
 from communique.models.info import FORMAT
-from communique.models.predictor import BATCH_TOKENS, LENGTH_STEP, _batches, _padded, default_model
+from communique.models.predictor import LENGTH_STEP, _padded, default_model
 
 pytestmark = pytest.mark.slow
 
@@ -113,14 +113,6 @@ def test_odd_texts_get_an_answer(predictor: Predictor, text: str) -> None:
     predictions = predictor.predict([text, "we condemn the treaty"])
     assert np.isfinite(predictions.probabilities).all()
     assert predictions.labels[1] == ["criticism"]
-
-
-def test_batches_hold_every_row_once_within_the_budget() -> None:
-    lengths = np.random.default_rng(0).integers(2, 160, 5000).tolist()
-    batches = list(_batches(lengths, 160))
-    assert sorted(i for rows in batches for i in rows) == list(range(5000))
-    assert max(len(rows) * _padded(max(lengths[i] for i in rows), 160) for rows in batches) <= BATCH_TOKENS
-    assert [len(rows) for rows in _batches([5000, 3, 3], 5000)] == [1, 2]
 
 
 def test_padding_is_a_multiple_within_what_the_model_takes() -> None:

@@ -17,22 +17,22 @@ class Screen(io.StringIO):
         return True
 
 
-def test_plain_lines_are_told_now_and_then() -> None:
+def test_a_plain_line_is_printed_every_thirty_seconds() -> None:
     lines: list[str] = []
     now = [0.0]
-    with ProgressReporter(1000, lines.append, clock=lambda: now[0]) as told:
-        told.skipped(200)
-        told.begin()
+    with ProgressReporter(1000, lines.append, clock=lambda: now[0]) as progress:
+        progress.skipped(200)
+        progress.begin()
         for step in range(1, 9):
             now[0] += 10
-            told.done(200 + step * 100, 50)
-    assert lines == ["50%: 150 sentences, 5 a second, 0:00:50 left", "80%: 300 sentences, 5 a second, 0:00:20 left"]
+            progress.done(200 + step * 100, 50)
+    assert lines == ["50%: 150 sentences, 5 per second, 0:00:50 left", "80%: 300 sentences, 5 per second, 0:00:20 left"]
 
 
 def test_a_terminal_gets_a_bar() -> None:
     screen = Screen()
-    with ProgressReporter(100, print, console=Console(file=screen, force_terminal=True, width=100)) as told:
-        told.done(50, 10)
+    with ProgressReporter(100, print, console=Console(file=screen, force_terminal=True, width=100)) as progress:
+        progress.done(50, 10)
     assert "10 sentences" in screen.getvalue()
     assert "50%" in screen.getvalue()
 
@@ -41,9 +41,49 @@ def test_colour_that_is_asked_for_makes_no_bar_in_a_log(monkeypatch: pytest.Monk
     monkeypatch.setenv("FORCE_COLOR", "1")
     log, lines = io.StringIO(), list[str]()
     now = [0.0]
-    with ProgressReporter(1000, lines.append, console=Console(file=log), clock=lambda: now[0]) as told:
+    with ProgressReporter(1000, lines.append, console=Console(file=log), clock=lambda: now[0]) as progress:
         for step in range(1, 9):
             now[0] += 10
-            told.done(step * 100, 50)
+            progress.done(step * 100, 50)
     assert log.getvalue() == ""
     assert len(lines) == 2
+
+
+def test_steps_report_how_many_are_done() -> None:
+    lines: list[str] = []
+    now = [0.0]
+    for _ in ProgressReporter(line=lines.append, clock=lambda: now[0]).track(range(10), "embedding"):
+        now[0] += 20
+    assert lines == [
+        f"{percent}%: embedding, 0:0{left} left"
+        for percent, left in ((20, "2:40"), (40, "2:00"), (60, "1:20"), (80, "0:40"), (100, "0:00"))
+    ]
+
+
+def test_every_update_is_a_line_where_that_is_wanted() -> None:
+    lines: list[str] = []
+    now = [0.0]
+    progress = ProgressReporter(line=lines.append, clock=lambda: now[0])
+    progress.begin()
+    for step in (1, 2):
+        now[0] += 3
+        progress.update(step, 2, f"step {step}", every=0)
+    assert lines == ["50%: step 1, 0:00:03 left", "100%: step 2, 0:00:00 left"]
+
+
+def test_lines_go_to_the_error_stream_and_a_silent_reporter_prints_none(capfd: pytest.CaptureFixture[str]) -> None:
+    for progress in (ProgressReporter(), ProgressReporter.silent()):
+        with progress:
+            progress.say("loading")
+            assert list(progress.track(range(3), "asking")) == [0, 1, 2]
+            progress.update(1, 2, every=0)
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err.splitlines()) == ("", ["loading", "50%: 0:00:00 left"])
+
+
+def test_a_terminal_gets_a_bar_for_each_run_of_steps() -> None:
+    screen = Screen()
+    progress = ProgressReporter(console=Console(file=screen, force_terminal=True, width=100))
+    for what in ("embedding", "asking"):
+        assert list(progress.track(range(3), what)) == [0, 1, 2]
+        assert what in screen.getvalue()

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from communique.data.codebook import Codebook
+from communique.data.codes import factorize
 from communique.data.sentence import Sentence
 from communique.errors import DataError
 from communique.sampling.design import Design, draw_sample, training_sample
 from communique.sampling.draws import allocate, plan_two_stage, simple, stratified, two_stage
-from communique.sampling.population import Population, codes, column_of, display_sha256, read_population, visible
+from communique.sampling.population import Population, column_of, display_sha256, read_population, visible
 from communique.sampling.size import Z, by_rates, label_correlation, needed, read_rates
 from communique.sampling.strata import allocation_weights, make_strata, residual_variance, stratum_variances
 from communique.sampling.training import pick_for_training
@@ -411,7 +412,7 @@ def test_need_beyond_the_population_is_said(population: Population) -> None:
 
 def _of(p: np.ndarray, documents: list[str], texts: list[str] | None = None) -> Population:
     size = len(p)
-    numbers = codes(documents)
+    numbers = factorize(documents)[0]
     return Population(
         path=Path("made.jsonl"),
         sha256="0" * 64,

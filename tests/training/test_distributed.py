@@ -80,7 +80,7 @@ def weights(folder: Path) -> dict[str, np.ndarray]:
 
 
 def losses(said: str) -> list[float]:
-    return [float(found) for found in re.findall(r"step \d+/80  loss (\d\.\d+)", said)]
+    return [float(found) for found in re.findall(r"step \d+/80, loss (\d\.\d+)", said)]
 
 
 def test_two_processes_leave_one_checkpoint_and_speak_with_one_voice(two: tuple[Path, str], project: Path) -> None:
@@ -89,9 +89,9 @@ def test_two_processes_leave_one_checkpoint_and_speak_with_one_voice(two: tuple[
     out, said = two
     info = read_info(out, "checkpoint")
     verify_files(out, info)
-    assert "2 processes, each with 8 sentences a step" in said
+    assert "2 processes, each with 8 sentences per step" in said
     # 160 rows are 10 steps of 16.
-    assert {said.count(f"step {step}/80 ") for step in range(10, 81, 10)} == {1}
+    assert {said.count(f"step {step}/80, ") for step in range(10, 81, 10)} == {1}
     assert said.count("160 rows train") == said.count("checkpoint: ") == said.count("LOAD REPORT") == 1
     assert sorted(path.name for path in project.iterdir() if path.name.startswith((".two", "two"))) == ["two"]
     assert CheckpointClassifier(out).predict(["the condemn river"]).labels is not None
@@ -100,10 +100,11 @@ def test_two_processes_leave_one_checkpoint_and_speak_with_one_voice(two: tuple[
 def test_two_processes_compute_what_one_does_with_their_batches_together(
     two: tuple[Path, str], project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    from communique.reporting.progress import ProgressReporter
     from communique.training.trainer import train
 
     out, said = two
-    alone = train(project / "batch-16.yaml", project / "alone")
+    alone = train(project / "batch-16.yaml", project / "alone", progress=ProgressReporter())
     told = capfd.readouterr().err
     assert len(losses(told)) == 8
     np.testing.assert_allclose(losses(said), losses(told), atol=5e-4)

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..data.codebook import Codebook
 from ..errors import DataError
-from ..metrics.agreement import MISSING, bootstrap_alpha, f1_of, kappa_of, masi, nominal, pair_counts, with_interval
-from ..metrics.bootstrap import RESAMPLES, Resamples
+from ..metrics.agreement import MISSING, bootstrap_alpha, f1_of, kappa_of, masi, nominal, pair_counts
+from ..metrics.bootstrap import RESAMPLES, Resamples, interval_or_nan
 from ..metrics.report import ScoreCI
 from ..reporting.format import table
 from ..sampling.design import Design
@@ -236,8 +236,8 @@ class _Measure:
                 first_uses=int(a[:, i].sum()),
                 second_uses=int(b[:, i].sum()),
                 agreed=float((a[:, i] == b[:, i]).mean()),
-                kappa=ScoreCI(*with_interval(float(kappa[i]), kappas[:, i], drawn.clusters)),
-                f1=ScoreCI(*with_interval(float(f1[i]), f1s[:, i], drawn.clusters)),
+                kappa=ScoreCI(*interval_or_nan(float(kappa[i]), kappas[:, i], drawn.clusters)),
+                f1=ScoreCI(*interval_or_nan(float(f1[i]), f1s[:, i], drawn.clusters)),
             )
             for i, name in enumerate(self.codebook.names)
         ]

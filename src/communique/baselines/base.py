@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Self, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 
 from ..data.codebook import Codebook
+from ..data.codes import factorize
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..errors import DataError
 from ..metrics.scores import indicator
+from ..reporting.progress import ProgressReporter
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.floating]
 Arrays = Mapping[str, NDArray[Any]]
-Step = TypeVar("Step")
 
 
 class Baseline(ABC):
     """A `TrainableClassifier` with a name. Its constructor stores; what `fit` learns ends in `_`.
 
-    After `fit`: `notes_`, lines that tell what the data did not allow.
+    After `fit`: `notes_`, lines that say what the data did not allow. Set `progress` to see the progress of slow steps.
     """
 
     name: ClassVar[str]
     #: Options that can name a file or folder, whose content decides the result.
     files: ClassVar[tuple[str, ...]] = ()
+    progress: ProgressReporter = ProgressReporter.silent()
     notes_: tuple[str, ...]
 
     def __init__(self, codebook: Codebook, *, seed: int = 0) -> None:
@@ -89,12 +89,5 @@ def gold(corpus: Corpus, codebook: Codebook) -> BoolArray:
 
 
 def document_ids(corpus: Corpus) -> NDArray[np.int64]:
-    """Number the documents: (n,), equal for sentences of one document."""
-    numbers: dict[tuple[str | None, str], int] = {}
-    return np.array([numbers.setdefault(s.document_key, len(numbers)) for s in corpus], np.int64)
-
-
-def with_progress(steps: Sequence[Step], what: str) -> Iterable[Step]:
-    """Go through steps with a bar on the error stream, where that is a terminal."""
-    console = Console(stderr=True)
-    return track(steps, what, console=console, transient=True, disable=not console.is_terminal or len(steps) < 2)
+    """Return the number of each sentence's document (n,)."""
+    return factorize(s.document_key for s in corpus)[0]

@@ -7,7 +7,7 @@ remote one is sent every sentence.
 from __future__ import annotations
 
 import json
-import sys
+import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +21,10 @@ from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..errors import DataError
-from .base import Baseline, gold, with_progress
+from .base import Baseline, gold
 from .endpoint import AnswerCache, ChatEndpoint, RefusedError, key_from, question_key
+
+logger = logging.getLogger(__name__)
 
 #: How the form of an answer is asked for, strictest first: servers differ in what they take.
 FORMS = ("json_schema", "json_object", "text")
@@ -112,7 +114,7 @@ class ChatClassifier(Baseline):
             with ThreadPoolExecutor(self.concurrency) as pool:
                 futures = [pool.submit(work, text) for text in texts]
                 try:
-                    done = [future.result() for future in with_progress(futures, f"asking {self.model}")]
+                    done = [future.result() for future in self.progress.track(futures, f"asking {self.model}")]
                 except BaseException:
                     refused.set()
                     pool.shutdown(wait=False, cancel_futures=True)
@@ -137,7 +139,7 @@ class ChatClassifier(Baseline):
         )
         if len(self.invalid_) > self.most_invalid * n:
             raise DataError(f"{line}; allowed: {self.most_invalid:.0%}; give another model, or a greater most_invalid")
-        print(f"{line}; they get the labels' shares in training", file=sys.stderr, flush=True)
+        logger.warning("%s; they get the labels' shares in training", line)
 
     def _label(
         self, endpoint: ChatEndpoint, cache: AnswerCache, text: str

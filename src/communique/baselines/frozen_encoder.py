@@ -21,9 +21,11 @@ from ..data.sentence import Sentence
 from ..errors import BundleError, require_extra
 from ..io.atomic import file_sha256, replacing
 from ..metrics.calibration import probabilities
+from ..models.batching import batches_by_length
+from ..reporting.progress import ProgressReporter
 from ..training.backbones import load_backbone
 from ..training.e5 import E5_SMALL, e5_path
-from .base import Arrays, BoolArray, Storable, document_ids, gold, with_progress
+from .base import Arrays, BoolArray, Storable, document_ids, gold
 from .linear import Linear, fit_linear
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ E5_PREFIX = "query: "
 #: Texts that are embedded, and then kept in the cache, together: what a killed run loses.
 SHARD = 512
 
-#: Tokens a batch, padding included.
+#: Tokens per batch, padding included.
 BATCH_TOKENS = 4096
 
 #: Values of C that are tried on standardised embeddings.
@@ -111,8 +113,8 @@ class FrozenEncoder(Storable):
         return probabilities(logits, multilabel=self.codebook.multilabel)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Give embeddings (n, d) of length 1."""
-        return self._encoder().embed(texts)
+        """Compute embeddings (n, d) of length 1."""
+        return self._encoder().embed(texts, self.progress)
 
     def truncated(self, sentences: Sequence[Sentence]) -> BoolArray:
         """Mark sentences (n,) with more than `max_tokens` tokens."""
@@ -185,12 +187,13 @@ class Encoder:
         model: Any = classifier.base_model
         return model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Give embeddings (n, d) of length 1; equal texts are embedded once."""
+    def embed(self, texts: Sequence[str], progress: ProgressReporter | None = None) -> NDArray[np.float32]:
+        """Compute embeddings (n, d) of length 1; equal texts are embedded once."""
+        progress = progress or ProgressReporter.silent()
         keys = [text_key(text) for text in texts]
         known = self._cache.vectors if self._cache else {}
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        for start in with_progress(range(0, len(new), SHARD), "embedding"):
+        for start in progress.track(range(0, len(new), SHARD), "embedding"):
             part = list(new)[start : start + SHARD]
             vectors = self._compute([new[key] for key in part])
             if self._cache:
@@ -218,7 +221,7 @@ class Encoder:
         vectors = np.zeros((len(ids), model.config.hidden_size), np.float32)
         device = model.device
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            for rows in batches([len(one) for one in ids]):
+            for rows in batches_by_length([len(one) for one in ids], max_tokens=BATCH_TOKENS):
                 batch = tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt").to(device)
                 hidden = model(**batch).last_hidden_state.float()
                 mask = batch["attention_mask"].unsqueeze(-1)
@@ -253,17 +256,6 @@ class EmbeddingCache:
 def text_key(text: str) -> str:
     """Hash a text as it is: a doubled space is another text to an encoder, unlike to `text_sha256`."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Group rows of like length, longest first, within `BATCH_TOKENS` tokens a group."""
-    document_ids: list[list[int]] = []
-    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if document_ids and (len(document_ids[-1]) + 1) * lengths[document_ids[-1][0]] <= BATCH_TOKENS:
-            document_ids[-1].append(i)
-        else:
-            document_ids.append([i])
-    return document_ids
 
 
 def _clean(text: str) -> str:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics.bootstrap import MIN_CLUSTERS, RESAMPLES, Resamples, interval
+from ..data.codes import factorize
+from ..metrics.bootstrap import RESAMPLES, Resamples, interval_or_nan
+from ..metrics.multiple_testing import holm
 from ..metrics.scores import macro_f1, outcomes, precision_recall_f1
 
 Array = NDArray[np.float64]
@@ -24,8 +26,8 @@ CHUNK = 500
 class Difference:
     """How much higher the mean macro-F1 of a classifier is than that of another, `against`.
 
-    The interval is that of a paired bootstrap over documents and seeds, NaN with fewer documents than `MIN_CLUSTERS`; `p` of a
-    permutation test by document, two-sided; `p_holm` is adjusted for all comparisons of the family.
+    The interval is from a paired bootstrap over documents and seeds; its ends are NaN if there is none (see `interval_or_nan`).
+    `p` is from a two-sided permutation test by document; `p_holm` is adjusted for all comparisons of the family.
     """
 
     classifier: str
@@ -47,11 +49,10 @@ class Decided:
 
     def by_document(self) -> dict[str, Array]:
         """Count outcomes by document: (seeds, documents, k, 3) for each classifier."""
-        numbers: dict[Hashable, int] = {}
-        of_row = np.array([numbers.setdefault(document, len(numbers)) for document in self.documents], np.int64)
+        of_row, names = factorize(self.documents)
         counts = {}
         for name, predicted_rows in self.predicted_rows.items():
-            counts[name] = np.zeros((len(predicted_rows), len(numbers), self.gold.shape[1], 3))
+            counts[name] = np.zeros((len(predicted_rows), len(names), self.gold.shape[1], 3))
             for of_seed, predicted in zip(counts[name], predicted_rows, strict=True):
                 np.add.at(of_seed, of_row, outcomes(self.gold, predicted))
         return counts
@@ -140,19 +141,6 @@ def permutation_p(first: Array, second: Array, *, seed: int, permutations: int =
     return (as_far + 1) / (permutations + 1)
 
 
-def holm(p: Sequence[float]) -> list[float]:
-    """Adjust p-values for their number (Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure").
-
-    What is NaN stays so: no test was made, and the family has one fewer.
-    """
-    order = sorted((i for i in range(len(p)) if not np.isnan(p[i])), key=lambda i: p[i])
-    adjusted, least = [float("nan")] * len(p), 0.0
-    for rank, i in enumerate(order):
-        least = max(least, min(1.0, (len(order) - rank) * p[i]))
-        adjusted[i] = least
-    return adjusted
-
-
 def differences(
     counts: Mapping[str, Array],
     against: str,
@@ -177,8 +165,6 @@ def differences(
     found = []
     for name, one, adjusted in zip(others, p, holm(p), strict=True):
         value = mean_macro_f1(counts[name]) - mean_macro_f1(counts[against])
-        low, high = float("nan"), float("nan")
-        if documents >= MIN_CLUSTERS:
-            low, high = interval(drawn[name].scores - drawn[against].scores, clusters=documents)
-        found.append(Difference(name, against, value, low, high, one, adjusted))
+        drawn_differences = drawn[name].scores - drawn[against].scores
+        found.append(Difference(name, against, *interval_or_nan(value, drawn_differences, documents), one, adjusted))
     return found

@@ -19,7 +19,7 @@ from ..data.sentence import Sentence
 from ..errors import DataError
 from ..io.atomic import replacing
 from ..io.write import write_parquet
-from ..metrics.bootstrap import MIN_CLUSTERS, RESAMPLES, interval
+from ..metrics.bootstrap import RESAMPLES, interval_or_nan
 from ..metrics.scores import indicator, macro_f1, outcome_counts, precision_recall_f1, resampled_counts
 from ..models.info import git_commit, package_versions
 from .splits import Sets, by_field
@@ -96,9 +96,8 @@ def score(
 
 
 def value(found: float, drawn: NDArray[np.float64], documents: int) -> list[float | None]:
-    """Give a value with its interval from bootstrap values, as JSON holds it; what is not defined is None."""
-    low, high = interval(drawn, clusters=documents) if documents >= MIN_CLUSTERS else (np.nan, np.nan)
-    return [None if np.isnan(v) else round(float(v), 5) for v in (found, low, high)]
+    """Return [value, low, high] for JSON, with None for NaN; see `interval_or_nan`."""
+    return [None if np.isnan(v) else round(float(v), 5) for v in interval_or_nan(found, drawn, documents)]
 
 
 def record(place: Place, job: Job, outcome: Outcome, settings: dict[str, Any]) -> dict[str, Any]:

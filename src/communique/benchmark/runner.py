@@ -6,7 +6,7 @@ import multiprocessing
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -18,6 +18,7 @@ from typing import Any
 from ..baselines import make
 from ..data.codebook import Codebook
 from ..errors import CommuniqueError, DataError, MissingExtraError, RecipeError
+from ..reporting.progress import ProgressReporter
 from . import results
 from .held_out import held_out, log_test_use
 from .recipe import BenchmarkRecipe, ClassifierSettings, split_name
@@ -70,24 +71,25 @@ def run(
     texts: Path | None = None,
     only: Sequence[str] = (),
     test_use: str | None = None,
-    say: Callable[[str], None],
+    progress: ProgressReporter | None = None,
 ) -> Grid:
-    """Run what is not finished of a benchmark's grid.
+    """Run the unfinished runs of a benchmark's grid.
 
     Args:
         recipe_path: The recipe.
-        out: Folder of results; a folder of the recipe's name is made in it.
-        work_folder: Folder for what interrupted runs resume from, and for caches.
-        data: Stands for `{data}` in the recipe's paths.
-        texts: A file or folder of texts for reference labels.
-        only: Names of classifiers and splits to run; all without it. Finished runs of others are kept in the results.
-        look: Why held-out files may be read; the look is logged.
-        say: Told one line at a time.
+        out: Folder of results. A folder with the recipe's name is created in it.
+        work_folder: Folder for caches and for the state from which interrupted runs resume.
+        data: Replaces `{data}` in the recipe's paths.
+        texts: A file or folder of texts for stand-off labels.
+        only: Names of classifiers and splits to run. Default: all. The results keep finished runs of the others.
+        test_use: The reason for reading held-out files; it is logged.
+        progress: Reports each run. Default: silent.
 
     Raises:
-        CommuniqueError: The recipe, the codebook or the data are at fault. A classifier that cannot run, or whose process dies, is
-            left out and told, and the other runs go on.
+        CommuniqueError: The recipe, the codebook or the data are invalid. A classifier that cannot run, or whose process dies, is
+            reported and left out, and the other runs continue.
     """
+    progress = progress or ProgressReporter.silent()
     recipe_path = Path(recipe_path)
     recipe = BenchmarkRecipe.load(recipe_path, data=data)
     names = (*(classifier.name for classifier in recipe.classifiers), *map(split_name, recipe.splits))
@@ -100,35 +102,35 @@ def run(
     test_uses = held_out(corpus.path for corpus in recipe.corpora)
     if test_uses and test_use is None:
         raise DataError(
-            f"{recipe_path}: {test_uses[0][0]} is held out for finished models; take it out, or say with --use-held-out REASON why a look is "
-            f"worth it: the reason is logged in {test_uses[0][1].name}"
+            f"{recipe_path}: {test_uses[0][0]} is held out for finished models. Remove it from the recipe, or give the reason for "
+            f"using it with --use-held-out REASON; the reason is logged in {test_uses[0][1].name}."
         )
     corpora = BenchmarkData.read(recipe, codebook, texts)
     for line in corpora.messages:
-        say(line)
+        progress.say(line)
     folders = Folders(recipe_path.parent, out / recipe.name, work_folder)
     folders.results.mkdir(parents=True, exist_ok=True)
     cells = _cells(recipe, corpora, codebook)
     wanted = [cell for cell in cells if _wanted(cell, recipe, only)]
-    say(f"{recipe.name}: {len(wanted)} of {len(cells)} runs are asked for; results in {folders.results}")
+    progress.say(f"{recipe.name}: {len(wanted)} of {len(cells)} runs selected; results in {folders.results}")
     if test_use is not None:
         log_test_use(test_uses, who=f"benchmark {recipe.name}", why=test_use)
-    progress = _Progress(wanted, say)
+    queue = _Queue(wanted)
     runs, left_out = [], []
     for cell in cells:
         try:
-            job, place, settings = _prepare(cell, folders, codebook)
+            job, place, settings = _prepare(cell, folders, codebook, verbose=not progress.is_silent)
             if not place.done and cell in wanted:
-                _do(cell, job, place, settings, progress)
+                _do(cell, job, place, settings, queue, progress)
         except RecipeError:
             raise
         except CommuniqueError as error:
             left_out.append(f"{cell}: {error}")
-            say(f"{cell}: left out: {error}")
+            progress.say(f"{cell}: left out: {error}")
         else:
             if place.done:
                 runs.append((place, results.read(place.json)))
-        progress.over(cell)
+        queue.remove(cell)
     return Grid(recipe, codebook, tuple(runs), tuple(left_out), len(cells) - len(runs) - len(left_out))
 
 
@@ -158,31 +160,43 @@ def _wanted(cell: Cell, recipe: BenchmarkRecipe, only: Sequence[str]) -> bool:
     )
 
 
-def _prepare(cell: Cell, folders: Folders, codebook: Codebook) -> tuple[Job, results.Place, dict[str, Any]]:
+def _prepare(
+    cell: Cell, folders: Folders, codebook: Codebook, *, verbose: bool
+) -> tuple[Job, results.Place, dict[str, Any]]:
     sets = cell.task.draw(cell.seed)
     settings = cell.classifier.identity(cell.seed, folders.recipe)
     identity = results.identify(settings, sets, codebook)
     place = results.Place(folders.results, cell.task.name, cell.classifier.name, cell.seed, identity)
     steps = folders.work / f"{place.json.stem}.steps"
-    return Job(cell.classifier, cell.seed, sets, codebook, folders.recipe, folders.work, steps), place, settings
+    job = Job(cell.classifier, cell.seed, sets, codebook, folders.recipe, folders.work, steps, verbose)
+    return job, place, settings
 
 
-def _do(cell: Cell, job: Job, place: results.Place, settings: dict[str, Any], progress: _Progress) -> None:
+def _do(
+    cell: Cell, job: Job, place: results.Place, settings: dict[str, Any], queue: _Queue, progress: ProgressReporter
+) -> None:
     sets = job.sets
     if others := place.others():
         progress.say(
-            f"{cell}: settings, data or format differ from those of {others[-1].name}; run again, the old result is kept"
+            f"{cell}: settings, data or format differ from those of {others[-1].name}; running again, the old result is kept"
         )
     progress.say(
-        f"{progress.number(cell)} {cell}: {len(sets.train)} rows train, {len(sets.tuning)} tune, {len(sets.test)} test"
-        + (f"; {sets.left_out} left out of training for shared documents or texts" if sets.left_out else "")
-        + (f"; {sets.undated} left out for want of a date" if sets.undated else "")
+        f"{queue.number(cell)} {cell}: {len(sets.train)} training rows, {len(sets.tuning)} for tuning, {len(sets.test)} for testing"
+        + (f"; {sets.left_out} left out of training because they share a document or a text" if sets.left_out else "")
+        + (f"; {sets.undated} left out because they have no date" if sets.undated else "")
     )
     start = time.monotonic()
     outcome = _in_a_process(job)
     content = results.record(place, job, outcome, settings)
     shutil.rmtree(job.steps, ignore_errors=True)
-    progress.done(cell, time.monotonic() - start, content)
+    seconds = time.monotonic() - start
+    queue.finish(cell, seconds)
+    value, low, high = content["scores"]["macro_f1"]
+    score = "not defined" if value is None else f"{value:.3f} [{format_score(low)}, {format_score(high)}]"
+    progress.say(
+        f"{queue.number(cell)} {cell}: macro-F1 {score}; {seconds:.0f} s, {results.sentences_per_second(content):.0f} sentences/s; "
+        f"{len(queue.left)} runs left, about {queue.seconds_left() / 60:.0f} min"
+    )
 
 
 def _in_a_process(job: Job) -> Outcome:
@@ -201,39 +215,33 @@ def _in_a_process(job: Job) -> Outcome:
             ) from None
 
 
-class _Progress:
-    """Lines with what was found, the rate, and the time that remains."""
+class _Queue:
+    """The runs that are left, and how long they will take."""
 
-    def __init__(self, cells: list[Cell], say: Callable[[str], None]) -> None:
-        self.say, self.cells, self.left = say, cells, list(cells)
-        self.seconds: dict[str, list[float]] = defaultdict(list)
+    def __init__(self, cells: list[Cell]) -> None:
+        self.cells, self.left = cells, list(cells)
+        self._seconds: dict[str, list[float]] = defaultdict(list)
 
     def number(self, cell: Cell) -> str:
-        """Say which of all runs this is."""
+        """Return the number of a run among all of them, such as 2/9."""
         return f"{self.cells.index(cell) + 1}/{len(self.cells)}"
 
-    def over(self, cell: Cell) -> None:
-        """Take a run off the list: it is done, had been before, or cannot be."""
+    def remove(self, cell: Cell) -> None:
+        """Remove a run that is done, was done before or cannot be done."""
         if cell in self.left:
             self.left.remove(cell)
 
-    def done(self, cell: Cell, seconds: float, content: dict[str, Any]) -> None:
-        """Tell a run."""
-        self.over(cell)
-        self.seconds[cell.classifier.name].append(seconds)
-        value, low, high = content["scores"]["macro_f1"]
-        score = "not defined" if value is None else f"{value:.3f} [{format_score(low)}, {format_score(high)}]"
-        rate = results.sentences_per_second(content)
-        self.say(
-            f"{self.number(cell)} {cell}: macro-F1 {score}; {seconds:.0f} s, {rate:.0f} sentences/s; "
-            f"{len(self.left)} runs left, about {self.remaining() / 60:.0f} min"
-        )
+    def finish(self, cell: Cell, seconds: float) -> None:
+        """Remove a run and note how long it took."""
+        self.remove(cell)
+        self._seconds[cell.classifier.name].append(seconds)
 
-    def remaining(self) -> float:
-        """Estimate the seconds that the runs left will take: as those of the same classifier took, or of all."""
-        known = {name: mean(times) for name, times in self.seconds.items()}
+    def seconds_left(self) -> float:
+        """Estimate the remaining seconds from finished runs of the same classifier, or of all classifiers."""
+        known = {name: mean(times) for name, times in self._seconds.items()}
         return sum(known.get(cell.classifier.name, mean(known.values())) for cell in self.left)
 
 
 def format_score(value: float | None) -> str:
+    """Format a score with three decimals, or a dash if it is not defined."""
     return "–" if value is None else f"{value:.3f}"

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.codebook import Codebook
+from ..data.codes import factorize
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..data.sources import CorpusFields
@@ -295,10 +296,9 @@ def document_folds(corpus: Corpus, folds: int, *, seed: int) -> list[frozenset[K
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    numbers: dict[Key, int] = {}
-    groups = np.array([numbers.setdefault(_key(s), len(numbers)) for s in corpus])
-    if len(numbers) < folds:
-        raise DataError(f"{len(numbers)} documents are too few for {folds} parts; give more documents or fewer folds")
+    groups, keys = factorize(map(_key, corpus))
+    if len(keys) < folds:
+        raise DataError(f"{len(keys)} documents are too few for {folds} parts; give more documents or fewer folds")
     strata = [f"{s.source}/{s.language}/{'|'.join(s.labels or ())}" for s in corpus]
     counts = Counter(strata)
     # A combination rarer than the folds cannot be in each of them; the source and language alone can be balanced.
@@ -306,7 +306,6 @@ def document_folds(corpus: Corpus, folds: int, *, seed: int) -> list[frozenset[K
     if max(Counter(strata).values()) < folds:
         strata = [""] * len(strata)  # Each source and language is that rare: documents alone can be parted.
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    keys = list(numbers)
     with warnings.catch_warnings():
         # A source and language with fewer rows than folds, which no splitter can balance.
         warnings.filterwarnings("ignore", message="The least populated class")

@@ -22,6 +22,7 @@ from ..errors import CommuniqueError, MissingExtraError
 from ..metrics.calibration import decide, probabilities, to_logits, tune
 from ..metrics.scores import indicator
 from ..models.classifier import TrainableClassifier
+from ..reporting.progress import ProgressReporter
 from .recipe import ClassifierSettings
 from .splits import Sets
 
@@ -33,7 +34,8 @@ NARROWER = "take a smaller batch_size or max_tokens, or free memory"
 class Job:
     """Everything that a run needs.
 
-    `folder` is that of the benchmark's recipe; `work` keeps what an interrupted run resumes from, and caches.
+    `folder` is that of the benchmark's recipe; `work` keeps what an interrupted run resumes from, and caches. `verbose` shows the
+    run's progress on the error stream.
     """
 
     classifier: ClassifierSettings
@@ -43,6 +45,7 @@ class Job:
     folder: Path
     work: Path
     steps: Path
+    verbose: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,8 @@ def _work(job: Job) -> Outcome:
 
 def make_classifier(job: Job) -> TrainableClassifier:
     """Make the classifier of a run; training resumes from `job.steps` where it can."""
+    # A reporter cannot be sent to this process, so it makes its own.
+    progress = ProgressReporter() if job.verbose else ProgressReporter.silent()
     if job.classifier.kind == "transformer":
         try:
             from transformers.utils import logging
@@ -159,7 +164,7 @@ def make_classifier(job: Job) -> TrainableClassifier:
         # This process is the benchmark's own, and a bar per file of weights says nothing.
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         return TransformerClassifier(
-            job.classifier.training_recipe(job.seed, job.folder), job.codebook, steps=job.steps
+            job.classifier.training_recipe(job.seed, job.folder), job.codebook, steps=job.steps, progress=progress
         )
     from ..baselines import make, options
 
@@ -167,7 +172,9 @@ def make_classifier(job: Job) -> TrainableClassifier:
     if job.classifier.cache and "cache" in options(job.classifier.kind):
         # Embeddings are a folder, answers of a chat model one file.
         given["cache"] = job.work / "cache" / "chat.sqlite" if job.classifier.kind == "chat" else job.work / "cache"
-    return make(job.classifier.kind, job.codebook, seed=job.seed, **given)
+    baseline = make(job.classifier.kind, job.codebook, seed=job.seed, **given)
+    baseline.progress = progress
+    return baseline
 
 
 def tune_on(

@@ -30,9 +30,11 @@ def benchmark(
     from ..benchmark.runner import run
     from ..benchmark.summary import path, summarise
     from ..io.atomic import replacing
+    from ..reporting.progress import ProgressReporter
 
     require_extra("sklearn", "communique benchmark", extra="analysis")
-    grid = run(recipe, out, work, data=data, texts=texts, only=only or (), test_use=use_held_out, say=note)
+    progress = ProgressReporter()
+    grid = run(recipe, out, work, data=data, texts=texts, only=only or (), test_use=use_held_out, progress=progress)
     if not grid.runs:
         note(f"no run is finished, {len(grid.left_out)} left out, {grid.waiting} not asked for yet")
         raise typer.Exit(1)

@@ -26,12 +26,12 @@ def check(
     from ..data.standoff import scan_corpora
 
     book = Codebook.load(codebook or default_codebook())
-    cli_errors = {"text": text_column, "labels": label_column, "document": document_column}
-    columns = {name: column for name, column in cli_errors.items() if column}
-    found, told_lines, problems = scan_corpora(corpus, book, texts, columns=columns, labelled=False)
+    given = {"text": text_column, "labels": label_column, "document": document_column}
+    columns = {name: column for name, column in given.items() if column}
+    found, messages, problems = scan_corpora(corpus, book, texts, columns=columns, labelled=False)
     for line in problems:
         typer.echo(line)
-    for line in (*told_lines, *found.notes, *(f"warning: {line}" for line in conflicts(found))):
+    for line in (*messages, *found.notes, *(f"warning: {line}" for line in conflicts(found))):
         note(line)
     unlabelled = sum(s.labels is None for s in found)
     typer.echo(f"{len(found)} rows in {len(found.documents)} documents are readable, {len(problems)} are not")

@@ -54,8 +54,8 @@ def evaluate(
         for package in ("jinja2", "matplotlib"):
             require_extra(package, "an HTML report (--html)", extra="analysis")
     info = read_info(model)
-    found, cli_errors = read_corpora(list_files(corpus), read_codebook(model, info), texts)
-    for line in (*cli_errors, *found.notes):
+    found, messages = read_corpora(list_files(corpus), read_codebook(model, info), texts)
+    for line in (*messages, *found.notes):
         note(line)
     n = len(found)
     found = found.where(lambda s: not any(getattr(s, field) == value for field, value in conditions))

@@ -34,15 +34,13 @@ def robustness(
     """Swap the actors of sentences and change their surface, and measure whether labels stay."""
     for package in ("babel", "scipy"):
         require_extra(package, "measuring robustness", extra="analysis")
-    from rich.console import Console
-    from rich.progress import Progress
-
     from ..data.standoff import read_corpora
     from ..errors import DataError
     from ..io.atomic import replacing
     from ..io.paths import list_files
     from ..load import load_model
     from ..models.info import VALIDATION
+    from ..reporting.progress import ProgressReporter
     from ..robustness import measure
     from ..robustness.measure import TESTS
 
@@ -80,8 +78,7 @@ def robustness(
     data = ", ".join(Path(name).name for name in found.files) + "".join(f", without {text}" for text in exclude or ())
     if only_held_out:
         data += ", held-out rows"
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("labelling", total=None)
+    with ProgressReporter() as progress:
         result = measure(
             opened,
             found,
@@ -90,7 +87,7 @@ def robustness(
             draws=draws,
             seed=seed,
             seen=lambda s: s.id in seen,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=lambda done, total: progress.update(done, total, "labelling"),
         )
     typer.echo(result.to_markdown())
     info = opened.info

@@ -22,6 +22,7 @@ def train(
 
     folder = out or Path("runs") / Recipe.load(recipe).name
     require_training("training")
+    from ..reporting.progress import ProgressReporter
     from ..training import distributed
     from ..training.trainer import train as run
 
@@ -30,6 +31,6 @@ def train(
 
         # What it says of a backbone the first process says for all.
         logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    written = run(recipe, folder, texts=texts, overwrite=overwrite)
+    written = run(recipe, folder, texts=texts, overwrite=overwrite, progress=ProgressReporter())
     if distributed.rank() == 0:
         note(f"checkpoint: {written}")

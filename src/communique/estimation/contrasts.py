@@ -9,10 +9,11 @@ from itertools import combinations, pairwise
 import numpy as np
 
 from ..errors import DataError
+from ..metrics.multiple_testing import holm
 from ..sampling.population import Column
 from .domains import Group
 from .estimators import Estimate
-from .intervals import LEVEL, Interval, holm, interval
+from .intervals import LEVEL, Interval, interval
 from .sample import FloatArray, Sample, Target, combine
 
 #: A column with more levels is compared level against the previous one, not every pair: 10 levels would make 45 pairs.

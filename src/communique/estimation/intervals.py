@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,14 +63,3 @@ def interval(
         # Both ends: a corrected share can lie below 0, by so much that its interval does too.
         low, high = (min(max(end, 0.0), 1.0) if end == end else end for end in (low, high))
     return Interval(value, error, freedom, low, high)
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Adjust p-values of a family (Holm 1979, "A simple sequentially rejective multiple test procedure"); NaN stays out."""
-    values = np.asarray(p, np.float64)
-    known = np.flatnonzero(~np.isnan(values))
-    order = known[np.argsort(values[known], kind="stable")]
-    steps = np.maximum.accumulate(values[order] * np.arange(len(order), 0, -1))
-    adjusted = np.full(len(values), np.nan)
-    adjusted[order] = np.minimum(steps, 1.0)
-    return [float(value) for value in adjusted]

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from .bootstrap import MIN_CLUSTERS, RESAMPLES, Resamples, interval
+from .bootstrap import RESAMPLES, Resamples, interval_or_nan
 from .scores import precision_recall_f1
 
 Ints = NDArray[np.int64]
@@ -110,13 +110,6 @@ def f1_of(counts: NDArray[np.number]) -> Floats:
     return precision_recall_f1(np.asarray(counts)[..., :3])[..., 2]
 
 
-def with_interval(value: float, resampled: Floats, clusters: int) -> tuple[float, float, float]:
-    """Join a value with the interval of its resamples; none is given for fewer documents than `MIN_CLUSTERS`."""
-    if clusters < MIN_CLUSTERS or np.isnan(value):
-        return value, float("nan"), float("nan")
-    return value, *interval(resampled, clusters=clusters)
-
-
 def bootstrap_alpha(
     codes: Ints, distance: Floats, documents: Sequence[Hashable], *, seed: int, resamples: int = RESAMPLES
 ) -> tuple[float, float, float]:
@@ -126,18 +119,16 @@ def bootstrap_alpha(
         codes: (coders, units).
         distance: (categories, categories).
         documents: The document of each unit.
-        seed: Of the draws.
-        resamples: How many.
+        seed: Seed of the draws.
+        resamples: Number of resamples.
 
     Returns:
-        Value, lower and upper end.
+        Value, lower end, upper end; see `interval_or_nan`.
     """
     observed, counts = alpha_terms(codes, distance)
-    # Documents without a pair of values say nothing, and must not pass for documents that were measured.
+    # Documents without a pair of values carry no information and must not count as measured documents.
     use = np.flatnonzero(counts.sum(axis=1))
     drawn = Resamples.draw([documents[i] for i in use.tolist()], seed=seed, resamples=resamples)
     value = float(alpha_of(observed.sum(), counts.sum(axis=0), distance))
-    if drawn.clusters < MIN_CLUSTERS:
-        return with_interval(value, np.empty(0), drawn.clusters)
     sampled = alpha_of(drawn.sums(observed[use]), drawn.sums(counts[use]), distance)
-    return with_interval(value, sampled, drawn.clusters)
+    return interval_or_nan(value, sampled, drawn.clusters)

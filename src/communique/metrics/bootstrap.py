@@ -8,6 +8,7 @@ because here all scores of a report share one drawing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -15,12 +16,14 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.codes import factorize
+
 Array = NDArray[np.float64]
 
 #: Resamples of a bootstrap; the 2.5 % and 97.5 % points of 2,000 vary by about 0.002 on a few hundred rows.
 RESAMPLES = 2000
 
-#: With fewer documents no interval is given: a resample of 4 is one of 35, and an interval over them is a guess.
+#: No interval is computed from fewer documents: 4 documents allow only 35 different resamples.
 MIN_CLUSTERS = 5
 
 #: Shares are kept so far from 0 and 1 on the scale of log-odds.
@@ -42,16 +45,15 @@ class Resamples:
 
     @classmethod
     def draw(cls, clusters: Sequence[Hashable], *, seed: int, resamples: int = RESAMPLES) -> Resamples:
-        """Draw as many clusters as there are, again and again.
+        """Draw resamples, each of as many clusters as there are.
 
         Args:
             clusters: The document of each row.
-            seed: Of the draws.
-            resamples: How many samples.
+            seed: Seed of the draws.
+            resamples: Number of resamples.
         """
-        numbers: dict[Hashable, int] = {}
-        of_row = np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters], np.int64)
-        generator, n = np.random.default_rng(seed), len(numbers)
+        of_row, names = factorize(clusters)
+        generator, n = np.random.default_rng(seed), len(names)
         draws = np.zeros((resamples, n), np.uint16)
         step = max(1, _CHUNK // max(n, 1))
         for start in range(0, resamples if n else 0, step):
@@ -99,6 +101,29 @@ def interval(values: Array, level: float = 0.95, *, clusters: int | None = None)
     tail = _tail(level, clusters)
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def interval_or_nan(
+    value: float, resampled: Array, clusters: int, ends: Callable[[], tuple[float, float]] | None = None
+) -> tuple[float, float, float]:
+    """Return a value and the two ends of its 95 % interval; the ends are NaN if no interval can be computed.
+
+    No interval can be computed if the value is NaN, if there are fewer clusters than `MIN_CLUSTERS`, or if the interval would have
+    no width because every resample gives the same value.
+
+    Args:
+        value: The value in the sample.
+        resampled: The value in each resample (resamples,).
+        clusters: Number of clusters that were drawn from.
+        ends: Computes the interval. Default: `interval` of the resampled values.
+
+    Returns:
+        Value, lower end, upper end.
+    """
+    if math.isnan(value) or clusters < MIN_CLUSTERS:
+        return value, math.nan, math.nan
+    low, high = ends() if ends else interval(resampled, clusters=clusters)
+    return (value, math.nan, math.nan) if math.isclose(low, high, abs_tol=1e-12) else (value, low, high)
 
 
 def log_odds_interval(value: float, values: Array, level: float = 0.95, *, clusters: int) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..data.codebook import Codebook
 from ..data.sentence import Sentence
 from ..errors import DataError
-from .bootstrap import MIN_CLUSTERS, RESAMPLES, Resamples, interval, log_odds_interval
+from .bootstrap import MIN_CLUSTERS, RESAMPLES, Resamples, interval_or_nan, log_odds_interval
 from .scores import (
     Array,
     BoolArray,
@@ -59,25 +59,24 @@ class ScoreCI:
         undefined: str,
         ends: Callable[[], tuple[float, float]] | None = None,
     ) -> ScoreCI:
-        """Give a number the interval of its bootstrap values.
+        """Return a score with the interval from `interval_or_nan`, and the reason if there is none.
 
         Args:
-            value: The number.
-            drawn: The same of each resample.
-            clusters: How many documents were drawn from.
-            undefined: Why the number is not defined, where it is NaN.
-            ends: Gives another interval than that of expanded percentiles.
+            value: The score.
+            drawn: The score in each resample (resamples,).
+            clusters: Number of documents that were drawn from.
+            undefined: Why the score is not defined, in case it is NaN.
+            ends: Computes the interval. Default: expanded percentiles.
         """
-        nan = float("nan")
-        value = float(value)
+        value, low, high = interval_or_nan(float(value), drawn, clusters, ends)
+        reason = None
         if math.isnan(value):
-            return cls(nan, nan, nan, undefined)
-        if clusters < MIN_CLUSTERS:
-            return cls(value, nan, nan, f"an interval needs at least {MIN_CLUSTERS} documents; there are {clusters}")
-        low, high = ends() if ends else interval(drawn, clusters=clusters)
-        if math.isclose(low, high, abs_tol=1e-12):
-            return cls(value, nan, nan, "no resample of documents differs, so that none can show how uncertain it is")
-        return cls(value, low, high)
+            reason = undefined
+        elif clusters < MIN_CLUSTERS:
+            reason = f"an interval needs at least {MIN_CLUSTERS} documents; there are {clusters}"
+        elif math.isnan(low):
+            reason = "every bootstrap resample gives the same value, so no interval can be computed"
+        return cls(value, low, high, reason)
 
     def __str__(self) -> str:
         if math.isnan(self.value):

@@ -13,34 +13,33 @@ from numpy.typing import NDArray
 
 from ..data.inputs import as_texts
 from ..data.sentence import Sentence
+from .batching import batches_by_length
 from .folder import read_codebook, read_info
 from .info import ModelInfo
 from .predictor import Predictions
 
-#: Sentences a batch where no gradients are kept.
+#: Sentences per batch when no gradients are kept.
 PREDICT_BATCH = 64
 
 
 def checkpoint_logits(
     model: Any, tokenizer: Any, texts: Sequence[str]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Run a torch classifier over texts, longest first in batches of like length.
+    """Run a torch classifier on texts, in batches of similar length.
 
     Returns:
-        Logits (n, k) and flags (n,) of texts that were cut, in the order of the texts.
+        Logits (n, k) and flags (n,) of truncated texts, in the order of the texts.
     """
     encodings = tokenizer(list(texts), truncation=True)
     ids = encodings["input_ids"]
     if tokenizer.is_fast:
         cut = [bool(encoding.overflowing) for encoding in encodings.encodings]
-    else:  # A tokenizer written in Python keeps no record of what it cut.
+    else:  # A tokenizer written in Python does not record what it truncated.
         cut = [len(whole) > len(kept) for whole, kept in zip(tokenizer(list(texts))["input_ids"], ids, strict=True)]
     truncated = np.array(cut, np.bool_)
-    order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
     logits = np.zeros((len(ids), model.config.num_labels), np.float32)
     with torch.inference_mode():
-        for start in range(0, len(order), PREDICT_BATCH):
-            rows = order[start : start + PREDICT_BATCH]
+        for rows in batches_by_length([len(one) for one in ids], max_rows=PREDICT_BATCH):
             batch = tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt").to(model.device)
             logits[rows] = model(**batch).logits.float().cpu().numpy()
     return logits, truncated

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +18,7 @@ from ..data.inputs import as_texts
 from ..data.sentence import Sentence
 from ..errors import BundleError
 from ..metrics.calibration import decide, probabilities
+from .batching import batches_by_length
 from .folder import read_codebook, read_info, verify_files
 from .info import INFO, IR, TOKENIZER, ModelInfo
 from .openvino import import_quietly
@@ -171,7 +172,8 @@ class Predictor:
         logits = np.zeros((len(encodings), len(self.codebook.names)), np.float32)
         # Requests in turn, and no AsyncInferQueue: its callbacks take Python's lock in OpenVINO's threads, and a model that
         # is freed just then waits for such a thread for ever.
-        batches = list(_batches([len(encoding) for encoding in encodings], self.info.max_tokens))
+        lengths, longest = [len(encoding) for encoding in encodings], self.info.max_tokens
+        batches = list(batches_by_length(lengths, max_tokens=BATCH_TOKENS, padded=lambda n: _padded(n, longest)))
         requests = [network.create_infer_request() for _ in range(min(REQUESTS * self.threads, len(batches)))]
         running: list[list[int]] = [[] for _ in requests]
 
@@ -183,7 +185,7 @@ class Predictor:
 
         for number, rows in enumerate(batches):
             turn = number % len(requests)
-            inputs = _inputs([encodings[i] for i in rows], self._pad_id, self.info.max_tokens)
+            inputs = _inputs([encodings[i] for i in rows], self._pad_id, longest)
             collect(turn)
             requests[turn].start_async(inputs)
             running[turn] = rows
@@ -197,20 +199,8 @@ class Predictor:
 
 
 def _padded(length: int, longest: int) -> int:
-    """Round a length up; a model has no positions beyond its longest input."""
+    """Round a length up to a multiple of `LENGTH_STEP`, but not beyond the model's longest input."""
     return min(-(-length // LENGTH_STEP) * LENGTH_STEP, longest)
-
-
-def _batches(lengths: Sequence[int], longest: int) -> Iterator[list[int]]:
-    """Group rows of like length, longest first, within `BATCH_TOKENS` tokens a group, padding included."""
-    rows: list[int] = []
-    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if rows and (len(rows) + 1) * _padded(lengths[rows[0]], longest) > BATCH_TOKENS:
-            yield rows
-            rows = []
-        rows.append(i)
-    if rows:
-        yield rows
 
 
 def _inputs(encodings: Sequence[Encoding], pad_id: int, longest: int) -> dict[str, NDArray[np.int64]]:

@@ -1,48 +1,65 @@
-"""Show how far a long run is: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of long runs: a bar on a terminal, a plain line now and then elsewhere.
+
+The command line creates a reporter and passes it to the library. The library is silent unless it is given one.
+"""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import Self
+from typing import Self, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+Step = TypeVar("Step")
 
 #: Seconds between plain lines.
 EVERY = 30.0
 
 
+def error_line(line: str) -> None:
+    """Print a line on the error stream."""
+    print(line, file=sys.stderr, flush=True)
+
+
 class ProgressReporter:
-    """Progress of labelling on the error stream.
+    """Report the progress of a long run on the error stream.
 
     Args:
-        total: Bytes of the input.
-        line: How a plain line is told.
-        console: The terminal, or what stands for it; the error stream where None.
-        clock: Seconds, for the rate.
+        total: Size of the whole run in any unit, such as bytes or steps. None: not known yet.
+        line: Prints a plain line. None: the reporter is silent.
+        console: The terminal. Default: the error stream.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
         self,
-        total: float,
-        line: Callable[[str], None],
+        total: float | None = None,
+        line: Callable[[str], None] | None = error_line,
         *,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._total, self._line, self._clock = total, line, clock
-        console = console or Console(stderr=True)
-        columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
-        # FORCE_COLOR makes rich take a log for a terminal; a bar would be written into it again and again.
-        shows = console.is_terminal and console.file.isatty()
-        self._bar = Progress(*columns, console=console, transient=True) if shows else None
+        self._bar = None if line is None else _bar(console or Console(stderr=True))
         self._task = self._bar.add_task("starting", total=total) if self._bar else None
         self._begin: float | None = None
+        self._first = 0.0
         self._last_line = clock()
-        self._from = 0.0
         self._sentences = 0
+
+    @classmethod
+    def silent(cls) -> Self:
+        """Return a reporter that shows nothing."""
+        return cls(line=None)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the reporter shows nothing."""
+        return self._line is None
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -53,30 +70,83 @@ class ProgressReporter:
         if self._bar is not None:
             self._bar.stop()
 
+    def say(self, line: str) -> None:
+        """Print a message."""
+        if self._line is not None:
+            self._line(line)
+
     def skipped(self, position: float) -> None:
-        """Take note of a shard that an earlier run finished: it is no part of the rate."""
-        self._from = position
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=position, description="finished before")
+        """Note that an earlier run finished everything up to a position; the rate leaves that part out."""
+        self._first = position
+        self._draw(position, "finished before" if position else "starting")
 
     def begin(self) -> None:
-        """Start the clock: the model is loaded and the first shard to label is read."""
+        """Start the clock, unless it is running: everything is loaded and the work begins."""
         if self._begin is None:
             self._begin = self._clock()
 
     def done(self, position: float, sentences: int) -> None:
-        """Take note of a labelled shard that ends at a byte of the input."""
-        now = self._clock()
+        """Note that a shard was labelled.
+
+        Args:
+            position: Byte of the input at which the shard ends; the rows of a file are not counted in advance.
+            sentences: Number of sentences in the shard.
+        """
         self._sentences += sentences
-        seconds = max(1e-6, now - (now if self._begin is None else self._begin))
-        # Bytes, not rows: nobody has counted the rows of a file before its end.
-        left = (self._total - position) * seconds / max(1.0, position - self._from)
-        text = f"{self._sentences:,} sentences, {self._sentences / seconds:,.0f} a second, {_clock_time(left)} left"
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=position, description=text)
-        elif now - self._last_line >= EVERY and position < self._total:
-            self._line(f"{position / self._total:.0%}: {text}")
+        self.update(
+            position, text=f"{self._sentences:,} sentences, {self._sentences / self._seconds():,.0f} per second"
+        )
+
+    def update(self, position: float, total: float | None = None, text: str = "", *, every: float = EVERY) -> None:
+        """Show how much of the run is done.
+
+        Args:
+            position: How much is done, in the unit of the total.
+            total: Size of the whole run. Default: as before.
+            text: Short description of the state.
+            every: Seconds that must have passed since the last plain line.
+        """
+        self._total = self._total if total is None else total
+        now = self._clock()
+        text = ", ".join(part for part in (text, f"{_clock_time(self.seconds_left(position))} left") if part)
+        self._draw(position, text)
+        if self._bar is None and now - self._last_line >= every and self._total:
+            self.say(f"{position / self._total:.0%}: {text}")
             self._last_line = now
+
+    def track(self, steps: Sequence[Step], what: str) -> Iterator[Step]:
+        """Yield steps and show how many are done; a single step is not shown."""
+        if self.is_silent or len(steps) < 2:
+            yield from steps
+            return
+        self._total, self._first, self._begin = len(steps), 0.0, self._clock()
+        self._last_line = self._begin
+        self._draw(0, what)
+        with self:
+            for number, step in enumerate(steps, 1):
+                yield step
+                self.update(number, text=what)
+
+    def seconds_left(self, position: float) -> float:
+        """Estimate the remaining seconds from the rate so far."""
+        return max(0.0, (self._total or 0.0) - position) * self._seconds() / max(1.0, position - self._first)
+
+    def _seconds(self) -> float:
+        self.begin()
+        return max(1e-6, self._clock() - (self._begin or 0.0))
+
+    def _draw(self, position: float, text: str) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=position, description=text, total=self._total)
+
+
+def _bar(console: Console) -> Progress | None:
+    """Return a bar if the console is a terminal."""
+    # FORCE_COLOR makes rich treat a log file as a terminal; the bar would be written into it again and again.
+    if not (console.is_terminal and console.file.isatty()):
+        return None
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
+    return Progress(*columns, console=console, transient=True)
 
 
 def _clock_time(seconds: float) -> str:

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..actors.names import actors, english_name
+from ..data.codes import factorize
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..errors import DataError, MissingExtraError
-from ..metrics.bootstrap import MIN_CLUSTERS, RESAMPLES, Resamples
+from ..metrics.bootstrap import RESAMPLES, Resamples
 from ..metrics.report import ScoreCI
 from ..metrics.scores import BoolArray, indicator, outcome_counts, outcomes, precision_recall_f1
 from ..models.classifier import Classifier
@@ -99,6 +100,7 @@ class _Answers:
 
     def __init__(self, model: Classifier, texts: Sequence[str], progress: Progress) -> None:
         distinct = list(dict.fromkeys(texts))
+        progress(0, len(distinct))
         self._row = {text: i for i, text in enumerate(distinct)}
         k = len(model.codebook.names)
         self._decisions = np.zeros((len(distinct), k), np.bool_)
@@ -260,34 +262,38 @@ def _name_effects(
 
 
 def clustered_share(hits: BoolArray, documents: Sequence[Hashable]) -> ScoreCI:
-    """Give a share with its 95 % interval, where draws of one document are alike.
+    """Return a share with its 95 % interval, where draws of one document are similar.
 
-    The exact binomial interval (Clopper, Pearson 1934) of as many independent draws as tell as much (Korn, Graubard 1998,
-    "Confidence Intervals for Proportions with Small Expected Number of Positive Counts Estimated from Survey Data"): n over the
-    design effect, which the variance between documents shows, less what so few documents know of that variance. Where no draw
-    or every draw hits, nothing shows, and there are as many as documents. Unlike a bootstrap it has an answer there.
+    The interval is the exact binomial interval (Clopper, Pearson 1934) for the effective number of draws (Korn, Graubard 1998,
+    "Confidence Intervals for Proportions with Small Expected Number of Positive Counts Estimated from Survey Data"): n divided by
+    the design effect, which is estimated from the variance between documents. The result is reduced further because few documents
+    estimate that variance badly. If no draw or every draw hits, that variance is 0, and the number of documents is used instead; a
+    bootstrap would give no interval there.
 
     Args:
         hits: (n,).
         documents: The document of each draw.
 
     Returns:
-        NaN for the ends with fewer documents than `MIN_CLUSTERS`.
+        The share; see `interval_or_nan` for when it has no interval.
     """
+    of_draw, names = factorize(documents)
+    return ScoreCI.from_bootstrap(
+        float(hits.mean()), np.empty(0), len(names), "there is no draw", ends=lambda: _exact_interval(hits, of_draw)
+    )
+
+
+def _exact_interval(hits: BoolArray, of_draw: NDArray[np.int64]) -> tuple[float, float]:
+    """Compute the interval of `clustered_share`; `of_draw` (n,) numbers the document of each draw."""
     from scipy.stats import beta, t
 
-    numbers: dict[Hashable, int] = {}
-    of_draw = np.array([numbers.setdefault(document, len(numbers)) for document in documents], np.int64)
-    n, clusters, share = len(hits), len(numbers), float(hits.mean())
-    if clusters < MIN_CLUSTERS:
-        reason = f"an interval needs at least {MIN_CLUSTERS} documents; there are {clusters}"
-        return ScoreCI(share, float("nan"), float("nan"), reason)
+    n, clusters, share = len(hits), int(of_draw.max()) + 1, float(hits.mean())
     variance = clusters / (clusters - 1) * float((np.bincount(of_draw, hits - share) ** 2).sum()) / n**2
     size = float(clusters)
     if 0 < share < 1:
-        # Where documents differ less than chance would have it, nothing is won by that.
+        # Documents that differ less than by chance do not make the effective number larger than n.
         less = (t.ppf(0.975, n - 1) / t.ppf(0.975, clusters - 1)) ** 2
         size = min(float(n), share * (1 - share) / variance * less) if variance > 0 else float(n)
     low = float(beta.ppf(0.025, size * share, size * (1 - share) + 1)) if share > 0 else 0.0
     high = float(beta.ppf(0.975, size * share + 1, size * (1 - share))) if share < 1 else 1.0
-    return ScoreCI(share, low, high)
+    return low, high

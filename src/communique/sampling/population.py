@@ -7,7 +7,7 @@ arrays: a million rows of three labels take some hundred bytes each, texts aside
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -166,12 +166,6 @@ class Population:
     def predicted(self, row: int) -> tuple[str, ...]:
         """Give the model's labels of a row."""
         return tuple(name for name, given in zip(self.names, self.decisions[row], strict=True) if given)
-
-
-def codes(values: Iterable[Hashable]) -> NDArray[np.int64]:
-    """Number values in order of appearance."""
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(value, len(numbers)) for value in values], np.int64)
 
 
 def read_population(

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.codes import factorize
 from ..errors import DataError
 from .draws import Ints, grouped
-from .population import Population, codes
+from .population import Population
 
 #: Values of `--strata` that are no column: the labels that the model gave, and how unsure it was.
 PREDICTED, UNCERTAINTY = "predicted", "uncertainty"
@@ -57,7 +58,8 @@ def make_strata(population: Population, by: Sequence[str], strata: Sequence[str]
             values = population.column(name).values()
         parts.append([f"{name}={value}" for value in values])
     named = ["; ".join(row) for row in zip(*parts, strict=True)] if parts else ["all"] * len(population)
-    return Strata(codes(named), tuple(dict.fromkeys(named)))
+    numbers, names = factorize(named)
+    return Strata(numbers, tuple(names))
 
 
 def uncertainty(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from accelerate.utils import get_cpu_distributed_information
@@ -17,12 +16,6 @@ def rank() -> int:
 def world_size() -> int:
     """Count them."""
     return int(get_cpu_distributed_information().world_size)
-
-
-def say(line: str) -> None:
-    """Tell a line on the error stream, once for all processes."""
-    if rank() == 0:
-        print(line, file=sys.stderr, flush=True)
 
 
 def has_all_random_states(folder: Path) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +39,8 @@ from .parity import _require, check_parity
 from .quantize import quantize
 from .recipe import Recipe
 from .splits import DataSplits
+
+logger = logging.getLogger(__name__)
 
 #: Sentences whose activations set the ranges of the 8-bit numbers.
 CALIBRATION = 300
@@ -102,7 +104,7 @@ def export(
         except ExportError as error:
             if not activations:
                 raise
-            print(f"{quantization}: {error}\ntrying 8-bit weights alone", file=sys.stderr)
+            logger.warning("%s: %s\nTrying 8-bit weights only.", quantization, error)
     raise AssertionError("unreachable: the second attempt returns or raises")
 
 
@@ -172,8 +174,9 @@ def _warn_if_large(folder: Path) -> None:
     sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
     largest = max(sizes, key=lambda name: sizes[name])
     if sizes[largest] > MAX_FILE_BYTES or sum(sizes.values()) > MAX_BUNDLE_BYTES:
-        print(
-            f"note: the bundle has {sum(sizes.values()) / 1e6:.0f} MB (largest: {largest}, {sizes[largest] / 1e6:.0f} MB); hosts "
-            "of git repositories take files of up to 100 MB",
-            file=sys.stderr,
+        logger.warning(
+            "The bundle has %.0f MB (largest file: %s, %.0f MB). Hosts of Git repositories accept files of up to 100 MB.",
+            sum(sizes.values()) / 1e6,
+            largest,
+            sizes[largest] / 1e6,
         )

@@ -35,6 +35,7 @@ from ..metrics.scores import indicator
 from ..models.checkpoint import PREDICT_BATCH, checkpoint_logits
 from ..models.folder import finish
 from ..models.info import ModelInfo, git_commit, headline, package_versions
+from ..reporting.progress import ProgressReporter
 from . import distributed
 from .backbones import add_mean_layer, load_backbone
 from .partial_embeddings import used_embeddings
@@ -114,25 +115,26 @@ def _tokens(sets: Iterable[datasets.Dataset | None], padding: int | None) -> lis
 
 
 class LogCallback(transformers.TrainerCallback):
-    """Print one line every few steps and the validation score of each epoch, on terminals and in log files alike."""
+    """Report the training loss every few steps and the validation score of each epoch."""
 
-    def __init__(self) -> None:
-        self.start, self.first = time.monotonic(), 0
+    def __init__(self, progress: ProgressReporter) -> None:
+        self.progress = progress
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.start, self.first = time.monotonic(), state.global_step
+        """Start the clock; the steps of an interrupted run do not count for the rate."""
+        self.progress.skipped(state.global_step)
+        self.progress.begin()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float] | None = None, **_: Any) -> None:
+        """Report a training loss or a validation score."""
         logs = logs or {}
         if "loss" in logs:
-            done = state.global_step - self.first
-            left = (state.max_steps - state.global_step) * (time.monotonic() - self.start) / max(done, 1)
-            distributed.say(
-                f"step {state.global_step}/{state.max_steps}  loss {logs['loss']:.4f}  {left / 60:.1f} min left"
-            )
+            step, steps = state.global_step, state.max_steps
+            # Every loss is part of the record that a log file keeps, however soon it follows the last.
+            self.progress.update(step, steps, f"step {step}/{steps}, loss {logs['loss']:.4f}", every=0)
         elif "eval_macro_f1" in logs:
-            distributed.say(
-                f"epoch {logs['epoch']:.0f}  validation macro-F1 {logs['eval_macro_f1']:.3f} at threshold 0.5  "
+            self.progress.say(
+                f"epoch {logs['epoch']:.0f}: validation macro-F1 {logs['eval_macro_f1']:.3f} at threshold 0.5, "
                 f"loss {logs['eval_loss']:.4f}"
             )
 
@@ -143,15 +145,24 @@ class TransformerClassifier:
     Args:
         recipe: Settings.
         codebook: Labels.
-        steps: Folder for checkpoints of the running training; where it holds some, `fit` resumes from the last. None
-            keeps none.
+        steps: Folder for checkpoints of the running training. If it holds some, `fit` resumes from the last. Default: none are
+            written.
+        progress: Reports the progress of the training. Default: silent.
 
     After `fit`: `model_`, `tokenizer_`, `temperature_` (folded into the model's last layer), `thresholds_` (k,) or None,
     `seconds_`, `precision_`.
     """
 
-    def __init__(self, recipe: Recipe, codebook: Codebook, *, steps: Path | None = None) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        codebook: Codebook,
+        *,
+        steps: Path | None = None,
+        progress: ProgressReporter | None = None,
+    ) -> None:
         self.recipe, self.codebook, self.steps = recipe, codebook, steps
+        self.progress = progress or ProgressReporter.silent()
 
     def fit(self, corpus: Corpus, validation: Corpus | None = None) -> Self:
         """Train on a labelled corpus; tune temperature and thresholds on a validation corpus, where there is one."""
@@ -174,9 +185,11 @@ class TransformerClassifier:
         validation_rows = self._dataset(validation.sentences) if validation else None
         tokens = None if recipe.freeze_embeddings else _tokens((rows, validation_rows), tokenizer.pad_token_id)
         resume = _prepare_steps(self.steps, recipe, corpus, tokens)
+        if resume is not None:
+            self.progress.say(f"resuming from {resume}")
         steps_an_epoch = math.ceil(len(corpus) / (recipe.batch_size * distributed.world_size()))
         if distributed.world_size() > 1:
-            distributed.say(f"{distributed.world_size()} processes, each with {recipe.batch_size} sentences a step")
+            self.progress.say(f"{distributed.world_size()} processes, each with {recipe.batch_size} sentences per step")
         total = steps_an_epoch * recipe.epochs
         trainer = _Trainer(
             recipe,
@@ -209,11 +222,11 @@ class TransformerClassifier:
             eval_dataset=validation_rows,
             data_collator=transformers.DataCollatorWithPadding(tokenizer),
             compute_metrics=self._metrics,
-            callbacks=[LogCallback()],
+            callbacks=[LogCallback(self.progress)],
         )
         trainer.remove_callback(transformers.PrinterCallback)
         start = time.monotonic()
-        with nullcontext() if tokens is None else used_embeddings(model, tokens):
+        with self.progress, nullcontext() if tokens is None else used_embeddings(model, tokens):
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         self.seconds_ = time.monotonic() - start
         # Without gradients the fused attention is the faster one.
@@ -329,28 +342,34 @@ def _prepare_steps(
         # Another process may read it at this moment.
         with replacing(identity) as handle:
             handle.write(json.dumps(run))
-    if last is not None:
-        distributed.say(f"resuming from {last}")
     return last
 
 
 def train(
-    recipe_path: str | Path, out: str | Path, *, texts: str | Path | None = None, overwrite: bool = False
+    recipe_path: str | Path,
+    out: str | Path,
+    *,
+    texts: str | Path | None = None,
+    overwrite: bool = False,
+    progress: ProgressReporter | None = None,
 ) -> Path:
-    """Train a recipe and leave a checkpoint.
+    """Train a recipe and write a checkpoint.
 
     Args:
         recipe_path: The recipe.
-        out: The checkpoint's folder. While training runs, `<out>.steps` holds what a killed run resumes from.
-        texts: A file or folder of texts for reference labels.
-        overwrite: Replace a checkpoint that is there.
+        out: The checkpoint's folder. During training `<out>.steps` holds the state from which an interrupted run resumes.
+        texts: A file or folder of texts for stand-off labels.
+        overwrite: Replace an existing checkpoint.
+        progress: Reports the progress. Default: silent. With several processes only the first reports.
 
     Returns:
-        The checkpoint's folder. Of several processes the first writes it, and the others return before it is there.
+        The checkpoint's folder. With several processes the first writes it, and the others return before it exists.
 
     Raises:
-        CommuniqueError: The recipe, the codebook, or data are at fault.
+        CommuniqueError: The recipe, the codebook or the data are invalid.
     """
+    if progress is None or distributed.rank() > 0:
+        progress = ProgressReporter.silent()
     out = Path(out)
     if out.exists() and not overwrite:
         raise BundleError(f"{out}: exists; give another folder, or --overwrite")
@@ -359,9 +378,10 @@ def train(
     commit = git_commit()
     data = DataSplits.read(recipe, codebook, Path(texts) if texts else None)
     for line in data.messages:
-        distributed.say(line)
+        progress.say(line)
     steps = out.with_name(out.name + ".steps")
-    classifier = TransformerClassifier(recipe, codebook, steps=steps).fit(data.train, data.validation)
+    classifier = TransformerClassifier(recipe, codebook, steps=steps, progress=progress)
+    classifier.fit(data.train, data.validation)
     if distributed.rank() > 0:
         return out
     report = Report.compare(
