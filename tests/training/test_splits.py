@@ -13,6 +13,7 @@ from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
 from communique.data.standoff import write_standoff
 from communique.errors import DataError, LeakError
+from communique.models.info import TrainingData
 from communique.training.recipe import Recipe
 from communique.training.splits import MIN_PARITY_ROWS, DataSplits
 
@@ -167,7 +168,7 @@ def test_references_without_texts_are_left_out_and_told(tmp_path: Path) -> None:
 def test_description_counts_what_trains_and_hashes_all_rows(tmp_path: Path) -> None:
     rows = [row | {"source": ("un", None)[int(row["id"][1:].split(".")[0]) % 3 == 0]} for row in tiny_rows(100, 10)]
     sets = read(tmp_path, rows, validation_share=0.3)
-    data = sets.describe(MULTIPLE)
+    data = TrainingData.from_corpora(sets.train, sets.validation + sets.parity, MULTIPLE)
     train = list(sets.train)
     assert (data.sentences, data.documents) == (len(train), len(documents_of(sets.train)))
     assert data.by_language == {code: sum(s.language == code for s in train) for code in ("en", "fr")}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -21,10 +19,9 @@ from ..io.atomic import new_folder
 from ..metrics.calibration import decide, probabilities, to_logits, tune
 from ..metrics.report import Report
 from ..models.folder import finish, read_codebook, read_info, verify_files
-from ..models.info import ARRAYS, BASELINE, ModelInfo, Score, git_commit, headline, package_versions
+from ..models.info import ARRAYS, BASELINE, ModelInfo, Score, TrainingData, git_commit, headline
 from ..models.predictor import Predictions
 from ..text.language import UNDETERMINED
-from ..training.splits import DataSplits
 from .base import Baseline, Storable, gold
 
 #: Options that name files of the machine that trained; what was read from them is saved.
@@ -95,36 +92,31 @@ def save(
     }
     # As JSON gives them back, where tuples are lists.
     settings = json.loads(json.dumps(given))
-    sets = DataSplits(training, tuning, Corpus(()), ())
-    info = ModelInfo(
+    info = ModelInfo.create(
+        codebook,
+        packages=classifier.packages,
         kind="baseline",
         name=name or classifier.name,
         version=version,
         description=description or f"The baseline {classifier.name}.",
         license=license,
-        labels=codebook.names,
-        task=codebook.task,
-        codebook_name=codebook.name,
-        codebook_version=codebook.version,
-        codebook_sha256=codebook.sha256,
         thresholds=None if thresholds is None else tuple(thresholds.tolist()),
         temperature=temperature,
         max_tokens=classifier.max_tokens,
         recipe={"baseline": classifier.name, **settings},
-        training=sets.describe(codebook),
+        training=TrainingData.from_corpora(training, tuning, codebook),
         training_seconds=round(seconds, 1),
         precision=classifier.precision_,
         tuned_on=len(tuning),
         scores=scores,
-        versions={"python": sys.version.split()[0], **package_versions(*classifier.packages)},
         commit=git_commit(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     with new_folder(folder, replace=overwrite) as new:
         text = json.dumps({"baseline": classifier.name, "settings": settings, "content": content}, ensure_ascii=True)
         (new / BASELINE).write_text(text + "\n", encoding="utf-8")
         np.savez_compressed(new / ARRAYS, allow_pickle=False, **arrays)
-        return finish(new, info, codebook, sets.ids, texts=sets.texts)
+        validation = {"validation": [s.id for s in tuning], "parity": []}
+        return finish(new, info, codebook, validation, texts=[s.text for s in training + tuning])
 
 
 class SavedBaseline:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import platform
 import subprocess
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..data.codebook import Codebook
+from ..data.corpus import Corpus
 from ..data.leakage import Fingerprint
 from ..metrics.report import Report
 from ..reporting.format import table
@@ -55,6 +61,22 @@ class TrainingData(_Model):
     files: dict[str, str] = Field(description="SHA-256 of each file")
     document_hashes: tuple[str, ...]
     text_hashes: tuple[str, ...]
+
+    @classmethod
+    def from_corpora(cls, train: Corpus, held_out: Corpus, codebook: Codebook) -> TrainingData:
+        """Count what trains, and hash all rows that evaluation data may not share, including held-out ones."""
+        everything = (train + held_out).fingerprint()
+        labels = Counter(label for s in train for label in s.labels or ())
+        return cls(
+            sentences=len(train),
+            documents=len(train.documents),
+            by_language=dict(sorted(Counter(s.language for s in train).items())),
+            by_source=dict(sorted(Counter(s.source or "unknown" for s in train).items())),
+            by_label={name: labels[name] for name in codebook.names} | {"none": sum(not s.labels for s in train)},
+            files={"/".join(Path(name).parts[-2:]): digest for name, digest in train.files.items()},
+            document_hashes=tuple(sorted(everything.documents)),
+            text_hashes=tuple(sorted(everything.texts)),
+        )
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -134,21 +156,41 @@ class ModelInfo(_Model):
     codebook_name: str
     codebook_version: str
     codebook_sha256: str
-    thresholds: tuple[float, ...] | None = Field(description="one a label; None where exactly one label is chosen")
+    thresholds: tuple[float, ...] | None = Field(description="one per label; None if exactly one label is chosen")
     temperature: float = Field(gt=0, description="divides the logits; 1 in a checkpoint, whose weights contain it")
     max_tokens: int = Field(description="longest input; 0 where nothing is cut")
     recipe: dict[str, Any] = Field(description="settings; in a checkpoint with whole paths, for the export")
-    texts: str | None = Field(None, description="in a checkpoint: where the texts of reference labels were")
+    texts: str | None = Field(None, description="in a checkpoint: where the texts of stand-off labels were")
     training: TrainingData
     training_seconds: float
     precision: str
-    tuned_on: int = Field(description="validation statements that tuned temperature and thresholds")
+    tuned_on: int = Field(description="validation sentences that tuned temperature and thresholds")
     scores: tuple[Score, ...] = ()
     parity: ParityReport | None = None
     versions: dict[str, str]
     commit: str | None
     created: str
     files: dict[str, str] = Field({}, description="SHA-256 of each other file of the folder but the card")
+
+    @classmethod
+    def create(cls, codebook: Codebook, *, packages: Sequence[str], **fields: Any) -> ModelInfo:
+        """Describe a new model.
+
+        Args:
+            codebook: Its codebook.
+            packages: Packages whose versions are recorded, next to Python's.
+            fields: The other fields.
+        """
+        return cls(
+            labels=codebook.names,
+            task=codebook.task,
+            codebook_name=codebook.name,
+            codebook_version=codebook.version,
+            codebook_sha256=codebook.sha256,
+            versions={"python": platform.python_version(), **package_versions(*packages)},
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            **fields,
+        )
 
     @property
     def sha256(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.standoff import read_sources
 from ..errors import DataError
-from ..models.info import TrainingData
 from .recipe import Recipe
 
 #: Below so many rows left over for the proof of an export, half of the held-out documents go to it.
@@ -93,18 +91,3 @@ class DataSplits:
     def texts(self) -> list[str]:
         """Texts of all rows, held-out ones too."""
         return [s.text for part in (self.train, self.validation, self.parity) for s in part]
-
-    def describe(self, codebook: Codebook) -> TrainingData:
-        """Count what trains, and hash all rows that evaluation data may not share: held-out ones too."""
-        everything = (self.train + self.validation + self.parity).fingerprint()
-        labels = Counter(label for s in self.train for label in s.labels or ())
-        return TrainingData(
-            sentences=len(self.train),
-            documents=len(self.train.documents),
-            by_language=dict(sorted(Counter(s.language for s in self.train).items())),
-            by_source=dict(sorted(Counter(s.source or "unknown" for s in self.train).items())),
-            by_label={name: labels[name] for name in codebook.names} | {"none": sum(not s.labels for s in self.train)},
-            files={"/".join(Path(name).parts[-2:]): digest for name, digest in self.train.files.items()},
-            document_hashes=tuple(sorted(everything.documents)),
-            text_hashes=tuple(sorted(everything.texts)),
-        )

@@ -6,11 +6,9 @@ import hashlib
 import json
 import math
 import shutil
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self, cast
@@ -34,7 +32,7 @@ from ..metrics.report import Report
 from ..metrics.scores import indicator
 from ..models.checkpoint import PREDICT_BATCH, checkpoint_logits
 from ..models.folder import finish
-from ..models.info import ModelInfo, git_commit, headline, package_versions
+from ..models.info import ModelInfo, TrainingData, git_commit, headline
 from ..reporting.progress import ProgressReporter
 from . import distributed
 from .backbones import add_mean_layer, load_backbone
@@ -391,30 +389,25 @@ def train(
         data="validation rows, which tuned temperature and thresholds",
         seed=recipe.seed,
     )
-    info = ModelInfo(
+    info = ModelInfo.create(
+        codebook,
+        packages=("torch", "transformers", "tokenizers"),
         kind="checkpoint",
         name=recipe.name,
         version=recipe.version,
         description=recipe.description,
         license=recipe.license,
-        labels=codebook.names,
-        task=codebook.task,
-        codebook_name=codebook.name,
-        codebook_version=codebook.version,
-        codebook_sha256=codebook.sha256,
         thresholds=None if classifier.thresholds_ is None else tuple(classifier.thresholds_.tolist()),
         temperature=1.0,
         max_tokens=recipe.max_tokens,
         recipe=recipe.model_dump(mode="json"),
         texts=None if texts is None else str(Path(texts).resolve()),
-        training=data.describe(codebook),
+        training=TrainingData.from_corpora(data.train, data.validation + data.parity, codebook),
         training_seconds=round(classifier.seconds_, 1),
         precision=classifier.precision_,
         tuned_on=len(data.validation),
         scores=(headline(report, command=f"communique train {Path(recipe_path).name}"),),
-        versions={"python": sys.version.split()[0], **package_versions("torch", "transformers", "tokenizers")},
         commit=commit,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     with new_folder(out, replace=overwrite) as folder:
         classifier.model_.save_pretrained(folder)
