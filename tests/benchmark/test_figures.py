@@ -13,7 +13,7 @@ import pytest
 from helpers import ROOT
 
 from communique.benchmark.figures import Figure, embedded, figures
-from communique.benchmark.rendering import by_language, main_table, render
+from communique.benchmark.rendering import by_language, main_table, render_summary
 
 
 def classifier(score: float, rows: int = 100) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def test_published_figures_stand_below_ours() -> None:
 
 
 def test_every_split_is_rendered_and_a_missing_classifier_is_a_dash() -> None:
-    text = render(SUMMARY)
+    text = render_summary(SUMMARY)
     assert re.findall(r"\*\*water: (.*)\*\*", text) == [
         "documents",
         "leave-one-language-out",
@@ -179,4 +179,4 @@ def test_more_classifiers_than_colours_and_parts_without_scores_are_drawn(tmp_pa
 def test_a_difference_without_interval_is_shown() -> None:
     one = table("documents", deep=0.7, words=0.6)
     one["against_best"][0] |= {"low": None, "high": None}
-    assert "| -0.100 |" in main_table([one], SUMMARY)
+    assert "| -0.100 [–] |" in main_table([one], SUMMARY)

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from communique.baselines.endpoint import AnswerCache
 from communique.benchmark import results, runner
 from communique.benchmark.recipe import ClassifierSettings
-from communique.benchmark.rendering import render
+from communique.benchmark.rendering import render_summary
 from communique.benchmark.results import read_decisions
 from communique.benchmark.runner import Grid, run
 from communique.benchmark.summary import summarise
@@ -142,7 +142,7 @@ def test_a_classifier_that_cannot_run_is_left_out_and_told(project: Path, monkey
     grid = started(project)
     assert len(grid.runs) == 1
     assert grid.left_out[0] == "documents, tfidf, seed 0: http://localhost:1: not reached"
-    assert "Left out: documents, tfidf, seed 0" in render(summarise(grid))
+    assert "Left out: documents, tfidf, seed 0" in render_summary(summarise(grid))
 
 
 def test_faults_of_the_recipe_are_told_before_the_first_run(project: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_corpus_without_a_label_or_with_one_class_gives_an_answer(project: Pat
     write_rows(project / "pool.jsonl", rows)
     text = json.dumps(summarise(started(project)), allow_nan=False)
     assert '"criticism"' in text
-    assert "nan" not in render(json.loads(text))
+    assert "nan" not in render_summary(json.loads(text))
 
 
 @pytest.mark.usefixtures("here")

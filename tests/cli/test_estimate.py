@@ -446,6 +446,16 @@ def test_the_command_writes_tables_figures_and_methods(tmp_path, two_stage):
     assert again == {name: (out / name).read_bytes() for name in again}
 
 
+def test_a_group_whose_name_has_a_bar_does_not_break_the_tables_of_the_methods(made):
+    folder = made[0]
+    path = folder / "predictions.jsonl"
+    path.write_text(path.read_text(encoding="utf-8").replace('"FR"', '"F|R"'), encoding="utf-8")
+    assert run(folder, "--by", "country", "--out", str(folder / "out")).exit_code == 0
+    lines = (folder / "out/methods.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if line.startswith("| ") and "F\\|R" in line]
+    assert {line.replace("\\|", "").count("|") for line in rows} == {6, 9}
+
+
 def test_the_table_for_r_has_what_dsl_expects(made):
     folder, rows, gold, y, _ = made
     assert run(folder, "--by", "country", "-o", str(folder / "out")).exit_code == 0

@@ -168,9 +168,9 @@ def test_an_interval_of_a_share_is_never_turned_round(value, singles):
 
 def test_text_has_dashes_for_what_is_not_defined():
     nan = float("nan")
-    assert Interval(nan, nan, nan, nan, nan).text() == "–"
-    assert Interval(0.25, nan, nan, nan, nan).text() == "0.250 [–]"
-    assert Interval(0.25, 0.1, 9, 0.05, 0.45).text("+") == "+0.250 [+0.050, +0.450]"
+    assert str(Interval(nan, nan, nan, nan, nan)) == "–"
+    assert str(Interval(0.25, nan, nan, nan, nan)) == "0.250 [–]"
+    assert Interval(0.25, 0.1, 9, 0.05, 0.45).signed == "+0.250 [+0.050, +0.450]"
 
 
 def test_too_few_documents_give_no_interval():

@@ -9,6 +9,7 @@ import pytest
 from helpers import CODEBOOK
 
 from communique import Codebook, Report, Sentence
+from communique.metrics.report_markdown import render_report
 
 BOOK = Codebook.model_validate(CODEBOOK)
 
@@ -89,7 +90,7 @@ def test_json_has_null_for_what_is_not_defined() -> None:
 
 def test_markdown_tells_n_intervals_and_what_was_left_out() -> None:
     sentences = _statements()
-    text = Report.compare(sentences, _guess(sentences), BOOK, data="sixty rows", resamples=50).to_markdown()
+    text = render_report(Report.compare(sentences, _guess(sentences), BOOK, data="sixty rows", resamples=50))
     assert "60 sentences, 10 documents: sixty rows." in text
     assert "| cooperation_pledge | 0 | 0 | 0.000 [–] | – | – | – | – | – |" in text
     assert "Left out of a mean, for no gold and no guess: en: cooperation_pledge; zh: cooperation_pledge." in text

@@ -17,7 +17,7 @@ from communique import Codebook, Corpus, Predictor
 from communique.io.paths import find_files
 from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
-from communique.models.card import render
+from communique.models.card import render_card
 from communique.models.folder import read_info, verify_files
 from communique.models.info import CARD, INFO, MAX_BUNDLE_BYTES, MAX_FILE_BYTES
 
@@ -37,7 +37,7 @@ def test_bundle_is_whole_small_and_of_the_projects_codebook() -> None:
     assert sum(sizes.values()) <= MAX_BUNDLE_BYTES
     assert max(sizes.values()) <= MAX_FILE_BYTES
     assert info.codebook_sha256 == Codebook.load(ROOT / "data/codebook.yaml").sha256
-    assert (MODEL / CARD).read_text() == render(info)
+    assert (MODEL / CARD).read_text() == render_card(info)
 
 
 def test_bundle_was_proved() -> None:

@@ -246,7 +246,7 @@ def test_a_model_that_reads_no_names_keeps_every_decision() -> None:
     result = _measure(model, rows)
     assert {cell.kept.value for cell in result.stability} == {1.0}
     assert {cell.change.value for cell in result.stability} == {0.0}
-    assert result.summary() == ["At least 97 % of the decisions stay in every cell."]
+    assert "\nAt least 97% of the decisions stay in every cell.\n" in result.to_markdown()
     cell = result.cell(ACTOR_SWAP, "all", "policy_claim")
     assert (cell.texts, cell.sentences, cell.documents, cell.given) == (60, 6, 6, 60)
     assert cell.few
@@ -266,8 +266,9 @@ def test_shares_and_changes_by_hand() -> None:
     assert cell.change.value == pytest.approx(0.7 * (4 + to_france) / 16)
     assert result.cell(ACTOR_SWAP, "en", "policy_claim").kept.value == 1
     assert {c.test for c in result.stability} == {ACTOR_SWAP}
-    assert result.summary()[1].startswith(f"- actor swap, all, criticism: {cell.kept.value:.3f}")
-    assert result.summary()[1].endswith("of 16 texts (4 sentences, 4 documents), too few to conclude")
+    first = next(line for line in result.to_markdown().splitlines() if line.startswith("- "))
+    assert first.startswith(f"- actor swap, all, criticism: {cell.kept.value:.3f}")
+    assert first.endswith("of 16 texts (4 sentences, 4 documents), too few to conclude")
     with pytest.raises(KeyError, match="no cell"):
         result.cell(ACTOR_SWAP, "de", "criticism")
 
@@ -386,8 +387,9 @@ def test_errors_by_actor_by_hand() -> None:
 def test_nothing_to_change_is_said() -> None:
     result = _measure(FakeModel(), _rows(["We agree."]), tests=[ACTOR_SWAP])
     assert result.stability == ()
-    assert result.summary() == ["No sentence could be changed: nothing was measured."]
-    assert "No name was drawn 10 times." in result.to_markdown()
+    text = result.to_markdown()
+    assert "\nNo sentence could be changed: nothing was measured.\n" in text
+    assert "No name was drawn 10 times." in text
 
 
 def test_result_as_json_has_no_nan_and_lists_what_is_below() -> None:

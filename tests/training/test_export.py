@@ -71,11 +71,11 @@ def test_bundle_carries_proof_tuning_and_no_path_of_this_machine(tiny_bundle: Pa
 
 
 def test_card_is_made_from_the_info_alone(tiny_bundle: Path) -> None:
-    from communique.models.card import render
+    from communique.models.card import render_card
 
     info = read_info(tiny_bundle)
     card = (tiny_bundle / "README.md").read_text()
-    assert card == render(info)
+    assert card == render_card(info)
     assert f"{info.parity.n} sentences" in card
     for name, threshold in zip(info.labels, info.thresholds, strict=True):
         assert f"| {name} | {threshold:.2f} |" in card

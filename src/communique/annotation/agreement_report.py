@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -16,7 +15,8 @@ from ..errors import DataError
 from ..metrics.agreement import MISSING, bootstrap_alpha, f1_of, kappa_of, masi, nominal, pair_counts
 from ..metrics.bootstrap import RESAMPLES, Resamples, interval_or_nan
 from ..metrics.report import ScoreCI
-from ..reporting.format import table
+from ..reporting.format import without_nan
+from ..reporting.render import render
 from ..sampling.design import Design
 from .matching import Codings, Labels
 from .sheets import write_sheet
@@ -131,43 +131,12 @@ class AgreementReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the report as plain values for JSON; what is not defined is None."""
-        plain: dict[str, Any] = _plain(asdict(self))
+        plain: dict[str, Any] = without_nan(asdict(self))
         return plain
 
     def to_markdown(self) -> str:
-        """Write the report as Markdown tables, cautions first."""
-        coders = ", ".join(f"{coder} ({n})" for coder, n in self.coders.items())
-        lines = [f"- **{caution}**" for caution in self.warnings]
-        lines += [""] if lines else []
-        lines += [
-            f"{self.sentences} sentences, {self.documents} documents; coders: {coders}; {self.disagreements} sentences on "
-            f"which they differ. In brackets: 95 % intervals from {self.resamples} bootstrap samples of documents "
-            f"(seed {self.seed}).",
-        ]
-        if self.sets.n:
-            lines += [
-                "",
-                *table(
-                    ("label", "sentences coded twice or more", "documents", "times given", "Krippendorff's alpha"),
-                    ((a.label, a.n, a.documents, a.uses, a.alpha) for a in (*self.alphas, self.sets)),
-                ),
-            ]
-        for title, scores in (("coders", self.pairs), ("coder and model", self.model)):
-            if scores:
-                lines += [
-                    "",
-                    *table(
-                        (title, "label", "n", "documents", "given", "agreed", "Cohen's kappa", "F1"),
-                        (
-                            (
-                                *(f"{p.first}, {p.second}", p.label, p.n, p.documents),
-                                *(f"{p.first_uses}, {p.second_uses}", f"{p.agreed:.3f}", p.kappa, p.f1),
-                            )
-                            for p in scores
-                        ),
-                    ),
-                ]
-        return "\n".join(lines) + "\n"
+        """Write the report as Markdown tables, warnings first."""
+        return render("agreement.md.jinja", report=self)
 
 
 class _Measure:
@@ -295,14 +264,6 @@ def _copied(first: Mapping[str, Labels], second: Mapping[str, Labels]) -> int:
     same = all(set(first[i]) == set(second[i]) for i in ids)
     labelled = sum(bool(first[i]) for i in ids)
     return len(ids) if same and len(ids) >= COPIED and labelled >= COPIED_LABELLED else 0
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def write_adjudication(path: str | Path, codings: Codings, codebook: Codebook) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..io.atomic import replacing
+from ..reporting.format import UNDEFINED, number
 
 #: Changes with how figures are drawn, so that they are drawn anew.
 FORMAT = 1
@@ -136,7 +137,7 @@ def _draw_curves(canvas: Any, data: Mapping[str, Any]) -> None:
         x, y, low, high = (
             [float("nan") if value is None else value for value in column] for column in zip(*points, strict=True)
         )
-        axes.plot(x, y, marker + "-", color=colour, label=f"{name} (seeds: {data['seeds'].get(name, '–')})")
+        axes.plot(x, y, marker + "-", color=colour, label=f"{name} (seeds: {data['seeds'].get(name, UNDEFINED)})")
         axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.set_xscale("log")
     ticks = sorted({point[0] for points in data["lines"].values() for point in points})
@@ -155,12 +156,12 @@ def _draw_bars(canvas: Any, data: Mapping[str, Any]) -> None:
     canvas.set_size_inches(6.4, 1.2 + 0.17 * len(parts) * (len(names) + 1))
     axes = canvas.subplots()
     height = 0.8 / len(names)
-    for number, (name, colour) in enumerate(zip(names, cycle(_COLOURS), strict=False)):
+    for order, (name, colour) in enumerate(zip(names, cycle(_COLOURS), strict=False)):
         label: str | None = name
         for place, value in enumerate(data["bars"][name]):
             if value is None or value[0] is None:
                 continue
-            y = place + (number - (len(names) - 1) / 2) * height
+            y = place + (order - (len(names) - 1) / 2) * height
             axes.barh(y, value[0], height * 0.9, color=colour, label=label)
             label = None
             if value[1] is not None:
@@ -189,8 +190,15 @@ def _draw_matrix(canvas: Any, data: Mapping[str, Any]) -> None:
         axes.set_yticks(range(len(panel["rows"])), [f"{language} ({n})" for language, n in panel["rows"]], fontsize=7)
         for y, row in enumerate(values):
             for x, value in enumerate(row):
-                shown = "–" if value != value else f"{value:.2f}"
-                axes.text(x, y, shown, ha="center", va="center", fontsize=7, color="white" if value < 0.6 else "black")
+                axes.text(
+                    x,
+                    y,
+                    number(value, 2),
+                    ha="center",
+                    va="center",
+                    fontsize=7,
+                    color="white" if value < 0.6 else "black",
+                )
         axes.set(title=name, xlabel="tested on (sentences)", ylabel="trained on (sentences)")
     canvas.colorbar(image, ax=canvas.axes, label="macro-F1", shrink=0.8)
 

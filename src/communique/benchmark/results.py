@@ -22,6 +22,7 @@ from ..io.write import write_parquet
 from ..metrics.bootstrap import RESAMPLES, interval_or_nan
 from ..metrics.scores import indicator, macro_f1, outcome_counts, precision_recall_f1, resampled_counts
 from ..models.info import git_commit, package_versions
+from ..reporting.format import rounded
 from .splits import Sets, by_field
 from .worker import Job, Outcome
 
@@ -97,7 +98,7 @@ def score(
 
 def value(found: float, drawn: NDArray[np.float64], documents: int) -> list[float | None]:
     """Return [value, low, high] for JSON, with None for NaN; see `interval_or_nan`."""
-    return [None if np.isnan(v) else round(float(v), 5) for v in interval_or_nan(found, drawn, documents)]
+    return [rounded(v, 5) for v in interval_or_nan(found, drawn, documents)]
 
 
 def record(place: Place, job: Job, outcome: Outcome, settings: dict[str, Any]) -> dict[str, Any]:

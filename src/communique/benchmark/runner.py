@@ -18,6 +18,7 @@ from typing import Any
 from ..baselines import make
 from ..data.codebook import Codebook
 from ..errors import CommuniqueError, DataError, MissingExtraError, RecipeError
+from ..reporting.format import score
 from ..reporting.progress import ProgressReporter
 from . import results
 from .held_out import held_out, log_test_use
@@ -191,10 +192,9 @@ def _do(
     shutil.rmtree(job.steps, ignore_errors=True)
     seconds = time.monotonic() - start
     queue.finish(cell, seconds)
-    value, low, high = content["scores"]["macro_f1"]
-    score = "not defined" if value is None else f"{value:.3f} [{format_score(low)}, {format_score(high)}]"
     progress.say(
-        f"{queue.number(cell)} {cell}: macro-F1 {score}; {seconds:.0f} s, {results.sentences_per_second(content):.0f} sentences/s; "
+        f"{queue.number(cell)} {cell}: macro-F1 {score(*content['scores']['macro_f1'])}; {seconds:.0f} s, "
+        f"{results.sentences_per_second(content):.0f} sentences/s; "
         f"{len(queue.left)} runs left, about {queue.seconds_left() / 60:.0f} min"
     )
 
@@ -240,8 +240,3 @@ class _Queue:
         """Estimate the remaining seconds from finished runs of the same classifier, or of all classifiers."""
         known = {name: mean(times) for name, times in self._seconds.items()}
         return sum(known.get(cell.classifier.name, mean(known.values())) for cell in self.left)
-
-
-def format_score(value: float | None) -> str:
-    """Format a score with three decimals, or a dash if it is not defined."""
-    return "–" if value is None else f"{value:.3f}"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..metrics.scores import precision_recall_f1
+from ..reporting.format import rounded
 from . import results
 from .comparison import Decided, Difference, best, bootstrap, differences, mean_macro_f1
 from .results import GROUPS, Decisions, Place
@@ -193,12 +194,10 @@ def _members(values: Sequence[str | None]) -> dict[str, list[int]]:
 
 
 def _plain(found: Sequence[Difference]) -> list[dict[str, Any]]:
-    def plain(value: Any) -> Any:
-        if not isinstance(value, float):
-            return value
-        return None if np.isnan(value) else round(value, 5)
-
-    return [{key: plain(value) for key, value in asdict(difference).items()} for difference in found]
+    return [
+        {key: rounded(value, 5) if isinstance(value, float) else value for key, value in asdict(difference).items()}
+        for difference in found
+    ]
 
 
 def path(out: Path, name: str) -> Path:

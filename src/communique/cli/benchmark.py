@@ -26,7 +26,7 @@ def benchmark(
     """Run classifiers x seeds x splits and compare them. The same command after an interruption goes on where it stopped."""
     import json
 
-    from ..benchmark.rendering import render
+    from ..benchmark.rendering import render_summary
     from ..benchmark.runner import run
     from ..benchmark.summary import path, summarise
     from ..io.atomic import replacing
@@ -42,7 +42,7 @@ def benchmark(
     summary = summarise(grid)
     with replacing(path(out, grid.recipe.name)) as handle:
         handle.write(json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
-    typer.echo(render(summary))
+    typer.echo(render_summary(summary))
     note(
         f"{len(grid.runs)} runs are finished, {len(grid.left_out)} left out, {grid.waiting} not asked for yet; "
         f"summary: {path(out, grid.recipe.name)}"

@@ -144,6 +144,8 @@ def _print(analysis: Analysis) -> None:
     """Print shares by group and contrasts. The naive share stands beside the corrected one, never alone."""
     import sys
 
+    from ..reporting.format import p_value, signed
+
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
     for label in analysis.coded.labels:
         table = Table(title=f"{label}: share and 95 % interval, {analysis.target}", title_justify="left")
@@ -152,7 +154,7 @@ def _print(analysis: Analysis) -> None:
         for s in (s for s in analysis.shares if s.label == label):
             table.add_row(
                 s.group,
-                *(s.methods[m].text() for m in ("naive", "gold", "ppi", "dsl")),
+                *(str(s.methods[m]) for m in ("naive", "gold", "ppi", "dsl")),
                 str(s.n),
                 f"{s.gold} ({s.positives})",
                 "doubtful" if s.warnings else "",
@@ -166,9 +168,9 @@ def _print(analysis: Analysis) -> None:
             table.add_row(
                 c.label,
                 c.name,
-                c.estimate.text("+"),
-                f"{c.p_holm:.3f}",
-                f"{c.naive:+.3f}",
+                c.estimate.signed,
+                p_value(c.p_holm),
+                signed(c.naive),
                 "doubtful" if c.doubtful else "",
             )
         console.print(table)

@@ -51,8 +51,7 @@ def evaluate(
         )
     conditions = [condition(text) for text in exclude or ()]
     if html_out is not None:
-        for package in ("jinja2", "matplotlib"):
-            require_extra(package, "an HTML report (--html)", extra="analysis")
+        require_extra("matplotlib", "an HTML report (--html)", extra="analysis")
     info = read_info(model)
     found, messages = read_corpora(list_files(corpus), read_codebook(model, info), texts)
     for line in (*messages, *found.notes):
@@ -77,7 +76,7 @@ def evaluate(
         with replacing(markdown_out) as handle:
             handle.write(markdown)
     if html_out is not None:
-        from ..evaluation.html import render
+        from ..evaluation.html import render_html
 
         with replacing(html_out) as handle:
-            handle.write(render(evaluation, texts=not no_texts))
+            handle.write(render_html(evaluation, texts=not no_texts))

@@ -19,6 +19,7 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle.")] = False,
 ) -> None:
     """Export a checkpoint to a bundle for CPUs and prove it against the checkpoint."""
+    from ..models.card import render_parity
     from ..models.folder import read_info
 
     info = read_info(model, "checkpoint")
@@ -27,5 +28,5 @@ def export(
 
     folder = out or Path("models") / info.name
     parity = run(model, folder, recipe=recipe, texts=texts, overwrite=overwrite)
-    typer.echo(parity.to_markdown())
+    typer.echo(render_parity(parity))
     note(f"bundle: {folder}")

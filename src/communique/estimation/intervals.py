@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
+from ..reporting.format import score, signed_score
 from .sample import Influence, Sample, Target, variance
 
 LEVEL = 0.95
@@ -34,12 +35,13 @@ class Interval:
         """Length of the interval."""
         return self.high - self.low
 
-    def text(self, sign: str = "") -> str:
-        """Write the estimate with its interval; dashes stand for what is not defined. `sign` is "+" for differences."""
-        if np.isnan(self.value):
-            return "–"
-        ends = "–" if np.isnan(self.low) else f"{self.low:{sign}.3f}, {self.high:{sign}.3f}"
-        return f"{self.value:{sign}.3f} [{ends}]"
+    def __str__(self) -> str:
+        return score(self.value, self.low, self.high)
+
+    @property
+    def signed(self) -> str:
+        """The estimate as a difference, with its sign."""
+        return signed_score(self.value, self.low, self.high)
 
 
 def interval(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ..errors import DataError
 from ..io.atomic import replacing
 from ..io.tables import Row
 from ..io.write import write_csv, write_parquet
+from ..reporting.format import without_nan
 from .analysis import Analysis
 from .intervals import Interval
 
@@ -48,7 +48,13 @@ def tables(analysis: Analysis) -> dict[str, list[Row]]:
         "estimates": _estimates(analysis),
         "contrasts": _contrasts(analysis),
         "regressions": [
-            {"label": c.label, "family": c.family, "term": c.term, **_numbers(c.estimate), "p": _plain(c.estimate.p)}
+            {
+                "label": c.label,
+                "family": c.family,
+                "term": c.term,
+                **_numbers(c.estimate),
+                "p": without_nan(c.estimate.p),
+            }
             for c in analysis.regressions
         ],
         "error_rates": [
@@ -95,11 +101,11 @@ def _contrasts(analysis: Analysis) -> list[Row]:
             "contrast": c.name,
             "method": analysis.corrected,
             **_numbers(c.estimate),
-            "p": _plain(c.estimate.p),
-            "p_holm": _plain(c.p_holm),
-            "family_low": _plain(c.family_low),
-            "family_high": _plain(c.family_high),
-            "naive": _plain(c.naive),
+            "p": without_nan(c.estimate.p),
+            "p_holm": without_nan(c.p_holm),
+            "family_low": without_nan(c.family_low),
+            "family_high": without_nan(c.family_high),
+            "naive": without_nan(c.naive),
             "warnings": f"doubtful: {'; '.join(c.doubtful)}" if c.doubtful else "",
         }
         for c in analysis.contrasts
@@ -169,14 +175,9 @@ def _values(values: Mapping[str, str], columns: Sequence[str]) -> Row:
 
 def _numbers(interval: Interval) -> Row:
     return {
-        "estimate": _plain(interval.value),
-        "std_error": _plain(interval.error),
-        "df": _plain(interval.freedom),
-        "low": _plain(interval.low),
-        "high": _plain(interval.high),
+        "estimate": without_nan(interval.value),
+        "std_error": without_nan(interval.error),
+        "df": without_nan(interval.freedom),
+        "low": without_nan(interval.low),
+        "high": without_nan(interval.high),
     }
-
-
-def _plain(value: float) -> Any:
-    """Give None for what is not defined: an empty cell is NA in R and missing in Stata, where 'nan' would be text."""
-    return None if value != value else value

@@ -11,8 +11,9 @@ from ..errors import DataError
 from ..load import load_model
 from ..metrics.diagnostics import Diagnostics
 from ..metrics.report import Report
+from ..metrics.report_markdown import render_report
 from ..models.info import ModelInfo
-from ..reporting.format import table
+from ..reporting.render import render
 from .leakage import Leak, find_leak, refuse
 
 #: How many of the errors that cost most are kept.
@@ -76,41 +77,14 @@ class Evaluation:
         return [*lines, *(f"Look at the gold labels. {line}." for line in self.diagnostics.warnings)]
 
     def to_markdown(self) -> str:
-        """Write the report with the remarks above and a summary of the calibration below; no sentence of the corpus."""
-        parts = [f"# {self.info.name} {self.info.version}", *self.warnings, self.report.to_markdown().rstrip()]
-        return "\n\n".join([*parts, *self._calibration()]) + "\n"
-
-    def _calibration(self) -> list[str]:
-        calibration = self.diagnostics.calibration
-        rows = []
-        for i, after in enumerate(calibration.after):
-            before = calibration.before[i] if calibration.before else None
-            rows.append(
-                [
-                    after.label,
-                    after.ece,
-                    f"{after.ece_plain:.3f}, {after.ece_by_chance:.3f}",
-                    before.ece if before else "–",
-                    after.skill,
-                    before.skill if before else "–",
-                ]
-            )
-        head = [
-            "label",
-            "calibration error",
-            "measured, by chance alone",
-            "without temperature",
-            "Brier skill",
-            "without temperature",
-        ]
-        reason = f" Without temperature –: {calibration.before_reason}." if calibration.before_reason else ""
-        return [
-            f"Calibration of {calibration.rows} ({calibration.n} sentences, {calibration.documents} documents; temperature "
-            f"{calibration.temperature:.3f}): the expected calibration error without what sampling adds, beside what was "
-            "measured and what chance alone makes of perfect "
-            f"probabilities on as many rows, and the skill of the Brier score over always giving the base rate.{reason}",
-            "\n".join(table(head, rows)),
-        ]
+        """Write the warnings, the report and a summary of the calibration; no sentence of the corpus is shown."""
+        return render(
+            "evaluation.md.jinja",
+            info=self.info,
+            warnings=self.warnings,
+            report=render_report(self.report),
+            calibration=self.diagnostics.calibration,
+        )
 
 
 def evaluate(

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.sentence import Sentence
+from ..reporting.format import without_nan
 from .bootstrap import RESAMPLES, Resamples, inverted_interval
 from .calibration import EDGE, to_logits
 from .calibration import probabilities as of_logits
-from .report import ScoreCI, without_nan
+from .report import ScoreCI
 from .scores import Array, BoolArray, bin_sums, brier_skill, expected_calibration_error, indicator, precision_recall_f1
 from .slices import documents, random_rows
 

@@ -1,4 +1,4 @@
-"""The report: scores of labels against gold, each with its interval and n, as JSON and Markdown."""
+"""The report: scores of labels against gold, each with its interval and n."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..data.codebook import Codebook
 from ..data.sentence import Sentence
 from ..errors import DataError
+from ..reporting.format import score, signed_score, without_nan
 from .bootstrap import MIN_CLUSTERS, RESAMPLES, Resamples, interval_or_nan, log_odds_interval
 from .scores import (
     Array,
@@ -79,11 +80,12 @@ class ScoreCI:
         return cls(value, low, high, reason)
 
     def __str__(self) -> str:
-        if math.isnan(self.value):
-            return "–"
-        return (
-            f"{self.value:.3f} [–]" if math.isnan(self.low) else f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-        )
+        return score(self.value, self.low, self.high)
+
+    @property
+    def signed(self) -> str:
+        """The number as a difference, with its sign."""
+        return signed_score(self.value, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -233,12 +235,6 @@ class Report:
         """Give the report as plain values for JSON; what is not defined is None, with the reason beside it."""
         plain: dict[str, Any] = without_nan(asdict(self))
         return plain
-
-    def to_markdown(self) -> str:
-        """Write the report as Markdown tables."""
-        from .report_markdown import render
-
-        return render(self)
 
 
 class _Measures(NamedTuple):
@@ -423,12 +419,3 @@ def _ranked(groups: Sequence[GroupScores]) -> tuple[GroupScores, ...]:
         replace(g, labels=tuple(replace(s, rank=ranks.get((g.kind, g.name, s.label))) for s in g.labels))
         for g in groups
     )
-
-
-def without_nan(value: Any) -> Any:
-    """Replace NaN by None in nested plain values, as JSON needs it."""
-    if isinstance(value, dict):
-        return {key: without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

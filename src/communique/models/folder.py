@@ -114,7 +114,7 @@ def finish(
     Returns:
         The info as written, hashes of the files included.
     """
-    from .card import render
+    from .card import render_card
 
     codebook.dump(folder / CODEBOOK)
     if texts is not None and near_duplicates.available():
@@ -125,5 +125,5 @@ def finish(
     (folder / INFO).write_text(
         json.dumps(info.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    (folder / CARD).write_text(render(info), encoding="utf-8")
+    (folder / CARD).write_text(render_card(info), encoding="utf-8")
     return info

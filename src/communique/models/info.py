@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import platform
 import subprocess
 from collections import Counter
@@ -20,7 +19,7 @@ from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.leakage import Fingerprint
 from ..metrics.report import Report
-from ..reporting.format import table
+from ..reporting.format import without_nan
 
 #: Version of the layout and of `bundle.json`. A folder with another number is refused.
 FORMAT = 2
@@ -115,32 +114,6 @@ class ParityReport(_Model):
     macro_f1_export: float
     rows: tuple[ParityRow, ...]
 
-    def to_markdown(self) -> str:
-        """Write the proof as a Markdown table."""
-
-        def text(value: float | None) -> str:
-            return "–" if value is None else f"{value:.3f}"
-
-        head = (
-            *("group", "label", "n", "gold", "F1 fp32", "F1 export"),
-            *("change", "agreement (F1)", "mean difference of probability"),
-        )
-        rows = (
-            (
-                *(r.group, r.label, r.n, r.gold, text(r.f1_checkpoint), text(r.f1_export)),
-                *("–" if r.change is None else f"{r.change:+.3f}", text(r.agreement), f"{r.mean_difference:.4f}"),
-            )
-            for r in self.rows
-        )
-        return "\n".join(
-            [
-                f"Export against checkpoint (fp32) on {self.n} sentences of {self.documents} documents ({self.data}): macro-F1 "
-                f"{self.macro_f1_export:.3f} against {self.macro_f1_checkpoint:.3f}.",
-                "",
-                *table(head, rows),
-            ]
-        )
-
 
 class ModelInfo(_Model):
     """The content of `bundle.json`."""
@@ -230,15 +203,12 @@ def git_commit() -> str | None:
 def headline(report: Report, command: str) -> Score:
     """Take the overall macro-F1 of a report into `bundle.json`."""
     overall = report.overall
-    value, low, high = (
-        None if math.isnan(number) else number
-        for number in (overall.macro_f1.value, overall.macro_f1.low, overall.macro_f1.high)
-    )
+    macro_f1 = overall.macro_f1
     return Score(
         metric="macro_f1",
-        value=value,
-        low=low,
-        high=high,
+        value=without_nan(macro_f1.value),
+        low=without_nan(macro_f1.low),
+        high=without_nan(macro_f1.high),
         n=overall.n,
         documents=overall.documents,
         data=report.data,

@@ -35,6 +35,7 @@ from ..models.info import (
 )
 from ..models.openvino import import_quietly
 from ..models.predictor import Predictor
+from ..reporting.format import megabytes
 from .parity import _require, check_parity
 from .quantize import quantize
 from .recipe import Recipe
@@ -175,8 +176,8 @@ def _warn_if_large(folder: Path) -> None:
     largest = max(sizes, key=lambda name: sizes[name])
     if sizes[largest] > MAX_FILE_BYTES or sum(sizes.values()) > MAX_BUNDLE_BYTES:
         logger.warning(
-            "The bundle has %.0f MB (largest file: %s, %.0f MB). Hosts of Git repositories accept files of up to 100 MB.",
-            sum(sizes.values()) / 1e6,
+            "The bundle has %s (largest file: %s, %s). Hosts of Git repositories accept files of up to 100 MB.",
+            megabytes(sum(sizes.values())),
             largest,
-            sizes[largest] / 1e6,
+            megabytes(sizes[largest]),
         )

@@ -11,8 +11,10 @@ from ..data.sentence import Sentence
 from ..errors import ExportError
 from ..metrics.calibration import decide
 from ..metrics.scores import indicator, macro_f1, outcome_counts, precision_recall_f1
+from ..models.card import render_parity
 from ..models.info import ParityReport, ParityRow
 from ..models.predictor import Predictor
+from ..reporting.format import number, rounded
 from .export import MAX_LOSS, MIN_AGREEMENT
 
 
@@ -52,9 +54,9 @@ def check_parity(
                     label=name,
                     n=int(members.sum()),
                     gold=int(gold[members, i].sum()),
-                    f1_checkpoint=_number(f1_before[i]),
-                    f1_export=_number(f1_after[i]),
-                    agreement=_number(agreement[i]),
+                    f1_checkpoint=rounded(f1_before[i], 4),
+                    f1_export=rounded(f1_after[i], 4),
+                    agreement=rounded(agreement[i], 4),
                     mean_difference=round(float(difference[i]), 4),
                 )
             )
@@ -68,12 +70,8 @@ def check_parity(
     )
 
 
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else round(float(value), 4)
-
-
 def _require(parity: ParityReport) -> None:
-    table = "\n" + parity.to_markdown()
+    table = "\n" + render_parity(parity)
     if parity.macro_f1_export < parity.macro_f1_checkpoint - MAX_LOSS:
         raise ExportError(
             f"the export loses {100 * (parity.macro_f1_checkpoint - parity.macro_f1_export):.1f} points of macro-F1 on "
@@ -82,6 +80,6 @@ def _require(parity: ParityReport) -> None:
     for row in parity.rows:
         if row.group == "all" and row.agreement is not None and row.agreement < MIN_AGREEMENT:
             raise ExportError(
-                f"decisions for {row.label} agree with the checkpoint's with F1 {row.agreement:.3f} on {parity.n} rows; "
+                f"decisions for {row.label} agree with the checkpoint's with F1 {number(row.agreement)} on {parity.n} rows; "
                 f"{MIN_AGREEMENT} is needed; nothing was written{table}"
             )

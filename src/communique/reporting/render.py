@@ -1,0 +1,47 @@
+"""Fill the templates in `templates/`. The words of reports are there; Python only prepares the values."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from . import format as formats
+
+_FILTERS = ("cell", "mebibytes", "number", "p_value", "percent", "quantity", "signed")
+_GLOBALS = ("score", "signed_score", "UNDEFINED")
+
+
+@cache
+def environment() -> Environment:
+    """Return the environment of all templates: HTML is escaped, Markdown is not, and a missing value is an error."""
+    made = Environment(
+        loader=PackageLoader("communique.reporting"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {name: getattr(formats, name) for name in _FILTERS} | {"paragraph": _paragraph}
+    made.globals |= {name: getattr(formats, name) for name in _GLOBALS}
+    return made
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template.
+
+    Args:
+        template: Its name, such as "card.md.jinja".
+        values: What its variables stand for.
+
+    Raises:
+        jinja2.UndefinedError: The template uses a variable that was not passed.
+    """
+    return environment().get_template(template).render(values)
+
+
+def _paragraph(text: str) -> str:
+    """Join lines into one line of text, so that a template can keep each sentence on a line of its own."""
+    return " ".join(line.strip() for line in text.splitlines() if line.strip()) + "\n"

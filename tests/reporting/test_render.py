@@ -1,0 +1,124 @@
+"""Templates: what is missing is an error, HTML is escaped, and names in the data cannot break a table."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import CODEBOOK, ROOT
+from jinja2 import UndefinedError
+
+from communique.annotation.agreement_report import AgreementReport, AlphaScore, PairScore
+from communique.benchmark.rendering import render_summary
+from communique.data.codebook import Codebook
+from communique.data.sentence import Sentence
+from communique.metrics.report import Report, ScoreCI
+from communique.metrics.report_markdown import render_report
+from communique.models.card import render_card, render_parity
+from communique.models.info import ModelInfo
+from communique.reporting.render import environment, render
+from communique.robustness.report import ActorErrors, NameEffect, Robustness, Stability
+
+#: A name as careless data have it.
+NASTY = "a|b\\|c\nd"
+
+VALUE = ScoreCI(0.5, 0.4, 0.6)
+INFO = ModelInfo.model_validate_json((ROOT / "models/communique-small/bundle.json").read_text(encoding="utf-8"))
+
+
+def assert_tables_are_whole(text: str) -> None:
+    """Check that all lines of each table have as many cells as its head, and that the nasty name stands in some cell."""
+    tables = re.findall(r"(?:^\|.*\n)+", text + "\n", flags=re.MULTILINE)
+    assert tables
+    for table in tables:
+        counts = {len(re.findall(r"(?:\\.|[^|\\])*\|", line)) for line in table.splitlines()}
+        assert len(counts) == 1, table
+        assert set(table.splitlines()[1]) <= set("| -"), table
+    assert "a\\|b\\\\\\|c d" in text
+
+
+def test_every_template_compiles() -> None:
+    names = environment().list_templates()
+    assert {"card.md.jinja", "report.html", "report.md.jinja"} <= set(names)
+    for name in names:
+        environment().get_template(name)
+
+
+def test_a_value_that_was_not_passed_is_an_error() -> None:
+    with pytest.raises(UndefinedError, match="parity"):
+        render("parity.md.jinja")
+
+
+def test_html_is_escaped_and_markdown_is_not() -> None:
+    escaped = environment().select_template(["report.html"]).environment.autoescape
+    assert callable(escaped)
+    assert escaped("report.html")
+    assert not escaped("report.md.jinja")
+
+
+def test_names_cannot_break_the_tables_of_a_card() -> None:
+    assert INFO.parity is not None
+    row = INFO.parity.rows[0].model_copy(update={"group": NASTY, "label": NASTY})
+    parity = INFO.parity.model_copy(update={"rows": (row,)})
+    score = INFO.scores[0].model_copy(update={"data": NASTY, "command": f"communique export {NASTY}"})
+    labels = (NASTY, *INFO.labels[1:])
+    assert_tables_are_whole(render_card(INFO.model_copy(update={"scores": (score,), "parity": None, "labels": labels})))
+    assert_tables_are_whole(render_parity(parity))
+
+
+def test_names_cannot_break_the_tables_of_a_report() -> None:
+    book = Codebook.model_validate(CODEBOOK)
+    sentences = [
+        Sentence(f"s{i}", "text " * (i % 7 + 1), f"d{i // 3}", language="en", labels=book.names[: i % 3], source=NASTY,
+                 genre=("speech", NASTY)[i % 2], weight=1.0 + i % 2)
+        for i in range(60)
+    ]  # fmt: skip
+    predicted = np.random.default_rng(0).random((60, len(book.names))) < 0.5
+    report = Report.compare(sentences, predicted, book, data="rows", resamples=20)
+    assert_tables_are_whole(render_report(replace(report, labels=(NASTY, *report.labels[1:]))))
+
+
+def test_names_cannot_break_the_tables_of_agreement() -> None:
+    alpha = AlphaScore(NASTY, 60, 12, 20, VALUE)
+    pair = PairScore(NASTY, "ben", NASTY, 60, 12, 20, 21, 0.9, VALUE, VALUE)
+    report = AgreementReport({NASTY: 60, "ben": 60}, 60, 12, (alpha,), alpha, (pair,), (pair,), 6, ("few",), 0, 100)
+    text = report.to_markdown()
+    assert_tables_are_whole(text)
+    assert text.startswith("- **few**\n\n60 sentences, 12 documents; coders: ")
+
+
+def test_names_cannot_break_the_tables_of_robustness() -> None:
+    cell = Stability("upper case", NASTY, NASTY, 9, 9, 3, VALUE, 4, VALUE, VALUE)
+    name = NameEffect("FR", NASTY, 20, 20, 10, 3, VALUE, {NASTY: 3})
+    error = ActorErrors("FR", NASTY, NASTY, 20, 10, 9, 11, VALUE, VALUE)
+    result = Robustness(
+        "rows", (NASTY,), 0, 10, 100, {NASTY: {"swapped": 3, NASTY: 2}}, (cell,), 0.1, (name,), 0, (error,), 0
+    )
+    assert_tables_are_whole(result.to_markdown())
+
+
+@pytest.mark.parametrize("kind", ["documents", "leave-one-source-out", "cross-lingual"])
+def test_names_cannot_break_the_tables_of_a_benchmark(kind: str) -> None:
+    value = [0.5, 0.4, 0.6]
+    group = {"n": 20, "macro_f1": value}
+    classifier = {
+        "seeds": [0], "macro_f1": value, "f1": {NASTY: value}, "language_average": {"macro_f1": value},
+        "groups": {"language": {"fr": group, NASTY: group}, "sampling": {"random": group}}, "training_rows": 100,
+        "training_seconds": 1.0, "resumed": False, "sentences_per_second": 1.0, "training_bytes": 1, "inference_bytes": 1,
+    }  # fmt: skip
+    table = {
+        "split": kind, "kind": kind, "part": NASTY, "n": 40, "documents": 12, "gold": {NASTY: 18}, "best": NASTY,
+        "classifiers": {NASTY: classifier}, "against_best": [],
+    }  # fmt: skip
+    published = [{"name": NASTY, "average": 0.5, "by_language": {"fr": 0.5}}]
+    summary = {
+        "benchmark": "b",
+        "labels": [NASTY],
+        "cached": [],
+        "left_out": [],
+        "published": published,
+        "tables": [table],
+    }
+    assert_tables_are_whole(render_summary(summary))
