@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from communique.benchmark.figures import Figure, figures
-from communique.benchmark.rendering import by_language, main_table, render
+from communique.benchmark.rendering import by_language, main_table, render_summary
 from communique.benchmark.results import read
-from communique.reporting.format import table
+from communique.reporting.format import megabytes, number, percent, score, table
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", ROOT / "benchmarks/README.md", ROOT / "docs/batch.md", ROOT / "docs/estimate.md")
@@ -32,11 +32,7 @@ def _result(name: str) -> dict[str, Any]:
 
 
 def _value(value: dict[str, float | None]) -> str:
-    if value["value"] is None:
-        return "–"
-    if value["low"] is None:
-        return f"{value['value']:.3f} [–]"
-    return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+    return score(value["value"], value["low"], value["high"])
 
 
 def _row(name: str, group: dict[str, Any]) -> list[str]:
@@ -51,7 +47,7 @@ def quality() -> str:
     groups = {(g["kind"], g["name"]): g for g in report["groups"]}
     rows = [_row("**all**", groups["all", "all"]), _row("sampled at random", groups["sampling", "random"])]
     rows += [_row(name, group) for (kind, name), group in groups.items() if kind == "language"]
-    return "\n".join(table(head, rows))
+    return table(head, rows)
 
 
 def speed() -> str:
@@ -60,19 +56,19 @@ def speed() -> str:
     cpu = result["cpu"]
     abilities = [name for name in ("avx2", "avx512_vnni", "amx_int8") if cpu.get(name)]
     rates = sorted(result["sentences_per_second"].items(), key=lambda item: item[1])
-    lines = table(("engine", "sentences/s"), ((name, f"{rate:.0f}") for name, rate in rates))
+    lines = table(("engine", "sentences/s"), ((name, number(rate, 0)) for name, rate in rates))
     stock, other, int8 = (result[name] for name in ("against_pipeline_fp32", "against_best_other", "int8"))
     return "\n".join(
         [
-            *lines,
+            lines,
             "",
             f"`communique` is {_times(stock)} as fast as the pipeline in fp32 at its best, {_times(other)} as fast as the best of "
             f"the others (medians of {result['turns']} turns of one run, in brackets the least and the most): "
-            f"{result['sentences']} real sentences of {result['tokens_a_sentence']:.0f} tokens on average in their given "
+            f"{result['sentences']} real sentences of {number(result['tokens_a_sentence'], 0)} tokens on average in their given "
             f"order, none twice, {result['threads']} threads, {cpu['name']} ({', '.join(abilities)}). Labelling reaches "
-            f"{int8['share_of_limit']:.0%} of what the machine does in 8-bit matrix products of the model's shapes alone "
-            f"({int8['limit_of_model_shapes']:.2f} Tera-operations a second); tokenizing takes {result['tokenizer_share']:.1%} of "
-            f"the time. {_overhead()}",
+            f"{percent(int8['share_of_limit'])} of what the machine does in 8-bit matrix products of the model's shapes alone "
+            f"({number(int8['limit_of_model_shapes'], 2)} Tera-operations a second); tokenizing takes "
+            f"{percent(result['tokenizer_share'], 1)} of the time. {_overhead()}",
         ]
     )
 
@@ -80,10 +76,10 @@ def speed() -> str:
 def _overhead() -> str:
     result = _result("overhead")
     share = result["besides_the_network_processor"]
-    low, high = share["range"]
+    median, low, high = (percent(value, 1) for value in (share["median"], *share["range"]))
     return (
-        f"From a file to a file ({result['rows']} real sentences), {share['median']:.1%} [{low:.1%}, {high:.1%}] of the "
-        "processor's time is not the network's (`python benchmarks/overhead.py`)."
+        f"From a file to a file ({result['rows']} real sentences), {median} [{low}, {high}] of the processor's time is not "
+        "the network's (`python benchmarks/overhead.py`)."
     )
 
 
@@ -103,13 +99,13 @@ def estimation_memory() -> str:
 
 
 def _memory(runs: list[dict[str, Any]]) -> str:
-    rows = ((f"{r['rows']:,}", f"{r['peak_mb']:,.0f} MB", f"{r['seconds']:.0f}") for r in runs)
-    return "\n".join(table(("rows", "peak memory", "seconds"), rows))
+    rows = ((f"{r['rows']:,}", megabytes(r["peak_mb"] * 1e6), number(r["seconds"], 0)) for r in runs)
+    return table(("rows", "peak memory", "seconds"), rows)
 
 
 def _times(ratio: dict[str, Any]) -> str:
-    low, high = ratio["ratio_range"]
-    return f"{ratio['ratio']:.2f} times [{low:.2f}, {high:.2f}] ({ratio['best']})"
+    value, low, high = (number(value, 2) for value in (ratio["ratio"], *ratio["ratio_range"]))
+    return f"{value} times [{low}, {high}] ({ratio['best']})"
 
 
 def summaries() -> dict[str, dict[str, Any]]:
@@ -132,7 +128,7 @@ def tables() -> dict[str, Callable[[], str]]:
     }
     for name, summary in summaries().items():
         first = summary["tables"][0]
-        found[name] = partial(render, summary)
+        found[name] = partial(render_summary, summary)
         found[f"{name}-main"] = partial(main_table, [first], summary, languages=False)
         found[f"{name}-languages"] = partial(by_language, first, summary)
     return found
