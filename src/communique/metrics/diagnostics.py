@@ -140,7 +140,7 @@ class Diagnostics:
 
         Args:
             sentences: n labelled sentences, at least one.
-            guess: Decisions (n, k) in the codebook's order.
+            predicted: Decisions (n, k) in the codebook's order.
             probability: Probabilities (n, k), with temperature.
             codebook: The labels.
             temperature: By which the model divides its logits; 1 where its weights contain it.

@@ -111,7 +111,7 @@ class LabelScores:
 
 @dataclass(frozen=True)
 class GroupScores:
-    """Scores within a group of sentences. `left_out` names labels with no gold and no guess, which macro-F1 skips."""
+    """Scores within a group of sentences. `left_out` names labels with no gold and no prediction, which macro-F1 skips."""
 
     kind: str
     name: str
@@ -130,7 +130,7 @@ class GroupScores:
 class ShareError:
     """How far the share of a label among decisions is off its share in gold.
 
-    `gold`, `predicted` and `error` (guess - gold) are of rows drawn at random, where rows say how they were drawn.
+    `gold`, `predicted` and `error` (predicted - gold) are of rows drawn at random, where rows say how they were drawn.
     `weighted_error` is of all rows by their weights; None where they have none.
     """
 
@@ -149,10 +149,9 @@ class ShareError:
 class Report:
     """Scores overall and by group.
 
-    Intervals are percentiles of a bootstrap over documents (see `resampling`), for average precision Student's on the scale of
-    log-odds. `weighted` repeats all groups with each row
-    counted by its `weight` where rows have one, and `effective_n` is then Kish's size of an unweighted sample that is as
-    informative. `shares_basis` says which rows `shares` is about.
+    Intervals are percentiles of a bootstrap over documents (see `bootstrap`); for average precision they are Student's on the
+    log-odds. `weighted` repeats all groups with each row counted by its `weight` where rows have one, and `effective_n` is then
+    Kish's size of an unweighted sample that is as informative. `shares_basis` names the rows that `shares` is about.
     """
 
     data: str
@@ -177,11 +176,11 @@ class Report:
         seed: int = 0,
         resamples: int = RESAMPLES,
     ) -> Report:
-        """Hold guesses against the gold labels of sentences.
+        """Compare predicted labels with the gold labels of sentences.
 
         Args:
             sentences: n labelled sentences.
-            guess: Decisions (n, k) in the codebook's order.
+            predicted: Decisions (n, k) in the codebook's order.
             codebook: The labels.
             data: What the sentences are, in a few words.
             probabilities: (n, k), for the average precision.
