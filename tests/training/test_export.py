@@ -104,16 +104,16 @@ def test_an_export_that_loses_too_much_is_refused_and_writes_nothing(
 ) -> None:
     from communique.training import export
 
-    monkeypatch.setattr(export, "prove", lambda *_, **__: parity)
+    monkeypatch.setattr(export, "check_parity", lambda *_, **__: parity)
     with pytest.raises(ExportError, match=message):
         export.export(tiny_checkpoint, tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_export_within_the_limits_passes() -> None:
-    from communique.training.parity import _require
+    from communique.training.parity import require_parity
 
-    _require(_proof(0.70, 0.696, 0.95))
+    require_parity(_proof(0.70, 0.696, 0.95))
 
 
 def test_an_export_with_other_data_than_at_training_is_refused(

@@ -36,7 +36,7 @@ from ..models.info import (
 from ..models.openvino import import_quietly
 from ..models.predictor import Predictor
 from ..reporting.format import megabytes
-from .parity import _require, check_parity
+from .parity import check_parity, require_parity
 from .quantize import quantize
 from .recipe import Recipe
 from .splits import DataSplits
@@ -45,9 +45,6 @@ logger = logging.getLogger(__name__)
 
 #: Sentences whose activations set the ranges of the 8-bit numbers.
 CALIBRATION = 300
-
-#: What an export may lose on the proof: macro-F1, and F1 of its decisions against the checkpoint's.
-MAX_LOSS, MIN_AGREEMENT = 0.005, 0.95
 
 
 def export(
@@ -135,7 +132,7 @@ def _fill(
         predictor,
         data=f"{quantization}; documents held out of training, rows that tuned nothing",
     )
-    _require(parity)
+    require_parity(parity)
     tuned = Report.compare(
         data.validation.sentences,
         predictor.predict(data.validation.sentences).decisions,

@@ -15,7 +15,9 @@ from ..models.card import render_parity
 from ..models.info import ParityReport, ParityRow
 from ..models.predictor import Predictor
 from ..reporting.format import number, rounded
-from .export import MAX_LOSS, MIN_AGREEMENT
+
+#: How much macro-F1 an export may lose, and the least F1 of its decisions for a label compared with the checkpoint's.
+MAX_LOSS, MIN_AGREEMENT = 0.005, 0.95
 
 
 def check_parity(
@@ -26,7 +28,7 @@ def check_parity(
     *,
     data: str,
 ) -> ParityReport:
-    """Hold a bundle against its checkpoint, each with its own thresholds, overall and by language.
+    """Compare a bundle with its checkpoint, each with its own thresholds, overall and by language.
 
     Args:
         sentences: n labelled sentences that trained and tuned nothing.
@@ -70,7 +72,12 @@ def check_parity(
     )
 
 
-def _require(parity: ParityReport) -> None:
+def require_parity(parity: ParityReport) -> None:
+    """Check that an export decides nearly as its checkpoint does.
+
+    Raises:
+        ExportError: Macro-F1 falls by more than `MAX_LOSS`, or the decisions for a label agree less than `MIN_AGREEMENT`.
+    """
     table = "\n" + render_parity(parity)
     if parity.macro_f1_export < parity.macro_f1_checkpoint - MAX_LOSS:
         raise ExportError(
