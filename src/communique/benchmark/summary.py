@@ -64,8 +64,8 @@ def _table(runs: dict[str, list[Run]], reference: str | None, seed: int) -> dict
         for content, decisions in of_classifier:
             if decisions.ids != rows.ids:
                 raise DataError(
-                    f"split {first['split']!r} {first['part']}: the runs of {content['classifier']!r} and {first['classifier']!r} have "
-                    "other test rows; run both again"
+                    f"split {first['split']!r} {first['part']}: the runs of {content['classifier']!r} and "
+                    f"{first['classifier']!r} have other test rows; run both again"
                 )
     everything = range(len(rows.ids))
     counts = _decided(runs, rows, everything).by_document()
