@@ -6,21 +6,26 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # Folder or file with the texts of data/reference, which are not part of the project; see data/README.md.
 TEXTS ?=
 
-.PHONY: label test check train bench peers tables clean
+.PHONY: label test check soak train bench peers tables clean
 
 label: $(VENV)/base
 	$(BIN)/communique label seeds/*.txt
 
-# The fast tests first: what they find is found within two minutes.
+# The fast tests run first, so that most failures are reported within minutes.
 test: $(VENV)/full
-	$(BIN)/python -m pytest -m "not slow"
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "not slow and not soak"
+	$(BIN)/python -m pytest -m "slow and not soak"
 
 check: $(VENV)/full
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m "not slow and not soak"
+
+# The longest checks. `make test` runs a short form of each.
+soak: $(VENV)/full
+	$(BIN)/python -m pytest -m soak
 
 train: $(VENV)/full
 	BIN=$(BIN) sh train/communique-small.sh $(TEXTS)

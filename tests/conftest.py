@@ -1,4 +1,4 @@
-"""Tiny things made on the spot: a backbone of two layers, a corpus whose words decide its labels, a trained model."""
+"""Fixtures: a backbone of two layers, a corpus whose words decide its labels, a model trained on it, a bundle without a network."""
 
 from __future__ import annotations
 
@@ -7,15 +7,29 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from helpers import CODEBOOK, CUES, FILLERS, ROOT, tiny_rows, write_rows
+from fakes import FakeModel, bundle_folder
+from helpers import CODEBOOK, CUES, FILLERS, PATIENCE, ROOT, tiny_rows, write_rows
 from hypothesis import settings
 
-# Times on shared machines say nothing; no test asserts one.
+# How long an example takes depends on what else the machine does, so no test asserts a time.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session")
+def fake_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a bundle without a network."""
+    return bundle_folder(tmp_path_factory.mktemp("fake") / "bundle")
+
+
+@pytest.fixture
+def fake_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open every folder as a `FakeModel`."""
+    monkeypatch.setattr("communique.load.load_model", lambda folder, *, threads=None: FakeModel(folder))
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +47,8 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
-    PreTrainedTokenizerFast(
+    fast: Any = PreTrainedTokenizerFast
+    fast(
         tokenizer_object=tokenizer,
         pad_token="<pad>",
         unk_token="<unk>",
@@ -97,7 +112,7 @@ def tiny_bundle(tiny_project: Path, tiny_checkpoint: Path) -> Path:
 
 @pytest.fixture
 def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run Python code in a fresh process that knows nothing of pytest or CI, both of which switch telemetry off."""
+    """Run Python code in a new process without the variables of pytest and CI, which switch telemetry off."""
 
     def run(code: str, *, home: Path) -> subprocess.CompletedProcess[str]:
         kept = {key: value for key, value in os.environ.items() if key not in ("CI", "TF_BUILD", "JENKINS_URL")}
@@ -107,6 +122,7 @@ def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
             text=True,
             env=kept | {"HOME": str(home), "COMMUNIQUE_MODEL": ""},
             cwd=ROOT,
+            timeout=2 * PATIENCE,
         )
 
     return run

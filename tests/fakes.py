@@ -1,4 +1,4 @@
-"""A model without a network, and the folder of one, so that everything around the network is tested in a moment."""
+"""Models without a network and their folders, so that everything around the network is tested in a moment."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pytest
 import typer
-import yaml
-from helpers import CODEBOOK
+from helpers import CUES, TINY
+from helpers import until as until
 from typer.testing import CliRunner
 
 import communique.load
 from communique.cli import label as command
 from communique.data.codebook import Codebook
 from communique.data.inputs import as_texts
-from communique.io.atomic import file_sha256
-from communique.models.folder import read_info
-from communique.models.info import FORMAT
+from communique.data.leakage import Fingerprint
+from communique.data.sentence import Sentence
+from communique.metrics.calibration import decide
+from communique.models.folder import finish, read_codebook, read_info
+from communique.models.info import INFO, IR, TOKENIZER, WEIGHTS, ModelInfo, TrainingData
 from communique.models.predictor import Predictions
 
 runner = CliRunner()
@@ -34,7 +36,7 @@ class FakeModel:
 
     def __init__(self, folder: Path, *, delay: float = 0.0, log: Path | None = None) -> None:
         self.info = read_info(folder)
-        self.codebook = Codebook.load(folder / "codebook.yaml")
+        self.codebook = read_codebook(folder, self.info)
         self.delay, self.log = delay, log
 
     def predict(self, given: Sequence[str], *, languages: Sequence[str] | None = None) -> Predictions:
@@ -51,53 +53,112 @@ class FakeModel:
         return Predictions(self.codebook.names, probabilities, probabilities > 0.5, cut)
 
 
-def bundle_folder(folder: Path, **changes: object) -> Path:
-    """Write a bundle that is whole but for a network: its IR and tokenizer are a line each."""
+class RuleModel:
+    """A model whose probabilities are a function of the text alone; a text that holds the word "cut" was truncated.
+
+    Args:
+        info: Decides task and thresholds.
+        codebook: k labels.
+        score: Returns k probabilities of a text. Those of a multiclass model are divided by their sum.
+    """
+
+    def __init__(self, info: ModelInfo, codebook: Codebook, score: Callable[[str], Sequence[float]]) -> None:
+        self.info, self.codebook, self.score = info, codebook, score
+        self.seen: list[str] = []
+
+    def predict(
+        self, texts: str | Iterable[str] | Iterable[Sentence], *, languages: Sequence[str] | None = None
+    ) -> Predictions:
+        given = as_texts(texts)
+        self.seen += given
+        p = np.array([self.score(text) for text in given], np.float32).reshape(-1, len(self.codebook.names))
+        if not self.info.multilabel:
+            p = p / p.sum(axis=1, keepdims=True)
+        thresholds = None if self.info.thresholds is None else np.array(self.info.thresholds)
+        cut = np.array(["cut" in text.split() for text in given], np.bool_)
+        return Predictions(self.codebook.names, p, decide(p, thresholds), cut)
+
+    def predict_proba(self, sentences: Sequence[Sentence]) -> Any:
+        return self.predict(sentences).probabilities
+
+
+def cue_scores(text: str) -> list[float]:
+    """Return 0.9 for each label of `TINY` whose cue is in the text, and 0.1 for the others."""
+    return [0.9 if cue in text else 0.1 for cue in CUES.values()]
+
+
+def open_cue_model(folder: Path) -> RuleModel:
+    """Open a folder as a model whose words decide. Stands for `load_model`."""
+    info = read_info(folder)
+    return RuleModel(info, read_codebook(folder, info), cue_scores)
+
+
+def model_info(codebook: Codebook = TINY, trained_on: Sequence[Sentence] = ()) -> ModelInfo:
+    """Make the info of a bundle that was trained on some sentences."""
+    fingerprint = Fingerprint.of(trained_on)
+    return ModelInfo(
+        kind="bundle",
+        name="fake",
+        version="1",
+        description="A test.",
+        license="MIT",
+        labels=codebook.names,
+        task=codebook.task,
+        codebook_name=codebook.name,
+        codebook_version=codebook.version,
+        codebook_sha256=codebook.sha256,
+        thresholds=(0.5,) * len(codebook.names) if codebook.multilabel else None,
+        temperature=1.5,  # not 1, so that reports compare calibration before and after
+        max_tokens=32,
+        recipe={},
+        training=TrainingData(
+            sentences=len(trained_on),
+            documents=len(fingerprint.documents),
+            by_language={},
+            by_source={},
+            by_label={},
+            files={},
+            document_hashes=tuple(fingerprint.documents),
+            text_hashes=tuple(fingerprint.texts),
+        ),
+        training_seconds=0,
+        precision="fp32",
+        tuned_on=0,
+        versions={},
+        commit=None,
+        created="2026-01-01",
+    )
+
+
+def bundle_folder(
+    folder: Path,
+    codebook: Codebook = TINY,
+    trained_on: Sequence[Sentence] = (),
+    *,
+    signed: bool = False,
+    **changes: object,
+) -> Path:
+    """Write a bundle that is complete except for a network: its IR and its tokenizer hold one line each.
+
+    Args:
+        folder: Where to write; it must not exist.
+        codebook: The codebook.
+        trained_on: Sentences that the model has seen.
+        signed: Whether to write the near-duplicate signatures of these sentences.
+        **changes: Fields of `bundle.json` that are replaced without a check.
+    """
     folder.mkdir(parents=True)
-    (folder / "codebook.yaml").write_text(yaml.safe_dump(CODEBOOK))
-    for name in ("model.xml", "model.bin", "tokenizer.json"):
+    for name in (IR, WEIGHTS, TOKENIZER):
         (folder / name).write_text(f"no {name}\n")
-    codebook = Codebook.load(folder / "codebook.yaml")
-    names = ("codebook.yaml", "model.xml", "model.bin", "tokenizer.json")
-    training = {"sentences": 1, "documents": 1, "by_language": {}, "by_source": {}, "by_label": {}, "files": {}}
-    info = {
-        "format": FORMAT,
-        "kind": "bundle",
-        "name": "fake",
-        "version": "1",
-        "description": "A test.",
-        "license": "MIT",
-        "labels": codebook.names,
-        "task": "multilabel",
-        "codebook_name": "tiny",
-        "codebook_version": "1",
-        "codebook_sha256": codebook.sha256,
-        "thresholds": [0.5] * len(codebook.names),
-        "temperature": 1.0,
-        "max_tokens": 32,
-        "recipe": {},
-        "training": training | {"document_hashes": [], "text_hashes": []},
-        "training_seconds": 0.0,
-        "precision": "fp32",
-        "tuned_on": 0,
-        "versions": {},
-        "commit": None,
-        "created": "2026-01-01",
-        "files": {name: file_sha256(folder / name) for name in names},
-    }
-    (folder / "bundle.json").write_text(json.dumps(info | changes))
+    texts = [sentence.text for sentence in trained_on] if signed else None
+    info = finish(folder, model_info(codebook, trained_on), codebook, {}, texts)
+    if changes:
+        (folder / INFO).write_text(json.dumps(info.model_dump(mode="json") | changes))
     return folder
 
 
-@pytest.fixture(scope="session")
-def fake_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return bundle_folder(tmp_path_factory.mktemp("fake") / "bundle")
-
-
-@pytest.fixture
-def fake_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Open every folder as a `FakeModel`."""
-    monkeypatch.setattr("communique.load.load_model", lambda folder, *, threads=None: FakeModel(folder))
+# Fixtures of tests/conftest.py. Test modules that still import their names from here need not.
+fake_bundle = fake_network = None
 
 
 def label(*arguments: object, stdin: bytes | None = None) -> tuple[int, bytes, str]:
@@ -110,15 +171,6 @@ def label(*arguments: object, stdin: bytes | None = None) -> tuple[int, bytes, s
     return result.exit_code, result.stdout_bytes, result.stderr
 
 
-def until(condition: Callable[[], bool], message: str, *, pid: int | None = None, seconds: float = 300) -> None:
-    """Wait for a condition; fail if a process ends before, or after so many seconds, which a busy machine may need."""
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert pid is None or not os.waitpid(pid, os.WNOHANG)[0], f"the process ended: {message}"
-        assert time.monotonic() < limit, f"after {seconds} s: {message}"
-        time.sleep(0.002)
-
-
 def label_in_a_process(*arguments: object, delay: float, log: Path) -> int:
     """Start `communique label` in a process of its own and give its id; a fork, so that it starts in a moment."""
     pid = os.fork()
@@ -128,7 +180,7 @@ def label_in_a_process(*arguments: object, delay: float, log: Path) -> int:
     try:
         # A shell that starts the tests in the background has SIGINT ignored, and children inherit that.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        communique.load.load_model = lambda folder, *, threads=None: FakeModel(folder, delay=delay, log=log)
+        setattr(communique.load, "load_model", lambda folder, *, threads=None: FakeModel(folder, delay=delay, log=log))  # noqa: B010
         app = typer.Typer()
         app.command()(command.label)
         code = app([str(a) for a in arguments], standalone_mode=False) or 0

@@ -1,16 +1,28 @@
-"""What several tests share: the repository's root, a tiny codebook, and rows whose words decide their labels."""
+"""Share between tests: the repository's root, a tiny codebook, rows whose words decide their labels, and `run`."""
 
 from __future__ import annotations
 
 import json
+import os
 import random
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+from typer.testing import CliRunner
+
+from communique.cli.app import app
+from communique.data.codebook import Codebook
 
 ROOT = Path(__file__).parents[1]
 
-CODEBOOK = {
+#: Seconds that a test waits for another process. A machine five times slower than a laptop must not fail a test.
+PATIENCE = 300
+
+CODEBOOK: dict[str, Any] = {
     "name": "tiny",
     "version": "1",
     "task": "multilabel",
@@ -21,6 +33,9 @@ CODEBOOK = {
     ],
 }
 
+TINY = Codebook.model_validate(CODEBOOK)
+TINY_MULTICLASS = Codebook.model_validate(CODEBOOK | {"task": "multiclass"})
+
 #: A word of each label, and words that mean nothing.
 CUES = {"criticism": "condemn", "policy_claim": "should", "cooperation_pledge": "pledge"}
 FILLERS = """the of river trade minister grain port today water treaty border fish a in we it . oov""".split()  # noqa: SIM905
@@ -30,10 +45,56 @@ YES_CELLS = (1, 1.0, True, "1", "1.0", "TRUE", "Yes", " y ", "X", "✓", "✔", 
 NO_CELLS = (0, 0.0, False, "0", "0.0", "false", "NO", " n ", "-", "–")
 
 
-def tiny_rows(documents: int = 60, per_document: int = 10, seed: int = 0) -> list[dict[str, object]]:
+def facts(*values: object) -> str:
+    """Return a pattern that matches a message with all of these values, in any order and wording."""
+    return "(?s)" + "".join(f"(?=.*{re.escape(str(value))})" for value in values)
+
+
+def has_facts(message: str, *values: object) -> bool:
+    """Check that a message has all of these values, in any order and wording."""
+    return re.match(facts(*values), message) is not None
+
+
+class Run(NamedTuple):
+    """The result of a command."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self) -> str:
+        return self.stdout + self.stderr
+
+
+def run(*arguments: object) -> Run:
+    """Run a command, e.g. `run("check", path)`, in this process. Errors that the command does not handle are raised."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Run(result.exit_code, result.stdout, result.stderr)
+
+
+def succeed(*arguments: object) -> Run:
+    """Run a command and check that its exit code is 0."""
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def until(condition: Callable[[], bool], message: str, *, pid: int | None = None) -> None:
+    """Poll until `condition` holds. Fail with `message` after `PATIENCE` seconds, or if the process `pid` ends before."""
+    limit = time.monotonic() + PATIENCE
+    while not condition():
+        assert pid is None or not os.waitpid(pid, os.WNOHANG)[0], f"the process ended: {message}"
+        assert time.monotonic() < limit, f"after {PATIENCE} s: {message}"
+        time.sleep(0.002)
+
+
+def tiny_rows(documents: int = 60, per_document: int = 10, seed: int = 0) -> list[dict[str, Any]]:
     """Make labelled sentences: each cue word that occurs is a label."""
     draw = random.Random(seed)
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for document in range(documents):
         for index in range(per_document):
             labels = [label for label in CUES if draw.random() < 0.35]
@@ -53,7 +114,7 @@ def tiny_rows(documents: int = 60, per_document: int = 10, seed: int = 0) -> lis
     return rows
 
 
-def write_rows(path: Path, rows: list[dict[str, object]]) -> Path:
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
@@ -80,5 +141,4 @@ def predictions(path: Path, documents: int = 40, per_document: int = 10, seed: i
                     "year": 2020 + document % 4,
                 }
             )
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
+    return write_rows(path, rows)

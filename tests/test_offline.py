@@ -48,8 +48,8 @@ except OSError:
 def test_openvino_alone_starts_its_telemetry(
     run_python: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
-    # If this fails, OpenVINO loads no telemetry on import any more, and `communique.models.openvino` can go. Whether it gets as far as a
-    # connection depends on the machine; the file of the user's consent in the home folder does not.
+    # If this fails, OpenVINO no longer loads its telemetry on import, and `communique.models.openvino` can be deleted. Whether
+    # it opens a connection depends on the machine. It always writes the file of the user's consent into the home folder.
     attempts = _attempts(run_python(RECORD + "import openvino\n" + REPORT, home=tmp_path))
     assert attempts != "ATTEMPTS []" or (tmp_path / "intel").exists()
 
@@ -59,7 +59,7 @@ def test_label_makes_no_connection(
 ) -> None:
     (tmp_path / "text.txt").write_text("The minister should pledge. We condemn the port.")
     code = f"""
-from communique.cli import app
+from communique.cli.app import app
 text, model, out = {str(tmp_path / "text.txt")!r}, {str(tiny_bundle)!r}, {str(tmp_path / "out.jsonl")!r}
 app(["label", text, "--model", model, "-o", out], standalone_mode=False)
 """
@@ -73,8 +73,8 @@ def test_training_and_export_make_no_connection(
     run_python: Callable[..., subprocess.CompletedProcess[str]], tiny_project: Path, tmp_path: Path
 ) -> None:
     code = f"""
-from communique.training import train
-from communique.export import export
+from communique.training.trainer import train
+from communique.training.export import export
 train({str(tiny_project / "recipe.yaml")!r}, {str(tmp_path / "checkpoint")!r})
 export({str(tmp_path / "checkpoint")!r}, {str(tmp_path / "bundle")!r})
 """
@@ -96,7 +96,7 @@ sys.meta_path.insert(0, Refuse())
 import communique
 for name in communique.__all__:
     getattr(communique, name)
-from communique.cli import app
+from communique.cli.app import app
 model, corpus = {str(tiny_bundle)!r}, {str(tiny_project / "corpus.jsonl")!r}
 app(["label", {str(tmp_path / "text.md")!r}, "--model", model], standalone_mode=False)
 app(["check", corpus, "--codebook", {str(tiny_project / "codebook.yaml")!r}], standalone_mode=False)

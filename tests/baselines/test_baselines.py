@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
-from helpers import CODEBOOK, CUES, tiny_rows, write_rows
-from typer.testing import CliRunner
+from helpers import CODEBOOK, CUES, TINY, TINY_MULTICLASS, run, succeed, tiny_rows, write_rows
 
 from communique import baselines
 from communique.baselines.linear import fit_linear, folds
@@ -24,19 +22,20 @@ from communique.metrics.calibration import decide
 from communique.metrics.scores import indicator, macro_f1, outcome_counts
 from communique.models.classifier import TrainableClassifier
 
-MULTIPLE = Codebook.model_validate(CODEBOOK)
-SINGLE = Codebook.model_validate(CODEBOOK | {"name": "tiny-single", "task": "multiclass"})
 #: Baselines that need no torch, no server and no options.
 LIGHT = ("prior", "majority", "lexicon", "tfidf-logreg", "tfidf-svm")
-NEEDED = {"chat": {"base_url": "http://127.0.0.1:9/v1", "model": "m"}, "zero-shot-nli": {"model": "nowhere"}}
+NEEDED: dict[str, dict[str, Any]] = {
+    "chat": {"base_url": "http://127.0.0.1:9/v1", "model": "m"},
+    "zero-shot-nli": {"model": "nowhere"},
+}
 
 
 def sentence(number: int, text: str, labels: tuple[str, ...] | None, document: str = "d") -> Sentence:
     return Sentence(id=f"s{number}", text=text, document=document, language="en", labels=labels)
 
 
-def corpus(codebook: Codebook = MULTIPLE, documents: int = 40) -> Corpus:
-    rows = [Sentence(**row | {"labels": tuple(row["labels"])}) for row in tiny_rows(documents)]  # type: ignore[arg-type]
+def corpus(codebook: Codebook = TINY, documents: int = 40) -> Corpus:
+    rows = [Sentence(**row | {"labels": tuple(row["labels"])}) for row in tiny_rows(documents)]
     if not codebook.multilabel:
         rows = [s for s in rows if len(s.labels or ()) == 1]
     return Corpus(tuple(rows))
@@ -50,19 +49,19 @@ def few(labels: list[tuple[str, ...]], documents: int = 4) -> Corpus:
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(RecipeError, match="did you mean 'tfidf-svm'"):
-        baselines.make("tfidf-swm", MULTIPLE)
+        baselines.make("tfidf-swm", TINY)
 
 
 def test_an_unknown_option_and_a_missing_one_are_answered_with_the_known_ones() -> None:
     with pytest.raises(RecipeError, match=r"'tfidf-svm': unknown option 'c'; allowed: seed, C, word_ngrams"):
-        baselines.make("tfidf-svm", MULTIPLE, c=1)
+        baselines.make("tfidf-svm", TINY, c=1)
     with pytest.raises(RecipeError, match="option 'base_url' is missing"):
-        baselines.make("chat", MULTIPLE)
+        baselines.make("chat", TINY)
 
 
 @pytest.mark.parametrize("name", baselines.NAMES)
 def test_every_baseline_is_a_classifier_that_stores_and_learns_nothing_when_built(name: str) -> None:
-    classifier = baselines.make(name, MULTIPLE, seed=7, **NEEDED.get(name, {}))
+    classifier = baselines.make(name, TINY, seed=7, **NEEDED.get(name, {}))
     assert isinstance(classifier, TrainableClassifier)
     assert classifier.name == name
     assert classifier.seed == 7
@@ -72,7 +71,7 @@ def test_every_baseline_is_a_classifier_that_stores_and_learns_nothing_when_buil
 
 
 @pytest.mark.parametrize("name", LIGHT)
-@pytest.mark.parametrize("codebook", [MULTIPLE, SINGLE], ids=["multilabel", "multiclass"])
+@pytest.mark.parametrize("codebook", [TINY, TINY_MULTICLASS], ids=["multilabel", "multiclass"])
 def test_probabilities_have_the_shape_type_and_range_of_the_protocol(name: str, codebook: Codebook) -> None:
     data = corpus(codebook, 12)
     classifier = baselines.make(name, codebook)
@@ -93,7 +92,7 @@ def test_probabilities_have_the_shape_type_and_range_of_the_protocol(name: str, 
 def test_columns_follow_the_codebook(name: str, task: str) -> None:
     labels = CODEBOOK["labels"]
     there = Codebook.model_validate(CODEBOOK | {"task": task})
-    back = Codebook.model_validate(CODEBOOK | {"task": task, "labels": labels[::-1]})  # type: ignore[index]
+    back = Codebook.model_validate(CODEBOOK | {"task": task, "labels": labels[::-1]})
     data = corpus(there, 16)
     one, other = (baselines.make(name, c).fit(data).predict_proba(data.sentences) for c in (there, back))
     np.testing.assert_allclose(one, other[:, ::-1], atol=2e-3)
@@ -101,17 +100,15 @@ def test_columns_follow_the_codebook(name: str, task: str) -> None:
 
 def test_prior_is_the_share_and_majority_the_most_frequent_set() -> None:
     data = few([("criticism",), ("criticism", "policy_claim"), ("criticism", "policy_claim"), ()])
-    np.testing.assert_allclose(
-        baselines.make("prior", MULTIPLE).fit(data).predict_proba(data.sentences)[0], [0.75, 0.5, 0]
-    )
-    most = baselines.make("majority", MULTIPLE).fit(data).predict_proba(data.sentences)
+    np.testing.assert_allclose(baselines.make("prior", TINY).fit(data).predict_proba(data.sentences)[0], [0.75, 0.5, 0])
+    most = baselines.make("majority", TINY).fit(data).predict_proba(data.sentences)
     np.testing.assert_array_equal(most, np.tile([1, 1, 0], (4, 1)))
 
 
 def test_of_equally_frequent_sets_the_order_of_rows_decides_nothing() -> None:
     labels: list[tuple[str, ...]] = [("policy_claim",), ("criticism",), ()]
     found = [
-        baselines.make("majority", MULTIPLE).fit(few(order)).predict_proba([sentence(0, "", None)])
+        baselines.make("majority", TINY).fit(few(order)).predict_proba([sentence(0, "", None)])
         for order in (labels, labels[::-1])
     ]
     np.testing.assert_array_equal(found[0], [[1, 0, 0]])
@@ -119,7 +116,7 @@ def test_of_equally_frequent_sets_the_order_of_rows_decides_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", ["tfidf-logreg", "tfidf-svm"])
-@pytest.mark.parametrize("codebook", [MULTIPLE, SINGLE], ids=["multilabel", "multiclass"])
+@pytest.mark.parametrize("codebook", [TINY, TINY_MULTICLASS], ids=["multilabel", "multiclass"])
 def test_tfidf_learns_the_words_that_decide(name: str, codebook: Codebook) -> None:
     train, test = corpus(codebook, 60).split(0.3, seed=0)
     p = baselines.make(name, codebook).fit(train).predict_proba(test.sentences)
@@ -150,7 +147,7 @@ def test_two_exclusive_classes_get_logits_of_their_own() -> None:
     for machine in ("logistic", "svm"):
         fitted = fit_linear(
             x, gold, documents, ["a", "b"], machine=machine, multilabel=False, strengths=(1.0,), number=3, seed=0
-        )  # type: ignore[arg-type]
+        )
         logits = fitted.model.logits(np.array([[1.0], [-1.0]]))
         assert logits.shape == (2, 2)
         assert logits.argmax(axis=1).tolist() == [0, 1]
@@ -231,14 +228,14 @@ def test_dense_cross_validation_goes_on_from_the_last_strength_within_a_fold(mon
 
 def test_too_few_documents_for_folds_are_told() -> None:
     data = few([("criticism",), ()] * 6, documents=1)
-    classifier = baselines.make("tfidf-logreg", MULTIPLE).fit(data)
+    classifier = baselines.make("tfidf-logreg", TINY).fit(data)
     assert "criticism: too few documents for grouped cross-validation; C is 10, not chosen" in classifier.notes_
-    assert "not calibrated" in baselines.make("tfidf-svm", MULTIPLE).fit(data).notes_[0]
+    assert "not calibrated" in baselines.make("tfidf-svm", TINY).fit(data).notes_[0]
 
 
 def test_a_label_that_never_occurs_or_always_does_has_one_probability_and_is_told() -> None:
     data = few([("criticism", "policy_claim"), ("criticism",)] * 10)
-    classifier = baselines.make("tfidf-logreg", MULTIPLE).fit(data)
+    classifier = baselines.make("tfidf-logreg", TINY).fit(data)
     p = classifier.predict_proba(data.sentences)
     np.testing.assert_allclose(p[:, 0], 20.5 / 21, atol=1e-5)
     np.testing.assert_allclose(p[:, 2], 0.5 / 21, atol=1e-5)
@@ -251,7 +248,7 @@ def test_a_label_that_never_occurs_or_always_does_has_one_probability_and_is_tol
 @pytest.mark.parametrize("name", LIGHT)
 def test_one_class_alone_is_no_crash_and_no_nan(name: str) -> None:
     data = few([("policy_claim",)] * 8)
-    for codebook in (MULTIPLE, SINGLE):
+    for codebook in (TINY, TINY_MULTICLASS):
         p = baselines.make(name, codebook).fit(data).predict_proba(data.sentences)
         assert np.isfinite(p).all()
         assert (p.argmax(axis=1) == 1).all()
@@ -260,20 +257,20 @@ def test_one_class_alone_is_no_crash_and_no_nan(name: str) -> None:
 @pytest.mark.parametrize("name", LIGHT)
 def test_training_rows_must_be_labelled(name: str) -> None:
     with pytest.raises(DataError, match=r"'s1' has no labels"):
-        baselines.make(name, MULTIPLE).fit(Corpus((sentence(0, "a", ()), sentence(1, "b", None))))
+        baselines.make(name, TINY).fit(Corpus((sentence(0, "a", ()), sentence(1, "b", None))))
     with pytest.raises(DataError, match="no statement to learn from"):
-        baselines.make(name, MULTIPLE).fit(Corpus(()))
+        baselines.make(name, TINY).fit(Corpus(()))
     with pytest.raises(DataError, match="exactly one"):
-        baselines.make(name, SINGLE).fit(few([()]))
+        baselines.make(name, TINY_MULTICLASS).fit(few([()]))
 
 
 def test_texts_without_words_are_told() -> None:
     with pytest.raises(DataError, match="no words in its texts"):
-        baselines.make("tfidf-logreg", MULTIPLE).fit(Corpus((sentence(0, "—", ("criticism",)), sentence(1, "", ()))))
+        baselines.make("tfidf-logreg", TINY).fit(Corpus((sentence(0, "—", ("criticism",)), sentence(1, "", ()))))
 
 
 @pytest.mark.parametrize("name", LIGHT)
-@pytest.mark.parametrize("codebook", [MULTIPLE, SINGLE], ids=["multilabel", "multiclass"])
+@pytest.mark.parametrize("codebook", [TINY, TINY_MULTICLASS], ids=["multilabel", "multiclass"])
 def test_a_saved_baseline_predicts_as_before(name: str, codebook: Codebook, tmp_path: Path) -> None:
     data = corpus(codebook, 12)
     classifier = baselines.make(name, codebook, seed=3).fit(data)
@@ -290,8 +287,8 @@ def test_a_saved_baseline_predicts_as_before(name: str, codebook: Codebook, tmp_
 
 
 def test_saving_tunes_as_the_transformer_is_tuned_and_refuses_a_leak(tmp_path: Path) -> None:
-    train, tuning = corpus(MULTIPLE, 40).split(0.3, seed=0)
-    classifier = baselines.make("tfidf-svm", MULTIPLE).fit(train)
+    train, tuning = corpus(TINY, 40).split(0.3, seed=0)
+    classifier = baselines.make("tfidf-svm", TINY).fit(train)
     info = baselines.save(classifier, tmp_path / "model", training=train, tuning=tuning, name="words", version="1.0")
     assert info.tuned_on == len(tuning)
     assert info.temperature != 1
@@ -308,8 +305,8 @@ def test_saving_tunes_as_the_transformer_is_tuned_and_refuses_a_leak(tmp_path: P
 
 
 def test_an_edited_file_is_refused(tmp_path: Path) -> None:
-    data = corpus(MULTIPLE, 6)
-    baselines.save(baselines.make("prior", MULTIPLE).fit(data), tmp_path / "model", training=data)
+    data = corpus(TINY, 6)
+    baselines.save(baselines.make("prior", TINY).fit(data), tmp_path / "model", training=data)
     path = tmp_path / "model" / "baseline.json"
     path.write_text(path.read_text().replace("prior", "majority"))
     with pytest.raises(BundleError, match=r"baseline\.json: not the file that was saved"):
@@ -319,9 +316,9 @@ def test_an_edited_file_is_refused(tmp_path: Path) -> None:
 def test_a_baseline_of_a_later_version_is_refused(tmp_path: Path) -> None:
     from communique.io.atomic import file_sha256
 
-    data = corpus(MULTIPLE, 6)
+    data = corpus(TINY, 6)
     folder = tmp_path / "model"
-    baselines.save(baselines.make("prior", MULTIPLE).fit(data), folder, training=data)
+    baselines.save(baselines.make("prior", TINY).fit(data), folder, training=data)
     path = folder / "baseline.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"baseline": "priors"}))
     content = json.loads((folder / "bundle.json").read_text())
@@ -332,8 +329,8 @@ def test_a_baseline_of_a_later_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_no_arrays_cannot_be_saved(tmp_path: Path) -> None:
-    data = corpus(MULTIPLE, 4)
-    classifier = baselines.make("chat", MULTIPLE, **NEEDED["chat"]).fit(data)
+    data = corpus(TINY, 4)
+    classifier = baselines.make("chat", TINY, **NEEDED["chat"]).fit(data)
     with pytest.raises(BundleError, match="'chat' is no arrays and JSON"):
         baselines.save(classifier, tmp_path / "model", training=data)
 
@@ -341,12 +338,12 @@ def test_what_is_no_arrays_cannot_be_saved(tmp_path: Path) -> None:
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(MissingExtraError, match=r"communique\[analysis\]"):
-        baselines.make("tfidf-logreg", MULTIPLE).fit(corpus(MULTIPLE, 4))
+        baselines.make("tfidf-logreg", TINY).fit(corpus(TINY, 4))
 
 
 def test_the_base_install_opens_a_lexicon(tmp_path: Path, run_python: Any) -> None:
-    data = corpus(MULTIPLE, 6)
-    baselines.save(baselines.make("lexicon", MULTIPLE).fit(data), tmp_path / "model", training=data)
+    data = corpus(TINY, 6)
+    baselines.save(baselines.make("lexicon", TINY).fit(data), tmp_path / "model", training=data)
     code = (
         "import sys\n"
         "for name in ('torch', 'transformers', 'sklearn', 'scipy', 'datasets', 'datasketch'): sys.modules[name] = None\n"
@@ -358,34 +355,25 @@ def test_the_base_install_opens_a_lexicon(tmp_path: Path, run_python: Any) -> No
 
 
 def test_a_saved_baseline_labels_and_is_evaluated(tmp_path: Path) -> None:
-    from communique.cli.evaluate import evaluate
-    from communique.cli.label import label
-
-    app = typer.Typer()
-    app.command()(label)
-    app.command()(evaluate)
     rows = tiny_rows(40)
     path = write_rows(tmp_path / "corpus.jsonl", rows)
-    data = Corpus.read(path, MULTIPLE)
+    data = Corpus.read(path, TINY)
     train, test = data.split(0.3, seed=0)
-    classifier = baselines.make("tfidf-logreg", MULTIPLE).fit(train)
+    classifier = baselines.make("tfidf-logreg", TINY).fit(train)
     baselines.save(classifier, tmp_path / "model", training=train)
     held_out = write_rows(tmp_path / "test.jsonl", [row for row in rows if row["id"] in {s.id for s in test}])
 
     out = tmp_path / "out.jsonl"
-    done = CliRunner().invoke(app, ["label", str(held_out), "-o", str(out), "--model", str(tmp_path / "model")])
-    assert done.exit_code == 0, done.output
+    succeed("label", held_out, "-o", out, "--model", tmp_path / "model")
     found = [json.loads(line) for line in out.read_text().splitlines()]
     assert [row["id"] for row in found] == [s.id for s in test]
-    p = np.array([[row["probabilities"][name] for name in MULTIPLE.names] for row in found])
+    p = np.array([[row["probabilities"][name] for name in TINY.names] for row in found])
     np.testing.assert_allclose(p, classifier.predict_proba(test.sentences), atol=1e-6)
     right = [set(row["labels"]) == {label for label, cue in CUES.items() if cue in row["text"]} for row in found]
     assert np.mean(right) > 0.9
 
-    done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "model"), str(held_out)])
-    assert done.exit_code == 0, done.output
-    assert "macro-F1" in done.output
-    assert CliRunner().invoke(app, ["evaluate", str(tmp_path / "model"), str(path)]).exit_code == 1
+    assert "macro-F1" in succeed("evaluate", tmp_path / "model", held_out).output
+    assert run("evaluate", tmp_path / "model", path).exit_code == 1
 
 
 @pytest.mark.parametrize("codebook", [MULTIPLE, SINGLE], ids=["multilabel", "multiclass"])
@@ -404,7 +392,7 @@ def test_a_certain_baseline_is_saved_as_the_benchmark_tunes_it(tmp_path: Path, r
 
 
 def test_statements_are_not_changed() -> None:
-    data = corpus(MULTIPLE, 4)
+    data = corpus(TINY, 4)
     before = [dataclasses.asdict(s) for s in data]
-    baselines.make("tfidf-logreg", MULTIPLE, C=1.0).fit(data).predict_proba(data.sentences)
+    baselines.make("tfidf-logreg", TINY, C=1.0).fit(data).predict_proba(data.sentences)
     assert [dataclasses.asdict(s) for s in data] == before

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import CODEBOOK, CUES, ROOT
+from helpers import CUES, ROOT, TINY, TINY_MULTICLASS
 
 from communique import baselines
 from communique.baselines.chat import ChatClassifier, instructions, read_answer
@@ -21,9 +21,6 @@ from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
 from communique.errors import DataError, RecipeError, UnreachableError
-
-MULTIPLE = Codebook.model_validate(CODEBOOK)
-SINGLE = Codebook.model_validate(CODEBOOK | {"task": "multiclass"})
 
 #: What a server does with a request: status, body (JSON or text) and headers.
 Answer = tuple[int, Any, dict[str, str]]
@@ -100,8 +97,8 @@ TEXTS = [sentence(0, "We condemn it."), sentence(1, "They should pledge."), sent
 GOLD = [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
 
 
-def classifier(server: Server, codebook: Codebook = MULTIPLE, **options: Any) -> ChatClassifier:
-    settings = {"base_url": server.url, "model": "small", "pause": 0.001, "retries": 3} | options
+def classifier(server: Server, codebook: Codebook = TINY, **options: Any) -> ChatClassifier:
+    settings: dict[str, Any] = {"base_url": server.url, "model": "small", "pause": 0.001, "retries": 3} | options
     found = baselines.make("chat", codebook, **settings)
     assert isinstance(found, ChatClassifier)
     return found.fit(TRAIN)
@@ -118,7 +115,7 @@ def test_it_asks_by_the_protocol_and_reads_the_labels(server: Server, monkeypatc
     request = next(r for r in server.requests if r["messages"][-1]["content"] == "We condemn it.")
     assert (request["model"], request["seed"], request["temperature"]) == ("small", 5, 0.0)
     form = request["response_format"]["json_schema"]["schema"]
-    assert form["properties"]["labels"]["items"]["enum"] == list(MULTIPLE.names)
+    assert form["properties"]["labels"]["items"]["enum"] == list(TINY.names)
 
 
 def test_without_a_key_none_is_sent(server: Server) -> None:
@@ -128,7 +125,7 @@ def test_without_a_key_none_is_sent(server: Server) -> None:
 
 def test_one_label_where_the_codebook_wants_one(server: Server) -> None:
     server.answer = lambda request: completion('{"label": "policy_claim"}')
-    np.testing.assert_array_equal(classifier(server, SINGLE).predict_proba(TEXTS[:1]), [[0, 1, 0]])
+    np.testing.assert_array_equal(classifier(server, TINY_MULTICLASS).predict_proba(TEXTS[:1]), [[0, 1, 0]])
     assert server.requests[0]["response_format"]["json_schema"]["schema"]["required"] == ["label"]
 
 
@@ -159,13 +156,13 @@ def test_the_prompt_holds_the_whole_codebook() -> None:
     ],
 )
 def test_only_what_says_labels_is_read(answer: str, labels: tuple[str, ...] | None) -> None:
-    assert read_answer(answer, MULTIPLE) == labels
+    assert read_answer(answer, TINY) == labels
 
 
 def test_one_label_is_exactly_one() -> None:
-    assert read_answer('{"label": "criticism"}', SINGLE) == ("criticism",)
-    assert read_answer('{"label": null}', SINGLE) is None
-    assert read_answer('{"label": ""}', SINGLE) is None
+    assert read_answer('{"label": "criticism"}', TINY_MULTICLASS) == ("criticism",)
+    assert read_answer('{"label": null}', TINY_MULTICLASS) is None
+    assert read_answer('{"label": ""}', TINY_MULTICLASS) is None
 
 
 @pytest.mark.parametrize("failure", [(429, "slow down", {"Retry-After": "0"}), (500, "oops", {}), (200, "<html>", {})])
@@ -231,7 +228,7 @@ def test_unreadable_answers_are_asked_again_counted_and_told(server: Server, cap
     server.answer = stubborn
     asked = classifier(server, most_invalid=0.5)
     found = asked.predict_proba(TEXTS)
-    np.testing.assert_allclose(found, [[0.5, 0.5, 0.0], *GOLD[1:]])  # the shares in training, not none
+    np.testing.assert_allclose(found, np.array([[0.5, 0.5, 0.0], *GOLD[1:]]))  # the shares in training
     assert asked.invalid_ == {"s0": "I'd rather not."}
     assert "1 of 3 answers of 'small' could not be read (first: id 's0'" in caplog.text
     assert sorted(r["seed"] for r in server.requests) == [0, 0, 0, 1]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import CODEBOOK, tiny_rows
+from helpers import TINY, TINY_MULTICLASS, tiny_rows
 
 from communique import baselines
 from communique.baselines.frozen_encoder import EmbeddingCache, Encoder, FrozenEncoder, text_key
@@ -18,17 +18,14 @@ from communique.data.sentence import Sentence
 from communique.errors import BundleError, MissingExtraError, RecipeError, UnreachableError
 from communique.metrics.scores import indicator
 
-MULTIPLE = Codebook.model_validate(CODEBOOK)
-SINGLE = Codebook.model_validate(CODEBOOK | {"task": "multiclass"})
-
 
 def corpus(documents: int, *, single: bool = False) -> Corpus:
-    rows = [Sentence(**row | {"labels": tuple(row["labels"])}) for row in tiny_rows(documents)]  # type: ignore[arg-type]
+    rows = [Sentence(**row | {"labels": tuple(row["labels"])}) for row in tiny_rows(documents)]
     return Corpus(tuple(s for s in rows if not single or len(s.labels or ()) == 1))
 
 
-def frozen(backbone: Path, codebook: Codebook = MULTIPLE, **options: Any) -> FrozenEncoder:
-    settings = {"backbone": str(backbone), "max_tokens": 32, "precision": "fp32", "C": 0.1} | options
+def frozen(backbone: Path, codebook: Codebook = TINY, **options: Any) -> FrozenEncoder:
+    settings: dict[str, Any] = {"backbone": str(backbone), "max_tokens": 32, "precision": "fp32", "C": 0.1} | options
     classifier = baselines.make("frozen-encoder", codebook, **settings)
     assert isinstance(classifier, FrozenEncoder)
     return classifier
@@ -49,7 +46,7 @@ def test_embeddings_are_means_over_tokens_of_length_one(tiny_backbone: Path) -> 
         np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=1e-5)
 
 
-@pytest.mark.parametrize("codebook", [MULTIPLE, SINGLE], ids=["multilabel", "multiclass"])
+@pytest.mark.parametrize("codebook", [TINY, TINY_MULTICLASS], ids=["multilabel", "multiclass"])
 def test_a_frozen_encoder_learns(tiny_backbone: Path, codebook: Codebook) -> None:
     train, test = corpus(40, single=not codebook.multilabel).split(0.3, seed=0)
     classifier = frozen(tiny_backbone, codebook, C=None, folds=3).fit(train)
@@ -78,8 +75,13 @@ def test_the_cache_serves_what_was_embedded(
     texts = ["river trade", "river  trade", "grain", "grain"]
     first = frozen(tiny_backbone, cache=tmp_path).embed(texts)
     computed: list[str] = []
-    compute = Encoder._compute
-    monkeypatch.setattr(Encoder, "_compute", lambda self, given: computed.extend(given) or compute(self, given))
+    compute = Encoder.compute
+
+    def recorded(self: Encoder, given: list[str]) -> Any:
+        computed.extend(given)
+        return compute(self, given)
+
+    monkeypatch.setattr(Encoder, "compute", recorded)
     again = frozen(tiny_backbone, cache=tmp_path).embed([*texts[::-1], "port"])
     assert computed == ["port"]
     np.testing.assert_array_equal(again[:4], first[::-1])
@@ -93,7 +95,7 @@ def test_the_cache_serves_what_was_embedded(
 
 def test_a_killed_run_keeps_its_shards(tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("communique.baselines.frozen_encoder.SHARD", 2)
-    compute, calls = Encoder._compute, []
+    compute, calls = Encoder.compute, []
 
     def dies(self: Encoder, given: list[str]) -> Any:
         calls.append(list(given))
@@ -101,7 +103,7 @@ def test_a_killed_run_keeps_its_shards(tiny_backbone: Path, tmp_path: Path, monk
             raise KeyboardInterrupt
         return compute(self, given)
 
-    monkeypatch.setattr(Encoder, "_compute", dies)
+    monkeypatch.setattr(Encoder, "compute", dies)
     with pytest.raises(KeyboardInterrupt):
         frozen(tiny_backbone, cache=tmp_path).embed(["a", "b", "we", "it"])
     frozen(tiny_backbone, cache=tmp_path).embed(["a", "b", "we", "it"])
@@ -142,7 +144,7 @@ def test_a_saved_encoder_is_held_against_the_one_installed(tiny_backbone: Path) 
 @pytest.mark.slow
 def test_e5_small_is_saved_and_reloaded(tmp_path: Path) -> None:
     data = corpus(3)
-    classifier = baselines.make("frozen-encoder", MULTIPLE, C=0.01, precision="fp32").fit(data)
+    classifier = baselines.make("frozen-encoder", TINY, C=0.01, precision="fp32").fit(data)
     baselines.save(classifier, tmp_path / "model", training=data)
     model = baselines.load(tmp_path / "model")
     np.testing.assert_allclose(model.predict_proba(data.sentences), classifier.predict_proba(data.sentences), atol=1e-5)
@@ -183,11 +185,11 @@ def test_nli_gives_the_entailment_of_each_definition(tiny_nli: Path) -> None:
                 for t in texts
             ]
         )
-    several = baselines.make("zero-shot-nli", MULTIPLE, model=str(tiny_nli), hypotheses=hypotheses).fit(Corpus(()))
+    several = baselines.make("zero-shot-nli", TINY, model=str(tiny_nli), hypotheses=hypotheses).fit(Corpus(()))
     np.testing.assert_allclose(
         several.predict_proba(sentences), 1 / (1 + np.exp(logits[..., 0] - logits[..., 2])), atol=1e-4
     )
-    one = baselines.make("zero-shot-nli", SINGLE, model=str(tiny_nli), hypotheses=hypotheses).fit(Corpus(()))
+    one = baselines.make("zero-shot-nli", TINY_MULTICLASS, model=str(tiny_nli), hypotheses=hypotheses).fit(Corpus(()))
     weights = np.exp(logits[..., 2])
     np.testing.assert_allclose(one.predict_proba(sentences), weights / weights.sum(axis=1, keepdims=True), atol=1e-4)
     np.testing.assert_allclose(one.predict_proba(sentences[1:]), one.predict_proba(sentences)[1:], atol=1e-5)
@@ -196,28 +198,28 @@ def test_nli_gives_the_entailment_of_each_definition(tiny_nli: Path) -> None:
 
 def test_nli_needs_a_model_of_entailment_and_hypotheses_that_differ(tiny_nli: Path, tiny_backbone: Path) -> None:
     def build(**options: Any) -> Any:
-        return baselines.make("zero-shot-nli", MULTIPLE, **options).fit(Corpus(()))
+        return baselines.make("zero-shot-nli", TINY, **options).fit(Corpus(()))
 
     with pytest.raises(RecipeError, match="one must begin with 'entail'"):
         build(model=str(tiny_backbone))
     with pytest.raises(RecipeError, match="give one of its own to each label"):
         build(model=str(tiny_nli), hypotheses={"criticism": "a"})
     with pytest.raises(RecipeError, match="give one of its own to each label"):
-        build(model=str(tiny_nli), hypotheses=dict.fromkeys(MULTIPLE.names, "same"))
+        build(model=str(tiny_nli), hypotheses=dict.fromkeys(TINY.names, "same"))
 
 
 def test_nli_says_that_its_model_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     for model in (str(tmp_path), "nobody/nothing-at-all"):
         with pytest.raises(UnreachableError, match=r"give a folder with config\.json") as error:
-            baselines.make("zero-shot-nli", MULTIPLE, model=model).fit(Corpus(()))
+            baselines.make("zero-shot-nli", TINY, model=model).fit(Corpus(()))
         assert "\n" not in str(error.value)
 
 
 def test_setfit_that_is_missing_or_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "setfit", None)
     with pytest.raises(MissingExtraError, match=r"communique\[setfit\]"):
-        baselines.make("setfit", MULTIPLE).fit(corpus(2))
+        baselines.make("setfit", TINY).fit(corpus(2))
     monkeypatch.delitem(sys.modules, "setfit")
 
     def old(name: str, *rest: Any, **more: Any) -> Any:
@@ -225,16 +227,21 @@ def test_setfit_that_is_missing_or_too_old_is_told(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr("communique.baselines.setfit.import_module", old)
     with pytest.raises(MissingExtraError, match=r"default_logdir.*setfit>=1\.2"):
-        baselines.make("setfit", MULTIPLE).fit(corpus(2))
+        baselines.make("setfit", TINY).fit(corpus(2))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("codebook", [MULTIPLE, SINGLE], ids=["multilabel", "multiclass"])
+@pytest.mark.parametrize("codebook", [TINY, TINY_MULTICLASS], ids=["multilabel", "multiclass"])
 def test_setfit_learns(tiny_backbone: Path, codebook: Codebook) -> None:
     pytest.importorskip("setfit")
     data = corpus(6, single=not codebook.multilabel)
     data = data.where(lambda s: "cooperation_pledge" not in (s.labels or ()))
-    settings = {"backbone": str(tiny_backbone), "max_tokens": 32, "max_steps": 40, "learning_rate": 2e-3}
+    settings: dict[str, Any] = {
+        "backbone": str(tiny_backbone),
+        "max_tokens": 32,
+        "max_steps": 40,
+        "learning_rate": 2e-3,
+    }
     classifier = baselines.make("setfit", codebook, **settings).fit(data)
     p = classifier.predict_proba(data.sentences)
     gold = indicator(data.sentences, codebook)

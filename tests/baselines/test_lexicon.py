@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
-from helpers import CODEBOOK
+from helpers import CODEBOOK, TINY
 
 from communique import baselines
 from communique.baselines.lexicon import DEFAULT, Lexicon, LexiconClassifier, normalize
@@ -15,7 +16,6 @@ from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
 from communique.errors import RecipeError
 
-BOOK = Codebook.model_validate(CODEBOOK)
 CRITICISM, POLICY, PLEDGE = 0, 1, 2
 
 
@@ -23,7 +23,7 @@ def sentence(text: str, language: str = "en", labels: tuple[str, ...] | None = N
     return Sentence(id=f"s{number}", text=text, document=f"d{number}", language=language, labels=labels)
 
 
-def fitted(codebook: Codebook = BOOK, **options: object) -> LexiconClassifier:
+def fitted(codebook: Codebook = TINY, **options: Any) -> LexiconClassifier:
     classifier = baselines.make("lexicon", codebook, **options)
     assert isinstance(classifier, LexiconClassifier)
     return classifier.fit(
@@ -93,7 +93,7 @@ SENTENCES = {
 def test_the_lexicon_has_every_language_of_the_examples_and_every_label() -> None:
     lexicon = Lexicon.load(DEFAULT)
     assert set(lexicon.languages) == set(SENTENCES)
-    assert lexicon.missing(BOOK) is None
+    assert lexicon.missing(TINY) is None
     assert all(len(entries) >= 8 for lists in lexicon.languages.values() for entries in lists.labels.values())
 
 
@@ -217,7 +217,7 @@ def test_probabilities_are_shares_by_number_of_hits() -> None:
     data = Corpus(
         tuple(sentence(text, labels=("criticism",) if yes else (), number=i) for i, (text, yes) in enumerate(rows))
     )
-    classifier = baselines.make("lexicon", BOOK).fit(data)
+    classifier = baselines.make("lexicon", TINY).fit(data)
     p = classifier.predict_proba(
         [sentence("Good day."), sentence("We condemn it."), sentence("We condemn and condemn it.")]
     )
@@ -229,4 +229,4 @@ def test_probabilities_are_shares_by_number_of_hits() -> None:
 
 def test_languages_without_a_list_are_told() -> None:
     data = Corpus((sentence("a", "is", ("criticism",)), sentence("b", "en", (), 1)))
-    assert "1 languages" in baselines.make("lexicon", BOOK).fit(data).notes_[0]
+    assert "1 languages" in baselines.make("lexicon", TINY).fit(data).notes_[0]

@@ -39,7 +39,7 @@ def test_p_is_that_of_all_swaps() -> None:
     first, second = counts["classifier0"][0], counts["classifier1"][0]
     both = np.concatenate([first, second])
 
-    def statistic(a: np.ndarray, b: np.ndarray) -> float:  # type: ignore[type-arg]
+    def statistic(a: np.ndarray, b: np.ndarray) -> float:
         return float(macro_f1(both[a.astype(int)].sum(axis=0)) - macro_f1(both[b.astype(int)].sum(axis=0)))
 
     # With 8 documents scipy goes through all 256 swaps.

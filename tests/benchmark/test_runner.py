@@ -7,15 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
-from helpers import CODEBOOK, tiny_rows, write_rows
-from typer.testing import CliRunner
+from helpers import CODEBOOK, TINY, facts, has_facts, tiny_rows, until, write_rows
+from helpers import run as command
 
 from communique.baselines.endpoint import AnswerCache
 from communique.benchmark import results, runner
@@ -25,8 +23,6 @@ from communique.benchmark.results import read_decisions
 from communique.benchmark.runner import Grid, run
 from communique.benchmark.summary import summarise
 from communique.benchmark.worker import Job, make_classifier, work
-from communique.cli.benchmark import benchmark
-from communique.data.codebook import Codebook
 from communique.errors import CommuniqueError, DataError, RecipeError
 from communique.reporting.progress import ProgressReporter
 
@@ -54,7 +50,7 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run in this process: most of what is tested does not depend on another one, and starting one takes a second."""
-    monkeypatch.setattr(runner, "_in_a_process", work)
+    monkeypatch.setattr(runner, "run_in_process", work)
 
 
 def started(project: Path, told: list[str] | None = None, **changes: Any) -> Grid:
@@ -71,12 +67,12 @@ def test_a_grid_runs_and_a_second_time_does_nothing(project: Path, monkeypatch: 
     told: list[str] = []
     grid = started(project, told)
     assert len(grid.runs) == 3
-    assert sum(", seed " in line and "macro-F1" in line and "runs left, about" in line for line in told) == 3
+    assert sum(has_facts(line, ", seed ", "macro-F1", "left") for line in told) == 3
 
     def refuse(job: object) -> None:
         raise AssertionError("a finished run is run again")
 
-    monkeypatch.setattr(runner, "_in_a_process", refuse)
+    monkeypatch.setattr(runner, "run_in_process", refuse)
     again = started(project)
     assert [content for _, content in again.runs] == [content for _, content in grid.runs]
 
@@ -114,7 +110,7 @@ def test_changed_settings_or_data_run_anew_and_say_so(project: Path, change: str
     after = grid.runs[0][0].json
     assert after != before
     assert before.exists()
-    assert any(f"differ from those of {before.name}" in line for line in told)
+    assert any(before.name in line for line in told)
 
 
 @pytest.mark.parametrize("content", [{"format": 1, "labeler": "prior"}, {"benchmark": "tiny", "tables": []}])
@@ -138,7 +134,7 @@ def test_a_classifier_that_cannot_run_is_left_out_and_told(project: Path, monkey
             raise CommuniqueError("http://localhost:1: not reached")
         return work(job)
 
-    monkeypatch.setattr(runner, "_in_a_process", unreachable)
+    monkeypatch.setattr(runner, "run_in_process", unreachable)
     grid = started(project)
     assert len(grid.runs) == 1
     assert grid.left_out[0] == "documents, tfidf, seed 0: http://localhost:1: not reached"
@@ -146,12 +142,12 @@ def test_a_classifier_that_cannot_run_is_left_out_and_told(project: Path, monkey
 
 
 def test_faults_of_the_recipe_are_told_before_the_first_run(project: Path) -> None:
-    with pytest.raises(RecipeError, match="unknown option 'D'"):
+    with pytest.raises(RecipeError, match=facts("'D'")):
         started(
             project,
             classifiers=[{"name": "prior", "kind": "prior"}, {"name": "t", "kind": "tfidf-svm", "options": {"D": 1}}],
         )
-    with pytest.raises(RecipeError, match="no classifier or split 'tfdif'; allowed: prior, tfidf, documents"):
+    with pytest.raises(RecipeError, match=facts("'tfdif'", "prior, tfidf, documents")):
         started(project, only=["tfdif"])
 
 
@@ -159,7 +155,7 @@ def test_faults_of_the_recipe_are_told_before_the_first_run(project: Path) -> No
 def test_a_corpus_without_a_label_or_with_one_class_gives_an_answer(project: Path) -> None:
     rows = [
         row | {"source": "press", "labels": [x for x in row["labels"] if x == "criticism"]} for row in tiny_rows(30)
-    ]  # type: ignore[attr-defined]
+    ]
     write_rows(project / "pool.jsonl", rows)
     text = json.dumps(summarise(started(project)), allow_nan=False)
     assert '"criticism"' in text
@@ -171,7 +167,7 @@ def test_held_out_files_need_a_reason_which_is_logged(project: Path) -> None:
     (project / "held-out.yaml").write_text("files: [pool.jsonl]\nlog: LOG.md\n")
     log = project / "LOG.md"
     log.write_text("# Log\n\n| date | model | rows | score | why |\n|---|---|---|---|---|\n\n## More\n\n| a |\n")
-    with pytest.raises(DataError, match=r"pool\.jsonl is held out for finished models\. .*--use-held-out REASON"):
+    with pytest.raises(DataError, match=facts("pool.jsonl", "--use-held-out")):
         started(project, only=["prior"])
     started(project, only=["prior"], test_use="the final table")
     lines = log.read_text().splitlines()
@@ -202,7 +198,7 @@ def test_translations_of_a_document_are_drawn_together(project: Path) -> None:
     """Each document is in two languages, word for word: their average is as uncertain as either."""
     rows = []
     for i, row in enumerate(tiny_rows(30)):
-        wrong = {"labels": []} if i % 5 == 0 else {}
+        wrong: dict[str, Any] = {"labels": []} if i % 5 == 0 else {}
         for language in ("en", "fr"):
             rows.append(row | wrong | {"source": "press", "language": language, "id": f"{row['id']}-{language}"})
     write_rows(project / "pool.jsonl", rows)
@@ -215,7 +211,7 @@ def test_translations_of_a_document_are_drawn_together(project: Path) -> None:
 @pytest.mark.usefixtures("here")
 def test_an_edited_lexicon_is_run_anew(project: Path) -> None:
     lexicon = project / "words.yaml"
-    empty: dict[str, list[str]] = {name["name"]: [] for name in CODEBOOK["labels"]}  # type: ignore[index, misc]
+    empty: dict[str, list[str]] = {name["name"]: [] for name in CODEBOOK["labels"]}
     classifiers = [{"name": "words", "kind": "lexicon", "seeds": 1, "options": {"file": str(lexicon)}}]
     changes: dict[str, Any] = {"classifiers": classifiers, "reference": "words"}
     lexicon.write_text(yaml.safe_dump({"languages": {"en": {"labels": empty}}}))
@@ -224,7 +220,7 @@ def test_an_edited_lexicon_is_run_anew(project: Path) -> None:
     lexicon.write_text(yaml.safe_dump({"languages": {"en": {"labels": empty | {next(iter(empty)): ["river"]}}}}))
     told: list[str] = []
     assert started(project, told, **changes).runs[0][0] != first
-    assert any(f"differ from those of {first.json.name}" in line for line in told)
+    assert any(first.json.name in line for line in told)
 
 
 def test_identities_of_classifiers_without_files_are_what_they_were(tmp_path: Path) -> None:
@@ -254,9 +250,9 @@ def test_rows_without_a_date_are_counted(project: Path) -> None:
     grid = started(project, told, splits=[{"kind": "time", "tuning_share": 0}], only=["prior"])
     undated = sum("date" not in row for row in rows)
     assert grid.runs[0][1]["undated"] == undated > 0
-    assert any(f"; {undated} left out because they have no date" in line for line in told)
+    assert any(has_facts(line, f"{undated} ", "date") for line in told)
     write_rows(project / "pool.jsonl", [{key: row[key] for key in row if key != "date"} for row in rows])
-    with pytest.raises(DataError, match="no row has a date"):
+    with pytest.raises(DataError, match=facts("date")):
         started(project, splits=[{"kind": "time", "tuning_share": 0}])
 
 
@@ -264,13 +260,13 @@ def test_rows_without_a_date_are_counted(project: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (MemoryError(), "out of memory; take a smaller batch_size"),
-        (ModuleNotFoundError("No module named 'x'", name="x"), "module 'x' cannot be imported"),
-        (ZeroDivisionError("a\nb"), "failed with ZeroDivisionError (a); the traceback is in"),
+        (MemoryError(), ("memory", "batch_size")),
+        (ModuleNotFoundError("No module named 'x'", name="x"), ("'x'", "import")),
+        (ZeroDivisionError("a\nb"), ("ZeroDivisionError", "(a)", "traceback")),
     ],
 )
 def test_whatever_a_run_dies_of_is_a_line_and_the_others_go_on(
-    project: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, line: str
+    project: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, line: tuple[str, ...]
 ) -> None:
     def dies(*_: object) -> None:
         raise error
@@ -280,7 +276,7 @@ def test_whatever_a_run_dies_of_is_a_line_and_the_others_go_on(
     grid = started(project, told)
     assert [content["classifier"] for _, content in grid.runs] == ["prior"]
     assert [text.count("\n") for text in grid.left_out] == [0, 0]
-    assert f"documents, tfidf, seed 0: {line}" in grid.left_out[0]
+    assert has_facts(grid.left_out[0], "documents, tfidf, seed 0: ", *line)
     if not isinstance(error, MemoryError):
         (kept,) = (project / "work").glob("documents.tfidf.s0.*.error.txt")
         assert type(error).__name__ in kept.read_text()
@@ -290,12 +286,9 @@ def test_a_failed_run_is_counted_and_the_command_fails(project: Path) -> None:
     lexicon = project / "none.yaml"
     classifiers = [RECIPE["classifiers"][0], {"name": "words", "kind": "lexicon", "options": {"file": str(lexicon)}}]
     (project / "recipe.yaml").write_text(yaml.safe_dump(RECIPE | {"seeds": [0], "classifiers": classifiers}))
-    app = typer.Typer()
-    app.command()(benchmark)
-    arguments = [str(project / "recipe.yaml"), "--out", str(project / "out"), "--work", str(project / "work")]
-    result = CliRunner().invoke(app, arguments)
+    result = command("benchmark", project / "recipe.yaml", "--out", project / "out", "--work", project / "work")
     assert result.exit_code == 1
-    assert "1 runs failed" in result.output
+    assert has_facts(result.output, "1 run", "failed")
     assert "Traceback" not in result.output
     assert (project / "out" / "water.json").exists()
 
@@ -308,22 +301,22 @@ def die(job: Job) -> None:
 def test_a_process_that_is_killed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "work", die)
     job: Any = None
-    with pytest.raises(DataError, match="its process was killed, as a rule for want of memory"):
-        runner._in_a_process(job)
+    with pytest.raises(DataError, match=facts("killed", "memory")):
+        runner.run_in_process(job)
     monkeypatch.setattr(runner, "work", int)
-    with pytest.raises(DataError, match=r"its process failed with TypeError \(int\(\) argument"):
-        runner._in_a_process(job)
+    with pytest.raises(DataError, match=facts("TypeError", "int() argument")):
+        runner.run_in_process(job)
 
 
 _ORPHAN = """
-import multiprocessing, sys, time
+import multiprocessing, os, time
 from concurrent.futures import ProcessPoolExecutor
 from communique.benchmark.worker import end_with_parent
 if __name__ == "__main__":
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=end_with_parent) as pool:
-        pool.submit(time.sleep, 600)
-        print(next(iter(pool._processes)), flush=True)
-        time.sleep(600)
+        print(pool.submit(os.getpid).result(), flush=True)
+        pool.submit(time.sleep, 3600)
+        time.sleep(3600)
 """
 
 
@@ -334,10 +327,7 @@ def test_a_run_ends_with_the_benchmark_that_is_killed(tmp_path: Path) -> None:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         parent.kill()
-    deadline = time.monotonic() + 60
-    while _runs(child) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not _runs(child)
+    until(lambda: not _runs(child), "the process of a killed benchmark still runs")
 
 
 def _runs(pid: int) -> bool:
@@ -346,24 +336,21 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     state = Path(f"/proc/{pid}/stat")
-    # An orphan that ended and that nobody has asked for is still in the list.
+    # A process that has ended stays in the process table until its parent collects its exit status.
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def test_the_command_runs_each_classifier_in_a_process_of_its_own(project: Path) -> None:
+def test_the_command_runs_each_classifierrun_in_process_of_its_own(project: Path) -> None:
     (project / "recipe.yaml").write_text(
         yaml.safe_dump(RECIPE | {"seeds": [0], "classifiers": RECIPE["classifiers"][:1]})
     )
-    app = typer.Typer()
-    app.command()(benchmark)
-    arguments = [str(project / "recipe.yaml"), "--out", str(project / "out"), "--work", str(project / "work")]
-    result = CliRunner().invoke(app, arguments)
+    result = command("benchmark", project / "recipe.yaml", "--out", project / "out", "--work", project / "work")
     assert result.exit_code == 0, result.output
     assert "| prior (1) |" in result.stdout
     summary = json.loads((project / "out" / "water.json").read_text())
     # This process holds torch and more by now; one that only counts labels does not.
     assert summary["tables"][0]["classifiers"]["prior"]["training_bytes"] < 250 * 2**20
-    wrong = CliRunner().invoke(app, [str(project / "none.yaml"), "--out", str(project / "out")])
+    wrong = command("benchmark", project / "none.yaml", "--out", project / "out")
     assert wrong.exit_code == 1
     assert "none.yaml: No such file" in wrong.output
 
@@ -387,12 +374,15 @@ def test_the_transformer_is_a_classifier_like_others(project: Path, tiny_backbon
     assert not list((project / "work").glob("*.steps"))
 
 
-def test_answers_of_a_chat_model_are_kept_beside_embeddings(tmp_path: Path) -> None:
+def test_each_kind_of_classifier_has_a_cache_of_its_own(tmp_path: Path) -> None:
     caches = []
     for kind, options in (("frozen-encoder", {}), ("chat", {"base_url": "http://localhost:1/v1", "model": "m"})):
         settings = ClassifierSettings(name=kind, kind=kind, options=options, cache=True)
         unused: Any = None
-        job = Job(settings, 0, unused, Codebook.model_validate(CODEBOOK), tmp_path, tmp_path, tmp_path / "steps")
+        job = Job(settings, 0, unused, TINY, tmp_path, tmp_path, tmp_path / "steps")
         caches.append(Path(str(getattr(make_classifier(job), "cache"))))  # noqa: B009
+    # Embeddings are a folder and answers are a file, so that the two in one place would fail.
+    assert caches[0] != caches[1]
     (caches[0] / "of-an-encoder").mkdir(parents=True)
     AnswerCache(caches[1]).close()
+    assert caches[1].is_file()

@@ -10,20 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers import tiny_rows, write_rows
-from typer.testing import CliRunner
+from helpers import has_facts, run, tiny_rows, write_rows
 
 from communique import __version__
-from communique.cli.app import app
-
-runner = CliRunner()
-
-
-def run(*arguments: object) -> tuple[int, str, str]:
-    result = runner.invoke(app, [str(a) for a in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, result.stderr
 
 
 def test_version_and_unknown_option() -> None:
@@ -40,11 +29,15 @@ def test_check_lists_all_problems_and_counts(tiny_project: Path, tmp_path: Path)
     path = write_rows(tmp_path / "corpus.jsonl", rows)
     code, out, _ = run("check", path, "--codebook", tiny_project / "codebook.yaml")
     assert code == 1
-    assert f"{path}, row 4: column 'labels': unknown label 'praise'; allowed: criticism, policy_claim" in out
-    assert f"{path}, row 8: column 'text': empty text" in out
-    assert f"{path}, row 10: id 'd0.0' is also that of {path}, row 1" in out
-    assert "17 rows in 2 documents are readable, 3 are not" in out
-    assert "language: fr 10, en 7" in out
+    lines = out.splitlines()
+    for values in (
+        (f"{path}, row 4:", "'labels'", "'praise'", "criticism, policy_claim"),
+        (f"{path}, row 8:", "'text'", "empty"),
+        (f"{path}, row 10:", "'d0.0'", f"{path}, row 1"),
+        ("17 rows", "2 documents", " 3 "),
+        ("language", "fr 10", "en 7"),
+    ):
+        assert any(has_facts(line, *values) for line in lines), values
 
 
 def test_check_warns_of_equal_texts_with_different_labels(tiny_project: Path, tmp_path: Path) -> None:
@@ -53,8 +46,7 @@ def test_check_warns_of_equal_texts_with_different_labels(tiny_project: Path, tm
     rows[0]["labels"] = []
     code, _, err = run("check", write_rows(tmp_path / "c.jsonl", rows), "--codebook", tiny_project / "codebook.yaml")
     assert code == 0
-    assert "warning: 2 rows have the text" in err
-    assert "d0.0: none; d0.1: criticism" in err
+    assert has_facts(err, "warning", "2 rows", "d0.0: none; d0.1: criticism")
 
 
 def test_errors_are_one_line_and_exit_code_1(tmp_path: Path) -> None:

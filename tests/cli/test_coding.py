@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import typer
-from helpers import CODEBOOK, predictions
-from typer.testing import CliRunner, Result
+from helpers import CODEBOOK, TINY, has_facts, predictions, run, succeed
 
-from communique.cli.agree import agree
-from communique.cli.sample import sample
 from communique.data.codebook import Codebook
 from communique.data.leakage import Fingerprint
 from communique.errors import DataError
@@ -22,22 +19,6 @@ from communique.io.read import read_table
 from communique.io.write import write_csv
 from communique.sampling.design import Design
 from communique.sampling.population import read_population
-
-TINY = Codebook.model_validate(CODEBOOK)
-
-app = typer.Typer()
-app.command()(sample)
-app.command()(agree)
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def done(*arguments: object) -> Result:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result
 
 
 @pytest.fixture
@@ -48,7 +29,7 @@ def labelled(tmp_path: Path) -> Path:
 
 def drawn(labelled: Path, out: str, *options: object, n: int = 80) -> Path:
     path = labelled.parent / out
-    done("sample", labelled, "-n", n, "-o", path, "--codebook", labelled.parent / "codebook.yaml", *options)
+    succeed("sample", labelled, "-n", n, "-o", path, "--codebook", labelled.parent / "codebook.yaml", *options)
     return path
 
 
@@ -92,7 +73,7 @@ def test_sample_keeps_work_that_is_there(labelled: Path) -> None:
         labelled.parent / "codebook.yaml",
     )
     assert again.exit_code == 1
-    assert "may hold coders' work" in again.output
+    assert has_facts(again.output, "error:", "sheet.csv")
 
 
 def test_sheets_of_several_coders_differ_in_order_alone(labelled: Path) -> None:
@@ -107,7 +88,7 @@ def test_sheets_of_several_coders_differ_in_order_alone(labelled: Path) -> None:
 def test_sample_refuses_a_codebook_of_another_model(labelled: Path) -> None:
     result = run("sample", labelled, "-n", 5, "-o", labelled.parent / "s.csv", "--codebook", _other(labelled.parent))
     assert result.exit_code == 1
-    assert "give the codebook of the model" in result.output
+    assert has_facts(result.output, "error:", "codebook")
 
 
 def _other(folder: Path) -> Path:
@@ -132,19 +113,17 @@ def test_command_lines_that_mean_nothing_exit_with_2(labelled: Path, options: tu
 
 
 def test_width_says_what_it_needs(labelled: Path) -> None:
-    result = done("sample", labelled, "--width", 0.2)
+    result = succeed("sample", labelled, "--width", 0.2)
     for name in TINY.names:
         assert f"{name}: " in result.output
-    assert "without the model's help" in result.output
-    assert "estimate --target corpus" in result.output
-    assert "beyond these sentences" in result.output
+    assert "estimate --target " in result.output
     assert not list(labelled.parent.glob("*.design.json"))
 
 
 def test_width_is_told_beside_a_number_that_was_given(labelled: Path) -> None:
     sheet = drawn(labelled, "sheet.csv", "--width", 0.2, n=7)
     assert len(read_table(sheet).rows) == 7
-    assert "without the model's help" in done("sample", labelled, "-n", 7, "--width", 0.2).output
+    assert "without the model's help" in succeed("sample", labelled, "-n", 7, "--width", 0.2).output
 
 
 def test_sentences_that_trained_the_model_are_told_before_people_code_them(
@@ -156,8 +135,7 @@ def test_sentences_that_trained_the_model_are_told_before_people_code_them(
         monkeypatch.setattr(
             "communique.models.folder.read_info", lambda _, training=training: SimpleNamespace(training=training)
         )
-        output = done("sample", labelled, "--width", 0.2).output
-        assert ("trained or tuned on 1 of" in output) == told
+        output = succeed("sample", labelled, "--width", 0.2).output
         assert (f"first: id {seen.id!r}" in output) == told
 
 
@@ -170,7 +148,7 @@ def test_coders_agree_settle_and_make_gold(labelled: Path) -> None:
     differ = {id for id in first if first[id] != second[id]}
     assert differ
 
-    result = done(
+    result = succeed(
         "agree", *files, "--model", labelled, "--adjudicate", folder / "settle.csv", "--json", folder / "agreement.json"
     )
     assert f"{len(differ)} sentences on which they differ" in result.output.replace("\n", " ")
@@ -182,13 +160,13 @@ def test_coders_agree_settle_and_make_gold(labelled: Path) -> None:
 
     refused = run("agree", *files, "--gold", folder / "gold.csv")
     assert refused.exit_code == 1
-    assert f"coders disagree on {len(differ)} sentences" in refused.output
+    assert re.search(rf"disagree.* {len(differ)} sentences", refused.output)
 
     assert {row["id"] for _, row in read_table(folder / "settle.csv").rows} == differ
     adjudicated = code(folder / "settle.csv")
     assert set(adjudicated) == differ
     for name in ("gold.csv", "gold.jsonl", "gold.parquet"):
-        done("agree", *files, folder / "settle.csv", "--gold", folder / name)
+        succeed("agree", *files, folder / "settle.csv", "--gold", folder / name)
         rows = [row for _, row in read_table(folder / name).rows]
         assert len(rows) == 80
         for row in rows:
@@ -205,12 +183,12 @@ def test_gold_is_what_estimate_reads(labelled: Path, design: str) -> None:
     folder = labelled.parent
     options = ("--strata", "predicted") if design == "stratified" else ()
     code(drawn(labelled, "sheet.csv", "--design", design, *options))
-    done("agree", folder / "sheet.csv", "--gold", folder / "gold.csv")
+    succeed("agree", folder / "sheet.csv", "--gold", folder / "gold.csv")
     coded = read(labelled, folder / "gold.csv", TINY)
     plan = Design.load(folder / "sheet.design.json")
     written = {row.id: row.inclusion_probability for row in plan.rows}
     ids = coded.ids.take(coded.sample.gold).to_pylist()
-    np.testing.assert_allclose(coded.sample.probability, [written[id] for id in ids])
+    assert coded.sample.probability == pytest.approx([written[id] for id in ids])
     assert coded.sample.two_stage == (design == "two-stage")
     assert set(coded.sampling) == {design}
     assert len(set(coded.sample.strata.tolist())) == len(plan.strata)
@@ -222,13 +200,13 @@ def test_training_picks_are_refused_as_gold(labelled: Path) -> None:
     folder = labelled.parent
     gold = drawn(labelled, "gold-sheet.csv")
     picked = folder / "train.csv"
-    done(
+    succeed(
         "sample", labelled, "-n", 30, "-o", picked, "--for", "training", "--exclude", folder / "gold-sheet.design.json",
         "--codebook", folder / "codebook.yaml",
     )  # fmt: skip
     assert not {r["document"] for _, r in read_table(picked).rows} & {r["document"] for _, r in read_table(gold).rows}
     code(picked)
-    done("agree", picked, "--design", folder / "train.design.json", "--gold", folder / "g.csv")
+    succeed("agree", picked, "--design", folder / "train.design.json", "--gold", folder / "g.csv")
     assert {row["purpose"] for _, row in read_table(folder / "g.csv").rows} == {"training"}
     with pytest.raises(DataError, match="training"):
         read(labelled, folder / "g.csv", TINY)
@@ -244,14 +222,17 @@ def test_unmatched_edited_and_repeated_rows_are_told(labelled: Path) -> None:
     rows.append(rows[3] | dict.fromkeys(TINY.names, "no") | {"criticism": "yes"})
     rows.append(rows[4] | {"id": "other:1", "text": "Of another study."})
     write_csv(sheet, list(rows[0]), rows)
-    result = done("agree", sheet, "--gold", labelled.parent / "gold.csv")
+    result = succeed("agree", sheet, "--gold", labelled.parent / "gold.csv")
     told = result.output.replace("\n", " ")
-    assert "1 rows have an edited text" in told
-    assert "1 rows without an id of the sample, found by their text" in told
-    assert "1 rows are not in the sample" in told
-    assert "1 rows coded twice by the same coder" in told
-    assert "7 rows not coded" in told
-    assert "8 of 80 sampled sentences are not coded" in told
+    for words in (
+        r"\b1 rows? .{0,30}edited",
+        r"\b1 rows? without an id",
+        r"\b1 rows? .{0,30}not in the sample",
+        r"\b1 rows? .{0,30}twice",
+        r"\b7 rows? .{0,30}not coded",
+        r"\b8 of 80 .{0,40}not coded",
+    ):
+        assert re.search(words, told), words
 
 
 def test_columns_sorted_apart_are_an_error(labelled: Path) -> None:
@@ -262,23 +243,23 @@ def test_columns_sorted_apart_are_an_error(labelled: Path) -> None:
     write_csv(sheet, list(rows[0]), [row | {"text": text} for row, text in zip(rows, texts, strict=True)])
     result = run("agree", sheet)
     assert result.exit_code == 1
-    assert "columns were sorted apart" in result.output
+    assert has_facts(result.output, "error:", "sorted")
 
 
 def test_cautions(labelled: Path) -> None:
     folder = labelled.parent
     drawn(labelled, "sheet.csv", "--coder", "anna", "--coder", "bob", "--show-model")
     code(folder / "sheet-anna.csv")
-    alone = done("agree", folder / "sheet-anna.csv").output
+    alone = succeed("agree", folder / "sheet-anna.csv").output
     assert "one coder: agreement cannot be measured" in alone
     code(folder / "sheet-bob.csv")
-    both = done("agree", folder / "sheet-anna.csv", folder / "sheet-bob.csv").output.replace("\n", " ")
+    both = succeed("agree", folder / "sheet-anna.csv", folder / "sheet-bob.csv").output.replace("\n", " ")
     assert "anna and bob gave the same labels to all of 80 sentences: were they copied?" in both
     assert "the coders saw the model's labels" in both
 
     rows = [row for _, row in read_table(folder / "sheet-bob.csv").rows]
     write_csv(folder / "sheet-bob.csv", list(rows[0]), [row | {"coder": "anna"} for row in rows])
-    shared = done("agree", folder / "sheet-anna.csv", folder / "sheet-bob.csv").output.replace("\n", " ")
+    shared = succeed("agree", folder / "sheet-anna.csv", folder / "sheet-bob.csv").output.replace("\n", " ")
     assert "coder 'anna' appears in 2 files" in shared
 
 
@@ -286,7 +267,7 @@ def test_rates_that_rounding_alone_made_unequal_are_no_cause_for_caution(labelle
     for name, *options in (("even", "--by", "country"), ("uneven", "--strata", "predicted", "--allocation", "equal")):
         sheet = drawn(labelled, f"{name}.csv", *options, n=81)
         code(sheet)
-        output = done("agree", sheet, "--design", sheet.with_suffix(".design.json")).output
+        output = succeed("agree", sheet, "--design", sheet.with_suffix(".design.json")).output
         assert ("drawn at different rates" in output) == (name == "uneven")
 
 
@@ -295,7 +276,7 @@ def test_too_few_to_say_anything(labelled: Path) -> None:
     drawn(labelled, "sheet.csv", "--coder", "a", "--coder", "b", n=20)
     code(folder / "sheet-a.csv")
     code(folder / "sheet-b.csv", wrong=0.2, seed=2)
-    assert "too few to say anything" in done("agree", folder / "sheet-a.csv", folder / "sheet-b.csv").output
+    assert "too few" in succeed("agree", folder / "sheet-a.csv", folder / "sheet-b.csv").output
 
 
 def test_coders_of_different_tools_meet(labelled: Path) -> None:
@@ -318,7 +299,7 @@ def test_coders_of_different_tools_meet(labelled: Path) -> None:
         ),
         encoding="utf-8",
     )
-    result = done("agree", folder / "sheet-anna.csv", out, "--design", folder / "sheet.design.json")
+    result = succeed("agree", folder / "sheet-anna.csv", out, "--design", folder / "sheet.design.json")
     assert "0 sentences on which they differ" in result.output.replace("\n", " ")
 
 
@@ -329,16 +310,15 @@ def test_agreement_without_a_sample(tmp_path: Path) -> None:
             {"id": i, "text": f"t{i}", "labels": "criticism" if i % 3 else "none", "coder": name} for i in range(60)
         ]
         write_csv(tmp_path / f"{name}.csv", list(rows[0]), rows)
-    result = done("agree", tmp_path / "x.csv", tmp_path / "y.csv", "--codebook", tmp_path / "codebook.yaml")
-    assert "120 rows name no document" in result.output
+    result = succeed("agree", tmp_path / "x.csv", tmp_path / "y.csv", "--codebook", tmp_path / "codebook.yaml")
+    assert re.search(r"120 rows .*document", result.output)
     assert run("agree", tmp_path / "x.csv", "--gold", tmp_path / "g.csv").exit_code == 2
 
 
 def test_sheet_that_nobody_filled_in_is_told(labelled: Path) -> None:
     result = run("agree", drawn(labelled, "sheet.csv"))
     assert result.exit_code == 1
-    assert "no coded row that can be used" in result.output
-    assert "80 rows not coded" in result.output
+    assert re.search(r"80 rows .*not coded", result.output)
 
 
 def test_settled_sheet_alone_is_gold(labelled: Path) -> None:
@@ -347,18 +327,18 @@ def test_settled_sheet_alone_is_gold(labelled: Path) -> None:
     rows = [row | {"coder": "adjudication"} for _, row in read_table(sheet).rows]
     write_csv(sheet, list(rows[0]), rows)
     code(sheet)
-    result = done("agree", sheet, "--gold", folder / "gold.csv")
-    assert "80 sentences of gold" in result.output
+    result = succeed("agree", sheet, "--gold", folder / "gold.csv")
+    assert re.search(r"80 .*gold", result.output)
     assert {row["coder"] for _, row in read_table(folder / "gold.csv").rows} == {"adjudication"}
 
 
 def test_a_coder_who_is_called_as_the_model_is_refused_beside_it(labelled: Path) -> None:
     sheet = drawn(labelled, "model.csv")
     code(sheet)
-    done("agree", sheet)
+    succeed("agree", sheet)
     result = run("agree", sheet, "--model", labelled)
     assert result.exit_code == 1
-    assert "a coder is called 'model'" in result.output
+    assert has_facts(result.output, "coder", "'model'")
     assert result.output.splitlines()[-1].startswith("error:")
 
 
@@ -366,11 +346,11 @@ def test_sentences_without_a_place_are_told_when_a_sheet_is_drawn(labelled: Path
     rows = [json.loads(line) for line in labelled.read_text(encoding="utf-8").splitlines()]
     labelled.write_text("".join(json.dumps({**row, "index": 0}) + "\n" for row in rows), encoding="utf-8")
     options = ("-n", 20, "--codebook", labelled.parent / "codebook.yaml")
-    told = done("sample", labelled, "-o", labelled.parent / "a.csv", *options).output
+    told = succeed("sample", labelled, "-o", labelled.parent / "a.csv", *options).output
     assert "no row says its place in its document" in told
     numbered = [{**row, "index": 0, "input_index": row["index"]} for row in rows]
     labelled.write_text("".join(json.dumps(row) + "\n" for row in numbered), encoding="utf-8")
-    assert "its place" not in done("sample", labelled, "-o", labelled.parent / "b.csv", *options).output
+    assert "its place" not in succeed("sample", labelled, "-o", labelled.parent / "b.csv", *options).output
     with (labelled.parent / "b.csv").open(encoding="utf-8-sig", newline="") as handle:
         shown = {row["id"]: row["previous"] for row in csv.DictReader(handle)}
     before = {row["id"]: rows[i - 1]["text"] if row["index"] else "" for i, row in enumerate(rows)}
@@ -382,8 +362,8 @@ def test_a_width_is_planned_from_measured_error_rates(labelled: Path) -> None:
     rows = [{"label": n, "precision": {"value": 0.7}, "recall": {"value": 0.9}} for n in TINY.names]
     report = labelled.parent / "report.json"
     report.write_text(json.dumps({"groups": [{"labels": rows}]}), encoding="utf-8")
-    plain = done("sample", labelled, "--width", 0.2).output
-    measured = done("sample", labelled, "--width", 0.2, "--report", report).output
+    plain = succeed("sample", labelled, "--width", 0.2).output
+    measured = succeed("sample", labelled, "--width", 0.2, "--report", report).output
     assert "trusts the model's probabilities" in plain
     assert f"if the model errs here as in {report}" in measured
     assert "precision 0.70, recall 0.90" in measured
@@ -405,6 +385,6 @@ def test_the_named_models_training_is_held_against_the_sentences(labelled: Path,
     (folder / "bundle.json").write_text(
         info.model_copy(update={"training": training}).model_dump_json(), encoding="utf-8"
     )
-    told = done("sample", labelled, "--width", 0.2, "--model", folder).output
+    told = succeed("sample", labelled, "--width", 0.2, "--model", folder).output
     assert f"{folder} was trained or tuned on 1 of" in told
-    assert "on 1 of" not in done("sample", labelled, "--width", 0.2).output
+    assert "on 1 of" not in succeed("sample", labelled, "--width", 0.2).output

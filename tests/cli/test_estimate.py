@@ -5,23 +5,24 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 from pathlib import Path
+from typing import Any
 
+import helpers
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import typer
-from helpers import NO_CELLS, ROOT, YES_CELLS
+from helpers import NO_CELLS, ROOT, Run, YES_CELLS, facts, has_facts
+from numpy.typing import NDArray
 from simulated_corpus import draw_simple, draw_two_stage, population
-from typer.testing import CliRunner
 
-from communique.cli.estimate import estimate
 from communique.data.codebook import Codebook
 from communique.data.leakage import Fingerprint
 from communique.data.sentence import text_sha256
 from communique.errors import DataError, LeakError
 from communique.estimation.analysis import analyse
-from communique.estimation.inputs import read
+from communique.estimation.inputs import EstimationData, read
 from communique.estimation.report import Provenance, methods
 from communique.io.write import write_csv, write_jsonl, write_parquet
 from communique.sampling.design import draw_sample
@@ -30,8 +31,13 @@ from communique.sampling.population import read_population
 COUNTRIES = ("DE", "FR")
 LABELS = ("criticism", "pledge")
 
+Row = dict[str, Any]
+Made = tuple[Path, list[Row], list[Row], NDArray[np.float64], Codebook]
 
-def make(folder: Path, *, n: int = 300, seed: int = 0, two_stage: bool = False, suffix: str = ".jsonl"):
+
+def make(
+    folder: Path, *, n: int = 300, seed: int = 0, two_stage: bool = False, suffix: str = ".jsonl"
+) -> tuple[list[Row], list[Row], NDArray[np.float64], Codebook]:
     """Write a codebook, predictions of some 1,500 sentences in two countries and three years, and gold of n of them."""
     codebook = Codebook.model_validate(
         {
@@ -48,7 +54,7 @@ def make(folder: Path, *, n: int = 300, seed: int = 0, two_stage: bool = False, 
     documents = made[0].documents[:size]
     y = np.stack([p.y[:size] for p in made], axis=1)
     prediction = np.stack([p.prediction[:size] for p in made], axis=1)
-    rows = [
+    rows: list[Row] = [
         {
             "id": f"s{i}",
             "document": f"d{documents[i]}",
@@ -61,7 +67,7 @@ def make(folder: Path, *, n: int = 300, seed: int = 0, two_stage: bool = False, 
         for i in range(size)
     ]
     sample = draw_two_stage(rng, documents, n) if two_stage else draw_simple(rng, documents, n)
-    gold = [
+    gold: list[Row] = [
         {
             "id": f"s{i}",
             "text": f"Sentence {i}.",
@@ -77,7 +83,7 @@ def make(folder: Path, *, n: int = 300, seed: int = 0, two_stage: bool = False, 
     return rows, gold, y, codebook
 
 
-def save(path: Path, rows: list[dict]) -> None:
+def save(path: Path, rows: list[Row]) -> None:
     if path.suffix == ".jsonl":
         write_jsonl(path, rows)
     elif path.suffix == ".parquet":
@@ -91,27 +97,25 @@ def save(path: Path, rows: list[dict]) -> None:
         write_csv(path, list(flat[0]), flat)
 
 
-def load(folder: Path, codebook: Codebook, **kwargs):
+def load(folder: Path, codebook: Codebook, **kwargs: Any) -> EstimationData:
     kwargs.setdefault("columns", ("country", "year"))
     return read(folder / "predictions.jsonl", folder / "gold.jsonl", codebook, **kwargs)
 
 
-def run(folder: Path, *options: str):
-    app = typer.Typer()
-    app.command()(estimate)
+def run(folder: Path, *options: object) -> Run:
     suffix = next(folder.glob("predictions.*")).suffix
-    files = [str(folder / f"predictions{suffix}"), str(folder / f"gold{suffix}")]
-    return CliRunner().invoke(app, [*files, "--codebook", str(folder / "codebook.yaml"), *options])
+    files = [folder / f"predictions{suffix}", folder / f"gold{suffix}"]
+    return helpers.run("estimate", *files, "--codebook", folder / "codebook.yaml", *options)
 
 
 @pytest.fixture
-def made(tmp_path):
+def made(tmp_path: Path) -> Made:
     rows, gold, y, codebook = make(tmp_path)
     return tmp_path, rows, gold, y, codebook
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_every_format_gives_the_same_data(tmp_path, suffix):
+def test_every_format_gives_the_same_data(tmp_path: Path, suffix: str) -> None:
     _, _, _, codebook = make(tmp_path)
     make(tmp_path, suffix=suffix)
     a = load(tmp_path, codebook)
@@ -126,7 +130,7 @@ def test_every_format_gives_the_same_data(tmp_path, suffix):
         assert np.array_equal(a.columns[name].codes, b.columns[name].codes)
 
 
-def test_the_corrected_share_is_nearer_the_truth_than_the_naive_one(made):
+def test_the_corrected_share_is_nearer_the_truth_than_the_naive_one(made: Made) -> None:
     folder, _, _, y, codebook = made
     analysis = analyse(load(folder, codebook), target="finite-population")
     for k, label in enumerate(LABELS):
@@ -138,7 +142,7 @@ def test_the_corrected_share_is_nearer_the_truth_than_the_naive_one(made):
         assert share.methods["ppi"].width < share.methods["gold"].width
 
 
-def test_groups_contrasts_and_regressions_are_those_asked_for(made):
+def test_groups_contrasts_and_regressions_are_those_asked_for(made: Made) -> None:
     folder, _, _, _, codebook = made
     analysis = analyse(load(folder, codebook), contrasts=["country=FR,year=2020 vs country=DE,year=2020"])
     assert {s.level for s in analysis.shares} == {"all", "country", "year", "cell"}
@@ -164,7 +168,7 @@ def test_groups_contrasts_and_regressions_are_those_asked_for(made):
     assert {c.family for c in analysis.regressions} == {"linear", "logistic"}
 
 
-def test_order_of_rows_and_of_labels_does_not_matter(made):
+def test_order_of_rows_and_of_labels_does_not_matter(made: Made) -> None:
     folder, _, gold, _, codebook = made
     before = analyse(load(folder, codebook))
     save(folder / "gold.jsonl", gold[::-1])
@@ -176,27 +180,27 @@ def test_order_of_rows_and_of_labels_does_not_matter(made):
     assert third == pytest.approx({(s.label, s.group): s.methods["ppi"].value for s in before.shares})
 
 
-def change(folder, gold, **values):
+def change(folder: Path, gold: list[Row], **values: object) -> None:
     save(folder / "gold.jsonl", [{**gold[0], **values}, *gold[1:]])
 
 
 @pytest.mark.parametrize(
     ("values", "reason", "remedy"),
     [
-        ({"inclusion_probability": None}, "no known inclusion probability", "communique sample"),
-        ({"inclusion_probability": 0}, "no known inclusion probability", "n/N"),
-        ({"inclusion_probability": 1.5}, "no known inclusion probability", "n/N"),
-        ({"purpose": "training"}, "drawn for training", "draw gold with"),
-        ({"sampling": "training"}, "drawn for training", "draw gold with"),
-        ({"sampling": "handpicked"}, "unknown sampling", "simple, stratified, two-stage"),
-        ({"sampling": "two-stage"}, "drawn singly and rows drawn by document", "one of the two"),
-        ({"id": "nobody"}, "does not hold", "drawn from"),
-        ({"text": "Another."}, "another text", "correct the ids"),
+        ({"inclusion_probability": None}, "inclusion probability", "communique sample"),
+        ({"inclusion_probability": 0}, "inclusion probability", "n/N"),
+        ({"inclusion_probability": 1.5}, "inclusion probability", "n/N"),
+        ({"purpose": "training"}, "training", "communique sample"),
+        ({"sampling": "training"}, "training", "communique sample"),
+        ({"sampling": "handpicked"}, "sampling", "simple, stratified, two-stage"),
+        ({"sampling": "two-stage"}, "document", "row"),
+        ({"id": "nobody"}, "predictions.jsonl", "row"),
+        ({"text": "Another."}, "text", "id"),
         ({"labels": None}, "not coded", "none"),
-        ({"labels": "threat"}, "unknown label 'threat'", "criticism, pledge"),
+        ({"labels": "threat"}, "'threat'", "criticism, pledge"),
     ],
 )  # fmt: skip
-def test_gold_at_fault_is_refused_with_reason_and_remedy(made, values, reason, remedy):
+def test_gold_at_fault_is_refused_with_reason_and_remedy(made: Made, values: Row, reason: str, remedy: str) -> None:
     folder, _, gold, _, codebook = made
     change(folder, gold, **values)
     with pytest.raises(DataError) as error:
@@ -207,14 +211,14 @@ def test_gold_at_fault_is_refused_with_reason_and_remedy(made, values, reason, r
     assert "\n" not in str(error.value)
 
 
-def test_gold_without_the_column_of_probabilities_is_refused(made):
+def test_gold_without_the_column_of_probabilities_is_refused(made: Made) -> None:
     folder, _, gold, _, codebook = made
     save(folder / "gold.jsonl", [{k: v for k, v in row.items() if k != "inclusion_probability"} for row in gold])
-    with pytest.raises(DataError, match=r"300 rows .*no known inclusion probability"):
+    with pytest.raises(DataError, match=facts("300 rows", "inclusion probability")):
         load(folder, codebook)
 
 
-def test_coders_who_disagree_are_refused_and_coders_who_agree_count_once(made):
+def test_coders_who_disagree_are_refused_and_coders_who_agree_count_once(made: Made) -> None:
     folder, _, gold, _, codebook = made
     save(folder / "gold.jsonl", [{**row, "coder": coder} for coder in ("A", "B") for row in gold])
     coded = load(folder, codebook)
@@ -222,11 +226,11 @@ def test_coders_who_disagree_are_refused_and_coders_who_agree_count_once(made):
     assert coded.coders == ("A", "B")
     other = [] if gold[0]["labels"] else ["pledge"]
     save(folder / "gold.jsonl", [*gold, {**gold[0], "labels": other}])
-    with pytest.raises(DataError, match="settle"):
+    with pytest.raises(DataError, match=facts("row 301", "communique agree")):
         load(folder, codebook)
 
 
-def test_coders_are_counted_by_name_and_a_settlement_is_none_of_them(made):
+def test_coders_are_counted_by_name_and_a_settlement_is_none_of_them(made: Made) -> None:
     folder, _, gold, _, codebook = made
     save(folder / "gold.jsonl", [{**row, "coder": "adjudication" if i < 3 else "A|B"} for i, row in enumerate(gold)])
     assert load(folder, codebook).coders == ("A", "B")
@@ -234,14 +238,14 @@ def test_coders_are_counted_by_name_and_a_settlement_is_none_of_them(made):
     assert load(folder, codebook).coders == ("A", "B", "C")
 
 
-def test_gold_of_version_0_1_is_refused(made):
+def test_gold_of_version_0_1_is_refused(made: Made) -> None:
     folder, _, gold, _, codebook = made
     save(folder / "gold.jsonl", [{**row, "coder": "settlement" if i < 3 else "A|B"} for i, row in enumerate(gold)])
-    with pytest.raises(DataError, match=r"gold\.jsonl: coder 'settlement', as written by communique 0\.1\. Replace"):
+    with pytest.raises(DataError, match=facts("gold.jsonl:", "'settlement'", "0.1")):
         load(folder, codebook)
 
 
-def test_yes_no_cells_of_gold(made):
+def test_yes_no_cells_of_gold(made: Made) -> None:
     folder, _, gold, _, codebook = made
     cells = [*YES_CELLS, *NO_CELLS]
     rows = [{k: v for k, v in row.items() if k != "labels"} | {"criticism": 1, "pledge": 0} for row in gold]
@@ -251,11 +255,11 @@ def test_yes_no_cells_of_gold(made):
     assert y[:, 1].tolist() == [cells[i % len(cells)] in YES_CELLS for i in range(len(rows))]
     for empty in ("", None):
         save(folder / "gold.jsonl", [{**rows[0], "pledge": empty}, *rows[1:]])
-        with pytest.raises(DataError, match=r"row 1: column 'pledge': empty\. Write yes or no"):
+        with pytest.raises(DataError, match=facts("row 1:", "'pledge'")):
             load(folder, codebook)
 
 
-def test_a_row_that_is_told_by_its_hash_alone_is_checked(made):
+def test_a_row_that_is_told_by_its_hash_alone_is_checked(made: Made) -> None:
     folder, _, gold, _, codebook = made
     hashed = [{**row, "sha256": text_sha256(row["text"])} for row in gold]
     for row in hashed:
@@ -263,55 +267,53 @@ def test_a_row_that_is_told_by_its_hash_alone_is_checked(made):
     save(folder / "gold.jsonl", hashed)
     load(folder, codebook)
     save(folder / "gold.jsonl", [{**hashed[0], "sha256": "0" * 64}, *hashed[1:]])
-    with pytest.raises(DataError, match="another text"):
+    with pytest.raises(DataError, match=facts("text", "row 1")):
         load(folder, codebook)
 
 
-def test_gold_that_trained_the_model_is_refused(made):
+def test_gold_that_trained_the_model_is_refused(made: Made) -> None:
     folder, rows, gold, _, codebook = made
     position = {row["id"]: row for row in rows}
     text = Fingerprint(frozenset(), frozenset({text_sha256(gold[3]["text"])[:16]}))
     document = position[gold[3]["id"]]["document"]
     documents = Fingerprint(frozenset({hashlib.sha256(f"\x1f{document}".encode()).hexdigest()[:16]}), frozenset())
     for seen in (text, documents):
-        with pytest.raises(
-            LeakError, match=r"trained or tuned .* out of predictions and gold alike, or draw gold from documents"
-        ):
+        with pytest.raises(LeakError, match=r"row \d+.*trained"):
             load(folder, codebook, trained_on=seen)
     load(folder, codebook, trained_on=Fingerprint(frozenset(), frozenset({"0" * 16})))
 
 
-def test_a_group_without_gold_is_refused_or_left_out(made):
+def test_a_group_without_gold_is_refused_or_left_out(made: Made) -> None:
     folder, rows, gold, _, codebook = made
     save(folder / "predictions.jsonl", [{**row, "year": 1999} if row["document"] == "d0" else row for row in rows])
     inside = {row["id"] for row in rows if row["document"] == "d0"}
     save(folder / "gold.jsonl", [row for row in gold if row["id"] not in inside])
     coded = load(folder, codebook, missing="random")
-    with pytest.raises(DataError, match=r"year=1999 \(no gold documents\).*--skip-unsupported"):
+    with pytest.raises(DataError, match=facts("year=1999", "--skip-unsupported")):
         analyse(coded)
     analysis = analyse(coded, skip=True)
     assert [name.split(" (")[0] for name in analysis.left_out] == ["year=1999", "country=DE, year=1999"]
     assert "year=1999" not in {s.group for s in analysis.shares}
-    with pytest.raises(DataError, match="does not support the group 'year=1999'"):
+    with pytest.raises(DataError, match=facts("'year=1999'")):
         analyse(coded, skip=True, contrasts=["year=1999 vs year=2020"])
 
 
-def test_a_comparison_that_is_none_is_refused(made):
+def test_a_comparison_that_is_none_is_refused(made: Made) -> None:
     folder, _, _, _, codebook = made
-    with pytest.raises(DataError, match="two groups around"):
+    with pytest.raises(DataError, match=facts("country=FR")):
         analyse(load(folder, codebook), contrasts=["country=FR"])
 
 
-def test_columns_that_are_not_there_or_empty_are_refused(made):
+def test_columns_that_are_not_there_or_empty_are_refused(made: Made) -> None:
     folder, rows, _, _, codebook = made
-    with pytest.raises(DataError, match="no column 'party'"):
+    with pytest.raises(DataError, match=facts("'party'")):
         load(folder, codebook, columns=("party",))
     save(folder / "predictions.jsonl", [{**rows[0], "country": ""}, *rows[1:]])
-    with pytest.raises(DataError, match="no value in column 'country'"):
+    with pytest.raises(DataError, match=facts("'country'", "row 1")):
         load(folder, codebook)
 
 
-def test_predictors_that_determine_each_other_give_a_note_and_no_regression(made):
+def test_predictors_that_determine_each_other_give_a_note_and_no_regression(made: Made) -> None:
     folder, rows, _, _, codebook = made
     save(
         folder / "predictions.jsonl",
@@ -319,22 +321,22 @@ def test_predictors_that_determine_each_other_give_a_note_and_no_regression(made
     )
     analysis = analyse(load(folder, codebook, columns=("country", "capital")))
     assert analysis.regressions == ()
-    assert any("determine each other" in line for line in analysis.notes)
+    assert any(has_facts(line, "country", "capital") for line in analysis.notes)
 
 
-def test_one_missing_sentence_is_told_with_counts(made):
+def test_one_missing_sentence_is_told_with_counts(made: Made) -> None:
     folder, _, gold, _, codebook = made
     assert not any("drawn" in line for line in load(folder, codebook).notes)
     save(folder / "gold.jsonl", gold[:-1])
     told = [line for line in load(folder, codebook).notes if "missing" in line]
     assert len(told) == 1
-    assert "about 1 of 300 sentences that were drawn (0.3%) are missing" in told[0]
+    assert has_facts(told[0], "1 of 300", "0.3%")
 
 
-def test_gold_without_a_design_that_lacks_rows_is_refused_until_told_how_to_treat_them(made):
+def test_gold_without_a_design_that_lacks_rows_is_refused_until_told_how_to_treat_them(made: Made) -> None:
     folder, rows, gold, _, codebook = made
     save(folder / "gold.jsonl", gold[:270])
-    with pytest.raises(DataError, match=r"about 30 of 300 .*10\.0%.*probabilities are wrong.*--missing random"):
+    with pytest.raises(DataError, match=facts("30 of 300", "10.0%", "--missing random")):
         load(folder, codebook)
     coded = load(folder, codebook, missing="random")
     assert coded.sample.probability == pytest.approx(gold[0]["inclusion_probability"] * 270 / 300)
@@ -342,20 +344,20 @@ def test_gold_without_a_design_that_lacks_rows_is_refused_until_told_how_to_trea
     assert any("missing at random" in line for line in coded.notes)
 
 
-def test_gold_that_stands_for_more_than_the_predictions_is_told(made):
+def test_gold_that_stands_for_more_than_the_predictions_is_told(made: Made) -> None:
     folder, _, gold, _, codebook = made
     save(folder / "gold.jsonl", [{**row, "inclusion_probability": 0.1} for row in gold])
-    assert any("stands for 3000 sentences, the predictions have" in line for line in load(folder, codebook).notes)
+    assert any(has_facts(line, "3000 ", "predictions") for line in load(folder, codebook).notes)
 
 
-def test_gold_of_whole_documents_needs_the_design_to_be_checked(tmp_path):
+def test_gold_of_whole_documents_needs_the_design_to_be_checked(tmp_path: Path) -> None:
     _, gold, _, codebook = make(tmp_path, two_stage=True)
-    assert any("only be told with the design file" in line for line in load(tmp_path, codebook).notes)
+    assert any("design" in line for line in load(tmp_path, codebook).notes)
     save(tmp_path / "gold.jsonl", gold[:-30])
     load(tmp_path, codebook)
 
 
-def test_with_the_design_missing_rows_lower_the_probabilities_of_their_stratum(made):
+def test_with_the_design_missing_rows_lower_the_probabilities_of_their_stratum(made: Made) -> None:
     folder, rows, _, _, codebook = made
     plan = draw_sample(read_population(folder / "predictions.jsonl"), 200, codebook, by=("country",))
     given = [m for m in plan.rows if m.stratum != "country=FR"]
@@ -370,7 +372,7 @@ def test_with_the_design_missing_rows_lower_the_probabilities_of_their_stratum(m
     )
     lacking = len(french) - len(french) // 2
     with pytest.raises(
-        DataError, match=rf"{lacking} of 200 .*{lacking} of {len(french)} in stratum country=FR.*--missing"
+        DataError, match=facts(f"{lacking} of 200", f"{lacking} of {len(french)}", "country=FR", "--missing")
     ):
         load(folder, codebook, design=plan)
     coded = load(folder, codebook, design=plan, missing="random")
@@ -381,7 +383,7 @@ def test_with_the_design_missing_rows_lower_the_probabilities_of_their_stratum(m
     assert coded.sample.weights.sum() == pytest.approx(len(rows))
 
 
-def test_doubts_are_one_line_a_reason(made):
+def test_doubts_are_one_line_a_reason(made: Made) -> None:
     folder, _, gold, _, codebook = made
     save(folder / "gold.jsonl", gold)
     analysis = analyse(load(folder, codebook))
@@ -390,13 +392,13 @@ def test_doubts_are_one_line_a_reason(made):
     assert len(analysis.warnings) <= 3
     cases = next(line for line in analysis.warnings if line.startswith("fewer than 10 gold sentences"))
     few = [s for s in doubtful if any("gold sentence" in d.text for d in s.warnings)]
-    assert f"{len(few)} of {len(analysis.shares)} shares are doubtful" in cases
+    assert f"{len(few)} of {len(analysis.shares)} " in cases
     assert few[0].group in cases
     warned = [line for line in run(folder, "--by", "country,year").output.splitlines() if "doubtful: " in line]
     assert len(warned) == len(analysis.warnings)
 
 
-def test_of_predictions_only_what_is_needed_is_kept(made):
+def test_of_predictions_only_what_is_needed_is_kept(made: Made) -> None:
     folder, rows, gold, _, codebook = made
     save(folder / "predictions.parquet", [{**row, "long": "x" * 1000} for row in rows])
     population = read_population(
@@ -409,16 +411,16 @@ def test_of_predictions_only_what_is_needed_is_kept(made):
     assert np.array_equal(population.documents, everything.documents)
 
 
-def test_predictions_without_probabilities_are_used_as_decisions(made):
+def test_predictions_without_probabilities_are_used_as_decisions(made: Made) -> None:
     folder, rows, _, _, codebook = made
     save(folder / "predictions.jsonl", [{k: v for k, v in row.items() if k != "probabilities"} for row in rows])
     coded = load(folder, codebook)
     assert set(np.unique(coded.prediction)) == {0.0, 1.0}
-    assert any(f"the labels of {len(rows)} rows count as 0 or 1" in line for line in coded.notes)
+    assert any(has_facts(line, f"{len(rows)} rows", "0 or 1") for line in coded.notes)
 
 
 @pytest.mark.parametrize("two_stage", [False, True])
-def test_the_command_writes_tables_figures_and_methods(tmp_path, two_stage):
+def test_the_command_writes_tables_figures_and_methods(tmp_path: Path, two_stage: bool) -> None:
     make(tmp_path, two_stage=two_stage)
     out = tmp_path / "out"
     (tmp_path / "agreement.md").write_text("Alpha 0.81", encoding="utf-8")
@@ -446,7 +448,7 @@ def test_the_command_writes_tables_figures_and_methods(tmp_path, two_stage):
     assert again == {name: (out / name).read_bytes() for name in again}
 
 
-def test_a_group_whose_name_has_a_bar_does_not_break_the_tables_of_the_methods(made):
+def test_a_group_whose_name_has_a_bar_does_not_break_the_tables_of_the_methods(made: Made) -> None:
     folder = made[0]
     path = folder / "predictions.jsonl"
     path.write_text(path.read_text(encoding="utf-8").replace('"FR"', '"F|R"'), encoding="utf-8")
@@ -456,7 +458,7 @@ def test_a_group_whose_name_has_a_bar_does_not_break_the_tables_of_the_methods(m
     assert {line.replace("\\|", "").count("|") for line in rows} == {6, 9}
 
 
-def test_the_table_for_r_has_what_dsl_expects(made):
+def test_the_table_for_r_has_what_dsl_expects(made: Made) -> None:
     folder, rows, gold, y, _ = made
     assert run(folder, "--by", "country", "-o", str(folder / "out")).exit_code == 0
     with open(folder / "out" / "dsl.csv", encoding="utf-8-sig", newline="") as handle:
@@ -488,7 +490,7 @@ def test_the_table_for_r_has_what_dsl_expects(made):
     assert np.mean([float(row["sample_prob"]) for row in table]) == pytest.approx(len(gold) / len(rows))
 
 
-def test_the_command_answers_refusals_with_one_line_and_exit_code_1(made):
+def test_the_command_answers_refusals_with_one_line_and_exit_code_1(made: Made) -> None:
     folder, _, gold, _, _ = made
     change(folder, gold, purpose="training")
     result = run(folder)
@@ -496,24 +498,22 @@ def test_the_command_answers_refusals_with_one_line_and_exit_code_1(made):
     assert result.output.splitlines()[-1].startswith("error:")
 
 
-def test_without_a_model_named_gold_is_held_against_the_shipped_one(made):
+def test_without_a_model_named_gold_is_held_against_the_shipped_one(made: Made) -> None:
     folder, rows, gold, _, _ = made
     info = json.loads((ROOT / "models/communique-small/bundle.json").read_text(encoding="utf-8"))
     # The shipped model's labels; the table has no texts, so that the gold's hash alone is what can be compared.
     save(folder / "predictions.jsonl", [{"id": row["id"], "document": row["document"], "labels": []} for row in rows])
     plain = [{**row, "labels": [], "sha256": text_sha256(row["text"])} for row in gold]
-    app = typer.Typer()
-    app.command()(estimate)
-    files = [str(folder / "predictions.jsonl"), str(folder / "gold.jsonl")]
+    files = [folder / "predictions.jsonl", folder / "gold.jsonl"]
     save(folder / "gold.jsonl", plain)
-    assert CliRunner().invoke(app, files).exit_code == 0
+    helpers.succeed("estimate", *files)
     save(folder / "gold.jsonl", [{**plain[0], "sha256": info["training"]["text_hashes"][0] + "0" * 48}, *plain[1:]])
-    result = CliRunner().invoke(app, files)
+    result = helpers.run("estimate", *files)
     assert result.exit_code == 1
-    assert "row 1: the model was trained or tuned" in result.output
+    assert has_facts(result.output, "row 1:", "trained")
 
 
-def test_bands_over_time_are_drawn_whole(made):
+def test_bands_over_time_are_drawn_whole(made: Made) -> None:
     from communique.estimation.plots import over
 
     folder, _, _, _, codebook = made
@@ -524,25 +524,24 @@ def test_bands_over_time_are_drawn_whole(made):
     assert all(axis.get_ylim()[0] == 0 for axis in axes)
 
 
-def test_sentences_that_could_not_be_drawn_are_no_part_of_the_population(made):
+def test_sentences_that_could_not_be_drawn_are_no_part_of_the_population(made: Made) -> None:
     folder, rows, _, _, codebook = made
     blank = {"text": "\u200b", "labels": [], "probabilities": dict.fromkeys(LABELS)}
     save(folder / "predictions.jsonl", [*rows, *({**rows[0], **blank, "id": f"blank{i}"} for i in range(300))])
     coded = load(folder, codebook)
     assert len(coded.ids) == len(rows) == len(read_population(folder / "predictions.jsonl"))
-    assert any("300 rows were not labelled" in line for line in coded.notes)
+    assert any(has_facts(line, "300 rows", "not labelled") for line in coded.notes)
 
 
-def test_a_column_that_the_tables_have_already_is_refused(made):
+def test_a_column_that_the_tables_have_already_is_refused(made: Made) -> None:
     folder, rows, _, _, _ = made
     save(folder / "predictions.jsonl", [row | {"target": row["country"]} for row in rows])
     result = run(folder, "--by", "target", "--out", str(folder / "out"))
     assert result.exit_code == 1
-    assert "--by target" in result.output
-    assert "rename" in result.output
+    assert has_facts(result.output, "--by target", "rename")
 
 
-def test_the_design_tells_what_the_gold_lacks(made):
+def test_the_design_tells_what_the_gold_lacks(made: Made) -> None:
     folder, rows, _, _, codebook = made
     plan = draw_sample(read_population(folder / "predictions.jsonl"), 200, codebook, by=("country",))
     plan.dump(folder / "sheet.design.json")
@@ -559,16 +558,15 @@ def test_the_design_tells_what_the_gold_lacks(made):
     save(folder / "gold.jsonl", [*change_to[9:], *changed])
     refused = run(folder, *options)
     assert refused.exit_code == 1
-    assert "8 of 200 sentences that were drawn are not in the gold" in " ".join(refused.output.split())
+    assert "8 of 200 sentences" in " ".join(refused.output.split())
     output = " ".join(run(folder, *options, "--missing", "random").output.split())
-    assert "8 of 200 sentences that were drawn are not in the gold" in output
-    assert "missing at random within strata" in output
-    assert "1 sentences of the gold are not of this sample" in output
-    assert "1 sentences of the gold have another inclusion probability" in output
+    assert has_facts(output, "8 of 200 sentences", "missing at random")
+    assert re.search(r"\b1 sentences? .{0,40}sample", output)
+    assert re.search(r"\b1 sentences? .{0,40}inclusion probability", output)
     assert "8 of 200 sentences" in (folder / "out/methods.md").read_text(encoding="utf-8")
 
 
-def test_a_regression_without_a_solution_is_told(made):
+def test_a_regression_without_a_solution_is_told(made: Made) -> None:
     folder, _, gold, _, codebook = made
     save(folder / "gold.jsonl", [row | {"labels": [n for n in row["labels"] if n != "pledge"]} for row in gold])
     analysis = analyse(load(folder, codebook))
@@ -578,16 +576,16 @@ def test_a_regression_without_a_solution_is_told(made):
     assert empty == {"logistic"}
 
 
-def test_gold_that_cannot_be_held_against_the_training_is_told(made):
+def test_gold_that_cannot_be_held_against_the_training_is_told(made: Made) -> None:
     folder, rows, gold, _, codebook = made
     save(folder / "predictions.jsonl", [{k: v for k, v in row.items() if k != "text"} for row in rows])
     nothing = Fingerprint(frozenset(), frozenset())
-    assert not any("cannot be checked" in line for line in load(folder, codebook, trained_on=nothing).notes)
+    assert not any("sha256" in line for line in load(folder, codebook, trained_on=nothing).notes)
     save(folder / "gold.jsonl", [{k: v for k, v in row.items() if k != "text"} for row in gold])
-    assert any("300 rows without text or sha256" in n for n in load(folder, codebook, trained_on=nothing).notes)
+    assert any(has_facts(n, "300 rows", "sha256") for n in load(folder, codebook, trained_on=nothing).notes)
 
 
-def test_the_methods_paragraph_reads_with_a_unit_that_is_a_definition(made):
+def test_the_methods_paragraph_reads_with_a_unit_that_is_a_definition(made: Made) -> None:
     folder, _, _, _, codebook = made
     unit = "One sentence of a statement. It is judged in its document."
     text = methods(analyse(load(folder, codebook)), codebook.model_copy(update={"unit": unit}), Provenance())

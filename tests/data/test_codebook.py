@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from helpers import ROOT
+from helpers import ROOT, facts
 
 from communique.data.codebook import Codebook
 from communique.errors import CodebookError
@@ -159,7 +159,7 @@ def test_labels_are_put_in_order_without_repetition() -> None:
 
 
 def test_unknown_label_is_told_with_the_allowed_ones() -> None:
-    with pytest.raises(ValueError, match=r"^unknown label 'Blame'; allowed: blame, offer, claim$"):
+    with pytest.raises(ValueError, match=facts("'Blame'", "blame, offer, claim")):
         Codebook.model_validate(CONTENT).validate_labels(["offer", "Blame"])
 
 
@@ -168,21 +168,21 @@ def test_single_selection_takes_exactly_one_label(labels: list[str], count: int)
     codebook = Codebook.model_validate(CONTENT | {"task": "multiclass"})
     assert not codebook.multilabel
     assert codebook.validate_labels(["offer"]) == ("offer",)
-    with pytest.raises(ValueError, match=rf"^{count} labels; .*'multiclass'.* exactly one$"):
+    with pytest.raises(ValueError, match=facts(f"{count} labels", "'multiclass'")):
         codebook.validate_labels(labels)
 
 
 def test_none_is_a_label_in_single_selection_only(tmp_path: Path) -> None:
     content = changed("labels.2.name", "none")
     assert Codebook.model_validate(content | {"task": "multiclass"}).names == ("blame", "offer", "none")
-    assert "'none' is the absence of labels" in refusal(tmp_path, content)
+    assert "'none'" in refusal(tmp_path, content)
 
 
 @pytest.mark.parametrize(
     ("change", "value", "message"),
     [
-        ("labels.1.name", "blame", "two labels are named 'blame'; names must differ"),
-        ("labels.0.examples.0.labels", ["praise"], "unknown label 'praise'; allowed: blame, offer, claim"),
+        ("labels.1.name", "blame", "'blame'"),
+        ("labels.0.examples.0.labels", ["praise"], "'praise'"),
         ("task", "many", "task: Input should be 'multilabel' or 'multiclass' (given: 'many')"),
         ("version", 2.0, "version: Input should be a valid string (given: 2.0)"),
         ("name", "", "name: String should have at least 1 character (given: '')"),

@@ -16,7 +16,7 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers import CODEBOOK, NO_CELLS, YES_CELLS, write_rows
+from helpers import CODEBOOK, NO_CELLS, TINY, YES_CELLS, facts, has_facts, write_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,14 +27,13 @@ from communique.data.leakage import Fingerprint
 from communique.data.sentence import Sentence
 from communique.errors import DataError, LeakError
 
-MULTIPLE = Codebook.model_validate(CODEBOOK)
 PERMUTED = Codebook.model_validate(CODEBOOK | {"labels": CODEBOOK["labels"][::-1]})
 SINGLE = Codebook.model_validate(CODEBOOK | {"task": "multiclass"})
 NUMBERS = Codebook.model_validate(
     CODEBOOK | {"task": "multiclass", "labels": [{"name": n, "definition": n} for n in ("0", "1", "2")]}
 )
-CRITICISM, CLAIM, PLEDGE = MULTIPLE.names
-ALLOWED = "allowed: criticism, policy_claim, cooperation_pledge"
+CRITICISM, CLAIM, PLEDGE = TINY.names
+ALLOWED = "criticism, policy_claim, cooperation_pledge"
 
 
 def written(tmp_path: Path, name: str, content: str | bytes) -> Path:
@@ -52,11 +51,11 @@ def workbook(path: Path, cells: Sequence[Sequence[object]]) -> Path:
     return path
 
 
-def labels_of(path: Path, codebook: Codebook = MULTIPLE) -> list[tuple[str, ...] | None]:
+def labels_of(path: Path, codebook: Codebook = TINY) -> list[tuple[str, ...] | None]:
     return [s.labels for s in Corpus.read(path, codebook)]
 
 
-def problems_of(path: Path | list[Path], codebook: Codebook = MULTIPLE, **options: Any) -> list[str]:
+def problems_of(path: Path | list[Path], codebook: Codebook = TINY, **options: Any) -> list[str]:
     """Return the problems without the path that each of them begins with."""
     problems = Corpus.scan(path, codebook, **options)[1]
     assert all("\n" not in problem for problem in problems)
@@ -64,6 +63,13 @@ def problems_of(path: Path | list[Path], codebook: Codebook = MULTIPLE, **option
         assert all(problem.startswith(str(path)) for problem in problems)
         return [problem.removeprefix(str(path)) for problem in problems]
     return problems
+
+
+def assert_problems(problems: Sequence[str], *expected: Sequence[object]) -> None:
+    """Check that each problem has the expected facts."""
+    assert len(problems) == len(expected), problems
+    for problem, values in zip(problems, expected, strict=True):
+        assert has_facts(problem, *values), problem
 
 
 def sentence(i: int, document: str, **fields: Any) -> Sentence:
@@ -90,7 +96,7 @@ def test_all_fields_are_read(tmp_path: Path) -> None:
         "sampling": "random",
     }
     path = write_rows(tmp_path / "c.jsonl", [row])
-    corpus = Corpus.read(path, MULTIPLE)
+    corpus = Corpus.read(path, TINY)
     assert corpus.sentences == (
         Sentence(
             id="s1",
@@ -112,14 +118,14 @@ def test_all_fields_are_read(tmp_path: Path) -> None:
     "header", ["sentence,doc_id,lang,label", "Statement,DOC,Language,Labels", " content ,document_id,LANG,label"]
 )
 def test_columns_are_found_by_other_names_and_in_any_case(tmp_path: Path, header: str) -> None:
-    (found,) = Corpus.read(written(tmp_path, "c.csv", f"{header}\nVi hjälper.,d1,sv,criticism\n"), MULTIPLE)
+    (found,) = Corpus.read(written(tmp_path, "c.csv", f"{header}\nVi hjälper.,d1,sv,criticism\n"), TINY)
     assert (found.text, found.document, found.language, found.labels) == ("Vi hjälper.", "d1", "sv", (CRITICISM,))
 
 
 def test_told_columns_win_over_found_ones(tmp_path: Path) -> None:
     path = written(tmp_path, "c.csv", "text,body,doc,speech,labels,stance\nno,Oui.,no,s1,praise,criticism\n")
     columns = {"text": "body", "document": "speech", "labels": "stance"}
-    (found,) = Corpus.read(path, MULTIPLE, columns=columns)
+    (found,) = Corpus.read(path, TINY, columns=columns)
     assert (found.text, found.document, found.labels) == ("Oui.", "s1", (CRITICISM,))
     assert problems_of(path, columns={"text": "Body"}) == [
         ": no column 'Body' for text; columns: text, body, doc, speech, labels, stance"
@@ -145,7 +151,7 @@ def test_index_counts_within_documents_where_not_given(tmp_path: Path) -> None:
 
 def test_every_format_gives_the_same_statements(tmp_path: Path) -> None:
     header = ["id", "document", "text", "language", "labels"]
-    rows = [
+    rows: list[Sequence[object]] = [
         [1, 2019, "Мы против, и это ясно.", "ru", "criticism|policy_claim"],
         [2, 2019, "我们愿意合作。", "zh", "cooperation_pledge"],
         [3, 2020, "نشكركم", "ar", ""],
@@ -162,7 +168,7 @@ def test_every_format_gives_the_same_statements(tmp_path: Path) -> None:
         Sentence("3", "نشكركم", "2020", 0, "ar", labels=()),
     ]
     for path in sorted(tmp_path.iterdir()):
-        assert list(Corpus.read(path, MULTIPLE)) == expected, path.name
+        assert list(Corpus.read(path, TINY)) == expected, path.name
 
 
 # Labels
@@ -192,23 +198,23 @@ def test_every_format_gives_the_same_statements(tmp_path: Path) -> None:
     ],
 )
 def test_cells_of_labels(value: object, expected: list[str]) -> None:
-    assert split_labels(value, MULTIPLE) == expected
+    assert split_labels(value, TINY) == expected
 
 
 def test_none_is_kept_where_it_may_be_a_label() -> None:
     assert split_labels("none", SINGLE) == ["none"]
-    assert split_labels("none|criticism", MULTIPLE) == ["none", "criticism"]
+    assert split_labels("none|criticism", TINY) == ["none", "criticism"]
 
 
 @pytest.mark.parametrize("value", [True, {"criticism": 1}, [["criticism"]], [1.0]])
 def test_cells_that_are_no_labels(value: object) -> None:
-    with pytest.raises(ValueError, match=r"is not a list of labels\. Write a\|b or a JSON list$"):
-        split_labels(value, MULTIPLE)
+    with pytest.raises(ValueError, match=facts(repr(value), "a|b", "JSON")):
+        split_labels(value, TINY)
 
 
 def test_list_of_another_language_is_no_json(tmp_path: Path) -> None:
     path = written(tmp_path, "c.csv", "text,labels\na,\"['criticism']\"\n")
-    assert problems_of(path) == [""", row 2: column 'labels': "['criticism']" is not a JSON list. Write a|b"""]
+    assert_problems(problems_of(path), ("row 2:", "'labels'", "['criticism']", "JSON", "a|b"))
 
 
 @pytest.mark.parametrize(
@@ -230,8 +236,8 @@ def test_labels_come_in_the_codebooks_order(tmp_path: Path, cell: object) -> Non
 def test_unlabelled_rows_differ_from_rows_without_a_label(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "c.jsonl", [{"text": "a", "labels": []}, {"text": "b"}, {"text": "c", "labels": None}])
     assert labels_of(path) == [(), None, None]
-    remedy = "column 'labels': no labels; write them as a|b, or 'none' where none applies"
-    assert problems_of(path, labelled=True) == [f", row 2: {remedy}", f", row 3: {remedy}"]
+    remedy = ("'labels'", "a|b", "'none'")
+    assert_problems(problems_of(path, labelled=True), ("row 2:", *remedy), ("row 3:", *remedy))
 
 
 def test_labels_are_not_read_without_a_codebook(tmp_path: Path) -> None:
@@ -274,8 +280,7 @@ def test_one_column_a_label_in_typed_formats(tmp_path: Path, yes: object, no: ob
 @pytest.mark.parametrize("cell", ["2", "maybe", "ja", "0.5"])
 def test_other_values_of_label_columns_are_told(tmp_path: Path, cell: str) -> None:
     path = written(tmp_path, "c.csv", f"text,criticism,policy_claim,cooperation_pledge\na,1,{cell},0\nb,1,1,0\n")
-    (problem,) = problems_of(path)
-    assert problem.startswith(f", row 2: column 'policy_claim': {cell!r} is neither yes nor no")
+    assert_problems(problems_of(path), ("row 2:", "'policy_claim'", repr(cell), "yes"))
 
 
 def test_yes_no_cells_of_a_corpus(tmp_path: Path) -> None:
@@ -284,7 +289,7 @@ def test_yes_no_cells_of_a_corpus(tmp_path: Path) -> None:
     yes = [(CRITICISM, PLEDGE)] * len(YES_CELLS)
     assert labels_of(path) == yes + [(PLEDGE,)] * (len(NO_CELLS) + 1), "an empty cell means no"
     write_rows(path, [{"text": "a", CRITICISM: None, CLAIM: "no", PLEDGE: 1}])
-    assert problems_of(path) == [", row 1: column 'criticism': no value. Write yes or no"]
+    assert_problems(problems_of(path), ("row 1:", "'criticism'", "yes or no"))
 
 
 def test_a_column_of_labels_wins_over_one_column_a_label(tmp_path: Path) -> None:
@@ -330,22 +335,22 @@ def test_numbered_classes_in_every_format(tmp_path: Path) -> None:
 
 def test_unknown_label(tmp_path: Path) -> None:
     path = written(tmp_path, "c.csv", "text,labels\na,criticism\nb,criticism|praise\nc,Criticism\n")
-    assert problems_of(path) == [
-        f", row 3: column 'labels': unknown label 'praise'; {ALLOWED}",
-        f", row 4: column 'labels': unknown label 'Criticism'; {ALLOWED}",
-    ]
+    assert_problems(
+        problems_of(path),
+        ("row 3:", "'labels'", "'praise'", ALLOWED),
+        ("row 4:", "'labels'", "'Criticism'", ALLOWED),
+    )
 
 
 @pytest.mark.parametrize("cell", ['""', "  ", '"\n"', "\u00a0"])
 def test_empty_text(tmp_path: Path, cell: str) -> None:
     path = written(tmp_path, "c.csv", f"id,Sentence\n1,a\n2,{cell}\n")
-    assert problems_of(path) == [", row 3: column 'Sentence': empty text; write the sentence or delete the row"]
+    assert_problems(problems_of(path), ("row 3:", "'Sentence'", "empty"))
 
 
 def test_absent_and_null_text(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "c.jsonl", [{"text": "a"}, {"id": "x"}, {"text": None}])
-    problem = "column 'text': empty text; write the sentence or delete the row"
-    assert problems_of(path) == [f", row 2: {problem}", f", row 3: {problem}"]
+    assert_problems(problems_of(path), ("row 2:", "'text'", "empty"), ("row 3:", "'text'", "empty"))
 
 
 @pytest.mark.parametrize(
@@ -353,14 +358,14 @@ def test_absent_and_null_text(tmp_path: Path) -> None:
 )
 def test_text_of_another_type(tmp_path: Path, value: object, kind: str) -> None:
     path = write_rows(tmp_path / "c.jsonl", [{"text": value}])
-    assert problems_of(path) == [f", row 1: column 'text': {value!r} is a {kind}; a text is needed"]
+    assert_problems(problems_of(path), ("row 1:", "'text'", repr(value), kind))
 
 
 def test_number_and_bytes_in_place_of_text(tmp_path: Path) -> None:
     path = workbook(tmp_path / "c.xlsx", [["text"], ["a"], [2019]])
-    assert problems_of(path) == [", row 3: column 'text': 2019 is a int; a text is needed"]
+    assert_problems(problems_of(path), ("row 3:", "'text'", 2019, "int"))
     pq.write_table(pa.table({"text": [b"a"]}), tmp_path / "c.parquet")
-    assert problems_of(tmp_path / "c.parquet") == [", row 1: column 'text': b'a' is a bytes; a text is needed"]
+    assert_problems(problems_of(tmp_path / "c.parquet"), ("row 1:", "'text'", "b'a'", "bytes"))
 
 
 def test_half_of_a_character_is_a_problem_of_its_row(tmp_path: Path) -> None:
@@ -369,7 +374,7 @@ def test_half_of_a_character_is_a_problem_of_its_row(tmp_path: Path) -> None:
     assert [s.text for s in corpus] == ["b🙂"]
     assert len(problems) == 1
     assert problems[0].startswith(f"{path}, row 1: ")
-    assert "surrogates not allowed" in problems[0]
+    assert "surrogate" in problems[0]
 
 
 def test_missing_column_of_text(tmp_path: Path) -> None:
@@ -388,26 +393,24 @@ def test_missing_labels(tmp_path: Path) -> None:
 
 
 def test_columns_for_some_labels_only(tmp_path: Path) -> None:
-    assert problems_of(written(tmp_path, "c.csv", "text,policy_claim\na,1\n")) == [
-        ": columns for some labels only; missing: criticism, cooperation_pledge; add them (0 or 1)"
-    ]
+    problems = problems_of(written(tmp_path, "c.csv", "text,policy_claim\na,1\n"))
+    assert_problems(problems, ("criticism, cooperation_pledge",))
 
 
 @pytest.mark.parametrize("index", ["third", "1.5", "nan", "inf"])
 def test_index_that_is_no_whole_number(tmp_path: Path, index: str) -> None:
     path = written(tmp_path, "c.csv", f"text,document,index\na,d,3.0\nb,d,{index}\n")
-    assert problems_of(path) == [f", row 3: column 'index': {index!r}; allowed: whole numbers; correct it"]
+    assert_problems(problems_of(path), ("row 3:", "'index'", repr(index), "whole numbers"))
     assert [s.index for s in Corpus.scan(path)[0]] == [3]
 
 
 def test_same_id_twice_in_a_file_and_across_files(tmp_path: Path) -> None:
     first = written(tmp_path, "a.csv", "id,text\n1,a\n2,b\n1,c\n")
     second = write_rows(tmp_path / "b.jsonl", [{"id": 2, "text": "d"}, {"id": 3, "text": "e"}])
-    corpus, problems = Corpus.scan(tmp_path, MULTIPLE)
-    assert problems == [
-        f"{first}, row 4: id '1' is also that of {first}, row 2; ids must differ, rename one",
-        f"{second}, row 1: id '2' is also that of {first}, row 3; ids must differ, rename one",
-    ]
+    corpus, problems = Corpus.scan(tmp_path, TINY)
+    assert_problems(
+        problems, (f"{first}, row 4:", "id '1'", f"{first}, row 2"), (f"{second}, row 1:", "id '2'", f"{first}, row 3")
+    )
     assert [s.text for s in corpus] == ["a", "b", "e"]
 
 
@@ -418,7 +421,7 @@ def test_all_problems_of_all_files_are_listed_at_once(tmp_path: Path) -> None:
     )
     c = written(tmp_path, "c.csv", "id,body\n8,h\n")
     d = written(tmp_path, "d.csv", "text,text\na,b\n")
-    corpus, problems = Corpus.scan(tmp_path, MULTIPLE)
+    corpus, problems = Corpus.scan(tmp_path, TINY)
     assert [s.id for s in corpus] == ["4", "7"]
     assert {problem.split(":")[0] for problem in problems} == {
         *(f"{a}, row {row}" for row in (2, 3, 4, 6)),
@@ -430,15 +433,17 @@ def test_all_problems_of_all_files_are_listed_at_once(tmp_path: Path) -> None:
     }
     assert len(problems) == 9
     with pytest.raises(DataError) as caught:
-        Corpus.read(tmp_path, MULTIPLE)
+        Corpus.read(tmp_path, TINY)
     assert list(caught.value.problems) == problems
-    assert str(caught.value).split("\n") == [*problems[:5], "... and 4 more; `communique check` lists all of them"]
+    *listed, last = str(caught.value).split("\n")
+    assert listed == problems[:5]
+    assert has_facts(last, " 4 ", "communique check")
 
 
 def test_notes_of_tables_reach_the_corpus(tmp_path: Path) -> None:
     path = tmp_path / "c.csv"
     path.write_bytes("text;document\nМы осуждаем нападение и требуем прекращения огня.;d\n".encode("cp1251"))
-    assert Corpus.read(path).notes == (f"{path}: not UTF-8; read as cp1251. Save it as UTF-8 if characters look wrong",)
+    assert_problems(Corpus.read(path).notes, (path, "UTF-8", "cp1251"))
 
 
 def test_paths_are_files_folders_and_globs(tmp_path: Path) -> None:
@@ -450,7 +455,7 @@ def test_paths_are_files_folders_and_globs(tmp_path: Path) -> None:
     assert [s.text for s in Corpus.read(tmp_path)] == ["a.csv", "b.csv", "c.tsv", "d.csv.gz"]
     assert [s.text for s in Corpus.read(str(tmp_path / "*.csv"))] == ["a.csv", "b.csv"]
     assert [s.text for s in Corpus.read([tmp_path / "c.tsv", tmp_path / "a.csv"])] == ["c.tsv", "a.csv"]
-    with pytest.raises(DataError, match=r"absent\*: no such file, .*\(\.csv, "):
+    with pytest.raises(DataError, match=facts("absent*", ".csv")):
         Corpus.read(str(tmp_path / "absent*"))
 
 
@@ -610,10 +615,7 @@ def test_leaks_are_refused_with_their_count_and_the_first() -> None:
         training.fingerprint().check(leaking, "test.csv")
     message = str(caught.value)
     assert "\n" not in message
-    assert message.startswith(
-        "test.csv: 3 of 5 rows are shared with the training data (2 documents; first: id 'again', same text), "
-    )
-    assert message.endswith("Use other data, or drop these rows with --drop-shared")
+    assert has_facts(message, "test.csv: 3 of 5 rows", "2 documents", "'again'", "--drop-shared")
 
 
 def test_empty_fingerprint_shares_nothing() -> None:
@@ -633,23 +635,22 @@ def test_equal_texts_with_different_labels_are_warned_of() -> None:
         Sentence("f", "Niemand weiß es.", "e", labels=None),
         Sentence("g", unicodedata.normalize("NFD", "Das Wasser gehört allen."), "e", labels=()),
     ]
-    assert conflicts(rows) == [
-        "3 rows have the text 'Das Wasser gehört allen.' with different labels "
-        "(a: criticism|policy_claim; b: none; g: none)"
-    ]
+    assert_problems(
+        conflicts(rows), ("3 rows", "'Das Wasser gehört allen.'", "a: criticism|policy_claim; b: none; g: none")
+    )
     assert conflicts(rows[1:]) == []
 
 
 def test_problem_lines_survive_a_file_of_json_escapes(tmp_path: Path) -> None:
     path = written(tmp_path, "c.jsonl", json.dumps({"text": "a", "labels": "two\nlines"}) + "\n")
-    assert problems_of(path) == [f", row 1: column 'labels': unknown label 'two\\nlines'; {ALLOWED}"]
+    assert_problems(problems_of(path), ("row 1:", "'labels'", "'two\\nlines'", ALLOWED))
 
 
 def test_empty_cells_of_labels_are_counted_and_told(tmp_path: Path) -> None:
     path = tmp_path / "c.csv"
     path.write_text("document,text,labels\na,One.,\na,Two.,none\na,Three.,\n")
-    corpus = Corpus.read(path, MULTIPLE, labelled=True)
+    corpus = Corpus.read(path, TINY, labelled=True)
     assert [s.labels for s in corpus] == [(), (), ()]
-    assert any("2 rows with an empty cell in 'labels' count as labelled with none" in note for note in corpus.notes)
+    assert_problems(corpus.notes, ("2 rows", "'labels'", "none"))
     path.write_text("document,text,labels\na,One.,none\n")
-    assert not any("empty cell" in note for note in Corpus.read(path, MULTIPLE).notes)
+    assert Corpus.read(path, TINY).notes == ()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import facts
 
 from communique import BundleError, MissingExtraError
 from communique.data import near_duplicates
@@ -59,11 +60,11 @@ def test_unlike_texts_are_not_found() -> None:
 
 def test_estimates_are_near_the_jaccard_index() -> None:
     draw = random.Random(3)
-    letters = "abcdefghijklmnopqrstuvwxyz"
+    letters, size = "abcdefghijklmnopqrstuvwxyz", near_duplicates.NGRAM
     one = "".join(draw.choices(letters, k=400))
     for share in (0.75, 0.85, 0.95):
         other = one[: int(400 * share)] + "".join(draw.choices(letters, k=40))
-        a, b = near_duplicates._grams(one), near_duplicates._grams(other)
+        a, b = ({text[i : i + size] for i in range(len(text) - size + 1)} for text in (one, other))
         exact = len(a & b) / len(a | b)
         (match,) = near_duplicates.find(near_duplicates.signatures([one]), [other], threshold=0.3)
         assert match.similarity == pytest.approx(exact, abs=0.12)
@@ -94,15 +95,15 @@ def test_saved_file_is_small_and_read_without_pickle(tmp_path: Path) -> None:
 def test_other_signatures_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "n.npz"
     np.savez(path, signatures=np.zeros((3, 128), np.uint8), probe=np.zeros((1, 128), np.uint8))
-    with pytest.raises(BundleError, match="made by another version"):
+    with pytest.raises(BundleError, match=facts(path)):
         near_duplicates.load(path)
     np.savez(path, signatures=np.array([{"a": 1}], object), probe=np.zeros((1, 128), np.uint8))
-    with pytest.raises(BundleError, match="no signatures"):
+    with pytest.raises(BundleError, match=facts(path)):
         near_duplicates.load(path)
     np.savez(path, signatures=np.zeros((3, 128), np.uint8))
     for broken in (b"nothing", b"", path.read_bytes()[:100]):
         path.write_bytes(broken)
-        with pytest.raises(BundleError, match="no signatures"):
+        with pytest.raises(BundleError, match=facts(path)):
             near_duplicates.load(path)
 
 

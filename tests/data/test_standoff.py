@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import CODEBOOK, ROOT, write_rows
+from helpers import ROOT, TINY, facts, has_facts, write_rows
 
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
@@ -17,8 +17,7 @@ from communique.data.standoff import Join, is_standoff, join, read_corpora, text
 from communique.errors import DataError
 from communique.io.read import read_table
 
-MULTIPLE = Codebook.model_validate(CODEBOOK)
-CRITICISM, CLAIM, PLEDGE = MULTIPLE.names
+CRITICISM, CLAIM, PLEDGE = TINY.names
 
 LABELLED: list[dict[str, Any]] = [
     {"id": "a", "text": "Nous aiderons les pêcheurs.", "source": "press", "document": "p1", "labels": [PLEDGE]},
@@ -42,7 +41,7 @@ def texts_file(folder: Path, name: str, texts: list[str]) -> Path:
 
 
 def joined_with(labels: Path, texts: Path) -> tuple[Corpus, Join]:
-    return read_corpora([labels], MULTIPLE, texts)[0], join(read_table(labels), texts_by_hash(texts))
+    return read_corpora([labels], TINY, texts)[0], join(read_table(labels), texts_by_hash(texts))
 
 
 def test_reference_file_holds_everything_but_the_texts(tmp_path: Path) -> None:
@@ -77,7 +76,7 @@ def test_labels_find_their_texts(tmp_path: Path, labels: Path) -> None:
     ]
     assert corpus.sentences[3].labels == ()
     assert (dict(joined.missing), joined.missing_ids) == ({}, ())
-    assert joined.describe() == "4 of 4 reference labels found their texts"
+    assert joined.describe().startswith("4 of 4 ")
     assert list(corpus.files) == [str(labels)]
 
 
@@ -131,21 +130,21 @@ def test_faults_of_a_reference_file_are_all_told(tmp_path: Path) -> None:
         ],
     )
     with pytest.raises(DataError) as caught:
-        read_corpora([path], MULTIPLE, texts)
+        read_corpora([path], TINY, texts)
     assert [problem.split(":")[0] for problem in caught.value.problems] == [f"{path}, row {n}" for n in (1, 2, 4)]
-    assert "unknown label 'praise'; allowed: criticism" in caught.value.problems[0]
+    assert has_facts(caught.value.problems[0], "'praise'", "criticism")
 
 
 def test_no_texts(tmp_path: Path, labels: Path) -> None:
-    with pytest.raises(DataError, match="absent: no such file"):
-        read_corpora([labels], MULTIPLE, tmp_path / "absent")
+    with pytest.raises(DataError, match=facts(tmp_path / "absent")):
+        read_corpora([labels], TINY, tmp_path / "absent")
 
 
 def test_a_faulty_file_does_not_hide_the_faults_of_the_next(tmp_path: Path, labels: Path) -> None:
     (tmp_path / "one.csv").write_text("")
     two = write_rows(tmp_path / "two.jsonl", [{"id": "x", "text": "Ja.", "labels": ["praise"]}])
     with pytest.raises(DataError) as caught:
-        read_corpora([tmp_path / "one.csv", two], MULTIPLE, None)
+        read_corpora([tmp_path / "one.csv", two], TINY, None)
     assert [problem.split(":")[0].split(",")[0] for problem in caught.value.problems] == [
         str(tmp_path / "one.csv"),
         str(two),
@@ -154,13 +153,13 @@ def test_a_faulty_file_does_not_hide_the_faults_of_the_next(tmp_path: Path, labe
 
 def test_corpora_and_references_are_read_together(tmp_path: Path, labels: Path) -> None:
     own = write_rows(tmp_path / "own.jsonl", [{"id": "o", "document": "o1", "text": "Wir helfen.", "labels": [PLEDGE]}])
-    corpus, told = read_corpora([own, labels], MULTIPLE, None)
+    corpus, told = read_corpora([own, labels], TINY, None)
     assert [s.id for s in corpus] == ["o"]
     assert told == [
         f"{labels}: left out, its texts are not part of the project; give their folder (TEXTS=DIR, --texts DIR)"
     ]
     texts = texts_file(tmp_path, "t.txt", [str(row["text"]) for row in LABELLED[:3]])
-    corpus, told = read_corpora([own, labels], MULTIPLE, texts)
+    corpus, told = read_corpora([own, labels], TINY, texts)
     assert [s.id for s in corpus] == ["o", "a", "b", "c"]
     assert told == [
         f"{labels}: 3 of 4 reference labels found their texts; missing by source: un 1 (first: d); "
@@ -172,16 +171,16 @@ def test_corpora_and_references_are_read_together(tmp_path: Path, labels: Path) 
 def test_same_id_in_two_files_is_told(tmp_path: Path, labels: Path) -> None:
     own = write_rows(tmp_path / "own.jsonl", [{"id": "b", "document": "o1", "text": "Wir helfen.", "labels": []}])
     texts = texts_file(tmp_path, "t.txt", [str(row["text"]) for row in LABELLED])
-    assert len(read_corpora([own, labels], MULTIPLE, None)[0]) == 1
+    assert len(read_corpora([own, labels], TINY, None)[0]) == 1
     with pytest.raises(DataError) as caught:
-        read_corpora([own, labels], MULTIPLE, texts)
-    assert str(caught.value) == f"{labels}, row 2: id 'b' is also that of {own}, row 1; ids must differ, rename one"
+        read_corpora([own, labels], TINY, texts)
+    assert has_facts(str(caught.value), f"{labels}, row 2:", "id 'b'", f"{own}, row 1")
 
 
 def test_unlabelled_rows_do_not_train(tmp_path: Path) -> None:
     own = write_rows(tmp_path / "own.jsonl", [{"id": "b", "text": "Wir helfen."}])
-    with pytest.raises(DataError, match=f"{own}: no labels; give a column 'labels'"):
-        read_corpora([own], MULTIPLE, None)
+    with pytest.raises(DataError, match=facts(f"{own}:", "'labels'")):
+        read_corpora([own], TINY, None)
 
 
 @pytest.mark.parametrize("name", ["train", "dev"])

@@ -8,6 +8,7 @@ import numpy as np
 import ppi_py
 import pytest
 import statsmodels.api as sm
+from numpy.typing import NDArray
 from simulated_corpus import draw_simple, draw_stratified, draw_two_stage, population
 
 from communique.estimation.contrasts import ContrastSpec, contrast, plan
@@ -17,22 +18,25 @@ from communique.estimation.estimators import (
     dsl_mean,
     expected_squared_error,
     gold_mean,
+    logistic,
     naive_mean,
     ppi_mean,
     pseudo_outcome,
     tune_lambda,
 )
 from communique.estimation.intervals import Interval, interval
-from communique.estimation.regression import dsl_regression, logistic
-from communique.estimation.sample import Influence, Sample, combine, variance
+from communique.estimation.regression import Family, dsl_regression
+from communique.estimation.sample import FloatArray, Influence, IntArray, Sample, combine, variance
 from communique.estimation.warnings import FEW_CASES, FEW_DOCUMENTS, find_warnings
 from communique.sampling.population import column_of
 
 N, n = 3_000, 600
 
+Singles = tuple[Sample, FloatArray, FloatArray, FloatArray]
+
 
 @pytest.fixture(scope="module")
-def singles():
+def singles() -> Singles:
     """Sentences that are documents of their own, so that clustering changes nothing; x is a predictor."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal(N)
@@ -43,11 +47,11 @@ def singles():
     return sample, x, y[sample.gold], prediction
 
 
-def everyone(size):
+def everyone(size: int) -> NDArray[np.bool_]:
     return np.ones(size, bool)
 
 
-def apart(sample, values):
+def apart(sample: Sample, values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Split the population as ppi_py wants it: predictions of gold, and of all others."""
     others = np.ones(N, bool)
     others[sample.gold] = False
@@ -55,7 +59,7 @@ def apart(sample, values):
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.4, 1.0])
-def test_ppi_mean_equals_ppi_py_with_the_same_lambda(singles, lam):
+def test_ppi_mean_equals_ppi_py_with_the_same_lambda(singles: Singles, lam: float) -> None:
     sample, _, y, prediction = singles
     known, unknown = apart(sample, prediction)
     ours = ppi_mean(sample, y, prediction, everyone(N), lambda_=lam)
@@ -70,7 +74,7 @@ def test_ppi_mean_equals_ppi_py_with_the_same_lambda(singles, lam):
     assert mine.width == pytest.approx(float((high - low).item()), rel=0.03)
 
 
-def test_tuned_lambda_and_interval_agree_with_ppi_py(singles):
+def test_tuned_lambda_and_interval_agree_with_ppi_py(singles: Singles) -> None:
     sample, _, y, prediction = singles
     known, unknown = apart(sample, prediction)
     tuned = tune_lambda(sample, y, prediction, np.zeros(n, np.int64))
@@ -81,11 +85,11 @@ def test_tuned_lambda_and_interval_agree_with_ppi_py(singles):
     assert mine.width == pytest.approx(high - low, rel=0.02)
 
 
-def test_lambda_minimises_the_variance(singles):
+def test_lambda_minimises_the_variance(singles: Singles) -> None:
     sample, _, y, prediction = singles
     tuned = tune_lambda(sample, y, prediction, np.zeros(n, np.int64))
 
-    def spread(lam):
+    def spread(lam: float) -> float:
         return variance(sample, ppi_mean(sample, y, prediction, everyone(N), lambda_=lam).influence, "superpopulation")[
             0
         ]
@@ -94,18 +98,20 @@ def test_lambda_minimises_the_variance(singles):
     assert tune_lambda(sample, y, 1 - prediction, np.zeros(n, np.int64)) == 0
 
 
-def test_gold_alone_is_the_textbook_mean(singles):
+def test_gold_alone_is_the_textbook_mean(singles: Singles) -> None:
     sample, _, y, _ = singles
     estimate = gold_mean(sample, y, everyone(n))
     assert estimate.value == pytest.approx(y.mean())
     influence = replace(estimate.influence, unseen_error_variance=0.0)
     # Cochran 1977, equations 2.8 and 2.20: s^2 / n, and (1 - n / N) s^2 / n where the corpus is the target.
     textbook = y.var(ddof=1) / n
-    assert variance(sample, influence, "superpopulation") == (pytest.approx(textbook), pytest.approx(n - 1, rel=0.1))
+    spread, freedom = variance(sample, influence, "superpopulation")
+    assert spread == pytest.approx(textbook)
+    assert freedom == pytest.approx(n - 1, rel=0.1)
     assert variance(sample, influence, "finite-population")[0] == pytest.approx((1 - n / N) * textbook)
 
 
-def test_stratified_variance_is_the_textbook_one():
+def test_stratified_variance_is_the_textbook_one() -> None:
     rng = np.random.default_rng(1)
     strata = np.repeat([0, 1, 2], [3000, 500, 100])
     y = (rng.random(3600) < np.array([0.05, 0.5, 0.9])[strata]).astype(float)
@@ -124,7 +130,7 @@ def test_stratified_variance_is_the_textbook_one():
     ] == pytest.approx(textbook)
 
 
-def test_two_stage_variance_counts_documents_not_sentences():
+def test_two_stage_variance_counts_documents_not_sentences() -> None:
     documents = np.repeat(np.arange(100), 10)
     sample = draw_two_stage(np.random.default_rng(2), documents, 100, each=5)
     y = (sample.gold_documents % 2).astype(float)
@@ -136,7 +142,7 @@ def test_two_stage_variance_counts_documents_not_sentences():
     assert interval(sample, estimate.value, estimate.influence, "finite-population").freedom <= 19
 
 
-def test_copies_of_sentences_in_a_document_add_no_information():
+def test_copies_of_sentences_in_a_document_add_no_information() -> None:
     rng = np.random.default_rng(3)
     y = rng.integers(0, 2, 60).astype(float)
     single = Sample(np.arange(600), np.arange(60), np.full(60, 0.1), np.zeros(60, np.int64))
@@ -149,7 +155,7 @@ def test_copies_of_sentences_in_a_document_add_no_information():
     assert spread[0] == pytest.approx(spread[1])
 
 
-def test_a_sample_without_an_error_has_an_interval_of_about_the_rule_of_three():
+def test_a_sample_without_an_error_has_an_interval_of_about_the_rule_of_three() -> None:
     sample = draw_simple(np.random.default_rng(0), np.arange(100_000), 200)
     estimate = gold_mean(sample, np.zeros(200), everyone(200))
     # Hanley and Lippman-Hand 1983: 3 / n.
@@ -159,27 +165,27 @@ def test_a_sample_without_an_error_has_an_interval_of_about_the_rule_of_three():
 
 
 @pytest.mark.parametrize("value", [-0.3, 1.3])
-def test_an_interval_of_a_share_is_never_turned_round(value, singles):
+def test_an_interval_of_a_share_is_never_turned_round(value: float, singles: Singles) -> None:
     sample, _, y, _ = singles
     influence = gold_mean(sample, y, everyone(n)).influence
     one = interval(sample, value, influence, "superpopulation", share=True)
     assert one.low == one.high == np.clip(value, 0, 1)
 
 
-def test_text_has_dashes_for_what_is_not_defined():
+def test_text_has_dashes_for_what_is_not_defined() -> None:
     nan = float("nan")
     assert str(Interval(nan, nan, nan, nan, nan)) == "–"
     assert str(Interval(0.25, nan, nan, nan, nan)) == "0.250 [–]"
     assert Interval(0.25, 0.1, 9, 0.05, 0.45).signed == "+0.250 [+0.050, +0.450]"
 
 
-def test_too_few_documents_give_no_interval():
+def test_too_few_documents_give_no_interval() -> None:
     sample = Sample(np.zeros(50, np.int64), np.arange(5), np.full(5, 0.1), np.zeros(5, np.int64))
     estimate = gold_mean(sample, np.array([0, 1, 0, 1, 1.0]), everyone(5))
     assert np.isnan(interval(sample, estimate.value, estimate.influence, "superpopulation").low)
 
 
-def test_dsl_mean_is_the_published_estimator(singles):
+def test_dsl_mean_is_the_published_estimator(singles: Singles) -> None:
     sample, _, y, prediction = singles
     fitted = cross_fit(sample, y, prediction)
     outcome = fitted.copy()
@@ -191,7 +197,7 @@ def test_dsl_mean_is_the_published_estimator(singles):
     assert spread == pytest.approx(outcome.var() / N * n / (n - 1), rel=1e-6)
 
 
-def test_cross_fitting_never_uses_a_document_for_itself(singles):
+def test_cross_fitting_never_uses_a_document_for_itself(singles: Singles) -> None:
     rng = np.random.default_rng(4)
     documents = np.repeat(np.arange(200), 5)
     sample = draw_simple(rng, documents, 300)
@@ -205,7 +211,7 @@ def test_cross_fitting_never_uses_a_document_for_itself(singles):
     assert not np.array_equal(before, cross_fit(sample, y, prediction, seed=1))
 
 
-def test_contrasts_know_of_shared_documents():
+def test_contrasts_know_of_shared_documents() -> None:
     rng = np.random.default_rng(5)
     documents = np.repeat(np.arange(150), 8)
     group = np.tile([0, 1], 600)
@@ -218,7 +224,7 @@ def test_contrasts_know_of_shared_documents():
     assert variance(sample, difference, "superpopulation")[0] < 0.5 * apart_
 
 
-def test_naive_mean_is_clustered_by_document(singles):
+def test_naive_mean_is_clustered_by_document(singles: Singles) -> None:
     sample, _, _, prediction = singles
     predicted = (prediction > 0.5).astype(float)
     estimate = naive_mean(sample, predicted, everyone(N))
@@ -226,13 +232,13 @@ def test_naive_mean_is_clustered_by_document(singles):
     assert variance(sample, estimate.influence, "superpopulation")[0] == pytest.approx(predicted.var(ddof=1) / N)
 
 
-def census(documents, y):
+def census(documents: IntArray, y: FloatArray) -> Sample:
     size = len(y)
     return Sample(documents, np.arange(size), np.ones(size), np.zeros(size, np.int64))
 
 
 @pytest.mark.parametrize("family", ["linear", "logistic"])
-def test_regression_on_complete_gold_is_the_usual_one_clustered_by_document(family):
+def test_regression_on_complete_gold_is_the_usual_one_clustered_by_document(family: Family) -> None:
     rng = np.random.default_rng(6)
     documents = np.repeat(np.arange(80), 6)
     x = np.stack([np.ones(480), rng.standard_normal(480), np.repeat(rng.random(80), 6)], axis=1)
@@ -252,7 +258,7 @@ def test_regression_on_complete_gold_is_the_usual_one_clustered_by_document(fami
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:'penalty' was deprecated:FutureWarning")
 @pytest.mark.parametrize("family", ["linear", "logistic"])
-def test_regression_agrees_with_ppi_py(singles, family):
+def test_regression_agrees_with_ppi_py(singles: Singles, family: Family) -> None:
     sample, x, y, prediction = singles
     design = np.stack([np.ones(N), x], axis=1)
     fit = dsl_regression(sample, design, y, prediction, family)
@@ -266,7 +272,7 @@ def test_regression_agrees_with_ppi_py(singles, family):
         assert one.width == pytest.approx(top - bottom, rel=0.03)
 
 
-def test_regression_is_the_published_moment_estimator():
+def test_regression_is_the_published_moment_estimator() -> None:
     """Egami et al. 2023 as their package computes it: J^-1 (sum of clustered moments) J^-1 / N."""
     rng = np.random.default_rng(7)
     documents = np.repeat(np.arange(200), 5)
@@ -279,7 +285,7 @@ def test_regression_is_the_published_moment_estimator():
     labelled[sample.gold], probability[sample.gold], full[sample.gold] = 1, sample.probability, y
     fit = dsl_regression(sample, x, y, fitted, "linear")
 
-    def moments(beta):
+    def moments(beta: FloatArray) -> FloatArray:
         coded = x * (full - x @ beta)[:, None] * labelled[:, None]
         predicted = x * (fitted - x @ beta)[:, None]
         return predicted + (coded - predicted * labelled[:, None]) * (labelled / probability)[:, None]
@@ -293,12 +299,12 @@ def test_regression_is_the_published_moment_estimator():
     assert ours == pytest.approx(errors)
 
 
-def test_logistic_regression_without_a_solution_is_nan():
+def test_logistic_regression_without_a_solution_is_nan() -> None:
     x = np.stack([np.ones(20), np.arange(20.0)], axis=1)
     assert np.isnan(logistic(x, (np.arange(20) > 9).astype(float))).all()
 
 
-def test_design_weights_undo_a_selective_sample():
+def test_design_weights_undo_a_selective_sample() -> None:
     values = []
     for seed in range(60):
         rng = np.random.default_rng(seed)
@@ -322,7 +328,7 @@ def test_design_weights_undo_a_selective_sample():
     assert np.abs(corrected) == pytest.approx(0, abs=0.006)
 
 
-def test_doubts_name_their_reason():
+def test_doubts_name_their_reason() -> None:
     even = np.ones(400)
     assert find_warnings(even, 200, 100) == ()
     assert "sentences with the label" in find_warnings(even, FEW_CASES - 1, 100)[0].text
@@ -331,14 +337,14 @@ def test_doubts_name_their_reason():
     assert "uneven" in find_warnings(np.r_[np.ones(390), np.full(10, 500.0)], 200, 100)[0].text
 
 
-def test_pseudo_outcomes_keep_what_nobody_coded(singles):
+def test_pseudo_outcomes_keep_what_nobody_coded(singles: Singles) -> None:
     sample, _, y, prediction = singles
     outcome = pseudo_outcome(sample, y, prediction)
     rest = np.setdiff1d(np.arange(N), sample.gold)
     assert np.array_equal(outcome[rest], prediction[rest])
 
 
-def test_combination_adds_up_by_document():
+def test_combination_adds_up_by_document() -> None:
     parts = [
         Influence(np.array([1.0, 2.0]), np.array([0, 3]), np.array([0.5]), 0.1, 1, 1),
         Influence(np.array([1.0, 5.0]), np.array([0, 1]), np.array([1.0]), 0.2, 1, 1),
@@ -350,7 +356,7 @@ def test_combination_adds_up_by_document():
     assert both.unseen_error_variance == pytest.approx(0.3)
 
 
-def test_a_further_error_is_as_large_as_errors_are():
+def test_a_further_error_is_as_large_as_errors_are() -> None:
     assert expected_squared_error(np.zeros(100), np.ones(100)) == 1
     assert expected_squared_error(np.zeros(0), np.ones(0)) == 1
     # Errors of one size: the next is as large. With few of them it counts as nearer to 1.
@@ -365,7 +371,7 @@ def test_a_further_error_is_as_large_as_errors_are():
     )
 
 
-def test_a_group_that_met_no_error_takes_the_size_of_errors_from_the_others():
+def test_a_group_that_met_no_error_takes_the_size_of_errors_from_the_others() -> None:
     y = np.r_[np.zeros(20), np.tile([0.0, 1.0], 100)]
     sample = draw_simple(np.random.default_rng(0), np.arange(10_000), 220)
     inside = np.arange(220) < 20
@@ -374,7 +380,7 @@ def test_a_group_that_met_no_error_takes_the_size_of_errors_from_the_others():
     assert gold_mean(sample, y, inside, comparable=inside).influence.unseen_error_variance == pytest.approx(1 / 20**2)
 
 
-def test_regression_on_kinds_is_that_on_sentences(singles):
+def test_regression_on_kinds_is_that_on_sentences(singles: Singles) -> None:
     sample, _, y, prediction = singles
     rng = np.random.default_rng(8)
     kinds = rng.integers(0, 6, N)
@@ -387,7 +393,7 @@ def test_regression_on_kinds_is_that_on_sentences(singles):
             assert variance(sample, a, "superpopulation") == pytest.approx(variance(sample, b, "superpopulation"))
 
 
-def test_a_trend_weighs_each_group_the_same():
+def test_a_trend_weighs_each_group_the_same() -> None:
     """Shares off the line, groups of unlike sizes and precisions: the slope is that through the shares, not through sentences."""
     rng = np.random.default_rng(9)
     sizes, shares = np.array([300, 300, 3000]), np.array([0.2, 0.6, 0.4])
@@ -405,7 +411,7 @@ def test_a_trend_weighs_each_group_the_same():
     assert abs(found.estimate.value - by_sentence) > 0.05
 
 
-def test_a_contrast_names_its_doubtful_groups(singles):
+def test_a_contrast_names_its_doubtful_groups(singles: Singles) -> None:
     sample, _, y, _ = singles
     half = np.arange(n) < n // 2
     estimates = {"a": gold_mean(sample, y, half), "b": gold_mean(sample, y, ~half)}

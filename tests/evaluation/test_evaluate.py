@@ -5,30 +5,20 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import helpers
 import numpy as np
 import pytest
-import typer
-from helpers import CODEBOOK, ROOT, write_rows
-from typer.testing import CliRunner
+from fakes import bundle_folder, open_cue_model
+from helpers import CUES, ROOT, TINY_MULTICLASS, Run, write_rows
 
-from communique import Codebook, Corpus, MissingExtraError, Sentence
-from communique.cli.evaluate import evaluate
+from communique import MissingExtraError, Sentence
 from communique.data import near_duplicates
 from communique.evaluation.html import render_html
-from communique.metrics.calibration import decide
-from communique.models.folder import finish, read_codebook, read_info
-from communique.models.info import ModelInfo, TrainingData
-from communique.models.predictor import Predictions
-
-CUES = {"criticism": "condemn", "policy_claim": "should", "cooperation_pledge": "pledge"}
-
-app = typer.Typer()
-app.command()(evaluate)
 
 TRAINED = (
     Sentence(
@@ -38,68 +28,10 @@ TRAINED = (
 )
 
 
-class KeywordModel:
-    """A model whose words decide: 0.9 where the cue of a label occurs, 0.1 elsewhere."""
-
-    def __init__(self, folder: Path) -> None:
-        self.info = read_info(folder)
-        self.codebook = read_codebook(folder, self.info)
-
-    def predict(self, sentences: Iterable[Sentence]) -> Predictions:
-        texts = [s.text for s in sentences]
-        p = np.array([[0.9 if CUES[name] in text else 0.1 for name in CUES] for text in texts], np.float32)
-        if not self.info.multilabel:
-            p = p / p.sum(axis=1, keepdims=True)
-        thresholds = None if self.info.thresholds is None else np.array(self.info.thresholds)
-        return Predictions(
-            tuple(CUES), p, decide(p, thresholds), np.array(["cut" in t.split() for t in texts], np.bool_)
-        )
-
-
-def make_model(folder: Path, task: str = "multilabel", *, signed: bool = True) -> Path:
-    codebook = Codebook.model_validate({**CODEBOOK, "task": task})
-    fingerprint = Corpus(TRAINED).fingerprint()
-    folder.mkdir()
-    info = ModelInfo(
-        kind="bundle",
-        name="keywords",
-        version="1",
-        description="Words decide.",
-        license="MIT",
-        labels=codebook.names,
-        task=codebook.task,
-        codebook_name=codebook.name,
-        codebook_version=codebook.version,
-        codebook_sha256=codebook.sha256,
-        thresholds=(0.5, 0.5, 0.5) if codebook.multilabel else None,
-        temperature=1.5,
-        max_tokens=32,
-        recipe={},
-        training=TrainingData(
-            sentences=2,
-            documents=2,
-            by_language={"en": 2},
-            by_source={"un": 2},
-            by_label={},
-            files={},
-            document_hashes=tuple(fingerprint.documents),
-            text_hashes=tuple(fingerprint.texts),
-        ),
-        training_seconds=1,
-        precision="fp32",
-        tuned_on=1,
-        versions={},
-        commit=None,
-        created="2026-01-01",
-    )
-    finish(folder, info, codebook, {}, texts=[s.text for s in TRAINED] if signed else None)
-    return folder
-
-
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("communique.evaluation.evaluate.load_model", KeywordModel)
-    return make_model(tmp_path / "model")
+    monkeypatch.setattr("communique.evaluation.evaluate.load_model", open_cue_model)
+    return bundle_folder(tmp_path / "model", trained_on=TRAINED, signed=True)
 
 
 def rows(n: int = 120, **fields: Any) -> list[dict[str, Any]]:
@@ -121,11 +53,8 @@ def rows(n: int = 120, **fields: Any) -> list[dict[str, Any]]:
     return made
 
 
-def run(*arguments: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, result.stderr
+def run(*arguments: object) -> Run:
+    return helpers.run("evaluate", *arguments)
 
 
 def content(path: Path) -> dict[str, Any]:
@@ -255,11 +184,11 @@ def test_a_leak_is_refused_dropped_or_told(model: Path, tmp_path: Path) -> None:
 
 
 def test_what_was_not_checked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("communique.evaluation.evaluate.load_model", KeywordModel)
+    monkeypatch.setattr("communique.evaluation.evaluate.load_model", open_cue_model)
     corpus = write_rows(tmp_path / "corpus.jsonl", rows())
-    unsigned = make_model(tmp_path / "unsigned", signed=False)
+    unsigned = bundle_folder(tmp_path / "unsigned", trained_on=TRAINED)
     assert "not looked for: the model has no near_duplicates.npz" in run(unsigned, corpus)[1]
-    signed = make_model(tmp_path / "signed")
+    signed = bundle_folder(tmp_path / "signed", trained_on=TRAINED, signed=True)
     monkeypatch.setattr(near_duplicates, "available", lambda: False)
     assert "not looked for: they need the package 'datasketch'" in run(signed, corpus)[1]
 
@@ -277,8 +206,8 @@ def test_without_the_extra_only_html_is_refused(model: Path, tmp_path: Path, mon
 
 
 def test_single_selection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("communique.evaluation.evaluate.load_model", KeywordModel)
-    single = make_model(tmp_path / "multiclass", "multiclass")
+    monkeypatch.setattr("communique.evaluation.evaluate.load_model", open_cue_model)
+    single = bundle_folder(tmp_path / "multiclass", TINY_MULTICLASS, TRAINED)
     corpus = write_rows(tmp_path / "corpus.jsonl", [r for r in rows(160) if r["labels"]])
     code, _, err = run(single, corpus, "--json", tmp_path / "r.json", "--html", tmp_path / "r.html")
     assert code == 0, err

@@ -5,45 +5,33 @@ from __future__ import annotations
 import hashlib
 import pickle
 import warnings
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from fakes import bundle_folder
+from fakes import RuleModel, model_info
+from helpers import TINY, TINY_MULTICLASS
 from numpy.typing import NDArray
 
-from communique.data.codebook import Codebook
 from communique.errors import DataError
 from communique.integrations import sklearn as estimator
 from communique.integrations.sklearn import StanceClassifier
-from communique.models.predictor import Predictions
 
 TEXTS = ["We agree.", "We condemn it.", "Non."]
 
 
-class TextModel:
-    """Probabilities from each text alone."""
-
-    def __init__(self, codebook: Codebook, multilabel: bool = True) -> None:
-        self.codebook, self.info = codebook, SimpleNamespace(multilabel=multilabel)
-
-    def predict(self, texts: list[str]) -> Predictions:
-        digests = [hashlib.sha256(text.encode()).digest()[:3] for text in texts]
-        p = np.array([list(d) for d in digests], np.float32).reshape(len(texts), 3) / 255
-        decisions = p > 0.5 if self.info.multilabel else p == p.max(axis=1, keepdims=True)
-        return Predictions(self.codebook.names, p, decisions, np.zeros(len(texts), np.bool_))
+def hash_scores(text: str) -> list[float]:
+    return [byte / 255 for byte in hashlib.sha256(text.encode()).digest()[:3]]
 
 
 @pytest.fixture(autouse=True)
-def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    codebook = Codebook.load(bundle_folder(tmp_path / "bundle") / "codebook.yaml")
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     folders: list[object] = []
 
-    def load(folder: object, *, threads: int | None = None) -> TextModel:
+    def load(folder: object, *, threads: int | None = None) -> RuleModel:
         folders.append(folder)
-        return TextModel(codebook, multilabel=folder != "single")
+        codebook = TINY_MULTICLASS if folder == "single" else TINY
+        return RuleModel(model_info(codebook), codebook, hash_scores)
 
     monkeypatch.setattr(estimator, "load_model", load)
     return folders

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import openpyxl
@@ -37,7 +38,7 @@ def delimited(delimiter: str, line_end: str = "\n") -> str:
     return "".join(line + line_end for line in lines)
 
 
-def workbook(path: Path, cells: list[list[object]], *, start: int = 1, sheets: int = 1) -> Path:
+def workbook(path: Path, cells: Sequence[Sequence[object]], *, start: int = 1, sheets: int = 1) -> Path:
     book = openpyxl.Workbook()
     sheet = book.active
     for number, row in enumerate(cells, start):
@@ -116,7 +117,7 @@ def test_legacy_encodings_are_read_with_a_note(tmp_path: Path, encoding: str, te
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     assert "neither UTF-8 nor any encoding" in refusal(written(tmp_path, "t.csv", bytes(range(256)) * 4))
-    with pytest.raises(DataError, match="absent.txt: No such file"):
+    with pytest.raises(DataError, match=r"absent\.txt: No such file"):
         read_text(tmp_path / "absent.txt")
 
 

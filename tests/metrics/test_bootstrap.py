@@ -8,7 +8,6 @@ import pytest
 from communique.metrics.bootstrap import (
     MIN_CLUSTERS,
     Resamples,
-    _student,
     interval,
     interval_or_nan,
     inverted_interval,
@@ -17,11 +16,15 @@ from communique.metrics.bootstrap import (
 from communique.metrics.scores import average_precision, outcomes, precision_recall_f1
 
 
-def test_students_quantiles_agree_with_scipy() -> None:
+@pytest.mark.parametrize("clusters", [MIN_CLUSTERS, 6, 9, 21, 101])
+def test_the_width_on_the_log_odds_scale_is_a_quantile_of_student_t(clusters: int) -> None:
+    from scipy.special import expit, logit
     from scipy.stats import t
 
-    for freedom in (MIN_CLUSTERS - 1, 5, 8, 20, 100):
-        assert _student(0.975, freedom) == pytest.approx(t.ppf(0.975, freedom), abs=0.002)
+    values = np.array([-1.0, 1.0])
+    low, high = logit(log_odds_interval(0.5, expit(values), clusters=clusters))
+    half_width = t.ppf(0.975, clusters - 1) * values.std() * np.sqrt(clusters / (clusters - 1))
+    assert (high - low) / 2 == pytest.approx(half_width, abs=0.003)
 
 
 def test_few_documents_widen_the_interval() -> None:

@@ -52,7 +52,7 @@ def test_thresholds_are_near_the_best_of_many_rows() -> None:
 
     def f1(label: int, threshold: float) -> float:
         predicted = p[:, label] >= threshold
-        return 2 * (predicted & gold[:, label]).sum() / (predicted.sum() + gold[:, label].sum())
+        return float(2 * (predicted & gold[:, label]).sum() / (predicted.sum() + gold[:, label].sum()))
 
     for label, threshold in enumerate(fit_thresholds(p, gold)):
         best = max(f1(label, t) for t in np.arange(0.1, 0.91, 0.01))
@@ -87,8 +87,8 @@ def test_thresholds_of_few_rows_vary_less_than_those_of_plain_f1() -> None:
 
 def test_probabilities_are_sigmoid_or_softmax_at_any_size() -> None:
     logits = np.array([[0.0, 1.0], [1000.0, -1000.0]])
-    np.testing.assert_allclose(probabilities(logits, multilabel=True), [[0.5, 0.7310586], [1, 0]], atol=1e-6)
-    np.testing.assert_allclose(probabilities(logits, multilabel=False), [[0.2689414, 0.7310586], [1, 0]], atol=1e-6)
+    np.testing.assert_allclose(probabilities(logits, multilabel=True), [[0.5, 0.7310586], [1.0, 0.0]], atol=1e-6)
+    np.testing.assert_allclose(probabilities(logits, multilabel=False), [[0.2689414, 0.7310586], [1.0, 0.0]], atol=1e-6)
 
 
 def test_decisions_at_thresholds_and_by_the_greatest() -> None:

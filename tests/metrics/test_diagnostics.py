@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import CODEBOOK
+from helpers import TINY, TINY_MULTICLASS
 
-from communique import Codebook, Sentence
+from communique import Sentence
 from communique.metrics.bootstrap import Resamples
 from communique.metrics.calibration import probabilities
 from communique.metrics.diagnostics import (
     THRESHOLDS,
     Diagnostics,
+    LabelCalibration,
     before_temperature,
     calibration_error,
     co_occurrence,
@@ -20,9 +21,6 @@ from communique.metrics.diagnostics import (
     warnings,
 )
 from communique.metrics.scores import bin_sums, expected_calibration_error
-
-BOOK = Codebook.model_validate(CODEBOOK)
-SINGLE = Codebook.model_validate({**CODEBOOK, "task": "multiclass"})
 
 
 @pytest.mark.parametrize("multilabel", [True, False])
@@ -33,7 +31,7 @@ def test_temperature_is_taken_back(multilabel: bool) -> None:
     np.testing.assert_allclose(cold, probabilities(logits, multilabel=multilabel), atol=1e-5)
 
 
-def _calibration(p: np.ndarray, gold: np.ndarray) -> object:
+def _calibration(p: np.ndarray, gold: np.ndarray) -> LabelCalibration:
     resampled = Resamples.draw([i // 5 for i in range(len(p))], seed=0, resamples=200)
     return label_calibration("criticism", gold, p, resampled, seed=0)
 
@@ -105,7 +103,7 @@ def test_curves_agree_with_scikit_learn() -> None:
 
     generator = np.random.default_rng(2)
     gold, p = generator.random((60, 3)) < 0.4, generator.random((60, 3))
-    curves = threshold_curves(gold, p, BOOK.names, (0.5, 0.4, 0.6))
+    curves = threshold_curves(gold, p, TINY.names, (0.5, 0.4, 0.6))
     assert [c.threshold for c in curves] == [0.5, 0.4, 0.6]
     for i, curve in enumerate(curves):
         for t, precision, recall, f1 in list(zip(THRESHOLDS, curve.precision, curve.recall, curve.f1, strict=True))[
@@ -117,17 +115,17 @@ def test_curves_agree_with_scikit_learn() -> None:
                 for score in (precision_score, recall_score, f1_score)
             ]
             np.testing.assert_allclose([precision, recall, f1], expected, atol=1e-12)
-    assert threshold_curves(gold, p, BOOK.names, None) == ()
+    assert threshold_curves(gold, p, TINY.names, None) == ()
 
 
 def test_together_by_hand() -> None:
     gold = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 1, 1]], bool)
     predicted = np.array([[1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 1, 1]], bool)
-    found = co_occurrence(gold, predicted, BOOK)
-    assert found.labels == (*BOOK.names, "none")
+    found = co_occurrence(gold, predicted, TINY)
+    assert found.labels == (*TINY.names, "none")
     assert found.gold == ((2, 1, 0, 0), (1, 2, 1, 0), (0, 1, 1, 0), (0, 0, 0, 1))
     assert found.predicted == ((3, 0, 0, 0), (0, 1, 1, 0), (0, 1, 1, 0), (0, 0, 0, 0))
-    one = co_occurrence(np.eye(3, dtype=bool), np.eye(3, dtype=bool)[[0, 0, 2]], SINGLE)
+    one = co_occurrence(np.eye(3, dtype=bool), np.eye(3, dtype=bool)[[0, 0, 2]], TINY_MULTICLASS)
     assert one.confusion == ((1, 0, 0), (1, 0, 0), (0, 0, 1))
 
 
@@ -138,7 +136,7 @@ def test_errors_are_wrong_decisions_by_log_loss() -> None:
     ]
     p = np.array([[0.3, 0.1, 0.1], [0.2, 0.1, 0.1], [0.1, 0.02, 0.1], [0.6, 0.1, 0.1]])
     found = Diagnostics.from_predictions(
-        sentences, p >= 0.5, p, BOOK, temperature=1, thresholds=(0.5, 0.5, 0.5), errors=5, resamples=20
+        sentences, p >= 0.5, p, TINY, temperature=1, thresholds=(0.5, 0.5, 0.5), errors=5, resamples=20
     )
     assert [e.id for e in found.errors] == ["2", "0"]
     first = found.errors[0]
@@ -154,5 +152,5 @@ def test_good_gold_is_not_suspected() -> None:
     generator = np.random.default_rng(3)
     gold = generator.random((200, 3)) < 0.3
     predicted = np.where(generator.random(gold.shape) < 0.8, gold, ~gold)
-    assert warnings(gold, predicted, BOOK.names) == ()
-    assert len(warnings(gold, predicted[:, [1, 0, 2]], BOOK.names)) == 1
+    assert warnings(gold, predicted, TINY.names) == ()
+    assert len(warnings(gold, predicted[:, [1, 0, 2]], TINY.names)) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def test_modules_agree_with_scikit_learn(seed: int) -> None:
     ranked = evaluate.load(hf_metrics.path("probability_scores")).compute(
         prediction_scores=probability, references=gold.astype(int)
     )
-    exact = {"rtol": 0, "atol": 1e-12}
+    exact: dict[str, Any] = {"rtol": 0, "atol": 1e-12}
     np.testing.assert_allclose(f1["macro_f1"], theirs.f1_score(gold, predicted, average="macro"), **exact)
     np.testing.assert_allclose(f1["f1"], theirs.f1_score(gold, predicted, average=None), **exact)
     np.testing.assert_allclose(scores["precision"], theirs.precision_score(gold, predicted, average=None), **exact)

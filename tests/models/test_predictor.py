@@ -64,8 +64,9 @@ def test_every_shape_gives_the_same_labels(predictor: Predictor) -> None:
             shapes.append(import_module(name).Series(texts))
     for shape in shapes:
         np.testing.assert_array_equal(predictor.predict(shape).probabilities, expected.probabilities)
+    broken: Any = [*texts[:2], None]
     with pytest.raises(DataError, match=r"texts\[2\]: None"):
-        predictor.predict([*texts[:2], None])
+        predictor.predict(broken)
 
 
 def test_labels_inside_the_map_of_a_dataset(predictor: Predictor) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,7 +134,7 @@ def test_readme_links_lead_somewhere() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_notebooks_run(path: Path) -> None:
-    import nbformat
+    nbformat: Any = importlib.import_module("nbformat")
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)

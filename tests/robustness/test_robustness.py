@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
-import typer
-from helpers import CODEBOOK, write_rows
-from typer.testing import CliRunner
+from fakes import RuleModel, model_info
+from helpers import TINY, Run, run, write_rows
 
-from communique import Codebook, Corpus, DataError, MissingExtraError, Predictions, Sentence
+from communique import Corpus, DataError, MissingExtraError, Sentence
 from communique.actors.grammar import GRAMMARS
 from communique.actors.names import actors, home
 from communique.robustness import measure
@@ -23,33 +23,17 @@ from communique.robustness.report import Robustness
 from communique.robustness.surface import PERTURBATIONS, SPEAKER_TAGS
 from communique.robustness.swaps import SWAPPED, augment, own_countries, plan_swaps
 
-BOOK = Codebook.model_validate(CODEBOOK)
+
+def _model(**conditions: Callable[[str], bool]) -> RuleModel:
+    """Make a model that scores a label 0.9 where its condition on the text holds, and 0.2 elsewhere."""
+
+    def scores(text: str) -> list[float]:
+        return [0.9 if name in conditions and conditions[name](text) else 0.2 for name in TINY.names]
+
+    return RuleModel(model_info(), TINY, scores)
 
 
-class FakeModel:
-    """Gives a label where a condition on the text holds: probability 0.9, else 0.2."""
-
-    def __init__(self, **conditions: Callable[[str], bool]) -> None:
-        self.codebook = BOOK
-        self.conditions = [conditions.get(name, lambda text: False) for name in BOOK.names]
-        self.asked: list[str] = []
-        self.info = SimpleNamespace(
-            name="fake",
-            version="1",
-            kind="bundle",
-            training=SimpleNamespace(fingerprint=SimpleNamespace(overlap=lambda s: "document")),
-        )
-
-    def predict(self, texts: Iterable[str]) -> Predictions:
-        given = list(texts)
-        self.asked += given
-        decisions = np.array([[c(text) for c in self.conditions] for text in given], np.bool_).reshape(-1, 3)
-        return Predictions(
-            BOOK.names, np.where(decisions, np.float32(0.9), np.float32(0.2)), decisions, np.zeros(len(given), np.bool_)
-        )
-
-
-def _rows(texts: Iterable[str], language: str = "en", per_document: int = 1, **fields: object) -> list[Sentence]:
+def _rows(texts: Iterable[str], language: str = "en", per_document: int = 1, **fields: Any) -> list[Sentence]:
     return [
         Sentence(
             id=f"{language}{i}", text=text, document=f"{language}-{i // per_document}", language=language, **fields
@@ -58,8 +42,8 @@ def _rows(texts: Iterable[str], language: str = "en", per_document: int = 1, **f
     ]
 
 
-def _measure(model: FakeModel, rows: list[Sentence], **options: object) -> Robustness:
-    return measure(model, Corpus(tuple(rows)), data="some rows", resamples=200, **options)  # type: ignore[arg-type]
+def _measure(model: RuleModel, rows: list[Sentence], **options: Any) -> Robustness:
+    return measure(model, Corpus(tuple(rows)), data="some rows", resamples=200, **options)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +226,7 @@ def test_every_language_with_names_has_a_speaker_tag() -> None:
 
 def test_a_model_that_reads_no_names_keeps_every_decision() -> None:
     rows = _rows([f"{name} must stop." for name in ("France", "Spain", "Italy", "Peru", "Chile", "Norway")])
-    model = FakeModel(policy_claim=lambda text: "must" in text.lower())
+    model = _model(policy_claim=lambda text: "must" in text.lower())
     result = _measure(model, rows)
     assert {cell.kept.value for cell in result.stability} == {1.0}
     assert {cell.change.value for cell in result.stability} == {0.0}
@@ -251,13 +235,13 @@ def test_a_model_that_reads_no_names_keeps_every_decision() -> None:
     assert (cell.texts, cell.sentences, cell.documents, cell.given) == (60, 6, 6, 60)
     assert cell.few
     # Each text is labelled once.
-    assert len(model.asked) == len(set(model.asked))
+    assert len(model.seen) == len(set(model.seen))
 
 
 def test_shares_and_changes_by_hand() -> None:
     # The label hangs on the actor of the first sentence; the three others never have it.
     rows = _rows(["France came.", "Spain came.", "Italy came.", "Peru came."])
-    result = _measure(FakeModel(criticism=lambda text: "France" in text), rows, tests=[ACTOR_SWAP], draws=4)
+    result = _measure(_model(criticism=lambda text: "France" in text), rows, tests=[ACTOR_SWAP], draws=4)
     to_france = sum(swap.other == "FR" for swap in plan_swaps(rows, draws=4, seed=0).swaps)
     cell = result.cell(ACTOR_SWAP, "en", "criticism")
     assert cell.texts == 16
@@ -276,7 +260,7 @@ def test_shares_and_changes_by_hand() -> None:
 def test_intervals_draw_whole_documents() -> None:
     # The label is lost in upper case, in the first ten sentences: one document, or ten.
     texts = [f"We {'stood' if i < 10 else 'came'} {i}." for i in range(100)]
-    model = FakeModel(criticism=lambda text: "stood" in text)
+    model = _model(criticism=lambda text: "stood" in text)
     co_occurrence, apart = (
         _measure(model, rows, tests=["upper case"]).cell("upper case", "all", "criticism")
         for rows in (_rows(texts, per_document=10), _rows(texts))
@@ -289,7 +273,7 @@ def test_intervals_draw_whole_documents() -> None:
 
 def test_a_single_document_gives_no_interval() -> None:
     rows = _rows(["France must stop.", "Spain must stop."], per_document=2)
-    cell = _measure(FakeModel(), rows, tests=["upper case"]).cell("upper case", "all", "criticism")
+    cell = _measure(_model(), rows, tests=["upper case"]).cell("upper case", "all", "criticism")
     assert cell.documents == 1
     assert np.isnan([cell.kept.low, cell.kept.high, cell.change.low, cell.change.high]).all()
     assert cell.kept.value == 1
@@ -298,7 +282,7 @@ def test_a_single_document_gives_no_interval() -> None:
 def test_names_that_move_decisions_are_ranked_by_the_lower_end_of_their_interval() -> None:
     names = ("France", "Spain", "Italy", "Peru", "Chile", "Sweden", "Poland", "Japan", "India", "Kenya")
     rows = _rows([f"{name} came on day {i}." for i in range(30) for name in names])
-    result = _measure(FakeModel(criticism=lambda text: "Norway" in text), rows, tests=[ACTOR_SWAP])
+    result = _measure(_model(criticism=lambda text: "Norway" in text), rows, tests=[ACTOR_SWAP])
     first, second = result.names[:2]
     assert first.name == "Norway"
     assert first.changed == first.draws == first.by_label["criticism"]
@@ -309,7 +293,7 @@ def test_names_that_move_decisions_are_ranked_by_the_lower_end_of_their_interval
     assert all(effect.draws >= 10 for effect in result.names)
     assert "| Norway |" in result.to_markdown()
     # Names drawn a few times are not ranked, however often they changed something.
-    few = _measure(FakeModel(criticism=lambda text: "Norway" in text), rows[:5], tests=[ACTOR_SWAP])
+    few = _measure(_model(criticism=lambda text: "Norway" in text), rows[:5], tests=[ACTOR_SWAP])
     assert few.names == ()
     assert few.rare_names > 0
 
@@ -318,7 +302,7 @@ def test_a_name_in_few_documents_is_marked_and_not_ranked() -> None:
     # France is named most, and is taken for the own country of each document; the others are swapped.
     names = ("France", "Spain", "Italy", "Peru", "Chile", "Sweden", "Poland", "Japan", "India", "Kenya", "France")
     rows = _rows([f"{name} came on day {i}." for i in range(30) for name in names], per_document=110)
-    result = _measure(FakeModel(criticism=lambda text: "Norway" in text), rows, tests=[ACTOR_SWAP])
+    result = _measure(_model(criticism=lambda text: "Norway" in text), rows, tests=[ACTOR_SWAP])
     assert {effect.documents for effect in result.names} <= {2, 3}
     assert all(effect.few and np.isnan(effect.share.low) for effect in result.names)
     assert "0 of 0 ranked names" in result.to_markdown()
@@ -367,16 +351,15 @@ def test_errors_by_actor_by_hand() -> None:
     ]
     # Misses two of France, invents three of Spain.
     guessed = {*positives[2:], *negatives[:3]}
-    result = _measure(
-        FakeModel(criticism=lambda text: text in guessed), rows, tests=["NFC"], seen=lambda s: s.id == "t"
-    )
+    result = _measure(_model(criticism=lambda text: text in guessed), rows, tests=["NFC"], seen=lambda s: s.id == "t")
     found = {(e.name, e.label): e for e in result.errors}
     france, spain = found["France", "criticism"], found["Spain", "criticism"]
     assert (france.sentences, france.positives, france.negatives) == (10, 10, 0)
     assert france.false_negative.value == pytest.approx(0.2)
     assert france.false_negative.low < 0.2 < france.false_negative.high
     assert np.isnan(france.false_positive.value)
-    assert (spain.positives, spain.false_positive.value) == (0, pytest.approx(0.3))
+    assert spain.positives == 0
+    assert spain.false_positive.value == pytest.approx(0.3)
     assert found["all sentences", "criticism"].false_positive.value == pytest.approx(3 / 11)
     assert found["no actor named", "criticism"].sentences == 1
     text = result.to_markdown()
@@ -385,7 +368,7 @@ def test_errors_by_actor_by_hand() -> None:
 
 
 def test_nothing_to_change_is_said() -> None:
-    result = _measure(FakeModel(), _rows(["We agree."]), tests=[ACTOR_SWAP])
+    result = _measure(_model(), _rows(["We agree."]), tests=[ACTOR_SWAP])
     assert result.stability == ()
     text = result.to_markdown()
     assert "\nNo sentence could be changed: nothing was measured.\n" in text
@@ -394,7 +377,7 @@ def test_nothing_to_change_is_said() -> None:
 
 def test_result_as_json_has_no_nan_and_lists_what_is_below() -> None:
     rows = _rows(["France must stop.", "Spain must stop."], per_document=2)
-    result = _measure(FakeModel(criticism=lambda text: text.isupper()), rows)
+    result = _measure(_model(criticism=lambda text: text.isupper()), rows)
     content = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert content["wanted"] == 0.97
     assert {(c["test"], c["label"]) for c in content["below"]} == {("upper case", "criticism")}
@@ -404,7 +387,7 @@ def test_result_as_json_has_no_nan_and_lists_what_is_below() -> None:
 
 def test_the_bootstrap_and_the_draws_follow_the_seed() -> None:
     rows = _rows([f"{name} must stop." for name in ("France", "Spain", "Italy", "Peru", "Chile", "Norway")])
-    model = FakeModel(criticism=lambda text: len(text) % 2 == 0)
+    model = _model(criticism=lambda text: len(text) % 2 == 0)
     one, same, other = (_measure(model, rows, seed=seed) for seed in (0, 0, 1))
     assert json.dumps(one.to_dict()) == json.dumps(same.to_dict())
     assert one.cell(ACTOR_SWAP, "all", "criticism") != other.cell(ACTOR_SWAP, "all", "criticism")
@@ -412,7 +395,7 @@ def test_the_bootstrap_and_the_draws_follow_the_seed() -> None:
 
 def test_without_rows_or_babel_the_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="no sentence is left"):
-        _measure(FakeModel(), [])
+        _measure(_model(), [])
     actors.cache_clear()
     home.cache_clear()
     monkeypatch.setitem(sys.modules, "babel", None)
@@ -422,26 +405,19 @@ def test_without_rows_or_babel_the_answer_is_one_line(monkeypatch: pytest.Monkey
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., object]:
-    from communique.cli.robustness import robustness
-
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Run]:
     rows = [
         {"id": f"r{i}", "document": f"d{i}", "language": "en", "text": f"{name} must stop.", "labels": [], "source": s}
         for i, (name, s) in enumerate([("France", "a"), ("Spain", "a"), ("Peru", "b"), ("Chile", "a")])
     ]
-    write_rows(tmp_path / "corpus.jsonl", rows)
+    corpus = write_rows(tmp_path / "corpus.jsonl", rows)
     (tmp_path / "validation.json").write_text(json.dumps({"validation": ["r0"], "parity": ["r1", "r2"]}))
-    monkeypatch.setattr("communique.load.load_model", lambda folder: FakeModel())
-    app = typer.Typer()
-    app.command()(robustness)
-
-    def run(*options: str) -> object:
-        return CliRunner().invoke(app, [str(tmp_path), str(tmp_path / "corpus.jsonl"), *options])
-
-    return run
+    trained = RuleModel(model_info(TINY, Corpus.read(corpus).sentences), TINY, lambda text: [0.2] * 3)
+    monkeypatch.setattr("communique.load.load_model", lambda folder: trained)
+    return partial(run, "robustness", tmp_path, corpus)
 
 
-def test_command_writes_json_and_markdown_of_held_out_rows(command: Callable[..., object], tmp_path: Path) -> None:
+def test_command_writes_json_and_markdown_of_held_out_rows(command: Callable[..., Run], tmp_path: Path) -> None:
     out, text = tmp_path / "out.json", tmp_path / "out.md"
     result = command(
         "--only-held-out", "--exclude", "source=b", "--draws", "3", "--json", str(out), "--markdown", str(text)
@@ -456,7 +432,7 @@ def test_command_writes_json_and_markdown_of_held_out_rows(command: Callable[...
     assert {c["test"] for c in content["stability"]} <= set(TESTS)
 
 
-def test_command_leaves_training_rows_out_of_the_errors(command: Callable[..., object], tmp_path: Path) -> None:
+def test_command_leaves_training_rows_out_of_the_errors(command: Callable[..., Run], tmp_path: Path) -> None:
     result = command("--json", str(tmp_path / "out.json"))
     assert result.exit_code == 0, result.output
     assert "1 rows share a document or a text with the training data" in result.output
@@ -464,7 +440,7 @@ def test_command_leaves_training_rows_out_of_the_errors(command: Callable[..., o
     assert {e["sentences"] for e in errors if e["code"] == "*"} == {3}
 
 
-def test_command_answers_unknown_tests_and_empty_held_out_rows(command: Callable[..., object], tmp_path: Path) -> None:
+def test_command_answers_unknown_tests_and_empty_held_out_rows(command: Callable[..., Run], tmp_path: Path) -> None:
     unknown = command("--test", "upside down")
     assert unknown.exit_code == 2
     assert "upside down" in unknown.output

@@ -2,17 +2,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from helpers import CODEBOOK, predictions
+from helpers import TINY, facts, has_facts, predictions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from communique.data.codebook import Codebook
 from communique.data.codes import factorize
 from communique.data.sentence import Sentence
 from communique.errors import DataError
@@ -23,7 +24,6 @@ from communique.sampling.size import Z, by_rates, label_correlation, needed, rea
 from communique.sampling.strata import allocation_weights, make_strata, residual_variance, stratum_variances
 from communique.sampling.training import pick_for_training
 
-TINY = Codebook.model_validate(CODEBOOK)
 NAMES = TINY.names
 
 
@@ -79,7 +79,10 @@ def test_without_a_split_the_tables_own_order_says_what_came_before(
 ) -> None:
     """`communique label` gives every row of a table index 0; its own column `index` comes back as `input_index`."""
     rows = [json.loads(line) for line in population.path.read_text(encoding="utf-8").splitlines()]
-    values = {"number": lambda row: row["index"] + 1, "given": lambda row: "What came before."}
+    values: dict[str, Callable[[dict[str, Any]], object]] = {
+        "number": lambda row: row["index"] + 1,
+        "given": lambda row: "What came before.",
+    }
     changed = [{**row, **{name: values[kind](row) for name, kind in own.items()}, "index": 0} for row in rows]
     path = tmp_path / "unsplit.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in changed), encoding="utf-8")
@@ -117,9 +120,9 @@ def test_rows_without_labels_are_left_out_and_counted(tmp_path: Path, population
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"id": "d0:0"}, "id 'd0:0' is also that of row 1"),
-        ({"labels": ["thanks"]}, "label 'thanks' has no probability"),
-        ({"probabilities": dict.fromkeys(NAMES, 1.5)}, "allowed: 0 to 1"),
+        ({"id": "d0:0"}, "'d0:0'.*row 1"),
+        ({"labels": ["thanks"]}, "'thanks'"),
+        ({"probabilities": dict.fromkeys(NAMES, 1.5)}, "0 to 1"),
     ],
 )
 def test_faults_of_predictions_name_row_and_value(
@@ -259,7 +262,7 @@ def test_allocation_is_proportional() -> None:
 
 
 def test_allocation_refuses_too_few() -> None:
-    with pytest.raises(DataError, match="each needs 2, 6 in all; give -n 6"):
+    with pytest.raises(DataError, match=facts("6 in all", "-n 6")):
         allocate(np.array([9, 9, 9]), np.ones(3), 5)
 
 
@@ -295,12 +298,12 @@ def test_groups_are_strata_and_keep_their_columns(population: Population) -> Non
 
 
 def test_two_stage_refuses_strata_within_documents(population: Population) -> None:
-    with pytest.raises(DataError, match="document 'd0' lies in the strata"):
+    with pytest.raises(DataError, match=facts("'d0'", "strata")):
         draw_sample(population, 40, TINY, design="two-stage", strata=("predicted",))
 
 
 def test_unknown_column_is_told_with_those_that_are_there(population: Population) -> None:
-    with pytest.raises(DataError, match=r"no column 'nation'.*country"):
+    with pytest.raises(DataError, match=facts("'nation'", "country")):
         draw_sample(population, 40, TINY, by=("nation",))
 
 
@@ -375,7 +378,7 @@ def test_measured_error_rates_replace_the_models_word(tmp_path: Path, population
     assert read_rates(report(0.8, None)) == {}
     for content in ("[]", "{", '{"groups": []}'):
         (tmp_path / "other.json").write_text(content, encoding="utf-8")
-        with pytest.raises(DataError, match=r"other\.json: no report"):
+        with pytest.raises(DataError, match=facts("other.json")):
             read_rates(tmp_path / "other.json")
 
 
@@ -486,7 +489,7 @@ def test_training_rows_carry_no_probability_and_say_so(population: Population) -
     plan = training_sample(population, 20, TINY)
     assert plan.purpose == "training"
     assert {row.inclusion_probability for row in plan.rows} == {None}
-    assert any("may never serve as gold" in line for line in plan.describe())
+    assert any(has_facts(line, "never", "gold") for line in plan.describe())
 
 
 # --- the design file ---------------------------------------------------------------------------------------------------

@@ -44,7 +44,8 @@ def paragraph(draw: random.Random, language: str) -> str:
     text = space.join(sentence(draw, language) for _ in range(draw.randint(1, 120)))
     if kind == "line" or not space:
         return text
-    lines, line = [], ""
+    lines: list[str] = []
+    line = ""
     for word in text.split():
         # Amid a sentence, so that every part of the paragraph shows that its lines are wrapped.
         if len(line) > 45 and not line.endswith((".", "!", "?", "؟", "।")):

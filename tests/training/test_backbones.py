@@ -6,11 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
-
-from transformers import AutoModel, AutoModelForSequenceClassification, DistilBertConfig  # noqa: E402
-from transformers import DistilBertForSequenceClassification as DistilBert  # noqa: E402
+import torch
+from transformers import AutoModel, AutoModelForSequenceClassification, DistilBertConfig
+from transformers import DistilBertForSequenceClassification as DistilBert
 
 from communique.errors import RecipeError
 from communique.training.backbones import add_mean_layer
@@ -52,5 +50,5 @@ def test_the_model_stays_a_stock_one(tiny_backbone: Path, tmp_path: Path) -> Non
 
 def test_another_architecture_is_refused() -> None:
     model = DistilBert(DistilBertConfig(vocab_size=20, dim=8, n_layers=1, n_heads=2, hidden_dim=8))
-    with pytest.raises(RecipeError, match="'distilbert' is not: write 'first'"):
+    with pytest.raises(RecipeError, match=r"'distilbert'.*'first'"):
         add_mean_layer(model)

@@ -6,14 +6,13 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 import yaml
-from helpers import CODEBOOK, tiny_rows, write_rows
+from helpers import CODEBOOK, PATIENCE, tiny_rows, until, write_rows
 
 from communique import RecipeError
 from communique.models.folder import read_info, verify_files
@@ -68,7 +67,7 @@ def launch(project: Path, out: Path) -> subprocess.Popen[bytes]:
 @pytest.fixture(scope="module")
 def two(project: Path) -> tuple[Path, str]:
     process = launch(project, project / "two")
-    said = process.communicate()[1].decode()
+    said = process.communicate(timeout=PATIENCE)[1].decode()
     assert process.returncode == 0, said
     return project / "two", said
 
@@ -122,26 +121,29 @@ def test_two_processes_compute_what_one_does_with_their_batches_together(
 
 def test_killed_processes_go_on_to_the_same_weights(two: tuple[Path, str], project: Path, tmp_path: Path) -> None:
     from communique.data.corpus import Corpus
-    from communique.training.trainer import _prepare_steps
+    from communique.training.trainer import prepare_steps
 
     out, steps = tmp_path / "out", tmp_path / "out.steps"
     process = launch(project, out)
-    while not any(steps.glob("checkpoint-*/trainer_state.json")):
-        assert process.poll() is None
-        time.sleep(0.02)
+
+    def has_a_checkpoint() -> bool:
+        assert process.poll() is None, process.stderr and process.stderr.read().decode()
+        return any(steps.glob("checkpoint-*/trainer_state.json"))
+
+    until(has_a_checkpoint, "no checkpoint was written")
     # The launcher first: it would stop its processes in order.
     for each in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
         each.kill()
-    process.communicate()
+    process.communicate(timeout=PATIENCE)
     assert not out.exists()
     # What a kill leaves while the second process still saves.
     (steps / "checkpoint-99999").mkdir()
     for name in ("trainer_state.json", "rng_state_0.pth"):
         (steps / "checkpoint-99999" / name).touch()
-    with pytest.raises(RecipeError, match="another number of processes"):
-        _prepare_steps(steps, Recipe.load(project / "batch-8.yaml"), Corpus.read(project / "train.jsonl"))
+    with pytest.raises(RecipeError, match=re.escape(str(steps))):
+        prepare_steps(steps, Recipe.load(project / "batch-8.yaml"), Corpus.read(project / "train.jsonl"))
     resumed = launch(project, out)
-    said = resumed.communicate()[1].decode()
+    said = resumed.communicate(timeout=PATIENCE)[1].decode()
     assert resumed.returncode == 0, said
     assert said.count("resuming from") == 1
     assert (out / "model.safetensors").read_bytes() == (two[0] / "model.safetensors").read_bytes()

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import CODEBOOK
-
-from communique import Codebook
+from helpers import TINY
 
 
 def _load(backbone: Path) -> Any:
     from communique.training.backbones import load_backbone
 
-    return load_backbone(str(backbone), Codebook.model_validate(CODEBOOK), max_tokens=32)[0].eval()
+    model: Any = load_backbone(str(backbone), TINY, max_tokens=32)[0]
+    return model.eval()
 
 
 @pytest.fixture
@@ -78,11 +77,11 @@ def test_padding_of_the_tokenizer_alone_is_known(model: Any) -> None:
     import torch
 
     from communique.training.partial_embeddings import used_embeddings
-    from communique.training.trainer import _tokens
+    from communique.training.trainer import used_tokens
 
     model.get_input_embeddings().padding_idx = None
     rows: Any = {"input_ids": [[5, 9], [6]]}
-    tokens = _tokens((rows, None), 1)
+    tokens = used_tokens((rows, None), 1)
     assert tokens == [1, 5, 6, 9]
     with used_embeddings(model, tokens):
         model(input_ids=torch.tensor([[5, 9], [6, 1]]))

@@ -195,7 +195,7 @@ class Encoder:
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         for start in progress.track(range(0, len(new), SHARD), "embedding"):
             part = list(new)[start : start + SHARD]
-            vectors = self._compute([new[key] for key in part])
+            vectors = self.compute([new[key] for key in part])
             if self._cache:
                 self._cache.add(part, vectors)
             else:
@@ -213,7 +213,8 @@ class Encoder:
         lengths = map(len, tokenizer([self.prefix + _clean(text) for text in texts])["input_ids"])
         return np.array([length > longest for length in lengths], np.bool_)
 
-    def _compute(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def compute(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Compute embeddings (n, width) without the cache."""
         import torch
 
         model, tokenizer = self._loaded

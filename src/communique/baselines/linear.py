@@ -91,7 +91,7 @@ def fit_linear(
         number: Folds.
         seed: Of the folds and the solver.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     solver = _Solver(features, documents, strengths, number, seed, machine)
     # A matrix times a vector waits for memory. Threads that wait too, each at full load, made 45 seconds of CPU time out of 5

@@ -187,7 +187,7 @@ def _do(
         + (f"; {sets.undated} left out because they have no date" if sets.undated else "")
     )
     start = time.monotonic()
-    outcome = _in_a_process(job)
+    outcome = run_in_process(job)
     content = results.record(place, job, outcome, settings)
     shutil.rmtree(job.steps, ignore_errors=True)
     seconds = time.monotonic() - start
@@ -199,7 +199,12 @@ def _do(
     )
 
 
-def _in_a_process(job: Job) -> Outcome:
+def run_in_process(job: Job) -> Outcome:
+    """Run a job in a process of its own.
+
+    Raises:
+        DataError: The process was killed or failed before the run began.
+    """
     # Spawned, not forked: a fork would count the parent's memory, and torch does not survive one.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=end_with_parent) as pool:
         try:

@@ -106,7 +106,7 @@ def parameter_groups(model: transformers.PreTrainedModel, recipe: Recipe) -> lis
     return [{"params": members, "lr": rate, "weight_decay": decay} for (rate, decay), members in groups.items()]
 
 
-def _tokens(sets: Iterable[datasets.Dataset | None], padding: int | None) -> list[int]:
+def used_tokens(sets: Iterable[datasets.Dataset | None], padding: int | None) -> list[int]:
     """List the token ids that a model will be given."""
     used = {id for rows in sets if rows is not None for id in chain.from_iterable(rows["input_ids"])}
     return sorted(used if padding is None else used | {padding})
@@ -181,8 +181,8 @@ class TransformerClassifier:
         self.precision_ = resolve_precision(recipe.precision)
         rows = self._dataset(corpus.sentences)
         validation_rows = self._dataset(validation.sentences) if validation else None
-        tokens = None if recipe.freeze_embeddings else _tokens((rows, validation_rows), tokenizer.pad_token_id)
-        resume = _prepare_steps(self.steps, recipe, corpus, tokens)
+        tokens = None if recipe.freeze_embeddings else used_tokens((rows, validation_rows), tokenizer.pad_token_id)
+        resume = prepare_steps(self.steps, recipe, corpus, tokens)
         if resume is not None:
             self.progress.say(f"resuming from {resume}")
         steps_an_epoch = math.ceil(len(corpus) / (recipe.batch_size * distributed.world_size()))
@@ -296,7 +296,7 @@ def _set_dropout(model: transformers.PreTrainedModel, name: str, value: float | 
             module.p = value
 
 
-def _prepare_steps(
+def prepare_steps(
     steps: Path | None, recipe: Recipe, corpus: Corpus, tokens: Sequence[int] | None = None
 ) -> Path | None:
     """Find the last whole checkpoint of a killed run of the same recipe on the same data in as many processes.
