@@ -13,7 +13,7 @@ import helpers
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from helpers import NO_CELLS, ROOT, Run, YES_CELLS, facts, has_facts
+from helpers import NO_CELLS, ROOT, YES_CELLS, Run, facts, has_facts
 from numpy.typing import NDArray
 from simulated_corpus import draw_simple, draw_two_stage, population
 

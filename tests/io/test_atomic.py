@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,10 +50,14 @@ def test_replacing_gives_the_rights_of_an_ordinary_file(tmp_path: Path) -> None:
 
 
 def test_replacing_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-    fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr(os, "fsync", lambda descriptor: (calls.append("fsync"), fsync(descriptor)))
-    monkeypatch.setattr(os, "replace", lambda *names: (calls.append("replace"), replace(*names)))
+    calls: list[str] = []
+    for name in ("fsync", "replace"):
+
+        def recorded(*arguments: Any, name: str = name, original: Any = getattr(os, name)) -> Any:  # noqa: B008
+            calls.append(name)
+            return original(*arguments)
+
+        monkeypatch.setattr(os, name, recorded)
     with replacing(tmp_path / "out.txt.gz", "wb") as handle, gzip.open(handle, "wb") as compressed:
         compressed.write(b"x")
         handle.flush()
