@@ -14,5 +14,8 @@ def test_values_are_numbered_in_order_of_first_appearance() -> None:
 
 
 def test_no_values_have_no_codes() -> None:
-    codes, distinct = factorize([])
-    assert (codes.shape, codes.dtype, distinct) == ((0,), np.int64, [])
+    nothing: list[str] = []
+    codes, distinct = factorize(nothing)
+    assert codes.shape == (0,)
+    assert codes.dtype == np.int64
+    assert distinct == []

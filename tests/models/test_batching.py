@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ LENGTHS = np.random.default_rng(0).integers(1, 160, 500).tolist()
 
 
 @pytest.mark.parametrize("limits", [{"max_rows": 64}, {"max_tokens": 512}, {"max_rows": 3, "max_tokens": 512}, {}])
-def test_every_row_is_in_one_batch_and_the_longest_come_first(limits: dict[str, int]) -> None:
+def test_every_row_is_in_one_batch_and_the_longest_come_first(limits: dict[str, Any]) -> None:
     rows = [row for batch in batches_by_length(LENGTHS, **limits) for row in batch]
     assert rows == sorted(range(len(LENGTHS)), key=lambda row: (-LENGTHS[row], row))
 
