@@ -158,7 +158,6 @@ def bundle_folder(
 
 
 # Fixtures of tests/conftest.py. Test modules that still import their names from here need not.
-fake_bundle = fake_network = None
 
 
 def label(*arguments: object, stdin: bytes | None = None) -> tuple[int, bytes, str]:

@@ -6,9 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes import fake_bundle, label
-
-__all__ = ["fake_bundle"]
+from fakes import label
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from bad_input.cases import CASES, ROOT, Case, in_docs
-from fakes import bundle_folder, fake_bundle, fake_network, label, label_in_a_process, until
+from fakes import bundle_folder, label, label_in_a_process, until
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -24,8 +24,6 @@ from communique.io.tables import Chunk, Problem
 from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
 from communique.load import load_model
-
-__all__ = ["fake_bundle", "fake_network"]
 
 pytestmark = pytest.mark.usefixtures("fake_network")
 

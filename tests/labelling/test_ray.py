@@ -10,14 +10,13 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
-from fakes import bundle_folder, fake_bundle, label, until
+from fakes import bundle_folder, label, until
 from helpers import ROOT
 
 from communique.labelling.shard_folder import shards_folder
-
-__all__ = ["fake_bundle"]
 
 ray = pytest.importorskip("ray", reason="needs the extra ray: pip install 'communique[ray]'")
 ray_engine = pytest.importorskip("communique.labelling.ray")
@@ -29,12 +28,12 @@ pytestmark = pytest.mark.slow
 SHARD = 10
 
 
-def node(num_cpus: int) -> dict[str, object]:
+def node(num_cpus: int) -> dict[str, Any]:
     return {"num_cpus": num_cpus, "object_store_memory": 80 << 20, "include_dashboard": False}
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[object]:
+def cluster() -> Iterator[Any]:
     """Start a head without CPUs and two nodes of one CPU each."""
     from ray.cluster_utils import Cluster
 
@@ -46,7 +45,7 @@ def cluster() -> Iterator[object]:
     for _ in range(2):
         cluster.add_node(**node(num_cpus=1))
     yield cluster
-    cluster.shutdown()
+    cluster.shutdown()  # type: ignore[no-untyped-call]
     environment.undo()
 
 
@@ -75,11 +74,11 @@ def on_disk(out: Path) -> set[str]:
     return {path.name for path in shards_folder(out).glob("*.arrow")}
 
 
-def on_ray(cluster: object, *arguments: object) -> tuple[int, bytes, str]:
+def on_ray(cluster: Any, *arguments: object) -> tuple[int, bytes, str]:
     return label(*arguments, "--engine", "ray", "--ray-address", cluster.address)
 
 
-def workers(title: str) -> list[object]:
+def workers(title: str) -> list[Any]:
     """Find processes of the cluster that this process started."""
     found = []
     for process in psutil.Process().children(recursive=True):
@@ -93,7 +92,7 @@ def workers(title: str) -> list[object]:
 
 @pytest.mark.parametrize("form", ["jsonl", "csv.gz", "parquet"])
 def test_a_cluster_gives_the_bytes_and_the_words_of_one_machine(
-    form: str, cluster: object, toy: object, fake_bundle: Path, tmp_path: Path
+    form: str, cluster: Any, toy: object, fake_bundle: Path, tmp_path: Path
 ) -> None:
     source = write(tmp_path / "in.jsonl", 60)
     options = ("--split", "--shard-rows", SHARD, "--model", fake_bundle)
@@ -104,7 +103,7 @@ def test_a_cluster_gives_the_bytes_and_the_words_of_one_machine(
     assert not shards_folder(there).exists()
 
 
-def test_the_shipped_model_gives_the_same_bytes_in_actors(cluster: object, tmp_path: Path) -> None:
+def test_the_shipped_model_gives_the_same_bytes_in_actors(cluster: Any, tmp_path: Path) -> None:
     texts = [
         "We condemn the attack on the port.",
         "每个国家都应当遵守条约。",
@@ -120,7 +119,7 @@ def test_the_shipped_model_gives_the_same_bytes_in_actors(cluster: object, tmp_p
 @pytest.mark.parametrize("lost", ["actor", "reader", "node"])
 def test_nothing_is_lost_with_a_process_or_a_node(
     lost: str,
-    cluster: object,
+    cluster: Any,
     toy: Callable[[float], None],
     fake_bundle: Path,
     tmp_path: Path,
@@ -154,7 +153,7 @@ def test_nothing_is_lost_with_a_process_or_a_node(
 
 
 def test_what_is_wrong_with_a_model_is_said_as_on_one_machine(
-    cluster: object, fake_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Any, fake_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("communique.load.load_model", ray_models.broken_model)
     source, out = write(tmp_path / "in.jsonl", 20), tmp_path / "out.jsonl"
@@ -163,7 +162,7 @@ def test_what_is_wrong_with_a_model_is_said_as_on_one_machine(
     assert not out.exists()
 
 
-def driver(cluster: object, *arguments: object) -> subprocess.Popen[bytes]:
+def driver(cluster: Any, *arguments: object) -> subprocess.Popen[bytes]:
     """Start the command in a process of its own, with a model that takes its time."""
     code = (
         "import sys, typer, communique.load; from functools import partial; from communique.cli.label import label;"
@@ -175,7 +174,7 @@ def driver(cluster: object, *arguments: object) -> subprocess.Popen[bytes]:
 
 
 def test_a_killed_driver_loses_no_finished_shard_and_either_engine_goes_on(
-    cluster: object, toy: object, fake_bundle: Path, tmp_path: Path
+    cluster: Any, toy: object, fake_bundle: Path, tmp_path: Path
 ) -> None:
     source, out, whole = write(tmp_path / "in.jsonl", 240), tmp_path / "out.parquet", tmp_path / "whole.parquet"
     options = ("--shard-rows", SHARD, "--model", fake_bundle)
@@ -183,10 +182,8 @@ def test_a_killed_driver_loses_no_finished_shard_and_either_engine_goes_on(
     finished: set[str] = set()
     for _ in range(2):
         process = driver(cluster, source, "-o", out, "--resume", *options)
-        until(
-            lambda: len(on_disk(out)) >= len(finished) + 3 or process.poll() is not None, "too few shards were finished"
-        )
-        assert process.poll() is None
+        wanted = len(finished) + 3
+        until(lambda: len(on_disk(out)) >= wanted, "too few shards were finished", pid=process.pid)  # noqa: B023
         now = on_disk(out)
         process.kill()
         process.wait()

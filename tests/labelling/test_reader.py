@@ -8,11 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fakes import fake_bundle, fake_network, label
+from fakes import label
 
 from communique.labelling.reader import as_index
-
-__all__ = ["fake_bundle", "fake_network"]
 
 pytestmark = pytest.mark.usefixtures("fake_network")
 

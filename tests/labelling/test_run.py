@@ -12,11 +12,12 @@ import signal
 import time
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fakes import FakeModel, fake_bundle, fake_network, label, label_in_a_process, until
+from fakes import FakeModel, label, label_in_a_process, until
 
 from communique.io.paths import find_files
 from communique.labelling import run
@@ -25,8 +26,6 @@ from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
 from communique.labelling.shard_folder import shards_folder
 from communique.reporting.progress import ProgressReporter
-
-__all__ = ["fake_bundle", "fake_network"]
 
 TEXTS = ["We condemn it.", "We will send aid.", "Мы требуем мира.", "我们愿意合作。", "We condemn it.", ""]
 
@@ -56,7 +55,7 @@ def parquet(tmp_path: Path) -> Path:
     return tmp_path / "in.parquet"
 
 
-def rows(path: Path) -> list[dict[str, object]]:
+def rows(path: Path) -> list[dict[str, Any]]:
     content = path.read_bytes() if path.suffix == ".jsonl" else pa.input_stream(str(path)).read()
     # Not str.splitlines, which cuts at U+2028 too.
     return [json.loads(line) for line in content.decode().split("\n") if line]
@@ -139,7 +138,7 @@ def test_every_input_gives_the_same_texts_and_labels(form: str, fake_bundle: Pat
     assert [row["id"] for row in found] == [f"in:{n}" for n in range(first, first + len(TEXTS))]
     expected = FakeModel(fake_bundle).predict(list(dict.fromkeys(TEXTS[:5]))).labels
     assert [row["labels"] for row in found] == [*expected, expected[0], []]
-    assert set(found[5]["probabilities"].values()) == {None}  # type: ignore[attr-defined]
+    assert set(found[5]["probabilities"].values()) == {None}
 
 
 @pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "csv.gz", "tsv.zst", "jsonl.gz", "jsonl.zst", "parquet"])
@@ -153,7 +152,7 @@ def test_every_output_is_read_back(form: str, parquet: Path, fake_bundle: Path, 
     )
     kept = [row["input_labels"] for row in rows(again)]
     joined = ["|".join(labels) for labels in kept] if isinstance(kept[0], list) else kept
-    assert joined == ["|".join(row["labels"]) for row in rows(again)]  # type: ignore[arg-type]
+    assert joined == ["|".join(row["labels"]) for row in rows(again)]
 
 
 def test_compressed_bytes_hold_no_time(parquet: Path, fake_bundle: Path, tmp_path: Path) -> None:
