@@ -355,8 +355,8 @@ def test_beyond_the_population_its_own_share_varies_too() -> None:
         rows = generator.choice(400, need.n, replace=False)
         power = np.cov(y[rows], g[rows])[0, 1] / g[rows].var()
         errors.append(power * g.mean() + (y[rows] - power * g[rows]).mean() - p.mean())
-    assert 2 * Z * np.std(errors) == pytest.approx(need.beyond, rel=0.1)
-    assert need.beyond > 0.1
+    assert 2 * Z * np.std(errors) == pytest.approx(need.superpopulation_width, rel=0.1)
+    assert need.superpopulation_width > 0.1
 
 
 def test_measured_error_rates_replace_the_models_word(tmp_path: Path, population: Population) -> None:

@@ -29,7 +29,7 @@ class CodedSentence:
 
 @dataclass
 class Codings:
-    """Labels by coder and id, what settles disagreements, comments, and what to tell the user.
+    """Labels by coder and id, adjudications, comments, and messages for the user.
 
     `units` holds the sentences in the order of the sample (without a sample: of the files).
     """
@@ -41,7 +41,7 @@ class Codings:
     messages: list[str] = field(default_factory=list)
 
     def disagreements(self) -> list[str]:
-        """List the ids on which two coders differ and which nobody settled."""
+        """List the ids on which two coders differ and which nobody adjudicated."""
         return [id for id in self.units if id not in self.adjudicated and len(set(self.given(id).values())) > 1]
 
     def given(self, id: str) -> dict[str, Labels]:
@@ -189,18 +189,18 @@ class _AmongThemselves:
 
 
 def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], list[str]]:
-    """Make the tidy table of gold: one row a sentence on which the coders agree or which was settled.
+    """Make the tidy table of gold: one row a sentence on which the coders agree or which was adjudicated.
 
     Returns:
         Rows with the columns id, document, index, language, text, sha256, the groups, labels, inclusion_probability,
         sampling, stratum, coder, comment, purpose, model_shown; and lines that say what is missing.
 
     Raises:
-        DataError: Coders disagree on rows that nobody settled; leaving those out would leave out the hard ones.
+        DataError: Coders disagree on rows that nobody adjudicated; leaving those out would leave out the hard ones.
     """
     if open_ := codings.disagreements():
         raise DataError(
-            f"coders disagree on {len(open_)} sentences (first: id {open_[0]!r}); settle them (--adjudicate SHEET.xlsx writes a "
+            f"coders disagree on {len(open_)} sentences (first: id {open_[0]!r}); adjudicate them (--adjudicate SHEET.xlsx writes a "
             "sheet) and give that sheet along with the coded files. Gold without them would lack the hard sentences"
         )
     rows: list[dict[str, Any]] = []

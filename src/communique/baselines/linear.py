@@ -85,7 +85,7 @@ def fit_linear(
         documents: (n,); cross-validation keeps them whole.
         names: The labels, for notes.
         machine: `logistic` regression, or support vector machine (`svm`).
-        multiple: Whether several labels can apply.
+        multilabel: Whether several labels can apply.
         strengths: Inverse strengths C of the L2 penalty; of several, the one with the least log-loss in grouped
             cross-validation, and the middle one where documents are too few for that.
         number: Folds.

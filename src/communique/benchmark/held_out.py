@@ -1,4 +1,4 @@
-"""Held-out files: those that measure finished models are read on request alone, and every look is logged.
+"""Held-out files: those that measure finished models are read only on request, and every use is logged.
 
 A folder's `held-out.yaml` names them; a test set is spent by looking at it.
 """
@@ -26,7 +26,7 @@ class HeldOut(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     files: tuple[str, ...] = Field(description="names of files in this folder")
-    log: str = Field(description="Markdown file whose first table takes a row a look; relative to this folder")
+    log: str = Field(description="Markdown file whose first table takes one row per use; relative to this folder")
 
 
 def held_out(paths: Iterable[str]) -> list[tuple[Path, Path]]:
@@ -51,7 +51,7 @@ def log_test_use(test_uses: Sequence[tuple[Path, Path]], *, who: str, why: str) 
         rows = [i for i, line in enumerate(lines) if line.startswith("|")]
         end = next((i for i in rows if i + 1 not in rows), None)
         if end is None:
-            raise DataError(f"{log}: no table to log a look at {path.name} in; add one with five columns")
+            raise DataError(f"{log}: it has no table to log a use of {path.name} in. Add one with five columns")
         date = datetime.now(UTC).date().isoformat()
         cells = (date, who, path.name, "see the results", " ".join(why.split()).replace("|", "/"))
         lines.insert(end + 1, f"| {' | '.join(cells)} |\n")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @cli_errors
 def agree(
     coded: Annotated[
-        list[Path], typer.Argument(help="Sheets, and exports of Label Studio, doccano or Prodigy; settled sheets too.")
+        list[Path],
+        typer.Argument(help="Sheets, and exports of Label Studio, doccano or Prodigy; adjudicated sheets too."),
     ],
     design: Annotated[
         Path | None, typer.Option(help="Design file of the sample; the one beside the first file without it.")
@@ -31,7 +32,9 @@ def agree(
     adjudicate: Annotated[
         Path | None, typer.Option(help="Write a sheet (.xlsx, .csv) of the sentences on which coders differ.")
     ] = None,
-    gold: Annotated[Path | None, typer.Option(help="Write what is agreed or settled (.csv, .jsonl, .parquet).")] = None,
+    gold: Annotated[
+        Path | None, typer.Option(help="Write the agreed and adjudicated labels (.csv, .jsonl, .parquet).")
+    ] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
     markdown_out: Annotated[Path | None, typer.Option("--markdown", help="Write the report as Markdown.")] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
@@ -66,7 +69,7 @@ def agree(
             handle.write(report.to_markdown())
     if adjudicate is not None:
         n = write_adjudication(adjudicate, codings, labels)
-        note(f"{adjudicate}: {n} sentences to settle; fill it in and give it along with the coded files")
+        note(f"{adjudicate}: {n} sentences to adjudicate. Fill it in, and name it along with the coded files")
     if gold is not None and plan is not None:
         rows, lines = gold_rows(codings, plan)
         write_gold(gold, rows)

@@ -14,13 +14,15 @@ from .common import cli_errors, note
 @cli_errors
 def benchmark(
     recipe: Annotated[Path, typer.Argument(help="Recipe of a benchmark (YAML).")],
-    texts: Annotated[Path | None, typer.Option(help="File or folder of texts for reference labels.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="File or folder of texts for stand-off labels.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder that stands for {data} in the recipe's paths.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of results.")] = Path("benchmarks/results"),
     only: Annotated[
         list[str] | None, typer.Option(help="Run this classifier or split alone; repeatable. What is finished stays.")
     ] = None,
-    use_held_out: Annotated[str | None, typer.Option(help="Why held-out data may be read; the look is logged.")] = None,
+    use_held_out: Annotated[
+        str | None, typer.Option(help="Reason for reading held-out data; the use is logged.")
+    ] = None,
     work: Annotated[Path, typer.Option(help="Folder for what interrupted runs resume from.")] = Path("runs/benchmark"),
 ) -> None:
     """Run classifiers x seeds x splits and compare them. The same command after an interruption goes on where it stopped."""

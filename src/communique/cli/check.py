@@ -18,7 +18,7 @@ def check(
     text_column: Annotated[str | None, typer.Option(help="Column of texts.")] = None,
     label_column: Annotated[str | None, typer.Option(help="Column of labels.")] = None,
     document_column: Annotated[str | None, typer.Option(help="Column of documents.")] = None,
-    texts: Annotated[Path | None, typer.Option(help="Texts of reference labels.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="Texts of stand-off labels.")] = None,
 ) -> None:
     """List all problems of a corpus at once, with counts by label, language and document."""
     from ..data.codebook import Codebook

@@ -15,8 +15,8 @@ from .common import cli_errors, condition, note
 @cli_errors
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Folder of a model.")],
-    corpus: Annotated[list[str], typer.Argument(help="Labelled tables, folders or globs; reference labels too.")],
-    texts: Annotated[Path | None, typer.Option(help="Texts of reference labels.")] = None,
+    corpus: Annotated[list[str], typer.Argument(help="Labelled tables, folders or globs; stand-off labels too.")],
+    texts: Annotated[Path | None, typer.Option(help="Texts of stand-off labels.")] = None,
     exclude: Annotated[
         list[str] | None, typer.Option(help="Leave rows out: source=…, language=… or sampling=…; repeatable.")
     ] = None,

@@ -15,10 +15,10 @@ def export(
     model: Annotated[Path, typer.Argument(help="Checkpoint folder.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Bundle folder; models/<name> without it.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="The recipe, where its corpora have moved.")] = None,
-    texts: Annotated[Path | None, typer.Option(help="Texts of reference labels, where they have moved.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="Texts of stand-off labels, where they have moved.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle.")] = False,
 ) -> None:
-    """Export a checkpoint to a bundle for CPUs and prove it against the checkpoint."""
+    """Export a checkpoint to a bundle for CPUs, and compare the bundle with the checkpoint."""
     from ..models.card import render_parity
     from ..models.folder import read_info
 

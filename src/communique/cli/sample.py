@@ -223,7 +223,9 @@ def _say_need(
         per_document=per_document if design == "two-stage" else None,
         rates=rates,
     )
-    typer.echo(f"for 95 % intervals of width {width} of the shares in these sentences (`estimate --target corpus`):")
+    typer.echo(
+        f"for 95 % intervals of width {width} of the shares in these sentences (`estimate --target finite-population`):"
+    )
     for need in needs:
         typer.echo(str(need))
     n = max(need.n for need in needs)

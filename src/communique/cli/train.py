@@ -14,7 +14,7 @@ from .common import cli_errors, note, require_training
 def train(
     recipe: Annotated[Path, typer.Argument(help="Recipe (YAML).")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Checkpoint folder; runs/<name> without it.")] = None,
-    texts: Annotated[Path | None, typer.Option(help="File or folder of texts for reference labels.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="File or folder of texts for stand-off labels.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a checkpoint.")] = False,
 ) -> None:
     """Train a recipe. The same command after an interruption goes on where it stopped."""

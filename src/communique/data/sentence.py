@@ -12,7 +12,7 @@ from ..text.language import UNDETERMINED
 
 
 def text_sha256(text: str) -> str:
-    """Hash a text as the reference labels do: its NFC form, runs of white space as one space, none at the ends.
+    """Hash a text as the stand-off labels do: its NFC form, runs of white space as one space, none at the ends.
 
     Returns:
         64 hexadecimal digits.

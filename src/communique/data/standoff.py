@@ -1,6 +1,6 @@
-"""Reference labels: labels of public texts, kept without the texts and joined with them by hash.
+"""Stand-off labels: labels of public texts, kept without the texts and joined with them by hash.
 
-A reference file is a table with a column `sha256` in place of `text` (see `communique.data.sentence.text_sha256`). The texts
+A stand-off file is a table with a column `sha256` in place of `text` (see `communique.data.sentence.text_sha256`). The texts
 come from tables with a column of texts, or from plain text with one sentence a line.
 """
 
@@ -33,7 +33,7 @@ HASH = "sha256"
 
 @dataclass(frozen=True)
 class Join:
-    """How many reference labels found their texts, and which did not.
+    """How many stand-off labels found their texts, and which did not.
 
     `missing` counts the labels without a text by source; `missing_ids` names them.
     """
@@ -44,7 +44,7 @@ class Join:
 
     def describe(self) -> str:
         """Say in one line how many labels found their texts and which sources lack theirs."""
-        line = f"{self.found} of {self.found + len(self.missing_ids)} reference labels found their texts"
+        line = f"{self.found} of {self.found + len(self.missing_ids)} stand-off labels found their texts"
         if not self.missing_ids:
             return line
         by_source = ", ".join(f"{source} {n}" for source, n in self.missing.items())
@@ -78,10 +78,10 @@ def texts_by_hash(path: str | Path) -> dict[str, str]:
 
 
 def join(table: Table, texts: Mapping[str, str]) -> Join:
-    """Give a reference table its texts, in a column `text`; rows whose text is missing leave the table.
+    """Give a stand-off table its texts, in a column `text`; rows whose text is missing leave the table.
 
     Args:
-        table: A reference table; it is changed.
+        table: A stand-off table; it is changed.
         texts: Texts by hash.
     """
     found: list[tuple[int, Row]] = []
@@ -100,7 +100,7 @@ def join(table: Table, texts: Mapping[str, str]) -> Join:
 
 
 def write_standoff(path: str | Path, rows: Iterable[Row]) -> None:
-    """Write labelled rows as a reference file: every field but the texts, and the hash of the text.
+    """Write labelled rows as a stand-off file: every field but the texts, and the hash of the text.
 
     Args:
         path: Where to write JSON Lines.

@@ -44,7 +44,8 @@ def gold_mean(sample: Sample, y: FloatArray, domain: BoolArray, *, comparable: B
         y: Values of the gold sentences, (n,).
         domain: Which gold sentences belong to the domain, (n,). Sensitivity is a mean too: of the model's decisions among the
             gold sentences that carry the label.
-        comparable: Which gold sentences tell how large an error is that a domain did not meet, (n,), see `expected_squared_error`; all where None.
+        comparable: Gold sentences from which the size of an error that the domain did not meet is taken, (n,), see
+            `expected_squared_error`. Default: all.
 
     Returns:
         NaN with no influence where the domain has no gold.
@@ -57,7 +58,7 @@ def naive_mean(sample: Sample, predicted: FloatArray, domain: BoolArray) -> Esti
 
     Args:
         sample: The design, for its documents.
-        guess: The model's decisions, (N,).
+        predicted: The model's decisions, (N,).
         domain: Which sentences belong to the domain, (N,).
     """
     where = np.flatnonzero(domain)
@@ -105,7 +106,7 @@ def ppi_mean(sample: Sample, y: FloatArray, prediction: FloatArray, domain: Bool
         y: Gold values, (n,).
         prediction: Predictions, (N,): probabilities, or decisions where there are none.
         domain: Which sentences belong to the domain, (N,).
-        power: Lambda in [0, 1], see `lambda_`.
+        lambda_: Lambda in [0, 1], see `lambda_`.
     """
     where = np.flatnonzero(domain)
     return _hajek(sample, y, lambda_ * prediction[sample.gold], domain[sample.gold], where, lambda_ * prediction[where])

@@ -42,7 +42,7 @@ class EstimationData:
         labels: The k labels' names in the codebook's order.
         ids: Of the sentences, an Arrow array of text (N,).
         documents: Names of the documents, by their number in `sample.documents`.
-        guess, prediction: The model's decisions and probabilities, (N, k). Without probabilities both are the decisions.
+        predicted, prediction: The model's decisions and probabilities, (N, k). Without probabilities both are the decisions.
         columns: The predictions' own columns that were asked for.
         sample: The design.
         y: Gold labels, (n, k).
@@ -259,7 +259,7 @@ def _labels(row: Row, column: str | None, table: Table, codebook: Codebook) -> t
 
 
 def _one_each(table: Table, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
-    """Keep one row an id; coders who disagree must be settled first."""
+    """Keep one row an id; disagreements must be adjudicated first."""
     first: dict[str, tuple[int, Row]] = {}
     differing = []
     for number, row in rows:
@@ -270,7 +270,7 @@ def _one_each(table: Table, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]
         table,
         differing,
         "other labels or another inclusion probability than an earlier row of the same id",
-        "settle the coders' disagreements (`communique agree` lists them) and give one row a sentence",
+        "adjudicate the coders' disagreements (`communique agree` lists them) and give one row a sentence",
     )
     return list(first.values())
 

@@ -24,7 +24,7 @@ BATCH = 16_384
 
 #: What the tables hold beside the groups: a column of groups of the same name would overwrite it, or be lost.
 TAKEN = frozenset(
-    "label level method estimate std_error df low high n documents n_gold gold_documents gold_positives lambda target doubts "
+    "label level method estimate std_error df low high n documents n_gold gold_documents gold_positives lambda target warnings "
     f"rate cluster {LABELED} {SAMPLE_PROB}".split()
 )
 

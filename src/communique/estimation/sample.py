@@ -102,8 +102,9 @@ class Influence:
         documents: Summed contributions of the documents that the estimate rests on: what varies when documents are drawn anew.
         at: Numbers of these documents, in ascending order.
         rows: Contributions of the gold sentences, (n,): what varies when the gold is drawn anew.
-        unseen_error_variance: Variance that one further error would add, see `estimators.expected_squared_error`. It stands for the errors that a small sample
-            did not happen to meet; without it a sample without an error would have an interval of no width.
+        unseen_error_variance: Variance that one further error would add, see `estimators.expected_squared_error`. It stands
+            for errors that the sample was too small to contain; without it, a sample without errors would have an interval of
+            zero width.
         n: Gold sentences that the estimate rests on.
         n_documents: Their documents.
         fixed: Means estimated from them, which cost degrees of freedom.

@@ -63,7 +63,7 @@ def summary(shares: Sequence[tuple[str, str, Sequence[EstimateWarning]]]) -> lis
     """Give one line for each rule that shares break: how many, and which groups of which labels.
 
     Args:
-        shares: Label, group and doubts of each share.
+        shares: Label, group and warnings of each share.
     """
     broken: dict[str, list[tuple[str, str]]] = {}
     for label, group, found in shares:

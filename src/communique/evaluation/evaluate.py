@@ -62,7 +62,7 @@ class Evaluation:
 
     @property
     def warnings(self) -> list[str]:
-        """What a reader must know before any number: leaks, rows left out, doubts about the gold labels."""
+        """What a reader must know before any number: leaks, rows left out, warnings about the gold labels."""
         lines = []
         if self.leak.kinds and self.dropped:
             lines.append(f"{self.leak.describe()}; they were left out.")

@@ -84,8 +84,8 @@ class ShardFolder:
         finished = len(list(self.path.glob("*.arrow")))
         if earlier is not None and resume is None and finished:
             raise DataError(
-                f"{self.path}: {finished} finished shards of an interrupted run. Run the same command with --resume to continue, or "
-                "with --restart to begin again"
+                f"{self.path}: {finished} finished shards of an interrupted run. Run the same command with --resume to "
+                "continue, or with --restart to begin again"
             )
         if earlier is not None and resume and finished:
             if differences := _differences(earlier, self.run):

@@ -84,7 +84,7 @@ class CoOccurrence:
     """Rows that have a label of `labels` and one of `others`.
 
     With several labels a sentence, `gold` and `predicted` (k, k) count rows that carry both labels, and `none` at the end counts
-    rows that carry none. With exactly one label, `confusion` (k, k) counts rows by gold (down) and guess (across).
+    rows that carry none. With exactly one label, `confusion` (k, k) counts rows by gold (down) and prediction (across).
     """
 
     labels: tuple[str, ...]

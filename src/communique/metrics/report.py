@@ -307,7 +307,7 @@ class _Scorer:
             return ScoreCI.from_bootstrap(float(point), of_resamples, resamples.clusters, undefined)
 
         labels = []
-        guessed = self.predicted[np.asarray(rows, np.int64)].sum(axis=0)
+        counted = self.predicted[np.asarray(rows, np.int64)].sum(axis=0)
         for i, label in enumerate(self.codebook.names):
             n_gold = int(gold[:, i].sum())
             precision, recall, f1 = (
@@ -318,7 +318,7 @@ class _Scorer:
                 LabelScores(
                     label,
                     gold=n_gold,
-                    predicted=int(guessed[i]),
+                    predicted=int(counted[i]),
                     precision=precision,
                     recall=recall,
                     f1=f1,

@@ -59,7 +59,7 @@ def outcome_counts(gold: BoolArray, predicted: BoolArray) -> NDArray[np.int64]:
 
     Args:
         gold: (n, k).
-        guess: (n, k).
+        predicted: (n, k).
 
     Returns:
         (k, 3).
@@ -71,7 +71,7 @@ def outcome_counts(gold: BoolArray, predicted: BoolArray) -> NDArray[np.int64]:
 def precision_recall_f1(counts: NDArray[np.number]) -> Array:
     """Turn counts (..., k, 3) of `outcome_counts` into precision, recall and F1 (..., k, 3).
 
-    What is not defined (no guess for precision, no gold for recall, neither for F1) is NaN.
+    What is not defined (no prediction for precision, no gold for recall, neither for F1) is NaN.
     """
     tp, fp, fn = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
     return np.stack([_ratio(tp, tp + fp), _ratio(tp, tp + fn), _ratio(2 * tp, 2 * tp + fp + fn)], axis=-1)
@@ -83,7 +83,7 @@ def _ratio(above: Array, below: Array) -> Array:
 
 
 def macro_f1(counts: NDArray[np.number]) -> Array:
-    """Average F1 over labels; a label with no gold and no guess is left out. Counts (..., k, 3) give (...)."""
+    """Average F1 over labels; a label with no gold and no prediction is left out. Counts (..., k, 3) give (...)."""
     f1 = precision_recall_f1(counts)[..., 2]
     defined = ~np.isnan(f1)
     return _ratio(np.where(defined, f1, 0).sum(axis=-1), defined.sum(axis=-1))
@@ -101,7 +101,7 @@ def weighted_f1(counts: NDArray[np.number]) -> Array:
 
 
 def matthews(counts: NDArray[np.number], n: Array | float) -> Array:
-    """Give Matthews' correlation of gold and guess; NaN where either is constant.
+    """Compute Matthews' correlation of gold and predictions; NaN where either is constant.
 
     Args:
         counts: (..., k, 3) of `outcome_counts`.
@@ -118,7 +118,7 @@ def matthews(counts: NDArray[np.number], n: Array | float) -> Array:
 
 
 def sample_f1(gold: BoolArray, predicted: BoolArray) -> Array:
-    """Give F1 of each row's labels (n,); a row with no label in gold and none guessed is right, 1."""
+    """Compute the F1 of each row's labels (n,); it is 1 for a row with no label in gold and none predicted."""
     common, total = (gold & predicted).sum(axis=1), gold.sum(axis=1) + predicted.sum(axis=1)
     return np.where(total > 0, 2 * common / np.maximum(total, 1), 1.0)
 
@@ -204,7 +204,7 @@ def resampled_counts(
 
     Args:
         gold: (n, k).
-        guess: (n, k).
+        predicted: (n, k).
         clusters: The document of each row.
         seed: Of the draws.
         resamples: How many samples.

@@ -6,7 +6,7 @@
       config.json, model.safetensors      model.xml, model.bin      OpenVINO IR
       tokenizer.json, ...                 tokenizer.json
       codebook.yaml                       codebook.yaml
-      validation.json                     validation.json           ids of the rows that tuned and proved it
+      validation.json                     validation.json           ids of the rows that tuned and checked it
       bundle.json                         bundle.json               `ModelInfo`
       README.md                           README.md                 the card, made from bundle.json alone
 

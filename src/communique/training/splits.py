@@ -1,4 +1,4 @@
-"""The sets of a recipe: rows that train, and rows of other documents that tune or prove an export."""
+"""The sets of a recipe: rows that train, and rows of other documents that tune a model or check an export."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..data.standoff import read_sources
 from ..errors import DataError
 from .recipe import Recipe
 
-#: Below so many rows left over for the proof of an export, half of the held-out documents go to it.
+#: Below so many rows left over for the parity check of an export, half of the held-out documents go to it.
 MIN_PARITY_ROWS = 100
 
 
@@ -34,12 +34,12 @@ class DataSplits:
 
         Validation is drawn from rows with `sampling: random`, where rows say how they were sampled: rows picked on purpose
         would bend thresholds and calibration. The other rows of the drawn documents cannot train either; they are the
-        proof.
+        parity rows.
 
         Args:
             recipe: The recipe.
             codebook: Its codebook.
-            texts: A file or folder of texts for reference labels.
+            texts: A file or folder of texts for stand-off labels.
 
         Raises:
             DataError: Rows are at fault, or too few to hold some out.
@@ -68,7 +68,7 @@ class DataSplits:
             if unused := len(held_out) - len(random_rows):
                 messages.append(
                     f"{unused} rows of validation documents are not used: they were not sampled at random, and are too few to "
-                    "prove an export"
+                    "check an export"
                 )
             validation, parity = random_rows.split(0.5, seed=recipe.seed)
         if not (len(train) and len(validation) and len(parity)):
@@ -77,7 +77,7 @@ class DataSplits:
                 "too few to hold out validation documents; give more documents, or a validation corpus"
             )
         messages.append(
-            f"{len(train)} rows train, {len(validation)} tune temperature and thresholds, {len(parity)} prove the export; "
+            f"{len(train)} rows train, {len(validation)} tune temperature and thresholds, {len(parity)} check the export; "
             "none of the latter is from a training document"
         )
         return cls(train, validation, parity, tuple(messages))

@@ -27,9 +27,8 @@ from ..data.sentence import Sentence
 from ..errors import BundleError, RecipeError
 from ..io.atomic import new_folder, replacing
 from ..metrics.calibration import decide, probabilities, tune
-from ..metrics.hf.label_f1 import LabelF1
 from ..metrics.report import Report
-from ..metrics.scores import indicator
+from ..metrics.scores import indicator, macro_f1, outcome_counts
 from ..models.checkpoint import PREDICT_BATCH, checkpoint_logits
 from ..models.folder import finish
 from ..models.info import ModelInfo, TrainingData, git_commit, headline
@@ -264,8 +263,7 @@ class TransformerClassifier:
         predicted = decide(probabilities(np.asarray(prediction.predictions), multilabel=multilabel), half)
         given = np.asarray(prediction.label_ids)
         gold = given if multilabel else np.eye(predicted.shape[1])[given]
-        metric = LabelF1(keep_in_memory=True)
-        return {"macro_f1": metric.compute(predictions=predicted.astype(int), references=gold.astype(int))["macro_f1"]}
+        return {"macro_f1": float(macro_f1(outcome_counts(gold.astype(bool), predicted)))}
 
 
 def resolve_precision(wanted: str) -> str:

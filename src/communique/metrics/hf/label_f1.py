@@ -22,7 +22,7 @@ class LabelF1(evaluate.Metric):
     """
 
     def _info(self) -> evaluate.MetricInfo:
-        return decisions_info("F1 by label; their mean leaves out a label with no gold and no guess.")
+        return decisions_info("F1 by label; their mean leaves out a label with no gold and no prediction.")
 
     def _compute(self, *, predictions: Sequence[Any], references: Sequence[Any], **_: Any) -> dict[str, Any]:
         counts = outcome_counts(np.asarray(references, np.bool_), np.asarray(predictions, np.bool_))
