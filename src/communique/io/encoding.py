@@ -59,6 +59,10 @@ class _HashingFile(io.FileIO):
         return n
 
 
+def _unreadable(path: Any, error: OSError) -> DataError:
+    return DataError(f"{path}: {error.strerror or error}. Name a file that can be read")
+
+
 class ByteReader(io.RawIOBase):
     """A file's decompressed bytes. A failure ends them and is kept in `failure`, so what was read before stays usable.
 
@@ -66,12 +70,12 @@ class ByteReader(io.RawIOBase):
         DataError: The file cannot be opened.
     """
 
-    def __init__(self, path: str | Path, *, hashing: bool = False) -> None:
+    def __init__(self, path: str | Path) -> None:
         try:
-            self._file = _HashingFile(path) if hashing else io.FileIO(path, "rb")
+            self._file = _HashingFile(path)
             self.size = max(1, os.fstat(self._file.fileno()).st_size)
         except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}. Name a file that can be read") from error
+            raise _unreadable(path, error) from error
         self.failure: str | None = None
         self._stream: Any = self._file
         codec = ending(path)[1]
@@ -101,9 +105,11 @@ class ByteReader(io.RawIOBase):
 
     def sha256(self) -> str:
         """Read the rest of the file and return the hash of all of its bytes, compressed as they are on the disk."""
-        assert isinstance(self._file, _HashingFile)
-        while self._file.readinto(bytearray(_BLOCK)):
-            pass
+        try:
+            while self._file.readinto(bytearray(_BLOCK)):
+                pass
+        except OSError as error:
+            raise _unreadable(self._file.name, error) from error
         return self._file.sha256.hexdigest()
 
     def close(self) -> None:
@@ -143,17 +149,13 @@ def open_text(path: str | Path, encoding: Encoding | None = None) -> Iterator[Te
     Raises:
         DataError: The file cannot be opened or is not text.
     """
-    encoding = encoding or _encoding_of(path)
+    encoding = encoding or inspect(path, text=True)[1]
+    assert encoding is not None  # it is text
     source = ByteReader(path)
     with io.TextIOWrapper(
         io.BufferedReader(source, _BLOCK), encoding=encoding.name, errors="communique.mark", newline=""
     ) as handle:
         yield TextFile(handle, source, encoding, list(encoding.notes))
-
-
-def _encoding_of(path: str | Path) -> Encoding:
-    with io.BufferedReader(ByteReader(path), _BLOCK) as handle:
-        return _recognise(path, handle)
 
 
 def inspect(path: str | Path, *, text: bool) -> tuple[str, Encoding | None]:
@@ -165,25 +167,13 @@ def inspect(path: str | Path, *, text: bool) -> tuple[str, Encoding | None]:
     Raises:
         DataError: The file cannot be read, or is not text although it should be.
     """
-    with ByteReader(path, hashing=True) as source:
-        encoding = _recognise(path, io.BufferedReader(_Unclosed(source), _BLOCK)) if text else None
-        try:
-            return source.sha256(), encoding
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror or error}. Name a file that can be read") from error
-
-
-class _Unclosed(io.RawIOBase):
-    """A reader's bytes for a buffer that must not close the reader."""
-
-    def __init__(self, source: ByteReader) -> None:
-        self._source = source
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        return self._source.readinto(buffer)
+    with ByteReader(path) as source:
+        encoding = None
+        if text:
+            buffer = io.BufferedReader(source, _BLOCK)
+            encoding = _recognise(path, buffer)
+            buffer.detach()  # otherwise it would close the file, whose rest is still to be hashed
+        return source.sha256(), encoding
 
 
 def _recognise(path: str | Path, handle: BinaryIO) -> Encoding:

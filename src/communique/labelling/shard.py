@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from ..data.predictions_schema import ERROR, OUTPUT
 from ..io.arrow import SURROGATE, concat, table_from_rows
 from ..io.tables import Row
+from ..reporting.format import without_nan
 from ..text.blocks import text_blocks
 from ..text.language import UNDETERMINED, identify_language
 from ..text.markdown import markdown_blocks
@@ -135,17 +135,9 @@ def json_text(value: Any) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False, default=_plain, allow_nan=False)
     except ValueError:
-        text = json.dumps(_without_nan(value), ensure_ascii=False, default=_plain, allow_nan=False)
+        text = json.dumps(without_nan(value), ensure_ascii=False, default=_plain, allow_nan=False)
     return json.dumps(json.loads(text)) if SURROGATE.search(text) else text
 
 
 def _plain(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {k: _without_nan(v) for k, v in value.items()}
-    return [_without_nan(v) for v in value] if isinstance(value, (list, tuple)) else value

@@ -77,12 +77,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def without_nan(value: Any) -> Any:
-    """Return plain values for JSON in which each NaN, at any depth, is None."""
+    """Return plain values for JSON, which has neither NaN nor infinity: each of them, at any depth, becomes None."""
     if isinstance(value, dict):
         return {key: without_nan(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _undefined(value: float | None) -> bool:
