@@ -23,6 +23,7 @@ from ..models.info import ARRAYS, BASELINE, ModelInfo, Score, TrainingData, git_
 from ..models.predictor import Predictions
 from ..text.language import UNDETERMINED
 from .base import Baseline, Storable, gold
+from .registry import make
 
 #: Options that name files of the machine that trained; what was read from them is saved.
 LOCAL = ("cache", "file")
@@ -160,8 +161,6 @@ def load(folder: str | Path, *, info: ModelInfo | None = None) -> SavedBaseline:
         BundleError: It is not whole, was edited, or is of a baseline that this version does not know.
         MissingExtraError: The baseline needs a package that is not installed.
     """
-    from . import make
-
     info = info or read_info(folder, "baseline")
     verify_files(folder, info)
     codebook = read_codebook(folder, info)

@@ -39,7 +39,7 @@ def main(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Label sentences of political sentences: train, measure and run multilingual stance classifiers."""
+    """Label sentences of political statements: train, measure and run multilingual stance classifiers."""
 
 
 # In the order in which people need them, as `--help` lists them.

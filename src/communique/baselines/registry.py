@@ -1,0 +1,102 @@
+"""Build baselines by name."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ..data.codebook import Codebook
+from ..errors import RecipeError
+from ..io.atomic import file_sha256
+from ..training.e5 import E5_SMALL
+from .base import Baseline
+
+#: Where each baseline lives. A module is imported when it is asked for: some need packages that a base install lacks.
+_CLASSES = {
+    "prior": ("prevalence", "Prior"),
+    "majority": ("prevalence", "Majority"),
+    "lexicon": ("lexicon", "LexiconClassifier"),
+    "tfidf-logreg": ("tfidf", "TfidfLogReg"),
+    "tfidf-svm": ("tfidf", "TfidfSVM"),
+    "frozen-encoder": ("frozen_encoder", "FrozenEncoder"),
+    "setfit": ("setfit", "SetFit"),
+    "zero-shot-nli": ("nli", "ZeroShotNLI"),
+    "chat": ("chat", "ChatClassifier"),
+}
+
+#: The baselines, from the simplest to the most costly.
+NAMES = tuple(_CLASSES)
+
+
+def _class_of(name: str) -> type[Baseline]:
+    if name not in _CLASSES:
+        near = get_close_matches(name, NAMES, n=1, cutoff=0)[0]
+        raise RecipeError(f"baseline {name!r}: unknown; did you mean {near!r}? allowed: {', '.join(NAMES)}")
+    module, attribute = _CLASSES[name]
+    found: type[Baseline] = getattr(import_module(f".{module}", __package__), attribute)
+    return found
+
+
+def options(name: str) -> tuple[str, ...]:
+    """List the options of a baseline beside codebook and seed.
+
+    Raises:
+        RecipeError: There is no baseline of that name.
+    """
+    return tuple(set_ for set_ in inspect.signature(_class_of(name)).parameters if set_ not in ("codebook", "seed"))
+
+
+def contents(name: str, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Hash the files and folders that options name: a lexicon that was edited makes another baseline.
+
+    Args:
+        name: One of `NAMES`.
+        settings: Options of that baseline.
+
+    Returns:
+        SHA-256 by option; none for what is no file here, such as a model's name on a hub.
+    """
+    return {
+        option: tree_sha256(Path(settings[option])) for option in _class_of(name).files if _is_there(settings, option)
+    }
+
+
+def _is_there(settings: Mapping[str, Any], option: str) -> bool:
+    return settings.get(option) is not None and settings[option] != E5_SMALL and Path(settings[option]).exists()
+
+
+def tree_sha256(path: Path) -> str:
+    """Hash a file, or the names and contents of all files in a folder."""
+    if path.is_file():
+        return file_sha256(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    lines = (f"{file.relative_to(path).as_posix()} {file_sha256(file)}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def make(name: str, codebook: Codebook, *, seed: int = 0, **settings: Any) -> Baseline:
+    """Build a baseline by name; `fit` trains it.
+
+    Args:
+        name: One of `NAMES`.
+        codebook: Labels.
+        seed: Reaches every random choice of the baseline.
+        settings: Options of that baseline, see `options` and `docs/baselines.md`.
+
+    Raises:
+        RecipeError: The name or an option is unknown, or an option that has no default is missing.
+    """
+    found, known = _class_of(name), options(name)
+    for setting in settings:
+        if setting not in known:
+            raise RecipeError(f"baseline {name!r}: unknown option {setting!r}; allowed: {', '.join(('seed', *known))}")
+    parameters = inspect.signature(found).parameters
+    for option in known:
+        if option not in settings and parameters[option].default is inspect.Parameter.empty:
+            raise RecipeError(f"baseline {name!r}: the option {option!r} is missing; it has no default")
+    return found(codebook, seed=seed, **settings)
