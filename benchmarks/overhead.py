@@ -41,7 +41,7 @@ def label(predictor: Predictor, source: Path, out: Path) -> None:
     engine, folder = LocalEngine(predictor), ShardFolder(out, {}, resume=False)
     try:
         label_files(
-            reader, engine, FileSink(folder, engine.info.labels), ProgressReporter(reader.bytes, lambda _: None)
+            reader, engine, FileSink(folder, predictor.info.labels), ProgressReporter(reader.bytes, lambda _: None)
         )
     finally:
         folder.close()

@@ -29,7 +29,7 @@ def fake_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def fake_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Open every folder as a `FakeModel`."""
-    monkeypatch.setattr("communique.load.load_model", lambda folder, *, threads=None: FakeModel(folder))
+    monkeypatch.setattr("communique.load.load_model", lambda folder, *, threads=None, info=None: FakeModel(folder))
 
 
 @pytest.fixture(scope="session")

@@ -16,12 +16,12 @@ from communique.labelling.reader import ShardReader
 _read = engine._read
 
 
-def slow_model(delay: float, folder: Path, *, threads: int | None = None) -> FakeModel:
+def slow_model(delay: float, folder: Path, *, threads: int | None = None, info: object = None) -> FakeModel:
     """Open a model that takes its time."""
     return FakeModel(folder, delay=delay)
 
 
-def broken_model(folder: Path, *, threads: int | None = None) -> FakeModel:
+def broken_model(folder: Path, *, threads: int | None = None, info: object = None) -> FakeModel:
     """Fail to open a model."""
     raise BundleError(f"{threads} CPUs: no such network; copy the model's folder again")
 

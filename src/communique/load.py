@@ -7,22 +7,26 @@ from pathlib import Path
 from .errors import MissingExtraError
 from .models.classifier import Classifier
 from .models.folder import read_info
+from .models.info import ModelInfo
 from .models.predictor import Predictor, default_model
 
 
-def load_model(folder: str | Path | None = None, *, threads: int | None = None) -> Classifier:
+def load_model(
+    folder: str | Path | None = None, *, threads: int | None = None, info: ModelInfo | None = None
+) -> Classifier:
     """Open a model folder.
 
     Args:
         folder: The folder. Default: the shipped model, or the one that COMMUNIQUE_MODEL names.
         threads: CPU threads of a bundle. Default: all cores.
+        info: Its `bundle.json`, if it has been read already.
 
     Raises:
         BundleError: The folder is not a complete model of a known format.
         MissingExtraError: The model is a checkpoint or a baseline whose packages are not installed.
     """
     folder = folder or default_model()
-    info = read_info(folder)
+    info = info or read_info(folder)
     if info.kind == "bundle":
         return Predictor(folder, threads=threads, info=info)
     if info.kind == "baseline":

@@ -241,8 +241,8 @@ def test_a_label_that_never_occurs_or_always_does_has_one_probability_and_is_tol
     np.testing.assert_allclose(p[:, 0], 20.5 / 21, atol=1e-5)
     np.testing.assert_allclose(p[:, 2], 0.5 / 21, atol=1e-5)
     assert [note.split(";")[0] for note in classifier.notes_] == [
-        "criticism: 20 of 20 training statements carry it",
-        "cooperation_pledge: 0 of 20 training statements carry it",
+        "criticism: 20 of 20 training sentences carry it",
+        "cooperation_pledge: 0 of 20 training sentences carry it",
     ]
 
 
@@ -259,7 +259,7 @@ def test_one_class_alone_is_no_crash_and_no_nan(name: str) -> None:
 def test_training_rows_must_be_labelled(name: str) -> None:
     with pytest.raises(DataError, match=r"'s1' has no labels"):
         baselines.make(name, TINY).fit(Corpus((sentence(0, "a", ()), sentence(1, "b", None))))
-    with pytest.raises(DataError, match="no statement to learn from"):
+    with pytest.raises(DataError, match="no sentence to learn from"):
         baselines.make(name, TINY).fit(Corpus(()))
     with pytest.raises(DataError, match="exactly one"):
         baselines.make(name, TINY_MULTICLASS).fit(few([()]))

@@ -248,6 +248,6 @@ def test_setfit_learns(tiny_backbone: Path, codebook: Codebook) -> None:
     assert p.shape == gold.shape
     assert p[gold].mean() > p[~gold].mean() + 0.3
     assert (p[:, 2] == 0).all()
-    assert classifier.notes_ == ("cooperation_pledge: all training statements carry it, or none",)
+    assert classifier.notes_ == ("cooperation_pledge: all training sentences carry it, or none",)
     again = baselines.make("setfit", codebook, **settings).fit(data).predict_proba(data.sentences)
     np.testing.assert_allclose(again, p, atol=1e-4)

@@ -96,7 +96,7 @@ def test_standard_output_on_a_full_device(fake_bundle: Path, tmp_path: Path) -> 
         f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
         "import fakes, typer\n"
         "import communique.load\n"
-        "communique.load.load_model = lambda folder, *, threads=None: fakes.FakeModel(folder)\n"
+        "communique.load.load_model = lambda folder, *, threads=None, info=None: fakes.FakeModel(folder)\n"
         "app = typer.Typer(); app.command()(fakes.command.label); app()\n"
     )
     arguments = [str(tmp_path / "in.jsonl"), "-o", "-", "--model", str(fake_bundle)]

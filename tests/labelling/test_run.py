@@ -270,8 +270,9 @@ def test_shards_end_where_the_input_says_and_memory_of_texts_stays_in_them(fake_
     source = write(tmp_path / "in.jsonl", [f"text {i % 3}" for i in range(20)] + ["x" * 4000, "y", "z"])
     reader = ShardReader(find_files([source]), Options(shard_rows=8))
     shards: list[LabelledShard] = []
-    engine = run.LocalEngine(FakeModel(fake_bundle, log=log))  # type: ignore[arg-type]
-    run.label_files(reader, engine, run.StreamSink(shards.append, engine.info.labels), ProgressReporter(1, print))
+    model = FakeModel(fake_bundle, log=log)
+    engine = run.LocalEngine(model)  # type: ignore[arg-type]
+    run.label_files(reader, engine, run.StreamSink(shards.append, model.info.labels), ProgressReporter(1, print))
     # A text of 4,000 characters counts for ten rows.
     assert [len(shard.table) for shard in shards] == [8, 8, 5, 2]
     assert log.read_text().split() == ["3", "3", "4", "2"]
@@ -481,3 +482,45 @@ def test_two_processes_do_not_write_one_output(fake_bundle: Path, tmp_path: Path
     assert "another process writes this output" in err
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert len(rows(out)) == 30
+
+
+def test_a_full_disk_keeps_finished_shards_even_if_the_first_is_unreadable(
+    fake_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text("broken\n" * 10 + '{"text": "We agree."}\n' * 10)
+    arguments = (source, "-o", out, "--shard-rows", 10, "--model", fake_bundle)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "write_shards", full)
+        code, _, err = label(*arguments)
+    assert (code, "No space left" in err, finished(out), out.exists()) == (1, True, 2, False)
+    assert label(*arguments, "--resume")[0] == 1
+    assert len(rows(out)) == 20
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_nothing_is_written_to_standard_output_if_nothing_can_be_read(
+    form: str, fake_bundle: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text("broken\nbroken\n")
+    code, out, err = label(source, "-o", "-", "--out-format", form, "--model", fake_bundle)
+    assert code == 1
+    assert f"{source}, row 1" in err
+    assert b"id,document" not in out
+    assert (form == "jsonl") or out == b""
+
+
+def test_a_column_named_like_the_internal_one_is_kept(fake_bundle: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text(json.dumps({"text": "a b", "_extra": '{"id": "forged"}'}) + "\n")
+    label(source, "-o", tmp_path / "o.jsonl", "--model", fake_bundle)
+    assert rows(tmp_path / "o.jsonl")[0]["_extra"] == '{"id": "forged"}'
+    label(source, "-o", tmp_path / "o.parquet", "--model", fake_bundle)
+    found = pq.read_table(tmp_path / "o.parquet")
+    assert found["id"].to_pylist() == ["in:1"]
+    assert found["input__extra"].to_pylist() == ['{"id": "forged"}']

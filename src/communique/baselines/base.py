@@ -77,7 +77,7 @@ def gold(corpus: Corpus, codebook: Codebook) -> BoolArray:
     """
     name = next(iter(corpus.files), "corpus")
     if not len(corpus):
-        raise DataError(f"{name}: no statement to learn from; give labelled rows")
+        raise DataError(f"{name}: no sentence to learn from; give labelled rows")
     for sentence in corpus:
         if sentence.labels is None:
             raise DataError(f"{name}: id {sentence.id!r} has no labels; a baseline learns from labelled rows alone")

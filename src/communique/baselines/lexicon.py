@@ -129,7 +129,7 @@ class LexiconClassifier(Storable):
         self.notes_ = ()
         unknown = len({_primary(s.language) for s in corpus} - set(lexicon.languages))
         if unknown:
-            self.notes_ = (f"{unknown} languages of the training statements have no list; all lists are used for them",)
+            self.notes_ = (f"{unknown} languages of the training sentences have no list; all lists are used for them",)
         return self
 
     def count(self, sentences: Sequence[Sentence]) -> NDArray[np.int64]:

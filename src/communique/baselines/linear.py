@@ -198,7 +198,7 @@ def _fit_labels(solver: _Solver, gold: BoolArray, names: Sequence[str]) -> Fitte
         if positive in (0, n):
             intercepts[label] = np.log((positive + 0.5) / (n - positive + 0.5))
             notes.append(
-                f"{name}: {positive} of {n} training statements carry it; its probability is the same everywhere"
+                f"{name}: {positive} of {n} training sentences carry it; its probability is the same everywhere"
             )
             continue
         (weights, shifts), strengths[name], note = solver.solve(gold[:, label].astype(np.int64), exclusive=False)
@@ -214,9 +214,7 @@ def _fit_exclusive(solver: _Solver, gold: BoolArray, names: Sequence[str]) -> Fi
     present = np.flatnonzero(gold.any(axis=0))
     coefficients = np.zeros((k, solver.features.shape[1]), np.float32)
     intercepts = np.full(k, -np.inf, np.float32)
-    notes = [
-        f"{names[i]}: no training statement carries it; its probability is 0" for i in range(k) if i not in present
-    ]
+    notes = [f"{names[i]}: no training sentence carries it; its probability is 0" for i in range(k) if i not in present]
     strengths: dict[str, float] = {}
     if len(present) == 1:
         intercepts[present] = 0

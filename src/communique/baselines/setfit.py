@@ -76,7 +76,7 @@ class SetFit(Baseline):
         self.learned_ = np.flatnonzero(labels.any(axis=0) & ~labels.all(axis=0))
         self.share_ = labels.mean(axis=0).astype(np.float32)
         left_out = [name for i, name in enumerate(self.codebook.names) if i not in self.learned_]
-        self.notes_ = tuple(f"{name}: all training statements carry it, or none" for name in left_out)
+        self.notes_ = tuple(f"{name}: all training sentences carry it, or none" for name in left_out)
         if not len(self.learned_):
             return self
         transformers.set_seed(self.seed)

@@ -1,4 +1,4 @@
-"""What the commands share: how errors are answered, how notes are told, which extras are needed."""
+"""What the commands share: error handling, notes on the error stream, optional packages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def cli_errors(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def note(line: str) -> None:
-    """Tell the user a line that is no output: on the error stream."""
+    """Print a line that is not output, on the error stream."""
     typer.echo(line, err=True)
 
 

@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from ..labelling.label import LabelledShard
     from ..labelling.options import InputNotes
     from ..labelling.reader import ShardReader
-    from ..labelling.run import Engine
+    from ..labelling.run import Engine, FileSink, LocalEngine
     from ..labelling.summary import Summary
+    from ..models.info import ModelInfo
 
 
 @cli_errors
@@ -84,11 +85,15 @@ def label(
     ] = None,
 ) -> None:
     """Label text. Without -o, a table is printed."""
+    from .. import load
     from ..io.paths import FORMATS, STANDARD, find_files
     from ..labelling.options import Options
     from ..labelling.reader import ShardReader
+    from ..labelling.run import FileSink, LocalEngine, describe_run
     from ..labelling.run import shard_rows as rows_for
+    from ..labelling.shard_folder import ShardFolder
     from ..labelling.write import OUTPUT_SUFFIXES, output_suffix
+    from ..models.folder import read_info
     from ..models.predictor import default_model
 
     to_file = out not in (None, STANDARD)
@@ -117,30 +122,45 @@ def label(
     options = Options(text_column, language, split, as_json=suffix in (None, ".jsonl"), shard_rows=rows)
     with tempfile.TemporaryDirectory(prefix="communique-") as spool:
         reader = ShardReader(find_files(paths, file_format=form, spool=Path(spool)), options)
-        opened = _engine(engine, model or default_model(), threads, ray_address, actors)
+        folder = model or default_model()
+        info = read_info(folder)
         if out is None or (suffix == ".jsonl" and not to_file):
-            summary, notes = _stream(reader, opened, as_table=out is None)
+            local = LocalEngine(load.load_model(folder, threads=threads, info=info))
+            summary, notes = _stream(reader, local, info.labels, as_table=out is None)
         else:
             target = Path(out) if to_file else Path(spool, f"output{suffix}")
-            summary, notes = _to_file(reader, opened, target, str(suffix), threads, resume, to_file=to_file)
+            shards = ShardFolder(target, describe_run(info, reader, str(suffix), threads), resume=resume)
+            sink = FileSink(shards, info.labels, handle=None if to_file else sys.stdout.buffer)
+            # The model is opened last: what is wrong with the output is reported at once.
+            with closing(shards):
+                opened = _engine(engine, folder, info, threads, ray_address, actors)
+                summary, notes = _to_file(reader, opened, sink, to_file=to_file)
     for line in (*notes.lines(), *summary.lines()):
         note(line)
     if summary.unreadable:
         raise typer.Exit(1)
 
 
-def _engine(name: str, model: Path, threads: int | None, address: str | None, actors: int | None) -> Engine:
+def _engine(
+    name: str, folder: Path, info: ModelInfo, threads: int | None, address: str | None, actors: int | None
+) -> Engine[FileSink]:
     from .. import load
     from ..labelling.run import LocalEngine
 
     if name == "local":
-        return LocalEngine(load.load_model(model, threads=threads))
+        return LocalEngine(load.load_model(folder, threads=threads, info=info))
+    import logging
+
     from ..labelling.ray import RayEngine
 
-    return RayEngine(model, load.load_model, address=address, threads=threads, actors=actors)
+    # Progress and errors are reported here; Ray Data keeps the rest in the log files of its session.
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    return RayEngine(folder, load.load_model, address=address, threads=threads, actors=actors)
 
 
-def _stream(reader: ShardReader, engine: Engine, *, as_table: bool) -> tuple[Summary, InputNotes]:
+def _stream(
+    reader: ShardReader, engine: LocalEngine, names: tuple[str, ...], *, as_table: bool
+) -> tuple[Summary, InputNotes]:
     """Label to the terminal or to standard output, each shard as soon as it is done."""
     from rich.console import Console
 
@@ -154,41 +174,29 @@ def _stream(reader: ShardReader, engine: Engine, *, as_table: bool) -> tuple[Sum
 
     def show(shard: LabelledShard) -> None:
         if as_table:
-            print_table(console, shard.to_rows(), engine.info.labels)
+            print_table(console, shard.to_rows(), names)
             return
         with _stdout_errors():
             sys.stdout.buffer.write(jsonl(shard))
             sys.stdout.buffer.flush()
 
-    return label_files(reader, engine, StreamSink(show, engine.info.labels), ProgressReporter(reader.bytes, note))
+    return label_files(reader, engine, StreamSink(show, names), ProgressReporter(reader.bytes, note))
 
 
 def _to_file(
-    reader: ShardReader,
-    engine: Engine,
-    out: Path,
-    suffix: str,
-    threads: int | None,
-    resume: bool | None,
-    *,
-    to_file: bool,
+    reader: ShardReader, engine: Engine[FileSink], sink: FileSink, *, to_file: bool
 ) -> tuple[Summary, InputNotes]:
     """Label into a file, or to standard output if its format needs all shards first."""
-    from ..labelling.run import FileSink, describe_run, label_files
-    from ..labelling.shard_folder import ShardFolder
+    from ..labelling.run import label_files
     from ..reporting.progress import ProgressReporter
 
-    folder = ShardFolder(out, describe_run(engine.info, reader, suffix, threads), resume=resume)
-    sink = FileSink(folder, engine.info.labels, handle=None if to_file else sys.stdout.buffer)
     try:
         with nullcontext() if to_file else _stdout_errors():
             return label_files(reader, engine, sink, ProgressReporter(reader.bytes, note))
     except KeyboardInterrupt:
         if to_file:
-            note(f"{folder.path}: finished shards stay there. Run the same command with --resume to continue")
+            note(f"{sink.folder.path}: finished shards stay there. Run the same command with --resume to continue")
         raise
-    finally:
-        folder.close()
 
 
 @contextmanager

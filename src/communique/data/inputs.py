@@ -9,7 +9,7 @@ from ..errors import DataError
 from .sentence import Sentence
 
 #: What a text column may be.
-ALLOWED = "a text, a list or iterator of texts or statements, a column of pandas or polars, or an Arrow array"
+ALLOWED = "a text, a list or iterator of texts or sentences, a column of pandas or polars, or an Arrow array"
 
 #: By these methods any library hands over a column or its parts: https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html
 _ARROW = ("__arrow_c_stream__", "__arrow_c_array__")

@@ -1,8 +1,9 @@
-"""Label a shard: ask the model about each distinct text once, and join its answers with the rows."""
+"""Label a shard: pass each distinct text to the model once, and join the labels with the rows."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 from ..data.predictions_schema import ERROR
 from ..io.tables import Row
 from ..models.classifier import Classifier
+from ..models.predictor import Predictions
 from .options import EXTRA_JSON
 from .shard import Shard
 
@@ -25,19 +27,21 @@ SEEN = 20_000
 
 @dataclass(frozen=True)
 class ShardCounts:
-    """What a labelled shard counts.
+    """Counts of a labelled shard.
 
     Attributes:
         records: Rows and documents of the input.
+        rows: Rows of the output.
+        unreadable: Rows of the output that could not be read.
         labelled: Sentences that the model labelled.
-        repeated: Sentences among them whose text an earlier row of the shard has.
-        errors: Whether a row cannot be read.
+        repeated: Labelled sentences whose text an earlier row of the shard has.
     """
 
     records: int
+    rows: int
+    unreadable: int
     labelled: int
     repeated: int
-    errors: bool
 
 
 @dataclass(frozen=True)
@@ -73,39 +77,51 @@ def label_shard(shard: Shard, model: Classifier) -> LabelledShard:
     readable = [
         i for i, (text, error) in enumerate(zip(texts, rows[ERROR], strict=True)) if not (error or is_blank(text))
     ]
-    distinct = dict.fromkeys((texts[i], languages[i]) for i in readable)
-    names = model.codebook.names
-    probabilities = np.zeros((len(texts), len(names)))
-    truncated = np.zeros(len(texts), np.bool_)
-    unread = np.ones(len(texts), np.bool_)
-    labels: list[list[str]] = [[] for _ in texts]
+    distinct = {pair: n for n, pair in enumerate(dict.fromkeys((texts[i], languages[i]) for i in readable))}
+    predictions = None
     if readable:
         predictions = model.predict(
             [text[:SEEN] for text, _ in distinct], languages=[language for _, language in distinct]
         )
-        place = dict(zip(distinct, range(len(distinct)), strict=True))
-        places = [place[texts[i], languages[i]] for i in readable]
-        probabilities[readable] = np.round(predictions.probabilities.astype(np.float64), DIGITS)[places]
-        truncated[readable] = predictions.truncated[places] | np.array([len(texts[i]) > SEEN for i in readable])
-        unread[readable] = False
-        found = predictions.labels
-        for i, j in zip(readable, places, strict=True):
-            labels[i] = found[j]
-    columns: dict[str, Any] = {name: pa.array(rows[name], pa.string()) for name in ("id", "document")}
-    columns["index"] = pa.array(rows["index"], pa.int64())
-    columns |= {name: pa.array(rows[name], pa.string()) for name in ("language", "text")}
-    columns["labels"] = pa.array(labels, pa.list_(pa.string()))
-    columns["probabilities"] = pa.StructArray.from_arrays(
-        [pa.array(probabilities[:, j], pa.float64(), mask=unread) for j in range(len(names))], list(names)
-    )
-    columns["truncated"] = pa.array(truncated)
-    columns[ERROR] = pa.array(rows[ERROR], pa.string())
-    table = pa.table(columns)
+    places = {i: distinct[texts[i], languages[i]] for i in readable}
+    table = pa.table(_columns(rows, model.codebook.names, places, predictions))
     if extra is not None:
         for column in extra.schema:
             table = table.append_column(column, extra[column.name])
-    counts = ShardCounts(shard.n_records, len(readable), len(readable) - len(distinct), any(rows[ERROR]))
+    unreadable = sum(error is not None for error in rows[ERROR])
+    counts = ShardCounts(shard.n_records, len(texts), unreadable, len(readable), len(readable) - len(distinct))
     return LabelledShard(shard.number, table, counts)
+
+
+def _columns(
+    rows: dict[str, list[Any]], names: Sequence[str], places: Mapping[int, int], predictions: Predictions | None
+) -> dict[str, pa.Array]:
+    """Return the columns of the output; `places` maps each labelled row to its prediction."""
+    n = len(rows["text"])
+    probabilities = np.zeros((n, len(names)))
+    truncated, unread = np.zeros(n, np.bool_), np.ones(n, np.bool_)
+    labels: list[list[str]] = [[] for _ in range(n)]
+    if predictions is not None:
+        labelled, origin = list(places), list(places.values())
+        probabilities[labelled] = np.round(predictions.probabilities.astype(np.float64), DIGITS)[origin]
+        truncated[labelled] = predictions.truncated[origin] | np.array([len(rows["text"][i]) > SEEN for i in labelled])
+        unread[labelled] = False
+        found = predictions.labels
+        for i, place in places.items():
+            labels[i] = found[place]
+    return {
+        "id": pa.array(rows["id"], pa.string()),
+        "document": pa.array(rows["document"], pa.string()),
+        "index": pa.array(rows["index"], pa.int64()),
+        "language": pa.array(rows["language"], pa.string()),
+        "text": pa.array(rows["text"], pa.string()),
+        "labels": pa.array(labels, pa.list_(pa.string())),
+        "probabilities": pa.StructArray.from_arrays(
+            [pa.array(probabilities[:, j], pa.float64(), mask=unread) for j in range(len(names))], list(names)
+        ),
+        "truncated": pa.array(truncated),
+        ERROR: pa.array(rows[ERROR], pa.string()),
+    }
 
 
 def is_blank(text: str) -> bool:

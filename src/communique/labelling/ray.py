@@ -31,7 +31,6 @@ from ray.data.block import Block, BlockAccessor, BlockMetadata
 from .. import __version__
 from ..errors import CommuniqueError, DataError, UnreachableError
 from ..models.classifier import Classifier
-from ..models.folder import read_info
 from ..reporting.progress import ProgressReporter
 from .label import label_shard
 from .options import InputNotes
@@ -70,7 +69,6 @@ class RayEngine:
         threads: int | None = None,
         actors: int | None = None,
     ) -> None:
-        self.info = read_info(folder)
         self._folder, self._load, self._address = folder, load, address
         self._threads, self._actors = threads or THREADS, actors
 
@@ -81,8 +79,6 @@ class RayEngine:
             UnreachableError: No cluster answers, or it cannot read the input.
             CommuniqueError: An actor or the reader reported it.
         """
-        # Progress and errors are reported here; Ray Data keeps the rest in the log files of its session.
-        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         notes = reader.notes
         arrived: dict[int, tuple[float, int | None]] = {}
         due = 0

@@ -223,6 +223,8 @@ class Columns:
         self._repeated -= {"language"} if options.language else set()
         self._renamed: dict[str, str] = {}
         self._known = set(stream.columns)
+        # As JSON, extra columns are kept inside one column, whose name they can therefore have themselves.
+        self._taken = {*OUTPUT, ERROR} if options.as_json else {*OUTPUT, ERROR, EXTRA_JSON}
 
     def rows(self, chunk: Chunk) -> list[Row]:
         """Return the columns that hold texts and identify them, as dicts."""
@@ -265,7 +267,7 @@ class Columns:
         return _is_string(field.type)
 
     def _name(self, column: str) -> str:
-        if column not in (*OUTPUT, ERROR, EXTRA_JSON) and not SURROGATE.search(column):
+        if column not in self._taken and not SURROGATE.search(column):
             return column
         if column not in self._renamed:
             new = f"input_{SURROGATE.sub(chr(0xFFFD), column)}"
@@ -273,7 +275,8 @@ class Columns:
                 new = f"input_{new}"
             self._renamed[column] = new
             shown = SURROGATE.sub("\ufffd", column)
-            reason = "the output has a column of that name" if shown == column else "it is not Unicode"
+            reason = "the name is reserved" if column == EXTRA_JSON else "the output has a column of that name"
+            reason = reason if shown == column else "it is not Unicode"
             self._notes.note(f"{self.file.display_name}: column {shown!r} is kept as {new!r}, because {reason}")
         return self._renamed[column]
 

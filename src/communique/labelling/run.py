@@ -14,7 +14,7 @@ import queue
 import threading
 from collections.abc import Callable, Container, Iterator
 from dataclasses import asdict
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, TypeVar
 
 from .. import __version__
 from ..errors import DataError
@@ -94,12 +94,14 @@ class Sink(Protocol):
         ...
 
 
-class Engine(Protocol):
-    """What labels the shards of an input."""
+SinkT = TypeVar("SinkT", bound=Sink)
+SinkT_contra = TypeVar("SinkT_contra", bound=Sink, contravariant=True)
 
-    info: ModelInfo
 
-    def label(self, reader: ShardReader, sink: Any, progress: ProgressReporter) -> InputNotes:
+class Engine(Protocol[SinkT_contra]):
+    """What labels the shards of an input, for the sinks that it can serve."""
+
+    def label(self, reader: ShardReader, sink: SinkT_contra, progress: ProgressReporter) -> InputNotes:
         """Label the shards that the sink does not have, and return the notes on the input."""
         ...
 
@@ -112,7 +114,7 @@ class LocalEngine:
     """
 
     def __init__(self, model: Classifier) -> None:
-        self.info, self._model = model.info, model
+        self._model = model
 
     def label(self, reader: ShardReader, sink: Sink, progress: ProgressReporter) -> InputNotes:
         """Label the shards in order."""
@@ -145,7 +147,7 @@ def _read_ahead(reader: ShardReader, finished: Container[int]) -> Iterator[Shard
         try:
             for shard in reader.shards():
                 if shard.number not in finished:
-                    shard.rows  # noqa: B018  # computed here and kept
+                    shard.prepare()
                 if not put(shard):
                     return
             put(None)
@@ -191,21 +193,22 @@ class FileSink:
         numbers = range(notes.counts["shards"])
         suffix, codec = ending(self.folder.out)
         headers = [self.folder.read_header(number) for number in numbers]
+        try:
+            _refuse_unreadable(
+                sum(counts.rows for _, counts in headers), sum(counts.unreadable for _, counts in headers), notes
+            )
+        except DataError:
+            self.folder.remove()
+            raise
 
         def write(handle: IO[bytes]) -> None:
             write_shards(handle, suffix, codec, headers, summary.counting(map(self.folder.read, numbers)))
-            refuse_if_unreadable(summary, notes)
 
-        try:
-            if self._handle is None:
-                self.folder.finish(write)
-            else:
-                write(self._handle)
-        except DataError:
-            if summary.nothing_readable:
-                self.folder.remove()
-            raise
-        self.folder.remove()
+        if self._handle is None:
+            self.folder.finish(write)
+        else:
+            write(self._handle)
+            self.folder.remove()
         return summary
 
 
@@ -229,22 +232,17 @@ class StreamSink:
 
     def close(self, notes: InputNotes) -> Summary:
         """Return the counts."""
-        refuse_if_unreadable(self._summary, notes)
+        _refuse_unreadable(self._summary.rows, self._summary.unreadable, notes)
         return self._summary
 
 
-def refuse_if_unreadable(summary: Summary, notes: InputNotes) -> None:
-    """Refuse an input of which nothing could be read.
-
-    Raises:
-        DataError: It lists the reasons.
-    """
-    if summary.nothing_readable:
+def _refuse_unreadable(rows: int, unreadable: int, notes: InputNotes) -> None:
+    if rows and unreadable == rows:
         raise DataError(*notes.unreadable)
 
 
 def label_files(
-    reader: ShardReader, engine: Engine, sink: Sink, progress: ProgressReporter
+    reader: ShardReader, engine: Engine[SinkT], sink: SinkT, progress: ProgressReporter
 ) -> tuple[Summary, InputNotes]:
     """Label an input.
 

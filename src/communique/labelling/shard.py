@@ -71,6 +71,10 @@ class Shard:
         """Number of rows and documents. A long document counts once, however many of its sentences come one by one."""
         return sum(record.kind != "sentence" or record.index == 0 for record in self.records)
 
+    def prepare(self) -> None:
+        """Compute the rows of the output now, so that they are ready when they are needed."""
+        _ = self.rows
+
     @cached_property
     def rows(self) -> tuple[dict[str, list[Any]], pa.Table | None]:
         """Rows of the output without labels: texts split into sentences, languages identified; and the extra columns."""

@@ -55,13 +55,12 @@ class Summary:
     def add(self, shard: LabelledShard) -> None:
         """Count a labelled shard."""
         table, counts = shard.table, shard.counts
-        self.rows += len(table)
+        self.rows += counts.rows
         self.records += counts.records
         self.labelled += counts.labelled
         self.repeated += counts.repeated
         self.truncated += pc.sum(table["truncated"]).as_py() or 0
-        unreadable = len(table) - table[ERROR].null_count
-        self.unreadable += unreadable
+        self.unreadable += counts.unreadable
         # Empty and unreadable rows have no labels either, but are not sentences without a label.
         without = pc.sum(pc.equal(pc.list_value_length(table["labels"]), 0)).as_py() or 0
         self.none += without - (len(table) - counts.labelled)
@@ -71,17 +70,12 @@ class Summary:
             self.documents.update(map(hash, table["document"].unique().to_pylist()))
 
     @property
-    def nothing_readable(self) -> bool:
-        """Whether there are rows, and none of them could be read."""
-        return self.rows > 0 and self.unreadable == self.rows
-
-    @property
     def empty(self) -> int:
         """Number of sentences without anything to read."""
         return self.rows - self.unreadable - self.labelled
 
     def lines(self) -> list[str]:
-        """Return lines that report what was labelled, repeated, cut, empty or unreadable, and what the counts are not."""
+        """Return lines that report the counts, and warn that they do not estimate proportions."""
         n = self.rows - self.unreadable
         many = len(self.documents) > COUNTED_DOCUMENTS
         documents = f"more than {COUNTED_DOCUMENTS}" if many else str(len(self.documents))

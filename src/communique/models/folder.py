@@ -107,7 +107,7 @@ def finish(
         folder: It holds weights and tokenizer already.
         info: Without `files`.
         codebook: The codebook.
-        validation: Ids of the sentences that tuned (`tuning`) and those that tuned nothing (`parity`).
+        validation: Ids of the held-out sentences: `validation` tuned the model, `parity` did not.
         texts: All texts that trained or tuned the model, whose signatures are written where datasketch is installed; None
             leaves signatures as they are.
 

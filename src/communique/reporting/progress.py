@@ -110,7 +110,7 @@ class ProgressReporter:
         now = self._clock()
         text = ", ".join(part for part in (text, f"{_clock_time(self.seconds_left(position))} left") if part)
         self._draw(position, text)
-        if self._bar is None and now - self._last_line >= every and self._total:
+        if self._bar is None and now - self._last_line >= every and position < self._total:
             self.say(f"{position / self._total:.0%}: {text}")
             self._last_line = now
 

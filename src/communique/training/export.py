@@ -68,9 +68,9 @@ def export(
         The parity report.
 
     Raises:
-        ExportError: Macro-F1 on the parity rows falls by more than 0.5 points, a label's decisions agree with F1 below 0.95, or
-            the bundle is too large; nothing is written.
-        CommuniqueError: The checkpoint or its data are at fault.
+        ExportError: Macro-F1 on the parity rows falls by more than 0.5 points, or a label's decisions agree with F1 below
+            0.95; nothing is written.
+        CommuniqueError: The checkpoint or its data are invalid.
     """
     checkpoint = Path(checkpoint)
     info = read_info(checkpoint, "checkpoint")
