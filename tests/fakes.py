@@ -179,11 +179,8 @@ def label_in_a_process(*arguments: object, delay: float, log: Path) -> int:
     try:
         # A shell that starts the tests in the background has SIGINT ignored, and children inherit that.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        setattr(
-            communique.load,
-            "load_model",
-            lambda folder, *, threads=None, info=None: FakeModel(folder, delay=delay, log=log),
-        )  # noqa: B010
+        loading: Any = communique.load
+        loading.load_model = lambda folder, *, threads=None, info=None: FakeModel(folder, delay=delay, log=log)
         app = typer.Typer()
         app.command()(command.label)
         code = app([str(a) for a in arguments], standalone_mode=False) or 0

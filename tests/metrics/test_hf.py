@@ -35,13 +35,12 @@ def test_modules_agree_with_scikit_learn(seed: int) -> None:
     gold, probability, predicted = _random(seed)
     decisions = {"predictions": predicted.astype(int), "references": gold.astype(int)}
     scores = evaluate.load(hf_metrics.path("label_scores")).compute(**decisions)
-    f1 = evaluate.load(hf_metrics.path("label_f1")).compute(**decisions)
     ranked = evaluate.load(hf_metrics.path("probability_scores")).compute(
         prediction_scores=probability, references=gold.astype(int)
     )
     exact: dict[str, Any] = {"rtol": 0, "atol": 1e-12}
-    np.testing.assert_allclose(f1["macro_f1"], theirs.f1_score(gold, predicted, average="macro"), **exact)
-    np.testing.assert_allclose(f1["f1"], theirs.f1_score(gold, predicted, average=None), **exact)
+    np.testing.assert_allclose(scores["macro_f1"], theirs.f1_score(gold, predicted, average="macro"), **exact)
+    np.testing.assert_allclose(scores["f1"], theirs.f1_score(gold, predicted, average=None), **exact)
     np.testing.assert_allclose(scores["precision"], theirs.precision_score(gold, predicted, average=None), **exact)
     np.testing.assert_allclose(scores["recall"], theirs.recall_score(gold, predicted, average=None), **exact)
     np.testing.assert_allclose(
@@ -72,5 +71,5 @@ def test_modules_can_be_combined() -> None:
 
 
 def test_an_unknown_module_is_refused() -> None:
-    with pytest.raises(ValueError, match="allowed: label_f1, label_scores, probability_scores"):
+    with pytest.raises(ValueError, match="allowed: label_scores, probability_scores"):
         hf_metrics.path("bleu")

@@ -200,8 +200,8 @@ def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], l
     """
     if open_ := codings.disagreements():
         raise DataError(
-            f"coders disagree on {len(open_)} sentences (first: id {open_[0]!r}); adjudicate them (--adjudicate SHEET.xlsx writes a "
-            "sheet) and give that sheet along with the coded files. Gold without them would lack the hard sentences"
+            f"coders disagree on {len(open_)} sentences (first: id {open_[0]!r}); adjudicate them (--adjudicate SHEET.xlsx "
+            "writes a sheet) and give that sheet along with the coded files. Gold without them would lack the hard sentences"
         )
     rows: list[dict[str, Any]] = []
     for member in design.rows:

@@ -115,12 +115,13 @@ class ShardFolder:
         return self.path / f"{number:05d}.arrow"
 
     def finished(self) -> set[int]:
-        """Return the numbers of the finished shards."""
-        return {number for path in self.path.glob("*.arrow") if (number := int(path.stem)) in self}
-
-    def __contains__(self, number: int) -> bool:
-        """Return whether a shard is finished and its file complete."""
-        return self._shard(number).is_file() and _schema(self._shard(number)) is not None
+        """Return the numbers of the finished shards whose files are complete."""
+        numbers = set()
+        for path in self.path.glob("*.arrow"):
+            with suppress(pa.ArrowException, OSError):
+                self.read_header(int(path.stem))
+                numbers.add(int(path.stem))
+        return numbers
 
     def write(self, number: int, packed: bytes) -> None:
         """Write the bytes that `pack` returned. When this returns, they are on the disk under the shard's name.
@@ -208,14 +209,6 @@ def _lock(handle: IO[bytes]) -> None:
         import msvcrt
 
         msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-
-
-def _schema(path: Path) -> pa.Schema | None:
-    try:
-        with pa.OSFile(str(path)) as handle:
-            return pa.ipc.open_file(handle).schema
-    except (pa.ArrowException, OSError):
-        return None
 
 
 def _differences(old: Any, new: Any, name: str = "") -> list[str]:

@@ -5,6 +5,7 @@ The command line creates a reporter and passes it to the library. The library is
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -93,9 +94,9 @@ class ProgressReporter:
             sentences: Number of sentences in the shard.
         """
         self._sentences += sentences
-        self.update(
-            position, text=f"{self._sentences:,} sentences, {self._sentences / self._seconds():,.0f} per second"
-        )
+        text = f"{self._sentences:,} sentences, {self._sentences / self._seconds():,.0f} per second"
+        # The summary follows the last shard.
+        self.update(position, text=text, every=EVERY if position < (self._total or 0) else math.inf)
 
     def update(self, position: float, total: float | None = None, text: str = "", *, every: float = EVERY) -> None:
         """Show how much of the run is done.
@@ -110,7 +111,7 @@ class ProgressReporter:
         now = self._clock()
         text = ", ".join(part for part in (text, f"{_clock_time(self.seconds_left(position))} left") if part)
         self._draw(position, text)
-        if self._bar is None and now - self._last_line >= every and position < self._total:
+        if self._bar is None and now - self._last_line >= every and self._total:
             self.say(f"{position / self._total:.0%}: {text}")
             self._last_line = now
 

@@ -1,4 +1,4 @@
-"""Scores of decisions beside F1 by label, as a module of Hugging Face `evaluate`."""
+"""Scores of decisions, as a module of Hugging Face `evaluate`."""
 
 # mypy: disallow-subclassing-any=False
 
@@ -7,37 +7,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import datasets
 import evaluate
 import numpy as np
 
-from communique.metrics.hf.rows import decisions_info
-from communique.metrics.scores import (
-    exact_match,
-    matthews,
-    micro_f1,
-    outcome_counts,
-    precision_recall_f1,
-    sample_f1,
-    weighted_f1,
-)
+from communique.metrics import scores
 
 
 class LabelScores(evaluate.Metric):
-    """Precision, recall and MCC by label, micro, weighted and sample F1, exact match, from rows of 0 and 1."""
+    """Scores by label and over all labels, from rows of 0 and 1 in the codebook's order.
+
+    >>> found = LabelScores(keep_in_memory=True).compute(predictions=[[1, 0], [1, 1]], references=[[1, 0], [0, 1]])
+    >>> found["macro_f1"]
+    0.8333333333333333
+    """
 
     def _info(self) -> evaluate.MetricInfo:
-        return decisions_info("Scores of decisions by label and over all labels.")
+        row = datasets.List(datasets.Value("int32"))
+        return evaluate.MetricInfo(
+            description="Scores of decisions. Macro-F1 leaves out a label with no gold and no prediction.",
+            citation="",
+            inputs_description="predictions, references: rows of 0 and 1, one value per label.",
+            features=datasets.Features({"predictions": row, "references": row}),
+        )
 
     def _compute(self, *, predictions: Sequence[Any], references: Sequence[Any], **_: Any) -> dict[str, Any]:
         gold, predicted = np.asarray(references, np.bool_), np.asarray(predictions, np.bool_)
-        counts = outcome_counts(gold, predicted)
-        scores = precision_recall_f1(counts)
+        counts = scores.outcome_counts(gold, predicted)
+        precision, recall, f1 = scores.precision_recall_f1(counts).T.tolist()
         return {
-            "precision": scores[:, 0].tolist(),
-            "recall": scores[:, 1].tolist(),
-            "mcc": matthews(counts, float(len(gold))).tolist(),
-            "micro_f1": float(micro_f1(counts)),
-            "weighted_f1": float(weighted_f1(counts)),
-            "sample_f1": float(sample_f1(gold, predicted).mean()),
-            "exact_match": float(exact_match(gold, predicted).mean()),
+            "macro_f1": float(scores.macro_f1(counts)),
+            "f1": f1,
+            "precision": precision,
+            "recall": recall,
+            "mcc": scores.matthews(counts, float(len(gold))).tolist(),
+            "micro_f1": float(scores.micro_f1(counts)),
+            "weighted_f1": float(scores.weighted_f1(counts)),
+            "sample_f1": float(scores.sample_f1(gold, predicted).mean()),
+            "exact_match": float(scores.exact_match(gold, predicted).mean()),
         }
