@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .models.predictor import Predictions, Predictor
     from .training.recipe import Recipe
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "BundleError",

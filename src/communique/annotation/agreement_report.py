@@ -269,7 +269,7 @@ def _copied(first: Mapping[str, Labels], second: Mapping[str, Labels]) -> int:
 def write_adjudication(path: str | Path, codings: Codings, codebook: Codebook) -> int:
     """Write a sheet of the sentences on which coders differ, with what each of them said and blank cells for the decision.
 
-    Filled in and given along with the coded files, it settles them: its rows have the coder `adjudication`.
+    Filled in and given along with the coded files, it adjudicates them: its rows have the coder `adjudication`.
 
     Returns:
         How many sentences it holds.

@@ -194,8 +194,10 @@ def _to_file(
         with nullcontext() if to_file else _stdout_errors():
             return label_files(reader, engine, sink, ProgressReporter(reader.bytes, note))
     except KeyboardInterrupt:
-        if to_file:
-            note(f"{sink.folder.path}: finished shards stay there. Run the same command with --resume to continue")
+        if to_file and (finished := len(sink.folder.finished())):
+            note(
+                f"{sink.folder.path}: {finished} finished shards stay there. Run the same command with --resume to continue"
+            )
         raise
 
 

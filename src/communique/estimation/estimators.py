@@ -134,18 +134,18 @@ def expected_squared_error(errors: FloatArray, weights: FloatArray) -> float:
 def _hajek(
     sample: Sample,
     y: FloatArray,
-    guessed: FloatArray,
+    predicted: FloatArray,
     gold: BoolArray,
     where: IntArray,
     everyone: FloatArray,
     comparable: BoolArray | None = None,
 ) -> Estimate:
-    """Correct a mean. `guessed` are the gold's predictions (n,), `everyone` those of the sentences `where`."""
+    """Correct a mean. `predicted` are the gold's predictions (n,), `everyone` those of the sentences `where`."""
     weights = np.where(gold, sample.weights, 0)
     total = weights.sum()
     if total == 0:
         return _nothing(sample)
-    rest = y - guessed
+    rest = y - predicted
     correction = float(weights @ rest / total)
     mean = float(everyone.mean()) if len(where) else 0.0
     rows = weights * (rest - correction) / total
