@@ -524,3 +524,16 @@ def test_a_column_named_like_the_internal_one_is_kept(fake_bundle: Path, tmp_pat
     found = pq.read_table(tmp_path / "o.parquet")
     assert found["id"].to_pylist() == ["in:1"]
     assert found["input__extra"].to_pylist() == ['{"id": "forged"}']
+
+
+def test_an_output_with_the_longest_name_and_a_foreign_file_among_the_shards(
+    stopped: tuple[Path, Path], fake_bundle: Path, tmp_path: Path
+) -> None:
+    source, out = stopped
+    (shards_folder(out) / "copy.arrow").write_bytes((shards_folder(out) / "00000.arrow").read_bytes())
+    pq.write_table(pa.table({"a": [1]}), shards_folder(out) / "00007.arrow")
+    arguments = (source, "--shard-rows", 10, "--model", fake_bundle)
+    assert label(*arguments, "-o", out, "--resume")[0] == 0
+    long = tmp_path / ("n" * 240 + ".jsonl")
+    assert label(*arguments, "-o", long)[0] == 0
+    assert long.read_bytes() == out.read_bytes()

@@ -43,7 +43,7 @@ def replacing(
         DataError: The disk is full or refuses the file.
     """
     path = Path(path)
-    part = (folder or path.parent) / f".{path.name}.{token_hex(4)}.part"
+    part = (folder or path.parent) / f".{path.name[:40]}.{token_hex(4)}.part"  # a long name must not become too long
     options: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
         with disk_errors(path, remedy):

@@ -32,9 +32,6 @@ SAMPLE = 1 << 18
 COUNTED_LINES = 20_000
 _BLOCK = 1 << 20
 
-#: Bytes of a line beyond which it is looked at in pieces while an encoding is recognised.
-_LONGEST_LINE = 1 << 22
-
 
 def _replace_undecodable(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
@@ -295,44 +292,62 @@ def _controls(sample: bytes) -> int:
 
 
 class _LinesBeyondAscii:
-    """Counts the lines with bytes beyond ASCII that are valid UTF-8 and those that are not, and samples the latter."""
+    """Counts the lines with bytes beyond ASCII that are valid UTF-8 and those that are not, and samples the latter.
+
+    Lines of any length are looked at in pieces; only their first bytes are kept, for the sample.
+    """
 
     def __init__(self) -> None:
         self.good = self.bad = 0
         self.sample = b""
-        self._begun = b""
+        self._start_line(b"")
 
     @property
     def enough(self) -> bool:
         return self.good + self.bad >= COUNTED_LINES
 
     def add(self, block: bytes) -> None:
-        # An ASCII beginning of a line decides nothing: only lines that have begun beyond ASCII wait for the next block.
-        if self.enough or (block.isascii() and not self._begun):
+        if self.enough:
             return
-        *whole, rest = (self._begun + block).split(b"\n")
-        if len(rest) > _LONGEST_LINE:
-            whole, rest = [*whole, rest], b""  # its pieces count as lines: a line of any length must not be kept whole
-        self._begun = b"" if rest.isascii() else rest
-        for line in whole:
-            if not line.isascii():
-                self._count(line)
-            if self.enough:
-                return
+        first, *rest = block.split(b"\n") if not block.isascii() else _ends(block)
+        self._continue_line(first)
+        for piece in rest:
+            self.end()
+            self._start_line(piece)
 
     def end(self) -> None:
-        if self._begun and not self.enough:
-            self._count(self._begun)
+        """Count the line that has begun, if it holds bytes beyond ASCII."""
+        if self._ascii or self.enough:
+            return
+        self._decode(b"", final=True)
+        self.good += self._valid
+        self.bad += not self._valid
+        if not self._valid and len(self.sample) < SAMPLE:
+            self.sample += self._begin + b"\n"
 
-    def _count(self, line: bytes) -> None:
+    def _start_line(self, piece: bytes) -> None:
+        self._begin, self._ascii, self._valid = b"", True, True
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._continue_line(piece)
+
+    def _continue_line(self, piece: bytes) -> None:
+        self._begin += piece[: SAMPLE - len(self._begin)]
+        self._ascii = self._ascii and piece.isascii()
+        if not self._ascii:
+            self._decode(piece)
+
+    def _decode(self, piece: bytes, *, final: bool = False) -> None:
         try:
-            # Not `bytes.decode`: a piece of a long line may end within a character.
-            codecs.getincrementaldecoder("utf-8")().decode(line, final=len(line) <= _LONGEST_LINE)
-            self.good += 1
+            self._decoder.decode(piece, final)
         except UnicodeDecodeError:
-            self.bad += 1
-            if len(self.sample) < SAMPLE:
-                self.sample += line[:SAMPLE] + b"\n"
+            self._valid = False
+            self._decoder.reset()
+
+
+def _ends(block: bytes) -> list[bytes]:
+    """Split off the first and the last line of an ASCII block; the lines between them need not be looked at."""
+    first, newline, rest = block.partition(b"\n")
+    return [first, rest.rpartition(b"\n")[2]] if newline else [first]
 
 
 #: Code pages of Central and of Western Europe score alike in charset-normalizer; the text's language decides.

@@ -76,12 +76,14 @@ def find_files(paths: Sequence[str | Path], *, file_format: str | None = None, s
         DataError: A path does not exist or has an unknown suffix, or a table that the user named cannot be read.
     """
     found = FoundFiles()
+    streams: set[str] = set()
     suffixes = (*DOCUMENT_SUFFIXES, *TABLE_SUFFIXES, ARROW)
     for given in map(str, paths):
         path = Path(given)
         if given == STANDARD or _is_pipe(path):
-            if any(file.display_name == given for file in found.files):
+            if given in streams:
                 raise DataError(f"{given}: named twice, but its content can be read only once. Name it once")
+            streams.add(given)
             found.files.append(_spooled(given, file_format, spool, len(found.files)))
         elif path.is_dir():
             _add_folder(found, path)
@@ -262,8 +264,9 @@ def _name_apart(found: FoundFiles) -> None:
             continue
         seen: dict[str, int] = defaultdict(int)
         for i in members:
+            file = found.files[i]
             # For a pipe, what the user typed: the path of its copy differs between runs.
-            longer = Path(found.files[i].display_name).as_posix()
+            longer = file.path.as_posix() if Path(file.display_name) == file.path else file.display_name
             seen[longer] += 1
             longer += f"#{seen[longer]}" if seen[longer] > 1 else ""
             found.files[i] = replace(found.files[i], name=longer)

@@ -118,7 +118,8 @@ class ShardFolder:
         """Return the numbers of the finished shards whose files are complete."""
         numbers = set()
         for path in self.path.glob("*.arrow"):
-            with suppress(pa.ArrowException, OSError):
+            # A file that is cut off, or that is not one of ours, is no finished shard.
+            with suppress(pa.ArrowException, OSError, ValueError, TypeError, KeyError):
                 self.read_header(int(path.stem))
                 numbers.add(int(path.stem))
         return numbers
