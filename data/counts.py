@@ -1,16 +1,18 @@
-"""Count the labelled sentences of this folder: the tables of the datasheet.
+"""Count the labelled sentences of this folder for the tables of the datasheet.
 
-`python data/counts.py` prints them. With `--check` it exits with 1 where data/README.md holds other ones; with
-`--write` it writes them there.
+`python data/counts.py` prints the tables. With `--check` it exits with 1 if those in data/README.md differ; with `--write` it
+writes them there.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from communique.data.codebook import Codebook
 from communique.data.sentence import text_sha256
@@ -24,16 +26,16 @@ DATA = Path(__file__).resolve().parent
 README = DATA / "README.md"
 BEGIN, END = "<!-- counts -->", "<!-- /counts -->"
 
-#: The parts of the data by name. Nothing here belongs to two of them.
+#: The parts of the data by name.
 PARTS = {"authored": "authored", "train": "reference/train.jsonl", "dev": "reference/dev.jsonl"}
 
-#: How rows were picked, in the order of the datasheet.
+#: How rows were sampled, in the order of the datasheet.
 SAMPLINGS = ("random", "enriched", "selected")
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A labelled sentence; `sha256` is the hash of its text."""
+    """A labelled sentence; `sha256` is the hash of its text, `acts` has offsets and kinds by label."""
 
     part: str
     language: str
@@ -41,6 +43,7 @@ class Sentence:
     document: str
     sampling: str
     labels: tuple[str, ...]
+    acts: Mapping[str, Mapping[str, Any]]
     sha256: str
 
 
@@ -48,7 +51,7 @@ def read(codebook: Codebook) -> list[Sentence]:
     """Read all labelled sentences.
 
     Raises:
-        DataError: A row cannot be read, lacks a field or carries labels that the codebook does not have.
+        DataError: A row cannot be read, lacks a field or has labels that the codebook does not have.
     """
     return [sentence for part, place in PARTS.items() for sentence in _read_part(part, DATA / place, codebook)]
 
@@ -67,10 +70,11 @@ def _read_part(part: str, place: Path, codebook: Codebook) -> Iterator[Sentence]
                     document=str(row["document"]),
                     sampling=str(row["sampling"]) if part != "authored" else "",
                     labels=codebook.validate_labels(row["labels"]),
+                    acts=row["acts"],
                     sha256=str(row[HASH]) if part != "authored" else text_sha256(str(row["text"])),
                 )
             except KeyError as error:
-                raise DataError(f"{path}, row {number}: no field {error}; add it") from error
+                raise DataError(f"{path}, row {number}: there is no field {error}. Add it") from error
             except ValueError as error:
                 raise DataError(f"{path}, row {number}: {error}") from error
 
@@ -78,19 +82,23 @@ def _read_part(part: str, place: Path, codebook: Codebook) -> Iterator[Sentence]
 def tables(sentences: Sequence[Sentence], codebook: Codebook) -> str:
     """Render the tables of the datasheet as Markdown.
 
-    A document counts once in every row that holds a sentence of it: a UN document in five languages is one document of
-    the whole and one of each language.
+    A document counts once in every row of a table that has a sentence of it: a UN document in five languages is one document in
+    total and one of each language.
     """
     names = codebook.names
     reference = [s for s in sentences if s.sampling]
     blocks = [
         "All sentences. Those with two or three labels count under `several` and under each of their labels.",
         _table(("part",), sentences, names, lambda s: (s.part,), total=True),
+        "Kinds of labels.",
+        _kinds(sentences, codebook),
+        "Labels whose holder or target is named in the sentence.",
+        _named(sentences, names),
         "By language.",
         _table(("part", "language"), sentences, names, lambda s: (s.part, s.language)),
         "Stand-off labels by source and language.",
         _table(("part", "source", "language"), reference, names, lambda s: (s.part, s.source, s.language)),
-        "Stand-off labels by sampling, with the share of the sentences that carry the label.",
+        "Stand-off labels by sampling, with the proportion of the sentences that have the label.",
         _table(("part", "sampling"), reference, names, lambda s: (s.part, s.sampling), shares=True),
         "Sentences with stand-off labels by language and sampling.",
         _crosstab(reference),
@@ -115,6 +123,28 @@ def _table(
     return _markdown((*heads, "sentences", "documents", *names, "none", "several"), rows, len(heads))
 
 
+def _kinds(sentences: Sequence[Sentence], codebook: Codebook) -> str:
+    """Count the kinds of each label that has kinds."""
+    heads = [kind.name for label in codebook.labels for kind in label.kinds]
+    rows = []
+    for label in (label for label in codebook.labels if label.kinds):
+        for group, members in _groups(sentences, lambda s: (s.part,)):
+            counted = Counter(s.acts[label.name]["kind"] for s in members if label.name in s.acts)
+            rows.append((*group, label.name, *(f"{counted[kind]:,}" for kind in heads)))
+    return _markdown(("part", "label", *heads), rows, 2)
+
+
+def _named(sentences: Sequence[Sentence], names: Sequence[str]) -> str:
+    """Count the labels that have a span of a holder and of a target."""
+    rows = []
+    for group, members in _groups(sentences, lambda s: (s.part,)):
+        for name in names:
+            acts = [s.acts[name] for s in members if name in s.acts]
+            spans = (sum(act[f"{part}_span"] is not None for act in acts) for part in ("holder", "target"))
+            rows.append((*group, name, f"{len(acts):,}", *(f"{n:,} ({100 * n / len(acts):.0f} %)" for n in spans)))
+    return _markdown(("part", "label", "sentences", "holder", "target"), rows, 2)
+
+
 def _counts(members: Sequence[Sentence], names: Sequence[str], shares: bool) -> list[str]:
     counts = [sum(name in s.labels for s in members) for name in names]
     counts += [sum(not s.labels for s in members), sum(len(s.labels) > 1 for s in members)]
@@ -126,7 +156,7 @@ def _counts(members: Sequence[Sentence], names: Sequence[str], shares: bool) -> 
 def _groups(
     sentences: Sequence[Sentence], key: Callable[[Sentence], tuple[str, ...]]
 ) -> list[tuple[tuple[str, ...], list[Sentence]]]:
-    """Group sentences: parts and samplings in their order, everything else by name."""
+    """Group sentences; parts and samplings keep their order, everything else is sorted by name."""
     groups: dict[tuple[str, ...], list[Sentence]] = {}
     for sentence in sentences:
         groups.setdefault(key(sentence), []).append(sentence)
@@ -142,7 +172,7 @@ def _crosstab(sentences: Sequence[Sentence]) -> str:
 
 
 def _overlaps(sentences: Sequence[Sentence]) -> str:
-    """Say what two parts share. A score is one on new text only where this is nothing."""
+    """Count the documents and texts that two parts have in common."""
     documents = {part: {(s.source, s.document) for s in sentences if s.part == part} for part in PARTS}
     texts = {part: {s.sha256 for s in sentences if s.part == part} for part in PARTS}
     lines = []
@@ -153,21 +183,21 @@ def _overlaps(sentences: Sequence[Sentence]) -> str:
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]], words: int) -> str:
-    """Render a table; the first `words` columns hold words, the others numbers."""
+    """Render a table whose first `words` columns are words and whose others are numbers."""
     rule = ["---"] * words + ["---:"] * (len(heads) - words)
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (heads, rule, *rows))
 
 
 def replaced(readme: str, content: str) -> str:
-    """Put tables between the markers of the datasheet.
+    """Replace the tables between the markers of the datasheet.
 
     Raises:
-        DataError: The markers are not there, once each and in order.
+        DataError: The markers are not there once each, in order.
     """
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end or readme.count(BEGIN) != 1 or readme.count(END) != 1:
-        raise DataError(f"{README.name}: {BEGIN} and {END} must stand in it once each, in this order; put them back")
+        raise DataError(f"{README.name}: {BEGIN} and {END} must each occur once, in this order. Put them back")
     return f"{before}{BEGIN}\n\n{content}\n\n{END}{after}"
 
 
@@ -175,11 +205,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0, or 1 where the datasheet differs or the data are at fault.
+        0, or 1 if the datasheet differs or the data are invalid.
     """
     parser = argparse.ArgumentParser(description="Count the labelled sentences of data/.")
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--check", action="store_true", help="exit with 1 where data/README.md holds other counts")
+    action.add_argument("--check", action="store_true", help="exit with 1 if data/README.md has other counts")
     action.add_argument("--write", action="store_true", help="write the counts into data/README.md")
     chosen = parser.parse_args(arguments)
     try:
@@ -194,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if new != old and chosen.check:
-        print("data/README.md: the data have other counts; run python data/counts.py --write", file=sys.stderr)
+        print("data/README.md: the counts differ from the data. Run python data/counts.py --write", file=sys.stderr)
         return 1
     if new != old:
         with replacing(README) as handle:

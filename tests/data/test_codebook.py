@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,18 @@ CONTENT: dict[str, Any] = {
             "definition": "Somebody is at fault.",
             "includes": ["polite regret"],
             "excludes": ["mourning"],
-            "examples": [{"text": "Le barrage vole notre eau.", "language": "fr", "labels": ["blame"]}],
+            "kinds": [
+                {"name": "open", "definition": "It names somebody."},
+                {"name": "veiled", "definition": "It hints."},
+            ],
+            "examples": [
+                {
+                    "text": "Le barrage vole notre eau.",
+                    "language": "fr",
+                    "labels": ["blame"],
+                    "kinds": {"blame": "open"},
+                }
+            ],
         },
         {"name": "offer", "definition": "Somebody will help: «мы поможем», 我们会帮助."},
         {"name": "claim", "definition": "Something should be."},
@@ -71,6 +83,12 @@ def test_the_projects_codebook_has_its_three_labels_in_order() -> None:
         assert label.excludes
         assert any(label.name in example.labels for example in label.examples)
         assert any(label.name not in example.labels for example in label.examples)
+    examples = [example for label in codebook.labels for example in label.examples]
+    assert len({example.language for example in examples}) >= 8
+    assert {label.name: [kind.name for kind in label.kinds] for label in codebook.labels if label.kinds} == {
+        "policy_claim": ["demand", "norm", "position", "measure", "record"]
+    }
+    assert all(set(example.kinds) == set(example.labels) & {"policy_claim"} for example in examples)
 
 
 def test_all_fields_are_read(tmp_path: Path) -> None:
@@ -81,6 +99,11 @@ def test_all_fields_are_read(tmp_path: Path) -> None:
     assert (first.includes, first.excludes) == (("polite regret",), ("mourning",))
     assert (first.examples[0].text, first.examples[0].language) == ("Le barrage vole notre eau.", "fr")
     assert first.examples[0].labels == ("blame",)
+    assert [(kind.name, kind.definition) for kind in first.kinds] == [
+        ("open", "It names somebody."),
+        ("veiled", "It hints."),
+    ]
+    assert first.examples[0].kinds == {"blame": "open"}
 
 
 def test_names_follow_the_file_when_it_is_permuted(tmp_path: Path) -> None:
@@ -120,6 +143,10 @@ def test_hash_is_stable_under_reformatting(tmp_path: Path) -> None:
         ("labels.0.examples.0.text", "Le barrage vole votre eau."),
         ("labels.0.examples.0.language", "fr-CA"),
         ("labels.0.examples.0.labels", ["blame", "claim"]),
+        ("labels.0.kinds.1.name", "hidden"),
+        ("labels.0.kinds.1.definition", "It only hints."),
+        ("labels.0.examples.0.kinds", {"blame": "veiled"}),
+        ("labels.0.examples.0.kinds", {}),
     ],
 )
 def test_any_changed_word_changes_the_hash(change: str, value: object) -> None:
@@ -132,6 +159,12 @@ def test_any_changed_word_changes_the_hash(change: str, value: object) -> None:
 def test_selection_changes_the_hash() -> None:
     single = CONTENT | {"task": "multiclass"}
     assert Codebook.model_validate(single).sha256 != Codebook.model_validate(CONTENT).sha256
+
+
+def test_codebook_without_kinds_has_the_hash_that_its_models_recorded() -> None:
+    folder = ROOT / "models" / "communique-small"
+    recorded = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))["codebook_sha256"]
+    assert Codebook.load(folder / "codebook.yaml").sha256 == recorded
 
 
 def test_hash_of_a_changed_copy_is_its_own() -> None:
@@ -183,6 +216,15 @@ def test_none_is_a_label_in_single_selection_only(tmp_path: Path) -> None:
     [
         ("labels.1.name", "blame", "'blame'"),
         ("labels.0.examples.0.labels", ["praise"], "'praise'"),
+        ("labels.0.kinds.1.name", "open", "label 'blame' has two kinds named 'open'"),
+        ("labels.0.kinds.1.name", "half open", "labels.0.kinds.1.name: String should "),
+        ("labels.0.examples.0.kinds", {"blame": "shut"}, "unknown kind 'shut' of 'blame'. Allowed: open, veiled"),
+        ("labels.0.examples.0.kinds", {"claim": "open"}, "an example has a kind of 'claim' without that label"),
+        (
+            "labels.1.examples",
+            [{"text": "Ja.", "language": "de", "labels": ["offer"], "kinds": {"offer": "open"}}],
+            "unknown kind 'open' of 'offer'. Allowed: none, it has no kinds",
+        ),
         ("task", "many", "task: Input should be 'multilabel' or 'multiclass' (given: 'many')"),
         ("version", 2.0, "version: Input should be a valid string (given: 2.0)"),
         ("name", "", "name: String should have at least 1 character (given: '')"),
@@ -214,11 +256,12 @@ def test_missing_keys_are_all_named(tmp_path: Path) -> None:
         ),
         (
             "labels.1.exclude",
-            "labels.1.exclude: unknown key; did you mean 'excludes'? allowed: name, definition, includes, excludes, examples",
+            "labels.1.exclude: unknown key; did you mean 'excludes'? allowed: name, definition, includes, excludes, kinds, "
+            "examples",
         ),
         (
             "labels.0.examples.0.lang",
-            "labels.0.examples.0.lang: unknown key; did you mean 'language'? allowed: text, language, labels",
+            "labels.0.examples.0.lang: unknown key; did you mean 'language'? allowed: text, language, labels, kinds",
         ),
     ],
 )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from helpers import ROOT, TINY, facts, has_facts, write_rows
 
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
-from communique.data.sentence import text_sha256
-from communique.data.standoff import Join, is_standoff, join, read_corpora, texts_by_hash, write_standoff
+from communique.data.sentence import normalized, text_sha256
+from communique.data.standoff import Join, is_standoff, join, read_corpora, reduce_acts, texts_by_hash, write_standoff
 from communique.errors import DataError
 from communique.io.read import read_table
 
@@ -29,7 +31,7 @@ LABELLED: list[dict[str, Any]] = [
 
 @pytest.fixture
 def labels(tmp_path: Path) -> Path:
-    write_standoff(tmp_path / "labels.jsonl", LABELLED)
+    write_standoff(tmp_path / "labels.jsonl", LABELLED, TINY)
     return tmp_path / "labels.jsonl"
 
 
@@ -44,23 +46,102 @@ def joined_with(labels: Path, texts: Path) -> tuple[Corpus, Join]:
     return read_corpora([labels], TINY, texts)[0], join(read_table(labels), texts_by_hash(texts))
 
 
-def test_reference_file_holds_everything_but_the_texts(tmp_path: Path) -> None:
+#: A codebook whose claims have kinds.
+KINDS = Codebook.model_validate(
+    {
+        **TINY.model_dump(),
+        "labels": [
+            label.model_dump() | ({"kinds": [{"name": "norm", "definition": "A norm."}]} if label.name == CLAIM else {})
+            for label in TINY.labels
+        ],
+    }
+)
+
+TEXT = "  Tuvaria said\nthat  the de\u0301bat about the river must remain open."
+WORDS = {"holder": "Tuvaria", "target": "the de\u0301bat"}
+SPANS = {f"{part}_span": [TEXT.index(word), TEXT.index(word) + len(word)] for part, word in WORDS.items()}
+ROW: dict[str, Any] = {
+    "id": "a",
+    "language": "en",
+    "source": "press",
+    "document": "p1",
+    "passage": "p1-3",
+    "index": 3,
+    "in_order": True,
+    "text": TEXT,
+    "labels": [CLAIM],
+    "acts": {CLAIM: {**WORDS, **SPANS, "kind": "norm"}},
+    "annotators": 2,
+    "sampling": "random",
+    "date": "2024-05-31",
+}
+
+
+def written(path: Path, row: dict[str, Any]) -> dict[str, Any]:
+    write_standoff(path, [row], KINDS)
+    return dict(read_table(path).rows[0][1])
+
+
+def test_standoff_row_has_hash_labels_kinds_and_offsets_into_the_hashed_form(tmp_path: Path) -> None:
+    row = written(tmp_path / "labels.jsonl", ROW)
+    acts = {CLAIM: {"holder_span": [0, 7], "target_span": [18, 27], "kind": "norm"}}
+    assert row == {k: v for k, v in ROW.items() if k != "text"} | {"acts": acts, "sha256": text_sha256(TEXT)}
+    assert normalized(TEXT)[18:27] == "the d\u00e9bat"
+
+
+def test_holder_and_target_that_are_not_named_are_null(tmp_path: Path) -> None:
+    acts = {CLAIM: {"holder": None, "target": None, "kind": "norm"}}
+    expected = {CLAIM: {"holder_span": None, "target_span": None, "kind": "norm"}}
+    assert written(tmp_path / "labels.jsonl", ROW | {"acts": acts})["acts"] == expected
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        {"previous": "the river"},
+        {"topic": "the river"},
+        {"note": ["the river"], "extra": {"the river": "the river"}},
+        {"annotators": ["the river"]},
+        {"annotators": "the river"},
+        {"index": "the river"},
+        {"in_order": "the river"},
+        {"genre": ["the river"], "date": {"text": "the river"}, "source": ("the river",)},
+        {"acts": {CLAIM: {**WORDS, **SPANS, "quote": "the river", "the river": 1}}},
+        {"acts": {CLAIM: {**WORDS, **SPANS, "kind": None, "holder": None}}},
+    ],
+)
+def test_strings_that_are_not_part_of_the_format_are_dropped(tmp_path: Path, leak: dict[str, Any]) -> None:
+    written(tmp_path / "labels.jsonl", ROW | leak)
+    content = (tmp_path / "labels.jsonl").read_text(encoding="utf-8")
+    assert not [word for word in ("river", "Tuvaria", "bat", "remain") if word in content]
+
+
+@pytest.mark.parametrize(
+    ("leak", "message"),
+    [
+        ({"labels": ["the river"]}, "unknown label 'the river'"),
+        ({"acts": {CLAIM: {"kind": "the river"}}}, "unknown kind 'the river'"),
+        ({"acts": {CLAIM: {"kind": ["the river"]}}}, "unknown kind"),
+        ({"acts": {"the river": {}}}, "unknown label 'the river'"),
+        ({"acts": "the river"}, "'acts' is not a mapping"),
+        ({"acts": {CLAIM: "the river"}}, "'acts' is not a mapping"),
+        ({"acts": {PLEDGE: {}}}, f"'{PLEDGE}', which is not in 'labels'"),
+        ({"acts": {CLAIM: {"holder_span": "the river"}}}, "'holder_span' 'the river' is not the place"),
+        ({"acts": {CLAIM: {"holder_span": [3, 900]}}}, "'holder_span' [3, 900] is not the place"),
+        ({"acts": {CLAIM: {"holder_span": ["t", "r"]}}}, "'holder_span' ['t', 'r'] is not the place"),
+        ({"acts": {CLAIM: {"target_span": [0, 4], "target": "river"}}}, "'target_span' [0, 4] is not the place"),
+        ({"acts": {CLAIM: {"target": "river"}}}, "'target_span' None is not the place"),
+        ({"document": f"speech: {normalized(TEXT)}"}, "'document' contains the text"),
+        ({"id": TEXT}, "'id' contains the text"),
+        ({"text": None}, "there is no 'text'"),
+    ],
+)
+def test_rows_that_could_quote_the_text_are_refused(tmp_path: Path, leak: dict[str, Any], message: str) -> None:
     path = tmp_path / "labels.jsonl"
-    row = LABELLED[0] | {"previous": "Hier.", "annotators": ["x"], "language": "fr", "index": 3, "sampling": "random"}
-    write_standoff(path, [row])
-    assert "pêcheurs" not in path.read_text(encoding="utf-8")
-    assert [row for _, row in read_table(path).rows] == [
-        {
-            "id": "a",
-            "source": "press",
-            "document": "p1",
-            "labels": [PLEDGE],
-            "language": "fr",
-            "index": 3,
-            "sampling": "random",
-            "sha256": text_sha256("Nous aiderons les pêcheurs."),
-        }
-    ]
+    with pytest.raises(DataError, match=r"^row 1 \(") as caught:
+        write_standoff(path, [ROW | leak], KINDS)
+    assert message in str(caught.value)
+    assert not path.exists()
 
 
 def test_tables_with_hashes_and_without_texts_are_references(tmp_path: Path, labels: Path) -> None:
@@ -86,7 +167,7 @@ def test_missing_texts_are_counted_by_source(tmp_path: Path, labels: Path) -> No
     assert dict(joined.missing) == {"press": 1, "un": 2}
     assert joined.missing_ids == ("a", "c", "d")
     assert joined.describe() == (
-        "1 of 4 reference labels found their texts; missing by source: press 1, un 2 (first: a); "
+        "1 of 4 stand-off labels found their texts; missing by source: press 1, un 2 (first: a); "
         "sources.yaml says where they are found"
     )
 
@@ -162,7 +243,7 @@ def test_corpora_and_references_are_read_together(tmp_path: Path, labels: Path) 
     corpus, told = read_corpora([own, labels], TINY, texts)
     assert [s.id for s in corpus] == ["o", "a", "b", "c"]
     assert told == [
-        f"{labels}: 3 of 4 reference labels found their texts; missing by source: un 1 (first: d); "
+        f"{labels}: 3 of 4 stand-off labels found their texts; missing by source: un 1 (first: d); "
         "sources.yaml says where they are found"
     ]
     assert list(corpus.files) == [str(own), str(labels)]
@@ -184,24 +265,49 @@ def test_unlabelled_rows_do_not_train(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["train", "dev"])
-def test_the_projects_reference_files_hold_hashes_and_labels_but_no_texts(name: str) -> None:
-    path = ROOT / "data" / "reference" / f"{name}.jsonl"
-    table = read_table(path)
+def test_the_projects_standoff_files_have_no_text(name: str) -> None:
+    """Every string is a label, a kind, a locator, a date or a code; everything in `acts` is an offset or a kind."""
+    table = read_table(ROOT / "data" / "reference" / f"{name}.jsonl")
     assert is_standoff(table)
     assert table.problems == []
     assert len({row["id"] for _, row in table.rows}) == len(table.rows) > 0
-    allowed = {"id", "language", "source", "document", "passage", "index", "in_order", "labels", "sampling", "sha256"}
-    assert set(table.columns) <= allowed
-    names = set(Codebook.load(ROOT / "data" / "codebook.yaml").names)
+    codebook = Codebook.load(ROOT / "data" / "codebook.yaml")
+    fields = {"id", "language", "source", "document", "passage", "index", "in_order", "labels", "acts", "sampling"}
     for _, row in table.rows:
-        assert len(row["sha256"]) == 64
-        assert set(row["labels"]) <= names
+        assert set(row) - {"date"} == fields | {"annotators", "sha256"}
+        assert re.fullmatch(r"[0-9a-f]{64}", row["sha256"])
+        assert re.fullmatch(r"\d{4}(-\d\d-\d\d)?", row.get("date", "2024"))
         assert row["sampling"] in ("random", "enriched", "selected")
+        assert type(row["index"]) is int
+        assert row["annotators"] in (1, 2)
+        assert codebook.validate_labels(row["labels"]) == tuple(row["labels"]) == tuple(row["acts"])
+        for label, act in row["acts"].items():
+            assert set(act) == {"holder_span", "target_span"} | ({"kind"} if label == "policy_claim" else set())
+            assert "kind" not in act or codebook.validate_kind(label, act["kind"])
+            for span in (act["holder_span"], act["target_span"]):
+                assert span is None or (list(map(type, span)) == [int, int] and 0 <= span[0] < span[1])
 
 
-def test_the_projects_training_and_dev_labels_share_no_document_and_no_text() -> None:
+def test_the_projects_training_and_dev_labels_share_no_document_and_no_translation_of_one() -> None:
     train, dev = (
         [row for _, row in read_table(ROOT / "data" / "reference" / f"{n}.jsonl").rows] for n in ("train", "dev")
     )
     assert not {(row["source"], row["document"]) for row in train} & {(row["source"], row["document"]) for row in dev}
-    assert not {row["sha256"] for row in train} & {row["sha256"] for row in dev}
+    sources = yaml.safe_load((ROOT / "data/reference/sources.yaml").read_text(encoding="utf-8"))
+
+    def translated(rows: list[Any]) -> set[tuple[str, str]]:
+        """Name documents of parallel sources by their group and the number at their end."""
+        parallel = [(sources[row["source"]].get("parallel"), row["document"]) for row in rows]
+        return {(group, re.split(r"\D", document)[-1]) for group, document in parallel if group}
+
+    assert translated(dev)
+    assert not translated(train) & translated(dev)
+
+
+def test_the_projects_authored_sentences_have_acts_that_fit_their_texts() -> None:
+    codebook = Codebook.load(ROOT / "data" / "codebook.yaml")
+    rows = [row for path in sorted((ROOT / "data/authored").glob("*.jsonl")) for _, row in read_table(path).rows]
+    assert len(rows) == 1465
+    for row in rows:
+        assert list(row["acts"]) == row["labels"]
+        assert reduce_acts(row, codebook) == row["acts"]

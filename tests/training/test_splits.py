@@ -136,7 +136,7 @@ def test_faults_of_rows_reach_the_user(tmp_path: Path) -> None:
 
 def test_references_without_texts_are_left_out_and_told(tmp_path: Path) -> None:
     reference = tmp_path / "reference.jsonl"
-    write_standoff(reference, renamed(tiny_rows(30, 10), "r"))
+    write_standoff(reference, renamed(tiny_rows(30, 10), "r"), TINY)
     recipe = Recipe.model_validate(
         {
             "name": "tiny",

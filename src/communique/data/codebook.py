@@ -23,21 +23,37 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _empty(value: object) -> bool:
+    return not value
+
+
+class Kind(_Frozen):
+    """A kind of a label, such as the demand among the policy claims."""
+
+    name: LabelName
+    definition: str = Field(min_length=1)
+
+
 class Example(_Frozen):
-    """A sentence with the labels that it carries."""
+    """A sentence with its labels and, for labels that have kinds, the kind of each."""
 
     text: str = Field(min_length=1)
     language: str = Field(min_length=2, description="BCP 47 code")
     labels: tuple[str, ...] = ()
+    # Empty kinds are not dumped, so that a codebook without kinds keeps the hash that its models recorded.
+    kinds: dict[str, str] = Field({}, exclude_if=_empty, description="kind by label")
 
 
 class Label(_Frozen):
-    """One label: its name, its definition, what counts and what does not."""
+    """One label: its name, its definition, what counts, what does not, and its kinds."""
 
     name: LabelName
     definition: str = Field(min_length=1)
     includes: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = Field(
+        (), exclude_if=_empty, description="kinds of the label; a sentence has the main one"
+    )
     examples: tuple[Example, ...] = ()
 
 
@@ -71,8 +87,17 @@ class Codebook(_Frozen):
         if "none" in self.names and self.multilabel:
             raise ValueError("'none' is the absence of labels; it cannot be a label where the task is multilabel")
         for label in self.labels:
+            kinds = [kind.name for kind in label.kinds]
+            if duplicate := next((name for i, name in enumerate(kinds) if name in kinds[:i]), None):
+                raise ValueError(f"label {label.name!r} has two kinds named {duplicate!r}. Rename one of them")
             for example in label.examples:
                 self.validate_labels(example.labels)
+                for name, kind in example.kinds.items():
+                    if name not in example.labels:
+                        raise ValueError(
+                            f"an example has a kind of {name!r} without that label: {example.text!r}. Add the label"
+                        )
+                    self.validate_kind(name, kind)
         return self
 
     @property
@@ -110,6 +135,23 @@ class Codebook(_Frozen):
         if not self.multilabel and len(given) != 1:
             raise ValueError(f"{len(given)} labels; the codebook's task is 'multiclass': give exactly one")
         return tuple(name for name in self.names if name in given)
+
+    def validate_kind(self, label: str, kind: object) -> str:
+        """Check that a label has a kind.
+
+        Args:
+            label: Name of a label of this codebook.
+            kind: Name of one of its kinds.
+
+        Raises:
+            ValueError: The label has no such kind, or none at all.
+        """
+        kinds = [one.name for one in next(found for found in self.labels if found.name == label).kinds]
+        if kind not in kinds:
+            raise ValueError(
+                f"unknown kind {kind!r} of {label!r}. Allowed: {', '.join(kinds) or 'none, it has no kinds'}"
+            )
+        return str(kind)
 
     @classmethod
     def load(cls, path: str | Path) -> Codebook:

@@ -11,13 +11,18 @@ from functools import cached_property
 from ..text.language import UNDETERMINED
 
 
+def normalized(text: str) -> str:
+    """Return the form of a text that is hashed: NFC, each run of white space as one space, none at the ends."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
 def text_sha256(text: str) -> str:
-    """Hash a text as the stand-off labels do: its NFC form, runs of white space as one space, none at the ends.
+    """Compute the hash that stand-off labels have in place of a text: SHA-256 of its `normalized` form in UTF-8.
 
     Returns:
         64 hexadecimal digits.
     """
-    return hashlib.sha256(" ".join(unicodedata.normalize("NFC", text).split()).encode()).hexdigest()
+    return hashlib.sha256(normalized(text).encode()).hexdigest()
 
 
 #: A year in a date, whatever the order of its parts.

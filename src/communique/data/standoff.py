@@ -1,7 +1,8 @@
 """Stand-off labels: labels of public texts, kept without the texts and joined with them by hash.
 
-A stand-off file is a table with a column `sha256` in place of `text` (see `communique.data.sentence.text_sha256`). The texts
-come from tables with a column of texts, or from plain text with one sentence a line.
+A stand-off file is a table with a column `sha256` in place of `text` (see `communique.data.sentence.text_sha256`). Its column
+`acts` has character offsets and kinds in place of words. The texts come from tables with a column of texts, or from plain text
+with one sentence per line.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..errors import DataError
 from ..io.encoding import read_text
@@ -24,7 +26,7 @@ from .codebook import Codebook
 from .corpus import Corpus
 from .labels import split_labels
 from .reader import CorpusReader, find_column
-from .sentence import Sentence, text_sha256
+from .sentence import Sentence, normalized, text_sha256
 from .sources import CorpusFields
 
 #: Column of the hash.
@@ -33,7 +35,7 @@ HASH = "sha256"
 
 @dataclass(frozen=True)
 class Join:
-    """How many stand-off labels found their texts, and which did not.
+    """The number of stand-off labels that found their texts, and those that did not.
 
     `missing` counts the labels without a text by source; `missing_ids` names them.
     """
@@ -43,7 +45,7 @@ class Join:
     missing_ids: tuple[str, ...]
 
     def describe(self) -> str:
-        """Say in one line how many labels found their texts and which sources lack theirs."""
+        """Return a line that says how many labels found their texts and which sources lack theirs."""
         line = f"{self.found} of {self.found + len(self.missing_ids)} stand-off labels found their texts"
         if not self.missing_ids:
             return line
@@ -52,7 +54,7 @@ class Join:
 
 
 def is_standoff(table: Table) -> bool:
-    """Say whether a table has hashes in place of texts."""
+    """Return whether a table has hashes in place of texts."""
     return HASH in table.columns and find_column(table.columns, "text") is None
 
 
@@ -60,7 +62,7 @@ def texts_by_hash(path: str | Path) -> dict[str, str]:
     """Read texts and key them by their hash.
 
     Args:
-        path: A file or a folder; of each table the column of texts is read, of `.txt` files each line.
+        path: A file or a folder. The column of texts is read from tables, every line from `.txt` files.
 
     Raises:
         DataError: Nothing is there, or a file cannot be read.
@@ -78,7 +80,7 @@ def texts_by_hash(path: str | Path) -> dict[str, str]:
 
 
 def join(table: Table, texts: Mapping[str, str]) -> Join:
-    """Give a stand-off table its texts, in a column `text`; rows whose text is missing leave the table.
+    """Add the texts to a stand-off table in a column `text`, and remove rows whose text is missing.
 
     Args:
         table: A stand-off table; it is changed.
@@ -99,21 +101,112 @@ def join(table: Table, texts: Mapping[str, str]) -> Join:
     return Join(len(found), missing, tuple(missing_ids))
 
 
-def write_standoff(path: str | Path, rows: Iterable[Row]) -> None:
-    """Write labelled rows as a stand-off file: every field but the texts, and the hash of the text.
+#: Fields of a stand-off row next to its hash, labels and acts, with their types. Other fields and types may quote the text.
+_FIELDS: Mapping[str, tuple[type, ...]] = {
+    "id": (str, int),
+    "language": (str,),
+    "source": (str,),
+    "document": (str, int),
+    "passage": (str, int),
+    "index": (int,),
+    "in_order": (bool,),
+    "genre": (str,),
+    "date": (str, int),
+    "weight": (int, float),
+    "sampling": (str,),
+    "annotators": (int,),
+}
+
+#: A text of at least this many characters may not occur in any field. Shorter ones, such as "1999", occur in identifiers by chance.
+_QUOTABLE = 20
+
+
+def write_standoff(path: str | Path, rows: Iterable[Row], codebook: Codebook) -> None:
+    """Write labelled rows as a stand-off file, in which no words of the texts remain.
 
     Args:
-        path: Where to write JSON Lines.
-        rows: Labelled rows with `text`; `previous` and `annotators` are left out too.
+        path: The JSON Lines file to write.
+        rows: Labelled rows with `text`, `labels` and, optionally, `acts` (see `reduce_acts`). Fields that are not part of the
+            format are left out, and so are values of the wrong type.
+        codebook: The labels' codebook.
+
+    Raises:
+        DataError: A row has no text, labels or kinds that the codebook does not have, spans that do not fit the text, or
+            the text in another field.
     """
-    write_jsonl(
-        path,
-        (
-            {k: v for k, v in row.items() if k not in ("text", "previous", "annotators")}
-            | {HASH: text_sha256(row["text"])}
-            for row in rows
-        ),
-    )
+    write_jsonl(path, (_standoff_row(row, number, codebook) for number, row in enumerate(rows, 1)))
+
+
+def _standoff_row(row: Row, number: int, codebook: Codebook) -> Row:
+    try:
+        text = row.get("text")
+        if not isinstance(text, str):
+            raise ValueError("there is no 'text'. Add it, because its hash identifies the row")
+        kept = {name: row[name] for name, types in _FIELDS.items() if _is_one_of(types, row.get(name))}
+        for name, value in kept.items():
+            if len(normalized(text)) >= _QUOTABLE and normalized(text) in normalized(str(value)):
+                raise ValueError(f"{name!r} contains the text. Remove it")
+        kept["labels"] = list(codebook.validate_labels(split_labels(row.get("labels"), codebook)))
+        if "acts" in row:
+            kept["acts"] = reduce_acts(row, codebook)
+    except ValueError as error:
+        raise DataError(f"row {number} ({row.get('id', 'no id')}): {error}") from None
+    return kept | {HASH: text_sha256(text)}
+
+
+def _is_one_of(types: tuple[type, ...], value: object) -> bool:
+    """Return whether a value has one of some types; in CSV and TSV a number is text."""
+    number = isinstance(value, str) and value.replace(".", "", 1).isdecimal() and int in types
+    return type(value) in types or number
+
+
+def reduce_acts(row: Row, codebook: Codebook) -> dict[str, dict[str, Any]]:
+    """Reduce the acts of a labelled row to offsets and kinds.
+
+    Args:
+        row: A row with `text`, `labels` and, optionally, `acts`: a mapping that holds, for each label, `holder_span` and
+            `target_span` (pairs of character offsets into `text`, end excluded, or None), `kind` where the label has kinds, and
+            optionally the words themselves as `holder` and `target`, which are compared with the spans and left out.
+        codebook: The labels' codebook.
+
+    Returns:
+        For each label in the codebook's order `holder_span` and `target_span`, offsets into the text as `normalized`, and
+        `kind`, if there is one.
+
+    Raises:
+        ValueError: The acts are those of other labels, a span does not fit the text, or a kind is not in the codebook.
+    """
+    acts = row.get("acts") or {}
+    if not isinstance(acts, Mapping) or not all(isinstance(act, Mapping) for act in acts.values()):
+        raise ValueError("'acts' is not a mapping from labels to holder, target and kind. Correct it")
+    names = codebook.validate_labels(acts) if acts else ()
+    if unlabelled := set(names).difference(split_labels(row.get("labels"), codebook)):
+        raise ValueError(f"'acts' has {min(unlabelled)!r}, which is not in 'labels'. Correct one of them")
+    reduced: dict[str, dict[str, Any]] = {}
+    for name in names:
+        act = acts[name]
+        reduced[name] = {f"{part}_span": _normalized_span(row["text"], act, part) for part in ("holder", "target")}
+        if act.get("kind") is not None:
+            reduced[name]["kind"] = codebook.validate_kind(name, act["kind"])
+    return reduced
+
+
+def _normalized_span(text: str, act: Mapping[str, Any], part: str) -> list[int] | None:
+    """Move a span of the text as it stands to the text as `normalized`."""
+    span, words = act.get(f"{part}_span"), act.get(part)
+    if span is None and words is None:
+        return None
+    try:
+        start, end = span  # type: ignore[misc]
+        if not 0 <= start < end <= len(text) or (words is not None and text[start:end] != words):
+            raise ValueError
+        # A letter after the prefix keeps its last white space, which normalization would remove at the end.
+        moved = [len(normalized(text[:start] + "x")) - 1, len(normalized(text[:end] + "x")) - 1]
+        if normalized(text)[moved[0] : moved[1]] != normalized(text[start:end]):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise ValueError(f"'{part}_span' {span!r} is not the place of the {part} in the text. Correct it") from None
+    return moved
 
 
 def scan_corpora(
