@@ -310,3 +310,12 @@ def test_html_without_its_packages_names_the_extra(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"matplotlib.*communique\[analysis\]"):
         render_html(unused)
+
+
+def test_a_model_that_predicts_a_single_label_is_told_before_any_number(model: Path, tmp_path: Path) -> None:
+    # The cue of one label in every text.
+    made = [row | {"text": f"{CUES['criticism']} {row['index']} {row['id']}"} for row in rows()]
+    result = run(model, write_rows(tmp_path / "corpus.jsonl", made))
+    assert helpers.has_facts(result.stderr, "WARNING", "only the label criticism", "120 rows", "3 different")
+    assert result.stdout.index("WARNING") < result.stdout.index("macro")
+    assert "WARNING" not in run(model, write_rows(tmp_path / "usual.jsonl", rows())).output

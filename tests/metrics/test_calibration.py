@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from communique.metrics.calibration import (
     EDGE,
+    MIN_POSITIVES,
     decide,
     fit_temperature,
     fit_thresholds,
@@ -60,12 +63,29 @@ def test_thresholds_are_near_the_best_of_many_rows() -> None:
 
 
 def test_threshold_of_a_label_without_gold_is_a_half() -> None:
-    p = np.random.default_rng(0).random((50, 2)).astype(np.float32)
-    gold = np.zeros((50, 2), bool)
+    p = np.random.default_rng(0).random((100, 2)).astype(np.float32)
+    gold = np.zeros((100, 2), bool)
     gold[:, 0] = p[:, 0] > 0.7
     thresholds = fit_thresholds(p, gold)
     assert thresholds[1] == 0.5
     assert 0.5 < thresholds[0] < 0.75
+
+
+def test_few_positive_rows_only_shrink_a_half_towards_half_the_f1_they_reach() -> None:
+    generator = np.random.default_rng(0)
+    p = generator.random((300, 1)).astype(np.float32)
+    found = []
+    for positives in range(MIN_POSITIVES):
+        gold = np.zeros((300, 1), bool)
+        gold[generator.choice(300, positives, replace=False)] = True
+        found.append(float(fit_thresholds(p, gold)[0]))
+    # The probabilities say nothing: the greatest F1 is that of the label given to half of the rows, and the shrinkage grows with n.
+    assert found[0] == 0.5
+    assert all(0.2 < later <= earlier + 0.01 <= 0.51 for earlier, later in pairwise(found))
+    # With perfect probabilities half the F1 is the half itself.
+    sure = np.zeros((300, 1), np.float32)
+    sure[:10] = 1
+    assert fit_thresholds(sure, sure > 0.5)[0] == 0.5
 
 
 def test_thresholds_of_few_rows_vary_less_than_those_of_plain_f1() -> None:

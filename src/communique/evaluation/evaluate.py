@@ -9,6 +9,7 @@ from typing import Any, Literal
 from ..data.corpus import Corpus
 from ..errors import DataError
 from ..load import load_model
+from ..metrics.degenerate import describe_collapse
 from ..metrics.diagnostics import Diagnostics
 from ..metrics.report import Report
 from ..metrics.report_markdown import render_report
@@ -64,6 +65,15 @@ class Evaluation:
     def warnings(self) -> list[str]:
         """What a reader must know before any number: leaks, rows left out, warnings about the gold labels."""
         lines = []
+        labels = self.report.overall.labels
+        collapse = describe_collapse(
+            [label.label for label in labels],
+            [label.gold for label in labels],
+            [label.predicted for label in labels],
+            self.report.overall.n,
+        )
+        if collapse:
+            lines.append(f"WARNING: {collapse}. It has learned nothing that these data can show; do not use it.")
         if self.leak.kinds and self.dropped:
             lines.append(f"{self.leak.describe()}; they were left out.")
         elif self.leak.kinds:

@@ -15,6 +15,9 @@ PLATEAU = 0.01
 #: Probabilities are clipped to [EDGE, 1 - EDGE] before their logarithm is taken; float32 cannot represent values closer to 1.
 EDGE = 1e-7
 
+#: With fewer positive rows than this a threshold is not tuned, see `fit_thresholds`.
+MIN_POSITIVES = 20
+
 FloatArray = NDArray[np.floating]
 BoolArray = NDArray[np.bool_]
 
@@ -82,27 +85,32 @@ def fit_temperature(logits: FloatArray, gold: BoolArray, *, multilabel: bool) ->
 
 
 def fit_thresholds(probability: FloatArray, gold: BoolArray) -> NDArray[np.float64]:
-    """Find each label's threshold with the greatest F1, smoothed by the model's own expectation.
+    """Return each label's threshold with the greatest F1, smoothed by the model's own expectation.
 
-    Validation rows drawn at random hold few rows of a rare label, and the threshold with the greatest F1 on ten of them is
-    an accident. Each gold label therefore counts half, and half counts the calibrated probability, under which expected
-    true positives are the sum of probabilities above the threshold (Lipton, Elkan, Naryanaswamy 2014, "Optimal
-    Thresholding of Classifiers to Maximize F1 Measure"). `train/LOG.md` has the comparison with plain F1.
+    Validation rows that were drawn at random contain few rows with a rare label, and the threshold with the greatest F1 on them
+    is an accident. Two rules prevent that. Each gold label counts half, and half counts the calibrated probability, under which
+    the expected number of true positives is the sum of probabilities above the threshold (Lipton, Elkan, Naryanaswamy 2014,
+    "Optimal Thresholding of Classifiers to Maximize F1 Measure"); `train/LOG.md` compares this with plain F1. And with n <
+    `MIN_POSITIVES` positive rows the threshold is not tuned: it is 0.5, shrunk by n / `MIN_POSITIVES` towards half the greatest
+    F1, which is the optimum under calibrated probabilities and never above 0.5.
 
     Args:
         probability: Calibrated probabilities (n, k).
         gold: Labels (n, k).
 
     Returns:
-        Thresholds (k,) on `GRID`; 0.5 for a label without a gold row.
+        Thresholds (k,), rounded to the steps of `GRID`; 0.5 for a label without a gold row.
     """
     thresholds = np.full(gold.shape[1], 0.5)
-    for label in np.flatnonzero(gold.any(axis=0)):
+    for label, positives in enumerate(gold.sum(axis=0)):
         p, target = probability[:, label].astype(np.float64), 0.5 * (gold[:, label] + probability[:, label])
         above = p[None, :] >= GRID[:, None]
-        f1 = 2 * (above * target).sum(axis=1) / (above.sum(axis=1) + target.sum())
-        # The top of the curve is flat, and its highest point an accident too: the middle of what is as good moves less.
-        thresholds[label] = round(float(GRID[f1 >= f1.max() - PLATEAU].mean()), 2)
+        f1 = 2 * (above * target).sum(axis=1) / np.maximum(above.sum(axis=1) + target.sum(), EDGE)
+        if positives < MIN_POSITIVES:
+            thresholds[label] = round(0.5 - positives / MIN_POSITIVES * (0.5 - f1.max() / 2), 2)
+        else:
+            # The top of the curve is flat, and its highest point an accident too: the middle of what is as good moves less.
+            thresholds[label] = round(float(GRID[f1 >= f1.max() - PLATEAU].mean()), 2)
     return thresholds
 
 

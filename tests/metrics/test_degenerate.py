@@ -1,0 +1,44 @@
+"""A model that has learned nothing is recognised, and one that has is not accused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers import has_facts
+
+from communique.metrics.degenerate import describe_collapse, describe_no_gain
+
+NAMES = ("criticism", "policy_claim", "cooperation_pledge")
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "facts"),
+    [
+        ((5, 3, 0), (0, 0, 0), ("no label", "20 rows", "2 different")),
+        ((5, 3, 1), (0, 20, 0), ("only the label policy_claim", "20 rows", "3 different")),
+        ((5, 3, 1), (1, 1, 0), None),
+        ((5, 0, 0), (4, 0, 0), None),
+    ],
+)
+def test_predicting_one_label_or_none_is_told_if_gold_has_several(
+    gold: tuple[int, ...], predicted: tuple[int, ...], facts: tuple[str, ...] | None
+) -> None:
+    line = describe_collapse(NAMES, gold, predicted, 20)
+    assert (line is None) == (facts is None)
+    assert facts is None or has_facts(line or "", *facts)
+
+
+def test_a_result_is_compared_with_the_best_constant_prediction() -> None:
+    gold = np.zeros((40, 3), bool)
+    gold[:20, 0] = gold[10:30, 1] = True
+    useless = np.random.default_rng(0).random((40, 3)) < 0.3
+    # Every label for every row: precision 1/2, recall 1, and the third label does not count.
+    assert has_facts(describe_no_gain(gold, useless, multilabel=True) or "", "40 held-out rows", "0.667")
+    better = gold.copy()
+    better[:4, 0] = False
+    assert describe_no_gain(gold, better, multilabel=True) is None
+    single = np.eye(3, dtype=bool)[np.arange(40) % 2]
+    majority = np.zeros((40, 3), bool)
+    majority[:, 0] = True
+    assert has_facts(describe_no_gain(single, majority, multilabel=False) or "", "0.333")
+    assert describe_no_gain(single, single, multilabel=False) is None
