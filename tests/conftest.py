@@ -84,6 +84,8 @@ def tiny_project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) 
         "max_tokens": 32,
         "freeze_embeddings": False,
         "epochs": 12,
+        "min_steps": 0,
+        "pooling": "first",
         "batch_size": 16,
         "learning_rate": 2e-3,
         "head_learning_rate": 2e-3,
@@ -97,7 +99,7 @@ def tiny_project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) 
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tiny_project: Path) -> Path:
-    from communique.training.trainer import train
+    from communique.training.run import train
 
     return train(tiny_project / "recipe.yaml", tiny_project / "checkpoint")
 

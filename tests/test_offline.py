@@ -73,7 +73,7 @@ def test_training_and_export_make_no_connection(
     run_python: Callable[..., subprocess.CompletedProcess[str]], tiny_project: Path, tmp_path: Path
 ) -> None:
     code = f"""
-from communique.training.trainer import train
+from communique.training.run import train
 from communique.training.export import export
 train({str(tiny_project / "recipe.yaml")!r}, {str(tmp_path / "checkpoint")!r})
 export({str(tmp_path / "checkpoint")!r}, {str(tmp_path / "bundle")!r})

@@ -54,6 +54,38 @@ def check_format(path: Path, content: object, current: int, error: type[Communiq
     )
 
 
+#: What to write instead of an invalid value, by pydantic's type of error; other errors keep their own message.
+_ALLOWED = {
+    "string_type": "text, in quotes if it looks like a number or like yes or no",
+    "string_too_short": "text of at least {min_length} character(s)",
+    "string_too_long": "text of at most {max_length} characters",
+    "string_pattern_mismatch": "{pattern}",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "a number of at most {le}",
+    "literal_error": "{expected}",
+    "tuple_type": "a list, such as [a, b]",
+    "list_type": "a list, such as [a, b]",
+    "too_short": "a list with {min_length} or more entries",
+    "dict_type": "entries of the form 'key: value'",
+    "model_type": "entries of the form 'key: value'",
+}
+
+#: Words for the patterns of names.
+_PATTERNS = {
+    r"^[a-z0-9][a-z0-9-]*$": "lower-case letters, digits and hyphens",
+    r"^[^\s|;,]+$": "a word without spaces, commas, ';' and '|'",
+}
+
+
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
     """Describe all errors of a validation in one line.
 
@@ -73,9 +105,12 @@ def _describe_one(detail: Any, model: type[BaseModel]) -> str:
         return f"{where}: unknown key; {hint}allowed: {', '.join(known)}"
     if detail["type"] == "missing":
         return f"{where}: missing"
-    message = detail["msg"].removeprefix("Value error, ")
     given = repr(detail["input"])
-    return f"{where}: {message}" + (f" (given: {given})" if len(given) <= 80 and detail["loc"] else "")
+    if detail["type"] not in _ALLOWED:
+        message = detail["msg"].removeprefix("Value error, ")
+        return f"{where}: {message}" + (f" (given: {given})" if len(given) <= 80 and detail["loc"] else "")
+    allowed = _ALLOWED[detail["type"]].format(**detail.get("ctx", {}))
+    return f"{where}: {given if len(given) <= 80 else 'this value'} is not allowed. Write {_PATTERNS.get(allowed, allowed)}"
 
 
 def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:

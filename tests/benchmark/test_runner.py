@@ -358,8 +358,8 @@ def test_the_command_runs_each_classifierrun_in_process_of_its_own(project: Path
 @pytest.mark.slow
 def test_the_transformer_is_a_classifier_like_others(project: Path, tiny_backbone: Path) -> None:
     training = {
-        "backbone": str(tiny_backbone), "max_tokens": 32, "freeze_embeddings": False, "epochs": 12, "batch_size": 16,
-        "learning_rate": 2e-3, "head_learning_rate": 2e-3, "precision": "fp32", "checkpoint_steps": 10,
+        "backbone": str(tiny_backbone), "max_tokens": 32, "freeze_embeddings": False, "epochs": 12, "min_steps": 0,
+        "batch_size": 16, "learning_rate": 2e-3, "head_learning_rate": 2e-3, "precision": "fp32", "checkpoint_steps": 10,
     }  # fmt: skip
     classifiers = [
         {"name": "transformer", "kind": "transformer", "training": training, "seeds": 1},

@@ -217,7 +217,7 @@ def test_none_is_a_label_in_single_selection_only(tmp_path: Path) -> None:
         ("labels.1.name", "blame", "'blame'"),
         ("labels.0.examples.0.labels", ["praise"], "'praise'"),
         ("labels.0.kinds.1.name", "open", "label 'blame' has two kinds named 'open'"),
-        ("labels.0.kinds.1.name", "half open", "labels.0.kinds.1.name: String should "),
+        ("labels.0.kinds.1.name", "half open", "labels.0.kinds.1.name: 'half open' is not allowed. Write a word without spaces"),
         ("labels.0.examples.0.kinds", {"blame": "shut"}, "unknown kind 'shut' of 'blame'. Allowed: open, veiled"),
         ("labels.0.examples.0.kinds", {"claim": "open"}, "an example has a kind of 'claim' without that label"),
         (
@@ -225,11 +225,11 @@ def test_none_is_a_label_in_single_selection_only(tmp_path: Path) -> None:
             [{"text": "Ja.", "language": "de", "labels": ["offer"], "kinds": {"offer": "open"}}],
             "unknown kind 'open' of 'offer'. Allowed: none, it has no kinds",
         ),
-        ("task", "many", "task: Input should be 'multilabel' or 'multiclass' (given: 'many')"),
-        ("version", 2.0, "version: Input should be a valid string (given: 2.0)"),
-        ("name", "", "name: String should have at least 1 character (given: '')"),
-        ("labels.0.definition", "", "labels.0.definition: String should have at least 1 character (given: '')"),
-        ("labels", [], "labels: Tuple should have at least 2 items"),
+        ("task", "many", "task: 'many' is not allowed. Write 'multilabel' or 'multiclass'"),
+        ("version", 2.0, "version: 2.0 is not allowed. Write text, in quotes"),
+        ("name", "", "name: '' is not allowed. Write text of at least 1 character"),
+        ("labels.0.definition", "", "labels.0.definition: '' is not allowed. Write text of at least 1 character"),
+        ("labels", [], "labels: [] is not allowed. Write a list with 2 or more entries"),
     ],
 )
 def test_broken_rules_are_told_with_place_and_value(tmp_path: Path, change: str, value: object, message: str) -> None:
@@ -239,7 +239,7 @@ def test_broken_rules_are_told_with_place_and_value(tmp_path: Path, change: str,
 @pytest.mark.parametrize("name", ["two words", "a|b", "a;b", "a,b", ""])
 def test_names_of_labels_hold_no_separators(tmp_path: Path, name: str) -> None:
     content = changed("labels.2.name", name)
-    assert refusal(tmp_path, content).startswith("labels.2.name: String should ")
+    assert refusal(tmp_path, content).startswith("labels.2.name: ")
 
 
 def test_missing_keys_are_all_named(tmp_path: Path) -> None:
@@ -272,8 +272,8 @@ def test_unknown_keys_are_answered_with_the_nearest(tmp_path: Path, change: str,
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "the whole file: Input should be a valid dictionary"),
-        ("- a\n- b\n", "the whole file: Input should be a valid dictionary"),
+        ("", "the whole file: None is not allowed. Write entries of the form 'key: value'"),
+        ("- a\n- b\n", "the whole file: ['a', 'b'] is not allowed. Write entries of the form 'key: value'"),
         ("name: [unclosed\nversion: 1", "not YAML in UTF-8: "),
         ("name: a\nversion: 2025-02-30\n", "not YAML in UTF-8: day "),
         ("name: a\x00b\n", "not YAML in UTF-8: "),

@@ -45,6 +45,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Pa
         "dropout": 0,
         "attention_dropout": 0,
         "epochs": 8,
+        "min_steps": 0,
+        "pooling": "first",
         "learning_rate": 2e-3,
         "head_learning_rate": 2e-3,
         "precision": "fp32",
@@ -100,7 +102,7 @@ def test_two_processes_compute_what_one_does_with_their_batches_together(
     two: tuple[Path, str], project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from communique.reporting.progress import ProgressReporter
-    from communique.training.trainer import train
+    from communique.training.run import train
 
     out, said = two
     alone = train(project / "batch-16.yaml", project / "alone", progress=ProgressReporter())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,8 @@ def test_every_recipe_of_the_repository_loads(path: Path) -> None:
 def test_defaults_are_those_of_the_fields(tmp_path: Path) -> None:
     recipe = Recipe.load(written(tmp_path, CONTENT))
     assert recipe.backbone == "e5-small"
-    assert (recipe.max_tokens, recipe.epochs, recipe.batch_size) == (160, 5, 32)
-    assert (recipe.learning_rate, recipe.head_learning_rate) == (5e-5, 5e-4)
+    assert (recipe.max_tokens, recipe.epochs, recipe.batch_size, recipe.pooling) == (160, 5, 16, "mean")
+    assert (recipe.learning_rate, recipe.head_learning_rate) == (1e-4, 5e-4)
     assert (recipe.freeze_embeddings, recipe.precision, recipe.seed) == (True, "auto", 0)
     assert recipe.corpora[0].role == "train"
 
@@ -123,28 +124,41 @@ def test_unknown_key_of_a_corpus_is_answered_with_the_nearest(tmp_path: Path) ->
 def test_all_faults_are_told_in_one_line(tmp_path: Path) -> None:
     message = refusal(tmp_path, {"name": "water", "corpora": [{"path": "a"}], "epochs": 0, "sed": 1})
     assert message.startswith(
-        "codebook: missing; epochs: Input should be greater than or equal to 1 (given: 0); sed: unknown key"
+        "codebook: missing; epochs: 0 is not allowed. Write a number of at least 1; sed: unknown key"
     )
 
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("name", "Water 1", "name: String should match pattern '^[a-z0-9][a-z0-9-]*$' (given: 'Water 1')"),
+        ("name", "Water 1", "name: 'Water 1' is not allowed. Write lower-case letters, digits and hyphens"),
+        ("epochs", "five", "epochs: 'five' is not allowed. Write a whole number"),
+        ("epochs", 1.5, "epochs: 1.5 is not allowed. Write a whole number"),
+        ("batch_size", 0, "batch_size: 0 is not allowed. Write a number of at least 1"),
+        ("learning_rate", 0, "learning_rate: 0 is not allowed. Write a number above 0.0"),
+        ("learning_rate", "fast", "learning_rate: 'fast' is not allowed. Write a number"),
+        ("seed", -1, "seed: -1 is not allowed. Write a number of at least 0"),
+        ("precision", "fp16", "precision: 'fp16' is not allowed. Write 'auto', 'fp32' or 'bf16'"),
+        ("validation_share", 0.5, "validation_share: 0.5 is not allowed. Write a number below 0.5"),
+        ("max_tokens", 4, "max_tokens: 4 is not allowed. Write a number of at least 8"),
+        ("freeze_embeddings", "maybe", "freeze_embeddings: 'maybe' is not allowed. Write true or false"),
         (
-            "epochs",
-            "five",
-            "epochs: Input should be a valid integer, unable to parse string as an integer (given: 'five')",
+            "codebook",
+            3,
+            "codebook: 3 is not allowed. Write text, in quotes if it looks like a number or like yes or no",
         ),
-        ("epochs", 1.5, "epochs: Input should be a valid integer, got a number with a fractional part (given: 1.5)"),
-        ("batch_size", 0, "batch_size: Input should be greater than or equal to 1 (given: 0)"),
-        ("learning_rate", 0, "learning_rate: Input should be greater than 0 (given: 0)"),
-        ("seed", -1, "seed: Input should be greater than or equal to 0 (given: -1)"),
-        ("precision", "fp16", "precision: Input should be 'auto', 'fp32' or 'bf16' (given: 'fp16')"),
-        ("validation_share", 0.5, "validation_share: Input should be less than 0.5 (given: 0.5)"),
-        ("max_tokens", 4, "max_tokens: Input should be greater than or equal to 8 (given: 4)"),
-        ("corpora", [], "corpora: Tuple should have at least 1 item after validation, not 0 (given: [])"),
-        ("corpora", [{"path": "a", "role": "validation"}], "the whole file: corpora: none has the role 'train'"),
+        ("corpora", "a.csv", "corpora: 'a.csv' is not allowed. Write a list, such as [a, b]"),
+        (
+            "corpora",
+            ["a.csv", {"path": "b"}],
+            "corpora.0: 'a.csv' is not allowed. Write entries of the form 'key: value'",
+        ),
+        ("corpora", [], "corpora: [] is not allowed. Write a list with 1 or more entries"),
+        (
+            "corpora",
+            [{"path": "a", "role": "validation"}],
+            "the whole file: no corpus has the role 'train'. Give one, or leave the role out: 'train' is the default",
+        ),
     ],
 )
 def test_values_that_are_not_allowed(tmp_path: Path, key: str, value: object, message: str) -> None:
@@ -153,7 +167,7 @@ def test_values_that_are_not_allowed(tmp_path: Path, key: str, value: object, me
 
 def test_role_that_is_not_allowed(tmp_path: Path) -> None:
     message = refusal(tmp_path, CONTENT | {"corpora": [{"path": "a", "role": "test"}]})
-    assert message.startswith("corpora.0.role: Input should be 'train' or 'validation' (given: 'test')")
+    assert message.startswith("corpora.0.role: 'test' is not allowed. Write 'train' or 'validation'")
 
 
 def test_rates_are_read_as_people_write_them(tmp_path: Path) -> None:
@@ -165,13 +179,43 @@ def test_rates_are_read_as_people_write_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "the whole file: Input should be a valid dictionary"),
+        ("", "the whole file: None is not allowed. Write entries of the form 'key: value'"),
         ("name: [a\nb", "not YAML in UTF-8: "),
         ("version: 2025-13-01\n", "not YAML in UTF-8: month "),
     ],
 )
 def test_files_that_are_no_recipe(tmp_path: Path, content: str, message: str) -> None:
     assert refusal(tmp_path, content).startswith(message)
+
+
+def test_steps_follow_from_the_rows_with_a_minimum_and_a_cap() -> None:
+    recipe = Recipe.model_validate(CONTENT | {"batch_size": 10, "epochs": 3, "min_steps": 200, "max_epochs": 50})
+    # 20 rows: 2 steps per epoch, and no more than 50 epochs. 90 rows: the minimum. 1,000 rows: 3 epochs.
+    assert [recipe.steps(rows) for rows in (20, 90, 1000)] == [100, 200, 300]
+    assert recipe.steps(1000, processes=2) == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "name"), [("data/My Table.csv.gz", "my-table"), ("声明.csv", "model"), ("a b", "a-b")]
+)
+def test_tables_need_no_recipe(given: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = Recipe.for_tables([given, "more.csv"], "mine.yaml")
+    assert recipe.name == name
+    assert recipe.paths("train") == [tmp_path / given, tmp_path / "more.csv"]
+    assert recipe.codebook == str(tmp_path / "mine.yaml")
+    assert Recipe.for_tables([given], "mine.yaml", "water-1").name == "water-1"
+    with pytest.raises(RecipeError, match="--name 'Water 1'"):
+        Recipe.for_tables([given], "mine.yaml", "Water 1")
+
+
+def test_every_field_is_documented() -> None:
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    documented = dict(re.findall(r"^\| `(\w+)` \| (required|`[^`]*`) \| .+ \|$", text, re.MULTILINE))
+    assert list(documented) == list(Recipe.model_fields)
+    for name, field in Recipe.model_fields.items():
+        default = "required" if field.is_required() else f"`{yaml.safe_dump(field.default).splitlines()[0]}`"
+        assert documented[name] == default, name
 
 
 def test_missing_file(tmp_path: Path) -> None:

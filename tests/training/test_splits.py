@@ -12,6 +12,7 @@ from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
 from communique.data.standoff import write_standoff
 from communique.errors import DataError, LeakError
+from communique.metrics.calibration import MIN_POSITIVES
 from communique.models.info import TrainingData
 from communique.training.recipe import Recipe
 from communique.training.splits import MIN_PARITY_ROWS, DataSplits
@@ -58,8 +59,7 @@ def test_validation_is_drawn_from_random_rows_and_the_others_prove(tmp_path: Pat
     assert {s.sampling for s in sets.parity} == {"enriched"}
     assert documents_of(sets.validation) == documents_of(sets.parity)
     assert (len(sets.train), len(sets.validation), len(sets.parity)) == (700, 150, 150)
-    (message,) = sets.messages
-    assert has_facts(message, "700 rows train", "150 tune", "150")
+    assert has_facts(sets.messages[-1], "700 rows train", "300 rows", "150 to tune", "150 to check")
 
 
 def test_seed_draws_and_redraws(tmp_path: Path) -> None:
@@ -79,7 +79,10 @@ def test_few_rows_for_the_proof_take_half_of_the_documents(tmp_path: Path) -> No
     assert (len(sets.validation), len(sets.parity)) == (30, 30)
     unused = 400 - sum(map(len, (sets.train, sets.validation, sets.parity)))
     assert unused > 0
-    assert any(has_facts(line, f"{unused} ", "not used") for line in sets.messages)
+    assert any(
+        has_facts(line, f"{unused} rows", "'sampling'", f"enriched {unused}", "remove that column")
+        for line in sets.messages
+    )
 
 
 def test_rows_that_do_not_say_how_they_were_sampled(tmp_path: Path) -> None:
@@ -88,7 +91,47 @@ def test_rows_that_do_not_say_how_they_were_sampled(tmp_path: Path) -> None:
     assert_disjoint(sets)
     assert not documents_of(sets.validation) & documents_of(sets.parity)
     assert (len(sets.train), len(sets.validation), len(sets.parity)) == (320, 40, 40)
-    assert len(sets.messages) == 1
+    assert not any("sampling" in line for line in sets.messages)
+
+
+def test_rows_of_which_none_was_drawn_at_random_are_held_out_with_a_warning(tmp_path: Path) -> None:
+    sets = read(tmp_path, [row | {"sampling": "selected"} for row in tiny_rows(40, 10)], validation_share=0.2)
+    assert_disjoint(sets)
+    assert sum(map(len, (sets.train, sets.validation, sets.parity))) == 400
+    assert any(has_facts(line, "warning", "'sampling': selected 80") for line in sets.messages)
+
+
+def test_labels_are_counted_and_those_without_rows_are_named(tmp_path: Path) -> None:
+    rows = [row | {"labels": [name for name in row["labels"] if name != "policy_claim"]} for row in tiny_rows(40, 10)]
+    counts = {name: sum(name in row["labels"] for row in rows) for name in TINY.names}
+    none = sum(not row["labels"] for row in rows)
+    messages = read(tmp_path, rows).messages
+    shown = [f"{name} {n}" for name, n in counts.items()]
+    assert has_facts(messages[0], "400 labelled rows in 40 documents", *shown, f"none {none}")
+    assert has_facts(messages[1], "warning", "policy_claim", "Add rows")
+
+
+def test_labels_that_only_one_side_has_are_named(tmp_path: Path) -> None:
+    rows = [row | {"sampling": None, "labels": ["criticism"]} for row in tiny_rows(40, 10)]
+    first = read(tmp_path, rows)
+    for index, facts_ in ((0, ("no held-out row", "scores")), (1, ("only held-out rows", "cannot learn"))):
+        chosen = (first.train, first.validation)[index].sentences[0].id
+        marked = [row | {"labels": ["cooperation_pledge"]} if row["id"] == chosen else row for row in rows]
+        assert any(
+            has_facts(line, "warning", "cooperation_pledge", *facts_) for line in read(tmp_path, marked).messages
+        )
+
+
+def test_labels_whose_threshold_is_not_tuned_are_named(tmp_path: Path) -> None:
+    rows = [row | {"sampling": None} for row in tiny_rows(100, 10)]
+    kept = iter(range(1000))
+    for row in rows:
+        if "criticism" in row["labels"] and next(kept) % 8:
+            row["labels"] = [name for name in row["labels"] if name != "criticism"]
+    sets = read(tmp_path, rows, validation_share=0.3)
+    held_out = sum("criticism" in (s.labels or ()) for s in sets.validation)
+    assert 0 < held_out < MIN_POSITIVES
+    assert has_facts(sets.messages[-1], f"criticism {held_out}.", "not tuned", "0.5")
 
 
 def test_training_rows_with_texts_of_held_out_rows_are_left_out_and_told(tmp_path: Path) -> None:
@@ -96,7 +139,7 @@ def test_training_rows_with_texts_of_held_out_rows_are_left_out_and_told(tmp_pat
     sets = read(tmp_path, rows, validation_share=0.3)
     assert_disjoint(sets)
     assert len(sets.train) == 630
-    assert "70 training rows" in sets.messages[0]
+    assert any("70 training rows" in line for line in sets.messages)
 
 
 def test_validation_corpus_of_its_own_is_held_out_whole(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_evaluation_refuses_training_data_and_can_drop_it(tiny_checkpoint: Path,
 
 
 def test_training_refuses_to_replace_a_checkpoint(tiny_checkpoint: Path, tiny_project: Path) -> None:
-    from communique.training.trainer import train
+    from communique.training.run import train
 
     with pytest.raises(BundleError, match=facts(tiny_checkpoint, "--overwrite")):
         train(tiny_project / "recipe.yaml", tiny_checkpoint)
@@ -173,7 +173,7 @@ def test_single_selection_trains_with_softmax(tiny_project: Path, tiny_backbone:
 
     from communique.models.predictor import Predictor
     from communique.training.export import export
-    from communique.training.trainer import train
+    from communique.training.run import train
 
     names = ["negative", "positive"]
     (tmp_path / "codebook.yaml").write_text(

@@ -103,10 +103,9 @@ class ClassifierSettings(_Frozen):
         if self.kind != "transformer":
             files = contents(self.kind, self.options)
             return {"kind": self.kind, "options": self.options, "seed": seed} | ({"files": files} if files else {})
-        # Without defaults, or a new field that changes nothing would make every result anew. Whoever changes a default that
-        # trains another model raises `results.FORMAT`.
+        # With defaults: a result must not be found again after a default has changed.
         recipe = self.training_recipe(seed, folder).portable()
-        training = recipe.model_dump(mode="json", exclude=set(NEUTRAL), exclude_defaults=True)
+        training = recipe.model_dump(mode="json", exclude=set(NEUTRAL))
         found: dict[str, Any] = {"kind": self.kind, "training": training, "seed": seed}
         backbone = self.training_recipe(seed, folder).backbone
         if backbone != E5_SMALL and Path(backbone).is_dir():

@@ -13,10 +13,13 @@ from .common import cli_errors, note, require_training
 @cli_errors
 def export(
     model: Annotated[Path, typer.Argument(help="Checkpoint folder.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Bundle folder; models/<name> without it.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="The recipe, where its corpora have moved.")] = None,
-    texts: Annotated[Path | None, typer.Option(help="Texts of stand-off labels, where they have moved.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Bundle folder. Default: models/NAME.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="The recipe, if its corpora have moved.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="Texts of stand-off labels, if they have moved.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing bundle.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Export even a model that has learned nothing, according to its training.")
+    ] = False,
 ) -> None:
     """Export a checkpoint to a bundle for CPUs, and compare the bundle with the checkpoint."""
     from ..models.card import render_parity
@@ -27,6 +30,6 @@ def export(
     from ..training.export import export as run
 
     folder = out or Path("models") / info.name
-    parity = run(model, folder, recipe=recipe, texts=texts, overwrite=overwrite)
+    parity = run(model, folder, recipe=recipe, texts=texts, overwrite=overwrite, force=force)
     typer.echo(render_parity(parity))
     note(f"bundle: {folder}")

@@ -1,36 +1,94 @@
-"""`communique train`: train a recipe."""
+"""`communique train`: train a model from labelled tables or from a recipe."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import cli_errors, note, require_training
+from .common import cli_errors, default_codebook, note, require_training
+
+if TYPE_CHECKING:
+    from ..models.info import ModelInfo
+    from ..training.recipe import Recipe
+
+#: With fewer training rows per label than this, the advice after a failed training names the label.
+FEW_ROWS = 30
 
 
 @cli_errors
 def train(
-    recipe: Annotated[Path, typer.Argument(help="Recipe (YAML).")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Checkpoint folder; runs/<name> without it.")] = None,
-    texts: Annotated[Path | None, typer.Option(help="File or folder of texts for stand-off labels.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a checkpoint.")] = False,
+    data: Annotated[
+        list[str], typer.Argument(help="Labelled tables, folders or globs; or one recipe (.yaml).", show_default=False)
+    ],
+    codebook: Annotated[
+        Path | None, typer.Option(help="Codebook of the tables. Default: that of the shipped model.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Checkpoint folder. Default: runs/NAME.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the model. Default: the name of the first table or folder.")
+    ] = None,
+    texts: Annotated[Path | None, typer.Option(help="File or folder with the texts of stand-off labels.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing checkpoint.")] = False,
 ) -> None:
-    """Train a recipe. The same command after an interruption goes on where it stopped."""
-    from ..training.recipe import Recipe
+    """Train a model on labelled tables. Run the same command again to resume an interrupted training.
 
-    folder = out or Path("runs") / Recipe.load(recipe).name
+    The defaults suit 50 to 20,000 rows. A recipe (see docs/training.md) changes them. The exit code is 1 if the model has learned
+    nothing; the checkpoint is kept.
+    """
+    recipe = _recipe(data, codebook, name)
+    folder = out or Path("runs") / recipe.name
     require_training("training")
+    from ..models.folder import read_info
     from ..reporting.progress import ProgressReporter
     from ..training import distributed
-    from ..training.trainer import train as run
+    from ..training.run import train as run
 
     if distributed.rank() > 0:
         from transformers.utils import logging
 
-        # What it says of a backbone the first process says for all.
+        # The first process reports about the backbone for all.
         logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     written = run(recipe, folder, texts=texts, overwrite=overwrite, progress=ProgressReporter())
-    if distributed.rank() == 0:
-        note(f"checkpoint: {written}")
+    if distributed.rank() > 0:
+        return
+    note(f"checkpoint: {written}")
+    info = read_info(written, "checkpoint")
+    if info.warnings:
+        for line in _advice(info):
+            note(line)
+        raise typer.Exit(1)
+    note(f"To label text with it, export it first: communique export {written}")
+
+
+def _recipe(data: list[str], codebook: Path | None, name: str | None) -> Recipe:
+    """Read the recipe, or make one for the tables."""
+    from ..training.recipe import Recipe
+
+    recipes = [path for path in data if path.lower().endswith((".yaml", ".yml"))]
+    if not recipes:
+        return Recipe.for_tables(data, codebook or default_codebook(), name)
+    if len(data) > 1:
+        raise typer.BadParameter(
+            f"{recipes[0]} is a recipe, so it must be the only argument. Name the tables in the recipe, under 'corpora'",
+            param_hint="DATA",
+        )
+    for option, value in (("--codebook", codebook), ("--name", name)):
+        if value is not None:
+            raise typer.BadParameter(f"{data[0]} is a recipe, which sets this itself", param_hint=option)
+    return Recipe.load(data[0])
+
+
+def _advice(info: ModelInfo) -> list[str]:
+    """Return lines that say why the model is not fit for use, and what to try."""
+    counts = info.training.by_label
+    few = [f"{label} {counts[label]}" for label in info.labels if counts[label] < FEW_ROWS]
+    lines = [f"WARNING: {line}." for line in info.warnings]
+    lines.append("Do not use this model. The checkpoint is kept for inspection. What to try:")
+    if few:
+        lines.append(f"- Code more rows with the labels that are rare among the training rows: {', '.join(few)}.")
+    lines.append(f"- Code more rows: {info.training.sentences} trained the model, and a few hundred usually suffice.")
+    lines.append("- Check the labels for mistakes: communique check TABLE --codebook CODEBOOK.")
+    lines.append("- Train longer: write a recipe with a larger min_steps (docs/training.md).")
+    return lines

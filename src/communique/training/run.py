@@ -1,0 +1,109 @@
+"""Train a model: read the data, fit the transformer, check the result and write a checkpoint. Needs the extra `train`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from ..data.codebook import Codebook
+from ..errors import BundleError
+from ..io.atomic import new_folder
+from ..metrics.calibration import decide
+from ..metrics.degenerate import describe_collapse, describe_no_gain
+from ..metrics.report import Report
+from ..metrics.scores import indicator
+from ..models.folder import finish
+from ..models.info import ModelInfo, TrainingData, git_commit, headline
+from ..reporting.progress import ProgressReporter
+from . import distributed
+from .recipe import Recipe
+from .splits import DataSplits
+from .trainer import TransformerClassifier
+
+
+def train(
+    recipe: str | Path | Recipe,
+    out: str | Path,
+    *,
+    texts: str | Path | None = None,
+    overwrite: bool = False,
+    progress: ProgressReporter | None = None,
+) -> Path:
+    """Train a recipe and write a checkpoint.
+
+    Args:
+        recipe: The recipe, or its file.
+        out: The checkpoint's folder. During training `<out>.steps` holds the state from which an interrupted run resumes.
+        texts: A file or folder with the texts of stand-off labels.
+        overwrite: Replace an existing checkpoint.
+        progress: Reports the progress. Default: silent. With several processes only the first reports.
+
+    Returns:
+        The checkpoint's folder. With several processes the first writes it, and the others return before it exists. If the model
+        has learned nothing, `warnings` in its `bundle.json` say so.
+
+    Raises:
+        CommuniqueError: The recipe, the codebook or the data are invalid.
+    """
+    if progress is None or distributed.rank() > 0:
+        progress = ProgressReporter.silent()
+    out = Path(out)
+    if out.exists() and not overwrite:
+        raise BundleError(f"{out}: this folder exists. Name another one with --out, or replace it with --overwrite")
+    recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
+    codebook = Codebook.load(recipe.codebook)
+    commit = git_commit()
+    data = DataSplits.read(recipe, codebook, Path(texts) if texts else None)
+    for line in data.messages:
+        progress.say(line)
+    steps = out.with_name(out.name + ".steps")
+    classifier = TransformerClassifier(recipe, codebook, steps=steps, progress=progress)
+    classifier.fit(data.train, data.validation)
+    if distributed.rank() > 0:
+        return out
+    report = Report.compare(
+        data.validation.sentences,
+        decide(classifier.predict_proba(data.validation.sentences), classifier.thresholds_),
+        codebook,
+        data="validation rows, which tuned temperature and thresholds",
+        seed=recipe.seed,
+    )
+    info = ModelInfo.create(
+        codebook,
+        packages=("torch", "transformers", "tokenizers"),
+        kind="checkpoint",
+        name=recipe.name,
+        version=recipe.version,
+        description=recipe.description,
+        license=recipe.license,
+        thresholds=None if classifier.thresholds_ is None else tuple(classifier.thresholds_.tolist()),
+        temperature=1.0,
+        max_tokens=recipe.max_tokens,
+        recipe=recipe.model_dump(mode="json"),
+        texts=None if texts is None else str(Path(texts).resolve()),
+        training=TrainingData.from_corpora(data.train, data.validation + data.parity, codebook),
+        training_seconds=round(classifier.seconds_, 1),
+        precision=classifier.precision_,
+        tuned_on=len(data.validation),
+        scores=(headline(report, command=f"communique train {recipe.name}"),),
+        warnings=find_warnings(classifier, data, codebook),
+        commit=commit,
+    )
+    with new_folder(out, replace=overwrite) as folder:
+        classifier.model_.save_pretrained(folder)
+        classifier.tokenizer_.save_pretrained(folder)
+        finish(folder, info, codebook, data.ids, texts=data.texts)
+    shutil.rmtree(steps, ignore_errors=True)
+    return out
+
+
+def find_warnings(classifier: TransformerClassifier, data: DataSplits, codebook: Codebook) -> tuple[str, ...]:
+    """Return why a trained model is not fit for use, judged on all held-out rows: it has collapsed, or learned nothing."""
+    held_out = (data.validation + data.parity).sentences
+    gold = indicator(held_out, codebook)
+    predicted = decide(classifier.predict_proba(held_out), classifier.thresholds_)
+    found = (
+        describe_collapse(codebook.names, gold.sum(axis=0), predicted.sum(axis=0), len(gold)),
+        describe_no_gain(gold, predicted, multilabel=codebook.multilabel),
+    )
+    return tuple(line for line in found if line)

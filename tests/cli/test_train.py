@@ -1,0 +1,89 @@
+"""`communique train` and `export`: tables instead of a recipe, and a model that has learned nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from helpers import CODEBOOK, has_facts, run, tiny_rows, write_rows
+
+from communique.models.folder import read_info
+from communique.training.recipe import Recipe
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Recipe, Path]]:
+    """Record what is to be trained in place of training it."""
+    pytest.importorskip("torch")
+    calls: list[tuple[Recipe, Path]] = []
+
+    class Untroubled:
+        warnings = ()
+
+    def train(recipe: Recipe, out: Path, **_: Any) -> Path:
+        calls.append((recipe, out))
+        return out
+
+    monkeypatch.setattr("communique.training.run.train", train)
+    monkeypatch.setattr("communique.models.folder.read_info", lambda *_: Untroubled())
+    return calls
+
+
+def test_tables_need_no_recipe(trained: list[tuple[Recipe, Path]], tmp_path: Path) -> None:
+    tables = [tmp_path / "Coded 1.csv", tmp_path / "more.xlsx"]
+    assert run("train", *tables, "--codebook", tmp_path / "mine.yaml").exit_code == 0
+    ((recipe, out),) = trained
+    assert (recipe.name, out) == ("coded-1", Path("runs/coded-1"))
+    assert recipe.paths("train") == tables
+    assert recipe.codebook == str(tmp_path / "mine.yaml")
+    assert run("train", tables[0], "--name", "water", "-o", tmp_path / "out").exit_code == 0
+    assert (trained[1][0].name, trained[1][1]) == ("water", tmp_path / "out")
+    # Without a codebook it is that of the shipped model.
+    assert Path(trained[1][0].codebook).parent.name == "communique-small"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "facts"),
+    [
+        (["r.yaml", "a.csv"], ["r.yaml", "only argument", "corpora"]),
+        (["r.yml", "--codebook", "c.yaml"], ["--codebook", "r.yml"]),
+        (["r.yaml", "--name", "x"], ["--name", "r.yaml"]),
+    ],
+)
+def test_a_recipe_stands_alone(arguments: list[str], facts: list[str]) -> None:
+    result = run("train", *arguments)
+    assert result.exit_code == 2
+    assert has_facts(" ".join(result.stderr.replace("│", " ").split()), *facts)
+
+
+@pytest.mark.slow
+def test_a_model_that_has_learned_nothing_is_kept_but_not_exported(tiny_backbone: Path, tmp_path: Path) -> None:
+    (tmp_path / "codebook.yaml").write_text(yaml.safe_dump(CODEBOOK))
+    write_rows(tmp_path / "corpus.jsonl", tiny_rows(30))
+    recipe = {
+        "name": "idle",
+        "codebook": "codebook.yaml",
+        "corpora": [{"path": "corpus.jsonl"}],
+        "backbone": str(tiny_backbone),
+        "max_tokens": 32,
+        "epochs": 1,
+        "min_steps": 0,
+        "learning_rate": 1e-9,
+        "head_learning_rate": 1e-9,
+        "precision": "fp32",
+    }
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    checkpoint = tmp_path / "checkpoint"
+    trained = run("train", tmp_path / "recipe.yaml", "-o", checkpoint)
+    assert trained.exit_code == 1
+    assert has_facts(trained.stderr, "WARNING", "held-out rows", "steps", "about a minute", "What to try", "min_steps")
+    assert read_info(checkpoint, "checkpoint").warnings
+    refused = run("export", checkpoint, "-o", tmp_path / "bundle")
+    assert refused.exit_code == 1
+    assert has_facts(refused.stderr, "not fit for use", "--force")
+    assert not (tmp_path / "bundle").exists()
+    assert run("export", checkpoint, "-o", tmp_path / "bundle", "--force").exit_code == 0
+    assert read_info(tmp_path / "bundle").warnings
+    assert "not fit for use" in (tmp_path / "bundle" / "README.md").read_text()
