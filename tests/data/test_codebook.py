@@ -217,7 +217,11 @@ def test_none_is_a_label_in_single_selection_only(tmp_path: Path) -> None:
         ("labels.1.name", "blame", "'blame'"),
         ("labels.0.examples.0.labels", ["praise"], "'praise'"),
         ("labels.0.kinds.1.name", "open", "label 'blame' has two kinds named 'open'"),
-        ("labels.0.kinds.1.name", "half open", "labels.0.kinds.1.name: 'half open' is not allowed. Write a word without spaces"),
+        (
+            "labels.0.kinds.1.name",
+            "half open",
+            "labels.0.kinds.1.name: 'half open' is not allowed. Write a word without spaces",
+        ),
         ("labels.0.examples.0.kinds", {"blame": "shut"}, "unknown kind 'shut' of 'blame'. Allowed: open, veiled"),
         ("labels.0.examples.0.kinds", {"claim": "open"}, "an example has a kind of 'claim' without that label"),
         (

@@ -170,6 +170,16 @@ def test_too_few_documents_to_hold_some_out(tmp_path: Path, documents: int) -> N
     )
 
 
+@pytest.mark.parametrize("documents", [4, 5, 10, 50])
+def test_fifty_rows_are_enough_however_few_the_documents_and_many_the_sources(tmp_path: Path, documents: int) -> None:
+    rows = [row | {"sampling": None} for row in tiny_rows(documents, 50 // documents)]
+    assert_disjoint(read(tmp_path, rows))
+    # A document of each source in each language: strata of one document.
+    sets = read(tmp_path, [row | {"source": row["document"]} for row in rows])
+    assert_disjoint(sets)
+    assert 0.1 < 1 - len(sets.train) / len(rows) <= 0.5
+
+
 def test_faults_of_rows_reach_the_user(tmp_path: Path) -> None:
     rows = tiny_rows(20, 10)
     rows[4]["labels"] = ["praise"]

@@ -114,8 +114,10 @@ class Corpus:
             stratum = stratum_of.setdefault(key, (s.source or "", s.language))
             strata[stratum][key] += 1
         drawn: set[tuple[str | None, str]] = set()
+        missing = 0.0
         for stratum, sizes in sorted(strata.items()):
-            wanted, taken = share * sizes.total(), 0
+            # What earlier strata lack is carried over: otherwise nothing is drawn from many strata of a few rows.
+            wanted, taken = share * sizes.total() + missing, 0
             documents = sorted(sizes, key=lambda key: key[1])
             random.Random(f"{seed}/{stratum}").shuffle(documents)
             for document in documents:
@@ -123,6 +125,7 @@ class Corpus:
                 if abs(taken + sizes[document] - wanted) < abs(taken - wanted):
                     drawn.add(document)
                     taken += sizes[document]
+            missing = wanted - taken
         return (
             self.where(lambda s: s.document_key not in drawn),
             self.where(lambda s: s.document_key in drawn),

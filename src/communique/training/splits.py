@@ -17,6 +17,9 @@ from .recipe import Recipe
 #: If fewer rows than this are left for the parity check of an export, half of the held-out documents are used for it.
 MIN_PARITY_ROWS = 100
 
+#: If the recipe's share holds out fewer rows than this, a larger share is held out.
+MIN_HELD_OUT = 10
+
 
 @dataclass(frozen=True)
 class DataSplits:
@@ -56,7 +59,7 @@ class DataSplits:
             corpus.fingerprint().check(held_out, held_out.name)
             train = corpus
         else:
-            train, held_out = corpus.split(recipe.validation_share, seed=recipe.seed)
+            train, held_out = _hold_out(corpus, recipe)
             # A formula that opens many speeches must not be in both sets.
             known = {s.sha256 for s in held_out}
             repeated = sum(s.sha256 in known for s in train)
@@ -93,6 +96,15 @@ class DataSplits:
     def texts(self) -> list[str]:
         """Texts of all rows, held-out ones too."""
         return [s.text for part in (self.train, self.validation, self.parity) for s in part]
+
+
+def _hold_out(corpus: Corpus, recipe: Recipe) -> tuple[Corpus, Corpus]:
+    """Split off the validation documents: a larger share if the recipe's has too few rows or one document only."""
+    for share in (recipe.validation_share, 0.3, 0.45):
+        train, held_out = corpus.split(max(share, recipe.validation_share), seed=recipe.seed)
+        if len(held_out.documents) > 1 and (len(held_out) >= MIN_HELD_OUT or share >= 0.3):
+            break
+    return train, held_out
 
 
 def _count_labels(corpus: Corpus, codebook: Codebook) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -125,10 +126,9 @@ class LogCallback(transformers.TrainerCallback):
             # Every loss is part of the record that a log file keeps, however soon it follows the last.
             self.progress.update(step, steps, f"step {step}/{steps}, loss {logs['loss']:.4f}", every=0)
         elif "eval_macro_f1" in logs:
-            self.progress.say(
-                f"epoch {logs['epoch']:.1f}: validation macro-F1 {logs['eval_macro_f1']:.3f} at threshold 0.5, "
-                f"loss {logs['eval_loss']:.4f}"
-            )
+            score = logs["eval_macro_f1"]
+            shown = "not defined" if math.isnan(score) else f"{score:.3f} at threshold 0.5"
+            self.progress.say(f"epoch {logs['epoch']:.1f}: validation macro-F1 {shown}, loss {logs['eval_loss']:.4f}")
 
 
 class TransformerClassifier:
@@ -223,7 +223,8 @@ class TransformerClassifier:
         with self.progress, nullcontext() if tokens is None else used_embeddings(model, tokens):
             if not self.progress.is_silent:
                 seconds = total * _seconds_per_step(trainer)
-                self.progress.say(f"{total} steps ({total / per_epoch:.0f} epochs), about {duration(seconds)}")
+                passes = f"{total / per_epoch:.0f} times through the rows"
+                self.progress.say(f"Training takes {total} steps ({passes}) and about {duration(seconds)}")
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         self.seconds_ = time.monotonic() - start
         # Without gradients the fused attention is the faster one.
