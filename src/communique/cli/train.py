@@ -34,8 +34,8 @@ def train(
 ) -> None:
     """Train a model on labelled tables. Run the same command again to resume an interrupted training.
 
-    The defaults suit 50 to 20,000 rows. A recipe (see docs/training.md) changes them. The exit code is 1 if the model has learned
-    nothing; the checkpoint is kept.
+    The defaults are meant for 50 to 20,000 rows. A recipe (see docs/training.md) changes them. The exit code is 1 if the model has
+    learned nothing; the checkpoint is kept.
     """
     recipe = _recipe(data, codebook, name)
     folder = out or Path("runs") / recipe.name
