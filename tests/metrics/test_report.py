@@ -91,7 +91,7 @@ def test_markdown_tells_n_intervals_and_what_was_left_out() -> None:
     text = render_report(Report.compare(sentences, _guess(sentences), TINY, data="sixty rows", resamples=50))
     assert "60 sentences, 10 documents: sixty rows." in text
     assert "| cooperation_pledge | 0 | 0 | 0.000 [–] | – | – | – | – | – |" in text
-    assert "Left out of a mean, for no gold and no guess: en: cooperation_pledge; zh: cooperation_pledge." in text
+    assert "Left out of a mean, for no gold and no prediction: en: cooperation_pledge; zh: cooperation_pledge." in text
 
 
 def test_columns_follow_the_codebook() -> None:
