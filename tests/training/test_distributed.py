@@ -130,7 +130,9 @@ def test_killed_processes_go_on_to_the_same_weights(two: tuple[Path, str], proje
 
     def has_a_checkpoint() -> bool:
         assert process.poll() is None, process.stderr and process.stderr.read().decode()
-        return any(steps.glob("checkpoint-*/trainer_state.json"))
+        # Each process saves its own part; without one of them a checkpoint is not complete.
+        parts = ("trainer_state.json", "rng_state_0.pth", "rng_state_1.pth")
+        return any(all((folder / part).exists() for part in parts) for folder in steps.glob("checkpoint-*"))
 
     until(has_a_checkpoint, "no checkpoint was written")
     # The launcher first: it would stop its processes in order.
