@@ -332,7 +332,7 @@ def test_a_baseline_of_a_later_version_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_arrays_cannot_be_saved(tmp_path: Path) -> None:
     data = corpus(TINY, 4)
     classifier = baselines.make("chat", TINY, **NEEDED["chat"]).fit(data)
-    with pytest.raises(BundleError, match="'chat' is no arrays and JSON"):
+    with pytest.raises(BundleError, match="'chat' cannot be kept as arrays and JSON"):
         baselines.save(classifier, tmp_path / "model", training=data)
 
 

@@ -11,12 +11,13 @@ import pytest
 from helpers import TINY, TINY_MULTICLASS, tiny_rows
 
 from communique import baselines
-from communique.baselines.frozen_encoder import EmbeddingCache, Encoder, FrozenEncoder, text_key
+from communique.baselines.frozen_encoder import MEAN_SCALE, EmbeddingCache, Encoder, FrozenEncoder, text_key
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
 from communique.errors import BundleError, MissingExtraError, RecipeError, UnreachableError
 from communique.metrics.scores import indicator
+from communique.models.checkpoint import checkpoint_logits
 
 
 def corpus(documents: int, *, single: bool = False) -> Corpus:
@@ -31,19 +32,37 @@ def frozen(backbone: Path, codebook: Codebook = TINY, **options: Any) -> FrozenE
     return classifier
 
 
-def test_embeddings_are_means_over_tokens_of_length_one(tiny_backbone: Path) -> None:
+def test_vectors_are_centred_means_over_tokens_of_unit_variance(tiny_backbone: Path) -> None:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
     texts = ["river trade", "we condemn the border fish", "oov"]
     found = frozen(tiny_backbone).embed(texts)
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
     model, tokenizer = AutoModel.from_pretrained(tiny_backbone).eval(), AutoTokenizer.from_pretrained(tiny_backbone)
     for text, vector in zip(texts, found, strict=True):
         with torch.inference_mode():
-            mean = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(dim=0).numpy()
-        # By itself or padded beside longer ones, a text has the same embedding.
-        np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=1e-5)
+            tokens = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].numpy()
+        mean = MEAN_SCALE * tokens.mean(axis=0) + tokens[0]
+        # Whether alone or padded to the length of longer texts, a text has the same vector.
+        np.testing.assert_allclose(vector, (mean - mean.mean()) / mean.std(), atol=1e-4)
+
+
+@pytest.mark.parametrize("codebook", [TINY, TINY_MULTICLASS], ids=["multilabel", "multiclass"])
+def test_the_network_has_the_logits_of_the_logistic_regression(
+    tiny_backbone: Path, codebook: Codebook, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    data = corpus(10, single=not codebook.multilabel)
+    known = data.where(lambda s: "cooperation_pledge" not in (s.labels or ()))
+    classifier = frozen(tiny_backbone, codebook).fit(known)
+    for part in classifier.network():
+        part.save_pretrained(tmp_path)
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path, model_max_length=32)
+    assert type(model).__name__ == "BertForSequenceClassification"
+    found, _ = checkpoint_logits(model, tokenizer, [s.text for s in data])
+    np.testing.assert_allclose(found, classifier.predict_logits(data.sentences), atol=1e-4)
 
 
 @pytest.mark.parametrize("codebook", [TINY, TINY_MULTICLASS], ids=["multilabel", "multiclass"])
@@ -56,17 +75,6 @@ def test_a_frozen_encoder_learns(tiny_backbone: Path, codebook: Codebook) -> Non
     assert p[gold].mean() > p[~gold].mean() + 0.3
     assert set(classifier.strengths_) == (set(codebook.names) if codebook.multilabel else {"all"})
     assert classifier.precision_ == "fp32"
-
-
-def test_the_prefix_is_part_of_the_text(tiny_backbone: Path) -> None:
-    plain, prefixed = frozen(tiny_backbone), frozen(tiny_backbone, prefix="treaty ")
-    np.testing.assert_allclose(prefixed.embed(["river"]), plain.embed(["treaty river"]), atol=1e-6)
-
-
-def test_long_texts_are_flagged(tiny_backbone: Path) -> None:
-    short, long = Sentence("a", "river " * 30, "d"), Sentence("b", "river " * 31, "d")
-    assert frozen(tiny_backbone).truncated([short, long]).tolist() == [False, True]  # <s> and </s> count
-    assert frozen(tiny_backbone).truncated([]).shape == (0,)
 
 
 def test_the_cache_serves_what_was_embedded(
@@ -85,11 +93,10 @@ def test_the_cache_serves_what_was_embedded(
     again = frozen(tiny_backbone, cache=tmp_path).embed([*texts[::-1], "port"])
     assert computed == ["port"]
     np.testing.assert_array_equal(again[:4], first[::-1])
-    # Another token limit or prefix makes other embeddings, in a folder of its own.
+    # Another token limit makes other vectors, in a folder of its own.
     frozen(tiny_backbone, cache=tmp_path, max_tokens=16).embed(texts[:1])
-    frozen(tiny_backbone, cache=tmp_path, prefix="we ").embed(texts[:1])
-    assert computed == ["port", texts[0], texts[0]]
-    assert len(list(tmp_path.iterdir())) == 3
+    assert computed == ["port", texts[0]]
+    assert len(list(tmp_path.iterdir())) == 2
     assert all(b"river" not in path.read_bytes() for path in tmp_path.rglob("*.npz"))
 
 
@@ -123,32 +130,24 @@ def test_keys_tell_spaces_apart_and_take_lone_surrogates() -> None:
     assert len({text_key(text) for text in ("a b", "a  b", "a b ", "é", "e\u0301", "\ud800")}) == 6
 
 
-def test_an_encoder_that_would_not_travel_is_not_saved(tiny_backbone: Path, tmp_path: Path) -> None:
+def test_texts_are_embedded_once_in_several_fits(tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[str] = []
+    compute = Encoder.compute
+
+    def recorded(self: Encoder, given: list[str]) -> Any:
+        computed.extend(given)
+        return compute(self, given)
+
+    monkeypatch.setattr(Encoder, "compute", recorded)
+    data, classifier = corpus(4), frozen(tiny_backbone)
+    classifier.fit(data).fit(data.where(lambda s: s.document != "d0")).predict_proba(data.sentences)
+    assert len(computed) == len({s.text for s in data})
+
+
+def test_a_frozen_encoder_is_saved_as_a_checkpoint_and_not_as_arrays(tiny_backbone: Path, tmp_path: Path) -> None:
     data = corpus(4)
-    with pytest.raises(BundleError, match="save one with 'e5-small'"):
+    with pytest.raises(BundleError, match="communique train"):
         baselines.save(frozen(tiny_backbone).fit(data), tmp_path / "model", training=data)
-
-
-def test_a_saved_encoder_is_held_against_the_one_installed(tiny_backbone: Path) -> None:
-    classifier = frozen(tiny_backbone).fit(corpus(4))
-    content = {"strengths": {}, "notes": [], "encoder": classifier.encoder_}
-    arrays = {"coefficients": classifier.model_.coefficients, "intercepts": classifier.model_.intercepts}
-    some = corpus(2).sentences
-    np.testing.assert_allclose(
-        frozen(tiny_backbone).restore(content, arrays).predict_proba(some), classifier.predict_proba(some), atol=1e-6
-    )
-    with pytest.raises(ValueError, match="not those that it was trained with"):
-        frozen(tiny_backbone).restore(content | {"encoder": "0"}, arrays)
-
-
-@pytest.mark.slow
-def test_e5_small_is_saved_and_reloaded(tmp_path: Path) -> None:
-    data = corpus(3)
-    classifier = baselines.make("frozen-encoder", TINY, C=0.01, precision="fp32").fit(data)
-    baselines.save(classifier, tmp_path / "model", training=data)
-    model = baselines.load(tmp_path / "model")
-    np.testing.assert_allclose(model.predict_proba(data.sentences), classifier.predict_proba(data.sentences), atol=1e-5)
-    assert model.info.max_tokens == 256
 
 
 @pytest.fixture(scope="module")

@@ -20,13 +20,22 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Recipe, Path]]:
     calls: list[tuple[Recipe, Path]] = []
 
     class Untroubled:
-        warnings = ()
+        warnings, kind = (), "checkpoint"
+
+    class Selection:
+        def render(self) -> str:
+            return "kept"
 
     def train(recipe: Recipe, out: Path, **_: Any) -> Path:
         calls.append((recipe, out))
         return out
 
+    def select(recipe: Recipe, out: Path, *, kind: str, **_: Any) -> Selection:
+        calls.append((recipe.model_copy(update={"description": kind}), out))
+        return Selection()
+
     monkeypatch.setattr("communique.training.run.train", train)
+    monkeypatch.setattr("communique.selection.select.train_selected", select)
     monkeypatch.setattr("communique.models.folder.read_info", lambda *_: Untroubled())
     return calls
 
@@ -40,6 +49,10 @@ def test_tables_need_no_recipe(trained: list[tuple[Recipe, Path]], tmp_path: Pat
     assert recipe.codebook == str(tmp_path / "mine.yaml")
     assert run("train", tables[0], "--name", "water", "-o", tmp_path / "out").exit_code == 0
     assert (trained[1][0].name, trained[1][1]) == ("water", tmp_path / "out")
+    # The classifier is chosen, unless one is named.
+    assert trained[0][0].description == "auto"
+    assert run("train", tables[0], "--kind", "frozen-encoder").exit_code == 0
+    assert trained[2][0].description == "frozen-encoder"
     # Without a codebook it is that of the shipped model.
     assert Path(trained[1][0].codebook).parent.name == "communique-small"
 

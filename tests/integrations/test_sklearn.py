@@ -40,7 +40,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 class OnNumbers(StanceClassifier):
     """Takes the checks' rows of numbers as texts, and leaves their labels, which no codebook has, alone."""
 
-    def fit(self, X: Any, y: Any = None) -> OnNumbers:
+    def fit(self, X: Any, y: Any = None, groups: Any = None) -> OnNumbers:
         return super().fit(written(X))
 
     def predict(self, X: Any) -> NDArray[Any]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from communique.metrics.calibration import (
     EDGE,
-    MIN_POSITIVES,
+    GRID,
+    PRIOR_POSITIVES,
     decide,
     fit_temperature,
     fit_thresholds,
     log_loss,
     probabilities,
+    theoretical_threshold,
     to_logits,
 )
 
@@ -66,26 +68,59 @@ def test_threshold_of_a_label_without_gold_is_a_half() -> None:
     p = np.random.default_rng(0).random((100, 2)).astype(np.float32)
     gold = np.zeros((100, 2), bool)
     gold[:, 0] = p[:, 0] > 0.7
-    thresholds = fit_thresholds(p, gold)
-    assert thresholds[1] == 0.5
-    assert 0.5 < thresholds[0] < 0.75
+    assert fit_thresholds(p, gold)[1] == 0.5
 
 
-def test_few_positive_rows_only_shrink_a_half_towards_half_the_f1_they_reach() -> None:
-    generator = np.random.default_rng(0)
-    p = generator.random((300, 1)).astype(np.float32)
-    found = []
-    for positives in range(MIN_POSITIVES):
-        gold = np.zeros((300, 1), bool)
-        gold[generator.choice(300, positives, replace=False)] = True
-        found.append(float(fit_thresholds(p, gold)[0]))
-    # The probabilities say nothing: the greatest F1 is that of the label given to half of the rows, and the shrinkage grows with n.
-    assert found[0] == 0.5
-    assert all(0.2 < later <= earlier + 0.01 <= 0.51 for earlier, later in pairwise(found))
-    # With perfect probabilities half the F1 is the half itself.
-    sure = np.zeros((300, 1), np.float32)
-    sure[:10] = 1
-    assert fit_thresholds(sure, sure > 0.5)[0] == 0.5
+def _calibrated(seed: int, n: int, mean: float, spread: float) -> tuple[np.ndarray, np.ndarray]:
+    """Draw probabilities (n, 1) and labels that are as frequent as the probabilities say."""
+    generator = np.random.default_rng(seed)
+    p = probabilities(generator.normal(mean, spread, (n, 1)), multilabel=True)
+    return p, generator.random((n, 1)) < p
+
+
+CALIBRATED = {"seed": st.integers(0, 10_000), "mean": st.floats(-4, 2), "spread": st.floats(0.5, 3)}
+
+
+@given(**CALIBRATED, n=st.integers(1, 400))
+def test_the_theoretical_threshold_is_half_the_best_expected_f1(seed: int, mean: float, spread: float, n: int) -> None:
+    p = _calibrated(seed, n, mean, spread)[0][:, 0].astype(np.float64)
+
+    def expected_f1(threshold: float) -> float:
+        return float(2 * p[p >= threshold].sum() / ((p >= threshold).sum() + p.sum()))
+
+    found = theoretical_threshold(p)
+    assert found <= 0.5 + 1e-9
+    assert 2 * found == pytest.approx(max(expected_f1(t) for t in p))
+    # It is also the threshold that reaches this F1, unless it coincides with a probability.
+    if np.abs(p - found).min() > 1e-9:
+        assert expected_f1(found) == pytest.approx(2 * found)
+
+
+@given(**CALIBRATED)
+def test_thresholds_of_calibrated_probabilities_are_not_above_a_half_beyond_noise(
+    seed: int, mean: float, spread: float
+) -> None:
+    assert fit_thresholds(*_calibrated(seed, 4000, mean, spread))[0] <= 0.56
+
+
+@given(**CALIBRATED)
+def test_few_positive_rows_leave_the_threshold_at_the_theoretical_optimum(
+    seed: int, mean: float, spread: float
+) -> None:
+    p, _ = _calibrated(seed, 300, mean, spread)
+    gold = np.zeros_like(p, bool)
+    gold[p[:, 0].argmax()] = True
+    assert abs(fit_thresholds(p, gold)[0] - theoretical_threshold(p[:, 0])) <= 1 / (1 + PRIOR_POSITIVES)
+
+
+def test_many_positive_rows_move_the_threshold_to_the_one_with_the_greatest_f1() -> None:
+    """Of probabilities that are all too high, the theoretical optimum is far off."""
+    true, gold = _calibrated(0, 60_000, -1, 2)
+    p = true**0.3
+    f1 = [2 * ((p >= t) & gold).sum() / ((p >= t).sum() + gold.sum()) for t in GRID]
+    best = GRID[int(np.argmax(f1))]
+    assert best > theoretical_threshold(p[:, 0]) + 0.1
+    assert fit_thresholds(p, gold)[0] == pytest.approx(best, abs=0.03)
 
 
 def test_thresholds_of_few_rows_vary_less_than_those_of_plain_f1() -> None:

@@ -1,13 +1,17 @@
-"""A frozen encoder with logistic regression on its sentence embeddings. Needs the extra `train`.
+"""A frozen encoder with logistic regression on its sentence vectors. Needs the extra `train`.
 
-Embeddings are means over tokens, of length 1, as multilingual-e5 was trained for (Wang et al. 2024, "Multilingual E5 Text
-Embeddings"), then standardised: they point in similar directions, and logistic regression sees little else.
+A sentence vector is the mean of the encoder's token vectors, centred and scaled to unit variance: multilingual-e5 was trained
+on means (Wang et al. 2024, "Multilingual E5 Text Embeddings"). The last layer of `backbones.add_mean_layer` computes it. The
+vectors are then standardised per dimension, because they point in similar directions.
+
+All of this and logistic regression are linear or a layer norm, so that the result is also a stock sequence classifier; see
+`FrozenEncoder.network`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -18,21 +22,18 @@ from numpy.typing import NDArray
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
-from ..errors import BundleError, require_extra
+from ..errors import RecipeError, require_extra
 from ..io.atomic import file_sha256, replacing
 from ..metrics.calibration import probabilities
 from ..models.batching import batches_by_length
 from ..reporting.progress import ProgressReporter
-from ..training.backbones import load_backbone
+from ..training.backbones import add_mean_layer, has_mean_layer, load_backbone
 from ..training.e5 import E5_SMALL, e5_path
-from .base import Arrays, BoolArray, Storable, document_ids, gold
-from .linear import Linear, fit_linear
+from .base import Baseline, document_ids, gold
+from .linear import Fitted, Linear, fit_linear
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-#: What E5 was trained to see before a text whose embedding serves as features.
-E5_PREFIX = "query: "
 
 #: Texts that are embedded, and then kept in the cache, together: what a killed run loses.
 SHARD = 512
@@ -40,30 +41,39 @@ SHARD = 512
 #: Tokens per batch, padding included.
 BATCH_TOKENS = 4096
 
-#: Values of C that are tried on standardised embeddings.
+#: Values of C that are tried on standardised vectors.
 GRID = (0.0003, 0.001, 0.003, 0.01, 0.03)
 
+#: The mean is multiplied by this before the residual connection adds the first token's vector, which then hardly counts.
+MEAN_SCALE = 20.0
 
-class FrozenEncoder(Storable):
-    """Sentence embeddings of a frozen encoder and logistic regression.
+#: Standardised vectors are multiplied by this before the tanh of a stock head, which is linear there to 1 part in 30,000.
+TANH_SCALE = 1e-3
+
+#: The logit of a class that no training row has.
+NEVER = -30.0
+
+
+class FrozenEncoder(Baseline):
+    """Sentence vectors of a frozen encoder and logistic regression.
 
     Args:
         codebook: Labels.
-        seed: Of the folds and the solver.
-        backbone: `e5-small`, a folder or a hub name.
-        max_tokens: Longest input; the rest is cut and flagged.
-        prefix: Written before each text; where None, what E5 wants for `e5-small`, and nothing for others.
-        C: Inverse strength of the L2 penalty; chosen by grouped cross-validation where None.
-        folds: Of the cross-validation, which keeps documents whole.
-        precision: `auto` computes in bf16 where the CPU or GPU does, `fp32` never; embeddings differ a little.
-        cache: A folder that keeps embeddings by hash of the text (never the text), for runs that meet it again.
+        seed: Seed of the folds and the solver.
+        backbone: `e5-small`, a folder or a hub name; an encoder of the family of BERT.
+        max_tokens: Longest input; the rest is truncated.
+        C: Inverse strength of the L2 penalty. Default: chosen by grouped cross-validation.
+        folds: Number of folds of that cross-validation, which keeps documents whole.
+        precision: `auto` computes in bf16 on a CPU or GPU that supports it, `fp32` never; the vectors differ a little.
+        cache: A folder that keeps vectors by hash of the text (never the text), for runs that meet it again.
 
-    After `fit`: `model_`, over embeddings as they come; `strengths_`, `encoder_` (a hash of its weights), `precision_`, `notes_`.
+    After `fit`: `model_`, the linear model over vectors as they come; `mean_` and `scale_` (d,), their standardisation;
+    `strengths_`, `precision_`, `notes_`.
     """
 
     name = "frozen-encoder"
     files = ("backbone",)
-    packages = ("numpy", "torch", "transformers", "tokenizers", "scikit-learn")
+    progress = ProgressReporter.silent()
 
     def __init__(
         self,
@@ -71,25 +81,24 @@ class FrozenEncoder(Storable):
         *,
         seed: int = 0,
         backbone: str = E5_SMALL,
-        max_tokens: int = 256,
-        prefix: str | None = None,
+        max_tokens: int = 160,
         C: float | None = None,
         folds: int = 5,
         precision: str = "auto",
         cache: str | Path | None = None,
     ) -> None:
         super().__init__(codebook, seed=seed)
-        self.backbone, self.max_tokens, self.prefix = backbone, max_tokens, prefix
+        self.backbone, self.max_tokens = backbone, max_tokens
         self.C, self.folds, self.precision, self.cache = C, folds, precision, cache
 
     def fit(self, corpus: Corpus) -> Self:
         """Embed the sentences and fit logistic regression."""
         labels = gold(corpus, self.codebook)
         features = self.embed([s.text for s in corpus]).astype(np.float64)
-        mean, scale = features.mean(axis=0), features.std(axis=0)
-        scale[scale == 0] = 1
-        fitted = fit_linear(
-            (features - mean) / scale,
+        self.mean_, self.scale_ = features.mean(axis=0), features.std(axis=0)
+        self.scale_[self.scale_ == 0] = 1
+        fitted: Fitted = fit_linear(
+            (features - self.mean_) / self.scale_,
             labels,
             document_ids(corpus),
             self.codebook.names,
@@ -99,135 +108,143 @@ class FrozenEncoder(Storable):
             number=self.folds,
             seed=self.seed,
         )
-        # Standardisation is linear too, and becomes part of the coefficients.
-        coefficients = fitted.model.coefficients / scale
-        intercepts = fitted.model.intercepts - coefficients @ mean
-        self.model_ = Linear(coefficients.astype(np.float32), intercepts.astype(np.float32))
+        intercepts = np.maximum(fitted.model.intercepts, NEVER)
+        self.model_ = Linear(fitted.model.coefficients, intercepts)
         self.strengths_, self.notes_ = fitted.strengths, fitted.notes
-        self.encoder_, self.precision_ = self._encoder().digest, self._encoder().precision
+        self.precision_ = self._encoder().precision
         return self
+
+    def predict_logits(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
+        """Compute logits (n, k) in the codebook's order."""
+        return self.model_.logits((self.embed([s.text for s in sentences]) - self.mean_) / self.scale_)
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Give probabilities (n, k) in the codebook's order."""
-        logits = self.model_.logits(self.embed([s.text for s in sentences]))
-        return probabilities(logits, multilabel=self.codebook.multilabel)
+        """Compute probabilities (n, k) in the codebook's order."""
+        return probabilities(self.predict_logits(sentences), multilabel=self.codebook.multilabel)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Compute embeddings (n, d) of length 1."""
+        """Compute sentence vectors (n, d), not yet standardised."""
         return self._encoder().embed(texts, self.progress)
 
-    def truncated(self, sentences: Sequence[Sentence]) -> BoolArray:
-        """Mark sentences (n,) with more than `max_tokens` tokens."""
-        return self._encoder().truncated([s.text for s in sentences])
+    def network(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        """Build a stock sequence classifier whose logits are those of `predict_logits`, and its tokenizer.
 
-    def state(self) -> tuple[dict[str, Any], Arrays]:
-        """Give coefficients, and the hash of the encoder, which is not copied.
-
-        Raises:
-            BundleError: The encoder is a folder or comes from a hub; another machine would not find it.
+        The last layer norm standardises the vectors. The dense layer of the head only scales them into the linear range of its
+        tanh, and the output layer holds the coefficients.
         """
-        if self.backbone != E5_SMALL:
-            raise BundleError(
-                f"the encoder {self.backbone!r} is not copied into a baseline's folder; save one with {E5_SMALL!r}, whose "
-                "weights a package carries"
-            )
-        content = {"strengths": self.strengths_, "notes": list(self.notes_), "encoder": self.encoder_}
-        return content, {"coefficients": self.model_.coefficients, "intercepts": self.model_.intercepts}
+        import torch
 
-    def restore(self, content: Mapping[str, Any], arrays: Arrays) -> Self:
-        """Take what `state` gave, and hold the encoder that is installed against the one that it was trained with."""
-        self.model_ = Linear(arrays["coefficients"], arrays["intercepts"])
-        self.strengths_, self.notes_, self.encoder_ = content["strengths"], tuple(content["notes"]), content["encoder"]
-        if self._encoder().digest != self.encoder_:
-            raise ValueError(f"the weights of {self.backbone!r} are not those that it was trained with")
-        return self
+        model: Any
+        model, tokenizer = load_frozen(self.backbone, self.codebook, self.max_tokens)
+        dense, output = _head(model)
+        with torch.no_grad():
+            norm = model.base_model.encoder.layer[-1].output.LayerNorm
+            mean, scale = torch.from_numpy(self.mean_), torch.from_numpy(self.scale_)
+            norm.weight.copy_(norm.weight / scale)
+            norm.bias.copy_((norm.bias - mean) / scale)
+            dense.weight.copy_(TANH_SCALE * torch.eye(len(self.mean_)))
+            dense.bias.zero_()
+            output.weight.copy_(torch.from_numpy(self.model_.coefficients) / TANH_SCALE)
+            output.bias.copy_(torch.from_numpy(self.model_.intercepts))
+        return model, tokenizer
 
     def _encoder(self) -> Encoder:
         if not hasattr(self, "_opened"):
             require_extra("torch", f"the baseline {self.name!r}")
-            self._opened = Encoder(
-                self.backbone, self.codebook, self.max_tokens, self.prefix, self.precision, self.cache
-            )
+            self._opened = Encoder(self.backbone, self.codebook, self.max_tokens, self.precision, self.cache)
         return self._opened
 
 
+def load_frozen(backbone: str, codebook: Codebook, max_tokens: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Build a classifier with a new head whose last layer writes the sentence vector into the first token.
+
+    Raises:
+        RecipeError: The encoder is not of the family of BERT.
+    """
+    import torch
+
+    model: Any
+    model, tokenizer = load_backbone(backbone, codebook, max_tokens=max_tokens)
+    if has_mean_layer(backbone):
+        return model.eval(), tokenizer
+    add_mean_layer(model)
+    attention = model.base_model.encoder.layer[-1].attention
+    with torch.no_grad():
+        # Without query and key, attention is uniform.
+        for linear in (attention.self.query, attention.self.key):
+            linear.weight.zero_()
+        attention.output.dense.weight.mul_(MEAN_SCALE)
+    return model.eval(), tokenizer
+
+
+def _head(model: Any) -> tuple[Any, Any]:
+    """Return the dense layer before the tanh of a stock head, and the output layer."""
+    if getattr(model.base_model, "pooler", None) is not None:
+        return model.base_model.pooler.dense, model.classifier
+    if hasattr(model.classifier, "dense") and hasattr(model.classifier, "out_proj"):
+        return model.classifier.dense, model.classifier.out_proj
+    raise RecipeError(f"backbone: the head of {model.config.model_type!r} is not known; use {E5_SMALL!r}")
+
+
 class Encoder:
-    """A pre-trained encoder without a head, and the embeddings that it made before.
+    """A pre-trained encoder and the sentence vectors that it computed before.
 
     Args:
         backbone: As in `FrozenEncoder`, like all others.
     """
 
     def __init__(
-        self,
-        backbone: str,
-        codebook: Codebook,
-        max_tokens: int,
-        prefix: str | None,
-        precision: str,
-        cache: str | Path | None,
+        self, backbone: str, codebook: Codebook, max_tokens: int, precision: str, cache: str | Path | None
     ) -> None:
         from ..training.trainer import resolve_precision
 
         self.backbone, self.codebook, self.max_tokens = backbone, codebook, max_tokens
-        self.prefix = (E5_PREFIX if backbone == E5_SMALL else "") if prefix is None else prefix
         self.precision = resolve_precision(precision)
-        self.digest = _source_digest(backbone) or _weights_digest(self._loaded[0])
+        self._vectors: dict[str, NDArray[np.float32]] = {}
         self._cache = None
         if cache is not None:
-            settings = f"{self.digest}/{max_tokens}/{self.prefix}/{self.precision}"
+            digest = _source_digest(backbone) or _weights_digest(self._loaded[0])
+            settings = f"{digest}/{max_tokens}/{MEAN_SCALE}/{self.precision}"
             self._cache = EmbeddingCache(Path(cache) / hashlib.sha256(settings.encode()).hexdigest()[:16])
+            self._vectors = self._cache.vectors
 
     @cached_property
     def _loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """The encoder and its tokenizer; opening them takes seconds, which a run over known texts saves."""
         import torch
 
-        classifier, tokenizer = load_backbone(self.backbone, self.codebook, max_tokens=self.max_tokens)
+        classifier, tokenizer = load_frozen(self.backbone, self.codebook, self.max_tokens)
         model: Any = classifier.base_model
-        return model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+        return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
 
     def embed(self, texts: Sequence[str], progress: ProgressReporter | None = None) -> NDArray[np.float32]:
-        """Compute embeddings (n, d) of length 1; equal texts are embedded once."""
+        """Compute vectors (n, d); equal texts are embedded once, and vectors are remembered."""
         progress = progress or ProgressReporter.silent()
         keys = [text_key(text) for text in texts]
-        known = self._cache.vectors if self._cache else {}
-        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._vectors}
         for start in progress.track(range(0, len(new), SHARD), "embedding"):
             part = list(new)[start : start + SHARD]
             vectors = self.compute([new[key] for key in part])
             if self._cache:
                 self._cache.add(part, vectors)
             else:
-                known |= dict(zip(part, vectors, strict=True))
+                self._vectors.update(zip(part, vectors, strict=True))
         if not keys:
             return np.zeros((0, self._loaded[0].config.hidden_size), np.float32)
-        return np.stack([known[key] for key in keys]).astype(np.float32)
-
-    def truncated(self, texts: Sequence[str]) -> BoolArray:
-        """Mark texts (n,) that are cut."""
-        if not texts:
-            return np.zeros(0, np.bool_)
-        _, tokenizer = self._loaded
-        longest = tokenizer.model_max_length
-        lengths = map(len, tokenizer([self.prefix + _clean(text) for text in texts])["input_ids"])
-        return np.array([length > longest for length in lengths], np.bool_)
+        return np.stack([self._vectors[key] for key in keys]).astype(np.float32)
 
     def compute(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Compute embeddings (n, width) without the cache."""
+        """Compute vectors (n, d) without remembering them."""
         import torch
 
         model, tokenizer = self._loaded
-        ids = tokenizer([self.prefix + _clean(text) for text in texts], truncation=True)["input_ids"]
+        ids = tokenizer([_clean(text) for text in texts], truncation=True)["input_ids"]
         vectors = np.zeros((len(ids), model.config.hidden_size), np.float32)
         device = model.device
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             for rows in batches_by_length([len(one) for one in ids], max_tokens=BATCH_TOKENS):
                 batch = tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt").to(device)
-                hidden = model(**batch).last_hidden_state.float()
-                mask = batch["attention_mask"].unsqueeze(-1)
-                mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1)
-                vectors[rows] = torch.nn.functional.normalize(mean, dim=1).cpu().numpy()
+                vectors[rows] = model(**batch).last_hidden_state[:, 0].float().cpu().numpy()
         return vectors
 
 

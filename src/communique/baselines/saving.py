@@ -16,7 +16,7 @@ from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..errors import BundleError, RecipeError
 from ..io.atomic import new_folder
-from ..metrics.calibration import decide, probabilities, to_logits, tune
+from ..metrics.calibration import Tuning, decide, probabilities, to_logits, tune
 from ..metrics.report import Report
 from ..models.folder import finish, read_codebook, read_info, verify_files
 from ..models.info import ARRAYS, BASELINE, ModelInfo, Score, TrainingData, git_commit, headline
@@ -35,6 +35,9 @@ def save(
     *,
     training: Corpus,
     tuning: Corpus | None = None,
+    tuned: Tuning | None = None,
+    scores: tuple[Score, ...] = (),
+    warnings: tuple[str, ...] = (),
     seconds: float = 0.0,
     name: str | None = None,
     version: str = "0.1.0",
@@ -50,6 +53,9 @@ def save(
         training: What it was fitted on; counts and hashes are kept, so that an evaluation on it is refused.
         tuning: Other documents, on which temperature and thresholds are tuned as the transformer's are. Without them the
             probabilities stay as they are and each label is given from 0.5.
+        tuned: Temperature and thresholds that were found elsewhere, in place of `tuning`.
+        scores: Scores that were measured elsewhere.
+        warnings: Reasons why the model is not fit for use.
         seconds: How long `fit` took.
         name: Of the model; the baseline's name where None.
         version: Of the model.
@@ -66,15 +72,16 @@ def save(
     """
     if not isinstance(classifier, Storable):
         raise BundleError(
-            f"{folder}: the baseline {classifier.name!r} is no arrays and JSON and cannot be saved; fit it where it is used"
+            f"{folder}: the baseline {classifier.name!r} cannot be kept as arrays and JSON. Fit it where it is used; "
+            "`communique train --kind` writes the models that can be saved"
         )
     codebook = classifier.codebook
     tuning = tuning if tuning is not None else Corpus(())
     training.fingerprint().check(tuning, tuning.name)
     content, arrays = classifier.state()
-    temperature = 1.0
-    scores: tuple[Score, ...] = ()
-    thresholds = np.full(len(codebook.names), 0.5) if codebook.multilabel else None
+    if tuned is None:
+        tuned = Tuning(1.0, np.full(len(codebook.names), 0.5) if codebook.multilabel else None, 0, "validation")
+    temperature, thresholds = tuned.temperature, tuned.thresholds
     if len(tuning):
         values = to_logits(classifier.predict_proba(tuning.sentences), multilabel=codebook.multilabel)
         temperature, thresholds = tune(values, gold(tuning, codebook), multilabel=codebook.multilabel)
@@ -85,7 +92,7 @@ def save(
             data="validation rows, which tuned temperature and thresholds",
             seed=classifier.seed,
         )
-        scores = (headline(report, command=f"communique.baselines.saving.save({classifier.name!r})"),)
+        scores += (headline(report, command=f"communique.baselines.saving.save({classifier.name!r})"),)
     given = {
         option: getattr(classifier, option)
         for option in inspect.signature(type(classifier)).parameters
@@ -108,8 +115,11 @@ def save(
         training=TrainingData.from_corpora(training, tuning, codebook),
         training_seconds=round(seconds, 1),
         precision=classifier.precision_,
-        tuned_on=len(tuning),
+        classifier=classifier.name,
+        tuned_on=len(tuning) or tuned.rows,
+        tuned_by=tuned.by,
         scores=scores,
+        warnings=warnings,
         commit=git_commit(),
     )
     with new_folder(folder, replace=overwrite) as new:

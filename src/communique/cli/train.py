@@ -29,10 +29,17 @@ def train(
     name: Annotated[
         str | None, typer.Option(help="Name of the model. Default: the name of the first table or folder.")
     ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="Classifier: tfidf, frozen-encoder, transformer, or auto to keep the best in cross-validation. "
+            "Default: auto for tables; for a recipe, its transformer without cross-validation."
+        ),
+    ] = None,
     texts: Annotated[Path | None, typer.Option(help="File or folder with the texts of stand-off labels.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing checkpoint.")] = False,
 ) -> None:
-    """Train a model on labelled tables. Run the same command again to resume an interrupted training.
+    """Choose a classifier for labelled tables and train it. The same command resumes an interrupted training of a recipe.
 
     The defaults are meant for 50 to 20,000 rows. A recipe (see docs/training.md) changes them. The exit code is 1 if the model has
     learned nothing; the checkpoint is kept.
@@ -50,23 +57,36 @@ def train(
 
         # The first process reports about the backbone for all.
         logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    written = run(recipe, folder, texts=texts, overwrite=overwrite, progress=ProgressReporter())
+    if (kind is None and _is_recipe(data[0])) or distributed.world_size() > 1:
+        written = run(recipe, folder, texts=texts, overwrite=overwrite, progress=ProgressReporter())
+    else:
+        from ..selection.select import AUTO, train_selected
+
+        progress = ProgressReporter()
+        selection = train_selected(
+            recipe, folder, kind=kind or AUTO, texts=texts, overwrite=overwrite, progress=progress
+        )
+        typer.echo(selection.render())
+        written = folder
     if distributed.rank() > 0:
         return
     note(f"checkpoint: {written}")
-    info = read_info(written, "checkpoint")
+    info = read_info(written)
     if info.warnings:
         for line in _advice(info):
             note(line)
         raise typer.Exit(1)
-    note(f"To label text with it, export it first: communique export {written}")
+    if info.kind == "checkpoint":
+        note(f"To label text with it, export it first: communique export {written}")
+    else:
+        note(f"To label text with it: communique label TEXT --model {written}")
 
 
 def _recipe(data: list[str], codebook: Path | None, name: str | None) -> Recipe:
     """Read the recipe, or make one for the tables."""
     from ..training.recipe import Recipe
 
-    recipes = [path for path in data if path.lower().endswith((".yaml", ".yml"))]
+    recipes = [path for path in data if _is_recipe(path)]
     if not recipes:
         return Recipe.for_tables(data, codebook or default_codebook(), name)
     if len(data) > 1:
@@ -78,6 +98,10 @@ def _recipe(data: list[str], codebook: Path | None, name: str | None) -> Recipe:
         if value is not None:
             raise typer.BadParameter(f"{data[0]} is a recipe, which sets this itself", param_hint=option)
     return Recipe.load(data[0])
+
+
+def _is_recipe(path: str) -> bool:
+    return path.lower().endswith((".yaml", ".yml"))
 
 
 def _advice(info: ModelInfo) -> list[str]:

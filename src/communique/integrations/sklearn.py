@@ -1,4 +1,4 @@
-"""A trained model as a scikit-learn estimator, for pipelines, cross-validation tables and `ColumnTransformer`s."""
+"""A trained or trainable model as a scikit-learn estimator, for pipelines, cross-validation tables and `ColumnTransformer`s."""
 
 from __future__ import annotations
 
@@ -12,40 +12,64 @@ from ..data.inputs import as_texts
 from ..errors import DataError, MissingExtraError
 from ..load import load_model
 from ..models.classifier import Classifier
-from ..models.predictor import Predictions
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.utils.validation import check_is_fitted
 except ModuleNotFoundError:
     raise MissingExtraError("scikit-learn", "analysis", "communique.integrations.sklearn") from None
 
 
 class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Labels texts with a trained model; `fit` learns nothing.
+    """Label texts with a trained model, or with a classifier that `fit` chooses and trains.
 
     Args:
-        model: Folder of a model; the one that ships where None.
-        threads: CPU threads; all cores where None.
+        model: Folder of a model. Default: the one that ships.
+        threads: Number of CPU threads of that model. Default: all cores.
+        kind: `auto` to let `fit` choose a classifier by cross-validation and train it, or `tfidf`, `frozen-encoder` or
+            `transformer` to train that one. Default: `fit` learns nothing, and the model labels.
+        random_state: Seed of the folds and of the training.
 
     Attributes:
-        classes_: Names of the labels in the codebook's order, after `fit`.
+        classes_: With a model the names of its labels, else the classes in `y`, in the order of the columns of probabilities.
+        selection_: What was compared, what was kept and why, if `kind` is given; `selection_.render()` is the report.
     """
 
-    def __init__(self, model: str | Path | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        threads: int | None = None,
+        kind: str | None = None,
+        random_state: int = 0,
+    ) -> None:
         self.model = model
         self.threads = threads
+        self.kind = kind
+        self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # scikit-learn's name
-        """Check that texts are texts, labels are the model's, and the model opens; nothing is learned.
+    def fit(self, X: Any, y: Any = None, groups: Any = None) -> Self:  # scikit-learn's name
+        """Choose and train a classifier if `kind` is given; else check that texts and labels suit the model.
 
         Args:
-            X: Texts, as `texts.as_texts` takes them.
-            y: Labels: names or lists of names of the codebook, or 0 and 1 of shape (n, k); or None.
+            X: Texts, as `data.inputs.as_texts` takes them.
+            y: Labels: one name per text, a list of names per text, or 0 and 1 of shape (n, k). Needed if `kind` is given.
+            groups: Document of each text (n,). Cross-validation keeps documents whole. Default: each text is a document of its
+                own.
 
         Raises:
-            DataError: A text is none, a label is not in the codebook, or there are not as many labels as texts.
+            DataError: An element is not a text, a label is not in the model's codebook, or texts and labels are not equally many.
         """
         texts = as_texts(X)
+        if self.kind is not None:
+            if y is None:
+                raise DataError(
+                    "y: no labels; a classifier that is trained needs some. Without `kind`, `fit` needs none"
+                )
+            from .trainable import train_on_texts
+
+            self._trained = train_on_texts(texts, y, groups, kind=self.kind, seed=self.random_state)
+            self.classes_, self.selection_ = self._trained.classes, self._trained.selection
+            return self
         names = self._opened().codebook.names
         if y is not None:
             _check_labels(y, len(texts), names)
@@ -56,19 +80,24 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         """Label texts.
 
         Returns:
-            Where a text can carry several labels 0 and 1 of shape (n, k), columns as in `classes_`; else names (n,).
+            If a text can have several labels 0 and 1 of shape (n, k), columns as in `classes_`; else classes (n,).
         """
-        decisions = self._predictions(X).decisions
-        if self._opened().info.multilabel:
-            return decisions.astype(np.int64)
-        return np.asarray(np.array(self._opened().codebook.names)[decisions.argmax(axis=1)])
+        if self.kind is not None:
+            check_is_fitted(self, "classes_")
+            classes, multilabel = self.classes_, self._trained.multilabel
+            decisions = self._trained.decisions(as_texts(X))
+        else:
+            opened = self._opened()
+            classes, multilabel = np.array(opened.codebook.names), opened.info.multilabel
+            decisions = opened.predict(as_texts(X)).decisions
+        return decisions.astype(np.int64) if multilabel else np.asarray(classes[decisions.argmax(axis=1)])
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
-        """Give probabilities (n, k), columns as in `classes_`; rows need not sum to 1 where labels are several."""
-        return self._predictions(X).probabilities
-
-    def _predictions(self, X: Any) -> Predictions:
-        return self._opened().predict(as_texts(X))
+        """Compute probabilities (n, k), columns as in `classes_`; rows need not sum to 1 if a text can have several labels."""
+        if self.kind is not None:
+            check_is_fitted(self, "classes_")
+            return self._trained.probabilities(as_texts(X))
+        return self._opened().predict(as_texts(X)).probabilities
 
     def _opened(self) -> Classifier:
         key = (self.model, self.threads)
@@ -85,10 +114,10 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         tags.input_tags.string = True
         tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = False
-        tags.target_tags.required = False
+        tags.target_tags.required = self.kind is not None
         tags.target_tags.multi_output = True
         tags.classifier_tags.multi_label = True
-        tags.requires_fit = False
+        tags.requires_fit = self.kind is not None
         tags.no_validation = True
         return tags
 

@@ -1,10 +1,13 @@
-"""Temperature and thresholds, tuned on validation rows.
+"""Temperature and thresholds, tuned on rows that the model was not trained on.
 
 One temperature divides all logits (Guo et al. 2017, "On Calibration of Modern Neural Networks"). With `task: multilabel`
 each label has its own threshold.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +18,27 @@ PLATEAU = 0.01
 #: Probabilities are clipped to [EDGE, 1 - EDGE] before their logarithm is taken; float32 cannot represent values closer to 1.
 EDGE = 1e-7
 
-#: With fewer positive rows than this a threshold is not tuned, see `fit_thresholds`.
-MIN_POSITIVES = 20
+#: With fewer positive rows than this a threshold is mostly the theoretical optimum, see `fit_thresholds`.
+MIN_POSITIVES = 50
 
 FloatArray = NDArray[np.floating]
 BoolArray = NDArray[np.bool_]
 
-#: Thresholds are tried, and kept, on this grid; a finer one would follow the accidents of a few hundred rows.
-GRID = np.round(np.arange(0.10, 0.901, 0.01), 2)
+#: Thresholds that are tried; a finer grid would follow the accidents of a few hundred rows.
+GRID = np.round(np.arange(0.02, 0.901, 0.01), 2)
+
+#: As many positive rows as the theoretical optimum counts for. Measured in train/LOG.md.
+PRIOR_POSITIVES = 100
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Temperature, thresholds (k,) (None if exactly one label applies), and the number and kind of rows that tuned them."""
+
+    temperature: float
+    thresholds: NDArray[np.float64] | None
+    rows: int
+    by: Literal["validation", "out-of-fold"]
 
 
 def probabilities(logits: FloatArray, *, multilabel: bool, temperature: float = 1.0) -> NDArray[np.float32]:
@@ -85,33 +101,42 @@ def fit_temperature(logits: FloatArray, gold: BoolArray, *, multilabel: bool) ->
 
 
 def fit_thresholds(probability: FloatArray, gold: BoolArray) -> NDArray[np.float64]:
-    """Return each label's threshold with the greatest F1, smoothed by the model's own expectation.
+    """Find each label's threshold: the one with the greatest F1, shrunk towards the theoretical optimum.
 
-    Validation rows that were drawn at random contain few rows with a rare label, and the threshold with the greatest F1 on them
-    is an accident. Two rules prevent that. Each gold label counts half, and half counts the calibrated probability, under which
-    the expected number of true positives is the sum of probabilities above the threshold (Lipton, Elkan, Naryanaswamy 2014,
-    "Optimal Thresholding of Classifiers to Maximize F1 Measure"); `train/LOG.md` compares this with plain F1. And with n <
-    `MIN_POSITIVES` positive rows the threshold is not tuned: it is 0.5, shrunk by n / `MIN_POSITIVES` towards half the greatest
-    F1, which is the optimum under calibrated probabilities and never above 0.5.
+    With calibrated probabilities the greatest expected F1 is reached at a threshold of half that F1, so never above 0.5
+    (Lipton, Elkan, Naryanaswamy 2014, "Optimal Thresholding of Classifiers to Maximize F1 Measure"). The theoretical optimum
+    depends on the probabilities alone and varies little from sample to sample. The threshold with the greatest F1 on gold
+    labels also corrects probabilities that are not calibrated, but with few positive rows it is an accident of the sample. It
+    therefore counts with the weight m / (m + `PRIOR_POSITIVES`), where m is the number of positive rows.
 
     Args:
-        probability: Calibrated probabilities (n, k).
+        probability: Calibrated probabilities (n, k) of rows that the model was not trained on.
         gold: Labels (n, k).
 
     Returns:
-        Thresholds (k,), rounded to the steps of `GRID`; 0.5 for a label without a gold row.
+        Thresholds (k,); 0.5 for a label without a positive row.
     """
     thresholds = np.full(gold.shape[1], 0.5)
-    for label, positives in enumerate(gold.sum(axis=0)):
-        p, target = probability[:, label].astype(np.float64), 0.5 * (gold[:, label] + probability[:, label])
-        above = p[None, :] >= GRID[:, None]
-        f1 = 2 * (above * target).sum(axis=1) / np.maximum(above.sum(axis=1) + target.sum(), EDGE)
-        if positives < MIN_POSITIVES:
-            thresholds[label] = round(0.5 - positives / MIN_POSITIVES * (0.5 - f1.max() / 2), 2)
-        else:
-            # The top of the curve is flat, and its highest point an accident too: the middle of what is as good moves less.
-            thresholds[label] = round(float(GRID[f1 >= f1.max() - PLATEAU].mean()), 2)
+    for label in np.flatnonzero(gold.any(axis=0)):
+        p, positives = probability[:, label].astype(np.float64), int(gold[:, label].sum())
+        weight = positives / (positives + PRIOR_POSITIVES)
+        mixed = weight * _best_threshold(p, gold[:, label]) + (1 - weight) * theoretical_threshold(p)
+        thresholds[label] = round(float(mixed), 4)
     return thresholds
+
+
+def theoretical_threshold(p: FloatArray) -> float:
+    """Return the threshold with the greatest F1 if the probabilities (n,) are calibrated: half of that F1."""
+    # The expected counts of deciding for the most probable row, the two most probable rows, and so on.
+    true = np.cumsum(np.sort(np.asarray(p, np.float64))[::-1])
+    return float((true / (np.arange(1, len(true) + 1) + true[-1])).max())
+
+
+def _best_threshold(p: FloatArray, gold: BoolArray) -> float:
+    above = p[None, :] >= GRID[:, None]
+    f1 = 2 * (above & gold).sum(axis=1) / (above.sum(axis=1) + gold.sum())
+    # The top of the curve is flat, and its highest point an accident too: the middle of what is as good moves less.
+    return float(GRID[f1 >= f1.max() - PLATEAU].mean())
 
 
 def tune(logits: FloatArray, gold: BoolArray, *, multilabel: bool) -> tuple[float, NDArray[np.float64] | None]:

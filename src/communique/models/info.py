@@ -137,7 +137,13 @@ class ModelInfo(_Model):
     training: TrainingData
     training_seconds: float
     precision: str
-    tuned_on: int = Field(description="validation sentences that tuned temperature and thresholds")
+    classifier: str = Field("transformer", description="what was trained: transformer, frozen-encoder, or a baseline")
+    tuned_on: int = Field(description="number of sentences that tuned temperature and thresholds")
+    tuned_by: Literal["validation", "out-of-fold"] = Field(
+        "validation",
+        description="predictions that tuned them: of rows held out of training, or of the rows that train, each by a model of "
+        "the cross-validation that has not seen its document",
+    )
     scores: tuple[Score, ...] = ()
     warnings: tuple[str, ...] = Field(
         (), description="why the model is not fit for use, such as that it predicts one label"

@@ -30,6 +30,7 @@ from ..models.info import (
     VALIDATION,
     ModelInfo,
     ParityReport,
+    Score,
     headline,
     package_versions,
 )
@@ -85,7 +86,8 @@ def export(
     codebook = read_codebook(checkpoint, info)
     settings = Recipe.load(recipe) if recipe else Recipe.model_validate(info.recipe)
     remembered = Path(info.texts) if info.texts else None
-    data = DataSplits.read(settings, codebook, Path(texts) if texts else remembered)
+    read = DataSplits.read if info.tuned_by == "validation" else DataSplits.whole
+    data = read(settings, codebook, Path(texts) if texts else remembered)
     held_out = json.loads((checkpoint / VALIDATION).read_text(encoding="utf-8"))
     if data.ids != held_out:
         raise BundleError(
@@ -129,28 +131,25 @@ def _fill(
     import_quietly("openvino").save_model(exported, folder / IR, compress_to_fp16=False)
     classifier.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER), pretty=False)
     finish(folder, info, codebook, data.ids, texts=data.texts)
-    info = _tuned(info, Predictor(folder), data.validation.sentences, codebook)
-    finish(folder, info, codebook, data.ids)
+    held_out = info.tuned_by == "validation"
+    if held_out:
+        info = _tuned(info, Predictor(folder), data.validation.sentences, codebook)
+        finish(folder, info, codebook, data.ids)
     predictor = Predictor(folder)
+    rows = "documents held out of training, rows that tuned nothing" if held_out else "rows that trained it"
     parity = check_parity(
         data.parity.sentences,
         before,
         checkpoint_thresholds,
         predictor,
-        data=f"{quantization}; documents held out of training, rows that tuned nothing",
+        data=f"{quantization}; {rows}",
     )
     require_parity(parity)
-    tuned = Report.compare(
-        data.validation.sentences,
-        predictor.predict(data.validation.sentences).decisions,
-        codebook,
-        data="validation rows, which tuned temperature and thresholds",
-        seed=seed,
-    )
     info = info.model_copy(
         update={
             "parity": parity,
-            "scores": (headline(tuned, command=f"communique export runs/{info.name}"),),
+            # Out-of-fold scores stay: no row is left on which the export could be scored.
+            "scores": (_score(info, predictor, data, codebook, seed),) if held_out else info.scores,
             "versions": info.versions | package_versions("openvino", "nncf", "tokenizers"),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
@@ -173,6 +172,17 @@ def _tuned(info: ModelInfo, predictor: Predictor, validation: Sequence[Sentence]
     return info.model_copy(
         update={"temperature": temperature, "thresholds": None if thresholds is None else tuple(thresholds.tolist())}
     )
+
+
+def _score(info: ModelInfo, predictor: Predictor, data: DataSplits, codebook: Codebook, seed: int) -> Score:
+    report = Report.compare(
+        data.validation.sentences,
+        predictor.predict(data.validation.sentences).decisions,
+        codebook,
+        data="validation rows, which tuned temperature and thresholds",
+        seed=seed,
+    )
+    return headline(report, command=f"communique export runs/{info.name}")
 
 
 def _warn_if_large(folder: Path) -> None:

@@ -7,16 +7,15 @@ from pathlib import Path
 
 from ..data.codebook import Codebook
 from ..errors import BundleError
-from ..io.atomic import new_folder
 from ..metrics.calibration import decide
 from ..metrics.degenerate import describe_collapse, describe_no_gain
 from ..metrics.report import Report
 from ..metrics.scores import indicator
-from ..models.folder import finish
-from ..models.info import ModelInfo, TrainingData, git_commit, headline
+from ..models.info import git_commit, headline
 from ..reporting.progress import ProgressReporter
 from . import distributed
 from .recipe import Recipe
+from .saving import describe_checkpoint, write_checkpoint
 from .splits import DataSplits
 from .trainer import TransformerClassifier
 
@@ -68,20 +67,12 @@ def train(
         data="validation rows, which tuned temperature and thresholds",
         seed=recipe.seed,
     )
-    info = ModelInfo.create(
+    info = describe_checkpoint(
+        recipe,
         codebook,
-        packages=("torch", "transformers", "tokenizers"),
-        kind="checkpoint",
-        name=recipe.name,
-        version=recipe.version,
-        description=recipe.description,
-        license=recipe.license,
+        data,
+        texts=texts,
         thresholds=None if classifier.thresholds_ is None else tuple(classifier.thresholds_.tolist()),
-        temperature=1.0,
-        max_tokens=recipe.max_tokens,
-        recipe=recipe.model_dump(mode="json"),
-        texts=None if texts is None else str(Path(texts).resolve()),
-        training=TrainingData.from_corpora(data.train, data.validation + data.parity, codebook),
         training_seconds=round(classifier.seconds_, 1),
         precision=classifier.precision_,
         tuned_on=len(data.validation),
@@ -89,10 +80,7 @@ def train(
         warnings=find_warnings(classifier, data, codebook),
         commit=commit,
     )
-    with new_folder(out, replace=overwrite) as folder:
-        classifier.model_.save_pretrained(folder)
-        classifier.tokenizer_.save_pretrained(folder)
-        finish(folder, info, codebook, data.ids, texts=data.texts)
+    write_checkpoint(out, classifier.model_, classifier.tokenizer_, info, codebook, data, overwrite=overwrite)
     shutil.rmtree(steps, ignore_errors=True)
     return out
 

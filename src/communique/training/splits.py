@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ MIN_PARITY_ROWS = 100
 
 #: If the recipe's share holds out fewer rows than this, a larger share is held out.
 MIN_HELD_OUT = 10
+#: Training rows with which an export is compared if none are held out.
+PARITY_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,21 @@ class DataSplits:
         )
         messages += _check_labels(train, validation, parity, codebook)
         return cls(train, validation, parity, tuple(messages))
+
+    @classmethod
+    def whole(cls, recipe: Recipe, codebook: Codebook, texts: Path | None = None) -> DataSplits:
+        """Read a recipe's corpora for a model that trains on all rows, because out-of-fold predictions tuned it.
+
+        The parity check of an export then has to use rows that trained.
+
+        Raises:
+            DataError: Rows are invalid, or there are none.
+        """
+        corpus, messages = read_sources([*recipe.sources("train"), *recipe.sources("validation")], codebook, texts)
+        if not len(corpus):
+            raise DataError(f"{', '.join(corpus.files) or 'no corpus'}: no labelled rows. Give a table with labels")
+        drawn = random.Random(recipe.seed).sample(corpus.sentences, min(PARITY_ROWS, len(corpus)))
+        return cls(corpus, Corpus(()), Corpus(tuple(drawn)), tuple(messages + list(corpus.notes)))
 
     @property
     def ids(self) -> dict[str, list[str]]:
@@ -161,7 +179,7 @@ def _check_labels(train: Corpus, validation: Corpus, parity: Corpus, codebook: C
     few = [f"{name} {n}" for name, n in zip(codebook.names, tuning, strict=True) if n < MIN_POSITIVES]
     if few and codebook.multilabel:
         lines.append(
-            f"Few held-out rows have the label {', '.join(few)}. With fewer than {MIN_POSITIVES}, the threshold is not tuned: it "
-            "stays near 0.5, moved towards half the F1 that these rows show"
+            f"Few held-out rows have the label {', '.join(few)}. With fewer than {MIN_POSITIVES}, the threshold is mostly "
+            "the theoretical optimum, half of the F1 that calibrated probabilities would reach"
         )
     return lines

@@ -34,6 +34,7 @@ from . import distributed
 from .backbones import add_mean_layer, has_mean_layer, load_backbone
 from .partial_embeddings import used_embeddings
 from .recipe import Recipe
+from .saving import divide_logits
 
 
 class LengthGroupedSampler(torch.utils.data.Sampler[int]):
@@ -247,10 +248,7 @@ class TransformerClassifier:
     def _tune(self, validation: Corpus) -> None:
         logits, gold = self.predict_logits(validation.sentences), indicator(validation.sentences, self.codebook)
         self.temperature_, self.thresholds_ = tune(logits, gold, multilabel=self.codebook.multilabel)
-        head = [m for m in self.model_.modules() if isinstance(m, torch.nn.Linear)][-1]
-        with torch.no_grad():
-            for parameter in head.parameters():
-                parameter.div_(self.temperature_)
+        divide_logits(self.model_, self.temperature_)
 
     def _dataset(self, sentences: Sequence[Sentence]) -> datasets.Dataset:
         encoded = self.tokenizer_([s.text for s in sentences], truncation=True)

@@ -1,0 +1,94 @@
+"""Train a classifier in memory for the scikit-learn estimator. Needs the extra `train`, or `analysis` for `kind="tfidf"`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.codebook import Codebook, Label
+from ..data.corpus import Corpus
+from ..data.sentence import Sentence
+from ..data.sources import CorpusSource
+from ..errors import DataError
+from ..metrics.calibration import Tuning, decide, probabilities
+from ..selection.candidates import Candidate
+from ..selection.results import Selection
+from ..selection.select import requested_candidates, select
+from ..training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A classifier that was trained on texts, what it was chosen from, and the user's classes in the order of its columns."""
+
+    classes: NDArray[Any]
+    multilabel: bool
+    candidate: Candidate
+    tuning: Tuning
+    selection: Selection
+
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Compute calibrated probabilities (n, k)."""
+        logits = self.candidate.predict_logits([Sentence(str(i), text, "") for i, text in enumerate(texts)])
+        return probabilities(logits, multilabel=self.multilabel, temperature=self.tuning.temperature)
+
+    def decisions(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        """Decide labels (n, k)."""
+        return decide(self.probabilities(texts), self.tuning.thresholds)
+
+
+def train_on_texts(texts: Sequence[str], y: Any, groups: Any, *, kind: str, seed: int) -> Trained:
+    """Choose a classifier by cross-validation and train it on all texts.
+
+    Args:
+        texts: n texts.
+        y: Class of each text (n,); or the list of labels of each text; or 0 and 1 (n, k).
+        groups: Document of each text (n,); None if each text is a document of its own.
+        kind: A key of `selection.select.KINDS`, or `auto`.
+        seed: Seed of the folds and of the training.
+
+    Raises:
+        DataError: Texts, labels and groups are not equally many, or there are fewer than two classes.
+    """
+    classes, gold, multilabel = _labels(y)
+    documents = [str(i) for i in range(len(texts))] if groups is None else [str(group) for group in groups]
+    if not len(texts) == len(gold) == len(documents):
+        raise DataError(f"{len(texts)} texts, {len(gold)} labels, {len(documents)} groups. Give equally many of each")
+    if len(classes) < 2:
+        raise DataError(f"y: {len(classes)} class. A classifier needs at least 2")
+    # The names only serve reports; classes can be numbers or have spaces.
+    names = [re.sub(r"[\s|;,]+", "_", str(name))[:60] for name in classes]
+    codebook = Codebook(
+        name="labels",
+        version="1",
+        task="multilabel" if multilabel else "multiclass",
+        labels=tuple(Label(name=name, definition=name) for name in names),
+    )
+    rows = zip(texts, documents, gold, strict=True)
+    corpus = Corpus(
+        tuple(
+            Sentence(str(i), text, document, labels=tuple(name for name, yes in zip(names, row, strict=True) if yes))
+            for i, (text, document, row) in enumerate(rows)
+        )
+    )
+    recipe = Recipe(name="estimator", codebook="", corpora=(CorpusSource(path="texts"),), pooling="mean", seed=seed)
+    candidates = requested_candidates(recipe, codebook, len(corpus), kind)
+    selection, candidate, tuning = select(corpus, codebook, candidates, kind=kind, seed=seed)
+    return Trained(classes, multilabel, candidate.fit(corpus), tuning, selection)
+
+
+def _labels(y: Any) -> tuple[NDArray[Any], NDArray[np.bool_], bool]:
+    """Return the classes (k,), labels (n, k), and whether a text can have several."""
+    given = list(y)
+    if getattr(y, "ndim", 1) == 2:
+        return np.arange(np.shape(y)[1]), np.asarray(y).astype(np.bool_), True
+    if any(isinstance(one, (list, tuple, set, frozenset)) for one in given):
+        names = sorted({name for one in given for name in one})
+        return np.array(names), np.array([[name in one for name in names] for one in given], np.bool_), True
+    classes, codes = np.unique(np.asarray(given), return_inverse=True)
+    return classes, np.eye(len(classes), dtype=np.bool_)[codes], False

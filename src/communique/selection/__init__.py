@@ -1,0 +1,1 @@
+"""Choose the classifier that suits the labelled data, by cross-validation over documents."""

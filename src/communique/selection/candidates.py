@@ -1,0 +1,259 @@
+"""The classifiers that are compared. Each can be fitted, timed, and written as a model folder. Needs the extra `train`."""
+
+from __future__ import annotations
+
+import random
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..baselines import make, save
+from ..baselines.frozen_encoder import FrozenEncoder
+from ..data.codebook import Codebook
+from ..data.corpus import Corpus
+from ..data.sentence import Sentence
+from ..metrics.calibration import Tuning, to_logits
+from ..models.info import ModelInfo, Score, git_commit
+from ..training.recipe import Recipe
+from ..training.saving import describe_checkpoint, divide_logits, write_checkpoint
+from ..training.splits import DataSplits
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from ..training.trainer import TransformerClassifier
+
+    Network = tuple[PreTrainedModel, PreTrainedTokenizerBase]
+
+#: The transformer is a candidate from this many rows. With fewer, fine-tuning is a lottery.
+MIN_TRANSFORMER_ROWS = 200
+
+#: Rows and batches on which the duration of a fit is measured.
+TIMED_ROWS, TIMED_BATCHES = 64, 3
+
+#: Folds with which linear models choose the strength of their penalty.
+INNER_FOLDS = 3
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a fitted classifier is written, and what the cross-validation found out about it.
+
+    `warnings` are the reasons why it is not fit for use. `texts` is the file or folder of texts for stand-off labels.
+    """
+
+    out: Path
+    data: DataSplits
+    tuning: Tuning
+    score: Score
+    warnings: tuple[str, ...] = ()
+    texts: str | Path | None = None
+    overwrite: bool = False
+
+
+class Candidate(ABC):
+    """A classifier that can be compared with others.
+
+    Args:
+        recipe: Settings of the model to be trained.
+        codebook: Labels.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, recipe: Recipe, codebook: Codebook) -> None:
+        self.recipe, self.codebook = recipe, codebook
+
+    @abstractmethod
+    def fit(self, corpus: Corpus) -> Self:
+        """Train from the beginning on labelled rows."""
+
+    @abstractmethod
+    def predict_logits(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
+        """Compute logits (n, k)."""
+
+    @abstractmethod
+    def estimate(self, corpus: Corpus, fits: int) -> float:
+        """Estimate the seconds of some fits, each on almost all rows, from a measured part of the work."""
+
+    @abstractmethod
+    def write(self, target: Target) -> ModelInfo:
+        """Write the fitted classifier as a model folder."""
+
+
+class _Baseline(Candidate):
+    """A baseline that is kept as arrays."""
+
+    def fit(self, corpus: Corpus) -> Self:
+        """Train from the beginning on labelled rows."""
+        start = time.monotonic()
+        self._fitted = make(self.name, self.codebook, seed=self.recipe.seed).fit(corpus)
+        self._seconds = time.monotonic() - start
+        return self
+
+    def predict_logits(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
+        """Compute logits (n, k)."""
+        return to_logits(self._fitted.predict_proba(sentences), multilabel=self.codebook.multilabel).astype(np.float32)
+
+    def estimate(self, corpus: Corpus, fits: int) -> float:
+        """Estimate the seconds of some fits from one on a few rows."""
+        part = timed_part(corpus, self.recipe.seed)
+        self.fit(part)
+        return fits * self._seconds * len(corpus) / len(part)
+
+    def write(self, target: Target) -> ModelInfo:
+        """Write arrays and JSON."""
+        recipe = self.recipe
+        return save(
+            self._fitted,
+            target.out,
+            training=target.data.train,
+            tuned=target.tuning,
+            scores=(target.score,),
+            warnings=target.warnings,
+            seconds=self._seconds,
+            name=recipe.name,
+            version=recipe.version,
+            license=recipe.license,
+            description=recipe.description,
+            overwrite=target.overwrite,
+        )
+
+
+class PriorCandidate(_Baseline):
+    """The share of each label, whatever the text says."""
+
+    name = "prior"
+
+
+class TfidfCandidate(_Baseline):
+    """TF-IDF of words and characters with logistic regression."""
+
+    name = "tfidf-logreg"
+
+
+class FrozenCandidate(Candidate):
+    """A frozen encoder with logistic regression; every text is embedded once."""
+
+    name = "frozen-encoder"
+
+    def __init__(self, recipe: Recipe, codebook: Codebook) -> None:
+        super().__init__(recipe, codebook)
+        self._classifier = FrozenEncoder(
+            codebook,
+            seed=recipe.seed,
+            backbone=recipe.backbone,
+            max_tokens=recipe.max_tokens,
+            folds=INNER_FOLDS,
+            precision=recipe.precision,
+        )
+
+    def fit(self, corpus: Corpus) -> Self:
+        """Train from the beginning on labelled rows."""
+        start = time.monotonic()
+        self._classifier.fit(corpus)
+        self._seconds = time.monotonic() - start
+        return self
+
+    def predict_logits(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
+        """Compute logits (n, k)."""
+        return self._classifier.predict_logits(sentences)
+
+    def estimate(self, corpus: Corpus, fits: int) -> float:
+        """Estimate the seconds of embedding all rows once and of some fits, from a few rows."""
+        self._classifier.embed([""])  # Loads the encoder.
+        part = timed_part(corpus, self.recipe.seed)
+        start = time.monotonic()
+        self._classifier.embed([s.text for s in part])
+        embedding = time.monotonic() - start
+        self.fit(part)
+        return (embedding + fits * self._seconds) * len(corpus) / len(part)
+
+    def write(self, target: Target) -> ModelInfo:
+        """Write a checkpoint whose head is the logistic regression."""
+        recipe = self.recipe.model_copy(update={"pooling": "mean", "freeze_embeddings": True})
+        network = self._classifier.network()
+        return _write_checkpoint(self, target, recipe, network, seconds=self._seconds, precision="fp32")
+
+
+class TransformerCandidate(Candidate):
+    """A transformer, fine-tuned as its recipe says."""
+
+    name = "transformer"
+
+    def fit(self, corpus: Corpus) -> Self:
+        """Train from the beginning on labelled rows."""
+        self._fitted = self._train(self.recipe, corpus)
+        return self
+
+    def predict_logits(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
+        """Compute logits (n, k)."""
+        return np.asarray(self._fitted.predict_logits(sentences))
+
+    def estimate(self, corpus: Corpus, fits: int) -> float:
+        """Estimate the seconds of some fits from a few steps of training."""
+        part = timed_part(corpus, self.recipe.seed, TIMED_BATCHES * self.recipe.batch_size)
+        short = self.recipe.model_copy(update={"epochs": 1, "min_steps": 0})
+        steps = short.steps(len(part))
+        return fits * self.recipe.steps(len(corpus)) * self._train(short, part).seconds_ / steps
+
+    def write(self, target: Target) -> ModelInfo:
+        """Write a checkpoint."""
+        fitted = self._fitted
+        return _write_checkpoint(
+            self,
+            target,
+            self.recipe,
+            (fitted.model_, fitted.tokenizer_),
+            seconds=fitted.seconds_,
+            precision=fitted.precision_,
+        )
+
+    def _train(self, recipe: Recipe, corpus: Corpus) -> TransformerClassifier:
+        from ..training.trainer import TransformerClassifier
+
+        return TransformerClassifier(recipe, self.codebook).fit(corpus)
+
+
+def timed_part(corpus: Corpus, seed: int, rows: int = TIMED_ROWS) -> Corpus:
+    """Draw the rows on which the duration of a fit is measured."""
+    drawn = random.Random(seed).sample(list(corpus), min(rows, len(corpus)))
+    return Corpus(tuple(drawn), corpus.files)
+
+
+def candidates_for(recipe: Recipe, codebook: Codebook, rows: int) -> list[Candidate]:
+    """Return the candidates that make sense for a number of rows, from the simplest to the most costly."""
+    found = [PriorCandidate, TfidfCandidate, FrozenCandidate]
+    if rows >= MIN_TRANSFORMER_ROWS:
+        found.append(TransformerCandidate)
+    return [candidate(recipe, codebook) for candidate in found]
+
+
+def _write_checkpoint(
+    candidate: Candidate, target: Target, recipe: Recipe, network: Network, *, seconds: float, precision: str
+) -> ModelInfo:
+    model, tokenizer = network
+    tuning, data = target.tuning, target.data
+    divide_logits(model, tuning.temperature)
+    info = describe_checkpoint(
+        recipe,
+        candidate.codebook,
+        data,
+        texts=target.texts,
+        classifier=candidate.name,
+        thresholds=None if tuning.thresholds is None else tuple(tuning.thresholds.tolist()),
+        tuned_on=tuning.rows,
+        tuned_by=tuning.by,
+        training_seconds=round(seconds, 1),
+        precision=precision,
+        scores=(target.score,),
+        warnings=target.warnings,
+        commit=git_commit(),
+    )
+    return write_checkpoint(target.out, model, tokenizer, info, candidate.codebook, data, overwrite=target.overwrite)

@@ -1,0 +1,83 @@
+"""Write a checkpoint: a stock transformers model next to the files that every model folder has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..data.codebook import Codebook
+from ..io.atomic import new_folder
+from ..models.folder import finish
+from ..models.info import ModelInfo, TrainingData
+from .recipe import Recipe
+from .splits import DataSplits
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def describe_checkpoint(
+    recipe: Recipe, codebook: Codebook, data: DataSplits, *, texts: str | Path | None, **measured: Any
+) -> ModelInfo:
+    """Describe a checkpoint by its recipe, its codebook, its data and what was measured.
+
+    Args:
+        recipe: The recipe.
+        codebook: The codebook.
+        data: The rows that trained the model, and those that were held out.
+        texts: The file or folder of texts for stand-off labels.
+        measured: The other fields of `ModelInfo`, such as `thresholds` and `training_seconds`.
+    """
+    return ModelInfo.create(
+        codebook,
+        packages=("torch", "transformers", "tokenizers"),
+        kind="checkpoint",
+        name=recipe.name,
+        version=recipe.version,
+        description=recipe.description,
+        license=recipe.license,
+        # The temperature is part of the weights.
+        temperature=1.0,
+        max_tokens=recipe.max_tokens,
+        recipe=recipe.model_dump(mode="json"),
+        texts=None if texts is None else str(Path(texts).resolve()),
+        training=TrainingData.from_corpora(data.train, data.validation + data.parity, codebook),
+        **measured,
+    )
+
+
+def write_checkpoint(
+    out: Path,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    info: ModelInfo,
+    codebook: Codebook,
+    data: DataSplits,
+    *,
+    overwrite: bool = False,
+) -> ModelInfo:
+    """Write a checkpoint folder and return its description, with the hashes of its files.
+
+    Args:
+        out: The folder. It must not exist, unless `overwrite` is set.
+        model: A stock sequence classifier.
+        tokenizer: Its tokenizer.
+        info: What `describe_checkpoint` returns.
+        codebook: The codebook.
+        data: The rows that trained the model, and those that were held out.
+        overwrite: Whether an existing folder is replaced.
+    """
+    with new_folder(out, replace=overwrite) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        return finish(folder, info, codebook, data.ids, texts=data.texts)
+
+
+def divide_logits(model: PreTrainedModel, temperature: float) -> None:
+    """Make a temperature part of the weights: divide the last layer of a classifier by it, in place."""
+    import torch
+
+    head = [m for m in model.modules() if isinstance(m, torch.nn.Linear)][-1]
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter.div_(temperature)
