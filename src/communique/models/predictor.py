@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -107,9 +108,21 @@ class Predictor:
 
     @cached_property
     def _opened(self) -> tuple[Tokenizer, Any]:
-        """The tokenizer and the network, opened side by side: OpenVINO compiles without the GIL."""
+        """The tokenizer and the network, opened side by side.
+
+        Loading the tokenizer holds the GIL throughout, and OpenVINO needs the GIL only to start compiling. The tokenizer
+        therefore waits until that call is under way.
+        """
+        core = import_quietly("openvino").Core()
+        started = threading.Event()
+
+        def compile_network() -> Any:
+            started.set()
+            return core.compile_model(str(self.folder / IR), "CPU", self._settings)
+
         with ThreadPoolExecutor(1, thread_name_prefix="communique-network") as pool:
-            network = pool.submit(self._compile)
+            network = pool.submit(compile_network)
+            started.wait()
             return self.tokenizer, network.result()
 
     @cached_property
@@ -122,15 +135,14 @@ class Predictor:
         tokenizer.no_padding()
         return tokenizer
 
-    def _compile(self) -> Any:
-        ov = import_quietly("openvino")
+    @property
+    def _settings(self) -> dict[str, Any]:
         # The precision is fixed: otherwise OpenVINO computes in bf16 on CPUs that have it, and numbers depend on the machine.
-        settings = {
+        return {
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": self.threads,
             "NUM_STREAMS": self.threads,
         }
-        return ov.Core().compile_model(str(self.folder / IR), "CPU", settings)
 
     def predict(
         self, texts: str | Iterable[str] | Iterable[Sentence], *, languages: Sequence[str] | None = None
