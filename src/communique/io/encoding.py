@@ -69,7 +69,7 @@ class ByteReader(io.RawIOBase):
 
     def __init__(self, path: str | Path) -> None:
         try:
-            self._file = _HashingFile(path)
+            self._file = self._open(path)
             self.size = max(1, os.fstat(self._file.fileno()).st_size)
         except OSError as error:
             raise _unreadable(path, error) from error
@@ -80,6 +80,10 @@ class ByteReader(io.RawIOBase):
             import pyarrow as pa
 
             self._stream = pa.input_stream(io.BufferedReader(self._file, _BLOCK), compression=codec)
+
+    @staticmethod
+    def _open(path: str | Path) -> io.FileIO:
+        return io.FileIO(path, "rb")
 
     def readable(self) -> bool:
         """Return True."""
@@ -100,20 +104,30 @@ class ByteReader(io.RawIOBase):
         """Proportion of the file's bytes read so far, 0 to 1."""
         return 1.0 if self._file.closed else min(1.0, self._file.tell() / self.size)
 
+    def close(self) -> None:
+        """Close the file."""
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+class HashingReader(ByteReader):
+    """A reader that also hashes the file's bytes, compressed as they are on the disk."""
+
+    _file: _HashingFile
+
+    @staticmethod
+    def _open(path: str | Path) -> _HashingFile:
+        return _HashingFile(path)
+
     def sha256(self) -> str:
-        """Read the rest of the file and return the hash of all of its bytes, compressed as they are on the disk."""
+        """Read the rest of the file and return the hash of all of its bytes."""
         try:
             while self._file.readinto(bytearray(_BLOCK)):
                 pass
         except OSError as error:
             raise _unreadable(self._file.name, error) from error
         return self._file.sha256.hexdigest()
-
-    def close(self) -> None:
-        """Close the file."""
-        if not self.closed:
-            self._file.close()
-        super().close()
 
 
 @dataclass(frozen=True)
@@ -146,8 +160,9 @@ def open_text(path: str | Path, encoding: Encoding | None = None) -> Iterator[Te
     Raises:
         DataError: The file cannot be opened or is not text.
     """
-    encoding = encoding or inspect(path, text=True)[1]
-    assert encoding is not None  # it is text
+    if encoding is None:
+        with io.BufferedReader(ByteReader(path), _BLOCK) as raw:
+            encoding = _recognise(path, raw)
     source = ByteReader(path)
     with io.TextIOWrapper(
         io.BufferedReader(source, _BLOCK), encoding=encoding.name, errors="communique.mark", newline=""
@@ -164,7 +179,7 @@ def inspect(path: str | Path, *, text: bool) -> tuple[str, Encoding | None]:
     Raises:
         DataError: The file cannot be read, or is not text although it should be.
     """
-    with ByteReader(path) as source:
+    with HashingReader(path) as source:
         encoding = None
         if text:
             buffer = io.BufferedReader(source, _BLOCK)
