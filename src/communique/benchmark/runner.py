@@ -1,4 +1,4 @@
-"""Run a grid of classifiers, seeds and splits. What is finished is kept: the same command goes on where it stopped."""
+"""Run a grid of classifiers, seeds and splits. Finished runs are kept, so the same command resumes an interrupted benchmark."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def work(job: Job) -> Outcome:
     """Do a run.
 
     Raises:
-        CommuniqueError: The classifier cannot run: an extra is missing, an endpoint is not reached, settings are at fault, memory
+        CommuniqueError: The classifier cannot run: an extra is missing, an endpoint is not reached, settings are invalid, memory
             is short. What is none of these is told in a line, with a file that has its traceback: other runs go on.
     """
     try:

@@ -25,7 +25,7 @@ def benchmark(
     ] = None,
     work: Annotated[Path, typer.Option(help="Folder for what interrupted runs resume from.")] = Path("runs/benchmark"),
 ) -> None:
-    """Run classifiers x seeds x splits and compare them. The same command after an interruption goes on where it stopped."""
+    """Run classifiers x seeds x splits and compare them. The same command resumes an interrupted benchmark."""
     import json
 
     from ..benchmark.rendering import render_summary

@@ -51,7 +51,7 @@ class Corpus:
             paths: A file, a folder (its tables), a glob, or several of them.
             codebook: Needed to read labels; without it labels are not read.
             columns: Names of columns by field of `Sentence`, where they differ from `COLUMNS`.
-            labelled: Whether rows without labels are at fault.
+            labelled: Whether rows without labels are invalid.
 
         Raises:
             DataError: It holds every problem of every file, one line each.
@@ -132,7 +132,7 @@ class Corpus:
         )
 
     def fingerprint(self) -> Fingerprint:
-        """Hash documents and texts, so that a later corpus can be held against them."""
+        """Hash documents and texts, so that a later corpus can be compared with them."""
         return Fingerprint.of(self.sentences)
 
 

@@ -132,7 +132,7 @@ class HashingReader(ByteReader):
 
 @dataclass(frozen=True)
 class Encoding:
-    """A text file's encoding, what to tell of it, and whether bytes in it may be damaged."""
+    """A text file's encoding, notes for the user, and whether bytes in it may be damaged."""
 
     name: str
     notes: tuple[str, ...] = ()
@@ -293,7 +293,7 @@ def _utf16_without_mark(head: bytes) -> str | None:
         return None
     rest = head.replace(b"\0", b"")
     if max(nul) * 6 < len(head) and _controls(rest) * 50 < len(rest) and _is_utf8(rest):
-        return None  # A text in which some NUL bytes stand; UTF-16 of this script would have other bytes beside them.
+        return None  # A text with some NUL bytes; UTF-16 of this script would have other bytes next to them.
     name = "utf-16-le" if nul[1] > nul[0] else "utf-16-be"
     with suppress(UnicodeDecodeError):
         codecs.getincrementaldecoder(name)().decode(head)
@@ -365,7 +365,7 @@ def _ends(block: bytes) -> list[bytes]:
     return [first, rest.rpartition(b"\n")[2]] if newline else [first]
 
 
-#: Code pages of Central and of Western Europe score alike in charset-normalizer; the text's language decides.
+#: Code pages of Central and of Western Europe score the same in charset-normalizer; the text's language decides.
 _CODE_PAGES = {
     "cp1250": ("bs", "cs", "hr", "hu", "pl", "sk", "sl"),
     "cp1252": ("ca", "da", "de", "en", "es", "fi", "fr", "is", "it", "nl", "no", "pt", "sv"),

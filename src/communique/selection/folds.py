@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
+from ..data.codes import factorize
 from ..data.corpus import Corpus
 from ..errors import DataError, require_extra
 from ..metrics.calibration import decide, probabilities, tune
@@ -48,12 +49,11 @@ def document_folds(corpus: Corpus, codebook: Codebook, *, seed: int, number: int
     count = Counter(label for s in corpus for label in s.labels or ())
     # A row stands in the class of its rarest label: rare labels are the ones that a fold could miss.
     classes = [min(s.labels or ("",), key=lambda label: count[label]) for s in corpus]
-    keys = list(corpus.documents)
-    groups = [keys.index(s.document_key) for s in corpus]
+    groups, _ = factorize(s.document_key for s in corpus)
     number = min(number, documents, max(Counter(classes).values()))
     folds = np.zeros(len(corpus), np.int64)
     if number < 2:
-        return np.asarray([group % 2 for group in groups])
+        return groups % 2
     splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # It warns of labels with fewer rows than folds, which are common here.
