@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -128,22 +129,21 @@ def test_killed_processes_go_on_to_the_same_weights(two: tuple[Path, str], proje
     out, steps = tmp_path / "out", tmp_path / "out.steps"
     process = launch(project, out)
 
-    def has_a_checkpoint() -> bool:
+    def has_a_whole_checkpoint() -> bool:
         assert process.poll() is None, process.stderr and process.stderr.read().decode()
-        # Each process saves its own part; without one of them a checkpoint is not complete.
-        parts = ("trainer_state.json", "rng_state_0.pth", "rng_state_1.pth")
-        return any(all((folder / part).exists() for part in parts) for folder in steps.glob("checkpoint-*"))
+        # Both processes have saved the first when the second is begun.
+        return len(list(steps.glob("checkpoint-*"))) >= 2
 
-    until(has_a_checkpoint, "no checkpoint was written")
+    until(has_a_whole_checkpoint, "fewer than two checkpoints were begun")
     # The launcher first: it would stop its processes in order.
     for each in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
         each.kill()
     process.communicate(timeout=PATIENCE)
     assert not out.exists()
-    # What a kill leaves while the second process still saves.
-    (steps / "checkpoint-99999").mkdir()
-    for name in ("trainer_state.json", "rng_state_0.pth"):
-        (steps / "checkpoint-99999" / name).touch()
+    # What a kill leaves while the processes save: a file that is empty.
+    last = max(steps.glob("checkpoint-*"), key=lambda folder: int(folder.name.rsplit("-", 1)[1]))
+    torn = shutil.copytree(last, steps / "checkpoint-99999")
+    (torn / "trainer_state.json").write_bytes(b"")
     with pytest.raises(RecipeError, match=re.escape(str(steps))):
         prepare_steps(steps, Recipe.load(project / "batch-8.yaml"), Corpus.read(project / "train.jsonl"))
     resumed = launch(project, out)
@@ -152,3 +152,22 @@ def test_killed_processes_go_on_to_the_same_weights(two: tuple[Path, str], proje
     assert said.count("resuming from") == 1
     assert (out / "model.safetensors").read_bytes() == (two[0] / "model.safetensors").read_bytes()
     assert not steps.exists()
+
+
+def test_a_checkpoint_that_was_cut_off_is_not_complete(tmp_path: Path) -> None:
+    import torch
+
+    from communique.training.distributed import is_complete
+
+    state, random = tmp_path / "trainer_state.json", tmp_path / "rng_state.pth"
+    assert not is_complete(tmp_path)
+    state.write_text("{}")
+    torch.save({"cpu": torch.get_rng_state()}, random)
+    assert is_complete(tmp_path)
+    for path in (state, random):
+        whole = path.read_bytes()
+        for cut in (b"", whole[: len(whole) // 2]):
+            path.write_bytes(cut)
+            assert not is_complete(tmp_path)
+        path.write_bytes(whole)
+    assert is_complete(tmp_path)

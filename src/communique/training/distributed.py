@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from pathlib import Path
 
 from accelerate.utils import get_cpu_distributed_information
@@ -18,8 +20,14 @@ def world_size() -> int:
     return int(get_cpu_distributed_information().world_size)
 
 
-def has_all_random_states(folder: Path) -> bool:
-    """Tell whether the trainer's checkpoint holds the random state of each process."""
-    # The trainer's own names.
+def is_complete(checkpoint: Path) -> bool:
+    """Tell whether a checkpoint of the trainer was written whole: its state, and the random state of each process."""
+    # The trainer's own names. A process that is killed leaves files that are empty or cut off, and the processes do not wait
+    # for each other: the first writes its state last, but another may still write its random state then.
     names = ["rng_state.pth"] if world_size() == 1 else [f"rng_state_{i}.pth" for i in range(world_size())]
-    return all((folder / name).exists() for name in names)
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    # torch.save writes a ZIP archive, whose directory comes last.
+    return all(zipfile.is_zipfile(checkpoint / name) for name in names)
