@@ -17,6 +17,7 @@ from communique.benchmark.worker import tune_on
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
+from communique.data.splits import document_folds, split_units
 from communique.errors import BundleError, DataError, LeakError, MissingExtraError, RecipeError
 from communique.load import load_model
 from communique.metrics.calibration import decide
@@ -154,16 +155,24 @@ def test_two_exclusive_classes_get_logits_of_their_own() -> None:
         assert logits.argmax(axis=1).tolist() == [0, 1]
 
 
-def test_folds_keep_documents_whole_and_follow_the_seed() -> None:
-    classes, documents = np.arange(120) % 2, np.arange(120) // 4
-    splits = folds(classes, documents, 5, seed=0)
+@pytest.mark.parametrize("documents", [5, 9, 30])
+def test_folds_are_those_of_every_cross_validation(documents: int) -> None:
+    data = Corpus(
+        tuple(Sentence(str(i), "text", str(i // 4), labels=(TINY.names[i % 2],)) for i in range(4 * documents))
+    )
+    classes = np.array([TINY.names.index((s.labels or ())[0]) for s in data])
+    expected = document_folds(data.sentences, 5, seed=3)
+    splits = folds(classes, split_units(data), 5, seed=3)
     assert len(splits) == 5
-    assert sorted(np.concatenate([test for _, test in splits])) == list(range(120))
-    for train, test in splits:
-        assert not set(documents[train]) & set(documents[test])
-    same, other = folds(classes, documents, 5, seed=0), folds(classes, documents, 5, seed=1)
-    assert all((a[1] == b[1]).all() for a, b in zip(splits, same, strict=True))
-    assert any(list(a[1]) != list(b[1]) for a, b in zip(splits, other, strict=True))
+    for fold, (train, test) in enumerate(splits):
+        assert test.tolist() == np.flatnonzero(expected == fold).tolist()
+        assert train.tolist() == np.flatnonzero(expected != fold).tolist()
+
+
+def test_folds_that_cannot_train_every_class_are_none() -> None:
+    documents = np.arange(24) // 4
+    assert folds((documents == 3).astype(np.int64), documents, 5, seed=0) == []
+    assert len(folds(np.isin(documents, (1, 3)).astype(np.int64), documents, 5, seed=0)) == 2
 
 
 def noisy(rows: int = 600, width: int = 12) -> tuple[Any, Any, Any]:

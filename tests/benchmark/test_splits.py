@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +10,10 @@ from helpers import TINY, facts, tiny_rows
 from pydantic import TypeAdapter
 
 from communique.benchmark.recipe import Split
-from communique.benchmark.splits import BenchmarkData, Sets, SplitTask, document_folds, tasks
+from communique.benchmark.splits import BenchmarkData, Sets, SplitTask, tasks
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
+from communique.data.splits import document_folds
 from communique.errors import DataError
 
 EMPTY = Corpus(())
@@ -53,6 +53,10 @@ def documents(part: Corpus) -> set[Any]:
     return set(part.documents)
 
 
+def units_of(part: Corpus) -> set[Any]:
+    return {"p" if s.document in ("d7", "d10", "d21", "d40") else s.document_key for s in part}
+
+
 KINDS = [
     {"kind": "documents"},
     {"kind": "documents", "run": [0, 1, 2, 3, 4]},
@@ -70,26 +74,23 @@ def test_sets_share_neither_documents_nor_texts_and_written_rows_only_train(sett
     # The same formula in three documents, and one document in two languages.
     shared = [replace(s, text="Thank you.") if s.id in ("d1.1", "d2.1", "d30.1") else s for s in DATA.pool]
     shared = [replace(s, document="d4", source="press") if s.document == "d5" else s for s in shared]
+    # Four documents are versions of one text, one of them in one row only.
+    shared = [replace(s, parallel="p") if s.document in ("d7", "d10", "d21") or s.id == "d40.2" else s for s in shared]
     for sets in drawn(replace(DATA, pool=Corpus(tuple(shared))), **settings).values():
         parts = (sets.train, sets.tuning, sets.test)
         for i, part in enumerate(parts):
             assert len(part)
             for other in parts[i + 1 :]:
-                assert not documents(part) & documents(other)
+                assert not units_of(part) & units_of(other)
                 assert not {s.sha256 for s in part} & {s.sha256 for s in other}
         assert not any(s.id.startswith("written") for s in (*sets.tuning, *sets.test))
         assert {s.sampling for s in sets.tuning} == {"random"}
 
 
-def test_folds_hold_each_document_once_and_are_balanced() -> None:
-    folds = document_folds(DATA.pool, 5, seed=0)
-    assert sum(map(len, folds)) == len(DATA.pool.documents) == len(frozenset().union(*folds))
-    for fold in folds:
-        rows = DATA.pool.where(lambda s, fold=fold: s.document_key in fold)  # type: ignore[misc]
-        assert Counter(s.language for s in rows) == {"en": 60, "fr": 60}
-        for label in TINY.names:
-            everywhere = sum(label in (s.labels or ()) for s in DATA.pool) / 5
-            assert sum(label in (s.labels or ()) for s in rows) == pytest.approx(everywhere, rel=0.25)
+def test_folds_are_those_of_every_cross_validation() -> None:
+    expected = document_folds(DATA.pool.sentences, 5, seed=3)
+    for fold, task in enumerate(tasks(split(kind="documents", run=[0, 1, 2, 3, 4], seed=3), DATA, TINY)):
+        assert task.draw(0).test.sentences == DATA.pool.rows(expected == fold).sentences
 
 
 def test_the_split_has_a_seed_of_its_own() -> None:
@@ -199,8 +200,8 @@ def test_rows_decide_the_hash() -> None:
 
 
 def test_too_few_documents_are_told() -> None:
-    with pytest.raises(DataError, match=facts("3 documents", "5 parts")):
-        document_folds(corpus(3), 5, seed=0)
+    with pytest.raises(DataError, match=facts("'documents'", "3 documents", "5 folds")):
+        tasks(split(kind="documents"), replace(DATA, pool=corpus(3)), TINY)
     with pytest.raises(DataError, match=facts("run 5", "0 to 4")):
         tasks(split(kind="documents", run=[5]), DATA, TINY)
 
@@ -222,10 +223,3 @@ def test_fixed_tuning_rows_are_those_that_training_may_see(kind: str) -> None:
         }[kind]
         assert len(sets.tuning)
         assert all(s.id.startswith("tune") and allowed(s) for s in sets.tuning)
-
-
-def test_documents_are_parted_where_every_source_is_rare() -> None:
-    rows = [Sentence(id=str(i), text=f"text {i}", document=str(i), source=f"s{i}", labels=()) for i in range(8)]
-    parts = document_folds(Corpus(tuple(rows)), 3, seed=0)
-    assert sorted(key for part in parts for key in part) == sorted(s.document_key for s in rows)
-    assert all(parts)

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pytest
 import yaml
-from helpers import CODEBOOK, TINY, TINY_MULTICLASS, succeed, tiny_rows, write_rows
+from helpers import CODEBOOK, TINY, TINY_MULTICLASS, facts, succeed, tiny_rows, write_rows
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
+from communique.data.splits import document_folds
 from communique.errors import BundleError, DataError, RecipeError
 from communique.load import load_model
 from communique.metrics.scores import indicator
 from communique.models.info import ModelInfo
 from communique.selection.candidates import Candidate, Target, candidates_for
-from communique.selection.folds import cross_fitted_decisions, document_folds, predict_out_of_fold, tuning_rows
+from communique.selection.folds import cross_fitted_decisions, predict_out_of_fold, tuning_rows
 from communique.selection.results import Compared, Interval, choose
 from communique.selection.select import requested_candidates, select, train_selected
 from communique.training.recipe import Recipe
@@ -82,7 +83,7 @@ class Fake(Candidate):
 
 def test_no_document_is_on_both_sides_of_a_fold() -> None:
     data, fake = corpus(23), Fake(TINY, "fake", 1.0)
-    folds = document_folds(data, TINY, seed=0)
+    folds = document_folds(data.sentences, 5, seed=0)
     assert len(np.unique(folds)) == 5
     found = predict_out_of_fold(fake, data, folds)
     assert np.isfinite(found.logits).all()
@@ -91,24 +92,17 @@ def test_no_document_is_on_both_sides_of_a_fold() -> None:
     assert set.union(*fake.predicted) == {s.document for s in data}
 
 
-def test_a_document_is_the_pair_of_source_and_document() -> None:
-    two = [Sentence(str(i), "a", f"d{i % 10}", labels=(), source=f"s{i % 2}") for i in range(40)]
-    data = Corpus(tuple(two))
-    folds = document_folds(data, TINY, seed=1)
-    by_key = {s.document_key: set(folds[[o.document_key == s.document_key for o in two]].tolist()) for s in two}
-    assert all(len(numbers) == 1 for numbers in by_key.values())
+def test_folds_are_those_of_every_cross_validation() -> None:
+    data, fake = corpus(23), Fake(TINY, "fake", 1.0)
+    select(data, TINY, [fake], kind="fake", seed=3)
+    folds = document_folds(data.sentences, 5, seed=3)
+    assert fake.predicted == [{s.document for s in data.rows(folds == fold)} for fold in range(5)]
 
 
-def test_few_documents_give_few_folds_and_one_is_refused() -> None:
-    assert set(document_folds(corpus(3), TINY, seed=0)) == {0, 1, 2}
-    with pytest.raises(DataError, match="from 1 document"):
-        document_folds(corpus(1), TINY, seed=0)
-
-
-def test_another_seed_makes_other_folds() -> None:
-    data = corpus(30)
-    first, again, other = (document_folds(data, TINY, seed=seed).tolist() for seed in (0, 0, 1))
-    assert first == again != other
+def test_one_document_or_versions_of_one_text_are_refused() -> None:
+    for data in (corpus(1), corpus(4, parallel="p")):
+        with pytest.raises(DataError, match=facts(len(data), "document")):
+            select(data, TINY, [Fake(TINY, "fake", 1.0)])
 
 
 def test_thresholds_come_from_random_rows_where_rows_say_how_they_were_sampled() -> None:
@@ -121,7 +115,7 @@ def test_thresholds_come_from_random_rows_where_rows_say_how_they_were_sampled()
 def test_a_fold_is_decided_with_what_other_folds_tuned() -> None:
     """The rows of a fold do not change their own decisions through thresholds."""
     data = corpus(10, sampling=None)
-    folds = document_folds(data, TINY, seed=0)
+    folds = document_folds(data.sentences, 5, seed=0)
     gold = indicator(data.sentences, TINY)
     logits = np.random.default_rng(0).normal(np.where(gold, 1.0, -1.0), 1).astype(np.float32)
     before = cross_fitted_decisions(logits, data, TINY, folds)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
-from ..data.codes import factorize
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..errors import DataError
@@ -86,8 +85,3 @@ def gold(corpus: Corpus, codebook: Codebook) -> BoolArray:
         except ValueError as error:
             raise DataError(f"{name}: id {sentence.id!r}: {error}") from error
     return indicator(corpus.sentences, codebook)
-
-
-def document_ids(corpus: Corpus) -> NDArray[np.int64]:
-    """Return the number of each sentence's document (n,)."""
-    return factorize(s.document_key for s in corpus)[0]

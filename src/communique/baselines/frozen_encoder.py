@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
+from ..data.splits import split_units
 from ..errors import RecipeError, require_extra
 from ..io.atomic import file_sha256, replacing
 from ..metrics.calibration import probabilities
@@ -29,7 +30,7 @@ from ..models.batching import batches_by_length
 from ..reporting.progress import ProgressReporter
 from ..training.backbones import add_mean_layer, has_mean_layer, load_backbone
 from ..training.e5 import E5_SMALL, e5_path
-from .base import Baseline, document_ids, gold
+from .base import Baseline, gold
 from .linear import Fitted, Linear, fit_linear
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class FrozenEncoder(Baseline):
         fitted: Fitted = fit_linear(
             (features - self.mean_) / self.scale_,
             labels,
-            document_ids(corpus),
+            split_units(corpus),
             self.codebook.names,
             machine="logistic",
             multilabel=self.codebook.multilabel,

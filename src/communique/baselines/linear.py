@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.splits import assign_folds
 from ..metrics.calibration import log_loss
 from .base import BoolArray
 
@@ -49,15 +50,15 @@ class Fitted:
 def folds(
     classes: NDArray[np.int64], documents: NDArray[np.int64], number: int, seed: int
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Split rows into folds that share no document and have all classes to train on; none where that is not possible."""
-    from sklearn.model_selection import StratifiedGroupKFold
+    """Return the rows to train on and the rows to test on for each of the folds that `assign_folds` makes.
 
+    There are no more folds than documents with each class. The list is empty if some fold would have a class missing from
+    training.
+    """
     present = np.unique(classes)
     number = min([number, *(len(np.unique(documents[classes == c])) for c in present)])
-    if number < 2:
-        return []
-    splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
-    splits = list(splitter.split(np.zeros(len(classes)), classes, documents))
+    of_row = assign_folds(documents, [[c] for c in classes.tolist()], number, seed=seed)
+    splits = [(np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)) for fold in np.unique(of_row)]
     return splits if all(len(np.unique(classes[train])) == len(present) for train, _ in splits) else []
 
 
@@ -82,7 +83,7 @@ def fit_linear(
     Args:
         features: (n, d), dense or sparse.
         gold: (n, k).
-        documents: (n,); cross-validation keeps them whole.
+        documents: Unit of each row (n,), see `split_units`; cross-validation keeps it whole.
         names: The labels, for notes.
         machine: `logistic` regression, or support vector machine (`svm`).
         multilabel: Whether several labels can apply.

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
+from ..data.splits import split_units
 from ..errors import DataError, require_extra
 from ..metrics.calibration import probabilities
-from .base import Arrays, Storable, document_ids, gold
+from .base import Arrays, Storable, gold
 from .linear import Linear, Machine, fit_linear
 
 #: Which n-grams each vectoriser makes. Characters stay within words, which serves inflected languages; for Chinese, where
@@ -73,7 +74,7 @@ class _Tfidf(Storable):
         fitted = fit_linear(
             self._features(texts),
             labels,
-            document_ids(corpus),
+            split_units(corpus),
             self.codebook.names,
             machine=self.machine,
             multilabel=self.codebook.multilabel,

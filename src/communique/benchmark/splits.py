@@ -1,6 +1,6 @@
 """Splits: which rows train, tune and test in each run of a benchmark.
 
-No document and no text is in two sets of a run. Rows of a corpus with the role `train` never tune or test.
+No document, version of a document or text is in two sets of a run. Rows of a corpus with the role `train` never tune or test.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import hashlib
 import json
 import random
 import re
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from ..data.codebook import Codebook
-from ..data.codes import factorize
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..data.sources import CorpusFields
+from ..data.splits import document_folds, split_units
 from ..data.standoff import read_sources
 from ..errors import DataError
 from .recipe import (
@@ -144,7 +143,7 @@ def _fixed(split: FixedSplit, data: BenchmarkData, codebook: Codebook) -> _Parts
 
 
 def _documents(split: DocumentsSplit, data: BenchmarkData, codebook: Codebook) -> _Parts:
-    folds = document_folds(data.pool, split.folds, seed=split.seed)
+    folds = _folds(split, data)
     for fold in split.run:
         if fold >= split.folds:
             raise DataError(f"split {split_name(split)!r}: run {fold}; allowed: 0 to {split.folds - 1}")
@@ -152,8 +151,8 @@ def _documents(split: DocumentsSplit, data: BenchmarkData, codebook: Codebook) -
         yield part, partial(_fold, split, part, data, folds[fold])
 
 
-def _fold(split: Split, part: str, data: BenchmarkData, test: frozenset[Key], seed: int) -> Sets:
-    return _sets(split, part, data, data.train + data.pool, data.pool.where(lambda s: _key(s) in test))
+def _fold(split: Split, part: str, data: BenchmarkData, test: Corpus, seed: int) -> Sets:
+    return _sets(split, part, data, data.train + data.pool, test)
 
 
 def _leave_one_out(split: LeaveOneOutSplit, data: BenchmarkData, codebook: Codebook) -> _Parts:
@@ -198,14 +197,12 @@ def _latest(split: TimeSplit, data: BenchmarkData, dates: dict[Key, str], seed: 
 
 
 def _few_shot(split: FewShotSplit, data: BenchmarkData, codebook: Codebook) -> _Parts:
-    test = document_folds(data.pool, split.folds, seed=split.seed)[0]
+    test = _folds(split, data)[0]
     for shots in split.shots:
         yield str(shots), partial(_shots, split, shots, data, codebook, test)
 
 
-def _shots(
-    split: FewShotSplit, shots: int, data: BenchmarkData, codebook: Codebook, test: frozenset[Key], seed: int
-) -> Sets:
+def _shots(split: FewShotSplit, shots: int, data: BenchmarkData, codebook: Codebook, test: Corpus, seed: int) -> Sets:
     whole = _fold(split, str(shots), data, test, seed)
     wanted = Counter(dict.fromkeys(codebook.names, shots) | ({"none": shots} if codebook.multilabel else {}))
     rows = list(whole.train)
@@ -233,12 +230,12 @@ def _shots(
 
 
 def _learning_curve(split: LearningCurveSplit, data: BenchmarkData, codebook: Codebook) -> _Parts:
-    test = document_folds(data.pool, split.folds, seed=split.seed)[0]
+    test = _folds(split, data)[0]
     for share in split.shares:
         yield f"{share:g}", partial(_share, split, share, data, test)
 
 
-def _share(split: LearningCurveSplit, share: float, data: BenchmarkData, test: frozenset[Key], seed: int) -> Sets:
+def _share(split: LearningCurveSplit, share: float, data: BenchmarkData, test: Corpus, seed: int) -> Sets:
     whole = _fold(split, f"{share:g}", data, test, seed)
     documents = sorted(whole.train.documents, key=str)
     random.Random(f"{seed}/curve").shuffle(documents)
@@ -249,19 +246,17 @@ def _share(split: LearningCurveSplit, share: float, data: BenchmarkData, test: f
 
 
 def _cross_lingual(split: CrossLingualSplit, data: BenchmarkData, codebook: Codebook) -> _Parts:
-    test = document_folds(data.pool, split.folds, seed=split.seed)[0]
-    counts = Counter(s.language for s in data.train + data.pool if _key(s) not in test)
+    test = _folds(split, data)[0]
+    counts = Counter(s.language for s in _unshared(data.train + data.pool, test))
     for language, n in sorted(counts.items()):
         if n >= split.least and any(s.language == language for s in data.pool):
             yield language, partial(_one_language, split, language, data, test)
 
 
-def _one_language(
-    split: CrossLingualSplit, language: str, data: BenchmarkData, test: frozenset[Key], seed: int
-) -> Sets:
+def _one_language(split: CrossLingualSplit, language: str, data: BenchmarkData, test: Corpus, seed: int) -> Sets:
     rest = (data.train + data.pool).where(lambda s: s.language == language)
     tuned = _tuned_where(data, lambda s: s.language == language)
-    return _sets(split, language, tuned, rest, data.pool.where(lambda s: _key(s) in test))
+    return _sets(split, language, tuned, rest, test)
 
 
 _SPLITS: dict[str, Callable[..., _Parts]] = {
@@ -280,37 +275,21 @@ def _key(sentence: Sentence) -> Key:
     return sentence.document_key
 
 
-def document_folds(corpus: Corpus, folds: int, *, seed: int) -> list[frozenset[Key]]:
-    """Part the documents so that sources, languages and labels are balanced over the parts.
-
-    Args:
-        corpus: Labelled sentences.
-        folds: How many parts.
-        seed: Another seed draws other parts.
-
-    Returns:
-        The documents, by source and name, of each part.
+def _folds(
+    split: DocumentsSplit | FewShotSplit | LearningCurveSplit | CrossLingualSplit, data: BenchmarkData
+) -> list[Corpus]:
+    """Divide the pool into the folds of a split.
 
     Raises:
-        DataError: There are fewer documents than parts.
+        DataError: There are too few documents for the folds.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    groups, keys = factorize(map(_key, corpus))
-    if len(keys) < folds:
-        raise DataError(f"{len(keys)} documents are too few for {folds} parts; give more documents or fewer folds")
-    strata = [f"{s.source}/{s.language}/{'|'.join(s.labels or ())}" for s in corpus]
-    counts = Counter(strata)
-    # A combination rarer than the folds cannot be in each of them; the source and language alone can be balanced.
-    strata = [name if counts[name] >= folds else name.rsplit("/", 1)[0] for name in strata]
-    if max(Counter(strata).values()) < folds:
-        strata = [""] * len(strata)  # Each source and language is that rare: documents alone can be parted.
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # A source and language with fewer rows than folds, which no splitter can balance.
-        warnings.filterwarnings("ignore", message="The least populated class")
-        parts = list(splitter.split(np.zeros(len(groups)), strata, groups))
-    return [frozenset(keys[group] for group in np.unique(groups[test])) for _, test in parts]
+    folds = document_folds(data.pool.sentences, split.folds, seed=split.seed)
+    if (found := len(np.unique(folds))) < split.folds:
+        raise DataError(
+            f"split {split_name(split)!r}: {found} documents are too few for {split.folds} folds, counting "
+            "versions of one text as one. Add documents, or set fewer folds"
+        )
+    return [data.pool.rows(folds == fold) for fold in range(split.folds)]
 
 
 def _sets(split: Split, part: str, data: BenchmarkData, candidates: Corpus, test: Corpus) -> Sets:
@@ -347,8 +326,11 @@ def _tuned_where(data: BenchmarkData, keep: Callable[[Sentence], bool]) -> Bench
 
 
 def _unshared(corpus: Corpus, other: Corpus) -> Corpus:
-    documents, texts = {_key(s) for s in other}, {s.sha256 for s in other}
-    return corpus.where(lambda s: _key(s) not in documents and s.sha256 not in texts)
+    """Keep the rows that have no document, version of a document, or text in common with another corpus."""
+    units = split_units([*corpus, *other])
+    shared = np.isin(units[: len(corpus)], units[len(corpus) :])
+    texts = {s.sha256 for s in other}
+    return corpus.rows(~shared).where(lambda s: s.sha256 not in texts)
 
 
 def by_field(sentences: Sequence[Sentence], attribute: str) -> dict[str, list[int]]:

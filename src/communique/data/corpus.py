@@ -1,12 +1,14 @@
-"""The corpus: sentences with their provenance. It owns splitting by document and the leak check."""
+"""The corpus: sentences with their provenance."""
 
 from __future__ import annotations
 
-import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..io.paths import list_files
@@ -14,6 +16,7 @@ from .codebook import Codebook
 from .leakage import Fingerprint
 from .reader import CorpusReader
 from .sentence import Sentence
+from .splits import held_out
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,10 @@ class Corpus:
         """Keep the sentences that fulfil a condition."""
         return Corpus(tuple(s for s in self.sentences if condition(s)), self.files, self.notes)
 
+    def rows(self, keep: NDArray[np.bool_]) -> Corpus:
+        """Keep the sentences that a mask (n,) marks."""
+        return Corpus(tuple(s for s, yes in zip(self.sentences, keep, strict=True) if yes), self.files, self.notes)
+
     @property
     def documents(self) -> dict[tuple[str | None, str], list[Sentence]]:
         """Statements by source and document, in order of appearance."""
@@ -94,42 +101,9 @@ class Corpus:
         return dict(documents)
 
     def split(self, share: float, *, seed: int) -> tuple[Corpus, Corpus]:
-        """Split by document, so that the second part has about `share` of each source's and language's sentences.
-
-        Where sentences say how they were sampled, only those with `sampling: random` count for the share, and only
-        documents that have some are drawn.
-
-        Args:
-            share: Between 0 and 1.
-            seed: Another seed draws other documents.
-
-        Returns:
-            Two corpora without a common document; the second is the drawn one.
-        """
-        counted = [s for s in self.sentences if s.sampling == "random"] or list(self.sentences)
-        strata: dict[tuple[str, str], Counter[tuple[str | None, str]]] = defaultdict(Counter)
-        stratum_of: dict[tuple[str | None, str], tuple[str, str]] = {}
-        for s in counted:
-            key = s.document_key
-            stratum = stratum_of.setdefault(key, (s.source or "", s.language))
-            strata[stratum][key] += 1
-        drawn: set[tuple[str | None, str]] = set()
-        missing = 0.0
-        for stratum, sizes in sorted(strata.items()):
-            # What earlier strata lack is carried over: otherwise nothing is drawn from many strata of a few rows.
-            wanted, taken = share * sizes.total() + missing, 0
-            documents = sorted(sizes, key=lambda key: key[1])
-            random.Random(f"{seed}/{stratum}").shuffle(documents)
-            for document in documents:
-                # A document that overshoots by more than it helps is left: one debate can be half of a language.
-                if abs(taken + sizes[document] - wanted) < abs(taken - wanted):
-                    drawn.add(document)
-                    taken += sizes[document]
-            missing = wanted - taken
-        return (
-            self.where(lambda s: s.document_key not in drawn),
-            self.where(lambda s: s.document_key in drawn),
-        )
+        """Split by document with `held_out`, whose arguments these are; the second corpus is the one that is held out."""
+        drawn = held_out(self.sentences, share, seed=seed)
+        return self.rows(~drawn), self.rows(drawn)
 
     def fingerprint(self) -> Fingerprint:
         """Hash documents and texts, so that a later corpus can be compared with them."""

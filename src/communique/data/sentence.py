@@ -40,7 +40,8 @@ class Sentence:
     """One sentence and its place.
 
     `labels` is None where nobody labelled the sentence, and empty where somebody found that no label applies.
-    `document` is the unit of independence: splits, leak checks and the clusters of every interval go by it.
+    `document` is the unit of independence: splits, leak checks and the clusters of every interval use it.
+    `parallel` is equal in documents that are versions of the same text, such as translations; see `split_keys`.
     `weight` is a design weight: how many sentences of the population the row stands for, up to a factor.
     """
 
@@ -56,6 +57,7 @@ class Sentence:
     genre: str | None = None
     date: str | None = None
     weight: float | None = None
+    parallel: str | None = None
 
     @cached_property
     def sha256(self) -> str:
@@ -64,8 +66,16 @@ class Sentence:
 
     @property
     def document_key(self) -> tuple[str | None, str]:
-        """Source and document: the unit of independence for splits, leakage checks and clusters of intervals."""
+        """Source and document: the unit of independence, and the clusters of intervals."""
         return self.source, self.document
+
+    @property
+    def split_keys(self) -> tuple[tuple[str | None, ...], ...]:
+        """What may not be in two sets of a split: the document, and the documents that are versions of the same text.
+
+        Sentences that have a key in common belong in one set. Keys of documents have two parts, keys of `parallel` have one.
+        """
+        return (self.document_key,) if self.parallel is None else (self.document_key, (self.parallel,))
 
     @property
     def year(self) -> str | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,15 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
-from ..data.codes import factorize
 from ..data.corpus import Corpus
-from ..errors import DataError, require_extra
 from ..metrics.calibration import decide, probabilities, tune
 from ..metrics.scores import indicator
 from .candidates import Candidate
-
-#: Folds of the cross-validation, fewer if there are fewer documents.
-FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -29,38 +22,6 @@ class OutOfFold:
 
     logits: NDArray[np.float32]
     seconds: float
-
-
-def document_folds(corpus: Corpus, codebook: Codebook, *, seed: int, number: int = FOLDS) -> NDArray[np.int64]:
-    """Assign each row (n,) to a fold. Documents stay whole, and each fold gets a similar share of every label.
-
-    Raises:
-        DataError: All rows are from one document.
-    """
-    require_extra("sklearn", "the comparison of classifiers", extra="analysis")
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    documents = len(corpus.documents)
-    if documents < 2:
-        raise DataError(
-            f"{corpus.name}: {len(corpus)} labelled rows from {documents} document; cross-validation needs at least 2. Name the "
-            "column that says which text a sentence is from: document"
-        )
-    count = Counter(label for s in corpus for label in s.labels or ())
-    # A row stands in the class of its rarest label: rare labels are the ones that a fold could miss.
-    classes = [min(s.labels or ("",), key=lambda label: count[label]) for s in corpus]
-    groups, _ = factorize(s.document_key for s in corpus)
-    number = min(number, documents, max(Counter(classes).values()))
-    folds = np.zeros(len(corpus), np.int64)
-    if number < 2:
-        return groups % 2
-    splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # It warns of labels with fewer rows than folds, which are common here.
-        warnings.simplefilter("ignore", UserWarning)
-        for fold, (_, rows) in enumerate(splitter.split(classes, classes, groups)):
-            folds[rows] = fold
-    return folds
 
 
 def predict_out_of_fold(
@@ -85,11 +46,7 @@ def predict_out_of_fold(
     start = time.monotonic()
     for done, fold in enumerate(numbers, 1):
         inside = folds == fold
-        train, test = (
-            Corpus(tuple(s for s, keep in zip(corpus, rows, strict=True) if keep), corpus.files)
-            for rows in (~inside, inside)
-        )
-        logits[inside] = candidate.fit(train).predict_logits(test.sentences)
+        logits[inside] = candidate.fit(corpus.rows(~inside)).predict_logits(corpus.rows(inside).sentences)
         say(f"{candidate.name}: fold {done} of {len(numbers)}")
     return OutOfFold(logits, (time.monotonic() - start) / len(numbers))
 

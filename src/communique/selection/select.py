@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
-from ..errors import BundleError, RecipeError
+from ..data.splits import document_folds
+from ..errors import BundleError, DataError, RecipeError
 from ..metrics.bootstrap import Resamples
 from ..metrics.calibration import MIN_POSITIVES, Tuning, tune
 from ..metrics.degenerate import describe_collapse, describe_no_gain
@@ -21,12 +22,15 @@ from ..reporting.progress import ProgressReporter
 from ..training.recipe import Recipe
 from ..training.splits import DataSplits
 from .candidates import Candidate, PriorCandidate, Target, candidates_for
-from .folds import FOLDS, OutOfFold, cross_fitted_decisions, document_folds, predict_out_of_fold, tuning_rows
+from .folds import OutOfFold, cross_fitted_decisions, predict_out_of_fold, tuning_rows
 from .results import Compared, Selection, choose, compare
 
 #: What `--kind` takes, and the candidates that it stands for.
 KINDS = {"tfidf": "tfidf-logreg", "frozen-encoder": "frozen-encoder", "transformer": "transformer"}
 AUTO = "auto"
+
+#: Folds of the cross-validation, fewer if there are fewer documents.
+FOLDS = 5
 
 #: If the comparison would take more seconds than this, costly candidates are compared on `SCREENED` folds only.
 LIMIT, SCREENED = 1800.0, 2
@@ -112,12 +116,20 @@ def select(
         seed: Seed of the folds and the bootstrap.
         progress: Reports the estimated duration and the progress. Default: silent.
 
+    Raises:
+        DataError: All rows are from one document, or from versions of one text.
+
     Returns:
         What was found, the candidate that is kept (not trained on all rows yet), and its temperature and thresholds.
     """
     progress = progress or ProgressReporter.silent()
-    folds = document_folds(corpus, codebook, seed=seed, number=FOLDS)
+    folds = document_folds(corpus.sentences, FOLDS, seed=seed)
     number = len(np.unique(folds))
+    if number < 2:
+        raise DataError(
+            f"{corpus.name}: all {len(corpus)} labelled rows are from one document or from versions of one text. Cross-validation "
+            "needs at least 2. Name the column that says which text a sentence is from: document"
+        )
     plan, notes = _plan(corpus, candidates, number, progress)
     predicted = {
         one.name: predict_out_of_fold(one, corpus, folds, only=plan[one.name], say=progress.say) for one in candidates
@@ -186,7 +198,7 @@ def _compare(
 ) -> tuple[tuple[Compared, ...], NDArray[np.bool_], dict[str, NDArray[np.bool_]]]:
     """Compare candidates on the folds that all of them predicted; return also gold labels and decisions of these rows."""
     rows = np.isin(folds, np.unique(folds)[: min(plan.values())])
-    part = Corpus(tuple(s for s, keep in zip(corpus, rows, strict=True) if keep), corpus.files)
+    part = corpus.rows(rows)
     decisions = {
         name: cross_fitted_decisions(one.logits[rows], part, codebook, folds[rows]) for name, one in predicted.items()
     }
