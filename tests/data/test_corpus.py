@@ -600,6 +600,19 @@ def test_shared_document_or_text_or_nothing() -> None:
     assert fingerprint.overlap(Sentence("a", "Autre chose.", "other", source="un")) is None
 
 
+def test_a_version_of_a_document_is_shared() -> None:
+    known = Sentence("k", "We will help.", "s.en.17", source="un", parallel="s.17")
+    fingerprint = Corpus((known,)).fingerprint()
+    assert (
+        fingerprint.overlap(Sentence("a", "Nous aiderons.", "s.fr.17", source="press", parallel="s.17")) == "parallel"
+    )
+    assert fingerprint.overlap(Sentence("a", "Nous aiderons.", "s.en.17", source="un", parallel="s.18")) == "document"
+    assert fingerprint.overlap(Sentence("a", "Nous aiderons.", "s.17", source="un")) is None
+    assert fingerprint.overlap(Sentence("a", "Nous aiderons.", "s.fr.18", parallel="s.18")) is None
+    with pytest.raises(LeakError, match=facts("2 of 2 rows", "1 documents", "version of the same document")):
+        fingerprint.check([Sentence(i, f"Texte {i}.", "s.fr.17", parallel="s.17") for i in "ab"], "test.csv")
+
+
 def test_document_without_a_source_is_known_again() -> None:
     fingerprint = Corpus((sentence(0, "d"),)).fingerprint()
     assert fingerprint.overlap(sentence(5, "d")) == "document"

@@ -169,7 +169,7 @@ def test_a_leak_is_refused_dropped_or_told(model: Path, tmp_path: Path) -> None:
     assert content(tmp_path / "r.json")["leak"] == {
         "rows": 3,
         "documents": 1,
-        "by_kind": {"document": 1, "text": 1, "near-duplicate": 1},
+        "by_kind": {"document": 1, "parallel": 0, "text": 1, "near-duplicate": 1},
         "near_duplicates_unchecked": None,
     }
     code, out, _ = run(model, corpus, "--drop-shared", "--json", tmp_path / "r.json")

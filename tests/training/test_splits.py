@@ -9,6 +9,7 @@ import pytest
 from helpers import TINY, facts, has_facts, tiny_rows, write_rows
 
 from communique.data.corpus import Corpus
+from communique.data.leakage import SHARED
 from communique.data.sentence import Sentence
 from communique.data.standoff import write_standoff
 from communique.errors import DataError, LeakError
@@ -151,14 +152,24 @@ def test_validation_corpus_of_its_own_is_held_out_whole(tmp_path: Path) -> None:
     assert {s.sampling for s in sets.validation} == {"random"}
 
 
-@pytest.mark.parametrize("shared", ["document", "text"])
+@pytest.mark.parametrize("shared", ["document", "parallel", "text"])
 def test_validation_corpus_that_leaks_is_refused(tmp_path: Path, shared: str) -> None:
     rows, held = tiny_rows(20, 10), renamed(tiny_rows(30, 10, seed=1), "v")
+    rows[3]["parallel"] = "talk 4"
     held[7][shared] = rows[3][shared]
     with pytest.raises(LeakError) as caught:
         read(tmp_path, rows, held)
-    documents = int(shared == "document")
-    assert has_facts(str(caught.value), "1 of 300 rows", f"{documents} documents", "'vd0.7'", f"same {shared}")
+    documents = int(shared != "text")
+    assert has_facts(str(caught.value), "1 of 300 rows", f"{documents} documents", "'vd0.7'", SHARED[shared])
+
+
+def test_versions_of_a_text_are_held_out_together(tmp_path: Path) -> None:
+    rows = [row | {"parallel": f"talk {int(str(row['document'])[1:]) // 4}"} for row in tiny_rows(40, 5)]
+    sets = read(tmp_path, rows)
+    talks = [{s.parallel for s in part} for part in (sets.train, sets.validation, sets.parity)]
+    assert all(talks)
+    assert not talks[0] & (talks[1] | talks[2])
+    assert not talks[1] & talks[2]
 
 
 @pytest.mark.parametrize("documents", [1, 2])

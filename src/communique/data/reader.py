@@ -30,6 +30,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "genre": ("genre",),
     "date": ("date", "year"),
     "weight": ("weight",),
+    "parallel": ("parallel",),
 }
 
 
@@ -163,6 +164,7 @@ class CorpusReader:
             genre=get("genre"),
             date=get("date"),
             weight=_weight(fields["weight"], given) if (given := get("weight")) is not None else None,
+            parallel=get("parallel"),
         )
 
     def _labels(self, row: Row, column: str | None, label_columns: Sequence[str]) -> tuple[str, ...] | None:

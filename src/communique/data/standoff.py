@@ -107,6 +107,7 @@ _FIELDS: Mapping[str, tuple[type, ...]] = {
     "language": (str,),
     "source": (str,),
     "document": (str, int),
+    "parallel": (str, int),
     "passage": (str, int),
     "index": (int,),
     "in_order": (bool,),

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from ..data import near_duplicates
 from ..data.corpus import Corpus
+from ..data.leakage import SHARED
 from ..errors import LeakError
 from ..models.info import NEAR_DUPLICATES, ModelInfo
 
 #: Kinds of what is shared, from the most to the least certain; a row counts under its first.
-KINDS = {"document": "same document", "text": "same text", "near-duplicate": "near-duplicate text"}
+KINDS = {**SHARED, "near-duplicate": "near-duplicate text"}
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ class Leak:
 
 
 def find_leak(folder: str | Path, info: ModelInfo, corpus: Corpus) -> Leak:
-    """Hold a corpus against the training data of a model.
+    """Compare a corpus with the training data of a model.
 
-    A document is found by its source and key, so that it is found in another language too. Near-duplicates are looked for
-    where the model's folder has signatures and the extra `analysis` is installed.
+    A document is found by its source and key, so it is found in another language too; a version of it by the field `parallel`.
+    Near-duplicates are searched for if the model's folder has signatures and the extra `analysis` is installed.
     """
     trained = info.training.fingerprint
     kinds = {s.id: kind for s in corpus if (kind := trained.overlap(s))}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
+from ..data.splits import split_units
 from ..data.standoff import read_sources
 from ..errors import DataError
 from ..metrics.calibration import MIN_POSITIVES
@@ -120,7 +121,8 @@ def _hold_out(corpus: Corpus, recipe: Recipe) -> tuple[Corpus, Corpus]:
     """Split off the validation documents: a larger share if the recipe's has too few rows or one document only."""
     for share in (recipe.validation_share, 0.3, 0.45):
         train, held_out = corpus.split(max(share, recipe.validation_share), seed=recipe.seed)
-        if len(held_out.documents) > 1 and (len(held_out) >= MIN_HELD_OUT or share >= 0.3):
+        # Both halves of the held-out rows need a document of their own.
+        if split_units(held_out).max(initial=0) > 0 and (len(held_out) >= MIN_HELD_OUT or share >= 0.3):
             break
     return train, held_out
 
