@@ -11,6 +11,7 @@ import pytest
 from helpers import TINY, TINY_MULTICLASS, tiny_rows
 
 from communique import baselines
+from communique.baselines import frozen_encoder
 from communique.baselines.frozen_encoder import MEAN_SCALE, EmbeddingCache, Encoder, FrozenEncoder, text_key
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
@@ -25,7 +26,7 @@ def corpus(documents: int, *, single: bool = False) -> Corpus:
     return Corpus(tuple(s for s in rows if not single or len(s.labels or ()) == 1))
 
 
-def frozen(backbone: Path, codebook: Codebook = TINY, **options: Any) -> FrozenEncoder:
+def frozen(backbone: Path | str, codebook: Codebook = TINY, **options: Any) -> FrozenEncoder:
     settings: dict[str, Any] = {"backbone": str(backbone), "max_tokens": 32, "precision": "fp32", "C": 0.1} | options
     classifier = baselines.make("frozen-encoder", codebook, **settings)
     assert isinstance(classifier, FrozenEncoder)
@@ -63,6 +64,48 @@ def test_the_network_has_the_logits_of_the_logistic_regression(
     assert type(model).__name__ == "BertForSequenceClassification"
     found, _ = checkpoint_logits(model, tokenizer, [s.text for s in data])
     np.testing.assert_allclose(found, classifier.predict_logits(data.sentences), atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def mean_checkpoint(tiny_project: Path) -> Path:
+    from communique.training.recipe import Recipe
+    from communique.training.run import train
+
+    recipe = Recipe.load(tiny_project / "recipe.yaml").model_copy(update={"pooling": "mean", "epochs": 2})
+    return train(recipe, tiny_project / "mean-checkpoint")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["e5-small", "mean_checkpoint", "tiny_checkpoint", "tiny_bundle"])
+def test_the_network_has_the_same_logits_with_and_without_a_mean_layer_in_the_backbone(
+    backbone: str, request: pytest.FixtureRequest
+) -> None:
+    data = corpus(4)
+    folder = backbone if backbone == "e5-small" else request.getfixturevalue(backbone)
+    classifier = frozen(folder).fit(data)
+    found, _ = checkpoint_logits(*classifier.network(), [s.text for s in data])
+    expected = classifier.predict_logits(data.sentences)
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+    assert expected.std() > 0.1
+
+
+def test_an_encoder_is_loaded_once(tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[str] = []
+    load = frozen_encoder.load_frozen
+
+    def recorded(backbone: str, *rest: Any) -> Any:
+        loads.append(backbone)
+        return load(backbone, *rest)
+
+    monkeypatch.setattr(frozen_encoder, "load_frozen", recorded)
+    data, classifier = corpus(4), frozen(tiny_backbone)
+    before = classifier.fit(data).fit(data).predict_logits(data.sentences)
+    classifier.network()
+    assert len(loads) == 1
+    # The network is a copy: its head and its last layer norm are not those that compute vectors.
+    np.testing.assert_array_equal(frozen(tiny_backbone).fit(data).predict_logits(data.sentences), before)
+    assert classifier.embed(["a new text"]).shape == (1, 64)
+    np.testing.assert_array_equal(classifier.embed(["port"]), frozen(tiny_backbone).embed(["port"]))
 
 
 @pytest.mark.parametrize("codebook", [TINY, TINY_MULTICLASS], ids=["multilabel", "multiclass"])

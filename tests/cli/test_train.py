@@ -57,6 +57,22 @@ def test_tables_need_no_recipe(trained: list[tuple[Recipe, Path]], tmp_path: Pat
     assert Path(trained[1][0].codebook).parent.name == "communique-small"
 
 
+def test_several_processes_compare_no_classifiers_and_say_so(
+    trained: list[tuple[Recipe, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("communique.training.distributed.world_size", lambda: 2)
+    for options in ([], ["--kind", "transformer"]):
+        result = run("train", tmp_path / "coded.csv", *options)
+        assert result.exit_code == 0
+        assert has_facts(result.stderr, "2 processes", "without comparing", "accelerate launch")
+    assert [recipe.description for recipe, _ in trained] == ["", ""]
+    for kind in ("auto", "tfidf", "frozen-encoder"):
+        refused = run("train", tmp_path / "coded.csv", "--kind", kind)
+        assert refused.exit_code == 2
+        assert has_facts(" ".join(refused.stderr.replace("│", " ").split()), "--kind", kind, "2 processes")
+    assert len(trained) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "facts"),
     [

@@ -9,7 +9,8 @@ from typing import Any, Self
 import numpy as np
 import pytest
 import yaml
-from helpers import CODEBOOK, TINY, TINY_MULTICLASS, facts, succeed, tiny_rows, write_rows
+from fakes import bundle_folder
+from helpers import CODEBOOK, TINY, TINY_MULTICLASS, facts, has_facts, succeed, tiny_rows, write_rows
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -20,12 +21,18 @@ from communique.data.sentence import Sentence
 from communique.data.splits import document_folds
 from communique.errors import BundleError, DataError, RecipeError
 from communique.load import load_model
+from communique.metrics.report import ScoreCI
 from communique.metrics.scores import indicator
 from communique.models.info import ModelInfo
+from communique.models.predictor import MODEL_VARIABLE
+from communique.selection import candidates
 from communique.selection.candidates import Candidate, Target, candidates_for
+from communique.selection.encoders import encoders_for
 from communique.selection.folds import cross_fitted_decisions, predict_out_of_fold, tuning_rows
-from communique.selection.results import Compared, Interval, choose
+from communique.selection.results import Compared, choose
 from communique.selection.select import requested_candidates, select, train_selected
+from communique.selection.steps import Steps
+from communique.training import trainer
 from communique.training.recipe import Recipe
 
 
@@ -55,16 +62,16 @@ def recipe(folder: Path, backbone: Path, codebook: dict[str, Any] = CODEBOOK, do
 class Fake(Candidate):
     """A candidate whose logits are right in some share of the rows."""
 
-    name = "fake"
+    kind = "fake"
     cost = 0.0
 
     def __init__(self, codebook: Codebook, name: str, right: float) -> None:
         self.codebook, self.right = codebook, right
-        self.name = name  # type: ignore[misc]
+        self.name = self.kind = name  # type: ignore[misc]
         self.trained: list[set[str]] = []
         self.predicted: list[set[str]] = []
 
-    def fit(self, corpus: Corpus) -> Self:
+    def fit(self, corpus: Corpus, steps: Path | None = None) -> Self:
         self.trained.append({s.document for s in corpus})
         return self
 
@@ -126,8 +133,8 @@ def test_a_fold_is_decided_with_what_other_folds_tuned() -> None:
     np.testing.assert_array_equal(cross_fitted_decisions(logits, changed, TINY, folds)[first], before[first])
 
 
-def compared(name: str, behind: float, error: float) -> Compared:
-    return Compared(name, Interval(0.6 - behind, 0, 1), {}, Interval(behind, 0, 1), error, 5, 1.0)
+def compared(name: str, behind: float, error: float, kind: str = "") -> Compared:
+    return Compared(name, kind or name, ScoreCI(0.6 - behind, 0, 1), {}, ScoreCI(behind, 0, 1), error, 5, 1.0)
 
 
 @given(
@@ -138,8 +145,7 @@ def test_the_choice_is_the_simplest_within_a_standard_error_and_the_tolerance(
     pairs: list[tuple[float, float]], best: int
 ) -> None:
     pairs[best % len(pairs)] = (0.0, 0.0)
-    candidates = tuple(compared(str(i), *pair) for i, pair in enumerate(pairs))
-    chosen = int(choose(candidates))
+    chosen = int(choose(tuple(compared(str(i), *pair) for i, pair in enumerate(pairs))))
     assert pairs[chosen][0] == 0 or pairs[chosen][0] < min(pairs[chosen][1], 0.02)
     assert all(behind > 0 and behind >= min(error, 0.02) for behind, error in pairs[:chosen])
 
@@ -180,11 +186,118 @@ def test_a_choice_that_is_no_better_than_constant_predictions_says_so() -> None:
 
 def test_candidates_follow_from_the_rows_or_from_what_is_requested(tmp_path: Path, tiny_backbone: Path) -> None:
     settings = recipe(tmp_path, tiny_backbone)
-    assert [one.name for one in candidates_for(settings, TINY, 100)] == ["prior", "tfidf-logreg", "frozen-encoder"]
-    assert [one.name for one in candidates_for(settings, TINY, 1000)][-1] == "transformer"
-    assert [one.name for one in requested_candidates(settings, TINY, 100, "transformer")] == ["prior", "transformer"]
+    few, many = corpus(10), corpus(40)
+
+    def names(data: Corpus, kind: str) -> list[str]:
+        return [one.kind for one in requested_candidates(settings, TINY, data, kind)[0]]
+
+    assert names(few, "auto") == ["prior", "tfidf-logreg", "frozen-encoder"]
+    assert names(many, "auto") == ["prior", "tfidf-logreg", "frozen-encoder", "transformer"]
+    assert names(few, "tfidf") == ["prior", "tfidf-logreg"]
+    assert names(few, "transformer") == ["prior", "transformer"]
     with pytest.raises(RecipeError, match="frozen-encoder"):
-        requested_candidates(settings, TINY, 100, "svm")
+        names(few, "svm")
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand for the shipped model: a bundle that was trained on other texts."""
+    folder = bundle_folder(tmp_path / "ours", trained_on=[Sentence("x", "Something else.", "elsewhere", labels=())])
+    monkeypatch.setenv(MODEL_VARIABLE, str(folder))
+    return folder
+
+
+def plain(folder: Path) -> Recipe:
+    """Return a recipe that names no backbone, as that for tables."""
+    return Recipe.for_tables([folder / "corpus.jsonl"], folder / "codebook.yaml")
+
+
+def test_without_a_backbone_in_the_recipe_the_shipped_encoder_is_compared_too(
+    tmp_path: Path, tiny_backbone: Path, shipped: Path
+) -> None:
+    def found(settings: Recipe, kind: str = "auto") -> list[str]:
+        compared, notes = requested_candidates(settings, TINY, corpus(40), kind)
+        assert not notes
+        return [one.name for one in compared]
+
+    frozen = ["frozen-encoder (e5-small)", "frozen-encoder (ours)"]
+    assert found(plain(tmp_path)) == ["prior", "tfidf-logreg", *frozen, "transformer"]
+    assert found(plain(tmp_path), "frozen-encoder") == ["prior", *frozen]
+    assert found(plain(tmp_path), "transformer") == ["prior", *frozen, "transformer"]
+    assert found(recipe(tmp_path, tiny_backbone), "frozen-encoder") == ["prior", "frozen-encoder (backbone0)"]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (Sentence("x", "Same text", "elsewhere", labels=()), "same text"),
+        (Sentence("x", "Something else", "d1", labels=()), "same document"),
+    ],
+)
+def test_the_shipped_encoder_is_left_out_if_it_was_trained_on_labelled_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: Sentence, said: str
+) -> None:
+    monkeypatch.setenv(MODEL_VARIABLE, str(bundle_folder(tmp_path / "ours", trained_on=[row])))
+    data = corpus(30) + Corpus((Sentence("y", "Same text", "d99", labels=()),))
+    backbones, (note,) = encoders_for(plain(tmp_path), data)
+    assert backbones == ("e5-small",)
+    assert has_facts(note, "not compared", said, "fake")
+
+
+def test_without_a_shipped_model_the_report_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MODEL_VARIABLE, str(tmp_path / "nothing"))
+    backbones, (note,) = encoders_for(plain(tmp_path), corpus(5))
+    assert backbones == ("e5-small",)
+    assert "no shipped model is installed" in note
+
+
+@pytest.mark.parametrize(("scores", "best"), [((0.5, 0.6), "ours"), ((0.6, 0.5), "e5-small"), ((0.5, 0.5), "e5-small")])
+def test_a_transformer_starts_from_the_encoder_whose_frozen_vectors_scored_better(
+    tmp_path: Path, scores: tuple[float, float], best: str
+) -> None:
+    backbones = ("e5-small", "models/ours")
+    candidate = candidates_for(plain(tmp_path), TINY, 1000, backbones)[-1]
+    note = candidate.prepare(dict(zip(backbones, scores, strict=True)))
+    assert candidate.name == f"transformer ({best})"
+    assert Path(candidate.recipe.backbone).name == best
+    assert note is not None
+    assert has_facts(
+        note, f"started from {best}", "frozen vectors scored better", *(f"{score:.3f}" for score in scores)
+    )
+
+
+def test_of_one_kind_only_the_best_is_kept() -> None:
+    found = (
+        compared("prior", 0.4, 0.1),
+        compared("frozen (a)", 0.01, 0.05, "frozen"),
+        compared("frozen (b)", 0.0, 0.0, "frozen"),
+        compared("transformer (a)", 0.005, 0.05, "transformer"),
+    )
+    assert choose(found) == "frozen (b)"
+    assert choose(found, "transformer") == "transformer (a)"
+    assert choose(found, "prior") == "prior"
+
+
+@pytest.mark.slow
+def test_the_encoder_with_the_better_vectors_is_used_and_recorded(
+    tmp_path: Path, tiny_backbone: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One encoder sees no words, because its embeddings are zeros; that of the bundle has learned them."""
+    from transformers import AutoModel, AutoTokenizer
+
+    blind: Any = AutoModel.from_pretrained(tiny_backbone)
+    blind.get_input_embeddings().weight.data.zero_()
+    blind.save_pretrained(tmp_path / "blind")
+    AutoTokenizer.from_pretrained(tiny_backbone).save_pretrained(tmp_path / "blind")
+    both = (str(tmp_path / "blind"), str(tiny_bundle))
+    monkeypatch.setattr("communique.selection.select.encoders_for", lambda *_: (both, ()))
+    settings = recipe(tmp_path, tiny_backbone).model_copy(update={"epochs": 1, "min_steps": 0, "batch_size": 64})
+    for kind in ("frozen-encoder", "transformer"):
+        selection = train_selected(settings, tmp_path / kind, kind=kind)
+        assert selection.chosen == f"{kind} (bundle)"
+        info = load_model(tmp_path / kind).info
+        assert (info.classifier, info.recipe["backbone"]) == (kind, str(tiny_bundle))
+    assert "started from bundle, because its frozen vectors scored better" in selection.render()
 
 
 @pytest.mark.parametrize("task", ["multilabel", "multiclass"])
@@ -193,8 +306,8 @@ def test_a_frozen_encoder_becomes_a_checkpoint_that_is_exported_and_labels(
 ) -> None:
     settings = recipe(tmp_path, tiny_backbone, CODEBOOK | {"task": task})
     selection = train_selected(settings, tmp_path / "run", kind="frozen-encoder")
-    assert selection.chosen == "frozen-encoder"
-    assert selection["frozen-encoder"].macro_f1.value > selection["prior"].macro_f1.value
+    assert selection.chosen == "frozen-encoder (backbone0)"
+    assert selection["frozen-encoder (backbone0)"].macro_f1.value > selection["prior"].macro_f1.value
     model = load_model(tmp_path / "run")
     info = model.info
     assert (info.kind, info.classifier, info.tuned_by) == ("checkpoint", "frozen-encoder", "out-of-fold")
@@ -235,6 +348,108 @@ def test_a_transformer_is_tuned_out_of_fold_and_trained_on_all_rows(tmp_path: Pa
     info = load_model(tmp_path / "run").info
     assert (info.classifier, info.tuned_by, info.training.sentences) == ("transformer", "out-of-fold", selection.rows)
     succeed("export", tmp_path / "run", "-o", tmp_path / "bundle")
+
+
+class Stopped(Exception):
+    """Stands for Ctrl-C, which the test runner would take for itself."""
+
+
+def stopping(fits: int, monkeypatch: pytest.MonkeyPatch, method: str) -> list[int]:
+    """Let fits of a candidate succeed so often, and then stop; return the list of rows of each fit that was begun."""
+    kind, name = method.rsplit(".", 1)
+    owner = getattr(candidates, kind)
+    fit, begun = getattr(owner, name), []
+
+    def stopped(self: Candidate, data: Corpus, steps: Path | None = None) -> Candidate:
+        begun.append(len(data))
+        if len(begun) > fits:
+            raise Stopped
+        return fit(self, data, steps)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(owner, name, stopped)
+    return begun
+
+
+# The first fit measures the duration.
+@pytest.mark.parametrize(("kind", "fits"), [("tfidf", 1), ("tfidf", 4), ("tfidf", 6), ("frozen-encoder", 4)])
+def test_a_stopped_comparison_goes_on_where_it_stopped_and_ends_with_the_same_bytes(
+    tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch, kind: str, fits: int
+) -> None:
+    method = {"tfidf": "_Baseline.fit", "frozen-encoder": "FrozenCandidate.fit"}[kind]
+    settings = recipe(tmp_path, tiny_backbone)
+    if kind == "tfidf":
+        fits += 6  # Those of the prior.
+    whole = train_selected(settings, tmp_path / "whole", kind=kind)
+    with monkeypatch.context() as patch:
+        stopping(fits, patch, method)
+        with pytest.raises(Stopped):
+            train_selected(settings, tmp_path / "run", kind=kind)
+    assert (tmp_path / "run.steps").is_dir()
+    with monkeypatch.context() as patch:
+        begun = stopping(100, patch, method)
+        again = train_selected(settings, tmp_path / "run", kind=kind)
+    assert len(begun) <= 7 - fits if kind == "frozen-encoder" else len(begun) <= 13 - fits
+    assert [one.macro_f1 for one in again.candidates] == [one.macro_f1 for one in whole.candidates]
+    assert again.thresholds == whole.thresholds
+    files = [load_model(tmp_path / name).info.files for name in ("run", "whole")]
+    assert files[0] == files[1]
+    assert not (tmp_path / "run.steps").exists()
+
+
+def test_the_steps_of_another_run_are_refused(
+    tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = recipe(tmp_path, tiny_backbone)
+    with monkeypatch.context() as patch:
+        stopping(8, patch, "_Baseline.fit")
+        with pytest.raises(Stopped):
+            train_selected(settings, tmp_path / "run", kind="tfidf")
+    for other, kind in ((settings.model_copy(update={"seed": 1}), "tfidf"), (settings, "frozen-encoder")):
+        with pytest.raises(RecipeError, match=r"run\.steps: this folder belongs to an interrupted run"):
+            train_selected(other, tmp_path / "run", kind=kind)
+    write_rows(tmp_path / "corpus.jsonl", tiny_rows(29))
+    with pytest.raises(RecipeError, match="other data"):
+        train_selected(settings, tmp_path / "run", kind="tfidf")
+
+
+def test_a_damaged_fit_is_fitted_again(tmp_path: Path) -> None:
+    data, steps = corpus(10), Steps(tmp_path / "run.steps", {})
+    folds = document_folds(data.sentences, 5, seed=0)
+    first = predict_out_of_fold(Fake(TINY, "fake", 0.8), data, folds, steps=steps)
+    damaged = steps.folder / "fake-2.npz"
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    fake = Fake(TINY, "fake", 0.8)
+    np.testing.assert_array_equal(predict_out_of_fold(fake, data, folds, steps=steps).logits, first.logits)
+    assert len(fake.trained) == 1
+
+
+@pytest.mark.slow
+def test_a_stopped_transformer_resumes_within_a_fit(
+    tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import TrainerCallback
+
+    settings = recipe(tmp_path, tiny_backbone).model_copy(
+        update={"epochs": 2, "min_steps": 0, "batch_size": 16, "checkpoint_steps": 5, "learning_rate": 2e-3}
+    )
+    train_selected(settings, tmp_path / "whole", kind="transformer")
+    steps = tmp_path / "run.steps"
+
+    class Stop(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step == 12 and "all" in args.output_dir:
+                raise Stopped
+
+    with monkeypatch.context() as patch:
+        init = trainer.LogCallback
+        patch.setattr(trainer, "LogCallback", type("Both", (init, Stop), {}))
+        with pytest.raises(Stopped):
+            train_selected(settings, tmp_path / "run", kind="transformer")
+    assert [path.name for path in steps.glob("transformer-*-all/checkpoint-*")]
+    train_selected(settings, tmp_path / "run", kind="transformer")
+    files = [load_model(tmp_path / name).info.files for name in ("run", "whole")]
+    assert files[0] == files[1]
+    assert not steps.exists()
 
 
 def test_multiclass_has_no_thresholds() -> None:

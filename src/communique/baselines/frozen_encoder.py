@@ -10,6 +10,7 @@ All of this and logistic regression are linear or a layer norm, so that the resu
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from functools import cached_property
@@ -34,6 +35,7 @@ from .base import Baseline, gold
 from .linear import Fitted, Linear, fit_linear
 
 if TYPE_CHECKING:
+    from torch.nn import Module
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 #: Texts that are embedded, and then kept in the cache, together: what a killed run loses.
@@ -128,15 +130,19 @@ class FrozenEncoder(Baseline):
         return self._encoder().embed(texts, self.progress)
 
     def network(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        """Build a stock sequence classifier whose logits are those of `predict_logits`, and its tokenizer.
+        """Build a stock sequence classifier whose logits in fp32 are those of `predict_logits`, and its tokenizer.
 
         The last layer norm standardises the vectors. The dense layer of the head only scales them into the linear range of its
         tanh, and the output layer holds the coefficients.
         """
         import torch
 
-        model: Any
-        model, tokenizer = load_frozen(self.backbone, self.codebook, self.max_tokens)
+        loaded, tokenizer = copy.deepcopy(self._encoder().loaded)
+        model: Any = loaded.cpu()
+        # Encoding leaves its settings in a tokenizer; the files must not depend on whether there was a text to encode.
+        if (backend := getattr(tokenizer, "backend_tokenizer", None)) is not None:
+            backend.no_truncation()
+            backend.no_padding()
         dense, output = _head(model)
         with torch.no_grad():
             norm = model.base_model.encoder.layer[-1].output.LayerNorm
@@ -165,10 +171,13 @@ def load_frozen(backbone: str, codebook: Codebook, max_tokens: int) -> tuple[Pre
     import torch
 
     model: Any
-    model, tokenizer = load_backbone(backbone, codebook, max_tokens=max_tokens)
-    if has_mean_layer(backbone):
-        return model.eval(), tokenizer
-    add_mean_layer(model)
+    # New weights are random. They decide no logit, but the same data must make the same files.
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model, tokenizer = load_backbone(backbone, codebook, max_tokens=max_tokens)
+        if has_mean_layer(backbone):
+            return model.eval(), tokenizer
+        add_mean_layer(model)
     attention = model.base_model.encoder.layer[-1].attention
     with torch.no_grad():
         # Without query and key, attention is uniform.
@@ -204,18 +213,18 @@ class Encoder:
         self._vectors: dict[str, NDArray[np.float32]] = {}
         self._cache = None
         if cache is not None:
-            digest = _source_digest(backbone) or _weights_digest(self._loaded[0])
+            digest = _source_digest(backbone) or _weights_digest(self.loaded[0].base_model)
             settings = f"{digest}/{max_tokens}/{MEAN_SCALE}/{self.precision}"
             self._cache = EmbeddingCache(Path(cache) / hashlib.sha256(settings.encode()).hexdigest()[:16])
             self._vectors = self._cache.vectors
 
     @cached_property
-    def _loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        """The encoder and its tokenizer; opening them takes seconds, which a run over known texts saves."""
+    def loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        """The encoder with a new head, and its tokenizer; they are loaded when they are first needed, which takes seconds."""
         import torch
 
-        classifier, tokenizer = load_frozen(self.backbone, self.codebook, self.max_tokens)
-        model: Any = classifier.base_model
+        model: Any
+        model, tokenizer = load_frozen(self.backbone, self.codebook, self.max_tokens)
         return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
 
     def embed(self, texts: Sequence[str], progress: ProgressReporter | None = None) -> NDArray[np.float32]:
@@ -231,14 +240,15 @@ class Encoder:
             else:
                 self._vectors.update(zip(part, vectors, strict=True))
         if not keys:
-            return np.zeros((0, self._loaded[0].config.hidden_size), np.float32)
+            return np.zeros((0, self.loaded[0].config.hidden_size), np.float32)
         return np.stack([self._vectors[key] for key in keys]).astype(np.float32)
 
     def compute(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Compute vectors (n, d) without remembering them."""
         import torch
 
-        model, tokenizer = self._loaded
+        classifier, tokenizer = self.loaded
+        model: Any = classifier.base_model
         ids = tokenizer([_clean(text) for text in texts], truncation=True)["input_ids"]
         vectors = np.zeros((len(ids), model.config.hidden_size), np.float32)
         device = model.device
@@ -294,7 +304,7 @@ def _source_digest(backbone: str) -> str | None:
     return hashlib.sha256("".join(path.name + file_sha256(path) for path in files).encode()).hexdigest()
 
 
-def _weights_digest(model: PreTrainedModel) -> str:
+def _weights_digest(model: Module) -> str:
     """Hash a model's weights, but not those of a pooler, which is new in each process and not used."""
     import torch
 

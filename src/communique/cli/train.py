@@ -39,7 +39,7 @@ def train(
     texts: Annotated[Path | None, typer.Option(help="File or folder with the texts of stand-off labels.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing checkpoint.")] = False,
 ) -> None:
-    """Choose a classifier for labelled tables and train it. The same command resumes an interrupted training of a recipe.
+    """Choose a classifier for labelled tables and train it. The same command resumes an interrupted training.
 
     The defaults are meant for 50 to 20,000 rows. A recipe (see docs/training.md) changes them. The exit code is 1 if the model has
     learned nothing; the checkpoint is kept.
@@ -58,6 +58,7 @@ def train(
         # The first process reports about the backbone for all.
         logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     if (kind is None and _is_recipe(data[0])) or distributed.world_size() > 1:
+        _check_processes(data, kind, distributed.world_size())
         written = run(recipe, folder, texts=texts, overwrite=overwrite, progress=ProgressReporter())
     else:
         from ..selection.select import AUTO, train_selected
@@ -80,6 +81,25 @@ def train(
         note(f"To label text with it, export it first: communique export {written}")
     else:
         note(f"To label text with it: communique label TEXT --model {written}")
+
+
+def _check_processes(data: list[str], kind: str | None, processes: int) -> None:
+    """Refuse what several processes cannot do together, and say that they do not compare classifiers."""
+    if processes == 1:
+        return
+    if kind not in (None, "transformer"):
+        raise typer.BadParameter(
+            f"{kind} cannot be trained in {processes} processes: together they only train a transformer. Start the command without "
+            "`accelerate launch`, or leave the option out",
+            param_hint="--kind",
+        )
+    from ..training.distributed import rank
+
+    if rank() == 0 and not _is_recipe(data[0]):
+        note(
+            f"{processes} processes train a transformer without comparing classifiers. To compare them, start the command without "
+            "`accelerate launch`."
+        )
 
 
 def _recipe(data: list[str], codebook: Path | None, name: str | None) -> Recipe:

@@ -14,8 +14,8 @@ from ..metrics.diagnostics import Diagnostics
 from ..metrics.report import Report
 from ..metrics.report_markdown import render_report
 from ..models.info import ModelInfo
+from ..models.leakage import Leak, find_leak, refuse
 from ..reporting.render import render
-from .leakage import Leak, find_leak, refuse
 
 #: How many of the errors that cost most are kept.
 ERRORS = 25

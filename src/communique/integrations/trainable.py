@@ -77,8 +77,8 @@ def train_on_texts(texts: Sequence[str], y: Any, groups: Any, *, kind: str, seed
         )
     )
     recipe = Recipe(name="estimator", codebook="", corpora=(CorpusSource(path="texts"),), pooling="mean", seed=seed)
-    candidates = requested_candidates(recipe, codebook, len(corpus), kind)
-    selection, candidate, tuning = select(corpus, codebook, candidates, kind=kind, seed=seed)
+    candidates, notes = requested_candidates(recipe, codebook, corpus, kind)
+    selection, candidate, tuning = select(corpus, codebook, candidates, kind=kind, seed=seed, notes=notes)
     return Trained(classes, multilabel, candidate.fit(corpus), tuning, selection)
 
 

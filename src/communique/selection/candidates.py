@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -20,6 +20,7 @@ from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..metrics.calibration import Tuning, to_logits
 from ..models.info import ModelInfo, Score, git_commit
+from ..reporting.format import number
 from ..training.recipe import Recipe
 from ..training.saving import describe_checkpoint, divide_logits, write_checkpoint
 from ..training.splits import DataSplits
@@ -60,19 +61,38 @@ class Target:
 class Candidate(ABC):
     """A classifier that can be compared with others.
 
+    `kind` says how it is trained. `name` is unique among the candidates of a comparison: it also names the encoder, if there is
+    one.
+
     Args:
         recipe: Settings of the model to be trained.
         codebook: Labels.
     """
 
-    name: ClassVar[str]
+    kind: ClassVar[str]
+    name: str
 
     def __init__(self, recipe: Recipe, codebook: Codebook) -> None:
         self.recipe, self.codebook = recipe, codebook
+        self.name = self.kind
+
+    def prepare(self, scores: Mapping[str, float]) -> str | None:
+        """Take into account what is known before the first fit, and return a line for the report if that decided something.
+
+        Args:
+            scores: Out-of-fold macro-F1 of the frozen vectors by backbone.
+        """
+        return None
 
     @abstractmethod
-    def fit(self, corpus: Corpus) -> Self:
-        """Train from the beginning on labelled rows."""
+    def fit(self, corpus: Corpus, steps: Path | None = None) -> Self:
+        """Train from the beginning on labelled rows.
+
+        Args:
+            corpus: The rows.
+            steps: A folder for the state of the training. If it holds some of an interrupted fit on the same rows, a long training
+                resumes from it. Default: none is kept.
+        """
 
     @abstractmethod
     def predict_logits(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
@@ -90,10 +110,10 @@ class Candidate(ABC):
 class _Baseline(Candidate):
     """A baseline that is kept as arrays."""
 
-    def fit(self, corpus: Corpus) -> Self:
+    def fit(self, corpus: Corpus, steps: Path | None = None) -> Self:
         """Train from the beginning on labelled rows."""
         start = time.monotonic()
-        self._fitted = make(self.name, self.codebook, seed=self.recipe.seed).fit(corpus)
+        self._fitted = make(self.kind, self.codebook, seed=self.recipe.seed).fit(corpus)
         self._seconds = time.monotonic() - start
         return self
 
@@ -127,24 +147,31 @@ class _Baseline(Candidate):
 
 
 class PriorCandidate(_Baseline):
-    """The share of each label, whatever the text says."""
+    """The proportion of each label, whatever the text says."""
 
-    name = "prior"
+    kind = "prior"
 
 
 class TfidfCandidate(_Baseline):
     """TF-IDF of words and characters with logistic regression."""
 
-    name = "tfidf-logreg"
+    kind = "tfidf-logreg"
 
 
 class FrozenCandidate(Candidate):
-    """A frozen encoder with logistic regression; every text is embedded once."""
+    """A frozen encoder with logistic regression; every text is embedded once.
 
-    name = "frozen-encoder"
+    Args:
+        recipe: Settings.
+        codebook: Labels.
+        vectors: A folder that keeps sentence vectors. Default: they are kept in memory only.
+    """
 
-    def __init__(self, recipe: Recipe, codebook: Codebook) -> None:
+    kind = "frozen-encoder"
+
+    def __init__(self, recipe: Recipe, codebook: Codebook, vectors: Path | None = None) -> None:
         super().__init__(recipe, codebook)
+        self.name = name_with_encoder(self.kind, recipe.backbone)
         self._classifier = FrozenEncoder(
             codebook,
             seed=recipe.seed,
@@ -152,9 +179,10 @@ class FrozenCandidate(Candidate):
             max_tokens=recipe.max_tokens,
             folds=INNER_FOLDS,
             precision=recipe.precision,
+            cache=vectors,
         )
 
-    def fit(self, corpus: Corpus) -> Self:
+    def fit(self, corpus: Corpus, steps: Path | None = None) -> Self:
         """Train from the beginning on labelled rows."""
         start = time.monotonic()
         self._classifier.fit(corpus)
@@ -183,13 +211,39 @@ class FrozenCandidate(Candidate):
 
 
 class TransformerCandidate(Candidate):
-    """A transformer, fine-tuned as its recipe says."""
+    """A transformer, fine-tuned as its recipe says.
 
-    name = "transformer"
+    Args:
+        recipe: Settings.
+        codebook: Labels.
+        backbones: The encoders it may start from. Of several, `prepare` chooses the one whose frozen vectors scored best. Default:
+            that of the recipe.
+    """
 
-    def fit(self, corpus: Corpus) -> Self:
-        """Train from the beginning on labelled rows."""
-        self._fitted = self._train(self.recipe, corpus)
+    kind = "transformer"
+
+    def __init__(self, recipe: Recipe, codebook: Codebook, backbones: Sequence[str] = ()) -> None:
+        super().__init__(recipe, codebook)
+        self.backbones = tuple(backbones) or (recipe.backbone,)
+        if len(self.backbones) == 1:
+            self.name = name_with_encoder(self.kind, self.backbones[0])
+
+    def prepare(self, scores: Mapping[str, float]) -> str | None:
+        """Start from the encoder whose frozen vectors scored best, or of equal ones from the first."""
+        if len(self.backbones) == 1:
+            return None
+        best, *others = sorted(self.backbones, key=lambda one: -np.nan_to_num(scores[one], nan=-1.0))
+        self.recipe = self.recipe.model_copy(update={"backbone": best})
+        self.name = name_with_encoder(self.kind, best)
+        compared = ", ".join(f"{encoder_name(one)} {number(scores[one])}" for one in (best, *others))
+        return (
+            f"The transformer started from {encoder_name(best)}, because its frozen vectors scored better (macro-F1 out of fold: "
+            f"{compared})."
+        )
+
+    def fit(self, corpus: Corpus, steps: Path | None = None) -> Self:
+        """Train on labelled rows, from the beginning or from the state in a folder."""
+        self._fitted = self._train(self.recipe, corpus, steps)
         return self
 
     def predict_logits(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
@@ -215,10 +269,10 @@ class TransformerCandidate(Candidate):
             precision=fitted.precision_,
         )
 
-    def _train(self, recipe: Recipe, corpus: Corpus) -> TransformerClassifier:
+    def _train(self, recipe: Recipe, corpus: Corpus, steps: Path | None = None) -> TransformerClassifier:
         from ..training.trainer import TransformerClassifier
 
-        return TransformerClassifier(recipe, self.codebook).fit(corpus)
+        return TransformerClassifier(recipe, self.codebook, steps=steps).fit(corpus)
 
 
 def timed_part(corpus: Corpus, seed: int, rows: int = TIMED_ROWS) -> Corpus:
@@ -227,12 +281,33 @@ def timed_part(corpus: Corpus, seed: int, rows: int = TIMED_ROWS) -> Corpus:
     return Corpus(tuple(drawn), corpus.files)
 
 
-def candidates_for(recipe: Recipe, codebook: Codebook, rows: int) -> list[Candidate]:
-    """Return the candidates that make sense for a number of rows, from the simplest to the most costly."""
-    found = [PriorCandidate, TfidfCandidate, FrozenCandidate]
+def encoder_name(backbone: str) -> str:
+    """Return a short name of a backbone: the last part of its path or hub name."""
+    return Path(backbone).name
+
+
+def name_with_encoder(kind: str, backbone: str) -> str:
+    """Return the name of a candidate that starts from a backbone."""
+    return f"{kind} ({encoder_name(backbone)})"
+
+
+def candidates_for(
+    recipe: Recipe, codebook: Codebook, rows: int, backbones: Sequence[str], vectors: Path | None = None
+) -> list[Candidate]:
+    """Return the candidates that make sense for a number of rows, from the simplest to the most costly.
+
+    Args:
+        recipe: Settings.
+        codebook: Labels.
+        rows: Number of labelled rows.
+        backbones: The encoders to compare.
+        vectors: A folder that keeps sentence vectors. Default: they are kept in memory only.
+    """
+    frozen = [FrozenCandidate(recipe.model_copy(update={"backbone": one}), codebook, vectors) for one in backbones]
+    found: list[Candidate] = [PriorCandidate(recipe, codebook), TfidfCandidate(recipe, codebook), *frozen]
     if rows >= MIN_TRANSFORMER_ROWS:
-        found.append(TransformerCandidate)
-    return [candidate(recipe, codebook) for candidate in found]
+        found.append(TransformerCandidate(recipe.model_copy(update={"backbone": backbones[0]}), codebook, backbones))
+    return found
 
 
 def _write_checkpoint(
@@ -246,7 +321,7 @@ def _write_checkpoint(
         candidate.codebook,
         data,
         texts=target.texts,
-        classifier=candidate.name,
+        classifier=candidate.kind,
         thresholds=None if tuning.thresholds is None else tuple(tuning.thresholds.tolist()),
         tuned_on=tuning.rows,
         tuned_by=tuning.by,

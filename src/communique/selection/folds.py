@@ -14,6 +14,7 @@ from ..data.corpus import Corpus
 from ..metrics.calibration import decide, probabilities, tune
 from ..metrics.scores import indicator
 from .candidates import Candidate
+from .steps import Steps
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ def predict_out_of_fold(
     folds: NDArray[np.int64],
     *,
     only: int | None = None,
+    steps: Steps | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> OutOfFold:
     """Train a candidate on all folds but one, predict that one, and repeat.
@@ -39,16 +41,28 @@ def predict_out_of_fold(
         corpus: n labelled rows.
         folds: Fold of each row (n,).
         only: Number of folds to predict. Default: all.
+        steps: Keeps finished folds; those of an interrupted run are not fitted again. Default: none is kept.
         say: Receives one line per fold.
     """
     logits = np.full((len(corpus), len(candidate.codebook.names)), np.nan, np.float32)
     numbers = np.unique(folds)[:only]
-    start = time.monotonic()
-    for done, fold in enumerate(numbers, 1):
+    seconds = 0.0
+    for done, fold in enumerate(numbers.tolist(), 1):
         inside = folds == fold
-        logits[inside] = candidate.fit(corpus.rows(~inside)).predict_logits(corpus.rows(inside).sentences)
-        say(f"{candidate.name}: fold {done} of {len(numbers)}")
-    return OutOfFold(logits, (time.monotonic() - start) / len(numbers))
+        train, test = corpus.rows(~inside), corpus.rows(inside)
+        found = steps.read_fit(candidate.name, fold, (len(test), logits.shape[1])) if steps else None
+        if found is None:
+            start = time.monotonic()
+            fitted = candidate.fit(train, steps.training(candidate.name, fold) if steps else None)
+            found = fitted.predict_logits(test.sentences), time.monotonic() - start
+            if steps:
+                steps.keep_fit(candidate.name, fold, *found)
+            say(f"{candidate.name}: fold {done} of {len(numbers)}")
+        else:
+            say(f"{candidate.name}: fold {done} of {len(numbers)}, from the interrupted run")
+        logits[inside] = found[0]
+        seconds += found[1]
+    return OutOfFold(logits, seconds / len(numbers))
 
 
 def tuning_rows(corpus: Corpus) -> NDArray[np.bool_]:

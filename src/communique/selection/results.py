@@ -7,35 +7,31 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics.bootstrap import Resamples, interval_or_nan
+from ..metrics.bootstrap import Resamples
+from ..metrics.report import ScoreCI
 from ..metrics.scores import macro_f1, outcomes, precision_recall_f1
 from ..reporting.render import render
 
 #: A simpler classifier is kept if it is worse than the best by less than one standard error and by less than this.
 TOLERANCE = 0.02
 
-
-@dataclass(frozen=True)
-class Interval:
-    """A value with its 95 % interval over documents; the ends are NaN if no interval can be computed."""
-
-    value: float
-    low: float
-    high: float
+#: Why a macro-F1 may not be defined.
+NO_LABEL = "no row has a label, and none was predicted"
 
 
 @dataclass(frozen=True)
 class Compared:
     """A candidate's out-of-fold scores on the rows on which all candidates are compared.
 
-    `behind` is how much lower its macro-F1 is than that of the best candidate, with the standard error `error`. `seconds` is
-    the duration of one fold.
+    `kind` says how it is trained, and `name` also names its encoder. `behind` is how much lower its macro-F1 is than that of the
+    best candidate, with the standard error `error`. `seconds` is the duration of one fold.
     """
 
     name: str
-    macro_f1: Interval
+    kind: str
+    macro_f1: ScoreCI
     f1: dict[str, float]
-    behind: Interval
+    behind: ScoreCI
     error: float
     folds: int
     seconds: float
@@ -77,6 +73,7 @@ def compare(
     decisions: dict[str, NDArray[np.bool_]],
     resamples: Resamples,
     names: tuple[str, ...],
+    kinds: dict[str, str],
     folds: dict[str, int],
     seconds: dict[str, float],
 ) -> tuple[Compared, ...]:
@@ -87,6 +84,7 @@ def compare(
         decisions: Out-of-fold decisions (n, k) of each candidate.
         resamples: Bootstrap samples of the rows' documents, the same for all candidates, so that differences are paired.
         names: The k labels.
+        kinds: How each candidate is trained.
         folds: Number of folds by candidate.
         seconds: Seconds per fold by candidate.
     """
@@ -101,9 +99,10 @@ def compare(
         found.append(
             Compared(
                 name,
-                Interval(*interval_or_nan(values[name], drawn[name], resamples.clusters)),
+                kinds[name],
+                ScoreCI.from_bootstrap(values[name], drawn[name], resamples.clusters, NO_LABEL),
                 dict(zip(names, f1.tolist(), strict=True)),
-                Interval(*interval_or_nan(values[best] - values[name], behind, resamples.clusters)),
+                ScoreCI.from_bootstrap(values[best] - values[name], behind, resamples.clusters, NO_LABEL),
                 float(np.nanstd(behind)),
                 folds[name],
                 seconds[name],
@@ -112,17 +111,24 @@ def compare(
     return tuple(found)
 
 
-def choose(candidates: tuple[Compared, ...]) -> str:
+def choose(candidates: tuple[Compared, ...], kind: str | None = None) -> str:
     """Return the simplest candidate that is behind the best by less than one standard error and by less than `TOLERANCE`.
 
-    The prior is not chosen: it does not read the text.
+    Candidates of one kind are equally simple: of them only the best can be chosen. The prior is not chosen, because it does not
+    read the text.
 
     Args:
         candidates: From the simplest to the most costly.
+        kind: Choose among the candidates of this kind. Default: all.
     """
-    reading = [one for one in candidates if one.name != "prior"] or list(candidates)
-    least = min(one.behind.value for one in reading)
-    for one in reading:
-        if one.behind.value <= least or (one.behind.value < one.error and one.behind.value < TOLERANCE):
-            return one.name
-    return reading[-1].name
+    eligible = [one for one in candidates if (one.kind != "prior" if kind is None else one.kind == kind)] or candidates
+    behind = {one.name: float(np.nan_to_num(one.behind.value, nan=np.inf)) for one in eligible}
+    best_of = {
+        one.kind: min((o for o in eligible if o.kind == one.kind), key=lambda o: behind[o.name]) for one in eligible
+    }
+    least = min(behind.values())
+    return next(
+        one.name
+        for one in best_of.values()
+        if behind[one.name] <= least or (behind[one.name] < one.error and behind[one.name] < TOLERANCE)
+    )

@@ -15,15 +15,17 @@ from ..errors import BundleError, DataError, RecipeError
 from ..metrics.bootstrap import Resamples
 from ..metrics.calibration import MIN_POSITIVES, Tuning, tune
 from ..metrics.degenerate import describe_collapse, describe_no_gain
-from ..metrics.scores import indicator
+from ..metrics.scores import indicator, macro_f1, outcome_counts
 from ..models.info import Score
 from ..reporting.format import quantity, without_nan
 from ..reporting.progress import ProgressReporter
 from ..training.recipe import Recipe
 from ..training.splits import DataSplits
-from .candidates import Candidate, PriorCandidate, Target, candidates_for
+from .candidates import Candidate, FrozenCandidate, PriorCandidate, Target, TfidfCandidate, candidates_for
+from .encoders import encoders_for
 from .folds import OutOfFold, cross_fitted_decisions, predict_out_of_fold, tuning_rows
 from .results import Compared, Selection, choose, compare
+from .steps import Steps
 
 #: What `--kind` takes, and the candidates that it stands for.
 KINDS = {"tfidf": "tfidf-logreg", "frozen-encoder": "frozen-encoder", "transformer": "transformer"}
@@ -52,7 +54,7 @@ def train_selected(
 
     Args:
         recipe: The recipe. Its corpora with the role `validation` train too.
-        out: The model folder.
+        out: The model folder. During the run `<out>.steps` keeps what is finished, so that a stopped run resumes.
         kind: `auto`, or one of `KINDS`, which is then cross-validated next to the prior and kept.
         texts: A file or folder of texts for stand-off labels.
         overwrite: Whether an existing folder is replaced.
@@ -63,38 +65,66 @@ def train_selected(
 
     Raises:
         BundleError: The folder exists.
-        CommuniqueError: The recipe, the codebook or the data are invalid.
+        CommuniqueError: The recipe, the codebook or the data are invalid, or `<out>.steps` belongs to another run.
     """
-    progress = progress or ProgressReporter.silent()
-    if Path(out).exists() and not overwrite:
-        raise BundleError(f"{out}: exists. Give another folder, or --overwrite")
+    progress, out = progress or ProgressReporter.silent(), Path(out)
+    if out.exists() and not overwrite:
+        raise BundleError(f"{out}: this folder exists. Name another one with --out, or replace it with --overwrite")
     codebook = Codebook.load(recipe.codebook)
     data = DataSplits.whole(recipe, codebook, Path(texts) if texts else None)
     for line in data.messages:
         progress.say(line)
-    candidates = requested_candidates(recipe, codebook, len(data.train), kind)
+    folder = out.with_name(out.name + ".steps")
+    candidates, notes = requested_candidates(recipe, codebook, data.train, kind, Steps.vectors_in(folder))
+    steps = Steps(folder, _identity(recipe, codebook, data.train, kind, candidates))
     selection, candidate, tuning = select(
-        data.train, codebook, candidates, kind=kind, seed=recipe.seed, progress=progress
+        data.train, codebook, candidates, kind=kind, seed=recipe.seed, notes=notes, steps=steps, progress=progress
     )
     progress.say(f"training {candidate.name} on all {len(data.train)} rows")
-    candidate.fit(data.train)
+    candidate.fit(data.train, steps.training(candidate.name, "all"))
     score = _score(selection, recipe.name)
-    candidate.write(Target(Path(out), data, tuning, score, selection.warnings, texts, overwrite))
+    candidate.write(Target(out, data, tuning, score, selection.warnings, texts, overwrite))
+    steps.remove()
     return selection
 
 
-def requested_candidates(recipe: Recipe, codebook: Codebook, rows: int, kind: str) -> list[Candidate]:
-    """Return the candidates for a number of rows, or the prior and the one that was requested.
+def _identity(
+    recipe: Recipe, codebook: Codebook, corpus: Corpus, kind: str, candidates: Sequence[Candidate]
+) -> dict[str, object]:
+    """Return everything that decides the result of a comparison."""
+    return {
+        "kind": kind,
+        "candidates": [one.name for one in candidates],
+        "recipe": recipe.model_dump(mode="json"),
+        "codebook": codebook.sha256,
+        "data": dict(corpus.files),
+        "ids": [s.id for s in corpus],
+    }
+
+
+def requested_candidates(
+    recipe: Recipe, codebook: Codebook, corpus: Corpus, kind: str, vectors: Path | None = None
+) -> tuple[list[Candidate], tuple[str, ...]]:
+    """Return the candidates for some labelled rows, and lines for the report about encoders that are left out.
+
+    If a kind is requested, the candidates are the prior, those of this kind, and the frozen encoders if a transformer may start
+    from several.
 
     Raises:
         RecipeError: The kind is unknown.
     """
-    if kind == AUTO:
-        return candidates_for(recipe, codebook, rows)
-    if kind not in KINDS:
+    if kind != AUTO and kind not in KINDS:
         raise RecipeError(f"--kind {kind!r}: unknown. Allowed: {', '.join((AUTO, *KINDS))}")
-    everything = candidates_for(recipe, codebook, 10**9)
-    return [one for one in everything if one.name in (PriorCandidate.name, KINDS[kind])]
+    if kind == "tfidf":
+        return [PriorCandidate(recipe, codebook), TfidfCandidate(recipe, codebook)], ()
+    backbones, notes = encoders_for(recipe, corpus)
+    if kind == AUTO:
+        return candidates_for(recipe, codebook, len(corpus), backbones, vectors), notes
+    wanted = {PriorCandidate.kind, KINDS[kind]}
+    if kind == "transformer" and len(backbones) > 1:
+        wanted.add(FrozenCandidate.kind)
+    everything = candidates_for(recipe, codebook, 10**9, backbones, vectors)
+    return [one for one in everything if one.kind in wanted], notes
 
 
 def select(
@@ -104,6 +134,8 @@ def select(
     *,
     kind: str = AUTO,
     seed: int = 0,
+    notes: Sequence[str] = (),
+    steps: Steps | None = None,
     progress: ProgressReporter | None = None,
 ) -> tuple[Selection, Candidate, Tuning]:
     """Compare candidates by cross-validation over documents, and tune the one that is kept on its out-of-fold predictions.
@@ -112,8 +144,10 @@ def select(
         corpus: Labelled rows.
         codebook: Labels.
         candidates: From the simplest to the most costly.
-        kind: What was requested; with anything but `auto` the last candidate is kept.
+        kind: What was requested; with anything but `auto` a candidate of this kind is kept.
         seed: Seed of the folds and the bootstrap.
+        notes: Lines for the report.
+        steps: Keeps what is finished. Default: nothing is kept.
         progress: Reports the estimated duration and the progress. Default: silent.
 
     Raises:
@@ -130,82 +164,144 @@ def select(
             f"{corpus.name}: all {len(corpus)} labelled rows are from one document or from versions of one text. Cross-validation "
             "needs at least 2. Name the column that says which text a sentence is from: document"
         )
-    plan, notes = _plan(corpus, candidates, number, progress)
-    predicted = {
-        one.name: predict_out_of_fold(one, corpus, folds, only=plan[one.name], say=progress.say) for one in candidates
-    }
-    compared, gold_compared, decisions = _compare(corpus, codebook, predicted, folds, plan, seed)
-    chosen = choose(compared) if kind == AUTO else candidates[-1].name
+    known = steps.read_plan() if steps else None
+    if known and steps:
+        progress.say(f"resuming from {steps.folder}")
+    numbers, shortened = known or _plan(corpus, candidates, number, progress)
+    if steps:
+        steps.keep_plan(numbers, shortened)
+    predicted, started = _predict(corpus, codebook, candidates, folds, numbers, steps, progress)
+    compared, gold_compared, decisions = _compare(corpus, codebook, candidates, predicted, folds, numbers, seed)
+    chosen = choose(compared, None if kind == AUTO else KINDS.get(kind, kind))
     tuning, rows = _tune(corpus, codebook, predicted[chosen].logits)
-    gold = indicator(corpus.sentences, codebook)
-    positives = dict(zip(codebook.names, gold[rows].sum(axis=0).tolist(), strict=True))
-    thresholds = {} if tuning.thresholds is None else dict(zip(codebook.names, tuning.thresholds.tolist(), strict=True))
-    if few := [name for name in thresholds if positives[name] < MIN_POSITIVES]:
-        notes.append(
-            f"Fewer than {MIN_POSITIVES} positive rows for {', '.join(few)}: the threshold is mostly the theoretical optimum, "
-            "half of the F1 that calibrated probabilities would reach."
-        )
+    positives, thresholds, few = _describe_tuning(corpus, codebook, tuning, rows)
     counts = gold_compared.sum(axis=0).tolist(), decisions[chosen].sum(axis=0).tolist()
     collapsed = describe_collapse(codebook.names, *counts, len(gold_compared))
     no_gain = describe_no_gain(gold_compared, decisions[chosen], multilabel=codebook.multilabel)
     selection = Selection(
         chosen=chosen,
-        best=min(compared, key=lambda one: one.behind.value).name,
+        best=min(compared, key=lambda one: np.nan_to_num(one.behind.value, nan=np.inf)).name,
         requested=kind,
         candidates=compared,
         rows=len(corpus),
         documents=len(corpus.documents),
-        compared_rows=int(np.isin(folds, np.unique(folds)[: min(plan.values())]).sum()),
+        compared_rows=len(gold_compared),
         folds=number,
         tuning_rows=tuning.rows,
         positives=positives,
         thresholds=thresholds,
         warnings=tuple(line for line in (collapsed, no_gain) if line),
-        notes=tuple(notes),
+        notes=(*notes, *shortened, *started, *few),
     )
     return selection, next(one for one in candidates if one.name == chosen), tuning
 
 
+def _predict(
+    corpus: Corpus,
+    codebook: Codebook,
+    candidates: Sequence[Candidate],
+    folds: NDArray[np.int64],
+    numbers: Sequence[int],
+    steps: Steps | None,
+    progress: ProgressReporter,
+) -> tuple[dict[str, OutOfFold], list[str]]:
+    """Predict out of fold with each candidate, and return the predictions by name, with lines for the report."""
+    predicted: dict[str, OutOfFold] = {}
+    scores: dict[str, float] = {}
+    notes = []
+    for one, number in zip(candidates, numbers, strict=True):
+        if note := one.prepare(scores):
+            notes.append(note)
+            progress.say(note)
+        found = predict_out_of_fold(one, corpus, folds, only=number, steps=steps, say=progress.say)
+        predicted[one.name] = found
+        if one.kind == FrozenCandidate.kind:
+            scores[one.recipe.backbone] = _score_out_of_fold(corpus, codebook, found.logits, folds)
+    return predicted, notes
+
+
+def _score_out_of_fold(
+    corpus: Corpus, codebook: Codebook, logits: NDArray[np.float32], folds: NDArray[np.int64]
+) -> float:
+    """Return the macro-F1 of cross-fitted decisions on the rows that were predicted."""
+    part, rows = _known(corpus, logits)
+    decisions = cross_fitted_decisions(logits[rows], part, codebook, folds[rows])
+    return float(macro_f1(outcome_counts(indicator(part.sentences, codebook), decisions)))
+
+
+def _known(corpus: Corpus, logits: NDArray[np.float32]) -> tuple[Corpus, NDArray[np.bool_]]:
+    """Return the sentences with logits (n, k) that are not NaN, and a mask (n,) of their rows."""
+    rows = ~np.isnan(logits[:, 0])
+    return corpus.rows(rows), rows
+
+
+def _describe_tuning(
+    corpus: Corpus, codebook: Codebook, tuning: Tuning, rows: NDArray[np.bool_]
+) -> tuple[dict[str, int], dict[str, float], list[str]]:
+    """Return the positive rows and the threshold by label, and a line for the report about labels with few rows."""
+    gold = indicator(corpus.sentences, codebook)
+    positives = dict(zip(codebook.names, gold[rows].sum(axis=0).tolist(), strict=True))
+    if tuning.thresholds is None:
+        return positives, {}, []
+    thresholds = dict(zip(codebook.names, tuning.thresholds.tolist(), strict=True))
+    few = [name for name in thresholds if positives[name] < MIN_POSITIVES]
+    line = (
+        f"Fewer than {MIN_POSITIVES} positive rows for {', '.join(few)}: the threshold is mostly the theoretical optimum, half of "
+        "the F1 that calibrated probabilities would reach."
+    )
+    return positives, thresholds, [line] if few else []
+
+
 def _plan(
     corpus: Corpus, candidates: Sequence[Candidate], folds: int, progress: ProgressReporter
-) -> tuple[dict[str, int], list[str]]:
-    """Measure how long the candidates take, report it, and return the number of folds of each, with notes for the report."""
-    plan, notes = dict.fromkeys((one.name for one in candidates), folds), []
+) -> tuple[list[int], list[str]]:
+    """Measure how long the candidates take, report it, and return the number of folds of each, with lines for the report."""
+    numbers, notes = [folds] * len(candidates), []
     # One more fit trains the final model.
-    seconds = {one.name: one.estimate(corpus, folds + 1) for one in candidates}
-    if sum(seconds.values()) > LIMIT and folds > SCREENED:
-        for name in [name for name, whole in seconds.items() if whole / (folds + 1) > COSTLY]:
+    seconds = [one.estimate(corpus, folds + 1) for one in candidates]
+    if sum(seconds) > LIMIT and folds > SCREENED:
+        for i, one in enumerate(candidates):
+            if seconds[i] / (folds + 1) <= COSTLY:
+                continue
             notes.append(
-                f"{name} was compared on {SCREENED} of {folds} folds only, because {folds} would have taken about "
-                f"{quantity(seconds[name] / 60)} minutes."
+                f"{one.name} was compared on {SCREENED} of {folds} folds only, because {folds} would have taken about "
+                f"{quantity(seconds[i] / 60)} minutes."
             )
-            plan[name], seconds[name] = SCREENED, seconds[name] * (SCREENED + 1) / (folds + 1)
-    each = ", ".join(f"{name} {quantity(value / 60)}" for name, value in seconds.items())
+            numbers[i], seconds[i] = SCREENED, seconds[i] * (SCREENED + 1) / (folds + 1)
+    each = ", ".join(f"{one.name} {quantity(value / 60)}" for one, value in zip(candidates, seconds, strict=True))
     progress.say(
         f"comparing {len(candidates)} classifiers on {len(corpus)} rows from {len(corpus.documents)} documents takes about "
-        f"{quantity(sum(seconds.values()) / 60)} minutes ({each})"
+        f"{quantity(sum(seconds) / 60)} minutes ({each})"
     )
-    return plan, notes
+    return numbers, notes
 
 
 def _compare(
     corpus: Corpus,
     codebook: Codebook,
+    candidates: Sequence[Candidate],
     predicted: dict[str, OutOfFold],
     folds: NDArray[np.int64],
-    plan: dict[str, int],
+    numbers: Sequence[int],
     seed: int,
 ) -> tuple[tuple[Compared, ...], NDArray[np.bool_], dict[str, NDArray[np.bool_]]]:
     """Compare candidates on the folds that all of them predicted; return also gold labels and decisions of these rows."""
-    rows = np.isin(folds, np.unique(folds)[: min(plan.values())])
-    part = corpus.rows(rows)
+    part, rows = _known(corpus, np.stack([one.logits for one in predicted.values()]).sum(axis=0))
     decisions = {
         name: cross_fitted_decisions(one.logits[rows], part, codebook, folds[rows]) for name, one in predicted.items()
     }
     resamples = Resamples.draw([s.document_key for s in part], seed=seed)
     gold = indicator(part.sentences, codebook)
-    seconds = {name: one.seconds for name, one in predicted.items()}
-    return compare(gold, decisions, resamples, codebook.names, plan, seconds), gold, decisions
+    compared = compare(
+        gold,
+        decisions,
+        resamples,
+        codebook.names,
+        {one.name: one.kind for one in candidates},
+        {one.name: number for one, number in zip(candidates, numbers, strict=True)},
+        {name: one.seconds for name, one in predicted.items()},
+    )
+    return compared, gold, decisions
 
 
 def _tune(corpus: Corpus, codebook: Codebook, logits: NDArray[np.float32]) -> tuple[Tuning, NDArray[np.bool_]]:

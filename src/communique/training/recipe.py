@@ -96,17 +96,15 @@ class Recipe(BaseModel):
         def resolve(path: str) -> str:
             return str((folder / path).resolve())
 
-        backbone = self.backbone
-        # A hub name has the form of a relative path; it is treated as a folder only if that folder exists.
-        if (folder / backbone).is_dir():
-            backbone = resolve(backbone)
-        return self.model_copy(
-            update={
-                "codebook": resolve(self.codebook),
-                "corpora": tuple(s.model_copy(update={"path": resolve(s.path)}) for s in self.corpora),
-                "backbone": backbone,
-            }
-        )
+        update: dict[str, object] = {
+            "codebook": resolve(self.codebook),
+            "corpora": tuple(s.model_copy(update={"path": resolve(s.path)}) for s in self.corpora),
+        }
+        # A hub name has the form of a relative path; it is treated as a folder only if that folder exists. A backbone that the
+        # recipe does not name is not set here, because the comparison of classifiers asks whether it is named.
+        if (folder / self.backbone).is_dir():
+            update["backbone"] = resolve(self.backbone)
+        return self.model_copy(update=update)
 
     @classmethod
     def for_tables(cls, paths: Sequence[str | Path], codebook: str | Path, name: str | None = None) -> Recipe:

@@ -25,7 +25,6 @@ from ..data.corpus import Corpus
 from ..data.inputs import as_texts
 from ..data.sentence import Sentence
 from ..errors import RecipeError
-from ..io.atomic import replacing
 from ..metrics.calibration import decide, probabilities, tune
 from ..metrics.scores import indicator, macro_f1, outcome_counts
 from ..models.checkpoint import PREDICT_BATCH, checkpoint_logits
@@ -35,6 +34,7 @@ from .backbones import add_mean_layer, has_mean_layer, load_backbone
 from .partial_embeddings import used_embeddings
 from .recipe import Recipe
 from .saving import divide_logits
+from .steps import check_run, record_run
 
 
 class LengthGroupedSampler(torch.utils.data.Sampler[int]):
@@ -348,12 +348,7 @@ def prepare_steps(
         "processes": distributed.world_size(),
         "tokens": None if tokens is None else hashlib.sha256(json.dumps(tokens).encode()).hexdigest(),
     }
-    identity = steps / "run.json"
-    if identity.exists() and json.loads(identity.read_text()) != json.loads(json.dumps(run)):
-        raise RecipeError(
-            f"{steps}: this folder belongs to an interrupted run with another recipe, other data or another number of processes. "
-            "Delete it to start from the beginning"
-        )
+    check_run(steps, run)
     last = None
     for folder in sorted(steps.glob("checkpoint-*"), key=lambda p: int(p.name.rsplit("-", 1)[1])):
         if distributed.is_complete(folder):
@@ -361,8 +356,5 @@ def prepare_steps(
         elif distributed.rank() == 0:
             shutil.rmtree(folder)
     if distributed.rank() == 0:
-        steps.mkdir(parents=True, exist_ok=True)
-        # Another process may read it at this moment.
-        with replacing(identity) as handle:
-            handle.write(json.dumps(run))
+        record_run(steps, run)
     return last

@@ -1,4 +1,4 @@
-"""What a test corpus shares with a model's training data: documents, texts, near-duplicates."""
+"""Find what a corpus shares with a model's training data: documents, texts, near-duplicates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..data import near_duplicates
 from ..data.corpus import Corpus
 from ..data.leakage import SHARED
 from ..errors import LeakError
-from ..models.info import NEAR_DUPLICATES, ModelInfo
+from .info import NEAR_DUPLICATES, ModelInfo
 
 #: Kinds of what is shared, from the most to the least certain; a row counts under its first.
 KINDS = {**SHARED, "near-duplicate": "near-duplicate text"}
@@ -18,9 +18,10 @@ KINDS = {**SHARED, "near-duplicate": "near-duplicate text"}
 
 @dataclass(frozen=True)
 class Leak:
-    """Rows of a corpus that training data share, `kinds` by their id, and whether near-duplicates could be looked for.
+    """The rows of a corpus that training data share, and how.
 
-    `unchecked` says why not; it is None where they were.
+    `rows` counts the corpus. `kinds` maps the id of each shared row to a key of `KINDS`, and `documents` counts the shared
+    documents. `unchecked` says why near-duplicates could not be looked for; it is None if they were.
     """
 
     rows: int
@@ -30,12 +31,12 @@ class Leak:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Rows by kind."""
+        """The number of shared rows by kind."""
         counted = Counter(self.kinds.values())
         return {kind: counted[kind] for kind in KINDS}
 
     def describe(self) -> str:
-        """Say in a few words how many rows are shared, and how."""
+        """Return a clause that says how many rows are shared, and how."""
         of_documents = f" of {self.documents} document{'s' * (self.documents != 1)}"
         parts = [
             f"{n} {KINDS[kind]}{of_documents if kind == 'document' else ''}" for kind, n in self.counts.items() if n
@@ -47,7 +48,7 @@ def find_leak(folder: str | Path, info: ModelInfo, corpus: Corpus) -> Leak:
     """Compare a corpus with the training data of a model.
 
     A document is found by its source and key, so it is found in another language too; a version of it by the field `parallel`.
-    Near-duplicates are searched for if the model's folder has signatures and the extra `analysis` is installed.
+    Near-duplicates are searched for if the model's folder has signatures and the package `datasketch` is installed.
     """
     trained = info.training.fingerprint
     kinds = {s.id: kind for s in corpus if (kind := trained.overlap(s))}
