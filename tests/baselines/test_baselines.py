@@ -13,16 +13,15 @@ from helpers import CODEBOOK, CUES, TINY, TINY_MULTICLASS, run, succeed, tiny_ro
 
 from communique import baselines
 from communique.baselines.linear import fit_linear, folds
-from communique.benchmark.worker import tune_on
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
 from communique.data.splits import document_folds, split_units
 from communique.errors import BundleError, DataError, LeakError, MissingExtraError, RecipeError
 from communique.load import load_model
-from communique.metrics.calibration import decide
+from communique.metrics.calibration import decide, to_logits
 from communique.metrics.scores import indicator, macro_f1, outcome_counts
-from communique.models.classifier import TrainableClassifier
+from communique.models.classifier import TrainableClassifier, tune_on
 
 #: Baselines that need no torch, no server and no options.
 LIGHT = ("prior", "majority", "lexicon", "tfidf-logreg", "tfidf-svm")
@@ -394,11 +393,15 @@ def test_a_certain_baseline_is_saved_as_the_benchmark_tunes_it(tmp_path: Path, r
     classifier = baselines.make("majority", codebook).fit(train)
     assert set(np.unique(classifier.predict_proba(tuning.sentences))) == {0, 1}
     info = baselines.save(classifier, tmp_path / "model", training=train, tuning=tuning)
-    temperature, thresholds = tune_on(classifier, tuning, codebook)
-    assert info.temperature == temperature
-    assert info.thresholds == (None if thresholds is None else tuple(thresholds))
+    tuned = tune_on(classifier, tuning, codebook)
+    assert (info.temperature, info.bias) == (tuned.temperature, tuple(tuned.bias))
+    assert info.thresholds == (None if tuned.thresholds is None else tuple(tuned.thresholds))
+    opened = load_model(tmp_path / "model").predict(tuning.sentences)
+    logits = to_logits(classifier.predict_proba(tuning.sentences), multilabel=codebook.multilabel)
+    np.testing.assert_array_equal(opened.decisions, tuned.decide(logits))
+    np.testing.assert_allclose(opened.probabilities, tuned.probabilities(logits), atol=1e-6)
     # No temperature changes an infinite logit: the search for one would end at 4 even if the classifier is always right.
-    assert temperature == pytest.approx(4, rel=0.01) if not right else temperature < 2
+    assert tuned.temperature == pytest.approx(4, rel=0.01) if not right else tuned.temperature < 2
 
 
 def test_statements_are_not_changed() -> None:

@@ -1,4 +1,4 @@
-"""Temperature and thresholds: what they find when the answer is known."""
+"""Temperature, biases and thresholds: what they find when the answer is known."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from communique.metrics.calibration import (
     GRID,
     PRIOR_POSITIVES,
     decide,
-    fit_temperature,
+    fit_calibration,
     fit_thresholds,
     log_loss,
     probabilities,
     theoretical_threshold,
     to_logits,
+    tune,
 )
 
 
@@ -32,7 +33,9 @@ def _simulated(n: int, seed: int, scale: float) -> tuple[np.ndarray, np.ndarray]
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.5])
 def test_temperature_is_found(scale: float) -> None:
     logits, gold = _simulated(20_000, 0, scale)
-    assert fit_temperature(logits, gold, multilabel=True) == pytest.approx(scale, rel=0.05)
+    temperature, bias = fit_calibration(logits, gold, multilabel=True)
+    assert temperature == pytest.approx(scale, rel=0.05)
+    np.testing.assert_allclose(bias, 0, atol=0.1)
 
 
 def test_temperature_of_softmax_is_found() -> None:
@@ -40,15 +43,97 @@ def test_temperature_of_softmax_is_found() -> None:
     true = generator.normal(0, 2, (20_000, 4))
     p = probabilities(true, multilabel=False)
     gold = np.eye(4, dtype=bool)[(p.cumsum(axis=1) > generator.random((20_000, 1))).argmax(axis=1)]
-    assert fit_temperature(true * 2, gold, multilabel=False) == pytest.approx(2, rel=0.05)
+    shift = np.array([1.0, 0, 0, -1.0])
+    temperature, bias = fit_calibration((true + shift) * 2, gold, multilabel=False)
+    assert temperature == pytest.approx(2, rel=0.05)
+    np.testing.assert_allclose(bias, -shift, atol=0.1)
 
 
-def test_temperature_is_the_minimum_of_the_loss() -> None:
-    logits, gold = _simulated(300, 1, 1.7)
-    best = fit_temperature(logits, gold, multilabel=True)
-    found = log_loss(logits, gold, multilabel=True, temperature=best)
-    for other in np.exp(np.linspace(np.log(0.25), np.log(4), 200)):
-        assert found <= log_loss(logits, gold, multilabel=True, temperature=float(other)) + 1e-7
+@given(seed=st.integers(0, 10_000), n=st.integers(1, 60), multilabel=st.booleans(), size=st.floats(0, 30))
+def test_the_calibration_is_the_minimum_of_the_penalised_loss(seed: int, n: int, multilabel: bool, size: float) -> None:
+    """Nothing near it is better, also with few, certain or one-sided rows."""
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(0, 1, (n, 3)) * size
+    gold = generator.random((n, 3)) < 0.2 if multilabel else np.eye(3, dtype=bool)[generator.integers(0, 3, n)]
+
+    def loss(temperature: float, bias: np.ndarray) -> float:
+        x = logits / temperature + bias
+        rows = np.logaddexp(0, x).sum() if multilabel else np.log(np.exp(x - x.max()).sum(axis=1)).sum() + n * x.max()
+        return float(rows - x[gold].sum() + ((1 / temperature - 1) ** 2 + bias @ bias) / (2 * 0.5**2))
+
+    temperature, bias = fit_calibration(logits, gold, multilabel=multilabel)
+    assert 0.25 - 1e-9 <= temperature <= 4 + 1e-9
+    least = loss(temperature, bias)
+    for factor in (0.9, 0.99, 1, 1.01, 1.1):
+        for shift in 0.05 * generator.normal(size=(5, 3)):
+            near = float(np.clip(temperature * factor, 0.25, 4))
+            assert loss(near, bias + shift) >= least - 1e-5 * (1 + abs(least))
+
+
+def _held_out_losses(n: int, shift: float, multilabel: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Tune on n rows whose logits are `shift` too high for the first label; return the log-losses without and with biases."""
+    losses = []
+    for seed in range(40):
+        generator = np.random.default_rng(seed)
+
+        def draw(rows: int, generator: np.random.Generator = generator) -> tuple[np.ndarray, np.ndarray]:
+            true = generator.normal(-2, 1.5, (rows, 3))
+            p = probabilities(true, multilabel=multilabel)
+            u = generator.random(true.shape if multilabel else (rows, 1))
+            gold = u < p if multilabel else np.eye(3, dtype=bool)[np.minimum((p.cumsum(axis=1) < u).sum(axis=1), 2)]
+            return true + np.array([shift, 0, 0]), gold
+
+        tuned, (logits, gold) = tune(*draw(n), multilabel=multilabel), draw(3000)
+        without = log_loss(logits / tuned.temperature, gold, multilabel=multilabel)
+        losses.append((without, log_loss(logits / tuned.temperature + tuned.bias, gold, multilabel=multilabel)))
+    return tuple(np.array(losses).T)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("multilabel", [True, False])
+@pytest.mark.parametrize("n", [20, 50, 200])
+def test_biases_of_calibrated_predictions_cost_no_more_than_noise(n: int, multilabel: bool) -> None:
+    without, with_bias = _held_out_losses(n, 0.0, multilabel)
+    # Each free parameter costs 1 / (2 n), here one per label or two for three classes; the penalty saves most of it if rows are few.
+    saved = 0.5 if n < 100 else 1.0
+    assert (with_bias - without).mean() < saved * (1 if multilabel else 2) / (2 * n) + 0.001
+
+
+@pytest.mark.parametrize("multilabel", [True, False])
+@pytest.mark.parametrize("n", [50, 200, 1000])
+def test_biases_repair_predictions_of_a_model_that_was_trained_on_enriched_rows(n: int, multilabel: bool) -> None:
+    """Trained where a label is frequent, tuned and used where it is rare: its logits are too high by a constant."""
+    without, with_bias = _held_out_losses(n, 1.5, multilabel)
+    assert (with_bias < without).mean() > 0.9
+    perfect = _held_out_losses(1000, 0.0, multilabel)[0].mean()
+    assert with_bias.mean() - perfect < (0.35 if n < 100 else 0.15) * (without.mean() - perfect)
+
+
+def test_few_positive_rows_hardly_move_a_bias() -> None:
+    """A label with one positive row among fifty that were predicted at 2 percent is no reason to change anything."""
+    p = np.full((50, 1), 0.02)
+    for positives, most in ((0, 0.3), (1, 0.05), (3, 0.5)):
+        gold = np.arange(50)[:, None] < positives
+        _, bias = fit_calibration(to_logits(p, multilabel=True), gold, multilabel=True)
+        assert abs(bias[0]) < most
+        plain = np.log(max(positives, 0.5) / (50 - positives)) - np.log(0.02 / 0.98)
+        assert abs(bias[0]) < 0.6 * abs(plain) + 0.05
+
+
+def test_thresholds_are_found_on_calibrated_probabilities() -> None:
+    logits, gold = _simulated(20_000, 3, 1.0)
+    plain, shifted = tune(logits, gold, multilabel=True), tune(logits + 2, gold, multilabel=True)
+    np.testing.assert_allclose(shifted.bias, plain.bias - 2 / shifted.temperature, atol=0.05)
+    assert plain.thresholds is not None
+    assert shifted.thresholds is not None
+    np.testing.assert_allclose(shifted.thresholds, plain.thresholds, atol=0.02)
+    assert (shifted.decide(logits + 2) == plain.decide(logits)).mean() > 0.99
+
+
+@pytest.mark.parametrize("multilabel", [True, False])
+def test_without_rows_nothing_is_tuned(multilabel: bool) -> None:
+    tuned = tune(np.zeros((0, 2)), np.zeros((0, 2), bool), multilabel=multilabel)
+    assert (tuned.temperature, tuned.bias.tolist(), tuned.rows) == (1.0, [0, 0], 0)
+    assert tuned.thresholds is None if not multilabel else tuned.thresholds.tolist() == [0.5, 0.5]
 
 
 def test_thresholds_are_near_the_best_of_many_rows() -> None:

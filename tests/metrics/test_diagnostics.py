@@ -13,7 +13,7 @@ from communique.metrics.diagnostics import (
     THRESHOLDS,
     Diagnostics,
     LabelCalibration,
-    before_temperature,
+    before_calibration,
     calibration_error,
     co_occurrence,
     label_calibration,
@@ -24,10 +24,11 @@ from communique.metrics.scores import bin_sums, expected_calibration_error
 
 
 @pytest.mark.parametrize("multilabel", [True, False])
-def test_temperature_is_taken_back(multilabel: bool) -> None:
+def test_temperature_and_biases_are_taken_back(multilabel: bool) -> None:
     logits = np.random.default_rng(0).normal(0, 2, (50, 3))
-    warm = probabilities(logits, multilabel=multilabel, temperature=1.7)
-    cold = before_temperature(warm.astype(np.float64), 1.7, multilabel=multilabel)
+    bias = np.linspace(-1, 1, logits.shape[1]).tolist()
+    warm = probabilities(logits, multilabel=multilabel, temperature=1.7, bias=bias)
+    cold = before_calibration(warm.astype(np.float64), 1.7, bias, multilabel=multilabel)
     np.testing.assert_allclose(cold, probabilities(logits, multilabel=multilabel), atol=1e-5)
 
 
@@ -143,7 +144,7 @@ def test_errors_are_wrong_decisions_by_log_loss() -> None:
     assert (first.gold, first.predicted, first.previous) == (("policy_claim",), (), "Sentence 1.")
     assert first.loss == pytest.approx(-np.log(0.9) - np.log(0.02) - np.log(0.9), abs=1e-4)
     assert found.calibration.before is None
-    assert found.calibration.before_reason == "the model's weights contain its temperature"
+    assert found.calibration.before_reason == "the model's weights contain its temperature and biases"
     assert "text" not in found.to_dict(texts=False)["errors"][0]
     assert found.to_dict(texts=True)["errors"][0]["text"] == "Sentence 2."
 

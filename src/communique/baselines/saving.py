@@ -16,13 +16,13 @@ from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..errors import BundleError, RecipeError
 from ..io.atomic import new_folder
-from ..metrics.calibration import Tuning, decide, probabilities, to_logits, tune
-from ..metrics.report import Report
+from ..metrics.calibration import Tuning, to_logits
+from ..models.classifier import tune_on
 from ..models.folder import finish, read_codebook, read_info, verify_files
-from ..models.info import ARRAYS, BASELINE, ModelInfo, Score, TrainingData, git_commit, headline
+from ..models.info import ARRAYS, BASELINE, ModelInfo, Score, TrainingData, git_commit, score_tuning_rows
 from ..models.predictor import Predictions
 from ..text.language import UNDETERMINED
-from .base import Baseline, Storable, gold
+from .base import Baseline, Storable
 from .registry import make
 
 #: Options that name files of the machine that trained; what was read from them is saved.
@@ -51,9 +51,9 @@ def save(
         classifier: A fitted baseline.
         folder: The folder, which must not exist without `overwrite`.
         training: What it was fitted on; counts and hashes are kept, so that an evaluation on it is refused.
-        tuning: Other documents, on which temperature and thresholds are tuned as the transformer's are. Without them the
+        tuning: Other documents, on which temperature, biases and thresholds are tuned as the transformer's are. Without them the
             probabilities stay as they are and each label is given from 0.5.
-        tuned: Temperature and thresholds that were found elsewhere, in place of `tuning`.
+        tuned: Temperature, biases and thresholds that were found elsewhere, in place of `tuning`.
         scores: Scores that were measured elsewhere.
         warnings: Reasons why the model is not fit for use.
         seconds: How long `fit` took.
@@ -80,19 +80,13 @@ def save(
     training.fingerprint().check(tuning, tuning.name)
     content, arrays = classifier.state()
     if tuned is None:
-        tuned = Tuning(1.0, np.full(len(codebook.names), 0.5) if codebook.multilabel else None, 0, "validation")
-    temperature, thresholds = tuned.temperature, tuned.thresholds
+        tuned = tune_on(classifier, tuning, codebook)
     if len(tuning):
-        values = to_logits(classifier.predict_proba(tuning.sentences), multilabel=codebook.multilabel)
-        temperature, thresholds = tune(values, gold(tuning, codebook), multilabel=codebook.multilabel)
-        report = Report.compare(
-            tuning.sentences,
-            decide(probabilities(values, multilabel=codebook.multilabel, temperature=temperature), thresholds),
-            codebook,
-            data="validation rows, which tuned temperature and thresholds",
-            seed=classifier.seed,
+        logits = to_logits(classifier.predict_proba(tuning.sentences), multilabel=codebook.multilabel)
+        command = f"communique.baselines.saving.save({classifier.name!r})"
+        scores += (
+            score_tuning_rows(tuning.sentences, tuned.decide(logits), codebook, seed=classifier.seed, command=command),
         )
-        scores += (headline(report, command=f"communique.baselines.saving.save({classifier.name!r})"),)
     given = {
         option: getattr(classifier, option)
         for option in inspect.signature(type(classifier)).parameters
@@ -108,15 +102,16 @@ def save(
         version=version,
         description=description or f"The baseline {classifier.name}.",
         license=license,
-        thresholds=None if thresholds is None else tuple(thresholds.tolist()),
-        temperature=temperature,
+        thresholds=None if tuned.thresholds is None else tuple(tuned.thresholds.tolist()),
+        temperature=tuned.temperature,
+        bias=tuple(tuned.bias.tolist()) if tuned.bias.any() else None,
         max_tokens=classifier.max_tokens,
         recipe={"baseline": classifier.name, **settings},
         training=TrainingData.from_corpora(training, tuning, codebook),
         training_seconds=round(seconds, 1),
         precision=classifier.precision_,
         classifier=classifier.name,
-        tuned_on=len(tuning) or tuned.rows,
+        tuned_on=tuned.rows,
         tuned_by=tuned.by,
         scores=scores,
         warnings=warnings,
@@ -131,7 +126,7 @@ def save(
 
 
 class SavedBaseline:
-    """A baseline out of its folder, with the temperature and thresholds that it was saved with.
+    """A baseline out of its folder, with the temperature, biases and thresholds that it was saved with.
 
     Args:
         info: What `bundle.json` holds.

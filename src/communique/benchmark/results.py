@@ -148,6 +148,7 @@ def record(place: Place, job: Job, outcome: Outcome, settings: dict[str, Any]) -
         "rows_sha256": sets.sha256,
         "codebook_sha256": codebook.sha256,
         "temperature": outcome.temperature,
+        "bias": outcome.bias,
         "thresholds": outcome.thresholds,
         "training_seconds": round(outcome.training_seconds, 3),
         "inference_seconds": round(outcome.inference_seconds, 3),

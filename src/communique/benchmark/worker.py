@@ -17,11 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
-from ..data.corpus import Corpus
 from ..errors import CommuniqueError, MissingExtraError
-from ..metrics.calibration import decide, probabilities, to_logits, tune
-from ..metrics.scores import indicator
-from ..models.classifier import TrainableClassifier
+from ..metrics.calibration import to_logits
+from ..models.classifier import TrainableClassifier, tune_on
 from ..reporting.progress import ProgressReporter
 from .recipe import ClassifierSettings
 from .splits import Sets
@@ -58,6 +56,7 @@ class Outcome:
     probabilities: NDArray[np.float32]
     decisions: NDArray[np.bool_]
     temperature: float
+    bias: tuple[float, ...]
     thresholds: tuple[float, ...] | None
     training_seconds: float
     inference_seconds: float
@@ -124,7 +123,7 @@ def _work(job: Job) -> Outcome:
     start = time.monotonic()
     classifier.fit(sets.train)
     training_seconds, training_bytes = time.monotonic() - start, peak_bytes()
-    temperature, thresholds = tune_on(classifier, sets.tuning, codebook)
+    tuning = tune_on(classifier, sets.tuning, codebook)
     _reset_peak()
     start = time.monotonic()
     raw = np.asarray(classifier.predict_proba(sets.test.sentences), np.float32)
@@ -135,12 +134,12 @@ def _work(job: Job) -> Outcome:
             f"({len(sets.test)}, {len(codebook.names)}) finite ones are needed"
         )
     logits = to_logits(raw, multilabel=codebook.multilabel)
-    calibrated = probabilities(logits, multilabel=codebook.multilabel, temperature=temperature)
     return Outcome(
-        probabilities=calibrated,
-        decisions=decide(calibrated, thresholds),
-        temperature=temperature,
-        thresholds=None if thresholds is None else tuple(thresholds.tolist()),
+        probabilities=tuning.probabilities(logits),
+        decisions=tuning.decide(logits),
+        temperature=tuning.temperature,
+        bias=tuple(tuning.bias.tolist()),
+        thresholds=None if tuning.thresholds is None else tuple(tuning.thresholds.tolist()),
         training_seconds=training_seconds,
         inference_seconds=inference_seconds,
         training_bytes=training_bytes,
@@ -175,17 +174,6 @@ def make_classifier(job: Job) -> TrainableClassifier:
     baseline = make(job.classifier.kind, job.codebook, seed=job.seed, **given)
     baseline.progress = progress
     return baseline
-
-
-def tune_on(
-    classifier: TrainableClassifier, tuning: Corpus, codebook: Codebook
-) -> tuple[float, NDArray[np.float64] | None]:
-    """Return the tuned temperature and thresholds (k,); without tuning rows they are 1 and 0.5."""
-    if not len(tuning):
-        return 1.0, np.full(len(codebook.names), 0.5) if codebook.multilabel else None
-    # Through logits, so that every classifier is tuned in the same way as the transformer.
-    logits = to_logits(classifier.predict_proba(tuning.sentences), multilabel=codebook.multilabel)
-    return tune(logits, indicator(tuning.sentences, codebook), multilabel=codebook.multilabel)
 
 
 def peak_bytes() -> int:

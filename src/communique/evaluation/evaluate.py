@@ -148,6 +148,7 @@ def evaluate(
         predictions.probabilities,
         model.codebook,
         temperature=model.info.temperature,
+        bias=model.info.bias,
         thresholds=model.info.thresholds,
         errors=errors,
         seed=seed,

@@ -128,14 +128,14 @@ def _intervals(
 
 
 def reliability(calibration: Calibration) -> str:
-    """Plot the share of gold over the mean probability of each bin, with and without temperature."""
+    """Plot the share of gold over the mean probability of each bin, with and without temperature and biases."""
 
     def draw(axis: Any, i: int) -> None:
         axis.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=":")
         if calibration.before:
             bins = calibration.before[i].bins
             axis.plot([b.probability for b in bins], [b.share.value for b in bins], "s-", color=TWO, markersize=3.5,
-                      markerfacecolor=PAPER, label="without temperature")  # fmt: skip
+                      markerfacecolor=PAPER, label="without temperature and bias")  # fmt: skip
         bins = calibration.after[i].bins
         for b in bins:
             if not math.isnan(b.share.low):

@@ -15,7 +15,7 @@ from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..data.sources import CorpusSource
 from ..errors import DataError
-from ..metrics.calibration import Tuning, decide, probabilities
+from ..metrics.calibration import Tuning
 from ..selection.candidates import Candidate
 from ..selection.results import Selection
 from ..selection.select import requested_candidates, select
@@ -34,12 +34,14 @@ class Trained:
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Compute calibrated probabilities (n, k)."""
-        logits = self.candidate.predict_logits([Sentence(str(i), text, "") for i, text in enumerate(texts)])
-        return probabilities(logits, multilabel=self.multilabel, temperature=self.tuning.temperature)
+        return self.tuning.probabilities(self._logits(texts))
 
     def decisions(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """Decide labels (n, k)."""
-        return decide(self.probabilities(texts), self.tuning.thresholds)
+        return self.tuning.decide(self._logits(texts))
+
+    def _logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self.candidate.predict_logits([Sentence(str(i), text, "") for i, text in enumerate(texts)])
 
 
 def train_on_texts(texts: Sequence[str], y: Any, groups: Any, *, kind: str, seed: int) -> Trained:

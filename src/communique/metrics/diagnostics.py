@@ -56,7 +56,7 @@ class LabelCalibration:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Calibration with the model's temperature (`after`) and without it (`before`; None where `before_reason` says why)."""
+    """Calibration with the model's temperature and biases (`after`) and without (`before`; None where `before_reason` says why)."""
 
     rows: str
     n: int
@@ -131,6 +131,7 @@ class Diagnostics:
         codebook: Codebook,
         *,
         temperature: float,
+        bias: Sequence[float] | None = None,
         thresholds: Sequence[float] | None,
         errors: int,
         seed: int = 0,
@@ -141,9 +142,10 @@ class Diagnostics:
         Args:
             sentences: n labelled sentences, at least one.
             predicted: Decisions (n, k) in the codebook's order.
-            probability: Probabilities (n, k), with temperature.
+            probability: Probabilities (n, k), with temperature and biases.
             codebook: The labels.
             temperature: By which the model divides its logits; 1 where its weights contain it.
+            bias: What the model then adds (k,). Default: 0.
             thresholds: (k,); None where the most probable label is given.
             errors: How many of the errors that cost most are kept.
             seed: Of the bootstrap.
@@ -154,7 +156,8 @@ class Diagnostics:
         rows = random_rows(sentences)
         at_random = [sentences[i] for i in rows]
         resampled = Resamples.draw(documents(sentences, rows), seed=seed, resamples=resamples)
-        cold = before_temperature(p, temperature, multilabel=codebook.multilabel)
+        cold = before_calibration(p, temperature, bias, multilabel=codebook.multilabel)
+        uncalibrated = temperature == 1 and not any(bias or ())
 
         def calibrated(given: Array) -> tuple[LabelCalibration, ...]:
             return tuple(
@@ -168,8 +171,8 @@ class Diagnostics:
             documents=resampled.clusters,
             temperature=temperature,
             after=calibrated(p),
-            before=None if temperature == 1 else calibrated(cold),
-            before_reason="the model's weights contain its temperature" if temperature == 1 else None,
+            before=None if uncalibrated else calibrated(cold),
+            before_reason="the model's weights contain its temperature and biases" if uncalibrated else None,
         )
         return cls(
             calibration,
@@ -188,9 +191,11 @@ class Diagnostics:
         return plain
 
 
-def before_temperature(probability: Array, temperature: float, *, multilabel: bool) -> Array:
-    """Return the probabilities (n, k) that the same logits have without the temperature."""
-    logits = to_logits(probability, multilabel=multilabel)
+def before_calibration(
+    probability: Array, temperature: float, bias: Sequence[float] | None, *, multilabel: bool
+) -> Array:
+    """Return the probabilities (n, k) that the same logits have without temperature and biases (k,)."""
+    logits = to_logits(probability, multilabel=multilabel) - (0 if bias is None else np.array(bias))
     return of_logits(logits * temperature, multilabel=multilabel).astype(np.float64)
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
+from ..metrics.calibration import Tuning, to_logits, tune
+from ..metrics.scores import indicator
 from .info import ModelInfo
 from .predictor import Predictions
 
@@ -48,3 +50,12 @@ class TrainableClassifier(Protocol):
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Compute probabilities (n, k), columns in the codebook's order."""
         ...
+
+
+def tune_on(classifier: TrainableClassifier, rows: Corpus, codebook: Codebook) -> Tuning:
+    """Tune a trained classifier on other rows; without rows nothing is tuned."""
+    if not len(rows):
+        return Tuning.none(len(codebook.names), multilabel=codebook.multilabel)
+    # Through logits, so that every classifier is tuned in the same way as the transformer.
+    logits = to_logits(classifier.predict_proba(rows.sentences), multilabel=codebook.multilabel)
+    return tune(logits, indicator(rows.sentences, codebook), multilabel=codebook.multilabel)

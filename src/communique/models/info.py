@@ -13,11 +13,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.leakage import Fingerprint
+from ..data.sentence import Sentence
 from ..metrics.report import Report
 from ..reporting.format import without_nan
 
@@ -131,6 +134,10 @@ class ModelInfo(_Model):
     codebook_sha256: str
     thresholds: tuple[float, ...] | None = Field(description="one per label; None if exactly one label is chosen")
     temperature: float = Field(gt=0, description="divides the logits; 1 in a checkpoint, whose weights contain it")
+    bias: tuple[float, ...] | None = Field(
+        None,
+        description="one per label, added to the divided logits; None if it is 0 or, in a checkpoint, part of the weights",
+    )
     max_tokens: int = Field(description="longest input; 0 where nothing is cut")
     recipe: dict[str, Any] = Field(description="settings; in a checkpoint with whole paths, for the export")
     texts: str | None = Field(None, description="in a checkpoint: where the texts of stand-off labels were")
@@ -209,17 +216,27 @@ def git_commit() -> str | None:
         return None
 
 
-def headline(report: Report, command: str) -> Score:
-    """Take the overall macro-F1 of a report into `bundle.json`."""
-    overall = report.overall
-    macro_f1 = overall.macro_f1
+def score_tuning_rows(
+    sentences: Sequence[Sentence], decisions: NDArray[np.bool_], codebook: Codebook, *, seed: int, command: str
+) -> Score:
+    """Return the macro-F1 of decisions (n, k) on the validation rows that tuned the model.
+
+    Args:
+        sentences: The n validation rows.
+        decisions: (n, k).
+        codebook: The codebook.
+        seed: Seed of the bootstrap.
+        command: What measured it.
+    """
+    data = "validation rows, which tuned temperature, biases and thresholds"
+    overall = Report.compare(sentences, decisions, codebook, data=data, seed=seed).overall
     return Score(
         metric="macro_f1",
-        value=without_nan(macro_f1.value),
-        low=without_nan(macro_f1.low),
-        high=without_nan(macro_f1.high),
+        value=without_nan(overall.macro_f1.value),
+        low=without_nan(overall.macro_f1.low),
+        high=without_nan(overall.macro_f1.high),
         n=overall.n,
         documents=overall.documents,
-        data=report.data,
+        data=data,
         command=command,
     )

@@ -62,8 +62,8 @@ class Predictions:
 
     @classmethod
     def from_logits(cls, info: ModelInfo, logits: NDArray[np.float32], truncated: NDArray[np.bool_]) -> Predictions:
-        """Turn logits (n, k) into predictions with a model's temperature and thresholds."""
-        probability = probabilities(logits, multilabel=info.multilabel, temperature=info.temperature)
+        """Turn logits (n, k) into predictions with a model's temperature, biases and thresholds."""
+        probability = probabilities(logits, multilabel=info.multilabel, temperature=info.temperature, bias=info.bias)
         thresholds = None if info.thresholds is None else np.array(info.thresholds)
         return cls(info.labels, probability, decide(probability, thresholds), truncated)
 
@@ -165,7 +165,7 @@ class Predictor:
         return Predictions.from_logits(self.info, logits, truncated)
 
     def predict_logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Give the model's raw logits (n, k): before temperature, for an export that tunes it."""
+        """Compute the network's logits (n, k), before temperature and biases: an export tunes these."""
         return self._logits(texts)[0]
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:

@@ -22,7 +22,7 @@ from ..metrics.calibration import Tuning, to_logits
 from ..models.info import ModelInfo, Score, git_commit
 from ..reporting.format import number
 from ..training.recipe import Recipe
-from ..training.saving import describe_checkpoint, divide_logits, write_checkpoint
+from ..training.saving import describe_checkpoint, fold_calibration, write_checkpoint
 from ..training.splits import DataSplits
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ def _write_checkpoint(
 ) -> ModelInfo:
     model, tokenizer = network
     tuning, data = target.tuning, target.data
-    divide_logits(model, tuning.temperature)
+    fold_calibration(model, tuning)
     info = describe_checkpoint(
         recipe,
         candidate.codebook,

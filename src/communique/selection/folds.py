@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
-from ..metrics.calibration import decide, probabilities, tune
+from ..metrics.calibration import tune
 from ..metrics.scores import indicator
 from .candidates import Candidate
 from .steps import Steps
@@ -66,7 +66,7 @@ def predict_out_of_fold(
 
 
 def tuning_rows(corpus: Corpus) -> NDArray[np.bool_]:
-    """Mark the rows (n,) that may tune temperature and thresholds: those sampled at random, or all if rows do not say."""
+    """Mark the rows (n,) that may tune temperature, biases and thresholds: those sampled at random, or all if rows do not say."""
     random = np.array([s.sampling == "random" for s in corpus])
     return random if random.any() else np.ones(len(corpus), np.bool_)
 
@@ -74,7 +74,7 @@ def tuning_rows(corpus: Corpus) -> NDArray[np.bool_]:
 def cross_fitted_decisions(
     logits: NDArray[np.float32], corpus: Corpus, codebook: Codebook, folds: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Decide labels (n, k) of each fold with temperature and thresholds that the other folds tuned.
+    """Decide labels (n, k) of each fold with temperature, biases and thresholds that the other folds tuned.
 
     Args:
         logits: Out-of-fold logits (n, k).
@@ -88,7 +88,6 @@ def cross_fitted_decisions(
         inside = folds == fold
         tuning = usable & ~inside
         tuning = tuning if tuning.any() else ~inside
-        temperature, thresholds = tune(logits[tuning], gold[tuning], multilabel=codebook.multilabel)
-        probability = probabilities(logits[inside], multilabel=codebook.multilabel, temperature=temperature)
-        decisions[inside] = decide(probability, thresholds)
+        tuned = tune(logits[tuning], gold[tuning], multilabel=codebook.multilabel)
+        decisions[inside] = tuned.decide(logits[inside])
     return decisions

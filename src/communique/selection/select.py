@@ -154,7 +154,7 @@ def select(
         DataError: All rows are from one document, or from versions of one text.
 
     Returns:
-        What was found, the candidate that is kept (not trained on all rows yet), and its temperature and thresholds.
+        What was found, the candidate that is kept (not trained on all rows yet), and its temperature, biases and thresholds.
     """
     progress = progress or ProgressReporter.silent()
     folds = document_folds(corpus.sentences, FOLDS, seed=seed)
@@ -305,13 +305,12 @@ def _compare(
 
 
 def _tune(corpus: Corpus, codebook: Codebook, logits: NDArray[np.float32]) -> tuple[Tuning, NDArray[np.bool_]]:
-    """Tune temperature and thresholds on the out-of-fold logits (n, k), and return the rows (n,) that were used."""
+    """Tune temperature, biases and thresholds on the out-of-fold logits (n, k), and return the rows (n,) that were used."""
     known: NDArray[np.bool_] = ~np.isnan(logits[:, 0])
     rows = known & tuning_rows(corpus)
     rows = rows if rows.any() else known
     gold = indicator(corpus.sentences, codebook)
-    temperature, thresholds = tune(logits[rows], gold[rows], multilabel=codebook.multilabel)
-    return Tuning(temperature, thresholds, int(rows.sum()), "out-of-fold"), rows
+    return tune(logits[rows], gold[rows], multilabel=codebook.multilabel, by="out-of-fold"), rows
 
 
 def _score(selection: Selection, name: str) -> Score:

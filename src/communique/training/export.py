@@ -18,7 +18,6 @@ from ..data.sentence import Sentence
 from ..errors import BundleError, ExportError
 from ..io.atomic import new_folder
 from ..metrics.calibration import tune
-from ..metrics.report import Report
 from ..metrics.scores import indicator
 from ..models.checkpoint import CheckpointClassifier
 from ..models.folder import finish, read_codebook, read_info, verify_files
@@ -31,8 +30,8 @@ from ..models.info import (
     ModelInfo,
     ParityReport,
     Score,
-    headline,
     package_versions,
+    score_tuning_rows,
 )
 from ..models.openvino import import_quietly
 from ..models.predictor import Predictor
@@ -166,23 +165,22 @@ def _samples(sentences: Sequence[Sentence], tokenizer: Any, seed: int) -> list[d
 
 
 def _tuned(info: ModelInfo, predictor: Predictor, validation: Sequence[Sentence], codebook: Codebook) -> ModelInfo:
-    """Tune temperature and thresholds on the exported model's own outputs."""
+    """Tune temperature, biases and thresholds on the exported model's own outputs."""
     logits, gold = predictor.predict_logits([s.text for s in validation]), indicator(validation, codebook)
-    temperature, thresholds = tune(logits, gold, multilabel=codebook.multilabel)
+    tuning = tune(logits, gold, multilabel=codebook.multilabel)
     return info.model_copy(
-        update={"temperature": temperature, "thresholds": None if thresholds is None else tuple(thresholds.tolist())}
+        update={
+            "temperature": tuning.temperature,
+            "bias": tuple(tuning.bias.tolist()),
+            "thresholds": None if tuning.thresholds is None else tuple(tuning.thresholds.tolist()),
+        }
     )
 
 
 def _score(info: ModelInfo, predictor: Predictor, data: DataSplits, codebook: Codebook, seed: int) -> Score:
-    report = Report.compare(
-        data.validation.sentences,
-        predictor.predict(data.validation.sentences).decisions,
-        codebook,
-        data="validation rows, which tuned temperature and thresholds",
-        seed=seed,
-    )
-    return headline(report, command=f"communique export runs/{info.name}")
+    rows = data.validation.sentences
+    decisions = predictor.predict(rows).decisions
+    return score_tuning_rows(rows, decisions, codebook, seed=seed, command=f"communique export runs/{info.name}")
 
 
 def _warn_if_large(folder: Path) -> None:

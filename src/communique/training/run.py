@@ -9,9 +9,8 @@ from ..data.codebook import Codebook
 from ..errors import BundleError
 from ..metrics.calibration import decide
 from ..metrics.degenerate import describe_collapse, describe_no_gain
-from ..metrics.report import Report
 from ..metrics.scores import indicator
-from ..models.info import git_commit, headline
+from ..models.info import git_commit, score_tuning_rows
 from ..reporting.progress import ProgressReporter
 from . import distributed
 from .recipe import Recipe
@@ -60,23 +59,24 @@ def train(
     classifier.fit(data.train, data.validation)
     if distributed.rank() > 0:
         return out
-    report = Report.compare(
+    thresholds = classifier.tuning_.thresholds
+    score = score_tuning_rows(
         data.validation.sentences,
-        decide(classifier.predict_proba(data.validation.sentences), classifier.thresholds_),
+        decide(classifier.predict_proba(data.validation.sentences), thresholds),
         codebook,
-        data="validation rows, which tuned temperature and thresholds",
         seed=recipe.seed,
+        command=f"communique train {recipe.name}",
     )
     info = describe_checkpoint(
         recipe,
         codebook,
         data,
         texts=texts,
-        thresholds=None if classifier.thresholds_ is None else tuple(classifier.thresholds_.tolist()),
+        thresholds=None if thresholds is None else tuple(thresholds.tolist()),
         training_seconds=round(classifier.seconds_, 1),
         precision=classifier.precision_,
         tuned_on=len(data.validation),
-        scores=(headline(report, command=f"communique train {recipe.name}"),),
+        scores=(score,),
         warnings=find_warnings(classifier, data, codebook),
         commit=commit,
     )
@@ -89,7 +89,7 @@ def find_warnings(classifier: TransformerClassifier, data: DataSplits, codebook:
     """Return why a trained model is not fit for use, judged on all held-out rows: it has collapsed, or learned nothing."""
     held_out = (data.validation + data.parity).sentences
     gold = indicator(held_out, codebook)
-    predicted = decide(classifier.predict_proba(held_out), classifier.thresholds_)
+    predicted = decide(classifier.predict_proba(held_out), classifier.tuning_.thresholds)
     found = (
         describe_collapse(codebook.names, gold.sum(axis=0), predicted.sum(axis=0), len(gold)),
         describe_no_gain(gold, predicted, multilabel=codebook.multilabel),

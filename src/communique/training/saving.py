@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.codebook import Codebook
+from ..errors import RecipeError
 from ..io.atomic import new_folder
+from ..metrics.calibration import Tuning
 from ..models.folder import finish
 from ..models.info import ModelInfo, TrainingData
 from .recipe import Recipe
@@ -36,7 +38,7 @@ def describe_checkpoint(
         version=recipe.version,
         description=recipe.description,
         license=recipe.license,
-        # The temperature is part of the weights.
+        # Temperature and biases are part of the weights.
         temperature=1.0,
         max_tokens=recipe.max_tokens,
         recipe=recipe.model_dump(mode="json"),
@@ -73,11 +75,21 @@ def write_checkpoint(
         return finish(folder, info, codebook, data.ids, texts=data.texts)
 
 
-def divide_logits(model: PreTrainedModel, temperature: float) -> None:
-    """Make a temperature part of the weights: divide the last layer of a classifier by it, in place."""
+def fold_calibration(model: PreTrainedModel, tuning: Tuning) -> None:
+    """Make temperature and biases part of the weights of a classifier's last layer, in place.
+
+    Raises:
+        RecipeError: The last layer has no bias.
+    """
     import torch
 
     head = [m for m in model.modules() if isinstance(m, torch.nn.Linear)][-1]
+    if head.bias is None:
+        raise RecipeError(
+            f"backbone: the classification head of {model.config.model_type!r} has no bias, so it cannot be calibrated. Name an "
+            "encoder such as 'e5-small'"
+        )
     with torch.no_grad():
         for parameter in head.parameters():
-            parameter.div_(temperature)
+            parameter.div_(tuning.temperature)
+        head.bias.add_(torch.from_numpy(tuning.bias))

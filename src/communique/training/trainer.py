@@ -25,7 +25,7 @@ from ..data.corpus import Corpus
 from ..data.inputs import as_texts
 from ..data.sentence import Sentence
 from ..errors import RecipeError
-from ..metrics.calibration import decide, probabilities, tune
+from ..metrics.calibration import Tuning, decide, probabilities, tune
 from ..metrics.scores import indicator, macro_f1, outcome_counts
 from ..models.checkpoint import PREDICT_BATCH, checkpoint_logits
 from ..reporting.progress import ProgressReporter
@@ -33,7 +33,7 @@ from . import distributed
 from .backbones import add_mean_layer, has_mean_layer, load_backbone
 from .partial_embeddings import used_embeddings
 from .recipe import Recipe
-from .saving import divide_logits
+from .saving import fold_calibration
 from .steps import check_run, record_run
 
 
@@ -142,8 +142,8 @@ class TransformerClassifier:
             written.
         progress: Reports the progress of the training. Default: silent.
 
-    After `fit`: `model_`, `tokenizer_`, `temperature_` (folded into the model's last layer), `thresholds_` (k,) or None,
-    `seconds_`, `precision_`.
+    After `fit`: `model_`, `tokenizer_`, `tuning_` (its temperature and biases are part of the model's last layer), `seconds_`,
+    `precision_`.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class TransformerClassifier:
         self.progress = progress or ProgressReporter.silent()
 
     def fit(self, corpus: Corpus, validation: Corpus | None = None) -> Self:
-        """Train on a labelled corpus, and tune temperature and thresholds on a validation corpus if there is one."""
+        """Train on a labelled corpus, and tune temperature, biases and thresholds on a validation corpus if there is one."""
         recipe = self.recipe
         transformers.set_seed(recipe.seed)
         model, tokenizer = load_backbone(recipe.backbone, self.codebook, max_tokens=recipe.max_tokens)
@@ -231,8 +231,7 @@ class TransformerClassifier:
         # Without gradients the fused attention is the faster one.
         model.set_attn_implementation(attention)
         model.eval()
-        self.temperature_ = 1.0
-        self.thresholds_ = np.full(len(self.codebook.names), 0.5) if self.codebook.multilabel else None
+        self.tuning_ = Tuning.none(len(self.codebook.names), multilabel=self.codebook.multilabel)
         if validation:
             self._tune(validation)
         return self
@@ -247,8 +246,8 @@ class TransformerClassifier:
 
     def _tune(self, validation: Corpus) -> None:
         logits, gold = self.predict_logits(validation.sentences), indicator(validation.sentences, self.codebook)
-        self.temperature_, self.thresholds_ = tune(logits, gold, multilabel=self.codebook.multilabel)
-        divide_logits(self.model_, self.temperature_)
+        self.tuning_ = tune(logits, gold, multilabel=self.codebook.multilabel)
+        fold_calibration(self.model_, self.tuning_)
 
     def _dataset(self, sentences: Sequence[Sentence]) -> datasets.Dataset:
         encoded = self.tokenizer_([s.text for s in sentences], truncation=True)
