@@ -86,14 +86,14 @@ def _held_out_losses(n: int, shift: float, multilabel: bool) -> tuple[np.ndarray
         tuned, (logits, gold) = tune(*draw(n), multilabel=multilabel), draw(3000)
         without = log_loss(logits / tuned.temperature, gold, multilabel=multilabel)
         losses.append((without, log_loss(logits / tuned.temperature + tuned.bias, gold, multilabel=multilabel)))
-    return tuple(np.array(losses).T)  # type: ignore[return-value]
+    return tuple(np.array(losses).T)
 
 
 @pytest.mark.parametrize("multilabel", [True, False])
 @pytest.mark.parametrize("n", [20, 50, 200])
 def test_biases_of_calibrated_predictions_cost_no_more_than_noise(n: int, multilabel: bool) -> None:
     without, with_bias = _held_out_losses(n, 0.0, multilabel)
-    # Each free parameter costs 1 / (2 n), here one per label or two for three classes; the penalty saves most of it if rows are few.
+    # A free parameter costs 1 / (2 n): one per label, or two for three classes. The penalty saves half of it if rows are few.
     saved = 0.5 if n < 100 else 1.0
     assert (with_bias - without).mean() < saved * (1 if multilabel else 2) / (2 * n) + 0.001
 
@@ -133,7 +133,8 @@ def test_thresholds_are_found_on_calibrated_probabilities() -> None:
 def test_without_rows_nothing_is_tuned(multilabel: bool) -> None:
     tuned = tune(np.zeros((0, 2)), np.zeros((0, 2), bool), multilabel=multilabel)
     assert (tuned.temperature, tuned.bias.tolist(), tuned.rows) == (1.0, [0, 0], 0)
-    assert tuned.thresholds is None if not multilabel else tuned.thresholds.tolist() == [0.5, 0.5]
+    expected = [0.5, 0.5] if multilabel else None
+    assert (None if tuned.thresholds is None else tuned.thresholds.tolist()) == expected
 
 
 def test_thresholds_are_near_the_best_of_many_rows() -> None:

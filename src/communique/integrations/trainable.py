@@ -85,12 +85,20 @@ def train_on_texts(texts: Sequence[str], y: Any, groups: Any, *, kind: str, seed
 
 
 def _labels(y: Any) -> tuple[NDArray[Any], NDArray[np.bool_], bool]:
-    """Return the classes (k,), labels (n, k), and whether a text can have several."""
-    given = list(y)
-    if getattr(y, "ndim", 1) == 2:
-        return np.arange(np.shape(y)[1]), np.asarray(y).astype(np.bool_), True
-    if any(isinstance(one, (list, tuple, set, frozenset)) for one in given):
-        names = sorted({name for one in given for name in one})
-        return np.array(names), np.array([[name in one for name in names] for one in given], np.bool_), True
+    """Return the classes (k,), labels (n, k), and whether a text can have several.
+
+    Rows of 0 and 1 that all have the same length are labels (n, k), as everywhere in scikit-learn, also if they are lists.
+    """
+    given = list(np.asarray(y) if hasattr(y, "__array__") else y)
+    if given and all(isinstance(one, (list, tuple, set, frozenset, np.ndarray)) for one in given):
+        rows = [list(one) for one in given]
+        if (
+            len({len(row) for row in rows}) == 1
+            and len(rows[0]) > 1
+            and {value for row in rows for value in row} <= {0, 1}
+        ):
+            return np.arange(len(rows[0])), np.array(rows).astype(np.bool_), True
+        names = sorted({name for row in rows for name in row})
+        return np.array(names), np.array([[name in row for name in names] for row in rows], np.bool_), True
     classes, codes = np.unique(np.asarray(given), return_inverse=True)
     return classes, np.eye(len(classes), dtype=np.bool_)[codes], False
