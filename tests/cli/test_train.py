@@ -116,3 +116,66 @@ def test_a_model_that_has_learned_nothing_is_kept_but_not_exported(tiny_backbone
     assert run("export", checkpoint, "-o", tmp_path / "bundle", "--force").exit_code == 0
     assert read_info(tmp_path / "bundle").warnings
     assert "not fit for use" in (tmp_path / "bundle" / "README.md").read_text()
+
+
+def few_rows(path: Path, n: int, documents: int, labels: list[list[str]]) -> Path:
+    """Write n rows whose words name their labels, which take turns, in some documents."""
+    rows = [
+        {
+            "id": str(i),
+            "document": f"d{i * documents // n}",
+            "text": " ".join([*labels[i % len(labels)], "word", str(i)]),
+            "labels": labels[i % len(labels)],
+        }
+        for i in range(n)
+    ]
+    return write_rows(path, rows)
+
+
+MIXED = [["criticism"], [], ["policy_claim"], ["criticism", "policy_claim"], []]
+FIVE = CODEBOOK | {
+    "task": "multiclass",
+    "labels": [{"name": f"class{i}", "definition": f"Class {i}."} for i in range(5)],
+}
+
+
+@pytest.mark.parametrize(
+    ("n", "documents", "labels", "codebook"),
+    [
+        (2, 2, MIXED, CODEBOOK),
+        (12, 1, MIXED, CODEBOOK),
+        (12, 2, MIXED, CODEBOOK),
+        (20, 4, MIXED, CODEBOOK),
+        # A label with one row.
+        (20, 5, [*MIXED * 3, ["cooperation_pledge"], *MIXED], CODEBOOK),
+        (50, 10, MIXED, CODEBOOK),
+        (12, 3, [[f"class{i}"] for i in range(5)], FIVE),
+        (50, 2, [[f"class{i}"] for i in range(5)], FIVE),
+    ],
+)
+def test_few_rows_end_with_a_model_or_with_what_is_wrong(
+    tmp_path: Path, n: int, documents: int, labels: list[list[str]], codebook: dict[str, Any]
+) -> None:
+    table = few_rows(tmp_path / "few.jsonl", n, documents, labels)
+    (tmp_path / "codebook.yaml").write_text(yaml.safe_dump(codebook))
+    result = run("train", table, "--codebook", tmp_path / "codebook.yaml", "--kind", "tfidf", "-o", tmp_path / "out")
+    if result.exit_code == 0:
+        assert "WARNING" not in result.output
+        assert run("label", table, "--model", tmp_path / "out", "-o", tmp_path / "out.csv").exit_code == 0
+    elif documents == 1:
+        assert has_facts(result.stderr, "error:", "1 document", "at least 2")
+    else:
+        assert has_facts(result.stderr, "WARNING", "Do not use this model", "Code more rows")
+
+
+@pytest.mark.parametrize("labels", [[[]], [["criticism"]]])
+def test_rows_that_all_have_the_same_labels_teach_nothing_and_the_command_says_so(
+    tmp_path: Path, labels: list[list[str]]
+) -> None:
+    """With no label at all the held-out F1 is not defined; that is no success."""
+    table = few_rows(tmp_path / "same.jsonl", 20, 10, labels)
+    (tmp_path / "codebook.yaml").write_text(yaml.safe_dump(CODEBOOK))
+    result = run("train", table, "--codebook", tmp_path / "codebook.yaml", "--kind", "tfidf", "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert has_facts(result.stderr, "All 20 held-out rows have the same labels", "no row has the label", "Do not use")
+    assert read_info(tmp_path / "out").warnings

@@ -42,3 +42,10 @@ def test_a_result_is_compared_with_the_best_constant_prediction() -> None:
     majority[:, 0] = True
     assert has_facts(describe_no_gain(single, majority, multilabel=False) or "", "0.333")
     assert describe_no_gain(single, single, multilabel=False) is None
+
+
+@pytest.mark.parametrize("multilabel", [True, False])
+def test_rows_that_all_have_the_same_labels_show_nothing(multilabel: bool) -> None:
+    for row in ([1, 0, 0], [0, 0, 0], [1, 1, 0])[: 3 if multilabel else 1]:
+        gold = np.tile(np.array(row, bool), (10, 1))
+        assert has_facts(describe_no_gain(gold, gold, multilabel=multilabel) or "", "10 held-out rows", "same labels")

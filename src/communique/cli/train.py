@@ -134,5 +134,6 @@ def _advice(info: ModelInfo) -> list[str]:
         lines.append(f"- Code more rows with the labels that are rare among the training rows: {', '.join(few)}.")
     lines.append(f"- Code more rows: {info.training.sentences} trained the model, and a few hundred usually suffice.")
     lines.append("- Check the labels for mistakes: communique check TABLE --codebook CODEBOOK.")
-    lines.append("- Train longer: write a recipe with a larger min_steps (docs/training.md).")
+    if info.classifier == "transformer":
+        lines.append("- Train longer: write a recipe with a larger min_steps (docs/training.md).")
     return lines

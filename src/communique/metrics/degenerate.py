@@ -27,17 +27,19 @@ def describe_collapse(names: Sequence[str], gold: Sequence[int], predicted: Sequ
 
 
 def describe_no_gain(gold: BoolArray, predicted: BoolArray, *, multilabel: bool) -> str | None:
-    """Return a sentence if macro-F1 is not above that of the best constant prediction; labels without a gold row do not count.
+    """Return a sentence if macro-F1 is not above that of the best constant prediction, or if the rows cannot show it.
 
-    The best constant prediction is all labels for every row if several can apply, and the most frequent label if not.
+    Rows that all have the same labels cannot show it, because no prediction is better than a constant one; with no label at all,
+    macro-F1 is not even defined. Labels without a gold row do not count. The best constant prediction is all labels for every row
+    if several can apply, and the most frequent label if not.
     """
+    if not len(gold) or (gold == gold[0]).all():
+        return f"All {len(gold)} held-out rows have the same labels, so they cannot show whether the model has learned anything"
     present = gold.any(axis=0)
-    if not present.any():
-        return None
     gold, predicted = gold[:, present], predicted[:, present]
     constant = np.ones_like(gold) if multilabel else np.zeros_like(gold)
     constant[:, gold.sum(axis=0).argmax()] = True
     model, prior = (float(macro_f1(outcome_counts(gold, rows))) for rows in (predicted, constant))
-    if model > prior or prior == 1:
+    if model > prior:
         return None
     return f"Macro-F1 on {len(gold)} held-out rows is {model:.3f}. Predicting the same for every row has {prior:.3f}"

@@ -103,7 +103,7 @@ def compare(
                 ScoreCI.from_bootstrap(values[name], drawn[name], resamples.clusters, NO_LABEL),
                 dict(zip(names, f1.tolist(), strict=True)),
                 ScoreCI.from_bootstrap(values[best] - values[name], behind, resamples.clusters, NO_LABEL),
-                float(np.nanstd(behind)),
+                float(np.nanstd(behind)) if np.isfinite(behind).any() else float("nan"),
                 folds[name],
                 seconds[name],
             )

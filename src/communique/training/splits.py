@@ -104,7 +104,8 @@ class DataSplits:
         if not len(corpus):
             raise DataError(f"{', '.join(corpus.files) or 'no corpus'}: no labelled rows. Give a table with labels")
         drawn = random.Random(recipe.seed).sample(corpus.sentences, min(PARITY_ROWS, len(corpus)))
-        return cls(corpus, Corpus(()), Corpus(tuple(drawn)), tuple(messages + list(corpus.notes)))
+        lines = messages + list(corpus.notes) + _count_labels(corpus, codebook)
+        return cls(corpus, Corpus(()), Corpus(tuple(drawn)), tuple(lines))
 
     @property
     def ids(self) -> dict[str, list[str]]:
