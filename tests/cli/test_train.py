@@ -163,7 +163,7 @@ def test_few_rows_end_with_a_model_or_with_what_is_wrong(
         assert "WARNING" not in result.output
         assert run("label", table, "--model", tmp_path / "out", "-o", tmp_path / "out.csv").exit_code == 0
     elif documents == 1:
-        assert has_facts(result.stderr, "error:", "1 document", "at least 2")
+        assert has_facts(result.stderr, "error:", "one document", "at least 2")
     else:
         assert has_facts(result.stderr, "WARNING", "Do not use this model", "Code more rows")
 
