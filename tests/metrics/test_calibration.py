@@ -93,9 +93,9 @@ def _held_out_losses(n: int, shift: float, multilabel: bool) -> tuple[np.ndarray
 @pytest.mark.parametrize("n", [20, 50, 200])
 def test_biases_of_calibrated_predictions_cost_no_more_than_noise(n: int, multilabel: bool) -> None:
     without, with_bias = _held_out_losses(n, 0.0, multilabel)
-    # A free parameter costs 1 / (2 n): one per label, or two for three classes. The penalty saves half of it if rows are few.
-    saved = 0.5 if n < 100 else 1.0
-    assert (with_bias - without).mean() < saved * (1 if multilabel else 2) / (2 * n) + 0.001
+    # A free parameter costs 1 / (2 n): one per label, or two for three classes. The penalty saves part of it, half with 20 rows.
+    left = 0.5 if n == 20 else 0.9
+    assert (with_bias - without).mean() < left * (1 if multilabel else 2) / (2 * n) + 0.001
 
 
 @pytest.mark.parametrize("multilabel", [True, False])
