@@ -46,18 +46,18 @@ class Recipe(BaseModel):
         description="what the classification head reads: `mean` (an added attention layer starts as the mean of all tokens) or "
         "`first` (the first token)",
     )
-    dropout: float | None = Field(None, ge=0, lt=1, description="hidden dropout; the backbone's own if not given")
+    dropout: float | None = Field(0.0, ge=0, lt=1, description="hidden dropout; `null` for the backbone's own")
     attention_dropout: float | None = Field(
-        None, ge=0, lt=1, description="dropout of the attention weights; the backbone's own if not given"
+        0.0, ge=0, lt=1, description="dropout of the attention weights; `null` for the backbone's own"
     )
 
     epochs: int = Field(5, ge=1, description="passes over the training rows; more if `min_steps` asks for more")
     min_steps: int = Field(
-        400, ge=0, description="least number of steps, so that a few hundred rows train long enough; 0 for no minimum"
+        200, ge=0, description="least number of steps, so that a few hundred rows train long enough; 0 for no minimum"
     )
     max_epochs: int = Field(60, ge=1, description="most passes over the training rows for which `min_steps` may ask")
     batch_size: int = Field(16, ge=1, description="sentences per step and process; `accelerate launch` multiplies it")
-    learning_rate: float = Field(1e-4, gt=0, description="peak learning rate of the encoder")
+    learning_rate: float = Field(5e-5, gt=0, description="peak learning rate of the encoder")
     head_learning_rate: float = Field(5e-4, gt=0, description="peak learning rate of the new classification head")
     warmup_share: float = Field(
         0.1, ge=0, lt=1, description="proportion of the steps in which the rate rises; it then falls linearly to 0"

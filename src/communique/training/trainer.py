@@ -310,14 +310,19 @@ def resolve_precision(wanted: str) -> str:
 
 
 def _set_dropout(model: transformers.PreTrainedModel, name: str, value: float | None) -> None:
-    """Set a dropout in the configuration, and in the modules, which copied it when they were built."""
+    """Set a dropout in the configuration, and in the modules, which copied it when they were built.
+
+    Raises:
+        RecipeError: The backbone names its dropouts otherwise, and the value is not 0.
+    """
     if value is None:
         return
-    if not hasattr(model.config, name):
+    if hasattr(model.config, name):
+        setattr(model.config, name, value)
+    elif value:
         raise RecipeError(
             f"the backbone {model.config.model_type!r} has no {name}. Leave this dropout out of the recipe"
         )
-    setattr(model.config, name, value)
     attention = name.startswith("attention")
     for path, module in model.named_modules():
         if isinstance(module, torch.nn.Dropout) and (".attention.self" in path) == attention:

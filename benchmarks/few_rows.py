@@ -1,0 +1,319 @@
+"""Measure how well each classifier, and the one that `communique train` chooses, does with 50 to 5,000 labelled rows.
+
+    python benchmarks/few_rows.py fit reference --texts TEXTS --work DIR [--worker 0/2]
+    python benchmarks/few_rows.py fit umsab --data DIR --work DIR
+    python benchmarks/few_rows.py summarise reference --texts TEXTS --work DIR
+
+`fit` trains, on nested draws of whole documents, and keeps logits in DIR, so that a stopped run resumes. Several workers share
+the draws. `summarise` applies the rules of `communique train` (calibration and thresholds from out-of-fold predictions, the
+choice between candidates) and writes benchmarks/results/few-rows-TASK.json. Figures: `python benchmarks/tables.py`.
+
+The task `reference` draws from the sources of data/reference/train.jsonl that version 0.1.0 of communique-small was not trained
+on, so that its encoder meets text that is new to it. 1,500 rows of other documents are the test rows, the same for all draws. The
+task `umsab` draws from one language of UMSAB (sentiment of tweets) and tests on its validation set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from communique.baselines import make
+from communique.data.codebook import Codebook
+from communique.data.corpus import Corpus
+from communique.data.sources import CorpusSource
+from communique.data.splits import document_folds, split_units
+from communique.data.standoff import read_sources
+from communique.io.atomic import replacing
+from communique.metrics.bootstrap import Resamples
+from communique.metrics.calibration import Tuning, to_logits, tune
+from communique.metrics.scores import indicator, macro_f1, outcome_counts, outcomes, precision_recall_f1
+from communique.models.info import git_commit
+from communique.models.predictor import default_model
+from communique.selection.candidates import (
+    MIN_TRANSFORMER_ROWS,
+    Candidate,
+    FrozenCandidate,
+    PriorCandidate,
+    TfidfCandidate,
+    TransformerCandidate,
+    name_with_encoder,
+)
+from communique.selection.folds import cross_fitted_decisions, tuning_rows
+from communique.selection.results import choose, compare
+from communique.selection.select import FOLDS, SCREENED
+from communique.training.e5 import E5_SMALL
+from communique.training.recipe import Recipe
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+
+#: Training rows, and how many draws of each.
+SIZES = {50: 5, 100: 5, 250: 5, 500: 5, 1000: 5, 2000: 1, 5000: 1}
+
+#: Sources of `data/reference/train.jsonl` that version 0.1.0 of communique-small was trained on.
+OLD_SOURCES = ("ungd", "un-parallel", "mfa-zh", "president-ua", "government-se", "president-mx", "bundestag")
+
+#: Test rows; units with more rows than `LARGE` neither test nor belong to draws below 2,000 rows: one would be most of them.
+TEST_ROWS, LARGE = 1500, 150
+
+#: SetFit takes many minutes per fit.
+SETFIT_ROWS = 250
+
+#: The settings of version 0.1: the first token, few steps, thresholds of 0.5.
+VERSION_0_1 = {
+    "pooling": "first",
+    "epochs": 5,
+    "min_steps": 0,
+    "batch_size": 32,
+    "learning_rate": 5e-5,
+    "dropout": None,
+}
+
+AUTO, OLD, SETFIT = "auto", "version 0.1", "setfit"
+
+
+@dataclass(frozen=True)
+class Task:
+    """Rows from which training rows are drawn, and test rows of other documents."""
+
+    name: str
+    codebook: Codebook
+    pool: Corpus
+    test: Corpus
+    sizes: dict[int, int]
+
+    def draw(self, seed: int, rows: int) -> Corpus:
+        """Draw whole units (documents and their translations) until there are enough rows; the last unit may be cut off.
+
+        Draws of one seed are nested.
+        """
+        units = split_units(self.pool)
+        members: dict[int, list[int]] = {}
+        for i, unit in enumerate(units.tolist()):
+            members.setdefault(unit, []).append(i)
+        order = sorted(members)
+        random.Random(f"draw {seed}").shuffle(order)
+        chosen: list[int] = []
+        for unit in order:
+            if len(chosen) >= rows:
+                break
+            if len(members[unit]) <= LARGE or rows >= 2000:
+                chosen += members[unit]
+        return Corpus(tuple(self.pool.sentences[i] for i in chosen[:rows]), self.pool.files)
+
+
+def reference(texts: Path) -> Task:
+    """Read the labels of data/reference and hold out the test rows."""
+    codebook = Codebook.load(HERE.parent / "data" / "codebook.yaml")
+    source = CorpusSource(path=str(HERE.parent / "data" / "reference" / "train.jsonl"))
+    corpus = read_sources([source], codebook, texts)[0].where(lambda s: s.source not in OLD_SOURCES)
+    units = split_units(corpus)
+    sizes = np.bincount(units)
+    order = np.random.default_rng(0).permutation(np.flatnonzero(sizes <= LARGE))
+    tested = np.isin(units, order[: int(np.searchsorted(np.cumsum(sizes[order]), TEST_ROWS)) + 1])
+    test, pool = corpus.rows(tested), corpus.rows(~tested)
+    known = {s.sha256 for s in test}
+    return Task("reference", codebook, pool.where(lambda s: s.sha256 not in known), test, SIZES)
+
+
+def umsab(data: Path, language: str = "english") -> Task:
+    """Read the tweets of one language; the validation set takes the place of the test set."""
+    codebook = Codebook.load(HERE / "recipes" / "umsab-codebook.yaml")
+    numbers = {"0": "negative", "1": "neutral", "2": "positive"}
+    pool, test = (
+        read_sources([CorpusSource(path=str(data / f"{language}_{part}.csv"), labels=numbers)], codebook, None)[0]
+        for part in ("train", "val")
+    )
+    known = {s.sha256 for s in test}
+    sizes = {n: 5 if n <= 250 else 3 for n in (50, 100, 250, 500, 1000)} | {len(pool): 1}
+    return Task("umsab", codebook, pool.where(lambda s: s.sha256 not in known), test, sizes)
+
+
+def classifiers(task: Task, rows: int, work: Path) -> dict[str, Callable[[], Candidate] | None]:
+    """Return what makes each classifier that is measured with a number of rows."""
+    recipe = Recipe(name="few-rows", codebook="codebook", corpora=(CorpusSource(path="rows"),))
+    backbones = (E5_SMALL, str(default_model()))
+    with_backbone = [recipe.model_copy(update={"backbone": one}) for one in backbones]
+    old = Recipe.model_validate(recipe.model_dump() | VERSION_0_1)
+    found: dict[str, Callable[[], Candidate] | None] = {}
+    found[PriorCandidate.kind] = partial(PriorCandidate, recipe, task.codebook)
+    found[TfidfCandidate.kind] = partial(TfidfCandidate, recipe, task.codebook)
+    for one in with_backbone:
+        name = name_with_encoder(FrozenCandidate.kind, one.backbone)
+        found[name] = partial(FrozenCandidate, one, task.codebook, work / "vectors")
+        if rows >= MIN_TRANSFORMER_ROWS:
+            name = name_with_encoder(TransformerCandidate.kind, one.backbone)
+            found[name] = partial(TransformerCandidate, one, task.codebook)
+    found[OLD] = partial(TransformerCandidate, old, task.codebook)
+    if rows <= SETFIT_ROWS:
+        found[SETFIT] = None
+    return found
+
+
+def fit(task: Task, work: Path, names: list[str] | None, worker: int, workers: int) -> None:
+    """Train every classifier on every draw, and keep its logits out of fold and on the test rows."""
+    jobs = [(n, seed) for seed in range(max(task.sizes.values())) for n in task.sizes if seed < task.sizes[n]]
+    # The small draws first: all of them together take less time than the largest one.
+    for number, (n, seed) in enumerate(sorted(jobs, key=lambda job: (job[0] >= 2000, job[1], job[0]))):
+        if number % workers != worker:
+            continue
+        corpus = task.draw(seed, n)
+        for name, build in classifiers(task, n, work).items():
+            path = work / task.name / f"{n}-{seed}" / f"{name.replace('/', '-')}.npz"
+            if path.exists() or (names and name not in names):
+                continue
+            start = time.monotonic()
+            found = _fit(task, build(), corpus, name) if build else _fit_setfit(task, corpus, seed)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path, "wb") as handle:
+                np.savez(handle, allow_pickle=False, seconds=time.monotonic() - start, **found)
+            print(f"{task.name}, {n} rows, draw {seed}: {name}, {time.monotonic() - start:.0f} s", flush=True)
+
+
+def _fit(task: Task, candidate: Candidate, corpus: Corpus, name: str) -> dict[str, NDArray[np.float32]]:
+    logits = np.full((len(corpus), len(task.codebook.names)), np.nan, np.float32)
+    folds = document_folds(corpus.sentences, FOLDS, seed=0)
+    # As the tool does where all folds would take long; version 0.1 knows no cross-validation.
+    costly = candidate.kind == TransformerCandidate.kind
+    for fold in () if name == OLD else np.unique(folds)[: SCREENED if costly else None]:
+        fitted = candidate.fit(corpus.rows(folds != fold))
+        logits[folds == fold] = fitted.predict_logits(corpus.rows(folds == fold).sentences)
+    return {"folds": logits, "test": candidate.fit(corpus).predict_logits(task.test.sentences)}
+
+
+def _fit_setfit(task: Task, corpus: Corpus, seed: int) -> dict[str, NDArray[np.float32]]:
+    fitted = make("setfit", task.codebook, seed=seed).fit(corpus)
+    found = fitted.predict_proba(task.test.sentences)
+    none = np.full((len(corpus), len(task.codebook.names)), np.nan, np.float32)
+    return {"folds": none, "test": to_logits(found, multilabel=task.codebook.multilabel).astype(np.float32)}
+
+
+def summarise(task: Task, work: Path) -> dict[str, object]:
+    """Score all draws that are finished."""
+    gold = indicator(task.test.sentences, task.codebook)
+    resamples = Resamples.draw([s.document_key for s in task.test], seed=0)
+    points = []
+    for n, draws in task.sizes.items():
+        for seed in range(draws):
+            folder = work / task.name / f"{n}-{seed}"
+            kept = {path.stem: dict(np.load(path, allow_pickle=False)) for path in sorted(folder.glob("*.npz"))}
+            if kept:
+                points.append(_point(task, task.draw(seed, n), kept, gold, resamples) | {"rows": n, "draw": seed})
+    return {
+        "task": task.name,
+        "test": {"sentences": len(task.test), "documents": len(task.test.documents)},
+        "positives": dict(zip(task.codebook.names, gold.sum(axis=0).tolist(), strict=True)),
+        "commit": git_commit(),
+        "points": points,
+    }
+
+
+def _point(
+    task: Task,
+    corpus: Corpus,
+    kept: dict[str, dict[str, NDArray[np.float32]]],
+    gold: NDArray[np.bool_],
+    resamples: Resamples,
+) -> dict[str, object]:
+    """Score the classifiers of a draw, and make the choice of `communique train`."""
+    multilabel = task.codebook.multilabel
+    scores: dict[str, dict[str, object]] = {}
+    for name, one in kept.items():
+        known = ~np.isnan(one["folds"][:, 0])
+        rows = known & tuning_rows(corpus)
+        rows = rows if rows.any() else known
+        tuning = (
+            tune(one["folds"][rows], indicator(corpus.sentences, task.codebook)[rows], multilabel=multilabel)
+            if known.any()
+            else Tuning.none(gold.shape[1], multilabel=multilabel)
+        )
+        decided = tuning.decide(one["test"])
+        low, high = np.quantile(macro_f1(resamples.sums(outcomes(gold, decided))), (0.025, 0.975)).tolist()
+        scores[name] = {
+            "macro_f1": float(macro_f1(outcome_counts(gold, decided))),
+            "interval": [low, high],
+            "f1": precision_recall_f1(outcome_counts(gold, decided))[:, 2].tolist(),
+            "seconds": float(one["seconds"]),
+        }
+    chosen, candidates = _choice(task, corpus, kept)
+    return {
+        "documents": len(corpus.documents),
+        "classifiers": scores,
+        "candidates": candidates,
+        "chosen": chosen,
+    }
+
+
+def _choice(
+    task: Task, corpus: Corpus, kept: dict[str, dict[str, NDArray[np.float32]]]
+) -> tuple[str | None, dict[str, float]]:
+    """Return the candidate that `communique train` keeps, and the macro-F1 out of fold of all candidates."""
+    folds = document_folds(corpus.sentences, FOLDS, seed=0)
+
+    def score(name: str) -> float:
+        logits = kept[name]["folds"]
+        rows = ~np.isnan(logits[:, 0])
+        part = corpus.rows(rows)
+        decided = cross_fitted_decisions(logits[rows], part, task.codebook, folds[rows])
+        return float(macro_f1(outcome_counts(indicator(part.sentences, task.codebook), decided)))
+
+    frozen = [name for name in kept if name.startswith(FrozenCandidate.kind)]
+    if len(frozen) < 2:
+        return None, {}
+    encoder = max(frozen, key=lambda name: (score(name), "e5" in name)).removeprefix(FrozenCandidate.kind)
+    names = [PriorCandidate.kind, TfidfCandidate.kind, *sorted(frozen, key=lambda name: "e5" not in name)]
+    if len(corpus) >= MIN_TRANSFORMER_ROWS:
+        names.append(TransformerCandidate.kind + encoder)
+    if any(name not in kept for name in names):
+        return None, {}
+    rows = ~np.isnan(np.stack([kept[name]["folds"][:, 0] for name in names]).sum(axis=0))
+    part = corpus.rows(rows)
+    decisions = {
+        name: cross_fitted_decisions(kept[name]["folds"][rows], part, task.codebook, folds[rows]) for name in names
+    }
+    compared = compare(
+        indicator(part.sentences, task.codebook),
+        decisions,
+        Resamples.draw([s.document_key for s in part], seed=0),
+        task.codebook.names,
+        {name: name.split(" ")[0] for name in names},
+        dict.fromkeys(names, FOLDS),
+        dict.fromkeys(names, 0.0),
+    )
+    return choose(compared, None), {one.name: one.macro_f1.value for one in compared}
+
+
+def main() -> None:
+    """Fit or summarise."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=("fit", "summarise"))
+    parser.add_argument("task", choices=("reference", "umsab"))
+    parser.add_argument("--texts", type=Path, help="folder with the texts of data/reference; see data/README.md")
+    parser.add_argument("--data", type=Path, help="folder with UMSAB's tables")
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--only", action="append", help="name of a classifier")
+    parser.add_argument("--worker", default="0/1", help="this worker's number, and how many there are")
+    arguments = parser.parse_args()
+    if (arguments.texts if arguments.task == "reference" else arguments.data) is None:
+        parser.error("reference needs --texts, umsab needs --data")
+    task = reference(arguments.texts) if arguments.task == "reference" else umsab(arguments.data)
+    if arguments.action == "fit":
+        worker, workers = map(int, arguments.worker.split("/"))
+        fit(task, arguments.work, arguments.only, worker, workers)
+        return
+    with replacing(RESULTS / f"few-rows-{task.name}.json") as handle:
+        handle.write(json.dumps(summarise(task, arguments.work), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
