@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from communique.io.encoding import SAMPLE, inspect
+from communique.io.encoding import inspect
+from communique.io.recognise import SAMPLE
 
 CYRILLIC = "Мы осуждаем блокаду порта. "
 

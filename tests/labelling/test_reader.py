@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from fakes import label
 
-from communique.labelling.reader import as_index
+from communique.labelling.columns import as_index
 
 pytestmark = pytest.mark.usefixtures("fake_network")
 

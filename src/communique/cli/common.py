@@ -34,6 +34,18 @@ def note(line: str) -> None:
     typer.echo(line, err=True)
 
 
+def checked(check: Callable[[str], str], value: str, option: str) -> str:
+    """Return the usual form of an option's value.
+
+    Raises:
+        BadParameter: The check refused it with a ValueError.
+    """
+    try:
+        return check(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+
+
 def default_codebook() -> Path:
     """Find the codebook of the default model."""
     from ..models.info import CODEBOOK

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import DataError, require_extra
-from .common import cli_errors, note
+from .common import checked, cli_errors, note
 
 if TYPE_CHECKING:
     from ..labelling.label import LabelledShard
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def label(
     paths: Annotated[
         list[str],
-        typer.Argument(help="Text or Markdown files, tables, folders, globs or saved datasets. - is standard input."),
+        typer.Argument(help="Documents, tables, folders, globs or saved datasets. - is standard input."),
     ],
     out: Annotated[
         str | None,
@@ -41,6 +41,19 @@ def label(
     text_column: Annotated[
         str | None, typer.Option(help="Column of a table that holds the text. Default: found by its name.")
     ] = None,
+    document_column: Annotated[
+        str | None, typer.Option(help="Column of a table that names the document of a row. Default: found by its name.")
+    ] = None,
+    columns_from_filename: Annotated[
+        str | None,
+        typer.Option(help="Columns in the names of files, such as '{country}_{session}_{year}' for USA_77_2022.txt."),
+    ] = None,
+    sheet: Annotated[
+        str | None, typer.Option(help="Sheet of a workbook, by name or number. Default: the first visible one.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Encoding of text files, such as cp1250. Default: recognised for each.")
+    ] = None,
     split: Annotated[bool, typer.Option("--split", help="Split the rows of tables into sentences.")] = False,
     language: Annotated[
         str | None, typer.Option(help="Language of all texts (BCP 47 code). Default: identified for each.")
@@ -48,7 +61,7 @@ def label(
     form: Annotated[
         str | None,
         typer.Option(
-            "--format", help="Format of standard input and of files with an unknown suffix, such as jsonl or csv."
+            "--format", help="Format of standard input and of named files, such as jsonl or csv. Default: by suffix."
         ),
     ] = None,
     out_format: Annotated[str, typer.Option(help="Format of standard output: jsonl, csv, tsv or parquet.")] = "jsonl",
@@ -87,6 +100,7 @@ def label(
     """Label text. Without -o, a table is printed."""
     from .. import load
     from ..io.paths import FORMATS, STANDARD, find_files
+    from ..io.recognise import check_encoding
     from ..labelling.options import Options
     from ..labelling.reader import ShardReader
     from ..labelling.run import FileSink, LocalEngine, describe_run
@@ -95,6 +109,7 @@ def label(
     from ..labelling.write import OUTPUT_SUFFIXES, output_suffix
     from ..models.folder import read_info
     from ..models.predictor import default_model
+    from ..text.language_codes import normalize_language
 
     to_file = out not in (None, STANDARD)
     suffix = None if out is None else output_suffix(out if to_file else f"-.{out_format}")
@@ -119,9 +134,22 @@ def label(
     elif ray_address is not None or actors is not None:
         raise typer.BadParameter("goes with --engine ray", param_hint="--actors" if actors else "--ray-address")
     rows = shard_rows or rows_for(None if memory_limit is None else _megabytes(memory_limit))
-    options = Options(text_column, language, split, as_json=suffix in (None, ".jsonl"), shard_rows=rows)
+    options = Options(
+        text_column=text_column,
+        document_column=document_column,
+        sheet=sheet,
+        filename_columns=columns_from_filename,
+        language=language and checked(normalize_language, language, "--language"),
+        encoding=encoding and checked(check_encoding, encoding, "--encoding"),
+        split=split,
+        as_json=suffix in (None, ".jsonl"),
+        shard_rows=rows,
+    )
     with tempfile.TemporaryDirectory(prefix="communique-") as spool:
-        reader = ShardReader(find_files(paths, file_format=form, spool=Path(spool)), options)
+        found = find_files(
+            paths, file_format=form, spool=Path(spool), encoding=options.encoding, language=options.language
+        )
+        reader = ShardReader(found, options)
         folder = model or default_model()
         info = read_info(folder)
         if out is None or (suffix == ".jsonl" and not to_file):

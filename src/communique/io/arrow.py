@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from .tables import Row
+from .tables import Row, Unreadable
 
 #: Halves of characters: JSON can hold them, UTF-8, Arrow and a tokenizer cannot.
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def as_text(value: Any) -> str | None:
-    """Give a cell as text; None where it holds nothing, or what is no text: a list, an object, bytes that are not UTF-8."""
+    """Return a cell as text; None if it is empty or not text: a list, an object, bytes that are not UTF-8."""
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, (list, tuple, dict)) or (isinstance(value, float) and math.isnan(value)):
@@ -30,8 +30,99 @@ def as_text(value: Any) -> str | None:
     return str(value)
 
 
+def readable(path: Any, table: pa.Table, first: int) -> pa.Table | list[Row]:
+    """Make every cell of a table convertible to Python and to any output.
+
+    A column of a type that Python cannot hold, such as a date beyond the year 9999, becomes text. Texts that are not UTF-8
+    become `Unreadable` cells, for which the table becomes a list of rows.
+
+    Args:
+        path: The file, for messages.
+        table: Rows of a file.
+        first: Number of the first row.
+    """
+    damaged: dict[str, list[Any]] = {}
+    columns: list[pa.ChunkedArray] = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        kind = column.type
+        if isinstance(kind, pa.BaseExtensionType):
+            column = pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
+        elif pa.types.is_dictionary(kind):
+            column = column.cast(kind.value_type)
+        if _is_text(column.type):
+            column = column.cast(pa.large_string() if pa.types.is_large_string(column.type) else pa.string())
+            try:
+                column.validate(full=True)
+            except pa.ArrowInvalid:
+                damaged[name] = [_decoded(path, name, number, v) for number, v in _bytes(column, first)]
+        elif not _is_simple(column.type):
+            column = _convertible(column)
+        columns.append(column)
+    if not damaged:
+        return pa.table(columns, names=table.column_names)
+    values = {
+        name: damaged.get(name) or column.to_pylist() for name, column in zip(table.column_names, columns, strict=True)
+    }
+    return [dict(zip(values, cells, strict=True)) for cells in zip(*values.values(), strict=True)]
+
+
+def _bytes(column: pa.ChunkedArray, first: int) -> Iterator[tuple[int, bytes | None]]:
+    binary = pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary()
+    # A cast would validate; the buffers are the same.
+    chunks = [pa.Array.from_buffers(binary, len(c), c.buffers(), offset=c.offset) for c in column.chunks]
+    return enumerate((value for chunk in chunks for value in chunk.to_pylist()), first)
+
+
+def _decoded(path: Any, name: str, number: int, value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return Unreadable(f"{path}, row {number}: column {name!r} holds bytes that are not UTF-8. Write the file again")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _is_simple(kind: pa.DataType) -> bool:
+    """Return whether Python and every output can hold all values of a type."""
+    return bool(
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_null(kind)
+        or pa.types.is_binary(kind)
+    )
+
+
+def _convertible(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column if Python can hold its values, otherwise its values as text."""
+    values = []
+    failed = "view" in str(column.type)
+    for scalar in column:
+        try:
+            values.append(scalar.as_py())
+        except (ValueError, OverflowError, TypeError, UnicodeDecodeError, NotImplementedError, pa.ArrowException):
+            failed = True
+            values.append(_scalar_text(scalar))
+    if not failed:
+        return column
+    if any(isinstance(value, bytes) for value in values):
+        return pa.chunked_array([pa.array(values, pa.binary())])
+    return pa.chunked_array([_texts(values)])
+
+
+def _scalar_text(scalar: Any) -> str | None:
+    """Return what a value that Python cannot hold looks like: a timestamp as its number and unit."""
+    try:
+        return str(scalar.cast(pa.string()).as_py())
+    except (ValueError, OverflowError, TypeError, NotImplementedError, pa.ArrowException):
+        number = getattr(scalar, "value", None)
+        return None if number is None else f"{number} ({scalar.type})"
+
+
 def table_from_rows(rows: Sequence[Row]) -> pa.Table | int:
-    """Make a table of rows, types inferred; the number of rows where they have no columns."""
+    """Make a table of rows with inferred types; return the number of rows if they have no columns."""
     names = dict.fromkeys(name for row in rows for name in row)
     return pa.table({name: _array([row.get(name) for row in rows]) for name in names}) if names else len(rows)
 
@@ -54,7 +145,7 @@ def _written(value: Any) -> str:
 
 
 def _storable(kind: pa.DataType) -> bool:
-    """Tell whether Parquet can hold a type: an object without a single key it cannot."""
+    """Return whether Parquet can hold a type; it cannot hold an object without any key."""
     if pa.types.is_struct(kind):
         return kind.num_fields > 0 and all(_storable(field.type) for field in kind)
     return not pa.types.is_list(kind) or _storable(kind.value_type)
@@ -77,11 +168,16 @@ def unify_schemas(schemas: Iterable[pa.Schema]) -> pa.Schema:
 
 
 def cast_to(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Bring a table into a schema that `unify_schemas` found; columns that it lacks are null."""
-    for i, field in enumerate(table.schema):
-        wanted = schema.field(field.name).type
+    """Convert a table to a schema that `unify_schemas` found; missing columns become null."""
+    kinds = {field.name: field.type for field in schema}
+    columns, changed = [], False
+    for field, column in zip(table.schema, table.columns, strict=True):
+        wanted = kinds[field.name]
         if wanted != field.type and pa.types.is_string(wanted) and not pa.types.is_null(field.type):
-            table = table.set_column(i, field.name, _texts(table.column(i).to_pylist()))
+            column, changed = _texts(column.to_pylist()), True
+        columns.append(column)
+    if changed:
+        table = pa.table(columns, names=table.column_names)
     # Concatenation widens nested types too, which a cast does not.
     whole = pa.concat_tables([schema.empty_table(), table.replace_schema_metadata()], promote_options="permissive")
     return whole.select(schema.names).combine_chunks()

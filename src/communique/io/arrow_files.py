@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import DataError
+from .arrow import readable
 from .tables import CHUNK, Chunk, Problem, TableStream, header
 
 _FAILURES = (pa.ArrowException, OSError, ValueError)
@@ -91,7 +92,8 @@ def _arrow(stream: TableStream, batches: Iterator[Any]) -> Iterator[Chunk | Prob
 def _chunk(stream: TableStream, batch: Any, done: list[int]) -> Chunk:
     first = done[0] + 1
     done[0] += len(batch)
-    return Chunk(range(first, done[0] + 1), pa.Table.from_batches([batch]).rename_columns(stream.columns))
+    table = pa.Table.from_batches([batch]).rename_columns(stream.columns)
+    return Chunk(range(first, done[0] + 1), readable(stream.path, table, first))
 
 
 def _first_line(error: BaseException) -> str:

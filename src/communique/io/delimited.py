@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator
 from itertools import chain
@@ -10,10 +11,19 @@ from typing import Any
 
 from ..errors import DataError
 from .encoding import UNDECODABLE, TextFile
-from .tables import Problem, Row, TableStream, chunked, damage_reason, early_end, excerpt, header, is_cut
-
-#: Characters a cell may hold. A quotation mark that is never closed takes the rest of a file into one cell: an end to it.
-MAX_CELL = 1 << 26
+from .tables import (
+    MAX_CELL,
+    Problem,
+    Row,
+    TableStream,
+    bounded_line,
+    chunked,
+    damage_reason,
+    early_end,
+    excerpt,
+    header,
+    is_cut,
+)
 
 
 class _Lines:
@@ -29,9 +39,13 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._again.popleft() if self._again else next(self._handle)
+        line, too_long = (self._again.popleft(), False) if self._again else bounded_line(self._handle)
+        if not line:
+            raise StopIteration
         self.row.append(line)
         self.number += 1
+        if too_long:
+            raise csv.Error(f"a line of more than {MAX_CELL:,} characters")
         return line
 
     def put_back(self) -> None:
@@ -48,9 +62,16 @@ def open_delimited(stream: TableStream, text: TextFile, file_format: str) -> Non
         DataError: There is no header, or two columns share a name.
     """
     lines = _Lines(text)
-    first = next(lines, "")
+    try:
+        first = next(lines, "")
+        if named := _DELIMITER.fullmatch(first.strip()):
+            first = next(lines, "")
+    except csv.Error as error:
+        raise DataError(f"{stream.path}, row 1 (line {lines.number}): {error}. Is this a table?") from error
     # Spreadsheets of many European locales write ';'. The header decides: names of columns hold no delimiters.
     delimiter = "\t" if file_format == ".tsv" else max(",;\t", key=first.count)
+    if named:
+        delimiter = named[1]
     reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
     try:
         cells = _next(reader)
@@ -63,6 +84,9 @@ def open_delimited(stream: TableStream, text: TextFile, file_format: str) -> Non
     stream.columns = header(stream.path, cells or ())
     stream.chunks = chunked(_delimited(stream, text, csv.reader(lines, delimiter=delimiter, strict=True), lines))
 
+
+#: A first line by which Excel names the delimiter.
+_DELIMITER = re.compile(r'"?sep=([^\w\s"]|\t)"?', re.IGNORECASE)
 
 _QUOTES = "close the quotation mark, or double it inside a quoted cell"
 
@@ -77,6 +101,7 @@ def _next(reader: Any) -> list[str] | None:
 
 
 def _delimited(stream: TableStream, text: TextFile, reader: Any, lines: _Lines) -> Iterator[tuple[int, Row] | Problem]:
+    # People count rows from the header, whatever line precedes it.
     number = 1
     while True:
         number += 1

@@ -11,12 +11,13 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
 from ..errors import DataError
+from .recognise import BLOCK, Encoding, recognise
 from .suffixes import ending
 
 #: What stands for bytes that cannot be decoded. No decoder of a codec ever gives this lone surrogate for valid text.
@@ -24,13 +25,6 @@ UNDECODABLE = "\udcff"
 
 #: What people see in its place.
 REPLACEMENT = "\ufffd"
-
-#: Bytes by which an encoding is recognised; charset-normalizer gains nothing from more.
-SAMPLE = 1 << 18
-
-#: Lines with characters beyond ASCII that are counted to tell a damaged UTF-8 file from one in a legacy encoding.
-COUNTED_LINES = 20_000
-_BLOCK = 1 << 20
 
 
 def _replace_undecodable(error: UnicodeError) -> tuple[str, int]:
@@ -79,7 +73,7 @@ class ByteReader(io.RawIOBase):
         if codec is not None:
             import pyarrow as pa
 
-            self._stream = pa.input_stream(io.BufferedReader(self._file, _BLOCK), compression=codec)
+            self._stream = pa.input_stream(io.BufferedReader(self._file, BLOCK), compression=codec)
 
     @staticmethod
     def _open(path: str | Path) -> io.FileIO:
@@ -123,20 +117,11 @@ class HashingReader(ByteReader):
     def sha256(self) -> str:
         """Read the rest of the file and return the hash of all of its bytes."""
         try:
-            while self._file.readinto(bytearray(_BLOCK)):
+            while self._file.readinto(bytearray(BLOCK)):
                 pass
         except OSError as error:
             raise _unreadable(self._file.name, error) from error
         return self._file.sha256.hexdigest()
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """A text file's encoding, notes for the user, and whether bytes in it may be damaged."""
-
-    name: str
-    notes: tuple[str, ...] = ()
-    damaged: bool = False
 
 
 @dataclass
@@ -161,17 +146,25 @@ def open_text(path: str | Path, encoding: Encoding | None = None) -> Iterator[Te
         DataError: The file cannot be opened or is not text.
     """
     if encoding is None:
-        with io.BufferedReader(ByteReader(path), _BLOCK) as raw:
-            encoding = _recognise(path, raw)
+        with io.BufferedReader(ByteReader(path), BLOCK) as raw:
+            encoding = recognise(path, raw)
     source = ByteReader(path)
     with io.TextIOWrapper(
-        io.BufferedReader(source, _BLOCK), encoding=encoding.name, errors="communique.mark", newline=""
+        io.BufferedReader(source, BLOCK), encoding=encoding.name, errors="communique.mark", newline=""
     ) as handle:
         yield TextFile(handle, source, encoding, list(encoding.notes))
 
 
-def inspect(path: str | Path, *, text: bool) -> tuple[str, Encoding | None]:
+def inspect(
+    path: str | Path, *, text: bool, language: str | None = None, encoding: str | None = None
+) -> tuple[str, Encoding | None]:
     """Hash a file and, if it is text, recognise its encoding, in one pass over its bytes.
+
+    Args:
+        path: The file.
+        text: Whether it is a text file.
+        language: Language of its text, if it is known.
+        encoding: Its encoding, if the user named it.
 
     Returns:
         The SHA-256 of the file's bytes, and the encoding of a text file.
@@ -180,61 +173,21 @@ def inspect(path: str | Path, *, text: bool) -> tuple[str, Encoding | None]:
         DataError: The file cannot be read, or is not text although it should be.
     """
     with HashingReader(path) as source:
-        encoding = None
-        if text:
-            buffer = io.BufferedReader(source, _BLOCK)
-            encoding = _recognise(path, buffer)
+        found = None if encoding is None else Encoding(encoding, damaged=True)
+        if text and found is None:
+            buffer = io.BufferedReader(source, BLOCK)
+            found = recognise(path, buffer, language)
             buffer.detach()  # otherwise it would close the file, whose rest is still to be hashed
-        return source.sha256(), encoding
+        return source.sha256(), found
 
 
-def _recognise(path: str | Path, handle: BinaryIO) -> Encoding:
-    """Recognise an encoding: UTF-8, UTF-16, UTF-32, otherwise what charset-normalizer finds.
-
-    A file in which most lines with characters beyond ASCII are valid UTF-8 is UTF-8 with damaged lines, not a legacy
-    encoding, so its good lines stay readable.
-    """
-    head = handle.read(SAMPLE)
-    for mark, name in (
-        (codecs.BOM_UTF8, "utf-8-sig"),
-        (codecs.BOM_UTF32_LE, "utf-32"),
-        (codecs.BOM_UTF32_BE, "utf-32"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
-        if head.startswith(mark):
-            return Encoding(name, damaged=True)
-    if wide := _utf16_without_mark(head):
-        return Encoding(wide, (f"{path}: no byte order mark; read as {wide}. Save it as UTF-8",), damaged=True)
-    lines = _LinesBeyondAscii()
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    valid, block = True, head
-    while block:
-        lines.add(block)
-        if valid:
-            try:
-                decoder.decode(block)
-            except UnicodeDecodeError:
-                valid = False
-        if not valid and lines.enough:
-            break
-        block = handle.read(_BLOCK)
-    if valid:
-        with suppress(UnicodeDecodeError):
-            decoder.decode(b"", True)
-            return Encoding("utf-8")
-    lines.end()
-    if lines.good >= lines.bad and lines.good:
-        return Encoding(
-            "utf-8", (f"{path}: UTF-8 with damaged bytes; the rows that hold them are not labelled",), damaged=True
-        )
-    name = _legacy(path, head if len(head) < SAMPLE else lines.sample)
-    note = f"{path}: not UTF-8; read as {name}. Save it as UTF-8 if characters look wrong"
-    return Encoding(name, (note,), damaged=True)
-
-
-def read_text(path: str | Path) -> tuple[str, list[str]]:
+def read_text(path: str | Path, encoding: Encoding | None = None, *, limit: int | None = None) -> tuple[str, list[str]]:
     """Read a whole text file.
+
+    Args:
+        path: The file.
+        encoding: As `inspect` returned it. Default: recognised here.
+        limit: Number of characters after which reading stops, at the next window of that size.
 
     Returns:
         The text with its line endings as they are, and notes on what had to be assumed.
@@ -243,7 +196,12 @@ def read_text(path: str | Path) -> tuple[str, list[str]]:
         DataError: The file cannot be opened or is not text.
     """
     notes: list[str] = []
-    return "".join(window for window, _ in text_windows(path, -1, notes)), notes
+    windows: list[str] = []
+    for window, _ in text_windows(path, -1 if limit is None else limit, notes, encoding):
+        windows.append(window)
+        if limit is not None and sum(map(len, windows)) > limit:
+            break
+    return "".join(windows), notes
 
 
 def text_windows(
@@ -276,117 +234,3 @@ def text_windows(
             lines = []
         lines.append(f"{path}: {damaged} places are not {text.encoding.name}; '{REPLACEMENT}' is there")
     notes += lines
-
-
-def _is_utf8(content: bytes) -> bool:
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(content, True)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _utf16_without_mark(head: bytes) -> str | None:
-    """Recognise UTF-16 by its NUL bytes: every line end and space has one, and always on the same side."""
-    nul = (head[0::2].count(0), head[1::2].count(0))
-    if max(nul) < max(2, len(head) // 50) or min(nul) * 20 > max(nul):
-        return None
-    rest = head.replace(b"\0", b"")
-    if max(nul) * 6 < len(head) and _controls(rest) * 50 < len(rest) and _is_utf8(rest):
-        return None  # A text with some NUL bytes; UTF-16 of this script would have other bytes next to them.
-    name = "utf-16-le" if nul[1] > nul[0] else "utf-16-be"
-    with suppress(UnicodeDecodeError):
-        codecs.getincrementaldecoder(name)().decode(head)
-        return name
-    return None
-
-
-def _controls(sample: bytes) -> int:
-    """Count characters that no text has: line ends, tabs, page breaks and escapes are allowed."""
-    return sum(sample.count(i) for i in (*range(9), *range(14, 27), *range(28, 32)))
-
-
-class _LinesBeyondAscii:
-    """Counts the lines with bytes beyond ASCII that are valid UTF-8 and those that are not, and samples the latter.
-
-    Lines of any length are looked at in pieces; only their first bytes are kept, for the sample.
-    """
-
-    def __init__(self) -> None:
-        self.good = self.bad = 0
-        self.sample = b""
-        self._start_line(b"")
-
-    @property
-    def enough(self) -> bool:
-        return self.good + self.bad >= COUNTED_LINES
-
-    def add(self, block: bytes) -> None:
-        if self.enough:
-            return
-        first, *rest = block.split(b"\n") if not block.isascii() else _ends(block)
-        self._continue_line(first)
-        for piece in rest:
-            self.end()
-            self._start_line(piece)
-
-    def end(self) -> None:
-        """Count the line that has begun, if it holds bytes beyond ASCII."""
-        if self._ascii or self.enough:
-            return
-        self._decode(b"", final=True)
-        self.good += self._valid
-        self.bad += not self._valid
-        if not self._valid and len(self.sample) < SAMPLE:
-            self.sample += self._begin + b"\n"
-
-    def _start_line(self, piece: bytes) -> None:
-        self._begin, self._ascii, self._valid = b"", True, True
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._continue_line(piece)
-
-    def _continue_line(self, piece: bytes) -> None:
-        self._begin += piece[: SAMPLE - len(self._begin)]
-        self._ascii = self._ascii and piece.isascii()
-        if not self._ascii:
-            self._decode(piece)
-
-    def _decode(self, piece: bytes, *, final: bool = False) -> None:
-        try:
-            self._decoder.decode(piece, final)
-        except UnicodeDecodeError:
-            self._valid = False
-            self._decoder.reset()
-
-
-def _ends(block: bytes) -> list[bytes]:
-    """Split off the first and the last line of an ASCII block; the lines between them need not be looked at."""
-    first, newline, rest = block.partition(b"\n")
-    return [first, rest.rpartition(b"\n")[2]] if newline else [first]
-
-
-#: Code pages of Central and of Western Europe score the same in charset-normalizer; the text's language decides.
-_CODE_PAGES = {
-    "cp1250": ("bs", "cs", "hr", "hu", "pl", "sk", "sl"),
-    "cp1252": ("ca", "da", "de", "en", "es", "fi", "fr", "is", "it", "nl", "no", "pt", "sv"),
-}
-
-
-def _legacy(path: str | Path, sample: bytes) -> str:
-    from charset_normalizer import from_bytes
-
-    predicted = None if _controls(sample) * 50 > len(sample) else from_bytes(sample).best()
-    if predicted is None:
-        raise DataError(f"{path}: neither UTF-8 nor any encoding of text that can be recognised; save it as UTF-8")
-    if predicted.encoding in _CODE_PAGES:
-        from ..text.language import probable_language
-
-        # Read by the wrong one, a text is still of some language, but less clearly so.
-        fits = {predicted.encoding: 0.0}
-        for page, languages in _CODE_PAGES.items():
-            with suppress(UnicodeDecodeError):
-                language, probability = probable_language(sample.decode(page))
-                if language in languages:
-                    fits[page] = probability
-        return max(fits, key=lambda page: fits[page])
-    return predicted.encoding

@@ -8,12 +8,33 @@ from itertools import chain
 from typing import Any
 
 from .encoding import UNDECODABLE, TextFile
-from .tables import CHUNK, Chunk, Problem, Row, TableStream, chunked, damage_reason, early_end, excerpt, is_cut
+from .tables import (
+    CHUNK,
+    MAX_CELL,
+    Chunk,
+    Problem,
+    Row,
+    TableStream,
+    bounded_line,
+    chunked,
+    damage_reason,
+    early_end,
+    excerpt,
+    is_cut,
+)
+
+#: Levels of lists and objects in a cell. No output but JSON holds more than a few; a deeper cell becomes text.
+MAX_DEPTH = 32
 
 
 def open_jsonl(stream: TableStream, text: TextFile) -> None:
     """Fill a stream from JSON Lines."""
-    chunks = chunked(_json_rows(stream, text))
+    fill(stream, json_rows(stream, text))
+
+
+def fill(stream: TableStream, rows: Iterator[tuple[int, Row] | Problem]) -> None:
+    """Fill a stream from rows that name their columns themselves."""
+    chunks = chunked(rows)
     # The first rows name the columns; problems before them are kept for whoever reads on.
     begin: list[Chunk | Problem] = []
     for chunk in chunks:
@@ -26,10 +47,19 @@ def open_jsonl(stream: TableStream, text: TextFile) -> None:
     stream.chunks = chain(begin, chunks)
 
 
-def _json_rows(stream: TableStream, text: TextFile) -> Iterator[tuple[int, Row] | Problem]:
+def json_rows(stream: TableStream, text: TextFile) -> Iterator[tuple[int, Row] | Problem]:
+    """Yield the rows of JSON Lines with the numbers of their lines."""
     number, line = 0, ""
     # Lines of the file, not str.splitlines, which also cuts at U+2028 and at form feeds inside strings.
-    for number, line in enumerate(text.handle, 1):  # used behind the loop
+    while True:
+        line, too_long = bounded_line(text.handle)
+        if not line:
+            break
+        number += 1
+        if too_long:
+            reason = f"a line of more than {MAX_CELL:,} characters. Write one JSON object per line"
+            yield Problem(number, f"{stream.path}, row {number}: {reason}", excerpt(line))
+            continue
         if is_cut(line, text):
             number -= 1
             break
@@ -48,19 +78,46 @@ def _json_row(line: str, text: TextFile) -> Row | str:
     if text.encoding.damaged and UNDECODABLE in line:
         return damage_reason(text)
     try:
-        row = json.loads(line, object_pairs_hook=_object)
+        row = json.loads(line, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         return f"not JSON ({error}); write one JSON object a line"
+    return named_row(row)
+
+
+def named_row(row: Any) -> Row | str:
+    """Return a row with the spaces at the ends of its keys removed, or what is wrong with it."""
     if not isinstance(row, dict):
         return f"a JSON {type(row).__name__}; write one JSON object a line"
     if len(stripped := {key.strip(): value for key, value in row.items()}) < len(row):
         return "two keys differ in spaces alone; rename one of them"
+    for key, value in stripped.items():
+        if isinstance(value, (list, dict)) and _deeper_than(value, MAX_DEPTH):
+            stripped[key] = json.dumps(value, ensure_ascii=False)
     return stripped
 
 
-def _object(pairs: list[tuple[str, Any]]) -> Row:
+def _deeper_than(value: Any, depth: int) -> bool:
+    level = [value]
+    while level and depth:
+        level = [
+            item
+            for nested in level
+            for item in (nested.values() if isinstance(nested, dict) else nested)
+            if isinstance(item, (list, dict))
+        ]
+        depth -= 1
+    return bool(level)
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> Row:
+    """Make an object of its pairs.
+
+    Raises:
+        ValueError: Two pairs have one key.
+    """
     row = dict(pairs)
     if len(row) < len(pairs):
-        repeated = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        seen: set[str] = set()
+        repeated = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise ValueError(f"two values are named {repeated!r}")
     return row

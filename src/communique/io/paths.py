@@ -8,20 +8,40 @@ import os
 import shutil
 import stat
 import sys
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import DataError
-from .encoding import Encoding, inspect
-from .suffixes import ARROW, DOCUMENT_SUFFIXES, TABLE_SUFFIXES, TEXT_TABLE_SUFFIXES, ending, stem
+from .documents.read import EXTRA, require_reader
+from .encoding import inspect
+from .recognise import Encoding
+from .suffixes import (
+    ADVICE,
+    ARROW,
+    DOCUMENT_SUFFIXES,
+    EXTRACTED_SUFFIXES,
+    JSON,
+    MODULES,
+    PLAIN_SUFFIXES,
+    TABLE_SUFFIXES,
+    TEXT_SUFFIXES,
+    ending,
+    stem,
+)
 
 #: The path that stands for standard input and output.
 STANDARD = "-"
 
 #: Values of `--format`: suffixes without their dot.
-FORMATS = tuple(suffix[1:] for suffix in (*DOCUMENT_SUFFIXES, *TABLE_SUFFIXES, ARROW) if suffix != ".markdown")
+FORMATS = tuple(
+    suffix[1:] for suffix in (*DOCUMENT_SUFFIXES, *TABLE_SUFFIXES, JSON, ARROW) if suffix not in (".markdown", ".htm")
+)
+
+#: Everything that is read if the user names it.
+_READ = (*DOCUMENT_SUFFIXES, *TABLE_SUFFIXES, JSON, ARROW)
 
 #: Files that mark a folder saved by `datasets`, and that list its splits and files.
 _SPLITS, _STATE = "dataset_dict.json", "state.json"
@@ -51,8 +71,8 @@ class InputFile:
 
     @property
     def is_document(self) -> bool:
-        """Whether it is text or Markdown rather than a table."""
-        return self.file_format in DOCUMENT_SUFFIXES
+        """Whether it is one document rather than rows."""
+        return self.file_format in (*PLAIN_SUFFIXES, *EXTRACTED_SUFFIXES)
 
 
 @dataclass
@@ -62,22 +82,39 @@ class FoundFiles:
     files: list[InputFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    #: Numbers of files that are not read, by suffix and reason.
+    not_read: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def not_read_line(self) -> str:
+        """Report the files that are not read, by suffix and reason."""
+        parts = (f"{n} {suffix or 'without suffix'} ({reason})" for (suffix, reason), n in self.not_read.items())
+        return f"not read: {', '.join(parts)}"
 
 
-def find_files(paths: Sequence[str | Path], *, file_format: str | None = None, spool: Path | None = None) -> FoundFiles:
+def find_files(
+    paths: Sequence[str | Path],
+    *,
+    file_format: str | None = None,
+    spool: Path | None = None,
+    encoding: str | None = None,
+    language: str | None = None,
+) -> FoundFiles:
     """Find the documents and tables that paths name, hash them and recognise their encodings.
 
     Args:
         paths: Files, folders, globs, or `-` for standard input.
-        file_format: Format of standard input and of files with an unknown suffix, one of `FORMATS`.
+        file_format: Format of standard input and of the files that are named, one of `FORMATS`. Default: as their suffixes
+            say.
         spool: Folder for a copy of standard input, which is read twice: once to look at it, once to label it.
+        encoding: Encoding of all text files. Default: recognised.
+        language: Language of all texts, if it is known; it helps to recognise encodings.
 
     Raises:
+        MissingExtraError: A file that the user named needs a library that is not installed.
         DataError: A path does not exist or has an unknown suffix, or a table that the user named cannot be read.
     """
     found = FoundFiles()
     streams: set[str] = set()
-    suffixes = (*DOCUMENT_SUFFIXES, *TABLE_SUFFIXES, ARROW)
     for given in map(str, paths):
         path = Path(given)
         if given == STANDARD or _is_pipe(path):
@@ -88,21 +125,47 @@ def find_files(paths: Sequence[str | Path], *, file_format: str | None = None, s
         elif path.is_dir():
             _add_folder(found, path)
         elif _is_glob(given):
-            inside = _glob(given, suffixes)
-            if not inside:
-                raise DataError(f"{given}: no document and no table has such a name. Supported: {_supported()}")
-            found.files += [_input_file(p, ending(p)[0], named=False) for p in inside]
+            _add_glob(found, given, file_format)
         else:
             own = ending(path)[0]
-            held = own if own in suffixes else (file_format and f".{file_format}")
+            held = f".{file_format}" if file_format else own if own in _READ else None
             if not held:
                 raise DataError(f"{path}: unknown suffix. Name a folder or a file with {_supported()}, or use --format")
             if not path.is_file():
                 raise DataError(f"{path}: no such file")
+            require_reader(held)
             found.files.append(_input_file(path, held))
     _name_apart(found)
-    found.files = [_inspected(file) for file in found.files]
+    found.files = [_inspected(file, encoding, language) for file in found.files]
+    if found.not_read:
+        found.notes.append(found.not_read_line())
     return found
+
+
+def _add_glob(found: FoundFiles, pattern: str, file_format: str | None) -> None:
+    matches = _glob(pattern, None)
+    formats = {path: f".{file_format}" if file_format else ending(path)[0] for path in matches}
+    inside = [path for path in matches if formats[path] in _READ and _why_not(formats[path]) is None]
+    _leave_out(found, (path for path in matches if path not in set(inside)))
+    if not inside:
+        more = f" ({found.not_read_line()})" if found.not_read else ""
+        raise DataError(f"{pattern}: no document and no table has such a name{more}. Supported: {_supported()}")
+    found.files += [_input_file(path, formats[path], named=False) for path in inside]
+
+
+def _why_not(suffix: str) -> str | None:
+    """Return why files with a suffix cannot be read; None if they can."""
+    if suffix not in _READ:
+        return ADVICE.get(suffix, "unknown format")
+    module = MODULES.get(suffix)
+    return f"install communique[{EXTRA}]" if module and find_spec(module) is None else None
+
+
+def _leave_out(found: FoundFiles, paths: Iterable[Path]) -> None:
+    """Count files that are not read."""
+    for path in paths:
+        suffix = ending(path)[0] or path.suffix.lower()
+        found.not_read[suffix, _why_not(suffix) or "name them to read them"] += 1
 
 
 def list_files(paths: str | Path | Sequence[str | Path], suffixes: Sequence[str] = TABLE_SUFFIXES) -> list[Path]:
@@ -141,7 +204,7 @@ def files_below(folder: Path) -> tuple[list[Path], list[str]]:
     problems: list[str] = []
 
     def failed(error: OSError) -> None:
-        problems.append(f"{error.filename}: {error.strerror}; give a folder that can be read")
+        problems.append(f"{error.filename}: {error.strerror}; name a folder that can be read")
 
     for parent, folders, names in os.walk(folder, onerror=failed):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -157,26 +220,29 @@ def _is_glob(given: str) -> bool:
     return glob.has_magic(given) and not Path(given).exists()
 
 
-def _glob(pattern: str, suffixes: Sequence[str]) -> list[Path]:
-    return sorted(p for p in map(Path, glob.glob(pattern, recursive=True)) if p.is_file() and ending(p)[0] in suffixes)
+def _glob(pattern: str, suffixes: Sequence[str] | None) -> list[Path]:
+    """Return the files with given suffixes, or all files, that a pattern matches."""
+    found = (p for p in map(Path, glob.glob(pattern, recursive=True)) if p.is_file())
+    return sorted(p for p in found if suffixes is None or ending(p)[0] in suffixes)
 
 
 def _supported() -> str:
-    return ", ".join(DOCUMENT_SUFFIXES + TABLE_SUFFIXES)
+    return ", ".join((*DOCUMENT_SUFFIXES, *TABLE_SUFFIXES, JSON))
 
 
 def _input_file(path: Path, file_format: str, *, name: str | None = None, named: bool = True) -> InputFile:
     return InputFile(path, stem(path) if name is None else name, file_format, named, display_name=str(path))
 
 
-def _inspected(file: InputFile) -> InputFile:
+def _inspected(file: InputFile, encoding: str | None, language: str | None) -> InputFile:
     try:
-        sha256, encoding = inspect(file.path, text=file.is_document or file.file_format in TEXT_TABLE_SUFFIXES)
+        is_text = file.file_format in TEXT_SUFFIXES
+        sha256, found = inspect(file.path, text=is_text, language=language, encoding=encoding)
     except DataError:
         if file.named and not file.is_document:
             raise  # hours of work must not end at a second table that could never be read
         return file
-    return replace(file, sha256=sha256, encoding=encoding)
+    return replace(file, sha256=sha256, encoding=found)
 
 
 def _is_pipe(path: Path) -> bool:
@@ -212,16 +278,16 @@ def _add_folder(found: FoundFiles, folder: Path) -> None:
         return
     inside, problems = files_below(folder)
     found.problems += problems
-    texts = [path for path in inside if ending(path)[0] in DOCUMENT_SUFFIXES]
-    tables = [path for path in inside if ending(path)[0] in TABLE_SUFFIXES]
-    if not texts and not tables and not problems:
-        raise DataError(f"{folder}: no documents and no tables ({_supported()}) in this folder")
-    if texts and tables:
-        found.notes.append(
-            f"{folder}: its {len(texts)} documents are read, its {len(tables)} tables are not (the first: {tables[0]}); "
-            "name the tables to read them"
-        )
-    for path in texts or tables:
+    kinds = (DOCUMENT_SUFFIXES, TABLE_SUFFIXES, (JSON,))
+    by_kind = [[p for p in inside if ending(p)[0] in kind and _why_not(ending(p)[0]) is None] for kind in kinds]
+    # Tables next to documents often hold data about them, and JSON files next to either are settings.
+    chosen = next((paths for paths in by_kind if paths), [])
+    left = set(inside).difference(chosen)
+    _leave_out(found, (path for path in inside if path in left))
+    if not chosen and not problems:
+        more = f" ({found.not_read_line()})" if found.not_read else ""
+        raise DataError(f"{folder}: no documents and no tables ({_supported()}) in this folder{more}")
+    for path in chosen:
         name = (path.relative_to(folder).parent / stem(path)).as_posix()
         found.files.append(_input_file(path, ending(path)[0], name=name, named=False))
 

@@ -8,44 +8,52 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError
+from .conllu import open_conllu
 from .delimited import open_delimited
-from .encoding import Encoding, open_text
+from .documents.read import require_reader
+from .encoding import TextFile, open_text
+from .json_array import holds_lines, open_json
 from .jsonl import open_jsonl
-from .suffixes import ARROW, TABLE_SUFFIXES, TEXT_TABLE_SUFFIXES, ending
+from .recognise import Encoding
+from .suffixes import CORPUS_SUFFIXES, JSON, ROW_SUFFIXES, TABLE_SUFFIXES, TEXT_SUFFIXES, ending
 from .tables import Problem, Row, TableStream
+from .tei import open_tei
 from .xlsx import open_xlsx
 
 
 @contextmanager
 def open_table(
-    path: str | Path, *, file_format: str | None = None, encoding: Encoding | None = None
+    path: str | Path, *, file_format: str | None = None, encoding: Encoding | None = None, sheet: str | None = None
 ) -> Iterator[TableStream]:
-    """Open a table.
+    """Open a table, or a corpus of segments or sentences.
 
     Args:
         path: The file.
         file_format: What it holds, as a suffix such as `.csv`. Default: the file's own suffix.
         encoding: Encoding of a text file, as `encoding.inspect` returned it. Default: recognised here.
+        sheet: Sheet of a workbook, by name or by number from 1. Default: the first visible one.
 
     Raises:
-        DataError: The file as a whole cannot be read: missing, no header, two columns of one name, unknown ending.
+        DataError: The file as a whole cannot be read: missing, no header, two columns of one name, unknown suffix.
+        MissingExtraError: The library that reads it is not installed.
     """
     path = Path(path)
     own, codec = ending(path)
     file_format = file_format or own
-    if file_format not in (*TABLE_SUFFIXES, ARROW):
-        raise DataError(f"{path}: tables end in {', '.join(TABLE_SUFFIXES)}; rename or convert the file")
+    if file_format not in ROW_SUFFIXES:
+        shown = ", ".join((*TABLE_SUFFIXES, JSON, *CORPUS_SUFFIXES))
+        raise DataError(f"{path}: not a table that can be read ({shown}). Rename or convert the file")
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    stream = TableStream(path)
-    if file_format in TEXT_TABLE_SUFFIXES:
+    stream = TableStream(path, sheet=sheet)
+    if file_format in TEXT_SUFFIXES:
+        if file_format == JSON:
+            with open_text(path, encoding) as text:
+                file_format = ".jsonl" if holds_lines(text) else JSON
         with open_text(path, encoding) as text:
             stream.notes = text.notes
             stream.position = lambda: text.source.position
-            if file_format == ".jsonl":
-                open_jsonl(stream, text)
-            else:
-                open_delimited(stream, text, file_format)
+            _open_text(stream, text, file_format)
             yield stream
         return
     if codec is not None:
@@ -55,11 +63,26 @@ def open_table(
     if file_format == ".xlsx":
         open_xlsx(stream)
         yield stream
+    elif file_format == ".xml":
+        require_reader(file_format)
+        with open_tei(stream):
+            yield stream
     else:
         from .arrow_files import open_arrow, open_parquet
 
         with (open_parquet if file_format == ".parquet" else open_arrow)(stream):
             yield stream
+
+
+def _open_text(stream: TableStream, text: TextFile, file_format: str) -> None:
+    if file_format == ".jsonl":
+        open_jsonl(stream, text)
+    elif file_format == JSON:
+        open_json(stream, text)
+    elif file_format == ".conllu":
+        open_conllu(stream, text)
+    else:
+        open_delimited(stream, text, file_format)
 
 
 @dataclass
@@ -77,19 +100,25 @@ class Table:
 
 
 def cell(row: Row, column: str | None) -> str | None:
-    """Give a value as text without spaces at its ends; None where there is no column, no value or nothing but spaces."""
+    """Return a value as text without spaces at its ends; None if there is no column, no value or nothing but spaces."""
     value = row.get(column) if column else None
     return None if value is None else str(value).strip() or None
 
 
-def read_table(path: str | Path) -> Table:
+def read_table(path: str | Path, *, encoding: str | None = None, sheet: str | None = None) -> Table:
     """Read a table whole.
 
+    Args:
+        path: The file.
+        encoding: Encoding of a text file. Default: recognised.
+        sheet: Sheet of a workbook, by name or by number from 1. Default: the first visible one.
+
     Raises:
-        DataError: The file as a whole cannot be read: missing, no header, two columns of one name, unknown ending.
+        DataError: The file as a whole cannot be read: missing, no header, two columns of one name, unknown suffix.
     """
     table = Table(Path(path))
-    with open_table(path) as stream:
+    named = None if encoding is None else Encoding(encoding, damaged=True)
+    with open_table(path, encoding=named, sheet=sheet) as stream:
         columns = dict.fromkeys(stream.columns)
         for chunk in stream.chunks:
             if isinstance(chunk, Problem):

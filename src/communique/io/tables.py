@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..errors import DataError
 from .encoding import REPLACEMENT, UNDECODABLE, TextFile
@@ -18,6 +18,10 @@ from .encoding import REPLACEMENT, UNDECODABLE, TextFile
 if TYPE_CHECKING:
     import pyarrow as pa
 
+
+#: Characters of a line or cell that are read. A quotation mark that is never closed takes the rest of a file into one cell,
+#: and a compressed line can unpack to more than the memory; a long book has five million characters.
+MAX_CELL = 1 << 24
 
 #: Rows of a chunk.
 CHUNK = 1024
@@ -35,7 +39,7 @@ class Chunk:
     rows: list[Row] | pa.Table
 
     def to_rows(self) -> list[Row]:
-        """Give the rows as dicts."""
+        """Return the rows as dicts."""
         rows: list[Row] = self.rows if isinstance(self.rows, list) else self.rows.to_pylist()
         return rows
 
@@ -57,20 +61,47 @@ class TableStream:
     columns: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     chunks: Iterable[Chunk | Problem] = ()
+    #: Sheet of a workbook to read, by name or by number from 1. Default: the first visible one.
+    sheet: str | None = None
     #: Share of the file read so far, 0 to 1.
     position: Callable[[], float] = lambda: 0.0
 
 
+class Unreadable(str):
+    """An empty cell that should hold something; `reason` says why it does not."""
+
+    reason: str
+
+    def __new__(cls, reason: str) -> Unreadable:
+        """Make an empty text that carries the reason."""
+        cell = super().__new__(cls, "")
+        cell.reason = reason
+        return cell
+
+
+#: Cells that programs write where there is no value. Only a cell that is exactly one of them counts: "na" and "Null" are words.
+MISSING = frozenset(
+    "NA N/A n/a #N/A NaN nan NULL null None <NA> - – — #REF! #VALUE! #DIV/0! #NAME? #NUM! #NULL!".split()  # noqa: SIM905
+)
+
+
+def is_missing(text: str) -> bool:
+    """Return whether a cell says that there is no value, see `MISSING`."""
+    return len(text) < 12 and text.strip() in MISSING
+
+
 def header(path: Path, names: Iterable[Any]) -> list[str]:
-    """Name columns: spaces at the ends go, a column without a name gets one.
+    """Name columns: spaces at the ends are removed, and a column without a name gets one.
 
     Raises:
-        DataError: Two have one name, or none has any.
+        DataError: Two columns have the same name, or none has a name.
     """
     columns = ["" if name is None else str(name).replace(UNDECODABLE, REPLACEMENT).strip() for name in names]
-    for i, name in enumerate(columns):
-        if name and name in columns[:i]:
+    seen: set[str] = set()
+    for name in columns:
+        if name and name in seen:
             raise DataError(f"{path}, row 1: two columns are named {name!r}; rename one of them")
+        seen.add(name)
     if not any(columns):
         raise DataError(f"{path}: no header; the first row must name the columns")
     return [name or f"column_{i + 1}" for i, name in enumerate(columns)]
@@ -91,6 +122,20 @@ def chunked(pieces: Iterable[tuple[int, Row] | Problem]) -> Iterator[Chunk | Pro
             yield piece
     if rows:
         yield Chunk(numbers, rows)
+
+
+def bounded_line(handle: TextIO) -> tuple[str, bool]:
+    """Read a line of at most `MAX_CELL` characters; of a longer one the beginning, and skip its rest.
+
+    Returns:
+        The line with its line end, empty at the end of the file, and whether it was too long.
+    """
+    line = handle.readline(MAX_CELL)
+    if len(line) < MAX_CELL or line.endswith(("\n", "\r")):
+        return line, False
+    while (rest := handle.readline(MAX_CELL)) and not rest.endswith(("\n", "\r")):
+        pass
+    return line[: 2 * SHOWN], True
 
 
 def is_cut(line: str, text: TextFile) -> bool:

@@ -1,18 +1,21 @@
-"""Read the first sheet of an XLSX workbook."""
+"""Read a sheet of an XLSX workbook."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ..errors import DataError
-from .tables import TableStream, chunked, header
+from .tables import Problem, Row, TableStream, Unreadable, chunked, header
+from .workbook import SheetFacts, inspect_sheet
 
 
 def open_xlsx(stream: TableStream) -> None:
-    """Fill a stream from the first sheet of a workbook.
+    """Fill a stream from a sheet of a workbook: the one that `stream.sheet` names, otherwise the first visible one.
 
     Raises:
-        DataError: The file is not a readable workbook, its sheet is empty, or two columns share a name.
+        DataError: The file is not a readable workbook, has no such sheet, the sheet is empty or too large, or two columns share
+            a name.
     """
     # A workbook is a ZIP of one XML tree: it is read whole, and has at most 1,048,576 rows.
     from python_calamine import CalamineError, CalamineWorkbook
@@ -20,25 +23,70 @@ def open_xlsx(stream: TableStream) -> None:
     path = stream.path
     try:
         book = CalamineWorkbook.from_path(str(path))
-        name = book.sheet_names[0]
+        name = _choose(stream, book)
+        facts = inspect_sheet(path, name)
         sheet = book.get_sheet_by_name(name)
-        cells = sheet.to_python()
-    except (CalamineError, OSError, IndexError) as error:
-        raise DataError(f"{path}: not a readable XLSX file ({error})") from error
-    if len(book.sheet_names) > 1:
-        stream.notes.append(f"{path}: {len(book.sheet_names)} sheets; the first, {name!r}, is read")
-    if not cells:
-        raise DataError(f"{path}: empty; the first row must name the columns")
-    columns = stream.columns = header(path, cells[0])
-    # Empty rows above the header are not among the cells, but people count them.
-    first = sheet.start[0] + 2 if sheet.start else 2
-    stream.chunks = chunked(
-        (number, dict(zip(columns, map(_whole, row), strict=True)))
-        for number, row in enumerate(cells[1:], first)
-        if any(cell != "" for cell in row)
-    )
+        rows = iter(sheet.iter_rows())
+        first = next(rows, None)
+    except (CalamineError, OSError, IndexError, ValueError) as error:
+        raise DataError(f"{path}: not a readable XLSX file ({error}). Save it again, or as CSV") from error
+    if first is None:
+        raise DataError(f"{path}: sheet {name!r} is empty; the first row must name the columns")
+    # Empty rows and columns around the table are not among the cells, but people count them.
+    top, left = sheet.start or (0, 0)
+    while first is not None and not any(cell != "" for cell in first):
+        first, top = next(rows, None), top + 1
+    columns = stream.columns = header(path, first or ())
+    faults = sum(place != (top + 1, place[1]) for place in facts.faults)
+    if faults:
+        stream.notes.append(
+            f"{path}: {faults} cells hold an error value or a formula without a saved value; they are read as empty. Open the "
+            "workbook in Excel or LibreOffice, correct them and save it"
+        )
+    stream.chunks = chunked(_rows(stream, rows, columns, facts, (top + 2, left + 1)))
 
 
-def _whole(cell: Any) -> Any:
-    """Make 2019.0 the 2019 that people see: XLSX has no whole numbers, and ids must equal those of a CSV."""
+def _choose(stream: TableStream, book: Any) -> str:
+    """Return the name of the sheet to read, and note which one it is if there are several."""
+    sheets = [s for s in book.sheets_metadata if "WorkSheet" in str(s.typ)]
+    names: list[str] = [s.name for s in sheets]
+    if not names:
+        raise DataError(f"{stream.path}: no sheet with cells")
+    visible = [s.name for s in sheets if str(s.visible).endswith(".Visible")] or names
+    given = stream.sheet
+    if given is None:
+        name = visible[0]
+    elif given in names:
+        name = given
+    elif given.isdecimal() and 1 <= int(given) <= len(names):
+        name = names[int(given) - 1]
+    else:
+        raise DataError(f"{stream.path}: no sheet {given!r}. Name one of {', '.join(map(repr, names))} with --sheet")
+    if len(names) > 1 or name not in visible:
+        shown = ", ".join(repr(n) + ("" if n in visible else " (hidden)") for n in names)
+        hint = "" if given is not None else ". Name another one with --sheet"
+        stream.notes.append(f"{stream.path}: sheet {name!r} is read, of {shown}{hint}")
+    return name
+
+
+def _rows(
+    stream: TableStream, rows: Iterator[list[Any]], columns: list[str], facts: SheetFacts, origin: tuple[int, int]
+) -> Iterator[tuple[int, Row] | Problem]:
+    """Yield rows with their numbers. A row of nothing but faults is a row too; an empty one is left out, as in CSV."""
+    with_faults: dict[int, list[tuple[int, str]]] = {}
+    for (row, column), reason in facts.faults.items():
+        with_faults.setdefault(row, []).append((column - origin[1], reason))
+    for number, cells in enumerate(rows, origin[0]):
+        values = [_value(cell) for cell in cells]
+        for column, reason in with_faults.get(number, ()):
+            if 0 <= column < len(values):
+                values[column] = Unreadable(reason)
+        if any(value is not None for value in values):
+            yield number, dict(zip(columns, values, strict=True))
+
+
+def _value(cell: Any) -> Any:
+    """Return a cell: None if it is empty, and 2019 for 2019.0: XLSX has no whole numbers, and ids must equal those of CSV."""
+    if cell == "":
+        return None
     return int(cell) if isinstance(cell, float) and cell.is_integer() else cell

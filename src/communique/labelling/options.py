@@ -20,14 +20,22 @@ class Options:
 
     Attributes:
         text_column: Column of texts. Default: found by its name.
+        document_column: Column of documents. Default: found by its name.
+        sheet: Sheet of workbooks, by name or by number from 1. Default: the first visible one.
+        filename_columns: Pattern of columns in the names of files, see `FilenamePattern`.
         language: Language of all texts. Default: identified for each.
+        encoding: Encoding of all text files. Default: recognised for each.
         split: Whether rows of tables are split into sentences.
         as_json: Whether extra columns are kept as JSON, exactly as they were; otherwise they become typed columns.
         shard_rows: Rows per shard.
     """
 
     text_column: str | None = None
+    document_column: str | None = None
+    sheet: str | None = None
+    filename_columns: str | None = None
     language: str | None = None
+    encoding: str | None = None
     split: bool = False
     as_json: bool = True
     shard_rows: int = 4096
@@ -39,7 +47,8 @@ class InputNotes:
 
     Attributes:
         notes: Lines for the user.
-        counts: Numbers of `unreadable` rows, of texts with `surrogates` or `html`, and of `shards`.
+        counts: Numbers of `unreadable` rows, of texts with `surrogates`, `html`, `entities` or `mojibake`, of `missing` values,
+            of rows without a `document`, and of `shards`.
         unreadable: The first reasons why rows could not be read.
     """
 
@@ -67,4 +76,16 @@ class InputNotes:
             lines.append(f"{n} texts hold half a character (a lone surrogate); the output has '\ufffd' in its place")
         if n := self.counts["html"]:
             lines.append(f"{n} texts hold HTML tags, which the model reads as text. Remove them for better labels")
+        if n := self.counts["entities"]:
+            lines.append(
+                f"{n} texts hold HTML entities such as &amp;, which the model reads as they are. Decode them first"
+            )
+        if n := self.counts["mojibake"]:
+            lines.append(
+                f"{n} texts look as if they had been read in a wrong encoding ('Ã©' for 'é'). Read the source again"
+            )
+        if n := self.counts["missing"]:
+            lines.append(f"{n} texts say only that there is no value (such as NA, nan or NULL); they are read as empty")
+        if n := self.counts["document"]:
+            lines.append(f"{n} rows name no document; each of them counts as a document of its own")
         return lines

@@ -8,19 +8,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import AbstractContextManager
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Literal
 
-from ..data.predictions_schema import ERROR, OUTPUT
-from ..data.reader import COLUMNS, find_column
 from ..errors import DataError
 from ..io.arrow import SURROGATE, as_text
+from ..io.documents.read import read_document
 from ..io.encoding import text_windows
 from ..io.paths import FoundFiles, InputFile
 from ..io.read import open_table
-from ..io.tables import CHUNK, Chunk, Problem, Row, TableStream
+from ..io.suffixes import EXTRACTED_SUFFIXES
+from ..io.tables import CHUNK, Chunk, Problem, Row, TableStream, Unreadable, is_missing
+from ..text.language_codes import normalize_language
 from ..text.windows import WINDOW, long_sentences
-from .options import EXTRA_JSON, InputNotes, Options
+from .columns import Columns, as_index
+from .filenames import FilenamePattern
+from .options import InputNotes, Options
 from .shard import ExtraColumns, Record, Shard
 
 if TYPE_CHECKING:
@@ -28,6 +32,16 @@ if TYPE_CHECKING:
 
 #: Characters that a record counts for at most when shards are cut: a shard of long texts has fewer records.
 RECORD_CHARACTERS = 400
+
+#: References to characters, such as &amp; and &#8217;.
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[\da-f]{1,6}|[a-z][a-z\d]{1,30});", re.IGNORECASE)
+
+#: UTF-8 that was read as cp1252 or Latin-1: "Ã©" for "é", "â€™" for an apostrophe, "Ð¿Ñ€" for Cyrillic, "×ž×™" for Hebrew.
+_MOJIBAKE = re.compile(
+    r"[ÃÂ][\x80-\xa9\xac-\xba\xbc-\xbfŒœŠšŽžŸƒˆ˜–—‚„†‡•…‰‹›€™]|â€[\x80-\x9f\u2018-\u203aœ¢™¦]|ï¿½"
+    r"|(?:[ÐÑ][\x80-\xbf\u0152-\u0192\u02c6\u02dc\u2013-\u2122]){2}|(?:[ØÙ][\x80-\xbf\u0152-\u0192\u02c6\u02dc\u2013-\u2122]){2}"
+    r"|(?:×[\x80-\xbf\u0152-\u0192\u02c6\u02dc\u2013-\u2122]){2}"
+)
 
 _HTML = re.compile(r"</?(?:p|br|div|span|a|b|i|em|strong|li|ul|ol|td|tr|table|h[1-6])\b[^<>]*>", re.IGNORECASE)
 
@@ -52,11 +66,60 @@ class ShardReader:
         self._ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
         self._sizes = sizes
         self.bytes = max(1.0, sum(sizes))
-        # Every named table is opened now, so that an unusable one fails here rather than after hours of work.
-        for file in self.files:
-            if file.named and not file.is_document:
-                with open_table(file.path, file_format=file.file_format, encoding=file.encoding) as stream:
-                    Columns(stream, file, options, InputNotes())
+        self._pattern = FilenamePattern(options.filename_columns) if options.filename_columns else None
+        self._unique_ids = False
+        self._check_tables()
+
+    def _open(self, file: InputFile) -> AbstractContextManager[TableStream]:
+        return open_table(file.path, file_format=file.file_format, encoding=file.encoding, sheet=self.options.sheet)
+
+    def _check_tables(self) -> None:
+        """Open every table, so that an unusable one that the user named fails now rather than after hours of work.
+
+        Equal ids in two files would be one document if nothing else names it. They are looked for among the first rows of each.
+        """
+        tables = [file for file in self.files if not file.is_document]
+        owners: dict[str, InputFile] = {}
+        for file in tables:
+            if not file.named and (self._unique_ids or len(tables) == 1):
+                continue
+            try:
+                with self._open(file) as stream:
+                    columns = Columns(stream, file, self.options, InputNotes(), self._from_name(file, InputNotes()))
+                    ids = self._first_ids(stream, columns) if len(tables) > 1 and not self._unique_ids else set()
+            except DataError:
+                if file.named:
+                    raise
+                continue
+            if shared := min((identity for identity in ids if identity in owners), default=None):
+                self._unique_ids = True
+                self.notes.note(
+                    f"{owners[shared].display_name} and {file.display_name}: both hold the id {shared!r}; each id is written with "
+                    "the name of its file before it"
+                )
+            owners |= dict.fromkeys(ids, file)
+
+    @staticmethod
+    def _first_ids(stream: TableStream, columns: Columns) -> set[str]:
+        name = columns.names["id"]
+        chunk = next((c for c in islice(stream.chunks, 8) if isinstance(c, Chunk)), None)
+        if name is None or chunk is None:
+            return set()
+        ids = (as_text(row.get(name)) for row in columns.rows(chunk))
+        return {identity for identity in ids if identity and not is_missing(identity)}
+
+    def _from_name(self, file: InputFile, notes: InputNotes) -> dict[str, str | None]:
+        """Return the columns that a file's name holds; without values if the name has another form."""
+        if self._pattern is None:
+            return {}
+        values = self._pattern.values(file.display_name)
+        if values is None:
+            notes.counts["other names"] += 1
+            notes.note(
+                f"{file.display_name}: its name has not the form {self._pattern.pattern}; its columns stay empty"
+            )
+            return dict.fromkeys(self._pattern.columns)
+        return dict(values)
 
     def shards(self) -> Iterator[Shard]:
         """Cut the input into shards. There is at least one, which is empty if the input has no records."""
@@ -91,26 +154,42 @@ class ShardReader:
         self.notes.problem(reason)
         return [Record(name, "", name, None, error=reason)]
 
-    def _document(self, file: InputFile, i: int) -> Iterator[tuple[list[Record], None, float]]:
+    def _document(self, file: InputFile, i: int) -> Iterator[tuple[list[Record], list[Row] | None, float]]:
         if not file.path.is_file():
             raise DataError(f"{file.display_name}: no such file")
-        kind: Literal["text", "markdown"] = "text" if file.file_format == ".txt" else "markdown"
+        kind: Literal["text", "markdown"] = "markdown" if file.file_format in (".md", ".markdown") else "text"
         notes: list[str] = []
-        windows = text_windows(file.path, WINDOW, notes, file.encoding)
+        windows = self._windows(file, notes)
         first, second = next(windows, ("", 1.0)), next(windows, None)
+        extra = self._from_name(file, self.notes)
+        if language := self.options.language or extra.pop("language", None):
+            language = _language(file.display_name, language)
+        name = extra.pop("document", None) or file.name
         if second is None:
             text = _clean(first[0], self.notes)
             if not text.strip():
                 notes.append(f"{file.display_name}: it holds no text")
-            yield [Record(file.name, text, file.name, self.options.language, kind)], None, self._ends[i]
+            yield [Record(file.name, text, name, language, kind)], [extra] if self._pattern else None, self._ends[i]
         else:
-            yield from self._long_document(file, i, kind, chain([first, second], windows))
+            record = Record(file.name, "", name, language, kind)
+            for records, position in self._long_document(record, i, chain([first, second], windows)):
+                yield records, [extra] * len(records) if self._pattern else None, position
         for line in notes:
             self.notes.note(line)
 
+    def _windows(self, file: InputFile, notes: list[str]) -> Iterator[tuple[str, float]]:
+        """Yield a document's text in windows, with the proportion of the file that was read."""
+        if file.file_format not in EXTRACTED_SUFFIXES:
+            yield from text_windows(file.path, WINDOW, notes, file.encoding)
+            return
+        document = read_document(file.path, file.display_name, file.file_format, file.encoding, self.options.language)
+        notes += document.notes
+        for start in range(0, len(document.text), WINDOW):
+            yield document.text[start : start + WINDOW], min(1.0, (start + WINDOW) / len(document.text))
+
     def _long_document(
-        self, file: InputFile, i: int, kind: Literal["text", "markdown"], windows: Iterator[tuple[str, float]]
-    ) -> Iterator[tuple[list[Record], None, float]]:
+        self, document: Record, i: int, windows: Iterator[tuple[str, float]]
+    ) -> Iterator[tuple[list[Record], float]]:
         """Yield the sentences of a document that is too long to be read whole, as a record each."""
         end, size = self._ends[i], self._sizes[i]
         position = end
@@ -123,22 +202,25 @@ class ShardReader:
                 yield _clean(window, notes)
 
         records: list[Record] = []
-        for index, (language, sentence) in enumerate(long_sentences(texts(), kind, self.options.language)):
-            records.append(Record(f"{file.name}:{index}", sentence, file.name, language, "sentence", index=index))
+        for index, (language, sentence) in enumerate(long_sentences(texts(), document.kind, document.language)):
+            identity = f"{document.id}:{index}"
+            records.append(Record(identity, sentence, document.document, language, "sentence", index=index))
             if len(records) == CHUNK:
-                yield records, None, position
+                yield records, position
                 records = []
         if records:
-            yield records, None, end
+            yield records, end
         # A long document counts once, as a short one does.
         for name, count in notes.counts.items():
             self.notes.counts[name] += min(1, count)
 
     def _table(self, file: InputFile, i: int) -> Iterator[tuple[list[Record], list[Row] | pa.Table | None, float]]:
-        with open_table(file.path, file_format=file.file_format, encoding=file.encoding) as stream:
-            columns = Columns(stream, file, self.options, self.notes)
+        with self._open(file) as stream:
+            from_name = self._from_name(file, self.notes)
+            columns = Columns(stream, file, self.options, self.notes, from_name, unique_ids=self._unique_ids)
             for line in stream.notes:
                 self.notes.note(line)
+            first = True
             for chunk in stream.chunks:
                 position = self._ends[i] - self._sizes[i] * (1 - stream.position())
                 if isinstance(chunk, Problem):
@@ -147,25 +229,59 @@ class ShardReader:
                     text = _clean(chunk.content, self.notes)
                     yield [Record(name, text, name, None, error=chunk.reason)], None, position
                     continue
+                if first:
+                    columns.warn_about_documents(chunk)
+                    first = False
+                chunk = columns.complete(chunk)
                 rows = zip(chunk.numbers, columns.rows(chunk), strict=True)
                 yield [self._record(columns, number, row) for number, row in rows], columns.extra(chunk), position
 
     def _record(self, columns: Columns, number: int, row: Row) -> Record:
         file, names, notes = columns.file, columns.names, self.notes
-        given = {name: as_text(row.get(column)) for name, column in names.items() if column}
-        identity = _clean(given.get("id") or "", notes) or f"{file.name}:{number}"
-        document = _clean(given.get("document") or "", notes) or identity
-        language = self.options.language or given.get("language")
+        given = {name: self._given(row, column) for name, column in names.items() if column}
+        identity = given.get("id") or ""
+        if identity and columns.unique_ids:
+            identity = f"{file.name}:{identity}"
+        identity = identity or f"{file.name}:{number}"
+        document = given.get("document") or identity
+        if names["document"] is not None and document is identity:
+            notes.counts["document"] += 1
+        place = f"{file.display_name}, row {number}"
+        language, error = self.options.language, None
+        if language is None and (language := given.get("language") or None):
+            try:
+                language = normalize_language(language)
+            except ValueError as problem:
+                error = f"{place}: column {names['language']!r}: {problem}"
         value = row.get(columns.text)
         text = as_text(value)
-        if text is None and value is not None and not (isinstance(value, float) and math.isnan(value)):
-            reason = (
-                f"{file.display_name}, row {number}: column {columns.text!r} holds a {type(value).__name__}; give text"
-            )
-            notes.problem(reason)
-            return Record(identity, "", document, language, error=reason)
+        if isinstance(value, Unreadable):
+            error = f"{place}: column {columns.text!r} holds {value.reason}"
+        elif text is None and value is not None and not (isinstance(value, float) and math.isnan(value)):
+            error = f"{place}: column {columns.text!r} holds a {type(value).__name__}; give text"
+        elif text and is_missing(text):
+            notes.counts["missing"] += 1
+            text = ""
+        text = _clean(text or "", notes)
+        if error is not None:
+            notes.problem(error)
+            return Record(identity, text, document, language, error=error)
         index = as_index(row.get(column)) if (column := names.get("index")) else None
-        return Record(identity, _clean(text or "", notes), document, language, index=index or 0)
+        kind: Literal["row", "text"] = "text" if file.file_format == ".xml" else "row"
+        return Record(identity, text, document, language, kind, index=index or 0)
+
+    @staticmethod
+    def _given(row: Row, column: str) -> str:
+        """Return a cell that identifies a row; empty if it holds nothing."""
+        text = as_text(row.get(column)) or ""
+        return "" if is_missing(text) else SURROGATE.sub("\ufffd", text)
+
+
+def _language(name: str, code: str) -> str:
+    try:
+        return normalize_language(code)
+    except ValueError as error:
+        raise DataError(f"{name}: {error}") from None
 
 
 def _append(
@@ -182,123 +298,14 @@ def _append(
 
 
 def _clean(text: str, notes: InputNotes) -> str:
-    """Replace lone surrogates, and count texts that hold them or HTML tags."""
+    """Replace lone surrogates, and count texts that hold them, HTML, or characters of a wrong encoding."""
     if SURROGATE.search(text):
         notes.counts["surrogates"] += 1
         text = SURROGATE.sub("\ufffd", text)
     if "<" in text and _HTML.search(text):
         notes.counts["html"] += 1
+    if "&" in text and _ENTITY.search(text):
+        notes.counts["entities"] += 1
+    if not text.isascii() and _MOJIBAKE.search(text):
+        notes.counts["mojibake"] += 1
     return text
-
-
-class Columns:
-    """The columns of an open table.
-
-    Args:
-        stream: The table.
-        file: Its file, for messages.
-        options: How it is read.
-        notes: Receives a note for every extra column that the output has to rename.
-
-    Raises:
-        DataError: The table has no column of texts, or no readable row.
-    """
-
-    def __init__(self, stream: TableStream, file: InputFile, options: Options, notes: InputNotes) -> None:
-        self.file, self._notes = file, notes
-        text = options.text_column or find_column(stream.columns, "text")
-        if not stream.columns:
-            raise _without_rows(stream)
-        if text is None or text not in stream.columns:
-            raise DataError(
-                f"{file.display_name}: no column {options.text_column or ' or '.join(COLUMNS['text'])!r} with texts. Columns: "
-                f"{', '.join(stream.columns)}. Name the column that holds the text with --text-column"
-            )
-        self.text = text
-        names = ("id", "document", "language") if options.split else ("id", "document", "index", "language")
-        self.names = {name: find_column(stream.columns, name) for name in names}
-        # A column that the output repeats under the same name is kept once; any other of that name is renamed.
-        self._repeated = {name for name in self.names if self.names[name] == name}
-        self._repeated -= {"id"} if options.split else set()
-        self._repeated -= {"language"} if options.language else set()
-        self._renamed: dict[str, str] = {}
-        self._known = set(stream.columns)
-        # As JSON, extra columns are kept inside one column, whose name they can therefore have themselves.
-        self._taken = {*OUTPUT, ERROR} if options.as_json else {*OUTPUT, ERROR, EXTRA_JSON}
-
-    def rows(self, chunk: Chunk) -> list[Row]:
-        """Return the columns that hold texts and identify them, as dicts."""
-        if isinstance(chunk.rows, list):
-            return chunk.rows
-        wanted = {self.text, *(name for name in self.names.values() if name)}
-        rows: list[Row] = chunk.rows.select([c for c in chunk.rows.column_names if c in wanted]).to_pylist()
-        return rows
-
-    def extra(self, chunk: Chunk) -> list[Row] | pa.Table:
-        """Return the columns that the output does not repeat, renamed where their name is taken."""
-        if isinstance(chunk.rows, list):
-            # The text is in the output already; a long one is not repeated next to each of its sentences.
-            return [
-                {self._name(k): v for k, v in row.items() if k != self.text and not self._repeats(k, v)}
-                for row in chunk.rows
-            ]
-        # A column that the output has as text or integer, and the input with another type, is kept with its own type.
-        kept = [
-            field.name
-            for field in chunk.rows.schema
-            if field.name != self.text and not self._repeats_all(field, chunk.rows[field.name])
-        ]
-        return chunk.rows.select(kept).rename_columns([self._name(name) for name in kept])
-
-    def _repeats(self, column: str, value: Any) -> bool:
-        """Return whether the output has the same value under the same name: ids are text there, indices integers."""
-        if column not in self._repeated or column != "index":
-            return column in self._repeated and (value is None or isinstance(value, str))
-        number = as_index(value)
-        return number is not None and str(number) == str(value)
-
-    def _repeats_all(self, field: pa.Field, values: pa.ChunkedArray) -> bool:
-        import pyarrow as pa
-
-        if field.name not in self._repeated:
-            return False
-        if field.name == "index":
-            return bool(pa.types.is_signed_integer(field.type)) and values.null_count == 0
-        return _is_string(field.type)
-
-    def _name(self, column: str) -> str:
-        if column not in self._taken and not SURROGATE.search(column):
-            return column
-        if column not in self._renamed:
-            new = f"input_{SURROGATE.sub(chr(0xFFFD), column)}"
-            while new in self._known or new in self._renamed.values():
-                new = f"input_{new}"
-            self._renamed[column] = new
-            shown = SURROGATE.sub("\ufffd", column)
-            reason = "the name is reserved" if column == EXTRA_JSON else "the output has a column of that name"
-            reason = reason if shown == column else "it is not Unicode"
-            self._notes.note(f"{self.file.display_name}: column {shown!r} is kept as {new!r}, because {reason}")
-        return self._renamed[column]
-
-
-def as_index(value: Any) -> int | None:
-    """Read a cell as the position of a sentence in its document; return None if it is not a 64-bit integer."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        number = int(value)
-    except (ValueError, OverflowError):
-        return None
-    whole = not isinstance(value, float) or value.is_integer()
-    return number if whole and -(2**63) <= number < 2**63 else None
-
-
-def _is_string(kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
-def _without_rows(stream: TableStream) -> DataError:
-    problems = [chunk.reason for chunk in stream.chunks if isinstance(chunk, Problem)]
-    return DataError(*problems) if problems else DataError(f"{stream.path}: empty. Write one JSON object per line")

@@ -1,0 +1,188 @@
+"""Read TEI and ParlaMint files as streams of segments with speaker, party and date."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from .jsonl import fill
+from .suffixes import stem
+from .tables import Problem, Row, TableStream
+
+_ID = "{http://www.w3.org/XML/1998/namespace}id"
+_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+
+#: Elements whose text becomes a row, unless one of them is inside another: segments of ParlaMint, paragraphs, verses.
+_SEGMENTS = frozenset(("seg", "p", "ab", "l", "head", "u"))
+
+#: Elements that are not said: notes of the stenographer, noises, gaps, names of speakers.
+_UNSAID = frozenset(
+    "note stage kinesic vocal incident gap desc speaker fw pb lb cb link linkGrp label".split()  # noqa: SIM905
+)
+
+#: Parts of a file that hold no text of its own.
+_OUTSIDE = frozenset(("teiHeader", "standOff", "front", "back", "facsimile", "listPerson", "listOrg"))
+
+#: Attributes of a speech that name the speaker's party, as GermaParl has them.
+_PARTY = ("party", "parliamentary_group")
+
+
+@contextmanager
+def open_tei(stream: TableStream) -> Iterator[None]:
+    """Fill a stream from TEI. Neither a DTD nor an entity nor the network is read.
+
+    Raises:
+        DataError: The file is not XML, or not TEI.
+    """
+    from lxml import etree
+
+    try:
+        with stream.path.open("rb") as handle:
+            events = etree.iterparse(
+                handle,
+                events=("start", "end"),
+                resolve_entities=False,
+                load_dtd=False,
+                no_network=True,
+                remove_comments=True,
+                remove_pis=True,
+            )
+            root = next(iter(events))[1]
+            if _name(root) not in ("TEI", "teiCorpus", "TEI.2"):
+                raise DataError(
+                    f"{stream.path}: XML, but not TEI (the first element is <{_name(root)}>). Save its text as .txt or .csv"
+                )
+            fill(stream, _Reader(stream.path, events).rows())
+            yield
+    except etree.XMLSyntaxError as error:
+        raise DataError(f"{stream.path}: not readable XML ({error}). Save it again") from error
+    except OSError as error:
+        raise DataError(f"{stream.path}: {error.strerror or error}. Name a file that can be read") from error
+
+
+def _name(element: Any) -> str:
+    """Return an element's name without its namespace; an entity has none."""
+    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
+
+
+def _texts(element: Any) -> str:
+    return " ".join("".join(element.itertext()).split())
+
+
+class _Reader:
+    """Turns the events of a TEI file into rows."""
+
+    def __init__(self, path: Path, events: Any) -> None:
+        self._path, self._events = path, events
+        self._document = stem(path)
+        self._date: str | None = None
+        self._people: dict[str, tuple[str, str | None]] = {}
+
+    def rows(self) -> Iterator[tuple[int, Row] | Problem]:
+        """Yield a row per segment; after a fault of the XML only a problem follows."""
+        from lxml import etree
+
+        number = index = 0
+        inside = outside = 0
+        try:
+            for event, element in self._events:
+                name = _name(element)
+                if event == "start":
+                    outside += name in _OUTSIDE
+                    if name == "TEI" and (identity := element.get(_ID)):
+                        self._document, index = identity.removesuffix(".ana"), 0
+                    inside += name in _SEGMENTS
+                    continue
+                outside -= name in _OUTSIDE
+                inside -= name in _SEGMENTS
+                if outside or name in _OUTSIDE:
+                    self._header(element, name)
+                elif name in _SEGMENTS:
+                    # The text around inner segments, such as that of an utterance, is a row of its own.
+                    if text := _said(element):
+                        number += 1
+                        yield number, self._row(element, text, index)
+                        index += 1
+                    self._forget(element)
+                elif not inside:
+                    self._forget(element)
+        except etree.XMLSyntaxError as error:
+            reason = (
+                f"not readable XML ({str(error).splitlines()[0]}); the segments before it are kept. Save the file again"
+            )
+            yield Problem(number + 1, f"{self._path}, row {number + 1}: {reason}")
+
+    @staticmethod
+    def _forget(element: Any) -> None:
+        """Delete an element's content, so that memory does not grow with the file; its attributes and tail are used later."""
+        tail, attributes = element.tail, dict(element.attrib)
+        element.clear()
+        element.tail = tail
+        element.attrib.update(attributes)
+        parent = element.getparent()
+        if parent is not None and _name(parent) not in _SEGMENTS:
+            while element.getprevious() is not None and _name(element.getprevious()) != "speaker":
+                del parent[parent.index(element) - 1]
+
+    def _header(self, element: Any, name: str) -> None:
+        """Keep people with their parties, and the date of the sitting."""
+        if name == "person" and (identity := element.get(_ID)):
+            names = next((_texts(found) for found in element.iter("{*}persName")), "") or identity
+            parties = [found.get("ref", "") for found in element.iter("{*}affiliation")]
+            party = next((ref for ref in parties if "party" in ref.lower()), None)
+            self._people[identity] = (names, party.lstrip("#").removeprefix("party.") if party else None)
+            element.clear()
+        elif name in ("date", "setting", "creation") and self._date is None:
+            parent = element.getparent()
+            # The date of the edition says nothing about the sitting.
+            if name == "date" and parent is not None and _name(parent) in ("setting", "bibl", "creation", "biblStruct"):
+                self._date = element.get("when") or element.get("from") or _texts(element) or None
+
+    def _row(self, element: Any, text: str, index: int) -> Row:
+        speech = next((a for a in (element, *element.iterancestors()) if a.get("who") or _name(a) in ("u", "sp")), None)
+        who = (speech.get("who") or "").lstrip("#") if speech is not None else ""
+        speaker, party = self._people.get(who, (who or None, None))
+        if speech is not None:
+            written = next((_texts(found).rstrip(":") for found in speech.iterchildren("{*}speaker", "speaker")), None)
+            speaker = speaker or written
+            party = next((found for name in _PARTY if (found := speech.get(name))), party)
+        language = next((found for a in (element, *element.iterancestors()) if (found := a.get(_LANG))), None)
+        return {
+            "id": element.get(_ID) or f"{self._document}:{index}",
+            "document": self._document,
+            "index": index,
+            "language": language,
+            "speaker": speaker,
+            "party": party,
+            "date": self._date,
+            "text": text,
+        }
+
+
+def _said(element: Any) -> str:
+    """Return what is said in a segment, without notes and without inner segments, which are rows of their own."""
+    pieces: list[str] = []
+    _add(element, pieces)
+    return re.sub(r"\s+", " ", "".join(pieces)).strip()
+
+
+def _add(element: Any, pieces: list[str]) -> None:
+    words = False
+    pieces.append(element.text or "")
+    for child in element:
+        name = _name(child)
+        if name in ("w", "pc"):
+            words = True
+            # A word with a normal form inside is written once.
+            pieces.append((child.text or "").strip() + ("" if child.get("join") in ("right", "both") else " "))
+        elif name and name not in _UNSAID and name not in _SEGMENTS:
+            _add(child, pieces)
+        elif not name:
+            pieces.append(child.text or "")
+        # Between words there are line ends of the file only.
+        pieces.append(" " if name in _UNSAID else "")
+        pieces.append("" if words and not (child.tail or "").strip() else child.tail or "")

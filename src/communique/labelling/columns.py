@@ -1,0 +1,214 @@
+"""Find the columns of an open table that hold texts and identify them, and the extra columns that the output keeps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from ..data.predictions_schema import ERROR, OUTPUT
+from ..data.reader import COLUMNS, find_column
+from ..errors import DataError
+from ..io.arrow import SURROGATE
+from ..io.paths import InputFile
+from ..io.tables import Chunk, Problem, Row, TableStream, Unreadable
+from .options import EXTRA_JSON, InputNotes, Options
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Names of columns that may name documents, in the languages of the project.
+_DOCUMENT_LIKE = re.compile(
+    r"doc|speech|rede|discours|discurs|article|artikel|debat|press|statement|text|file|datei|url|link|titl|tit[re]|manifest"
+    r"|transcript|interview|report|source|anförande|выступ|документ|document"
+    r"|(?:^|[_. -])(?:id|nr|no|num|number|key|code)$",
+    re.IGNORECASE,
+)
+
+
+class Columns:
+    """The columns of an open table.
+
+    Args:
+        stream: The table.
+        file: Its file, for messages.
+        options: How it is read.
+        notes: Receives a note for every extra column that the output has to rename.
+        from_name: Values of columns that the file's name holds.
+        unique_ids: Whether ids must be told apart from those of other files.
+
+    Raises:
+        DataError: The table has no column of texts or documents, or no readable row.
+    """
+
+    def __init__(
+        self,
+        stream: TableStream,
+        file: InputFile,
+        options: Options,
+        notes: InputNotes,
+        from_name: Mapping[str, str | None] | None = None,
+        *,
+        unique_ids: bool = False,
+    ) -> None:
+        self.file, self._notes, self.unique_ids = file, notes, unique_ids
+        self._from_name = dict(from_name or {})
+        if not stream.columns:
+            raise _without_rows(stream)
+        if taken := next((name for name in self._from_name if name in stream.columns), None):
+            raise DataError(
+                f"{file.display_name}: it has a column {taken!r}, and --columns-from-filename names one too. Rename one of them"
+            )
+        known = [*stream.columns, *self._from_name]
+        text = options.text_column or find_column(stream.columns, "text")
+        if text is None or text not in stream.columns:
+            raise DataError(
+                f"{file.display_name}: no column {options.text_column or ' or '.join(COLUMNS['text'])!r} with texts. Columns: "
+                f"{', '.join(stream.columns)}. Name the column that holds the text with --text-column"
+            )
+        self.text = text
+        if options.document_column is not None and options.document_column not in known:
+            raise DataError(
+                f"{file.display_name}: no column {options.document_column!r}. Columns: {', '.join(known)}. Name the column of "
+                "documents with --document-column"
+            )
+        #: Whether the texts of rows are split into sentences. A segment of TEI is a paragraph.
+        self.split = options.split or file.file_format == ".xml"
+        names = ("id", "document", "language") if self.split else ("id", "document", "index", "language")
+        self.names = {name: find_column(known, name) for name in names}
+        self.names["document"] = options.document_column or self.names["document"]
+        # A column that the output repeats under the same name is kept once; any other of that name is renamed.
+        self._repeated = {name for name in self.names if self.names[name] == name}
+        self._repeated -= {"id"} if self.split or unique_ids else set()
+        self._repeated -= {"language"} if options.language else set()
+        self._renamed: dict[str, str] = {}
+        self._known = set(known)
+        # As JSON, extra columns are kept inside one column, whose name they can therefore have themselves.
+        self._taken = {*OUTPUT, ERROR} if options.as_json else {*OUTPUT, ERROR, EXTRA_JSON}
+
+    def complete(self, chunk: Chunk) -> Chunk:
+        """Add the columns that the file's name holds to a chunk."""
+        if not self._from_name:
+            return chunk
+        if isinstance(chunk.rows, list):
+            return Chunk(chunk.numbers, [row | self._from_name for row in chunk.rows])
+        import pyarrow as pa
+
+        table = chunk.rows
+        for name, value in self._from_name.items():
+            table = table.append_column(name, pa.array([value] * len(table), pa.string()))
+        return Chunk(chunk.numbers, table)
+
+    def rows(self, chunk: Chunk) -> list[Row]:
+        """Return the columns that hold texts and identify them, as dicts."""
+        if isinstance(chunk.rows, list):
+            return chunk.rows
+        wanted = {self.text, *(name for name in self.names.values() if name)}
+        rows: list[Row] = chunk.rows.select([c for c in chunk.rows.column_names if c in wanted]).to_pylist()
+        return rows
+
+    def extra(self, chunk: Chunk) -> list[Row] | pa.Table:
+        """Return the columns that the output does not repeat, renamed where their name is taken."""
+        if isinstance(chunk.rows, list):
+            # The text is in the output already; a long one is not repeated next to each of its sentences.
+            return [
+                {
+                    self._name(k): None if isinstance(v, Unreadable) else v
+                    for k, v in row.items()
+                    if k != self.text and not self._repeats(k, v)
+                }
+                for row in chunk.rows
+            ]
+        # A column that the output has as text or integer, and the input with another type, is kept with its own type.
+        kept = [
+            field.name
+            for field in chunk.rows.schema
+            if field.name != self.text and not self._repeats_all(field, chunk.rows[field.name])
+        ]
+        return chunk.rows.select(kept).rename_columns([self._name(name) for name in kept])
+
+    def warn_about_documents(self, chunk: Chunk) -> None:
+        """Note a column that looks like one of documents if none is known, so that each row is its own document."""
+        if self.split or self.names["document"] is not None:
+            return
+        rows = chunk.to_rows()
+        if found := document_like(rows, known={self.text, *(name for name in self.names.values() if name)}):
+            self._notes.note(
+                f"{self.file.display_name}: each row counts as a document of its own, but column {found!r} repeats over "
+                f"neighbouring rows. If it names the document, add --document-column {found}: intervals are too narrow otherwise"
+            )
+
+    def _repeats(self, column: str, value: Any) -> bool:
+        """Return whether the output has the same value under the same name: ids are text there, indices integers."""
+        if column not in self._repeated or column != "index":
+            return column in self._repeated and (value is None or isinstance(value, str))
+        number = as_index(value)
+        return number is not None and str(number) == str(value)
+
+    def _repeats_all(self, field: pa.Field, values: pa.ChunkedArray) -> bool:
+        import pyarrow as pa
+
+        if field.name not in self._repeated:
+            return False
+        if field.name == "index":
+            return bool(pa.types.is_signed_integer(field.type)) and values.null_count == 0
+        return _is_string(field.type)
+
+    def _name(self, column: str) -> str:
+        if column not in self._taken and not SURROGATE.search(column):
+            return column
+        if column not in self._renamed:
+            new = f"input_{SURROGATE.sub(chr(0xFFFD), column)}"
+            while new in self._known or new in self._renamed.values():
+                new = f"input_{new}"
+            self._renamed[column] = new
+            shown = SURROGATE.sub("\ufffd", column)
+            reason = "the name is reserved" if column == EXTRA_JSON else "the output has a column of that name"
+            reason = reason if shown == column else "it is not Unicode"
+            self._notes.note(f"{self.file.display_name}: column {shown!r} is kept as {new!r}, because {reason}")
+        return self._renamed[column]
+
+
+def document_like(rows: Sequence[Row], known: set[str]) -> str | None:
+    """Return a column whose name and values look like those of documents: each value stands in neighbouring rows.
+
+    Args:
+        rows: The first rows of a table.
+        known: Columns with another meaning.
+    """
+    best, most = None, 1
+    for name in dict.fromkeys(name for row in rows[:1] for name in row):
+        if name in known or not _DOCUMENT_LIKE.search(name):
+            continue
+        values = [row.get(name) for row in rows]
+        if any(isinstance(value, (list, dict, float)) for value in values):
+            continue
+        runs = [value for value, _ in groupby(values)]
+        distinct = len(set(runs))
+        if distinct == len(runs) and most < distinct <= len(rows) / 2:
+            best, most = name, distinct
+    return best
+
+
+def as_index(value: Any) -> int | None:
+    """Read a cell as the position of a sentence in its document; return None if it is not a 64-bit integer."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = int(value)
+    except (ValueError, OverflowError):
+        return None
+    whole = not isinstance(value, float) or value.is_integer()
+    return number if whole and -(2**63) <= number < 2**63 else None
+
+
+def _is_string(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _without_rows(stream: TableStream) -> DataError:
+    problems = [chunk.reason for chunk in stream.chunks if isinstance(chunk, Problem)]
+    return DataError(*problems) if problems else DataError(f"{stream.path}: empty. Write one JSON object per line")

@@ -1,0 +1,77 @@
+"""Normalise codes of languages."""
+
+from __future__ import annotations
+
+import locale
+from difflib import get_close_matches
+from functools import cache, lru_cache
+
+from .language import UNDETERMINED
+
+
+@lru_cache(4096)
+def normalize_language(code: str) -> str:
+    """Return the BCP 47 code of a language in its usual form: `de` for `DE` and `deu`, `de-AT` for `de_AT`.
+
+    Raises:
+        ValueError: It is not a code of a language; the message suggests the nearest one.
+    """
+    import langcodes
+
+    given = code.strip()
+    try:
+        if len(given) < 64 and langcodes.tag_is_valid(given) and not given.lower().startswith(("mis", "zxx")):
+            return langcodes.standardize_tag(given)
+    except (ValueError, LookupError):
+        pass
+    near = _nearest(given)
+    hint = f"Did you mean {near!r}? " if near else ""
+    raise ValueError(
+        f"{given[:40]!r} is not a BCP 47 code of a language. {hint}Write a code such as de, pt-BR or zh-Hant"
+    )
+
+
+def _nearest(given: str) -> str | None:
+    """Return the code of a language that is named in English or in itself, or by its country."""
+    import langcodes
+
+    names = _names()
+    word = given.lower()
+    if word in names:
+        return names[word]
+    if len(word) == 2 and word.isascii() and word.isalpha():
+        # A code of a country, such as jp or cz.
+        language = langcodes.Language.get(f"{UNDETERMINED}-{word.upper()}").maximize().language
+        return language if language and language != UNDETERMINED and language != "en" else None
+    near = get_close_matches(word, names, 1, 0.75)
+    return names[near[0]] if near else None
+
+
+@cache
+def _names() -> dict[str, str]:
+    """Return codes by the names that Python's table of locales knows, and by some that it lacks."""
+    names = {
+        name: value[:2]
+        for name, value in locale.locale_alias.items()
+        if name.isalpha() and len(name) > 3 and value[2:3] == "_"
+    }
+    # ISO 639-2 has two codes of three letters for some languages; the table of locales lacks names.
+    return names | {
+        "arabic": "ar",
+        "bengali": "bn",
+        "catalan": "ca",
+        "english": "en",
+        "farsi": "fa",
+        "hindi": "hi",
+        "indonesian": "id",
+        "latvian": "lv",
+        "mandarin": "zh",
+        "chinese": "zh",
+        "persian": "fa",
+        "portuguese": "pt",
+        "serbian": "sr",
+        "swahili": "sw",
+        "ukrainian": "uk",
+        "urdu": "ur",
+        "vietnamese": "vi",
+    }
