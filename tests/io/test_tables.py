@@ -112,7 +112,9 @@ def test_legacy_encodings_are_read_with_a_note(tmp_path: Path, encoding: str, te
     path = written(tmp_path, "t.csv", f"text;labels\n{text};claim\n".encode(encoding))
     table = read_table(path)
     assert table.rows == [(2, {"text": text, "labels": "claim"})]
-    assert table.notes == [f"{path}: not UTF-8; read as {encoding}. Save it as UTF-8 if characters look wrong"]
+    (note,) = table.notes
+    assert f"read as {encoding}, which is a guess" in note
+    assert "--encoding" in note
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
@@ -194,7 +196,7 @@ def test_xlsx_reads_the_first_sheet_and_says_so(tmp_path: Path) -> None:
     path = workbook(tmp_path / "two.xlsx", cells, sheets=2)
     table = read_table(path)
     assert (table.columns, table.rows) == (["id", "text"], NUMBERED)
-    assert table.notes == [f"{path}: 2 sheets; the first, 'Sheet', is read"]
+    assert table.notes == [f"{path}: sheet 'Sheet' is read, of 'Sheet', 'more 1'. Name another one with --sheet"]
 
 
 def test_xlsx_numbers_without_a_fraction_are_whole(tmp_path: Path) -> None:
@@ -296,7 +298,7 @@ def test_columns_without_a_name_get_one(tmp_path: Path) -> None:
     [
         ("t.csv", "", ": empty; the first row must name the columns"),
         ("t.csv", " ,\n1,2\n", ": no header; the first row must name the columns"),
-        ("t.txt", "text\na\n", ": tables end in .csv, .tsv, .jsonl, .parquet, .xlsx; rename or convert the file"),
+        ("t.txt", "text\na\n", ": not a table that can be read (.csv, "),
         ("t.parquet", "garbage", ": not a readable Parquet file ("),
         ("t.xlsx", "garbage", ": not a readable XLSX file ("),
     ],
@@ -307,7 +309,7 @@ def test_files_that_cannot_be_read_as_a_whole(tmp_path: Path, name: str, content
 
 def test_missing_file_and_empty_workbook(tmp_path: Path) -> None:
     assert refusal(tmp_path / "absent.csv") == ": no such file"
-    assert refusal(workbook(tmp_path / "t.xlsx", [])) == ": empty; the first row must name the columns"
+    assert refusal(workbook(tmp_path / "t.xlsx", [])) == ": sheet 'Sheet' is empty; the first row must name the columns"
 
 
 @pytest.mark.parametrize("write", ["jsonl", "csv"])

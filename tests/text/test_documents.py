@@ -304,7 +304,7 @@ def test_missing_document(tmp_path: Path) -> None:
 
 
 def test_documents_of_a_folder_are_found_below_it_in_order(tmp_path: Path) -> None:
-    for name in ("b.txt", "a.MD", "sub/c.markdown", "sub/d.csv", ".hidden.txt", ".git/e.txt", "f.pdf", "sub/.g/h.txt"):
+    for name in ("b.txt", "a.MD", "sub/c.markdown", "sub/d.csv", ".hidden.txt", ".git/e.txt", "f.png", "sub/.g/h.txt"):
         written(tmp_path, name, "x")
     (tmp_path / "folder.txt").mkdir()
     found = find_files([tmp_path]).files

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from ..errors import DataError
 from ..io.atomic import file_sha256
 from ..io.read import Table, cell, read_table
-from ..io.tables import Row
+from ..io.tables import Row, Unreadable, is_missing
 from ..text.language import UNDETERMINED
+from ..text.language_codes import normalize_language
 from .codebook import Codebook
 from .labels import read_answers, split_labels
 from .sentence import Sentence
@@ -46,14 +49,44 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+#: Names of columns that may name documents.
+_DOCUMENT_LIKE = re.compile(
+    r"doc|speech|rede|discours|discurs|article|artikel|debat|press|statement|text|file|datei|url|link|titl|tit[re]|manifest"
+    r"|transcript|interview|report|source|anförande|выступ|документ"
+    r"|(?:^|[_. -])(?:id|nr|no|num|number|key|code)$",
+    re.IGNORECASE,
+)
+
+
 def find_column(columns: Sequence[str], name: str) -> str | None:
     """Find the column of a field of `Sentence` by the names of `COLUMNS`, in any case; of equal names the first."""
     lower = {column.lower(): column for column in reversed(columns)}
     return next((lower[alias] for alias in COLUMNS[name] if alias in lower), None)
 
 
+def document_like(rows: Sequence[Row], known: set[str]) -> str | None:
+    """Return a column whose name and values look like those of documents: each value stands in neighbouring rows.
+
+    Args:
+        rows: The first rows of a table.
+        known: Columns with another meaning.
+    """
+    best, most = None, 1
+    for name in dict.fromkeys(name for row in rows[:1] for name in row):
+        if name in known or not _DOCUMENT_LIKE.search(name):
+            continue
+        values = [row.get(name) for row in rows]
+        if any(isinstance(value, (list, dict, float)) for value in values):
+            continue
+        runs = [value for value, _ in groupby(values)]
+        distinct = len(set(runs))
+        if distinct == len(runs) and most < distinct <= len(rows) / 2:
+            best, most = name, distinct
+    return best
+
+
 class CorpusReader:
-    """Turn rows of tables into sentences and collect the problems of all of them."""
+    """Turns rows of tables into sentences and collects the problems of all of them."""
 
     def __init__(self, codebook: Codebook | None, columns: Mapping[str, str], labelled: bool) -> None:
         self.codebook, self.column_map, self.labelled = codebook, columns, labelled
@@ -78,9 +111,15 @@ class CorpusReader:
         self.problems += table.problems
         fields, label_columns = self._fields(table)
         if "document" not in fields:
+            rows = [row for _, row in table.rows[:1000]]
+            like = document_like(rows, known=set(fields.values()))
+            hint = f". Column {like!r} repeats over neighbouring rows: name it with --document-column" if like else ""
             self.notes.append(
-                f"{path}: no column for the document ({', '.join(COLUMNS['document'])}); each row counts as a document of its own"
+                f"{path}: no column for the document ({', '.join(COLUMNS['document'])}); each row counts as a document of its "
+                f"own{hint}"
             )
+        elif lacking := sum(not cell(row, fields["document"]) for _, row in table.rows):
+            self.notes.append(f"{path}: {lacking} rows name no document; each of them counts as a document of its own")
         positions: Counter[str] = Counter()
         blank = 0
         for number, row in table.rows:
@@ -145,7 +184,11 @@ class CorpusReader:
         positions: Counter[str],
     ) -> Sentence:
         def get(name: str) -> str | None:
-            return cell(row, fields.get(name))
+            value = row.get(fields.get(name, ""))
+            if isinstance(value, Unreadable):
+                raise ValueError(f"column {fields[name]!r} holds {value.reason}")
+            found = cell(row, fields.get(name))
+            return None if found is None or is_missing(found) else found
 
         value = row.get(fields["text"])
         if value is not None and not isinstance(value, str):
@@ -153,6 +196,12 @@ class CorpusReader:
         if (text := get("text")) is None:
             raise ValueError(f"column {fields['text']!r}: empty text; write the sentence or delete the row")
         text.encode()  # A lone surrogate raises UnicodeEncodeError, a ValueError that names it.
+        language = get("language")
+        if language is not None:
+            try:
+                language = normalize_language(language)
+            except ValueError as error:
+                raise ValueError(f"column {fields['language']!r}: {error}") from None
         document = get("document") or f"{path.stem}:{number}"
         index = positions[document]
         if (given := get("index")) is not None:
@@ -168,7 +217,7 @@ class CorpusReader:
             text=text,
             document=document,
             index=index,
-            language=get("language") or UNDETERMINED,
+            language=language or UNDETERMINED,
             previous=get("previous"),
             labels=self._labels(row, fields.get("labels"), label_columns),
             source=get("source"),
@@ -183,6 +232,8 @@ class CorpusReader:
         if self.codebook is None:
             return None
         if column is not None:
+            if isinstance(given := row.get(column), Unreadable):
+                raise ValueError(f"column {column!r} holds {given.reason}")
             if row.get(column) is None:
                 if self.labelled:
                     raise ValueError(f"column {column!r}: no labels; write them as a|b, or 'none' where none applies")

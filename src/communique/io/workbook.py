@@ -30,17 +30,33 @@ MAX_SPARSE = 5_000_000
 _RELATIONS = "xl/_rels/workbook.xml.rels"
 _REFERENCE = re.compile(r"([A-Z]{1,3})(\d{1,7})")
 
+#: Types of cells that hold text.
+_TEXTS = ("s", "str", "inlineStr")
+
 FORMULA = "a formula without a saved value. Open the workbook in Excel or LibreOffice and save it"
 
 
 @dataclass
 class SheetFacts:
-    """What a sheet holds. `faults` maps a row and column, from 1, to what is wrong with the cell."""
+    """What a sheet holds; rows and columns are numbered from 1.
+
+    Attributes:
+        height: Last row with a filled cell.
+        width: Last column with a filled cell.
+        filled: Number of filled cells.
+        faults: What is wrong with a cell, by row and column.
+        top: First row with a filled cell.
+        texts: Columns that hold texts below that row.
+        numbers: Columns that hold numbers, dates, or yes and no, below that row.
+    """
 
     height: int = 0
     width: int = 0
     filled: int = 0
     faults: dict[tuple[int, int], str] = field(default_factory=dict)
+    top: int = 0
+    texts: set[int] = field(default_factory=set)
+    numbers: set[int] = field(default_factory=set)
 
 
 def inspect_sheet(path: Path, sheet: str) -> SheetFacts:
@@ -127,6 +143,9 @@ def _scan(archive: zipfile.ZipFile, part: str) -> SheetFacts:
             value = False
         elif tag == "c" and (formula or content or value):
             facts.filled += 1
+            facts.top = facts.top or row
+            if content and row > facts.top and kind != "e":
+                (facts.texts if kind in _TEXTS else facts.numbers).add(column)
             facts.height, facts.width = max(facts.height, row), max(facts.width, column)
             if kind == "e":
                 facts.faults[row, column] = "an error value. Correct its formula"

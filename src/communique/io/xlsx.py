@@ -32,12 +32,12 @@ def open_xlsx(stream: TableStream) -> None:
         raise DataError(f"{path}: not a readable XLSX file ({error}). Save it again, or as CSV") from error
     if first is None:
         raise DataError(f"{path}: sheet {name!r} is empty; the first row must name the columns")
-    # Empty rows and columns around the table are not among the cells, but people count them.
-    top, left = sheet.start or (0, 0)
+    # Empty columns before the table are not among the cells; empty rows are.
+    top, left = 0, (sheet.start or (0, 0))[1]
     while first is not None and not any(cell != "" for cell in first):
         first, top = next(rows, None), top + 1
     columns = stream.columns = header(path, first or ())
-    faults = sum(place != (top + 1, place[1]) for place in facts.faults)
+    faults = sum(row != top + 1 for row, _ in facts.faults)
     if faults:
         stream.notes.append(
             f"{path}: {faults} cells hold an error value or a formula without a saved value; they are read as empty. Open the "
@@ -76,17 +76,20 @@ def _rows(
     with_faults: dict[int, list[tuple[int, str]]] = {}
     for (row, column), reason in facts.faults.items():
         with_faults.setdefault(row, []).append((column - origin[1], reason))
+    # An empty cell among numbers is no text; among texts it is an empty one.
+    typed = facts.numbers - facts.texts
+    empties = [None if i + origin[1] in typed else "" for i in range(len(columns))]
     for number, cells in enumerate(rows, origin[0]):
-        values = [_value(cell) for cell in cells]
+        values = [_value(cell, empty) for cell, empty in zip(cells, empties, strict=True)]
         for column, reason in with_faults.get(number, ()):
             if 0 <= column < len(values):
                 values[column] = Unreadable(reason)
-        if any(value is not None for value in values):
+        if any(isinstance(value, Unreadable) or value not in ("", None) for value in values):
             yield number, dict(zip(columns, values, strict=True))
 
 
-def _value(cell: Any) -> Any:
-    """Return a cell: None if it is empty, and 2019 for 2019.0: XLSX has no whole numbers, and ids must equal those of CSV."""
+def _value(cell: Any, empty: str | None) -> Any:
+    """Return a cell, and 2019 for 2019.0: XLSX has no whole numbers, and ids must equal those of CSV."""
     if cell == "":
-        return None
+        return empty
     return int(cell) if isinstance(cell, float) and cell.is_integer() else cell

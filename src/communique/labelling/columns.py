@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..data.predictions_schema import ERROR, OUTPUT
-from ..data.reader import COLUMNS, find_column
+from ..data.reader import COLUMNS, document_like, find_column
 from ..errors import DataError
 from ..io.arrow import SURROGATE
 from ..io.paths import InputFile
@@ -17,14 +15,6 @@ from .options import EXTRA_JSON, InputNotes, Options
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-#: Names of columns that may name documents, in the languages of the project.
-_DOCUMENT_LIKE = re.compile(
-    r"doc|speech|rede|discours|discurs|article|artikel|debat|press|statement|text|file|datei|url|link|titl|tit[re]|manifest"
-    r"|transcript|interview|report|source|anförande|выступ|документ|document"
-    r"|(?:^|[_. -])(?:id|nr|no|num|number|key|code)$",
-    re.IGNORECASE,
-)
 
 
 class Columns:
@@ -168,27 +158,6 @@ class Columns:
             reason = reason if shown == column else "it is not Unicode"
             self._notes.note(f"{self.file.display_name}: column {shown!r} is kept as {new!r}, because {reason}")
         return self._renamed[column]
-
-
-def document_like(rows: Sequence[Row], known: set[str]) -> str | None:
-    """Return a column whose name and values look like those of documents: each value stands in neighbouring rows.
-
-    Args:
-        rows: The first rows of a table.
-        known: Columns with another meaning.
-    """
-    best, most = None, 1
-    for name in dict.fromkeys(name for row in rows[:1] for name in row):
-        if name in known or not _DOCUMENT_LIKE.search(name):
-            continue
-        values = [row.get(name) for row in rows]
-        if any(isinstance(value, (list, dict, float)) for value in values):
-            continue
-        runs = [value for value, _ in groupby(values)]
-        distinct = len(set(runs))
-        if distinct == len(runs) and most < distinct <= len(rows) / 2:
-            best, most = name, distinct
-    return best
 
 
 def as_index(value: Any) -> int | None:

@@ -14,18 +14,16 @@ from ..recognise import Encoding, recognise
 from .limits import Document, joined, read_bytes
 
 #: Parts of a page that are not its text.
-_HIDDEN = frozenset(
-    "script style noscript template head nav footer aside button select option textarea svg math iframe object "
-    "video audio canvas dialog menu map".split()  # noqa: SIM905
+_HIDDEN = re.compile(
+    "script|style|noscript|template|head|nav|footer|aside|button|select|option|textarea|svg|math|iframe|object|"
+    "video|audio|canvas|dialog|menu|map"
 )
-_ROLES = frozenset(
-    "navigation banner contentinfo complementary search menu menubar dialog alert".split()  # noqa: SIM905
-)
+_ROLES = re.compile("navigation|banner|contentinfo|complementary|search|menu|menubar|dialog|alert")
 
 #: Elements that end a paragraph.
-_BLOCKS = frozenset(
-    "address article blockquote body caption center dd details div dl dt fieldset figcaption figure h1 h2 h3 h4 "
-    "h5 h6 header hgroup hr html li main ol p pre section summary table tbody td tfoot th thead tr ul".split()  # noqa: SIM905
+_BLOCKS = re.compile(
+    "address|article|blockquote|body|caption|center|dd|details|div|dl|dt|fieldset|figcaption|figure|h1|h2|h3|h4|"
+    "h5|h6|header|hgroup|hr|html|li|main|ol|p|pre|section|summary|table|tbody|td|tfoot|th|thead|tr|ul"
 )
 _CHARSET = re.compile(
     rb"<meta[^<>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]+)|<\?xml[^<>]{0,100}?encoding=[\"']([\w.:-]+)", re.I
@@ -99,7 +97,7 @@ def _main_parts(tree: Any) -> list[tuple[Any, bool]]:
 
 
 def _is_hidden(element: Any, whole: bool) -> bool:
-    if element.tag in _HIDDEN or element.get("role") in _ROLES:
+    if _HIDDEN.fullmatch(element.tag) or _ROLES.fullmatch(element.get("role", "")):
         return True
     if element.get("hidden") is not None or element.get("aria-hidden") == "true":
         return True
@@ -135,7 +133,7 @@ def _blocks(root: Any, whole: bool) -> Iterator[str]:
             hidden += bool(hidden) or _is_hidden(element, whole)
             if hidden:
                 continue
-            if tag in _BLOCKS:
+            if _BLOCKS.fullmatch(tag):
                 yield from finished()
             links += tag == "a"
             preformatted += tag == "pre"
@@ -148,7 +146,7 @@ def _blocks(root: Any, whole: bool) -> Iterator[str]:
         else:
             links -= tag == "a"
             preformatted -= tag == "pre"
-            if tag in _BLOCKS:
+            if _BLOCKS.fullmatch(tag):
                 yield from finished()
         if not hidden and element is not root:
             add(element.tail)
