@@ -56,7 +56,7 @@ def check_format(path: Path, content: object, current: int, error: type[Communiq
 
 #: What to write instead of an invalid value, by pydantic's type of error; other errors keep their own message.
 _ALLOWED = {
-    "string_type": "text, in quotes if it looks like a number or like yes or no",
+    "string_type": 'text in quotes, such as "yes": YAML reads yes, no, on and off as true or false, and 1 as a number',
     "string_too_short": "text of at least {min_length} character(s)",
     "string_too_long": "text of at most {max_length} characters",
     "string_pattern_mismatch": "{pattern}",
@@ -82,7 +82,7 @@ _ALLOWED = {
 #: Words for the patterns of names.
 _PATTERNS = {
     r"^[a-z0-9][a-z0-9-]*$": "lower-case letters, digits and hyphens",
-    r"^[^\s|;,]+$": "a word without spaces, commas, ';' and '|'",
+    r"^[^\s|;,]+( [^\s|;,]+)*$": "words without commas, ';' and '|', which separate labels in a cell",
 }
 
 

@@ -18,6 +18,10 @@ def check(
     text_column: Annotated[str | None, typer.Option(help="Column of texts.")] = None,
     label_column: Annotated[str | None, typer.Option(help="Column of labels.")] = None,
     document_column: Annotated[str | None, typer.Option(help="Column of documents.")] = None,
+    label_map: Annotated[
+        list[str] | None,
+        typer.Option(help="CELL=LABEL: what a table writes for a label, as `labels` in a recipe. Repeat it per label."),
+    ] = None,
     texts: Annotated[Path | None, typer.Option(help="Texts of stand-off labels.")] = None,
 ) -> None:
     """List all problems of a corpus at once, with counts by label, language and document."""
@@ -28,7 +32,8 @@ def check(
     book = Codebook.load(codebook or default_codebook())
     given = {"text": text_column, "labels": label_column, "document": document_column}
     columns = {name: column for name, column in given.items() if column}
-    found, messages, problems = scan_corpora(corpus, book, texts, columns=columns, labelled=False)
+    labels = dict(_pair(text) for text in label_map or ())
+    found, messages, problems = scan_corpora(corpus, book, texts, columns=columns, labels=labels, labelled=False)
     for line in problems:
         typer.echo(line)
     for line in (*messages, *found.notes, *(f"warning: {line}" for line in conflicts(found))):
@@ -46,6 +51,13 @@ def check(
         typer.echo(f"rows a document: {sizes[0]} to {sizes[-1]}, median {sizes[len(sizes) // 2]}")
     if problems:
         raise typer.Exit(1)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    cell, separator, label = text.partition("=")
+    if not (separator and cell and label):
+        raise typer.BadParameter(f"{text!r}; write CELL=LABEL", param_hint="--label-map")
+    return cell, label
 
 
 def _counts(name: str, counts: Counter[str]) -> None:

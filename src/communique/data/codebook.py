@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from ..config import load_yaml
 from ..errors import CodebookError
 from ..io.atomic import replacing
 
-#: A label's name is a column, a JSON key and a word on the command line: no separators, no spaces.
-LabelName = Annotated[str, StringConstraints(pattern=r"^[^\s|;,]+$", max_length=64)]
+
+def _composed(name: object) -> object:
+    """Return a name in NFC: "é" is one character, whatever the editor wrote."""
+    return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
+
+
+#: A label's name is a column and a JSON key, and a cell may list several: no separators, spaces only between words.
+LabelName = Annotated[
+    str,
+    BeforeValidator(_composed),
+    StringConstraints(pattern=r"^[^\s|;,]+( [^\s|;,]+)*$", max_length=64),
+]
 
 
 class _Frozen(BaseModel):

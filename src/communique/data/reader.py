@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..io.atomic import file_sha256
-from ..io.read import Table, cell, read_table
+from ..io.read import Table, as_number, cell, read_table
 from ..io.tables import Row, Unreadable, is_missing
 from ..text.language import UNDETERMINED
 from ..text.language_codes import normalize_language
@@ -253,7 +253,7 @@ class CorpusReader:
 
 def _weight(column: str, given: str) -> float:
     try:
-        weight = float(given)
+        weight = as_number(given)
     except ValueError:
         weight = math.nan
     if not 0 < weight < math.inf:

@@ -216,6 +216,7 @@ def scan_corpora(
     texts: str | Path | None,
     *,
     columns: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
     labelled: bool = True,
 ) -> tuple[Corpus, list[str], list[str]]:
     """Read corpora, reference files among them; each file is read once.
@@ -225,13 +226,14 @@ def scan_corpora(
         codebook: The labels' codebook.
         texts: A file or folder of texts.
         columns: Names of columns by field of `Sentence`, where they differ from `corpus.COLUMNS`.
-        labelled: Whether rows without labels are at fault.
+        labels: Labels of the codebook by the names that the tables use for them.
+        labelled: Whether rows without labels are invalid.
 
     Returns:
         The sentences that are readable, lines that say what was joined, missing or left out, and one line for every
         problem.
     """
-    sources = [CorpusFields(path=str(path), columns=dict(columns or {})) for path in paths]
+    sources = [CorpusFields(path=str(path), columns=dict(columns or {}), labels=dict(labels or {})) for path in paths]
     return scan_sources(sources, codebook, texts, labelled=labelled)
 
 

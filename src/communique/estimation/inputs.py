@@ -18,7 +18,7 @@ from ..data.reader import find_column
 from ..data.sentence import Sentence, text_sha256
 from ..errors import DataError, LeakError
 from ..io.atomic import file_sha256
-from ..io.read import Table, cell, read_table
+from ..io.read import Table, as_number, cell, read_table
 from ..io.tables import Row
 from ..sampling.design import Design
 from ..sampling.population import Column, Population, read_population
@@ -138,7 +138,7 @@ def read(
     probability, told = checked(
         gold,
         [row["id"] for _, row in rows],
-        np.array([float(row[PROBABILITY]) for _, row in rows]),
+        np.array([as_number(row[PROBABILITY]) for _, row in rows]),
         len(population),
         two_stage="two-stage" in sampling,
         design=design,
@@ -264,7 +264,7 @@ def _one_each(table: Table, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]
     differing = []
     for number, row in rows:
         known = first.setdefault(row["id"], (number, row))[1]
-        if known["labels"] != row["labels"] or float(known[PROBABILITY]) != float(row[PROBABILITY]):
+        if known["labels"] != row["labels"] or as_number(known[PROBABILITY]) != as_number(row[PROBABILITY]):
             differing.append(number)
     _refuse(
         table,
@@ -301,7 +301,7 @@ def _stratum(row: Row) -> str:
 
 def _known(value: Any) -> bool:
     try:
-        return 0 < float(value) <= 1
+        return 0 < as_number(value) <= 1
     except (TypeError, ValueError):
         return False
 

@@ -105,6 +105,18 @@ def cell(row: Row, column: str | None) -> str | None:
     return None if value is None else str(value).strip() or None
 
 
+def as_number(value: object) -> float:
+    """Return a cell as a number. A text may have a decimal comma, as spreadsheets of many countries write it.
+
+    Raises:
+        ValueError: It is no number.
+        TypeError: It is neither a text nor a number.
+    """
+    if isinstance(value, str) and value.count(",") == 1 and "." not in value:
+        value = value.replace(",", ".")
+    return float(value)  # type: ignore[arg-type]
+
+
 def read_table(path: str | Path, *, encoding: str | None = None, sheet: str | None = None) -> Table:
     """Read a table whole.
 

@@ -21,7 +21,7 @@ from ..data.labels import split_labels
 from ..data.predictions_schema import OUTPUT, PREFIX
 from ..data.sentence import Sentence, text_sha256
 from ..errors import DataError
-from ..io.read import cell, open_table
+from ..io.read import as_number, cell, open_table
 from ..io.tables import Problem, Row
 from ..text.language import UNDETERMINED
 
@@ -432,7 +432,7 @@ def _probabilities(row: Row, names: Sequence[str]) -> list[float] | None:
     if all(value is None or value == "" for value in values.values()):
         return None
     try:
-        p = [float(values[name]) for name in names]
+        p = [as_number(values[name]) for name in names]
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"probabilities {values!r}; a number is needed for each of {', '.join(names)}") from None
     if not all(0 <= value <= 1 for value in p):
