@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from pathlib import Path
 
 import pytest
 
+from communique.errors import DataError
 from communique.io.encoding import inspect
-from communique.io.recognise import SAMPLE
+from communique.io.recognise import SAMPLE, check_encoding
 
 CYRILLIC = "Мы осуждаем блокаду порта. "
 
@@ -42,3 +44,73 @@ def test_a_file_of_valid_utf_8_is_utf_8_and_a_table_of_bytes_is_only_hashed(tmp_
 def test_cyrillic_in_a_legacy_encoding_is_no_utf_8(lines: int, tmp_path: Path) -> None:
     found = recognised(tmp_path / "x.txt", f"{CYRILLIC * 3}\n".encode("cp1251") * lines)
     assert found in ("cp1251", "mac_cyrillic")
+
+
+#: Sentences of the project's own, in the code pages that people saved them in.
+PAGES = [
+    ("cs", "cp1250", "Vláda důrazně odsuzuje útok na přístav."),
+    ("cs", "iso8859_2", "Vyzýváme všechny státy, aby ratifikovaly smlouvu."),
+    ("pl", "cp1250", "Rząd stanowczo potępia atak na port."),
+    ("hu", "iso8859_2", "A kormány határozottan elítéli a kikötő elleni támadást."),
+    ("tr", "cp1254", "Bütün devletleri antlaşmayı onaylamaya çağırıyoruz."),
+    ("el", "cp1253", "Καλούμε όλα τα κράτη να επικυρώσουν τη συνθήκη."),
+    ("he", "cp1255", "הממשלה מגנה בחריפות את המתקפה על הנמל."),
+    ("ar", "cp1256", "ندين هذا الهجوم ونطالب بوقف فوري لإطلاق النار."),
+    ("lv", "cp1257", "Valdība stingri nosoda uzbrukumu ostai."),
+    ("ru", "koi8_r", "Мы осуждаем нападение на мост и требуем прекращения огня."),
+    ("ru", "cp866", "Мы требуем прекращения огня."),
+    ("uk", "koi8_u", "Ми засуджуємо напад на міст і вимагаємо припинення вогню."),
+    ("bg", "cp1251", "Правителството остро осъжда нападението срещу пристанището."),
+    ("fi", "cp1252", "Hallitus tuomitsee jyrkästi hyökkäyksen satamaan."),
+    ("fr", "mac_roman", "Nous déplorons la fermeture du détroit, où dérivent des pêcheurs."),
+    ("de", "cp850", "Die Gegenseite muss die Blockade der Häfen unverzüglich beenden."),
+    ("ja", "shift_jis", "政府は港への攻撃を強く非難する。"),
+    ("ja", "euc_jp", "来週、食料を積んだ船を二隻送る。"),
+    ("ja", "iso2022_jp", "すべての国に条約の批准を求める。"),
+    ("ko", "cp949", "정부는 항구에 대한 공격을 강력히 규탄한다."),
+    ("ko", "iso2022_kr", "모든 국가에 조약 비준을 촉구한다."),
+    ("zh", "gb18030", "政府强烈谴责对港口的袭击。"),
+    ("zh", "big5", "我們呼籲各國批准該條約。"),
+    ("zh", "hz", "我们呼吁各国批准该条约。"),
+    ("hi", "utf-16-le", "हम हमले की निंदा करते हैं।\nहम मदद करेंगे।"),
+    ("ja", "utf-16-be", "政府は港への攻撃を強く非難する。\n来週、船を送る。\n"),
+    ("ru", "utf-32-le", "Мы осуждаем."),
+    ("en", "utf-32-be", "We help."),
+]
+
+
+@pytest.mark.parametrize(("language", "encoding", "text"), PAGES)
+def test_one_sentence_is_enough_to_recognise_a_code_page(
+    language: str, encoding: str, text: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.txt"
+    path.write_bytes(text.encode(encoding))
+    for given in (None, language):
+        _, found = inspect(path, text=True, language=given)
+        assert found is not None
+        assert path.read_bytes().decode(found.name) == text
+        assert "guess" in found.notes[0]
+        assert "--encoding" in found.notes[0]
+
+
+def test_the_user_overrules_the_guess(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    path.write_bytes("Größe".encode())
+    _, found = inspect(path, text=True, encoding="cp1252")
+    assert found is not None
+    assert (found.name, found.notes) == ("cp1252", ())
+    assert (check_encoding("UTF8"), check_encoding("latin2")) == ("utf-8-sig", "iso8859-2")
+    for name in ("klingon", "rot13", "hex"):
+        with pytest.raises(ValueError, match=name):
+            check_encoding(name)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\2", bytes(range(256)) * 10, random.Random(0).randbytes(3000)],
+)
+def test_what_is_no_text_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="--encoding"):
+        inspect(path, text=True)

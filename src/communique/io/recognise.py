@@ -7,6 +7,7 @@ reported as a guess.
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -53,7 +54,8 @@ def check_encoding(name: str) -> str:
     """
     try:
         codec = codecs.lookup(name)
-        b"".decode(name)
+        # Refuses codecs that are no encodings of text, such as hex.
+        io.TextIOWrapper(io.BytesIO(), encoding=name)
     except (LookupError, ValueError):
         raise ValueError(f"{name!r} is not an encoding. Write a name such as utf-8, cp1250 or iso-8859-2") from None
     # A UTF-8 file may begin with a byte order mark, which is not part of the text.
@@ -97,7 +99,9 @@ def recognise(path: str | Path, handle: BinaryIO, language: str | None = None) -
         )
         return Encoding("utf-8", (note,), damaged=True)
     sample = head if len(head) < SAMPLE else lines.sample
-    found = None if _controls(sample) * 50 > len(sample) and head.count(0) == 0 else _chardet(sample, language)
+    found = _chardet(sample, language)
+    if found is not None and not found.startswith("utf") and _controls(sample) * 50 > len(sample):
+        found = None
     if found is None:
         raise DataError(
             f"{path}: neither UTF-8 nor any encoding of text that can be recognised. Save it as UTF-8, or name its encoding "

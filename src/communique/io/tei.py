@@ -56,7 +56,7 @@ def open_tei(stream: TableStream) -> Iterator[None]:
                 raise DataError(
                     f"{stream.path}: XML, but not TEI (the first element is <{_name(root)}>). Save its text as .txt or .csv"
                 )
-            fill(stream, _Reader(stream.path, events).rows())
+            fill(stream, _Reader(stream.path, root, events).rows())
             yield
     except etree.XMLSyntaxError as error:
         raise DataError(f"{stream.path}: not readable XML ({error}). Save it again") from error
@@ -69,6 +69,12 @@ def _name(element: Any) -> str:
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
+def _document(element: Any) -> str | None:
+    """Return the id of a document, without the mark of the annotated edition."""
+    identity = element.get(_ID)
+    return identity.removesuffix(".ana") if identity else None
+
+
 def _texts(element: Any) -> str:
     return " ".join("".join(element.itertext()).split())
 
@@ -76,9 +82,9 @@ def _texts(element: Any) -> str:
 class _Reader:
     """Turns the events of a TEI file into rows."""
 
-    def __init__(self, path: Path, events: Any) -> None:
+    def __init__(self, path: Path, root: Any, events: Any) -> None:
         self._path, self._events = path, events
-        self._document = stem(path)
+        self._document = _document(root) or stem(path)
         self._date: str | None = None
         self._people: dict[str, tuple[str, str | None]] = {}
 
@@ -93,8 +99,8 @@ class _Reader:
                 name = _name(element)
                 if event == "start":
                     outside += name in _OUTSIDE
-                    if name == "TEI" and (identity := element.get(_ID)):
-                        self._document, index = identity.removesuffix(".ana"), 0
+                    if name == "TEI":
+                        self._document, index = _document(element) or self._document, 0
                     inside += name in _SEGMENTS
                     continue
                 outside -= name in _OUTSIDE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...errors import DataError, require_extra
+from ...errors import CommuniqueError, DataError, require_extra
 from ..recognise import Encoding
 from ..suffixes import MODULES
 from .limits import Document
@@ -47,6 +47,17 @@ def read_document(
     require_reader(file_format)
     if not path.is_file():
         raise DataError(f"{name}: no such file")
+    try:
+        return _read(path, name, file_format, encoding, language)
+    except CommuniqueError:
+        raise
+    except Exception as error:
+        # The libraries raise whatever a broken file makes them raise; one file must not end a run.
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise DataError(f"{name}: not a readable {file_format} file ({reason}). Save it again, or as .txt") from error
+
+
+def _read(path: Path, name: str, file_format: str, encoding: Encoding | None, language: str | None) -> Document:
     if file_format in (".html", ".htm"):
         return read_html(path, name, encoding, language)
     if file_format in (".srt", ".vtt"):

@@ -1,0 +1,142 @@
+"""Corpora read row by row: TEI, CoNLL-U, JSON arrays; and lines and cells without limit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from communique.errors import DataError
+from communique.io import tables
+from communique.io.read import as_number, open_table, read_table
+from communique.io.tables import Problem
+
+PARLAMINT = """<?xml version="1.0" encoding="UTF-8"?>
+<TEI xmlns="http://www.tei-c.org/ns/1.0" xml:id="ParlaMint-XX_2020-01-02" xml:lang="en"><teiHeader>
+<publicationStmt><date when="2024-01-01"/></publicationStmt><setting><date when="2020-01-02">2.1.2020</date></setting>
+<person xml:id="AB"><persName>Ann <surname>Bee</surname></persName><affiliation ref="#party.G" role="member"/></person>
+</teiHeader><text><body><div><note>The sitting began.</note>
+<u who="#AB" xml:id="u1"><seg xml:id="u1.1">We  condemn <note>(Applause.)</note> it.</seg>
+<seg xml:id="u1.2"><s><w>We</w> <w join="right">help</w><pc>.</pc></s></seg></u>
+<u who="#CD"><seg>No.</seg></u></div></body></text></TEI>"""
+
+GERMAPARL = """<TEI><teiHeader><fileDesc><sourceDesc><bibl><date>1999-05-03</date></bibl></sourceDesc></fileDesc></teiHeader>
+<text><body><div><sp party="CDU" who="Eva X"><speaker>Eva X:</speaker><p>Wir helfen.</p><stage>(Beifall)</stage><p>Jetzt.</p></sp>
+</div></body></text></TEI>"""
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [row for _, row in read_table(path).rows]
+
+
+def written(path: Path, content: str) -> Path:
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def test_parlamint_gives_a_row_per_segment_with_speaker_party_and_date(tmp_path: Path) -> None:
+    found = rows(written(tmp_path / "a.xml", PARLAMINT))
+    document = {"document": "ParlaMint-XX_2020-01-02", "language": "en", "date": "2020-01-02"}
+    assert found == [
+        document | {"id": "u1.1", "index": 0, "speaker": "Ann Bee", "party": "G", "text": "We condemn it."},
+        document | {"id": "u1.2", "index": 1, "speaker": "Ann Bee", "party": "G", "text": "We help."},
+        document | {"id": "ParlaMint-XX_2020-01-02:2", "index": 2, "speaker": "CD", "party": None, "text": "No."},
+    ]
+
+
+def test_speeches_of_paragraphs_keep_the_party_of_the_speech(tmp_path: Path) -> None:
+    found = rows(written(tmp_path / "a.xml", GERMAPARL))
+    assert [(r["document"], r["speaker"], r["party"], r["date"], r["text"]) for r in found] == [
+        ("a", "Eva X", "CDU", "1999-05-03", "Wir helfen."),
+        ("a", "Eva X", "CDU", "1999-05-03", "Jetzt."),
+    ]
+
+
+def test_xml_that_is_not_tei_is_refused_and_damaged_tei_keeps_its_beginning(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="not TEI"):
+        read_table(written(tmp_path / "a.xml", "<rss><item/></rss>"))
+    table = read_table(written(tmp_path / "b.xml", PARLAMINT[: PARLAMINT.index('<u who="#CD"')]))
+    assert [row["text"] for _, row in table.rows] == ["We condemn it.", "We help."]
+    assert len(table.problems) == 1
+
+
+def test_conllu_gives_sentences_with_documents(tmp_path: Path) -> None:
+    content = (
+        "# newdoc id = d1\n# sent_id = s1\n# text = We help.\n1\tWe\t_\n2\thelp\t_\n\n"
+        "1-2\tdu\t_\t_\n1\tde\t_\t_\n2\tle\t_\t_\n3\tport\t_\tSpaceAfter=No\n4\t.\t_\t_\n\n# newdoc\n# text = Last.\n"
+    )
+    assert rows(written(tmp_path / "a.conllu", content)) == [
+        {"document": "d1", "index": 0, "id": "s1", "text": "We help."},
+        {"document": "d1", "index": 1, "text": "du port."},
+        {"document": "a:2", "index": 0, "text": "Last."},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('[{"text": "a"}, {"text": "b", "n": 1}]', [{"text": "a"}, {"text": "b", "n": 1}]),
+        ('["a", "b"]', [{"text": "a"}, {"text": "b"}]),
+        ('{"meta": {"n": 2}, "items": [{"text": "a"}]}', [{"text": "a"}]),
+        ('{"text": "a"}\n{"text": "b"}\n', [{"text": "a"}, {"text": "b"}]),
+        ('{\n "text": "a"\n}', [{"text": "a"}]),
+        ("3", None),
+        ('{"a": [{"text": "a"}], "b": [{"text": "b"}]}', None),
+    ],
+)
+def test_json_holds_a_list_or_one_in_an_object(content: str, expected: list[Any] | None, tmp_path: Path) -> None:
+    path = written(tmp_path / "a.json", content)
+    if expected is None:
+        with pytest.raises(DataError):
+            rows(path)
+    else:
+        assert rows(path) == expected
+
+
+def test_a_long_json_array_is_read_in_windows_and_a_fault_keeps_what_is_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("communique.io.json_array._WINDOW", 7)
+    items = [{"text": "x" * n, "n": 10**n} for n in range(1, 9)]
+    assert rows(written(tmp_path / "a.json", json.dumps(items, indent=1))) == items
+    table = read_table(written(tmp_path / "b.json", json.dumps(items)[:-3]))
+    assert [row for _, row in table.rows] == items[:-1]
+    (problem,) = table.problems
+    assert "row 8" in problem
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
+def test_a_line_has_a_limit_and_the_rows_after_it_are_read(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("tables", "jsonl", "delimited"):
+        monkeypatch.setattr(f"communique.io.{module}.MAX_CELL", 100)
+    assert tables.MAX_CELL == 100
+    lines = [json.dumps({"text": text}) if name == "a.jsonl" else text for text in ("a", "b" * 500, "c")]
+    content = "\n".join(lines if name == "a.jsonl" else ["text", *lines])
+    with open_table(written(tmp_path / name, content)) as stream:
+        chunks = list(stream.chunks)
+    assert [chunk.rows[0]["text"] for chunk in chunks if not isinstance(chunk, Problem)] == ["a", "c"]
+    (problem,) = (chunk for chunk in chunks if isinstance(chunk, Problem))
+    assert "more than 100 characters" in problem.reason
+    assert f"row {2 if name == 'a.jsonl' else 3}" in problem.reason
+
+
+def test_a_deep_cell_of_json_becomes_text(tmp_path: Path) -> None:
+    deep = "[" * 300 + "]" * 300
+    ((_, row),) = read_table(written(tmp_path / "a.jsonl", f'{{"text": "a", "x": {deep}, "y": [[1]]}}')).rows
+    assert row == {"text": "a", "x": deep, "y": [[1]]}
+
+
+@pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=;"])
+def test_the_line_by_which_excel_names_the_delimiter_is_no_header(line: str, tmp_path: Path) -> None:
+    table = read_table(written(tmp_path / "a.csv", f"{line}\nid;text\n1;a, b, c\n"))
+    assert table.rows == [(2, {"id": "1", "text": "a, b, c"})]
+
+
+def test_numbers_may_have_a_decimal_comma() -> None:
+    assert [as_number(value) for value in ("0,25", "0.25", 1, " 3 ")] == [0.25, 0.25, 1.0, 3.0]
+    with pytest.raises(ValueError, match="1,234"):
+        as_number("1,234,5")

@@ -1,0 +1,218 @@
+"""Documents: the text of each format, and what is not text; limits on hostile ones."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from communique.errors import DataError, MissingExtraError
+from communique.io.documents import read as documents
+from communique.io.documents.read import read_document
+
+W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+ODT = 'xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"'
+
+
+def docx(path: Path, body: str, footnotes: str = "") -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", f"<w:document {W}><w:body>{body}</w:body></w:document>")
+        if footnotes:
+            archive.writestr("word/footnotes.xml", f"<w:footnotes {W}>{footnotes}</w:footnotes>")
+    return path
+
+
+def odt(path: Path, body: str) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(
+            "content.xml",
+            f"<office:document {ODT}><office:body><office:text>{body}</office:text></office:body></office:document>",
+        )
+    return path
+
+
+def pdf(path: Path, *pages: str) -> Path:
+    """Write a PDF whose pages hold the given content streams."""
+    objects = ["<< /Type /Catalog /Pages 2 0 R >>", ""]
+    kids = []
+    for content in pages:
+        kids.append(f"{len(objects) + 1} 0 R")
+        objects.append(
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents {len(objects) + 2} 0 R /Resources << /Font << /F1 "
+            "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>"
+        )
+        objects.append(f"<< /Length {len(content)} >>\nstream\n{content}\nendstream")
+    objects[1] = f"<< /Type /Pages /Kids [{' '.join(kids)}] /Count {len(kids)} >>"
+    written, places = b"%PDF-1.4\n", []
+    for i, content in enumerate(objects, 1):
+        places.append(len(written))
+        written += f"{i} 0 obj\n{content}\nendobj\n".encode("latin-1")
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    end = (
+        f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}trailer << /Size {len(objects) + 1} /Root 1 0 R >>\n"
+    )
+    path.write_bytes(written + f"{end}startxref\n{len(written)}\n%%EOF".encode())
+    return path
+
+
+def show(*lines: str) -> str:
+    return "BT /F1 12 Tf 50 700 Td 14 TL " + " ".join(f"({line}) Tj T*" for line in lines) + " ET"
+
+
+def paragraphs(path: Path) -> list[str]:
+    return read_document(path, path.name, path.suffix).text.split("\n\n")
+
+
+def written(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def test_docx_holds_paragraphs_cells_and_notes_but_no_deletions(tmp_path: Path) -> None:
+    run = "<w:r><w:t>{}</w:t></w:r>"
+    body = (
+        f"<w:p><w:pPr><w:tabs><w:tab/></w:tabs></w:pPr>{run.format('We condemn ')}<w:del><w:r><w:delText>not </w:delText></w:r>"
+        f"</w:del><w:ins>{run.format('the attack')}</w:ins>{run.format('.')}</w:p><w:p/>"
+        f"<w:tbl><w:tr><w:tc><w:p>{run.format('Aid')}</w:p></w:tc><w:tc><w:p>{run.format('Two ships.')}</w:p></w:tc></w:tr></w:tbl>"
+        f"<w:p>{run.format('Before')}<w:r><w:pict><w:p>{run.format('A box.')}</w:p></w:pict></w:r>{run.format(' and after.')}</w:p>"
+    )
+    path = docx(tmp_path / "a.docx", body, f"<w:footnote><w:p>{run.format('See there.')}</w:p></w:footnote>")
+    assert paragraphs(path) == [
+        "We condemn the attack.",
+        "Aid",
+        "Two ships.",
+        "A box.",
+        "Before and after.",
+        "See there.",
+    ]
+
+
+def test_odt_holds_mixed_text_without_comments_and_deletions(tmp_path: Path) -> None:
+    body = (
+        "<text:tracked-changes><text:p>gone</text:p></text:tracked-changes><text:h>Title</text:h>"
+        "<text:p>We\n  condemn <text:span>the</text:span><text:s/>attack<office:annotation><text:p>a comment</text:p>"
+        "</office:annotation>.</text:p>"
+    )
+    assert paragraphs(odt(tmp_path / "a.odt", body)) == ["Title", "We condemn the attack."]
+
+
+def test_rtf_reads_code_pages_and_unicode(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "a.rtf", rb"{\rtf1\ansi\ansicpg1250 \'8e\'e1dn\'e9 zbran\'ec.\par \u1052?\u1099? help.\par}"
+    )
+    assert paragraphs(path) == ["Žádné zbraně.", "Мы help."]
+
+
+def test_pdf_pages_are_joined_and_scanned_ones_counted(tmp_path: Path) -> None:
+    path = pdf(tmp_path / "a.pdf", show("We condemn", "the attack"), "0 0 m 100 100 l S", "", show("on the port."))
+    found = read_document(path, path.name, ".pdf")
+    assert " ".join(found.text.split()) == "We condemn the attack on the port."
+    assert "\n\f" in found.text
+    (note,) = found.notes
+    assert "1 of 4 pages" in note
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("<p>We condemn &amp; reject&nbsp;it.</p><p>We <b>h</b>elp.</p>", ["We condemn & reject it.", "We help."]),
+        ("<div>One.<div>Two.</div>Three.</div>", ["One.", "Two.", "Three."]),
+        ("<nav><a>Home</a></nav><main><h1>Title</h1><p>Said.</p></main><footer>Imprint</footer>", ["Title", "Said."]),
+        ("<article><p>A.</p></article><aside>Ads</aside><article><p>B.</p></article>", ["A.", "B."]),
+        ("<header>Ministry</header><form><p>A page of ASP.</p></form><script>x = 1</script>", ["A page of ASP."]),
+        ("<ul><li><a href=/>Home</a></li><li><a href=/x>Press</a></li></ul><p>Said <a>here</a>.</p>", ["Said here."]),
+        ("<p>A line<br>and another.</p>", ["A line\nand another."]),
+        ("<table><tr><td>Aid</td><td>Ships.</td></tr></table>", ["Aid", "Ships."]),
+    ],
+)
+def test_html_gives_the_main_text(html: str, expected: list[str], tmp_path: Path) -> None:
+    assert paragraphs(written(tmp_path / "a.html", f"<html><body>{html}</body></html>")) == expected
+
+
+@pytest.mark.parametrize(
+    "declared", ['<meta charset="windows-1250">', '<?xml version="1.0" encoding="iso-8859-2"?>', ""]
+)
+def test_html_is_decoded_as_declared_or_recognised(declared: str, tmp_path: Path) -> None:
+    encoding = "iso-8859-2" if "xml" in declared else "cp1250"
+    text = "Vláda důrazně odsuzuje útok na přístav a žádá všechny státy o pomoc."
+    assert paragraphs(written(tmp_path / "a.html", f"{declared}<p>{text}</p>".encode(encoding))) == [text]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        (
+            "a.srt",
+            "1\n00:00:01,000 --> 00:00:02,000\nWe <i>condemn</i>\nit\n\n2\n00:00:03,000 --> 00:00:04,000\nnow.\n",
+            "We condemn it now.",
+        ),
+        (
+            "a.vtt",
+            "WEBVTT\n\nNOTE a\nb\n\nx\n00:01.000 --> 00:02.000 align:start\n<c.y>We &amp;</c> <00:01.500>you\n",
+            "We & you",
+        ),
+        (
+            "b.vtt",
+            "WEBVTT\n\n00:01.000 --> 00:02.000\n<v Ann>Yes.\n\n00:03.000 --> 00:04.000\n<v Bob>No.\n",
+            "Yes.\n\nNo.",
+        ),
+        ("b.srt", "1\r\n00:00:01,000 --> 00:00:02,000\r\n- Yes.\r\n- No.\r\n", "Yes.\n\nNo."),
+        ("c.srt", "1\n0:0:1,0 --> 0:0:2,0\nWe\n", ""),
+        (
+            "d.vtt",
+            "WEBVTT\n\n00:01.000 --> 00:02.000\nWe help\n\n00:02.000 --> 00:03.000\nWe help\nnow.\n",
+            "We help now.",
+        ),
+    ],
+)
+def test_subtitles_lose_times_and_tags_and_are_joined(name: str, content: str, expected: str, tmp_path: Path) -> None:
+    assert read_document(written(tmp_path / name, content), name, Path(name).suffix).text == expected
+
+
+HOSTILE: dict[str, Callable[[Path], Path]] = {
+    "a ZIP that is none": lambda folder: written(folder / "a.docx", b"PK\x03\x04 nothing"),
+    "a ZIP without a document": lambda folder: odt(folder / "a.docx", ""),
+    "XML that ends early": lambda folder: docx(folder / "a.docx", "<w:p><w:r>"),
+    "an RTF that is none": lambda folder: written(folder / "a.rtf", b"\x00\x01"),
+    "a PDF that is none": lambda folder: written(folder / "a.pdf", b"%PDF-1.7 nothing"),
+    "binary HTML": lambda folder: written(folder / "a.html", bytes(range(256)) * 20),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_broken_document_is_one_line(name: str, tmp_path: Path) -> None:
+    path = HOSTILE[name](tmp_path)
+    with pytest.raises(DataError) as caught:
+        read_document(path, path.name, path.suffix)
+    assert str(caught.value).startswith(path.name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "a.docx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("word/document.xml", "w") as part:
+        for _ in range(210):
+            part.write(b" " * 1_000_000)
+    with pytest.raises(DataError, match="MB unpacked"):
+        read_document(path, path.name, ".docx")
+
+
+def test_entities_of_xml_are_not_expanded(tmp_path: Path) -> None:
+    path = tmp_path / "a.odt"
+    bomb = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY s SYSTEM "file:///etc/hostname">]>'
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("content.xml", f"{bomb}<o {ODT}><text:p>x&b;&s;y</text:p></o>")
+    assert paragraphs(path) == ["xy"]
+
+
+def test_deep_html_does_not_exhaust_the_stack(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.html", "<div>" * 50_000 + "We help.")
+    assert read_document(path, path.name, ".html").text in ("We help.", "")
+
+
+def test_a_missing_library_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(documents.MODULES, ".docx", "no_such_module")
+    with pytest.raises(MissingExtraError, match=r"communique\[documents\]"):
+        read_document(docx(tmp_path / "a.docx", ""), "a.docx", ".docx")

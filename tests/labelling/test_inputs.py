@@ -1,0 +1,273 @@
+"""How inputs are read: columns from file names, documents, sheets, ids of several files, and cells that hold nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from openpyxl import Workbook
+from reading import written
+
+from communique.errors import DataError, MissingExtraError
+from communique.io import paths
+from communique.io.paths import find_files
+from communique.labelling.filenames import FilenamePattern
+from communique.labelling.options import Options
+from communique.labelling.reader import ShardReader
+
+
+def output(*given: Path, file_format: str | None = None, **options: Any) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the output rows with typed extra columns, and the notes."""
+    found = find_files(given, file_format=file_format)
+    reader = ShardReader(found, Options(as_json=False, **{"language": "en", **options}))
+    rows: list[dict[str, Any]] = []
+    for shard in reader.shards():
+        columns, extra = shard.rows
+        own = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        more = extra.to_pylist() if extra is not None else [{}] * len(own)
+        rows += [row | other for row, other in zip(own, more, strict=True)]
+    return rows, reader.notes.lines()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "values"),
+    [
+        ("{country}_{session}_{year}", "a/USA_77_2022.txt", {"country": "USA", "session": "77", "year": "2022"}),
+        ("{party}/{year}", "x/green party/2020.csv.gz", {"party": "green party", "year": "2020"}),
+        ("speech-{n}", "speech-1.5.txt", {"n": "1.5"}),
+        ("{country}_{year}", "USA.txt", None),
+    ],
+)
+def test_columns_from_the_name_of_a_file(pattern: str, path: str, values: dict[str, str] | None) -> None:
+    assert FilenamePattern(pattern).values(path) == values
+
+
+@pytest.mark.parametrize("pattern", ["no", "{a}{b}", "{a}_{a}", "{}", "{text}"])
+def test_a_pattern_that_names_no_columns_is_refused(pattern: str) -> None:
+    with pytest.raises(DataError, match="--columns-from-filename"):
+        FilenamePattern(pattern)
+
+
+def test_documents_and_tables_get_the_columns_of_their_names(tmp_path: Path) -> None:
+    first = written(tmp_path, "USA_2022.txt", "We help. We act.")
+    table = written(tmp_path, "FRA_2021.csv", "text\nOui.\n")
+    pq.write_table(pa.table({"text": ["Ja."]}), tmp_path / "DEU_2020.parquet")
+    other = written(tmp_path, "notes.txt", "None.")
+    rows, notes = output(first, table, tmp_path / "DEU_2020.parquet", other, filename_columns="{country}_{year}")
+    assert [(row["text"], row["country"], row["year"]) for row in rows] == [
+        ("We help.", "USA", "2022"),
+        ("We act.", "USA", "2022"),
+        ("Oui.", "FRA", "2021"),
+        ("Ja.", "DEU", "2020"),
+        ("None.", None, None),
+    ]
+    assert any("notes.txt" in line for line in notes)
+    with pytest.raises(DataError, match="'country'"):
+        output(written(tmp_path, "x_1.csv", "text,country\na,b\n"), filename_columns="{country}_{year}")
+
+
+def test_language_and_document_in_a_file_name_are_used(tmp_path: Path) -> None:
+    path = written(tmp_path, "DE_d7.txt", "Wir helfen.")
+    ((row,), _) = output(path, filename_columns="{language}_{document}", language=None)
+    assert (row["language"], row["document"]) == ("de", "d7")
+
+
+@pytest.mark.parametrize("name", ["speech_id", "Doc_ID", "document", "filename"])
+def test_the_same_columns_name_documents_everywhere(name: str, tmp_path: Path) -> None:
+    rows, _ = output(written(tmp_path, "a.csv", f"{name},text\ns1,We help.\ns1,We act.\n,Nobody.\n"))
+    assert [row["document"] for row in rows] == ["s1", "s1", "a:4"]
+
+
+def test_a_column_that_looks_like_a_document_is_named_and_can_be_chosen(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", "rede_nr,party,text\n7,A,a b\n7,A,c d\n8,A,e f\n8,B,g h\n")
+    rows, notes = output(path)
+    assert len({row["document"] for row in rows}) == 4
+    assert any("--document-column rede_nr" in line for line in notes)
+    rows, notes = output(path, document_column="rede_nr")
+    assert [row["document"] for row in rows] == ["7", "7", "8", "8"]
+    assert notes == []
+    with pytest.raises(DataError, match="no column 'x'"):
+        output(path, document_column="x")
+
+
+def test_rows_without_a_document_are_counted(tmp_path: Path) -> None:
+    _, notes = output(written(tmp_path, "a.csv", "document,text\nd,We help.\n,We act.\nNA,We go.\n"))
+    assert any(line.startswith("2 rows name no document") for line in notes)
+
+
+def test_equal_ids_of_two_files_are_told_apart(tmp_path: Path) -> None:
+    first = written(tmp_path, "y1.csv", "id,text\n1,We help.\n")
+    second = written(tmp_path, "y2.csv", "id,text\n1,We act.\n2,We go.\n")
+    rows, notes = output(first, second)
+    assert [row["id"] for row in rows] == ["y1:1", "y2:1", "y2:2"]
+    assert [row["document"] for row in rows] == ["y1:1", "y2:1", "y2:2"]
+    assert any("y1.csv" in line and "y2.csv" in line for line in notes)
+    rows, notes = output(second)
+    assert [row["id"] for row in rows] == ["1", "2"]
+
+
+@pytest.mark.parametrize("cell", ["NA", "nan", "NaN", "NULL", "None", "#N/A", "N/A", "-", "<NA>", "#REF!", " NA "])
+def test_marks_of_missing_values_are_empty_and_counted(cell: str, tmp_path: Path) -> None:
+    rows, notes = output(written(tmp_path, "a.csv", f'id,text\n1,"{cell}"\n2,We help.\n'))
+    assert [row["text"] for row in rows] == ["", "We help."]
+    assert any(line.startswith("1 texts say only") for line in notes)
+
+
+@pytest.mark.parametrize("cell", ["na", "Null", "none of it", "NA.", "No", "nein", "0"])
+def test_words_are_no_marks_of_missing_values(cell: str, tmp_path: Path) -> None:
+    ((row,), notes) = output(written(tmp_path, "a.csv", f"id,text\n1,{cell}\n"))
+    assert (row["text"], notes) == (cell, [])
+
+
+def test_codes_of_languages_are_normalised_and_others_refused_in_their_row(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, "a.csv", "id,language,text\n1,DE,Wir helfen.\n2,German,Wir gehen.\n3,NA,We help you all.\n"
+    )
+    rows, _ = output(path, language=None)
+    assert [row["language"] for row in rows] == ["de", "German", "en"]
+    assert [bool(row["error"]) for row in rows] == [False, True, False]
+    assert "row 3" in rows[1]["error"]
+    assert "'de'" in rows[1]["error"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "word"),
+    [
+        ("We &amp; you", "entities"),
+        ("we&#8217;ll go", "entities"),
+        ("<p>We</p>", "tags"),
+        ("CafÃ© opens", "wrong encoding"),
+        ("weâ€™ll go", "wrong encoding"),
+        ("ÐœÑ‹ Ð¿Ñ€Ð¾Ñ‚Ð¸Ð²", "wrong encoding"),
+        ("AT&T; NATO & EU", None),
+        ("NÃO é verdade: «à»", None),
+        ("Spaß“ und Größe", None),
+        ("ÐÞ Ísland", None),
+    ],
+)
+def test_texts_with_html_or_of_a_wrong_encoding_are_counted(cell: str, word: str | None, tmp_path: Path) -> None:
+    ((row,), notes) = output(written(tmp_path, "a.tsv", f"text\n{cell}\n"))
+    assert row["text"] == cell
+    assert [word in line for line in notes if word] == ([True] if word else [])
+    assert word or not notes
+
+
+def test_a_named_format_goes_before_the_suffix(tmp_path: Path) -> None:
+    rows, _ = output(written(tmp_path, "a.txt", "id\ttext\n7\tWe help.\n"), file_format="tsv")
+    assert [(row["id"], row["text"]) for row in rows] == [("7", "We help.")]
+
+
+def test_what_a_folder_holds_and_is_not_read_is_counted_by_suffix_and_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.txt", "b.docx", "c.docx", "d.csv", "e.png", "f.doc", "g", "run.json"):
+        written(tmp_path, name, "We help.")
+    monkeypatch.setattr(paths, "find_spec", lambda module: None)
+    found = find_files([tmp_path])
+    assert [file.path.name for file in found.files] == ["a.txt"]
+    (line,) = (line for line in found.notes if line.startswith("not read: "))
+    for part in (
+        "2 .docx (install communique[documents])",
+        "1 .csv (name them to read them)",
+        "1 .png (unknown format)",
+        "1 .doc (save it as .docx)",
+        "1 without suffix (unknown format)",
+        "1 .json (name them to read them)",
+    ):
+        assert part in line
+    assert "1 .png" in find_files([f"{tmp_path}/*"]).notes[-1]
+
+
+def test_a_named_document_without_its_library_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(paths.MODULES, ".pdf", "no_such_module")
+    with pytest.raises(MissingExtraError, match=r"communique\[documents\]"):
+        find_files([written(tmp_path, "a.pdf", b"%PDF")])
+
+
+def sheets(path: Path, **content: list[list[Any]]) -> Path:
+    book = Workbook()
+    book.remove(book.worksheets[0])
+    for name, rows in content.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    if "hidden" in content:
+        book["hidden"].sheet_state = "hidden"
+    book.save(path)
+    return path
+
+
+def test_the_sheet_that_is_read_is_named_and_can_be_chosen(tmp_path: Path) -> None:
+    content = {name: [["text"], [f"We are {name}."]] for name in ("hidden", "first", "second")}
+    path = sheets(tmp_path / "a.xlsx", **content)
+    for given, read in ((None, "first"), ("second", "second"), ("1", "hidden"), ("hidden", "hidden")):
+        ((row,), notes) = output(path, sheet=given)
+        assert row["text"] == f"We are {read}."
+        assert f"{read!r} is read" in notes[0]
+        assert "'hidden' (hidden)" in notes[0]
+    with pytest.raises(DataError, match="'second'"):
+        output(path, sheet="third")
+
+
+def test_cells_of_a_workbook_keep_their_types_rows_and_faults(tmp_path: Path) -> None:
+    path = sheets(
+        tmp_path / "a.xlsx",
+        one=[
+            ["text", "n", "share", "who"],
+            ["We help.", 1, 0.5, "A"],
+            ["=A2", None, "=1/3", None],
+            ["We act.", 3, 0.25, ""],
+            [None, None, None, None],
+            ["We go.", None, None, "B"],
+        ],
+    )
+    rows, notes = output(path)
+    assert [row["text"] for row in rows] == ["We help.", "", "We act.", "We go."]
+    assert [row["n"] for row in rows] == [1, None, 3, None]
+    assert [row["share"] for row in rows] == [0.5, None, 0.25, None]
+    assert [row["who"] or "" for row in rows] == ["A", "", "", "B"]
+    assert "row 3" in rows[1]["error"]
+    assert any(line.startswith(f"{path}: 2 cells") for line in notes)
+
+
+def test_a_cell_far_from_the_table_is_refused_at_once(tmp_path: Path) -> None:
+    book = Workbook()
+    book.worksheets[0]["A1"], book.worksheets[0]["A2"], book.worksheets[0]["XFD1048576"] = "text", "We help.", "x"
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(DataError, match="3 filled cells"):
+        output(tmp_path / "a.xlsx")
+
+
+def test_cells_of_parquet_that_python_cannot_hold_are_text_or_a_reason(tmp_path: Path) -> None:
+    bad = pa.Array.from_buffers(pa.string(), 2, pa.array([b"\xff\xfe abc", b"fine"]).buffers())
+    table = pa.table(
+        {
+            "text": bad,
+            "other": bad,
+            "time": pa.array([10**17, 0], pa.timestamp("ms")),
+            "raw": pa.array([b"x", None], pa.binary_view()),
+            "list": pa.array([[10**17], None], pa.list_(pa.timestamp("ms"))),
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    rows, _ = output(tmp_path / "a.parquet")
+    assert [row["text"] for row in rows] == ["", "fine"]
+    assert "not UTF-8" in rows[0]["error"]
+    assert [row["other"] for row in rows] == [None, "fine"]
+    assert str(10**17) in rows[0]["time"]
+    assert rows[0]["raw"] == b"x"
+
+
+def test_thousands_of_columns_take_linear_time(tmp_path: Path) -> None:
+    from time import process_time
+
+    seconds = []
+    for n in (2000, 8000):
+        path = written(tmp_path, f"{n}.jsonl", '{"text": "a", ' + ", ".join(f'"c{i}": {i}' for i in range(n)) + "}")
+        begin = process_time()
+        assert len(output(path)[0][0]) > n
+        seconds.append(process_time() - begin)
+    assert seconds[1] < 12 * seconds[0] + 1
