@@ -58,5 +58,5 @@ $(VENV)/base: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/full: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) -e ".[train,analysis,ray,setfit,dev]"
+	$(PIP) -e ".[train,analysis,documents,ray,setfit,dev]"
 	touch $@ $(VENV)/base

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from communique.errors import DataError, MissingExtraError
-from communique.io.documents import read as documents
+from communique.io import suffixes
 from communique.io.documents.read import read_document
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -213,6 +213,6 @@ def test_deep_html_does_not_exhaust_the_stack(tmp_path: Path) -> None:
 
 
 def test_a_missing_library_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(documents.MODULES, ".docx", "no_such_module")
+    monkeypatch.setitem(suffixes.MODULES, ".docx", "no_such_module")
     with pytest.raises(MissingExtraError, match=r"communique\[documents\]"):
         read_document(docx(tmp_path / "a.docx", ""), "a.docx", ".docx")

@@ -12,7 +12,7 @@ from openpyxl import Workbook
 from reading import written
 
 from communique.errors import DataError, MissingExtraError
-from communique.io import paths
+from communique.io import paths, suffixes
 from communique.io.paths import find_files
 from communique.labelling.filenames import FilenamePattern
 from communique.labelling.options import Options
@@ -182,7 +182,7 @@ def test_what_a_folder_holds_and_is_not_read_is_counted_by_suffix_and_reason(
 
 
 def test_a_named_document_without_its_library_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(paths.MODULES, ".pdf", "no_such_module")
+    monkeypatch.setitem(suffixes.MODULES, ".pdf", "no_such_module")
     with pytest.raises(MissingExtraError, match=r"communique\[documents\]"):
         find_files([written(tmp_path, "a.pdf", b"%PDF")])
 
