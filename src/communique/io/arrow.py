@@ -45,17 +45,15 @@ def readable(path: Any, table: pa.Table, first: int) -> pa.Table | list[Row]:
     columns: list[pa.ChunkedArray] = []
     for name, column in zip(table.column_names, table.columns, strict=True):
         kind = column.type
-        if isinstance(kind, pa.BaseExtensionType):
-            column = pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
-        elif pa.types.is_dictionary(kind):
-            column = column.cast(kind.value_type)
-        if _is_text(column.type):
-            column = column.cast(pa.large_string() if pa.types.is_large_string(column.type) else pa.string())
+        if pa.types.is_string_view(kind):
+            column = column.cast(pa.string())
+        texts = column.cast(kind.value_type) if pa.types.is_dictionary(kind) else column
+        if _is_text(texts.type):
             try:
-                column.validate(full=True)
+                texts.validate(full=True)
             except pa.ArrowInvalid:
-                damaged[name] = [_decoded(path, name, number, v) for number, v in _bytes(column, first)]
-        elif not _is_simple(column.type):
+                damaged[name] = [_decoded(path, name, number, v) for number, v in _bytes(texts, first)]
+        elif not _is_simple(texts.type):
             column = _convertible(column)
         columns.append(column)
     if not damaged:
@@ -81,7 +79,7 @@ def _decoded(path: Any, name: str, number: int, value: bytes | None) -> str | No
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _is_simple(kind: pa.DataType) -> bool:
