@@ -207,7 +207,7 @@ def test_standard_input_needs_a_format(fake_bundle: Path) -> None:
     assert "-: unknown format. Name it with --format: txt, md, " in err
     code, _, err = label("-", "-", "--format", "txt", "-o", "-", "--model", fake_bundle, stdin=b"We condemn it.")
     assert (code, err) == (1, "error: -: named twice, but its content can be read only once. Name it once\n")
-    assert label("-", "--format", "pdf", "--model", fake_bundle)[0] == 2
+    assert label("-", "--format", "png", "--model", fake_bundle)[0] == 2
     assert label("x.csv", "-o", "-", "--out-format", "xlsx", "--model", fake_bundle)[0] == 2
 
 
