@@ -20,7 +20,7 @@ import json
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -109,7 +109,9 @@ class Task:
                 break
             if len(members[unit]) <= LARGE or rows >= 2000:
                 chosen += members[unit]
-        return Corpus(tuple(self.pool.sentences[i] for i in chosen[:rows]), self.pool.files)
+        # Test rows are drawn as these are, by documents. If only random rows tuned thresholds, they would suit other shares.
+        drawn = tuple(replace(self.pool.sentences[i], sampling=None) for i in chosen[:rows])
+        return Corpus(drawn, self.pool.files)
 
 
 def reference(texts: Path) -> Task:

@@ -219,8 +219,8 @@ def test_none_is_a_label_in_single_selection_only(tmp_path: Path) -> None:
         ("labels.0.kinds.1.name", "open", "label 'blame' has two kinds named 'open'"),
         (
             "labels.0.kinds.1.name",
-            "half open",
-            "labels.0.kinds.1.name: 'half open' is not allowed. Write a word without spaces",
+            "open|shut",
+            "labels.0.kinds.1.name: 'open|shut' is not allowed. Write",
         ),
         ("labels.0.examples.0.kinds", {"blame": "shut"}, "unknown kind 'shut' of 'blame'. Allowed: open, veiled"),
         ("labels.0.examples.0.kinds", {"claim": "open"}, "an example has a kind of 'claim' without that label"),
@@ -230,7 +230,7 @@ def test_none_is_a_label_in_single_selection_only(tmp_path: Path) -> None:
             "unknown kind 'open' of 'offer'. Allowed: none, it has no kinds",
         ),
         ("task", "many", "task: 'many' is not allowed. Write 'multilabel' or 'multiclass'"),
-        ("version", 2.0, "version: 2.0 is not allowed. Write text, in quotes"),
+        ("version", 2.0, "version: 2.0 is not allowed. Write text in quotes"),
         ("name", "", "name: '' is not allowed. Write text of at least 1 character"),
         ("labels.0.definition", "", "labels.0.definition: '' is not allowed. Write text of at least 1 character"),
         ("labels", [], "labels: [] is not allowed. Write a list with 2 or more entries"),
@@ -240,7 +240,7 @@ def test_broken_rules_are_told_with_place_and_value(tmp_path: Path, change: str,
     assert message in refusal(tmp_path, changed(change, value))
 
 
-@pytest.mark.parametrize("name", ["two words", "a|b", "a;b", "a,b", ""])
+@pytest.mark.parametrize("name", ["a|b", "a;b", "a,b", ""])
 def test_names_of_labels_hold_no_separators(tmp_path: Path, name: str) -> None:
     content = changed("labels.2.name", name)
     assert refusal(tmp_path, content).startswith("labels.2.name: ")

@@ -211,9 +211,9 @@ def test_cells_that_are_no_labels(value: object) -> None:
         split_labels(value, TINY)
 
 
-def test_list_of_another_language_is_no_json(tmp_path: Path) -> None:
-    path = written(tmp_path, "c.csv", "text,labels\na,\"['criticism']\"\n")
-    assert_problems(problems_of(path), ("row 2:", "'labels'", "['criticism']", "JSON", "a|b"))
+def test_list_without_quotation_marks_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "c.csv", "text,labels\na,[criticism]\n")
+    assert_problems(problems_of(path), ("row 2:", "'labels'", "[criticism]", "JSON", "a|b"))
 
 
 @pytest.mark.parametrize(
@@ -396,7 +396,7 @@ def test_columns_for_some_labels_only(tmp_path: Path) -> None:
     assert_problems(problems, ("criticism, cooperation_pledge",))
 
 
-@pytest.mark.parametrize("index", ["third", "1.5", "nan", "inf"])
+@pytest.mark.parametrize("index", ["third", "1.5", "inf"])
 def test_index_that_is_no_whole_number(tmp_path: Path, index: str) -> None:
     path = written(tmp_path, "c.csv", f"text,document,index\na,d,3.0\nb,d,{index}\n")
     assert_problems(problems_of(path), ("row 3:", "'index'", repr(index), "whole numbers"))
@@ -654,8 +654,8 @@ def test_equal_texts_with_different_labels_are_warned_of() -> None:
 
 
 def test_problem_lines_survive_a_file_of_json_escapes(tmp_path: Path) -> None:
-    path = written(tmp_path, "c.jsonl", json.dumps({"text": "a", "labels": "two\nlines"}) + "\n")
-    assert_problems(problems_of(path), ("row 1:", "'labels'", "'two\\nlines'", ALLOWED))
+    path = written(tmp_path, "c.jsonl", json.dumps({"text": "a", "labels": "two\x1blines"}) + "\n")
+    assert_problems(problems_of(path), ("row 1:", "'labels'", "'two\\x1blines'", ALLOWED))
 
 
 def test_empty_cells_of_labels_are_counted_and_told(tmp_path: Path) -> None:

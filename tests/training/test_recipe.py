@@ -145,7 +145,8 @@ def test_all_faults_are_told_in_one_line(tmp_path: Path) -> None:
         (
             "codebook",
             3,
-            "codebook: 3 is not allowed. Write text, in quotes if it looks like a number or like yes or no",
+            'codebook: 3 is not allowed. Write text in quotes, such as "yes": YAML reads yes, no, on and off as true or false, and '
+            "1 as a number",
         ),
         ("corpora", "a.csv", "corpora: 'a.csv' is not allowed. Write a list, such as [a, b]"),
         (
