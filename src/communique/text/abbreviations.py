@@ -1,0 +1,73 @@
+"""Read the abbreviations and sentence openers of a language from `abbreviations.toml`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+
+@dataclass(frozen=True)
+class Abbreviations:
+    """What a language writes with a full stop inside a sentence; the file explains each field.
+
+    Attributes:
+        names: Abbreviations before a name or noun.
+        numbers: Abbreviations before a number.
+        openers: Frequent first words of sentences. Empty if none are known.
+        ordinals: Whether ordinal numbers are written with a full stop.
+        after_ordinals: Nouns that an ordinal number stands before, such as months.
+    """
+
+    names: frozenset[str] = frozenset()
+    numbers: frozenset[str] = frozenset()
+    openers: frozenset[str] = frozenset()
+    ordinals: bool = False
+    after_ordinals: frozenset[str] = frozenset()
+
+    def is_name(self, word: str) -> bool:
+        """Return whether a word is an abbreviation before a name. A small letter in the list stands for both cases."""
+        return word in self.names or word.lower() in self.names or (word.isupper() and word.title() in self.names)
+
+    def may_end(self, word: str) -> bool:
+        """Return whether an abbreviation before a name may end a sentence, too: it is listed without a capital."""
+        return word.capitalize() not in self.names and word not in self.names.difference((word.lower(),))
+
+    def is_number(self, word: str) -> bool:
+        """Return whether a word is an abbreviation before a number."""
+        return word in self.numbers or word.lower() in self.numbers
+
+
+@cache
+def abbreviations(language: str) -> Abbreviations:
+    """Return the abbreviations of a language (primary subtag of BCP 47), with those that all languages share."""
+    shared, own = _section("all"), _section(_RELATED.get(language, language))
+    return Abbreviations(
+        names=_words(shared, "names") | _words(own, "names"),
+        numbers=_words(shared, "numbers") | _words(own, "numbers"),
+        openers=_words(own, "openers"),
+        ordinals=bool(own.get("ordinals", False)),
+        after_ordinals=_words(own, "after_ordinals"),
+    )
+
+
+#: Languages that share the section of another one.
+_RELATED = {"no": "nb", "nn": "nb", "hr": "sr", "bs": "sr", "cnr": "sr", "sh": "sr", "ms": "id", "mk": "bg", "be": "ru"}
+
+
+def _words(section: dict[str, object], name: str) -> frozenset[str]:
+    return frozenset(word.rstrip(".") for word in str(section.get(name, "")).split())
+
+
+def _section(name: str) -> dict[str, object]:
+    # Only the section that is needed is parsed: the whole file takes some 30 ms.
+    content = _content()
+    found = re.search(rf"^\[{re.escape(name)}\]$", content, re.MULTILINE)
+    return {} if found is None else tomllib.loads(content[found.end() :].partition("\n[")[0])
+
+
+@cache
+def _content() -> str:
+    return files(__package__).joinpath("abbreviations.toml").read_text(encoding="utf-8")
