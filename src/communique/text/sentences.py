@@ -27,9 +27,9 @@ _MARKS = ".!?…‥؟۔।॥።፧፨།༎។៕៚။։᠃᠉‼⁇⁈⁉。�
 _UNSPACED_MARKS = frozenset("。！？｡．")
 _MORE_MARKS = {"el": ";;", "hy": ":"}
 
-_CLOSING = '"”’»›)\\]}」』】）］》〉“«'
+_CLOSING = '"”’»›)\\]}」』】）］》〉'
 _OPENING = '"“„«»‘‚‹(\\[{「『【（［《〈¿¡”'
-_TAIL = re.compile(rf"(?:\[\d{{1,3}}\])*([{_CLOSING}]*)(\s*)")
+_TAIL = re.compile(rf"(?:\[\d{{1,3}}\])*((?:[{_CLOSING}]|[“«](?!\w))*)(\s*)")
 _LEAD = re.compile(rf"[\s{_OPENING}]*")
 _SPACES = re.compile(r"\s*")
 _DASH = re.compile(r"[-–—―]\s*")
@@ -144,7 +144,7 @@ class _Block:
                 if text[end : region[1]].strip():
                     continue
                 opened = region[0]
-            tail = _TAIL.match(text, end if opened is None else region[1])
+            tail = _TAIL.match(text, region[1] if region and opened is not None else end)
             assert tail is not None  # it matches nothing, too
             # A sentence holds a letter or a digit. What was searched is not searched again.
             lettered = lettered or _ALNUM.search(text, max(read, self.start), start) is not None
