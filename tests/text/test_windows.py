@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tracemalloc
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from communique.io.paths import find_files
 from communique.labelling import reader
 from communique.labelling.options import Options
 from communique.text import windows as long_documents
-from communique.text.blocks import is_wrapped, text_blocks
+from communique.text.blocks import find_wrapping, paragraph_blocks, paragraphs, text_blocks
 from communique.text.language import identify_language
 from communique.text.markdown import markdown_blocks
 from communique.text.sentences import split_sentences
@@ -25,9 +26,14 @@ def windows(text: str, size: int) -> Iterator[str]:
     return (text[i : i + size] for i in range(0, len(text), size))
 
 
-def whole(text: str, form: str) -> list[tuple[str, str]]:
-    """Split a text as a short document is."""
+def whole(text: str, form: str, window: int | None = None) -> list[tuple[str, str]]:
+    """Split a text as a short document is; where a window is given, its beginning decides how lines are wrapped."""
     blocks = text_blocks(text) if form == "text" else markdown_blocks(text)
+    if window is not None:
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        ends = [size for size in accumulate(len(line) for line in lines) if size <= window]
+        wrapping = find_wrapping(lines[: len(ends) + 1])
+        blocks = [block for lines in paragraphs(lines) for block in paragraph_blocks(lines, wrapping)]
     language = identify_language("\n".join(blocks))
     return [(language, s) for block in blocks for s in split_sentences(block, language)]
 
@@ -36,9 +42,9 @@ def sentence(draw: random.Random, language: str) -> str:
     return draw.choice(SENTENCES[language])
 
 
-def paragraph(draw: random.Random, language: str) -> str:
+def paragraph(draw: random.Random, language: str, kinds: tuple[str, ...]) -> str:
     space = "" if language in ("zh", "ja") else " "
-    kind = draw.choice(["line", "lines", "wrapped"])
+    kind = draw.choice(kinds)
     if kind == "lines":
         return "\n".join(sentence(draw, language) for _ in range(draw.randint(1, 60)))
     text = space.join(sentence(draw, language) for _ in range(draw.randint(1, 120)))
@@ -56,13 +62,17 @@ def paragraph(draw: random.Random, language: str) -> str:
 
 @pytest.mark.parametrize("language", ["en", "fr", "de", "es", "ru", "uk", "zh", "ar", "sv", "hi"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_windows_give_the_sentences_of_the_whole(language: str, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kinds", [("line", "lines"), ("wrapped",)])
+def test_windows_give_the_sentences_of_the_whole(
+    language: str, end: str, kinds: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     draw = random.Random(f"{language} {end!r}")
-    text = "\n\n".join(paragraph(draw, language) for _ in range(12)).replace("\n", end)
-    expected = whole(text, "text")
+    # The beginning of a document decides whether its lines are wrapped.
+    text = "\n\n".join(paragraph(draw, language, kinds) for _ in range(12)).replace("\n", end)
     # Paragraphs of up to 120 sentences are longer than these windows, and so are some lines.
     for window in (2000, 3500, len(text) // 2):
         monkeypatch.setattr(long_documents, "WINDOW", window)
+        expected = whole(text, "text", window)
         for size in (window, 777):
             assert list(long_sentences(windows(text, size), "text", None)) == expected
 
@@ -71,7 +81,7 @@ def test_wrapped_chinese_longer_than_a_window(monkeypatch: pytest.MonkeyPatch) -
     lines = ["我们支持谈判也愿意合作，" * 5 + "各方都应当遵守协议的规定", "并且保护平民。" + "他们反对战争，" * 7] * 40
     monkeypatch.setattr(long_documents, "WINDOW", 1000)
     text = "\n".join(lines)
-    assert is_wrapped(lines)
+    assert find_wrapping(lines).width
     assert list(long_sentences(windows(text, 1000), "text", None)) == whole(text, "text")
 
 

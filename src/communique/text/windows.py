@@ -2,8 +2,9 @@
 
 A document of up to `WINDOW` characters is read whole. A longer one is cut into the blocks that `documents` would cut it into:
 lines, wrapped paragraphs, sections of Markdown. Of a block that is itself longer, sentences are taken as they come, and the
-last ones of a window wait for what follows. A window decides for the rest of its paragraph whether lines are wrapped, and a
-link of Markdown must be defined before it is used; apart from that its sentences are the same.
+last ones of a window wait for what follows. The first window decides whether and how lines are wrapped, a
+paragraph of more than a window is cut at a line end, and a link of Markdown must be defined before it is used. Apart from that its
+sentences are the same.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from .blocks import is_wrapped, unwrap
+from .blocks import find_wrapping, paragraph_blocks
 from .language import SAMPLE, UNDETERMINED, identify_language
 from .markdown import markdown_blocks
 from .sentences import sentence_pieces, split_sentences
@@ -76,40 +77,39 @@ def _lines(windows: Iterable[str]) -> Iterator[Piece]:
 
 
 def _text_pieces(lines: Iterable[Piece]) -> Iterator[Piece]:
-    paragraph: list[str] = []
-    size, wrapped = 0, None
-    inside = False  # a line longer than a window
-    for line, ends in lines:
-        if inside or not ends:
-            yield from _blocks(paragraph, wrapped)
-            yield line, ends
-            paragraph, size, wrapped, inside = [], 0, False, not ends
-            continue
-        if not line.strip():
-            yield from _blocks(paragraph, wrapped)
-            paragraph, size, wrapped = [], 0, None
-            continue
-        paragraph.append(line.strip())
-        size += len(line)
+    """Yield blocks; of a paragraph longer than a window, and of a line longer than a window, parts of blocks."""
+    begin, size = list[Piece](), 0
+    lines = iter(lines)
+    for piece in lines:
+        begin.append(piece)
+        size += len(piece[0])
         if size > WINDOW:
-            wrapped = is_wrapped(paragraph) if wrapped is None else wrapped
-            if wrapped:
-                # The last line stays, for what stands between it and the next: a space, or in Chinese nothing.
-                yield unwrap("\n".join(paragraph)).removesuffix(unwrap(paragraph[-1])), False
+            break
+    # The beginning decides how lines are wrapped.
+    wrapping = find_wrapping([line for line, _ in begin])
+    paragraph: list[str] = []
+    size, inside = 0, False  # inside a line longer than a window
+    for line, ends in chain(begin, lines):
+        blank = not line.strip()
+        if inside or not ends or blank:
+            yield from ((block, True) for block in paragraph_blocks(paragraph, wrapping))
+            paragraph, size = [], 0
+        elif size > WINDOW and not wrapping.is_page_line(paragraph[-1]):
+            *whole, rest = paragraph_blocks(paragraph, wrapping)
+            yield from ((block, True) for block in whole)
+            # The last line stays, for what stands between it and the next: a space, or in Chinese nothing.
+            if rest.endswith(paragraph[-1].strip()):
+                yield rest.removesuffix(paragraph[-1].strip()), False
+                paragraph, size = paragraph[-1:], 0
             else:
-                yield from _blocks(paragraph[:-1], wrapped)
-            paragraph, size = paragraph[-1:], len(paragraph[-1])
-    yield from _blocks(paragraph, wrapped)
-
-
-def _blocks(paragraph: list[str], wrapped: bool | None) -> Iterator[Piece]:
-    """Give the blocks of what is left of a paragraph; `wrapped` is None where nothing of it was given yet."""
-    if not paragraph:
-        return
-    if is_wrapped(paragraph) if wrapped is None else wrapped:
-        yield unwrap("\n".join(paragraph)), True
-    else:
-        yield from ((line, True) for line in paragraph)
+                paragraph, size = [rest], 0
+        if inside or not ends:
+            yield line, ends
+            inside = not ends
+        elif not blank:
+            paragraph.append(line.rstrip())
+            size += len(line)
+    yield from ((block, True) for block in paragraph_blocks(paragraph, wrapping))
 
 
 def _markdown_pieces(lines: Iterable[Piece]) -> Iterator[Piece]:
