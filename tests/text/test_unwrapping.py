@@ -45,8 +45,8 @@ def test_a_hyphen_at_a_line_end_goes_unless_the_word_has_it_elsewhere() -> None:
         "which a long-term loan will be\ngiven to all states of the region."
     )
     assert text_blocks(text) == [
-        "The Government strongly condemns the attack and wants a long-term plan for the harbour, for which a long-term loan will be "
-        "given to all states of the region."
+        "The Government strongly condemns the attack and wants a long-term plan for the harbour, for which a long-term loan will "
+        "be given to all states of the region."
     ]
 
 

@@ -29,6 +29,7 @@ from ..io.atomic import file_sha256, replacing
 from ..metrics.calibration import probabilities
 from ..models.batching import batches_by_length
 from ..reporting.progress import ProgressReporter
+from ..text.cleaning import for_model
 from ..training.backbones import add_mean_layer, has_mean_layer, load_backbone
 from ..training.e5 import E5_SMALL, e5_path
 from .base import Baseline, gold
@@ -249,7 +250,7 @@ class Encoder:
 
         classifier, tokenizer = self.loaded
         model: Any = classifier.base_model
-        ids = tokenizer([_clean(text) for text in texts], truncation=True)["input_ids"]
+        ids = tokenizer([for_model(text) for text in texts], truncation=True)["input_ids"]
         vectors = np.zeros((len(ids), model.config.hidden_size), np.float32)
         device = model.device
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
@@ -285,11 +286,6 @@ class EmbeddingCache:
 def text_key(text: str) -> str:
     """Hash a text as it is: a doubled space is another text to an encoder, unlike to `text_sha256`."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def _clean(text: str) -> str:
-    """Make "?" of a lone surrogate, which is not Unicode text and which tokenizers refuse."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _source_digest(backbone: str) -> str | None:

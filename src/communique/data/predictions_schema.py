@@ -6,5 +6,8 @@ from __future__ import annotations
 OUTPUT = ("id", "document", "index", "language", "text", "labels", "probabilities", "truncated")
 ERROR = "error"
 
+#: Reason in `error` why a row that can be read is not labelled: a page number, a date, a row of stars.
+NO_LETTERS = "no letters"
+
 #: What a column of probabilities in a CSV begins with.
 PREFIX = "probability_"

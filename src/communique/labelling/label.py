@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..data.predictions_schema import ERROR
+from ..data.predictions_schema import ERROR, NO_LETTERS
 from ..io.tables import Row
 from ..models.classifier import Classifier
 from ..models.predictor import Predictions
+from ..text.cleaning import has_letters
 from .options import EXTRA_JSON
 from .shard import Shard
 
@@ -35,6 +36,7 @@ class ShardCounts:
         unreadable: Rows of the output that could not be read.
         labelled: Sentences that the model labelled.
         repeated: Labelled sentences whose text an earlier row of the shard has.
+        letterless: Rows of the output that are not labelled because they hold no letter.
     """
 
     records: int
@@ -42,6 +44,7 @@ class ShardCounts:
     unreadable: int
     labelled: int
     repeated: int
+    letterless: int
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,10 @@ def label_shard(shard: Shard, model: Classifier) -> LabelledShard:
     # Some models, such as a lexicon, use the language too.
     languages: list[str] = rows["language"]
     readable = [
-        i for i, (text, error) in enumerate(zip(texts, rows[ERROR], strict=True)) if not (error or is_blank(text))
+        i for i, (text, error) in enumerate(zip(texts, rows[ERROR], strict=True)) if not error and has_letters(text)
     ]
+    errors, unreadable, letterless = _reasons(texts, rows[ERROR])
+    rows = rows | {ERROR: errors}
     distinct = {pair: n for n, pair in enumerate(dict.fromkeys((texts[i], languages[i]) for i in readable))}
     predictions = None
     if readable:
@@ -88,8 +93,8 @@ def label_shard(shard: Shard, model: Classifier) -> LabelledShard:
     if extra is not None:
         for column in extra.schema:
             table = table.append_column(column, extra[column.name])
-    unreadable = sum(error is not None for error in rows[ERROR])
-    counts = ShardCounts(shard.n_records, len(texts), unreadable, len(readable), len(readable) - len(distinct))
+    repeated = len(readable) - len(distinct)
+    counts = ShardCounts(shard.n_records, len(texts), unreadable, len(readable), repeated, letterless)
     return LabelledShard(shard.number, table, counts)
 
 
@@ -122,6 +127,16 @@ def _columns(
         "truncated": pa.array(truncated),
         ERROR: pa.array(rows[ERROR], pa.string()),
     }
+
+
+def _reasons(texts: Sequence[str], errors: Sequence[str | None]) -> tuple[list[str | None], int, int]:
+    """Return why rows are not labelled, and the numbers of unreadable rows and of rows without letters."""
+    reasons = [
+        NO_LETTERS if error is None and not has_letters(text) and not is_blank(text) else error
+        for text, error in zip(texts, errors, strict=True)
+    ]
+    unreadable = sum(error is not None for error in errors)
+    return reasons, unreadable, sum(reason is not None for reason in reasons) - unreadable
 
 
 def is_blank(text: str) -> bool:

@@ -47,8 +47,8 @@ class InputNotes:
 
     Attributes:
         notes: Lines for the user.
-        counts: Numbers of `unreadable` rows, of texts with `surrogates`, `html`, `entities` or `mojibake`, of `missing` values,
-            of rows without a `document`, and of `shards`.
+        counts: Numbers of `unreadable` rows, of texts with `surrogates`, `invisible` characters, `html`, `entities` or
+            `mojibake`, of `missing` values, of rows without a `document`, and of `shards`.
         unreadable: The first reasons why rows could not be read.
     """
 
@@ -74,6 +74,11 @@ class InputNotes:
             lines.append(f"... and {more} more rows cannot be read; the output's column {ERROR!r} lists every reason")
         if n := self.counts["surrogates"]:
             lines.append(f"{n} texts hold half a character (a lone surrogate); the output has '\ufffd' in its place")
+        if n := self.counts["invisible"]:
+            lines.append(
+                f"{n} texts hold soft hyphens, zero-width characters or direction marks. The model does not read them; the output "
+                "keeps them"
+            )
         if n := self.counts["html"]:
             lines.append(f"{n} texts hold HTML tags, which the model reads as text. Remove them for better labels")
         if n := self.counts["entities"]:

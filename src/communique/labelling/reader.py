@@ -20,6 +20,7 @@ from ..io.paths import FoundFiles, InputFile
 from ..io.read import open_table
 from ..io.suffixes import EXTRACTED_SUFFIXES
 from ..io.tables import CHUNK, Chunk, Problem, Row, TableStream, Unreadable, is_missing
+from ..text.cleaning import holds_invisible
 from ..text.language_codes import normalize_language
 from ..text.windows import WINDOW, long_sentences
 from .columns import Columns, as_index
@@ -298,10 +299,12 @@ def _append(
 
 
 def _clean(text: str, notes: InputNotes) -> str:
-    """Replace lone surrogates, and count texts that hold them, HTML, or characters of a wrong encoding."""
+    """Replace lone surrogates; count texts that hold them, invisible characters, HTML, or characters of a wrong encoding."""
     if SURROGATE.search(text):
         notes.counts["surrogates"] += 1
         text = SURROGATE.sub("\ufffd", text)
+    if holds_invisible(text):
+        notes.counts["invisible"] += 1
     if "<" in text and _HTML.search(text):
         notes.counts["html"] += 1
     if "&" in text and _ENTITY.search(text):

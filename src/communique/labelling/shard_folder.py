@@ -26,7 +26,7 @@ from ..io.atomic import disk_errors, replacing
 from .label import LabelledShard, ShardCounts
 
 #: Version of the folder and of the shards in it.
-FORMAT = 2
+FORMAT = 3
 
 _RUN, _LOCK = "run.json", "lock"
 

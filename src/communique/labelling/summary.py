@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..data.predictions_schema import ERROR
+from ..data.predictions_schema import ERROR, NO_LETTERS
 from ..io.tables import Row
 from ..text.language import UNDETERMINED
 from .label import LabelledShard
@@ -41,6 +41,7 @@ class Summary:
     repeated: int = 0
     truncated: int = 0
     unreadable: int = 0
+    letterless: int = 0
     none: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
@@ -61,6 +62,7 @@ class Summary:
         self.repeated += counts.repeated
         self.truncated += pc.sum(table["truncated"]).as_py() or 0
         self.unreadable += counts.unreadable
+        self.letterless += counts.letterless
         # Empty and unreadable rows have no labels either, but are not sentences without a label.
         without = pc.sum(pc.equal(pc.list_value_length(table["labels"]), 0)).as_py() or 0
         self.none += without - (len(table) - counts.labelled)
@@ -72,11 +74,11 @@ class Summary:
     @property
     def empty(self) -> int:
         """Number of sentences without anything to read."""
-        return self.rows - self.unreadable - self.labelled
+        return self.rows - self.unreadable - self.letterless - self.labelled
 
     def lines(self) -> list[str]:
         """Return lines that report the counts, and warn that they do not estimate proportions."""
-        n = self.rows - self.unreadable
+        n = self.rows - self.unreadable - self.letterless
         many = len(self.documents) > COUNTED_DOCUMENTS
         documents = f"more than {COUNTED_DOCUMENTS}" if many else str(len(self.documents))
         parts = [
@@ -88,6 +90,8 @@ class Summary:
         ]
         if self.empty:
             parts.append(f"empty {self.empty}")
+        if self.letterless:
+            parts.append(f"without letters {self.letterless} (such as page numbers and dates; not labelled)")
         if self.languages[UNDETERMINED]:
             parts.append(f"language unknown {self.languages[UNDETERMINED]}")
         if self.unreadable:
@@ -124,6 +128,6 @@ def print_table(console: Console, output: Sequence[Row], names: Sequence[str]) -
             )
             text = row["text"] + (" […cut]" if row["truncated"] else "")
             if ERROR in row:
-                labels = Text("unreadable", style="bold")
+                labels = Text("no letters" if row[ERROR] == NO_LETTERS else "unreadable", style="bold")
             table.add_row(str(row["index"]), Text(text), labels if labels else Text("–", style="dim"))
         console.print(table)

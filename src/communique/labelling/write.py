@@ -75,7 +75,7 @@ def jsonl(shard: LabelledShard) -> bytes:
 def _columns(headers: Sequence[tuple[pa.Schema, ShardCounts]]) -> pa.Schema:
     """Find the columns of all shards; `error` is among them only if some row has one."""
     schema = unify_schemas(schema for schema, _ in headers)
-    errors = any(counts.unreadable for _, counts in headers)
+    errors = any(counts.unreadable or counts.letterless for _, counts in headers)
     return pa.schema([column for column in schema if column.name != ERROR or errors])
 
 

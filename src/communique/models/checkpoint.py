@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..data.inputs import as_texts
 from ..data.sentence import Sentence
+from ..text.cleaning import for_model
 from .batching import batches_by_length
 from .folder import read_codebook, read_info
 from .info import ModelInfo
@@ -30,12 +31,13 @@ def checkpoint_logits(
     Returns:
         Logits (n, k) and flags (n,) of truncated texts, in the order of the texts.
     """
-    encodings = tokenizer(list(texts), truncation=True)
+    texts = [for_model(text) for text in texts]
+    encodings = tokenizer(texts, truncation=True)
     ids = encodings["input_ids"]
     if tokenizer.is_fast:
         cut = [bool(encoding.overflowing) for encoding in encodings.encodings]
     else:  # A tokenizer written in Python does not record what it truncated.
-        cut = [len(whole) > len(kept) for whole, kept in zip(tokenizer(list(texts))["input_ids"], ids, strict=True)]
+        cut = [len(whole) > len(kept) for whole, kept in zip(tokenizer(texts)["input_ids"], ids, strict=True)]
     truncated = np.array(cut, np.bool_)
     logits = np.zeros((len(ids), model.config.num_labels), np.float32)
     with torch.inference_mode():

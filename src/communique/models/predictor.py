@@ -19,6 +19,7 @@ from ..data.inputs import as_texts
 from ..data.sentence import Sentence
 from ..errors import BundleError
 from ..metrics.calibration import decide, probabilities
+from ..text.cleaning import for_model
 from .batching import batches_by_length
 from .folder import read_codebook, read_info, verify_files
 from .info import INFO, IR, TOKENIZER, ModelInfo
@@ -174,8 +175,7 @@ class Predictor:
 
     def _logits(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Give logits (n, k) and flags (n,) of truncation."""
-        # A lone surrogate is not Unicode text and the tokenizer refuses it; it becomes "?".
-        encodings = self._opened[0].encode_batch([t.encode("utf-8", "replace").decode("utf-8") for t in texts])
+        encodings = self._opened[0].encode_batch([for_model(text) for text in texts])
         return self._run(encodings), np.array([bool(encoding.overflowing) for encoding in encodings], np.bool_)
 
     def _run(self, encodings: Sequence[Encoding]) -> NDArray[np.float32]:

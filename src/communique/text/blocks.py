@@ -20,11 +20,16 @@ _IS_CJK = re.compile(f"[{_CJK}]")
 _CJK_BREAK = re.compile(rf"(?<=[{_CJK}])\n(?=[{_CJK}])")
 _SENTENCE_END = re.compile(r"[.!?…:;。！？：；؟۔।։።။។།]['\"”’»)\]」』】）›“]*$")
 _HYPHEN = re.compile(r"[^\W\d_][-‐\u00ad]$")
-_PAGE = re.compile(r"[-–—\[(]?\s*(?:(?:page|p\.|seite|s\.|página|pagina|стр\.|с\.)\s*)?\d{1,4}(?:\s*(?:/|of|von|de|из)\s*\d{1,4})?\s*[-–—\])]?", re.I)  # fmt: skip
+_PAGE = re.compile(
+    r"[-–—\[(]?\s*(?:(?:page|p\.|seite|s\.|página|pagina|стр\.|с\.)\s*)?\d{1,4}(?:\s*(?:/|of|von|de|из)\s*\d{1,4})?\s*[-–—\])]?",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[\w'’]+(?:[-‐][\w'’]+)*")
 
 #: Conjunctions after a hyphen that stands for the rest of a word: "Innen- und Außenpolitik".
-_SUSPENDED = frozenset("und oder bzw sowie and or to en of och eller og i ja tai".split())
+_SUSPENDED = frozenset(
+    ("und", "oder", "bzw", "sowie", "and", "or", "to", "en", "of", "och", "eller", "og", "ja", "tai")
+)
 
 #: Column widths, in characters, that count as wrapped.
 MIN_WIDTH, MAX_WIDTH = 25, 130

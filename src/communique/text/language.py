@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from .cleaning import for_model
+
 #: Characters of a document that the language identifier reads; more change nothing.
 SAMPLE = 4000
 
@@ -36,7 +38,7 @@ def identify_language(text: str) -> str:
 
 def probable_language(text: str) -> tuple[str, float]:
     """Give the most probable language of a text's beginning, and its probability: `und` and 0 where no letter is there."""
-    sample = text[:SAMPLE]
+    sample = for_model(text[:SAMPLE])
     if not any(character.isalpha() for character in sample):
         return UNDETERMINED, 0.0
     found = _identifier().detect(sample, model="lite", k=1)

@@ -1,0 +1,43 @@
+"""Remove from a text what no reader sees but a model reads: soft hyphens, zero-width characters, direction marks.
+
+The output keeps texts as they are. Models, their training and the language identifier read `for_model(text)`.
+"""
+
+from __future__ import annotations
+
+import re
+
+#: Soft hyphen, zero-width space, word joiner and invisible operators, byte order mark, direction marks and embeddings.
+_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+
+#: A joiner after a letter or sign of these scripts, or after an emoji, belongs to the word: Arabic (also Persian and Urdu), the
+#: scripts of India, South-East Asia and Tibet, Mongolian. Elsewhere it is a remnant of typesetting.
+_JOINED = re.compile(
+    "[\u0600-\u08ff\u0900-\u0fff\u1000-\u109f\u1780-\u18af\u1b00-\u1cff\ua800-\uabff\ufb50-\ufefc\ufe0f\u2190-\u2bff\U0001f000-\U0001faff]"
+)
+_JOINERS = frozenset("\u200c\u200d")
+
+
+def for_model(text: str) -> str:
+    """Return a text without invisible characters, and with "?" for a lone surrogate, which tokenizers refuse."""
+    if _INVISIBLE.search(text):
+        text = _INVISIBLE.sub(lambda match: match[0] if _belongs(match) else "", text)
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def holds_invisible(text: str) -> bool:
+    """Return whether a text holds invisible characters that no model reads."""
+    return any(not _belongs(match) for match in _INVISIBLE.finditer(text))
+
+
+def has_letters(text: str) -> bool:
+    """Return whether a text holds a letter: a page number, a date or a row of stars is no sentence."""
+    return any(character.isalpha() for character in text)
+
+
+def _belongs(match: re.Match[str]) -> bool:
+    if match[0] not in _JOINERS:
+        return False
+    text, start, end = match.string, match.start(), match.end()
+    following = text[end : end + 1]
+    return bool(start and _JOINED.match(text[start - 1])) and bool(following) and not following.isspace()
