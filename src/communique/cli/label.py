@@ -54,7 +54,13 @@ def label(
     encoding: Annotated[
         str | None, typer.Option(help="Encoding of text files, such as cp1250. Default: recognised for each.")
     ] = None,
-    split: Annotated[bool, typer.Option("--split", help="Split the rows of tables into sentences.")] = False,
+    split: Annotated[
+        bool | None,
+        typer.Option(
+            "--split/--no-split",
+            help="Split the rows of tables into sentences, or not. Default: not; refused if many rows hold whole texts.",
+        ),
+    ] = None,
     language: Annotated[
         str | None, typer.Option(help="Language of all texts (BCP 47 code). Default: identified for each.")
     ] = None,
@@ -106,6 +112,7 @@ def label(
     from ..labelling.run import FileSink, LocalEngine, describe_run
     from ..labelling.run import shard_rows as rows_for
     from ..labelling.shard_folder import ShardFolder
+    from ..labelling.units import rows_of_texts
     from ..labelling.write import OUTPUT_SUFFIXES, output_suffix
     from ..models.folder import read_info
     from ..models.predictor import default_model
@@ -141,7 +148,7 @@ def label(
         filename_columns=columns_from_filename,
         language=language and checked(normalize_language, language, "--language"),
         encoding=encoding and checked(check_encoding, encoding, "--encoding"),
-        split=split,
+        split=bool(split),
         as_json=suffix in (None, ".jsonl"),
         shard_rows=rows,
     )
@@ -150,6 +157,11 @@ def label(
             paths, file_format=form, spool=Path(spool), encoding=options.encoding, language=options.language
         )
         reader = ShardReader(found, options)
+        if split is None and (found_texts := rows_of_texts(reader.files, options)):
+            raise typer.BadParameter(
+                f"{found_texts}. Split them into sentences with --split, or label each row as one sentence with --no-split",
+                param_hint="--split",
+            )
         folder = model or default_model()
         info = read_info(folder)
         if out is None or (suffix == ".jsonl" and not to_file):

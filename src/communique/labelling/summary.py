@@ -16,6 +16,7 @@ from ..data.predictions_schema import ERROR, NO_LETTERS
 from ..io.tables import Row
 from ..text.language import UNDETERMINED
 from .label import LabelledShard
+from .units import count_fragments, fragments_line
 
 #: Distinct documents that are counted exactly; a set of all would grow with the input.
 COUNTED_DOCUMENTS = 200_000
@@ -42,6 +43,8 @@ class Summary:
     truncated: int = 0
     unreadable: int = 0
     letterless: int = 0
+    lower: int = 0
+    open_ended: int = 0
     none: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
@@ -63,6 +66,9 @@ class Summary:
         self.truncated += pc.sum(table["truncated"]).as_py() or 0
         self.unreadable += counts.unreadable
         self.letterless += counts.letterless
+        lower, open_ended = count_fragments(shard)
+        self.lower += lower
+        self.open_ended += open_ended
         # Empty and unreadable rows have no labels either, but are not sentences without a label.
         without = pc.sum(pc.equal(pc.list_value_length(table["labels"]), 0)).as_py() or 0
         self.none += without - (len(table) - counts.labelled)
@@ -99,7 +105,9 @@ class Summary:
         if self.repeated:
             share = self.repeated / self.labelled
             parts.append(f"repeated {self.repeated} ({share:.1%} of sentences, computed once per shard)")
+        warning = fragments_line(self.labelled, self.lower, self.open_ended, self.letterless)
         return [
+            *([warning] if warning else []),
             f"{self.records} rows and documents read: " + "; ".join(parts),
             "These counts include the model's errors; they do not estimate label proportions. To estimate proportions, code a "
             "sample by hand and run `communique estimate`.",

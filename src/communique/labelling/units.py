@@ -1,0 +1,96 @@
+"""Check that the units of an input are sentences: neither whole texts in one row nor fragments of sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from ..data.predictions_schema import ERROR
+from ..errors import DataError
+from ..io.arrow import as_text
+from ..io.paths import InputFile
+from ..io.read import open_table
+from ..io.tables import Problem
+from ..text.blocks import text_blocks
+from ..text.cleaning import has_letters
+from ..text.sentences import split_sentences
+from .label import LabelledShard
+from .options import InputNotes, Options
+from .reader import Columns
+
+#: Rows of a table that are looked at.
+LOOKED_AT = 500
+
+#: A row holds a text, not a sentence, if it has more than so many sentences and characters. Of 870 posts in each of seven languages
+#: (UMSAB) none is above both limits, and every speech of the UN General Debate is.
+MANY_SENTENCES, MANY_CHARACTERS = 5, 600
+
+#: Part of the rows above both limits from which a table counts as one of texts.
+TEXTS = 0.1
+
+#: Parts of the sentences that begin with a small letter and that end without punctuation, from which both are reported.
+FRAGMENTS = 0.2, 0.3
+
+#: Below this number of sentences fragments are not reported.
+FEW = 20
+
+_ENDS = tuple(".!?…:;。！？：；؟۔।॥።။។།")
+_CLOSING = "\"'”’»)]」』】）›“ "
+
+
+def rows_of_texts(files: Iterable[InputFile], options: Options) -> str | None:
+    """Return a message on the first table whose rows hold whole texts; None if there is none."""
+    for file in files:
+        if file.is_document:
+            continue
+        try:
+            texts = list(islice(_texts(file, options), LOOKED_AT))
+        except DataError:
+            continue  # It is reported when the table is labelled.
+        long = sum(_is_text(text) for text in texts)
+        if long and long >= TEXTS * len(texts):
+            return (
+                f"{file.display_name}: {long} of the first {len(texts)} rows hold more than {MANY_SENTENCES} sentences"
+            )
+    return None
+
+
+def _texts(file: InputFile, options: Options) -> Iterator[str]:
+    with open_table(file.path, file_format=file.file_format, encoding=file.encoding) as stream:
+        columns = Columns(stream, file, options, InputNotes())
+        for chunk in stream.chunks:
+            if not isinstance(chunk, Problem):
+                yield from filter(None, (as_text(row.get(columns.text)) for row in columns.rows(chunk)))
+
+
+def _is_text(text: str) -> bool:
+    # The beginning decides: a row may hold a book.
+    begin = text[: 20 * MANY_CHARACTERS]
+    if len(begin) <= MANY_CHARACTERS:
+        return False
+    return sum(len(split_sentences(block, "en")) for block in text_blocks(begin)) > MANY_SENTENCES
+
+
+def count_fragments(shard: LabelledShard) -> tuple[int, int]:
+    """Return how many sentences of a shard begin with a small letter, and how many end without punctuation."""
+    pairs = zip(shard.table["text"].to_pylist(), shard.table[ERROR].to_pylist(), strict=True)
+    texts = [text for text, error in pairs if error is None and has_letters(text)]
+    lower = sum(text.lstrip(_CLOSING)[:1].islower() for text in texts)
+    return lower, sum(not text.rstrip(_CLOSING).endswith(_ENDS) for text in texts)
+
+
+def fragments_line(labelled: int, lower: int, open_ended: int, letterless: int) -> str | None:
+    """Return a warning if many units are no sentences; None if few are."""
+    if labelled + letterless < FEW:
+        return None
+    if lower >= FRAGMENTS[0] * labelled and open_ended >= FRAGMENTS[1] * labelled and labelled:
+        return (
+            f"{open_ended} of {labelled} sentences end without punctuation, and {lower} begin with a small letter. If lines were "
+            "cut in the middle of sentences, join the lines of a paragraph; if the rows of a table hold whole texts, use --split"
+        )
+    if letterless >= FRAGMENTS[0] * (labelled + letterless):
+        return (
+            f"{letterless} of {labelled + letterless} units hold no letters, such as page numbers. If the text comes from a PDF or "
+            "from subtitles, remove page numbers and time codes; if it is in another column of the table, name it with --text-column"
+        )
+    return None
