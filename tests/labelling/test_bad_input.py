@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("fake_network")
 def test_bad_input(case: Case, fake_bundle: Path, tmp_path: Path) -> None:
     arguments = case.make(tmp_path)
     out = tmp_path / "out.jsonl"
-    code, _, err = label(*arguments, "-o", out, "--model", fake_bundle, "--language", "en")
+    code, _, err = label(*arguments, "-o", out, "--model", fake_bundle, "--language", "en", "--no-split")
     assert code == case.code, err
     assert case.told in err.replace(f"{tmp_path}/", "")
     assert "Traceback" not in err
@@ -65,7 +65,7 @@ def test_cases_differ_in_name_and_the_docs_list_every_one() -> None:
 def test_bad_input_into_every_form(case: Case, form: str, fake_bundle: Path, tmp_path: Path) -> None:
     arguments = case.make(tmp_path)
     out = tmp_path / f"out.{form}"
-    code, _, err = label(*arguments, "-o", out, "--model", fake_bundle, "--language", "en")
+    code, _, err = label(*arguments, "-o", out, "--model", fake_bundle, "--language", "en", "--no-split")
     assert code == case.code, err
     expected = (len(case.texts) if isinstance(case.texts, list) else case.texts or 0) + case.errors
     # How much of a damaged compressed file can be read depends on the codec.

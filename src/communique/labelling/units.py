@@ -90,7 +90,7 @@ def fragments_line(labelled: int, lower: int, open_ended: int, letterless: int) 
         )
     if letterless >= FRAGMENTS[0] * (labelled + letterless):
         return (
-            f"{letterless} of {labelled + letterless} units hold no letters, such as page numbers. If the text comes from a PDF or "
-            "from subtitles, remove page numbers and time codes; if it is in another column of the table, name it with --text-column"
+            f"{letterless} of {labelled + letterless} units hold no letters, such as page numbers. If the text comes from a PDF "
+            "or from subtitles, remove page numbers and time codes. If another column holds the text, name it with --text-column"
         )
     return None
