@@ -16,7 +16,7 @@ from ..text.cleaning import has_letters
 from ..text.sentences import split_sentences
 from .label import LabelledShard
 from .options import InputNotes, Options
-from .reader import Columns
+from .columns import Columns
 
 #: Rows of a table that are looked at.
 LOOKED_AT = 500
@@ -56,7 +56,7 @@ def rows_of_texts(files: Iterable[InputFile], options: Options) -> str | None:
 
 
 def _texts(file: InputFile, options: Options) -> Iterator[str]:
-    with open_table(file.path, file_format=file.file_format, encoding=file.encoding) as stream:
+    with open_table(file.path, file_format=file.file_format, encoding=file.encoding, sheet=options.sheet) as stream:
         columns = Columns(stream, file, options, InputNotes())
         for chunk in stream.chunks:
             if not isinstance(chunk, Problem):
