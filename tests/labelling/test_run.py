@@ -293,10 +293,9 @@ def test_summary_counts_and_says_what_the_counts_are_not(fake_bundle: Path, tmp_
     )
     code, _, err = label(source, "-o", tmp_path / "o.jsonl", "--model", fake_bundle)
     assert code == 1
-    assert "5 rows and documents read: 4 sentences in 5 documents; criticism " in err
-    assert (
-        "; languages: en 2, und 2; truncated 0; empty 1; language unknown 2; unreadable 1; repeated 1 (33.3% of" in err
-    )
+    assert "5 rows and documents read: 3 sentences in 5 documents; criticism " in err
+    assert "; languages: en 2, und 1; truncated 0; empty 1; without letters 1 (" in err
+    assert "; language unknown 1; unreadable 1; repeated 1 (50.0% of" in err
     assert "run `communique estimate`" in err
     assert [row.get("error") for row in rows(tmp_path / "o.jsonl")][2].startswith(f"{source}, row 3: not JSON")  # type: ignore[union-attr]
     assert [row["id"] for row in rows(tmp_path / "o.jsonl")] == [f"in:{i}" for i in range(1, 6)]

@@ -78,7 +78,7 @@ def test_windows_give_the_sentences_of_the_whole(
 
 
 def test_wrapped_chinese_longer_than_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = ["我们支持谈判也愿意合作，" * 5 + "各方都应当遵守协议的规定", "并且保护平民。" + "他们反对战争，" * 7] * 40
+    lines = ["我们支持谈判也愿意合作，" * 5 + "各方都应当遵守协议的规定", "并且保护平民。" + "他们反对战争，" * 8] * 40
     monkeypatch.setattr(long_documents, "WINDOW", 1000)
     text = "\n".join(lines)
     assert find_wrapping(lines).width

@@ -14,9 +14,9 @@ from ..io.tables import Problem
 from ..text.blocks import text_blocks
 from ..text.cleaning import has_letters
 from ..text.sentences import split_sentences
+from .columns import Columns
 from .label import LabelledShard
 from .options import InputNotes, Options
-from .columns import Columns
 
 #: Rows of a table that are looked at.
 LOOKED_AT = 500

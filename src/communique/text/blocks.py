@@ -19,6 +19,7 @@ _IS_CJK = re.compile(f"[{_CJK}]")
 #: A line break between two Chinese or Japanese characters stands for nothing, elsewhere for a space.
 _CJK_BREAK = re.compile(rf"(?<=[{_CJK}])\n(?=[{_CJK}])")
 _SENTENCE_END = re.compile(r"[.!?…:;。！？：；؟۔।։።။។།]['\"”’»)\]」』】）›“]*$")
+_SENTENCE_INSIDE = re.compile(r"\S{3,}[.!?…。！？؟।][\"”’»)]*\s*\S")
 _HYPHEN = re.compile(r"[^\W\d_][-‐\u00ad]$")
 _PAGE = re.compile(
     r"[-–—\[(]?\s*(?:(?:page|p\.|seite|s\.|página|pagina|стр\.|с\.)\s*)?\d{1,4}(?:\s*(?:/|of|von|de|из)\s*\d{1,4})?\s*[-–—\])]?",
@@ -69,8 +70,13 @@ class Wrapping:
 def text_blocks(text: str) -> list[str]:
     """Cut plain text into blocks that no sentence crosses: its lines, or its paragraphs where lines are wrapped."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    wrapping = find_wrapping(lines)
-    return [block for paragraph in paragraphs(lines) for block in paragraph_blocks(paragraph, wrapping)]
+    whole = find_wrapping(lines)
+    return [
+        block
+        for paragraph in paragraphs(lines)
+        # One paragraph may be wrapped in a document that is not, such as a quoted letter.
+        for block in paragraph_blocks(paragraph, whole if whole.width else find_wrapping(paragraph))
+    ]
 
 
 def paragraphs(lines: Iterable[str]) -> Iterator[list[str]]:
@@ -95,11 +101,13 @@ def find_wrapping(lines: list[str]) -> Wrapping:
     for line in lines:
         if 3 <= len(line.strip()) <= width and not line.strip()[0].islower():
             variants.setdefault(_without_digits(line), []).append(line.strip())
-    # A running header is short and comes back, or has a page number that changes.
+    # A running header is short and comes back, or has a page number that changes. In a text that repeats itself, lines with the end
+    # of one sentence and the beginning of the next come back too.
     headers = frozenset(
         line
         for line, found in variants.items()
         if not _SENTENCE_END.search(line)
+        and not _SENTENCE_INSIDE.search(line)
         and ((len(found) >= 3 and len(line) < _FULL * width) or (len(found) >= 2 and len(set(found)) == len(found)))
     )
     broken = any(_HYPHEN.search(line.rstrip()) for line in lines)
@@ -109,7 +117,7 @@ def find_wrapping(lines: list[str]) -> Wrapping:
 
 def paragraph_blocks(paragraph: list[str], wrapping: Wrapping) -> list[str]:
     """Cut the lines of a paragraph into blocks; page numbers and running headers become blocks of their own."""
-    width = wrapping.width or _width([paragraph])
+    width = wrapping.width
     if width is None:
         return [line.strip() for line in paragraph]
     blocks: list[str] = []
