@@ -140,8 +140,7 @@ def _read_as_utf8(handle: BinaryIO, head: bytes, lines: _LinesBeyondAscii) -> bo
 def _chardet(sample: bytes, language: str | None) -> str | None:
     """Return the most probable encoding of a sample of text, or None if it is not text.
 
-    chardet 7.7 found the right text for 98 to 100 % of 501 samples of 30 languages in 37 code pages with one sentence or more,
-    and for 97 % of beginnings of 40 characters; charset-normalizer 3.5 for 70 to 84 % and 57 %.
+    docs/formats.md has the proportions of texts that it finds.
     """
     from chardet import detect_all
 
