@@ -35,7 +35,7 @@ from communique.data.splits import document_folds, split_units
 from communique.data.standoff import read_sources
 from communique.io.atomic import replacing
 from communique.metrics.bootstrap import Resamples
-from communique.metrics.calibration import Tuning, to_logits, tune
+from communique.metrics.calibration import Tuning, probabilities, to_logits, tune
 from communique.metrics.scores import indicator, macro_f1, outcome_counts, outcomes, precision_recall_f1
 from communique.models.info import git_commit
 from communique.models.predictor import default_model
@@ -49,7 +49,7 @@ from communique.selection.candidates import (
     name_with_encoder,
 )
 from communique.selection.folds import cross_fitted_decisions, tuning_rows
-from communique.selection.results import choose, compare
+from communique.selection.results import choose, compare, mean_average_precision
 from communique.selection.select import FOLDS, SCREENED
 from communique.training.e5 import E5_SMALL
 from communique.training.recipe import Recipe
@@ -259,15 +259,20 @@ def _point(
 def _choice(
     task: Task, corpus: Corpus, kept: dict[str, dict[str, NDArray[np.float32]]]
 ) -> tuple[str | None, dict[str, float]]:
-    """Return the candidate that `communique train` keeps, and the macro-F1 out of fold of all candidates."""
+    """Return the candidate that `communique train` keeps, and the average precision out of fold of all candidates."""
     folds = document_folds(corpus.sentences, FOLDS, seed=0)
 
+    gold = indicator(corpus.sentences, task.codebook)
+
+    def known(name: str) -> NDArray[np.bool_]:
+        return ~np.isnan(kept[name]["folds"][:, 0])
+
+    def probability(name: str, rows: NDArray[np.bool_]) -> NDArray[np.float32]:
+        return probabilities(kept[name]["folds"][rows], multilabel=task.codebook.multilabel)
+
     def score(name: str) -> float:
-        logits = kept[name]["folds"]
-        rows = ~np.isnan(logits[:, 0])
-        part = corpus.rows(rows)
-        decided = cross_fitted_decisions(logits[rows], part, task.codebook, folds[rows])
-        return float(macro_f1(outcome_counts(indicator(part.sentences, task.codebook), decided)))
+        rows = known(name)
+        return float(mean_average_precision(gold[rows], probability(name, rows), folds[rows]))
 
     frozen = [name for name in kept if name.startswith(FrozenCandidate.kind)]
     if len(frozen) < 2:
@@ -278,21 +283,18 @@ def _choice(
         names.append(TransformerCandidate.kind + encoder)
     if any(name not in kept for name in names):
         return None, {}
-    rows = ~np.isnan(np.stack([kept[name]["folds"][:, 0] for name in names]).sum(axis=0))
+    rows = np.all([known(name) for name in names], axis=0)
     part = corpus.rows(rows)
-    decisions = {
-        name: cross_fitted_decisions(kept[name]["folds"][rows], part, task.codebook, folds[rows]) for name in names
-    }
     compared = compare(
-        indicator(part.sentences, task.codebook),
-        decisions,
+        gold[rows],
+        {name: probability(name, rows) for name in names},
+        {name: cross_fitted_decisions(kept[name]["folds"][rows], part, task.codebook, folds[rows]) for name in names},
+        folds[rows],
         Resamples.draw([s.document_key for s in part], seed=0),
         task.codebook.names,
-        {name: name.split(" ")[0] for name in names},
-        dict.fromkeys(names, FOLDS),
-        dict.fromkeys(names, 0.0),
+        [(name.split(" ")[0], FOLDS, 0.0) for name in names],
     )
-    return choose(compared, None), {one.name: one.macro_f1.value for one in compared}
+    return choose(compared, None), {one.name: one.average_precision.value for one in compared}
 
 
 def main() -> None:

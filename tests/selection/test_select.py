@@ -29,7 +29,7 @@ from communique.selection import candidates
 from communique.selection.candidates import Candidate, Target, candidates_for
 from communique.selection.encoders import encoders_for
 from communique.selection.folds import cross_fitted_decisions, predict_out_of_fold, tuning_rows
-from communique.selection.results import Compared, choose
+from communique.selection.results import Compared, choose, mean_average_precision
 from communique.selection.select import requested_candidates, select, train_selected
 from communique.selection.steps import Steps
 from communique.training import trainer
@@ -134,7 +134,9 @@ def test_a_fold_is_decided_with_what_other_folds_tuned() -> None:
 
 
 def compared(name: str, behind: float, error: float, kind: str = "") -> Compared:
-    return Compared(name, kind or name, ScoreCI(0.6 - behind, 0, 1), {}, ScoreCI(behind, 0, 1), error, 5, 1.0)
+    return Compared(
+        name, kind or name, ScoreCI(0.6 - behind, 0, 1), ScoreCI(0.5, 0, 1), {}, ScoreCI(behind, 0, 1), error, 5, 1.0
+    )
 
 
 @given(
@@ -264,6 +266,18 @@ def test_a_transformer_starts_from_the_encoder_whose_frozen_vectors_scored_bette
     assert has_facts(
         note, f"started from {best}", "frozen vectors scored better", *(f"{score:.3f}" for score in scores)
     )
+
+
+def test_average_precision_does_not_order_rows_of_different_folds() -> None:
+    gold = np.array([[True], [False], [True], [False]])
+    # Two models that order their own rows without an error, but the second is far less certain.
+    probability = np.array([[0.9], [0.5], [0.4], [0.1]], np.float32)
+    folds = np.array([0, 0, 1, 1])
+    assert mean_average_precision(gold, probability, folds) == 1
+    assert mean_average_precision(gold, probability, np.zeros(4, np.int64)) == pytest.approx((1 + 2 / 3) / 2)
+    # A resample without the second fold's positive row leaves that fold out.
+    weights = np.array([[1.0, 1, 0, 2], [0, 1, 0, 1]])
+    np.testing.assert_array_equal(mean_average_precision(gold, probability, folds, weights), [1, np.nan])
 
 
 def test_of_one_kind_only_the_best_is_kept() -> None:

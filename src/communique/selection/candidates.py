@@ -80,7 +80,7 @@ class Candidate(ABC):
         """Take into account what is known before the first fit, and return a line for the report if that decided something.
 
         Args:
-            scores: Out-of-fold macro-F1 of the frozen vectors by backbone.
+            scores: Out-of-fold average precision of the frozen vectors by backbone.
         """
         return None
 
@@ -237,8 +237,8 @@ class TransformerCandidate(Candidate):
         self.name = name_with_encoder(self.kind, best)
         compared = ", ".join(f"{encoder_name(one)} {number(scores[one])}" for one in (best, *others))
         return (
-            f"The transformer started from {encoder_name(best)}, because its frozen vectors scored better (macro-F1 out of fold: "
-            f"{compared})."
+            f"The transformer started from {encoder_name(best)}, because its frozen vectors scored better (average precision out "
+            f"of fold: {compared})."
         )
 
     def fit(self, corpus: Corpus, steps: Path | None = None) -> Self:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..metrics.bootstrap import Resamples
 from ..metrics.report import ScoreCI
-from ..metrics.scores import macro_f1, outcomes, precision_recall_f1
+from ..metrics.scores import average_precision, macro_f1, outcomes, precision_recall_f1
 from ..reporting.render import render
 
 #: A simpler classifier is kept if it is worse than the best by less than one standard error and by less than this.
@@ -23,12 +25,14 @@ NO_LABEL = "no row has a label, and none was predicted"
 class Compared:
     """A candidate's out-of-fold scores on the rows on which all candidates are compared.
 
-    `kind` says how it is trained, and `name` also names its encoder. `behind` is how much lower its macro-F1 is than that of the
-    best candidate, with the standard error `error`. `seconds` is the duration of one fold.
+    `kind` says how it is trained, and `name` also names its encoder. `average_precision` is the mean over labels and folds.
+    `behind` is how much lower it is than that of the best candidate, with the standard error `error`. `seconds` is the duration of
+    one fold.
     """
 
     name: str
     kind: str
+    average_precision: ScoreCI
     macro_f1: ScoreCI
     f1: dict[str, float]
     behind: ScoreCI
@@ -70,45 +74,85 @@ class Selection:
 
 def compare(
     gold: NDArray[np.bool_],
+    probabilities: dict[str, NDArray[np.float32]],
     decisions: dict[str, NDArray[np.bool_]],
+    folds: NDArray[np.int64],
     resamples: Resamples,
     names: tuple[str, ...],
-    kinds: dict[str, str],
-    folds: dict[str, int],
-    seconds: dict[str, float],
+    candidates: Sequence[tuple[str, int, float]],
 ) -> tuple[Compared, ...]:
     """Compare candidates on the same n rows, in the order of `decisions`.
 
+    What counts is average precision: it depends on the order of the rows alone. With few rows, F1 depends as much on the
+    accidents of the thresholds; train/LOG.md has the measurement.
+
     Args:
         gold: Labels (n, k).
+        probabilities: Out-of-fold probabilities (n, k) of each candidate.
         decisions: Out-of-fold decisions (n, k) of each candidate.
+        folds: Fold of each row (n,).
         resamples: Bootstrap samples of the rows' documents, the same for all candidates, so that differences are paired.
         names: The k labels.
-        kinds: How each candidate is trained.
-        folds: Number of folds by candidate.
-        seconds: Seconds per fold by candidate.
+        candidates: Kind, number of folds, and seconds per fold of each candidate.
     """
-    counts = {name: outcomes(gold, decided) for name, decided in decisions.items()}
-    values = {name: float(macro_f1(one.sum(axis=0))) for name, one in counts.items()}
-    drawn = {name: macro_f1(resamples.sums(one)) for name, one in counts.items()}
+    values = {name: float(mean_average_precision(gold, p, folds)) for name, p in probabilities.items()}
+    parts: dict[str, list[NDArray[np.float64]]] = {name: [] for name in values}
+    for weights in resamples.row_weights():
+        for name, p in probabilities.items():
+            parts[name].append(mean_average_precision(gold, p, folds, weights))
+    drawn = {name: np.concatenate(part) for name, part in parts.items()}
     best = max(values, key=lambda name: np.nan_to_num(values[name], nan=-1.0))
     found = []
-    for name, one in counts.items():
+    for (name, decided), (kind, number, seconds) in zip(decisions.items(), candidates, strict=True):
         behind = drawn[best] - drawn[name]
-        f1 = precision_recall_f1(one.sum(axis=0))[:, 2]
+        counts = outcomes(gold, decided)
+        drawn_f1 = macro_f1(resamples.sums(counts))
+        f1 = precision_recall_f1(counts.sum(axis=0))[:, 2]
         found.append(
             Compared(
                 name,
-                kinds[name],
+                kind,
                 ScoreCI.from_bootstrap(values[name], drawn[name], resamples.clusters, NO_LABEL),
+                ScoreCI.from_bootstrap(float(macro_f1(counts.sum(axis=0))), drawn_f1, resamples.clusters, NO_LABEL),
                 dict(zip(names, f1.tolist(), strict=True)),
                 ScoreCI.from_bootstrap(values[best] - values[name], behind, resamples.clusters, NO_LABEL),
                 float(np.nanstd(behind)) if np.isfinite(behind).any() else float("nan"),
-                folds[name],
-                seconds[name],
+                number,
+                seconds,
             )
         )
     return tuple(found)
+
+
+def mean_average_precision(
+    gold: NDArray[np.bool_],
+    probability: NDArray[np.float32],
+    folds: NDArray[np.int64],
+    weights: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """Return the average precision, as a mean over labels and folds.
+
+    Rows of different folds are not put into one order, because different models predicted them. A label that no row of a fold has
+    is left out there.
+
+    Args:
+        gold: Labels (n, k).
+        probability: (n, k).
+        folds: Fold of each row (n,).
+        weights: How often each row counts, (..., n). Default: once.
+
+    Returns:
+        (...); NaN if no row has a label.
+    """
+    each = [
+        average_precision(gold[rows, i], probability[rows, i], None if weights is None else weights[..., rows])
+        for rows in (np.flatnonzero(folds == fold) for fold in np.unique(folds))
+        for i in range(gold.shape[1])
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # Of all NaN.
+        mean: NDArray[np.float64] = np.asarray(np.nanmean(np.stack(each), axis=0))
+    return mean
 
 
 def choose(candidates: tuple[Compared, ...], kind: str | None = None) -> str:

@@ -13,9 +13,9 @@ from ..data.corpus import Corpus
 from ..data.splits import document_folds
 from ..errors import BundleError, DataError, RecipeError
 from ..metrics.bootstrap import Resamples
-from ..metrics.calibration import MIN_POSITIVES, Tuning, tune
+from ..metrics.calibration import MIN_POSITIVES, Tuning, probabilities, tune
 from ..metrics.degenerate import describe_collapse, describe_no_gain
-from ..metrics.scores import indicator, macro_f1, outcome_counts
+from ..metrics.scores import indicator
 from ..models.info import Score
 from ..reporting.format import quantity, without_nan
 from ..reporting.progress import ProgressReporter
@@ -24,7 +24,7 @@ from ..training.splits import DataSplits
 from .candidates import Candidate, FrozenCandidate, PriorCandidate, Target, TfidfCandidate, candidates_for
 from .encoders import encoders_for
 from .folds import OutOfFold, cross_fitted_decisions, predict_out_of_fold, tuning_rows
-from .results import Compared, Selection, choose, compare
+from .results import Compared, Selection, choose, compare, mean_average_precision
 from .steps import Steps
 
 #: What `--kind` takes, and the candidates that it stands for.
@@ -223,10 +223,10 @@ def _predict(
 def _score_out_of_fold(
     corpus: Corpus, codebook: Codebook, logits: NDArray[np.float32], folds: NDArray[np.int64]
 ) -> float:
-    """Return the macro-F1 of cross-fitted decisions on the rows that were predicted."""
+    """Return the mean average precision on the rows that were predicted."""
     part, rows = _known(corpus, logits)
-    decisions = cross_fitted_decisions(logits[rows], part, codebook, folds[rows])
-    return float(macro_f1(outcome_counts(indicator(part.sentences, codebook), decisions)))
+    probability = probabilities(logits[rows], multilabel=codebook.multilabel)
+    return float(mean_average_precision(indicator(part.sentences, codebook), probability, folds[rows]))
 
 
 def _known(corpus: Corpus, logits: NDArray[np.float32]) -> tuple[Corpus, NDArray[np.bool_]]:
@@ -294,12 +294,15 @@ def _compare(
     gold = indicator(part.sentences, codebook)
     compared = compare(
         gold,
+        {name: probabilities(one.logits[rows], multilabel=codebook.multilabel) for name, one in predicted.items()},
         decisions,
+        folds[rows],
         resamples,
         codebook.names,
-        {one.name: one.kind for one in candidates},
-        {one.name: number for one, number in zip(candidates, numbers, strict=True)},
-        {name: one.seconds for name, one in predicted.items()},
+        [
+            (one.kind, number, found.seconds)
+            for one, number, found in zip(candidates, numbers, predicted.values(), strict=True)
+        ],
     )
     return compared, gold, decisions
 

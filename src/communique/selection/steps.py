@@ -65,7 +65,8 @@ class Steps:
     def read_fit(self, name: str, fold: int, shape: tuple[int, int]) -> tuple[NDArray[np.float32], float] | None:
         """Return the logits (n, k) and the seconds of a finished fit; None if there are none that can be used."""
         try:
-            with np.load(self._fit(name, fold), allow_pickle=False) as content:
+            # numpy does not close a file of its own that turns out to be no archive.
+            with self._fit(name, fold).open("rb") as handle, np.load(handle, allow_pickle=False) as content:
                 logits, seconds = content["logits"], float(content["seconds"])
         except (OSError, EOFError, ValueError, KeyError, BadZipFile):
             return None
