@@ -177,8 +177,10 @@ def label_in_a_process(*arguments: object, delay: float, log: Path) -> int:
         return pid
     code = 70
     try:
-        # A shell that starts the tests in the background has SIGINT ignored, and children inherit that.
+        # A shell that starts the tests in the background has SIGINT ignored, nohup SIGHUP, and children inherit that.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         loading: Any = communique.load
         loading.load_model = lambda folder, *, threads=None, info=None: FakeModel(folder, delay=delay, log=log)
         app = typer.Typer()

@@ -9,6 +9,8 @@
     │   └── LeakError        data shared between training and evaluation
     ├── BundleError          a model folder that is incomplete, edited or of a newer format
     ├── ExportError          an exported model that differs too much from its checkpoint
+    ├── OutputError          an output that may not be written; the command line exits with 2
+    ├── ChangedError         an input that changed while it was read
     ├── MissingExtraError    a package of an optional extra is not installed
     └── UnreachableError     a service, or a model on a hub, that does not answer or refuses
 
@@ -61,6 +63,14 @@ class BundleError(CommuniqueError):
 
 class ExportError(CommuniqueError):
     """An exported model that differs too much from its checkpoint."""
+
+
+class OutputError(CommuniqueError):
+    """An output that may not be written: it exists, is an input, is a folder, or lies where nothing can be written."""
+
+
+class ChangedError(CommuniqueError):
+    """An input that changed while it was read."""
 
 
 class MissingExtraError(CommuniqueError):

@@ -17,7 +17,7 @@ from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
 from communique.data.splits import document_folds, split_units
-from communique.errors import BundleError, DataError, LeakError, MissingExtraError, RecipeError
+from communique.errors import BundleError, DataError, LeakError, MissingExtraError, OutputError, RecipeError
 from communique.load import load_model
 from communique.metrics.calibration import decide, to_logits
 from communique.metrics.scores import indicator, macro_f1, outcome_counts
@@ -309,7 +309,7 @@ def test_saving_tunes_as_the_transformer_is_tuned_and_refuses_a_leak(tmp_path: P
     assert "tokens" not in card
     with pytest.raises(LeakError):
         baselines.save(classifier, tmp_path / "leak", training=train, tuning=train)
-    with pytest.raises(BundleError, match="exists"):
+    with pytest.raises(OutputError, match="exists"):
         baselines.save(classifier, tmp_path / "model", training=train)
 
 

@@ -148,7 +148,7 @@ class TestLabel:
         found = []
         for n, order in enumerate(([0, 1, 2], [2, 0, 1], [0])):
             source = write_rows(tmp_path / f"in{n}.jsonl", [{"text": texts[i]} for i in order])
-            assert run("label", source, "-o", tmp_path / "out.jsonl")[0] == 0
+            assert run("label", source, "-o", tmp_path / "out.jsonl", "--overwrite")[0] == 0
             rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
             found.append(next(row for row in rows if row["text"] == texts[0]))
         for other in found[1:]:

@@ -72,8 +72,35 @@ def test_sample_keeps_work_that_is_there(labelled: Path) -> None:
         "--codebook",
         labelled.parent / "codebook.yaml",
     )
-    assert again.exit_code == 1
-    assert has_facts(again.output, "error:", "sheet.csv")
+    assert again.exit_code == 2
+    assert has_facts(again.output, "error:", "sheet.csv", "already exists", "--overwrite")
+
+
+@pytest.mark.parametrize("name", ["s.csv", "s.design.json", "s.codebook.md", "s-anna.csv", "s-anna.codebook.md"])
+def test_sample_replaces_none_of_its_files_unasked(name: str, labelled: Path) -> None:
+    path, coders = labelled.parent / name, ("--coder", "anna") if "anna" in name else ()
+    path.write_text("work")
+    options = ("-n", 5, "-o", labelled.parent / "s.csv", "--codebook", labelled.parent / "codebook.yaml", *coders)
+    refused = run("sample", labelled, *options)
+    assert (refused.exit_code, path.read_text()) == (2, "work")
+    assert has_facts(refused.output, name, "already exists", "--overwrite")
+    succeed("sample", labelled, *options, "--overwrite")
+    assert path.read_text() != "work"
+
+
+def test_agree_writes_no_file_that_it_reads_and_replaces_none_unasked(labelled: Path) -> None:
+    folder = labelled.parent
+    drawn(labelled, "sheet.csv")
+    code(folder / "sheet.csv")
+    sheet = (folder / "sheet.csv").read_bytes()
+    for option in ("--gold", "--adjudicate", "--json", "--markdown"):
+        refused = run("agree", folder / "sheet.csv", option, folder / "sheet.csv", "--overwrite")
+        assert (refused.exit_code, (folder / "sheet.csv").read_bytes()) == (2, sheet)
+        assert has_facts(refused.output, "sheet.csv", "also an input")
+    for option, name in (("--gold", "g.csv"), ("--json", "r.json"), ("--markdown", "r.md"), ("--adjudicate", "a.csv")):
+        succeed("agree", folder / "sheet.csv", option, folder / name)
+        assert run("agree", folder / "sheet.csv", option, folder / name).exit_code == 2
+        succeed("agree", folder / "sheet.csv", option, folder / name, "--overwrite")
 
 
 def test_sheets_of_several_coders_differ_in_order_alone(labelled: Path) -> None:

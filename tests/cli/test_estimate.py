@@ -444,7 +444,9 @@ def test_the_command_writes_tables_figures_and_methods(tmp_path: Path, two_stage
         assert word in text
     assert hashlib.sha256((tmp_path / "predictions.jsonl").read_bytes()).hexdigest() in text
     again = {name: (out / name).read_bytes() for name in names if name != "methods.md"}
-    assert run(tmp_path, "--by", "country,year", "-o", str(out)).exit_code == 0
+    refused = run(tmp_path, "--by", "country,year", "-o", str(out))
+    assert (refused.exit_code, has_facts(refused.output, "already exists", "--overwrite")) == (2, True)
+    assert run(tmp_path, "--by", "country,year", "-o", str(out), "--overwrite").exit_code == 0
     assert again == {name: (out / name).read_bytes() for name in again}
 
 
@@ -550,7 +552,7 @@ def test_the_design_tells_what_the_gold_lacks(made: Made) -> None:
         for i, m in enumerate(plan.rows)
     ]
     save(folder / "gold.jsonl", change_to)
-    options = ("--design", str(folder / "sheet.design.json"), "--out", str(folder / "out"))
+    options = ("--design", str(folder / "sheet.design.json"), "--out", str(folder / "out"), "--overwrite")
     assert "sheet.design.json" not in run(folder, *options).output
     drawn = {m.id for m in plan.rows}
     strange = next(row["id"] for row in rows if row["id"] not in drawn)

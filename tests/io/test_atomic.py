@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import os
+import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from communique.data.codebook import Codebook
-from communique.errors import BundleError, DataError
+from communique.errors import DataError, OutputError
 from communique.io.atomic import disk_errors, new_folder, replacing
 
 
@@ -82,12 +84,15 @@ def test_what_the_disk_refuses_is_an_error_of_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"out\.txt: No space left on device\. Do this$"), disk_errors(path, "Do this"):
         raise OSError(28, "No space left on device")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(DataError, match=r"model: .*\. Free some disk space"), new_folder(tmp_path / "file" / "model"):
+    with pytest.raises(OutputError, match=r"file is not a folder"), folder_of_a_model(tmp_path / "file" / "model"):
         pass
 
 
+folder_of_a_model = partial(new_folder, marker="bundle.json")
+
+
 def half_a_folder(path: Path) -> None:
-    with new_folder(path, replace=True) as folder:
+    with folder_of_a_model(path, replace=True) as folder:
         (folder / "half").write_text("x")
         raise KeyboardInterrupt
 
@@ -96,16 +101,64 @@ def test_a_new_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         half_a_folder(tmp_path / "model")
     assert os.listdir(tmp_path) == []
-    with new_folder(tmp_path / "model") as folder:
-        (folder / "whole").write_text("old")
-    with pytest.raises(BundleError, match=r"model: already exists\. .* --overwrite"), new_folder(tmp_path / "model"):
+    with folder_of_a_model(tmp_path / "model") as folder:
+        (folder / "bundle.json").write_text("old")
+    with (
+        pytest.raises(OutputError, match=r"model: already exists\. .* --overwrite"),
+        folder_of_a_model(tmp_path / "model"),
+    ):
         pass
     with pytest.raises(KeyboardInterrupt):
         half_a_folder(tmp_path / "model")
-    assert (tmp_path / "model" / "whole").read_text() == "old"
-    with new_folder(tmp_path / "model", replace=True) as folder:
+    assert (tmp_path / "model" / "bundle.json").read_text() == "old"
+    with folder_of_a_model(tmp_path / "model", replace=True) as folder:
         (folder / "other").write_text("new")
     assert [path.name for path in tmp_path.rglob("*")] == ["model", "other"]
+
+
+def test_a_folder_of_something_else_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("precious")
+    with (
+        pytest.raises(OutputError, match="holds other files"),
+        folder_of_a_model(tmp_path / "thesis", replace=True),
+    ):
+        pass
+    assert (tmp_path / "thesis" / "chapter.tex").read_text() == "precious"
+
+
+def test_replacing_follows_links_and_keeps_permissions(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    real, link = tmp_path / "real" / "out.txt", tmp_path / "link.txt"
+    real.write_text("old")
+    real.chmod(0o600)
+    link.symlink_to(real)
+    with replacing(link) as handle:
+        handle.write("new")
+    assert (link.is_symlink(), real.read_text(), real.stat().st_mode & 0o777) == (True, "new", 0o600)
+    assert os.listdir(tmp_path / "real") == ["out.txt"]
+
+
+def test_replacing_writes_into_a_pipe(tmp_path: Path) -> None:
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    with replacing(pipe) as handle:
+        handle.write("through")
+    reader.join()
+    assert read == ["through"]
+    assert pipe.is_fifo()
+
+
+def test_replacing_writes_to_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    for name in ("-", "/dev/stdout"):
+        with replacing(name) as text:
+            text.write("é\n")
+        with replacing(name, "wb") as handle:
+            handle.write(b"b\n")
+    assert capfdbinary.readouterr().out == "é\nb\né\nb\n".encode()
+    assert not Path("-").exists()
 
 
 def test_a_codebook_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,18 +130,18 @@ def test_output_that_grows_beyond_what_the_disk_takes(fake_bundle: Path, tmp_pat
 def test_output_where_no_file_can_be_made(fake_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "We agree."}\n')
     code, _, err = label(tmp_path / "in.jsonl", "-o", "/proc/out.jsonl", "--model", fake_bundle)
-    assert code == 1
-    assert err.startswith("error: /proc/out.jsonl.shards: ")
-    assert "choose another output" in err
+    assert code == 2
+    assert err.startswith("error: /proc/out.jsonl: ")
+    assert "Choose a folder in which files can be written" in err
 
 
 def test_output_in_no_folder_or_called_as_a_folder(fake_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "We agree."}\n')
     code, _, err = label(tmp_path / "in.jsonl", "-o", tmp_path / "none" / "o.csv", "--model", fake_bundle)
-    assert (code, f"{tmp_path / 'none'}: the folder of the output does not exist" in err) == (1, True)
+    assert (code, f"{tmp_path / 'none'} does not exist" in err) == (2, True)
     (tmp_path / "o.csv").mkdir()
     code, _, err = label(tmp_path / "in.jsonl", "-o", tmp_path / "o.csv", "--model", fake_bundle)
-    assert (code, "o.csv: is a folder" in err) == (1, True)
+    assert (code, "o.csv: is a folder" in err) == (2, True)
 
 
 # Bundles

@@ -19,7 +19,7 @@ PLACES = [("talk", 4, "We condemn it."), ("talk", 5, "We will help."), ("note", 
 
 def labelled(source: Path, bundle: Path, *options: object) -> tuple[list[dict[str, object]], str]:
     out = source.with_name("out.jsonl")
-    code, _, err = label(source, "-o", out, "--model", bundle, *options)
+    code, _, err = label(source, "-o", out, "--overwrite", "--model", bundle, *options)
     assert code == 0, err
     return [json.loads(line) for line in out.read_text().splitlines()], err
 

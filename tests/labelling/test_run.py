@@ -19,7 +19,9 @@ import pyarrow.parquet as pq
 import pytest
 from fakes import FakeModel, label, label_in_a_process, until
 
+from communique.data.predictions_schema import OUTPUT
 from communique.io.paths import find_files
+from communique.io.read import open_table
 from communique.labelling import run
 from communique.labelling.label import LabelledShard
 from communique.labelling.options import Options
@@ -229,7 +231,7 @@ def test_folders_and_globs_of_tables(fake_bundle: Path, tmp_path: Path) -> None:
     for name in ("b.csv", "a.jsonl", "sub/a.parquet", "sub/.hidden.csv"):
         write(folder / name, [f"text of {name}"])
     for given in (folder, f"{folder}/**/*.*"):
-        assert label(given, "-o", tmp_path / "o.jsonl", "--model", fake_bundle)[0] == 0
+        assert label(given, "-o", tmp_path / "o.jsonl", "--overwrite", "--model", fake_bundle)[0] == 0
         assert {row["text"] for row in rows(tmp_path / "o.jsonl")} == {
             f"text of {n}" for n in ("a.jsonl", "b.csv", "sub/a.parquet")
         }
@@ -382,7 +384,7 @@ def test_killed_at_random_points_the_output_is_the_same_to_the_byte(
     assert out.read_bytes() == whole.read_bytes()
     # 30 shards, and at most one of them twice for each kill.
     assert len(log.read_text().split()) <= 30 + kills
-    label(source, "-o", out, "--restart", *options)
+    label(source, "-o", out, "--restart", "--overwrite", *options)
     assert out.read_bytes() == whole.read_bytes()
     assert not shards_folder(out).exists()
 
@@ -410,9 +412,10 @@ def test_remains_are_told_resumed_or_thrown_away(stopped: tuple[Path, Path], fak
     assert "30 rows and documents read" in err
     resumed = out.read_bytes()
     code, _, err = label(*arguments, "--resume")
-    assert code == 1
-    assert "nothing to resume" in err
-    assert label(*arguments)[0] == 0
+    assert code == 0
+    assert "already complete" in err
+    assert label(*arguments)[0] == 2
+    assert label(*arguments, "--overwrite")[0] == 0
     assert out.read_bytes() == resumed
 
 
@@ -522,7 +525,27 @@ def test_a_column_named_like_the_internal_one_is_kept(fake_bundle: Path, tmp_pat
     label(source, "-o", tmp_path / "o.parquet", "--model", fake_bundle)
     found = pq.read_table(tmp_path / "o.parquet")
     assert found["id"].to_pylist() == ["in:1"]
-    assert found["input__extra"].to_pylist() == ['{"id": "forged"}']
+    assert found["_extra"].to_pylist() == ['{"id": "forged"}']
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_a_column_of_any_name_keeps_its_values(form: str, fake_bundle: Path, tmp_path: Path) -> None:
+    """Columns of the output's names are kept as `input_...`, also if one comes late that has such a name itself."""
+    names = [*OUTPUT[5:], "error", "probability_criticism", "_own", "_extra", "json", "communique", "", "a"]
+    given = {"text": "a b"} | {name: f"mine {i}" for i, name in enumerate(names)}
+    source, out = tmp_path / "in.jsonl", tmp_path / f"o.{form}"
+    source.write_text(json.dumps(given) + "\n" + json.dumps(given | {"input_labels": "late"}) + "\n")
+    assert label(source, "-o", out, "--model", fake_bundle, "--shard-rows", 1)[0] == 0
+    with open_table(out) as stream:
+        first, second = (row for chunk in stream.chunks for row in chunk.to_rows())
+    taken = {*OUTPUT, "error", "probability_criticism"}
+    for i, name in enumerate(names):
+        column = f"input_{name}" if name in taken else name
+        if name == "" and form == "csv":
+            column = next(column for column in first if column.startswith("column_"))
+        assert first[column] == second[column] == f"mine {i}"
+    assert "late" in second.values()
+    assert first["text"] == "a b"
 
 
 def test_an_output_with_the_longest_name_and_a_foreign_file_among_the_shards(

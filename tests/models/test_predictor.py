@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import pickle
 import random
 import shutil
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from helpers import FILLERS, tiny_rows
+from helpers import FILLERS, PATIENCE, tiny_rows
 
 from communique import BundleError, DataError, Predictor, Sentence
 from communique.models.info import FORMAT
@@ -96,6 +97,21 @@ def test_a_predictor_can_be_sent_to_another_process(predictor: Predictor) -> Non
     expected = predictor.predict(texts).probabilities
     sent = pickle.loads(pickle.dumps(predictor))
     np.testing.assert_array_equal(sent.predict(texts).probabilities, expected)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_used_predictor_works_in_a_forked_process(tiny_bundle: Path) -> None:
+    predictor = Predictor(tiny_bundle, threads=2)
+    expected = predictor.predict("we condemn the treaty").probabilities
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=lambda: queue.put(predictor.predict("we condemn the treaty").probabilities))
+    child.start()
+    assert (queue.get(timeout=PATIENCE) == expected).all()
+    child.join(PATIENCE)
+    assert child.exitcode == 0
+    # The parent's network is untouched.
+    assert (predictor.predict("we condemn the treaty").probabilities == expected).all()
 
 
 def test_truncated_texts_are_flagged_and_read_from_their_beginning(predictor: Predictor) -> None:

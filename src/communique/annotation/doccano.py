@@ -16,7 +16,7 @@ from ..data.codebook import Codebook
 from ..io.atomic import replacing
 from ..io.tables import Row
 from ..io.write import write_jsonl
-from .tasks import NONE, TEXT, CodingTask, Reading, choices, companion, decode, need_suffix, split_joined
+from .tasks import COMPANIONS, NONE, TEXT, CodingTask, Reading, choices, companion, decode, need_suffix, split_joined
 
 #: Between labels, and between comments, in doccano's CSV.
 SEPARATOR = "#"
@@ -31,7 +31,7 @@ def write_tasks(path: Path, tasks: Sequence[CodingTask], codebook: Codebook) -> 
         path,
         (task.fields() | ({} if task.labels is None else {"label": list(task.labels) or [NONE]}) for task in tasks),
     )
-    beside = companion(path, ".labels.json")
+    beside = companion(path, COMPANIONS["doccano", ".jsonl"])
     # Keys 1 to 9 choose the first nine labels.
     labels = [{"text": name} | ({"suffixKey": str(i)} if i < 10 else {}) for i, name in enumerate(choices(codebook), 1)]
     with replacing(beside) as handle:

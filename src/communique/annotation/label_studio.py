@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 from ..data.codebook import Codebook
 from ..io.atomic import replacing
 from ..io.tables import Row
-from .tasks import NONE, TEXT, CodingTask, Reading, choices, companion, need_suffix
+from .tasks import COMPANIONS, NONE, TEXT, CodingTask, Reading, choices, companion, need_suffix
 
 #: Names of the controls in the labelling configuration, and so of the answers in exports.
 LABELS, COMMENT = "labels", "comment"
@@ -32,7 +32,7 @@ def write_tasks(path: Path, tasks: Sequence[CodingTask], codebook: Codebook) -> 
     ]
     with replacing(path) as handle:
         handle.write(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
-    beside = companion(path, ".config.xml")
+    beside = companion(path, COMPANIONS["label-studio", ".json"])
     with replacing(beside) as handle:
         handle.write(configuration(codebook))
     return [path, beside]

@@ -17,6 +17,7 @@ from ..io.suffixes import stem
 from ..io.write import write_csv
 from ..sampling.population import visible
 from .tasks import (
+    COMPANIONS,
     DOCUMENT,
     NONE,
     SENTENCE,
@@ -98,7 +99,7 @@ def write_sheet(
         rows.append(row)
     if path.suffix.lower() == ".csv":
         write_csv(path, columns, rows)
-        beside = companion(path, ".codebook.md")
+        beside = companion(path, COMPANIONS["sheet", ".csv"])
         with replacing(beside) as handle:
             handle.write(codebook_markdown(codebook))
         return [path, beside]

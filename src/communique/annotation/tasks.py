@@ -18,6 +18,13 @@ NONE = "none"
 #: Names that the tools' files use: `id` is taken by the tools themselves, which put their own number there.
 SENTENCE, TEXT, PREVIOUS, DOCUMENT, LANGUAGE = "sentence_id", "text", "previous", "document", "language"
 
+#: Ends of the names of what is written next to a sheet or to tasks, by form and suffix.
+COMPANIONS = {
+    ("sheet", ".csv"): ".codebook.md",
+    ("label-studio", ".json"): ".config.xml",
+    ("doccano", ".jsonl"): ".labels.json",
+}
+
 #: The coder of adjudicated rows, which decide between coders who disagree.
 ADJUDICATION = "adjudication"
 

@@ -19,7 +19,7 @@ from ..io.atomic import new_folder
 from ..metrics.calibration import Tuning, to_logits
 from ..models.classifier import tune_on
 from ..models.folder import finish, read_codebook, read_info, verify_files
-from ..models.info import ARRAYS, BASELINE, ModelInfo, Score, TrainingData, git_commit, score_tuning_rows
+from ..models.info import ARRAYS, BASELINE, INFO, ModelInfo, Score, TrainingData, git_commit, score_tuning_rows
 from ..models.predictor import Predictions
 from ..text.language import UNDETERMINED
 from .base import Baseline, Storable
@@ -117,7 +117,7 @@ def save(
         warnings=warnings,
         commit=git_commit(),
     )
-    with new_folder(folder, replace=overwrite) as new:
+    with new_folder(folder, replace=overwrite, marker=INFO) as new:
         text = json.dumps({"baseline": classifier.name, "settings": settings, "content": content}, ensure_ascii=True)
         (new / BASELINE).write_text(text + "\n", encoding="utf-8")
         np.savez_compressed(new / ARRAYS, allow_pickle=False, **arrays)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import require_extra
-from .common import cli_errors, default_codebook, note
+from .common import Overwrite, cli_errors, default_codebook, note
 
 if TYPE_CHECKING:
     from ..data.codebook import Codebook
@@ -38,14 +38,23 @@ def agree(
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
     markdown_out: Annotated[Path | None, typer.Option("--markdown", help="Write the report as Markdown.")] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Measure how far coders agree, list what they differ on, and write gold."""
     from ..annotation.agreement_report import AgreementReport, write_adjudication
     from ..annotation.detect import read_coded
     from ..annotation.matching import gold_rows, match, write_gold
+    from ..annotation.tasks import COMPANIONS, companion
     from ..io.atomic import replacing
+    from ..io.output import check_outputs
     from ..sampling.population import read_population
 
+    beside = COMPANIONS.get(("sheet", adjudicate.suffix.lower())) if adjudicate else None
+    check_outputs(
+        [json_out, markdown_out, gold, adjudicate, companion(adjudicate, beside) if adjudicate and beside else None],
+        inputs=(*coded, design, codebook, model),
+        overwrite=overwrite,
+    )
     plan, labels = _design(coded, design, codebook)
     if gold is not None and plan is None:
         raise typer.BadParameter("gold needs the design file of the sample (--design)", param_hint="--gold")

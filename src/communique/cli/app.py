@@ -1,4 +1,8 @@
-"""The command line. Exit codes: 0 done, 1 data or model invalid, 2 wrong usage, 130 stopped with Ctrl-C."""
+"""The command line.
+
+Exit codes: 0 done, 1 data or model invalid, 2 wrong usage or an output that may not be written, 130 stopped with Ctrl-C (143 by
+SIGTERM, 129 by SIGHUP).
+"""
 
 from __future__ import annotations
 

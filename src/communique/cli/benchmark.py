@@ -32,9 +32,13 @@ def benchmark(
     from ..benchmark.runner import run
     from ..benchmark.summary import path, summarise
     from ..io.atomic import replacing
+    from ..io.output import check_files_in
     from ..reporting.progress import ProgressReporter
 
     require_extra("sklearn", "communique benchmark", extra="analysis")
+    # The results of runs are kept: the same command resumes. Only where they are written is checked.
+    for folder in (out, work):
+        check_files_in(folder, (), overwrite=True)
     progress = ProgressReporter()
     grid = run(recipe, out, work, data=data, texts=texts, only=only or (), test_use=use_held_out, progress=progress)
     if not grid.runs:

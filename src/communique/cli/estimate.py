@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import require_extra
-from .common import cli_errors, note
+from .common import Overwrite, cli_errors, note
 
 if TYPE_CHECKING:
     from ..estimation.analysis import Analysis
@@ -72,6 +72,7 @@ def estimate(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for tables, figures and methods.")] = None,
     seed: Annotated[int, typer.Option(help="Of DSL's folds.")] = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Estimate the share of each label by group from a model's labels and a coded sample."""
     require_extra("scipy", "estimate", extra="analysis")
@@ -81,6 +82,7 @@ def estimate(
     from ..estimation.inputs import read
     from ..io.atomic import replacing
     from ..io.encoding import read_text
+    from ..io.output import check_files_in
     from ..models.folder import read_codebook, read_info
     from ..models.predictor import default_model
     from ..sampling.design import Design
@@ -96,6 +98,7 @@ def estimate(
     columns = [name.strip() for name in by.split(",") if name.strip()]
     if out is not None:
         outputs.check_columns(columns, book.names)
+        check_files_in(out, outputs.FILES, inputs=(predictions, gold, design, agreement), overwrite=overwrite)
     plan = Design.load(design) if design else None
     coded = read(
         predictions,

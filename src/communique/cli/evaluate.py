@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import require_extra
-from .common import cli_errors, condition, note
+from .common import Overwrite, cli_errors, condition, note
 
 
 @cli_errors
@@ -36,12 +36,14 @@ def evaluate(
         bool, typer.Option("--no-texts", help="Leave the sentences of these errors out, for a report to be published.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Measure a model on labelled text that it has not seen."""
     from ..data.standoff import read_corpora
     from ..evaluation.evaluate import Shared
     from ..evaluation.evaluate import evaluate as run
     from ..io.atomic import replacing
+    from ..io.output import check_outputs
     from ..io.paths import list_files
     from ..models.folder import read_codebook, read_info
 
@@ -49,11 +51,13 @@ def evaluate(
         raise typer.BadParameter(
             "--drop-shared leaves out what --allow-leak measures; give one", param_hint="--allow-leak"
         )
+    files = list_files(corpus)
+    check_outputs([json_out, markdown_out, html_out], inputs=(*files, texts), overwrite=overwrite)
     conditions = [condition(text) for text in exclude or ()]
     if html_out is not None:
         require_extra("matplotlib", "an HTML report (--html)", extra="analysis")
     info = read_info(model)
-    found, messages = read_corpora(list_files(corpus), read_codebook(model, info), texts)
+    found, messages = read_corpora(files, read_codebook(model, info), texts)
     for line in (*messages, *found.notes):
         note(line)
     n = len(found)

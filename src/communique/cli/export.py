@@ -22,14 +22,17 @@ def export(
     ] = False,
 ) -> None:
     """Export a checkpoint to a bundle for CPUs, and compare the bundle with the checkpoint."""
+    from ..io.output import check_folder
     from ..models.card import render_parity
     from ..models.folder import read_info
+    from ..models.info import INFO
 
     info = read_info(model, "checkpoint")
+    folder = out or Path("models") / info.name
+    check_folder(folder, inputs=(model, recipe, texts), overwrite=overwrite, marker=INFO)
     require_training("export")
     from ..training.export import export as run
 
-    folder = out or Path("models") / info.name
     parity = run(model, folder, recipe=recipe, texts=texts, overwrite=overwrite, force=force)
     typer.echo(render_parity(parity))
     note(f"bundle: {folder}")

@@ -6,23 +6,26 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..errors import DataError, require_extra
-from .common import checked, cli_errors, note
+from ..errors import DataError, OutputError, require_extra
+from .common import Overwrite, checked, cli_errors, note
 
 if TYPE_CHECKING:
     from ..labelling.label import LabelledShard
     from ..labelling.options import InputNotes
+    from ..labelling.ray import RayEngine
     from ..labelling.reader import ShardReader
     from ..labelling.run import Engine, FileSink, LocalEngine
+    from ..labelling.shard_folder import ShardFolder
     from ..labelling.summary import Summary
-    from ..models.info import ModelInfo
+    from ..models.classifier import Classifier
 
 
 @cli_errors
@@ -71,6 +74,7 @@ def label(
         ),
     ] = None,
     out_format: Annotated[str, typer.Option(help="Format of standard output: jsonl, csv, tsv or parquet.")] = "jsonl",
+    overwrite: Overwrite = False,
     resume: Annotated[
         bool | None,
         typer.Option("--resume/--restart", help="Resume an interrupted run, or discard it and begin again."),
@@ -105,11 +109,12 @@ def label(
 ) -> None:
     """Label text. Without -o, a table is printed."""
     from .. import load
-    from ..io.paths import FORMATS, STANDARD, find_files
+    from ..io.output import check_outputs, is_stream
+    from ..io.paths import FORMATS, find_files
     from ..io.recognise import check_encoding
     from ..labelling.options import Options
     from ..labelling.reader import ShardReader
-    from ..labelling.run import FileSink, LocalEngine, describe_run
+    from ..labelling.run import describe_run
     from ..labelling.run import shard_rows as rows_for
     from ..labelling.shard_folder import ShardFolder
     from ..labelling.units import rows_of_texts
@@ -118,8 +123,11 @@ def label(
     from ..models.predictor import default_model
     from ..text.language_codes import normalize_language
 
-    to_file = out not in (None, STANDARD)
-    suffix = None if out is None else output_suffix(out if to_file else f"-.{out_format}")
+    to_file = out is not None and not is_stream(out)
+    suffix = None if out is None else output_suffix(out)
+    if out is not None and not to_file:
+        # A pipe can have a name that ends in a format; standard output has none.
+        suffix = suffix or output_suffix(f"-.{out_format}")
     if out is not None and suffix is None:
         allowed = ", ".join(OUTPUT_SUFFIXES)
         raise typer.BadParameter(f"{out}: an output ends in {allowed}; text also in .gz or .zst", param_hint="--out")
@@ -141,6 +149,10 @@ def label(
     elif ray_address is not None or actors is not None:
         raise typer.BadParameter("goes with --engine ray", param_hint="--actors" if actors else "--ray-address")
     rows = shard_rows or rows_for(None if memory_limit is None else _megabytes(memory_limit))
+    # With --resume the output may exist: it may be complete.
+    outputs = check_outputs([out], inputs=paths, overwrite=overwrite or bool(resume))
+    folder = model or default_model()
+    info = read_info(folder)
     options = Options(
         text_column=text_column,
         document_column=document_column,
@@ -151,10 +163,18 @@ def label(
         split=bool(split),
         as_json=suffix in (None, ".jsonl"),
         shard_rows=rows,
+        labels=info.labels,
     )
+    opened = cache(lambda: load.load_model(folder, threads=threads, info=info))
+    make_engine = partial(_engine, engine, folder, opened, threads, ray_address, actors)
     with tempfile.TemporaryDirectory(prefix="communique-") as spool:
         found = find_files(
-            paths, file_format=form, spool=Path(spool), encoding=options.encoding, language=options.language
+            paths,
+            file_format=form,
+            spool=Path(spool),
+            encoding=options.encoding,
+            language=options.language,
+            outputs=outputs,
         )
         reader = ShardReader(found, options)
         if split is None and (found_texts := rows_of_texts(reader.files, options)):
@@ -162,19 +182,16 @@ def label(
                 f"{found_texts}. Split them into sentences with --split, or label each row as one sentence with --no-split",
                 param_hint="--split",
             )
-        folder = model or default_model()
-        info = read_info(folder)
-        if out is None or (suffix == ".jsonl" and not to_file):
-            local = LocalEngine(load.load_model(folder, threads=threads, info=info))
-            summary, notes = _stream(reader, local, info.labels, as_table=out is None)
+        if not to_file and suffix in (None, ".jsonl"):
+            summary, notes = _stream(reader, make_engine(), info.labels, out)
         else:
-            target = Path(out) if to_file else Path(spool, f"output{suffix}")
-            shards = ShardFolder(target, describe_run(info, reader, str(suffix), threads), resume=resume)
-            sink = FileSink(shards, info.labels, handle=None if to_file else sys.stdout.buffer)
+            run = describe_run(info, reader, str(suffix), threads)
+            path = Path(str(out)) if to_file else Path(spool, f"output{suffix}")
+            if path.exists() and resume and _is_finished(path, ShardReader(found, options), opened(), run, overwrite):
+                return
             # The model is opened last: what is wrong with the output is reported at once.
-            with closing(shards):
-                opened = _engine(engine, folder, info, threads, ray_address, actors)
-                summary, notes = _to_file(reader, opened, sink, to_file=to_file)
+            with closing(ShardFolder(path, run, resume=resume)) as shards:
+                summary, notes = _label(reader, make_engine, shards, info.labels, None if to_file else out)
     for line in (*notes.lines(), *summary.lines()):
         note(line)
     if summary.unreadable:
@@ -182,13 +199,18 @@ def label(
 
 
 def _engine(
-    name: str, folder: Path, info: ModelInfo, threads: int | None, address: str | None, actors: int | None
-) -> Engine[FileSink]:
+    name: str,
+    folder: Path,
+    opened: Callable[[], Classifier],
+    threads: int | None,
+    address: str | None,
+    actors: int | None,
+) -> LocalEngine | RayEngine:
     from .. import load
     from ..labelling.run import LocalEngine
 
     if name == "local":
-        return LocalEngine(load.load_model(folder, threads=threads, info=info))
+        return LocalEngine(opened())
     import logging
 
     from ..labelling.ray import RayEngine
@@ -199,11 +221,12 @@ def _engine(
 
 
 def _stream(
-    reader: ShardReader, engine: LocalEngine, names: tuple[str, ...], *, as_table: bool
+    reader: ShardReader, engine: Engine[Any], names: tuple[str, ...], out: str | None
 ) -> tuple[Summary, InputNotes]:
-    """Label to the terminal or to standard output, each shard as soon as it is done."""
+    """Label to standard output or a pipe, each shard as soon as it is done: as JSON Lines, or as a table if `out` is None."""
     from rich.console import Console
 
+    from ..io.atomic import replacing
     from ..labelling.run import StreamSink, label_files
     from ..labelling.summary import print_table
     from ..labelling.write import jsonl
@@ -211,39 +234,82 @@ def _stream(
 
     # When output goes to a file or a pipe, rich would assume 80 columns and cut words in two.
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    with _stream_errors(), nullcontext() if out is None else replacing(out, "wb") as handle:
 
-    def show(shard: LabelledShard) -> None:
-        if as_table:
-            print_table(console, shard.to_rows(), names)
-            return
-        with _stdout_errors():
-            sys.stdout.buffer.write(jsonl(shard))
-            sys.stdout.buffer.flush()
+        def show(shard: LabelledShard) -> None:
+            if handle is None:
+                print_table(console, shard.to_rows(), names)
+            else:
+                handle.write(jsonl(shard))
+                handle.flush()
 
-    return label_files(reader, engine, StreamSink(show, names), ProgressReporter(reader.bytes, note))
+        return label_files(reader, engine, StreamSink(show, names), ProgressReporter(reader.bytes, note))
 
 
-def _to_file(
-    reader: ShardReader, engine: Engine[FileSink], sink: FileSink, *, to_file: bool
+def _label(
+    reader: ShardReader,
+    make_engine: Callable[[], Engine[FileSink]],
+    shards: ShardFolder,
+    names: tuple[str, ...],
+    stream: str | None,
 ) -> tuple[Summary, InputNotes]:
-    """Label into a file, or to standard output if its format needs all shards first."""
-    from ..labelling.run import label_files
+    """Label into a file, or into a stream in a format that needs all shards before its first byte."""
+    from ..io.atomic import replacing
+    from ..labelling.run import FileSink, label_files
     from ..reporting.progress import ProgressReporter
 
     try:
-        with nullcontext() if to_file else _stdout_errors():
-            return label_files(reader, engine, sink, ProgressReporter(reader.bytes, note))
-    except KeyboardInterrupt:
-        if to_file and (finished := len(sink.folder.finished())):
-            note(
-                f"{sink.folder.path}: {finished} finished shards stay there. Run the same command with --resume to continue"
+        with ExitStack() as stack:
+            handle = None
+            if stream is not None:
+                stack.enter_context(_stream_errors())
+                handle = stack.enter_context(replacing(stream, "wb"))
+            sink = FileSink(shards, names, handle=handle)
+            for number in shards.damaged:
+                note(
+                    f"{shards.path}: shard {number} is damaged: its bytes do not have its SHA-256. It is labelled again"
+                )
+            return label_files(reader, make_engine(), sink, ProgressReporter(reader.bytes, note))
+    except KeyboardInterrupt as stopped:
+        if stream is None and (finished := len(shards.numbers())):
+            stopped.args = (
+                f"{shards.path} keeps {finished} finished shards. Run the same command with --resume to continue",
             )
         raise
 
 
+def _is_finished(out: Path, reader: ShardReader, model: Classifier, run: dict[str, Any], overwrite: bool) -> bool:
+    """Report whether an output that exists is already what this run would write.
+
+    Raises:
+        OutputError: It is something else, and may not be replaced.
+        Exit: It is complete, and rows of it could not be read.
+    """
+    from ..labelling.finished import is_complete
+    from ..labelling.shard_folder import ShardFolder, shards_folder
+
+    note(f"{out}: exists. Checking whether it is complete")
+    if not is_complete(reader, out, model):
+        if not overwrite:
+            raise OutputError(
+                f"{out}: already exists, and is not the output of this run. Choose another output, or replace it with --overwrite"
+            )
+        return False
+    if shards_folder(out).exists():
+        # The run was killed between writing the output and deleting the shards. Shards of another run stay.
+        with suppress(DataError, OutputError):
+            ShardFolder(out, run, resume=True).remove()
+    for line in reader.notes.lines():
+        note(line)
+    note(f"{out}: already complete")
+    if reader.notes.counts["unreadable"]:
+        raise typer.Exit(1)
+    return True
+
+
 @contextmanager
-def _stdout_errors() -> Iterator[None]:
-    """Turn an OSError of standard output into an error of one line; typer handles a reader that has gone."""
+def _stream_errors() -> Iterator[None]:
+    """Turn an `OSError` of standard output into an error of one line; typer handles a reader that has gone."""
     try:
         yield
     except BrokenPipeError:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import require_extra
-from .common import cli_errors, condition, note
+from .common import Overwrite, cli_errors, condition, note
 
 
 @cli_errors
@@ -30,6 +30,7 @@ def robustness(
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON.")] = None,
     markdown_out: Annotated[Path | None, typer.Option("--markdown", help="Write the result as Markdown.")] = None,
     seed: Annotated[int, typer.Option(help="Of the draws and the bootstrap.")] = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Swap the actors of sentences and change their surface, and measure whether labels stay."""
     for package in ("babel", "scipy"):
@@ -37,6 +38,7 @@ def robustness(
     from ..data.standoff import read_corpora
     from ..errors import DataError
     from ..io.atomic import replacing
+    from ..io.output import check_outputs
     from ..io.paths import list_files
     from ..load import load_model
     from ..models.info import VALIDATION
@@ -46,10 +48,12 @@ def robustness(
 
     if unknown := [name for name in test or () if name not in TESTS]:
         raise typer.BadParameter(f"{unknown[0]!r}; allowed: {', '.join(TESTS)}", param_hint="--test")
+    files = list_files(corpus)
+    check_outputs([json_out, markdown_out], inputs=(*files, texts), overwrite=overwrite)
     conditions = [condition(text) for text in exclude or ()]
     opened = load_model(model)
     lines: list[str]
-    found, lines = read_corpora(list_files(corpus), opened.codebook, texts)
+    found, lines = read_corpora(files, opened.codebook, texts)
     for line in (*lines, *found.notes):
         note(line)
     n = len(found)

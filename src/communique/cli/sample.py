@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import require_extra
-from .common import cli_errors, default_codebook, note
+from .common import Overwrite, cli_errors, default_codebook, note
 
 if TYPE_CHECKING:
     from ..annotation.tasks import CodingTask
@@ -69,15 +69,23 @@ def sample(
     ] = None,
     codebook: Annotated[Path | None, typer.Option(help="The labels' codebook; that of the model without it.")] = None,
     seed: Annotated[int, typer.Option(help="Of the draw and of the order of rows.")] = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw sentences for people to read, with the probability with which each was to be drawn."""
     from ..annotation.tasks import companion
     from ..data.codebook import Codebook
+    from ..io.output import check_outputs
     from ..models.folder import read_codebook, read_info
     from ..sampling.design import SUFFIX, draw_sample, training_sample
     from ..sampling.population import read_population
 
     _check(n, width, out, form, purpose, coder, exclude, report)
+    if out is not None:
+        check_outputs(
+            _files(out, form, coder or []),
+            inputs=(predictions, report, codebook, *(exclude or ())),
+            overwrite=overwrite,
+        )
     groups, kinds = _split(by), _split(strata)
     population = read_population(predictions)
     for line in population.notes:
@@ -96,9 +104,6 @@ def sample(
     else:
         labels = Codebook.load(codebook or default_codebook())
     _check_labels(labels, population, codebook)
-    for path in (out, companion(out, SUFFIX), *(_of(out, name) for name in coder or ())):
-        if path.exists():
-            raise _exists(path)
     if form == "sheet" and out.suffix.lower() == ".xlsx":
         require_extra("openpyxl", "writing XLSX", extra="analysis")
     if purpose == "training":
@@ -194,10 +199,14 @@ def _warn_of_trained(population: Population, model: Path | None) -> None:
         )
 
 
-def _exists(path: Path) -> Exception:
-    from ..errors import DataError
+def _files(out: Path, form: str, coders: list[str]) -> list[Path]:
+    """List the files that are written: the sheets or tasks, what goes with them, and the design."""
+    from ..annotation.tasks import COMPANIONS, companion
+    from ..sampling.design import SUFFIX
 
-    return DataError(f"{path}: is there already and may hold coders' work; move it away or write another file")
+    sheets = [_of(out, name) for name in coders] or [out]
+    ending = COMPANIONS.get((form, out.suffix.lower()))
+    return [*sheets, *(companion(sheet, ending) for sheet in sheets if ending), companion(out, SUFFIX)]
 
 
 def _say_need(

@@ -46,6 +46,10 @@ def train(
     """
     recipe = _recipe(data, codebook, name)
     folder = out or Path("runs") / recipe.name
+    from ..io.output import check_folder
+    from ..models.info import INFO
+
+    check_folder(folder, inputs=(*data, codebook, texts), overwrite=overwrite, marker=INFO)
     require_training("training")
     from ..models.folder import read_info
     from ..reporting.progress import ProgressReporter

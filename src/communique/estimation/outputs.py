@@ -19,6 +19,15 @@ ALL = "all"
 #: Columns of the table for R's `dsl` beside the labels, their predictions and the groups.
 LABELED, SAMPLE_PROB = "labeled", "sample_prob"
 
+#: Names of the files that are written, as patterns: tables, figures, and the text on methods.
+FILES = tuple(
+    f"{name}.{form}"
+    for name in ("estimates", "contrasts", "regressions", "error_rates", "dsl")
+    for form in ("csv", "parquet")
+)
+FILES += tuple(f"{name}.{form}" for name in ("forest", "shares_by_*") for form in ("svg", "png"))
+FILES += ("methods.md",)
+
 #: Rows of that table in memory at a time.
 BATCH = 16_384
 

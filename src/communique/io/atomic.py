@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import shutil
+import stat
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import IO, Any
 
-from ..errors import BundleError, DataError
+from ..errors import DataError
+from .output import check_folder, is_standard, is_stream, target
 
 #: What to do about an output that cannot be written.
 REMEDY = "Free some disk space or choose another output"
@@ -23,6 +27,8 @@ def disk_errors(path: Path, remedy: str = REMEDY) -> Iterator[None]:
     """Turn an `OSError` in the block into a `DataError` that names the path and what to do."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # whoever read a pipe has ended, which is no fault of the disk
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}. {remedy}") from error
 
@@ -33,8 +39,10 @@ def replacing(
 ) -> Iterator[IO[Any]]:
     """Open a temporary file for writing, which replaces `path` once it is complete and on the disk.
 
+    A link is followed, so that the file it points to is replaced. Standard output and pipes are written directly.
+
     Args:
-        path: The output. An older file of this name stays until it is replaced.
+        path: The output. An older file of this name stays until it is replaced, and its permissions are kept.
         mode: `w` for UTF-8 with line ends as written, or `wb`.
         folder: Holds the temporary file, on the same file system as `path`. Default: the folder of `path`.
         remedy: What to do if the output cannot be written.
@@ -42,13 +50,19 @@ def replacing(
     Raises:
         DataError: The disk is full or refuses the file.
     """
-    path = Path(path)
+    if is_stream(path):
+        with _stream(path, mode) as handle:
+            yield handle
+        return
+    path = target(path)
     part = (folder or path.parent) / f".{path.name[:40]}.{token_hex(4)}.part"  # a long name must not become too long
     options: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
         with disk_errors(path, remedy):
             with part.open(mode.replace("w", "x"), **options) as handle:
                 yield handle
+            with suppress(FileNotFoundError):
+                part.chmod(stat.S_IMODE(path.stat().st_mode))
             # A second handle, because a compressor closes the first one.
             with part.open("rb+") as written:
                 os.fsync(written.fileno())
@@ -58,6 +72,22 @@ def replacing(
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _stream(path: str | Path, mode: str) -> Iterator[IO[Any]]:
+    """Open standard output or a pipe, of which only the latter is closed at the end."""
+    with ExitStack() as stack:
+        if is_standard(path):
+            handle: Any = sys.stdout.buffer
+            stack.callback(handle.flush)
+        else:
+            stack.enter_context(disk_errors(Path(path)))
+            handle = stack.enter_context(open(path, "wb"))
+        if "b" not in mode:
+            handle = io.TextIOWrapper(handle, encoding="utf-8", newline="")
+            stack.callback(handle.detach)
+        yield handle
 
 
 def _sync_folder(folder: Path) -> None:
@@ -71,16 +101,20 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def new_folder(folder: str | Path, *, replace: bool = False) -> Iterator[Path]:
+def new_folder(folder: str | Path, *, replace: bool = False, marker: str) -> Iterator[Path]:
     """Create a temporary folder, which takes the name `folder` once the block has filled it.
 
+    Args:
+        folder: The folder.
+        replace: Whether an existing folder is replaced.
+        marker: Name of a file that every such folder holds. A folder without it is never replaced.
+
     Raises:
-        BundleError: The folder exists and `replace` is false.
+        OutputError: The folder exists and `replace` is false, or it holds something else.
         DataError: The disk refuses the temporary folder.
     """
-    folder = Path(folder)
-    if folder.exists() and not replace:
-        raise BundleError(f"{folder}: already exists. Choose another folder, or replace it with --overwrite")
+    check_folder(folder, overwrite=replace, marker=marker)
+    folder = target(folder)
     with disk_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
@@ -90,7 +124,11 @@ def new_folder(folder: str | Path, *, replace: bool = False) -> Iterator[Path]:
         if folder.exists():
             old = temporary.with_suffix(".old")
             os.replace(folder, old)
-            os.replace(temporary, folder)
+            try:
+                os.replace(temporary, folder)
+            except BaseException:
+                os.replace(old, folder)
+                raise
             shutil.rmtree(old)
         else:
             os.replace(temporary, folder)

@@ -9,14 +9,16 @@ import shutil
 import stat
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..errors import DataError
+from ..errors import ChangedError, DataError, OutputError
 from .documents.read import EXTRA, require_reader
 from .encoding import inspect
+from .output import STANDARD as STANDARD
+from .output import is_run_folder
 from .recognise import Encoding
 from .suffixes import (
     ADVICE,
@@ -31,9 +33,6 @@ from .suffixes import (
     ending,
     stem,
 )
-
-#: The path that stands for standard input and output.
-STANDARD = "-"
 
 #: Values of `--format`: suffixes without their dot.
 FORMATS = tuple(
@@ -59,6 +58,7 @@ class InputFile:
         display_name: How messages and the record of a run name it: its path, or `-`.
         sha256: Hash of its bytes; None if it cannot be read.
         encoding: Encoding of a text file.
+        state: What the file system says of the file, as it was before it was hashed; None if it cannot be read.
     """
 
     path: Path
@@ -68,6 +68,25 @@ class InputFile:
     display_name: str = ""
     sha256: str | None = None
     encoding: Encoding | None = None
+    state: tuple[int, ...] | None = None
+
+    def check_unchanged(self) -> None:
+        """Check that the file has not changed since it was hashed. It is hashed again only if the file system says it may have.
+
+        Raises:
+            ChangedError: It has.
+        """
+        if self.state is None or file_state(self.path) == self.state:
+            return
+        try:
+            same = inspect(self.path, text=False)[0] == self.sha256
+        except DataError:
+            same = False
+        if not same:
+            raise ChangedError(
+                f"{self.display_name}: changed while it was read. Restore it and run the same command with --resume, or label its "
+                "present state with --restart"
+            )
 
     @property
     def is_document(self) -> bool:
@@ -90,6 +109,11 @@ class FoundFiles:
         parts = (f"{n} {suffix or 'without suffix'} ({reason})" for (suffix, reason), n in self.not_read.items())
         return f"not read: {', '.join(parts)}"
 
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Paths of temporary copies, and what the user calls what was copied."""
+        return {str(f.path): f.display_name for f in self.files if str(f.path) != f.display_name}
+
 
 def find_files(
     paths: Sequence[str | Path],
@@ -98,6 +122,7 @@ def find_files(
     spool: Path | None = None,
     encoding: str | None = None,
     language: str | None = None,
+    outputs: Container[Path] = (),
 ) -> FoundFiles:
     """Find the documents and tables that paths name, hash them and recognise their encodings.
 
@@ -108,8 +133,10 @@ def find_files(
         spool: Folder for a copy of standard input, which is read twice: once to look at it, once to label it.
         encoding: Encoding of all text files. Default: recognised.
         language: Language of all texts, if it is known; it helps to recognise encodings.
+        outputs: What the command writes, see `check_outputs`. It is left out of folders and globs.
 
     Raises:
+        OutputError: A path names what the command writes.
         MissingExtraError: A file that the user named needs a library that is not installed.
         DataError: A path does not exist or has an unknown suffix, or a table that the user named cannot be read.
     """
@@ -123,9 +150,9 @@ def find_files(
             streams.add(given)
             found.files.append(_spooled(given, file_format, spool, len(found.files)))
         elif path.is_dir():
-            _add_folder(found, path)
+            _add_folder(found, path, outputs)
         elif _is_glob(given):
-            _add_glob(found, given, file_format)
+            _add_glob(found, given, file_format, outputs)
         else:
             own = ending(path)[0]
             held = f".{file_format}" if file_format else own if own in _READ else None
@@ -135,6 +162,8 @@ def find_files(
                 raise DataError(f"{path}: no such file")
             require_reader(held)
             found.files.append(_input_file(path, held))
+    if written := next((file for file in found.files if file.path in outputs), None):
+        raise OutputError(f"{written.path}: is an input and would also be written. Choose another output")
     _name_apart(found)
     found.files = [_inspected(file, encoding, language) for file in found.files]
     if found.not_read:
@@ -142,8 +171,8 @@ def find_files(
     return found
 
 
-def _add_glob(found: FoundFiles, pattern: str, file_format: str | None) -> None:
-    matches = _glob(pattern, None)
+def _add_glob(found: FoundFiles, pattern: str, file_format: str | None, outputs: Container[Path]) -> None:
+    matches = [path for path in _glob(pattern, None) if path not in outputs]
     formats = {path: f".{file_format}" if file_format else ending(path)[0] for path in matches}
     inside = [path for path in matches if formats[path] in _READ and _why_not(formats[path]) is None]
     _leave_out(found, (path for path in matches if path not in set(inside)))
@@ -166,6 +195,15 @@ def _leave_out(found: FoundFiles, paths: Iterable[Path]) -> None:
     for path in paths:
         suffix = ending(path)[0] or path.suffix.lower()
         found.not_read[suffix, _why_not(suffix) or "name them to read them"] += 1
+
+
+def file_state(path: Path) -> tuple[int, ...] | None:
+    """Return what the file system knows of a file: another content nearly always has another state."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def list_files(paths: str | Path | Sequence[str | Path], suffixes: Sequence[str] = TABLE_SUFFIXES) -> list[Path]:
@@ -196,7 +234,7 @@ def list_files(paths: str | Path | Sequence[str | Path], suffixes: Sequence[str]
 
 
 def files_below(folder: Path) -> tuple[list[Path], list[str]]:
-    """List the files below a folder, sorted, without hidden ones, and report what could not be looked into.
+    """List the files below a folder, sorted, without hidden ones and shards of runs, and report what could not be looked into.
 
     Links to folders are not followed, so a link to a parent folder cannot loop.
     """
@@ -207,7 +245,8 @@ def files_below(folder: Path) -> tuple[list[Path], list[str]]:
         problems.append(f"{error.filename}: {error.strerror}; name a folder that can be read")
 
     for parent, folders, names in os.walk(folder, onerror=failed):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        # The shards of a run that has not finished are not data, neither are the files that describe it.
+        folders[:] = [name for name in folders if not name.startswith(".") and not is_run_folder(Path(parent, name))]
         for path in (Path(parent, name) for name in names if not name.startswith(".")):
             if path.is_file():
                 found.append(path)
@@ -235,14 +274,16 @@ def _input_file(path: Path, file_format: str, *, name: str | None = None, named:
 
 
 def _inspected(file: InputFile, encoding: str | None, language: str | None) -> InputFile:
+    state = file_state(file.path)
     try:
         is_text = file.file_format in TEXT_SUFFIXES
         sha256, found = inspect(file.path, text=is_text, language=language, encoding=encoding)
-    except DataError:
+    except DataError as error:
         if file.named and not file.is_document:
-            raise  # hours of work must not end at a second table that could never be read
+            # Hours of work must not end at a second table that could never be read.
+            raise DataError(*(line.replace(str(file.path), file.display_name) for line in error.problems)) from error
         return file
-    return replace(file, sha256=sha256, encoding=found)
+    return replace(file, sha256=sha256, encoding=found, state=state)
 
 
 def _is_pipe(path: Path) -> bool:
@@ -268,7 +309,7 @@ def _spooled(given: str, file_format: str | None, spool: Path | None, number: in
     return InputFile(copy, name, f".{file_format}", display_name=given)
 
 
-def _add_folder(found: FoundFiles, folder: Path) -> None:
+def _add_folder(found: FoundFiles, folder: Path, outputs: Container[Path]) -> None:
     if (folder / _SPLITS).is_file():
         for split in _listed(folder / _SPLITS, "splits"):
             _add_dataset(found, folder / str(split), f"{folder.name}/{split}")
@@ -277,6 +318,7 @@ def _add_folder(found: FoundFiles, folder: Path) -> None:
         _add_dataset(found, folder, folder.name)
         return
     inside, problems = files_below(folder)
+    inside = [path for path in inside if path not in outputs]
     found.problems += problems
     kinds = (DOCUMENT_SUFFIXES, TABLE_SUFFIXES, (JSON,))
     by_kind = [[p for p in inside if ending(p)[0] in kind and _why_not(ending(p)[0]) is None] for kind in kinds]

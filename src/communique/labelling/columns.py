@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..data.predictions_schema import ERROR, OUTPUT
+from ..data.predictions_schema import ERROR, OUTPUT, PREFIX
 from ..data.reader import COLUMNS, document_like, find_column
 from ..errors import DataError
 from ..io.arrow import SURROGATE
 from ..io.paths import InputFile
 from ..io.tables import Chunk, Problem, Row, TableStream, Unreadable
-from .options import EXTRA_JSON, InputNotes, Options
+from .options import InputNotes, Options
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,8 +74,7 @@ class Columns:
         self._repeated -= {"language"} if options.language else set()
         self._renamed: dict[str, str] = {}
         self._known = set(known)
-        # As JSON, extra columns are kept inside one column, whose name they can therefore have themselves.
-        self._taken = {*OUTPUT, ERROR} if options.as_json else {*OUTPUT, ERROR, EXTRA_JSON}
+        self._taken = {*OUTPUT, ERROR, *(PREFIX + label for label in options.labels)}
 
     def complete(self, chunk: Chunk) -> Chunk:
         """Add the columns that the file's name holds to a chunk."""
@@ -146,7 +145,9 @@ class Columns:
         return _is_string(field.type)
 
     def _name(self, column: str) -> str:
-        if column not in self._taken and not SURROGATE.search(column):
+        # A column that comes late, in JSON Lines, can have the name to which another one was renamed.
+        late = column not in self._known and column in self._renamed.values()
+        if column not in self._taken and not late and not SURROGATE.search(column):
             return column
         if column not in self._renamed:
             new = f"input_{SURROGATE.sub(chr(0xFFFD), column)}"
@@ -154,8 +155,7 @@ class Columns:
                 new = f"input_{new}"
             self._renamed[column] = new
             shown = SURROGATE.sub("\ufffd", column)
-            reason = "the name is reserved" if column == EXTRA_JSON else "the output has a column of that name"
-            reason = reason if shown == column else "it is not Unicode"
+            reason = "the output has a column of that name" if shown == column else "it is not Unicode"
             self._notes.note(f"{self.file.display_name}: column {shown!r} is kept as {new!r}, because {reason}")
         return self._renamed[column]
 

@@ -15,7 +15,6 @@ from ..io.tables import Row
 from ..models.classifier import Classifier
 from ..models.predictor import Predictions
 from ..text.cleaning import has_letters
-from .options import EXTRA_JSON
 from .shard import Shard
 
 #: Decimal digits of a probability in the output. A shard's content decides its batches, and so every digit.
@@ -49,11 +48,17 @@ class ShardCounts:
 
 @dataclass(frozen=True)
 class LabelledShard:
-    """A shard's rows of output with their labels; extra columns stand behind."""
+    """A shard's rows of output with their labels.
+
+    Attributes:
+        table: The output's columns, then the extra columns unless they are kept as JSON.
+        extra_json: The extra columns of each row as a JSON object, apart from the table so that their names cannot collide.
+    """
 
     number: int
     table: pa.Table
     counts: ShardCounts
+    extra_json: pa.ChunkedArray | None = None
 
     def to_rows(self) -> list[Row]:
         """Return the rows as JSON Lines has them: `error` only where there is one, then the extra columns."""
@@ -61,14 +66,15 @@ class LabelledShard:
         for row in found:
             if row[ERROR] is None:
                 del row[ERROR]
-            extra = row.pop(EXTRA_JSON, None)
-            if extra is not None:
-                row |= json.loads(extra)
+        if self.extra_json is not None:
+            for row, extra in zip(found, self.extra_json.to_pylist(), strict=True):
+                # Rows of a document have no extra columns.
+                row |= json.loads(extra) if extra is not None else {}
         return found
 
 
-def label_shard(shard: Shard, model: Classifier) -> LabelledShard:
-    """Label a shard.
+def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> LabelledShard:
+    """Label a shard; if `blank` is set, return its rows without labels.
 
     Equal texts are computed once. What the model is given depends only on the shard, so its rows are the same whenever and
     wherever it is labelled.
@@ -80,6 +86,8 @@ def label_shard(shard: Shard, model: Classifier) -> LabelledShard:
     readable = [
         i for i, (text, error) in enumerate(zip(texts, rows[ERROR], strict=True)) if not error and has_letters(text)
     ]
+    if blank:
+        readable = []
     errors, unreadable, letterless = _reasons(texts, rows[ERROR])
     rows = rows | {ERROR: errors}
     distinct = {pair: n for n, pair in enumerate(dict.fromkeys((texts[i], languages[i]) for i in readable))}
@@ -90,12 +98,13 @@ def label_shard(shard: Shard, model: Classifier) -> LabelledShard:
         )
     places = {i: distinct[texts[i], languages[i]] for i in readable}
     table = pa.table(_columns(rows, model.codebook.names, places, predictions))
-    if extra is not None:
+    as_json = shard.options.as_json
+    if extra is not None and not as_json:
         for column in extra.schema:
             table = table.append_column(column, extra[column.name])
     repeated = len(readable) - len(distinct)
     counts = ShardCounts(shard.n_records, len(texts), unreadable, len(readable), repeated, letterless)
-    return LabelledShard(shard.number, table, counts)
+    return LabelledShard(shard.number, table, counts, extra.column(0) if extra is not None and as_json else None)
 
 
 def _columns(

@@ -10,9 +10,6 @@ from ..data.predictions_schema import ERROR
 #: Reasons of unreadable rows that are listed; further ones are counted.
 LISTED = 20
 
-#: Column that holds a row's extra columns as JSON, if the output is JSON Lines.
-EXTRA_JSON = "_extra"
-
 
 @dataclass(frozen=True)
 class Options:
@@ -28,6 +25,7 @@ class Options:
         split: Whether rows of tables are split into sentences.
         as_json: Whether extra columns are kept as JSON, exactly as they were; otherwise they become typed columns.
         shard_rows: Rows per shard.
+        labels: The model's labels: columns of their probabilities are columns of the output.
     """
 
     text_column: str | None = None
@@ -39,6 +37,7 @@ class Options:
     split: bool = False
     as_json: bool = True
     shard_rows: int = 4096
+    labels: tuple[str, ...] = ()
 
 
 @dataclass
@@ -50,14 +49,23 @@ class InputNotes:
         counts: Numbers of `unreadable` rows, of texts with `surrogates`, `invisible` characters, `html`, `entities` or
             `mojibake`, of `missing` values, of rows without a `document`, and of `shards`.
         unreadable: The first reasons why rows could not be read.
+        aliases: Paths of temporary copies, and what the user calls what was copied.
     """
 
     notes: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     unreadable: list[str] = field(default_factory=list)
+    aliases: dict[str, str] = field(default_factory=dict)
+
+    def named(self, line: str) -> str:
+        """Return a line in which temporary copies have the name that the user knows."""
+        for path, name in self.aliases.items():
+            line = line.replace(path, name)
+        return line
 
     def note(self, line: str) -> None:
         """Keep a line, once."""
+        line = self.named(line)
         if line not in self.notes:
             self.notes.append(line)
 
@@ -65,7 +73,7 @@ class InputNotes:
         """Count a row that cannot be read, and keep the first reasons."""
         self.counts["unreadable"] += 1
         if len(self.unreadable) < LISTED:
-            self.unreadable.append(line)
+            self.unreadable.append(self.named(line))
 
     def lines(self) -> list[str]:
         """Return the lines for the user."""

@@ -60,7 +60,7 @@ class ShardReader:
 
     def __init__(self, found: FoundFiles, options: Options) -> None:
         self.files, self.options = found.files, options
-        self.notes = InputNotes(list(found.notes))
+        self.notes = InputNotes(list(found.notes), aliases=found.aliases)
         self._problems = found.problems
         sizes = [float(f.path.stat().st_size) if f.path.exists() else 0.0 for f in self.files]
         #: Bytes of all files up to the end of each.
@@ -88,9 +88,9 @@ class ShardReader:
                 with self._open(file) as stream:
                     columns = Columns(stream, file, self.options, InputNotes(), self._from_name(file, InputNotes()))
                     ids = self._first_ids(stream, columns) if len(tables) > 1 and not self._unique_ids else set()
-            except DataError:
+            except DataError as error:
                 if file.named:
-                    raise
+                    raise DataError(*map(self.notes.named, error.problems)) from error
                 continue
             if shared := min((identity for identity in ids if identity in owners), default=None):
                 self._unique_ids = True
@@ -140,16 +140,31 @@ class ShardReader:
             shard.number -= 1
         self.notes.counts["shards"] = shard.number + 1
 
+    def check_unchanged(self) -> None:
+        """Check that no file has changed since it was found.
+
+        Raises:
+            ChangedError: One has.
+        """
+        for file in self.files:
+            file.check_unchanged()
+
     def _pieces(self) -> Iterator[tuple[list[Record], list[Row] | pa.Table | None, float]]:
         """Yield consecutive records of one file with their extra columns, and the bytes read up to their end."""
         for line in self._problems:
             yield self._failed(line, line.partition(": ")[0]), None, 0.0
         for i, file in enumerate(self.files):
             try:
-                yield from (self._document if file.is_document else self._table)(file, i)
+                for piece in (self._document if file.is_document else self._table)(file, i):
+                    # Before the piece is used, so that no shard mixes two states of a file.
+                    file.check_unchanged()
+                    for record in piece[0]:
+                        record.error = record.error and self.notes.named(record.error)
+                    yield piece
             except DataError as error:
+                file.check_unchanged()
                 for problem in error.problems:
-                    yield self._failed(problem, file.name), None, self._ends[i]
+                    yield self._failed(self.notes.named(problem), file.name), None, self._ends[i]
 
     def _failed(self, reason: str, name: str) -> list[Record]:
         self.notes.problem(reason)

@@ -251,7 +251,9 @@ def label_files(
 
     Raises:
         DataError: No record could be read, or the disk is full or cannot be written.
+        ChangedError: A file changed while it was read. Finished shards are kept; they are of its earlier state.
     """
     with progress:
         notes = engine.label(reader, sink, progress)
+        reader.check_unchanged()
         return sink.close(notes), notes

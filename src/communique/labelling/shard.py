@@ -16,10 +16,13 @@ from ..text.blocks import text_blocks
 from ..text.language import UNDETERMINED, identify_language
 from ..text.markdown import markdown_blocks
 from ..text.sentences import split_sentences
-from .options import EXTRA_JSON, Options
+from .options import Options
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+#: The one column of a shard's extra columns if they are kept as JSON. It never stands among columns of the input.
+_JSON = "json"
 
 
 @dataclass(slots=True)
@@ -131,7 +134,7 @@ def _repeat(extra: list[Row] | pa.Table | None, indices: Sequence[int], *, as_js
         rows = extra.to_pylist() if extra.num_columns else [{}] * extra.num_rows
     if not as_json:
         return table_from_rows([rows[i] for i in indices])
-    return table_from_rows([{EXTRA_JSON: json_text(rows[i])} for i in indices])
+    return table_from_rows([{_JSON: json_text(rows[i])} for i in indices])
 
 
 def json_text(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from ..data.predictions_schema import ERROR
+from ..data.predictions_schema import ERROR, PREFIX
 from ..io.arrow import cast_to, unify_schemas
 from ..io.suffixes import ending
 from ..io.tables import Row
@@ -95,19 +95,19 @@ def _write_delimited(target: Any, delimiter: str, schema: pa.Schema, shards: Ite
     # cell that contains "\r" unquoted, and it would start a row.
     target.write("\ufeff".encode() + _csv([columns], delimiter))
     for shard in shards:
-        flat = (_flat(row) for row in shard.to_rows())
-        target.write(_csv(([_cell(row.get(column)) for column in columns] for row in flat), delimiter))
+        rows = map(flat, shard.to_rows())
+        target.write(_csv(([cell(row.get(column)) for column in columns] for row in rows), delimiter))
 
 
 def _flat_names(field: pa.Field) -> list[str]:
     if field.name == "probabilities":
-        return [f"probability_{child.name}" for child in field.type]
+        return [f"{PREFIX}{child.name}" for child in field.type]
     return [field.name]
 
 
-def _flat(row: Row) -> Row:
+def flat(row: Row) -> Row:
     """Return a row with one column per probability."""
-    return row | {f"probability_{label}": p for label, p in row["probabilities"].items()}
+    return row | {f"{PREFIX}{label}": p for label, p in (row.get("probabilities") or {}).items()}
 
 
 def _csv(lines: Iterable[Sequence[Any]], delimiter: str) -> bytes:
@@ -116,7 +116,7 @@ def _csv(lines: Iterable[Sequence[Any]], delimiter: str) -> bytes:
     return text.getvalue().encode()
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
     """Write lists of names as ``a|b``, and what is nested as JSON."""
     if isinstance(value, list) and all(isinstance(v, (str, int, float)) for v in value):
         return "|".join(map(str, value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections.abc import Iterable, Sequence
@@ -105,11 +106,24 @@ class Predictor:
     def __getstate__(self) -> dict[str, Any]:
         # An open network can be neither copied nor sent to another process; it is opened again there. What is left is the
         # same before and after use, which `datasets.map` needs: it caches results by the hash of its function.
-        return {name: value for name, value in self.__dict__.items() if name not in ("_opened", "tokenizer", "_pad_id")}
+        left = ("_network", "_process", "tokenizer", "_pad_id")
+        return {name: value for name, value in self.__dict__.items() if name not in left}
+
+    @property
+    def _opened(self) -> tuple[Tokenizer, Any]:
+        """The tokenizer and the network, opened in this process."""
+        if self.__dict__.setdefault("_process", os.getpid()) != os.getpid():
+            # The parent's network has threads that a forked child does not have: to use it waits for them forever, and to free
+            # it crashes. One more reference keeps it from being freed.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.__dict__.pop("_network", None)))
+            self.__dict__.pop("tokenizer", None)
+            self.__dict__["_process"] = os.getpid()
+        network = self._network
+        return self.tokenizer, network
 
     @cached_property
-    def _opened(self) -> tuple[Tokenizer, Any]:
-        """The tokenizer and the network, opened side by side.
+    def _network(self) -> Any:
+        """The network, opened while the tokenizer is read.
 
         Loading the tokenizer holds the GIL throughout, and OpenVINO needs the GIL only to start compiling. The tokenizer
         therefore waits until that call is under way.
@@ -124,7 +138,8 @@ class Predictor:
         with ThreadPoolExecutor(1, thread_name_prefix="communique-network") as pool:
             network = pool.submit(compile_network)
             started.wait()
-            return self.tokenizer, network.result()
+            _ = self.tokenizer
+            return network.result()
 
     @cached_property
     def tokenizer(self) -> Tokenizer:

@@ -22,6 +22,7 @@ from ..metrics.scores import indicator
 from ..models.checkpoint import CheckpointClassifier
 from ..models.folder import finish, read_codebook, read_info, verify_files
 from ..models.info import (
+    INFO,
     IR,
     MAX_BUNDLE_BYTES,
     MAX_FILE_BYTES,
@@ -105,7 +106,7 @@ def export(
         )
         quantization = "8-bit weights and activations" if activations else "8-bit weights"
         try:
-            with new_folder(out, replace=overwrite) as folder:
+            with new_folder(out, replace=overwrite, marker=INFO) as folder:
                 return _fill(folder, info, quantization, exported, classifier, codebook, before, data, settings.seed)
         except ExportError as error:
             if not activations:

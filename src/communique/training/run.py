@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 from ..data.codebook import Codebook
-from ..errors import BundleError
+from ..io.output import check_folder
 from ..metrics.calibration import decide
 from ..metrics.degenerate import describe_collapse, describe_no_gain
 from ..metrics.scores import indicator
-from ..models.info import git_commit, score_tuning_rows
+from ..models.info import INFO, git_commit, score_tuning_rows
 from ..reporting.progress import ProgressReporter
 from . import distributed
 from .recipe import Recipe
@@ -46,8 +46,7 @@ def train(
     if progress is None or distributed.rank() > 0:
         progress = ProgressReporter.silent()
     out = Path(out)
-    if out.exists() and not overwrite:
-        raise BundleError(f"{out}: this folder exists. Name another one with --out, or replace it with --overwrite")
+    check_folder(out, overwrite=overwrite, marker=INFO)
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     codebook = Codebook.load(recipe.codebook)
     commit = git_commit()

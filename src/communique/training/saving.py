@@ -10,7 +10,7 @@ from ..errors import RecipeError
 from ..io.atomic import new_folder
 from ..metrics.calibration import Tuning
 from ..models.folder import finish
-from ..models.info import ModelInfo, TrainingData
+from ..models.info import INFO, ModelInfo, TrainingData
 from .recipe import Recipe
 from .splits import DataSplits
 
@@ -69,7 +69,7 @@ def write_checkpoint(
         data: The rows that trained the model, and those that were held out.
         overwrite: Whether an existing folder is replaced.
     """
-    with new_folder(out, replace=overwrite) as folder:
+    with new_folder(out, replace=overwrite, marker=INFO) as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         return finish(folder, info, codebook, data.ids, texts=data.texts)

@@ -1,0 +1,129 @@
+"""Stop `communique label` at random moments, resume it, and compare the output with that of a run that was never stopped.
+
+::
+
+    python benchmarks/kills.py [--kills 60] [--seed 0]
+
+Each run labels authored sentences with the shipped model, from a file or from standard input, and is stopped by SIGKILL, SIGINT,
+SIGTERM or SIGHUP, in turn, until the number of kills is reached. A stopped run must end with the exit code of its signal, keep
+every finished shard, and resume to the same bytes. The exit code of this script is 1 if any of that fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+#: Signals, and the exit codes with which a command that they stop ends.
+SIGNALS = {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+#: Rows of the input and of a shard: a kill finds some shards finished and some not.
+ROWS, SHARD_ROWS = 480, 20
+
+
+def write_input(path: Path) -> None:
+    """Write sentences of four languages, some broken lines among them."""
+    rows = [
+        json.loads(line)
+        for language in ("en", "fr", "ru", "zh")
+        for line in (ROOT / f"data/authored/{language}.jsonl").read_text(encoding="utf-8").splitlines()[: ROWS // 4]
+    ]
+    random.Random(0).shuffle(rows)
+    lines = [json.dumps({"text": row["text"], "labels": "mine"}, ensure_ascii=False) for row in rows]
+    lines[::50] = ["{broken"] * len(lines[::50])
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def start(source: Path, out: Path, *options: str, stdin: bool) -> subprocess.Popen[bytes]:
+    """Start the command; with `stdin` it reads the input from standard input."""
+    command = [sys.executable, "-m", "communique", "label", "-" if stdin else str(source), "-o", str(out)]
+    command += ["--format", "jsonl", "--shard-rows", str(SHARD_ROWS), "--threads", "1", *options]
+    with source.open("rb") as handle:
+        return subprocess.Popen(
+            command, stdin=handle if stdin else subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+        )
+
+
+def shards(out: Path) -> int:
+    """Count the finished shards next to an output."""
+    return len(list(out.with_name(out.name + ".shards").glob("*.arrow")))
+
+
+def stop_at_random(process: subprocess.Popen[bytes], number: signal.Signals, out: Path, draw: random.Random) -> bool:
+    """Stop a process after up to three further shards and a random delay; return whether it was still running."""
+    wanted = shards(out) + draw.randrange(4)
+    while process.poll() is None and shards(out) < wanted:
+        time.sleep(0.002)
+    # Without a shard to wait for, the moment lies anywhere from the start of Python to the first shard.
+    time.sleep(draw.random() * (0.2 if wanted else 3.0))
+    if process.poll() is not None:
+        return False
+    process.send_signal(number)
+    return True
+
+
+def main() -> None:
+    """Run all kills and print one line per kind of signal and input, then a JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    draw = random.Random(arguments.seed)
+    failures: list[str] = []
+    kills: dict[str, int] = {}
+    outputs = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source = folder / "in.jsonl"
+        write_input(source)
+        whole = {}
+        for stdin in (False, True):
+            for form in ("jsonl", "csv", "parquet"):
+                path = folder / f"whole-{stdin}.{form}"
+                start(source, path, stdin=stdin).communicate()
+                whole[stdin, form] = path.read_bytes()
+        while sum(kills.values()) < arguments.kills:
+            stdin, form = bool(outputs % 2), ("jsonl", "csv", "parquet")[outputs // 2 % 3]
+            out = folder / f"out{outputs}.{form}"
+            outputs += 1
+            while True:
+                number = list(SIGNALS)[sum(kills.values()) % len(SIGNALS)]
+                before = shards(out)
+                process = start(source, out, "--resume", stdin=stdin)
+                enough = sum(kills.values()) >= arguments.kills
+                stopped = not enough and stop_at_random(process, number, out, draw)
+                message = process.communicate()[1].decode()
+                if "Traceback" in message:
+                    failures.append(f"{out.name}: {message}")
+                if not stopped or process.returncode == 1:
+                    break
+                kills[f"{number.name} {'stdin' if stdin else 'file'}"] = (
+                    kills.get(f"{number.name} {'stdin' if stdin else 'file'}", 0) + 1
+                )
+                if process.returncode not in (SIGNALS[number], -number):
+                    failures.append(f"{out.name}: exit code {process.returncode} after {number.name}: {message}")
+                if not out.exists() and shards(out) < before:
+                    failures.append(f"{out.name}: {number.name} lost a finished shard")
+                if out.exists() and out.read_bytes() != whole[stdin, form]:
+                    failures.append(f"{out.name}: written although it is not complete")
+            if out.read_bytes() != whole[stdin, form]:
+                failures.append(f"{out.name}: other bytes than without a stop")
+            if left := [path.name for path in folder.iterdir() if path.name.startswith((out.name + ".", "."))]:
+                failures.append(f"{out.name}: left behind: {', '.join(left)}")
+    for line in failures:
+        print(line)
+    print(json.dumps({"kills": kills, "outputs": outputs, "failures": len(failures)}))
+    sys.exit(bool(failures))
+
+
+if __name__ == "__main__":
+    main()

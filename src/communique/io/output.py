@@ -1,0 +1,234 @@
+"""Decide whether an output may be written. Every command asks here before its work begins."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ..errors import OutputError
+
+#: The path that stands for standard output.
+STANDARD = "-"
+
+#: Names that systems have for standard output.
+_STANDARD = (STANDARD, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+#: Folders of open files: what is in them is written to as it is.
+_DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/", "/dev/stderr")
+
+#: What follows the name of an output in the name of the folder of its shards, and the file that describes the run there.
+SHARDS, RUN = ".shards", "run.json"
+
+
+def is_standard(path: str | Path) -> bool:
+    """Return whether a path is a name of standard output."""
+    return str(path) in _STANDARD
+
+
+def is_stream(path: str | Path) -> bool:
+    """Return whether a path is standard output, a pipe, or another open file that is no file on a disk."""
+    if is_standard(path):
+        return True
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or (str(path).startswith(_DESCRIPTORS) and not stat.S_ISREG(mode))
+
+
+def target(path: str | Path) -> Path:
+    """Return the file that is written for an output: links are followed, so that they stay links."""
+    return Path(os.path.realpath(path))
+
+
+def shards_folder(out: str | Path) -> Path:
+    """Return the folder next to an output in which its finished shards are kept."""
+    out = target(out)
+    return out.with_name(out.name + SHARDS)
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Return whether a folder holds the shards of a run."""
+    return folder.name.endswith(SHARDS) and (folder / RUN).is_file()
+
+
+class Outputs:
+    """Outputs of a command that has checked them, see `check_outputs`. A command does not read what it writes.
+
+    `path in outputs` is true for an output, for whatever lies in the folder of its shards, and for the file to which standard
+    output is redirected.
+    """
+
+    def __init__(self, paths: Iterable[str | Path]) -> None:
+        self._files: set[tuple[int, int]] = set()
+        self._folders: set[tuple[int, int]] = set()
+        for path in paths:
+            if not is_stream(path):
+                self._files |= _identity(path)
+                self._folders |= _identity(shards_folder(path))
+        self._files |= _redirected()
+
+    def __contains__(self, path: object) -> bool:
+        """Compare files, not names: a file can have several names."""
+        path = Path(str(path))
+        return bool(_identity(path) & self._files) or bool(_identity(path.parent) & self._folders)
+
+
+def check_outputs(
+    outputs: Iterable[str | Path | None], *, inputs: Iterable[str | Path | None] = (), overwrite: bool = False
+) -> Outputs:
+    """Check that outputs may be written, before any work is done.
+
+    Args:
+        outputs: Files, or `-` for standard output. None stands for an option that was not used.
+        inputs: Files and folders that the command reads. Other values, such as patterns, are ignored.
+        overwrite: Whether existing files may be replaced.
+
+    Returns:
+        The outputs, for `find_files` and `list_files`, which leave them out.
+
+    Raises:
+        OutputError: An output is an input or another output, exists although `overwrite` is false, is no file, or cannot be
+            written.
+    """
+    paths = [path for path in outputs if path is not None]
+    read = {identity for path in inputs if path is not None for identity in _identity(path)}
+    if read & _redirected():
+        raise OutputError("standard output goes to a file that is also an input. Redirect it to another file")
+    seen: set[Path] = set()
+    for path in paths:
+        if is_stream(path):
+            continue
+        _check_file(path, read, overwrite=overwrite)
+        if target(path) in seen:
+            raise OutputError(f"{path}: is named for two outputs. Name a different file for each")
+        seen.add(target(path))
+    return Outputs(paths)
+
+
+def check_folder(folder: str | Path, *, inputs: Iterable[str | Path | None] = (), overwrite: bool, marker: str) -> None:
+    """Check that a folder may be written, before any work is done.
+
+    Args:
+        folder: The folder that is created or replaced as a whole.
+        inputs: Files and folders that the command reads.
+        overwrite: Whether an existing folder may be replaced.
+        marker: Name of the file that shows what the folder holds. A folder without it is never replaced.
+
+    Raises:
+        OutputError: The folder exists although `overwrite` is false, holds something else or an input, or cannot be created.
+    """
+    folder = Path(folder)
+    whole = target(folder)
+    for path in inputs:
+        if path is not None and os.path.exists(path) and target(path).is_relative_to(whole):
+            raise OutputError(f"{folder}: holds the input {path}. Choose another folder")
+    if not os.path.lexists(folder):
+        _check_parent(folder, next(parent for parent in whole.parents if parent.exists()))
+    elif not folder.is_dir():
+        raise OutputError(f"{folder}: is not a folder. Choose another name")
+    elif any(folder.iterdir()):
+        if not (folder / marker).is_file():
+            raise OutputError(f"{folder}: holds other files (it has no {marker}). Choose another folder")
+        if not overwrite:
+            raise exists(folder)
+
+
+def check_files_in(
+    folder: str | Path, names: Sequence[str], *, inputs: Iterable[str | Path | None] = (), overwrite: bool
+) -> None:
+    """Check that files may be written into a folder, which can hold others.
+
+    Args:
+        folder: The folder; it is created if it does not exist.
+        names: Patterns of the names of the files.
+        inputs: Files that the command reads.
+        overwrite: Whether existing files may be replaced.
+
+    Raises:
+        OutputError: A file of one of these names is an input, or exists although `overwrite` is false, or nothing can be
+            written there.
+    """
+    folder = Path(folder)
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise OutputError(f"{folder}: is not a folder. Choose another name")
+    _check_parent(folder, next(p for p in (target(folder), *target(folder).parents) if p.exists()))
+    existing = sorted(path for name in names for path in folder.glob(name))
+    read = {identity for path in inputs if path is not None for identity in _identity(path)}
+    for path in existing:
+        if _identity(path) & read:
+            raise _is_input(path)
+    if existing and not overwrite:
+        raise exists(existing[0])
+
+
+def exists(path: str | Path) -> OutputError:
+    """Return the error for an output that exists."""
+    return OutputError(f"{path}: already exists. Choose another output, or replace it with --overwrite")
+
+
+def _is_input(path: str | Path) -> OutputError:
+    return OutputError(f"{path}: is also an input, which would be lost. Choose another output")
+
+
+def _check_file(path: str | Path, read: set[tuple[int, int]], *, overwrite: bool) -> None:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        found = None
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path}: {_reason(error)}. Choose another output") from error
+    if found is not None:
+        if stat.S_ISDIR(found.st_mode):
+            raise OutputError(f"{path}: is a folder. Give the output the name of a file")
+        if not stat.S_ISREG(found.st_mode):
+            raise OutputError(
+                f"{path}: is a device, not a file. Give the output the name of a file, or - for standard output"
+            )
+        if (found.st_dev, found.st_ino) in read:
+            raise _is_input(path)
+        if not overwrite:
+            raise exists(path)
+        if not os.access(path, os.W_OK):
+            raise OutputError(f"{path}: is write-protected. Choose another output")
+    _check_parent(path, target(path).parent)
+
+
+def _check_parent(path: str | Path, parent: Path) -> None:
+    if not parent.is_dir():
+        reason = (
+            "is not a folder. Choose another output" if parent.exists() else "does not exist. Create this folder first"
+        )
+        raise OutputError(f"{path}: {parent} {reason}")
+    try:
+        # Only an attempt shows whether a file can be created. On Linux this one has no name that could be left behind.
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"{path}: {_reason(error)}. Choose a folder in which files can be written") from error
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _identity(path: str | Path) -> set[tuple[int, int]]:
+    """Return the device and the number of a file or folder; nothing if it does not exist."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return set()
+    return {(found.st_dev, found.st_ino)}
+
+
+def _redirected() -> set[tuple[int, int]]:
+    """Return the identity of the file to which standard output is redirected; nothing if it is a terminal or a pipe."""
+    try:
+        found = os.fstat(sys.stdout.fileno())
+    except (AttributeError, OSError, ValueError):
+        return set()
+    return {(found.st_dev, found.st_ino)} if stat.S_ISREG(found.st_mode) else set()

@@ -1,0 +1,84 @@
+"""Find out whether an output is what a run would write, without labelling all of it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ..data.predictions_schema import PREFIX
+from ..errors import DataError
+from ..io.output import is_stream
+from ..io.read import open_table
+from ..io.tables import Problem, Row
+from ..models.classifier import Classifier
+from .label import LabelledShard, label_shard
+from .reader import ShardReader
+from .write import cell, flat
+
+#: Columns that only the model can compute.
+_COMPUTED = ("labels", "probabilities", "truncated")
+
+#: Largest difference of equal probabilities: their last digits depend on the number of threads.
+_TOLERANCE = 1e-4
+
+
+def is_complete(reader: ShardReader, out: Path, model: Classifier) -> bool:
+    """Return whether an output holds every row of an input, labelled by a model.
+
+    All columns that come from the input are compared in all rows. Labels and probabilities are computed again for the first
+    shard with a text, which shows whether another model or other options wrote the output.
+
+    Args:
+        reader: A reader of the input that is used for nothing else: it counts what it reads.
+        out: The output, which exists.
+        model: The opened model.
+    """
+    if is_stream(out):
+        return False
+    labelled = False
+    try:
+        written = _rows(out)
+        for shard in reader.shards():
+            expected = label_shard(shard, model, blank=True)
+            found = [flat(row) for row in islice(written, len(expected.table))]
+            if len(found) != len(expected.table) or not all(map(_agree, _unlabelled(expected), found)):
+                return False
+            if not labelled and expected.counts.rows > expected.counts.unreadable:
+                again = label_shard(shard, model)
+                labelled = again.counts.labelled > 0
+                if not all(map(_agree, map(flat, again.to_rows()), found)):
+                    return False
+        return next(written, None) is None
+    except (DataError, ValueError):
+        return False  # the output is no table that can be read
+
+
+def _rows(out: Path) -> Iterator[Row]:
+    with open_table(out) as stream:
+        for chunk in stream.chunks:
+            if isinstance(chunk, Problem):
+                raise DataError(chunk.reason)
+            yield from chunk.to_rows()
+
+
+def _unlabelled(shard: LabelledShard) -> Iterator[Row]:
+    """Yield the rows of the output without what the model computes."""
+    for row in shard.to_rows():
+        yield {name: value for name, value in row.items() if name not in _COMPUTED}
+
+
+def _agree(expected: Row, found: Row) -> bool:
+    return all(_equal(name, value, found.get(name)) for name, value in expected.items() if name != "probabilities")
+
+
+def _equal(name: str, value: Any, found: Any) -> bool:
+    """Compare a value with what was read back, which is text if the output is CSV."""
+    if name.startswith(PREFIX) and value is not None and found not in (None, ""):
+        return abs(float(value) - float(found)) <= _TOLERANCE
+    return value == found or _shown(value) == _shown(found)
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else str(cell(value))
