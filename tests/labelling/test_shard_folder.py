@@ -16,7 +16,7 @@ from fakes import FakeModel, label, label_in_a_process, until
 from helpers import has_facts
 
 from communique.errors import CommuniqueError, DataError, OutputError
-from communique.io.paths import find_files
+from communique.io.paths import file_state, find_files
 from communique.labelling.label import label_shard
 from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
@@ -232,11 +232,11 @@ def test_resuming_a_complete_output_leaves_it_as_it_is(form: str, fake_bundle: P
     source.write_text("".join(json.dumps(row) + "\n" for row in rows))
     arguments = (source, "-o", out, "--shard-rows", 1, "--model", fake_bundle)
     assert label(*arguments)[0] == 0
-    before = out.stat()
+    before = file_state(out)
     for more in ((), ("--overwrite",)):
         code, _, err = label(*arguments, "--resume", *more)
         assert (code, has_facts(err, out, "already complete")) == (0, True), err
-    assert out.stat() == before
+    assert file_state(out) == before
     assert not shards_folder(out).exists()
 
 

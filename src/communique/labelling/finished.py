@@ -15,6 +15,7 @@ from ..io.tables import Problem, Row
 from ..models.classifier import Classifier
 from .label import LabelledShard, label_shard
 from .reader import ShardReader
+from .shard import json_text
 from .write import cell, flat
 
 #: Columns that only the model can compute.
@@ -74,10 +75,14 @@ def _agree(expected: Row, found: Row) -> bool:
 
 
 def _equal(name: str, value: Any, found: Any) -> bool:
-    """Compare a value with what was read back, which is text if the output is CSV."""
+    """Compare a value with what was read back: text from CSV, and from Parquet if the types of a column differ."""
     if name.startswith(PREFIX) and value is not None and found not in (None, ""):
         return abs(float(value) - float(found)) <= _TOLERANCE
-    return value == found or _shown(value) == _shown(found)
+    return (
+        value == found
+        or _shown(value) == _shown(found)
+        or (isinstance(value, (list, dict)) and json_text(value) == found)
+    )
 
 
 def _shown(value: Any) -> str:
