@@ -85,16 +85,15 @@ def main() -> None:
         folder = Path(name)
         source = folder / "in.jsonl"
         write_input(source)
-        whole = {}
-        for stdin in (False, True):
-            for form in ("jsonl", "csv", "parquet"):
-                path = folder / f"whole-{stdin}.{form}"
-                start(source, path, stdin=stdin).communicate()
-                whole[stdin, form] = path.read_bytes()
+        whole: dict[tuple[bool, str], bytes] = {}
         while sum(kills.values()) < arguments.kills:
             stdin, form = bool(outputs % 2), ("jsonl", "csv", "parquet")[outputs // 2 % 3]
             out = folder / f"out{outputs}.{form}"
             outputs += 1
+            if (stdin, form) not in whole:
+                path = folder / f"whole-{stdin}.{form}"
+                start(source, path, stdin=stdin).communicate()
+                whole[stdin, form] = path.read_bytes()
             while True:
                 number = list(SIGNALS)[sum(kills.values()) % len(SIGNALS)]
                 before = shards(out)
@@ -106,9 +105,8 @@ def main() -> None:
                     failures.append(f"{out.name}: {message}")
                 if not stopped or process.returncode == 1:
                     break
-                kills[f"{number.name} {'stdin' if stdin else 'file'}"] = (
-                    kills.get(f"{number.name} {'stdin' if stdin else 'file'}", 0) + 1
-                )
+                kind = f"{number.name} {'stdin' if stdin else 'file'}"
+                kills[kind] = kills.get(kind, 0) + 1
                 if process.returncode not in (SIGNALS[number], -number):
                     failures.append(f"{out.name}: exit code {process.returncode} after {number.name}: {message}")
                 if not out.exists() and shards(out) < before:

@@ -22,6 +22,7 @@ from fakes import FakeModel, label, label_in_a_process, until
 from communique.data.predictions_schema import OUTPUT
 from communique.io.paths import find_files
 from communique.io.read import open_table
+from communique.io.tables import CHUNK
 from communique.labelling import run
 from communique.labelling.label import LabelledShard
 from communique.labelling.options import Options
@@ -528,24 +529,26 @@ def test_a_column_named_like_the_internal_one_is_kept(fake_bundle: Path, tmp_pat
     assert found["_extra"].to_pylist() == ['{"id": "forged"}']
 
 
+@pytest.mark.parametrize("before", [1, CHUNK])
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
-def test_a_column_of_any_name_keeps_its_values(form: str, fake_bundle: Path, tmp_path: Path) -> None:
-    """Columns of the output's names are kept as `input_...`, also if one comes late that has such a name itself."""
+def test_a_column_of_any_name_keeps_its_values(form: str, before: int, fake_bundle: Path, tmp_path: Path) -> None:
+    """Columns of the output's names are kept under others, also if a column comes late that has such a name itself."""
     names = [*OUTPUT[5:], "error", "probability_criticism", "_own", "_extra", "json", "communique", "", "a"]
     given = {"text": "a b"} | {name: f"mine {i}" for i, name in enumerate(names)}
     source, out = tmp_path / "in.jsonl", tmp_path / f"o.{form}"
-    source.write_text(json.dumps(given) + "\n" + json.dumps(given | {"input_labels": "late"}) + "\n")
-    assert label(source, "-o", out, "--model", fake_bundle, "--shard-rows", 1)[0] == 0
+    lines = [given] * before + [given | {"input_labels": "late"}]
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert label(source, "-o", out, "--model", fake_bundle)[0] == 0
     with open_table(out) as stream:
-        first, second = (row for chunk in stream.chunks for row in chunk.to_rows())
-    taken = {*OUTPUT, "error", "probability_criticism"}
-    for i, name in enumerate(names):
-        column = f"input_{name}" if name in taken else name
-        if name == "" and form == "csv":
-            column = next(column for column in first if column.startswith("column_"))
-        assert first[column] == second[column] == f"mine {i}"
-    assert "late" in second.values()
-    assert first["text"] == "a b"
+        found = [row for chunk in stream.chunks for row in chunk.to_rows()]
+    place = {value: column for column, value in found[0].items() if isinstance(value, str)}
+    columns = [place[f"mine {i}"] for i in range(len(names))]
+    assert not {*columns} & {*OUTPUT, "error", "probability_criticism"}
+    for row in found:
+        assert [row[column] for column in columns] == [f"mine {i}" for i in range(len(names))]
+        assert row["text"] == "a b"
+    assert "late" in found[-1].values()
+    assert columns[5:9] == ["_own", "_extra", "json", "communique"]
 
 
 def test_an_output_with_the_longest_name_and_a_foreign_file_among_the_shards(
