@@ -113,7 +113,9 @@ def main() -> None:
                     failures.append(f"{out.name}: {number.name} lost a finished shard")
                 if out.exists() and out.read_bytes() != whole[stdin, form]:
                     failures.append(f"{out.name}: written although it is not complete")
-            if out.read_bytes() != whole[stdin, form]:
+            if not out.exists():
+                failures.append(f"{out.name}: not written: {message}")
+            elif out.read_bytes() != whole[stdin, form]:
                 failures.append(f"{out.name}: other bytes than without a stop")
             if left := [path.name for path in folder.iterdir() if path.name.startswith((out.name + ".", "."))]:
                 failures.append(f"{out.name}: left behind: {', '.join(left)}")
