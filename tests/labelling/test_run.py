@@ -22,7 +22,7 @@ from fakes import FakeModel, label, label_in_a_process, until
 from communique.data.predictions_schema import OUTPUT
 from communique.io.paths import find_files
 from communique.io.read import open_table
-from communique.io.tables import CHUNK
+from communique.io.tables import CHUNK, Chunk
 from communique.labelling import run
 from communique.labelling.label import LabelledShard
 from communique.labelling.options import Options
@@ -540,7 +540,7 @@ def test_a_column_of_any_name_keeps_its_values(form: str, before: int, fake_bund
     source.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert label(source, "-o", out, "--model", fake_bundle)[0] == 0
     with open_table(out) as stream:
-        found = [row for chunk in stream.chunks for row in chunk.to_rows()]
+        found = [row for chunk in stream.chunks if isinstance(chunk, Chunk) for row in chunk.to_rows()]
     place = {value: column for column, value in found[0].items() if isinstance(value, str)}
     columns = [place[f"mine {i}"] for i in range(len(names))]
     assert not {*columns} & {*OUTPUT, "error", "probability_criticism"}

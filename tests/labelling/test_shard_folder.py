@@ -248,7 +248,8 @@ def test_resuming_does_not_take_another_output_for_complete(change: str, fake_bu
     source.write_text("".join(json.dumps({"text": f"One {i}. Two.", "n": i}) + "\n" for i in range(8)))
     arguments = (source, "-o", out, "--shard-rows", 2, "--language", "en", "--model")
     assert label(*arguments, fake_bundle)[0] == 0
-    before, text, model, more = out.read_bytes(), source.read_text(), fake_bundle, ()
+    before, text, model = out.read_bytes(), source.read_text(), fake_bundle
+    more: tuple[str, ...] = ()
     if change == "text":
         source.write_text(text.replace("One 7", "One 9"))
     elif change == "extra":
