@@ -1,5 +1,5 @@
 """`python -m communique` is the command line."""
 
-from .cli.app import run
+from .cli.start import run
 
 run()

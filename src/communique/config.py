@@ -1,7 +1,8 @@
-"""Read YAML into models, and turn pydantic's errors into one line that says where, what, what is allowed and what to do."""
+"""Read YAML and JSON within limits, and turn pydantic's errors into one line that says where, what, what is allowed and what to do."""
 
 from __future__ import annotations
 
+import json
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -14,25 +15,86 @@ from .errors import CommuniqueError
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
+#: Largest YAML file, in bytes; a codebook of 100 labels with examples takes a tenth of it.
+MAX_YAML = 1_000_000
+
+#: Deepest nesting of a YAML file.
+MAX_DEPTH = 50
+
+#: Largest JSON file that is read as a whole, in bytes. The largest are exports of coding tools.
+MAX_JSON = 500_000_000
+
+#: Errors that a message describes; the rest are counted.
+MAX_DESCRIBED = 10
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader without aliases, by which a file of 600 bytes can stand for more than any memory holds, and of limited depth."""
+
+    _depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.YAMLError(f"line {event.start_mark.line + 1}: the alias *{event.anchor}. Write the value itself")
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise yaml.YAMLError(f"more than {MAX_DEPTH} levels of nesting")
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
 def load_yaml(path: Path, model: type[ModelT], error: type[CommuniqueError], hint: str) -> ModelT:
     """Read a YAML file into a model.
 
     Args:
         path: The file.
         model: What it must hold.
-        error: Raised with one line where the file is missing, is not YAML, or breaks a rule of the model.
+        error: Raised with one line where the file is missing, is not YAML, uses aliases, exceeds a limit, or breaks a rule of the
+            model.
         hint: What to give in place of a file that cannot be opened.
     """
+    text = _read(path, MAX_YAML, error, hint)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as cause:
-        raise error(f"{path}: {cause.strerror}; {hint}") from cause
-    except (yaml.YAMLError, ValueError) as cause:  # ValueError: not UTF-8, or a date such as 2025-02-30
-        raise error(f"{path}: not YAML in UTF-8: {' '.join(str(cause).split())}") from cause
+        content = yaml.load(text.decode("utf-8"), _Loader)  # noqa: S506  # derived from the safe one
+    # Beside its own errors PyYAML raises others, such as a ValueError for the date 2025-02-30 or a KeyError for `!!bool maybe`.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as cause:
+        raise error(f"{path}: not YAML in UTF-8: {' '.join(str(cause).split())[:500]}") from cause
     try:
         return model.model_validate(content)
     except ValidationError as cause:
         raise error(f"{path}: {describe(cause, model)}") from cause
+
+
+def load_json(path: Path, error: type[CommuniqueError], hint: str) -> Any:
+    """Read a whole JSON file.
+
+    Args:
+        path: The file.
+        error: Raised with one line where the file is missing, is not JSON in UTF-8, is nested too deeply or is too large.
+        hint: What to do about it.
+    """
+    text = _read(path, MAX_JSON, error, hint)
+    try:
+        return json.loads(text.decode("utf-8-sig"))
+    except ValueError as cause:
+        raise error(f"{path}: not JSON in UTF-8 ({str(cause)[:200]}); {hint}") from cause
+    except RecursionError as cause:
+        raise error(f"{path}: nested too deeply for JSON; {hint}") from cause
+
+
+def _read(path: Path, limit: int, error: type[CommuniqueError], hint: str) -> bytes:
+    try:
+        with path.open("rb") as handle:
+            content = handle.read(limit + 1)
+    except OSError as cause:
+        raise error(f"{path}: {cause.strerror}; {hint}") from cause
+    except ValueError as cause:  # A NUL in the name.
+        raise error(f"{path}: {cause}; {hint}") from cause
+    if len(content) > limit:
+        raise error(f"{path}: more than {limit:,} bytes, the largest size of such a file; {hint}")
+    return content
 
 
 def check_format(path: Path, content: object, current: int, error: type[CommuniqueError], remedy: str) -> None:
@@ -93,24 +155,32 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
         error: What pydantic raised.
         model: The model that was validated; an unknown key is answered with the nearest known one.
     """
-    return "; ".join(_describe_one(detail, model) for detail in error.errors())
+    details = error.errors(include_url=False)
+    lines = [_describe_one(detail, model) for detail in details[:MAX_DESCRIBED]]
+    if len(details) > MAX_DESCRIBED:
+        lines.append(f"and {len(details) - MAX_DESCRIBED} more errors")
+    return "; ".join(lines)
 
 
 def _describe_one(detail: Any, model: type[BaseModel]) -> str:
-    where = ".".join(str(part) for part in detail["loc"]) or "the whole file"
+    where = ".".join(_shortened(str(part)) for part in detail["loc"]) or "the whole file"
     if detail["type"] == "extra_forbidden":
         known = _fields_at(model, detail["loc"][:-1])
-        near = get_close_matches(str(detail["loc"][-1]), known, n=1, cutoff=0)
+        near = get_close_matches(_shortened(str(detail["loc"][-1])), known, n=1, cutoff=0)
         hint = f"did you mean {near[0]!r}? " if near else ""
         return f"{where}: unknown key; {hint}allowed: {', '.join(known)}"
     if detail["type"] == "missing":
         return f"{where}: missing"
-    given = repr(detail["input"])
+    given = repr(detail["input"])  # Aliases and depth are limited, so this is no larger than the file.
     if detail["type"] not in _ALLOWED:
         message = detail["msg"].removeprefix("Value error, ")
         return f"{where}: {message}" + (f" (given: {given})" if len(given) <= 80 and detail["loc"] else "")
     allowed = _ALLOWED[detail["type"]].format(**detail.get("ctx", {}))
     return f"{where}: {given if len(given) <= 80 else 'this value'} is not allowed. Write {_PATTERNS.get(allowed, allowed)}"
+
+
+def _shortened(key: str) -> str:
+    return key if len(key) <= 80 else key[:80] + "…"
 
 
 def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:

@@ -50,6 +50,8 @@ class DataError(CommuniqueError):
         lines = list(problems[: self.SHOWN])
         if len(problems) > self.SHOWN:
             lines.append(f"... and {len(problems) - self.SHOWN} more; `communique check` lists all of them")
+        #: The lines of the message.
+        self.lines: Sequence[str] = lines
         super().__init__("\n".join(lines))
 
 

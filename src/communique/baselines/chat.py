@@ -44,7 +44,7 @@ class ChatClassifier(Baseline):
         key_variable: Environment variable with the key; where it is not set, none is sent.
         temperature: Of the sampling.
         concurrency: Requests at the same time.
-        timeout: Seconds without an answer after which an attempt has failed.
+        timeout: Seconds after which an attempt has failed unless the whole answer has arrived.
         retries: Further attempts after a time-out, a lost connection, and HTTP 408, 409, 425, 429, 500, 502, 503, 504, 529.
         pause: Seconds before the second attempt, doubled before each further one, unless the server names a time.
         asked: How often a sentence is asked whose answer cannot be read.
@@ -212,7 +212,7 @@ def read_answer(answer: str, codebook: Codebook) -> tuple[str, ...] | None:
         if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
             return None
         return codebook.validate_labels(given)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

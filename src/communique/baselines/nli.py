@@ -54,18 +54,18 @@ class ZeroShotNLI(Baseline):
         require_extra("torch", f"the baseline {self.name!r}")
         from transformers import pipeline
 
+        from ..models.checkpoint import loading
+
         given = self.hypotheses or {label.name: label.definition for label in self.codebook.labels}
         wanted = ", ".join(self.codebook.names)
         if set(given) != set(self.codebook.names) or len(set(given.values())) != len(given):
             raise RecipeError(f"baseline {self.name!r}: hypotheses: give one of its own to each label: {wanted}")
         self.hypotheses_ = tuple(given[name] for name in self.codebook.names)
-        try:
-            self._pipeline = cast(Any, pipeline("zero-shot-classification", model=self.model, device=-1))
-        except (OSError, ValueError) as error:
-            raise UnreachableError(
-                f"baseline {self.name!r}: model {self.model!r}: {str(error).splitlines()[0]}; give a folder with config.json, "
-                "weights and tokenizer, or a hub name that this machine can reach"
-            ) from error
+        remedy = "Give a folder with config.json, weights and tokenizer, or a hub name that this machine can reach"
+        with loading(f"baseline {self.name!r}: model {self.model!r}", UnreachableError, remedy):
+            self._pipeline = cast(
+                Any, pipeline("zero-shot-classification", model=self.model, device=-1, trust_remote_code=False)
+            )
         if self._pipeline.entailment_id == -1:
             classes = ", ".join(self._pipeline.model.config.id2label.values())
             raise RecipeError(

@@ -134,7 +134,9 @@ class SetFit(Baseline):
             tokenizer.save_pretrained(encoder)
             transformer = modules.Transformer(str(encoder))
             pooling = modules.Pooling(classifier.config.hidden_size, pooling_mode="mean")
-            return sentence_transformers.SentenceTransformer(modules=[transformer, pooling], device="cpu")
+            return sentence_transformers.SentenceTransformer(
+                modules=[transformer, pooling], device="cpu", trust_remote_code=False
+            )
 
 
 def _setfit() -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import require_extra
-from .common import Overwrite, cli_errors, default_codebook, note
+from .common import Overwrite, cli_errors, default_codebook, note, show
 
 if TYPE_CHECKING:
     from ..data.codebook import Codebook
@@ -69,7 +69,7 @@ def agree(
         population = read_population(model, keep=())
         predicted = {identity: population.predicted(i) for i, identity in enumerate(population.ids.to_pylist())}
     report = AgreementReport.compare(codings, labels, design=plan, model=predicted, seed=seed)
-    typer.echo(report.to_markdown())
+    show(report.to_markdown())
     if json_out is not None:
         with replacing(json_out) as handle:
             handle.write(json.dumps(report.to_dict(), indent=1, ensure_ascii=False) + "\n")

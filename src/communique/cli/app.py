@@ -14,6 +14,7 @@ from .. import __version__
 from .agree import agree
 from .benchmark import benchmark
 from .check import check
+from .common import Commands
 from .estimate import estimate
 from .evaluate import evaluate
 from .export import export
@@ -24,6 +25,7 @@ from .train import train
 
 app = typer.Typer(
     name="communique",
+    cls=Commands,
     help="Label sentences of political statements: train, measure and run multilingual stance classifiers.",
     no_args_is_help=True,
     add_completion=False,
@@ -49,8 +51,3 @@ def main(
 # In the order in which people need them, as `--help` lists them.
 for _command in (label, check, train, export, evaluate, benchmark, robustness, sample, agree, estimate):
     app.command()(_command)
-
-
-def run() -> None:
-    """Run the command line."""
-    app()

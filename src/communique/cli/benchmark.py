@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import require_extra
-from .common import cli_errors, note
+from .common import cli_errors, note, show
 
 
 @cli_errors
@@ -48,7 +48,7 @@ def benchmark(
     summary = summarise(grid)
     with replacing(path(out, grid.recipe.name)) as handle:
         handle.write(json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
-    typer.echo(render_summary(summary))
+    show(render_summary(summary))
     note(
         f"{len(grid.runs)} runs are finished, {len(grid.left_out)} left out, {grid.waiting} not asked for yet; "
         f"summary: {path(out, grid.recipe.name)}"

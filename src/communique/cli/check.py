@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from .common import cli_errors, default_codebook, note
+from ..reporting.format import one_line
+from .common import cli_errors, default_codebook, note, show
 
 
 @cli_errors
@@ -35,20 +36,20 @@ def check(
     labels = dict(_pair(text) for text in label_map or ())
     found, messages, problems = scan_corpora(corpus, book, texts, columns=columns, labels=labels, labelled=False)
     for line in problems:
-        typer.echo(line)
+        show(one_line(line))
     for line in (*messages, *found.notes, *(f"warning: {line}" for line in conflicts(found))):
         note(line)
     unlabelled = sum(s.labels is None for s in found)
-    typer.echo(f"{len(found)} rows in {len(found.documents)} documents are readable, {len(problems)} are not")
+    show(f"{len(found)} rows in {len(found.documents)} documents are readable, {len(problems)} are not")
     _counts("label", Counter(label for s in found for label in s.labels or ()))
     none = sum(s.labels == () for s in found)
-    typer.echo(f"  none {none}, unlabelled {unlabelled}")
+    show(f"  none {none}, unlabelled {unlabelled}")
     _counts("language", Counter(s.language for s in found))
     if any(s.sampling for s in found):
         _counts("sampling", Counter(s.sampling or "not told" for s in found))
     sizes = sorted(len(members) for members in found.documents.values())
     if sizes:
-        typer.echo(f"rows a document: {sizes[0]} to {sizes[-1]}, median {sizes[len(sizes) // 2]}")
+        show(f"rows a document: {sizes[0]} to {sizes[-1]}, median {sizes[len(sizes) // 2]}")
     if problems:
         raise typer.Exit(1)
 
@@ -61,4 +62,4 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _counts(name: str, counts: Counter[str]) -> None:
-    typer.echo(f"{name}: " + (", ".join(f"{value} {n}" for value, n in counts.most_common()) or "none"))
+    show(f"{name}: " + (", ".join(f"{value} {n}" for value, n in counts.most_common()) or "none"))

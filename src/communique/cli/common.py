@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,11 +13,80 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from ..errors import CommuniqueError, OutputError, require_extra
+from ..errors import CommuniqueError, DataError, OutputError, require_extra
+from ..reporting.format import one_line, printable
 
 #: The option with which an existing output is replaced.
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace output files that exist.")]
+
+#: Set to any value, this variable lets unexpected errors end in a traceback.
+DEBUG = "COMMUNIQUE_DEBUG"
+
+#: The class of all errors of usage. Some versions of typer bring a click of their own.
+_UsageError: type[Any] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+
+
+class Commands(TyperGroup):
+    """The group of all commands. Whatever happens in one, the command line ends with one line and an exit code."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run a command and exit: 0 done, 1 data or model invalid, 2 wrong usage, 130 stopped with Ctrl-C."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **extra)
+        try:
+            code = super().main(*args, standalone_mode=False, **extra)
+            sys.stdout.flush()
+        except _UsageError as error:
+            sys.exit(_usage(error))
+        except BrokenPipeError:
+            _discard_output()
+            sys.exit(1)
+        except Exception as error:
+            if os.environ.get(DEBUG):
+                raise
+            _discard_output()
+            fail(_describe(error))
+            sys.exit(1)
+        sys.exit(code or 0)
+
+
+def _usage(error: Any) -> int:
+    """Print an error of usage on one line and return its exit code."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        show(error.format_message())
+    else:
+        command = "communique" if context is None else context.command_path
+        fail(f"{error.format_message().rstrip('.')}. Run {command} --help for the options")
+    return int(error.exit_code)
+
+
+def _describe(error: Exception) -> str:
+    """Describe an error that was not raised on purpose."""
+    if isinstance(error, OSError) and error.strerror:
+        name = next((str(path) for path in (error.filename, error.filename2) if path is not None), None)
+        return f"{name}: {error.strerror}" if name else error.strerror
+    if isinstance(error, MemoryError):
+        return "memory is exhausted. Use smaller input, or for `communique label` a lower --memory-limit"
+    text = f"{type(error).__name__}: {error}".split("\n")[0][:300]
+    return (
+        f"unexpected error ({text}). This is a defect of communique: run again with {DEBUG}=1 and report the traceback"
+    )
+
+
+def _discard_output() -> None:
+    """Let what is still in the buffer of standard output go nowhere, or Python would try to write it once more when it exits."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass  # Not a stream of the system, as in a notebook.
+
+
+def fail(*lines: str) -> None:
+    """Print an error of one or more lines on the error stream."""
+    typer.echo("error: " + "\n".join(map(one_line, lines)), err=True)
 
 
 class Stopped(KeyboardInterrupt):
@@ -33,7 +104,7 @@ def cli_errors(function: Callable[..., None]) -> Callable[..., None]:
             with _stopped_by_signals():
                 function(*args, **kwargs)
         except CommuniqueError as error:
-            typer.echo(f"error: {error}", err=True)
+            fail(*(error.lines if isinstance(error, DataError) else [str(error)]))
             raise typer.Exit(2 if isinstance(error, OutputError) else 1) from None
         except KeyboardInterrupt as stopped:
             # What was interrupted says in the first argument what is left, and how to resume.
@@ -68,9 +139,14 @@ def _stopped_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def show(text: str) -> None:
+    """Print a part of the result on standard output."""
+    typer.echo(printable(text))
+
+
 def note(line: str) -> None:
     """Print a line that is not output, on the error stream."""
-    typer.echo(line, err=True)
+    typer.echo(one_line(line), err=True)
 
 
 def checked(check: Callable[[str], str], value: str, option: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ..errors import require_extra
 from .common import Overwrite, cli_errors, note
@@ -147,16 +148,18 @@ def _print(analysis: Analysis) -> None:
     """Print shares by group and contrasts. The naive share stands beside the corrected one, never alone."""
     import sys
 
-    from ..reporting.format import p_value, signed
+    from ..reporting.format import one_line, p_value, signed
 
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
     for label in analysis.coded.labels:
-        table = Table(title=f"{label}: share and 95 % interval, {analysis.target}", title_justify="left")
+        table = Table(
+            title=Text(f"{one_line(label)}: share and 95 % interval, {analysis.target}"), title_justify="left"
+        )
         for name in ("group", "model's labels (naive)", "gold alone", "PPI++", "DSL", "sentences", "gold", ""):
             table.add_column(name, justify="right" if name in ("sentences", "gold") else "left")
         for s in (s for s in analysis.shares if s.label == label):
             table.add_row(
-                s.group,
+                Text(one_line(s.group)),
                 *(str(s.methods[m]) for m in ("naive", "gold", "ppi", "dsl")),
                 str(s.n),
                 f"{s.gold} ({s.positives})",
@@ -169,8 +172,8 @@ def _print(analysis: Analysis) -> None:
             table.add_column(name)
         for c in analysis.contrasts:
             table.add_row(
-                c.label,
-                c.name,
+                Text(one_line(c.label)),
+                Text(one_line(c.name)),
                 c.estimate.signed,
                 p_value(c.p_holm),
                 signed(c.naive),

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import require_extra
-from .common import Overwrite, cli_errors, condition, note
+from .common import Overwrite, cli_errors, condition, note, show
 
 
 @cli_errors
@@ -71,7 +71,7 @@ def evaluate(
     for line in evaluation.warnings:
         note(line)
     markdown = evaluation.to_markdown()
-    typer.echo(markdown)
+    show(markdown)
     if json_out is not None:
         content = evaluation.to_dict(texts=not no_texts)
         with replacing(json_out) as handle:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .common import cli_errors, note, require_training
+from .common import cli_errors, note, require_training, show
 
 
 @cli_errors
@@ -34,5 +34,5 @@ def export(
     from ..training.export import export as run
 
     parity = run(model, folder, recipe=recipe, texts=texts, overwrite=overwrite, force=force)
-    typer.echo(render_parity(parity))
+    show(render_parity(parity))
     note(f"bundle: {folder}")

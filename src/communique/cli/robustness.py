@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import require_extra
-from .common import Overwrite, cli_errors, condition, note
+from .common import Overwrite, cli_errors, condition, note, show
 
 
 @cli_errors
@@ -93,7 +93,7 @@ def robustness(
             seen=lambda s: s.id in seen,
             progress=lambda done, total: progress.update(done, total, "labelling"),
         )
-    typer.echo(result.to_markdown())
+    show(result.to_markdown())
     info = opened.info
     content = {"model": info.name, "version": info.version, "kind": info.kind, **result.to_dict()}
     if json_out is not None:

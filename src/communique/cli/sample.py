@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import require_extra
-from .common import Overwrite, cli_errors, default_codebook, note
+from .common import Overwrite, cli_errors, default_codebook, note, show
 
 if TYPE_CHECKING:
     from ..annotation.tasks import CodingTask
@@ -232,11 +232,11 @@ def _say_need(
         per_document=per_document if design == "two-stage" else None,
         rates=rates,
     )
-    typer.echo(
+    show(
         f"for 95 % intervals of width {width} of the shares in these sentences (`estimate --target finite-population`):"
     )
     for need in needs:
-        typer.echo(str(need))
+        show(str(need))
     n = max(need.n for need in needs)
     if rates:
         believed = "; ".join(
@@ -245,9 +245,9 @@ def _say_need(
             else f"{label} not measured, by the model's probabilities"
             for label in population.names
         )
-        typer.echo(f"all labels: {n} sentences, if the model errs here as in {report} ({believed}).")
+        show(f"all labels: {n} sentences, if the model errs here as in {report} ({believed}).")
     else:
-        typer.echo(
+        show(
             f"all labels: {n} sentences. This trusts the model's probabilities; measured error rates (--report) or a pilot of 100 "
             "show whether it may."
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import cli_errors, default_codebook, note, require_training
+from .common import cli_errors, default_codebook, note, require_training, show
 
 if TYPE_CHECKING:
     from ..models.info import ModelInfo
@@ -71,7 +71,7 @@ def train(
         selection = train_selected(
             recipe, folder, kind=kind or AUTO, texts=texts, overwrite=overwrite, progress=progress
         )
-        typer.echo(selection.render())
+        show(selection.render())
         written = folder
     if distributed.rank() > 0:
         return

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from ..data.predictions_schema import ERROR, NO_LETTERS
 from ..io.tables import Row
+from ..reporting.format import one_line, printable
 from ..text.language import UNDETERMINED
 from .label import LabelledShard
 from .units import count_fragments, fragments_line
@@ -126,16 +127,19 @@ def print_table(console: Console, output: Sequence[Row], names: Sequence[str]) -
     for row in output:
         by_document.setdefault(row["document"], []).append(row)
     for document, members in by_document.items():
-        table = Table(title=f"{document} ({members[0]['language']})", title_justify="left", show_lines=False)
+        table = Table(
+            title=Text(one_line(f"{document} ({members[0]['language']})")), title_justify="left", show_lines=False
+        )
         table.add_column("#", justify="right", style="dim")
         table.add_column("sentence", ratio=1, overflow="fold")
         table.add_column("labels", no_wrap=True)
         for row in members:
             labels = Text("\n").join(
-                Text(f"{label} {row['probabilities'][label]:.2f}", style=colours[label]) for label in row["labels"]
+                Text(f"{one_line(label)} {row['probabilities'][label]:.2f}", style=colours[label])
+                for label in row["labels"]
             )
             text = row["text"] + (" […cut]" if row["truncated"] else "")
             if ERROR in row:
                 labels = Text("no letters" if row[ERROR] == NO_LETTERS else "unreadable", style="bold")
-            table.add_row(str(row["index"]), Text(text), labels if labels else Text("–", style="dim"))
+            table.add_row(str(row["index"]), Text(printable(text)), labels if labels else Text("–", style="dim"))
         console.print(table)

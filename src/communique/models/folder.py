@@ -28,7 +28,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from ..config import check_format, describe
+from ..config import check_format, describe, load_json
 from ..data import near_duplicates
 from ..data.codebook import Codebook
 from ..errors import BundleError, CodebookError
@@ -43,14 +43,9 @@ def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baselin
         BundleError: There is none, it is of a newer format or broken, or the folder is of another kind.
     """
     path = Path(folder) / INFO
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BundleError(
-            f"{path}: {error.strerror}; give the folder of a model, such as models/communique-small"
-        ) from error
-    except ValueError as error:
-        raise BundleError(f"{path}: not JSON ({error}); copy the model's folder again") from error
+    content = load_json(
+        path, BundleError, "give the folder of a model, such as models/communique-small, or copy it again"
+    )
     check_format(path, content, FORMAT, BundleError, "Train and export the model again")
     try:
         info = ModelInfo.model_validate(content)

@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 #: Shown where a number is not defined.
 UNDEFINED = "–"
 
+#: Characters that change what a terminal or a page shows instead of showing themselves: the control characters of ASCII (such as
+#: ESC) and of Latin-1 (C1), the overrides and isolates of text direction, Unicode's line ends, and lone surrogates, which no
+#: output stream can encode. Tabs and line ends are left to the caller.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+
+#: Beginnings of HTML tags, and the middle of Markdown links and images.
+_MARKUP = re.compile(r"(?<!\\)(?:<(?=[A-Za-z/!?])|\](?=\())")
+
 #: The largest rate or duration that is written out.
 MAX_QUANTITY = 100_000
+
+
+def printable(text: str) -> str:
+    r"""Return a text in which control characters are escaped, such as ESC as `\x1b`; tabs and line ends stay.
+
+    Everything that the command line prints and every value in a report passes through this function: a text, a document, a file or
+    a label may carry any character.
+    """
+    return _CONTROLS.sub(lambda match: _escape(match[0]), text)
+
+
+def one_line(text: str) -> str:
+    """Return a text as `printable` does, on one line: tabs and line ends are escaped too."""
+    return re.sub(r"[\t\n]", lambda match: _escape(match[0]), printable(text))
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -66,8 +89,13 @@ def rounded(value: float, digits: int) -> float | None:
 
 
 def cell(value: object) -> str:
-    """Write a value as one cell of a Markdown table, whatever bars and line breaks the data contain."""
-    return " ".join(str(value).splitlines()).replace("|", "\\|")
+    """Write a value as one cell of a Markdown table, whatever bars, line breaks, tags and links the data contain."""
+    return plain_markdown(" ".join(str(value).splitlines()).replace("|", "\\|"))
+
+
+def plain_markdown(text: str) -> str:
+    """Return a text in which control characters, HTML tags and links are escaped; applied twice it changes nothing more."""
+    return _MARKUP.sub(lambda match: f"\\{match[0]}", printable(text))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -83,6 +111,10 @@ def without_nan(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [without_nan(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def _undefined(value: float | None) -> bool:

@@ -15,6 +15,8 @@ from typing import Self, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from .format import one_line
+
 Step = TypeVar("Step")
 
 #: Seconds between plain lines.
@@ -23,7 +25,7 @@ EVERY = 30.0
 
 def error_line(line: str) -> None:
     """Print a line on the error stream."""
-    print(line, file=sys.stderr, flush=True)
+    print(one_line(line), file=sys.stderr, flush=True)
 
 
 class ProgressReporter:
@@ -138,7 +140,7 @@ class ProgressReporter:
 
     def _draw(self, position: float, text: str) -> None:
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=position, description=text, total=self._total)
+            self._bar.update(self._task, completed=position, description=one_line(text), total=self._total)
 
 
 def _bar(console: Console) -> Progress | None:
@@ -146,7 +148,7 @@ def _bar(console: Console) -> Progress | None:
     # FORCE_COLOR makes rich treat a log file as a terminal; the bar would be written into it again and again.
     if not (console.is_terminal and console.file.isatty()):
         return None
-    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}", markup=False))
     return Progress(*columns, console=console, transient=True)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_eval_context, select_autoescape
+from jinja2.nodes import EvalContext
 
 from . import format as formats
 
@@ -20,6 +21,7 @@ def environment() -> Environment:
         loader=PackageLoader("communique.reporting"),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
+        finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -40,6 +42,15 @@ def render(template: str, **values: Any) -> str:
         jinja2.UndefinedError: The template uses a variable that was not passed.
     """
     return environment().get_template(template).render(values)
+
+
+@pass_eval_context
+def _finalize(context: EvalContext, value: Any) -> Any:
+    """Escape control characters in every value, and tags and links in Markdown; HTML is escaped by Jinja's own rule."""
+    # Markup is HTML that was made here, such as a plot; it has been escaped already.
+    if type(value) is not str:
+        return value
+    return formats.printable(value) if context.autoescape else formats.plain_markdown(value)
 
 
 def _paragraph(text: str) -> str:

@@ -62,16 +62,19 @@ def _load_stock(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-    try:
-        config = AutoConfig.from_pretrained(name, **settings)
-        tokenizer = AutoTokenizer.from_pretrained(name, model_max_length=max_tokens)
+    from ..models.checkpoint import loading
+
+    remedy = f"Name {E5_SMALL!r}, a folder with config.json, weights and a tokenizer, or a hub name that this machine can reach"
+    with loading(f"backbone {name!r}", RecipeError, remedy):
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False, **settings)
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, model_max_length=max_tokens)
         # A head for other labels does not fit, and is drawn anew.
-        model = AutoModelForSequenceClassification.from_pretrained(name, config=config, ignore_mismatched_sizes=True)
-    except OSError as error:
-        raise RecipeError(
-            f"backbone {name!r}: {str(error).splitlines()[0]}. Name {E5_SMALL!r}, a folder with config.json, weights and a "
-            "tokenizer, or a hub name that this machine can reach"
-        ) from error
+        model = AutoModelForSequenceClassification.from_pretrained(
+            name, config=config, trust_remote_code=False, ignore_mismatched_sizes=True
+        )
+    # A hub can offer code for an architecture that transformers has by now; a checkpoint must not mention it.
+    vars(model.config).pop("auto_map", None)
+    tokenizer.init_kwargs.pop("auto_map", None)
     return model, tokenizer
 
 
