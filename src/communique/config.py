@@ -1,4 +1,4 @@
-"""Read YAML and JSON within limits, and turn pydantic's errors into one line that says where, what, what is allowed and what to do."""
+"""Read YAML and JSON within limits, and turn pydantic's errors into one line: where, what, what is allowed, what to do."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ MAX_JSON = 500_000_000
 MAX_DESCRIBED = 10
 
 
+class _LimitError(ValueError):
+    """YAML that is valid, and refused."""
+
+
 class _Loader(yaml.SafeLoader):
     """A loader without aliases, by which a file of 600 bytes can stand for more than any memory holds, and of limited depth."""
 
@@ -36,10 +40,12 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()
-            raise yaml.YAMLError(f"line {event.start_mark.line + 1}: the alias *{event.anchor}. Write the value itself")
+            raise _LimitError(
+                f"line {event.start_mark.line + 1}: YAML aliases (*{event.anchor[:40]}) are not accepted. Write the value itself"
+            )
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise yaml.YAMLError(f"more than {MAX_DEPTH} levels of nesting")
+            raise _LimitError(f"more than {MAX_DEPTH} levels of nesting. Write a flatter file")
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
@@ -57,7 +63,9 @@ def load_yaml(path: Path, model: type[ModelT], error: type[CommuniqueError], hin
     """
     text = _read(path, MAX_YAML, error, hint)
     try:
-        content = yaml.load(text.decode("utf-8"), _Loader)  # noqa: S506  # derived from the safe one
+        content = yaml.load(text.decode("utf-8"), _Loader)  # derived from the safe one
+    except _LimitError as cause:
+        raise error(f"{path}: {cause}") from cause
     # Beside its own errors PyYAML raises others, such as a ValueError for the date 2025-02-30 or a KeyError for `!!bool maybe`.
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as cause:
         raise error(f"{path}: not YAML in UTF-8: {' '.join(str(cause).split())[:500]}") from cause

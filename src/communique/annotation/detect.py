@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from ..config import load_json
 from ..data.codebook import Codebook
 from ..errors import DataError
 from ..io.read import Table, read_table
@@ -60,12 +60,7 @@ def _by_fields(table: Table, codebook: Codebook) -> Reading:
 
 
 def _read_json(path: Path) -> Table:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; give a file that can be read") from error
-    except ValueError as error:
-        raise DataError(f"{path}: not JSON in UTF-8 ({error}); export it again") from error
+    content = load_json(path, DataError, "give a file that can be read, or export it again")
     if isinstance(content, dict):
         content = [content]
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):

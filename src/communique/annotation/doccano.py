@@ -79,5 +79,5 @@ def _names(value: Any, codebook: Codebook) -> list[str]:
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         return value
     raise ValueError(
-        f"label {value!r}; allowed: a list of names of labels; export a text-classification project as JSONL"
+        f"label {value!r:.80}; allowed: a list of names of labels; export a text-classification project as JSONL"
     )

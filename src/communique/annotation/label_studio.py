@@ -15,7 +15,19 @@ from xml.etree import ElementTree
 from ..data.codebook import Codebook
 from ..io.atomic import replacing
 from ..io.tables import Row
-from .tasks import COMPANIONS, NONE, TEXT, CodingTask, Reading, choices, companion, need_suffix
+from .tasks import (
+    COMPANIONS,
+    NONE,
+    TEXT,
+    CodingTask,
+    Reading,
+    as_object,
+    as_objects,
+    as_words,
+    choices,
+    companion,
+    need_suffix,
+)
 
 #: Names of the controls in the labelling configuration, and so of the answers in exports.
 LABELS, COMMENT = "labels", "comment"
@@ -69,26 +81,37 @@ def read_json(path: Path, rows: Rows, codebook: Codebook) -> Reading:
     reading = Reading(path, "Label Studio JSON")
     cancelled = unread = 0
     for number, task in rows:
-        data = task.get("data") or {}
-        annotations = task.get("annotations", task.get("completions")) or []
-        unread += not annotations
-        for annotation in annotations:
-            if annotation.get("was_cancelled") or annotation.get("skipped"):
-                cancelled += 1
-                continue
-            answers = {r.get("from_name"): r.get("value") or {} for r in annotation.get("result") or ()}
-            comments = answers.get(COMMENT, {}).get("text", [])
-            comments = [comments] if isinstance(comments, str) else list(comments)
-            # Label Studio's own comments on an annotation, in editions that have them.
-            comments += [str(c.get("text", "")) for c in annotation.get("comments") or () if isinstance(c, dict)]
-            chosen = answers.get(LABELS, {}).get("choices", [])
-            who = annotation.get("completed_by")
-            if isinstance(who, dict):
-                who = who.get("email") or who.get("id")
-            _answer(reading, number, data, chosen, who, comments, codebook)
+        try:
+            data = as_object(task.get("data"), "'data'")
+            annotations = as_objects(task.get("annotations", task.get("completions")), "'annotations'")
+            unread += not annotations
+            for annotation in annotations:
+                if annotation.get("was_cancelled") or annotation.get("skipped"):
+                    cancelled += 1
+                else:
+                    _answer(reading, number, data, *_annotation(annotation), codebook)
+        except ValueError as error:
+            reading.problems.append(f"{path}, row {number}: {error}")
     reading.skip(cancelled, "annotations cancelled or skipped by their coder; left out")
     reading.skip(unread, "tasks not coded")
     return reading
+
+
+def _annotation(annotation: Row) -> tuple[list[str], Any, list[str]]:
+    """Return the choices, the coder and the comments of an annotation.
+
+    Raises:
+        ValueError: Its form is not that of Label Studio.
+    """
+    results = as_objects(annotation.get("result"), "'result'")
+    answers = {str(one.get("from_name")): as_object(one.get("value"), "'value'") for one in results}
+    comments = as_words(answers.get(COMMENT, {}).get("text"), "the comment")
+    # Label Studio's own comments on an annotation, in editions that have them.
+    comments += [str(one.get("text", "")) for one in as_objects(annotation.get("comments"), "'comments'")]
+    who = annotation.get("completed_by")
+    if isinstance(who, dict):
+        who = who.get("email") or who.get("id")
+    return as_words(answers.get(LABELS, {}).get("choices"), "'choices'"), who, comments
 
 
 def read_flat(path: Path, rows: Rows, codebook: Codebook, kind: str) -> Reading:
@@ -118,7 +141,7 @@ def _values(value: Any, key: str) -> list[str]:
             return [value]
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return [value]  # A comment may begin with a bracket.
     if isinstance(value, dict):
         value = value.get(key, [])
@@ -126,7 +149,11 @@ def _values(value: Any, key: str) -> list[str]:
         return [value]
     if not isinstance(value, list):
         raise ValueError(f"{value!r}; allowed: a word or {{{key!r}: [...]}}; export again as JSON")
-    return [inner for part in value for inner in _values(part, key)]
+    return [
+        inner
+        for part in value
+        for inner in (_values(part, key) if isinstance(part, dict) else as_words(part, "the answer"))
+    ]
 
 
 def _answer(

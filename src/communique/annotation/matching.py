@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..data.codebook import CODEBOOK_SHA256, CODEBOOK_TITLE
 from ..errors import DataError
 from ..io.write import write_csv, write_jsonl, write_parquet
 from ..sampling.design import Design
@@ -67,6 +68,11 @@ def match(readings: Sequence[Reading], design: Design | None) -> Codings:
     if problems:
         raise DataError(*problems)
     codings = Codings(messages=[note for reading in readings for note in reading.notes])
+    titles = dict.fromkeys(title for reading in readings for title in reading.codebooks)
+    if len(titles) > 1:
+        codings.messages.append(
+            f"warning: the files were coded by different codebooks ({', '.join(titles)}), so equal labels may mean different things"
+        )
     _same_names(readings, codings)
     place = _InSample(design) if design is not None else _AmongThemselves()
     found: dict[str, CodedSentence] = {}
@@ -193,7 +199,7 @@ def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], l
 
     Returns:
         Rows with the columns id, document, index, language, text, sha256, the groups, labels, inclusion_probability,
-        sampling, stratum, coder, comment, purpose, model_shown; and lines that say what is missing.
+        sampling, stratum, coder, comment, purpose, model_shown, codebook, codebook_sha256; and lines that say what is missing.
 
     Raises:
         DataError: Coders disagree on rows that nobody adjudicated; leaving those out would leave out the hard ones.
@@ -226,6 +232,8 @@ def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], l
             "comment": _comments(codings.comments.get(member.id, {})),
             "purpose": design.purpose,
             "model_shown": design.model_shown,
+            CODEBOOK_TITLE: design.codebook.title,
+            CODEBOOK_SHA256: design.codebook.sha256,
         }
         rows.append(row)
     messages = []

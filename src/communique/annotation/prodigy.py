@@ -13,7 +13,7 @@ from typing import Any
 from ..data.codebook import Codebook
 from ..io.tables import Row
 from ..io.write import write_jsonl
-from .tasks import NONE, SENTENCE, TEXT, CodingTask, Reading, choices, need_suffix
+from .tasks import NONE, SENTENCE, TEXT, CodingTask, Reading, as_words, choices, need_suffix
 
 #: Fields in which text boxes leave what was typed.
 COMMENTS = ("user_input", "comment")
@@ -42,8 +42,8 @@ def read(path: Path, rows: Sequence[tuple[int, Row]], codebook: Codebook) -> Rea
     binary: dict[tuple[str, str], tuple[int, Row, dict[str, bool]]] = {}
     for number, row in rows:
         answer = row.get("answer")
-        if answer not in ("accept", "reject", "ignore"):
-            reading.problems.append(f"{path}, row {number}: answer {answer!r}; allowed: accept, reject, ignore")
+        if not isinstance(answer, str) or answer not in ("accept", "reject", "ignore"):
+            reading.problems.append(f"{path}, row {number}: answer {answer!r:.80}; allowed: accept, reject, ignore")
         elif isinstance(row.get("label"), str) and "accept" not in row and "options" not in row:
             if answer == "ignore":
                 skipped["ignore"] += 1
@@ -53,8 +53,10 @@ def read(path: Path, rows: Sequence[tuple[int, Row]], codebook: Codebook) -> Rea
         elif answer != "accept":
             skipped[answer] += 1
         else:
-            given = row.get("accept") or []
-            _answer(reading, number, row, given if isinstance(given, list) else [given], codebook)
+            try:
+                _answer(reading, number, row, as_words(row.get("accept"), "'accept'"), codebook)
+            except ValueError as error:
+                reading.problems.append(f"{path}, row {number}: {error}")
     unfinished = 0
     for number, row, answers in binary.values():
         affirmed = [name for name, yes in answers.items() if yes]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..data.codebook import Codebook
+from ..data.codebook import Codebook, named_codebooks, other_codebooks
 from ..data.labels import read_answers, split_labels
 from ..data.reader import find_column
 from ..errors import DataError
@@ -38,7 +40,29 @@ CODER, COMMENT = "coder", "comment"
 #: A longer text does not fit into a cell of XLSX.
 MAX_CELL = 32_767
 
+#: Cells that a spreadsheet runs as a formula (also in the wide forms that East Asian keyboards write), which can send the sheet's
+#: content to a server or start a program. An apostrophe in front makes them text.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+
+#: Numbers with a sign are no formulas.
+_NUMBER = re.compile(r"'*[+-]?\d+(?:[.,]\d+)*%?")
+
 _WIDTHS = {"id": 16, "document": 16, "language": 9, "previous": 40, "text": 70, MODEL: 24, CODER: 12, COMMENT: 30}
+
+
+def neutral(value: str) -> str:
+    """Return a cell that no spreadsheet runs: what looks like a formula gets an apostrophe, which `restored` removes."""
+    return f"'{value}" if _looks_like_formula(value) else value
+
+
+def restored(value: Any) -> Any:
+    """Return the value that `neutral` was called with; anything but a text is returned as it is."""
+    neutralized = isinstance(value, str) and value.startswith("'") and _looks_like_formula(value[1:])
+    return value[1:] if neutralized else value
+
+
+def _looks_like_formula(value: str) -> bool:
+    return _FORMULA.match(value) is not None and _NUMBER.fullmatch(value) is None
 
 
 def answer_columns(codebook: Codebook) -> list[str]:
@@ -82,21 +106,21 @@ def write_sheet(
     path = Path(path)
     need_suffix(path, (".xlsx", ".csv"), "coders")
     shown = list(SHOWN) + ([MODEL] if any(task.labels is not None for task in tasks) else []) + list(extra or {})
-    columns = [*shown, *answer_columns(codebook), COMMENT, CODER]
+    columns = [neutral(name) for name in (*shown, *answer_columns(codebook), COMMENT, CODER)]
     rows = []
     for task in tasks:
         row = {
             "id": task.id,
             "document": task.document,
             "language": task.language,
-            "previous": visible(task.previous),
-            "text": visible(task.text),
+            "previous": task.previous,
+            "text": task.text,
             CODER: coder,
         }
         if task.labels is not None:
             row[MODEL] = "|".join(task.labels) or NONE
         row |= {name: values.get(task.id, "") for name, values in (extra or {}).items()}
-        rows.append(row)
+        rows.append({neutral(name): neutral(visible(value)) for name, value in row.items()})
     if path.suffix.lower() == ".csv":
         write_csv(path, columns, rows)
         beside = companion(path, COMPANIONS["sheet", ".csv"])
@@ -116,7 +140,8 @@ def _write_xlsx(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, 
     book = Workbook()
     sheet = book.active
     sheet.title = "coding"
-    sheet.append(list(columns))
+    for position, column in enumerate(columns, 1):
+        sheet.cell(1, position, column).data_type = "s"
     for number, row in enumerate(rows, 2):
         for position, column in enumerate(columns, 1):
             value = row.get(column, "")
@@ -127,7 +152,7 @@ def _write_xlsx(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, 
                 )
             if value:
                 target = sheet.cell(number, position, value)
-                # A text that begins with '=' is no formula, and the id 007 no number.
+                # The id 007 is no number.
                 target.data_type = "s"
                 direction = 2 if _right_to_left(value) else 0
                 target.alignment = Alignment(wrap_text=True, vertical="top", readingOrder=direction)
@@ -142,7 +167,7 @@ def _write_xlsx(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, 
     rule.error = "Choose from the list; the codebook is on the second sheet"
     sheet.add_data_validation(rule)
     for name in answer_columns(codebook):
-        letter = get_column_letter(columns.index(name) + 1)
+        letter = get_column_letter(columns.index(neutral(name)) + 1)
         rule.add(f"{letter}2:{letter}{max(last, 2)}")
     _codebook_sheet(book.create_sheet("codebook"), codebook)
     with replacing(path, "wb") as handle:
@@ -167,7 +192,7 @@ def _codebook_sheet(sheet: Any, codebook: Codebook) -> None:
     lines += [["rule", rule] for rule in codebook.rules]
     for number, line in enumerate(lines, 1):
         for position, value in enumerate(line, 1):
-            target = sheet.cell(number, position, visible(value))
+            target = sheet.cell(number, position, neutral(visible(value)))
             target.data_type = "s"
             target.alignment = Alignment(wrap_text=True, vertical="top")
     for letter, width in zip("ABCDE", (20, 60, 45, 45, 80), strict=True):
@@ -189,6 +214,7 @@ def read_sheet(table: Table, codebook: Codebook) -> Reading:
     a row with only no are an error, because the row is unfinished.
     """
     reading = Reading(table.path, "sheet", problems=list(table.problems))
+    table = _restored(table)
     names = {name: find_column(table.columns, name) for name in ("id", "text", "document", "labels")}
     lower = {column.lower(): column for column in reversed(table.columns)}
     answers = {name: lower[name.lower()] for name in codebook.names if name.lower() in lower}
@@ -226,9 +252,17 @@ def read_sheet(table: Table, codebook: Codebook) -> Reading:
             coder=cell(row, lower.get(CODER)) or stem(table.path),
             comment=cell(row, lower.get(COMMENT)) or "",
         )
+    reading.notes += other_codebooks(str(table.path), (row for _, row in table.rows), codebook)
+    reading.codebooks += named_codebooks(row for _, row in table.rows)
     reading.skip(unread, "rows not coded")
     reading.skip(assumed, "rows with blank cells beside a yes; the blanks count as no")
     return reading
+
+
+def _restored(table: Table) -> Table:
+    """Return a table without the apostrophes of `neutral`."""
+    rows = [(number, {restored(name): restored(value) for name, value in row.items()}) for number, row in table.rows]
+    return replace(table, columns=[restored(name) for name in table.columns], rows=rows)
 
 
 def _from_columns(

@@ -52,7 +52,7 @@ class CodingTask:
 
     def fields(self) -> dict[str, str]:
         """Give what the tools' files carry of a task."""
-        values = (self.id, visible(self.text), visible(self.previous), self.document, self.language)
+        values = map(visible, (self.id, self.text, self.previous, self.document, self.language))
         return dict(zip((SENTENCE, TEXT, PREVIOUS, DOCUMENT, LANGUAGE), values, strict=True))
 
 
@@ -80,6 +80,8 @@ class Reading:
     rows: list[CodedRow] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    #: Name, version and hash of each codebook that the file's rows name.
+    codebooks: list[str] = field(default_factory=list)
 
     def skip(self, number: int, what: str) -> None:
         """Tell of rows that were left out, with their number."""
@@ -136,6 +138,51 @@ class Reading:
             self.problems.append(f"{self.path}, row {number}: {error}")
             return
         self.take(number, fields, labels, coder=coder, comment=comment)
+
+
+def as_object(value: Any, what: str) -> dict[str, Any]:
+    """Return an object of an export; a missing one is empty.
+
+    Raises:
+        ValueError: The value is something else; the message starts with `what`.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} is {_short(value)}, where an object was expected. Export the project again")
+    return value
+
+
+def as_objects(value: Any, what: str) -> list[dict[str, Any]]:
+    """Return a list of objects of an export; a missing one is empty.
+
+    Raises:
+        ValueError: The value is something else; the message starts with `what`.
+    """
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ValueError(f"{what} is {_short(value)}, where a list of objects was expected. Export the project again")
+    return value
+
+
+def as_words(value: Any, what: str) -> list[str]:
+    """Return a text, or a list of texts or numbers, as a list of texts; a missing one is empty.
+
+    Raises:
+        ValueError: The value is something else; the message starts with `what`.
+    """
+    if value is None:
+        return []
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, (str, int, float)) for one in values):
+        raise ValueError(f"{what} is {_short(value)}, where a list of texts was expected. Export the project again")
+    return [str(one) for one in values]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:80] + "…"
 
 
 def choices(codebook: Codebook) -> tuple[str, ...]:

@@ -6,11 +6,11 @@ import inspect
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..config import load_json
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
@@ -18,7 +18,7 @@ from ..errors import BundleError, RecipeError
 from ..io.atomic import new_folder
 from ..metrics.calibration import Tuning, to_logits
 from ..models.classifier import tune_on
-from ..models.folder import finish, read_codebook, read_info, verify_files
+from ..models.folder import finish, read_codebook, read_info, reading, verify_files
 from ..models.info import ARRAYS, BASELINE, INFO, ModelInfo, Score, TrainingData, git_commit, score_tuning_rows
 from ..models.predictor import Predictions
 from ..text.language import UNDETERMINED
@@ -170,13 +170,14 @@ def load(folder: str | Path, *, info: ModelInfo | None = None) -> SavedBaseline:
     verify_files(folder, info)
     codebook = read_codebook(folder, info)
     path = Path(folder) / BASELINE
+    saved = load_json(path, BundleError, "copy the model's folder again")
     try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-        classifier = make(saved["baseline"], codebook, **saved["settings"])
-        with np.load(Path(folder) / ARRAYS, allow_pickle=False) as arrays:
-            kept = {name: arrays[name] for name in arrays.files}
-        if not isinstance(classifier, Storable):
-            raise BundleError(f"{path}: the baseline {classifier.name!r} cannot be kept in a folder; save another")
-        return SavedBaseline(info, classifier.restore(saved["content"], kept))
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile, RecipeError) as error:
-        raise BundleError(f"{path}: {type(error).__name__}: {error}; copy the model's folder again") from error
+        with reading(path):
+            classifier = make(saved["baseline"], codebook, **saved["settings"])
+            with np.load(Path(folder) / ARRAYS, allow_pickle=False) as arrays:
+                kept = {name: arrays[name] for name in arrays.files}
+            if not isinstance(classifier, Storable):
+                raise BundleError(f"{path}: the baseline {classifier.name!r} cannot be kept in a folder; save another")
+            return SavedBaseline(info, classifier.restore(saved["content"], kept))
+    except RecipeError as error:
+        raise BundleError(f"{path}: {error}; copy the model's folder again") from error

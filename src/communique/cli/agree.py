@@ -104,6 +104,9 @@ def _design(coded: list[Path], given: Path | None, codebook: Path | None) -> tup
             note(f"design: {given}")
     if given is not None:
         plan = Design.load(given)
+        if codebook is not None:
+            for line in plan.codebook.warning(Codebook.load(codebook), f"the sample {given}", str(codebook)):
+                note(f"{line}. The sample's codebook is used")
         return plan, plan.codebook
     note("no design file: rows are joined with each other by id and text, and make no gold")
     return None, Codebook.load(codebook or default_codebook())

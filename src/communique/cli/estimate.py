@@ -88,6 +88,7 @@ def estimate(
     from ..models.predictor import default_model
     from ..sampling.design import Design
 
+    warnings: list[str] = []
     if codebook is not None and model is None:
         # With a codebook alone the model is not known: another tool may have labelled.
         info, book = None, Codebook.load(codebook)
@@ -95,12 +96,19 @@ def estimate(
     else:
         folder = model or default_model()
         info = read_info(folder)
-        book = Codebook.load(codebook) if codebook else read_codebook(folder, info)
+        book = of_model = read_codebook(folder, info)
+        if codebook is not None:
+            book = Codebook.load(codebook)
+            warnings += of_model.warning(book, f"the model {folder}", str(codebook))
     columns = [name.strip() for name in by.split(",") if name.strip()]
     if out is not None:
         outputs.check_columns(columns, book.names)
         check_files_in(out, outputs.FILES, inputs=(predictions, gold, design, agreement), overwrite=overwrite)
     plan = Design.load(design) if design else None
+    if plan is not None:
+        warnings += book.warning(plan.codebook, str(codebook or "the model"), f"the sample {design}")
+    for line in warnings:
+        note(line)
     coded = read(
         predictions,
         gold,

@@ -15,7 +15,10 @@ from .common import Overwrite, cli_errors, condition, note, show
 @cli_errors
 def robustness(
     model: Annotated[Path, typer.Argument(help="Folder of a bundle or a checkpoint.")],
-    corpus: Annotated[list[str], typer.Argument(help="Labelled tables, folders or globs; stand-off labels too.")],
+    corpus: Annotated[
+        list[str],
+        typer.Argument(help="Tables, folders or globs; stand-off labels too. Labels are needed for error rates alone."),
+    ],
     texts: Annotated[Path | None, typer.Option(help="Texts of stand-off labels.")] = None,
     exclude: Annotated[
         list[str] | None, typer.Option(help="Leave rows out: source=…, language=… or sampling=…; repeatable.")
@@ -35,12 +38,14 @@ def robustness(
     """Swap the actors of sentences and change their surface, and measure whether labels stay."""
     for package in ("babel", "scipy"):
         require_extra(package, "measuring robustness", extra="analysis")
-    from ..data.standoff import read_corpora
-    from ..errors import DataError
+    from ..config import load_json
+    from ..data.standoff import scan_corpora
+    from ..errors import BundleError, DataError
     from ..io.atomic import replacing
     from ..io.output import check_outputs
     from ..io.paths import list_files
     from ..load import load_model
+    from ..models.folder import reading
     from ..models.info import VALIDATION
     from ..reporting.progress import ProgressReporter
     from ..robustness import measure
@@ -53,9 +58,13 @@ def robustness(
     conditions = [condition(text) for text in exclude or ()]
     opened = load_model(model)
     lines: list[str]
-    found, lines = read_corpora(files, opened.codebook, texts)
+    found, lines, problems = scan_corpora(files, opened.codebook, texts, labelled=False)
+    if problems:
+        raise DataError(*problems)
     for line in (*lines, *found.notes):
         note(line)
+    if all(sentence.labels is None for sentence in found):
+        note("no row has labels: error rates by actor are left out")
     n = len(found)
     found = found.where(lambda s: not any(getattr(s, field) == value for field, value in conditions))
     if conditions:
@@ -63,7 +72,10 @@ def robustness(
     path = model / VALIDATION
     held_out: set[str] = set()
     if path.is_file():
-        held_out = {id for ids in json.loads(path.read_text(encoding="utf-8")).values() for id in ids}
+        with reading(path):
+            held_out = {
+                id for ids in load_json(path, BundleError, "copy the model's folder again").values() for id in ids
+            }
     if only_held_out:
         n = len(found)
         found = found.where(lambda s: s.id in held_out)

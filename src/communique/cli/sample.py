@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -99,10 +100,13 @@ def sample(
         n = n or need
     if out is None or n is None:
         return
-    if codebook is None and model is not None:
-        labels = read_codebook(model, read_info(model))
+    of_model = None if model is None else read_codebook(model, read_info(model))
+    if of_model is not None and codebook is None:
+        labels = of_model
     else:
         labels = Codebook.load(codebook or default_codebook())
+        for line in [] if of_model is None else of_model.warning(labels, f"the model {model}", str(codebook)):
+            note(line)
     _check_labels(labels, population, codebook)
     if form == "sheet" and out.suffix.lower() == ".xlsx":
         require_extra("openpyxl", "writing XLSX", extra="analysis")
@@ -164,6 +168,12 @@ def _check(
         raise typer.BadParameter(
             "leaving documents out would change the population; only for --for training", param_hint="--exclude"
         )
+    for name in coder or ():
+        if not name.strip() or name.startswith(".") or len(name) > 60 or not re.fullmatch(r"[\w .@+-]+", name):
+            raise typer.BadParameter(
+                f"{name!r}; it becomes part of a file's name: use letters, digits, spaces and . - _ @ +",
+                param_hint="--coder",
+            )
     if coder and form != "sheet":
         raise typer.BadParameter(f"{form} has users of its own; only for sheets", param_hint="--coder")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -28,6 +28,10 @@ LabelName = Annotated[
     BeforeValidator(_composed),
     StringConstraints(pattern=r"^[^\s|;,]+( [^\s|;,]+)*$", max_length=64),
 ]
+
+
+#: Columns of gold that name the codebook by which its rows were coded: name and version, and the hash of the content.
+CODEBOOK_TITLE, CODEBOOK_SHA256 = "codebook", "codebook_sha256"
 
 
 class _Frozen(BaseModel):
@@ -127,6 +131,55 @@ class Codebook(_Frozen):
         canonical = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
+    @property
+    def title(self) -> str:
+        """Name and version."""
+        return f"{self.name} {self.version}"
+
+    def differences(self, other: Codebook) -> list[str]:
+        """List what another codebook says differently, one phrase per difference; none if their content is equal.
+
+        Examples that differ count too: coders learn a definition from them.
+        """
+        if self.sha256 == other.sha256:
+            return []
+        found = [
+            f"{what} {mine!r} and {theirs!r}"
+            for what, mine, theirs in (
+                ("name", self.name, other.name),
+                ("version", self.version, other.version),
+                ("task", self.task, other.task),
+                ("unit", self.unit, other.unit),
+                ("labels", ", ".join(self.names), ", ".join(other.names)),
+            )
+            if mine != theirs
+        ]
+        if self.rules != other.rules:
+            found.append("rules")
+        theirs_by_name = {label.name: label for label in other.labels}
+        for label in self.labels:
+            theirs = theirs_by_name.get(label.name, label)
+            parts = [part for part in type(label).model_fields if getattr(label, part) != getattr(theirs, part)]
+            if parts:
+                found.append(f"{', '.join(parts)} of {label.name!r}")
+        return found
+
+    def warning(self, other: Codebook, mine: str, theirs: str) -> list[str]:
+        """Return a line that warns of another codebook with what differs, or no line if their content is equal.
+
+        Args:
+            other: The other codebook.
+            mine: What uses this codebook, such as "the model".
+            theirs: What uses the other one.
+        """
+        found = self.differences(other)
+        if not found:
+            return []
+        return [
+            f"warning: {mine} and {theirs} use different codebooks, so their labels may mean different things. Different: "
+            f"{'; '.join(found)}"
+        ]
+
     def validate_labels(self, labels: Iterable[str]) -> tuple[str, ...]:
         """Check a sentence's labels and put them into the codebook's order.
 
@@ -178,3 +231,28 @@ class Codebook(_Frozen):
         content = self.model_dump(mode="json", exclude_defaults=True)
         with replacing(path) as handle:
             yaml.safe_dump(content, handle, allow_unicode=True, sort_keys=False, width=120)
+
+
+def named_codebooks(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """List the codebooks that rows name in the columns `codebook` and `codebook_sha256`, each with the start of its hash."""
+    pairs = dict.fromkeys(
+        (str(row.get(CODEBOOK_TITLE) or "unnamed"), str(row.get(CODEBOOK_SHA256) or "")) for row in rows
+    )
+    return [f"{title} (SHA-256 {sha256[:12]})" for title, sha256 in pairs if sha256]
+
+
+def other_codebooks(name: str, rows: Iterable[Mapping[str, Any]], codebook: Codebook) -> list[str]:
+    """Return a line that warns if rows were coded by another codebook than the one in use, or no line.
+
+    Args:
+        name: The file, for the message.
+        rows: Rows that may have the columns `codebook` and `codebook_sha256`, as gold of `communique agree` has.
+        codebook: The codebook in use.
+    """
+    others = [one for one in named_codebooks(rows) if not one.endswith(f"(SHA-256 {codebook.sha256[:12]})")]
+    if not others:
+        return []
+    return [
+        f"warning: {name}: coded by another codebook ({', '.join(others)}) than the one in use ({codebook.title}, SHA-256 "
+        f"{codebook.sha256[:12]}), so equal labels may mean different things. Name the codebook of the coding, or code again"
+    ]

@@ -22,7 +22,7 @@ from ..io.suffixes import TABLE_SUFFIXES, ending
 from ..io.tables import Row
 from ..io.write import write_jsonl
 from ..text.language import UNDETERMINED
-from .codebook import Codebook
+from .codebook import Codebook, other_codebooks
 from .corpus import Corpus
 from .labels import split_labels
 from .reader import CorpusReader, find_column
@@ -259,6 +259,7 @@ def scan_sources(
                     continue
                 known = texts_by_hash(texts) if known is None else known
                 messages.append(f"{path}: {join(table, known).describe()}")
+            messages += other_codebooks(str(path), (row for _, row in table.rows), codebook)
             _translate_labels(table, source, codebook)
             start = len(reader.sentences)
             reader.add(table)

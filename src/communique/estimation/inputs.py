@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..annotation.tasks import ADJUDICATION, check_coders
-from ..data.codebook import Codebook
+from ..data.codebook import Codebook, other_codebooks
 from ..data.labels import read_answers, split_labels
 from ..data.leakage import Fingerprint
 from ..data.reader import find_column
@@ -118,7 +118,7 @@ def read(
         f"another text than the same id has in {predictions}",
         "give the predictions that the gold was drawn from, or correct the ids",
     )
-    notes = list(population.notes)
+    notes = [*population.notes, *other_codebooks(str(gold), (row for _, row in table.rows), codebook)]
     if population.unlabelled:
         notes.append(f"{predictions}: {population.unlabelled} rows were not labelled and are no part of the population")
     if population.n_without_probabilities:

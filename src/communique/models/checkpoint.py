@@ -114,8 +114,8 @@ class CheckpointClassifier:
             )
         if self.model.config.num_labels != len(self.codebook.names):
             raise BundleError(
-                f"{folder}: the network has {self.model.config.num_labels} outputs for the {len(self.codebook.names)} labels of its "
-                "codebook. Copy the model's folder again"
+                f"{folder}: the network has {self.model.config.num_labels} outputs, its codebook {len(self.codebook.names)} labels"
+                ". Copy the model's folder again"
             )
 
     def predict(

@@ -22,7 +22,8 @@ all folders have in common; `training.export` writes a bundle's network and toke
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +32,7 @@ from pydantic import ValidationError
 from ..config import check_format, describe, load_json
 from ..data import near_duplicates
 from ..data.codebook import Codebook
-from ..errors import BundleError, CodebookError
+from ..errors import BundleError, CodebookError, CommuniqueError
 from ..io.atomic import file_sha256
 from .info import CARD, CODEBOOK, FORMAT, INFO, NEAR_DUPLICATES, VALIDATION, ModelInfo
 
@@ -57,6 +58,22 @@ def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baselin
         )
         raise BundleError(f"{folder}: a {info.kind}, where a {kind} is needed; {remedy}")
     return info
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn any failure of another library to read a file of a model's folder into one line.
+
+    Raises:
+        BundleError: The block failed.
+    """
+    try:
+        yield
+    except (CommuniqueError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # A panic of the Rust code in tokenizers is no Exception.
+        line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise BundleError(f"{path}: cannot be read ({line[:300]}); copy the model's folder again") from error
 
 
 def read_codebook(folder: str | Path, info: ModelInfo) -> Codebook:

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
@@ -35,8 +35,19 @@ NEAR_DUPLICATES = "near_duplicates.npz"
 MAX_BUNDLE_BYTES, MAX_FILE_BYTES = 96_000_000, 95_000_000
 
 
+#: Longest input that a model may have; attention over more tokens needs more memory than a computer has.
+MAX_TOKENS = 100_000
+
+#: Shortest input that a network may have: a marker at each end and a token between them.
+MIN_TOKENS = 3
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+FileHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Neither NaN nor infinity: a threshold of NaN would silently withhold a label from every sentence.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Score(_Model):
@@ -132,13 +143,15 @@ class ModelInfo(_Model):
     codebook_name: str
     codebook_version: str
     codebook_sha256: str
-    thresholds: tuple[float, ...] | None = Field(description="one per label; None if exactly one label is chosen")
-    temperature: float = Field(gt=0, description="divides the logits; 1 in a checkpoint, whose weights contain it")
+    thresholds: tuple[Probability, ...] | None = Field(description="one per label; None if exactly one label is chosen")
+    temperature: float = Field(
+        ge=0.001, le=1000, description="divides the logits; 1 in a checkpoint, whose weights contain it"
+    )
     bias: tuple[float, ...] | None = Field(
         None,
         description="one per label, added to the divided logits; None if it is 0 or, in a checkpoint, part of the weights",
     )
-    max_tokens: int = Field(description="longest input; 0 where nothing is cut")
+    max_tokens: int = Field(ge=0, le=MAX_TOKENS, description="longest input; 0 where nothing is cut")
     recipe: dict[str, Any] = Field(description="settings; in a checkpoint with whole paths, for the export")
     texts: str | None = Field(None, description="in a checkpoint: where the texts of stand-off labels were")
     training: TrainingData
@@ -159,7 +172,30 @@ class ModelInfo(_Model):
     versions: dict[str, str]
     commit: str | None
     created: str
-    files: dict[str, str] = Field({}, description="SHA-256 of each other file of the folder but the card")
+    files: dict[str, FileHash] = Field({}, description="SHA-256 of each other file of the folder but the card")
+
+    @field_validator("files")
+    @classmethod
+    def _inside(cls, files: dict[str, str]) -> dict[str, str]:
+        for name in files:
+            if not name or name in (".", "..") or any(character in name for character in "/\\\0:"):
+                raise ValueError(f"{name!r} is not the name of a file in the model's folder")
+        return files
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelInfo:
+        if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
+            raise ValueError("labels: two or more different names are needed")
+        if (self.thresholds is None) == self.multilabel:
+            raise ValueError("thresholds: a multilabel model has one per label, and a multiclass model has none")
+        for name, values in (("thresholds", self.thresholds), ("bias", self.bias)):
+            if values is not None and len(values) != len(self.labels):
+                raise ValueError(f"{name}: {len(values)} numbers for {len(self.labels)} labels. Write one per label")
+        if self.kind != "baseline" and self.max_tokens < MIN_TOKENS:
+            raise ValueError(
+                f"max_tokens: {self.max_tokens} is not allowed. Write a whole number of at least {MIN_TOKENS}"
+            )
+        return self
 
     @classmethod
     def create(cls, codebook: Codebook, *, packages: Sequence[str], **fields: Any) -> ModelInfo:

@@ -22,7 +22,7 @@ from ..errors import BundleError
 from ..metrics.calibration import decide, probabilities
 from ..text.cleaning import for_model
 from .batching import batches_by_length
-from .folder import read_codebook, read_info, verify_files
+from .folder import read_codebook, read_info, reading, verify_files
 from .info import INFO, IR, TOKENIZER, ModelInfo
 from .openvino import import_quietly
 
@@ -133,7 +133,10 @@ class Predictor:
 
         def compile_network() -> Any:
             started.set()
-            return core.compile_model(str(self.folder / IR), "CPU", self._settings)
+            with reading(self.folder / IR):
+                network = core.compile_model(str(self.folder / IR), "CPU", self._settings)
+                self._check(network)
+                return network
 
         with ThreadPoolExecutor(1, thread_name_prefix="communique-network") as pool:
             network = pool.submit(compile_network)
@@ -146,10 +149,26 @@ class Predictor:
         """The tokenizer, which cuts at the bundle's token limit."""
         from tokenizers import Tokenizer
 
-        tokenizer = Tokenizer.from_file(str(self.folder / TOKENIZER))
-        tokenizer.enable_truncation(self.info.max_tokens)
+        with reading(self.folder / TOKENIZER):
+            tokenizer = Tokenizer.from_file(str(self.folder / TOKENIZER))
+            tokenizer.enable_truncation(self.info.max_tokens)
+            tokenizer.encode("probe")
         tokenizer.no_padding()
         return tokenizer
+
+    def _check(self, network: Any) -> None:
+        """Check that a network has the inputs that it is given and one output per label.
+
+        Raises:
+            BundleError: It has others.
+        """
+        inputs = {name for one in network.inputs for name in one.get_names()}
+        outputs = network.output(0).get_partial_shape()
+        width, k = outputs[len(outputs) - 1], len(self.codebook.names)
+        if not {"input_ids", "attention_mask"} <= inputs or (width.is_static and width.get_length() != k):
+            raise BundleError(
+                f"{self.folder / IR}: not a network for the {k} labels of {self.folder / INFO}; copy the model's folder again"
+            )
 
     @property
     def _settings(self) -> dict[str, Any]:

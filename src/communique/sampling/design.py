@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .. import __version__
-from ..config import check_format, describe
+from ..config import check_format, describe, load_json
 from ..data.codebook import Codebook
 from ..errors import DataError
 from ..io.atomic import replacing
@@ -114,14 +113,7 @@ class Design(_Frozen):
             DataError: The file is missing, is not JSON, has another format, or breaks a rule of the schema.
         """
         path = Path(path)
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror}; give the design file that `communique sample` wrote") from error
-        except ValueError as error:
-            raise DataError(
-                f"{path}: not JSON ({error}); give the design file that `communique sample` wrote"
-            ) from error
+        content = load_json(path, DataError, "give the design file that `communique sample` wrote")
         remedy = "Run communique sample again with the same predictions, options and seed, which draws the same rows"
         check_format(path, content, FORMAT, DataError, remedy)
         try:

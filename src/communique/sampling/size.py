@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..config import load_json
 from ..errors import DataError
 from .draws import MINIMUM, allocate
 from .population import Population
@@ -53,10 +53,10 @@ def read_rates(path: str | Path) -> dict[str, tuple[float, float]]:
         DataError: The file is no such report.
     """
     try:
-        labels = json.loads(Path(path).read_text(encoding="utf-8"))["groups"][0]["labels"]
+        labels = load_json(Path(path), DataError, "give the report that `communique evaluate --json` wrote")["groups"][
+            0
+        ]["labels"]
         values = {row["label"]: (row["precision"]["value"], row["recall"]["value"]) for row in labels}
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; give the report that `communique evaluate --json` wrote") from error
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise DataError(f"{path}: no report of `communique evaluate --json` ({error!r}); give one") from error
     return {label: (p, r) for label, (p, r) in values.items() if p and r}
