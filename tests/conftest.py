@@ -15,6 +15,9 @@ from fakes import FakeModel, bundle_folder
 from helpers import CODEBOOK, CUES, FILLERS, PATIENCE, ROOT, tiny_rows, write_rows
 from hypothesis import settings
 
+# An error that no command expects fails a test with its traceback; users see one line.
+os.environ.setdefault("COMMUNIQUE_DEBUG", "1")
+
 # How long an example takes depends on what else the machine does, so no test asserts a time.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

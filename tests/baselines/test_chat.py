@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from helpers import CUES, ROOT, TINY, TINY_MULTICLASS
 
 from communique import baselines
 from communique.baselines.chat import ChatClassifier, instructions, read_answer
+from communique.baselines.endpoint import ChatEndpoint
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
@@ -282,3 +285,92 @@ def test_no_more_requests_at_once_than_allowed(server: Server) -> None:
 def test_nothing_is_asked_about_nothing(server: Server) -> None:
     assert classifier(server).predict_proba([]).shape == (0, 3)
     assert server.requests == []
+
+
+def test_a_redirect_is_refused_and_the_key_goes_nowhere(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    other = Server()
+    thread = threading.Thread(target=other.http.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    for status in (301, 302, 303, 307, 308):
+        server.answer = lambda request, status=status: (status, "", {"Location": other.url})  # type: ignore[misc]
+        with pytest.raises(UnreachableError, match=rf"HTTP {status}.*redirects are not followed"):
+            classifier(server).predict_proba(TEXTS[:1])
+    assert not other.requests
+    other.http.shutdown()
+    other.http.server_close()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 200_000,
+        '{"choices": ' + "9" * 6000 + "}",
+        "\x1b[2J{",
+        {"choices": None},
+        {"choices": [{"message": {"content": [{"type": "text", "text": "x"}]}}]},
+        {"choices": [{"message": {"content": {"labels": []}}}]},
+        {"choices": [{"message": {"content": 7}}]},
+        {"choices": [{"message": "x"}]},
+        {"choices": {"a": 1}},
+        ["x"],
+        7,
+        None,
+    ],
+)
+def test_an_answer_of_another_form_is_one_line_that_says_what_was_expected(server: Server, body: Any) -> None:
+    server.answer = lambda request: (200, body, {})
+    with pytest.raises(UnreachableError, match=r"a chat completion, which is JSON .*was expected") as caught:
+        classifier(server, retries=0).predict_proba(TEXTS[:1])
+    message = str(caught.value)
+    assert server.url in message
+    assert message.isprintable()
+    assert len(message) < 1000
+
+
+def test_an_answer_is_read_up_to_a_limit_of_bytes(server: Server) -> None:
+    server.answer = lambda request: (200, " " * 5_000_000, {})
+    with pytest.raises(UnreachableError, match="more than 4,000,000 bytes"):
+        classifier(server).predict_proba(TEXTS[:1])
+    server.answer = lambda request: (400, "x" * 5_000_000, {})
+    with pytest.raises(UnreachableError, match="HTTP 400") as caught:
+        classifier(server).predict_proba(TEXTS[:1])
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_the_whole_answer_has_to_come_in_time(start: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            connection, _ = listening.accept()
+            with connection, suppress(OSError):
+                connection.sendall(start)
+                for _ in range(600):
+                    connection.sendall(b" ")
+                    time.sleep(0.05)
+
+        threading.Thread(target=drip, daemon=True).start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        endpoint = ChatEndpoint(url, key=None, timeout=0.5, retries=0, pause=0)
+        began = time.monotonic()
+        with pytest.raises(UnreachableError, match="timed out"):
+            endpoint.ask({})
+        assert time.monotonic() - began < 20
+
+
+def test_a_lone_surrogate_in_an_answer_can_be_kept(server: Server, tmp_path: Path) -> None:
+    server.answer = lambda request: (200, '{"choices":[{"message":{"content":"{\\"labels\\":[]} \\ud800"}}]}', {})
+    np.testing.assert_array_equal(classifier(server, cache=tmp_path / "c").predict_proba(TEXTS[:1]), [[0, 0, 0]])
+
+
+@pytest.mark.parametrize("key", ["a b", "a\nb", "é", "a\x00"])
+def test_a_key_that_no_header_can_hold_is_refused(key: str) -> None:
+    with pytest.raises(RecipeError, match="API key"):
+        ChatEndpoint("http://localhost/v1", key=key, timeout=1, retries=0, pause=0)
+
+
+@pytest.mark.parametrize("url", ["http://", "http://[", "http://a:x/", "http://a b/", "ftp://a", "http://a\n/"])
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(RecipeError, match="base_url"):
+        ChatEndpoint(url, key=None, timeout=1, retries=0, pause=0)
