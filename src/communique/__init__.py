@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+#: As in `typing`, which is not imported: Ctrl-C before `cli.start` runs would end in a traceback.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .data.codebook import Codebook
     from .data.corpus import Corpus
     from .data.sentence import Sentence

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
 from helpers import CODEBOOK, NO_CELLS, TINY, TINY_MULTICLASS, YES_CELLS, facts, has_facts, write_rows
 
 from communique.annotation.detect import read_coded
-from communique.annotation.sheets import write_sheet
+from communique.annotation.sheets import read_sheet, write_sheet
 from communique.annotation.tasks import CodingTask
 from communique.data.codebook import Codebook
 from communique.errors import DataError
+from communique.io.read import read_table
 
 openpyxl = pytest.importorskip("openpyxl")
 
@@ -198,3 +200,44 @@ def test_text_too_long_for_a_cell_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=facts("32767", "XLSX")):
         write_sheet(tmp_path / "s.xlsx", [CodingTask("a", "x" * 40_000, "d", "en")], TINY)
     assert not (tmp_path / "s.xlsx").exists()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_no_cell_of_a_coders_file_is_a_formula_and_the_texts_come_back(suffix: str, tmp_path: Path) -> None:
+    texts = [
+        "=1+1",
+        "+cmd|' /C calc'!A0",
+        "-a",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "'=1",
+        "''=1",
+        "＝1",
+        "-5",
+        "'quoted'",
+        "a=b",
+    ]
+    tasks = [CodingTask(f"={i}", text, f"@d{i}", "en", f"+{i}a") for i, text in enumerate(texts)]
+    path = tmp_path / f"sheet{suffix}"
+    write_sheet(path, tasks, TINY, coder="=anna")
+    table = read_table(path)
+    for _, row in table.rows:
+        for value in row.values():
+            assert value is None or str(value).lstrip("-").isdigit() or not re.match(r"[=+\-@\t\r\n＝]", str(value)), (
+                value
+            )
+    for _, row in table.rows:
+        row |= dict.fromkeys(TINY.names, "no")
+    rows = read_sheet(table, TINY).rows
+    assert [row.text for row in rows] == [text if suffix == ".csv" else text.replace("\r", "\n") for text in texts]
+    assert [row.id for row in rows] == [task.id for task in tasks]
+    assert {row.coder for row in rows} == {"=anna"}
+    assert [row.document for row in rows] == [task.document for task in tasks]
+
+
+def test_characters_that_no_workbook_holds_are_dropped_from_every_cell(tmp_path: Path) -> None:
+    evil = "a\x07\x0b\ufffe\uffff\ud800b"
+    path = tmp_path / "sheet.xlsx"
+    write_sheet(path, [CodingTask(evil, evil, evil, evil, evil)], TINY, coder=evil)
+    assert read_table(path).rows[0][1]["text"] == "a b"

@@ -206,7 +206,9 @@ EXPORTS: dict[str, Any] = {
     "comment of numbers": [STUDIO | {"annotations": [{"result": [{"from_name": "comment", "value": {"text": [1]}}]}]}],
     "comments as text": [STUDIO | {"annotations": [{"result": [], "comments": "x"}]}],
     "coder as a list": [STUDIO | {"annotations": [{"result": [], "completed_by": [1]}]}],
-    "JSON-MIN of objects": [{"annotation_id": 1, "annotator": {}, "labels": {"choices": [[["criticism"]]]}, "text": "x"}],
+    "JSON-MIN of objects": [
+        {"annotation_id": 1, "annotator": {}, "labels": {"choices": [[["criticism"]]]}, "text": "x"}
+    ],
     "doccano of objects": [{"text": "x", "label": [{}], "Comments": 7}],
     "doccano of numbers": [{"text": "x", "label": 7, "Comments": []}],
     "Prodigy of objects": [{"text": "x", "answer": "accept", "_task_hash": 1, "accept": [{}]}],

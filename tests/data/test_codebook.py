@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from helpers import ROOT, facts
+from helpers import CODEBOOK, ROOT, facts, has_facts
 
-from communique.data.codebook import Codebook
+from communique.data.codebook import Codebook, other_codebooks
 from communique.errors import CodebookError
 
 CONTENT: dict[str, Any] = {
@@ -301,3 +301,21 @@ def test_missing_file(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{path}: No such file or directory; a codebook is a YAML file such as data/codebook.yaml"
     )
+
+
+def test_differences_name_what_another_codebook_says_differently() -> None:
+    book = Codebook.model_validate(CODEBOOK)
+    assert book.differences(Codebook.model_validate(CODEBOOK)) == []
+    labels = [CODEBOOK["labels"][0] | {"definition": "Another."}, *CODEBOOK["labels"][1:]]
+    other = Codebook.model_validate(CODEBOOK | {"version": "2", "labels": labels, "rules": ["Read all."]})
+    assert book.differences(other) == ["version '1' and '2'", "rules", "definition of 'criticism'"]
+    (line,) = book.warning(other, "the model", "new.yaml")
+    assert has_facts(line, "warning", "the model", "new.yaml", "definition of 'criticism'", "version '1' and '2'")
+
+
+def test_rows_coded_by_another_codebook_are_reported() -> None:
+    book = Codebook.model_validate(CODEBOOK)
+    same = {"codebook": book.title, "codebook_sha256": book.sha256}
+    assert other_codebooks("gold.csv", [same, {}], book) == []
+    (line,) = other_codebooks("gold.csv", [same, {"codebook": "tiny 0", "codebook_sha256": "1" * 64}], book)
+    assert has_facts(line, "warning", "gold.csv", "tiny 0", "tiny 1")

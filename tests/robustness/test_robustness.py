@@ -448,3 +448,15 @@ def test_command_answers_unknown_tests_and_empty_held_out_rows(command: Callable
     nothing = command("--only-held-out")
     assert nothing.exit_code == 1
     assert "none of the 4 rows is held out by the model" in nothing.output
+
+
+@pytest.mark.usefixtures("fake_network")
+def test_swaps_and_surfaces_are_measured_without_labels(fake_bundle: Path, tmp_path: Path) -> None:
+    rows = [{"text": f"We condemn France and its port {i}.", "language": "en", "document": f"d{i}"} for i in range(12)]
+    path = write_rows(tmp_path / "texts.jsonl", rows)
+    result = run("robustness", fake_bundle, path, "--json", tmp_path / "r.json")
+    assert result.exit_code == 0, result.stderr
+    assert "no row has labels" in result.stderr
+    content = json.loads((tmp_path / "r.json").read_text())
+    assert content["stability"]
+    assert content["errors"] == []

@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -184,10 +184,8 @@ def _deadline(seconds: float) -> Iterator[list[socket.socket]]:
     def cut() -> None:
         late.set()
         for one in connected:
-            try:
+            with suppress(OSError):  # Closed meanwhile.
                 one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # Closed meanwhile.
 
     timer = threading.Timer(seconds, cut)
     timer.daemon = True

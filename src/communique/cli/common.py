@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -78,10 +78,8 @@ def _describe(error: Exception) -> str:
 
 def _discard_output() -> None:
     """Let what is still in the buffer of standard output go nowhere, or Python would try to write it once more when it exits."""
-    try:
+    with suppress(OSError, ValueError):  # Not a stream of the system, as in a notebook.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass  # Not a stream of the system, as in a notebook.
 
 
 def fail(*lines: str) -> None:

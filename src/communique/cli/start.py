@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
-from types import FrameType
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any
 
 #: Exit code after Ctrl-C: 128 plus the number of the signal, as shells count it.
 STOPPED = 130
@@ -67,6 +69,8 @@ def _stop_at_once(number: int, frame: FrameType | None) -> None:
 def _repeat_interrupt(unraisable: Any) -> None:
     """Repeat a Ctrl-C that arrived where Python drops exceptions, such as in a destructor."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        import threading
+
         timer = threading.Timer(0.01, signal.raise_signal, (signal.SIGINT,))
         timer.daemon = True
         timer.start()

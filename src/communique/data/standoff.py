@@ -233,8 +233,22 @@ def scan_corpora(
         The sentences that are readable, lines that say what was joined, missing or left out, and one line for every
         problem.
     """
-    sources = [CorpusFields(path=str(path), columns=dict(columns or {}), labels=dict(labels or {})) for path in paths]
+    sources = [CorpusFields(path=_utf8(path), columns=dict(columns or {}), labels=dict(labels or {})) for path in paths]
     return scan_sources(sources, codebook, texts, labelled=labelled)
+
+
+def _utf8(path: str | Path) -> str:
+    """Return a path as text.
+
+    Raises:
+        DataError: Its bytes are not of the encoding of this system's file names.
+    """
+    name = str(path)
+    if not name.isascii() and name != name.encode("utf-8", "replace").decode("utf-8"):
+        raise DataError(
+            f"{name}: the name has bytes that this system's encoding does not have; rename it, or set LC_ALL=C.UTF-8"
+        )
+    return name
 
 
 def scan_sources(
@@ -304,4 +318,4 @@ def read_corpora(paths: Iterable[str | Path], codebook: Codebook, texts: str | P
     Raises:
         DataError: It holds every problem of every file, one line each.
     """
-    return read_sources([CorpusFields(path=str(path)) for path in paths], codebook, texts)
+    return read_sources([CorpusFields(path=_utf8(path)) for path in paths], codebook, texts)
