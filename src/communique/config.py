@@ -36,6 +36,10 @@ class _LimitError(ValueError):
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+def _line(event: yaml.Event) -> int:
+    return 1 if event.start_mark is None else event.start_mark.line + 1
+
+
 def _parse_yaml(text: str) -> Any:
     """Read YAML without aliases, by which a file of 600 bytes can stand for more than any memory holds, and of limited depth.
 
@@ -46,7 +50,7 @@ def _parse_yaml(text: str) -> Any:
     for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.AliasEvent):
             raise _LimitError(
-                f"line {event.start_mark.line + 1}: YAML aliases (*{event.anchor[:40]}) are not accepted. Write the value itself"
+                f"line {_line(event)}: YAML aliases (*{str(event.anchor)[:40]}) are not accepted. Write the value itself"
             )
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:

@@ -218,13 +218,13 @@ def _handler(connected: list[socket.socket], *, secure: bool = False) -> urllib.
 
         class Https(urllib.request.HTTPSHandler):
             def https_open(self, req: urllib.request.Request) -> Any:
-                return self.do_open(partial(connect, http.client.HTTPSConnection), req)  # type: ignore[arg-type]
+                return self.do_open(partial(connect, http.client.HTTPSConnection), req)
 
         return Https()
 
     class Http(urllib.request.HTTPHandler):
         def http_open(self, req: urllib.request.Request) -> Any:
-            return self.do_open(partial(connect, http.client.HTTPConnection), req)  # type: ignore[arg-type]
+            return self.do_open(partial(connect, http.client.HTTPConnection), req)
 
     return Http()
 
