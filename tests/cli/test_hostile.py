@@ -129,7 +129,11 @@ def change(**changes: Any) -> Callable[[Path], None]:
 
 def text(content: str | bytes) -> Callable[[Path], None]:
     data = content.encode() if isinstance(content, str) else content
-    return lambda folder: (folder / INFO).write_bytes(data) and None
+
+    def write(folder: Path) -> None:
+        (folder / INFO).write_bytes(data)
+
+    return write
 
 
 SHA = "0" * 64

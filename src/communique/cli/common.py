@@ -31,12 +31,14 @@ _UsageError: type[Any] = next(base for base in typer.BadParameter.__mro__ if bas
 class Commands(TyperGroup):
     """The group of all commands. Whatever happens in one, the command line ends with one line and an exit code."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command and exit: 0 done, 1 data or model invalid, 2 wrong usage, 130 stopped with Ctrl-C."""
-        if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **extra)
+        alone = extra.get("standalone_mode", True)
+        extra["standalone_mode"] = False
+        if not alone:
+            return super().main(*args, **extra)
         try:
-            code = super().main(*args, standalone_mode=False, **extra)
+            code = super().main(*args, **extra)
             sys.stdout.flush()
         except _UsageError as error:
             sys.exit(_usage(error))
