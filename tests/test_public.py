@@ -25,7 +25,7 @@ def homes_for_type_checkers() -> dict[str, str]:
     return {
         alias.name: f"communique.{node.module}"
         for node in block.body
-        if isinstance(node, ast.ImportFrom)
+        if isinstance(node, ast.ImportFrom) and node.level
         for alias in node.names
     }
 

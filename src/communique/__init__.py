@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from .data.sentence import Sentence
     from .errors import (
         BundleError,
+        ChangedError,
         CodebookError,
         CommuniqueError,
         DataError,
         ExportError,
         LeakError,
         MissingExtraError,
+        OutputError,
         RecipeError,
         UnreachableError,
     )
@@ -32,6 +34,7 @@ __version__ = "0.2.0.dev0"
 
 __all__ = [
     "BundleError",
+    "ChangedError",
     "Classifier",
     "Codebook",
     "CodebookError",
@@ -41,6 +44,7 @@ __all__ = [
     "ExportError",
     "LeakError",
     "MissingExtraError",
+    "OutputError",
     "Predictions",
     "Predictor",
     "Recipe",

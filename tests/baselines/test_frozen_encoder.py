@@ -253,7 +253,7 @@ def test_nli_needs_a_model_of_entailment_and_hypotheses_that_differ(tiny_nli: Pa
 def test_nli_says_that_its_model_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     for model in (str(tmp_path), "nobody/nothing-at-all"):
-        with pytest.raises(UnreachableError, match=r"give a folder with config\.json") as error:
+        with pytest.raises(UnreachableError, match=r"Give a folder with config\.json") as error:
             baselines.make("zero-shot-nli", TINY, model=model).fit(Corpus(()))
         assert "\n" not in str(error.value)
 

@@ -173,7 +173,7 @@ def test_a_leak_is_refused_dropped_or_told(model: Path, tmp_path: Path) -> None:
         "by_kind": {"document": 1, "parallel": 0, "text": 1, "near-duplicate": 1},
         "near_duplicates_unchecked": None,
     }
-    code, out, _ = run(model, corpus, "--drop-shared", "--json", tmp_path / "r.json")
+    code, out, _ = run(model, corpus, "--drop-shared", "--json", tmp_path / "r.json", "--overwrite")
     assert code == 0
     assert "they were left out" in out
     report = content(tmp_path / "r.json")

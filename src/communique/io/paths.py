@@ -73,10 +73,12 @@ class InputFile:
     def check_unchanged(self) -> None:
         """Check that the file has not changed since it was hashed. It is hashed again only if the file system says it may have.
 
+        A file that is gone has not changed: what was read of it is right, and reading it again fails by itself.
+
         Raises:
             ChangedError: It has.
         """
-        if self.state is None or file_state(self.path) == self.state:
+        if self.state is None or not self.path.exists() or file_state(self.path) == self.state:
             return
         try:
             same = inspect(self.path, text=False)[0] == self.sha256
