@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 #: The transformer is a candidate from this many rows. With fewer, fine-tuning is a lottery.
 MIN_TRANSFORMER_ROWS = 200
 
-#: Rows and batches on which the duration of a fit is measured.
-TIMED_ROWS, TIMED_BATCHES = 64, 3
+#: Rows on which the duration of a fit is measured.
+TIMED_ROWS = 64
 
 #: Folds with which linear models choose the strength of their penalty.
 INNER_FOLDS = 3
@@ -251,11 +251,10 @@ class TransformerCandidate(Candidate):
         return np.asarray(self._fitted.predict_logits(sentences))
 
     def estimate(self, corpus: Corpus, fits: int) -> float:
-        """Estimate the seconds of some fits from a few steps of training."""
-        part = timed_part(corpus, self.recipe.seed, TIMED_BATCHES * self.recipe.batch_size)
-        short = self.recipe.model_copy(update={"epochs": 1, "min_steps": 0})
-        steps = short.steps(len(part))
-        return fits * self.recipe.steps(len(corpus)) * self._train(short, part).seconds_ / steps
+        """Estimate the seconds of some fits from the seconds of a step on a few rows."""
+        part = timed_part(corpus, self.recipe.seed, self.recipe.batch_size)
+        one_step = self.recipe.model_copy(update={"epochs": 1, "min_steps": 0})
+        return fits * self.recipe.steps(len(corpus)) * self._train(one_step, part).seconds_per_step_
 
     def write(self, target: Target) -> ModelInfo:
         """Write a checkpoint."""

@@ -144,7 +144,7 @@ class TransformerClassifier:
         progress: Reports the progress of the training. Default: silent.
 
     After `fit`: `model_`, `tokenizer_`, `tuning_` (its temperature and biases are part of the model's last layer), `seconds_`,
-    `precision_`.
+    `seconds_per_step_` (measured before the first), `precision_`.
     """
 
     def __init__(
@@ -223,10 +223,11 @@ class TransformerClassifier:
         trainer.remove_callback(transformers.PrinterCallback)
         start = time.monotonic()
         with self.progress, nullcontext() if tokens is None else used_embeddings(model, tokens):
-            if not self.progress.is_silent:
-                seconds = total * _seconds_per_step(trainer)
-                passes = f"{total / per_epoch:.0f} times through the rows"
-                self.progress.say(f"Training takes {total} steps ({passes}) and about {duration(seconds)}")
+            self.seconds_per_step_ = _seconds_per_step(trainer)
+            passes = f"{total / per_epoch:.0f} times through the rows"
+            self.progress.say(
+                f"Training takes {total} steps ({passes}) and about {duration(total * self.seconds_per_step_)}"
+            )
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         self.seconds_ = time.monotonic() - start
         # Without gradients the fused attention is the faster one.
