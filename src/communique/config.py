@@ -18,6 +18,9 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 #: Largest YAML file, in bytes; a codebook of 100 labels with examples takes a tenth of it.
 MAX_YAML = 1_000_000
 
+#: Most values in a YAML file.
+MAX_VALUES = 100_000
+
 #: Deepest nesting of a YAML file.
 MAX_DEPTH = 50
 
@@ -41,20 +44,42 @@ def _line(event: yaml.Event) -> int:
 
 
 def _parse_yaml(text: str) -> Any:
-    """Read YAML without aliases, by which a file of 600 bytes can stand for more than any memory holds, and of limited depth.
+    """Read YAML of limited size and depth. Aliases count as what they stand for: nine lines of them can be gigabytes.
 
     Raises:
-        _LimitError: The text has aliases, or is nested too deeply.
+        _LimitError: The content is too large or nested too deeply, or contains itself.
     """
-    depth = 0
+    anchors: dict[str, tuple[int, int]] = {}  # values and levels of what has a name
+    parents: list[tuple[str | None, int, int]] = []  # name, values and levels of the collections that are open
+    anchor, values, levels = None, 0, 0
     for event in yaml.parse(text, Loader=_LOADER):
-        if isinstance(event, yaml.AliasEvent):
+        if isinstance(event, yaml.CollectionStartEvent):
+            parents.append((anchor, values, levels))
+            anchor, values, levels = event.anchor, 0, 0
+            found, name = (0, 0), None
+        elif isinstance(event, yaml.CollectionEndEvent):
+            found = values + 1, levels + 1
+            name = anchor
+            anchor, values, levels = parents.pop()
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor not in anchors:
+                raise _LimitError(
+                    f"line {_line(event)}: *{str(event.anchor)[:40]} has no value here. Write the value itself"
+                )
+            found, name = anchors[event.anchor], None
+        elif isinstance(event, yaml.ScalarEvent):
+            found, name = (1, 0), event.anchor
+        else:
+            continue
+        values, levels = values + found[0], max(levels, found[1])
+        if values > MAX_VALUES:
             raise _LimitError(
-                f"line {_line(event)}: YAML aliases (*{str(event.anchor)[:40]}) are not accepted. Write the value itself"
+                f"line {_line(event)}: more than {MAX_VALUES:,} values, aliases (*name) included. Write a smaller file"
             )
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
+        if len(parents) + levels > MAX_DEPTH:
             raise _LimitError(f"more than {MAX_DEPTH} levels of nesting. Write a flatter file")
+        if name is not None:
+            anchors[name] = found
     return yaml.load(text, _LOADER)
 
 
@@ -64,8 +89,7 @@ def load_yaml(path: Path, model: type[ModelT], error: type[CommuniqueError], hin
     Args:
         path: The file.
         model: What it must hold.
-        error: Raised with one line where the file is missing, is not YAML, uses aliases, exceeds a limit, or breaks a rule of the
-            model.
+        error: Raised with one line where the file is missing, is not YAML, exceeds a limit, or breaks a rule of the model.
         hint: What to give in place of a file that cannot be opened.
     """
     text = _read(path, MAX_YAML, error, hint)

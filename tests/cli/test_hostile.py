@@ -18,6 +18,7 @@ import yaml
 from fakes import bundle_folder
 from helpers import CODEBOOK, run, tiny_rows, write_rows
 
+from communique.data.codebook import Codebook
 from communique.models.info import INFO
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("fake_network")]
@@ -111,6 +112,15 @@ def test_recipes_are_refused_in_one_line(name: str, tmp_path: Path) -> None:
     path.write_text(YAMLS[name], encoding="utf-8")
     survive("benchmark", path, one_line=True)
     survive("train", path, one_line=True)
+
+
+def test_aliases_are_read_within_limits(tmp_path: Path) -> None:
+    path = tmp_path / "codebook.yaml"
+    path.write_text(
+        "name: tiny\nversion: &one '1'\ntask: multilabel\n"
+        "labels:\n- &first {name: criticism, definition: *one}\n- {<<: *first, name: policy_claim}\n"
+    )
+    assert [label.definition for label in Codebook.load(path).labels] == ["1", "1"]
 
 
 def test_yaml_in_another_encoding_is_refused(tmp_path: Path) -> None:
@@ -253,7 +263,8 @@ def test_names_are_escaped_by_every_command_that_prints_them(tmp_path: Path, cod
     survive("check", source, "--codebook", codebook)
     survive("label", source, "--model", folder)
     survive("label", source, "--model", folder, "-o", tmp_path / "out\x1b.jsonl")
-    survive("evaluate", folder, good, "--markdown", tmp_path / "evaluation.md")
+    said = survive("evaluate", folder, good, "--markdown", tmp_path / "evaluation.md")
+    assert (tmp_path / "evaluation.md").exists(), said
     report = (tmp_path / "evaluation.md").read_text()
     assert not CONTROLS.search(report.replace("\t", " "))
     assert not re.search(r"(?<!\\)<script", report)

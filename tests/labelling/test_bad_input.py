@@ -217,6 +217,8 @@ def test_unicode_text_is_read_as_it_was_written(text: str, encoding: str, tmp_pa
     (tmp_path / "x.txt").write_bytes(text.encode(encoding))
     # UTF-8 with NUL characters may be UTF-16 without a byte order mark.
     assume(encoding != "utf-8" or "\0" not in text)
+    # The byte order mark of UTF-16 and a NUL character are that of UTF-32.
+    assume(encoding != "utf-16" or not text.startswith("\0"))
     assert read_text(tmp_path / "x.txt") == (text.removeprefix("\ufeff") if encoding == "utf-8" else text, [])
 
 
