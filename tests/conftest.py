@@ -32,7 +32,9 @@ def fake_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def fake_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Open every folder as a `FakeModel`."""
-    monkeypatch.setattr("communique.load.load_model", lambda folder, *, threads=None, info=None: FakeModel(folder))
+    # The evaluation names the function itself.
+    for module in ("communique.load", "communique.evaluation.evaluate"):
+        monkeypatch.setattr(f"{module}.load_model", lambda folder, *, threads=None, info=None: FakeModel(folder))
 
 
 @pytest.fixture(scope="session")
