@@ -66,7 +66,7 @@ class TestLabel:
         (folder / "sub").mkdir(parents=True)
         (folder / "b.txt").write_text("We strongly condemn this attack. Israel should lift the siege.\n\nThe end.\n")
         (folder / "sub" / "a.md").write_text("# Title\n\n- We *will send* humanitarian aid to the refugees.\n")
-        (folder / "ignored.pdf").write_bytes(b"%PDF")
+        (folder / "ignored.zip").write_bytes(b"%PDF")
         return folder
 
     def test_folder_to_jsonl(self, texts: Path, tmp_path: Path) -> None:
