@@ -19,7 +19,7 @@ from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
 from communique.data.splits import document_folds
-from communique.errors import BundleError, DataError, RecipeError
+from communique.errors import DataError, OutputError, RecipeError
 from communique.load import load_model
 from communique.metrics.report import ScoreCI
 from communique.metrics.scores import indicator
@@ -338,7 +338,7 @@ def test_a_frozen_encoder_becomes_a_checkpoint_that_is_exported_and_labels(
     table = tmp_path / "new.csv"
     table.write_text("text\n" + "\n".join(texts) + "\n")
     succeed("label", table, "--model", tmp_path / "bundle", "-o", tmp_path / "out.csv")
-    with pytest.raises(BundleError, match="exists"):
+    with pytest.raises(OutputError, match="exists"):
         train_selected(settings, tmp_path / "run")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from helpers import PATIENCE, TINY, facts, tiny_rows, until, write_rows
 
-from communique import BundleError, Codebook, Corpus, RecipeError
+from communique import Codebook, Corpus, OutputError, RecipeError
 from communique.evaluation.evaluate import evaluate
 from communique.models.folder import read_info, verify_files
 from communique.training.recipe import Recipe
@@ -100,7 +100,7 @@ def test_evaluation_refuses_training_data_and_can_drop_it(tiny_checkpoint: Path,
 def test_training_refuses_to_replace_a_checkpoint(tiny_checkpoint: Path, tiny_project: Path) -> None:
     from communique.training.run import train
 
-    with pytest.raises(BundleError, match=facts(tiny_checkpoint, "--overwrite")):
+    with pytest.raises(OutputError, match=facts(tiny_checkpoint, "--overwrite")):
         train(tiny_project / "recipe.yaml", tiny_checkpoint)
 
 

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.splits import document_folds
-from ..errors import BundleError, DataError, RecipeError
+from ..errors import DataError, RecipeError
+from ..io.output import check_folder
 from ..metrics.bootstrap import Resamples
 from ..metrics.calibration import MIN_POSITIVES, Tuning, probabilities, tune
 from ..metrics.degenerate import describe_collapse, describe_no_gain
 from ..metrics.scores import indicator
-from ..models.info import Score
+from ..models.info import INFO, Score
 from ..reporting.format import quantity, without_nan
 from ..reporting.progress import ProgressReporter
 from ..training.recipe import Recipe
@@ -64,12 +65,11 @@ def train_selected(
         What was compared, what was kept, and why.
 
     Raises:
-        BundleError: The folder exists.
+        OutputError: The folder exists, or holds something else than a model.
         CommuniqueError: The recipe, the codebook or the data are invalid, or `<out>.steps` belongs to another run.
     """
     progress, out = progress or ProgressReporter.silent(), Path(out)
-    if out.exists() and not overwrite:
-        raise BundleError(f"{out}: this folder exists. Name another one with --out, or replace it with --overwrite")
+    check_folder(out, overwrite=overwrite, marker=INFO)
     codebook = Codebook.load(recipe.codebook)
     data = DataSplits.whole(recipe, codebook, Path(texts) if texts else None)
     for line in data.messages:
