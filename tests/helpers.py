@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from communique.cli.app import app
@@ -142,3 +143,25 @@ def predictions(path: Path, documents: int = 40, per_document: int = 10, seed: i
                 }
             )
     return write_rows(path, rows)
+
+
+class NumbersAsTexts:
+    """Let an estimator take the rows of numbers of scikit-learn's checks as texts."""
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        return super().predict(written(X))  # type: ignore[misc, no-any-return]
+
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+        return super().predict_proba(written(X))  # type: ignore[misc, no-any-return]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.two_d_array, tags.input_tags.one_d_array = True, False
+        return tags
+
+
+def written(X: Any) -> Any:
+    if hasattr(X, "tocsr"):
+        return X
+    rows = np.asarray(X)
+    return [" ".join(map(str, row)) for row in rows.reshape(len(rows), -1).tolist()]

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import RuleModel, model_info
-from helpers import TINY, TINY_MULTICLASS
-from numpy.typing import NDArray
+from helpers import TINY, TINY_MULTICLASS, NumbersAsTexts, written
 
 from communique.errors import DataError
 from communique.integrations import sklearn as estimator
@@ -37,29 +36,11 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return folders
 
 
-class OnNumbers(StanceClassifier):
+class OnNumbers(NumbersAsTexts, StanceClassifier):
     """Takes the checks' rows of numbers as texts, and leaves their labels, which no codebook has, alone."""
 
     def fit(self, X: Any, y: Any = None, groups: Any = None) -> OnNumbers:
         return super().fit(written(X))
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        return super().predict(written(X))
-
-    def predict_proba(self, X: Any) -> NDArray[np.float32]:
-        return super().predict_proba(written(X))
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array, tags.input_tags.one_d_array = True, False
-        return tags
-
-
-def written(X: Any) -> Any:
-    if hasattr(X, "tocsr"):
-        return X
-    rows = np.asarray(X)
-    return [" ".join(map(str, row)) for row in rows.reshape(len(rows), -1).tolist()]
 
 
 #: Checks that do not apply, and why.

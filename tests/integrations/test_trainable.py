@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn
-from helpers import CUES, tiny_rows
-from numpy.typing import NDArray
+from helpers import CUES, NumbersAsTexts, tiny_rows, written
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
@@ -76,29 +75,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TfidfLogReg, "grid", (3.0,))
 
 
-class OnNumbers(StanceClassifier):
+class OnNumbers(NumbersAsTexts, StanceClassifier):
     """Takes the checks' rows of numbers as texts."""
 
     def fit(self, X: Any, y: Any = None, groups: Any = None) -> OnNumbers:
         return super().fit(written(X), y, groups)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        return super().predict(written(X))
-
-    def predict_proba(self, X: Any) -> NDArray[np.float32]:
-        return super().predict_proba(written(X))
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array, tags.input_tags.one_d_array = True, False
-        return tags
-
-
-def written(X: Any) -> Any:
-    if hasattr(X, "tocsr"):
-        return X
-    rows = np.asarray(X)
-    return [" ".join(map(str, row)) for row in rows.reshape(len(rows), -1).tolist()]
 
 
 #: Checks that do not apply, and why.

@@ -108,7 +108,7 @@ def test_training_can_start_from_a_checkpoint_with_other_labels(tiny_checkpoint:
         model: Any = load_backbone(str(tiny_checkpoint), codebook, max_tokens=32)[0]
         assert model.config.num_labels == len(codebook.names)
         torch.testing.assert_close(model.bert.encoder.state_dict(), trained.bert.encoder.state_dict())
-        # A head of as many labels is drawn anew too.
+        # A head is new even if it has as many labels.
         assert model.classifier.weight.shape != trained.classifier.weight.shape or not torch.equal(
             model.classifier.weight, trained.classifier.weight
         )

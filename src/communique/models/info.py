@@ -21,7 +21,7 @@ from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.leakage import Fingerprint
 from ..data.sentence import Sentence
-from ..metrics.report import Report
+from ..metrics.report import Report, ScoreCI
 from ..reporting.format import without_nan
 
 #: Version of the layout and of `bundle.json`. A folder with another number is refused.
@@ -61,6 +61,22 @@ class Score(_Model):
     documents: int
     data: str
     command: str
+
+    @classmethod
+    def of(cls, macro_f1: ScoreCI, *, n: int, documents: int, data: str, command: str) -> Score:
+        """Return a macro-F1 as it is kept.
+
+        Args:
+            macro_f1: The score; NaN becomes None.
+            n: Number of sentences.
+            documents: Number of documents.
+            data: What was scored.
+            command: What measured it.
+        """
+        value, low, high = map(without_nan, (macro_f1.value, macro_f1.low, macro_f1.high))
+        return cls(
+            metric="macro_f1", value=value, low=low, high=high, n=n, documents=documents, data=data, command=command
+        )
 
 
 class TrainingData(_Model):
@@ -266,13 +282,4 @@ def score_tuning_rows(
     """
     data = "validation rows, which tuned temperature, biases and thresholds"
     overall = Report.compare(sentences, decisions, codebook, data=data, seed=seed).overall
-    return Score(
-        metric="macro_f1",
-        value=without_nan(overall.macro_f1.value),
-        low=without_nan(overall.macro_f1.low),
-        high=without_nan(overall.macro_f1.high),
-        n=overall.n,
-        documents=overall.documents,
-        data=data,
-        command=command,
-    )
+    return Score.of(overall.macro_f1, n=overall.n, documents=overall.documents, data=data, command=command)

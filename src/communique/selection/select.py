@@ -18,7 +18,7 @@ from ..metrics.calibration import MIN_POSITIVES, Tuning, probabilities, tune
 from ..metrics.degenerate import describe_collapse, describe_no_gain
 from ..metrics.scores import indicator
 from ..models.info import INFO, Score
-from ..reporting.format import quantity, without_nan
+from ..reporting.format import quantity
 from ..reporting.progress import ProgressReporter
 from ..training.recipe import Recipe
 from ..training.splits import DataSplits
@@ -319,11 +319,8 @@ def _tune(corpus: Corpus, codebook: Codebook, logits: NDArray[np.float32]) -> tu
 def _score(selection: Selection, name: str) -> Score:
     """Return the out-of-fold macro-F1 of the kept candidate for `bundle.json`."""
     one = selection[selection.chosen]
-    return Score(
-        metric="macro_f1",
-        value=without_nan(one.macro_f1.value),
-        low=without_nan(one.macro_f1.low),
-        high=without_nan(one.macro_f1.high),
+    return Score.of(
+        one.macro_f1,
         n=selection.compared_rows,
         documents=selection.documents,
         data=f"out-of-fold predictions, {one.folds} of {selection.folds} folds by document",

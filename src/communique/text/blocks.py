@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from .scripts import CJK, IS_CJK
+
 _LIST_ITEM = re.compile(r"(?:[-*+•·▪‣◦–—]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)])\s")
-_CJK = r"\u3000-\u30ff\u3400-\u9fff\uff00-\uffef"
-_IS_CJK = re.compile(f"[{_CJK}]")
 
 #: A line break between two Chinese or Japanese characters stands for nothing, elsewhere for a space.
-_CJK_BREAK = re.compile(rf"(?<=[{_CJK}])\n(?=[{_CJK}])")
+_CJK_BREAK = re.compile(rf"(?<=[{CJK}])\n(?=[{CJK}])")
 _SENTENCE_END = re.compile(r"[.!?…:;。！？：；؟۔।։።။។།]['\"”’»)\]」』】）›“]*$")
 _SENTENCE_INSIDE = re.compile(r"\S{3,}[.!?…。！？؟।][\"”’»)]*\s*\S")
 _HYPHEN = re.compile(r"[^\W\d_][-‐\u00ad]$")
@@ -165,7 +165,7 @@ def _width(found: list[list[str]]) -> int | None:
     again = width >= _WIDE and len(broken) >= 2 and lower >= 0.75 * len(broken)
     if not broken or full_broken < 0.4 * len(full) or (full_broken < 0.75 * len(broken) and not again):
         return None
-    narrow = _IS_CJK.search(broken[0][0]) is not None
+    narrow = IS_CJK.search(broken[0][0]) is not None
     if width < (_MIN_CJK_WIDTH if narrow else MIN_WIDTH):
         return None
     cased = sum(following[0].islower() or following[0].isupper() for _, following in broken)
@@ -177,7 +177,7 @@ def _width(found: list[list[str]]) -> int | None:
 
 def _is_full(line: str, following: str, width: int) -> bool:
     """Return whether the first word of the next line would not have fitted into a line."""
-    word = 1 if _IS_CJK.match(following) else len(following.split(maxsplit=1)[0])
+    word = 1 if IS_CJK.match(following) else len(following.split(maxsplit=1)[0])
     return len(line) + 1 + min(word, width // 3) > _FULL * width
 
 
@@ -204,8 +204,8 @@ def _joined(text: str, line: str, words: frozenset[str]) -> str:
             return text + line
         return text[:-1] + line
     # Chinese writes no space next to a digit or quotation mark either.
-    latin = any(edge.isalpha() and not _IS_CJK.match(edge) for edge in (text[-1], line[0]))
-    return text + line if _IS_CJK.search(text[-3:] + line[:3]) and not latin else f"{text} {line}"
+    latin = any(edge.isalpha() and not IS_CJK.match(edge) for edge in (text[-1], line[0]))
+    return text + line if IS_CJK.search(text[-3:] + line[:3]) and not latin else f"{text} {line}"
 
 
 def _without_digits(line: str) -> str:

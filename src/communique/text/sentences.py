@@ -17,6 +17,7 @@ from itertools import pairwise
 
 from .abbreviations import abbreviations
 from .language import UNDETERMINED
+from .scripts import IS_CJK
 
 #: Longest quotation or parenthesis, in characters, that is kept together. A longer one is split like other text, because a model
 #: reads a limited number of tokens of a sentence.
@@ -48,8 +49,6 @@ _PARENTHESES = frozenset("([（【")
 #: Openers that close quotations elsewhere: they open one only after a space, a bracket or a dash, and before a letter.
 _AMBIGUOUS = frozenset('»”"“')
 
-_CJK = r"\u3000-\u30ff\u3400-\u9fff\uff00-\uffef"
-_IS_CJK = re.compile(f"[{_CJK}]")
 _WORD_BEFORE = re.compile(r"[^\s(\[{«»“”„\"'’‘‚¿¡—–,;:/|，、：；（「『]*$")
 _WORD = re.compile(r"\w[\w'’-]*")
 _ALNUM = re.compile(r"[^\W_]")
@@ -107,7 +106,7 @@ class _Mark:
 
     Attributes:
         start, end: Where the end marks begin and end.
-        next: Where the text goes on after closing quotation marks and spaces.
+        next: Where the text continues after closing quotation marks and spaces.
         closing: The closing quotation marks and brackets.
         opened: Where the quotation or parenthesis begins that they close; None if that is not known.
     """
@@ -164,7 +163,7 @@ class _Block:
             return not (before.isdigit() and after[:1].isdigit())
         if last in _UNSPACED_MARKS:
             return True
-        if _IS_CJK.match(before) and _IS_CJK.match(after):
+        if IS_CJK.match(before) and IS_CJK.match(after):
             return not (set(text[mark.start : mark.end]) <= set(".…‥") and mark.end - mark.start > 1) or last != "…"
         # "We agree.They left": a space is missing. Addresses of web pages hold no such word.
         word = self._word(mark.start)
@@ -298,7 +297,7 @@ class _Block:
         found = _WORD_BEFORE.search(self.text[max(self.start, stop - 40) : stop])
         word = found[0] if found else ""
         # Chinese and Japanese write no space before a foreign word.
-        return _IS_CJK.split(word)[-1] or word
+        return IS_CJK.split(word)[-1] or word
 
     @property
     def _all_lower(self) -> bool:
@@ -330,7 +329,7 @@ def _enclosed(text: str) -> Iterator[tuple[int, int]]:
 
 def _opens(text: str, position: int) -> bool:
     before, after = text[position - 1 : position] if position else "", text[position + 1 : position + 2]
-    free = not before or before.isspace() or before in "([{（—–-:/¿¡" or bool(_IS_CJK.match(before))
+    free = not before or before.isspace() or before in "([{（—–-:/¿¡" or bool(IS_CJK.match(before))
     return free and bool(after) and not after.isspace()
 
 

@@ -68,7 +68,7 @@ def _load_stock(
     with loading(f"backbone {name!r}", RecipeError, remedy):
         config = AutoConfig.from_pretrained(name, trust_remote_code=False, **settings)
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, model_max_length=max_tokens)
-        # A head for other labels does not fit, and is drawn anew.
+        # A head for other labels does not fit, so a new one is drawn.
         model = AutoModelForSequenceClassification.from_pretrained(
             name, config=config, trust_remote_code=False, ignore_mismatched_sizes=True
         )
