@@ -35,7 +35,7 @@ from communique.data.splits import document_folds, split_units
 from communique.data.standoff import read_sources
 from communique.io.atomic import replacing
 from communique.metrics.bootstrap import Resamples
-from communique.metrics.calibration import Tuning, probabilities, to_logits, tune
+from communique.metrics.calibration import Tuning, to_logits
 from communique.metrics.scores import indicator, macro_f1, outcome_counts, outcomes, precision_recall_f1
 from communique.models.info import git_commit
 from communique.models.predictor import default_model
@@ -46,10 +46,11 @@ from communique.selection.candidates import (
     PriorCandidate,
     TfidfCandidate,
     TransformerCandidate,
+    candidates_for,
     name_with_encoder,
 )
-from communique.selection.folds import cross_fitted_decisions, tuning_rows
-from communique.selection.results import choose, compare, mean_average_precision
+from communique.selection.folds import OutOfFold, compare_out_of_fold, score_out_of_fold, tune_out_of_fold
+from communique.selection.results import choose
 from communique.selection.select import FOLDS, SCREENED
 from communique.training.e5 import E5_SMALL
 from communique.training.recipe import Recipe
@@ -141,11 +142,18 @@ def umsab(data: Path, language: str = "english") -> Task:
     return Task("umsab", codebook, pool.where(lambda s: s.sha256 not in known), test, sizes)
 
 
+def _recipe() -> Recipe:
+    return Recipe(name="few-rows", codebook="codebook", corpora=(CorpusSource(path="rows"),))
+
+
+def _backbones() -> tuple[str, str]:
+    return E5_SMALL, str(default_model())
+
+
 def classifiers(task: Task, rows: int, work: Path) -> dict[str, Callable[[], Candidate] | None]:
     """Return what makes each classifier that is measured with a number of rows."""
-    recipe = Recipe(name="few-rows", codebook="codebook", corpora=(CorpusSource(path="rows"),))
-    backbones = (E5_SMALL, str(default_model()))
-    with_backbone = [recipe.model_copy(update={"backbone": one}) for one in backbones]
+    recipe = _recipe()
+    with_backbone = [recipe.model_copy(update={"backbone": one}) for one in _backbones()]
     old = Recipe.model_validate(recipe.model_dump() | VERSION_0_1)
     found: dict[str, Callable[[], Candidate] | None] = {}
     found[PriorCandidate.kind] = partial(PriorCandidate, recipe, task.codebook)
@@ -228,17 +236,12 @@ def _point(
     resamples: Resamples,
 ) -> dict[str, object]:
     """Score the classifiers of a draw, and make the choice of `communique train`."""
-    multilabel = task.codebook.multilabel
     scores: dict[str, dict[str, object]] = {}
     for name, one in kept.items():
-        known = ~np.isnan(one["folds"][:, 0])
-        rows = known & tuning_rows(corpus)
-        rows = rows if rows.any() else known
-        tuning = (
-            tune(one["folds"][rows], indicator(corpus.sentences, task.codebook)[rows], multilabel=multilabel)
-            if known.any()
-            else Tuning.none(gold.shape[1], multilabel=multilabel)
-        )
+        if np.isnan(one["folds"]).all():
+            tuning = Tuning.none(gold.shape[1], multilabel=task.codebook.multilabel)
+        else:
+            tuning, _ = tune_out_of_fold(corpus, task.codebook, one["folds"])
         decided = tuning.decide(one["test"])
         low, high = np.quantile(macro_f1(resamples.sums(outcomes(gold, decided))), (0.025, 0.975)).tolist()
         scores[name] = {
@@ -259,42 +262,25 @@ def _point(
 def _choice(
     task: Task, corpus: Corpus, kept: dict[str, dict[str, NDArray[np.float32]]]
 ) -> tuple[str | None, dict[str, float]]:
-    """Return the candidate that `communique train` keeps, and the average precision out of fold of all candidates."""
+    """Return the candidate that `communique train` keeps, and the average precision out of fold of all candidates.
+
+    Both are empty if a candidate has not been fitted yet.
+    """
     folds = document_folds(corpus.sentences, FOLDS, seed=0)
-
-    gold = indicator(corpus.sentences, task.codebook)
-
-    def known(name: str) -> NDArray[np.bool_]:
-        return ~np.isnan(kept[name]["folds"][:, 0])
-
-    def probability(name: str, rows: NDArray[np.bool_]) -> NDArray[np.float32]:
-        return probabilities(kept[name]["folds"][rows], multilabel=task.codebook.multilabel)
-
-    def score(name: str) -> float:
-        rows = known(name)
-        return float(mean_average_precision(gold[rows], probability(name, rows), folds[rows]))
-
-    frozen = [name for name in kept if name.startswith(FrozenCandidate.kind)]
-    if len(frozen) < 2:
-        return None, {}
-    encoder = max(frozen, key=lambda name: (score(name), "e5" in name)).removeprefix(FrozenCandidate.kind)
-    names = [PriorCandidate.kind, TfidfCandidate.kind, *sorted(frozen, key=lambda name: "e5" not in name)]
-    if len(corpus) >= MIN_TRANSFORMER_ROWS:
-        names.append(TransformerCandidate.kind + encoder)
-    if any(name not in kept for name in names):
-        return None, {}
-    rows = np.all([known(name) for name in names], axis=0)
-    part = corpus.rows(rows)
-    compared = compare(
-        gold[rows],
-        {name: probability(name, rows) for name in names},
-        {name: cross_fitted_decisions(kept[name]["folds"][rows], part, task.codebook, folds[rows]) for name in names},
-        folds[rows],
-        Resamples.draw([s.document_key for s in part], seed=0),
-        task.codebook.names,
-        [(name.split(" ")[0], FOLDS, 0.0) for name in names],
-    )
-    return choose(compared, None), {one.name: one.average_precision.value for one in compared}
+    recipe = _recipe()
+    candidates = candidates_for(recipe, task.codebook, len(corpus), _backbones())
+    predicted: dict[str, OutOfFold] = {}
+    scores: dict[str, float] = {}
+    for one in candidates:
+        one.prepare(scores)
+        if one.name not in kept:
+            return None, {}
+        logits = kept[one.name]["folds"]
+        predicted[one.name] = OutOfFold(one.kind, logits, FOLDS, 0.0)
+        if one.kind == FrozenCandidate.kind:
+            scores[one.recipe.backbone] = score_out_of_fold(corpus, task.codebook, logits, folds)
+    compared, _, _ = compare_out_of_fold(corpus, task.codebook, predicted, folds, seed=0)
+    return choose(compared), {one.name: one.average_precision.value for one in compared}
 
 
 def main() -> None:

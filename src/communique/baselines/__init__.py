@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from .base import Baseline, Storable
-from .registry import NAMES, contents, make, options, tree_sha256
+from .registry import NAMES, contents, make, options
 from .saving import SavedBaseline, load, save
 
 __all__ = [
@@ -20,5 +20,4 @@ __all__ = [
     "make",
     "options",
     "save",
-    "tree_sha256",
 ]

@@ -25,13 +25,13 @@ from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..data.splits import split_units
 from ..errors import RecipeError, require_extra
-from ..io.atomic import file_sha256, replacing
+from ..io.atomic import replacing
 from ..metrics.calibration import probabilities
 from ..models.batching import batches_by_length
 from ..reporting.progress import ProgressReporter
 from ..text.cleaning import for_model
-from ..training.backbones import add_mean_layer, has_mean_layer, load_backbone
-from ..training.e5 import E5_SMALL, e5_path
+from ..training.backbones import add_mean_layer, backbone_sha256, has_mean_layer, load_backbone
+from ..training.e5 import E5_SMALL
 from .base import Baseline, gold
 from .linear import Fitted, Linear, fit_linear
 
@@ -214,7 +214,7 @@ class Encoder:
         self._vectors: dict[str, NDArray[np.float32]] = {}
         self._cache = None
         if cache is not None:
-            digest = _source_digest(backbone) or _weights_digest(self.loaded[0].base_model)
+            digest = backbone_sha256(backbone) or _weights_digest(self.loaded[0].base_model)
             settings = f"{digest}/{max_tokens}/{MEAN_SCALE}/{self.precision}"
             self._cache = EmbeddingCache(Path(cache) / hashlib.sha256(settings.encode()).hexdigest()[:16])
             self._vectors = self._cache.vectors
@@ -286,18 +286,6 @@ class EmbeddingCache:
 def text_key(text: str) -> str:
     """Hash a text as it is: a doubled space is another text to an encoder, unlike to `text_sha256`."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def _source_digest(backbone: str) -> str | None:
-    """Hash the files of an encoder; None where it comes from a hub, whose files are elsewhere."""
-    if backbone == E5_SMALL:
-        return file_sha256(e5_path())
-    if not Path(backbone).is_dir():
-        return None
-    files = sorted(
-        path for path in Path(backbone).iterdir() if path.suffix in (".json", ".safetensors", ".bin", ".model")
-    )
-    return hashlib.sha256("".join(path.name + file_sha256(path) for path in files).encode()).hexdigest()
 
 
 def _weights_digest(model: Module) -> str:

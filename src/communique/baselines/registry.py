@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -12,7 +11,7 @@ from typing import Any
 
 from ..data.codebook import Codebook
 from ..errors import RecipeError
-from ..io.atomic import file_sha256
+from ..io.atomic import tree_sha256
 from ..training.e5 import E5_SMALL
 from .base import Baseline
 
@@ -68,15 +67,6 @@ def contents(name: str, settings: Mapping[str, Any]) -> dict[str, str]:
 
 def _is_there(settings: Mapping[str, Any], option: str) -> bool:
     return settings.get(option) is not None and settings[option] != E5_SMALL and Path(settings[option]).exists()
-
-
-def tree_sha256(path: Path) -> str:
-    """Hash a file, or the names and contents of all files in a folder."""
-    if path.is_file():
-        return file_sha256(path)
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    lines = (f"{file.relative_to(path).as_posix()} {file_sha256(file)}\n" for file in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def make(name: str, codebook: Codebook, *, seed: int = 0, **settings: Any) -> Baseline:

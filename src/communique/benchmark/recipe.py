@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..baselines import NAMES, contents, tree_sha256
+from ..baselines import NAMES, contents
 from ..config import describe, load_yaml
 from ..data.sources import CorpusFields
 from ..errors import RecipeError
+from ..io.atomic import tree_sha256
 from ..training.e5 import E5_SMALL
 from ..training.recipe import Recipe
 

@@ -62,7 +62,7 @@ class Candidate(ABC):
     """A classifier that can be compared with others.
 
     `kind` says how it is trained. `name` is unique among the candidates of a comparison: it also names the encoder, if there is
-    one.
+    one. `backbones` are the encoders that it may start from.
 
     Args:
         recipe: Settings of the model to be trained.
@@ -75,6 +75,7 @@ class Candidate(ABC):
     def __init__(self, recipe: Recipe, codebook: Codebook) -> None:
         self.recipe, self.codebook = recipe, codebook
         self.name = self.kind
+        self.backbones: tuple[str, ...] = ()
 
     def prepare(self, scores: Mapping[str, float]) -> str | None:
         """Take into account what is known before the first fit, and return a line for the report if that decided something.
@@ -172,6 +173,7 @@ class FrozenCandidate(Candidate):
     def __init__(self, recipe: Recipe, codebook: Codebook, vectors: Path | None = None) -> None:
         super().__init__(recipe, codebook)
         self.name = name_with_encoder(self.kind, recipe.backbone)
+        self.backbones = (recipe.backbone,)
         self._classifier = FrozenEncoder(
             codebook,
             seed=recipe.seed,

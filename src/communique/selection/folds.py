@@ -1,9 +1,9 @@
-"""Out-of-fold predictions: each row is predicted by a model that was trained on other documents."""
+"""Out-of-fold predictions: each row is predicted by a model that was trained on other documents. They compare and tune."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,17 +11,24 @@ from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
-from ..metrics.calibration import tune
+from ..metrics.bootstrap import Resamples
+from ..metrics.calibration import Tuning, probabilities, tune
 from ..metrics.scores import indicator
 from .candidates import Candidate
+from .results import Compared, compare, mean_average_precision
 from .steps import Steps
 
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Logits (n, k) of all rows of a corpus, NaN for rows of folds that were not run, and the seconds per fold."""
+    """What a candidate of some kind predicted: logits (n, k) of all rows of a corpus, NaN for rows of folds that were not run.
 
+    `folds` counts the folds that were run, `seconds` is the mean duration of one.
+    """
+
+    kind: str
     logits: NDArray[np.float32]
+    folds: int
     seconds: float
 
 
@@ -62,7 +69,7 @@ def predict_out_of_fold(
             say(f"{candidate.name}: fold {done} of {len(numbers)}, from the interrupted run")
         logits[inside] = found[0]
         seconds += found[1]
-    return OutOfFold(logits, seconds / len(numbers))
+    return OutOfFold(candidate.kind, logits, len(numbers), seconds / len(numbers))
 
 
 def tuning_rows(corpus: Corpus) -> NDArray[np.bool_]:
@@ -91,3 +98,61 @@ def cross_fitted_decisions(
         tuned = tune(logits[tuning], gold[tuning], multilabel=codebook.multilabel)
         decisions[inside] = tuned.decide(logits[inside])
     return decisions
+
+
+def compare_out_of_fold(
+    corpus: Corpus, codebook: Codebook, predicted: Mapping[str, OutOfFold], folds: NDArray[np.int64], seed: int
+) -> tuple[tuple[Compared, ...], NDArray[np.bool_], dict[str, NDArray[np.bool_]]]:
+    """Compare candidates on the folds that all of them predicted.
+
+    Args:
+        corpus: n labelled rows.
+        codebook: The codebook.
+        predicted: The predictions of each candidate by its name, from the simplest to the most costly.
+        folds: Fold of each row (n,).
+        seed: Seed of the bootstrap.
+
+    Returns:
+        The comparison, and of the rows that were compared the gold labels and each candidate's decisions (rows, k).
+    """
+    part, rows = known_rows(corpus, np.stack([one.logits for one in predicted.values()]).sum(axis=0))
+    decisions = {
+        name: cross_fitted_decisions(one.logits[rows], part, codebook, folds[rows]) for name, one in predicted.items()
+    }
+    gold = indicator(part.sentences, codebook)
+    compared = compare(
+        gold,
+        {name: probabilities(one.logits[rows], multilabel=codebook.multilabel) for name, one in predicted.items()},
+        decisions,
+        folds[rows],
+        Resamples.draw([s.document_key for s in part], seed=seed),
+        codebook.names,
+        [(one.kind, one.folds, one.seconds) for one in predicted.values()],
+    )
+    return compared, gold, decisions
+
+
+def score_out_of_fold(
+    corpus: Corpus, codebook: Codebook, logits: NDArray[np.float32], folds: NDArray[np.int64]
+) -> float:
+    """Return the mean average precision on the rows that were predicted."""
+    part, rows = known_rows(corpus, logits)
+    probability = probabilities(logits[rows], multilabel=codebook.multilabel)
+    return float(mean_average_precision(indicator(part.sentences, codebook), probability, folds[rows]))
+
+
+def known_rows(corpus: Corpus, logits: NDArray[np.float32]) -> tuple[Corpus, NDArray[np.bool_]]:
+    """Return the sentences with logits (n, k) that are not NaN, and a mask (n,) of their rows."""
+    rows = ~np.isnan(logits[:, 0])
+    return corpus.rows(rows), rows
+
+
+def tune_out_of_fold(
+    corpus: Corpus, codebook: Codebook, logits: NDArray[np.float32]
+) -> tuple[Tuning, NDArray[np.bool_]]:
+    """Tune temperature, biases and thresholds on the out-of-fold logits (n, k), and return the rows (n,) that were used."""
+    known: NDArray[np.bool_] = ~np.isnan(logits[:, 0])
+    rows = known & tuning_rows(corpus)
+    rows = rows if rows.any() else known
+    gold = indicator(corpus.sentences, codebook)
+    return tune(logits[rows], gold[rows], multilabel=codebook.multilabel, by="out-of-fold"), rows

@@ -13,19 +13,19 @@ from ..data.corpus import Corpus
 from ..data.splits import document_folds
 from ..errors import DataError, RecipeError
 from ..io.output import check_folder
-from ..metrics.bootstrap import Resamples
-from ..metrics.calibration import MIN_POSITIVES, Tuning, probabilities, tune
+from ..metrics.calibration import MIN_POSITIVES, Tuning
 from ..metrics.degenerate import describe_collapse, describe_no_gain
 from ..metrics.scores import indicator
 from ..models.info import INFO, Score
 from ..reporting.format import quantity
 from ..reporting.progress import ProgressReporter
+from ..training.backbones import backbone_sha256
 from ..training.recipe import Recipe
 from ..training.splits import DataSplits
 from .candidates import Candidate, FrozenCandidate, PriorCandidate, Target, TfidfCandidate, candidates_for
 from .encoders import encoders_for
-from .folds import OutOfFold, cross_fitted_decisions, predict_out_of_fold, tuning_rows
-from .results import Compared, Selection, choose, compare, mean_average_precision
+from .folds import OutOfFold, compare_out_of_fold, predict_out_of_fold, score_out_of_fold, tune_out_of_fold
+from .results import Selection, choose
 from .steps import Steps
 
 #: What `--kind` takes, and the candidates that it stands for.
@@ -92,9 +92,11 @@ def _identity(
     recipe: Recipe, codebook: Codebook, corpus: Corpus, kind: str, candidates: Sequence[Candidate]
 ) -> dict[str, object]:
     """Return everything that decides the result of a comparison."""
+    backbones = sorted({one for candidate in candidates for one in candidate.backbones})
     return {
         "kind": kind,
         "candidates": [one.name for one in candidates],
+        "backbones": {one: backbone_sha256(one) for one in backbones},
         "recipe": recipe.model_dump(mode="json"),
         "codebook": codebook.sha256,
         "data": dict(corpus.files),
@@ -171,9 +173,9 @@ def select(
     if steps:
         steps.keep_plan(numbers, shortened)
     predicted, started = _predict(corpus, codebook, candidates, folds, numbers, steps, progress)
-    compared, gold_compared, decisions = _compare(corpus, codebook, candidates, predicted, folds, numbers, seed)
+    compared, gold_compared, decisions = compare_out_of_fold(corpus, codebook, predicted, folds, seed)
     chosen = choose(compared, None if kind == AUTO else KINDS.get(kind, kind))
-    tuning, rows = _tune(corpus, codebook, predicted[chosen].logits)
+    tuning, rows = tune_out_of_fold(corpus, codebook, predicted[chosen].logits)
     positives, thresholds, few = _describe_tuning(corpus, codebook, tuning, rows)
     counts = gold_compared.sum(axis=0).tolist(), decisions[chosen].sum(axis=0).tolist()
     collapsed = describe_collapse(codebook.names, *counts, len(gold_compared))
@@ -216,23 +218,8 @@ def _predict(
         found = predict_out_of_fold(one, corpus, folds, only=number, steps=steps, say=progress.say)
         predicted[one.name] = found
         if one.kind == FrozenCandidate.kind:
-            scores[one.recipe.backbone] = _score_out_of_fold(corpus, codebook, found.logits, folds)
+            scores[one.recipe.backbone] = score_out_of_fold(corpus, codebook, found.logits, folds)
     return predicted, notes
-
-
-def _score_out_of_fold(
-    corpus: Corpus, codebook: Codebook, logits: NDArray[np.float32], folds: NDArray[np.int64]
-) -> float:
-    """Return the mean average precision on the rows that were predicted."""
-    part, rows = _known(corpus, logits)
-    probability = probabilities(logits[rows], multilabel=codebook.multilabel)
-    return float(mean_average_precision(indicator(part.sentences, codebook), probability, folds[rows]))
-
-
-def _known(corpus: Corpus, logits: NDArray[np.float32]) -> tuple[Corpus, NDArray[np.bool_]]:
-    """Return the sentences with logits (n, k) that are not NaN, and a mask (n,) of their rows."""
-    rows = ~np.isnan(logits[:, 0])
-    return corpus.rows(rows), rows
 
 
 def _describe_tuning(
@@ -274,46 +261,6 @@ def _plan(
         f"{quantity(sum(seconds) / 60)} minutes ({each})"
     )
     return numbers, notes
-
-
-def _compare(
-    corpus: Corpus,
-    codebook: Codebook,
-    candidates: Sequence[Candidate],
-    predicted: dict[str, OutOfFold],
-    folds: NDArray[np.int64],
-    numbers: Sequence[int],
-    seed: int,
-) -> tuple[tuple[Compared, ...], NDArray[np.bool_], dict[str, NDArray[np.bool_]]]:
-    """Compare candidates on the folds that all of them predicted; return also gold labels and decisions of these rows."""
-    part, rows = _known(corpus, np.stack([one.logits for one in predicted.values()]).sum(axis=0))
-    decisions = {
-        name: cross_fitted_decisions(one.logits[rows], part, codebook, folds[rows]) for name, one in predicted.items()
-    }
-    resamples = Resamples.draw([s.document_key for s in part], seed=seed)
-    gold = indicator(part.sentences, codebook)
-    compared = compare(
-        gold,
-        {name: probabilities(one.logits[rows], multilabel=codebook.multilabel) for name, one in predicted.items()},
-        decisions,
-        folds[rows],
-        resamples,
-        codebook.names,
-        [
-            (one.kind, number, found.seconds)
-            for one, number, found in zip(candidates, numbers, predicted.values(), strict=True)
-        ],
-    )
-    return compared, gold, decisions
-
-
-def _tune(corpus: Corpus, codebook: Codebook, logits: NDArray[np.float32]) -> tuple[Tuning, NDArray[np.bool_]]:
-    """Tune temperature, biases and thresholds on the out-of-fold logits (n, k), and return the rows (n,) that were used."""
-    known: NDArray[np.bool_] = ~np.isnan(logits[:, 0])
-    rows = known & tuning_rows(corpus)
-    rows = rows if rows.any() else known
-    gold = indicator(corpus.sentences, codebook)
-    return tune(logits[rows], gold[rows], multilabel=codebook.multilabel, by="out-of-fold"), rows
 
 
 def _score(selection: Selection, name: str) -> Score:

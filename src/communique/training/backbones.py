@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..data.codebook import Codebook
 from ..errors import RecipeError
+from ..io.atomic import file_sha256, tree_sha256
 from ..models.folder import read_info, verify_files
 from ..models.info import INFO, TOKENIZER
 from .dequantize import bundle_classifier
@@ -118,6 +119,13 @@ def _bundle_tokenizer(folder: Path, max_tokens: int) -> PreTrainedTokenizerBase:
         model_input_names=["input_ids", "attention_mask"],
         **{role: token for role, token in known.items() if token is not None},
     )
+
+
+def backbone_sha256(name: str) -> str | None:
+    """Hash the files of a backbone; None where it comes from a hub, whose files are elsewhere."""
+    if name == E5_SMALL:
+        return file_sha256(e5_path())
+    return tree_sha256(Path(name)) if Path(name).is_dir() else None
 
 
 def has_mean_layer(name: str) -> bool:

@@ -31,7 +31,7 @@ from ..models.checkpoint import PREDICT_BATCH, checkpoint_logits
 from ..reporting.progress import ProgressReporter
 from ..text.cleaning import for_model
 from . import distributed
-from .backbones import add_mean_layer, has_mean_layer, load_backbone
+from .backbones import add_mean_layer, backbone_sha256, has_mean_layer, load_backbone
 from .partial_embeddings import used_embeddings
 from .recipe import Recipe
 from .saving import fold_calibration
@@ -349,6 +349,7 @@ def prepare_steps(
         return None
     run = {
         "recipe": recipe.model_dump(mode="json"),
+        "backbone": backbone_sha256(recipe.backbone),
         "data": corpus.files,
         "ids": [s.id for s in corpus],
         "processes": distributed.world_size(),
