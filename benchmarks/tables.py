@@ -25,6 +25,9 @@ DOCUMENTS = (ROOT / "README.md", ROOT / "benchmarks/README.md", ROOT / "docs/bat
 RESULTS = ROOT / "benchmarks/results"
 FIGURES = ROOT / "benchmarks/figures"
 
+#: The tasks of `few_rows.py` that have results.
+FEW_ROWS = tuple(path.stem.removeprefix("few-rows-") for path in sorted(RESULTS.glob("few-rows-*.json")))
+
 
 def _result(name: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
@@ -83,6 +86,63 @@ def _overhead() -> str:
     )
 
 
+#: The line of the classifier that `communique train` keeps, in tables and figures of `few_rows.py`.
+CHOSEN = "communique train"
+
+
+def few_rows(task: str) -> str:
+    """Macro-F1 by number of training rows: means over draws, with their range."""
+    result = _result(f"few-rows-{task}")
+    names = _few_rows_classifiers(result)
+    rows = []
+    for n, drawn in _few_rows_points(result).items():
+        cells = ("–" if (found := _few_rows_score(drawn, name)) is None else _mean(found, len(drawn)) for name in names)
+        rows.append([f"{n:,}", str(len(drawn)), *cells])
+    test = f"{result['test']['sentences']:,} test sentences, {result['test']['documents']:,} documents."
+    return f"{test}\n\n{table(('rows', 'draws', f'**{CHOSEN}**', *names[1:]), rows)}"
+
+
+def few_rows_figure(task: str) -> Figure:
+    """Macro-F1 over the number of training rows."""
+    result = _result(f"few-rows-{task}")
+    lines: dict[str, list[list[float]]] = {}
+    for name in _few_rows_classifiers(result):
+        for n, drawn in _few_rows_points(result).items():
+            if found := _few_rows_score(drawn, name):
+                lines.setdefault(name, []).append([n, *found])
+    title = (
+        f"{result['test']['sentences']:,} test sentences; bands: range of draws, of a single draw 95 % over documents"
+    )
+    data = {"lines": lines, "x": "training rows", "title": title, "legend": {name: name for name in lines}}
+    return Figure(f"few-rows-{task}", "curves", data)
+
+
+def _few_rows_points(result: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
+    found: dict[int, list[dict[str, Any]]] = {}
+    for point in result["points"]:
+        found.setdefault(point["rows"], []).append(point)
+    return found
+
+
+def _few_rows_classifiers(result: dict[str, Any]) -> list[str]:
+    return [CHOSEN, *dict.fromkeys(name for point in result["points"] for name in point["classifiers"])]
+
+
+def _few_rows_score(drawn: list[dict[str, Any]], name: str) -> tuple[float, float, float] | None:
+    """Return mean, least and largest macro-F1 over draws, of one draw its interval; None if a draw has not this classifier."""
+    found = [point["classifiers"].get(point["chosen"] if name == CHOSEN else name) for point in drawn]
+    if any(one is None for one in found):
+        return None
+    values = [one["macro_f1"] for one in found]
+    low, high = found[0]["interval"] if len(values) == 1 else (min(values), max(values))
+    return sum(values) / len(values), low, high
+
+
+def _mean(found: tuple[float, float, float], draws: int) -> str:
+    mean, low, high = found
+    return score(mean, low, high) if draws == 1 else f"{number(mean)} ({number(low)} to {number(high)})"
+
+
 def memory() -> str:
     """Peak memory and time of `communique label`."""
     result = _result("memory")
@@ -126,6 +186,8 @@ def tables() -> dict[str, Callable[[], str]]:
         "memory": memory,
         "estimation-memory": estimation_memory,
     }
+    for task in FEW_ROWS:
+        found[f"few-rows-{task}"] = partial(few_rows, task)
     for name, summary in summaries().items():
         first = summary["tables"][0]
         found[name] = partial(render_summary, summary)
@@ -147,6 +209,7 @@ def rewritten(text: str) -> str:
 def outdated() -> list[Figure]:
     """List the figures that are missing or show other numbers than the results."""
     found = [figure for summary in summaries().values() for figure in figures(summary)]
+    found += [few_rows_figure(task) for task in FEW_ROWS]
     return [figure for figure in found if not figure.current(FIGURES)]
 
 

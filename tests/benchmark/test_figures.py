@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import re
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -108,6 +109,19 @@ def test_figures_are_drawn_and_carry_the_hash_of_their_numbers(tmp_path: Path) -
         figure.write(tmp_path)
         assert svg.read_bytes() == first
     assert "fr" in (tmp_path / "water-cross-lingual.svg").read_text()
+
+
+@pytest.mark.parametrize("rows", [[318, 326, 673, 708, 1541, 1551, 2979, 3024, 6098], [50], list(range(10, 200))])
+def test_labels_of_a_learning_curves_axis_do_not_overlap(rows: list[int]) -> None:
+    from matplotlib.figure import Figure as Canvas
+
+    data = {"lines": {"words": [[n, 0.5, 0.4, 0.6] for n in rows]}, "x": "", "title": "", "legend": {"words": "words"}}
+    canvas = Canvas(layout="constrained")
+    Figure("curve", "curves", data).draw(canvas)
+    canvas.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in canvas.axes[0].get_xticklabels()]
+    assert boxes
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 def test_other_numbers_make_another_figure(tmp_path: Path) -> None:

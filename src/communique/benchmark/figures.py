@@ -16,16 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from ..io.atomic import replacing
-from ..reporting.format import UNDEFINED, number
+from ..reporting.format import number
 
 #: Changes with how figures are drawn, so that they are drawn anew.
-FORMAT = 1
+FORMAT = 2
 
 _EMBEDDED = re.compile(r"communique figure data sha256 ([0-9a-f]{64})")
 
 #: Okabe and Ito's colours, which people with any colour vision tell apart.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 _MARKERS = "osD^vPX"
+
+#: Labels that an axis has room for.
+_MOST_TICKS = 12
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,10 @@ class Figure:
         svg = folder / f"{self.name}.svg"
         return svg.exists() and svg.with_suffix(".png").exists() and embedded(svg) == self.sha256
 
+    def draw(self, canvas: Any) -> None:
+        """Draw on an empty `matplotlib.figure.Figure`."""
+        _DRAWN[self.kind](canvas, self.data)
+
     def write(self, folder: Path) -> None:
         """Draw the figure as SVG and PNG."""
         import matplotlib as mpl
@@ -55,7 +62,7 @@ class Figure:
         # A fixed salt: ids in the SVG are random otherwise, and every drawing would be a change.
         with mpl.rc_context({"svg.hashsalt": self.name, "svg.fonttype": "none", "font.size": 9}):
             canvas = Canvas(layout="constrained")
-            _DRAWN[self.kind](canvas, self.data)
+            self.draw(canvas)
             told = {"Date": None, "Description": f"communique figure data sha256 {self.sha256}"}
             with replacing(folder / f"{self.name}.png", "wb") as handle:
                 canvas.savefig(handle, format="png", dpi=150, metadata={"Software": None})
@@ -94,9 +101,13 @@ def _curve_data(tables: Sequence[Mapping[str, Any]], summary: Mapping[str, Any])
     return {
         "lines": {name: sorted(points) for name, points in lines.items()},
         "x": "training rows a label" if few_shot else "training rows",
-        "n": tables[0]["n"],
-        "documents": tables[0]["documents"],
-        "seeds": {name: len(tables[0]["classifiers"][name]["seeds"]) for name in tables[0]["classifiers"]},
+        "title": f"{tables[0]['n']} test sentences, {tables[0]['documents']} documents; bands: 95 %, documents and seeds",
+        "legend": {
+            name: f"{name} (seeds: {len(tables[0]['classifiers'][name]['seeds'])})"
+            if name in tables[0]["classifiers"]
+            else name
+            for name in lines
+        },
     }
 
 
@@ -137,18 +148,26 @@ def _draw_curves(canvas: Any, data: Mapping[str, Any]) -> None:
         x, y, low, high = (
             [float("nan") if value is None else value for value in column] for column in zip(*points, strict=True)
         )
-        axes.plot(x, y, marker + "-", color=colour, label=f"{name} (seeds: {data['seeds'].get(name, UNDEFINED)})")
+        axes.plot(x, y, marker + "-", color=colour, label=data["legend"][name])
         axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.set_xscale("log")
-    ticks = sorted({point[0] for points in data["lines"].values() for point in points})
+    ticks = _apart({point[0] for points in data["lines"].values() for point in points})
     axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks], minor=False)
     axes.set_xticks([], minor=True)
     axes.set(xlabel=data["x"], ylabel="macro-F1", ylim=(0, 1))
-    axes.set_title(
-        f"{data['n']} test sentences, {data['documents']} documents; bands: 95 %, documents and seeds", fontsize=9
-    )
+    axes.set_title(data["title"], fontsize=9)
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left", fontsize=8)
+
+
+def _apart(values: set[float]) -> list[float]:
+    """Return values of a logarithmic axis whose labels do not overlap: of those that lie too near each other, the largest."""
+    apart: list[float] = []
+    nearest = (max(values) / min(values)) ** (1 / _MOST_TICKS)
+    for value in sorted(values, reverse=True):
+        if not apart or apart[-1] / value >= nearest:
+            apart.append(value)
+    return apart[::-1]
 
 
 def _draw_bars(canvas: Any, data: Mapping[str, Any]) -> None:
