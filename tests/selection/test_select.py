@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +20,7 @@ from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
 from communique.data.splits import document_folds
-from communique.errors import DataError, OutputError, RecipeError
+from communique.errors import CommuniqueError, DataError, OutputError, RecipeError
 from communique.load import load_model
 from communique.metrics.report import ScoreCI
 from communique.metrics.scores import indicator
@@ -34,6 +35,7 @@ from communique.selection.select import requested_candidates, select, train_sele
 from communique.selection.steps import Steps
 from communique.training import trainer
 from communique.training.recipe import Recipe
+from communique.training.steps import check_run
 
 
 def corpus(documents: int, *, single: bool = False, **fields: Any) -> Corpus:
@@ -424,6 +426,34 @@ def test_the_steps_of_another_run_are_refused(
     write_rows(tmp_path / "corpus.jsonl", tiny_rows(29))
     with pytest.raises(RecipeError, match="other data"):
         train_selected(settings, tmp_path / "run", kind="tfidf")
+
+
+def test_another_encoder_of_the_same_name_is_another_run(
+    tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = tmp_path / "encoder"
+    shutil.copytree(tiny_backbone, encoder)
+    settings = recipe(tmp_path, encoder)
+    with monkeypatch.context() as patch:
+        stopping(8, patch, "_Baseline.fit")
+        with pytest.raises(Stopped):
+            train_selected(settings, tmp_path / "run")
+    (encoder / "config.json").write_text((encoder / "config.json").read_text() + "\n")
+    with pytest.raises(RecipeError, match="belongs to an interrupted run"):
+        train_selected(settings, tmp_path / "run")
+
+
+@pytest.mark.parametrize("content", ["file", "folder", "damaged"])
+def test_steps_that_no_run_wrote_are_left_alone(tmp_path: Path, content: str) -> None:
+    steps = tmp_path / "run.steps"
+    if content == "file":
+        steps.write_text("mine")
+    else:
+        steps.mkdir()
+        (steps / ("thesis.txt" if content == "folder" else "run.json")).write_text('{"half')
+    with pytest.raises(CommuniqueError, match=r"run\.steps"):
+        check_run(steps, {"seed": 0})
+    assert steps.is_file() or len(list(steps.iterdir())) == 1
 
 
 def test_a_damaged_fit_is_fitted_again(tmp_path: Path) -> None:

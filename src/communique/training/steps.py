@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import RecipeError
 from ..io.atomic import replacing
+from ..io.output import check_folder
 
 #: The file that says which run a folder belongs to.
 IDENTITY = "run.json"
 
 
 def check_run(steps: Path, run: Mapping[str, Any]) -> None:
-    """Check that a folder is new or belongs to this run.
+    """Check that a folder is new, empty, or belongs to this run: it is deleted at the end.
 
     Args:
         steps: The folder.
@@ -23,9 +25,15 @@ def check_run(steps: Path, run: Mapping[str, Any]) -> None:
 
     Raises:
         RecipeError: The folder belongs to another run.
+        OutputError: It is a file, or a folder that no run wrote.
     """
+    if not os.path.lexists(steps):
+        return
+    # Another process of this run may be writing the file at this moment.
+    if not steps.is_dir() or any(not name.startswith(f".{IDENTITY}.") for name in os.listdir(steps)):
+        check_folder(steps, overwrite=True, marker=IDENTITY)
     identity = steps / IDENTITY
-    if identity.exists() and json.loads(identity.read_text(encoding="utf-8")) != json.loads(json.dumps(run)):
+    if identity.exists() and _read(identity) != json.loads(json.dumps(run)):
         raise RecipeError(
             f"{steps}: this folder belongs to an interrupted run with another recipe, other data or another number of processes. "
             "Delete it to start from the beginning"
@@ -38,3 +46,11 @@ def record_run(steps: Path, run: Mapping[str, Any]) -> None:
     # Another process may read the file at this moment.
     with replacing(steps / IDENTITY) as handle:
         handle.write(json.dumps(run))
+
+
+def _read(identity: Path) -> object:
+    """Return what the file says; None if it is damaged, which no run equals."""
+    try:
+        return json.loads(identity.read_bytes())
+    except ValueError:
+        return None
