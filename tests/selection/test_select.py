@@ -145,26 +145,26 @@ def compared(name: str, behind: float, error: float, kind: str = "") -> Compared
     st.lists(st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)), min_size=1, max_size=5),
     st.integers(0, 4),
 )
-def test_the_choice_is_the_simplest_within_a_standard_error_and_the_tolerance(
+def test_the_choice_is_the_first_within_a_standard_error_and_the_tolerance(
     pairs: list[tuple[float, float]], best: int
 ) -> None:
     pairs[best % len(pairs)] = (0.0, 0.0)
     chosen = int(choose(tuple(compared(str(i), *pair) for i, pair in enumerate(pairs))))
-    assert pairs[chosen][0] == 0 or pairs[chosen][0] < min(pairs[chosen][1], 0.02)
-    assert all(behind > 0 and behind >= min(error, 0.02) for behind, error in pairs[:chosen])
+    assert pairs[chosen][0] == 0 or pairs[chosen][0] < min(pairs[chosen][1], 0.05)
+    assert all(behind > 0 and behind >= min(error, 0.05) for behind, error in pairs[:chosen])
 
 
 def test_the_prior_is_never_kept() -> None:
     assert choose((compared("prior", 0.0, 0.0), compared("tfidf-logreg", 0.1, 0.01))) == "tfidf-logreg"
 
 
-def test_the_better_one_is_kept_or_of_equal_ones_the_simpler() -> None:
+def test_the_better_one_is_kept_or_of_equal_ones_the_preferred() -> None:
     data = corpus(40)
     selection, kept, tuning = select(data, TINY, [Fake(TINY, "plain", 0.7), Fake(TINY, "costly", 0.95)])
     assert (selection.chosen, kept.name) == ("costly", "costly")
     assert selection["plain"].behind.value > 0.1 > selection["costly"].behind.value == 0
     assert tuning.rows == sum(s.sampling == "random" for s in data)
-    assert "no simpler classifier" in selection.render()
+    assert "has the highest average precision" in selection.render()
     equal, _, _ = select(data, TINY, [Fake(TINY, "plain", 0.9), Fake(TINY, "costly", 0.9)])
     assert equal.chosen == "plain"
 
@@ -195,8 +195,8 @@ def test_candidates_follow_from_the_rows_or_from_what_is_requested(tmp_path: Pat
     def names(data: Corpus, kind: str) -> list[str]:
         return [one.kind for one in requested_candidates(settings, TINY, data, kind)[0]]
 
-    assert names(few, "auto") == ["prior", "tfidf-logreg", "frozen-encoder"]
-    assert names(many, "auto") == ["prior", "tfidf-logreg", "frozen-encoder", "transformer"]
+    assert names(few, "auto") == ["prior", "frozen-encoder", "tfidf-logreg"]
+    assert names(many, "auto") == ["prior", "frozen-encoder", "tfidf-logreg", "transformer"]
     assert names(few, "tfidf") == ["prior", "tfidf-logreg"]
     assert names(few, "transformer") == ["prior", "transformer"]
     with pytest.raises(RecipeError, match="frozen-encoder"):
@@ -224,8 +224,8 @@ def test_without_a_backbone_in_the_recipe_the_shipped_encoder_is_compared_too(
         assert not notes
         return [one.name for one in compared]
 
-    frozen = ["frozen-encoder (e5-small)", "frozen-encoder (ours)"]
-    assert found(plain(tmp_path)) == ["prior", "tfidf-logreg", *frozen, "transformer"]
+    frozen = ["frozen-encoder (ours)", "frozen-encoder (e5-small)"]
+    assert found(plain(tmp_path)) == ["prior", *frozen, "tfidf-logreg", "transformer"]
     assert found(plain(tmp_path), "frozen-encoder") == ["prior", *frozen]
     assert found(plain(tmp_path), "transformer") == ["prior", *frozen, "transformer"]
     assert found(recipe(tmp_path, tiny_backbone), "frozen-encoder") == ["prior", "frozen-encoder (backbone0)"]
@@ -282,14 +282,14 @@ def test_average_precision_does_not_order_rows_of_different_folds() -> None:
     np.testing.assert_array_equal(mean_average_precision(gold, probability, folds, weights), [1, np.nan])
 
 
-def test_of_one_kind_only_the_best_is_kept() -> None:
+def test_a_requested_kind_is_kept_even_if_others_are_better() -> None:
     found = (
         compared("prior", 0.4, 0.1),
-        compared("frozen (a)", 0.01, 0.05, "frozen"),
+        compared("frozen (a)", 0.2, 0.1, "frozen"),
         compared("frozen (b)", 0.0, 0.0, "frozen"),
-        compared("transformer (a)", 0.005, 0.05, "transformer"),
+        compared("transformer (a)", 0.1, 0.05, "transformer"),
     )
-    assert choose(found) == "frozen (b)"
+    assert choose(found) == choose(found, "frozen") == "frozen (b)"
     assert choose(found, "transformer") == "transformer (a)"
     assert choose(found, "prior") == "prior"
 

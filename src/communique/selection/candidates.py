@@ -295,17 +295,20 @@ def name_with_encoder(kind: str, backbone: str) -> str:
 def candidates_for(
     recipe: Recipe, codebook: Codebook, rows: int, backbones: Sequence[str], vectors: Path | None = None
 ) -> list[Candidate]:
-    """Return the candidates that make sense for a number of rows, from the simplest to the most costly.
+    """Return the candidates that make sense for a number of rows, in order of preference.
+
+    Frozen encoders come first: with few rows they are the best, at any size they are cheap, and the transformer has to show that it
+    pays. TF-IDF does not know what words of other languages mean.
 
     Args:
         recipe: Settings.
         codebook: Labels.
         rows: Number of labelled rows.
-        backbones: The encoders to compare.
+        backbones: The encoders to compare, in order of preference.
         vectors: A folder that keeps sentence vectors. Default: they are kept in memory only.
     """
     frozen = [FrozenCandidate(recipe.model_copy(update={"backbone": one}), codebook, vectors) for one in backbones]
-    found: list[Candidate] = [PriorCandidate(recipe, codebook), TfidfCandidate(recipe, codebook), *frozen]
+    found: list[Candidate] = [PriorCandidate(recipe, codebook), *frozen, TfidfCandidate(recipe, codebook)]
     if rows >= MIN_TRANSFORMER_ROWS:
         found.append(TransformerCandidate(recipe.model_copy(update={"backbone": backbones[0]}), codebook, backbones))
     return found

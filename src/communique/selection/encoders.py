@@ -11,7 +11,7 @@ from ..training.recipe import Recipe
 
 
 def encoders_for(recipe: Recipe, corpus: Corpus) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the backbones to compare, and lines for the report about one that is left out.
+    """Return the backbones to compare in order of preference, and lines for the report about one that is left out.
 
     A recipe that names a backbone compares that one only. Otherwise the encoder of the shipped model is compared with the default,
     unless it was trained on some of the labelled rows: its scores in a cross-validation would then be too high.
@@ -34,4 +34,4 @@ def encoders_for(recipe: Recipe, corpus: Corpus) -> tuple[tuple[str, ...], tuple
     if leak.kinds:
         reason = f"{leak.describe()} of {info.name}, so its scores would be too high."
         return (recipe.backbone,), (left_out + reason,)
-    return (recipe.backbone, str(folder.resolve())), ()
+    return (str(folder.resolve()), recipe.backbone), ()

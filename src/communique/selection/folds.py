@@ -108,7 +108,7 @@ def compare_out_of_fold(
     Args:
         corpus: n labelled rows.
         codebook: The codebook.
-        predicted: The predictions of each candidate by its name, from the simplest to the most costly.
+        predicted: The predictions of each candidate by its name, in order of preference.
         folds: Fold of each row (n,).
         seed: Seed of the bootstrap.
 

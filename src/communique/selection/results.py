@@ -14,8 +14,8 @@ from ..metrics.report import ScoreCI
 from ..metrics.scores import average_precision, macro_f1, outcomes, precision_recall_f1
 from ..reporting.render import render
 
-#: A simpler classifier is kept if it is worse than the best by less than one standard error and by less than this.
-TOLERANCE = 0.02
+#: A preferred classifier is kept if it is behind the best by less than one standard error and by less than this.
+TOLERANCE = 0.05
 
 #: Why a macro-F1 may not be defined.
 NO_LABEL = "no row has a label, and none was predicted"
@@ -46,7 +46,7 @@ class Selection:
     """The choice between classifiers.
 
     `rows` and `documents` count the labelled data, `compared_rows` those on which the candidates were compared. `candidates` are
-    in order from the simplest to the most costly. `warnings` are the reasons why the kept one is not fit for
+    in order of preference. `warnings` are the reasons why the kept one is not fit for
     use, such as that it is no better than constant predictions.
     """
 
@@ -156,23 +156,20 @@ def mean_average_precision(
 
 
 def choose(candidates: tuple[Compared, ...], kind: str | None = None) -> str:
-    """Return the simplest candidate that is behind the best by less than one standard error and by less than `TOLERANCE`.
+    """Return the first candidate that is behind the best by less than one standard error and by less than `TOLERANCE`.
 
-    Candidates of one kind are equally simple: of them only the best can be chosen. The prior is not chosen, because it does not
-    read the text.
+    With few rows a comparison is mostly noise. What usually does best comes first, so that another candidate must show that it is
+    better; train/LOG.md has the measurement. The prior is not chosen, because it does not read the text.
 
     Args:
-        candidates: From the simplest to the most costly.
+        candidates: In order of preference.
         kind: Choose among the candidates of this kind. Default: all.
     """
     eligible = [one for one in candidates if (one.kind != "prior" if kind is None else one.kind == kind)] or candidates
     behind = {one.name: float(np.nan_to_num(one.behind.value, nan=np.inf)) for one in eligible}
-    best_of = {
-        one.kind: min((o for o in eligible if o.kind == one.kind), key=lambda o: behind[o.name]) for one in eligible
-    }
     least = min(behind.values())
     return next(
         one.name
-        for one in best_of.values()
+        for one in eligible
         if behind[one.name] <= least or (behind[one.name] < one.error and behind[one.name] < TOLERANCE)
     )

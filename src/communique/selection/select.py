@@ -145,7 +145,7 @@ def select(
     Args:
         corpus: Labelled rows.
         codebook: Labels.
-        candidates: From the simplest to the most costly.
+        candidates: In order of preference.
         kind: What was requested; with anything but `auto` a candidate of this kind is kept.
         seed: Seed of the folds and the bootstrap.
         notes: Lines for the report.
