@@ -1,0 +1,247 @@
+"""Measure, by cross-validation over all documents of data/reference/train.jsonl, what each setting of training is worth.
+
+    python benchmarks/out_of_fold.py fit --texts TEXTS --work DIR [--variant NAME] [--parts documents] [--worker 0/2]
+    python benchmarks/out_of_fold.py summarise --texts TEXTS --work DIR
+
+`fit` trains on all parts of the data but one and keeps the logits of that one in DIR, so that a stopped run resumes. Parts are five
+folds of documents, or five groups of sources, each with languages and texts that the model then does not know. `summarise`
+writes benchmarks/results/out-of-fold.json. The sentences of data/authored train in every part and are never scored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from few_rows import OLD_SOURCES, VERSION_0_1
+from numpy.typing import NDArray
+
+from communique.data.codebook import Codebook
+from communique.data.codes import factorize
+from communique.data.corpus import Corpus
+from communique.data.sources import CorpusSource
+from communique.data.splits import assign_folds, document_folds
+from communique.data.standoff import read_sources
+from communique.io.atomic import replacing
+from communique.metrics.bootstrap import MIN_CLUSTERS, Resamples
+from communique.metrics.scores import indicator, macro_f1, outcomes, precision_recall_f1
+from communique.models.info import git_commit
+from communique.selection.candidates import Candidate, FrozenCandidate, TransformerCandidate
+from communique.selection.folds import cross_fitted_decisions
+from communique.training.recipe import Recipe
+
+HERE = Path(__file__).parent
+DATA = HERE.parent / "data"
+RESULT = HERE / "results" / "out-of-fold.json"
+
+#: Number of folds of documents, and of groups of sources.
+PARTS = 5
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Settings that are compared with the defaults, and the sources of the rows that train."""
+
+    settings: dict[str, object] = field(default_factory=dict)
+    kind: type[Candidate] = TransformerCandidate
+    sources: tuple[str, ...] = ()
+
+
+DEFAULT = "default"
+VARIANTS = {
+    DEFAULT: Variant(),
+    "first token instead of mean": Variant({"pooling": "first"}),
+    "steps of version 0.1": Variant({"batch_size": 32, "min_steps": 0}),
+    "settings of version 0.1": Variant(VERSION_0_1),
+    "data of version 0.1": Variant(sources=OLD_SOURCES),
+    "frozen encoder": Variant(kind=FrozenCandidate),
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """Rows that are predicted out of fold, rows that always train, and the part of each row by kind of parts."""
+
+    codebook: Codebook
+    corpus: Corpus
+    authored: Corpus
+    parts: dict[str, NDArray[np.int64]]
+
+
+def read(texts: Path) -> Task:
+    """Read the labels of data/reference and data/authored, and assign parts."""
+    codebook = Codebook.load(DATA / "codebook.yaml")
+    corpus, authored = (
+        read_sources([CorpusSource(path=str(DATA / name))], codebook, texts)[0]
+        for name in ("reference/train.jsonl", "authored")
+    )
+    sources = factorize(s.source for s in corpus)[0]
+    classes = [s.labels or ("",) for s in corpus]
+    return Task(
+        codebook,
+        corpus,
+        authored,
+        {
+            "documents": document_folds(corpus.sentences, PARTS, seed=0),
+            "sources": assign_folds(sources, classes, PARTS, seed=0),
+        },
+    )
+
+
+def fit(task: Task, work: Path, variants: list[str], parts: list[str], only: int, worker: int, workers: int) -> None:
+    """Train each variant without each part, and keep the logits of the part."""
+    jobs = [(name, kind, part) for name in variants for kind in parts for part in range(only)]
+    for number, (name, kind, part) in enumerate(jobs):
+        path = _path(work, name, kind, part)
+        if number % workers != worker or path.exists():
+            continue
+        start = time.monotonic()
+        variant, inside = VARIANTS[name], task.parts[kind] == part
+        trains = ~inside
+        if variant.sources:
+            trains &= np.isin([s.source for s in task.corpus], variant.sources)
+        candidate = _candidate(variant, task.codebook, work)
+        candidate.fit(task.corpus.rows(trains) + task.authored, work / "steps" / path.stem)
+        logits = candidate.predict_logits(task.corpus.rows(inside).sentences)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path, "wb") as handle:
+            np.savez(handle, allow_pickle=False, logits=logits, seconds=time.monotonic() - start)
+        print(f"{name}, {kind}, part {part}: {time.monotonic() - start:.0f} s", flush=True)
+
+
+def summarise(task: Task, work: Path) -> dict[str, object]:
+    """Score what is finished: each variant on its rows, and its difference to the default on the rows of both."""
+    gold = indicator(task.corpus.sentences, task.codebook)
+    found: dict[str, dict[str, object]] = {}
+    for kind in task.parts:
+        decisions = {name: _decisions(task, work, name, kind) for name in VARIANTS}
+        for name, (tuned, plain) in decisions.items():
+            rows = tuned[:, 0] >= 0
+            if not rows.any():
+                continue
+            each = _scores(task, rows, gold, tuned) | {"macro_f1_at_0.5": _value(task, rows, gold, plain)}
+            both = rows & (decisions[DEFAULT][0][:, 0] >= 0)
+            if name != DEFAULT and both.any():
+                each["behind_default"] = _difference(task, both, gold, decisions[DEFAULT][0], tuned)
+            each["seconds"] = [float(np.load(path)["seconds"]) for path in _paths(work, name, kind) if path.exists()]
+            found.setdefault(kind, {})[name] = each
+    return {
+        "sentences": len(task.corpus),
+        "documents": len(task.corpus.documents),
+        "authored": len(task.authored),
+        "parts": PARTS,
+        "commit": git_commit(),
+        "results": found,
+    }
+
+
+def _decisions(task: Task, work: Path, name: str, kind: str) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    """Return decisions (n, k) with thresholds that other parts tuned, and at 0.5; -1 for rows that were not predicted."""
+    shape = len(task.corpus), len(task.codebook.names)
+    tuned, plain = np.full(shape, -1, np.int8), np.full(shape, -1, np.int8)
+    logits = np.full(shape, np.nan, np.float32)
+    for part, path in enumerate(_paths(work, name, kind)):
+        if path.exists():
+            logits[task.parts[kind] == part] = np.load(path, allow_pickle=False)["logits"]
+    rows = ~np.isnan(logits[:, 0])
+    parts = task.parts[kind][rows]
+    if len(np.unique(parts)) > 1:
+        tuned[rows] = cross_fitted_decisions(logits[rows], task.corpus.rows(rows), task.codebook, parts)
+        plain[rows] = logits[rows] >= 0
+    return tuned, plain
+
+
+def _scores(
+    task: Task, rows: NDArray[np.bool_], gold: NDArray[np.bool_], decided: NDArray[np.int8]
+) -> dict[str, object]:
+    counts = outcomes(gold[rows], decided[rows] > 0).sum(axis=0)
+    labels = dict(zip(task.codebook.names, precision_recall_f1(counts)[:, 2].tolist(), strict=True))
+    groups: dict[str, dict[str, object]] = {}
+    for column in ("language", "source", "sampling"):
+        values = np.array([str(getattr(s, column)) for s in task.corpus])
+        groups[column] = {
+            value: _value(task, rows & (values == value), gold, decided) for value in np.unique(values[rows]).tolist()
+        }
+    return {"macro_f1": _value(task, rows, gold, decided), "f1": labels, "groups": groups}
+
+
+def _value(
+    task: Task, rows: NDArray[np.bool_], gold: NDArray[np.bool_], decided: NDArray[np.int8]
+) -> dict[str, object]:
+    """Return macro-F1, its 95 % interval over documents, and the numbers of sentences and documents."""
+    counts = outcomes(gold[rows], decided[rows] > 0)
+    resamples = _resamples(task, rows)
+    drawn = macro_f1(resamples.sums(counts))
+    return {"value": float(macro_f1(counts.sum(axis=0)))} | _interval(drawn, resamples) | {"n": int(rows.sum())}
+
+
+def _difference(
+    task: Task,
+    rows: NDArray[np.bool_],
+    gold: NDArray[np.bool_],
+    default: NDArray[np.int8],
+    other: NDArray[np.int8],
+) -> dict[str, object]:
+    """Return by how much macro-F1 is lower than that of the default, with a paired interval."""
+    resamples = _resamples(task, rows)
+    each = [outcomes(gold[rows], decided[rows] > 0) for decided in (default, other)]
+    value = [float(macro_f1(counts.sum(axis=0))) for counts in each]
+    drawn = [macro_f1(resamples.sums(counts)) for counts in each]
+    return {"value": value[0] - value[1]} | _interval(drawn[0] - drawn[1], resamples) | {"n": int(rows.sum())}
+
+
+def _resamples(task: Task, rows: NDArray[np.bool_]) -> Resamples:
+    return Resamples.draw([s.document_key for s in task.corpus.rows(rows)], seed=0)
+
+
+def _interval(drawn: NDArray[np.float64], resamples: Resamples) -> dict[str, object]:
+    if resamples.clusters < MIN_CLUSTERS:
+        return {"interval": None, "documents": resamples.clusters}
+    return {"interval": np.nanquantile(drawn, (0.025, 0.975)).tolist(), "documents": resamples.clusters}
+
+
+def _candidate(variant: Variant, codebook: Codebook, work: Path) -> Candidate:
+    recipe = Recipe(name="out-of-fold", codebook="codebook", corpora=(CorpusSource(path="rows"),))
+    recipe = Recipe.model_validate(recipe.model_dump() | variant.settings)
+    if variant.kind is FrozenCandidate:
+        return FrozenCandidate(recipe, codebook, work / "vectors")
+    return variant.kind(recipe, codebook)
+
+
+def _path(work: Path, name: str, kind: str, part: int) -> Path:
+    return work / "out-of-fold" / f"{name.replace(' ', '-')}-{kind}-{part}.npz"
+
+
+def _paths(work: Path, name: str, kind: str) -> list[Path]:
+    return [_path(work, name, kind, part) for part in range(PARTS)]
+
+
+def main() -> None:
+    """Fit or summarise."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=("fit", "summarise"))
+    parser.add_argument(
+        "--texts", type=Path, required=True, help="folder with the texts of data/reference; see data/README.md"
+    )
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--variant", action="append", choices=tuple(VARIANTS), help="default: the default settings")
+    parser.add_argument("--parts", action="append", choices=("documents", "sources"), help="default: documents")
+    parser.add_argument("--only", type=int, default=PARTS, help="how many parts are predicted")
+    parser.add_argument("--worker", default="0/1", help="this worker's number, and how many there are")
+    arguments = parser.parse_args()
+    task = read(arguments.texts)
+    if arguments.action == "fit":
+        worker, workers = map(int, arguments.worker.split("/"))
+        variants, parts = arguments.variant or [DEFAULT], arguments.parts or ["documents"]
+        fit(task, arguments.work, variants, parts, arguments.only, worker, workers)
+        return
+    with replacing(RESULT) as handle:
+        handle.write(json.dumps(summarise(task, arguments.work), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
