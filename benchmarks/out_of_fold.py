@@ -103,7 +103,7 @@ def fit(task: Task, work: Path, variants: list[str], parts: list[str], only: int
         variant, inside = VARIANTS[name], task.parts[kind] == part
         trains = ~inside
         if variant.sources:
-            trains &= np.isin([s.source for s in task.corpus], variant.sources)
+            trains &= np.array([s.source in variant.sources for s in task.corpus])
         candidate = _candidate(variant, task.codebook, work)
         candidate.fit(task.corpus.rows(trains) + task.authored, work / "steps" / path.stem)
         logits = candidate.predict_logits(task.corpus.rows(inside).sentences)
