@@ -32,8 +32,10 @@ from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
 from communique.labelling.shard import Shard
 from communique.labelling.shard_folder import ShardFolder, pack
-from communique.labelling.write import write_shards
-from communique.models.predictor import Predictions
+from communique.labelling.summary import Summary
+from communique.labelling.write import OutputForm, write_shards
+from communique.models.folder import read_info
+from communique.models.predictor import Predictions, default_model
 
 
 class RandomModel:
@@ -88,10 +90,14 @@ def measure(source: Path, text_column: str | None, rows: int) -> dict[str, float
 
         found["keep"], _ = timed(n, keep)
         numbers = range(len(packed))
+        info, summary = read_info(default_model()), Summary(model.codebook.names)
+        headers = []
+        for labelled in map(folder.read, numbers):
+            summary.add(labelled)
+            headers.append((labelled.table.schema, labelled.counts))
         for suffix in (".jsonl", ".csv", ".parquet"):
-            out = io.BytesIO()
-            headers = [folder.read_header(i) for i in numbers]
-            found[f"write {suffix}"], _ = timed(n, write_shards, out, suffix, None, headers, map(folder.read, numbers))
+            out, form = io.BytesIO(), OutputForm("out", suffix, None, info, model.codebook)
+            found[f"write {suffix}"], _ = timed(n, write_shards, out, form, headers, map(folder.read, numbers), summary)
             found[f"bytes in {suffix}"] = out.tell() / n
         folder.remove()
     return found

@@ -25,6 +25,7 @@ from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
 from communique.labelling.run import SHARD_ROWS, FileSink, LocalEngine, label_files
 from communique.labelling.shard_folder import ShardFolder
+from communique.labelling.write import OutputForm
 from communique.reporting.progress import ProgressReporter
 
 
@@ -41,7 +42,10 @@ def label(predictor: Predictor, source: Path, out: Path) -> None:
     engine, folder = LocalEngine(predictor), ShardFolder(out, {}, resume=False)
     try:
         label_files(
-            reader, engine, FileSink(folder, predictor.info.labels), ProgressReporter(reader.bytes, lambda _: None)
+            reader,
+            engine,
+            FileSink(folder, OutputForm(out.name, out.suffix, None, predictor.info, predictor.codebook)),
+            ProgressReporter(reader.bytes, lambda _: None),
         )
     finally:
         folder.close()

@@ -6,7 +6,8 @@
     ├── CodebookError        a codebook that cannot be used
     ├── RecipeError          a recipe that cannot be used
     ├── DataError            rows that cannot be read (holds all problems found, not the first alone)
-    │   └── LeakError        data shared between training and evaluation
+    │   ├── LeakError        data shared between training and evaluation
+    │   └── FormatError      rows that a format cannot hold
     ├── BundleError          a model folder that is incomplete, edited or of a newer format
     ├── ExportError          an exported model that differs too much from its checkpoint
     ├── OutputError          an output that may not be written; the command line exits with 2
@@ -57,6 +58,10 @@ class DataError(CommuniqueError):
 
 class LeakError(DataError):
     """Documents or texts shared between training and evaluation data."""
+
+
+class FormatError(DataError):
+    """Rows that a format cannot hold: too many, or too long."""
 
 
 class BundleError(CommuniqueError):

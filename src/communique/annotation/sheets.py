@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +14,11 @@ from ..errors import DataError
 from ..io.atomic import replacing
 from ..io.read import Table, cell
 from ..io.suffixes import stem
+from ..io.workbook_writer import CELL_CHARACTERS
 from ..io.write import write_csv
+from ..reporting.format import neutral, restored
 from ..sampling.population import visible
+from ..text.scripts import direction
 from .tasks import (
     COMPANIONS,
     DOCUMENT,
@@ -37,32 +38,7 @@ SHOWN = ("id", "document", "language", "previous", "text")
 MODEL = "model_labels"
 CODER, COMMENT = "coder", "comment"
 
-#: A longer text does not fit into a cell of XLSX.
-MAX_CELL = 32_767
-
-#: Cells that a spreadsheet runs as a formula (also in the wide forms that East Asian keyboards write), which can send the sheet's
-#: content to a server or start a program. An apostrophe in front makes them text.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
-
-#: Numbers with a sign are no formulas.
-_NUMBER = re.compile(r"'*[+-]?\d+(?:[.,]\d+)*%?")
-
 _WIDTHS = {"id": 16, "document": 16, "language": 9, "previous": 40, "text": 70, MODEL: 24, CODER: 12, COMMENT: 30}
-
-
-def neutral(value: str) -> str:
-    """Return a cell that no spreadsheet runs: what looks like a formula gets an apostrophe, which `restored` removes."""
-    return f"'{value}" if _looks_like_formula(value) else value
-
-
-def restored(value: Any) -> Any:
-    """Return the value that `neutral` was called with; anything but a text is returned as it is."""
-    neutralized = isinstance(value, str) and value.startswith("'") and _looks_like_formula(value[1:])
-    return value[1:] if neutralized else value
-
-
-def _looks_like_formula(value: str) -> bool:
-    return _FORMULA.match(value) is not None and _NUMBER.fullmatch(value) is None
 
 
 def answer_columns(codebook: Codebook) -> list[str]:
@@ -145,17 +121,17 @@ def _write_xlsx(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, 
     for number, row in enumerate(rows, 2):
         for position, column in enumerate(columns, 1):
             value = row.get(column, "")
-            if len(value) > MAX_CELL:
+            if len(value) > CELL_CHARACTERS:
                 raise DataError(
-                    f"{path}, row {number}, column {column!r}: {len(value)} characters; a cell of XLSX holds {MAX_CELL}: "
+                    f"{path}, row {number}, column {column!r}: {len(value)} characters; a cell of XLSX holds {CELL_CHARACTERS}: "
                     "write CSV, or split the texts (`communique label --split`)"
                 )
             if value:
                 target = sheet.cell(number, position, value)
                 # The id 007 is no number.
                 target.data_type = "s"
-                direction = 2 if _right_to_left(value) else 0
-                target.alignment = Alignment(wrap_text=True, vertical="top", readingOrder=direction)
+                reading_order = 2 if direction(value) == "rtl" else 0
+                target.alignment = Alignment(wrap_text=True, vertical="top", readingOrder=reading_order)
     for position, column in enumerate(columns, 1):
         sheet.column_dimensions[get_column_letter(position)].width = _WIDTHS.get(column, 18)
         sheet.cell(1, position).font = Font(bold=True)
@@ -199,12 +175,6 @@ def _codebook_sheet(sheet: Any, codebook: Codebook) -> None:
         sheet.column_dimensions[letter].width = width
         sheet[f"{letter}1"].font = Font(bold=True)
     sheet.freeze_panes = "A2"
-
-
-def _right_to_left(text: str) -> bool:
-    """Tell the direction of a text by its first letter that has one, as Unicode does (UAX 9, rules P2 and P3)."""
-    strong = (unicodedata.bidirectional(character) for character in text)
-    return next((kind for kind in strong if kind in ("L", "R", "AL")), "L") != "L"
 
 
 def read_sheet(table: Table, codebook: Codebook) -> Reading:

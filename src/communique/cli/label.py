@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import sys
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     from ..labelling.run import Engine, FileSink, LocalEngine
     from ..labelling.shard_folder import ShardFolder
     from ..labelling.summary import Summary
+    from ..labelling.write import OutputForm
     from ..models.classifier import Classifier
+    from ..models.info import ModelInfo
 
 
 @cli_errors
@@ -37,7 +41,10 @@ def label(
     out: Annotated[
         str | None,
         typer.Option(
-            "--out", "-o", help="Output: .parquet, or .jsonl, .csv, .tsv, also with .gz or .zst. - is standard output."
+            "--out",
+            "-o",
+            help="Output: .html (a page with the marked text), .xlsx (a workbook), .parquet, or .jsonl, .csv, .tsv, also with .gz "
+            "or .zst. - is standard output.",
         ),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model folder. Default: the shipped model.")] = None,
@@ -73,7 +80,16 @@ def label(
             "--format", help="Format of standard input and of named files, such as jsonl or csv. Default: by suffix."
         ),
     ] = None,
-    out_format: Annotated[str, typer.Option(help="Format of standard output: jsonl, csv, tsv or parquet.")] = "jsonl",
+    out_format: Annotated[
+        str, typer.Option(help="Format of standard output: jsonl, csv, tsv, parquet, xlsx or html.")
+    ] = "jsonl",
+    escape_formulas: Annotated[
+        bool,
+        typer.Option(
+            "--escape-formulas",
+            help="In CSV, put an apostrophe in front of cells that a spreadsheet would run as a formula.",
+        ),
+    ] = False,
     overwrite: Overwrite = False,
     resume: Annotated[
         bool | None,
@@ -117,8 +133,9 @@ def label(
     from ..labelling.run import describe_run
     from ..labelling.run import shard_rows as rows_for
     from ..labelling.shard_folder import ShardFolder
+    from ..labelling.spreadsheet import check_known_rows
     from ..labelling.units import rows_of_texts
-    from ..labelling.write import OUTPUT_SUFFIXES, output_suffix
+    from ..labelling.write import DELIMITED, OUTPUT_SUFFIXES, output_suffix
     from ..models.folder import read_info
     from ..models.predictor import default_model
     from ..text.language_codes import normalize_language
@@ -131,6 +148,10 @@ def label(
     if out is not None and suffix is None:
         allowed = ", ".join(OUTPUT_SUFFIXES)
         raise typer.BadParameter(f"{out}: an output ends in {allowed}; text also in .gz or .zst", param_hint="--out")
+    if escape_formulas and suffix not in DELIMITED:
+        raise typer.BadParameter(
+            "goes with an output of .csv or .tsv; the other formats hold no formulas", param_hint="--escape-formulas"
+        )
     if form is not None and form not in FORMATS:
         raise typer.BadParameter(f"{form!r}; allowed: {', '.join(FORMATS)}", param_hint="--format")
     if resume is not None and not to_file:
@@ -182,16 +203,23 @@ def label(
                 f"{found_texts}. Split them into sentences with --split, or label each row as one sentence with --no-split",
                 param_hint="--split",
             )
+        if suffix == ".xlsx":
+            check_known_rows(str(out), reader.files)
         if not to_file and suffix in (None, ".jsonl"):
             summary, notes = _stream(reader, make_engine(), info.labels, out)
         else:
-            run = describe_run(info, reader, str(suffix), threads)
+            run = describe_run(info, reader, threads)
+            written = _output_form(str(out), str(suffix), folder, info, run, escape_formulas)
             path = Path(str(out)) if to_file else Path(spool, f"output{suffix}")
-            if path.exists() and resume and _is_finished(path, ShardReader(found, options), opened(), run, overwrite):
+            if (
+                path.exists()
+                and resume
+                and _is_finished(path, ShardReader(found, options), written, opened(), run, overwrite)
+            ):
                 return
             # The model is opened last: what is wrong with the output is reported at once.
             with closing(ShardFolder(path, run, resume=resume)) as shards:
-                summary, notes = _label(reader, make_engine, shards, info.labels, None if to_file else out)
+                summary, notes = _label(reader, make_engine, shards, written, None if to_file else out)
     for line in (*notes.lines(), *summary.lines()):
         note(line)
     if summary.unreadable:
@@ -218,6 +246,19 @@ def _engine(
     # Progress and errors are reported here; Ray Data keeps the rest in the log files of its session.
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     return RayEngine(folder, load.load_model, address=address, threads=threads, actors=actors)
+
+
+def _output_form(
+    out: str, suffix: str, folder: Path, info: ModelInfo, run: dict[str, Any], escape_formulas: bool
+) -> OutputForm:
+    """Describe how the output is written."""
+    from ..io.suffixes import ending
+    from ..labelling.write import OutputForm
+    from ..models.folder import read_codebook
+
+    digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
+    codebook = read_codebook(folder, info)
+    return OutputForm(out, suffix, ending(out)[1], info, codebook, digest, escape_formulas)
 
 
 def _stream(
@@ -250,7 +291,7 @@ def _label(
     reader: ShardReader,
     make_engine: Callable[[], Engine[FileSink]],
     shards: ShardFolder,
-    names: tuple[str, ...],
+    written: OutputForm,
     stream: str | None,
 ) -> tuple[Summary, InputNotes]:
     """Label into a file, or into a stream in a format that needs all shards before its first byte."""
@@ -264,7 +305,7 @@ def _label(
             if stream is not None:
                 stack.enter_context(_stream_errors())
                 handle = stack.enter_context(replacing(stream, "wb"))
-            sink = FileSink(shards, names, handle=handle)
+            sink = FileSink(shards, written, handle=handle)
             for number in shards.damaged:
                 note(
                     f"{shards.path}: shard {number} is damaged: its bytes do not have its SHA-256. It is labelled again"
@@ -278,7 +319,9 @@ def _label(
         raise
 
 
-def _is_finished(out: Path, reader: ShardReader, model: Classifier, run: dict[str, Any], overwrite: bool) -> bool:
+def _is_finished(
+    out: Path, reader: ShardReader, written: OutputForm, model: Classifier, run: dict[str, Any], overwrite: bool
+) -> bool:
     """Report whether an output that exists is already what this run would write.
 
     Raises:
@@ -289,7 +332,7 @@ def _is_finished(out: Path, reader: ShardReader, model: Classifier, run: dict[st
     from ..labelling.shard_folder import ShardFolder, shards_folder
 
     note(f"{out}: exists. Checking whether it is complete")
-    if not is_complete(reader, out, model):
+    if not is_complete(reader, out, written, model):
         if not overwrite:
             raise OutputError(
                 f"{out}: already exists, and is not the output of this run. Choose another output, or replace it with --overwrite"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from ..io.output import is_stream
 from ..io.read import open_table
 from ..io.tables import Problem, Row
 from ..models.classifier import Classifier
+from ..reporting.format import restored, xml_text
+from .cells import cell, flat
 from .label import LabelledShard, label_shard
+from .page import is_page_of
 from .reader import ShardReader
 from .shard import json_text
-from .write import cell, flat
+from .write import OutputForm
 
 #: Columns that only the model can compute.
 _COMPUTED = ("labels", "probabilities", "truncated")
@@ -25,43 +29,53 @@ _COMPUTED = ("labels", "probabilities", "truncated")
 _TOLERANCE = 1e-4
 
 
-def is_complete(reader: ShardReader, out: Path, model: Classifier) -> bool:
+def is_complete(reader: ShardReader, out: Path, form: OutputForm, model: Classifier) -> bool:
     """Return whether an output holds every row of an input, labelled by a model.
 
     All columns that come from the input are compared in all rows. Labels and probabilities are computed again for the first
-    shard with a text, which shows whether another model or other options wrote the output.
+    shard with a text, which shows whether another model or other options wrote the output. A page holds a hash of everything
+    that it depends on, and is compared with that instead.
 
     Args:
         reader: A reader of the input that is used for nothing else: it counts what it reads.
         out: The output, which exists.
+        form: How it would be written.
         model: The opened model.
     """
     if is_stream(out):
         return False
+    if form.suffix == ".html":
+        if not is_page_of(out, form.run):
+            return False
+        for _ in reader.shards():  # for its notes
+            pass
+        return True
     labelled = False
+    agree = partial(_agree, form)
     try:
-        written = _rows(out)
+        written = _rows(out, form)
         for shard in reader.shards():
             expected = label_shard(shard, model, blank=True)
             found = [flat(row) for row in islice(written, len(expected.table))]
-            if len(found) != len(expected.table) or not all(map(_agree, _unlabelled(expected), found)):
+            if len(found) != len(expected.table) or not all(map(agree, _unlabelled(expected), found)):
                 return False
             if not labelled and expected.counts.rows > expected.counts.unreadable:
                 again = label_shard(shard, model)
                 labelled = again.counts.labelled > 0
-                if not all(map(_agree, map(flat, again.to_rows()), found)):
+                if not all(map(agree, map(flat, again.to_rows()), found)):
                     return False
         return next(written, None) is None
     except (DataError, ValueError):
         return False  # the output is no table that can be read
 
 
-def _rows(out: Path) -> Iterator[Row]:
+def _rows(out: Path, form: OutputForm) -> Iterator[Row]:
     with open_table(out) as stream:
         for chunk in stream.chunks:
             if isinstance(chunk, Problem):
                 raise DataError(chunk.reason)
-            yield from chunk.to_rows()
+            for row in chunk.to_rows():
+                yield {restored(name) if form.escape_formulas else name: value for name, value in row.items()}
 
 
 def _unlabelled(shard: LabelledShard) -> Iterator[Row]:
@@ -70,20 +84,28 @@ def _unlabelled(shard: LabelledShard) -> Iterator[Row]:
         yield {name: value for name, value in row.items() if name not in _COMPUTED}
 
 
-def _agree(expected: Row, found: Row) -> bool:
-    return all(_equal(name, value, found.get(name)) for name, value in expected.items() if name != "probabilities")
+def _agree(form: OutputForm, expected: Row, found: Row) -> bool:
+    return all(
+        _equal(form, name, value, found.get(name)) for name, value in expected.items() if name != "probabilities"
+    )
 
 
-def _equal(name: str, value: Any, found: Any) -> bool:
+def _equal(form: OutputForm, name: str, value: Any, found: Any) -> bool:
     """Compare a value with what was read back: text from CSV, and from Parquet if the types of a column differ."""
     if name.startswith(PREFIX) and value is not None and found not in (None, ""):
         return abs(float(value) - float(found)) <= _TOLERANCE
     return (
         value == found
-        or _shown(value) == _shown(found)
+        or _shown(form, value) == _shown(form, found)
         or (isinstance(value, (list, dict)) and json_text(value) == found)
     )
 
 
-def _shown(value: Any) -> str:
-    return "" if value is None else str(cell(value))
+def _shown(form: OutputForm, value: Any) -> str:
+    """Return a value as the output shows it, whether it has been written there or not."""
+    if value is None:
+        return ""
+    if form.suffix == ".xlsx":
+        # A workbook knows no difference between a day and its first moment.
+        return xml_text(str(cell(value))).removesuffix(" 00:00:00")
+    return str(restored(cell(value))) if form.escape_formulas else str(cell(value))

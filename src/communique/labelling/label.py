@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress, count
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..io.tables import Row
 from ..models.classifier import Classifier
 from ..models.predictor import Predictions
 from ..text.cleaning import has_letters
-from .shard import Shard
+from .shard import PARAGRAPH, Shard
 
 #: Decimal digits of a probability in the output. A shard's content decides its batches, and so every digit.
 DIGITS = 6
@@ -53,12 +54,14 @@ class LabelledShard:
     Attributes:
         table: The output's columns, then the extra columns unless they are kept as JSON.
         extra_json: The extra columns of each row as a JSON object, apart from the table so that their names cannot collide.
+        paragraphs: Indices of the rows that are known to begin a paragraph, ascending.
     """
 
     number: int
     table: pa.Table
     counts: ShardCounts
     extra_json: pa.ChunkedArray | None = None
+    paragraphs: tuple[int, ...] = ()
 
     def to_rows(self) -> list[Row]:
         """Return the rows as JSON Lines has them: `error` only where there is one, then the extra columns."""
@@ -104,7 +107,8 @@ def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> Labe
             table = table.append_column(column, extra[column.name])
     repeated = len(readable) - len(distinct)
     counts = ShardCounts(shard.n_records, len(texts), unreadable, len(readable), repeated, letterless)
-    return LabelledShard(shard.number, table, counts, extra.column(0) if extra is not None and as_json else None)
+    extra_json = extra.column(0) if extra is not None and as_json else None
+    return LabelledShard(shard.number, table, counts, extra_json, tuple(compress(count(), rows[PARAGRAPH])))
 
 
 def _columns(

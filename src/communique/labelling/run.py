@@ -13,22 +13,23 @@ import math
 import queue
 import threading
 from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import IO, Any, Protocol, TypeVar
 
 from .. import __version__
-from ..errors import DataError
-from ..io.suffixes import ending
+from ..errors import DataError, FormatError
 from ..models.classifier import Classifier
 from ..models.info import ModelInfo
 from ..reporting.progress import ProgressReporter
 from .label import LabelledShard, label_shard
 from .options import InputNotes
+from .page import HEAVY
 from .reader import ShardReader
 from .shard import Shard
-from .shard_folder import ShardFolder, pack
+from .shard_folder import ShardFolder, pack, shards_folder
 from .summary import Summary
-from .write import write_shards
+from .write import OutputForm, check_shard, write_shards
 
 #: Rows of a shard: a few seconds of work to lose, and enough texts for batches of similar length. Speed by size is not measured.
 SHARD_ROWS = 4096
@@ -60,8 +61,8 @@ def shard_rows(memory_mb: float | None) -> int:
     return min(SHARD_ROWS, rows)
 
 
-def describe_run(info: ModelInfo, reader: ShardReader, suffix: str, threads: int | None) -> dict[str, Any]:
-    """Describe everything that the output of a run depends on, as plain values."""
+def describe_run(info: ModelInfo, reader: ShardReader, threads: int | None) -> dict[str, Any]:
+    """Describe everything that the shards of a run depend on, as plain values."""
     return {
         "communique": __version__,
         "model": {
@@ -71,7 +72,7 @@ def describe_run(info: ModelInfo, reader: ShardReader, suffix: str, threads: int
             "codebook": info.codebook_sha256,
         },
         "input": {file.display_name: file.sha256 or "unreadable" for file in reader.files},
-        "option": asdict(reader.options) | {"output": suffix, "threads": threads},
+        "option": asdict(reader.options) | {"threads": threads},
     }
 
 
@@ -171,45 +172,79 @@ class FileSink:
 
     Args:
         folder: The folder of the shards, next to the output.
-        names: The model's labels.
+        form: How the output is written.
         handle: Where the output is written, instead of the file that belongs to the folder.
     """
 
-    def __init__(self, folder: ShardFolder, names: tuple[str, ...], *, handle: IO[bytes] | None = None) -> None:
-        self.folder, self._names, self._handle = folder, names, handle
+    def __init__(self, folder: ShardFolder, form: OutputForm, *, handle: IO[bytes] | None = None) -> None:
+        self.folder, self._form, self._handle = folder, form, handle
         self.finished: Container[int] = folder.finished()
 
     def write(self, shard: LabelledShard) -> None:
-        """Keep a shard: it is on the disk when this returns."""
+        """Keep a shard: it is on the disk when this returns.
+
+        Raises:
+            DataError: It does not fit into the output, or the disk is full or cannot be written.
+        """
         self.write_packed(shard.number, pack(shard))
+        self._check(shard)
 
     def write_packed(self, number: int, packed: bytes) -> None:
         """Keep a shard that was packed elsewhere."""
         self.folder.write(number, packed)
 
     def close(self, notes: InputNotes) -> Summary:
-        """Write the output and delete the shards."""
-        summary = Summary(self._names)
+        """Write the output and delete the shards.
+
+        Raises:
+            DataError: No record could be read, the rows do not fit into the output, or the disk is full or cannot be written.
+        """
+        summary = Summary(self._form.info.labels)
         numbers = range(notes.counts["shards"])
-        suffix, codec = ending(self.folder.out)
-        headers = [self.folder.read_header(number) for number in numbers]
+        headers = []
+        for shard in map(self.folder.read, numbers):
+            summary.add(shard)
+            headers.append((shard.table.schema, shard.counts))
+            self._check(shard)
         try:
-            _refuse_unreadable(
-                sum(counts.rows for _, counts in headers), sum(counts.unreadable for _, counts in headers), notes
-            )
+            _refuse_unreadable(summary.rows, summary.unreadable, notes)
         except DataError:
             self.folder.remove()
             raise
 
         def write(handle: IO[bytes]) -> None:
-            write_shards(handle, suffix, codec, headers, summary.counting(map(self.folder.read, numbers)))
+            with self._keeping_shards():
+                write_shards(handle, self._form, headers, map(self.folder.read, numbers), summary)
 
         if self._handle is None:
             self.folder.finish(write)
         else:
             write(self._handle)
             self.folder.remove()
+        if self._form.suffix == ".html" and summary.rows > HEAVY:
+            notes.note(
+                f"{self._form.name}: the page holds {summary.rows:,} sentences, so it loads and filters slowly. Write .xlsx, "
+                ".csv or .parquet to work with so many"
+            )
         return summary
+
+    def _check(self, shard: LabelledShard) -> None:
+        with self._keeping_shards():
+            check_shard(self._form, shard)
+
+    @contextmanager
+    def _keeping_shards(self) -> Iterator[None]:
+        """Add to an error how finished shards can be used for an output of another format."""
+        try:
+            yield
+        except FormatError as error:
+            if self._handle is not None:
+                raise
+            other = self.folder.out.with_suffix(".parquet")
+            raise DataError(
+                f"{error}. Finished shards are kept: rename {self.folder.path.name} to {shards_folder(other).name} and run the "
+                f"same command with -o {other.name} --resume"
+            ) from error
 
 
 class StreamSink:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: The one column of a shard's extra columns if they are kept as JSON. It never stands among columns of the input.
 _JSON = "json"
 
+#: Name of the rows' property that no column of the output shows.
+PARAGRAPH = "paragraph"
+
 
 @dataclass(slots=True)
 class Record:
@@ -80,8 +83,11 @@ class Shard:
 
     @cached_property
     def rows(self) -> tuple[dict[str, list[Any]], pa.Table | None]:
-        """Rows of the output without labels: texts split into sentences, languages identified; and the extra columns."""
-        columns: dict[str, list[Any]] = {name: [] for name in (*OUTPUT[:5], ERROR)}
+        """Rows of the output without labels: texts split into sentences, languages identified; and the extra columns.
+
+        A row under `PARAGRAPH` is true where a sentence is known to begin a paragraph.
+        """
+        columns: dict[str, list[Any]] = {name: [] for name in (*OUTPUT[:5], ERROR, PARAGRAPH)}
         repeats = [_add_rows(columns, record, self.options) for record in self.records]
         tables, start = [], 0
         for n, extra in self.extra:
@@ -94,7 +100,7 @@ class Shard:
 def _add_rows(columns: dict[str, list[Any]], record: Record, options: Options) -> int:
     """Append the output rows of a record and return their number."""
     if record.kind == "sentence":
-        return _add(columns, record, [record.text], [record.id], str(record.language))
+        return _add(columns, record, [record.text], [record.id], str(record.language), [False])
     blocks = [record.text]
     if record.kind == "markdown":
         blocks = markdown_blocks(record.text)
@@ -102,16 +108,25 @@ def _add_rows(columns: dict[str, list[Any]], record: Record, options: Options) -
         blocks = text_blocks(record.text)
     language = record.language or ("" if record.error else identify_language("\n".join(blocks))) or UNDETERMINED
     if record.error is None and (record.kind != "row" or options.split):
-        sentences = [sentence for block in blocks for sentence in split_sentences(block, language)]
+        paragraphs = [split_sentences(block, language) for block in blocks]
+        sentences = [sentence for paragraph in paragraphs for sentence in paragraph]
+        begins = [i == 0 for paragraph in paragraphs for i in range(len(paragraph))]
         ids = [f"{record.id}:{i}" for i in range(len(sentences))]
     else:
-        sentences, ids = [record.text.strip()], [record.id]
+        sentences, ids, begins = [record.text.strip()], [record.id], [False]
     if not sentences and record.kind == "row":
-        sentences, ids = [""], [record.id]
-    return _add(columns, record, sentences, ids, language)
+        sentences, ids, begins = [""], [record.id], [False]
+    return _add(columns, record, sentences, ids, language, begins)
 
 
-def _add(columns: dict[str, list[Any]], record: Record, sentences: list[str], ids: list[str], language: str) -> int:
+def _add(
+    columns: dict[str, list[Any]],
+    record: Record,
+    sentences: list[str],
+    ids: list[str],
+    language: str,
+    begins: list[bool],
+) -> int:
     n = len(ids)
     columns["id"] += ids
     columns["document"] += [record.document] * n
@@ -119,6 +134,7 @@ def _add(columns: dict[str, list[Any]], record: Record, sentences: list[str], id
     columns["language"] += [language] * n
     columns["text"] += sentences
     columns[ERROR] += [record.error] * n
+    columns[PARAGRAPH] += begins
     return n
 
 

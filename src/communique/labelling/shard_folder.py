@@ -33,7 +33,7 @@ from ..io.output import shards_folder as shards_folder
 from .label import LabelledShard, ShardCounts
 
 #: Version of the folder and of the shards in it.
-FORMAT = 3
+FORMAT = 4
 
 _LOCK = "lock"
 
@@ -44,7 +44,8 @@ _SHARD, _HASH, _PART = (
     re.compile(r"\..*\.[0-9a-f]{8}\.part", re.S),
 )
 
-#: Key in the metadata of a shard's file, of its counts and whether its last column holds the extra columns as JSON.
+#: Key in the metadata of a shard's file, of its counts, of the rows that begin a paragraph, and whether
+#: its last column holds the extra columns as JSON.
 _DESCRIBED = b"communique"
 
 _REMEDY = (
@@ -58,7 +59,11 @@ def pack(shard: LabelledShard) -> bytes:
     if shard.extra_json is not None:
         # The last column, whatever its name: names are the user's.
         table = table.append_column("", shard.extra_json)
-    described = {"counts": asdict(shard.counts), "json": shard.extra_json is not None}
+    described = {
+        "counts": asdict(shard.counts),
+        "json": shard.extra_json is not None,
+        "paragraphs": shard.paragraphs,
+    }
     table = table.replace_schema_metadata({_DESCRIBED: json.dumps(described).encode()})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
@@ -169,12 +174,8 @@ class ShardFolder:
         if described["json"]:
             last = table.num_columns - 1
             table, extra_json = table.remove_column(last), table.column(last)
-        return LabelledShard(number, table, ShardCounts(**described["counts"]), extra_json)
-
-    def read_header(self, number: int) -> tuple[pa.Schema, ShardCounts]:
-        """Read the schema and the counts of a finished shard."""
-        shard = self.read(number)
-        return shard.table.schema, shard.counts
+        paragraphs = tuple(described["paragraphs"])
+        return LabelledShard(number, table, ShardCounts(**described["counts"]), extra_json, paragraphs)
 
     def finish(self, write: Callable[[IO[bytes]], None]) -> None:
         """Write the output, which takes its name once it is complete and on the disk; then delete the shards.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow.compute as pc
 from rich.console import Console
@@ -22,6 +22,9 @@ from .units import count_fragments, fragments_line
 #: Distinct documents that are counted exactly; a set of all would grow with the input.
 COUNTED_DOCUMENTS = 200_000
 
+#: Documents that are listed with their sentences, so that a page can offer a choice.
+LISTED_DOCUMENTS = 300
+
 #: Colours of labels on a terminal, by position in the codebook.
 _COLOURS = ("red", "blue", "green", "magenta", "cyan", "yellow")
 
@@ -34,7 +37,15 @@ class Summary:
         rows: Rows of the output.
         records: Rows and documents of the input.
         labels: Sentences per label.
+        sentences: Rows per document, in order of appearance; of the first `LISTED_DOCUMENTS` and one more.
+        size: Bytes of the rows in memory.
     """
+
+    #: What every count of labels has to be read with.
+    caution: ClassVar[str] = (
+        "These counts include the model's errors; they do not estimate label proportions. To estimate proportions, code a "
+        "sample by hand and run `communique estimate`."
+    )
 
     names: Sequence[str]
     rows: int = 0
@@ -50,17 +61,14 @@ class Summary:
     labels: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
     documents: set[int] = field(default_factory=set)
-
-    def counting(self, shards: Iterable[LabelledShard]) -> Iterator[LabelledShard]:
-        """Count shards while they pass."""
-        for shard in shards:
-            self.add(shard)
-            yield shard
+    sentences: dict[str, int] = field(default_factory=dict)
+    size: int = 0
 
     def add(self, shard: LabelledShard) -> None:
         """Count a labelled shard."""
         table, counts = shard.table, shard.counts
         self.rows += counts.rows
+        self.size += table.nbytes
         self.records += counts.records
         self.labelled += counts.labelled
         self.repeated += counts.repeated
@@ -77,6 +85,11 @@ class Summary:
         _count(self.languages, table["language"].filter(pc.is_null(table[ERROR])))
         if len(self.documents) <= COUNTED_DOCUMENTS:
             self.documents.update(map(hash, table["document"].unique().to_pylist()))
+        if len(self.sentences) <= LISTED_DOCUMENTS:
+            for entry in pc.value_counts(table["document"]).to_pylist():
+                name = entry["values"]
+                if name in self.sentences or len(self.sentences) <= LISTED_DOCUMENTS:
+                    self.sentences[name] = self.sentences.get(name, 0) + entry["counts"]
 
     @property
     def empty(self) -> int:
@@ -110,8 +123,7 @@ class Summary:
         return [
             *([warning] if warning else []),
             f"{self.records} rows and documents read: " + "; ".join(parts),
-            "These counts include the model's errors; they do not estimate label proportions. To estimate proportions, code a "
-            "sample by hand and run `communique estimate`.",
+            self.caution,
         ]
 
 

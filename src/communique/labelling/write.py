@@ -1,4 +1,4 @@
-"""Write labelled shards as Parquet, JSON Lines, CSV or TSV, compressed or not."""
+"""Write labelled shards as Parquet, JSON Lines, CSV or TSV, compressed or not, as a workbook or as a page."""
 
 from __future__ import annotations
 
@@ -6,53 +6,104 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
 
-from ..data.predictions_schema import ERROR, PREFIX
-from ..io.arrow import cast_to, unify_schemas
+from ..data.codebook import Codebook
+from ..io.arrow import cast_to
 from ..io.suffixes import ending
-from ..io.tables import Row
+from ..models.info import ModelInfo
+from ..reporting.format import neutral
+from .cells import cell, flat, flat_names, output_schema
 from .label import LabelledShard, ShardCounts
+from .page import write_page
 from .shard import json_text
+from .spreadsheet import check_cells, check_size, write_spreadsheet
+from .summary import Summary
 
 #: Endings of an output; those of text also with `.gz` or `.zst` behind them.
-OUTPUT_SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet")
+OUTPUT_SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet", ".xlsx", ".html")
+
+#: Those that may be compressed, and those in which a formula may be made text.
+_COMPRESSED, DELIMITED = (".jsonl", ".csv", ".tsv"), (".csv", ".tsv")
+
+
+@dataclass(frozen=True)
+class OutputForm:
+    """How an output is written.
+
+    Attributes:
+        name: What the user calls it, for messages.
+        suffix: One of `OUTPUT_SUFFIXES`.
+        codec: Arrow's name of a compression of text, or None.
+        info: The model's description.
+        codebook: The model's codebook.
+        run: A hash of everything that the output depends on. A page holds it, because it cannot be read as a table.
+        escape_formulas: Whether cells of CSV that spreadsheets would run get an apostrophe in front.
+    """
+
+    name: str
+    suffix: str
+    codec: str | None
+    info: ModelInfo
+    codebook: Codebook
+    run: str = ""
+    escape_formulas: bool = False
 
 
 def output_suffix(path: str | Path) -> str | None:
     """Return the suffix that decides how an output is written; None if it is unknown."""
     suffix, codec = ending(path)
-    return suffix if suffix in OUTPUT_SUFFIXES and not (suffix == ".parquet" and codec) else None
+    return suffix if suffix in OUTPUT_SUFFIXES and (codec is None or suffix in _COMPRESSED) else None
+
+
+def check_shard(form: OutputForm, shard: LabelledShard) -> None:
+    """Check that the rows of a shard fit into the output, as soon as they are known.
+
+    Raises:
+        FormatError: They do not.
+    """
+    if form.suffix == ".xlsx":
+        check_cells(form.name, shard.number, shard.table)
 
 
 def write_shards(
     handle: IO[bytes],
-    suffix: str,
-    codec: str | None,
+    form: OutputForm,
     headers: Sequence[tuple[pa.Schema, ShardCounts]],
     shards: Iterable[LabelledShard],
+    summary: Summary,
 ) -> None:
     """Write labelled shards one after the other.
 
     Args:
         handle: An open binary file.
-        suffix: One of `OUTPUT_SUFFIXES`.
-        codec: Arrow's name of a compression of text, or None.
+        form: How they are written.
         headers: Schema and counts of all shards: the columns of a file must be known before its first row.
         shards: The shards, in order; one is in memory at a time.
+        summary: Counts of all shards.
+
+    Raises:
+        FormatError: The rows do not fit into the output.
     """
-    if suffix == ".parquet":
-        _write_parquet(handle, _columns(headers), shards)
-        return
-    with _compressed(handle, codec) as target:
-        if suffix == ".jsonl":
-            for shard in shards:
-                target.write(jsonl(shard))
-        else:
-            _write_delimited(target, "\t" if suffix == ".tsv" else ",", _columns(headers), shards)
+    schema = output_schema(headers)
+    if form.suffix == ".parquet":
+        _write_parquet(handle, schema, shards)
+    elif form.suffix == ".xlsx":
+        check_size(form.name, summary.rows, schema)
+        write_spreadsheet(handle, form.info, form.codebook, schema, shards, summary)
+    elif form.suffix == ".html":
+        write_page(handle, form.info, form.codebook, shards, summary, run=form.run)
+    else:
+        with _compressed(handle, form.codec) as target:
+            if form.suffix == ".jsonl":
+                for shard in shards:
+                    target.write(jsonl(shard))
+            else:
+                _write_delimited(target, form, schema, shards)
 
 
 @contextmanager
@@ -72,13 +123,6 @@ def jsonl(shard: LabelledShard) -> bytes:
     return "".join(json_text(row) + "\n" for row in shard.to_rows()).encode()
 
 
-def _columns(headers: Sequence[tuple[pa.Schema, ShardCounts]]) -> pa.Schema:
-    """Find the columns of all shards; `error` is among them only if some row has one."""
-    schema = unify_schemas(schema for schema, _ in headers)
-    errors = any(counts.unreadable or counts.letterless for _, counts in headers)
-    return pa.schema([column for column in schema if column.name != ERROR or errors])
-
-
 def _write_parquet(handle: IO[bytes], schema: pa.Schema, shards: Iterable[LabelledShard]) -> None:
     import pyarrow.parquet as pq
 
@@ -89,35 +133,24 @@ def _write_parquet(handle: IO[bytes], schema: pa.Schema, shards: Iterable[Labell
             writer.write_table(cast_to(table, schema), row_group_size=max(1, len(table)))
 
 
-def _write_delimited(target: Any, delimiter: str, schema: pa.Schema, shards: Iterable[LabelledShard]) -> None:
-    columns = [column for name in schema.names for column in _flat_names(schema.field(name))]
+def _write_delimited(target: Any, form: OutputForm, schema: pa.Schema, shards: Iterable[LabelledShard]) -> None:
+    delimiter = "\t" if form.suffix == ".tsv" else ","
+    columns = flat_names(schema)
     # Without a BOM spreadsheets read UTF-8 as a legacy encoding. Lines end as RFC 4180 says: with "\n" alone, Python leaves a
     # cell that contains "\r" unquoted, and it would start a row.
-    target.write("\ufeff".encode() + _csv([columns], delimiter))
+    target.write("\ufeff".encode() + _csv([_written(form, columns)], delimiter))
     for shard in shards:
         rows = map(flat, shard.to_rows())
-        target.write(_csv(([cell(row.get(column)) for column in columns] for row in rows), delimiter))
+        target.write(_csv((_written(form, [cell(row.get(column)) for column in columns]) for row in rows), delimiter))
 
 
-def _flat_names(field: pa.Field) -> list[str]:
-    if field.name == "probabilities":
-        return [f"{PREFIX}{child.name}" for child in field.type]
-    return [field.name]
-
-
-def flat(row: Row) -> Row:
-    """Return a row with one column per probability."""
-    return row | {f"{PREFIX}{label}": p for label, p in (row.get("probabilities") or {}).items()}
+def _written(form: OutputForm, cells: Sequence[Any]) -> Sequence[Any]:
+    if not form.escape_formulas:
+        return cells
+    return [neutral(value) if isinstance(value, str) else value for value in cells]
 
 
 def _csv(lines: Iterable[Sequence[Any]], delimiter: str) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerows(lines)
     return text.getvalue().encode()
-
-
-def cell(value: Any) -> Any:
-    """Write lists of names as ``a|b``, and what is nested as JSON."""
-    if isinstance(value, list) and all(isinstance(v, (str, int, float)) for v in value):
-        return "|".join(map(str, value))
-    return json_text(value) if isinstance(value, (list, dict)) else value

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_eval_context, select_autoescape
@@ -42,6 +44,18 @@ def render(template: str, **values: Any) -> str:
         jinja2.UndefinedError: The template uses a variable that was not passed.
     """
     return environment().get_template(template).render(values)
+
+
+def render_stream(template: str, **values: Any) -> Iterator[str]:
+    """Fill a template piece by piece, so that a page of any length needs little memory. Arguments and errors: see `render`."""
+    stream = environment().get_template(template).stream(values)
+    stream.enable_buffering(500)
+    yield from stream
+
+
+def source(name: str) -> str:
+    """Return a file of `templates/` as it is, such as a style or a script."""
+    return files("communique.reporting").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 @pass_eval_context

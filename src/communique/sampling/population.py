@@ -7,7 +7,6 @@ arrays: a million rows of three labels take some hundred bytes each, texts aside
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +23,7 @@ from ..data.sentence import Sentence, text_sha256
 from ..errors import DataError
 from ..io.read import as_number, cell, open_table
 from ..io.tables import Problem, Row
+from ..reporting.format import NOT_XML
 from ..text.language import UNDETERMINED
 
 if TYPE_CHECKING:
@@ -448,8 +448,4 @@ def display_sha256(text: str) -> str:
 
 def visible(text: str) -> str:
     """Drop the characters that XML, and so an XLSX cell, cannot hold; control characters that are white space become a space."""
-    return _NOT_XML.sub(lambda match: " " if match[0].isspace() else "", text)
-
-
-#: What is no character of XML 1.0: control characters but tab and line ends, lone surrogates, and two noncharacters.
-_NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+    return NOT_XML.sub(lambda match: " " if match[0].isspace() else "", text)

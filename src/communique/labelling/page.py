@@ -1,0 +1,313 @@
+"""Labelled shards as one HTML page: the texts in reading order, with marks, filters and nothing from outside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby, islice
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from markupsafe import Markup
+
+from ..data.codebook import Codebook
+from ..data.predictions_schema import ERROR, NO_LETTERS
+from ..io.tables import Row
+from ..models.info import ModelInfo
+from ..reporting.palette import PALETTE
+from ..reporting.render import render_stream, source
+from ..text.language import UNDETERMINED
+from ..text.scripts import IS_CJK, direction
+from .label import LabelledShard, is_blank
+from .summary import LISTED_DOCUMENTS, Summary
+
+#: Template inside the package, and the style and the script that are put into it.
+TEMPLATE, STYLE, SCRIPT = "labelled.html", "labelled.css", "labelled.js"
+
+#: Sentences above which a page loads and filters slowly.
+HEAVY = 20_000
+
+#: Sentences of a block where paragraphs are not known: browsers draw only the blocks that are in sight.
+BLOCK = 40
+
+#: Lines under a text that tell labels apart without colour, and the number of lines below each other.
+_LINES, _DEPTHS = 5, 3
+
+#: Last line of a page: hashes of what it depends on, and of everything before this line.
+_TRAILER = "<!-- communique run {} page {} -->\n"
+_TRAILER_PATTERN = re.compile(rb"<!-- communique run ([0-9a-f]*) page ([0-9a-f]{64}) -->\n")
+
+_BETWEEN_WORDS = re.compile(r"[\s_\-/.,:;()]+")
+
+
+class LabelStyle(NamedTuple):
+    """How a label is shown.
+
+    Attributes:
+        sign: One to four characters that no other label has.
+        colour: Position in the palette.
+        line: Kind of line under the text.
+        threshold: Probability from which it is given; None if the most probable label is given.
+    """
+
+    name: str
+    sign: str
+    colour: int
+    line: int
+    threshold: str | None
+    definition: str
+    given: int
+
+
+class Mark(NamedTuple):
+    """A label of a sentence."""
+
+    style: LabelStyle
+    probability: str
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence as the template shows it.
+
+    Attributes:
+        space: What stands before it.
+        group: What the filter goes by: positions of its labels, `-` for none, `x` if it was not labelled.
+        probabilities: One per label.
+        tint: Colour of the most probable of its labels.
+        note: Why it was not labelled.
+        direction: Set if it is not that of its block.
+        language: Set if it is not that of its document.
+    """
+
+    id: str
+    text: str
+    space: str
+    marks: Sequence[Mark]
+    group: str
+    probabilities: str
+    tint: int
+    note: str | None
+    alarm: bool
+    direction: str | None
+    language: str | None
+
+
+class Block(NamedTuple):
+    """A paragraph, or a part of a text whose paragraphs are not known."""
+
+    direction: str
+    begins: bool
+    sentences: list[Sentence]
+
+
+class Document(NamedTuple):
+    """A document. One of a single sentence has no heading."""
+
+    name: str
+    language: str
+    single: bool
+    blocks: Iterator[Block]
+
+
+def write_page(
+    handle: IO[bytes],
+    info: ModelInfo,
+    codebook: Codebook,
+    shards: Iterable[LabelledShard],
+    summary: Summary,
+    *,
+    run: str,
+) -> None:
+    """Write labelled shards as a page.
+
+    Args:
+        handle: An open binary file.
+        info: The model's description.
+        codebook: Its labels.
+        shards: The shards, in order; one is in memory at a time.
+        summary: Counts of all shards.
+        run: A hash of everything that the page depends on, see `is_page_of`.
+    """
+    styles = label_styles(info, codebook, summary)
+    style, script = _filled_style(), source(SCRIPT)
+    pieces = render_stream(
+        TEMPLATE,
+        info=info,
+        labels=styles,
+        summary=summary,
+        documents=_documents(shards, {style.name: style for style in styles}, info.labels),
+        names=summary.sentences if 1 < len(summary.sentences) <= LISTED_DOCUMENTS else None,
+        title=next(iter(summary.sentences)) if len(summary.sentences) == 1 else "Labelled texts",
+        sentences=summary.rows - summary.unreadable - summary.letterless - summary.empty,
+        unlabelled=summary.unreadable + summary.letterless + summary.empty,
+        languages=summary.languages.most_common(),
+        heavy=summary.rows > HEAVY,
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_csp_hash(style),
+        script_hash=_csp_hash(script),
+    )
+    digest = hashlib.sha256()
+    for piece in pieces:
+        content = piece.encode()
+        digest.update(content)
+        handle.write(content)
+    handle.write(_TRAILER.format(run, digest.hexdigest()).encode())
+
+
+def is_page_of(path: Path, run: str) -> bool:
+    """Return whether a file is the whole and unchanged page that a run would write."""
+    longest = len(_TRAILER.format("0" * 64, "0" * 64))
+    with path.open("rb") as handle:
+        end = handle.seek(0, 2)
+        handle.seek(max(0, end - longest))
+        found = _TRAILER_PATTERN.fullmatch(handle.read())
+        if found is None or found[1].decode() != run:
+            return False
+        handle.seek(0)
+        digest, left = hashlib.sha256(), end - longest
+        while left and (content := handle.read(min(left, 1 << 20))):
+            digest.update(content)
+            left -= len(content)
+        return digest.hexdigest() == found[2].decode()
+
+
+def label_styles(info: ModelInfo, codebook: Codebook, summary: Summary) -> list[LabelStyle]:
+    """Return how each label is shown, in the codebook's order."""
+    thresholds = [f"{value:.2f}" for value in info.thresholds] if info.thresholds else [None] * len(info.labels)
+    return [
+        LabelStyle(
+            label.name, sign, i % len(PALETTE), i % _LINES, threshold, label.definition, summary.labels[label.name]
+        )
+        for i, (label, sign, threshold) in enumerate(
+            zip(codebook.labels, label_signs(codebook.names), thresholds, strict=True)
+        )
+    ]
+
+
+def label_signs(names: Sequence[str]) -> list[str]:
+    """Return a short sign for each label, all different: the first letters of its words, or of its only word."""
+    signs: list[str] = []
+    for name in names:
+        words = [letters for word in _BETWEEN_WORDS.split(name) if (letters := _letters(word))]
+        chosen = [word[0] for word in words[:3]] if len(words) > 1 else (words[0][:2] if words else ["?"])
+        sign = "".join(chosen).upper()
+        number = 2
+        unique = sign
+        while unique in signs:
+            unique, number = f"{sign}{number}", number + 1
+        signs.append(unique)
+    return signs
+
+
+def _letters(word: str) -> list[str]:
+    """Cut a word into letters with the marks that belong to them."""
+    letters: list[str] = []
+    for character in word:
+        if letters and unicodedata.category(character).startswith("M"):
+            letters[-1] += character
+        elif character.isalnum() or not character.isascii():
+            letters.append(character)
+    return letters
+
+
+def _filled_style() -> str:
+    """Return the style with the colours of the palette."""
+    light = " ".join(f"--strong-{i}: {c.light};" for i, c in enumerate(PALETTE)) + " ".join(
+        f"--tint-{i}: {c.light_tint};" for i, c in enumerate(PALETTE)
+    )
+    dark = " ".join(f"--strong-{i}: {c.dark};" for i, c in enumerate(PALETTE)) + " ".join(
+        f"--tint-{i}: {c.dark_tint};" for i, c in enumerate(PALETTE)
+    )
+    classes = "\n".join(
+        f".k{i} {{ --strong: var(--strong-{i}); --tint: var(--tint-{i}); }}" for i in range(len(PALETTE))
+    )
+    return (
+        source(STYLE)
+        .replace("/* palette: light */", light)
+        .replace("/* palette: dark */", dark)
+        .replace("/* palette: classes */", classes)
+    )
+
+
+def _csp_hash(content: str) -> str:
+    """Return the source expression that allows exactly this style or script in a Content-Security-Policy."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+def _documents(
+    shards: Iterable[LabelledShard], styles: dict[str, LabelStyle], names: Sequence[str]
+) -> Iterator[Document]:
+    """Yield documents in the order of the rows. Their blocks are read from the shards while the template asks for them."""
+    positions = {name: i for i, name in enumerate(names)}
+    for name, rows in groupby(_rows(shards), lambda pair: pair[1]["document"]):
+        first = list(islice(rows, 2))
+        language = first[0][1]["language"] or UNDETERMINED
+        blocks = (_block(begins, block, language, styles, positions) for begins, block in _blocks(chain(first, rows)))
+        yield Document(name, language, len(first) == 1, blocks)
+
+
+def _rows(shards: Iterable[LabelledShard]) -> Iterator[tuple[bool, Row]]:
+    """Yield rows, and whether each is known to begin a paragraph."""
+    for shard in shards:
+        begins = set(shard.paragraphs)
+        for i, row in enumerate(shard.to_rows()):
+            yield i in begins, row
+
+
+def _blocks(rows: Iterable[tuple[bool, Row]]) -> Iterator[tuple[bool, list[Row]]]:
+    """Cut the rows of a document into paragraphs, and into blocks of at most `BLOCK` rows."""
+    block: list[Row] = []
+    begins = True
+    for starts, row in rows:
+        if block and (starts or len(block) == BLOCK):
+            yield begins, block
+            block, begins = [], starts
+        block.append(row)
+    if block:
+        yield begins, block
+
+
+def _block(
+    begins: bool, rows: Sequence[Row], language: str, styles: dict[str, LabelStyle], positions: dict[str, int]
+) -> Block:
+    whole = direction("\n".join(row["text"] for row in rows)) or "auto"
+    sentences: list[Sentence] = []
+    before = ""
+    for row in rows:
+        sentences.append(_sentence(row, before, whole, language, styles, positions))
+        before = row["text"]
+    return Block(whole, begins, sentences)
+
+
+def _sentence(
+    row: Row, before: str, block: str, document: str, styles: dict[str, LabelStyle], positions: dict[str, int]
+) -> Sentence:
+    text, error = row["text"], row.get(ERROR)
+    own, language = direction(text), row["language"] or UNDETERMINED
+    probabilities = row["probabilities"] or {}
+    given = row["labels"] or []
+    unlabelled = error is not None or is_blank(text)
+    tint = max(given, key=lambda name: probabilities[name], default=None)
+    # Chinese and Japanese have no spaces between sentences.
+    joined = not before or (IS_CJK.match(before[-1]) and IS_CJK.match(text[:1] or " "))
+    note = error if error is not None else "empty" if unlabelled else None
+    return Sentence(
+        id=row["id"],
+        text=text,
+        space="" if joined else " ",
+        marks=[Mark(styles[name], f"{probabilities[name]:.2f}", i % _DEPTHS) for i, name in enumerate(given)],
+        group="x" if unlabelled else " ".join(str(positions[name]) for name in given) or "-",
+        probabilities=" ".join(f"{p:.3f}" for p in probabilities.values() if p is not None),
+        tint=styles[tint].colour if tint is not None else 0,
+        note=note,
+        alarm=error is not None and error != NO_LETTERS,
+        direction=own if own != block else None,
+        language=language if language != document else None,
+    )
