@@ -6,6 +6,7 @@ author, so that a run that resumes writes the same bytes.
 
 from __future__ import annotations
 
+import math
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,13 +16,16 @@ from typing import IO, Any
 from xml.sax.saxutils import escape, quoteattr
 
 from ..reporting.format import is_formula, xml_text
-from ..text.scripts import direction
+from ..text.scripts import IS_CJK, direction
 
 #: Limits of Excel: rows with the header, columns, and UTF-16 units of a cell.
 ROWS, COLUMNS, CELL_CHARACTERS = 1_048_576, 16_384, 32_767
 
 #: Largest number that a cell holds to the last digit: a longer one, such as an id, is written as text.
 _EXACT = 10**15
+
+#: Heights of a line and of the highest row, in points.
+_LINE, _HIGHEST = 15, 409
 
 #: First day from which Excel counts as everybody else does; in its calendar 1900 is a leap year.
 _EPOCH, _FIRST = datetime(1899, 12, 30), date(1900, 3, 1)
@@ -172,6 +176,11 @@ _XFS = (
     _xf(number=167),
 )
 
+#: A printed page shows all columns.
+_PAGE = '<pageMargins left="0.4" right="0.4" top="0.5" bottom="0.5" header="0.3" footer="0.3"/>' + (
+    '<pageSetup paperSize="9" orientation="landscape" fitToWidth="1" fitToHeight="0"/>'
+)
+
 _STYLES = (
     f'<styleSheet xmlns="{_MAIN}"><numFmts count="4"><numFmt numFmtId="164" formatCode="0.000"/>'
     '<numFmt numFmtId="165" formatCode="yyyy\\-mm\\-dd"/><numFmt numFmtId="166" formatCode="yyyy\\-mm\\-dd\\ hh:mm:ss"/>'
@@ -194,23 +203,35 @@ def _sheet(sheet: Sheet, *, first: bool) -> Iterator[str]:
     )
     selected = ' tabSelected="1"' * first
     yield (
-        f'{_XML}<worksheet xmlns="{_MAIN}"><dimension ref="{area}"/><sheetViews><sheetView workbookViewId="0"'
+        f'{_XML}<worksheet xmlns="{_MAIN}"><sheetPr><pageSetUpPr fitToPage="1"/></sheetPr>'
+        f'<dimension ref="{area}"/><sheetViews><sheetView workbookViewId="0"'
         f'{selected}><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>'
         f'</sheetView></sheetViews><sheetFormatPr defaultRowHeight="15"/><cols>{widths}</cols><sheetData>'
     )
     yield _row(1, [_text(column.name, _HEAD) for column in sheet.columns])
     for number, values in enumerate(sheet.rows, 2):
-        yield _row(number, [_cell(v, c) for v, c in zip(values, sheet.columns, strict=True)])
-    yield f'</sheetData><autoFilter ref="{area}"/>{"".join(_formats(sheet))}</worksheet>'
+        lines = max(_lines(v, c) for v, c in zip(values, sheet.columns, strict=True))
+        yield _row(number, [_cell(v, c) for v, c in zip(values, sheet.columns, strict=True)], lines)
+    yield f'</sheetData><autoFilter ref="{area}"/>{"".join(_formats(sheet))}{_PAGE}</worksheet>'
 
 
-def _row(number: int, cells: Sequence[tuple[str, str]]) -> str:
+def _lines(value: Any, column: Column) -> int:
+    """Return the number of lines of a cell, about. LibreOffice does not find the height of a row by itself."""
+    if not column.wrap or not isinstance(value, str):
+        return 1
+    parts = value.split("\n") if "\n" in value else [value]
+    # A Chinese character is as wide as two letters.
+    return sum(max(1, math.ceil((len(part) + len(IS_CJK.findall(part))) / (0.9 * column.width))) for part in parts)
+
+
+def _row(number: int, cells: Sequence[tuple[str, str]], lines: int = 1) -> str:
     filled = "".join(
         f'<c r="{_letters(i)}{number}"{attributes}>{content}</c>'
         for i, (attributes, content) in enumerate(cells)
         if content
     )
-    return f'<row r="{number}">{filled}</row>'
+    height = f' ht="{min(lines * _LINE, _HIGHEST)}"' if lines > 1 else ""
+    return f'<row r="{number}"{height}>{filled}</row>'
 
 
 def _cell(value: Any, column: Column) -> tuple[str, str]:

@@ -31,11 +31,14 @@ TEMPLATE, STYLE, SCRIPT = "labelled.html", "labelled.css", "labelled.js"
 #: Sentences above which a page loads and filters slowly.
 HEAVY = 20_000
 
-#: Sentences of a block where paragraphs are not known: browsers draw only the blocks that are in sight.
+#: Sentences from which a browser draws only the blocks that are in sight. It estimates the heights of the others.
+LONG = 500
+
+#: Sentences of a block where paragraphs are not known.
 BLOCK = 40
 
-#: Lines under a text that tell labels apart without colour, and the number of lines below each other.
-_LINES, _DEPTHS = 5, 3
+#: Kinds of lines under a text, which tell labels apart without colour.
+_LINES = 5
 
 #: Last line of a page: hashes of what it depends on, and of everything before this line.
 _TRAILER = "<!-- communique run {} page {} -->\n"
@@ -64,7 +67,7 @@ class LabelStyle(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A label of a sentence."""
+    """A label of a sentence, and its position among them. The first three have a line under the text."""
 
     style: LabelStyle
     probability: str
@@ -147,6 +150,7 @@ def write_page(
         sentences=summary.rows - summary.unreadable - summary.letterless - summary.empty,
         unlabelled=summary.unreadable + summary.letterless + summary.empty,
         languages=summary.languages.most_common(),
+        long=summary.rows > LONG,
         heavy=summary.rows > HEAVY,
         style=Markup(style),
         script=Markup(script),
@@ -262,14 +266,17 @@ def _rows(shards: Iterable[LabelledShard]) -> Iterator[tuple[bool, Row]]:
 
 
 def _blocks(rows: Iterable[tuple[bool, Row]]) -> Iterator[tuple[bool, list[Row]]]:
-    """Cut the rows of a document into paragraphs, and into blocks of at most `BLOCK` rows."""
+    """Cut the rows of a document into paragraphs, and these into blocks of one direction and at most `BLOCK` rows."""
     block: list[Row] = []
-    begins = True
+    begins, before = True, None
     for starts, row in rows:
-        if block and (starts or len(block) == BLOCK):
+        own = direction(row["text"])
+        turns = own is not None and before is not None and own != before
+        if block and (starts or turns or len(block) == BLOCK):
             yield begins, block
             block, begins = [], starts
         block.append(row)
+        before = own or before
     if block:
         yield begins, block
 
@@ -302,7 +309,7 @@ def _sentence(
         id=row["id"],
         text=text,
         space="" if joined else " ",
-        marks=[Mark(styles[name], f"{probabilities[name]:.2f}", i % _DEPTHS) for i, name in enumerate(given)],
+        marks=[Mark(styles[name], f"{probabilities[name]:.2f}", i) for i, name in enumerate(given)],
         group="x" if unlabelled else " ".join(str(positions[name]) for name in given) or "-",
         probabilities=" ".join(f"{p:.3f}" for p in probabilities.values() if p is not None),
         tint=styles[tint].colour if tint is not None else 0,

@@ -25,7 +25,7 @@ LABELLED, LABELS = "labelled", "labels"
 _WIDTHS = {"id": 20, "document": 24, "index": 7, "language": 10, "text": 80, "labels": 28, "truncated": 11, ERROR: 40}
 
 #: Columns of long texts, which are wrapped.
-_WRAPPED = ("text", ERROR)
+_WRAPPED = ("text", "labels", ERROR)
 
 #: Characters that one character can become: a lone noncharacter is written as an escape of six.
 _LONGEST = 6

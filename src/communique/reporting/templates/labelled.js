@@ -31,6 +31,7 @@
   const textOf = (one) => { if (one.text === null) one.text = normal(textElement(one).firstChild ? textElement(one).firstChild.data : ""); return one.text; };
 
   const steppable = () => items.filter((one) => one.state === "" && one.element.tagName === "MARK");
+  const hint = detail.textContent;
   let current = null, stop = null;
 
   function setStop(one) {
@@ -68,8 +69,9 @@
       toggle(section, section.found > 0);
       for (const block of section.blocks) toggle(block, around ? section.found > 0 : block.found > 0);
     }
-    count.textContent = `${n.toLocaleString("en")} of ${items.length.toLocaleString("en")} sentences are shown`;
+    count.textContent = `${n.toLocaleString("en")} of ${items.length.toLocaleString("en")} shown`;
     highlight(found, words);
+    if (current && current.state !== "") { current = null; detail.textContent = hint; }
     if (!stop || stop.state !== "") setStop(steppable()[0] || null);
   }
 
@@ -131,6 +133,8 @@
 
   items.forEach((one, i) => { one.index = i; });
   document.documentElement.classList.add("js");
+  // The filters would fill the first screen of a telephone.
+  if (matchMedia("(max-width: 56rem)").matches) byId("panel").open = false;
   for (const option of language ? Array.from(language.options).slice(1) : []) option.textContent = `${languageName(option.value)}, ${option.dataset.n}`;
   let waiting = 0;
   form.addEventListener("input", (event) => {
