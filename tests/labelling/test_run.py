@@ -211,7 +211,7 @@ def test_standard_input_needs_a_format(fake_bundle: Path) -> None:
     code, _, err = label("-", "-", "--format", "txt", "-o", "-", "--model", fake_bundle, stdin=b"We condemn it.")
     assert (code, err) == (1, "error: -: named twice, but its content can be read only once. Name it once\n")
     assert label("-", "--format", "png", "--model", fake_bundle)[0] == 2
-    assert label("x.csv", "-o", "-", "--out-format", "xlsx", "--model", fake_bundle)[0] == 2
+    assert label("x.csv", "-o", "-", "--out-format", "docx", "--model", fake_bundle)[0] == 2
 
 
 def test_a_saved_dataset_and_one_with_splits(fake_bundle: Path, tmp_path: Path) -> None:
@@ -361,7 +361,7 @@ def stop(pid: int, out: Path, shards: int, delay: float, number: signal.Signals 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["jsonl", "csv.gz", "parquet"])
+@pytest.mark.parametrize("form", ["jsonl", "csv.gz", "parquet", "html", "xlsx"])
 def test_killed_at_random_points_the_output_is_the_same_to_the_byte(
     form: str, fake_bundle: Path, tmp_path: Path
 ) -> None:

@@ -222,7 +222,7 @@ def test_outputs_that_cannot_be_written_are_refused_before_standard_input_is_rea
 # Resuming
 
 
-@pytest.mark.parametrize("form", ["jsonl", "csv", "tsv.gz", "parquet"])
+@pytest.mark.parametrize("form", ["jsonl", "csv", "tsv.gz", "parquet", "html", "xlsx"])
 def test_resuming_a_complete_output_leaves_it_as_it_is(form: str, fake_bundle: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / f"out.{form}"
     rows = [

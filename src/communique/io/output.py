@@ -20,6 +20,9 @@ _STANDARD = (STANDARD, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 #: Folders of open files: what is in them is written to as it is.
 _DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/", "/dev/stderr")
 
+#: What a page that `communique label` wrote says in its head, so that a later run does not read it as a document.
+GENERATOR = "communique label"
+
 #: What follows the name of an output in the name of the folder of its shards, and the file that describes the run there.
 SHARDS, RUN = ".shards", "run.json"
 
@@ -49,6 +52,17 @@ def shards_folder(out: str | Path) -> Path:
     """Return the folder next to an output in which its finished shards are kept."""
     out = target(out)
     return out.with_name(out.name + SHARDS)
+
+
+def is_own_page(path: Path) -> bool:
+    """Return whether a file is a page that `communique label` wrote."""
+    if path.suffix.lower() != ".html":
+        return False
+    try:
+        with path.open("rb") as handle:
+            return f'<meta name="generator" content="{GENERATOR}">'.encode() in handle.read(1024)
+    except OSError:
+        return False
 
 
 def is_run_folder(folder: Path) -> bool:

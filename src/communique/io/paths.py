@@ -18,7 +18,7 @@ from ..errors import ChangedError, DataError, OutputError
 from .documents.read import EXTRA, require_reader
 from .encoding import inspect
 from .output import STANDARD as STANDARD
-from .output import is_run_folder
+from .output import is_own_page, is_run_folder
 from .recognise import Encoding
 from .suffixes import (
     ADVICE,
@@ -323,6 +323,12 @@ def _add_folder(found: FoundFiles, folder: Path, outputs: Container[Path]) -> No
     inside = [path for path in inside if path not in outputs]
     found.problems += problems
     kinds = (DOCUMENT_SUFFIXES, TABLE_SUFFIXES, (JSON,))
+    if pages := [path for path in inside if is_own_page(path)]:
+        found.notes.append(
+            f"{folder}: {len(pages)} pages that `communique label` wrote are not read, such as {pages[0].name}. Name one to "
+            "read it"
+        )
+        inside = [path for path in inside if path not in pages]
     by_kind = [[p for p in inside if ending(p)[0] in kind and _why_not(ending(p)[0]) is None] for kind in kinds]
     # Tables next to documents often hold data about them, and JSON files next to either are settings.
     chosen = next((paths for paths in by_kind if paths), [])

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from ..data.codebook import Codebook
 from ..data.predictions_schema import ERROR, NO_LETTERS
+from ..io.output import GENERATOR
 from ..io.tables import Row
 from ..models.info import ModelInfo
 from ..reporting.palette import PALETTE
@@ -141,6 +142,7 @@ def write_page(
     style, script = _filled_style(), source(SCRIPT)
     pieces = render_stream(
         TEMPLATE,
+        generator=GENERATOR,
         info=info,
         labels=styles,
         summary=summary,
