@@ -154,9 +154,8 @@ def test_rows_filters_and_formats(fake_bundle: Path, tmp_path: Path) -> None:
     assert sheet.column_dimensions[columns["text"]].width > 50
     explained = rows_of(out, "labels")
     assert [row["label"] for row in explained][:4] == ["criticism", "policy_claim", "cooperation_pledge", "(none)"]
-    assert sum(row["sentences"] for row in explained[:3]) == sum(
-        len((row["labels"] or "").split("|")) for row in found if row["labels"]
-    )
+    given = [name for row in found for name in (row["labels"] or "").split("|") if name]
+    assert sum(row["sentences"] for row in explained[:3]) == len(given)
 
 
 def test_the_same_rows_are_the_same_bytes_whenever_they_are_written(
@@ -237,11 +236,14 @@ def test_too_many_rows_of_another_table_are_reported_without_losing_shards(
     assert len(list(shards_folder(out).glob("*.arrow"))) == 3
 
 
-def test_too_many_columns_are_reported_with_the_first_shard(fake_bundle: Path, tmp_path: Path) -> None:
+def test_too_many_columns_are_reported_with_the_first_shard(
+    fake_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spreadsheet, "COLUMNS", 20)
     source, out = tmp_path / "in.jsonl", tmp_path / "out.xlsx"
-    source.write_text(json.dumps({"text": "We condemn it."} | {f"c{i}": i for i in range(16_384)}) + "\n")
+    source.write_text(json.dumps({"text": "We condemn it."} | {f"c{i}": i for i in range(20)}) + "\n")
     code, _, err = label(source, "-o", out, "--model", fake_bundle)
-    assert (code, has_facts(err, out, "columns", "16,384", "Parquet or CSV")) == (1, True), err
+    assert (code, has_facts(err, out, "columns", "Parquet or CSV")) == (1, True), err
 
 
 def test_limits_are_those_of_excel() -> None:

@@ -14,7 +14,7 @@ from ..io.output import is_stream
 from ..io.read import open_table
 from ..io.tables import Problem, Row
 from ..models.classifier import Classifier
-from ..reporting.format import restored, xml_text
+from ..reporting.format import neutral, restored, xml_text
 from .cells import cell, flat
 from .label import LabelledShard, label_shard
 from .page import is_page_of
@@ -96,16 +96,20 @@ def _equal(form: OutputForm, name: str, value: Any, found: Any) -> bool:
         return abs(float(value) - float(found)) <= _TOLERANCE
     return (
         value == found
-        or _shown(form, value) == _shown(form, found)
+        or _written(form, value) == _shown(form, found)
         or (isinstance(value, (list, dict)) and json_text(value) == found)
     )
 
 
-def _shown(form: OutputForm, value: Any) -> str:
-    """Return a value as the output shows it, whether it has been written there or not."""
-    if value is None:
-        return ""
+def _written(form: OutputForm, value: Any) -> str:
+    """Return a value as the output shows it."""
     if form.suffix == ".xlsx":
-        # A workbook knows no difference between a day and its first moment.
-        return xml_text(str(cell(value))).removesuffix(" 00:00:00")
-    return str(restored(cell(value))) if form.escape_formulas else str(cell(value))
+        return xml_text(_shown(form, value))
+    value = cell(value)
+    return neutral(value) if form.escape_formulas and isinstance(value, str) else _shown(form, value)
+
+
+def _shown(form: OutputForm, value: Any) -> str:
+    text = "" if value is None else str(cell(value))
+    # A workbook knows no difference between a day and its first moment.
+    return text.removesuffix(" 00:00:00") if form.suffix == ".xlsx" else text
