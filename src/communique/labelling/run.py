@@ -241,7 +241,7 @@ class FileSink:
             if self._handle is not None:
                 raise
             other = self.folder.out.with_suffix(".parquet")
-            raise DataError(
+            raise FormatError(
                 f"{error}. Finished shards are kept: rename {self.folder.path.name} to {shards_folder(other).name} and run the "
                 f"same command with -o {other.name} --resume"
             ) from error
