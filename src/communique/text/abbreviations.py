@@ -17,6 +17,10 @@ class Abbreviations:
         names: Abbreviations before a name or noun.
         numbers: Abbreviations before a number.
         openers: Frequent first words of sentences. Empty if none are known.
+        final: What matches a text that ends with an abbreviation that stands behind what it belongs to; None if none are known.
+        dated: The same of one that stands behind a number.
+        dates: Words before a date that opens a clause.
+        reports: Verbs of reporting, in scripts without capitals.
         ordinals: Whether ordinal numbers are written with a full stop.
         after_ordinals: Nouns that an ordinal number stands before, such as months.
     """
@@ -24,6 +28,10 @@ class Abbreviations:
     names: frozenset[str] = frozenset()
     numbers: frozenset[str] = frozenset()
     openers: frozenset[str] = frozenset()
+    final: re.Pattern[str] | None = None
+    dated: re.Pattern[str] | None = None
+    dates: frozenset[str] = frozenset()
+    reports: frozenset[str] = frozenset()
     ordinals: bool = False
     after_ordinals: frozenset[str] = frozenset()
 
@@ -48,10 +56,17 @@ def abbreviations(language: str) -> Abbreviations:
         names=_words(shared, "names") | _words(own, "names"),
         numbers=_words(shared, "numbers") | _words(own, "numbers"),
         openers=_words(own, "openers"),
+        final=_behind(_words(shared, "final") | _words(own, "final")),
+        dated=_behind(_words(own, "dated"), rf"({_NUMBER})\s?"),
+        dates=_words(own, "dates"),
+        reports=_words(own, "reports"),
         ordinals=bool(own.get("ordinals", False)),
         after_ordinals=_words(own, "after_ordinals"),
     )
 
+
+#: A year, a span of years, or a century.
+_NUMBER = r"(?<!\w)(?:\d{1,4}|[XVI]+)(?:[-–—/](?:\d{1,4}|[XVI]+))?"
 
 #: Languages that share the section of another one.
 _RELATED = {"no": "nb", "nn": "nb", "hr": "sr", "bs": "sr", "cnr": "sr", "sh": "sr", "ms": "id", "mk": "bg", "be": "ru"}
@@ -59,6 +74,14 @@ _RELATED = {"no": "nb", "nn": "nb", "hr": "sr", "bs": "sr", "cnr": "sr", "sh": "
 
 def _words(section: dict[str, object], name: str) -> frozenset[str]:
     return frozenset(word.rstrip(".") for word in str(section.get(name, "")).split())
+
+
+def _behind(entries: frozenset[str], before: str = r"(?<!\w)") -> re.Pattern[str] | None:
+    """Return what matches a text that ends with one of some abbreviations; a space may follow the full stops inside them."""
+    if not entries:
+        return None
+    spelled = sorted((re.escape(entry).replace(r"\.", r"\.\s?") for entry in entries), key=len, reverse=True)
+    return re.compile(rf"{before}(?:{'|'.join(spelled)})$")
 
 
 def _section(name: str) -> dict[str, object]:

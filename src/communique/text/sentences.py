@@ -30,7 +30,7 @@ _MORE_MARKS = {"el": ";;", "hy": ":"}
 
 _CLOSING = '"”’»›)\\]}」』】）］》〉'
 _OPENING = '"“„«»‘‚‹(\\[{「『【（［《〈¿¡”'
-_TAIL = re.compile(rf"(?:\[\d{{1,3}}\])*((?:[{_CLOSING}]|[“«](?!\w))*)(\s*)")
+_TAIL = re.compile(rf"(?:\[\d{{1,3}}\])*((?:[{_CLOSING}]|[“«](?!\w)|\s[”’»](?=\s|$))*)(\s*)")
 _LEAD = re.compile(rf"[\s{_OPENING}]*")
 _SPACES = re.compile(r"\s*")
 _DASH = re.compile(r"[-–—―]\s*")
@@ -40,11 +40,13 @@ _CLOSERS = {
     opener: re.compile(pattern)
     for opener, pattern in {
         "“": "”", "„": "[“”\"]", "«": "»", "»": "«", "”": "[”“]", '"': '"', "‘": r"’(?!\w)", "「": "」", "『": "』",
-        "(": r"\)", "[": r"\]", "（": "）", "【": "】",
+        "(": r"\)", "[": r"\]", "（": "）", "【": "】", "《": "》", "〈": "〉",
     }.items()
 }  # fmt: skip
 _OPENER = re.compile("[" + "".join(_CLOSERS).replace("[", r"\[") + "]")
 _PARENTHESES = frozenset("([（【")
+#: Chinese encloses titles: 《你好！》 ends no sentence.
+_TITLES = frozenset("《〈")
 
 #: Openers that close quotations elsewhere: they open one only after a space, a bracket or a dash, and before a letter.
 _AMBIGUOUS = frozenset('»”"“')
@@ -55,8 +57,14 @@ _ALNUM = re.compile(r"[^\W_]")
 _ROMAN = re.compile(r"(?:X{0,3}(?:IX|IV|V?I{0,3})|[CLXVI]{2,})(?!\w)")
 _NUMBER = re.compile(r"(?:.*\D)?(\d+)$", re.DOTALL)
 _INITIALS = re.compile(r"(?:[^\s\d_.]{1,4}\.-?)+[^\s\d_.]{1,4}$")
-_MARKER_BEFORE = re.compile(r"(?:^|[:;：；፦៖(（–—-])\s*$")
+#: Where the number of an item may stand; not the minutes of "9:30".
+_MARKER_BEFORE = re.compile(r"(?:^|[:;：；፦៖(（–—-])\s*$(?<!\d[:：])")
 _DATE = re.compile(r"\d{1,4}\.\s?\d{1,2}$")
+_CLAUSE = re.compile(r"[^,;:–—(]*$")
+_PERSON = re.compile(r"\s+[^\W\d_a-z]\w+\s+[^\W\d_a-z]\w+", re.ASCII)
+_ABBREVIATED = re.compile(r"([^\s.]+)\.\s?$")
+_QUALIFIED = re.compile(r"([^\s.]+)(?:\.\s?|\s)$|(?<!\S)([^\s.]+)\.\s[^\s.]+\s$|(?:№|§|#)\s?$")
+_SEPARATED = re.compile(r"\d[.,:]\d+$")
 _VOWELS = re.compile("[aeiouyæœøıαεηιοωυаеёиоуыэюяієї]")
 _ADDRESS = re.compile(r"\S*(?:www\.|://|@)\S*$")
 _UNITS = frozenset(("kg", "km", "cm", "mm", "dm", "кг", "км", "см", "мм"))
@@ -74,12 +82,21 @@ _DE_ORDINAL = re.compile(
 #: A reporting clause behind a quotation that ended as a sentence: “……。”他说。 It must end or lead to another quotation;
 #: “……。”他说，这不够。 may as well begin a sentence.
 _ZH_REPORT = re.compile(
-    r"[^，。！？；：、“”「」『』\s]{1,12}?(?:说|说道|表示|指出|强调|称|问|问道|答|回答|回应|补充|补充说|呼吁|警告|写道|宣布|解释说?)"
-    r"(?:[。！？]|，[“「『]|$)"
+    r"[^，。！？；：、“”「」『』\s]{1,24}?(?:[说說]|[说說]道|表示|指出|强调|強調|[称稱]|[问問]|[问問]道|答|回答|回应|回應|[补補]充|[补補]充[说說]"
+    r"|呼吁|呼籲|警告|[写寫]道|宣布|宣佈|解[释釋][说說]?|反[问問]|喊道?|[质質][问問])(?:[。！？]|[，：]?[“「『]|$)"
 )
 
 #: The particle after a quotation, with which its reporting clause begins; not a conjunction such as "tokoroga".
-_REPORT_PARTICLES = {"ja": re.compile(r"と(?!ころ|はいえ|りわけ)"), "my": re.compile("ဟု|လို့")}
+_REPORT_PARTICLES = {
+    "ja": re.compile(
+        r"と(?!ころ|はいえ|りわけ|もあれ|にかく)|という|って|など(?!と)|を|が(?![んっ])|の(?![ちりみ])|は(?![いじたっや])|に(?!も[かわ])"
+        r"|で(?!は|も|すか|した|きれ)|も(?![うしちっとは])"
+    ),
+    "my": re.compile("ဟု|လို့"),
+}
+
+#: Particles that follow a name with a full stop of its own, as of a band.
+_JA_NAME = re.compile(r"を|の(?=[^\u3040-\u309f])")
 
 #: Longest reporting clause, in characters, behind a quotation in a script without capitals.
 _REPORT = 40
@@ -162,7 +179,7 @@ class _Block:
         if last == "．":
             return not (before.isdigit() and after[:1].isdigit())
         if last in _UNSPACED_MARKS:
-            return True
+            return not (self.code == "ja" and last == "。" and not mark.closing and _JA_NAME.match(text, mark.next))
         if IS_CJK.match(before) and IS_CJK.match(after):
             return not (set(text[mark.start : mark.end]) <= set(".…‥") and mark.end - mark.start > 1) or last != "…"
         # "We agree.They left": a space is missing. Addresses of web pages hold no such word.
@@ -185,10 +202,14 @@ class _Block:
             return not lower and self._begins(mark.opened)
         if lower and (mark.closing or dash) and not (marks == "." and dash and not mark.closing):
             return False
+        if mark.opened is not None and text[mark.opened] in _TITLES:
+            return False
         if mark.closing and self._is_reported(mark, character):
             return False
         if not marks:
             return True
+        if lower and marks in ("!", "?") and self._is_name(mark.start):
+            return False
         if set(marks) <= {".", "…", "‥"} and marks != ".":
             return (character.isupper() or character.isdigit()) and not lower
         if marks not in (".", "۔") or mark.closing:
@@ -209,7 +230,16 @@ class _Block:
             return bool(particle.match(text, mark.next))
         if mark.opened is None or not self._begins(mark.opened) or not _is_caseless(character):
             return False
-        return _marks(self.code).search(text, mark.next, mark.next + _REPORT) is not None
+        clause = _marks(self.code).search(text, mark.next, mark.next + _REPORT)
+        reports = self.known.reports
+        return clause is not None and (
+            not reports or not reports.isdisjoint(text[mark.next : clause.start()].split())
+        )
+
+    def _is_name(self, stop: int) -> bool:
+        """Return whether the word before a mark is written like a name ("Yahoo! was"), or an exclamation opens the sentence."""
+        word = self._word(stop)
+        return len(word) > 1 and word[0].isupper() and word[1:].islower() and not self._all_lower
 
     def _ends_at_full_stop(self, stop: int, after: int, character: str, *, lower: bool) -> bool:
         """Return whether a single full stop ends the sentence.
@@ -232,6 +262,10 @@ class _Block:
         opens = next_word in self.known.openers and not initial_next
         if word[-1].isdigit() or (_ROMAN.fullmatch(word) and len(word) > 1):
             return self._ends_after_number(word, stop, next_word, character, opens=opens, lower=lower)
+        if (decided := self._after_final(stop, next_word, character, opens=opens)) is not None:
+            return decided
+        if initial_next and next_word.isupper() and self._continues_abbreviations(word, stop):
+            return False
         decided = self._after_abbreviation(word, stop, next_word, character, opens=opens)
         if decided is not None:
             return decided
@@ -239,12 +273,40 @@ class _Block:
             return self._all_lower or (len(word) >= _LONG and word.isalpha() and word.islower())
         return True
 
+    def _after_final(self, stop: int, next_word: str, character: str, *, opens: bool) -> bool | None:
+        """Return whether the sentence ends after an abbreviation behind what it belongs to; None if the word is none."""
+        before = self.text[max(self.start, stop - 24) : stop]
+        dated = self.known.dated.search(before) if self.known.dated else None
+        if not dated and not (self.known.final and self.known.final.search(before)):
+            return None
+        if not character.isupper() or next_word in self.known.after_ordinals:
+            return None
+        if opens or not dated:
+            return opens or not self._names_a_person(stop)
+        # A date that opens its clause is followed by the subject: "W 1989 r. Polska odzyskała wolność."
+        clause = _CLAUSE.search(self.text[max(self.start, stop - 48) : stop - len(before) + dated.start()])
+        words = _WORD.findall(clause[0]) if clause else []
+        return not (len(words) <= 2 and (not words or words[0].lower() in self.known.dates or words[0].isdigit()))
+
+    def _names_a_person(self, stop: int) -> bool:
+        """Return whether two words with capitals follow, as in "el presidente de EE.UU. Joe Biden"."""
+        return _PERSON.match(self.text, stop + 1) is not None
+
+    def _continues_abbreviations(self, word: str, stop: int) -> bool:
+        """Return whether a short word stands between an abbreviation and an initial: "Prof. em. A. Lind"."""
+        if len(word) > _LONG or not word.islower():
+            return False
+        before = _ABBREVIATED.search(self.text[max(self.start, stop - 24) : stop - len(word)])
+        return before is not None and (self.known.is_name(before[1]) or self.known.is_number(before[1]))
+
     def _after_abbreviation(self, word: str, stop: int, next_word: str, character: str, *, opens: bool) -> bool | None:
         """Return whether the sentence ends after an abbreviation; None if the word is none."""
         known = self.known
         numbered = character.isdigit() or (len(next_word) > 0 and _ROMAN.match(next_word) is not None)
         last = _without_conjunction(word.rpartition("-")[2] or word)
         forms = tuple(dict.fromkeys((word, last)))
+        if len(next_word) == 1 and next_word.isupper() and word.islower() and known.is_number(word):
+            return False  # "sc. A": a letter instead of a number
         for form in forms:
             if known.is_name(form):
                 return opens and known.may_end(form) and not _is_caseless(form[0])
@@ -279,13 +341,23 @@ class _Block:
             return self._all_lower and not self.known.ordinals
         if self.code == "ko" and (character.isdigit() or _DATE.search(self.text[max(self.start, stop - 12) : stop])):
             return False
-        if not self.known.ordinals or not short:
+        # "kello 21.05.", "2,5.": no ordinal number has a separator.
+        if not self.known.ordinals or not short or (_SEPARATED.search(word) and character.isupper()):
             return True
         if character.isdigit() or next_word in self.known.after_ordinals:
             return False
-        if opens or not character.isupper():
+        if opens or not character.isupper() or self._is_cardinal(before):
             return True
         return self.code == "de" and not _DE_ORDINAL.search(before + word)
+
+    def _is_cardinal(self, before: str) -> bool:
+        """Return whether a number is no ordinal because of what stands before it: "md. 7.", "ul. Wiejskiej 4."."""
+        found = _QUALIFIED.search(before)
+        if found is None:
+            return False
+        if found[1]:
+            return self.known.is_number(found[1]) and not self.known.is_name(found[1])
+        return found[2] is None or self.known.is_name(found[2])
 
     def _begins(self, position: int) -> bool:
         """Return whether the sentence begins at a position, apart from spaces."""
