@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -409,3 +411,20 @@ def test_statements_are_not_changed() -> None:
     before = [dataclasses.asdict(s) for s in data]
     baselines.make("tfidf-logreg", TINY, C=1.0).fit(data).predict_proba(data.sentences)
     assert [dataclasses.asdict(s) for s in data] == before
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_invisible_characters_change_no_probability_and_nothing_that_is_learned(name: str) -> None:
+    data = corpus(TINY, 12)
+    marked = Corpus(tuple(dataclasses.replace(s, text="\u200b" + "\u00ad".join(s.text)) for s in data))
+    learned, again = baselines.make(name, TINY).fit(data), baselines.make(name, TINY).fit(marked)
+    expected = learned.predict_proba(data.sentences)
+    np.testing.assert_array_equal(learned.predict_proba(marked.sentences), expected)
+    np.testing.assert_array_equal(again.predict_proba(data.sentences), expected)
+
+
+@pytest.mark.parametrize("name", baselines.NAMES)
+def test_every_baseline_reads_texts_as_models_do(name: str) -> None:
+    # SetFit, NLI and the chat endpoint cannot run here: their code must not read the raw text.
+    source = inspect.getsource(sys.modules[type(baselines.make(name, TINY, **NEEDED.get(name, {}))).__module__])
+    assert not re.search(r"\b(?:s|sentence)\.text\b", source)

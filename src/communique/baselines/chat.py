@@ -98,7 +98,7 @@ class ChatClassifier(Baseline):
             self.base_url, key=key_from(self.key_variable), timeout=self.timeout, retries=self.retries, pause=self.pause
         )
         cache = AnswerCache(None if self.cache is None else Path(self.cache))
-        texts = list(dict.fromkeys(s.text for s in sentences))
+        texts = list(dict.fromkeys(s.model_text for s in sentences))
         refused = threading.Event()
 
         def work(text: str) -> tuple[tuple[str, ...] | None, str | None]:
@@ -122,10 +122,10 @@ class ChatClassifier(Baseline):
         finally:
             cache.close()
         answers = dict(zip(texts, done, strict=True))
-        self.invalid_ = {s.id: last for s in sentences if (last := answers[s.text][1]) is not None}
+        self.invalid_ = {s.id: last for s in sentences if (last := answers[s.model_text][1]) is not None}
         if self.invalid_:
             self._tell(len(sentences))
-        rows = [answers[s.text][0] for s in sentences]
+        rows = [answers[s.model_text][0] for s in sentences]
         readable = [
             [name in labels for name in self.codebook.names] if labels is not None else self.share_ for labels in rows
         ]
@@ -178,7 +178,7 @@ class ChatClassifier(Baseline):
             "max_tokens": ANSWER_TOKENS,
             "messages": [
                 {"role": "system", "content": instructions(self.codebook)},
-                {"role": "user", "content": text.encode("utf-8", "replace").decode("utf-8")},
+                {"role": "user", "content": text},
             ],
         }
 

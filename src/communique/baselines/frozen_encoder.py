@@ -29,7 +29,6 @@ from ..io.atomic import replacing
 from ..metrics.calibration import probabilities
 from ..models.batching import batches_by_length
 from ..reporting.progress import ProgressReporter
-from ..text.cleaning import for_model
 from ..training.backbones import add_mean_layer, backbone_sha256, has_mean_layer, load_backbone
 from ..training.e5 import E5_SMALL
 from .base import Baseline, gold
@@ -98,7 +97,7 @@ class FrozenEncoder(Baseline):
     def fit(self, corpus: Corpus) -> Self:
         """Embed the sentences and fit logistic regression."""
         labels = gold(corpus, self.codebook)
-        features = self.embed([s.text for s in corpus]).astype(np.float64)
+        features = self.embed([s.model_text for s in corpus]).astype(np.float64)
         self.mean_, self.scale_ = features.mean(axis=0), features.std(axis=0)
         self.scale_[self.scale_ == 0] = 1
         fitted: Fitted = fit_linear(
@@ -120,7 +119,7 @@ class FrozenEncoder(Baseline):
 
     def predict_logits(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Compute logits (n, k) in the codebook's order."""
-        return self.model_.logits((self.embed([s.text for s in sentences]) - self.mean_) / self.scale_)
+        return self.model_.logits((self.embed([s.model_text for s in sentences]) - self.mean_) / self.scale_)
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Compute probabilities (n, k) in the codebook's order."""
@@ -250,7 +249,7 @@ class Encoder:
 
         classifier, tokenizer = self.loaded
         model: Any = classifier.base_model
-        ids = tokenizer([for_model(text) for text in texts], truncation=True)["input_ids"]
+        ids = tokenizer(list(texts), truncation=True)["input_ids"]
         vectors = np.zeros((len(ids), model.config.hidden_size), np.float32)
         device = model.device
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):

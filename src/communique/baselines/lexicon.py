@@ -134,7 +134,7 @@ class LexiconClassifier(Storable):
 
     def count(self, sentences: Sequence[Sentence]) -> NDArray[np.int64]:
         """Count hits (n, k) of each label's list, up to 2."""
-        rows = [self._hits(normalize(s.text), _primary(s.language)) for s in sentences]
+        rows = [self._hits(normalize(s.model_text), _primary(s.language)) for s in sentences]
         return np.array(rows, np.int64).reshape(len(rows), len(self.codebook.names))
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:

@@ -79,7 +79,7 @@ class ZeroShotNLI(Baseline):
         if not sentences:
             return np.zeros((0, len(self.codebook.names)), np.float32)
         rows = self._pipeline(
-            [s.text for s in sentences],
+            [s.model_text for s in sentences],
             candidate_labels=list(self.hypotheses_),
             hypothesis_template="{}",
             multi_label=self.codebook.multilabel,

@@ -103,7 +103,7 @@ class SetFit(Baseline):
                     save_strategy="no",
                     show_progress_bar=False,
                 ),
-                train_dataset=Dataset.from_dict({"text": [s.text for s in corpus], "label": targets}),
+                train_dataset=Dataset.from_dict({"text": [s.model_text for s in corpus], "label": targets}),
             )
             trainer.train()
         return self
@@ -112,7 +112,7 @@ class SetFit(Baseline):
         """Give probabilities (n, k) in the codebook's order."""
         probability = np.tile(self.share_, (len(sentences), 1))
         if len(self.learned_) and sentences:
-            texts = [s.text for s in sentences]
+            texts = [s.model_text for s in sentences]
             found = self.model_.predict_proba(texts, as_numpy=True, show_progress_bar=False)
             if self.codebook.multilabel:
                 probability[:, self.learned_] = found

@@ -65,7 +65,7 @@ class _Tfidf(Storable):
         """Learn n-grams, their frequencies and the linear model."""
         labels = gold(corpus, self.codebook)
         self._vectorizers = [self._vectorizer(kind) for kind in ANALYZERS]
-        texts = [s.text for s in corpus]
+        texts = [s.model_text for s in corpus]
         try:
             for vectorizer in self._vectorizers:
                 vectorizer.fit(texts)
@@ -89,7 +89,7 @@ class _Tfidf(Storable):
         """Give probabilities (n, k) in the codebook's order."""
         if not sentences:
             return np.zeros((0, len(self.codebook.names)), np.float32)
-        logits = self.model_.logits(self._features([s.text for s in sentences]))
+        logits = self.model_.logits(self._features([s.model_text for s in sentences]))
         return probabilities(logits, multilabel=self.codebook.multilabel)
 
     def state(self) -> tuple[dict[str, Any], Arrays]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..reporting.format import one_line
-from .common import cli_errors, default_codebook, note, show
+from .common import EncodingOption, SheetOption, cli_errors, default_codebook, note, show
 
 
 @cli_errors
@@ -24,6 +24,8 @@ def check(
         typer.Option(help="CELL=LABEL: what a table writes for a label, as `labels` in a recipe. Repeat it per label."),
     ] = None,
     texts: Annotated[Path | None, typer.Option(help="Texts of stand-off labels.")] = None,
+    encoding: EncodingOption = None,
+    sheet: SheetOption = None,
 ) -> None:
     """List all problems of a corpus at once, with counts by label, language and document."""
     from ..data.codebook import Codebook
@@ -34,7 +36,9 @@ def check(
     given = {"text": text_column, "labels": label_column, "document": document_column}
     columns = {name: column for name, column in given.items() if column}
     labels = dict(_pair(text) for text in label_map or ())
-    found, messages, problems = scan_corpora(corpus, book, texts, columns=columns, labels=labels, labelled=False)
+    found, messages, problems = scan_corpora(
+        corpus, book, texts, columns=columns, labels=labels, encoding=encoding, sheet=sheet, labelled=False
+    )
     for line in problems:
         show(one_line(line))
     for line in (*messages, *found.notes, *(f"warning: {line}" for line in conflicts(found))):

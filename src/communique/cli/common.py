@@ -161,6 +161,21 @@ def checked(check: Callable[[str], str], value: str, option: str) -> str:
         raise typer.BadParameter(str(error), param_hint=option) from None
 
 
+def _encoding(name: str | None) -> str | None:
+    from ..io.recognise import check_encoding
+
+    return None if name is None else checked(check_encoding, name, "--encoding")
+
+
+EncodingOption = Annotated[
+    str | None,
+    typer.Option(help="Encoding of text files, such as cp1250. Default: recognised for each.", callback=_encoding),
+]
+SheetOption = Annotated[
+    str | None, typer.Option(help="Sheet of workbooks, by name or number. Default: the first visible one.")
+]
+
+
 def default_codebook() -> Path:
     """Find the codebook of the default model."""
     from ..models.info import CODEBOOK

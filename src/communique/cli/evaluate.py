@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import require_extra
-from .common import Overwrite, cli_errors, condition, note, show
+from .common import EncodingOption, Overwrite, SheetOption, cli_errors, condition, note, show
 
 
 @cli_errors
@@ -17,6 +17,8 @@ def evaluate(
     model: Annotated[Path, typer.Argument(help="Folder of a model.")],
     corpus: Annotated[list[str], typer.Argument(help="Labelled tables, folders or globs; stand-off labels too.")],
     texts: Annotated[Path | None, typer.Option(help="Texts of stand-off labels.")] = None,
+    encoding: EncodingOption = None,
+    sheet: SheetOption = None,
     exclude: Annotated[
         list[str] | None, typer.Option(help="Leave rows out: source=…, language=… or sampling=…; repeatable.")
     ] = None,
@@ -57,7 +59,7 @@ def evaluate(
     if html_out is not None:
         require_extra("matplotlib", "an HTML report (--html)", extra="analysis")
     info = read_info(model)
-    found, messages = read_corpora(files, read_codebook(model, info), texts)
+    found, messages = read_corpora(files, read_codebook(model, info), texts, encoding=encoding, sheet=sheet)
     for line in (*messages, *found.notes):
         note(line)
     n = len(found)

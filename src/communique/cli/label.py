@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..errors import DataError, OutputError, require_extra
-from .common import Overwrite, checked, cli_errors, note
+from .common import EncodingOption, Overwrite, SheetOption, checked, cli_errors, note
 
 if TYPE_CHECKING:
     from ..labelling.label import LabelledShard
@@ -58,12 +58,8 @@ def label(
         str | None,
         typer.Option(help="Columns in the names of files, such as '{country}_{session}_{year}' for USA_77_2022.txt."),
     ] = None,
-    sheet: Annotated[
-        str | None, typer.Option(help="Sheet of a workbook, by name or number. Default: the first visible one.")
-    ] = None,
-    encoding: Annotated[
-        str | None, typer.Option(help="Encoding of text files, such as cp1250. Default: recognised for each.")
-    ] = None,
+    sheet: SheetOption = None,
+    encoding: EncodingOption = None,
     split: Annotated[
         bool | None,
         typer.Option(
@@ -127,7 +123,6 @@ def label(
     from .. import load
     from ..io.output import check_outputs, is_stream
     from ..io.paths import FORMATS, find_files
-    from ..io.recognise import check_encoding
     from ..labelling.options import Options
     from ..labelling.reader import ShardReader
     from ..labelling.run import describe_run
@@ -180,7 +175,7 @@ def label(
         sheet=sheet,
         filename_columns=columns_from_filename,
         language=language and checked(normalize_language, language, "--language"),
-        encoding=encoding and checked(check_encoding, encoding, "--encoding"),
+        encoding=encoding,
         split=bool(split),
         as_json=suffix in (None, ".jsonl"),
         shard_rows=rows,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import require_extra
-from .common import Overwrite, cli_errors, condition, note, show
+from .common import EncodingOption, Overwrite, SheetOption, cli_errors, condition, note, show
 
 
 @cli_errors
@@ -20,6 +20,8 @@ def robustness(
         typer.Argument(help="Tables, folders or globs; stand-off labels too. Labels are needed for error rates alone."),
     ],
     texts: Annotated[Path | None, typer.Option(help="Texts of stand-off labels.")] = None,
+    encoding: EncodingOption = None,
+    sheet: SheetOption = None,
     exclude: Annotated[
         list[str] | None, typer.Option(help="Leave rows out: source=…, language=… or sampling=…; repeatable.")
     ] = None,
@@ -58,7 +60,7 @@ def robustness(
     conditions = [condition(text) for text in exclude or ()]
     opened = load_model(model)
     lines: list[str]
-    found, lines, problems = scan_corpora(files, opened.codebook, texts, labelled=False)
+    found, lines, problems = scan_corpora(files, opened.codebook, texts, encoding=encoding, sheet=sheet, labelled=False)
     if problems:
         raise DataError(*problems)
     for line in (*lines, *found.notes):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import require_extra
-from .common import Overwrite, cli_errors, default_codebook, note, show
+from .common import EncodingOption, Overwrite, SheetOption, cli_errors, default_codebook, note, show
 
 if TYPE_CHECKING:
     from ..annotation.tasks import CodingTask
@@ -70,6 +70,8 @@ def sample(
     ] = None,
     codebook: Annotated[Path | None, typer.Option(help="The labels' codebook; that of the model without it.")] = None,
     seed: Annotated[int, typer.Option(help="Of the draw and of the order of rows.")] = 0,
+    encoding: EncodingOption = None,
+    sheet: SheetOption = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Draw sentences for people to read, with the probability with which each was to be drawn."""
@@ -88,7 +90,7 @@ def sample(
             overwrite=overwrite,
         )
     groups, kinds = _split(by), _split(strata)
-    population = read_population(predictions)
+    population = read_population(predictions, encoding=encoding, sheet=sheet)
     for line in population.notes:
         note(line)
     if population.unlabelled:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import cli_errors, default_codebook, note, require_training, show
+from .common import EncodingOption, SheetOption, cli_errors, default_codebook, note, require_training, show
 
 if TYPE_CHECKING:
     from ..models.info import ModelInfo
@@ -37,6 +37,8 @@ def train(
         ),
     ] = None,
     texts: Annotated[Path | None, typer.Option(help="File or folder with the texts of stand-off labels.")] = None,
+    encoding: EncodingOption = None,
+    sheet: SheetOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing checkpoint.")] = False,
 ) -> None:
     """Choose a classifier for labelled tables and train it. The same command resumes an interrupted training.
@@ -44,7 +46,7 @@ def train(
     The defaults are meant for 50 to 20,000 rows. A recipe (see docs/training.md) changes them. The exit code is 1 if the model has
     learned nothing; the checkpoint is kept.
     """
-    recipe = _recipe(data, codebook, name)
+    recipe = _recipe(data, codebook, name, encoding, sheet)
     folder = out or Path("runs") / recipe.name
     from ..io.output import check_folder
     from ..models.info import INFO
@@ -106,19 +108,21 @@ def _check_processes(data: list[str], kind: str | None, processes: int) -> None:
         )
 
 
-def _recipe(data: list[str], codebook: Path | None, name: str | None) -> Recipe:
+def _recipe(
+    data: list[str], codebook: Path | None, name: str | None, encoding: str | None, sheet: str | None
+) -> Recipe:
     """Read the recipe, or make one for the tables."""
     from ..training.recipe import Recipe
 
     recipes = [path for path in data if _is_recipe(path)]
     if not recipes:
-        return Recipe.for_tables(data, codebook or default_codebook(), name)
+        return Recipe.for_tables(data, codebook or default_codebook(), name, encoding=encoding, sheet=sheet)
     if len(data) > 1:
         raise typer.BadParameter(
             f"{recipes[0]} is a recipe, so it must be the only argument. Name the tables in the recipe, under 'corpora'",
             param_hint="DATA",
         )
-    for option, value in (("--codebook", codebook), ("--name", name)):
+    for option, value in (("--codebook", codebook), ("--name", name), ("--encoding", encoding), ("--sheet", sheet)):
         if value is not None:
             raise typer.BadParameter(f"{data[0]} is a recipe, which sets this itself", param_hint=option)
     return Recipe.load(data[0])

@@ -8,6 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..text.cleaning import for_model
 from ..text.language import UNDETERMINED
 
 
@@ -63,6 +64,11 @@ class Sentence:
     def sha256(self) -> str:
         """Hash of the text, see `text_sha256`."""
         return text_sha256(self.text)
+
+    @property
+    def model_text(self) -> str:
+        """The text as every model reads it, in training and in use: without invisible characters."""
+        return for_model(self.text)
 
     @property
     def document_key(self) -> tuple[str | None, str]:

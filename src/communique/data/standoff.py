@@ -217,6 +217,8 @@ def scan_corpora(
     *,
     columns: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
     labelled: bool = True,
 ) -> tuple[Corpus, list[str], list[str]]:
     """Read corpora, reference files among them; each file is read once.
@@ -227,13 +229,18 @@ def scan_corpora(
         texts: A file or folder of texts.
         columns: Names of columns by field of `Sentence`, where they differ from `corpus.COLUMNS`.
         labels: Labels of the codebook by the names that the tables use for them.
+        encoding: Encoding of text files. Default: recognised for each.
+        sheet: Sheet of workbooks, by name or by number from 1. Default: the first visible one.
         labelled: Whether rows without labels are invalid.
 
     Returns:
         The sentences that are readable, lines that say what was joined, missing or left out, and one line for every
         problem.
     """
-    sources = [CorpusFields(path=_utf8(path), columns=dict(columns or {}), labels=dict(labels or {})) for path in paths]
+    of_all = CorpusFields(
+        path="*", columns=dict(columns or {}), labels=dict(labels or {}), encoding=encoding, sheet=sheet
+    )
+    sources = [of_all.model_copy(update={"path": _utf8(path)}) for path in paths]
     return scan_sources(sources, codebook, texts, labelled=labelled)
 
 
@@ -264,7 +271,7 @@ def scan_sources(
     for source, path in ((origin, path) for origin in sources for path in list_files(origin.path)):
         reader.column_map = source.columns
         try:
-            table = read_table(path)
+            table = read_table(path, encoding=source.encoding, sheet=source.sheet)
             if is_standoff(table):
                 if texts is None:
                     messages.append(
@@ -309,7 +316,14 @@ def read_sources(
     return corpus, messages
 
 
-def read_corpora(paths: Iterable[str | Path], codebook: Codebook, texts: str | Path | None) -> tuple[Corpus, list[str]]:
+def read_corpora(
+    paths: Iterable[str | Path],
+    codebook: Codebook,
+    texts: str | Path | None,
+    *,
+    encoding: str | None = None,
+    sheet: str | None = None,
+) -> tuple[Corpus, list[str]]:
     """Read labelled corpora, reference files among them; arguments as in `scan_corpora`.
 
     Returns:
@@ -318,4 +332,5 @@ def read_corpora(paths: Iterable[str | Path], codebook: Codebook, texts: str | P
     Raises:
         DataError: It holds every problem of every file, one line each.
     """
-    return read_sources([CorpusFields(path=_utf8(path)) for path in paths], codebook, texts)
+    sources = [CorpusFields(path=_utf8(path), encoding=encoding, sheet=sheet) for path in paths]
+    return read_sources(sources, codebook, texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -13,6 +14,7 @@ from ..io.read import open_table
 from ..io.tables import Problem
 from ..text.blocks import text_blocks
 from ..text.cleaning import has_letters
+from ..text.punctuation import COMPLETE, OPENING
 from ..text.sentences import split_sentences
 from .columns import Columns
 from .label import LabelledShard
@@ -34,8 +36,8 @@ FRAGMENTS = 0.2, 0.3
 #: Below this number of sentences fragments are not reported.
 FEW = 20
 
-_ENDS = tuple(".!?…:;。！？：；؟۔।॥።။។།")
-_CLOSING = "\"'”’»)]」』】）›“ "
+_COMPLETE = re.compile(COMPLETE)
+_BEFORE = OPENING.replace("\\", "") + "' "
 
 
 def rows_of_texts(files: Iterable[InputFile], options: Options) -> str | None:
@@ -75,8 +77,8 @@ def count_fragments(shard: LabelledShard) -> tuple[int, int]:
     """Return how many sentences of a shard begin with a small letter, and how many end without punctuation."""
     pairs = zip(shard.table["text"].to_pylist(), shard.table[ERROR].to_pylist(), strict=True)
     texts = [text for text, error in pairs if error is None and has_letters(text)]
-    lower = sum(text.lstrip(_CLOSING)[:1].islower() for text in texts)
-    return lower, sum(not text.rstrip(_CLOSING).endswith(_ENDS) for text in texts)
+    lower = sum(text.lstrip(_BEFORE)[:1].islower() for text in texts)
+    return lower, sum(not _COMPLETE.search(text[-40:]) for text in texts)
 
 
 def fragments_line(labelled: int, lower: int, open_ended: int, letterless: int) -> str | None:

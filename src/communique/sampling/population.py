@@ -22,6 +22,7 @@ from ..data.predictions_schema import OUTPUT, PREFIX
 from ..data.sentence import Sentence, text_sha256
 from ..errors import DataError
 from ..io.read import as_number, cell, open_table
+from ..io.recognise import Encoding
 from ..io.tables import Problem, Row
 from ..reporting.format import NOT_XML
 from ..text.language import UNDETERMINED
@@ -175,6 +176,8 @@ def read_population(
     *,
     columns: Sequence[str] | None = None,
     keep: Collection[str] | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
 ) -> Population:
     """Read what `communique label -o` wrote (JSON Lines, CSV or Parquet), in batches of rows.
 
@@ -184,12 +187,15 @@ def read_population(
             or texts is read too, and its labels count as 0 or 1.
         columns: Further columns that are needed; all there are where None.
         keep: Ids whose texts are kept; all where None.
+        encoding: Encoding of a text file. Default: recognised.
+        sheet: Sheet of a workbook, by name or by number from 1. Default: the first visible one.
 
     Raises:
         DataError: Rows are at fault; a column is missing; two rows share an id.
     """
     reader = _Reader(Path(path), codebook, columns, keep)
-    with open_table(path) as stream:
+    named = None if encoding is None else Encoding(encoding, damaged=True)
+    with open_table(path, encoding=named, sheet=sheet) as stream:
         for chunk in stream.chunks:
             if isinstance(chunk, Problem):
                 reader.problems.append(chunk.reason)

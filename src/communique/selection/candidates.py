@@ -200,7 +200,7 @@ class FrozenCandidate(Candidate):
         self._classifier.embed([""])  # Loads the encoder.
         part = timed_part(corpus, self.recipe.seed)
         start = time.monotonic()
-        self._classifier.embed([s.text for s in part])
+        self._classifier.embed([s.model_text for s in part])
         embedding = time.monotonic() - start
         self.fit(part)
         return (embedding + fits * self._seconds) * len(corpus) / len(part)

@@ -12,14 +12,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from .punctuation import CLOSING, COMPLETE, END_MARKS
 from .scripts import CJK, IS_CJK
 
 _LIST_ITEM = re.compile(r"(?:[-*+•·▪‣◦–—]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)])\s")
 
 #: A line break between two Chinese or Japanese characters stands for nothing, elsewhere for a space.
 _CJK_BREAK = re.compile(rf"(?<=[{CJK}])\n(?=[{CJK}])")
-_SENTENCE_END = re.compile(r"[.!?…:;。！？：；؟۔।։።။។།]['\"”’»)\]」』】）›“]*$")
-_SENTENCE_INSIDE = re.compile(r"\S{3,}[.!?…。！？؟।][\"”’»)]*\s*\S")
+_SENTENCE_END = re.compile(COMPLETE)
+_SENTENCE_INSIDE = re.compile(rf"\S{{3,}}[{END_MARKS}][{CLOSING}]*\s*\S")
 _HYPHEN = re.compile(r"[^\W\d_][-‐\u00ad]$")
 _PAGE = re.compile(
     r"[-–—\[(]?\s*(?:(?:page|p\.|seite|s\.|página|pagina|стр\.|с\.)\s*)?\d{1,4}(?:\s*(?:/|of|von|de|из)\s*\d{1,4})?\s*[-–—\])]?",

@@ -17,21 +17,15 @@ from itertools import pairwise
 
 from .abbreviations import abbreviations
 from .language import UNDETERMINED
+from .punctuation import CLOSING, END_MARKS, MARKS_OF_LANGUAGES, OPENING, UNSPACED_MARKS
 from .scripts import IS_CJK
 
 #: Longest quotation or parenthesis, in characters, that is kept together. A longer one is split like other text, because a model
 #: reads a limited number of tokens of a sentence.
 ENCLOSED = 600
 
-#: End marks, and those after which the next sentence follows without a space.
-_MARKS = ".!?…‥؟۔।॥።፧፨།༎។៕៚။։᠃᠉‼⁇⁈⁉。！？｡．"
-_UNSPACED_MARKS = frozenset("。！？｡．")
-_MORE_MARKS = {"el": ";;", "hy": ":"}
-
-_CLOSING = '"”’»›)\\]}」』】）］》〉'
-_OPENING = '"“„«»‘‚‹(\\[{「『【（［《〈¿¡”'
-_TAIL = re.compile(rf"(?:\[\d{{1,3}}\])*((?:[{_CLOSING}]|[“«](?!\w)|\s[”’»](?=\s|$))*)(\s*)")
-_LEAD = re.compile(rf"[\s{_OPENING}]*")
+_TAIL = re.compile(rf"(?:\[\d{{1,3}}\])*((?:[{CLOSING}]|[“«](?!\w)|\s[”’»](?=\s|$))*)(\s*)")
+_LEAD = re.compile(rf"[\s{OPENING}]*")
 _SPACES = re.compile(r"\s*")
 _DASH = re.compile(r"[-–—―]\s*")
 
@@ -178,7 +172,7 @@ class _Block:
         before, after = text[mark.start - 1 : mark.start], text[mark.next : mark.next + 2]
         if last == "．":
             return not (before.isdigit() and after[:1].isdigit())
-        if last in _UNSPACED_MARKS:
+        if last in UNSPACED_MARKS:
             return not (self.code == "ja" and last == "。" and not mark.closing and _JA_NAME.match(text, mark.next))
         if IS_CJK.match(before) and IS_CJK.match(after):
             return not (set(text[mark.start : mark.end]) <= set(".…‥") and mark.end - mark.start > 1) or last != "…"
@@ -232,9 +226,7 @@ class _Block:
             return False
         clause = _marks(self.code).search(text, mark.next, mark.next + _REPORT)
         reports = self.known.reports
-        return clause is not None and (
-            not reports or not reports.isdisjoint(text[mark.next : clause.start()].split())
-        )
+        return clause is not None and (not reports or not reports.isdisjoint(text[mark.next : clause.start()].split()))
 
     def _is_name(self, stop: int) -> bool:
         """Return whether the word before a mark is written like a name ("Yahoo! was"), or an exclamation opens the sentence."""
@@ -381,7 +373,7 @@ class _Block:
 
 @cache
 def _marks(code: str) -> re.Pattern[str]:
-    marks = f"[{re.escape(_MARKS + _MORE_MARKS.get(code, ''))}]+"
+    marks = f"[{re.escape(END_MARKS + MARKS_OF_LANGUAGES.get(code, ''))}]+"
     # Tibetan writes no shad after the letter ga: a space alone ends the clause.
     return re.compile(rf"{marks}|(?<=ག)(?=\s)" if code in ("bo", "dz") else marks)
 

@@ -161,7 +161,7 @@ def _fill(
 
 def _samples(sentences: Sequence[Sentence], tokenizer: Any, seed: int) -> list[dict[str, NDArray[np.int64]]]:
     drawn = random.Random(seed).sample(list(sentences), min(CALIBRATION, len(sentences)))
-    encoded = (tokenizer(s.text, truncation=True, return_tensors="np") for s in drawn)
+    encoded = (tokenizer(s.model_text, truncation=True, return_tensors="np") for s in drawn)
     return [{name: e[name].astype(np.int64) for name in ("input_ids", "attention_mask")} for e in encoded]
 
 

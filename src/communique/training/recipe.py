@@ -107,13 +107,23 @@ class Recipe(BaseModel):
         return self.model_copy(update=update)
 
     @classmethod
-    def for_tables(cls, paths: Sequence[str | Path], codebook: str | Path, name: str | None = None) -> Recipe:
+    def for_tables(
+        cls,
+        paths: Sequence[str | Path],
+        codebook: str | Path,
+        name: str | None = None,
+        *,
+        encoding: str | None = None,
+        sheet: str | None = None,
+    ) -> Recipe:
         """Return a recipe that trains on labelled tables with the default settings.
 
         Args:
             paths: Tables, folders or globs, relative to the working folder.
             codebook: YAML file with the labels.
             name: Name of the model. Default: made from the name of the first table or folder.
+            encoding: Encoding of text files. Default: recognised for each.
+            sheet: Sheet of workbooks, by name or by number from 1. Default: the first visible one.
 
         Raises:
             RecipeError: The name has characters that are not allowed.
@@ -121,7 +131,7 @@ class Recipe(BaseModel):
         found = name or re.sub(r"[^a-z0-9]+", "-", stem(Path(paths[0])).lower()).strip("-") or "model"
         if not re.match(NAME, found):
             raise RecipeError(f"--name {found!r}: not allowed. Use lower-case letters, digits and hyphens")
-        corpora = tuple(CorpusSource(path=str(path)) for path in paths)
+        corpora = tuple(CorpusSource(path=str(path), encoding=encoding, sheet=sheet) for path in paths)
         return cls(name=found, codebook=str(codebook), corpora=corpora)._resolved(Path.cwd())
 
     def steps_per_epoch(self, rows: int, processes: int = 1) -> int:

@@ -29,7 +29,6 @@ from ..metrics.calibration import Tuning, decide, probabilities, tune
 from ..metrics.scores import indicator, macro_f1, outcome_counts
 from ..models.checkpoint import PREDICT_BATCH, checkpoint_logits
 from ..reporting.progress import ProgressReporter
-from ..text.cleaning import for_model
 from . import distributed
 from .backbones import add_mean_layer, backbone_sha256, has_mean_layer, load_backbone
 from .partial_embeddings import used_embeddings
@@ -252,7 +251,7 @@ class TransformerClassifier:
         fold_calibration(self.model_, self.tuning_)
 
     def _dataset(self, sentences: Sequence[Sentence]) -> datasets.Dataset:
-        encoded = self.tokenizer_([for_model(s.text) for s in sentences], truncation=True)
+        encoded = self.tokenizer_([s.model_text for s in sentences], truncation=True)
         gold = indicator(sentences, self.codebook)
         labels = gold.astype(np.float32).tolist() if self.codebook.multilabel else gold.argmax(axis=1).tolist()
         return datasets.Dataset.from_dict({"input_ids": encoded["input_ids"], "labels": labels})

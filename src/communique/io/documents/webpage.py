@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError
+from ...text.punctuation import COMPLETE
 from ..recognise import Encoding, recognise
 from .limits import Document, joined, read_bytes
 
@@ -28,7 +29,7 @@ _BLOCKS = re.compile(
 _CHARSET = re.compile(
     rb"<meta[^<>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]+)|<\?xml[^<>]{0,100}?encoding=[\"']([\w.:-]+)", re.I
 )
-_SENTENCE_END = re.compile(r"[.!?…:;。！？؟।]['\"”’»)\]」』]*$")
+_SENTENCE_END = re.compile(COMPLETE)
 
 #: Characters of a link that may be an entry of a menu; headlines are longer.
 _MENU_ENTRY = 60
