@@ -8,15 +8,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fakes import RuleModel, cue_scores, model_info
+from helpers import TINY
 from openpyxl import Workbook
 from reading import written
 
+from communique.data.predictions_schema import PAGE_LINE
 from communique.errors import DataError, MissingExtraError
 from communique.io import paths, suffixes
 from communique.io.paths import find_files
 from communique.labelling.filenames import FilenamePattern
+from communique.labelling.label import LabelledShard, label_shard
 from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
+from communique.labelling.run import StreamSink
+from communique.labelling.summary import Summary
 
 
 def output(*given: Path, file_format: str | None = None, **options: Any) -> tuple[list[dict[str, Any]], list[str]]:
@@ -109,7 +115,28 @@ def test_equal_ids_of_two_files_are_told_apart(tmp_path: Path) -> None:
     assert [row["id"] for row in rows] == ["1", "2"]
 
 
-@pytest.mark.parametrize("cell", ["NA", "nan", "NaN", "NULL", "None", "#N/A", "N/A", "-", "<NA>", "#REF!", " NA "])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "NA",
+        "nan",
+        "NaN",
+        "NULL",
+        "None",
+        "#N/A",
+        "N/A",
+        "-",
+        "<NA>",
+        "#REF!",
+        " NA ",
+        "n.a.",
+        "k. A.",
+        "#NV",
+        "s/d",
+        "н/д",
+        "#¡VALOR!",
+    ],
+)
 def test_marks_of_missing_values_are_empty_and_counted(cell: str, tmp_path: Path) -> None:
     rows, notes = output(written(tmp_path, "a.csv", f'id,text\n1,"{cell}"\n2,We help.\n'))
     assert [row["text"] for row in rows] == ["", "We help."]
@@ -271,3 +298,58 @@ def test_thousands_of_columns_take_linear_time(tmp_path: Path) -> None:
         assert len(output(path)[0][0]) > n
         seconds.append(process_time() - begin)
     assert seconds[1] < 12 * seconds[0] + 1
+
+
+TEI = """<TEI xmlns="http://www.tei-c.org/ns/1.0" xml:id="sitting"><text><body><u who="#A"><seg>We act. We help.</seg>
+<seg>They agree. Nobody waits.</seg></u></body></text></TEI>"""
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".csv"])
+def test_positions_grow_over_the_segments_of_a_document_whatever_the_shards(
+    suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = "speech_id,text\ns,We act. We help.\nt,No. Never.\ns,They agree. Nobody waits.\n"
+    path = written(tmp_path, f"a{suffix}", TEI if suffix == ".xml" else table)
+    for shard_rows in (1, 100):
+        reader = ShardReader(find_files([path]), Options(language="en", split=True, shard_rows=shard_rows))
+        shown: list[LabelledShard] = []
+        sink = StreamSink(shown.append, TINY.names)
+        for shard in reader.shards():
+            sink.write(label_shard(shard, RuleModel(model_info(), TINY, cue_scores), blank=True))
+        rows = [row for shard in shown for row in shard.to_rows() if row["document"] in ("sitting", "s")]
+        assert [(row["index"], row["text"]) for row in rows] == list(
+            enumerate(["We act.", "We help.", "They agree.", "Nobody waits."])
+        )
+
+
+def test_page_headers_are_written_with_their_reason_and_are_not_labelled(tmp_path: Path) -> None:
+    lines = ["\fAnnual Report\nWe act in town." if i % 4 == 0 else "We help." for i in range(20)]
+    reader = ShardReader(find_files([written(tmp_path, "a.txt", "\n".join(lines))]), Options(language="en"))
+    shards = [label_shard(shard, RuleModel(model_info(), TINY, cue_scores)) for shard in reader.shards()]
+    rows = [row for shard in shards for row in shard.to_rows()]
+    apart = [row for row in rows if row.get("error") == PAGE_LINE]
+    assert [row["text"] for row in apart] == ["Annual Report"] * 5
+    assert all(not row["labels"] for row in apart)
+    summary = Summary(TINY.names)
+    for shard in shards:
+        summary.add(shard)
+    assert (summary.page_lines, summary.labelled) == (5, len(rows) - 5)
+    assert "page headers and footers 5" in " ".join(summary.lines())
+
+
+def test_a_row_that_is_only_a_page_number_is_not_labelled(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", "text\nPage 3\np. 12\nPage 3 is missing.\n")
+    [shard] = ShardReader(find_files([path]), Options(language="en")).shards()
+    labelled = label_shard(shard, RuleModel(model_info(), TINY, cue_scores))
+    assert labelled.table["error"].to_pylist() == [PAGE_LINE, PAGE_LINE, None]
+    assert (labelled.counts.labelled, labelled.counts.page_lines) == (1, 2)
+
+
+def test_the_model_reads_words_whole_that_a_hyphen_and_a_space_broke(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", "text\nThe Gover- nment acts.\nA government waits.\nVor- und Nachteile.\n")
+    model = RuleModel(model_info(), TINY, cue_scores)
+    [shard] = ShardReader(find_files([path]), Options(language="en")).shards()
+    labelled = label_shard(shard, model)
+    assert model.seen == ["The Government acts.", "A government waits.", "Vor- und Nachteile."]
+    assert labelled.table["text"][0].as_py() == "The Gover- nment acts."
+    assert labelled.counts.rejoined == 1

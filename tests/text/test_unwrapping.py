@@ -7,7 +7,7 @@ import textwrap
 import pytest
 import unwrapping
 
-from communique.text.blocks import text_blocks
+from communique.text.blocks import PageLine, text_blocks
 from communique.text.sentences import split_sentences
 
 
@@ -50,6 +50,13 @@ def test_a_hyphen_at_a_line_end_goes_unless_the_word_has_it_elsewhere() -> None:
     ]
 
 
+@pytest.mark.parametrize("hyphen", ["-", "\u2010", "\u00ad", "¬"])
+def test_a_broken_word_is_joined_whatever_the_hyphen(hyphen: str) -> None:
+    text = TEXT.replace(" condemns", f" con{hyphen}\ndemns", 1)
+    wrapped = "\n".join(line for part in text.split("\n") for line in textwrap.wrap(part, 50))
+    assert text_blocks(wrapped) == [TEXT]
+
+
 def test_a_page_number_and_a_running_header_do_not_cut_a_sentence() -> None:
     first, second = textwrap.wrap(TEXT, 50)[:3], textwrap.wrap(TEXT, 50)[3:]
     page = [*first, "- 4 -", "General Assembly 12 March", *second]
@@ -85,3 +92,49 @@ def test_a_page_number_and_a_running_header_do_not_cut_a_sentence() -> None:
 )
 def test_headlines_poems_words_and_sentences_per_line_stay(lines: list[str]) -> None:
     assert text_blocks("\n".join(lines)) == lines
+
+
+def pages(header: str, lines: int, between: str = "\f") -> list[str]:
+    """Return the lines of eight pages whose sentences are wrapped at different widths."""
+    found: list[str] = []
+    for number in range(8):
+        body = [f"Sentence {number} {i} says that the harbour of the town must be open." for i in range(lines)]
+        found += [between + header.format(number + 1), *body]
+    return found
+
+
+@pytest.mark.parametrize("header", ["General Assembly, 48th session", "A/48/PV.5 Page {}", "ANNUAL REPORT."])
+def test_a_header_on_each_page_of_form_feeds_is_kept_apart(header: str) -> None:
+    blocks = text_blocks("\n".join(pages(header, 5)))
+    apart = [block for block in blocks if isinstance(block, PageLine)]
+    assert apart == [header.format(number) for number in range(1, 9)]
+    assert len(blocks) == 8 + 40
+
+
+def test_a_header_that_comes_back_after_the_lines_of_a_page_or_next_to_page_numbers_is_kept_apart() -> None:
+    regular = text_blocks("\n".join(pages("General Assembly", 30, "")))
+    assert sum(isinstance(block, PageLine) for block in regular) == 8
+    numbered = pages("General Assembly\n- {} -", 4, "")
+    lines = [line for part in numbered for line in part.split("\n")]
+    assert sum(isinstance(block, PageLine) for block in text_blocks("\n".join(lines))) == 8
+
+
+@pytest.mark.parametrize(("header", "apart"), [("{} General Assembly", 4), ("Article {}", 0)])
+def test_a_line_that_counts_pages_is_kept_apart_but_no_heading(header: str, apart: int) -> None:
+    lines = [f"The harbour number {i} of the town must be open to all of us." for i in range(120)]
+    for number, place in enumerate((3, 30, 52, 90)):
+        lines.insert(place, header.format(22 + 2 * number))
+    assert sum(isinstance(block, PageLine) for block in text_blocks("\n".join(lines))) == apart
+
+
+@pytest.mark.parametrize("line", ["(Applause.)", "Mr. President,", "We must act", "Article 1"])
+def test_lines_that_come_back_anywhere_belong_to_the_text(line: str) -> None:
+    lines = [f"The harbour number {i} of the town must be open to all of us." for i in range(60)]
+    for place in (3, 9, 30, 48):
+        lines.insert(place, line)
+    assert not any(isinstance(block, PageLine) for block in text_blocks("\n".join(lines)))
+
+
+@pytest.mark.parametrize("line", ["Page 3 of 10", "Seite 12", "p. 4", "стр. 7"])
+def test_a_page_number_with_its_word_is_kept_apart(line: str) -> None:
+    assert [isinstance(block, PageLine) for block in text_blocks(f"We act.\n{line}\nWe help.")] == [False, True, False]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,7 +181,14 @@ def _is_utf8(content: bytes) -> bool:
 
 
 def _utf16_without_mark(head: bytes) -> str | None:
-    """Recognise UTF-16 by its NUL bytes: every line end and space has one, and always on the same side."""
+    """Recognise UTF-16 by bytes that always stand on the same side: NUL of line ends and spaces, and that of a script's block."""
+    for side, name in ((1, "utf-16-le"), (0, "utf-16-be")):
+        # Most characters of Thai are 0E xx, of Hindi 09 xx: valid UTF-8, but control characters.
+        block, n = next(iter(Counter(head[side::2]).most_common(1)), (32, 0))
+        if block < 32 and 4 * n >= len(head) and head[1 - side :: 2].count(block) * 20 < n:
+            with suppress(UnicodeDecodeError):
+                codecs.getincrementaldecoder(name)().decode(head)
+                return name
     nul = (head[0::2].count(0), head[1::2].count(0))
     if max(nul) < max(2, len(head) // 50) or min(nul) * 20 > max(nul):
         return None

@@ -81,7 +81,58 @@ class Unreadable(str):
 
 #: Cells that programs write where there is no value. Only a cell that is exactly one of them counts: "na" and "Null" are words.
 MISSING = frozenset(
-    "NA N/A n/a #N/A NaN nan NULL null None <NA> - – — #REF! #VALUE! #DIV/0! #NAME? #NUM! #NULL!".split()  # noqa: SIM905
+    (
+        *(
+            "NA",
+            "N/A",
+            "n/a",
+            "n.a.",
+            "N.A.",
+            "#N/A",
+            "NaN",
+            "nan",
+            "NAN",
+            "NaT",
+            "NULL",
+            "null",
+            "None",
+            "<NA>",
+            "-",
+            "–",
+            "—",
+        ),
+        # "No information", in German, Spanish and Portuguese, Polish and Czech, Russian.
+        *("k. A.", "k.A.", "s/d", "S/D", "s.d.", "n.d.", "b.d.", "b. d.", "н/д", "Н/Д"),
+        # Errors of spreadsheets, as Excel writes them in English, German, French, Spanish, Italian, Portuguese, Turkish, Russian.
+        *(
+            "#REF!",
+            "#VALUE!",
+            "#DIV/0!",
+            "#NAME?",
+            "#NUM!",
+            "#NULL!",
+            "#CALC!",
+            "#SPILL!",
+            "#NV",
+            "#WERT!",
+            "#BEZUG!",
+            "#ZAHL!",
+        ),
+        *(
+            "#N/D",
+            "#ND",
+            "#VALEUR!",
+            "#NOM?",
+            "#NOMBRE!",
+            "#¡VALOR!",
+            "#¡REF!",
+            "#¿NOMBRE?",
+            "#¡DIV/0!",
+            "#VALORE!",
+            "#RIF!",
+        ),
+        *("#VALOR!", "#YOK", "#DEĞER!", "#BAŞV!", "#SAYI/0!", "#Н/Д", "#ЗНАЧ!", "#ССЫЛКА!", "#ДЕЛ/0!"),
+    )
 )
 
 

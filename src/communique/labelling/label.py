@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress, count
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from ..data.predictions_schema import ERROR, NO_LETTERS
+from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE
 from ..io.tables import Row
 from ..models.classifier import Classifier
 from ..models.predictor import Predictions
-from ..text.cleaning import has_letters
+from ..text.blocks import is_page_number
+from ..text.cleaning import has_letters, rejoined
 from .shard import PARAGRAPH, Shard
 
 #: Decimal digits of a probability in the output. A shard's content decides its batches, and so every digit.
@@ -37,6 +38,8 @@ class ShardCounts:
         labelled: Sentences that the model labelled.
         repeated: Labelled sentences whose text an earlier row of the shard has.
         letterless: Rows of the output that are not labelled because they hold no letter.
+        page_lines: Those that are not labelled because they are headers or footers of pages.
+        rejoined: Labelled sentences with words that a hyphen and a space broke ("Gover- nment"), which the model reads whole.
     """
 
     records: int
@@ -45,6 +48,8 @@ class ShardCounts:
     labelled: int
     repeated: int
     letterless: int
+    page_lines: int = 0
+    rejoined: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,32 @@ class LabelledShard:
         return found
 
 
+class Positions:
+    """Fills in the positions of sentences whose row says only that it follows the rows before it."""
+
+    #: Documents that are remembered. One that returns after so many others begins again.
+    REMEMBERED = 100_000
+
+    def __init__(self) -> None:
+        self._next: dict[str, int] = {}
+
+    def complete(self, shard: LabelledShard) -> LabelledShard:
+        """Return a shard with all positions; shards must come in order."""
+        column = shard.table.schema.get_field_index("index")
+        given = shard.table.column(column)
+        if not given.null_count:
+            return shard
+        positions = given.to_pylist()
+        for i, document in enumerate(shard.table["document"].to_pylist()):
+            if positions[i] is None:
+                positions[i] = self._next.pop(document, 0)
+                self._next[document] = positions[i] + 1
+                if len(self._next) > self.REMEMBERED:
+                    del self._next[next(iter(self._next))]
+        table = shard.table.set_column(column, "index", pa.array(positions, pa.int64()))
+        return replace(shard, table=table)
+
+
 def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> LabelledShard:
     """Label a shard; if `blank` is set, return its rows without labels.
 
@@ -87,18 +118,21 @@ def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> Labe
     # Some models, such as a lexicon, use the language too.
     languages: list[str] = rows["language"]
     readable = [
-        i for i, (text, error) in enumerate(zip(texts, rows[ERROR], strict=True)) if not error and has_letters(text)
+        i
+        for i, (text, error) in enumerate(zip(texts, rows[ERROR], strict=True))
+        if not error and has_letters(text) and not is_page_number(text)
     ]
     if blank:
         readable = []
-    errors, unreadable, letterless = _reasons(texts, rows[ERROR])
+    errors = _reasons(texts, rows[ERROR])
+    letterless, page_lines = errors.count(NO_LETTERS), errors.count(PAGE_LINE)
+    unreadable = sum(error is not None for error in errors) - letterless - page_lines
     rows = rows | {ERROR: errors}
     distinct = {pair: n for n, pair in enumerate(dict.fromkeys((texts[i], languages[i]) for i in readable))}
     predictions = None
+    whole = rejoined([text[:SEEN] for text, _ in distinct])
     if readable:
-        predictions = model.predict(
-            [text[:SEEN] for text, _ in distinct], languages=[language for _, language in distinct]
-        )
+        predictions = model.predict(whole, languages=[language for _, language in distinct])
     places = {i: distinct[texts[i], languages[i]] for i in readable}
     table = pa.table(_columns(rows, model.codebook.names, places, predictions))
     as_json = shard.options.as_json
@@ -106,7 +140,17 @@ def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> Labe
         for column in extra.schema:
             table = table.append_column(column, extra[column.name])
     repeated = len(readable) - len(distinct)
-    counts = ShardCounts(shard.n_records, len(texts), unreadable, len(readable), repeated, letterless)
+    broken = {text for (text, _), read in zip(distinct, whole, strict=True) if read != text[:SEEN]}
+    counts = ShardCounts(
+        shard.n_records,
+        len(texts),
+        unreadable,
+        len(readable),
+        repeated,
+        letterless,
+        page_lines,
+        sum(texts[i] in broken for i in readable) if broken else 0,
+    )
     extra_json = extra.column(0) if extra is not None and as_json else None
     return LabelledShard(shard.number, table, counts, extra_json, tuple(compress(count(), rows[PARAGRAPH])))
 
@@ -142,14 +186,14 @@ def _columns(
     }
 
 
-def _reasons(texts: Sequence[str], errors: Sequence[str | None]) -> tuple[list[str | None], int, int]:
-    """Return why rows are not labelled, and the numbers of unreadable rows and of rows without letters."""
-    reasons = [
-        NO_LETTERS if error is None and not has_letters(text) and not is_blank(text) else error
+def _reasons(texts: Sequence[str], errors: Sequence[str | None]) -> list[str | None]:
+    """Return why rows are not labelled."""
+    return [
+        (PAGE_LINE if is_page_number(text) else NO_LETTERS if not has_letters(text) and not is_blank(text) else None)
+        if error is None
+        else error
         for text, error in zip(texts, errors, strict=True)
     ]
-    unreadable = sum(error is not None for error in errors)
-    return reasons, unreadable, sum(reason is not None for reason in reasons) - unreadable
 
 
 def is_blank(text: str) -> bool:

@@ -15,7 +15,7 @@ from typing import IO, NamedTuple
 from markupsafe import Markup
 
 from ..data.codebook import Codebook
-from ..data.predictions_schema import ERROR, NO_LETTERS
+from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE
 from ..io.output import GENERATOR
 from ..io.tables import Row
 from ..models.info import ModelInfo
@@ -149,8 +149,8 @@ def write_page(
         documents=_documents(shards, {style.name: style for style in styles}, info.labels),
         names=summary.sentences if 1 < len(summary.sentences) <= LISTED_DOCUMENTS else None,
         title=next(iter(summary.sentences)) if len(summary.sentences) == 1 else "Labelled texts",
-        sentences=summary.rows - summary.unreadable - summary.letterless - summary.empty,
-        unlabelled=summary.unreadable + summary.letterless + summary.empty,
+        sentences=summary.rows - summary.unreadable - summary.letterless - summary.page_lines - summary.empty,
+        unlabelled=summary.unreadable + summary.letterless + summary.page_lines + summary.empty,
         languages=summary.languages.most_common(),
         long=summary.rows > LONG,
         heavy=summary.rows > HEAVY,
@@ -316,7 +316,7 @@ def _sentence(
         probabilities=" ".join(f"{p:.3f}" for p in probabilities.values() if p is not None),
         tint=styles[tint].colour if tint is not None else 0,
         note=note,
-        alarm=error is not None and error != NO_LETTERS,
+        alarm=error not in (None, NO_LETTERS, PAGE_LINE),
         direction=own if own != block else None,
         language=language if language != document else None,
     )

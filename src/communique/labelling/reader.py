@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal
 
+from ..data.predictions_schema import PAGE_LINE
 from ..errors import DataError
 from ..io.arrow import SURROGATE, as_text
 from ..io.documents.read import read_document
@@ -20,6 +21,7 @@ from ..io.paths import FoundFiles, InputFile
 from ..io.read import open_table
 from ..io.suffixes import EXTRACTED_SUFFIXES
 from ..io.tables import CHUNK, Chunk, Problem, Row, TableStream, Unreadable, is_missing
+from ..text.blocks import PageLine
 from ..text.cleaning import holds_invisible
 from ..text.language_codes import normalize_language
 from ..text.windows import WINDOW, long_sentences
@@ -220,7 +222,8 @@ class ShardReader:
         records: list[Record] = []
         for index, (language, sentence) in enumerate(long_sentences(texts(), document.kind, document.language)):
             identity = f"{document.id}:{index}"
-            records.append(Record(identity, sentence, document.document, language, "sentence", index=index))
+            error = PAGE_LINE if isinstance(sentence, PageLine) else None
+            records.append(Record(identity, sentence, document.document, language, "sentence", error, index))
             if len(records) == CHUNK:
                 yield records, position
                 records = []
@@ -284,7 +287,9 @@ class ShardReader:
             return Record(identity, text, document, language, error=error)
         index = as_index(row.get(column)) if (column := names.get("index")) else None
         kind: Literal["row", "text"] = "text" if file.file_format == ".xml" else "row"
-        return Record(identity, text, document, language, kind, index=index or 0)
+        # How many sentences the rows before hold is known only when all are split.
+        behind = columns.split and document is not identity
+        return Record(identity, text, document, language, kind, index=None if behind else index or 0)
 
     @staticmethod
     def _given(row: Row, column: str) -> str:

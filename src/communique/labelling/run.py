@@ -22,7 +22,7 @@ from ..errors import DataError, FormatError
 from ..models.classifier import Classifier
 from ..models.info import ModelInfo
 from ..reporting.progress import ProgressReporter
-from .label import LabelledShard, label_shard
+from .label import LabelledShard, Positions, label_shard
 from .options import InputNotes
 from .page import HEAVY
 from .reader import ShardReader
@@ -213,8 +213,9 @@ class FileSink:
             raise
 
         def write(handle: IO[bytes]) -> None:
+            shards = map(Positions().complete, map(self.folder.read, numbers))
             with self._keeping_shards():
-                write_shards(handle, self._form, headers, map(self.folder.read, numbers), summary)
+                write_shards(handle, self._form, headers, shards, summary)
 
         if self._handle is None:
             self.folder.finish(write)
@@ -258,10 +259,11 @@ class StreamSink:
     finished: Container[int] = frozenset()
 
     def __init__(self, show: Callable[[LabelledShard], None], names: tuple[str, ...]) -> None:
-        self._show, self._summary = show, Summary(names)
+        self._show, self._summary, self._positions = show, Summary(names), Positions()
 
     def write(self, shard: LabelledShard) -> None:
         """Count a shard and show it."""
+        shard = self._positions.complete(shard)
         self._summary.add(shard)
         self._show(shard)
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ..data.predictions_schema import ERROR, OUTPUT
+from ..data.predictions_schema import ERROR, OUTPUT, PAGE_LINE
 from ..io.arrow import SURROGATE, concat, table_from_rows
 from ..io.tables import Row
 from ..reporting.format import without_nan
-from ..text.blocks import text_blocks
+from ..text.blocks import PageLine, text_blocks
 from ..text.language import UNDETERMINED, identify_language
 from ..text.markdown import markdown_blocks
 from ..text.sentences import split_sentences
@@ -35,7 +35,7 @@ class Record:
     Attributes:
         kind: What `text` is.
         error: Why the record cannot be read; None if it can.
-        index: Position of a row or sentence in its document.
+        index: Position of a row or sentence in its document. None: behind the row before of that document.
     """
 
     id: str
@@ -44,7 +44,7 @@ class Record:
     language: str | None
     kind: Literal["row", "text", "markdown", "sentence"] = "row"
     error: str | None = None
-    index: int = 0
+    index: int | None = 0
 
 
 class ExtraColumns(NamedTuple):
@@ -108,7 +108,7 @@ def _add_rows(columns: dict[str, list[Any]], record: Record, options: Options) -
         blocks = text_blocks(record.text)
     language = record.language or ("" if record.error else identify_language("\n".join(blocks))) or UNDETERMINED
     if record.error is None and (record.kind != "row" or options.split):
-        paragraphs = [split_sentences(block, language) for block in blocks]
+        paragraphs = [[block] if isinstance(block, PageLine) else split_sentences(block, language) for block in blocks]
         sentences = [sentence for paragraph in paragraphs for sentence in paragraph]
         begins = [i == 0 for paragraph in paragraphs for i in range(len(paragraph))]
         ids = [f"{record.id}:{i}" for i in range(len(sentences))]
@@ -130,10 +130,10 @@ def _add(
     n = len(ids)
     columns["id"] += ids
     columns["document"] += [record.document] * n
-    columns["index"] += range(record.index, record.index + n)
+    columns["index"] += [None] * n if record.index is None else range(record.index, record.index + n)
     columns["language"] += [language] * n
     columns["text"] += sentences
-    columns[ERROR] += [record.error] * n
+    columns[ERROR] += [PAGE_LINE if isinstance(sentence, PageLine) else record.error for sentence in sentences]
     columns[PARAGRAPH] += begins
     return n
 

@@ -146,4 +146,4 @@ def _explain(info: ModelInfo, codebook: Codebook, summary: Summary) -> Iterator[
     if info.multilabel:
         yield "(none)", "No label reaches its threshold.", None, summary.none
     yield "(model)", f"{info.name} {info.version}, codebook {info.codebook_name} {info.codebook_version}", None, None
-    yield "(counts)", summary.caution, None, summary.rows - summary.unreadable - summary.letterless
+    yield "(counts)", summary.caution, None, summary.rows - summary.unreadable - summary.letterless - summary.page_lines

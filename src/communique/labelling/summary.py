@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..data.predictions_schema import ERROR, NO_LETTERS
+from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE
 from ..io.tables import Row
 from ..reporting.format import one_line, printable
 from ..text.language import UNDETERMINED
@@ -55,6 +55,8 @@ class Summary:
     truncated: int = 0
     unreadable: int = 0
     letterless: int = 0
+    page_lines: int = 0
+    rejoined: int = 0
     lower: int = 0
     open_ended: int = 0
     none: int = 0
@@ -75,6 +77,8 @@ class Summary:
         self.truncated += pc.sum(table["truncated"]).as_py() or 0
         self.unreadable += counts.unreadable
         self.letterless += counts.letterless
+        self.page_lines += counts.page_lines
+        self.rejoined += counts.rejoined
         lower, open_ended = count_fragments(shard)
         self.lower += lower
         self.open_ended += open_ended
@@ -94,11 +98,11 @@ class Summary:
     @property
     def empty(self) -> int:
         """Number of sentences without anything to read."""
-        return self.rows - self.unreadable - self.letterless - self.labelled
+        return self.rows - self.unreadable - self.letterless - self.page_lines - self.labelled
 
     def lines(self) -> list[str]:
         """Return lines that report the counts, and warn that they do not estimate proportions."""
-        n = self.rows - self.unreadable - self.letterless
+        n = self.rows - self.unreadable - self.letterless - self.page_lines
         many = len(self.documents) > COUNTED_DOCUMENTS
         documents = f"more than {COUNTED_DOCUMENTS}" if many else str(len(self.documents))
         parts = [
@@ -112,6 +116,12 @@ class Summary:
             parts.append(f"empty {self.empty}")
         if self.letterless:
             parts.append(f"without letters {self.letterless} (such as page numbers and dates; not labelled)")
+        if self.page_lines:
+            parts.append(
+                f"page headers and footers {self.page_lines} (lines that come back on each page; not labelled)"
+            )
+        if self.rejoined:
+            parts.append(f"with words broken by a hyphen and a space {self.rejoined} (the model reads them whole)")
         if self.languages[UNDETERMINED]:
             parts.append(f"language unknown {self.languages[UNDETERMINED]}")
         if self.unreadable:
@@ -152,6 +162,6 @@ def print_table(console: Console, output: Sequence[Row], names: Sequence[str]) -
             )
             text = row["text"] + (" […cut]" if row["truncated"] else "")
             if ERROR in row:
-                labels = Text("no letters" if row[ERROR] == NO_LETTERS else "unreadable", style="bold")
+                labels = Text(row[ERROR] if row[ERROR] in (NO_LETTERS, PAGE_LINE) else "unreadable", style="bold")
             table.add_row(str(row["index"]), Text(printable(text)), labels if labels else Text("–", style="dim"))
         console.print(table)

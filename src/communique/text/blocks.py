@@ -8,10 +8,12 @@ stay as they are.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from .cleaning import SUSPENDED
 from .punctuation import CLOSING, COMPLETE, END_MARKS
 from .scripts import CJK, IS_CJK
 
@@ -21,17 +23,13 @@ _LIST_ITEM = re.compile(r"(?:[-*+•·▪‣◦–—]|\(?(?:\d{1,3}|[a-z]|[ivx]
 _CJK_BREAK = re.compile(rf"(?<=[{CJK}])\n(?=[{CJK}])")
 _SENTENCE_END = re.compile(COMPLETE)
 _SENTENCE_INSIDE = re.compile(rf"\S{{3,}}[{END_MARKS}][{CLOSING}]*\s*\S")
-_HYPHEN = re.compile(r"[^\W\d_][-‐\u00ad]$")
+_TWO_SENTENCES = re.compile(r"\w{3,}[.!?…][\"”’»)]*\s+[^\W\d_a-z]")
+_HYPHEN = re.compile(r"[^\W\d_][-‐\u00ad¬]$")
 _PAGE = re.compile(
     r"[-–—\[(]?\s*(?:(?:page|p\.|seite|s\.|página|pagina|стр\.|с\.)\s*)?\d{1,4}(?:\s*(?:/|of|von|de|из)\s*\d{1,4})?\s*[-–—\])]?",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[\w'’]+(?:[-‐][\w'’]+)*")
-
-#: Conjunctions after a hyphen that stands for the rest of a word: "Innen- und Außenpolitik".
-_SUSPENDED = frozenset(
-    ("und", "oder", "bzw", "sowie", "and", "or", "to", "en", "of", "och", "eller", "og", "ja", "tai")
-)
 
 #: Column widths, in characters, that count as wrapped.
 MIN_WIDTH, MAX_WIDTH = 25, 130
@@ -42,11 +40,20 @@ _MIN_CJK_WIDTH = 12
 #: Part of the broken lines that continue with a small letter: more than in a list of headlines, even in German.
 _LOWER = 0.12
 
+#: Longest header or footer, in characters; words of one that counts pages; shortest page, in lines.
+_HEADER, _HEADER_WORDS, _PAGE_LINES = 120, 2, 18
+
 #: Lines of a poem are shorter than this.
 _WIDE = 40
 
 #: A line is full if it and the next word fill more than this part of the column. Columns of a PDF are ragged.
 _FULL = 0.8
+
+
+class PageLine(str):
+    """A block that is no part of the text: a page number, or a header or footer that certainly comes back on each page."""
+
+    __slots__ = ()
 
 
 @dataclass
@@ -55,17 +62,33 @@ class Wrapping:
 
     Attributes:
         width: Column width in characters. None if its lines are not wrapped.
-        headers: Running headers and footers, with digits as 0.
+        headers: Lines that look like running headers and footers, with digits as 0.
+        certain: Those that certainly are, because of the pages on which they stand.
         words: Words of the document in small letters, which decide whether a hyphen at a line end belongs to the word.
     """
 
     width: int | None = None
     headers: frozenset[str] = frozenset()
+    certain: frozenset[str] = frozenset()
     words: frozenset[str] = field(default=frozenset(), repr=False)
 
     def is_page_line(self, line: str) -> bool:
         """Return whether a line is a page number, a running header or a footer."""
+        if self.is_certain(line):
+            return True
         return self.width is not None and bool(_PAGE.fullmatch(line.strip()) or _without_digits(line) in self.headers)
+
+    def is_certain(self, line: str) -> bool:
+        """Return whether a line certainly is one: then it is kept apart from the text."""
+        if self.certain and _without_digits(line) in self.certain:
+            return True
+        return is_page_number(line)
+
+
+def is_page_number(line: str) -> bool:
+    """Return whether a line is a page number with its word, such as "Page 3 of 10"."""
+    stripped = line.strip()
+    return len(stripped) <= _HEADER and bool(_PAGE.fullmatch(stripped)) and any(map(str.isalpha, stripped))
 
 
 def text_blocks(text: str) -> list[str]:
@@ -96,8 +119,9 @@ def paragraphs(lines: Iterable[str]) -> Iterator[list[str]]:
 def find_wrapping(lines: list[str]) -> Wrapping:
     """Find out whether and how the lines of a document, or of its beginning, are wrapped."""
     width = _width(list(paragraphs(lines)))
+    certain = running_headers(lines)
     if width is None:
-        return Wrapping()
+        return Wrapping(certain=certain)
     variants: dict[str, list[str]] = {}
     for line in lines:
         if 3 <= len(line.strip()) <= width and not line.strip()[0].islower():
@@ -113,21 +137,79 @@ def find_wrapping(lines: list[str]) -> Wrapping:
     )
     broken = any(_HYPHEN.search(line.rstrip()) for line in lines)
     words = frozenset(word.lower() for line in lines for word in _WORD.findall(line)) if broken else frozenset()
-    return Wrapping(width, headers, words)
+    return Wrapping(width, headers, certain, words)
+
+
+def running_headers(lines: list[str]) -> frozenset[str]:
+    """Return lines, with digits as 0, that certainly are running headers or footers.
+
+    They stand at the edges of at least three pages, and of a quarter of all, where form feeds divide pages. Elsewhere they come
+    back next to page numbers, count pages, or come back after about the same number of lines.
+    """
+    starts = [i for i, line in enumerate(lines) if "\f" in line]
+    if len(starts) >= 2:
+        edges: Counter[str] = Counter()
+        for start, end in pairwise((0, *starts, len(lines))):
+            page = [line for line in lines[start:end] if line.strip()]
+            edges.update({_without_digits(line) for line in (*page[:2], *page[-2:]) if _may_be_header(line)})
+        least = max(3, len(starts) / 4)
+        return frozenset(line for line, n in edges.items() if n >= least and any(map(str.isalpha, line)))
+    full = [line.strip() for line in lines if line.strip()]
+    places: dict[str, list[int]] = {}
+    for i, line in enumerate(full):
+        if _may_be_header(line) and not line[0].islower() and not _SENTENCE_END.search(line):
+            places.setdefault(_without_digits(line), []).append(i)
+    numbered = {i for i, line in enumerate(full) if len(line) <= _HEADER and _PAGE.fullmatch(line)}
+    return frozenset(
+        line
+        for line, found in places.items()
+        if len(found) >= 3
+        and any(map(str.isalpha, line))
+        and (_is_numbered(found, numbered) or _is_regular(found) or _counts_pages([full[i] for i in found], found))
+    )
+
+
+def _may_be_header(line: str) -> bool:
+    """Return whether a line is short and neither a sentence nor the end of one and the beginning of another."""
+    line = line.strip()
+    sentence = _TWO_SENTENCES.search(line) or (_SENTENCE_END.search(line) and not line.isupper())
+    return len(line) <= _HEADER and not sentence
+
+
+def _is_numbered(places: list[int], numbered: set[int]) -> bool:
+    """Return whether most of a line's places are next to page numbers."""
+    return sum(not numbered.isdisjoint((i - 1, i + 1)) for i in places) >= 2 / 3 * len(places)
+
+
+def _counts_pages(lines: list[str], places: list[int]) -> bool:
+    """Return whether lines of several words hold the number of the page: one number grows by 1 or 2 from page to page."""
+    if len(_WORD.findall(_without_digits(lines[0]).replace("0", ""))) < _HEADER_WORDS:
+        return False  # "Article 1", "Chapter 2"
+    if min(following - place for place, following in pairwise(places)) < _PAGE_LINES:
+        return False
+    rows = [[int(number) for number in re.findall(r"\d+", line)] for line in lines]
+    steps = [{following - number for number, following in pairwise(column)} for column in zip(*rows, strict=True)]
+    return sum(step in ({1}, {2}) for step in steps) == 1 and all(step in ({0}, {1}, {2}) for step in steps)
+
+
+def _is_regular(places: list[int]) -> bool:
+    """Return whether a line comes back after about the same number of lines, as pages of print have."""
+    gaps = [following - place for place, following in pairwise(places)]
+    return len(gaps) >= 3 and min(gaps) >= _PAGE_LINES and max(gaps) <= 1.2 * min(gaps) + 2
 
 
 def paragraph_blocks(paragraph: list[str], wrapping: Wrapping) -> list[str]:
     """Cut the lines of a paragraph into blocks; page numbers and running headers become blocks of their own."""
     width = wrapping.width
     if width is None:
-        return [line.strip() for line in paragraph]
+        return [PageLine(line.strip()) if wrapping.is_certain(line) else line.strip() for line in paragraph]
     blocks: list[str] = []
     asides: list[str] = []
     text, last, indent = "", "", 0
     for line in paragraph:
         stripped = line.strip()
         if wrapping.is_page_line(line):
-            asides.append(stripped)
+            asides.append(PageLine(stripped) if wrapping.is_certain(line) else stripped)
             continue
         own = len(line) - len(line.lstrip())
         if text and _continues(last, stripped, width, indented=own > indent):
@@ -196,9 +278,9 @@ def _joined(text: str, line: str, words: frozenset[str]) -> str:
     """Join the text of a paragraph with its next line, and put together a word that was hyphenated."""
     if _HYPHEN.search(text):
         before, after = _WORD.findall(text[-60:-1]), _WORD.match(line)
-        if not before or after is None or after[0].lower() in _SUSPENDED:
+        if not before or after is None or after[0].lower() in SUSPENDED:
             return f"{text} {line}"
-        if text[-1] == "\u00ad":
+        if text[-1] in "\u00ad¬":
             return text[:-1] + line
         first, second = before[-1].lower(), after[0].lower()
         if not line[0].islower() or f"{first}-{second}" in words:

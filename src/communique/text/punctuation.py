@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: End marks of sentences in all scripts, as the inside of a character class.
-END_MARKS = ".!?…‥؟۔।॥።፧፨།༎៕៚។։᠃᠉‼⁇⁈⁉。！？｡．"
+END_MARKS = ".!?…‥؟۔।॥።፧፨།༎។៕៚။։᠃᠉‼⁇⁈⁉。！？｡．"
 
 #: Those after which the next sentence follows without a space.
 UNSPACED_MARKS = frozenset("。！？｡．")

@@ -16,34 +16,20 @@ from functools import cache
 from itertools import pairwise
 
 from .abbreviations import abbreviations
+from .enclosures import enclosed
 from .language import UNDETERMINED
 from .punctuation import CLOSING, END_MARKS, MARKS_OF_LANGUAGES, OPENING, UNSPACED_MARKS
 from .scripts import IS_CJK
-
-#: Longest quotation or parenthesis, in characters, that is kept together. A longer one is split like other text, because a model
-#: reads a limited number of tokens of a sentence.
-ENCLOSED = 600
 
 _TAIL = re.compile(rf"(?:\[\d{{1,3}}\])*((?:[{CLOSING}]|[“«](?!\w)|\s[”’»](?=\s|$))*)(\s*)")
 _LEAD = re.compile(rf"[\s{OPENING}]*")
 _SPACES = re.compile(r"\s*")
 _DASH = re.compile(r"[-–—―]\s*")
 
-#: What closes a quotation or parenthesis, by what opens it.
-_CLOSERS = {
-    opener: re.compile(pattern)
-    for opener, pattern in {
-        "“": "”", "„": "[“”\"]", "«": "»", "»": "«", "”": "[”“]", '"': '"', "‘": r"’(?!\w)", "「": "」", "『": "』",
-        "(": r"\)", "[": r"\]", "（": "）", "【": "】", "《": "》", "〈": "〉",
-    }.items()
-}  # fmt: skip
-_OPENER = re.compile("[" + "".join(_CLOSERS).replace("[", r"\[") + "]")
 _PARENTHESES = frozenset("([（【")
 #: Chinese encloses titles: 《你好！》 ends no sentence.
 _TITLES = frozenset("《〈")
 
-#: Openers that close quotations elsewhere: they open one only after a space, a bracket or a dash, and before a letter.
-_AMBIGUOUS = frozenset('»”"“')
 
 _WORD_BEFORE = re.compile(r"[^\s(\[{«»“”„\"'’‘‚¿¡—–,;:/|，、：；（「『]*$")
 _WORD = re.compile(r"\w[\w'’-]*")
@@ -143,12 +129,12 @@ class _Block:
         """Yield the positions where sentences begin, but the first."""
         text, read = self.text, 0
         lettered = False
-        enclosed = _enclosed(text)
-        region = next(enclosed, None)
+        regions = enclosed(text)
+        region = next(regions, None)
         for match in _marks(self.code).finditer(text):
             start, end = match.span()
             while region and region[1] < start:
-                region = next(enclosed, None)
+                region = next(regions, None)
             opened = None
             if region and region[0] < start:
                 if text[end : region[1]].strip():
@@ -336,7 +322,7 @@ class _Block:
         # "kello 21.05.", "2,5.": no ordinal number has a separator.
         if not self.known.ordinals or not short or (_SEPARATED.search(word) and character.isupper()):
             return True
-        if character.isdigit() or next_word in self.known.after_ordinals:
+        if character.isdigit() or character == "§" or next_word in self.known.after_ordinals:
             return False
         if opens or not character.isupper() or self._is_cardinal(before):
             return True
@@ -376,25 +362,6 @@ def _marks(code: str) -> re.Pattern[str]:
     marks = f"[{re.escape(END_MARKS + MARKS_OF_LANGUAGES.get(code, ''))}]+"
     # Tibetan writes no shad after the letter ga: a space alone ends the clause.
     return re.compile(rf"{marks}|(?<=ག)(?=\s)" if code in ("bo", "dz") else marks)
-
-
-def _enclosed(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where quotations and parentheses of up to `ENCLOSED` characters open and close, from left to right."""
-    end = 0
-    for opener in _OPENER.finditer(text):
-        start = opener.start()
-        if start < end or (opener[0] in _AMBIGUOUS and not _opens(text, start)):
-            continue
-        closer = _CLOSERS[opener[0]].search(text, start + 1, start + 1 + ENCLOSED)
-        if closer:
-            yield start, closer.start()
-            end = closer.end()
-
-
-def _opens(text: str, position: int) -> bool:
-    before, after = text[position - 1 : position] if position else "", text[position + 1 : position + 2]
-    free = not before or before.isspace() or before in "([{（—–-:/¿¡" or bool(IS_CJK.match(before))
-    return free and bool(after) and not after.isspace()
 
 
 def _is_lower(character: str) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from .blocks import find_wrapping, paragraph_blocks
+from .blocks import PageLine, find_wrapping, paragraph_blocks
 from .language import SAMPLE, UNDETERMINED, identify_language
 from .markdown import markdown_blocks
 from .sentences import sentence_pieces, split_sentences
@@ -140,6 +140,9 @@ def _sections(lines: Iterable[Piece]) -> Iterator[str]:
 def _sentences(pieces: Iterable[Piece], language: str) -> Iterator[str]:
     rest, tried = "", 0
     for piece, last in pieces:
+        if isinstance(piece, PageLine) and not rest:
+            yield piece
+            continue
         rest += piece
         if last:
             yield from split_sentences(rest, language)
