@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import ChangedError, DataError, OutputError
+from .arrow import SURROGATE
 from .documents.read import EXTRA, require_reader
 from .encoding import inspect
 from .output import STANDARD as STANDARD
@@ -272,7 +273,9 @@ def _supported() -> str:
 
 
 def _input_file(path: Path, file_format: str, *, name: str | None = None, named: bool = True) -> InputFile:
-    return InputFile(path, stem(path) if name is None else name, file_format, named, display_name=str(path))
+    # Ids and messages are Unicode, which a name on a disk need not be.
+    name = SURROGATE.sub("\ufffd", stem(path) if name is None else name)
+    return InputFile(path, name, file_format, named, display_name=SURROGATE.sub("\ufffd", str(path)))
 
 
 def _inspected(file: InputFile, encoding: str | None, language: str | None) -> InputFile:

@@ -11,6 +11,7 @@ from ..errors import DataError
 from ..io.arrow import SURROGATE
 from ..io.paths import InputFile
 from ..io.tables import Chunk, Problem, Row, TableStream, Unreadable
+from .ids import MAX_IDS, SeenIds
 from .options import InputNotes, Options
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Columns:
         self._repeated -= {"language"} if options.language else set()
         self._renamed: dict[str, str] = {}
         self._known = set(known)
+        self._ids, self._repeated_ids, self._repeated_id = SeenIds(), 0, ""
         self._taken = {*OUTPUT, ERROR, *(PREFIX + label for label in options.labels)}
 
     def complete(self, chunk: Chunk) -> Chunk:
@@ -126,6 +128,23 @@ class Columns:
             self._notes.note(
                 f"{self.file.display_name}: each row counts as a document of its own, but column {found!r} repeats over "
                 f"neighbouring rows. If it names the document, add --document-column {found}: intervals are too narrow otherwise"
+            )
+
+    def count_repeated(self, identity: str) -> None:
+        """Count a row whose id an earlier row has."""
+        if self._ids.add(identity, 0) is not None:
+            self._repeated_id = self._repeated_id or identity
+            self._repeated_ids += 1
+
+    def note_repeated(self) -> None:
+        """Note that rows share ids, which does no harm here and is refused by what reads the output."""
+        if self._repeated_ids and self.names["id"] is not None:
+            without = "" if self.names["document"] else " and count as one document"
+            more = f" among the first {MAX_IDS:,} ids" if self._ids.full else ""
+            self._notes.note(
+                f"{self.file.display_name}: {self._repeated_ids:,} rows have the id of an earlier row{more}, such as "
+                f"{self._repeated_id[:80]!r}{without}. Give each row an id of its own in column {self.names['id']!r}, which "
+                "`communique sample` and `communique estimate` need"
             )
 
     def _repeats(self, column: str, value: Any) -> bool:

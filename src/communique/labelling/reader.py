@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from ..data.predictions_schema import PAGE_LINE
@@ -27,6 +27,7 @@ from ..text.language_codes import normalize_language
 from ..text.windows import WINDOW, long_sentences
 from .columns import Columns, as_index
 from .filenames import FilenamePattern
+from .ids import MAX_IDS, SeenIds
 from .options import InputNotes, Options
 from .shard import ExtraColumns, Record, Shard
 
@@ -77,39 +78,45 @@ class ShardReader:
         return open_table(file.path, file_format=file.file_format, encoding=file.encoding, sheet=self.options.sheet)
 
     def _check_tables(self) -> None:
-        """Open every table, so that an unusable one that the user named fails now rather than after hours of work.
+        """Look at every table before the first row is labelled.
 
-        Equal ids in two files would be one document if nothing else names it. They are looked for among the first rows of each.
+        A table that the user named and that cannot be read fails now rather than after hours of work. Equal ids in two files
+        would be one document if nothing else names it, so ids are compared over the whole of all files.
         """
         tables = [file for file in self.files if not file.is_document]
-        owners: dict[str, InputFile] = {}
-        for file in tables:
+        seen = SeenIds()
+        for number, file in enumerate(tables):
             if not file.named and (self._unique_ids or len(tables) == 1):
                 continue
             try:
                 with self._open(file) as stream:
                     columns = Columns(stream, file, self.options, InputNotes(), self._from_name(file, InputNotes()))
-                    ids = self._first_ids(stream, columns) if len(tables) > 1 and not self._unique_ids else set()
+                    ids = self._ids(stream, columns) if len(tables) > 1 and not self._unique_ids else iter(())
+                    for identity in ids:
+                        owner = seen.add(identity, number)
+                        if owner not in (None, number) or seen.full:
+                            self._tell_ids_apart(identity, file, None if owner is None else tables[owner])
+                            break
             except DataError as error:
                 if file.named:
                     raise DataError(*map(self.notes.named, error.problems)) from error
-                continue
-            if shared := min((identity for identity in ids if identity in owners), default=None):
-                self._unique_ids = True
-                self.notes.note(
-                    f"{owners[shared].display_name} and {file.display_name}: both hold the id {shared!r}; each id is written with "
-                    "the name of its file before it"
-                )
-            owners |= dict.fromkeys(ids, file)
 
     @staticmethod
-    def _first_ids(stream: TableStream, columns: Columns) -> set[str]:
+    def _ids(stream: TableStream, columns: Columns) -> Iterator[str]:
         name = columns.names["id"]
-        chunk = next((c for c in islice(stream.chunks, 8) if isinstance(c, Chunk)), None)
-        if name is None or chunk is None:
-            return set()
-        ids = (as_text(row.get(name)) for row in columns.rows(chunk))
-        return {identity for identity in ids if identity and not is_missing(identity)}
+        for chunk in stream.chunks if name is not None else ():
+            if isinstance(chunk, Chunk):
+                ids = (as_text(row.get(name)) for row in columns.rows(chunk))
+                yield from (identity for identity in ids if identity and not is_missing(identity))
+
+    def _tell_ids_apart(self, identity: str, file: InputFile, owner: InputFile | None) -> None:
+        self._unique_ids = True
+        reason = (
+            f"the files hold more than {MAX_IDS:,} ids, which are too many to compare"
+            if owner is None
+            else f"{owner.display_name} and {file.display_name}: both hold the id {identity!r}"
+        )
+        self.notes.note(f"{reason}; each id is written with the name of its file before it")
 
     def _from_name(self, file: InputFile, notes: InputNotes) -> dict[str, str | None]:
         """Return the columns that a file's name holds; without values if the name has another form."""
@@ -254,13 +261,17 @@ class ShardReader:
                 chunk = columns.complete(chunk)
                 rows = zip(chunk.numbers, columns.rows(chunk), strict=True)
                 yield [self._record(columns, number, row) for number, row in rows], columns.extra(chunk), position
+            columns.note_repeated()
 
     def _record(self, columns: Columns, number: int, row: Row) -> Record:
         file, names, notes = columns.file, columns.names, self.notes
         given = {name: self._given(row, column) for name, column in names.items() if column}
         identity = given.get("id") or ""
-        if identity and columns.unique_ids:
-            identity = f"{file.name}:{identity}"
+        if identity:
+            columns.count_repeated(identity)
+        if columns.unique_ids:
+            # A row without an id must not get that of another row, whose id may be its number.
+            identity = f"{file.name}:{identity or f'row {number}'}"
         identity = identity or f"{file.name}:{number}"
         document = given.get("document") or identity
         if names["document"] is not None and document is identity:
