@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from .tables import Row, Unreadable
+from .tables import MAX_CELL, Row, Unreadable
 
 #: Halves of characters: JSON can hold them, UTF-8, Arrow and a tokenizer cannot.
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -34,7 +35,7 @@ def readable(path: Any, table: pa.Table, first: int) -> pa.Table | list[Row]:
     """Make every cell of a table convertible to Python and to any output.
 
     A column of a type that Python cannot hold, such as a date beyond the year 9999, becomes text. Texts that are not UTF-8
-    become `Unreadable` cells, for which the table becomes a list of rows.
+    or longer than `MAX_CELL` become `Unreadable` cells, for which the table becomes a list of rows.
 
     Args:
         path: The file, for messages.
@@ -51,7 +52,10 @@ def readable(path: Any, table: pa.Table, first: int) -> pa.Table | list[Row]:
         if _is_text(texts.type):
             try:
                 texts.validate(full=True)
+                long = (pc.max(pc.binary_length(texts)).as_py() or 0) > MAX_CELL
             except pa.ArrowInvalid:
+                long = True
+            if long:
                 damaged[name] = [_decoded(path, name, number, v) for number, v in _bytes(texts, first)]
         elif not _is_simple(texts.type):
             column = _convertible(column)
@@ -73,7 +77,12 @@ def _bytes(column: pa.ChunkedArray, first: int) -> Iterator[tuple[int, bytes | N
 
 def _decoded(path: Any, name: str, number: int, value: bytes | None) -> str | None:
     try:
-        return None if value is None else value.decode()
+        text = None if value is None else value.decode()
+        if text is not None and len(text) > MAX_CELL:
+            return Unreadable(
+                f"{path}, row {number}: column {name!r} holds more than {MAX_CELL:,} characters. Split the text into rows"
+            )
+        return text
     except UnicodeDecodeError:
         return Unreadable(f"{path}, row {number}: column {name!r} holds bytes that are not UTF-8. Write the file again")
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from ..errors import DataError
 from .arrow import readable
-from .tables import CHUNK, Chunk, Problem, TableStream, header
+from .tables import CHUNK, CHUNK_CELLS, Chunk, Problem, TableStream, header
 
 _FAILURES = (pa.ArrowException, OSError, ValueError)
 
@@ -42,7 +42,7 @@ def _parquet(stream: TableStream, file: Any, done: list[int]) -> Iterator[Chunk 
     for group in range(file.num_row_groups):
         end = done[0] + file.metadata.row_group(group).num_rows
         try:
-            for batch in file.iter_batches(CHUNK, row_groups=[group]):
+            for batch in file.iter_batches(_batch_rows(stream), row_groups=[group]):
                 yield _chunk(stream, batch, done)
         except _FAILURES as error:
             while done[0] < end:
@@ -85,8 +85,13 @@ def _arrow(stream: TableStream, batches: Iterator[Any]) -> Iterator[Chunk | Prob
             return
         if batch is None:
             return
-        for start in range(0, len(batch), CHUNK):
-            yield _chunk(stream, batch.slice(start, CHUNK), done)
+        step = _batch_rows(stream)
+        for start in range(0, len(batch), step):
+            yield _chunk(stream, batch.slice(start, step), done)
+
+
+def _batch_rows(stream: TableStream) -> int:
+    return max(1, min(CHUNK, CHUNK_CELLS // len(stream.columns)))
 
 
 def _chunk(stream: TableStream, batch: Any, done: list[int]) -> Chunk:

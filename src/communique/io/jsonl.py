@@ -11,6 +11,7 @@ from .encoding import UNDECODABLE, TextFile
 from .tables import (
     CHUNK,
     MAX_CELL,
+    MAX_COLUMNS,
     Chunk,
     Problem,
     Row,
@@ -90,6 +91,8 @@ def named_row(row: Any) -> Row | str:
         return f"a JSON {type(row).__name__}; write one JSON object a line"
     if len(stripped := {key.strip(): value for key, value in row.items()}) < len(row):
         return "two keys differ in spaces alone; rename one of them"
+    if len(row) > MAX_COLUMNS:
+        return f"{len(row):,} keys, of at most {MAX_COLUMNS:,}; keep those of the text and of what identifies it"
     for key, value in stripped.items():
         if isinstance(value, (list, dict)) and _deeper_than(value, MAX_DEPTH):
             stripped[key] = json.dumps(value, ensure_ascii=False)

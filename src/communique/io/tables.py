@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 #: and a compressed line can unpack to more than the memory; a long book has five million characters.
 MAX_CELL = 1 << 24
 
-#: Rows of a chunk.
-CHUNK = 1024
+#: Columns of a table, and keys of a row. XLSX allows 16,384.
+MAX_COLUMNS = 20_000
+
+#: Rows of a chunk, and cells of one of more columns.
+CHUNK, CHUNK_CELLS = 1024, 1 << 18
 
 #: Characters of an unreadable row that are shown.
 SHOWN = 1000
@@ -145,8 +148,13 @@ def header(path: Path, names: Iterable[Any]) -> list[str]:
     """Name columns: spaces at the ends are removed, and a column without a name gets one.
 
     Raises:
-        DataError: Two columns have the same name, or none has a name.
+        DataError: Two columns have the same name, none has a name, or there are too many.
     """
+    names = list(names)
+    if len(names) > MAX_COLUMNS:
+        raise DataError(
+            f"{path}: {len(names):,} columns, of at most {MAX_COLUMNS:,}. Keep the columns of texts and of what identifies them"
+        )
     columns = ["" if name is None else str(name).replace(UNDECODABLE, REPLACEMENT).strip() for name in names]
     seen: set[str] = set()
     for name in columns:
@@ -162,13 +170,15 @@ def chunked(pieces: Iterable[tuple[int, Row] | Problem]) -> Iterator[Chunk | Pro
     """Gather rows into chunks; a problem ends one."""
     numbers: list[int] = []
     rows: list[Row] = []
+    cells = 0
     for piece in pieces:
         if not isinstance(piece, Problem):
             numbers.append(piece[0])
             rows.append(piece[1])
-        if rows and (isinstance(piece, Problem) or len(rows) >= CHUNK):
+            cells += len(piece[1])
+        if rows and (isinstance(piece, Problem) or len(rows) >= CHUNK or cells >= CHUNK_CELLS):
             yield Chunk(numbers, rows)
-            numbers, rows = [], []
+            numbers, rows, cells = [], [], 0
         if isinstance(piece, Problem):
             yield piece
     if rows:

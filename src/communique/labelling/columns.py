@@ -10,7 +10,7 @@ from ..data.reader import COLUMNS, document_like, find_column
 from ..errors import DataError
 from ..io.arrow import SURROGATE
 from ..io.paths import InputFile
-from ..io.tables import Chunk, Problem, Row, TableStream, Unreadable
+from ..io.tables import MAX_COLUMNS, Chunk, Problem, Row, TableStream, Unreadable
 from .ids import MAX_IDS, SeenIds
 from .options import InputNotes, Options
 
@@ -75,8 +75,16 @@ class Columns:
         self._repeated -= {"language"} if options.language else set()
         self._renamed: dict[str, str] = {}
         self._known = set(known)
+        self._late: set[str] = set()
+        self._as_json = options.as_json
+        self._unreadable, self._unreadable_cells = "", 0
         self._ids, self._repeated_ids, self._repeated_id = SeenIds(), 0, ""
         self._taken = {*OUTPUT, ERROR, *(PREFIX + label for label in options.labels)}
+
+    @property
+    def width(self) -> int:
+        """Number of columns so far: in JSON Lines each row can have keys of its own."""
+        return len(self._known) + len(self._late)
 
     def complete(self, chunk: Chunk) -> Chunk:
         """Add the columns that the file's name holds to a chunk."""
@@ -102,6 +110,7 @@ class Columns:
     def extra(self, chunk: Chunk) -> list[Row] | pa.Table:
         """Return the columns that the output does not repeat, renamed where their name is taken."""
         if isinstance(chunk.rows, list):
+            self._look_at(chunk.rows)
             # The text is in the output already; a long one is not repeated next to each of its sentences.
             return [
                 {
@@ -118,6 +127,26 @@ class Columns:
             if field.name != self.text and not self._repeats_all(field, chunk.rows[field.name])
         ]
         return chunk.rows.select(kept).rename_columns([self._name(name) for name in kept])
+
+    def _look_at(self, rows: list[Row]) -> None:
+        """Count late columns and cells that cannot be read.
+
+        Raises:
+            DataError: The rows together have more columns than a table of the output can have.
+        """
+        self._late.update(key for row in rows if not row.keys() <= self._known for key in row.keys() - self._known)
+        if not self._as_json and self.width > MAX_COLUMNS:
+            raise DataError(
+                f"{self.file.display_name}: its rows have more than {MAX_COLUMNS:,} different keys, which become columns. Write "
+                "the output as .jsonl, which keeps the keys of each row"
+            )
+        if self.file.file_format == ".xlsx":
+            return  # Its reader counts them.
+        for row in rows:
+            for key, value in row.items():
+                if isinstance(value, Unreadable) and key != self.text:
+                    self._unreadable = self._unreadable or value.reason
+                    self._unreadable_cells += 1
 
     def warn_about_documents(self, chunk: Chunk) -> None:
         """Note a column that looks like one of documents if none is known, so that each row is its own document."""
@@ -136,8 +165,13 @@ class Columns:
             self._repeated_id = self._repeated_id or identity
             self._repeated_ids += 1
 
-    def note_repeated(self) -> None:
-        """Note that rows share ids, which does no harm here and is refused by what reads the output."""
+    def note_cells(self) -> None:
+        """Note that cells of extra columns cannot be read, and that rows share ids, which what reads the output refuses."""
+        if self._unreadable_cells:
+            self._notes.note(
+                f"{self.file.display_name}: {self._unreadable_cells:,} cells outside the column of texts cannot be read and are "
+                f"empty in the output. The first: {self._unreadable}"
+            )
         if self._repeated_ids and self.names["id"] is not None:
             without = "" if self.names["document"] else " and count as one document"
             more = f" among the first {MAX_IDS:,} ids" if self._ids.full else ""

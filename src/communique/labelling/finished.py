@@ -80,7 +80,7 @@ def _rows(out: Path, form: OutputForm) -> Iterator[Row]:
 
 def _unlabelled(shard: LabelledShard) -> Iterator[Row]:
     """Yield the rows of the output without what the model computes."""
-    for row in shard.to_rows():
+    for row in shard.iter_rows():
         yield {name: value for name, value in row.items() if name not in _COMPUTED}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress, count
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE
-from ..io.tables import Row
+from ..io.tables import CHUNK_CELLS, Row
 from ..models.classifier import Classifier
 from ..models.predictor import Predictions
 from ..text.blocks import is_page_number
@@ -70,15 +70,19 @@ class LabelledShard:
 
     def to_rows(self) -> list[Row]:
         """Return the rows as JSON Lines has them: `error` only where there is one, then the extra columns."""
-        found: list[Row] = self.table.to_pylist()
-        for row in found:
-            if row[ERROR] is None:
-                del row[ERROR]
-        if self.extra_json is not None:
-            for row, extra in zip(found, self.extra_json.to_pylist(), strict=True):
+        return list(self.iter_rows())
+
+    def iter_rows(self) -> Iterator[Row]:
+        """Yield the rows of `to_rows`; few are in memory at a time, because rows take a hundred times the memory of a table."""
+        step = max(1, CHUNK_CELLS // self.table.num_columns)
+        for start in range(0, len(self.table), step):
+            found: list[Row] = self.table.slice(start, step).to_pylist()
+            extra = [None] * len(found) if self.extra_json is None else self.extra_json.slice(start, step).to_pylist()
+            for row, own in zip(found, extra, strict=True):
+                if row[ERROR] is None:
+                    del row[ERROR]
                 # Rows of a document have no extra columns.
-                row |= json.loads(extra) if extra is not None else {}
-        return found
+                yield row | (json.loads(own) if own is not None else {})
 
 
 class Positions:
@@ -134,11 +138,12 @@ def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> Labe
     if readable:
         predictions = model.predict(whole, languages=[language for _, language in distinct])
     places = {i: distinct[texts[i], languages[i]] for i in readable}
-    table = pa.table(_columns(rows, model.codebook.names, places, predictions))
+    columns = _columns(rows, model.codebook.names, places, predictions)
     as_json = shard.options.as_json
     if extra is not None and not as_json:
-        for column in extra.schema:
-            table = table.append_column(column, extra[column.name])
+        # All at once: a table that grows column by column is copied for each of them.
+        columns |= dict(zip(extra.column_names, extra.columns, strict=True))
+    table = pa.table(columns)
     repeated = len(readable) - len(distinct)
     broken = {text for (text, _), read in zip(distinct, whole, strict=True) if read != text[:SEEN]}
     counts = ShardCounts(
@@ -157,7 +162,7 @@ def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> Labe
 
 def _columns(
     rows: dict[str, list[Any]], names: Sequence[str], places: Mapping[int, int], predictions: Predictions | None
-) -> dict[str, pa.Array]:
+) -> dict[str, pa.Array | pa.ChunkedArray]:
     """Return the columns of the output; `places` maps each labelled row to its prediction."""
     n = len(rows["text"])
     probabilities = np.zeros((n, len(names)))

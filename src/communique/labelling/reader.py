@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 #: Characters that a record counts for at most when shards are cut: a shard of long texts has fewer records.
 RECORD_CHARACTERS = 400
 
+#: Columns that a record counts for at most: a shard of wide tables has fewer records.
+RECORD_COLUMNS = 100
+
 #: References to characters, such as &amp; and &#8217;.
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[\da-f]{1,6}|[a-z][a-z\d]{1,30});", re.IGNORECASE)
 
@@ -72,6 +75,8 @@ class ShardReader:
         self.bytes = max(1.0, sum(sizes))
         self._pattern = FilenamePattern(options.filename_columns) if options.filename_columns else None
         self._unique_ids = False
+        #: Columns of the rows that were read last.
+        self._width = 0
         self._check_tables()
 
     def _open(self, file: InputFile) -> AbstractContextManager[TableStream]:
@@ -136,8 +141,9 @@ class ShardReader:
         shard, size = Shard(0, [], [], self.options), 0.0
         for records, extra, position in self._pieces():
             start = 0
+            width = self._width / RECORD_COLUMNS
             for i, record in enumerate(records, 1):
-                size += max(1.0, len(record.text) / RECORD_CHARACTERS)
+                size += max(1.0, len(record.text) / RECORD_CHARACTERS, width)
                 if size >= self.options.shard_rows:
                     _append(shard, records, extra, start, i, position)
                     yield shard
@@ -260,8 +266,10 @@ class ShardReader:
                     first = False
                 chunk = columns.complete(chunk)
                 rows = zip(chunk.numbers, columns.rows(chunk), strict=True)
-                yield [self._record(columns, number, row) for number, row in rows], columns.extra(chunk), position
-            columns.note_repeated()
+                extra, self._width = columns.extra(chunk), columns.width
+                yield [self._record(columns, number, row) for number, row in rows], extra, position
+            self._width = 0
+            columns.note_cells()
 
     def _record(self, columns: Columns, number: int, row: Row) -> Record:
         file, names, notes = columns.file, columns.names, self.notes

@@ -120,16 +120,17 @@ def _compressed(handle: IO[bytes], codec: str | None) -> Iterator[Any]:
 
 def jsonl(shard: LabelledShard) -> bytes:
     """Return a labelled shard as JSON Lines in UTF-8."""
-    return "".join(json_text(row) + "\n" for row in shard.to_rows()).encode()
+    return "".join(json_text(row) + "\n" for row in shard.iter_rows()).encode()
 
 
 def _write_parquet(handle: IO[bytes], schema: pa.Schema, shards: Iterable[LabelledShard]) -> None:
     import pyarrow.parquet as pq
 
+    kept = set(schema.names)  # Arrow makes this list anew for every question.
     with pq.ParquetWriter(handle, schema, compression="zstd") as writer:
         for shard in shards:
             # One row group per shard.
-            table = shard.table.select([name for name in shard.table.column_names if name in schema.names])
+            table = shard.table.select([name for name in shard.table.column_names if name in kept])
             writer.write_table(cast_to(table, schema), row_group_size=max(1, len(table)))
 
 
@@ -140,7 +141,7 @@ def _write_delimited(target: Any, form: OutputForm, schema: pa.Schema, shards: I
     # cell that contains "\r" unquoted, and it would start a row.
     target.write("\ufeff".encode() + _csv([_written(form, columns)], delimiter))
     for shard in shards:
-        rows = map(flat, shard.to_rows())
+        rows = map(flat, shard.iter_rows())
         target.write(_csv((_written(form, [cell(row.get(column)) for column in columns]) for row in rows), delimiter))
 
 
