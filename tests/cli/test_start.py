@@ -71,6 +71,19 @@ def test_a_full_folder_of_temporary_files_ends_in_one_line(codebook: Path) -> No
     assert b"Traceback" not in result.stderr
 
 
+def test_a_copy_of_standard_input_that_does_not_fit_ends_in_one_line(tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    line = "ulimit -f 40; yes We condemn it. | head -9000 | $C label - --format txt -o out.jsonl; echo $?"
+    result = start(line, tmp_path, TMPDIR=str(temporary))
+    assert result.stdout == b"1\n"
+    assert result.stderr.startswith(b"error: -: "), result.stderr
+    assert b"TMPDIR" in result.stderr
+    assert result.stderr.count(b"\n") == 1, result.stderr
+    assert [*tmp_path.iterdir(), *temporary.iterdir()] == [temporary]
+
+
 @pytest.mark.parametrize("line", [1, 40, 150])
 def test_ctrl_c_while_modules_are_imported_ends_in_one_line(line: int) -> None:
     # With -X importtime Python prints a line after each import.

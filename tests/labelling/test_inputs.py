@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fakes import RuleModel, cue_scores, model_info
-from helpers import TINY, has_facts
+from fakes import FakeModel, RuleModel, cue_scores, model_info
+from helpers import TINY, facts, has_facts
 from openpyxl import Workbook
 from reading import written
 
@@ -25,6 +26,7 @@ from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
 from communique.labelling.run import StreamSink
 from communique.labelling.summary import Summary
+from communique.labelling.write import write_shards
 
 
 def output(*given: Path, file_format: str | None = None, **options: Any) -> tuple[list[dict[str, Any]], list[str]]:
@@ -282,9 +284,10 @@ def test_cells_of_parquet_that_python_cannot_hold_are_text_or_a_reason(tmp_path:
         }
     )
     pq.write_table(table, tmp_path / "a.parquet")
-    rows, _ = output(tmp_path / "a.parquet")
+    rows, notes = output(tmp_path / "a.parquet")
     assert [row["text"] for row in rows] == ["", "fine"]
     assert "not UTF-8" in rows[0]["error"]
+    assert any(has_facts(line, "1 cells", "row 1", "'other'", "not UTF-8") for line in notes)
     assert [row["other"] for row in rows] == [None, "fine"]
     assert str(10**17) in rows[0]["time"]
     assert rows[0]["raw"] == b"x"
@@ -412,3 +415,64 @@ def test_a_name_on_the_disk_that_is_not_unicode(tmp_path: Path) -> None:
     rows, notes = output(*paths)
     assert len({row["id"] for row in rows}) == 2
     assert "".join([*(row["id"] for row in rows), *notes]).encode()
+
+
+def test_a_cell_of_parquet_has_the_limit_of_other_formats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("communique.io.arrow.MAX_CELL", 20)
+    pq.write_table(
+        pa.table({"text": ["We help.", "We " * 100, "é" * 20], "more": ["a", None, "x" * 21]}), tmp_path / "a.parquet"
+    )
+    rows, notes = output(tmp_path / "a.parquet")
+    assert [bool(row["error"]) for row in rows] == [False, True, False]
+    assert has_facts(rows[1]["error"], "row 2", "'text'", "more than 20 characters")
+    assert any(has_facts(line, "1 cells", "row 3", "'more'") for line in notes)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_a_table_of_too_many_columns_is_refused(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("tables", "jsonl"):
+        monkeypatch.setattr(f"communique.io.{module}.MAX_COLUMNS", 50)
+    names = ["text", *(f"c{i}" for i in range(50))]
+    path = tmp_path / f"a.{form}"
+    if form == "parquet":
+        pq.write_table(pa.table({name: ["a"] for name in names}), path)
+    else:
+        path.write_text(f"{','.join(names)}\n" if form == "csv" else json.dumps(dict.fromkeys(names, "a")) + "\n")
+    with pytest.raises(DataError, match=facts("a." + form, 51, 50)):
+        output(path)
+
+
+def test_keys_that_would_be_too_many_columns_are_kept_in_json_lines_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("communique.labelling.columns.MAX_COLUMNS", 50)
+    path = written(tmp_path, "a.jsonl", "".join(f'{{"text": "We help.", "k{i}": 1}}\n' for i in range(60)))
+    rows, _ = output(path)
+    assert has_facts(rows[-1]["error"], "a.jsonl", 50, ".jsonl")
+    shards = list(ShardReader(find_files([path]), Options(language="en")).shards())
+    assert len(shards[0].rows[0]["text"]) == 60
+
+
+def test_shards_of_wide_tables_have_fewer_rows(tmp_path: Path) -> None:
+    """Memory depends on cells: a shard of 1,000 columns has a tenth of the rows."""
+    header, row = ",".join(f"c{i}" for i in range(999)), "1," * 999
+    path = written(tmp_path, "a.csv", f"text,{header}\n" + f"a,{row[:-1]}\n" * 100)
+    sizes = [len(s.records) for s in ShardReader(find_files([path]), Options(language="en", shard_rows=200)).shards()]
+    assert sizes == [20] * 5
+
+
+def test_the_time_of_a_whole_run_is_linear_in_columns(tmp_path: Path, fake_bundle: Path) -> None:
+    from time import process_time
+
+    seconds = []
+    for n in (500, 4000):
+        path = written(tmp_path, f"{n}.jsonl", json.dumps({"text": "a", **{f"c{i}": i for i in range(n)}}))
+        begin = process_time()
+        for shard in ShardReader(find_files([path]), Options(as_json=False, language="en")).shards():
+            labelled = label_shard(shard, FakeModel(fake_bundle))
+            for suffix in (".csv", ".parquet"):
+                with (tmp_path / f"out{n}{suffix}").open("wb") as handle:
+                    write_shards(handle, suffix, None, [(labelled.table.schema, labelled.counts)], [labelled])
+        seconds.append(process_time() - begin)
+    # Quadratic time is 64 times as long.
+    assert seconds[1] < 25 * seconds[0]

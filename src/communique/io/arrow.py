@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -31,16 +31,14 @@ def as_text(value: Any) -> str | None:
     return str(value)
 
 
-def readable(path: Any, table: pa.Table, first: int) -> pa.Table | list[Row]:
+def readable(table: pa.Table) -> pa.Table | list[Row]:
     """Make every cell of a table convertible to Python and to any output.
 
     A column of a type that Python cannot hold, such as a date beyond the year 9999, becomes text. Texts that are not UTF-8
     or longer than `MAX_CELL` become `Unreadable` cells, for which the table becomes a list of rows.
 
     Args:
-        path: The file, for messages.
         table: Rows of a file.
-        first: Number of the first row.
     """
     damaged: dict[str, list[Any]] = {}
     columns: list[pa.ChunkedArray] = []
@@ -56,7 +54,7 @@ def readable(path: Any, table: pa.Table, first: int) -> pa.Table | list[Row]:
             except pa.ArrowInvalid:
                 long = True
             if long:
-                damaged[name] = [_decoded(path, name, number, v) for number, v in _bytes(texts, first)]
+                damaged[name] = _decoded(texts)
         elif not _is_simple(texts.type):
             column = _convertible(column)
         columns.append(column)
@@ -68,23 +66,25 @@ def readable(path: Any, table: pa.Table, first: int) -> pa.Table | list[Row]:
     return [dict(zip(values, cells, strict=True)) for cells in zip(*values.values(), strict=True)]
 
 
-def _bytes(column: pa.ChunkedArray, first: int) -> Iterator[tuple[int, bytes | None]]:
+def _decoded(column: pa.ChunkedArray) -> list[str | None]:
     binary = pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary()
     # A cast would validate; the buffers are the same.
     chunks = [pa.Array.from_buffers(binary, len(c), c.buffers(), offset=c.offset) for c in column.chunks]
-    return enumerate((value for chunk in chunks for value in chunk.to_pylist()), first)
+    return [_decoded_cell(scalar) for chunk in chunks for scalar in chunk]
 
 
-def _decoded(path: Any, name: str, number: int, value: bytes | None) -> str | None:
+def _decoded_cell(scalar: Any) -> str | None:
+    if not scalar.is_valid:
+        return None
     try:
-        text = None if value is None else value.decode()
-        if text is not None and len(text) > MAX_CELL:
-            return Unreadable(
-                f"{path}, row {number}: column {name!r} holds more than {MAX_CELL:,} characters. Split the text into rows"
-            )
-        return text
+        # No character has more than four bytes, so that a longer cell need not be copied to be refused.
+        too_long = scalar.as_buffer().size > 4 * MAX_CELL
+        text = "" if too_long else scalar.as_py().decode()
     except UnicodeDecodeError:
-        return Unreadable(f"{path}, row {number}: column {name!r} holds bytes that are not UTF-8. Write the file again")
+        return Unreadable("bytes that are not UTF-8. Write the file again")
+    if too_long or len(text) > MAX_CELL:
+        return Unreadable(f"more than {MAX_CELL:,} characters. Split the text into rows")
+    return str(text)
 
 
 def _is_text(kind: pa.DataType) -> bool:

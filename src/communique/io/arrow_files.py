@@ -98,7 +98,7 @@ def _chunk(stream: TableStream, batch: Any, done: list[int]) -> Chunk:
     first = done[0] + 1
     done[0] += len(batch)
     table = pa.Table.from_batches([batch]).rename_columns(stream.columns)
-    return Chunk(range(first, done[0] + 1), readable(stream.path, table, first))
+    return Chunk(range(first, done[0] + 1), readable(table))
 
 
 def _first_line(error: BaseException) -> str:

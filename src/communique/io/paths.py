@@ -5,17 +5,19 @@ from __future__ import annotations
 import glob
 import json
 import os
-import shutil
 import stat
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 from ..errors import ChangedError, DataError, OutputError
 from .arrow import SURROGATE
+from .atomic import disk_errors
 from .documents.read import EXTRA, require_reader
 from .encoding import inspect
 from .output import STANDARD as STANDARD
@@ -301,17 +303,28 @@ def _is_pipe(path: Path) -> bool:
 def _spooled(given: str, file_format: str | None, spool: Path | None, number: int) -> InputFile:
     if file_format is None or spool is None:
         raise DataError(f"{given}: unknown format. Name it with --format: {', '.join(FORMATS)}")
-    spool.mkdir(parents=True, exist_ok=True)
-    name = "stdin" if given == STANDARD else Path(given).name
+    name = "stdin" if given == STANDARD else SURROGATE.sub("\ufffd", Path(given).name)
     # The number keeps apart two pipes that share a name.
-    copy = spool / f"{number}-{name}.{file_format}"
-    with copy.open("wb") as target:
-        if given == STANDARD:
-            shutil.copyfileobj(sys.stdin.buffer, target, 1 << 20)
-        else:
-            with open(given, "rb") as source:
-                shutil.copyfileobj(source, target, 1 << 20)
-    return InputFile(copy, name, f".{file_format}", display_name=given)
+    copy = spool / f"{number}.{file_format}"
+    source = sys.stdin.buffer if given == STANDARD else None
+    with ExitStack() as stack:
+        stack.enter_context(
+            disk_errors(Path(given), f"The copy in {spool.parent} needs space: set TMPDIR to another folder")
+        )
+        spool.mkdir(parents=True, exist_ok=True)
+        target = stack.enter_context(copy.open("wb"))
+        if source is None:
+            source = stack.enter_context(open(given, "rb"))
+        while block := _read_block(source, given):
+            target.write(block)
+    return InputFile(copy, name, f".{file_format}", display_name=SURROGATE.sub("\ufffd", given))
+
+
+def _read_block(source: IO[bytes], name: str) -> bytes:
+    try:
+        return source.read(1 << 20)
+    except OSError as error:
+        raise DataError(f"{name}: {error.strerror or error}. Name a file, or a pipe that can be read") from error
 
 
 def _add_folder(found: FoundFiles, folder: Path, outputs: Container[Path]) -> None:

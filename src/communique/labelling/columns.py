@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..data.predictions_schema import ERROR, OUTPUT, PREFIX
@@ -110,7 +110,7 @@ class Columns:
     def extra(self, chunk: Chunk) -> list[Row] | pa.Table:
         """Return the columns that the output does not repeat, renamed where their name is taken."""
         if isinstance(chunk.rows, list):
-            self._look_at(chunk.rows)
+            self._look_at(chunk.numbers, chunk.rows)
             # The text is in the output already; a long one is not repeated next to each of its sentences.
             return [
                 {
@@ -128,7 +128,7 @@ class Columns:
         ]
         return chunk.rows.select(kept).rename_columns([self._name(name) for name in kept])
 
-    def _look_at(self, rows: list[Row]) -> None:
+    def _look_at(self, numbers: Sequence[int], rows: list[Row]) -> None:
         """Count late columns and cells that cannot be read.
 
         Raises:
@@ -142,10 +142,10 @@ class Columns:
             )
         if self.file.file_format == ".xlsx":
             return  # Its reader counts them.
-        for row in rows:
+        for number, row in zip(numbers, rows, strict=True):
             for key, value in row.items():
                 if isinstance(value, Unreadable) and key != self.text:
-                    self._unreadable = self._unreadable or value.reason
+                    self._unreadable = self._unreadable or f"row {number}, column {key!r} holds {value.reason}"
                     self._unreadable_cells += 1
 
     def warn_about_documents(self, chunk: Chunk) -> None:

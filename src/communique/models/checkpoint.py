@@ -74,6 +74,12 @@ def loading(what: str, error: type[CommuniqueError], remedy: str) -> Iterator[No
                 f"{what}: the model brings Python code of its own (auto_map), which communique never runs. Use a model whose "
                 "architecture transformers itself has"
             ) from cause
+        if "safetensors" in str(cause) and isinstance(cause, OSError):
+            # transformers names a file that it looked for, and a pickle next to it is no help.
+            raise error(
+                f"{what}: no model.safetensors. Weights are read from that format alone, because a pickle such as "
+                "pytorch_model.bin can run code. Save the model with save_pretrained of a current transformers"
+            ) from cause
         line = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
         raise error(f"{what}: {line[:300]}. {remedy}") from cause
 

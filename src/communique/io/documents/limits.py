@@ -15,6 +15,9 @@ MAX_BYTES = 20_000_000
 #: Bytes of an unpacked part of a zipped document; parts are read as streams.
 MAX_UNPACKED = 200_000_000
 
+#: Above this size in bytes, parts that were packed more tightly than `MAX_RATIO` are taken for an attack; texts reach about 20.
+SUSPICIOUS, MAX_RATIO = 20_000_000, 150
+
 #: Characters of a document's text, which is in memory as a whole: some 7,000 pages.
 MAX_CHARACTERS = 20_000_000
 
@@ -67,7 +70,13 @@ def check_part(archive: zipfile.ZipFile, part: str, name: str) -> None:
     """Check the unpacked size of a part of a ZIP archive; reading stops at the size that the archive declares.
 
     Raises:
-        DataError: It is larger than `MAX_UNPACKED`.
+        DataError: It is larger than `MAX_UNPACKED`, or was packed as no document is.
     """
-    if archive.getinfo(part).file_size > MAX_UNPACKED:
+    info = archive.getinfo(part)
+    if info.file_size > MAX_UNPACKED:
         raise too_large(name, f"{MAX_UNPACKED // 1_000_000} MB unpacked")
+    if info.file_size > SUSPICIOUS and info.file_size > MAX_RATIO * max(1, info.compress_size):
+        raise DataError(
+            f"{name}: {info.file_size // 1_000_000} MB unpacked from {info.compress_size:,} bytes, as no document is packed. "
+            "Save it as .txt"
+        )

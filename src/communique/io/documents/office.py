@@ -12,6 +12,9 @@ from typing import Any
 from ...errors import DataError
 from .limits import Document, check_part, joined
 
+#: Elements of an OpenDocument paragraph, whose parts are in memory until it ends.
+MAX_ELEMENTS = 300_000
+
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _T = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
@@ -96,7 +99,7 @@ def _paragraphs(
     `runs` are the elements that hold text; if it is None, every element inside a paragraph does.
     """
     open_blocks: list[list[str]] = []
-    depth_hidden = 0
+    depth_hidden = elements = 0
     for event, element in events:
         tag = element.tag
         if event == "start":
@@ -119,9 +122,14 @@ def _paragraphs(
             tail = element.tail
             element.clear()
             element.tail = tail
-        if not open_blocks:
+        elements = elements + 1 if open_blocks else 0
+        if runs is None and elements > MAX_ELEMENTS:
+            raise RuntimeError(f"a paragraph of more than {MAX_ELEMENTS:,} elements")
+        if not open_blocks or runs is not None:
             # What is finished is deleted, so that memory does not grow with the document.
+            tail = element.tail
             element.clear()
+            element.tail = tail
             while element.getprevious() is not None:
                 del element.getparent()[0]
 
