@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from fakes import bundle_folder
 from helpers import CODEBOOK, run, tiny_rows, write_rows
 
 from communique.data.codebook import Codebook
+from communique.errors import BundleError
+from communique.models.checkpoint import CheckpointClassifier
 from communique.models.info import INFO
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("fake_network")]
@@ -323,3 +326,63 @@ def test_tables_end_without_traceback(name: str, tmp_path: Path, codebook: Path)
     survive("sample", path, "-n", 1, "-o", tmp_path / "s.csv", "--codebook", codebook)
     survive("estimate", path, path, "--codebook", codebook)
     survive("robustness", bundle_folder(tmp_path / "model"), path, "--test", "upper case")
+
+
+def checkpoint_folder(folder: Path) -> Path:
+    """Write a checkpoint of one layer, as transformers does, without its tokenizer."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    bundle_folder(folder)
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    BertForSequenceClassification(BertConfig(vocab_size=9, num_labels=3, **sizes)).save_pretrained(folder)
+    change(kind="checkpoint", files={})(folder)
+    return folder
+
+
+def test_weights_in_a_pickle_are_refused_and_not_unpickled(tmp_path: Path) -> None:
+    folder = checkpoint_folder(tmp_path / "model")
+    (folder / "model.safetensors").unlink()
+    # What a pickle calls when it is read.
+    (folder / "pytorch_model.bin").write_bytes(f'cos\nmkdir\n(S"{tmp_path / "owned"}"\ntR.'.encode())
+    with pytest.raises(BundleError, match="pickle") as refused:
+        CheckpointClassifier(folder)
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "owned").exists()
+
+
+SETTINGS = {
+    "hidden_size": [10**9, -8, 0, "x", None],
+    "num_attention_heads": [0, 10**9],
+    "vocab_size": [2**40, 10**8, -1],
+    "num_hidden_layers": [10**6],
+    "model_type": [EVIL, 7, None],
+    "id2label": [7, {"a": "b"}],
+}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in SETTINGS.items() for value in values])
+def test_checkpoints_with_invalid_settings_are_refused_in_one_line(
+    key: str, value: object, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = checkpoint_folder(tmp_path / "model")
+    capfd.readouterr()
+    content = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(content | {key: value}))
+    with pytest.raises(BundleError) as refused:
+        CheckpointClassifier(folder)
+    assert "\n" not in str(refused.value)
+    # transformers neither draws bars nor logs reports.
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", [INFO, "codebook.yaml", "config.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("kind", ["device", "pipe"])
+def test_a_file_of_a_model_that_never_ends_is_refused(name: str, kind: str, tmp_path: Path) -> None:
+    folder = checkpoint_folder(tmp_path / "model")
+    (folder / name).unlink(missing_ok=True)
+    if kind == "device":
+        (folder / name).symlink_to("/dev/zero")
+    else:
+        os.mkfifo(folder / name)
+    with pytest.raises(BundleError):
+        CheckpointClassifier(folder)

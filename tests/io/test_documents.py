@@ -5,11 +5,13 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from communique.errors import DataError, MissingExtraError
 from communique.io import suffixes
+from communique.io.documents import office
 from communique.io.documents.read import read_document
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -216,3 +218,44 @@ def test_a_missing_library_is_named_with_its_extra(tmp_path: Path, monkeypatch: 
     monkeypatch.setitem(suffixes.MODULES, ".docx", "no_such_module")
     with pytest.raises(MissingExtraError, match=r"communique\[documents\]"):
         read_document(docx(tmp_path / "a.docx", ""), "a.docx", ".docx")
+
+
+@pytest.mark.parametrize("form", ["docx", "odt"])
+def test_a_part_that_is_packed_as_no_document_is_refused(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("communique.io.documents.limits.SUSPICIOUS", 100_000)
+    body = "<text:p>a</text:p>" if form == "odt" else "<w:p><w:r><w:t>a</w:t></w:r></w:p>"
+    path = (odt if form == "odt" else docx)(tmp_path / f"bomb.{form}", body * 50_000)
+    with pytest.raises(DataError, match="as no document is packed"):
+        read_document(path, path.name, f".{form}")
+
+
+def test_a_word_paragraph_of_many_parts_is_read_as_a_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = docx(tmp_path / "a.docx", f"<w:p>{'<w:r><w:t>a </w:t></w:r><w:r/>' * 30_000}</w:p>")
+    most = 0
+    original = office._paragraphs
+
+    def counted(events: Any, *rest: Any) -> Any:
+        def watched() -> Any:
+            nonlocal most
+            for event, element in events:
+                parent = element.getparent()
+                most = max(most, 0 if parent is None else len(parent))
+                yield event, element
+
+        return original(watched(), *rest)
+
+    monkeypatch.setattr(office, "_paragraphs", counted)
+    assert paragraphs(path) == [("a " * 30_000).strip()]
+    # The parser is some kilobytes ahead.
+    assert most < 6_000
+
+
+def test_an_opendocument_paragraph_of_too_many_parts_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("communique.io.documents.office.MAX_ELEMENTS", 100)
+    assert paragraphs(odt(tmp_path / "a.odt", "<text:p>a<text:s/>b</text:p>" * 200)) == ["a b"] * 200
+    with pytest.raises(DataError, match="more than 100 elements"):
+        paragraphs(odt(tmp_path / "b.odt", f"<text:p>a{'<text:s/>' * 101}</text:p>"))

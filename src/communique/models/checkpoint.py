@@ -24,8 +24,11 @@ from .predictor import Predictions
 #: Sentences per batch when no gradients are kept.
 PREDICT_BATCH = 64
 
-#: Bytes of a settings file that are searched for a mention of code.
+#: Largest settings file in bytes; all of it is searched for a mention of code.
 MAX_SETTINGS = 10_000_000
+
+#: Most layers of a network.
+MAX_LAYERS = 1000
 
 
 def checkpoint_logits(
@@ -64,6 +67,10 @@ def loading(what: str, error: type[CommuniqueError], remedy: str) -> Iterator[No
         error: Raised for a model that cannot be loaded.
         remedy: What to do about it.
     """
+    bars, verbosity = transformers.utils.logging.is_progress_bar_enabled(), transformers.utils.logging.get_verbosity()
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    # It logs reports of thirty lines about weights that do not fit, and raises an error as well.
+    transformers.utils.logging.set_verbosity(50)
     try:
         yield
     except CommuniqueError:
@@ -82,20 +89,57 @@ def loading(what: str, error: type[CommuniqueError], remedy: str) -> Iterator[No
             ) from cause
         line = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
         raise error(f"{what}: {line[:300]}. {remedy}") from cause
+    finally:
+        transformers.utils.logging.set_verbosity(verbosity)
+        if bars:
+            transformers.utils.logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _refuse_code(folder: Path) -> None:
-    """Refuse a folder that names Python code: no checkpoint of ours does.
+    """Refuse a folder that names Python code, or whose files are none: no checkpoint of ours does.
 
     Raises:
-        BundleError: A settings file has an `auto_map`.
+        BundleError: A settings file has an `auto_map` or is too large, or a device or a pipe has the name of a file.
     """
-    for path in sorted(folder.glob("*.json")):
-        if path.name.endswith("config.json") and b"auto_map" in path.read_bytes()[:MAX_SETTINGS]:
+    for path in sorted(folder.iterdir()):
+        if not path.is_file():
+            if path.suffix and not path.is_dir():
+                # A device or a pipe, which transformers would read without end.
+                raise BundleError(f"{path}: not a file. Copy the model's folder again")
+            continue
+        if not path.name.endswith("config.json"):
+            continue
+        if path.stat().st_size > MAX_SETTINGS:
+            raise BundleError(f"{path}: more than {MAX_SETTINGS:,} bytes. Copy the model's folder again")
+        if b"auto_map" in path.read_bytes():
             raise BundleError(
                 f"{path}: the model brings Python code of its own (auto_map), which communique never runs. Give the folder that "
                 "`communique train` wrote"
             )
+
+
+def _check_size(folder: Path) -> None:
+    """Check that the network that a folder's settings describe is no larger than its weights.
+
+    transformers builds the network before it looks at the weights, and one of 10**12 numbers takes all memory.
+
+    Raises:
+        BundleError: It is larger.
+    """
+    config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    if (layers := getattr(config, "num_hidden_layers", None) or 0) > MAX_LAYERS:
+        raise BundleError(
+            f"{folder / 'config.json'}: {layers:,} layers, of at most {MAX_LAYERS:,}. Copy the model's folder again"
+        )
+    with torch.device("meta"):  # Without memory for the weights.
+        network = transformers.AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+    numbers = sum(parameter.numel() for parameter in network.parameters())
+    held = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    if held and numbers > held:
+        raise BundleError(
+            f"{folder / 'config.json'}: a network of {numbers:,} weights, for which {held:,} bytes are too few. Copy the model's "
+            "folder again"
+        )
 
 
 class CheckpointClassifier:
@@ -111,6 +155,7 @@ class CheckpointClassifier:
         self.codebook = read_codebook(folder, self.info)
         _refuse_code(Path(folder))
         with loading(str(folder), BundleError, "Copy the model's folder again"):
+            _check_size(Path(folder))
             # Weights are read from safetensors alone, which hold numbers; a pickle could hold code.
             self.model = transformers.AutoModelForSequenceClassification.from_pretrained(
                 folder, trust_remote_code=False, use_safetensors=True
