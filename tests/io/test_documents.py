@@ -11,8 +11,10 @@ import pytest
 
 from communique.errors import DataError, MissingExtraError
 from communique.io import suffixes
-from communique.io.documents import office
+from communique.io.documents import limits, office
 from communique.io.documents.read import read_document
+from communique.io.read import open_table
+from communique.io.tables import Problem
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 ODT = 'xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"'
@@ -259,3 +261,22 @@ def test_an_opendocument_paragraph_of_too_many_parts_is_refused(
     assert paragraphs(odt(tmp_path / "a.odt", "<text:p>a<text:s/>b</text:p>" * 200)) == ["a b"] * 200
     with pytest.raises(DataError, match="more than 100 elements"):
         paragraphs(odt(tmp_path / "b.odt", f"<text:p>a{'<text:s/>' * 101}</text:p>"))
+
+
+@pytest.mark.parametrize("form", ["docx", "odt", "xml"])
+def test_a_tag_that_never_ends_is_refused(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parser keeps a tag in memory until it ends."""
+    monkeypatch.setattr(limits.BoundedMarkup.__init__, "__defaults__", (100_000,))
+    attribute = f'<p a="{"x" * 200_000}"/>'
+    path = tmp_path / f"a.{form}"
+    if form == "xml":
+        path.write_text(f"<TEI><text><u><seg>We help.</seg></u>{attribute}</text></TEI>")
+        with open_table(path) as stream:
+            reasons = [chunk.reason for chunk in stream.chunks if isinstance(chunk, Problem)]
+    else:
+        (docx if form == "docx" else odt)(path, attribute)
+        with pytest.raises(DataError) as refused:
+            read_document(path, path.name, f".{form}")
+        reasons = [str(refused.value)]
+    assert len(reasons) == 1
+    assert "a tag of more than 100,000 bytes" in reasons[0]

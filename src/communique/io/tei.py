@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
+from .documents.limits import BoundedMarkup, MarkupError
 from .jsonl import fill
 from .suffixes import stem
 from .tables import Problem, Row, TableStream
@@ -43,7 +44,7 @@ def open_tei(stream: TableStream) -> Iterator[None]:
     try:
         with stream.path.open("rb") as handle:
             events = etree.iterparse(
-                handle,
+                BoundedMarkup(handle),
                 events=("start", "end"),
                 resolve_entities=False,
                 load_dtd=False,
@@ -58,7 +59,7 @@ def open_tei(stream: TableStream) -> Iterator[None]:
                 )
             fill(stream, _Reader(stream.path, root, events).rows())
             yield
-    except etree.XMLSyntaxError as error:
+    except (etree.XMLSyntaxError, MarkupError) as error:
         raise DataError(f"{stream.path}: not readable XML ({error}). Save it again") from error
     except OSError as error:
         raise DataError(f"{stream.path}: {error.strerror or error}. Name a file that can be read") from error
@@ -116,7 +117,7 @@ class _Reader:
                     self._forget(element)
                 elif not inside:
                     self._forget(element)
-        except etree.XMLSyntaxError as error:
+        except (etree.XMLSyntaxError, MarkupError) as error:
             reason = (
                 f"not readable XML ({str(error).splitlines()[0]}); the segments before it are kept. Save the file again"
             )

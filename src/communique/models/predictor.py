@@ -64,7 +64,15 @@ class Predictions:
 
     @classmethod
     def from_logits(cls, info: ModelInfo, logits: NDArray[np.float32], truncated: NDArray[np.bool_]) -> Predictions:
-        """Turn logits (n, k) into predictions with a model's temperature, biases and thresholds."""
+        """Turn logits (n, k) into predictions with a model's temperature, biases and thresholds.
+
+        Raises:
+            BundleError: A logit is no number, as damaged weights make them. No label would be the answer to every text.
+        """
+        if not np.isfinite(logits).all():
+            raise BundleError(
+                f"{info.name}: the model computes values that are no numbers. Copy the model's folder again"
+            )
         probability = probabilities(logits, multilabel=info.multilabel, temperature=info.temperature, bias=info.bias)
         thresholds = None if info.thresholds is None else np.array(info.thresholds)
         return cls(info.labels, probability, decide(probability, thresholds), truncated)

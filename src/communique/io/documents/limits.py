@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from ...errors import DataError
 
@@ -64,6 +65,35 @@ def read_bytes(path: Path, name: str) -> bytes:
     if len(content) > MAX_BYTES:
         raise too_large(name, f"{MAX_BYTES // 1_000_000} MB")
     return content
+
+
+class MarkupError(ValueError):
+    """A tag is too long."""
+
+
+class BoundedMarkup:
+    """XML for a parser that keeps a tag in memory until it ends.
+
+    Args:
+        handle: The open file.
+        limit: Bytes between two '>', of at most which a tag is.
+    """
+
+    def __init__(self, handle: IO[bytes], limit: int = MAX_BYTES) -> None:
+        self._handle, self._limit, self._since = handle, limit, 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Read bytes.
+
+        Raises:
+            MarkupError: A tag is too long.
+        """
+        block = self._handle.read(size)
+        end = block.rfind(b">")
+        self._since = self._since + len(block) if end < 0 else len(block) - end - 1
+        if self._since > self._limit:
+            raise MarkupError(f"a tag of more than {self._limit:,} bytes")
+        return block
 
 
 def check_part(archive: zipfile.ZipFile, part: str, name: str) -> None:

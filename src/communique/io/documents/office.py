@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError
-from .limits import Document, check_part, joined
+from .limits import BoundedMarkup, Document, MarkupError, check_part, joined
 
 #: Elements of an OpenDocument paragraph, whose parts are in memory until it ends.
 MAX_ELEMENTS = 300_000
@@ -80,10 +80,22 @@ def _read(
                     check_part(archive, part, name)
                     with archive.open(part) as handle:
                         events = etree.iterparse(
-                            handle, events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False
+                            BoundedMarkup(handle),
+                            events=("start", "end"),
+                            resolve_entities=False,
+                            no_network=True,
+                            load_dtd=False,
                         )
                         found.append(joined(name, _paragraphs(events, blocks, hidden, spaces, runs)))
-    except (zipfile.BadZipFile, zlib.error, etree.XMLSyntaxError, NotImplementedError, RuntimeError, EOFError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        etree.XMLSyntaxError,
+        MarkupError,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{name}: not a readable {kind} document ({reason}). Save it again, or as .txt") from error
     except OSError as error:
