@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from fakes import model_info
 from helpers import FILLERS, PATIENCE, tiny_rows
 
 from communique import BundleError, DataError, Predictor, Sentence
 from communique.models.info import FORMAT
-from communique.models.predictor import LENGTH_STEP, _padded, default_model
+from communique.models.predictor import LENGTH_STEP, Predictions, _padded, default_model
 
 pytestmark = pytest.mark.slow
 

@@ -151,6 +151,7 @@ class CheckpointClassifier:
     """
 
     def __init__(self, folder: str | Path, *, info: ModelInfo | None = None) -> None:
+        self.folder = Path(folder)
         self.info = info or read_info(folder, "checkpoint")
         self.codebook = read_codebook(folder, self.info)
         _refuse_code(Path(folder))
@@ -173,7 +174,11 @@ class CheckpointClassifier:
         self, texts: str | Iterable[str] | Iterable[Sentence], *, languages: Sequence[str] | None = None
     ) -> Predictions:
         """Label texts or sentences, in their order; the model does not use `languages`."""
-        return Predictions.from_logits(self.info, *checkpoint_logits(self.model, self.tokenizer, as_texts(texts)))
+        given = as_texts(texts)
+        # A tokenizer without a padding token or of another vocabulary loads, and fails here.
+        with loading(str(self.folder), BundleError, "Copy the model's folder again"):
+            logits, truncated = checkpoint_logits(self.model, self.tokenizer, given)
+        return Predictions.from_logits(self.info, logits, truncated)
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Give probabilities (n, k) in the codebook's order."""
