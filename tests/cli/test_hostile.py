@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 from fakes import bundle_folder
-from helpers import CODEBOOK, run, tiny_rows, write_rows
+from helpers import CODEBOOK, predictions, run, tiny_rows, write_rows
 
 from communique.data.codebook import Codebook
 from communique.errors import BundleError
@@ -386,3 +386,26 @@ def test_a_file_of_a_model_that_never_ends_is_refused(name: str, kind: str, tmp_
         os.mkfifo(folder / name)
     with pytest.raises(BundleError):
         CheckpointClassifier(folder)
+
+
+@pytest.mark.parametrize("value", [10**400, -1, "x", float("nan"), True, [1], {"a": 1}])
+def test_predictions_that_are_no_probabilities_end_in_one_line(value: object, tmp_path: Path, codebook: Path) -> None:
+    path = predictions(tmp_path / "p.jsonl", documents=3)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[1]["probabilities"]["criticism"] = value
+    write_rows(path, rows)
+    survive("sample", path, "-n", 2, "-o", tmp_path / "s.csv", "--codebook", codebook)
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+def test_halves_of_characters_in_predictions_do_not_stop_a_sample(form: str, tmp_path: Path, codebook: Path) -> None:
+    path = predictions(tmp_path / "p.jsonl", documents=3)
+    rows = [json.loads(line) | {"text": "a\ud800b", "country": "\udfff"} for line in path.read_text().splitlines()]
+    write_rows(path, rows)
+    survive("sample", path, "-n", 2, "-o", tmp_path / f"s.{form}", "--codebook", codebook)
+    assert (tmp_path / f"s.{form}").exists()
+
+
+@pytest.mark.parametrize("command", ["sample", "agree", "estimate", "evaluate", "robustness"])
+def test_a_seed_below_zero_is_refused(command: str) -> None:
+    assert "--seed" in survive(command, "x", "y", "--seed", -1, one_line=True)

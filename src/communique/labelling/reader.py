@@ -109,7 +109,9 @@ class ShardReader:
     @staticmethod
     def _ids(stream: TableStream, columns: Columns) -> Iterator[str]:
         name = columns.names["id"]
-        for chunk in stream.chunks if name is not None else ():
+        if name is None:
+            return
+        for chunk in stream.chunks:
             if isinstance(chunk, Chunk):
                 ids = (as_text(row.get(name)) for row in columns.rows(chunk))
                 yield from (identity for identity in ids if identity and not is_missing(identity))

@@ -21,6 +21,7 @@ from ..data.labels import split_labels
 from ..data.predictions_schema import OUTPUT, PREFIX
 from ..data.sentence import Sentence, text_sha256
 from ..errors import DataError
+from ..io.arrow import SURROGATE
 from ..io.read import as_number, cell, open_table
 from ..io.recognise import Encoding
 from ..io.tables import Problem, Row
@@ -261,11 +262,11 @@ class _Reader:
         names = ("id", "text", "previous", "document", "language")
         columns = zip(*batch.core, strict=True)
         self.tables.append(
-            pa.table({name: pa.array(values, pa.large_string()) for name, values in zip(names, columns, strict=True)})
+            pa.table({name: _strings(values, pa.large_string()) for name, values in zip(names, columns, strict=True)})
         )
         # A table without a column would have no rows: the one without a name stands for them.
         own = dict.fromkeys(["", *(name for row in batch.own for name in row)])
-        self.own.append(pa.table({name: pa.array([row.get(name) for row in batch.own], pa.string()) for name in own}))
+        self.own.append(pa.table({name: _strings([row.get(name) for row in batch.own], pa.string()) for name in own}))
         n_without_probabilities = np.array([p is None for p in batch.probabilities])
         predicted_rows = np.array(batch.predicted_rows, np.bool_).reshape(len(n_without_probabilities), len(self.names))
         filled = [g if p is None else p for g, p in zip(batch.predicted_rows, batch.probabilities, strict=True)]
@@ -292,7 +293,7 @@ class _Reader:
         try:
             index = int(row.get("index") or 0)
             own_index = int(float(given)) if (given := cell(row, OWN_INDEX)) else None
-        except ValueError:
+        except (ValueError, OverflowError):
             raise ValueError(f"index {row.get('index')!r}; allowed: a whole number") from None
         kept = self.keep is None or identity in self.keep
         document = f"{cell(row, 'source') or ''}{_BETWEEN}{cell(row, 'document') or identity}"
@@ -440,11 +441,23 @@ def _probabilities(row: Row, names: Sequence[str]) -> list[float] | None:
         return None
     try:
         p = [as_number(values[name]) for name in names]
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(f"probabilities {values!r}; a number is needed for each of {', '.join(names)}") from None
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise ValueError(
+            f"probabilities {str(values)[:300]}; a number is needed for each of {', '.join(names)}"
+        ) from None
     if not all(0 <= value <= 1 for value in p):
         raise ValueError(f"probabilities {values!r}; allowed: 0 to 1 for each of {', '.join(names)}")
     return p
+
+
+def _strings(values: Sequence[str | None], kind: Any) -> Any:
+    """Return an Arrow array of texts; halves of characters, which no file of ours holds, are replaced."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError:
+        return pa.array([None if value is None else SURROGATE.sub("\ufffd", value) for value in values], kind)
 
 
 def display_sha256(text: str) -> str:
