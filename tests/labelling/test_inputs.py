@@ -26,7 +26,7 @@ from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
 from communique.labelling.run import StreamSink
 from communique.labelling.summary import Summary
-from communique.labelling.write import write_shards
+from communique.labelling.write import OutputForm, write_shards
 
 
 def output(*given: Path, file_format: str | None = None, **options: Any) -> tuple[list[dict[str, Any]], list[str]]:
@@ -472,7 +472,10 @@ def test_the_time_of_a_whole_run_is_linear_in_columns(tmp_path: Path, fake_bundl
             labelled = label_shard(shard, FakeModel(fake_bundle))
             for suffix in (".csv", ".parquet"):
                 with (tmp_path / f"out{n}{suffix}").open("wb") as handle:
-                    write_shards(handle, suffix, None, [(labelled.table.schema, labelled.counts)], [labelled])
+                    form = OutputForm("out", suffix, None, model_info(), TINY)
+                    write_shards(
+                        handle, form, [(labelled.table.schema, labelled.counts)], [labelled], Summary(TINY.names)
+                    )
         seconds.append(process_time() - begin)
     # Quadratic time is 64 times as long.
     assert seconds[1] < 25 * seconds[0]

@@ -263,7 +263,7 @@ def _rows(shards: Iterable[LabelledShard]) -> Iterator[tuple[bool, Row]]:
     """Yield rows, and whether each is known to begin a paragraph."""
     for shard in shards:
         begins = set(shard.paragraphs)
-        for i, row in enumerate(shard.to_rows()):
+        for i, row in enumerate(shard.iter_rows()):
             yield i in begins, row
 
 

@@ -135,7 +135,7 @@ def _columns(names: Sequence[str], info: ModelInfo) -> list[Column]:
 
 def _rows(names: Sequence[str], shards: Iterable[LabelledShard]) -> Iterator[list[Any]]:
     for shard in shards:
-        for row in map(flat, shard.to_rows()):
+        for row in map(flat, shard.iter_rows()):
             yield [cell(row.get(name)) for name in names]
 
 
