@@ -333,7 +333,7 @@ def checkpoint_folder(folder: Path) -> Path:
     from transformers import BertConfig, BertForSequenceClassification
 
     bundle_folder(folder)
-    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    sizes: dict[str, Any] = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
     BertForSequenceClassification(BertConfig(vocab_size=9, num_labels=3, **sizes)).save_pretrained(folder)
     change(kind="checkpoint", files={})(folder)
     return folder
@@ -350,7 +350,7 @@ def test_weights_in_a_pickle_are_refused_and_not_unpickled(tmp_path: Path) -> No
     assert not (tmp_path / "owned").exists()
 
 
-SETTINGS = {
+SETTINGS: dict[str, list[object]] = {
     "hidden_size": [10**9, -8, 0, "x", None],
     "num_attention_heads": [0, 10**9],
     "vocab_size": [2**40, 10**8, -1],

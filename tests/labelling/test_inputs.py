@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fakes import FakeModel, RuleModel, cue_scores, model_info
+from fakes import RuleModel, cue_scores, model_info
 from helpers import TINY, facts, has_facts
 from openpyxl import Workbook
 from reading import written
@@ -461,7 +461,7 @@ def test_shards_of_wide_tables_have_fewer_rows(tmp_path: Path) -> None:
     assert sizes == [20] * 5
 
 
-def test_the_time_of_a_whole_run_is_linear_in_columns(tmp_path: Path, fake_bundle: Path) -> None:
+def test_the_time_of_a_whole_run_is_linear_in_columns(tmp_path: Path) -> None:
     from time import process_time
 
     seconds = []
@@ -469,7 +469,7 @@ def test_the_time_of_a_whole_run_is_linear_in_columns(tmp_path: Path, fake_bundl
         path = written(tmp_path, f"{n}.jsonl", json.dumps({"text": "a", **{f"c{i}": i for i in range(n)}}))
         begin = process_time()
         for shard in ShardReader(find_files([path]), Options(as_json=False, language="en")).shards():
-            labelled = label_shard(shard, FakeModel(fake_bundle))
+            labelled = label_shard(shard, RuleModel(model_info(), TINY, cue_scores))
             for suffix in (".csv", ".parquet"):
                 with (tmp_path / f"out{n}{suffix}").open("wb") as handle:
                     form = OutputForm("out", suffix, None, model_info(), TINY)

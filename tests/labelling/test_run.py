@@ -18,7 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fakes import FakeModel, label, label_in_a_process, until
+from helpers import CODEBOOK
 
+from communique.data.codebook import Codebook
 from communique.data.predictions_schema import OUTPUT
 from communique.io.paths import find_files
 from communique.io.read import open_table
@@ -442,7 +444,7 @@ def test_resume_with_something_else_is_refused(
     if change == "model":
         model = bundle_folder(tmp_path / "other", temperature=2.0)
     elif change == "codebook":
-        model = bundle_folder(tmp_path / "other", codebook_sha256="0" * 64)
+        model = bundle_folder(tmp_path / "other", Codebook.model_validate(CODEBOOK | {"version": "2"}))
     elif change == "input":
         source.write_bytes(source.read_bytes().replace(b"text 29", b"text 28"))
     more = [change] if change.startswith("--") else []

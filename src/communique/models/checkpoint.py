@@ -131,8 +131,9 @@ def _check_size(folder: Path) -> None:
         raise BundleError(
             f"{folder / 'config.json'}: {layers:,} layers, of at most {MAX_LAYERS:,}. Copy the model's folder again"
         )
+    auto: Any = transformers.AutoModelForSequenceClassification
     with torch.device("meta"):  # Without memory for the weights.
-        network = transformers.AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+        network = auto.from_config(config, trust_remote_code=False)
     numbers = sum(parameter.numel() for parameter in network.parameters())
     held = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     if held and numbers > held:
