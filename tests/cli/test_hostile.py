@@ -333,8 +333,14 @@ def checkpoint_folder(folder: Path) -> Path:
     from transformers import BertConfig, BertForSequenceClassification
 
     bundle_folder(folder)
-    sizes: dict[str, Any] = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
-    BertForSequenceClassification(BertConfig(vocab_size=9, num_labels=3, **sizes)).save_pretrained(folder)
+    sizes: dict[str, Any] = {
+        "num_labels": 3,
+        "hidden_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+        "intermediate_size": 8,
+    }
+    BertForSequenceClassification(BertConfig(vocab_size=9, **sizes)).save_pretrained(folder)
     change(kind="checkpoint", files={})(folder)
     return folder
 
