@@ -88,12 +88,10 @@ def test_sheet_has_drop_downs_codebook_and_direction(tmp_path: Path) -> None:
     columns = [cell.value for cell in sheet[1]]
     assert "model_labels" not in columns
     assert "probability" not in "".join(columns)
-    (rule,) = sheet.data_validations.dataValidation
-    assert rule.formula1 == '"yes,no"'
-    covered = str(rule.sqref)
-    for name in TINY.names:
-        letter = openpyxl.utils.get_column_letter(columns.index(name) + 1)
-        assert f"{letter}2:{letter}5" in covered
+    letters = [openpyxl.utils.get_column_letter(columns.index(name) + 1) for name in TINY.names]
+    rules = sheet.data_validations.dataValidation
+    assert {(str(rule.sqref), rule.formula1) for rule in rules} == {(f"{a}2:{a}5", '"yes,no"') for a in letters}
+    assert all(rule.showErrorMessage and rule.allowBlank and "second sheet" in rule.error for rule in rules)
     text = columns.index("text") + 1
     assert sheet.cell(3, text).alignment.readingOrder == 2
     assert sheet.cell(2, text).alignment.readingOrder == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,10 @@ from ..errors import DataError
 from ..io.atomic import replacing
 from ..io.read import Table, cell
 from ..io.suffixes import stem
-from ..io.workbook_writer import CELL_CHARACTERS
+from ..io.workbook_writer import CELL_CHARACTERS, Column, cell_length, write_workbook
 from ..io.write import write_csv
 from ..reporting.format import neutral, restored
 from ..sampling.population import visible
-from ..text.scripts import direction
 from .tasks import (
     COMPANIONS,
     DOCUMENT,
@@ -39,6 +39,11 @@ MODEL = "model_labels"
 CODER, COMMENT = "coder", "comment"
 
 _WIDTHS = {"id": 16, "document": 16, "language": 9, "previous": 40, "text": 70, MODEL: 24, CODER: 12, COMMENT: 30}
+
+#: Columns of the codebook's sheet, and their widths.
+_CODEBOOK_COLUMNS = (("label", 20), ("definition", 60), ("counts", 45), ("does not count", 45), ("examples", 80))
+
+_CHOOSE = "Choose from the list; the codebook is on the second sheet"
 
 
 def answer_columns(codebook: Codebook) -> list[str]:
@@ -108,52 +113,41 @@ def write_sheet(
 
 
 def _write_xlsx(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]], codebook: Codebook) -> None:
-    from openpyxl import Workbook
-    from openpyxl.styles import Alignment, Font
-    from openpyxl.utils import get_column_letter
-    from openpyxl.worksheet.datavalidation import DataValidation
+    answers = {neutral(name) for name in answer_columns(codebook)}
+    listed = ["yes", "no"] if codebook.multilabel else f"=codebook!$A$2:$A${len(codebook.names) + 1}"
+    rule = {"validate": "list", "source": listed, "error_message": _CHOOSE}
+    coding = [
+        Column(name, _WIDTHS.get(name, 18), wrap=True, validation=rule if name in answers else None) for name in columns
+    ]
+    explained = [Column(name, width, wrap=True) for name, width in _CODEBOOK_COLUMNS]
+    sheets = {
+        "coding": (coding, [[row.get(name, "") for name in columns] for row in rows]),
+        "codebook": (explained, _codebook_lines(codebook)),
+    }
+    for sheet, (shown, lines) in sheets.items():
+        _check_cells(f"{path}, sheet {sheet}", shown, lines)
+    # The temporary files lie in the system's folder for them: a killed process leaves none of them next to the output.
+    with replacing(path, "wb") as handle, tempfile.TemporaryDirectory(prefix="communique-") as folder:
+        write_workbook(handle, sheets, folder=Path(folder))
 
-    book = Workbook()
-    sheet = book.active
-    sheet.title = "coding"
-    for position, column in enumerate(columns, 1):
-        sheet.cell(1, position, column).data_type = "s"
-    for number, row in enumerate(rows, 2):
-        for position, column in enumerate(columns, 1):
-            value = row.get(column, "")
-            if len(value) > CELL_CHARACTERS:
+
+def _check_cells(where: str, columns: Sequence[Column], lines: Sequence[Sequence[str]]) -> None:
+    """Check that every text fits into its cell.
+
+    Raises:
+        DataError: One does not.
+    """
+    for number, line in enumerate(lines, 2):
+        for column, value in zip(columns, line, strict=True):
+            if (length := cell_length(value)) > CELL_CHARACTERS:
                 raise DataError(
-                    f"{path}, row {number}, column {column!r}: {len(value)} characters; a cell of XLSX holds {CELL_CHARACTERS}: "
-                    "write CSV, or split the texts (`communique label --split`)"
+                    f"{where}, row {number}, column {column.name!r}: {length} characters; a cell of XLSX holds {CELL_CHARACTERS}. "
+                    "Write CSV, or split the texts (`communique label --split`)"
                 )
-            if value:
-                target = sheet.cell(number, position, value)
-                # The id 007 is no number.
-                target.data_type = "s"
-                reading_order = 2 if direction(value) == "rtl" else 0
-                target.alignment = Alignment(wrap_text=True, vertical="top", readingOrder=reading_order)
-    for position, column in enumerate(columns, 1):
-        sheet.column_dimensions[get_column_letter(position)].width = _WIDTHS.get(column, 18)
-        sheet.cell(1, position).font = Font(bold=True)
-    sheet.freeze_panes = "A2"
-    last = len(rows) + 1
-    sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{last}"
-    listed = '"yes,no"' if codebook.multilabel else f"codebook!$A$2:$A${len(codebook.names) + 1}"
-    rule = DataValidation(type="list", formula1=listed, allow_blank=True, showErrorMessage=True)
-    rule.error = "Choose from the list; the codebook is on the second sheet"
-    sheet.add_data_validation(rule)
-    for name in answer_columns(codebook):
-        letter = get_column_letter(columns.index(neutral(name)) + 1)
-        rule.add(f"{letter}2:{letter}{max(last, 2)}")
-    _codebook_sheet(book.create_sheet("codebook"), codebook)
-    with replacing(path, "wb") as handle:
-        book.save(handle)
 
 
-def _codebook_sheet(sheet: Any, codebook: Codebook) -> None:
-    from openpyxl.styles import Alignment, Font
-
-    lines = [["label", "definition", "counts", "does not count", "examples"]]
+def _codebook_lines(codebook: Codebook) -> list[list[str]]:
+    lines = []
     for label in codebook.labels:
         examples = [f"{e.text} [{'|'.join(e.labels) or NONE}]" for e in label.examples]
         lines.append(
@@ -166,15 +160,7 @@ def _codebook_sheet(sheet: Any, codebook: Codebook) -> None:
     )
     lines += [[], ["codebook", f"{codebook.name} {codebook.version}"], ["unit", codebook.unit], ["answer", how]]
     lines += [["rule", rule] for rule in codebook.rules]
-    for number, line in enumerate(lines, 1):
-        for position, value in enumerate(line, 1):
-            target = sheet.cell(number, position, neutral(visible(value)))
-            target.data_type = "s"
-            target.alignment = Alignment(wrap_text=True, vertical="top")
-    for letter, width in zip("ABCDE", (20, 60, 45, 45, 80), strict=True):
-        sheet.column_dimensions[letter].width = width
-        sheet[f"{letter}1"].font = Font(bold=True)
-    sheet.freeze_panes = "A2"
+    return [[neutral(visible(value)) for value in (*line, *[""] * 5)][:5] for line in lines]
 
 
 def read_sheet(table: Table, codebook: Codebook) -> Reading:

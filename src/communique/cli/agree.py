@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import require_extra
 from .common import Overwrite, cli_errors, default_codebook, note, show
 
 if TYPE_CHECKING:
@@ -58,8 +57,6 @@ def agree(
     plan, labels = _design(coded, design, codebook)
     if gold is not None and plan is None:
         raise typer.BadParameter("gold needs the design file of the sample (--design)", param_hint="--gold")
-    if adjudicate is not None and adjudicate.suffix.lower() == ".xlsx":
-        require_extra("openpyxl", "writing XLSX", extra="analysis")
     codings = match([read_coded(path, labels) for path in coded], plan)
     for line in codings.messages:
         note(line)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..errors import require_extra
 from .common import EncodingOption, Overwrite, SheetOption, cli_errors, default_codebook, note, show
 
 if TYPE_CHECKING:
@@ -110,8 +109,6 @@ def sample(
         for line in [] if of_model is None else of_model.warning(labels, f"the model {model}", str(codebook)):
             note(line)
     _check_labels(labels, population, codebook)
-    if form == "sheet" and out.suffix.lower() == ".xlsx":
-        require_extra("openpyxl", "writing XLSX", extra="analysis")
     if purpose == "training":
         plan = training_sample(
             population, n, labels, by=groups, exclude=_documents(exclude), model_shown=show_model, seed=seed

@@ -214,8 +214,8 @@ class FileSink:
 
         def write(handle: IO[bytes]) -> None:
             shards = map(Positions().complete, map(self.folder.read, numbers))
-            with self._keeping_shards():
-                write_shards(handle, self._form, headers, shards, summary)
+            with self._keeping_shards(), self.folder.scratch() as scratch:
+                write_shards(handle, self._form, headers, shards, summary, scratch)
 
         if self._handle is None:
             self.folder.finish(write)

@@ -7,9 +7,10 @@
       run.json        model, codebook, input and options; a run with others cannot resume here
       00000.sha256    hash of a shard's file, as `sha256sum -c` reads it
       00000.arrow     finished shard; a shard under a temporary name is not finished
+      scratch/        temporary files of a workbook that is being written
 
 A folder without `run.json` belongs to somebody else: it is refused, and nothing in it is touched. What is deleted are the files
-above, by name, and the folder once it is empty.
+and the folder above, by name, and the whole folder once it is empty.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable
-from contextlib import suppress
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, cast
@@ -35,7 +37,7 @@ from .label import LabelledShard, ShardCounts
 #: Version of the folder and of the shards in it.
 FORMAT = 4
 
-_LOCK = "lock"
+_LOCK, _SCRATCH = "lock", "scratch"
 
 #: Names of the files of finished shards, of their hashes, and of files that are being written.
 _SHARD, _HASH, _PART = (
@@ -114,8 +116,10 @@ class ShardFolder:
                     *(f"{self.path}: the interrupted run had another {line}" for line in differences),
                     "Use the same again, or begin again with --restart",
                 )
+            self._clear_scratch()
             self._delete(_PART)
             return
+        self._clear_scratch()
         self._delete(_PART, _SHARD, _HASH)
         with replacing(self.path / RUN, "wb") as handle:
             handle.write(json.dumps(self.run, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace"))
@@ -188,6 +192,19 @@ class ShardFolder:
             write(handle)
         with disk_errors(self.path):
             self.remove()
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Create a folder for temporary files. It is deleted afterwards, or by the next run if the process is killed."""
+        path = self.path / _SCRATCH
+        try:
+            path.mkdir()
+            yield path
+        finally:
+            self._clear_scratch()
+
+    def _clear_scratch(self) -> None:
+        shutil.rmtree(self.path / _SCRATCH, ignore_errors=True)
 
     def remove(self) -> None:
         """Delete the shards, and the folder unless it holds something else."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from ..data.codebook import Codebook
 from ..data.predictions_schema import ERROR, PREFIX
 from ..errors import FormatError
 from ..io.paths import InputFile
-from ..io.workbook_writer import CELL_CHARACTERS, COLUMNS, ROWS, Column, Sheet, cell_length, write_workbook
+from ..io.workbook_writer import CELL_CHARACTERS, COLUMNS, ROWS, Column, cell_length, write_workbook
 from ..models.info import ModelInfo
 from .cells import cell, flat, flat_names
 from .label import LabelledShard
@@ -99,23 +100,31 @@ def write_spreadsheet(
     schema: pa.Schema,
     shards: Iterable[LabelledShard],
     summary: Summary,
+    scratch: Path,
 ) -> None:
-    """Write labelled shards as a workbook, row by row. `check_size` and `check_cells` have passed."""
+    """Write labelled shards as a workbook, row by row. `check_size` and `check_cells` have passed.
+
+    Args:
+        handle: An open binary file, or a stream.
+        info: The model's description.
+        codebook: The model's codebook.
+        schema: Columns of all shards.
+        shards: The shards, in order; one is in memory at a time.
+        summary: Counts of all shards.
+        scratch: A folder for temporary files, which the caller deletes.
+    """
     names = flat_names(schema)
-    labelled = Sheet(LABELLED, _columns(names, info), summary.rows, _rows(names, shards))
-    lines = list(_explain(info, codebook, summary))
-    explained = Sheet(
-        LABELS,
-        [
-            Column("label", 28, wrap=True),
-            Column("definition", 90, wrap=True),
-            Column("threshold", 18),
-            Column("sentences"),
-        ],
-        len(lines),
-        lines,
-    )
-    write_workbook(handle, [labelled, explained], size=summary.size)
+    explained = [
+        Column("label", 28, wrap=True),
+        Column("definition", 90, wrap=True),
+        Column("threshold", 18),
+        Column("sentences"),
+    ]
+    sheets = {
+        LABELLED: (_columns(names, info), _rows(names, shards)),
+        LABELS: (explained, _explain(info, codebook, summary)),
+    }
+    write_workbook(handle, sheets, folder=scratch)
 
 
 def _columns(names: Sequence[str], info: ModelInfo) -> list[Column]:

@@ -38,7 +38,6 @@ class Summary:
         records: Rows and documents of the input.
         labels: Sentences per label.
         sentences: Rows per document, in order of appearance; of the first `LISTED_DOCUMENTS` and one more.
-        size: Bytes of the rows in memory.
     """
 
     #: What every count of labels has to be read with.
@@ -64,13 +63,11 @@ class Summary:
     languages: Counter[str] = field(default_factory=Counter)
     documents: set[int] = field(default_factory=set)
     sentences: dict[str, int] = field(default_factory=dict)
-    size: int = 0
 
     def add(self, shard: LabelledShard) -> None:
         """Count a labelled shard."""
         table, counts = shard.table, shard.counts
         self.rows += counts.rows
-        self.size += table.nbytes
         self.records += counts.records
         self.labelled += counts.labelled
         self.repeated += counts.repeated

@@ -76,6 +76,7 @@ def write_shards(
     headers: Sequence[tuple[pa.Schema, ShardCounts]],
     shards: Iterable[LabelledShard],
     summary: Summary,
+    scratch: Path,
 ) -> None:
     """Write labelled shards one after the other.
 
@@ -85,6 +86,7 @@ def write_shards(
         headers: Schema and counts of all shards: the columns of a file must be known before its first row.
         shards: The shards, in order; one is in memory at a time.
         summary: Counts of all shards.
+        scratch: A folder for temporary files, which the caller deletes.
 
     Raises:
         FormatError: The rows do not fit into the output.
@@ -94,7 +96,7 @@ def write_shards(
         _write_parquet(handle, schema, shards)
     elif form.suffix == ".xlsx":
         check_size(form.name, summary.rows, schema)
-        write_spreadsheet(handle, form.info, form.codebook, schema, shards, summary)
+        write_spreadsheet(handle, form.info, form.codebook, schema, shards, summary, scratch)
     elif form.suffix == ".html":
         write_page(handle, form.info, form.codebook, shards, summary, run=form.run)
     else:
