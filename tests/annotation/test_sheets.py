@@ -194,9 +194,10 @@ def test_label_named_as_a_column_is_refused(tmp_path: Path) -> None:
         write_sheet(tmp_path / "s.csv", TASKS, Codebook.model_validate({**CODEBOOK, "labels": names}))
 
 
-def test_text_too_long_for_a_cell_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=facts("32767", "XLSX")):
-        write_sheet(tmp_path / "s.xlsx", [CodingTask("a", "x" * 40_000, "d", "en")], TINY)
+@pytest.mark.parametrize("text", ["x" * 40_000, "😀" * 16_384])
+def test_text_too_long_for_a_cell_is_told(text: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=facts("row 2", "'text'", "32767", "XLSX")):
+        write_sheet(tmp_path / "s.xlsx", [CodingTask("a", text, "d", "en")], TINY)
     assert not (tmp_path / "s.xlsx").exists()
 
 

@@ -6,7 +6,9 @@ import io
 import json
 import os
 import signal
+import tracemalloc
 import zipfile
+from collections.abc import Iterator
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -39,9 +41,14 @@ def own_rows(path: Path) -> list[dict[str, Any]]:
         return [row for chunk in stream.chunks for row in chunk.to_rows()]  # type: ignore[union-attr]
 
 
+def scratch(path: Path) -> Path:
+    (folder := path.with_suffix(".scratch")).mkdir(exist_ok=True)
+    return folder
+
+
 def workbook(path: Path, columns: list[str], rows: list[list[Any]]) -> Path:
     with path.open("wb") as handle:
-        write_workbook(handle, {"labelled": ([Column(name) for name in columns], rows)}, folder=path.parent)
+        write_workbook(handle, {"labelled": ([Column(name) for name in columns], rows)}, folder=scratch(path))
     return path
 
 
@@ -60,6 +67,11 @@ TEXTS = (
     " spaces  kept ",
     "a\nb\tc",
     "<b>&amp;\"'",
+    "<r><t>x</t></r>",
+    "<r> & </r>",
+    "http://example.org",
+    "mailto:a@example.org",
+    "{=1+1}",
     "السلام عليكم",
     "我们愿意合作。",
     "𝒳 😀",
@@ -74,7 +86,9 @@ def test_a_text_stays_that_text(text: str, tmp_path: Path) -> None:
     assert own_rows(path) == [{"text": text, "other": "x"}]
 
 
-@pytest.mark.parametrize("text", ["_x0041_", "_x000D_ and _xZZZZ_", "a\rb", "a\r\nb", "_x005F_x0041_"])
+@pytest.mark.parametrize(
+    "text", ["_x0041_", "_x000D_ and _xZZZZ_", "a\rb", "a\r\nb", "_x005F_x0041_", "<r>_x0041_x0042_\r</r>"]
+)
 def test_what_a_spreadsheet_reads_as_an_escape_stays_that_text(text: str, tmp_path: Path) -> None:
     # openpyxl does not know these escapes; Excel, LibreOffice and calamine do.
     assert own_rows(workbook(tmp_path / "a.xlsx", ["text", "o"], [[text, "x"]]))[0]["text"] == text
@@ -94,7 +108,7 @@ def test_types_are_kept(tmp_path: Path) -> None:
     values: list[Any] = [
         1,
         -2.5,
-        0.1,
+        0.1 + 0.2,
         True,
         False,
         None,
@@ -114,6 +128,70 @@ def test_types_are_kept(tmp_path: Path) -> None:
 )
 def test_what_no_cell_can_hold_becomes_text(value: Any, tmp_path: Path) -> None:
     assert rows_of(workbook(tmp_path / "a.xlsx", ["c"], [[value]]))[0]["c"] == str(value)
+
+
+def test_a_sheet_reads_well_on_screen_and_on_paper(tmp_path: Path) -> None:
+    columns = [Column("text", 20, wrap=True), Column("p", bar=True, bold_from=0.25)]
+    texts = ["Short.", "我们愿意合作" * 5, "a\nb\nc", "COP28: السلام عليكم", "x" * 10_000]
+    with (tmp_path / "a.xlsx").open("wb") as handle:
+        write_workbook(handle, {"a": (columns, [[text, 0.5] for text in texts])}, folder=scratch(tmp_path / "a"))
+    sheet = load_workbook(tmp_path / "a.xlsx")["a"]
+    heights = [sheet.row_dimensions[row].height for row in range(2, 7)]
+    assert heights == [None, 60, 45, pytest.approx(30), pytest.approx(409, abs=1)]
+    assert [int(sheet.cell(row, 1).alignment.readingOrder) for row in range(2, 7)] == [0, 0, 0, 2, 0]
+    assert all(sheet.cell(row, 1).alignment.wrap_text for row in range(2, 7))
+    assert sheet.page_setup.orientation == "landscape"
+    # A width of one page is the default, and the height of none is free.
+    assert (sheet.page_setup.fitToWidth or 1, sheet.page_setup.fitToHeight) == (1, 0)
+    assert sheet.sheet_properties.pageSetUpPr.fitToPage
+    assert sheet["A1"].font.bold
+    (area,) = sheet.conditional_formatting
+    assert str(area.sqref) == "B2:B6"
+    bold, bar = sorted(area.rules, key=lambda rule: rule.type)
+    assert (bold.operator, bold.formula, bold.dxf.font.b) == ("greaterThanOrEqual", ["0.25"], True)
+    assert [(end.type, end.val) for end in bar.dataBar.cfvo] == [("num", 0), ("num", 1)]
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
+    def peak(n: int) -> int:
+        tracemalloc.start()
+        with (tmp_path / "a.xlsx").open("wb") as handle:
+            write_workbook(
+                handle, {"a": ([Column("text", wrap=True)], ([f"{i}\nb"] for i in range(n)))}, folder=tmp_path
+            )
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return size
+
+    peak(10)
+    assert peak(3000) < peak(300) + 100_000
+
+
+def test_temporary_files_lie_where_the_caller_deletes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    folder = scratch(tmp_path / "a")
+    seen = []
+
+    def rows() -> Iterator[list[str]]:
+        seen.extend(folder.iterdir())
+        yield ["x"]
+
+    with (tmp_path / "a.xlsx").open("wb") as handle:
+        write_workbook(handle, {"a": ([Column("text")], rows())}, folder=folder)
+    assert seen
+    assert [path.name for path in folder.iterdir()] == ["workbook.xlsx"]
+
+
+def test_an_error_of_the_output_keeps_its_kind(tmp_path: Path) -> None:
+    class Closed(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, _: Any) -> int:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        write_workbook(Closed(), {"a": ([Column("text")], [["x"]])}, folder=scratch(tmp_path / "a"))  # type: ignore[arg-type]
 
 
 def test_rows_filters_and_formats(fake_bundle: Path, tmp_path: Path) -> None:
@@ -181,9 +259,13 @@ def test_a_killed_run_resumes_to_the_same_bytes(fake_bundle: Path, tmp_path: Pat
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     assert set(os.listdir(tmp_path)) <= {"in.jsonl", "out.xlsx.shards", "log"}
+    # What a process leaves that is killed while it writes the workbook.
+    (shards_folder(out) / "scratch").mkdir()
+    (shards_folder(out) / "scratch" / "tmp1").write_text("<row>")
     assert label(source, "-o", out, *arguments, "--resume")[0] == 0
     assert label(source, "-o", whole, *arguments)[0] == 0
     assert out.read_bytes() == whole.read_bytes()
+    assert not shards_folder(out).exists()
 
 
 def test_a_text_too_long_for_a_cell_ends_the_run_at_once_and_its_shards_serve_another_format(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -62,12 +63,13 @@ def write_workbook(
         handle: An open binary file, or a stream.
         sheets: Columns and rows of each sheet by its name. Sheets have at most `ROWS` rows with the header, and texts at most
             `CELL_CHARACTERS` characters (see `cell_length`).
-        folder: Holds temporary files of about twice the size of the unpacked sheets. The caller deletes it.
+        folder: Holds the workbook and temporary files of about twice the size of its unpacked sheets. The caller deletes it.
 
     Raises:
         OSError: The disk is full, or the stream is closed.
     """
-    book = Workbook(handle, {"constant_memory": True, "tmpdir": str(folder), "use_zip64": True})
+    path = folder / "workbook.xlsx"
+    book = Workbook(path, {"constant_memory": True, "tmpdir": str(folder), "use_zip64": True})
     book.set_properties({"created": datetime(1980, 1, 1)})
     style = cache(lambda **properties: book.add_format({"valign": "top", **properties}))
     for name, (columns, rows) in sheets.items():
@@ -75,7 +77,10 @@ def write_workbook(
     try:
         book.close()
     except FileCreateError as error:
-        raise error.args[0] from None  # the OSError, by which a closed pipe is recognised
+        raise error.args[0] from None  # the OSError
+    # The library leaves its ZIP open after an error, and on a closed pipe Python would print another error for that.
+    with path.open("rb") as written:
+        shutil.copyfileobj(written, handle)
 
 
 class _Worksheet(Worksheet):  # type: ignore[misc]
