@@ -157,7 +157,9 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
         tracemalloc.start()
         with (tmp_path / "a.xlsx").open("wb") as handle:
             write_workbook(
-                handle, {"a": ([Column("text", wrap=True)], ([f"{i}\nb"] for i in range(n)))}, folder=tmp_path
+                handle,
+                {"a": ([Column("text", wrap=True)], ([f"{i}\nb"] for i in range(n)))},
+                folder=scratch(tmp_path / "a"),
             )
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
