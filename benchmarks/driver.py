@@ -97,8 +97,8 @@ def measure(source: Path, text_column: str | None, rows: int) -> dict[str, float
             headers.append((labelled.table.schema, labelled.counts))
         for suffix in (".jsonl", ".csv", ".parquet"):
             out, form = io.BytesIO(), OutputForm("out", suffix, None, info, model.codebook)
-            rows = map(folder.read, numbers)
-            found[f"write {suffix}"], _ = timed(n, write_shards, out, form, headers, rows, summary, Path(place))
+            kept = map(folder.read, numbers)
+            found[f"write {suffix}"], _ = timed(n, write_shards, out, form, headers, kept, summary, Path(place))
             found[f"bytes in {suffix}"] = out.tell() / n
         folder.remove()
     return found

@@ -473,9 +473,8 @@ def test_the_time_of_a_whole_run_is_linear_in_columns(tmp_path: Path) -> None:
             for suffix in (".csv", ".parquet"):
                 with (tmp_path / f"out{n}{suffix}").open("wb") as handle:
                     form = OutputForm("out", suffix, None, model_info(), TINY)
-                    write_shards(
-                        handle, form, [(labelled.table.schema, labelled.counts)], [labelled], Summary(TINY.names)
-                    )
+                    headers = [(labelled.table.schema, labelled.counts)]
+                    write_shards(handle, form, headers, [labelled], Summary(TINY.names), tmp_path)
         seconds.append(process_time() - begin)
     # Quadratic time is 64 times as long.
     assert seconds[1] < 25 * seconds[0]

@@ -172,7 +172,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
 def test_temporary_files_lie_where_the_caller_deletes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     folder = scratch(tmp_path / "a")
-    seen = []
+    seen: list[Path] = []
 
     def rows() -> Iterator[list[str]]:
         seen.extend(folder.iterdir())
