@@ -96,6 +96,14 @@ def test_one_sentence_is_enough_to_recognise_a_code_page(
         assert "--encoding" in found.notes[0]
 
 
+@pytest.mark.parametrize("separator", ["\n", "\t", "\r\n", "\n\n", ",", "\f"])
+@pytest.mark.parametrize("value", ["1", "x", "12", "text", "é"])
+def test_short_cells_are_no_utf_16(value: str, separator: str, tmp_path: Path) -> None:
+    """Bytes that alternate with line ends or tabs are also letters of Gurmukhi or Hindi in UTF-16."""
+    for n in (1, 2, 3, 50, 5001):
+        assert recognised(tmp_path / "a.csv", (value + separator).encode() * n) == "utf-8"
+
+
 def test_the_user_overrules_the_guess(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     path.write_bytes("Größe".encode())

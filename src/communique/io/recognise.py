@@ -185,7 +185,9 @@ def _utf16_without_mark(head: bytes) -> str | None:
     for side, name in ((1, "utf-16-le"), (0, "utf-16-be")):
         # Most characters of Thai are 0E xx, of Hindi 09 xx: valid UTF-8, but control characters.
         block, n = next(iter(Counter(head[side::2]).most_common(1)), (32, 0))
-        if block < 32 and 4 * n >= len(head) and head[1 - side :: 2].count(block) * 20 < n:
+        # Every line end and space of UTF-16 holds a NUL. Without one, a column of single digits would pass for Gurmukhi.
+        known = 0 in head or block not in b"\t\n\f\r"
+        if known and block < 32 and 4 * n >= len(head) and head[1 - side :: 2].count(block) * 20 < n:
             with suppress(UnicodeDecodeError):
                 codecs.getincrementaldecoder(name)().decode(head)
                 return name
