@@ -7,6 +7,7 @@ from pathlib import Path
 from communique.io.paths import find_files
 from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
+from communique.labelling.shard import PARAGRAPH
 
 
 def written(tmp_path: Path, name: str, content: str | bytes) -> Path:
@@ -17,11 +18,13 @@ def written(tmp_path: Path, name: str, content: str | bytes) -> Path:
 
 
 def read(*paths: Path, language: str | None = None) -> tuple[list[dict[str, object]], list[str]]:
-    """Read documents as `communique label` does: rows of output, and notes."""
+    """Read documents as `communique label` does: rows of output without the starts of paragraphs, and notes."""
     options = Options(language=language)
     reader = ShardReader(find_files(paths), options)
     shards = [shard.rows[0] for shard in reader.shards()]
     rows = [dict(zip(columns, row, strict=True)) for columns in shards for row in zip(*columns.values(), strict=True)]
+    for row in rows:
+        del row[PARAGRAPH]  # A long document does not know them.
     return rows, reader.notes.lines()
 
 
