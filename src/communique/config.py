@@ -197,6 +197,9 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
         model: The model that was validated; an unknown key is answered with the nearest known one.
     """
     details = error.errors(include_url=False)
+    faulty = {detail["loc"][:-1] for detail in details} | {detail["loc"][:-2] for detail in details}
+    # pydantic counts only entries that are valid, so a list of faulty ones would also be too short.
+    details = [one for one in details if one["type"] != "too_short" or one["loc"] not in faulty]
     lines = [_describe_one(detail, model) for detail in details[:MAX_DESCRIBED]]
     if len(details) > MAX_DESCRIBED:
         lines.append(f"and {len(details) - MAX_DESCRIBED} more errors")

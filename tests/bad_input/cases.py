@@ -153,7 +153,13 @@ FRENCH = "Nous déplorons la fermeture du détroit, où dérivent des pêcheurs.
 CHINESE = "我们强烈谴责这一袭击，并要求立即停火。"
 case("CSV in Windows-1251", 0, "not UTF-8; read as cp1251", [RUSSIAN])(file("x.csv", table(RUSSIAN).encode("cp1251")))
 case("text in GB 18030", 0, "not UTF-8; read as gb18030", [CHINESE])(file("x.txt", CHINESE.encode("gb18030")))
-case("UTF-8 with two lines of Windows-1252", 1, "bytes that are not utf-8; save the file as UTF-8", 4, 2)(
+case(
+    "UTF-8 with two lines of Windows-1252",
+    1,
+    "bytes that are not utf-8; name the file's encoding",
+    4,
+    2,
+)(
     file(
         "x.csv",
         b"text\n"

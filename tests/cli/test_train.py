@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,10 @@ def test_tables_need_no_recipe(trained: list[tuple[Recipe, Path]], tmp_path: Pat
     assert trained[0][0].description == "auto"
     assert run("train", tables[0], "--kind", "frozen-encoder").exit_code == 0
     assert trained[2][0].description == "frozen-encoder"
+    named = {"text": "Satz", "labels": "Code", "document": "Rede"}
+    options = ("--text-column", "Satz", "--label-column", "Code", "--document-column", "Rede")
+    assert run("train", tables[0], *options).exit_code == 0
+    assert trained[3][0].corpora[0].columns == named
     # Without a codebook it is that of the shipped model.
     assert Path(trained[1][0].codebook).parent.name == "communique-small"
 
@@ -119,12 +124,12 @@ def test_a_model_that_has_learned_nothing_is_kept_but_not_exported(tiny_backbone
 
 
 def few_rows(path: Path, n: int, documents: int, labels: list[list[str]]) -> Path:
-    """Write n rows whose words name their labels, which take turns, in some documents."""
+    """Write n rows whose words name their labels, which take turns, in some documents; no two texts resemble each other."""
     rows = [
         {
             "id": str(i),
             "document": f"d{i * documents // n}",
-            "text": " ".join([*labels[i % len(labels)], "word", str(i)]),
+            "text": " ".join([*labels[i % len(labels)], "word", f"{random.Random(i).getrandbits(160):x}"]),
             "labels": labels[i % len(labels)],
         }
         for i in range(n)

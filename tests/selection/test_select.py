@@ -29,7 +29,7 @@ from communique.models.predictor import MODEL_VARIABLE
 from communique.selection import candidates
 from communique.selection.candidates import Candidate, Target, candidates_for
 from communique.selection.encoders import encoders_for
-from communique.selection.folds import cross_fitted_decisions, predict_out_of_fold, tuning_rows
+from communique.selection.folds import cross_fitted_decisions, describe_repeats, predict_out_of_fold, tuning_rows
 from communique.selection.results import Compared, choose, mean_average_precision
 from communique.selection.select import requested_candidates, select, train_selected
 from communique.selection.steps import Steps
@@ -454,6 +454,15 @@ def test_steps_that_no_run_wrote_are_left_alone(tmp_path: Path, content: str) ->
     with pytest.raises(CommuniqueError, match=r"run\.steps"):
         check_run(steps, {"seed": 0})
     assert steps.is_file() or len(list(steps.iterdir())) == 1
+
+
+def test_texts_that_are_repeated_in_other_documents_are_counted() -> None:
+    rows = [Sentence(str(i), f"We condemn attack number {i} on the old port of our town.", f"d{i}") for i in range(10)]
+    rows += [Sentence(f"x{i}", text, f"e{i}") for i, text in enumerate(("They met in Oslo.", "Harvests were good."))]
+    note = describe_repeats(Corpus(tuple(rows)), np.arange(12) % 2)
+    assert note is not None
+    assert has_facts(note, "10 of 12", "too high", "parallel")
+    assert describe_repeats(Corpus(tuple(rows[9:])), np.arange(3)) is None
 
 
 def test_a_damaged_fit_is_fitted_again(tmp_path: Path) -> None:

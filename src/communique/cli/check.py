@@ -44,6 +44,8 @@ def check(
     for line in (*messages, *found.notes, *(f"warning: {line}" for line in conflicts(found))):
         note(line)
     unlabelled = sum(s.labels is None for s in found)
+    if len(found) == unlabelled > 0:
+        note("no row has labels. If a column of another name holds them, name it with --label-column")
     show(f"{len(found)} rows in {len(found.documents)} documents are readable, {len(problems)} are not")
     _counts("label", Counter(label for s in found for label in s.labels or ()))
     none = sum(s.labels == () for s in found)

@@ -86,3 +86,6 @@ def evaluate(
 
         with replacing(html_out) as handle:
             handle.write(render_html(evaluation, texts=not no_texts))
+    for written in (json_out, markdown_out, html_out):
+        if written is not None:
+            note(f"report: {written}")

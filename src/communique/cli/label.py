@@ -217,6 +217,8 @@ def label(
                 summary, notes = _label(reader, make_engine, shards, written, None if to_file else out)
     for line in (*notes.lines(), *summary.lines()):
         note(line)
+    if to_file:
+        note(f"output: {out}")
     if summary.unreadable:
         raise typer.Exit(1)
 

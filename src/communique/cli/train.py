@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 #: With fewer training rows per label than this, the advice after a failed training names the label.
 FEW_ROWS = 30
 
+#: The word in the option that names the column of a field.
+_OPTION_OF = {"text": "text", "labels": "label", "document": "document"}
+
 
 @cli_errors
 def train(
@@ -37,6 +40,11 @@ def train(
         ),
     ] = None,
     texts: Annotated[Path | None, typer.Option(help="File or folder with the texts of stand-off labels.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="Column of texts. Default: found by its name.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Column of labels. Default: found by its name.")] = None,
+    document_column: Annotated[
+        str | None, typer.Option(help="Column of documents. Default: found by its name.")
+    ] = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing checkpoint.")] = False,
@@ -46,7 +54,10 @@ def train(
     The defaults are meant for 50 to 20,000 rows. A recipe (see docs/training.md) changes them. The exit code is 1 if the model has
     learned nothing; the checkpoint is kept.
     """
-    recipe = _recipe(data, codebook, name, encoding, sheet)
+    columns = {"text": text_column, "labels": label_column, "document": document_column}
+    recipe = _recipe(
+        data, codebook, name, {field: column for field, column in columns.items() if column}, encoding, sheet
+    )
     folder = out or Path("runs") / recipe.name
     from ..io.output import check_folder
     from ..models.info import INFO
@@ -70,9 +81,13 @@ def train(
         from ..selection.select import AUTO, train_selected
 
         progress = ProgressReporter()
-        selection = train_selected(
-            recipe, folder, kind=kind or AUTO, texts=texts, overwrite=overwrite, progress=progress
-        )
+        try:
+            selection = train_selected(
+                recipe, folder, kind=kind or AUTO, texts=texts, overwrite=overwrite, progress=progress
+            )
+        except KeyboardInterrupt as stopped:
+            stopped.args = (f"{folder}.steps keeps what is finished, and the same command resumes",)
+            raise
         show(selection.render())
         written = folder
     if distributed.rank() > 0:
@@ -83,10 +98,9 @@ def train(
         for line in _advice(info):
             note(line)
         raise typer.Exit(1)
+    note(f"To label text with it: communique label TEXT --model {written}")
     if info.kind == "checkpoint":
-        note(f"To label text with it, export it first: communique export {written}")
-    else:
-        note(f"To label text with it: communique label TEXT --model {written}")
+        note(f"To label many texts several times as fast, export it first: communique export {written}")
 
 
 def _check_processes(data: list[str], kind: str | None, processes: int) -> None:
@@ -109,20 +123,28 @@ def _check_processes(data: list[str], kind: str | None, processes: int) -> None:
 
 
 def _recipe(
-    data: list[str], codebook: Path | None, name: str | None, encoding: str | None, sheet: str | None
+    data: list[str],
+    codebook: Path | None,
+    name: str | None,
+    columns: dict[str, str],
+    encoding: str | None,
+    sheet: str | None,
 ) -> Recipe:
     """Read the recipe, or make one for the tables."""
     from ..training.recipe import Recipe
 
     recipes = [path for path in data if _is_recipe(path)]
     if not recipes:
-        return Recipe.for_tables(data, codebook or default_codebook(), name, encoding=encoding, sheet=sheet)
+        book = codebook or default_codebook()
+        return Recipe.for_tables(data, book, name, columns=columns, encoding=encoding, sheet=sheet)
     if len(data) > 1:
         raise typer.BadParameter(
             f"{recipes[0]} is a recipe, so it must be the only argument. Name the tables in the recipe, under 'corpora'",
             param_hint="DATA",
         )
-    for option, value in (("--codebook", codebook), ("--name", name), ("--encoding", encoding), ("--sheet", sheet)):
+    options = {"--codebook": codebook, "--name": name, "--encoding": encoding, "--sheet": sheet}
+    options |= {f"--{_OPTION_OF[field]}-column": column for field, column in columns.items()}
+    for option, value in options.items():
         if value is not None:
             raise typer.BadParameter(f"{data[0]} is a recipe, which sets this itself", param_hint=option)
     return Recipe.load(data[0])

@@ -232,5 +232,5 @@ def text_windows(
     if damaged:
         if text.encoding.name == "utf-8":
             lines = []
-        lines.append(f"{path}: {damaged} places are not {text.encoding.name}; '{REPLACEMENT}' is there")
+        lines.append(f"{path}: {damaged} places are not {text.encoding.title}; '{REPLACEMENT}' is there")
     notes += lines

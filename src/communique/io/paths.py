@@ -161,10 +161,12 @@ def find_files(
         else:
             own = ending(path)[0]
             held = f".{file_format}" if file_format else own if own in _READ else None
+            if not path.exists():
+                raise DataError(f"{path}: no such file or folder")
             if not held:
                 raise DataError(f"{path}: unknown suffix. Name a folder or a file with {_supported()}, or use --format")
             if not path.is_file():
-                raise DataError(f"{path}: no such file")
+                raise DataError(f"{path}: not a regular file")
             require_reader(held)
             found.files.append(_input_file(path, held))
     if written := next((file for file in found.files if file.path in outputs), None):

@@ -46,6 +46,11 @@ class Encoding:
     notes: tuple[str, ...] = ()
     damaged: bool = False
 
+    @property
+    def title(self) -> str:
+        """Its name for people, who do not tell UTF-8 with a byte order mark from UTF-8."""
+        return self.name.removesuffix("-sig")
+
 
 def check_encoding(name: str) -> str:
     """Return Python's name of an encoding of text.

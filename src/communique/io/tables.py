@@ -206,7 +206,7 @@ def is_cut(line: str, text: TextFile) -> bool:
 
 def damage_reason(text: TextFile) -> str:
     """Return the reason why a row with undecodable bytes is not read."""
-    return f"bytes that are not {text.encoding.name}; save the file as UTF-8"
+    return f"bytes that are not {text.encoding.title}; name the file's encoding with --encoding, or save it as UTF-8"
 
 
 def early_end(stream: TableStream, text: TextFile, number: int, content: str) -> Iterator[Problem]:

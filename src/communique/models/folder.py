@@ -34,7 +34,7 @@ from ..data import near_duplicates
 from ..data.codebook import Codebook
 from ..errors import BundleError, CodebookError, CommuniqueError
 from ..io.atomic import file_sha256
-from .info import CARD, CODEBOOK, FORMAT, INFO, NEAR_DUPLICATES, VALIDATION, ModelInfo
+from .info import CARD, CODEBOOK, FORMAT, INFO, IR, NEAR_DUPLICATES, TOKENIZER, VALIDATION, WEIGHTS, ModelInfo
 
 
 def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baseline"] | None = None) -> ModelInfo:
@@ -96,8 +96,13 @@ def verify_files(folder: str | Path, info: ModelInfo) -> None:
     """Hold all files of a folder against their hashes in `bundle.json`.
 
     Raises:
-        BundleError: A file is missing, truncated or edited.
+        BundleError: A file is missing, truncated or edited, or a bundle's network has no hash.
     """
+    network = (IR, WEIGHTS, TOKENIZER) if info.kind == "bundle" else ()
+    if unnamed := [name for name in network if name not in info.files]:
+        raise BundleError(
+            f"{Path(folder) / INFO}: no SHA-256 of {', '.join(unnamed)} under 'files'; copy the model's folder again"
+        )
     for name, expected in info.files.items():
         path = Path(folder) / name
         if not path.is_file():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data import near_duplicates
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..metrics.bootstrap import Resamples
@@ -17,6 +18,9 @@ from ..metrics.scores import indicator
 from .candidates import Candidate
 from .results import Compared, compare, mean_average_precision
 from .steps import Steps
+
+#: Proportion of rows with the text of another document from which the scores are reported as too high.
+REPEATED = 0.02
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,28 @@ def predict_out_of_fold(
         logits[inside] = found[0]
         seconds += found[1]
     return OutOfFold(candidate.kind, logits, len(numbers), seconds / len(numbers))
+
+
+def describe_repeats(corpus: Corpus, folds: NDArray[np.int64]) -> str | None:
+    """Describe how many rows have nearly the text of a row of another fold, which makes scores too high; None if few have.
+
+    Args:
+        corpus: n labelled rows.
+        folds: Fold of each row (n,).
+    """
+    if not near_duplicates.available():
+        return None
+    signatures = near_duplicates.signatures(s.text for s in corpus)
+    repeats = sum(
+        len(near_duplicates.find(signatures[folds != fold], [s.text for s in corpus.rows(folds == fold)]))
+        for fold in np.unique(folds)
+    )
+    if repeats < REPEATED * len(corpus):
+        return None
+    return (
+        f"WARNING: {repeats} of {len(corpus)} rows have the same text as a row of another document, or nearly the same, so the "
+        "scores are too high. If these rows come from one text or template, give them the same value in a column 'parallel'."
+    )
 
 
 def tuning_rows(corpus: Corpus) -> NDArray[np.bool_]:

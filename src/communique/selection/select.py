@@ -24,7 +24,14 @@ from ..training.recipe import Recipe
 from ..training.splits import DataSplits
 from .candidates import Candidate, FrozenCandidate, PriorCandidate, Target, TfidfCandidate, candidates_for
 from .encoders import encoders_for
-from .folds import OutOfFold, compare_out_of_fold, predict_out_of_fold, score_out_of_fold, tune_out_of_fold
+from .folds import (
+    OutOfFold,
+    compare_out_of_fold,
+    describe_repeats,
+    predict_out_of_fold,
+    score_out_of_fold,
+    tune_out_of_fold,
+)
 from .results import Selection, choose
 from .steps import Steps
 
@@ -166,6 +173,9 @@ def select(
             f"{corpus.name}: all {len(corpus)} labelled rows are from one document or from versions of one text. Cross-validation "
             "needs at least 2. Name the column that says which text a sentence is from: document"
         )
+    if repeats := describe_repeats(corpus, folds):
+        notes = [*notes, repeats]
+        progress.say(repeats)
     known = steps.read_plan() if steps else None
     if known and steps:
         progress.say(f"resuming from {steps.folder}")
@@ -244,6 +254,7 @@ def _plan(
 ) -> tuple[list[int], list[str]]:
     """Measure how long the candidates take, report it, and return the number of folds of each, with lines for the report."""
     numbers, notes = [folds] * len(candidates), []
+    progress.say("measuring how long the comparison will take")
     # One more fit trains the final model.
     seconds = [one.estimate(corpus, folds + 1) for one in candidates]
     if sum(seconds) > LIMIT and folds > SCREENED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -113,6 +113,7 @@ class Recipe(BaseModel):
         codebook: str | Path,
         name: str | None = None,
         *,
+        columns: Mapping[str, str] | None = None,
         encoding: str | None = None,
         sheet: str | None = None,
     ) -> Recipe:
@@ -122,6 +123,7 @@ class Recipe(BaseModel):
             paths: Tables, folders or globs, relative to the working folder.
             codebook: YAML file with the labels.
             name: Name of the model. Default: made from the name of the first table or folder.
+            columns: Column by field (`text`, `labels`, `document`). Default: found by their names.
             encoding: Encoding of text files. Default: recognised for each.
             sheet: Sheet of workbooks, by name or by number from 1. Default: the first visible one.
 
@@ -131,7 +133,8 @@ class Recipe(BaseModel):
         found = name or re.sub(r"[^a-z0-9]+", "-", stem(Path(paths[0])).lower()).strip("-") or "model"
         if not re.match(NAME, found):
             raise RecipeError(f"--name {found!r}: not allowed. Use lower-case letters, digits and hyphens")
-        corpora = tuple(CorpusSource(path=str(path), encoding=encoding, sheet=sheet) for path in paths)
+        found_by = {"columns": dict(columns or {}), "encoding": encoding, "sheet": sheet}
+        corpora = tuple(CorpusSource.model_validate({"path": str(path)} | found_by) for path in paths)
         return cls(name=found, codebook=str(codebook), corpora=corpora)._resolved(Path.cwd())
 
     def steps_per_epoch(self, rows: int, processes: int = 1) -> int:
