@@ -38,8 +38,8 @@ class ShardCounts:
         labelled: Sentences that the model labelled.
         repeated: Labelled sentences whose text an earlier row of the shard has.
         letterless: Rows of the output that are not labelled because they hold no letter.
-        page_lines: Those that are not labelled because they are headers or footers of pages.
-        rejoined: Labelled sentences with words that a hyphen and a space broke ("Gover- nment"), which the model reads whole.
+        page_lines: Rows that are not labelled because they are page headers, footers or numbers.
+        rejoined: Labelled sentences with a word that a hyphen and a space divide ("Gover- nment"); the model reads it whole.
     """
 
     records: int
@@ -59,7 +59,7 @@ class LabelledShard:
     Attributes:
         table: The output's columns, then the extra columns unless they are kept as JSON.
         extra_json: The extra columns of each row as a JSON object, apart from the table so that their names cannot collide.
-        paragraphs: Indices of the rows that are known to begin a paragraph, ascending.
+        paragraphs: Indices, in ascending order, of the rows that are known to start a paragraph.
     """
 
     number: int
@@ -73,7 +73,7 @@ class LabelledShard:
         return list(self.iter_rows())
 
     def iter_rows(self) -> Iterator[Row]:
-        """Yield the rows of `to_rows`; few are in memory at a time, because rows take a hundred times the memory of a table."""
+        """Yield the rows of `to_rows` a few at a time: as Python objects they take a hundred times the memory of the table."""
         step = max(1, CHUNK_CELLS // self.table.num_columns)
         for start in range(0, len(self.table), step):
             found: list[Row] = self.table.slice(start, step).to_pylist()
@@ -86,21 +86,21 @@ class LabelledShard:
 
 
 class Positions:
-    """Fills in the positions of sentences whose row says only that it follows the rows before it."""
+    """Fills in missing positions: a sentence without one follows the previous sentence of its document."""
 
-    #: Documents that are remembered. One that returns after so many others begins again.
+    #: Documents that are remembered. One that comes back after so many others starts again at 0.
     REMEMBERED = 100_000
 
     def __init__(self) -> None:
         self._next: dict[str, int] = {}
 
     def complete(self, shard: LabelledShard) -> LabelledShard:
-        """Return a shard with all positions; shards must come in order."""
+        """Return a shard with all positions. Call this for the shards in order."""
         column = shard.table.schema.get_field_index("index")
-        given = shard.table.column(column)
-        if not given.null_count:
+        known = shard.table.column(column)
+        if not known.null_count:
             return shard
-        positions = given.to_pylist()
+        positions = known.to_pylist()
         for i, document in enumerate(shard.table["document"].to_pylist()):
             if positions[i] is None:
                 positions[i] = self._next.pop(document, 0)
@@ -114,50 +114,40 @@ class Positions:
 def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> LabelledShard:
     """Label a shard; if `blank` is set, return its rows without labels.
 
-    Equal texts are computed once. What the model is given depends only on the shard, so its rows are the same whenever and
+    Equal texts are predicted once. What the model reads depends only on the shard, so its rows are the same whenever and
     wherever it is labelled.
     """
     rows, extra = shard.rows
     texts: list[str] = rows["text"]
     # Some models, such as a lexicon, use the language too.
     languages: list[str] = rows["language"]
-    readable = [
-        i
-        for i, (text, error) in enumerate(zip(texts, rows[ERROR], strict=True))
-        if not error and has_letters(text) and not is_page_number(text)
-    ]
-    if blank:
-        readable = []
-    errors = _reasons(texts, rows[ERROR])
-    letterless, page_lines = errors.count(NO_LETTERS), errors.count(PAGE_LINE)
-    unreadable = sum(error is not None for error in errors) - letterless - page_lines
-    rows = rows | {ERROR: errors}
-    distinct = {pair: n for n, pair in enumerate(dict.fromkeys((texts[i], languages[i]) for i in readable))}
-    predictions = None
-    whole = rejoined([text[:SEEN] for text, _ in distinct])
-    if readable:
-        predictions = model.predict(whole, languages=[language for _, language in distinct])
-    places = {i: distinct[texts[i], languages[i]] for i in readable}
-    columns = _columns(rows, model.codebook.names, places, predictions)
+    reasons = list(map(_reason, texts, rows[ERROR]))
+    labelled = [i for i, reason in enumerate(reasons) if not (blank or reason or is_blank(texts[i]))]
+    distinct = {pair: n for n, pair in enumerate(dict.fromkeys((texts[i], languages[i]) for i in labelled))}
+    places = {i: distinct[texts[i], languages[i]] for i in labelled}
+    cut = [text[:SEEN] for text, _ in distinct]
+    sent = rejoined(cut)
+    predictions = model.predict(sent, languages=[language for _, language in distinct]) if sent else None
+    columns = _columns(rows | {ERROR: reasons}, model.codebook.names, places, predictions)
     as_json = shard.options.as_json
     if extra is not None and not as_json:
         # All at once: a table that grows column by column is copied for each of them.
         columns |= dict(zip(extra.column_names, extra.columns, strict=True))
-    table = pa.table(columns)
-    repeated = len(readable) - len(distinct)
-    broken = {text for (text, _), read in zip(distinct, whole, strict=True) if read != text[:SEEN]}
+    changed = {n for n, (before, after) in enumerate(zip(cut, sent, strict=True)) if before != after}
+    letterless, page_lines = reasons.count(NO_LETTERS), reasons.count(PAGE_LINE)
     counts = ShardCounts(
-        shard.n_records,
-        len(texts),
-        unreadable,
-        len(readable),
-        repeated,
-        letterless,
-        page_lines,
-        sum(texts[i] in broken for i in readable) if broken else 0,
+        records=shard.n_records,
+        rows=len(texts),
+        unreadable=sum(reason is not None for reason in reasons) - letterless - page_lines,
+        labelled=len(labelled),
+        repeated=len(labelled) - len(distinct),
+        letterless=letterless,
+        page_lines=page_lines,
+        rejoined=sum(place in changed for place in places.values()),
     )
     extra_json = extra.column(0) if extra is not None and as_json else None
-    return LabelledShard(shard.number, table, counts, extra_json, tuple(compress(count(), rows[PARAGRAPH])))
+    paragraphs = tuple(compress(count(), rows[PARAGRAPH]))
+    return LabelledShard(shard.number, pa.table(columns), counts, extra_json, paragraphs)
 
 
 def _columns(
@@ -191,14 +181,13 @@ def _columns(
     }
 
 
-def _reasons(texts: Sequence[str], errors: Sequence[str | None]) -> list[str | None]:
-    """Return why rows are not labelled."""
-    return [
-        (PAGE_LINE if is_page_number(text) else NO_LETTERS if not has_letters(text) and not is_blank(text) else None)
-        if error is None
-        else error
-        for text, error in zip(texts, errors, strict=True)
-    ]
+def _reason(text: str, error: str | None) -> str | None:
+    """Return why a row is not labelled; None if it is labelled or empty."""
+    if error is not None or is_blank(text):
+        return error
+    if is_page_number(text):
+        return PAGE_LINE
+    return None if has_letters(text) else NO_LETTERS
 
 
 def is_blank(text: str) -> bool:
