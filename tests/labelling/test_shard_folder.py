@@ -222,6 +222,19 @@ def test_outputs_that_cannot_be_written_are_refused_before_standard_input_is_rea
 # Resuming
 
 
+@pytest.mark.parametrize("form", ["jsonl", "html", "xlsx"])
+def test_resuming_a_complete_output_of_split_rows_leaves_it_as_it_is(
+    form: str, fake_bundle: Path, tmp_path: Path
+) -> None:
+    """Positions in a document are known only when all rows before are split."""
+    source, out = tmp_path / "in.csv", tmp_path / f"out.{form}"
+    source.write_text("speech_id,text\na,We condemn it. We help.\na,They came. We pledge it.\n")
+    arguments = (source, "-o", out, "--model", fake_bundle, "--split", "--language", "en", "--resume")
+    assert label(*arguments)[0] == 0
+    code, _, err = label(*arguments)
+    assert (code, "already complete" in err) == (0, True), err
+
+
 @pytest.mark.parametrize("form", ["jsonl", "csv", "tsv.gz", "parquet", "html", "xlsx"])
 def test_resuming_a_complete_output_leaves_it_as_it_is(form: str, fake_bundle: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / f"out.{form}"

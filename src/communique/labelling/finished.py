@@ -16,7 +16,7 @@ from ..io.tables import Problem, Row
 from ..models.classifier import Classifier
 from ..reporting.format import neutral, restored, xml_text
 from .cells import cell, flat
-from .label import LabelledShard, label_shard
+from .label import LabelledShard, Positions, label_shard
 from .page import is_page_of
 from .reader import ShardReader
 from .shard import json_text
@@ -34,7 +34,7 @@ def is_complete(reader: ShardReader, out: Path, form: OutputForm, model: Classif
 
     All columns that come from the input are compared in all rows. Labels and probabilities are computed again for the first
     shard with a text, which shows whether another model or other options wrote the output. A page holds a hash of everything
-    that it depends on, and is compared with that instead.
+    that it depends on, and only the hashes are compared.
 
     Args:
         reader: A reader of the input that is used for nothing else: it counts what it reads.
@@ -47,22 +47,22 @@ def is_complete(reader: ShardReader, out: Path, form: OutputForm, model: Classif
     if form.suffix == ".html":
         if not is_page_of(out, form.run):
             return False
-        for _ in reader.shards():  # for its notes
+        for _ in reader.shards():  # The reader notes what it finds.
             pass
         return True
-    labelled = False
+    labelled, positions = False, Positions()
     agree = partial(_agree, form)
     try:
         written = _rows(out, form)
         for shard in reader.shards():
-            expected = label_shard(shard, model, blank=True)
+            expected = positions.complete(label_shard(shard, model, blank=True))
             found = [flat(row) for row in islice(written, len(expected.table))]
             if len(found) != len(expected.table) or not all(map(agree, _unlabelled(expected), found)):
                 return False
             if not labelled and expected.counts.rows > expected.counts.unreadable:
                 again = label_shard(shard, model)
                 labelled = again.counts.labelled > 0
-                if not all(map(agree, map(flat, again.to_rows()), found)):
+                if not all(map(agree, map(flat, _computed(again)), found)):
                     return False
         return next(written, None) is None
     except (DataError, ValueError):
@@ -82,6 +82,12 @@ def _unlabelled(shard: LabelledShard) -> Iterator[Row]:
     """Yield the rows of the output without what the model computes."""
     for row in shard.iter_rows():
         yield {name: value for name, value in row.items() if name not in _COMPUTED}
+
+
+def _computed(shard: LabelledShard) -> Iterator[Row]:
+    """Yield what the model computes for each row."""
+    for row in shard.iter_rows():
+        yield {name: row[name] for name in _COMPUTED}
 
 
 def _agree(form: OutputForm, expected: Row, found: Row) -> bool:
@@ -111,5 +117,5 @@ def _written(form: OutputForm, value: Any) -> str:
 
 def _shown(form: OutputForm, value: Any) -> str:
     text = "" if value is None else str(cell(value))
-    # A workbook knows no difference between a day and its first moment.
+    # A workbook does not distinguish a date from midnight of that date.
     return text.removesuffix(" 00:00:00") if form.suffix == ".xlsx" else text
