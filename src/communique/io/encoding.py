@@ -173,7 +173,7 @@ def inspect(
         DataError: The file cannot be read, or is not text although it should be.
     """
     with HashingReader(path) as source:
-        found = None if encoding is None else Encoding(encoding, damaged=True)
+        found = Encoding.chosen(encoding)
         if text and found is None:
             buffer = io.BufferedReader(source, BLOCK)
             found = recognise(path, buffer, language)

@@ -129,8 +129,7 @@ def read_table(path: str | Path, *, encoding: str | None = None, sheet: str | No
         DataError: The file as a whole cannot be read: missing, no header, two columns of one name, unknown suffix.
     """
     table = Table(Path(path))
-    named = None if encoding is None else Encoding(encoding, damaged=True)
-    with open_table(path, encoding=named, sheet=sheet) as stream:
+    with open_table(path, encoding=Encoding.chosen(encoding), sheet=sheet) as stream:
         columns = dict.fromkeys(stream.columns)
         for chunk in stream.chunks:
             if isinstance(chunk, Problem):

@@ -46,6 +46,11 @@ class Encoding:
     notes: tuple[str, ...] = ()
     damaged: bool = False
 
+    @classmethod
+    def chosen(cls, name: str | None) -> Encoding | None:
+        """Return the encoding that the user named; None if it is to be recognised."""
+        return None if name is None else cls(name, damaged=True)
+
     @property
     def title(self) -> str:
         """Its name for people, who do not tell UTF-8 with a byte order mark from UTF-8."""
@@ -186,16 +191,23 @@ def _is_utf8(content: bytes) -> bool:
 
 
 def _utf16_without_mark(head: bytes) -> str | None:
-    """Recognise UTF-16 by bytes that always stand on the same side: NUL of line ends and spaces, and that of a script's block."""
+    """Recognise UTF-16 by a byte that is frequent in every second place only: that of a script's block, or NUL."""
+    return _utf16_by_block(head) or _utf16_by_nul(head)
+
+
+def _utf16_by_block(head: bytes) -> str | None:
+    # Most characters of Thai are 0E xx, of Hindi 09 xx: valid UTF-8, but control characters.
     for side, name in ((1, "utf-16-le"), (0, "utf-16-be")):
-        # Most characters of Thai are 0E xx, of Hindi 09 xx: valid UTF-8, but control characters.
-        block, n = next(iter(Counter(head[side::2]).most_common(1)), (32, 0))
+        [(block, n)] = Counter(head[side::2]).most_common(1) or [(32, 0)]
         # Every line end and space of UTF-16 holds a NUL. Without one, a column of single digits would pass for Gurmukhi.
         known = 0 in head or block not in b"\t\n\f\r"
-        if known and block < 32 and 4 * n >= len(head) and head[1 - side :: 2].count(block) * 20 < n:
-            with suppress(UnicodeDecodeError):
-                codecs.getincrementaldecoder(name)().decode(head)
-                return name
+        frequent = 4 * n >= len(head) and head[1 - side :: 2].count(block) * 20 < n
+        if known and block < 32 and frequent and _decodes(head, name):
+            return name
+    return None
+
+
+def _utf16_by_nul(head: bytes) -> str | None:
     nul = (head[0::2].count(0), head[1::2].count(0))
     if max(nul) < max(2, len(head) // 50) or min(nul) * 20 > max(nul):
         return None
@@ -203,10 +215,16 @@ def _utf16_without_mark(head: bytes) -> str | None:
     if max(nul) * 6 < len(head) and _controls(rest) * 50 < len(rest) and _is_utf8(rest):
         return None  # A text with some NUL bytes; UTF-16 of this script would have other bytes next to them.
     name = "utf-16-le" if nul[1] > nul[0] else "utf-16-be"
-    with suppress(UnicodeDecodeError):
-        codecs.getincrementaldecoder(name)().decode(head)
-        return name
-    return None
+    return name if _decodes(head, name) else None
+
+
+def _decodes(head: bytes, encoding: str) -> bool:
+    """Return whether bytes, of which the last character may be cut, are valid in an encoding."""
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _utf32_without_mark(head: bytes) -> str | None:
@@ -214,10 +232,8 @@ def _utf32_without_mark(head: bytes) -> str | None:
     if len(head) < 8:
         return None
     for name, zero in (("utf-32-le", 3), ("utf-32-be", 0)):
-        if not any(head[zero::4]):
-            with suppress(UnicodeDecodeError):
-                codecs.getincrementaldecoder(name)().decode(head)
-                return name
+        if not any(head[zero::4]) and _decodes(head, name):
+            return name
     return None
 
 
