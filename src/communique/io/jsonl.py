@@ -92,7 +92,7 @@ def named_row(row: Any) -> Row | str:
     if len(stripped := {key.strip(): value for key, value in row.items()}) < len(row):
         return "two keys differ in spaces alone; rename one of them"
     if len(row) > MAX_COLUMNS:
-        return f"{len(row):,} keys, of at most {MAX_COLUMNS:,}; keep those of the text and of what identifies it"
+        return f"{len(row):,} keys, but at most {MAX_COLUMNS:,} are read. Keep only the keys that you need"
     for key, value in stripped.items():
         if isinstance(value, (list, dict)) and _deeper_than(value, MAX_DEPTH):
             stripped[key] = json.dumps(value, ensure_ascii=False)

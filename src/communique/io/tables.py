@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 #: and a compressed line can unpack to more than the memory; a long book has five million characters.
 MAX_CELL = 1 << 24
 
-#: Columns of a table, and keys of a row. XLSX allows 16,384.
+#: Most columns of a table and keys of a row. XLSX allows 16,384 columns.
 MAX_COLUMNS = 20_000
 
-#: Rows of a chunk, and cells of one of more columns.
+#: Most rows and cells of a chunk.
 CHUNK, CHUNK_CELLS = 1024, 1 << 18
 
 #: Characters of an unreadable row that are shown.
@@ -83,60 +83,19 @@ class Unreadable(str):
 
 
 #: Cells that programs write where there is no value. Only a cell that is exactly one of them counts: "na" and "Null" are words.
-MISSING = frozenset(
-    (
-        *(
-            "NA",
-            "N/A",
-            "n/a",
-            "n.a.",
-            "N.A.",
-            "#N/A",
-            "NaN",
-            "nan",
-            "NAN",
-            "NaT",
-            "NULL",
-            "null",
-            "None",
-            "<NA>",
-            "-",
-            "–",
-            "—",
-        ),
-        # "No information", in German, Spanish and Portuguese, Polish and Czech, Russian.
-        *("k. A.", "k.A.", "s/d", "S/D", "s.d.", "n.d.", "b.d.", "b. d.", "н/д", "Н/Д"),
-        # Errors of spreadsheets, as Excel writes them in English, German, French, Spanish, Italian, Portuguese, Turkish, Russian.
-        *(
-            "#REF!",
-            "#VALUE!",
-            "#DIV/0!",
-            "#NAME?",
-            "#NUM!",
-            "#NULL!",
-            "#CALC!",
-            "#SPILL!",
-            "#NV",
-            "#WERT!",
-            "#BEZUG!",
-            "#ZAHL!",
-        ),
-        *(
-            "#N/D",
-            "#ND",
-            "#VALEUR!",
-            "#NOM?",
-            "#NOMBRE!",
-            "#¡VALOR!",
-            "#¡REF!",
-            "#¿NOMBRE?",
-            "#¡DIV/0!",
-            "#VALORE!",
-            "#RIF!",
-        ),
-        *("#VALOR!", "#YOK", "#DEĞER!", "#BAŞV!", "#SAYI/0!", "#Н/Д", "#ЗНАЧ!", "#ССЫЛКА!", "#ДЕЛ/0!"),
-    )
-)
+MISSING = frozenset({
+    "NA", "N/A", "n/a", "n.a.", "N.A.", "#N/A", "NaN", "nan", "NAN", "NaT", "NULL", "null", "None", "<NA>", "-", "–", "—",
+    # "No information" in German, Spanish, Portuguese, Polish, Czech and Russian.
+    "k. A.", "k.A.", "s/d", "S/D", "s.d.", "n.d.", "b.d.", "b. d.", "н/д", "Н/Д",
+    # Errors of Excel in English, German, French, Spanish, Italian, Portuguese, Turkish and Russian.
+    "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#CALC!", "#SPILL!",
+    "#NV", "#WERT!", "#BEZUG!", "#ZAHL!",
+    "#N/D", "#ND", "#VALEUR!", "#NOM?", "#NOMBRE!",
+    "#¡VALOR!", "#¡REF!", "#¿NOMBRE?", "#¡DIV/0!",
+    "#VALORE!", "#RIF!", "#VALOR!",
+    "#YOK", "#DEĞER!", "#BAŞV!", "#SAYI/0!",
+    "#Н/Д", "#ЗНАЧ!", "#ССЫЛКА!", "#ДЕЛ/0!",
+})  # fmt: skip
 
 
 def is_missing(text: str) -> bool:
@@ -153,7 +112,7 @@ def header(path: Path, names: Iterable[Any]) -> list[str]:
     names = list(names)
     if len(names) > MAX_COLUMNS:
         raise DataError(
-            f"{path}: {len(names):,} columns, of at most {MAX_COLUMNS:,}. Keep the columns of texts and of what identifies them"
+            f"{path}: {len(names):,} columns, but at most {MAX_COLUMNS:,} are read. Keep only the columns that you need"
         )
     columns = ["" if name is None else str(name).replace(UNDECODABLE, REPLACEMENT).strip() for name in names]
     seen: set[str] = set()
