@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..text.cleaning import without_surrogates
 from .tables import MAX_CELL, Row, Unreadable
-
-#: Halves of characters: JSON can hold them, UTF-8, Arrow and a tokenizer cannot.
-SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def as_text(value: Any) -> str | None:
@@ -148,7 +145,7 @@ def _texts(values: Iterable[Any]) -> pa.Array:
 
 def _written(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, (list, dict)) else str(value)
-    return SURROGATE.sub("\ufffd", text)
+    return without_surrogates(text)
 
 
 def _storable(kind: pa.DataType) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import ChangedError, DataError, OutputError
-from .arrow import SURROGATE
+from ..text.cleaning import without_surrogates
 from .atomic import disk_errors
 from .documents.read import EXTRA, require_reader
 from .encoding import inspect
@@ -278,8 +278,8 @@ def _supported() -> str:
 
 def _input_file(path: Path, file_format: str, *, name: str | None = None, named: bool = True) -> InputFile:
     # Ids and messages are Unicode, which a name on a disk need not be.
-    name = SURROGATE.sub("\ufffd", stem(path) if name is None else name)
-    return InputFile(path, name, file_format, named, display_name=SURROGATE.sub("\ufffd", str(path)))
+    name = without_surrogates(stem(path) if name is None else name)
+    return InputFile(path, name, file_format, named, display_name=without_surrogates(str(path)))
 
 
 def _inspected(file: InputFile, encoding: str | None, language: str | None) -> InputFile:
@@ -305,7 +305,7 @@ def _is_pipe(path: Path) -> bool:
 def _spooled(given: str, file_format: str | None, spool: Path | None, number: int) -> InputFile:
     if file_format is None or spool is None:
         raise DataError(f"{given}: unknown format. Name it with --format: {', '.join(FORMATS)}")
-    name = "stdin" if given == STANDARD else SURROGATE.sub("\ufffd", Path(given).name)
+    name = "stdin" if given == STANDARD else without_surrogates(Path(given).name)
     # The number keeps apart two pipes that share a name.
     copy = spool / f"{number}.{file_format}"
     source = sys.stdin.buffer if given == STANDARD else None
@@ -319,7 +319,7 @@ def _spooled(given: str, file_format: str | None, spool: Path | None, number: in
             source = stack.enter_context(open(given, "rb"))
         while block := _read_block(source, given):
             target.write(block)
-    return InputFile(copy, name, f".{file_format}", display_name=SURROGATE.sub("\ufffd", given))
+    return InputFile(copy, name, f".{file_format}", display_name=without_surrogates(given))
 
 
 def _read_block(source: IO[bytes], name: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -13,11 +12,10 @@ from ..io.paths import InputFile
 from ..io.read import open_table
 from ..io.tables import Problem
 from ..text.blocks import text_blocks
-from ..text.cleaning import has_letters
-from ..text.punctuation import COMPLETE, OPENING
+from ..text.punctuation import OPENING, is_complete
 from ..text.sentences import split_sentences
 from .columns import Columns
-from .label import LabelledShard
+from .label import LabelledShard, is_blank
 from .options import InputNotes, Options
 
 #: Rows of a table that are looked at.
@@ -36,8 +34,8 @@ FRAGMENTS = 0.2, 0.3
 #: Below this number of sentences fragments are not reported.
 FEW = 20
 
-_COMPLETE = re.compile(COMPLETE)
-_BEFORE = OPENING.replace("\\", "") + "' "
+#: Characters before the first letter of a sentence.
+_BEFORE = OPENING + "' "
 
 
 def rows_of_texts(files: Iterable[InputFile], options: Options) -> str | None:
@@ -76,9 +74,9 @@ def _is_text(text: str) -> bool:
 def count_fragments(shard: LabelledShard) -> tuple[int, int]:
     """Return how many sentences of a shard begin with a small letter, and how many end without punctuation."""
     pairs = zip(shard.table["text"].to_pylist(), shard.table[ERROR].to_pylist(), strict=True)
-    texts = [text for text, error in pairs if error is None and has_letters(text)]
+    texts = [text for text, error in pairs if error is None and not is_blank(text)]
     lower = sum(text.lstrip(_BEFORE)[:1].islower() for text in texts)
-    return lower, sum(not _COMPLETE.search(text[-40:]) for text in texts)
+    return lower, sum(not is_complete(text) for text in texts)
 
 
 def fragments_line(labelled: int, lower: int, open_ended: int, letterless: int) -> str | None:

@@ -21,11 +21,11 @@ from ..data.labels import split_labels
 from ..data.predictions_schema import OUTPUT, PREFIX
 from ..data.sentence import Sentence, text_sha256
 from ..errors import DataError
-from ..io.arrow import SURROGATE
 from ..io.read import as_number, cell, open_table
 from ..io.recognise import Encoding
 from ..io.tables import Problem, Row
 from ..reporting.format import NOT_XML
+from ..text.cleaning import without_surrogates
 from ..text.language import UNDETERMINED
 
 if TYPE_CHECKING:
@@ -192,11 +192,10 @@ def read_population(
         sheet: Sheet of a workbook, by name or by number from 1. Default: the first visible one.
 
     Raises:
-        DataError: Rows are at fault; a column is missing; two rows share an id.
+        DataError: Rows are invalid; a column is missing; two rows share an id.
     """
     reader = _Reader(Path(path), codebook, columns, keep)
-    named = None if encoding is None else Encoding(encoding, damaged=True)
-    with open_table(path, encoding=named, sheet=sheet) as stream:
+    with open_table(path, encoding=Encoding.chosen(encoding), sheet=sheet) as stream:
         for chunk in stream.chunks:
             if isinstance(chunk, Problem):
                 reader.problems.append(chunk.reason)
@@ -451,13 +450,13 @@ def _probabilities(row: Row, names: Sequence[str]) -> list[float] | None:
 
 
 def _strings(values: Sequence[str | None], kind: Any) -> Any:
-    """Return an Arrow array of texts; halves of characters, which no file of ours holds, are replaced."""
+    """Return an Arrow array of texts, in which lone surrogates are replaced."""
     import pyarrow as pa
 
     try:
         return pa.array(values, kind)
     except UnicodeEncodeError:
-        return pa.array([None if value is None else SURROGATE.sub("\ufffd", value) for value in values], kind)
+        return pa.array([None if value is None else without_surrogates(value) for value in values], kind)
 
 
 def display_sha256(text: str) -> str:

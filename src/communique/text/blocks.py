@@ -13,18 +13,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from .cleaning import SUSPENDED
-from .punctuation import CLOSING, COMPLETE, END_MARKS
+from .hyphenation import HYPHENS, SUSPENDED
+from .punctuation import CLOSING, END_MARKS, is_complete
 from .scripts import CJK, IS_CJK
 
 _LIST_ITEM = re.compile(r"(?:[-*+•·▪‣◦–—]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)])\s")
 
 #: A line break between two Chinese or Japanese characters stands for nothing, elsewhere for a space.
 _CJK_BREAK = re.compile(rf"(?<=[{CJK}])\n(?=[{CJK}])")
-_SENTENCE_END = re.compile(COMPLETE)
-_SENTENCE_INSIDE = re.compile(rf"\S{{3,}}[{END_MARKS}][{CLOSING}]*\s*\S")
+_SENTENCE_INSIDE = re.compile(rf"\S{{3,}}[{re.escape(END_MARKS)}][{re.escape(CLOSING)}]*\s*\S")
 _TWO_SENTENCES = re.compile(r"\w{3,}[.!?…][\"”’»)]*\s+[^\W\d_a-z]")
-_HYPHEN = re.compile(r"[^\W\d_][-‐\u00ad¬]$")
+_HYPHEN = re.compile(rf"[^\W\d_][{HYPHENS}]$")
 _PAGE = re.compile(
     r"[-–—\[(]?\s*(?:(?:page|p\.|seite|s\.|página|pagina|стр\.|с\.)\s*)?\d{1,4}(?:\s*(?:/|of|von|de|из)\s*\d{1,4})?\s*[-–—\])]?",
     re.IGNORECASE,
@@ -40,7 +39,7 @@ _MIN_CJK_WIDTH = 12
 #: Part of the broken lines that continue with a small letter: more than in a list of headlines, even in German.
 _LOWER = 0.12
 
-#: Longest header or footer, in characters; words of one that counts pages; shortest page, in lines.
+#: Most characters of a header or footer, fewest words of one that counts pages, and fewest lines of a page.
 _HEADER, _HEADER_WORDS, _PAGE_LINES = 120, 2, 18
 
 #: Lines of a poem are shorter than this.
@@ -51,7 +50,7 @@ _FULL = 0.8
 
 
 class PageLine(str):
-    """A block that is no part of the text: a page number, or a header or footer that certainly comes back on each page."""
+    """A block that is not part of the text: a page number, or a header or footer that is repeated on each page."""
 
     __slots__ = ()
 
@@ -62,25 +61,25 @@ class Wrapping:
 
     Attributes:
         width: Column width in characters. None if its lines are not wrapped.
-        headers: Lines that look like running headers and footers, with digits as 0.
-        certain: Those that certainly are, because of the pages on which they stand.
+        headers: Lines that look like running headers and footers, with digits as 0. They do not interrupt a sentence.
+        page_headers: Lines that are running headers or footers without doubt, with digits as 0; see `running_headers`.
         words: Words of the document in small letters, which decide whether a hyphen at a line end belongs to the word.
     """
 
     width: int | None = None
     headers: frozenset[str] = frozenset()
-    certain: frozenset[str] = frozenset()
+    page_headers: frozenset[str] = frozenset()
     words: frozenset[str] = field(default=frozenset(), repr=False)
 
     def is_page_line(self, line: str) -> bool:
         """Return whether a line is a page number, a running header or a footer."""
-        if self.is_certain(line):
+        if self.is_apart(line):
             return True
         return self.width is not None and bool(_PAGE.fullmatch(line.strip()) or _without_digits(line) in self.headers)
 
-    def is_certain(self, line: str) -> bool:
-        """Return whether a line certainly is one: then it is kept apart from the text."""
-        if self.certain and _without_digits(line) in self.certain:
+    def is_apart(self, line: str) -> bool:
+        """Return whether a line is not part of the text, so that it becomes a `PageLine`."""
+        if self.page_headers and _without_digits(line) in self.page_headers:
             return True
         return is_page_number(line)
 
@@ -119,9 +118,9 @@ def paragraphs(lines: Iterable[str]) -> Iterator[list[str]]:
 def find_wrapping(lines: list[str]) -> Wrapping:
     """Find out whether and how the lines of a document, or of its beginning, are wrapped."""
     width = _width(list(paragraphs(lines)))
-    certain = running_headers(lines)
+    page_headers = running_headers(lines)
     if width is None:
-        return Wrapping(certain=certain)
+        return Wrapping(page_headers=page_headers)
     variants: dict[str, list[str]] = {}
     for line in lines:
         if 3 <= len(line.strip()) <= width and not line.strip()[0].islower():
@@ -131,20 +130,21 @@ def find_wrapping(lines: list[str]) -> Wrapping:
     headers = frozenset(
         line
         for line, found in variants.items()
-        if not _SENTENCE_END.search(line)
+        if not is_complete(line)
         and not _SENTENCE_INSIDE.search(line)
         and ((len(found) >= 3 and len(line) < _FULL * width) or (len(found) >= 2 and len(set(found)) == len(found)))
     )
     broken = any(_HYPHEN.search(line.rstrip()) for line in lines)
     words = frozenset(word.lower() for line in lines for word in _WORD.findall(line)) if broken else frozenset()
-    return Wrapping(width, headers, certain, words)
+    return Wrapping(width, headers, page_headers, words)
 
 
 def running_headers(lines: list[str]) -> frozenset[str]:
-    """Return lines, with digits as 0, that certainly are running headers or footers.
+    """Return the lines, with digits as 0, that are running headers or footers without doubt.
 
-    They stand at the edges of at least three pages, and of a quarter of all, where form feeds divide pages. Elsewhere they come
-    back next to page numbers, count pages, or come back after about the same number of lines.
+    If form feeds divide the pages, such a line stands at the edge of at least three pages and of a quarter of all pages.
+    Otherwise it occurs at least three times, and is next to page numbers, counts the pages, or recurs after about the same number
+    of lines.
     """
     starts = [i for i, line in enumerate(lines) if "\f" in line]
     if len(starts) >= 2:
@@ -157,7 +157,7 @@ def running_headers(lines: list[str]) -> frozenset[str]:
     full = [line.strip() for line in lines if line.strip()]
     places: dict[str, list[int]] = {}
     for i, line in enumerate(full):
-        if _may_be_header(line) and not line[0].islower() and not _SENTENCE_END.search(line):
+        if _may_be_header(line) and not line[0].islower() and not is_complete(line):
             places.setdefault(_without_digits(line), []).append(i)
     numbered = {i for i, line in enumerate(full) if len(line) <= _HEADER and _PAGE.fullmatch(line)}
     return frozenset(
@@ -170,9 +170,9 @@ def running_headers(lines: list[str]) -> frozenset[str]:
 
 
 def _may_be_header(line: str) -> bool:
-    """Return whether a line is short and neither a sentence nor the end of one and the beginning of another."""
+    """Return whether a line is short and contains no end of a sentence."""
     line = line.strip()
-    sentence = _TWO_SENTENCES.search(line) or (_SENTENCE_END.search(line) and not line.isupper())
+    sentence = _TWO_SENTENCES.search(line) or (is_complete(line) and not line.isupper())
     return len(line) <= _HEADER and not sentence
 
 
@@ -182,7 +182,7 @@ def _is_numbered(places: list[int], numbered: set[int]) -> bool:
 
 
 def _counts_pages(lines: list[str], places: list[int]) -> bool:
-    """Return whether lines of several words hold the number of the page: one number grows by 1 or 2 from page to page."""
+    """Return whether lines of several words contain the page number: one number grows by 1 or 2 from page to page."""
     if len(_WORD.findall(_without_digits(lines[0]).replace("0", ""))) < _HEADER_WORDS:
         return False  # "Article 1", "Chapter 2"
     if min(following - place for place, following in pairwise(places)) < _PAGE_LINES:
@@ -193,7 +193,7 @@ def _counts_pages(lines: list[str], places: list[int]) -> bool:
 
 
 def _is_regular(places: list[int]) -> bool:
-    """Return whether a line comes back after about the same number of lines, as pages of print have."""
+    """Return whether a line recurs after about the same number of lines, as on printed pages."""
     gaps = [following - place for place, following in pairwise(places)]
     return len(gaps) >= 3 and min(gaps) >= _PAGE_LINES and max(gaps) <= 1.2 * min(gaps) + 2
 
@@ -202,14 +202,14 @@ def paragraph_blocks(paragraph: list[str], wrapping: Wrapping) -> list[str]:
     """Cut the lines of a paragraph into blocks; page numbers and running headers become blocks of their own."""
     width = wrapping.width
     if width is None:
-        return [PageLine(line.strip()) if wrapping.is_certain(line) else line.strip() for line in paragraph]
+        return [PageLine(line.strip()) if wrapping.is_apart(line) else line.strip() for line in paragraph]
     blocks: list[str] = []
     asides: list[str] = []
     text, last, indent = "", "", 0
     for line in paragraph:
         stripped = line.strip()
         if wrapping.is_page_line(line):
-            asides.append(PageLine(stripped) if wrapping.is_certain(line) else stripped)
+            asides.append(PageLine(stripped) if wrapping.is_apart(line) else stripped)
             continue
         own = len(line) - len(line.lstrip())
         if text and _continues(last, stripped, width, indented=own > indent):
@@ -240,9 +240,9 @@ def _width(found: list[list[str]]) -> int | None:
         for line, following in pairwise(lines)
         if not (_LIST_ITEM.match(following.strip()) or _PAGE.fullmatch(line.strip()))
     ]
-    broken = [(line, following) for line, following in pairs if not _SENTENCE_END.search(line)]
+    broken = [(line, following) for line, following in pairs if not is_complete(line)]
     full = [(line, following) for line, following in pairs if _is_full(line, following, width)]
-    full_broken = sum(not _SENTENCE_END.search(line) for line, _ in full)
+    full_broken = sum(not is_complete(line) for line, _ in full)
     lower = sum(following[0].islower() for _, following in broken)
     # Lines that a program broke again are short in places, but a small letter follows.
     again = width >= _WIDE and len(broken) >= 2 and lower >= 0.75 * len(broken)
@@ -266,9 +266,9 @@ def _is_full(line: str, following: str, width: int) -> bool:
 
 def _continues(line: str, following: str, width: int, *, indented: bool) -> bool:
     """Return whether a line of a wrapped paragraph continues on the next one."""
-    if _LIST_ITEM.match(following) and (_SENTENCE_END.search(line) or _LIST_ITEM.match(line)):
+    if _LIST_ITEM.match(following) and (is_complete(line) or _LIST_ITEM.match(line)):
         return False
-    if _SENTENCE_END.search(line):
+    if is_complete(line):
         # Sentences are split afterwards: what matters here are abbreviations such as "Mr." at a line end.
         return not indented and _is_full(line, following, width) and len(line) <= 1.2 * width
     return following[0].islower() or bool(_HYPHEN.search(line)) or _is_full(line, following, width)

@@ -1,22 +1,29 @@
-"""Signs that end a sentence and signs that enclose text: the one list that all rules of text go by."""
+"""Signs that end a sentence and signs that enclose text, for all modules that look for them."""
 
 from __future__ import annotations
 
-#: End marks of sentences in all scripts, as the inside of a character class.
+import re
+
+#: End marks of sentences in all scripts.
 END_MARKS = ".!?…‥؟۔।॥።፧፨།༎។៕៚။։᠃᠉‼⁇⁈⁉。！？｡．"
 
 #: Those after which the next sentence follows without a space.
 UNSPACED_MARKS = frozenset("。！？｡．")
 
-#: End marks of single languages, which mean something else elsewhere.
-MARKS_OF_LANGUAGES = {"el": ";;", "hy": ":"}
+#: End marks of single languages, which mean something else elsewhere. U+037E is the Greek question mark.
+MARKS_OF_LANGUAGES = {"el": ";\u037e", "hy": ":"}
 
-#: Signs that close and open quotations and parentheses, as the inside of a character class.
-CLOSING = '"”’»›)\\]}」』】）］》〉'
-OPENING = '"“„«»‘‚‹(\\[{「『【（［《〈¿¡”'
+#: Signs that close quotations and parentheses, and signs that open them.
+CLOSING = '"”’»›)]}」』】）］》〉'
+OPENING = '"“„«»‘‚‹([{「『【（［《〈¿¡”'
 
-#: A line or unit that ends with one of these is complete: an end mark, or the colon or semicolon of an enumeration.
-_COMPLETE = END_MARKS + ":;：；፦"
+#: The end of a complete line or sentence: an end mark, or the colon or semicolon of an enumeration, then closing signs.
+COMPLETE = re.compile(rf"[{re.escape(END_MARKS)}:;\u037e：；፦]['“ {re.escape(CLOSING)}]*$")
 
-#: What matches the end of a complete unit, with quotation marks and brackets behind its end mark.
-COMPLETE = rf"[{_COMPLETE}]['“ {CLOSING}]*$"
+#: Characters at the end of a text that decide whether it is complete.
+_END = 40
+
+
+def is_complete(text: str) -> bool:
+    """Return whether a line or sentence ends with an end mark, a colon or a semicolon; closing signs may follow it."""
+    return COMPLETE.search(text[-_END:]) is not None

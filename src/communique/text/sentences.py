@@ -21,15 +21,15 @@ from .language import UNDETERMINED
 from .punctuation import CLOSING, END_MARKS, MARKS_OF_LANGUAGES, OPENING, UNSPACED_MARKS
 from .scripts import IS_CJK
 
-_TAIL = re.compile(rf"(?:\[\d{{1,3}}\])*((?:[{CLOSING}]|[“«](?!\w)|\s[”’»](?=\s|$))*)(\s*)")
-_LEAD = re.compile(rf"[\s{OPENING}]*")
+_TAIL = re.compile(rf"(?:\[\d{{1,3}}\])*((?:[{re.escape(CLOSING)}]|[“«](?!\w)|\s[”’»](?=\s|$))*)(\s*)")
+_LEAD = re.compile(rf"[\s{re.escape(OPENING)}]*")
 _SPACES = re.compile(r"\s*")
 _DASH = re.compile(r"[-–—―]\s*")
 
 _PARENTHESES = frozenset("([（【")
-#: Chinese encloses titles: 《你好！》 ends no sentence.
-_TITLES = frozenset("《〈")
 
+#: Brackets around titles in Chinese: 《你好！》 ends no sentence.
+_TITLES = frozenset("《〈")
 
 _WORD_BEFORE = re.compile(r"[^\s(\[{«»“”„\"'’‘‚¿¡—–,;:/|，、：；（「『]*$")
 _WORD = re.compile(r"\w[\w'’-]*")
