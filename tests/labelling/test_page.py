@@ -194,7 +194,9 @@ def test_rows_without_labels_are_shown_with_their_reason_and_counted(fake_bundle
     assert whys[2:] == ["no letters", "empty"]
     assert [e.get("data-l") for e in sentences(root)] == ["0", "x", "x", "x"]
     head = root.all("header")[0].text
-    assert has_facts(head, "1 sentence labelled", "1 could not be read", "1 without letters and 1 empty")
+    assert has_facts(
+        head, "1 sentence labelled", "1 could not be read", "1 without letters", "0 page headers", "1 empty"
+    )
 
 
 def test_signs_are_different_for_any_names() -> None:
@@ -300,7 +302,6 @@ def test_an_input_without_rows_gives_a_page_without_texts(fake_bundle: Path, tmp
 def test_a_very_long_page_is_written_with_a_warning(
     fake_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("communique.labelling.run.HEAVY", 3)
     monkeypatch.setattr(page, "HEAVY", 3)
     source, out = tmp_path / "in.jsonl", tmp_path / "out.html"
     source.write_text('{"text": "We condemn it."}\n' * 4)

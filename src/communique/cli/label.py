@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
 import sys
@@ -130,22 +128,16 @@ def label(
     from ..labelling.shard_folder import ShardFolder
     from ..labelling.spreadsheet import check_known_rows
     from ..labelling.units import rows_of_texts
-    from ..labelling.write import DELIMITED, OUTPUT_SUFFIXES, output_suffix
+    from ..labelling.write import DELIMITED
     from ..models.folder import read_info
     from ..models.predictor import default_model
     from ..text.language_codes import normalize_language
 
     to_file = out is not None and not is_stream(out)
-    suffix = None if out is None else output_suffix(out)
-    if out is not None and not to_file:
-        # A pipe can have a name that ends in a format; standard output has none.
-        suffix = suffix or output_suffix(f"-.{out_format}")
-    if out is not None and suffix is None:
-        allowed = ", ".join(OUTPUT_SUFFIXES)
-        raise typer.BadParameter(f"{out}: an output ends in {allowed}; text also in .gz or .zst", param_hint="--out")
+    suffix = None if out is None else _suffix(out, out_format, to_file=to_file)
     if escape_formulas and suffix not in DELIMITED:
         raise typer.BadParameter(
-            "goes with an output of .csv or .tsv; the other formats hold no formulas", param_hint="--escape-formulas"
+            "goes with .csv or .tsv; the other formats hold no formulas", param_hint="--escape-formulas"
         )
     if form is not None and form not in FORMATS:
         raise typer.BadParameter(f"{form!r}; allowed: {', '.join(FORMATS)}", param_hint="--format")
@@ -153,17 +145,7 @@ def label(
         raise typer.BadParameter(
             "requires -o FILE: finished shards are stored next to the output file", param_hint="--resume"
         )
-    if engine == "ray":
-        if not to_file:
-            raise typer.BadParameter(
-                "ray requires -o FILE: finished shards are stored next to the output file", param_hint="--engine"
-            )
-        # Ray reads both on import. They disable its usage telemetry and silence messages that it wrongly logs as errors.
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-        require_extra("ray", "--engine ray", extra="ray")
-    elif ray_address is not None or actors is not None:
-        raise typer.BadParameter("goes with --engine ray", param_hint="--actors" if actors else "--ray-address")
+    _check_engine(engine, ray_address, actors, to_file=to_file)
     rows = shard_rows or rows_for(None if memory_limit is None else _megabytes(memory_limit))
     # With --resume the output may exist: it may be complete.
     outputs = check_outputs([out], inputs=paths, overwrite=overwrite or bool(resume))
@@ -204,23 +186,52 @@ def label(
             summary, notes = _stream(reader, make_engine(), info.labels, out)
         else:
             run = describe_run(info, reader, threads)
-            written = _output_form(str(out), str(suffix), folder, info, run, escape_formulas)
+            output = _output_form(str(out), str(suffix), folder, info, run, escape_formulas)
             path = Path(str(out)) if to_file else Path(spool, f"output{suffix}")
             if (
                 path.exists()
                 and resume
-                and _is_finished(path, ShardReader(found, options), written, opened(), run, overwrite)
+                and _is_finished(path, ShardReader(found, options), output, opened(), run, overwrite)
             ):
                 return
-            # The model is opened last: what is wrong with the output is reported at once.
+            # The model is opened last, so that a problem with the output is reported at once.
             with closing(ShardFolder(path, run, resume=resume)) as shards:
-                summary, notes = _label(reader, make_engine, shards, written, None if to_file else out)
+                summary, notes = _label(reader, make_engine, shards, output, None if to_file else out)
     for line in (*notes.lines(), *summary.lines()):
         note(line)
     if to_file:
         note(f"output: {out}")
     if summary.unreadable:
         raise typer.Exit(1)
+
+
+def _suffix(out: str, out_format: str, *, to_file: bool) -> str:
+    """Return the suffix that decides how the output is written."""
+    from ..labelling.write import OUTPUT_SUFFIXES, output_suffix
+
+    suffix = output_suffix(out)
+    if suffix is None and not to_file:
+        # A pipe can have a name that ends in a format; standard output has none.
+        suffix = output_suffix(f"-.{out_format}")
+    if suffix is None:
+        allowed = ", ".join(OUTPUT_SUFFIXES)
+        raise typer.BadParameter(f"{out}: an output ends in {allowed}; text also in .gz or .zst", param_hint="--out")
+    return suffix
+
+
+def _check_engine(name: str, address: str | None, actors: int | None, *, to_file: bool) -> None:
+    """Check the options of the engine, and that Ray is installed if it is used."""
+    if name == "ray":
+        if not to_file:
+            raise typer.BadParameter(
+                "ray requires -o FILE: finished shards are stored next to the output file", param_hint="--engine"
+            )
+        # Ray reads both on import. They disable its usage telemetry and silence messages that it wrongly logs as errors.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+        require_extra("ray", "--engine ray", extra="ray")
+    elif address is not None or actors is not None:
+        raise typer.BadParameter("goes with --engine ray", param_hint="--actors" if actors else "--ray-address")
 
 
 def _engine(
@@ -250,12 +261,19 @@ def _output_form(
 ) -> OutputForm:
     """Describe how the output is written."""
     from ..io.suffixes import ending
+    from ..labelling.run import run_sha256
     from ..labelling.write import OutputForm
     from ..models.folder import read_codebook
 
-    digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
-    codebook = read_codebook(folder, info)
-    return OutputForm(out, suffix, ending(out)[1], info, codebook, digest, escape_formulas)
+    return OutputForm(
+        name=out,
+        suffix=suffix,
+        codec=ending(out)[1],
+        info=info,
+        codebook=read_codebook(folder, info),
+        run=run_sha256(run),
+        escape_formulas=escape_formulas,
+    )
 
 
 def _stream(
@@ -288,7 +306,7 @@ def _label(
     reader: ShardReader,
     make_engine: Callable[[], Engine[FileSink]],
     shards: ShardFolder,
-    written: OutputForm,
+    output: OutputForm,
     stream: str | None,
 ) -> tuple[Summary, InputNotes]:
     """Label into a file, or into a stream in a format that needs all shards before its first byte."""
@@ -302,7 +320,7 @@ def _label(
             if stream is not None:
                 stack.enter_context(_stream_errors())
                 handle = stack.enter_context(replacing(stream, "wb"))
-            sink = FileSink(shards, written, handle=handle)
+            sink = FileSink(shards, output, handle=handle)
             for number in shards.damaged:
                 note(
                     f"{shards.path}: shard {number} is damaged: its bytes do not have its SHA-256. It is labelled again"
@@ -317,7 +335,7 @@ def _label(
 
 
 def _is_finished(
-    out: Path, reader: ShardReader, written: OutputForm, model: Classifier, run: dict[str, Any], overwrite: bool
+    out: Path, reader: ShardReader, output: OutputForm, model: Classifier, run: dict[str, Any], overwrite: bool
 ) -> bool:
     """Report whether an output that exists is already what this run would write.
 
@@ -329,7 +347,7 @@ def _is_finished(
     from ..labelling.shard_folder import ShardFolder, shards_folder
 
     note(f"{out}: exists. Checking whether it is complete")
-    if not is_complete(reader, out, written, model):
+    if not is_complete(reader, out, output, model):
         if not overwrite:
             raise OutputError(
                 f"{out}: already exists, and is not the output of this run. Choose another output, or replace it with --overwrite"

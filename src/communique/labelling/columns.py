@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ..data.predictions_schema import ERROR, OUTPUT, PREFIX
 from ..data.reader import COLUMNS, document_like, find_column
 from ..errors import DataError
-from ..io.arrow import SURROGATE
 from ..io.paths import InputFile
 from ..io.tables import MAX_COLUMNS, Chunk, Problem, Row, TableStream, Unreadable
+from ..text.cleaning import SURROGATE, without_surrogates
 from .ids import MAX_IDS, SeenIds
 from .options import InputNotes, Options
 
@@ -110,7 +110,7 @@ class Columns:
     def extra(self, chunk: Chunk) -> list[Row] | pa.Table:
         """Return the columns that the output does not repeat, renamed where their name is taken."""
         if isinstance(chunk.rows, list):
-            self._look_at(chunk.numbers, chunk.rows)
+            self._check(chunk.numbers, chunk.rows)
             # The text is in the output already; a long one is not repeated next to each of its sentences.
             return [
                 {
@@ -128,8 +128,8 @@ class Columns:
         ]
         return chunk.rows.select(kept).rename_columns([self._name(name) for name in kept])
 
-    def _look_at(self, numbers: Sequence[int], rows: list[Row]) -> None:
-        """Count late columns and cells that cannot be read.
+    def _check(self, numbers: Sequence[int], rows: list[Row]) -> None:
+        """Count columns that only later rows have, and cells that cannot be read.
 
         Raises:
             DataError: The rows together have more columns than a table of the output can have.
@@ -141,7 +141,7 @@ class Columns:
                 "the output as .jsonl, which keeps the keys of each row"
             )
         if self.file.file_format == ".xlsx":
-            return  # Its reader counts them.
+            return  # Its reader counts such cells.
         for number, row in zip(numbers, rows, strict=True):
             for key, value in row.items():
                 if isinstance(value, Unreadable) and key != self.text:
@@ -160,13 +160,13 @@ class Columns:
             )
 
     def count_repeated(self, identity: str) -> None:
-        """Count a row whose id an earlier row has."""
+        """Count a row if an earlier row has the same id."""
         if self._ids.add(identity, 0) is not None:
             self._repeated_id = self._repeated_id or identity
             self._repeated_ids += 1
 
-    def note_cells(self) -> None:
-        """Note that cells of extra columns cannot be read, and that rows share ids, which what reads the output refuses."""
+    def note_problems(self) -> None:
+        """Note unreadable cells of extra columns, and ids that several rows share."""
         if self._unreadable_cells:
             self._notes.note(
                 f"{self.file.display_name}: {self._unreadable_cells:,} cells outside the column of texts cannot be read and are "
@@ -203,11 +203,11 @@ class Columns:
         if column not in self._taken and not late and not SURROGATE.search(column):
             return column
         if column not in self._renamed:
-            new = f"input_{SURROGATE.sub(chr(0xFFFD), column)}"
+            new = f"input_{without_surrogates(column)}"
             while new in self._known or new in self._renamed.values():
                 new = f"input_{new}"
             self._renamed[column] = new
-            shown = SURROGATE.sub("\ufffd", column)
+            shown = without_surrogates(column)
             reason = "the output has a column of that name" if shown == column else "it is not Unicode"
             self._notes.note(f"{self.file.display_name}: column {shown!r} is kept as {new!r}, because {reason}")
         return self._renamed[column]

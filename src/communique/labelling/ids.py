@@ -1,4 +1,4 @@
-"""Find ids that occur twice, in memory that does not grow with the input."""
+"""Find ids that occur twice, in bounded memory."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from hashlib import blake2b
 
 import numpy as np
 
-#: Ids that are kept: 12 bytes each.
+#: Largest number of ids that are remembered, with 12 bytes each.
 MAX_IDS = 5_000_000
 
-#: Ids that are kept in a dict, which takes ten times the memory, before they are merged into the sorted array.
+#: Number of ids after which the dict, which takes ten times the memory, is merged into the sorted arrays.
 _RECENT = 1 << 16
 
 
 class SeenIds:
-    """Ids with their owners, such as the numbers of their files. An id is kept as a hash of 64 bits."""
+    """Ids with their owners, such as the numbers of their files. Ids are stored as hashes of 64 bits."""
 
     def __init__(self) -> None:
         self._recent: dict[int, int] = {}
@@ -23,11 +23,11 @@ class SeenIds:
 
     @property
     def full(self) -> bool:
-        """Whether no further id is kept."""
+        """Whether no more ids are remembered."""
         return len(self._hashes) + len(self._recent) >= MAX_IDS
 
     def add(self, identity: str, owner: int) -> int | None:
-        """Keep an id, and return the owner that had it before; None if there is none."""
+        """Remember an id, and return its previous owner; None if it is new."""
         key = int.from_bytes(blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
         before = self._recent.get(key)
         if before is None and len(self._hashes):

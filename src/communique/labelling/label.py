@@ -16,7 +16,8 @@ from ..io.tables import CHUNK_CELLS, Row
 from ..models.classifier import Classifier
 from ..models.predictor import Predictions
 from ..text.blocks import is_page_number
-from ..text.cleaning import has_letters, rejoined
+from ..text.cleaning import has_letters
+from ..text.hyphenation import rejoin_words
 from .shard import PARAGRAPH, Shard
 
 #: Decimal digits of a probability in the output. A shard's content decides its batches, and so every digit.
@@ -126,7 +127,7 @@ def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> Labe
     distinct = {pair: n for n, pair in enumerate(dict.fromkeys((texts[i], languages[i]) for i in labelled))}
     places = {i: distinct[texts[i], languages[i]] for i in labelled}
     cut = [text[:SEEN] for text, _ in distinct]
-    sent = rejoined(cut)
+    sent = rejoin_words(cut)
     predictions = model.predict(sent, languages=[language for _, language in distinct]) if sent else None
     columns = _columns(rows | {ERROR: reasons}, model.codebook.names, places, predictions)
     as_json = shard.options.as_json

@@ -29,16 +29,16 @@ from .summary import LISTED_DOCUMENTS, Summary
 #: Template inside the package, and the style and the script that are put into it.
 TEMPLATE, STYLE, SCRIPT = "labelled.html", "labelled.css", "labelled.js"
 
-#: Sentences above which a page loads and filters slowly.
+#: Rows above which a page loads and filters slowly.
 HEAVY = 20_000
 
-#: Sentences from which a browser draws only the blocks that are in sight. It estimates the heights of the others.
+#: Rows above which a browser draws only the blocks in view. It estimates the heights of the others.
 LONG = 500
 
-#: Sentences of a block where paragraphs are not known.
+#: Most rows of a block.
 BLOCK = 40
 
-#: Kinds of lines under a text, which tell labels apart without colour.
+#: Number of underline styles, which distinguish labels without colour.
 _LINES = 5
 
 #: Last line of a page: hashes of what it depends on, and of everything before this line.
@@ -52,10 +52,11 @@ class LabelStyle(NamedTuple):
     """How a label is shown.
 
     Attributes:
-        sign: One to four characters that no other label has.
+        sign: A short abbreviation that no other label has.
         colour: Position in the palette.
-        line: Kind of line under the text.
-        threshold: Probability from which it is given; None if the most probable label is given.
+        line: Number of the underline style.
+        threshold: Probability from which the label is assigned; None if each sentence gets its most probable label.
+        n: Number of sentences with the label.
     """
 
     name: str
@@ -64,11 +65,11 @@ class LabelStyle(NamedTuple):
     line: int
     threshold: str | None
     definition: str
-    given: int
+    n: int
 
 
 class Mark(NamedTuple):
-    """A label of a sentence, and its position among them. The first three have a line under the text."""
+    """A label of a sentence, and its position among the labels of that sentence. The first three are underlined."""
 
     style: LabelStyle
     probability: str
@@ -80,13 +81,14 @@ class Sentence:
     """A sentence as the template shows it.
 
     Attributes:
-        space: What stands before it.
-        group: What the filter goes by: positions of its labels, `-` for none, `x` if it was not labelled.
-        probabilities: One per label.
-        tint: Colour of the most probable of its labels.
+        space: White space between the previous sentence and this one.
+        group: Value for the label filter: positions of its labels, `-` for no label, `x` if it was not labelled.
+        probabilities: One per label of the model.
+        tint: Palette position of the most probable of its labels.
         note: Why it was not labelled.
-        direction: Set if it is not that of its block.
-        language: Set if it is not that of its document.
+        alarm: Whether that is a fault of the input.
+        direction: Set if it differs from that of its block.
+        language: Set if it differs from that of its document.
     """
 
     id: str
@@ -136,7 +138,7 @@ def write_page(
         codebook: Its labels.
         shards: The shards, in order; one is in memory at a time.
         summary: Counts of all shards.
-        run: A hash of everything that the page depends on, see `is_page_of`.
+        run: Hash of everything that the page depends on, see `is_page_of`.
     """
     styles = label_styles(info, codebook, summary)
     style, script = _filled_style(), source(SCRIPT)
@@ -147,10 +149,9 @@ def write_page(
         labels=styles,
         summary=summary,
         documents=_documents(shards, {style.name: style for style in styles}, info.labels),
-        names=summary.sentences if 1 < len(summary.sentences) <= LISTED_DOCUMENTS else None,
-        title=next(iter(summary.sentences)) if len(summary.sentences) == 1 else "Labelled texts",
-        sentences=summary.rows - summary.unreadable - summary.letterless - summary.page_lines - summary.empty,
-        unlabelled=summary.unreadable + summary.letterless + summary.page_lines + summary.empty,
+        names=summary.listed if 1 < len(summary.listed) <= LISTED_DOCUMENTS else None,
+        title=next(iter(summary.listed)) if len(summary.listed) == 1 else "Labelled texts",
+        unlabelled=summary.rows - summary.labelled,
         languages=summary.languages.most_common(),
         long=summary.rows > LONG,
         heavy=summary.rows > HEAVY,
@@ -167,8 +168,18 @@ def write_page(
     handle.write(_TRAILER.format(run, digest.hexdigest()).encode())
 
 
+def warn_if_heavy(name: str, rows: int) -> str | None:
+    """Return a warning if a page of so many rows loads slowly."""
+    if rows <= HEAVY:
+        return None
+    return (
+        f"{name}: the page holds {rows:,} sentences, so it loads and filters slowly. Write .xlsx, .csv or .parquet to work with so "
+        "many"
+    )
+
+
 def is_page_of(path: Path, run: str) -> bool:
-    """Return whether a file is the whole and unchanged page that a run would write."""
+    """Return whether a file is the complete, unchanged page that a run would write."""
     longest = len(_TRAILER.format("0" * 64, "0" * 64))
     with path.open("rb") as handle:
         end = handle.seek(0, 2)
@@ -198,7 +209,7 @@ def label_styles(info: ModelInfo, codebook: Codebook, summary: Summary) -> list[
 
 
 def label_signs(names: Sequence[str]) -> list[str]:
-    """Return a short sign for each label, all different: the first letters of its words, or of its only word."""
+    """Return a unique abbreviation for each label: the initials of its words, or the first two letters of its only word."""
     signs: list[str] = []
     for name in names:
         words = [letters for word in _BETWEEN_WORDS.split(name) if (letters := _letters(word))]
@@ -213,7 +224,7 @@ def label_signs(names: Sequence[str]) -> list[str]:
 
 
 def _letters(word: str) -> list[str]:
-    """Cut a word into letters with the marks that belong to them."""
+    """Cut a word into letters, each with its combining marks."""
     letters: list[str] = []
     for character in word:
         if letters and unicodedata.category(character).startswith("M"):
@@ -250,7 +261,7 @@ def _csp_hash(content: str) -> str:
 def _documents(
     shards: Iterable[LabelledShard], styles: dict[str, LabelStyle], names: Sequence[str]
 ) -> Iterator[Document]:
-    """Yield documents in the order of the rows. Their blocks are read from the shards while the template asks for them."""
+    """Yield documents in the order of the rows. Blocks are read from the shards as the template consumes them."""
     positions = {name: i for i, name in enumerate(names)}
     for name, rows in groupby(_rows(shards), lambda pair: pair[1]["document"]):
         first = list(islice(rows, 2))
@@ -260,7 +271,7 @@ def _documents(
 
 
 def _rows(shards: Iterable[LabelledShard]) -> Iterator[tuple[bool, Row]]:
-    """Yield rows, and whether each is known to begin a paragraph."""
+    """Yield whether a row is known to start a paragraph, and the row."""
     for shard in shards:
         begins = set(shard.paragraphs)
         for i, row in enumerate(shard.iter_rows()):
@@ -268,7 +279,7 @@ def _rows(shards: Iterable[LabelledShard]) -> Iterator[tuple[bool, Row]]:
 
 
 def _blocks(rows: Iterable[tuple[bool, Row]]) -> Iterator[tuple[bool, list[Row]]]:
-    """Cut the rows of a document into paragraphs, and these into blocks of one direction and at most `BLOCK` rows."""
+    """Cut the rows of a document into paragraphs, and paragraphs into blocks of one direction and at most `BLOCK` rows."""
     block: list[Row] = []
     begins, before = True, None
     for starts, row in rows:
@@ -296,14 +307,19 @@ def _block(
 
 
 def _sentence(
-    row: Row, before: str, block: str, document: str, styles: dict[str, LabelStyle], positions: dict[str, int]
+    row: Row,
+    before: str,
+    block_direction: str,
+    document_language: str,
+    styles: dict[str, LabelStyle],
+    positions: dict[str, int],
 ) -> Sentence:
     text, error = row["text"], row.get(ERROR)
     own, language = direction(text), row["language"] or UNDETERMINED
     probabilities = row["probabilities"] or {}
-    given = row["labels"] or []
+    labels = row["labels"] or []
     unlabelled = error is not None or is_blank(text)
-    tint = max(given, key=lambda name: probabilities[name], default=None)
+    tint = max(labels, key=lambda name: probabilities[name], default=None)
     # Chinese and Japanese have no spaces between sentences.
     joined = not before or (IS_CJK.match(before[-1]) and IS_CJK.match(text[:1] or " "))
     note = error if error is not None else "empty" if unlabelled else None
@@ -311,12 +327,12 @@ def _sentence(
         id=row["id"],
         text=text,
         space="" if joined else " ",
-        marks=[Mark(styles[name], f"{probabilities[name]:.2f}", i) for i, name in enumerate(given)],
-        group="x" if unlabelled else " ".join(str(positions[name]) for name in given) or "-",
+        marks=[Mark(styles[name], f"{probabilities[name]:.2f}", i) for i, name in enumerate(labels)],
+        group="x" if unlabelled else " ".join(str(positions[name]) for name in labels) or "-",
         probabilities=" ".join(f"{p:.3f}" for p in probabilities.values() if p is not None),
         tint=styles[tint].colour if tint is not None else 0,
         note=note,
         alarm=error not in (None, NO_LETTERS, PAGE_LINE),
-        direction=own if own != block else None,
-        language=language if language != document else None,
+        direction=own if own != block_direction else None,
+        language=language if language != document_language else None,
     )

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..data.predictions_schema import PAGE_LINE
 from ..errors import DataError
-from ..io.arrow import SURROGATE, as_text
+from ..io.arrow import as_text
 from ..io.documents.read import read_document
 from ..io.encoding import text_windows
 from ..io.paths import FoundFiles, InputFile
@@ -22,7 +22,7 @@ from ..io.read import open_table
 from ..io.suffixes import EXTRACTED_SUFFIXES
 from ..io.tables import CHUNK, Chunk, Problem, Row, TableStream, Unreadable, is_missing
 from ..text.blocks import PageLine
-from ..text.cleaning import holds_invisible
+from ..text.cleaning import SURROGATE, holds_invisible, without_surrogates
 from ..text.language_codes import normalize_language
 from ..text.windows import WINDOW, long_sentences
 from .columns import Columns, as_index
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 #: Characters that a record counts for at most when shards are cut: a shard of long texts has fewer records.
 RECORD_CHARACTERS = 400
 
-#: Columns that a record counts for at most: a shard of wide tables has fewer records.
+#: Columns that count as one record when shards are cut: a shard of wide tables has fewer records.
 RECORD_COLUMNS = 100
 
 #: References to characters, such as &amp; and &#8217;.
@@ -51,6 +51,22 @@ _MOJIBAKE = re.compile(
 )
 
 _HTML = re.compile(r"</?(?:p|br|div|span|a|b|i|em|strong|li|ul|ol|td|tr|table|h[1-6])\b[^<>]*>", re.IGNORECASE)
+
+
+class _Piece(NamedTuple):
+    """Consecutive records of one file.
+
+    Attributes:
+        records: The records.
+        extra: Their extra columns.
+        position: Bytes of the input read up to their end.
+        width: Number of columns of the file so far; 0 for documents.
+    """
+
+    records: list[Record]
+    extra: list[Row] | pa.Table | None
+    position: float
+    width: int = 0
 
 
 class ShardReader:
@@ -75,18 +91,16 @@ class ShardReader:
         self.bytes = max(1.0, sum(sizes))
         self._pattern = FilenamePattern(options.filename_columns) if options.filename_columns else None
         self._unique_ids = False
-        #: Columns of the rows that were read last.
-        self._width = 0
         self._check_tables()
 
     def _open(self, file: InputFile) -> AbstractContextManager[TableStream]:
         return open_table(file.path, file_format=file.file_format, encoding=file.encoding, sheet=self.options.sheet)
 
     def _check_tables(self) -> None:
-        """Look at every table before the first row is labelled.
+        """Open every table before the first row is labelled, and compare the ids of all of them.
 
-        A table that the user named and that cannot be read fails now rather than after hours of work. Equal ids in two files
-        would be one document if nothing else names it, so ids are compared over the whole of all files.
+        An unreadable table that the user named fails now rather than after hours of work. Rows with equal ids in two files
+        would count as one document if no column names the document.
         """
         tables = [file for file in self.files if not file.is_document]
         seen = SeenIds()
@@ -123,7 +137,7 @@ class ShardReader:
             if owner is None
             else f"{owner.display_name} and {file.display_name}: both hold the id {identity!r}"
         )
-        self.notes.note(f"{reason}; each id is written with the name of its file before it")
+        self.notes.note(f"{reason}; each id is written as FILE:ID")
 
     def _from_name(self, file: InputFile, notes: InputNotes) -> dict[str, str | None]:
         """Return the columns that a file's name holds; without values if the name has another form."""
@@ -141,16 +155,15 @@ class ShardReader:
     def shards(self) -> Iterator[Shard]:
         """Cut the input into shards. There is at least one, which is empty if the input has no records."""
         shard, size = Shard(0, [], [], self.options), 0.0
-        for records, extra, position in self._pieces():
+        for piece in self._pieces():
             start = 0
-            width = self._width / RECORD_COLUMNS
-            for i, record in enumerate(records, 1):
-                size += max(1.0, len(record.text) / RECORD_CHARACTERS, width)
+            for i, record in enumerate(piece.records, 1):
+                size += max(1.0, len(record.text) / RECORD_CHARACTERS, piece.width / RECORD_COLUMNS)
                 if size >= self.options.shard_rows:
-                    _append(shard, records, extra, start, i, position)
+                    _append(shard, piece, start, i)
                     yield shard
                     shard, size, start = Shard(shard.number + 1, [], [], self.options), 0.0, i
-            _append(shard, records, extra, start, len(records), position)
+            _append(shard, piece, start, len(piece.records))
         if shard.records or shard.number == 0:
             yield shard
         else:
@@ -166,28 +179,28 @@ class ShardReader:
         for file in self.files:
             file.check_unchanged()
 
-    def _pieces(self) -> Iterator[tuple[list[Record], list[Row] | pa.Table | None, float]]:
-        """Yield consecutive records of one file with their extra columns, and the bytes read up to their end."""
+    def _pieces(self) -> Iterator[_Piece]:
+        """Yield consecutive records, each piece from one file."""
         for line in self._problems:
-            yield self._failed(line, line.partition(": ")[0]), None, 0.0
+            yield _Piece(self._failed(line, line.partition(": ")[0]), None, 0.0)
         for i, file in enumerate(self.files):
             try:
                 for piece in (self._document if file.is_document else self._table)(file, i):
                     # Before the piece is used, so that no shard mixes two states of a file.
                     file.check_unchanged()
-                    for record in piece[0]:
+                    for record in piece.records:
                         record.error = record.error and self.notes.named(record.error)
                     yield piece
             except DataError as error:
                 file.check_unchanged()
                 for problem in error.problems:
-                    yield self._failed(self.notes.named(problem), file.name), None, self._ends[i]
+                    yield _Piece(self._failed(self.notes.named(problem), file.name), None, self._ends[i])
 
     def _failed(self, reason: str, name: str) -> list[Record]:
         self.notes.problem(reason)
         return [Record(name, "", name, None, error=reason)]
 
-    def _document(self, file: InputFile, i: int) -> Iterator[tuple[list[Record], list[Row] | None, float]]:
+    def _document(self, file: InputFile, i: int) -> Iterator[_Piece]:
         if not file.path.is_file():
             raise DataError(f"{file.display_name}: no such file")
         kind: Literal["text", "markdown"] = "markdown" if file.file_format in (".md", ".markdown") else "text"
@@ -202,11 +215,12 @@ class ShardReader:
             text = _clean(first[0], self.notes)
             if not text.strip():
                 notes.append(f"{file.display_name}: it holds no text")
-            yield [Record(file.name, text, name, language, kind)], [extra] if self._pattern else None, self._ends[i]
+            records = [Record(file.name, text, name, language, kind)]
+            yield _Piece(records, [extra] if self._pattern else None, self._ends[i])
         else:
             record = Record(file.name, "", name, language, kind)
             for records, position in self._long_document(record, i, chain([first, second], windows)):
-                yield records, [extra] * len(records) if self._pattern else None, position
+                yield _Piece(records, [extra] * len(records) if self._pattern else None, position)
         for line in notes:
             self.notes.note(line)
 
@@ -248,7 +262,7 @@ class ShardReader:
         for name, count in notes.counts.items():
             self.notes.counts[name] += min(1, count)
 
-    def _table(self, file: InputFile, i: int) -> Iterator[tuple[list[Record], list[Row] | pa.Table | None, float]]:
+    def _table(self, file: InputFile, i: int) -> Iterator[_Piece]:
         with self._open(file) as stream:
             from_name = self._from_name(file, self.notes)
             columns = Columns(stream, file, self.options, self.notes, from_name, unique_ids=self._unique_ids)
@@ -261,17 +275,17 @@ class ShardReader:
                     self.notes.problem(chunk.reason)
                     name = f"{file.name}:{chunk.number}"
                     text = _clean(chunk.content, self.notes)
-                    yield [Record(name, text, name, None, error=chunk.reason)], None, position
+                    yield _Piece([Record(name, text, name, None, error=chunk.reason)], None, position)
                     continue
                 if first:
                     columns.warn_about_documents(chunk)
                     first = False
                 chunk = columns.complete(chunk)
                 rows = zip(chunk.numbers, columns.rows(chunk), strict=True)
-                extra, self._width = columns.extra(chunk), columns.width
-                yield [self._record(columns, number, row) for number, row in rows], extra, position
-            self._width = 0
-            columns.note_cells()
+                extra = columns.extra(chunk)
+                records = [self._record(columns, number, row) for number, row in rows]
+                yield _Piece(records, extra, position, columns.width)
+            columns.note_problems()
 
     def _record(self, columns: Columns, number: int, row: Row) -> Record:
         file, names, notes = columns.file, columns.names, self.notes
@@ -280,7 +294,7 @@ class ShardReader:
         if identity:
             columns.count_repeated(identity)
         if columns.unique_ids:
-            # A row without an id must not get that of another row, whose id may be its number.
+            # Another row may have the number of this one as its id.
             identity = f"{file.name}:{identity or f'row {number}'}"
         identity = identity or f"{file.name}:{number}"
         document = given.get("document") or identity
@@ -308,15 +322,15 @@ class ShardReader:
             return Record(identity, text, document, language, error=error)
         index = as_index(row.get(column)) if (column := names.get("index")) else None
         kind: Literal["row", "text"] = "text" if file.file_format == ".xml" else "row"
-        # How many sentences the rows before hold is known only when all are split.
-        behind = columns.split and document is not identity
-        return Record(identity, text, document, language, kind, index=None if behind else index or 0)
+        # The position is known only when all previous rows of the document are split.
+        follows = columns.split and document is not identity
+        return Record(identity, text, document, language, kind, index=None if follows else index or 0)
 
     @staticmethod
     def _given(row: Row, column: str) -> str:
         """Return a cell that identifies a row; empty if it holds nothing."""
         text = as_text(row.get(column)) or ""
-        return "" if is_missing(text) else SURROGATE.sub("\ufffd", text)
+        return "" if is_missing(text) else without_surrogates(text)
 
 
 def _language(name: str, code: str) -> str:
@@ -326,24 +340,23 @@ def _language(name: str, code: str) -> str:
         raise DataError(f"{name}: {error}") from None
 
 
-def _append(
-    shard: Shard, records: list[Record], extra: list[Row] | pa.Table | None, start: int, end: int, position: float
-) -> None:
-    """Append records `start` to `end` with their extra columns to a shard."""
+def _append(shard: Shard, piece: _Piece, start: int, end: int) -> None:
+    """Append records `start` to `end` of a piece, with their extra columns, to a shard."""
     if start == end:
         return
-    shard.records += records[start:end]
-    if extra is not None and (start, end) != (0, len(records)):
+    shard.records += piece.records[start:end]
+    extra = piece.extra
+    if extra is not None and (start, end) != (0, len(piece.records)):
         extra = extra[start:end] if isinstance(extra, list) else extra.slice(start, end - start)
     shard.extra.append(ExtraColumns(end - start, extra))
-    shard.position = position
+    shard.position = piece.position
 
 
 def _clean(text: str, notes: InputNotes) -> str:
     """Replace lone surrogates; count texts that hold them, invisible characters, HTML, or characters of a wrong encoding."""
     if SURROGATE.search(text):
         notes.counts["surrogates"] += 1
-        text = SURROGATE.sub("\ufffd", text)
+        text = without_surrogates(text)
     if holds_invisible(text):
         notes.counts["invisible"] += 1
     if "<" in text and _HTML.search(text):

@@ -9,6 +9,8 @@ Memory does not grow with the input, and a run that is interrupted can resume to
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import queue
 import threading
@@ -24,7 +26,7 @@ from ..models.info import ModelInfo
 from ..reporting.progress import ProgressReporter
 from .label import LabelledShard, Positions, label_shard
 from .options import InputNotes
-from .page import HEAVY
+from .page import warn_if_heavy
 from .reader import ShardReader
 from .shard import Shard
 from .shard_folder import ShardFolder, pack, shards_folder
@@ -74,6 +76,11 @@ def describe_run(info: ModelInfo, reader: ShardReader, threads: int | None) -> d
         "input": {file.display_name: file.sha256 or "unreadable" for file in reader.files},
         "option": asdict(reader.options) | {"threads": threads},
     }
+
+
+def run_sha256(run: dict[str, Any]) -> str:
+    """Hash the description of a run."""
+    return hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
 
 
 class Sink(Protocol):
@@ -222,11 +229,8 @@ class FileSink:
         else:
             write(self._handle)
             self.folder.remove()
-        if self._form.suffix == ".html" and summary.rows > HEAVY:
-            notes.note(
-                f"{self._form.name}: the page holds {summary.rows:,} sentences, so it loads and filters slowly. Write .xlsx, "
-                ".csv or .parquet to work with so many"
-            )
+        if self._form.suffix == ".html" and (warning := warn_if_heavy(self._form.name, summary.rows)):
+            notes.note(warning)
         return summary
 
     def _check(self, shard: LabelledShard) -> None:
@@ -235,7 +239,7 @@ class FileSink:
 
     @contextmanager
     def _keeping_shards(self) -> Iterator[None]:
-        """Add to an error how finished shards can be used for an output of another format."""
+        """Add to a `FormatError` how the finished shards can be written in another format."""
         try:
             yield
         except FormatError as error:

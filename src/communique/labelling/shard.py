@@ -9,10 +9,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..data.predictions_schema import ERROR, OUTPUT, PAGE_LINE
-from ..io.arrow import SURROGATE, concat, table_from_rows
+from ..io.arrow import concat, table_from_rows
 from ..io.tables import Row
 from ..reporting.format import without_nan
 from ..text.blocks import PageLine, text_blocks
+from ..text.cleaning import SURROGATE
 from ..text.language import UNDETERMINED, identify_language
 from ..text.markdown import markdown_blocks
 from ..text.sentences import split_sentences
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 #: The one column of a shard's extra columns if they are kept as JSON. It never stands among columns of the input.
 _JSON = "json"
 
-#: Name of the rows' property that no column of the output shows.
+#: Key in `Shard.rows` that is not a column of the output: whether a sentence is known to start a paragraph.
 PARAGRAPH = "paragraph"
 
 
@@ -35,7 +36,7 @@ class Record:
     Attributes:
         kind: What `text` is.
         error: Why the record cannot be read; None if it can.
-        index: Position of a row or sentence in its document. None: behind the row before of that document.
+        index: Position of a row or sentence in its document. None: it follows the previous row of that document.
     """
 
     id: str
@@ -85,7 +86,7 @@ class Shard:
     def rows(self) -> tuple[dict[str, list[Any]], pa.Table | None]:
         """Rows of the output without labels: texts split into sentences, languages identified; and the extra columns.
 
-        A row under `PARAGRAPH` is true where a sentence is known to begin a paragraph.
+        The list under `PARAGRAPH` is true where a sentence is known to start a paragraph.
         """
         columns: dict[str, list[Any]] = {name: [] for name in (*OUTPUT[:5], ERROR, PARAGRAPH)}
         repeats = [_add_rows(columns, record, self.options) for record in self.records]

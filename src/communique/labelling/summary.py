@@ -22,7 +22,7 @@ from .units import count_fragments, fragments_line
 #: Distinct documents that are counted exactly; a set of all would grow with the input.
 COUNTED_DOCUMENTS = 200_000
 
-#: Documents that are listed with their sentences, so that a page can offer a choice.
+#: Documents that are listed with their number of rows, for the document filter of a page.
 LISTED_DOCUMENTS = 300
 
 #: Colours of labels on a terminal, by position in the codebook.
@@ -37,10 +37,10 @@ class Summary:
         rows: Rows of the output.
         records: Rows and documents of the input.
         labels: Sentences per label.
-        sentences: Rows per document, in order of appearance; of the first `LISTED_DOCUMENTS` and one more.
+        listed: Rows per document, in order of appearance, of the first `LISTED_DOCUMENTS` documents and one more.
     """
 
-    #: What every count of labels has to be read with.
+    #: Caution that every count of labels carries.
     caution: ClassVar[str] = (
         "These counts include the model's errors; they do not estimate label proportions. To estimate proportions, code a "
         "sample by hand and run `communique estimate`."
@@ -62,7 +62,7 @@ class Summary:
     labels: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
     documents: set[int] = field(default_factory=set)
-    sentences: dict[str, int] = field(default_factory=dict)
+    listed: dict[str, int] = field(default_factory=dict)
 
     def add(self, shard: LabelledShard) -> None:
         """Count a labelled shard."""
@@ -86,24 +86,28 @@ class Summary:
         _count(self.languages, table["language"].filter(pc.is_null(table[ERROR])))
         if len(self.documents) <= COUNTED_DOCUMENTS:
             self.documents.update(map(hash, table["document"].unique().to_pylist()))
-        if len(self.sentences) <= LISTED_DOCUMENTS:
+        if len(self.listed) <= LISTED_DOCUMENTS:
             for entry in pc.value_counts(table["document"]).to_pylist():
                 name = entry["values"]
-                if name in self.sentences or len(self.sentences) <= LISTED_DOCUMENTS:
-                    self.sentences[name] = self.sentences.get(name, 0) + entry["counts"]
+                if name in self.listed or len(self.listed) <= LISTED_DOCUMENTS:
+                    self.listed[name] = self.listed.get(name, 0) + entry["counts"]
+
+    @property
+    def sentences(self) -> int:
+        """Number of rows that are sentences, empty ones included."""
+        return self.rows - self.unreadable - self.letterless - self.page_lines
 
     @property
     def empty(self) -> int:
         """Number of sentences without anything to read."""
-        return self.rows - self.unreadable - self.letterless - self.page_lines - self.labelled
+        return self.sentences - self.labelled
 
     def lines(self) -> list[str]:
         """Return lines that report the counts, and warn that they do not estimate proportions."""
-        n = self.rows - self.unreadable - self.letterless - self.page_lines
         many = len(self.documents) > COUNTED_DOCUMENTS
         documents = f"more than {COUNTED_DOCUMENTS}" if many else str(len(self.documents))
         parts = [
-            f"{n} sentences in {documents} documents",
+            f"{self.sentences} sentences in {documents} documents",
             ", ".join(f"{name} {self.labels[name]}" for name in self.names) + f", none {self.none}",
             "languages: "
             + (", ".join(f"{language} {count}" for language, count in self.languages.most_common()) or "–"),
@@ -112,13 +116,13 @@ class Summary:
         if self.empty:
             parts.append(f"empty {self.empty}")
         if self.letterless:
-            parts.append(f"without letters {self.letterless} (such as page numbers and dates; not labelled)")
+            parts.append(f"without letters {self.letterless} (such as numbers and dates; not labelled)")
         if self.page_lines:
-            parts.append(
-                f"page headers and footers {self.page_lines} (lines that come back on each page; not labelled)"
-            )
+            parts.append(f"page headers, footers and numbers {self.page_lines} (not labelled)")
         if self.rejoined:
-            parts.append(f"with words broken by a hyphen and a space {self.rejoined} (the model reads them whole)")
+            parts.append(
+                f"with a word divided by a hyphen and a space {self.rejoined} (the model reads the word whole)"
+            )
         if self.languages[UNDETERMINED]:
             parts.append(f"language unknown {self.languages[UNDETERMINED]}")
         if self.unreadable:

@@ -27,7 +27,7 @@ from .summary import Summary
 #: Endings of an output; those of text also with `.gz` or `.zst` behind them.
 OUTPUT_SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet", ".xlsx", ".html")
 
-#: Those that may be compressed, and those in which a formula may be made text.
+#: Those that may be compressed, and those whose formulas may be escaped.
 _COMPRESSED, DELIMITED = (".jsonl", ".csv", ".tsv"), (".csv", ".tsv")
 
 
@@ -36,13 +36,13 @@ class OutputForm:
     """How an output is written.
 
     Attributes:
-        name: What the user calls it, for messages.
+        name: Its name in messages.
         suffix: One of `OUTPUT_SUFFIXES`.
         codec: Arrow's name of a compression of text, or None.
         info: The model's description.
         codebook: The model's codebook.
-        run: A hash of everything that the output depends on. A page holds it, because it cannot be read as a table.
-        escape_formulas: Whether cells of CSV that spreadsheets would run get an apostrophe in front.
+        run: Hash of everything that the output depends on. A page stores it, because it cannot be read back as a table.
+        escape_formulas: Whether an apostrophe is put in front of CSV cells that a spreadsheet would run as a formula.
     """
 
     name: str
@@ -128,7 +128,7 @@ def jsonl(shard: LabelledShard) -> bytes:
 def _write_parquet(handle: IO[bytes], schema: pa.Schema, shards: Iterable[LabelledShard]) -> None:
     import pyarrow.parquet as pq
 
-    kept = set(schema.names)  # Arrow makes this list anew for every question.
+    kept = set(schema.names)  # Each access to `names` builds the list again.
     with pq.ParquetWriter(handle, schema, compression="zstd") as writer:
         for shard in shards:
             # One row group per shard.

@@ -105,8 +105,8 @@
     where.textContent = `${one.element.dataset.i} · ${languageName(one.language)}`;
     const values = (one.element.dataset.p || "").split(" ").filter(Boolean);
     const parts = values.map((value, i) => {
-      const part = document.createElement("span"), given = one.groups.includes(String(i));
-      const inner = document.createElement(given ? "strong" : "bdi");
+      const part = document.createElement("span"), assigned = one.groups.includes(String(i));
+      const inner = document.createElement(assigned ? "strong" : "bdi");
       inner.textContent = labels[i].dataset.name;
       part.append(inner, ` ${value}`);
       return part;
