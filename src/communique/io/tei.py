@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from .documents.limits import BoundedMarkup, MarkupError
+from .bounds import BoundedMarkup, MarkupError
 from .jsonl import fill
 from .suffixes import stem
 from .tables import Problem, Row, TableStream

@@ -16,13 +16,13 @@ from typing import Any
 from xml.parsers import expat
 
 from ..errors import DataError
+from .bounds import is_decompression_bomb
 
 #: Bytes of all parts of a workbook, unpacked.
 MAX_UNPACKED = 1 << 30
 
-#: Above this size in bytes, parts that were packed more tightly than `MAX_RATIO` are taken for an attack; sheets of numbers
-#: reach about 30.
-SUSPICIOUS, MAX_RATIO = 100_000_000, 150
+#: Unpacked bytes above which the compression ratio is checked.
+SUSPICIOUS = 100_000_000
 
 #: Cells of the rectangle from the first to the last filled cell, if most of them are empty.
 MAX_SPARSE = 5_000_000
@@ -69,7 +69,7 @@ def inspect_sheet(path: Path, sheet: str) -> SheetFacts:
         with zipfile.ZipFile(path) as archive:
             parts = archive.infolist()
             unpacked, packed = sum(p.file_size for p in parts), sum(p.compress_size for p in parts)
-            if unpacked > MAX_UNPACKED or (unpacked > SUSPICIOUS and unpacked > MAX_RATIO * max(1, packed)):
+            if unpacked > MAX_UNPACKED or is_decompression_bomb(unpacked, packed, above=SUSPICIOUS):
                 raise DataError(f"{path}: {unpacked // 1_000_000:,} MB unpacked. Save the sheet as CSV")
             facts = _scan(archive, _part_of(archive, sheet))
     except (zipfile.BadZipFile, KeyError, expat.ExpatError, NotImplementedError, RuntimeError, OSError) as error:

@@ -6,9 +6,9 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from ...errors import DataError
+from ..bounds import is_decompression_bomb
 
 #: Bytes of a document that is read whole, as HTML or RTF: 20 times the longest speech.
 MAX_BYTES = 20_000_000
@@ -16,8 +16,8 @@ MAX_BYTES = 20_000_000
 #: Bytes of an unpacked part of a zipped document; parts are read as streams.
 MAX_UNPACKED = 200_000_000
 
-#: Above this size in bytes, parts that were packed more tightly than `MAX_RATIO` are taken for an attack; texts reach about 20.
-SUSPICIOUS, MAX_RATIO = 20_000_000, 150
+#: Unpacked bytes of a part above which its compression ratio is checked.
+SUSPICIOUS = 20_000_000
 
 #: Characters of a document's text, which is in memory as a whole: some 7,000 pages.
 MAX_CHARACTERS = 20_000_000
@@ -67,46 +67,17 @@ def read_bytes(path: Path, name: str) -> bytes:
     return content
 
 
-class MarkupError(ValueError):
-    """A tag is too long."""
-
-
-class BoundedMarkup:
-    """XML for a parser that keeps a tag in memory until it ends.
-
-    Args:
-        handle: The open file.
-        limit: Bytes between two '>', of at most which a tag is.
-    """
-
-    def __init__(self, handle: IO[bytes], limit: int = MAX_BYTES) -> None:
-        self._handle, self._limit, self._since = handle, limit, 0
-
-    def read(self, size: int = -1) -> bytes:
-        """Read bytes.
-
-        Raises:
-            MarkupError: A tag is too long.
-        """
-        block = self._handle.read(size)
-        end = block.rfind(b">")
-        self._since = self._since + len(block) if end < 0 else len(block) - end - 1
-        if self._since > self._limit:
-            raise MarkupError(f"a tag of more than {self._limit:,} bytes")
-        return block
-
-
 def check_part(archive: zipfile.ZipFile, part: str, name: str) -> None:
     """Check the unpacked size of a part of a ZIP archive; reading stops at the size that the archive declares.
 
     Raises:
-        DataError: It is larger than `MAX_UNPACKED`, or was packed as no document is.
+        DataError: It is larger than `MAX_UNPACKED`, or is a decompression bomb.
     """
     info = archive.getinfo(part)
     if info.file_size > MAX_UNPACKED:
         raise too_large(name, f"{MAX_UNPACKED // 1_000_000} MB unpacked")
-    if info.file_size > SUSPICIOUS and info.file_size > MAX_RATIO * max(1, info.compress_size):
+    if is_decompression_bomb(info.file_size, info.compress_size, above=SUSPICIOUS):
         raise DataError(
-            f"{name}: {info.file_size // 1_000_000} MB unpacked from {info.compress_size:,} bytes, as no document is packed. "
-            "Save it as .txt"
+            f"{name}: {info.file_size // 1_000_000} MB unpack from {info.compress_size:,} bytes, which no real document does. Save "
+            "it as .txt"
         )

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError
-from .limits import BoundedMarkup, Document, MarkupError, check_part, joined
+from ..bounds import BoundedMarkup, MarkupError
+from .limits import Document, check_part, joined
 
-#: Elements of an OpenDocument paragraph, whose parts are in memory until it ends.
+#: Most elements of an OpenDocument paragraph, which is in memory until it ends.
 MAX_ELEMENTS = 300_000
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -131,19 +132,22 @@ def _paragraphs(
             text = "".join(pieces) if runs is not None else _mixed(element, blocks, hidden, spaces)
             if not depth_hidden and (text := text.strip()):
                 yield text
-            tail = element.tail
-            element.clear()
-            element.tail = tail
+            _clear(element)
         elements = elements + 1 if open_blocks else 0
         if runs is None and elements > MAX_ELEMENTS:
-            raise RuntimeError(f"a paragraph of more than {MAX_ELEMENTS:,} elements")
+            raise MarkupError(f"a paragraph of more than {MAX_ELEMENTS:,} elements")
         if not open_blocks or runs is not None:
-            # What is finished is deleted, so that memory does not grow with the document.
-            tail = element.tail
-            element.clear()
-            element.tail = tail
+            # Finished elements are deleted, so that memory does not grow with the document.
+            _clear(element)
             while element.getprevious() is not None:
                 del element.getparent()[0]
+
+
+def _clear(element: Any) -> None:
+    """Delete the content of an element; the text behind it belongs to its parent."""
+    tail = element.tail
+    element.clear()
+    element.tail = tail
 
 
 def _mixed(element: Any, blocks: tuple[str, ...], hidden: set[str], spaces: dict[str, str]) -> str:

@@ -1,0 +1,46 @@
+"""Limits on hostile XML and ZIP files, which need far more memory than their size."""
+
+from __future__ import annotations
+
+from typing import IO
+
+#: Most bytes of an XML tag: a parser keeps a tag in memory until it ends.
+MAX_TAG = 20_000_000
+
+#: Largest ratio of unpacked to packed bytes in a large file. Texts reach about 20, sheets of numbers about 30.
+MAX_RATIO = 150
+
+
+class MarkupError(ValueError):
+    """XML that needs too much memory."""
+
+
+class BoundedMarkup:
+    """An open XML file whose tags have at most `MAX_TAG` bytes.
+
+    Args:
+        handle: The open file.
+    """
+
+    def __init__(self, handle: IO[bytes]) -> None:
+        self._handle = handle
+        #: Bytes read since the last ">".
+        self._since = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Read bytes.
+
+        Raises:
+            MarkupError: A tag is too long.
+        """
+        block = self._handle.read(size)
+        end = block.rfind(b">")
+        self._since = self._since + len(block) if end < 0 else len(block) - end - 1
+        if self._since > MAX_TAG:
+            raise MarkupError(f"a tag of more than {MAX_TAG:,} bytes")
+        return block
+
+
+def is_decompression_bomb(unpacked: int, packed: int, *, above: int) -> bool:
+    """Return whether more than `above` bytes are packed more tightly than those of a real file."""
+    return unpacked > above and unpacked > MAX_RATIO * max(1, packed)
