@@ -217,8 +217,8 @@ def test_columns_follow_the_codebook(tiny_bundle: Path, predictor: Predictor, tm
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_logits_that_are_no_numbers_are_refused(value: float) -> None:
+def test_logits_that_are_not_finite_are_refused(value: float) -> None:
     logits = np.zeros((2, 3), np.float32)
     logits[1, 2] = value
-    with pytest.raises(BundleError, match="no numbers"):
+    with pytest.raises(BundleError, match="undefined values"):
         Predictions.from_logits(model_info(), logits, np.zeros(2, np.bool_))

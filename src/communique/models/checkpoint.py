@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,10 +25,10 @@ from .predictor import Predictions
 #: Sentences per batch when no gradients are kept.
 PREDICT_BATCH = 64
 
-#: Largest settings file in bytes; all of it is searched for a mention of code.
+#: Most bytes of a settings file, which is searched for a mention of code.
 MAX_SETTINGS = 10_000_000
 
-#: Most layers of a network.
+#: Most layers of a network: building one of millions takes hours.
 MAX_LAYERS = 1000
 
 
@@ -57,7 +58,7 @@ def checkpoint_logits(
 
 @contextmanager
 def loading(what: str, error: type[CommuniqueError], remedy: str) -> Iterator[None]:
-    """Turn any failure of transformers to load a model into one line.
+    """Turn any failure of transformers to load or run a model into one line, and silence its reports.
 
     Every loader in the block is called with `trust_remote_code=False`: transformers would otherwise ask on standard input whether
     it may run the Python code that a folder or a hub brings along.
@@ -67,10 +68,11 @@ def loading(what: str, error: type[CommuniqueError], remedy: str) -> Iterator[No
         error: Raised for a model that cannot be loaded.
         remedy: What to do about it.
     """
-    bars, verbosity = transformers.utils.logging.is_progress_bar_enabled(), transformers.utils.logging.get_verbosity()
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    # It logs reports of thirty lines about weights that do not fit, and raises an error as well.
-    transformers.utils.logging.set_verbosity(50)
+    reports = transformers.utils.logging
+    bars, verbosity = reports.is_progress_bar_enabled(), reports.get_verbosity()
+    reports.disable_progress_bar()  # type: ignore[no-untyped-call]
+    # It logs thirty lines about weights of a wrong shape before it raises the error.
+    reports.set_verbosity(logging.CRITICAL)
     try:
         yield
     except CommuniqueError:
@@ -82,7 +84,7 @@ def loading(what: str, error: type[CommuniqueError], remedy: str) -> Iterator[No
                 "architecture transformers itself has"
             ) from cause
         if "safetensors" in str(cause) and isinstance(cause, OSError):
-            # transformers names a file that it looked for, and a pickle next to it is no help.
+            # The message of transformers does not say that a pickle next to it is not read.
             raise error(
                 f"{what}: no model.safetensors. Weights are read from that format alone, because a pickle such as "
                 "pytorch_model.bin can run code. Save the model with save_pretrained of a current transformers"
@@ -90,56 +92,56 @@ def loading(what: str, error: type[CommuniqueError], remedy: str) -> Iterator[No
         line = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
         raise error(f"{what}: {line[:300]}. {remedy}") from cause
     finally:
-        transformers.utils.logging.set_verbosity(verbosity)
+        reports.set_verbosity(verbosity)
         if bars:
-            transformers.utils.logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+            reports.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _refuse_code(folder: Path) -> None:
-    """Refuse a folder that names Python code, or whose files are none: no checkpoint of ours does.
+def _check_files(folder: Path) -> None:
+    """Check that a folder names no Python code, and that its files are files.
 
     Raises:
-        BundleError: A settings file has an `auto_map` or is too large, or a device or a pipe has the name of a file.
+        BundleError: A settings file has an `auto_map` or is too large, or a device, a pipe or a broken link is in the folder.
     """
     for path in sorted(folder.iterdir()):
-        if not path.is_file():
-            if path.suffix and not path.is_dir():
-                # A device or a pipe, which transformers would read without end.
-                raise BundleError(f"{path}: not a file. Copy the model's folder again")
+        if path.is_dir():
             continue
+        if not path.is_file():
+            # transformers would read a device or a pipe without end.
+            raise BundleError(f"{path}: not a file. Copy the model's folder again")
         if not path.name.endswith("config.json"):
             continue
         if path.stat().st_size > MAX_SETTINGS:
             raise BundleError(f"{path}: more than {MAX_SETTINGS:,} bytes. Copy the model's folder again")
         if b"auto_map" in path.read_bytes():
             raise BundleError(
-                f"{path}: the model brings Python code of its own (auto_map), which communique never runs. Give the folder that "
+                f"{path}: the model brings Python code of its own (auto_map), which communique never runs. Name the folder that "
                 "`communique train` wrote"
             )
 
 
 def _check_size(folder: Path) -> None:
-    """Check that the network that a folder's settings describe is no larger than its weights.
+    """Check that the network that a folder's settings describe is not larger than its file of weights.
 
-    transformers builds the network before it looks at the weights, and one of 10**12 numbers takes all memory.
+    transformers builds the network before it reads the weights, and a network of 10**12 weights takes all memory.
 
     Raises:
-        BundleError: It is larger.
+        BundleError: It is larger, or has too many layers.
     """
     config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
     if (layers := getattr(config, "num_hidden_layers", None) or 0) > MAX_LAYERS:
         raise BundleError(
-            f"{folder / 'config.json'}: {layers:,} layers, of at most {MAX_LAYERS:,}. Copy the model's folder again"
+            f"{folder / 'config.json'}: {layers:,} layers, more than {MAX_LAYERS:,}. Copy the model's folder again"
         )
     auto: Any = transformers.AutoModelForSequenceClassification
-    with torch.device("meta"):  # Without memory for the weights.
+    with torch.device("meta"):  # Allocates no memory for the weights.
         network = auto.from_config(config, trust_remote_code=False)
-    numbers = sum(parameter.numel() for parameter in network.parameters())
-    held = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    if held and numbers > held:
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    if size and weights > size:  # A weight takes at least one byte.
         raise BundleError(
-            f"{folder / 'config.json'}: a network of {numbers:,} weights, for which {held:,} bytes are too few. Copy the model's "
-            "folder again"
+            f"{folder / 'config.json'}: a network of {weights:,} weights, but the file of weights has {size:,} bytes. Copy the "
+            "model's folder again"
         )
 
 
@@ -155,9 +157,9 @@ class CheckpointClassifier:
         self.folder = Path(folder)
         self.info = info or read_info(folder, "checkpoint")
         self.codebook = read_codebook(folder, self.info)
-        _refuse_code(Path(folder))
+        _check_files(self.folder)
         with loading(str(folder), BundleError, "Copy the model's folder again"):
-            _check_size(Path(folder))
+            _check_size(self.folder)
             # Weights are read from safetensors alone, which hold numbers; a pickle could hold code.
             self.model = transformers.AutoModelForSequenceClassification.from_pretrained(
                 folder, trust_remote_code=False, use_safetensors=True
@@ -175,12 +177,12 @@ class CheckpointClassifier:
         self, texts: str | Iterable[str] | Iterable[Sentence], *, languages: Sequence[str] | None = None
     ) -> Predictions:
         """Label texts or sentences, in their order; the model does not use `languages`."""
-        given = as_texts(texts)
-        # A tokenizer without a padding token or of another vocabulary loads, and fails here.
+        texts = as_texts(texts)
+        # A tokenizer without a padding token, or with another vocabulary, loads without an error and fails here.
         with loading(str(self.folder), BundleError, "Copy the model's folder again"):
-            logits, truncated = checkpoint_logits(self.model, self.tokenizer, given)
+            logits, truncated = checkpoint_logits(self.model, self.tokenizer, texts)
         return Predictions.from_logits(self.info, logits, truncated)
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Give probabilities (n, k) in the codebook's order."""
+        """Compute probabilities (n, k) in the codebook's order."""
         return self.predict(sentences).probabilities

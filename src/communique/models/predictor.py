@@ -67,12 +67,10 @@ class Predictions:
         """Turn logits (n, k) into predictions with a model's temperature, biases and thresholds.
 
         Raises:
-            BundleError: A logit is no number, as damaged weights make them. No label would be the answer to every text.
+            BundleError: A logit is not finite, because weights are damaged. Without this check no text would get a label.
         """
         if not np.isfinite(logits).all():
-            raise BundleError(
-                f"{info.name}: the model computes values that are no numbers. Copy the model's folder again"
-            )
+            raise BundleError(f"{info.name}: the model computes infinite or undefined values. Copy its folder again")
         probability = probabilities(logits, multilabel=info.multilabel, temperature=info.temperature, bias=info.bias)
         thresholds = None if info.thresholds is None else np.array(info.thresholds)
         return cls(info.labels, probability, decide(probability, thresholds), truncated)
