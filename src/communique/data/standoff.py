@@ -224,7 +224,7 @@ def scan_corpora(
     """Read corpora, reference files among them; each file is read once.
 
     Args:
-        paths: Tables, folders or globs. Reference files need `texts`, and are left out and told without.
+        paths: Tables, folders or globs. Reference files need `texts`; without it they are left out, which a line reports.
         codebook: The labels' codebook.
         texts: A file or folder of texts.
         columns: Names of columns by field of `Sentence`, where they differ from `corpus.COLUMNS`.
@@ -237,10 +237,12 @@ def scan_corpora(
         The sentences that are readable, lines that say what was joined, missing or left out, and one line for every
         problem.
     """
-    of_all = CorpusFields(
-        path="*", columns=dict(columns or {}), labels=dict(labels or {}), encoding=encoding, sheet=sheet
-    )
-    sources = [of_all.model_copy(update={"path": _utf8(path)}) for path in paths]
+    sources = [
+        CorpusFields(
+            path=_utf8(path), columns=dict(columns or {}), labels=dict(labels or {}), encoding=encoding, sheet=sheet
+        )
+        for path in paths
+    ]
     return scan_sources(sources, codebook, texts, labelled=labelled)
 
 

@@ -1,0 +1,73 @@
+"""Every command that reads tables of people knows --encoding and --sheet."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers import CODEBOOK, TINY, has_facts, run, succeed
+from openpyxl import Workbook
+
+from communique.training.recipe import Recipe
+
+
+@pytest.fixture
+def codebook(tmp_path: Path) -> Path:
+    path = tmp_path / "codebook.yaml"
+    path.write_text(yaml.safe_dump(CODEBOOK))
+    return path
+
+
+def workbook(path: Path, rows: list[list[str]]) -> Path:
+    """Write rows into the second sheet; the first has no texts."""
+    book = Workbook()
+    book.active.append(["nothing"])
+    sheet = book.create_sheet("data")
+    for row in rows:
+        sheet.append(row)
+    book.save(path)
+    return path
+
+
+def test_check_reads_the_sheet_and_the_encoding_that_are_named(codebook: Path, tmp_path: Path) -> None:
+    rows = [["text", "labels"], ["Größe.", "criticism"], ["Straße.", "policy_claim"]]
+    book = workbook(tmp_path / "a.xlsx", rows)
+    assert run("check", book, "--codebook", codebook).exit_code == 1
+    for sheet in ("data", "2"):
+        assert "2 rows" in succeed("check", book, "--codebook", codebook, "--sheet", sheet).output
+    # UTF-8 that is valid in another encoding shows which of the two was used.
+    (tmp_path / "a.csv").write_text("text,größe\na,1\n", encoding="utf-8")
+    named = run("check", tmp_path / "a.csv", "--codebook", codebook, "--encoding", "cp1252", "--text-column", "größe")
+    assert has_facts(named.output, "'größe'")
+    assert succeed("check", tmp_path / "a.csv", "--codebook", codebook, "--text-column", "größe").exit_code == 0
+
+
+def test_sample_reads_the_sheet_that_is_named(codebook: Path, tmp_path: Path) -> None:
+    columns = ["id", "document", "text", "labels", *(f"probability_{name}" for name in TINY.names)]
+    rows = [columns, *([f"i{n}", f"d{n}", f"Text {n}.", "criticism", "0.9", "0.1", "0.1"] for n in range(4))]
+    book = workbook(tmp_path / "p.xlsx", rows)
+    out = tmp_path / "s.csv"
+    succeed("sample", book, "-n", 4, "-o", out, "--codebook", codebook, "--sheet", "data")
+    with out.open(encoding="utf-8-sig", newline="") as handle:
+        assert {row["id"] for row in csv.DictReader(handle)} == {"i0", "i1", "i2", "i3"}
+
+
+def test_a_recipe_for_tables_carries_both(codebook: Path, tmp_path: Path) -> None:
+    recipe = Recipe.for_tables([tmp_path / "a.csv"], codebook, encoding="cp1250", sheet="2")
+    assert [(one.encoding, one.sheet) for one in recipe.corpora] == [("cp1250", "2")]
+
+
+@pytest.mark.parametrize("command", ["check", "train", "evaluate", "robustness", "sample", "label"])
+def test_an_unknown_encoding_is_refused_by_every_command(command: str, tmp_path: Path) -> None:
+    code, _, err = run(command, tmp_path / "x", tmp_path / "y", "--encoding", "klingon")
+    assert (code, has_facts(err, "--encoding", "klingon")) == (2, True), err
+
+
+@pytest.mark.parametrize("option", ["--encoding", "--sheet"])
+def test_a_recipe_sets_them_itself(option: str, codebook: Path) -> None:
+    path = codebook.with_name("own.yaml")
+    path.write_text("name: own\ncodebook: codebook.yaml\ncorpora: [{path: a.csv}]\n")
+    code, _, err = run("train", path, option, "utf-8")
+    assert (code, option in err) == (2, True), err
