@@ -126,7 +126,8 @@ def load_json(path: Path, error: type[CommuniqueError], hint: str) -> Any:
 def _read(path: Path, limit: int, error: type[CommuniqueError], hint: str) -> bytes:
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
-            raise error(f"{path}: not a file; {hint}")  # Reading a pipe or a device might never end.
+            # Reading a pipe or a device might never end.
+            raise error(f"{path}: not a file; {hint}")
         with path.open("rb") as handle:
             content = handle.read(limit + 1)
     except OSError as cause:

@@ -7,7 +7,7 @@
     ├── RecipeError          a recipe that cannot be used
     ├── DataError            rows that cannot be read (holds all problems found, not the first alone)
     │   ├── LeakError        data shared between training and evaluation
-    │   └── FormatError      rows that a format cannot hold
+    │   └── FormatError      rows that an output format cannot hold
     ├── BundleError          a model folder that is incomplete, edited or of a newer format
     ├── ExportError          an exported model that differs too much from its checkpoint
     ├── OutputError          an output that may not be written; the command line exits with 2
@@ -61,7 +61,7 @@ class LeakError(DataError):
 
 
 class FormatError(DataError):
-    """Rows that a format cannot hold: too many, or too long."""
+    """Rows that an output format cannot hold: too many, too wide or too long."""
 
 
 class BundleError(CommuniqueError):

@@ -319,7 +319,7 @@ def test_a_folder_with_a_page_of_an_earlier_run_is_read_without_it(fake_bundle: 
     code, out, err = label(folder, "-o", "-", "--model", fake_bundle)
     assert code == 0
     assert [json.loads(line)["document"] for line in out.splitlines()] == ["a"]
-    assert has_facts(err, "1 pages", "out.html")
+    assert has_facts(err, "1 .html", "out.html", "not read")
 
 
 def test_a_page_goes_to_standard_output_too(fake_bundle: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from ..io.atomic import replacing
 from ..reporting.format import number
 
-#: Changes with how figures are drawn, so that they are drawn anew.
+#: Changes with how figures are drawn, so that they are drawn again.
 FORMAT = 2
 
 _EMBEDDED = re.compile(r"communique figure data sha256 ([0-9a-f]{64})")
@@ -27,7 +27,7 @@ _EMBEDDED = re.compile(r"communique figure data sha256 ([0-9a-f]{64})")
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 _MARKERS = "osD^vPX"
 
-#: Labels that an axis has room for.
+#: Most labels that fit on an axis.
 _MOST_TICKS = 12
 
 
@@ -63,11 +63,11 @@ class Figure:
         with mpl.rc_context({"svg.hashsalt": self.name, "svg.fonttype": "none", "font.size": 9}):
             canvas = Canvas(layout="constrained")
             self.draw(canvas)
-            told = {"Date": None, "Description": f"communique figure data sha256 {self.sha256}"}
+            metadata = {"Date": None, "Description": f"communique figure data sha256 {self.sha256}"}
             with replacing(folder / f"{self.name}.png", "wb") as handle:
                 canvas.savefig(handle, format="png", dpi=150, metadata={"Software": None})
             with replacing(folder / f"{self.name}.svg", "wb") as handle:
-                canvas.savefig(handle, format="svg", metadata=told)
+                canvas.savefig(handle, format="svg", metadata=metadata)
 
 
 def embedded(svg: Path) -> str | None:
@@ -161,7 +161,7 @@ def _draw_curves(canvas: Any, data: Mapping[str, Any]) -> None:
 
 
 def _apart(values: set[float]) -> list[float]:
-    """Return values of a logarithmic axis whose labels do not overlap: of those that lie too near each other, the largest."""
+    """Return values of a logarithmic axis whose labels do not overlap; of values that are too close, the largest is kept."""
     apart: list[float] = []
     nearest = (max(values) / min(values)) ** (1 / _MOST_TICKS)
     for value in sorted(values, reverse=True):

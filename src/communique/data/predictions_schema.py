@@ -6,10 +6,10 @@ from __future__ import annotations
 OUTPUT = ("id", "document", "index", "language", "text", "labels", "probabilities", "truncated")
 ERROR = "error"
 
-#: Reason in `error` why a row that can be read is not labelled: a page number, a date, a row of stars.
+#: Reason in `error` of a row without letters, such as a number, a date or a row of stars. It can be read, but is not labelled.
 NO_LETTERS = "no letters"
 
-#: Reason in `error` why a row is not labelled although it has letters: a running header, a footer, "Page 3 of 10".
+#: Reason in `error` of a page header, footer or number such as "Page 3 of 10". It is not labelled.
 PAGE_LINE = "page header or footer"
 
 #: What a column of probabilities in a CSV begins with.

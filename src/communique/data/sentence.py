@@ -67,7 +67,7 @@ class Sentence:
 
     @property
     def model_text(self) -> str:
-        """The text as every model reads it, in training and in use: without invisible characters."""
+        """The text as models read it in training and prediction: without invisible characters."""
         return for_model(self.text)
 
     @property

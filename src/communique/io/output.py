@@ -20,7 +20,7 @@ _STANDARD = (STANDARD, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 #: Folders of open files: what is in them is written to as it is.
 _DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/", "/dev/stderr")
 
-#: What a page that `communique label` wrote says in its head, so that a later run does not read it as a document.
+#: Generator that the head of a page written by `communique label` names, so that a later run does not read it as a document.
 GENERATOR = "communique label"
 
 #: What follows the name of an output in the name of the folder of its shards, and the file that describes the run there.

@@ -277,7 +277,7 @@ def _supported() -> str:
 
 
 def _input_file(path: Path, file_format: str, *, name: str | None = None, named: bool = True) -> InputFile:
-    # Ids and messages are Unicode, which a name on a disk need not be.
+    # Names of files need not be Unicode, but ids and messages are.
     name = without_surrogates(stem(path) if name is None else name)
     return InputFile(path, name, file_format, named, display_name=without_surrogates(str(path)))
 
@@ -343,7 +343,7 @@ def _add_folder(found: FoundFiles, folder: Path, outputs: Container[Path]) -> No
     kinds = (DOCUMENT_SUFFIXES, TABLE_SUFFIXES, (JSON,))
     if pages := [path for path in inside if is_own_page(path)]:
         found.notes.append(
-            f"{folder}: {len(pages)} pages that `communique label` wrote are not read, such as {pages[0].name}. Name one to "
+            f"{folder}: {len(pages)} .html written by `communique label`, such as {pages[0].name}, are not read. Name such a page to "
             "read it"
         )
         inside = [path for path in inside if path not in pages]

@@ -15,15 +15,15 @@ UNDEFINED = "–"
 #: output stream can encode. Tabs and line ends are left to the caller.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
-#: What is no character of XML 1.0, and so cannot stand in a workbook: control characters but tab and line ends, lone surrogates,
-#: and two noncharacters.
+#: Characters that XML 1.0, and so a workbook, cannot hold: control characters except tab and line ends, lone surrogates, and two
+#: noncharacters.
 NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
-#: Cells that a spreadsheet runs as a formula (also in the wide forms that East Asian keyboards write), which can send the sheet's
-#: content to a server or start a program. An apostrophe in front makes them text.
+#: Cells that a spreadsheet runs as a formula, which can send the sheet's content to a server or start a program; full-width signs
+#: count too. An apostrophe in front makes such a cell text.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
-#: Numbers with a sign are no formulas.
+#: Numbers with a sign, which are not formulas.
 _SIGNED = re.compile(r"'*[+-]?\d+(?:[.,]\d+)*%?")
 
 #: Beginnings of HTML tags, and the middle of Markdown links and images.
@@ -48,24 +48,24 @@ def one_line(text: str) -> str:
 
 
 def xml_text(text: str) -> str:
-    r"""Return a text in which the characters that XML cannot hold are escaped as `printable` does, such as ESC as `\x1b`."""
+    r"""Escape the characters that XML cannot hold as `printable` does, such as ESC as `\x1b`."""
     return NOT_XML.sub(lambda match: _escape(match[0]), text)
 
 
 def is_formula(value: str) -> bool:
-    """Return whether a spreadsheet that reads this cell from CSV would run it."""
+    """Return whether a spreadsheet would run this cell of a CSV file as a formula."""
     return _FORMULA.match(value) is not None and _SIGNED.fullmatch(value) is None
 
 
 def neutral(value: str) -> str:
-    """Return a cell that no spreadsheet runs: what looks like a formula gets an apostrophe, which `restored` removes."""
+    """Put an apostrophe in front of a cell that a spreadsheet would run as a formula; `restored` removes it."""
     return f"'{value}" if is_formula(value) else value
 
 
 def restored(value: Any) -> Any:
-    """Return the value that `neutral` was called with; anything but a text is returned as it is."""
-    neutralized = isinstance(value, str) and value.startswith("'") and is_formula(value[1:])
-    return value[1:] if neutralized else value
+    """Undo `neutral`. Values other than text are returned unchanged."""
+    escaped = isinstance(value, str) and value.startswith("'") and is_formula(value[1:])
+    return value[1:] if escaped else value
 
 
 def number(value: float | None, digits: int = 3) -> str:

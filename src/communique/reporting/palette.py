@@ -1,7 +1,7 @@
 """Colours of labels on a page.
 
-Each has a contrast of at least 4.5 to its tint and to the page, and so do ordinary text and its tint (WCAG AA), in the light and in
-the dark. Neighbours in the list differ most.
+In the light and the dark scheme, each colour has a contrast of at least 4.5 (WCAG AA) with its tint and with the page, and so has
+ordinary text with the tint. Neighbours in the list differ most.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Colour(NamedTuple):
-    """A colour of lines and signs, and the tint behind a text, on a light and on a dark page."""
+    """A colour of underlines and signs, and the tint behind the text, for a light and a dark page."""
 
     light: str
     light_tint: str

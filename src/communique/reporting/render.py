@@ -47,14 +47,14 @@ def render(template: str, **values: Any) -> str:
 
 
 def render_stream(template: str, **values: Any) -> Iterator[str]:
-    """Fill a template piece by piece, so that a page of any length needs little memory. Arguments and errors: see `render`."""
+    """Yield a filled template in pieces, so that a page of any length needs little memory. Arguments and errors: see `render`."""
     stream = environment().get_template(template).stream(values)
     stream.enable_buffering(500)
     yield from stream
 
 
 def source(name: str) -> str:
-    """Return a file of `templates/` as it is, such as a style or a script."""
+    """Return the content of a file in `templates/`, such as a style sheet or a script."""
     return files("communique.reporting").joinpath("templates", name).read_text(encoding="utf-8")
 
 

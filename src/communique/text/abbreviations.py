@@ -17,12 +17,12 @@ class Abbreviations:
         names: Abbreviations before a name or noun.
         numbers: Abbreviations before a number.
         openers: Frequent first words of sentences. Empty if none are known.
-        final: What matches a text that ends with an abbreviation that stands behind what it belongs to; None if none are known.
-        dated: The same of one that stands behind a number.
+        final: Pattern of abbreviations that follow the word they belong to, at the end of a text. None if none are known.
+        dated: Pattern of abbreviations that follow a number, at the end of a text. None if none are known.
         dates: Words before a date that opens a clause.
         reports: Verbs of reporting, in scripts without capitals.
         ordinals: Whether ordinal numbers are written with a full stop.
-        after_ordinals: Nouns that an ordinal number stands before, such as months.
+        after_ordinals: Words with a capital that follow an ordinal number or a time of day, such as months.
     """
 
     names: frozenset[str] = frozenset()
@@ -77,7 +77,7 @@ def _words(section: dict[str, object], name: str) -> frozenset[str]:
 
 
 def _behind(entries: frozenset[str], before: str = r"(?<!\w)") -> re.Pattern[str] | None:
-    """Return what matches a text that ends with one of some abbreviations; a space may follow the full stops inside them."""
+    """Return a pattern of abbreviations at the end of a text; a space may follow each full stop inside them."""
     if not entries:
         return None
     spelled = sorted((re.escape(entry).replace(r"\.", r"\.\s?") for entry in entries), key=len, reverse=True)

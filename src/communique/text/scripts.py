@@ -18,7 +18,7 @@ IS_CJK = re.compile(f"[{CJK}]")
 def direction(text: str) -> Literal["rtl", "ltr"] | None:
     """Return the direction of most letters of a text; None if it has no letters.
 
-    The first letter alone, by which browsers and spreadsheets go, decides wrongly for an Arabic sentence that begins with "COP28".
+    Browsers and spreadsheets use the first letter, which is wrong for an Arabic sentence that begins with "COP28".
     """
     letters = sum(map(str.isalpha, text))
     if not letters:

@@ -49,8 +49,11 @@ _VOWELS = re.compile("[aeiouyæœøıαεηιοωυаеёиоуыэюяієї]")
 _ADDRESS = re.compile(r"\S*(?:www\.|://|@)\S*$")
 _UNITS = frozenset(("kg", "km", "cm", "mm", "dm", "кг", "км", "см", "мм"))
 
-#: A word of this many letters is no abbreviation that nobody listed.
+#: A word of at least so many letters is an abbreviation only if it is listed.
 _LONG = 5
+
+#: Characters before a full stop in which abbreviations and numbers are looked for.
+_NEAR = 24
 
 #: An article or preposition before an ordinal number, which German writes before a noun with a capital: "der 20. Bundestag".
 _DE_ORDINAL = re.compile(
@@ -215,7 +218,7 @@ class _Block:
         return clause is not None and (not reports or not reports.isdisjoint(text[mark.next : clause.start()].split()))
 
     def _is_name(self, stop: int) -> bool:
-        """Return whether the word before a mark is written like a name ("Yahoo! was"), or an exclamation opens the sentence."""
+        """Return whether the word before a mark is written like a name, as in "Yahoo! was"."""
         word = self._word(stop)
         return len(word) > 1 and word[0].isupper() and word[1:].islower() and not self._all_lower
 
@@ -252,8 +255,8 @@ class _Block:
         return True
 
     def _after_final(self, stop: int, next_word: str, character: str, *, opens: bool) -> bool | None:
-        """Return whether the sentence ends after an abbreviation behind what it belongs to; None if the word is none."""
-        before = self.text[max(self.start, stop - 24) : stop]
+        """Return whether the sentence ends after an abbreviation such as "etc." or "1989 r."; None if the word is not one."""
+        before = self.text[max(self.start, stop - _NEAR) : stop]
         dated = self.known.dated.search(before) if self.known.dated else None
         if not dated and not (self.known.final and self.known.final.search(before)):
             return None
@@ -262,7 +265,7 @@ class _Block:
         if opens or not dated:
             return opens or not self._names_a_person(stop)
         # A date that opens its clause is followed by the subject: "W 1989 r. Polska odzyskała wolność."
-        clause = _CLAUSE.search(self.text[max(self.start, stop - 48) : stop - len(before) + dated.start()])
+        clause = _CLAUSE.search(self.text[max(self.start, stop - 2 * _NEAR) : stop - len(before) + dated.start()])
         words = _WORD.findall(clause[0]) if clause else []
         return not (len(words) <= 2 and (not words or words[0].lower() in self.known.dates or words[0].isdigit()))
 
@@ -274,7 +277,7 @@ class _Block:
         """Return whether a short word stands between an abbreviation and an initial: "Prof. em. A. Lind"."""
         if len(word) > _LONG or not word.islower():
             return False
-        before = _ABBREVIATED.search(self.text[max(self.start, stop - 24) : stop - len(word)])
+        before = _ABBREVIATED.search(self.text[max(self.start, stop - _NEAR) : stop - len(word)])
         return before is not None and (self.known.is_name(before[1]) or self.known.is_number(before[1]))
 
     def _after_abbreviation(self, word: str, stop: int, next_word: str, character: str, *, opens: bool) -> bool | None:
@@ -329,7 +332,7 @@ class _Block:
         return self.code == "de" and not _DE_ORDINAL.search(before + word)
 
     def _is_cardinal(self, before: str) -> bool:
-        """Return whether a number is no ordinal because of what stands before it: "md. 7.", "ul. Wiejskiej 4."."""
+        """Return whether the words before a number show that it is not an ordinal: "md. 7.", "ul. Wiejskiej 4."."""
         found = _QUALIFIED.search(before)
         if found is None:
             return False

@@ -122,7 +122,7 @@ def _bundle_tokenizer(folder: Path, max_tokens: int) -> PreTrainedTokenizerBase:
 
 
 def backbone_sha256(name: str) -> str | None:
-    """Hash the files of a backbone; None where it comes from a hub, whose files are elsewhere."""
+    """Hash the files of a backbone; return None if it comes from a hub."""
     if name == E5_SMALL:
         return file_sha256(e5_path())
     return tree_sha256(Path(name)) if Path(name).is_dir() else None

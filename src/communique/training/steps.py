@@ -17,7 +17,7 @@ IDENTITY = "run.json"
 
 
 def check_run(steps: Path, run: Mapping[str, Any]) -> None:
-    """Check that a folder is new, empty, or belongs to this run: it is deleted at the end.
+    """Check that a folder is new, empty, or belongs to this run, because it is deleted at the end.
 
     Args:
         steps: The folder.
@@ -25,11 +25,11 @@ def check_run(steps: Path, run: Mapping[str, Any]) -> None:
 
     Raises:
         RecipeError: The folder belongs to another run.
-        OutputError: It is a file, or a folder that no run wrote.
+        OutputError: It is a file, or a folder that was not written by a run.
     """
     if not os.path.lexists(steps):
         return
-    # Another process of this run may be writing the file at this moment.
+    # Another process of this run may be writing the file now.
     if not steps.is_dir() or any(not name.startswith(f".{IDENTITY}.") for name in os.listdir(steps)):
         check_folder(steps, overwrite=True, marker=IDENTITY)
     identity = steps / IDENTITY
@@ -49,7 +49,7 @@ def record_run(steps: Path, run: Mapping[str, Any]) -> None:
 
 
 def _read(identity: Path) -> object:
-    """Return what the file says; None if it is damaged, which no run equals."""
+    """Return the description of the run; None if the file is damaged."""
     try:
         return json.loads(identity.read_bytes())
     except ValueError:
