@@ -147,7 +147,8 @@ def _recipe() -> Recipe:
 
 
 def _backbones() -> tuple[str, str]:
-    return E5_SMALL, str(default_model())
+    """Return the encoders in the order of preference of `communique train`."""
+    return str(default_model()), E5_SMALL
 
 
 def classifiers(task: Task, rows: int, work: Path) -> dict[str, Callable[[], Candidate] | None]:

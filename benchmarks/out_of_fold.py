@@ -1,10 +1,10 @@
-"""Measure, by cross-validation over all documents of data/reference/train.jsonl, what each setting of training is worth.
+"""Measure the effect of each training setting by cross-validation over all documents of data/reference/train.jsonl.
 
     python benchmarks/out_of_fold.py fit --texts TEXTS --work DIR [--variant NAME] [--parts documents] [--worker 0/2]
     python benchmarks/out_of_fold.py summarise --texts TEXTS --work DIR
 
-`fit` trains on all parts of the data but one and keeps the logits of that one in DIR, so that a stopped run resumes. Parts are five
-folds of documents, or five groups of sources, each with languages and texts that the model then does not know. `summarise`
+`fit` trains on all parts of the data but one and stores the logits of that part in DIR, so that a stopped run resumes. Parts are
+five folds of documents, or five groups of sources, whose languages and kinds of text the model has then not seen. `summarise`
 writes benchmarks/results/out-of-fold.json. The sentences of data/authored train in every part and are never scored.
 """
 
@@ -44,7 +44,7 @@ PARTS = 5
 
 @dataclass(frozen=True)
 class Variant:
-    """Settings that are compared with the defaults, and the sources of the rows that train."""
+    """Settings that are compared with the defaults, and the sources of the training rows (default: all)."""
 
     settings: dict[str, object] = field(default_factory=dict)
     kind: type[Candidate] = TransformerCandidate
@@ -64,7 +64,7 @@ VARIANTS = {
 
 @dataclass(frozen=True)
 class Task:
-    """Rows that are predicted out of fold, rows that always train, and the part of each row by kind of parts."""
+    """Rows that are predicted out of fold, rows that are always training rows, and the part of each row by kind of parts."""
 
     codebook: Codebook
     corpus: Corpus
@@ -93,7 +93,7 @@ def read(texts: Path) -> Task:
 
 
 def fit(task: Task, work: Path, variants: list[str], parts: list[str], only: int, worker: int, workers: int) -> None:
-    """Train each variant without each part, and keep the logits of the part."""
+    """Train each variant without each part, and store the logits of that part."""
     jobs = [(name, kind, part) for name in variants for kind in parts for part in range(only)]
     for number, (name, kind, part) in enumerate(jobs):
         path = _path(work, name, kind, part)
@@ -101,11 +101,11 @@ def fit(task: Task, work: Path, variants: list[str], parts: list[str], only: int
             continue
         start = time.monotonic()
         variant, inside = VARIANTS[name], task.parts[kind] == part
-        trains = ~inside
+        training = ~inside
         if variant.sources:
-            trains &= np.array([s.source in variant.sources for s in task.corpus])
+            training &= np.array([s.source in variant.sources for s in task.corpus])
         candidate = _candidate(variant, task.codebook, work)
-        candidate.fit(task.corpus.rows(trains) + task.authored, work / "steps" / path.stem)
+        candidate.fit(task.corpus.rows(training) + task.authored, work / "steps" / path.stem)
         logits = candidate.predict_logits(task.corpus.rows(inside).sentences)
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, "wb") as handle:
@@ -114,7 +114,7 @@ def fit(task: Task, work: Path, variants: list[str], parts: list[str], only: int
 
 
 def summarise(task: Task, work: Path) -> dict[str, object]:
-    """Score what is finished: each variant on its rows, and its difference to the default on the rows of both."""
+    """Score each variant on the rows predicted so far, and its difference from the default on the rows that both predicted."""
     gold = indicator(task.corpus.sentences, task.codebook)
     found: dict[str, dict[str, object]] = {}
     for kind in task.parts:
@@ -140,7 +140,7 @@ def summarise(task: Task, work: Path) -> dict[str, object]:
 
 
 def _decisions(task: Task, work: Path, name: str, kind: str) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-    """Return decisions (n, k) with thresholds that other parts tuned, and at 0.5; -1 for rows that were not predicted."""
+    """Return decisions (n, k) with thresholds tuned on the other parts, and at 0.5; -1 for rows that were not predicted."""
     shape = len(task.corpus), len(task.codebook.names)
     tuned, plain = np.full(shape, -1, np.int8), np.full(shape, -1, np.int8)
     logits = np.full(shape, np.nan, np.float32)

@@ -5,8 +5,8 @@
     python benchmarks/splitting.py                       # a table
     python benchmarks/splitting.py de fr --failures      # what is wrong in two languages
     python benchmarks/splitting.py --json benchmarks/results/splitting.json
-    python benchmarks/splitting.py --speed corpus.jsonl  # seconds on 5,000 sentences, paired with sentencex (pip install sentencex)
-    python benchmarks/splitting.py --hostile             # seconds on a million characters made to be slow
+    python benchmarks/splitting.py --speed corpus.jsonl  # seconds on 5,000 sentences, compared with sentencex
+    python benchmarks/splitting.py --hostile             # seconds on hostile texts of a million characters
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def failures(language: str, folder: Path = CASES) -> list[tuple[list[str], list[
 
 
 def speed(path: Path, n: int = 5000, rounds: int = 5) -> dict[str, float]:
-    """Return the least seconds of each splitter on paragraphs of ten consecutive sentences; rounds alternate."""
+    """Return the fastest of several alternating runs of each splitter, in seconds, on paragraphs of ten sentences."""
     from sentencex import segment
 
     with path.open(encoding="utf-8") as lines:
@@ -72,7 +72,7 @@ def speed(path: Path, n: int = 5000, rounds: int = 5) -> dict[str, float]:
 
 
 def hostile(n: int = 1_000_000) -> dict[str, float]:
-    """Return seconds on texts of n characters that are made to be slow."""
+    """Return the seconds that hostile texts of n characters take."""
     found = {}
     for part in ('"', "“", ".", "e.g.", "z.B.", "«", "(", "1.", "。", "! ", "A. ", "gem. § 5 "):
         text = part * (n // len(part))
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--failures", action="store_true", help="Print the cases that are split wrongly.")
     parser.add_argument("--json", type=Path, help="Write the figures to this file.")
     parser.add_argument("--speed", type=Path, help="JSON Lines with `text` and `language`: compare the speed on them.")
-    parser.add_argument("--hostile", action="store_true", help="Measure texts that are made to be slow.")
+    parser.add_argument("--hostile", action="store_true", help="Measure hostile texts.")
     arguments = parser.parse_args()
     if arguments.speed or arguments.hostile:
         print(json.dumps(speed(arguments.speed) if arguments.speed else hostile(), ensure_ascii=False, indent=1))

@@ -129,7 +129,7 @@ def _few_rows_classifiers(result: dict[str, Any]) -> list[str]:
 
 
 def _few_rows_score(drawn: list[dict[str, Any]], name: str) -> tuple[float, float, float] | None:
-    """Return mean, least and largest macro-F1 over draws, of one draw its interval; None if a draw has not this classifier."""
+    """Return mean and range of macro-F1 over draws, or the interval of a single draw; None if a draw lacks this classifier."""
     found = [point["classifiers"].get(point["chosen"] if name == CHOSEN else name) for point in drawn]
     if any(one is None for one in found):
         return None

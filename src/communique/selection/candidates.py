@@ -231,7 +231,7 @@ class TransformerCandidate(Candidate):
             self.name = name_with_encoder(self.kind, self.backbones[0])
 
     def prepare(self, scores: Mapping[str, float]) -> str | None:
-        """Start from the encoder whose frozen vectors scored best, or of equal ones from the first."""
+        """Start from the encoder whose frozen vectors scored best; of equal scores, from the first."""
         if len(self.backbones) == 1:
             return None
         best, *others = sorted(self.backbones, key=lambda one: -np.nan_to_num(scores[one], nan=-1.0))
@@ -297,8 +297,8 @@ def candidates_for(
 ) -> list[Candidate]:
     """Return the candidates that make sense for a number of rows, in order of preference.
 
-    Frozen encoders come first: with few rows they are the best, at any size they are cheap, and the transformer has to show that it
-    pays. TF-IDF does not know what words of other languages mean.
+    Frozen encoders come first, because they are the best with few rows and cheap at any size; the transformer must show that it is
+    worth its cost. TF-IDF does not transfer between languages.
 
     Args:
         recipe: Settings.

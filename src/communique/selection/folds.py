@@ -1,4 +1,4 @@
-"""Out-of-fold predictions: each row is predicted by a model that was trained on other documents. They compare and tune."""
+"""Out-of-fold predictions, by models trained on other documents, and what they are used for: comparison and tuning."""
 
 from __future__ import annotations
 
@@ -25,9 +25,13 @@ REPEATED = 0.02
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """What a candidate of some kind predicted: logits (n, k) of all rows of a corpus, NaN for rows of folds that were not run.
+    """Predictions of a candidate.
 
-    `folds` counts the folds that were run, `seconds` is the mean duration of one.
+    Attributes:
+        kind: The candidate's kind.
+        logits: Logits (n, k) of all rows of a corpus; NaN for rows of folds that were not run.
+        folds: Number of folds that were run.
+        seconds: Mean duration of a fold.
     """
 
     kind: str

@@ -14,7 +14,8 @@ from ..metrics.report import ScoreCI
 from ..metrics.scores import average_precision, macro_f1, outcomes, precision_recall_f1
 from ..reporting.render import render
 
-#: A preferred classifier is kept if it is behind the best by less than one standard error and by less than this.
+#: A classifier that comes first in the order of preference is kept if it is behind the best by less than one standard error and by
+#: less than this.
 TOLERANCE = 0.05
 
 #: Why a macro-F1 may not be defined.
