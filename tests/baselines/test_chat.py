@@ -121,6 +121,11 @@ def test_it_asks_by_the_protocol_and_reads_the_labels(server: Server, monkeypatc
     assert form["properties"]["labels"]["items"]["enum"] == list(TINY.names)
 
 
+def test_the_endpoint_is_sent_no_invisible_characters(server: Server) -> None:
+    classifier(server).predict_proba([sentence(0, "We con\u00addemn\u200b it.")])
+    assert server.requests[0]["messages"][-1]["content"] == "We condemn it."
+
+
 def test_without_a_key_none_is_sent(server: Server) -> None:
     classifier(server).predict_proba(TEXTS[:1])
     assert server.keys == [None]

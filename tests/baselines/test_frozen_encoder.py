@@ -238,6 +238,12 @@ def test_nli_gives_the_entailment_of_each_definition(tiny_nli: Path) -> None:
     assert one.predict_proba([]).shape == (0, 3)
 
 
+def test_nli_reads_no_invisible_characters(tiny_nli: Path) -> None:
+    nli = baselines.make("zero-shot-nli", TINY, model=str(tiny_nli)).fit(Corpus(()))
+    plain, marked = (nli.predict_proba([Sentence("0", text, "d")]) for text in ("we condemn", "we con\u00addemn\u200b"))
+    np.testing.assert_array_equal(plain, marked)
+
+
 def test_nli_needs_a_model_of_entailment_and_hypotheses_that_differ(tiny_nli: Path, tiny_backbone: Path) -> None:
     def build(**options: Any) -> Any:
         return baselines.make("zero-shot-nli", TINY, **options).fit(Corpus(()))

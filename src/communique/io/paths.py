@@ -343,8 +343,8 @@ def _add_folder(found: FoundFiles, folder: Path, outputs: Container[Path]) -> No
     kinds = (DOCUMENT_SUFFIXES, TABLE_SUFFIXES, (JSON,))
     if pages := [path for path in inside if is_own_page(path)]:
         found.notes.append(
-            f"{folder}: {len(pages)} .html written by `communique label`, such as {pages[0].name}, are not read. Name such a page to "
-            "read it"
+            f"{folder}: {len(pages)} .html written by `communique label`, such as {pages[0].name}, are not read. Name such a page "
+            "to read it"
         )
         inside = [path for path in inside if path not in pages]
     by_kind = [[p for p in inside if ending(p)[0] in kind and _why_not(ending(p)[0]) is None] for kind in kinds]
