@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import random
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -333,6 +334,21 @@ def _(folder: Path) -> list[object]:
 case("a path that is not there", 1, "absent.csv: no such file")(lambda folder: [folder / "absent.csv"])
 case("an ending that is not known", 1, "x.png: unknown suffix")(file("x.png", b"PNG"))
 case("a broken PDF document", 1, "x.pdf: not a readable PDF document")(file("x.pdf", b"%PDF-1.4"))
+
+
+case("a table of 20,001 columns", 1, "20,001 columns, but at most 20,000 are read")(
+    file("x.csv", ",".join(["text", *(f"c{i}" for i in range(20_000))]) + "\nWe act.\n")
+)
+
+
+@case("a Word document that unpacks to 1,000 times its size", 1, "which no real document does")
+def _(folder: Path) -> list[object]:
+    with zipfile.ZipFile(folder / "x.docx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", "<w:document>" + " " * 25_000_000)
+    return [folder / "x.docx"]
+
+
+case("every line is one letter", 0, "2 sentences", 2, 2)(file("x.csv", "text\nx\n1\ny\n2\n"))
 
 
 @case("an empty folder", 1, "no documents and no tables")
