@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from communique.io.paths import find_files
 from communique.labelling.options import Options
@@ -25,6 +26,19 @@ def read(*paths: Path, language: str | None = None) -> tuple[list[dict[str, obje
     rows = [dict(zip(columns, row, strict=True)) for columns in shards for row in zip(*columns.values(), strict=True)]
     for row in rows:
         del row[PARAGRAPH]  # A long document does not know them.
+    return rows, reader.notes.lines()
+
+
+def output(*given: Path, file_format: str | None = None, **options: Any) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the output rows with typed extra columns, and the notes."""
+    found = find_files(given, file_format=file_format)
+    reader = ShardReader(found, Options(as_json=False, **{"language": "en", **options}))
+    rows: list[dict[str, Any]] = []
+    for shard in reader.shards():
+        columns, extra = shard.rows
+        own = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        more = extra.to_pylist() if extra is not None else [{}] * len(own)
+        rows += [row | other for row, other in zip(own, more, strict=True)]
     return rows, reader.notes.lines()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -11,35 +10,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fakes import RuleModel, cue_scores, model_info
-from helpers import TINY, facts, has_facts
+from helpers import TINY, has_facts
 from openpyxl import Workbook
-from reading import written
+from reading import output, written
 
 from communique.data.predictions_schema import PAGE_LINE
 from communique.errors import DataError, MissingExtraError
 from communique.io import paths, suffixes
 from communique.io.paths import find_files
-from communique.labelling import ids
 from communique.labelling.filenames import FilenamePattern
 from communique.labelling.label import LabelledShard, label_shard
 from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
 from communique.labelling.run import StreamSink
 from communique.labelling.summary import Summary
-from communique.labelling.write import OutputForm, write_shards
-
-
-def output(*given: Path, file_format: str | None = None, **options: Any) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the output rows with typed extra columns, and the notes."""
-    found = find_files(given, file_format=file_format)
-    reader = ShardReader(found, Options(as_json=False, **{"language": "en", **options}))
-    rows: list[dict[str, Any]] = []
-    for shard in reader.shards():
-        columns, extra = shard.rows
-        own = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        more = extra.to_pylist() if extra is not None else [{}] * len(own)
-        rows += [row | other for row, other in zip(own, more, strict=True)]
-    return rows, reader.notes.lines()
 
 
 @pytest.mark.parametrize(
@@ -293,18 +277,6 @@ def test_cells_of_parquet_that_python_cannot_hold_are_text_or_a_reason(tmp_path:
     assert rows[0]["raw"] == b"x"
 
 
-def test_thousands_of_columns_take_linear_time(tmp_path: Path) -> None:
-    from time import process_time
-
-    seconds = []
-    for n in (2000, 8000):
-        path = written(tmp_path, f"{n}.jsonl", '{"text": "a", ' + ", ".join(f'"c{i}": {i}' for i in range(n)) + "}")
-        begin = process_time()
-        assert len(output(path)[0][0]) > n
-        seconds.append(process_time() - begin)
-    assert seconds[1] < 12 * seconds[0] + 1
-
-
 TEI = """<TEI xmlns="http://www.tei-c.org/ns/1.0" xml:id="sitting"><text><body><u who="#A"><seg>We act. We help.</seg>
 <seg>They agree. Nobody waits.</seg></u></body></text></TEI>"""
 
@@ -360,53 +332,6 @@ def test_the_model_reads_words_whole_that_a_hyphen_and_a_space_broke(tmp_path: P
     assert labelled.counts.rejoined == 1
 
 
-@pytest.mark.parametrize("place", [1, 5000])
-def test_equal_ids_are_found_wherever_they_stand(place: int, tmp_path: Path) -> None:
-    """An id of the first file is repeated in row `place` of the third."""
-    names = ("a.csv", "b.jsonl", "c.csv")
-    first = written(tmp_path, names[0], "id,text\n" + "".join(f"a{i},We help.\n" for i in range(6000)))
-    second = written(tmp_path, names[1], "".join(f'{{"id": "b{i}", "text": "We act."}}\n' for i in range(10)))
-    third = written(
-        tmp_path,
-        names[2],
-        "id,text\n" + "".join(f"c{i},We go.\n" for i in range(1, place)) + "a5999,We go.\n,We stay.\n",
-    )
-    rows, notes = output(first, second, third)
-    assert len({row["id"] for row in rows}) == len(rows)
-    assert {row["id"].partition(":")[0] for row in rows} == {"a", "b", "c"}
-    assert sum("'a5999'" in line and "a.csv" in line and "c.csv" in line for line in notes) == 1
-
-
-def test_a_row_without_an_id_does_not_get_that_of_another_row(tmp_path: Path) -> None:
-    first = written(tmp_path, "a.csv", "id,text\n1,We help.\n")
-    second = written(tmp_path, "b.csv", "id,text\n1,We act.\n,We go.\n3,We stay.\n")
-    rows, _ = output(first, second)
-    assert len({row["id"] for row in rows}) == len(rows) == 4
-
-
-def test_more_ids_than_can_be_compared_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ids, "MAX_IDS", 3)
-    first = written(tmp_path, "a.csv", "id,text\n1,We help.\n2,We act.\n")
-    second = written(tmp_path, "b.csv", "id,text\n3,We go.\n4,We stay.\n5,We sit.\n")
-    rows, notes = output(first, second)
-    assert [row["id"] for row in rows] == ["a:1", "a:2", "b:3", "b:4", "b:5"]
-    assert any("too many to compare" in line for line in notes)
-
-
-def test_ids_that_a_file_repeats_are_counted(tmp_path: Path) -> None:
-    path = written(tmp_path, "a.csv", "id,text\n" + "".join(f"{i % 3000},We help.\n" for i in range(3005)))
-    rows, notes = output(path)
-    assert rows[3000]["document"] == rows[0]["document"] == "0"
-    assert any(has_facts(line, "5 rows", "'0'", "one document") for line in notes)
-    assert output(written(tmp_path, "b.csv", "id,text\n1,We help.\n2,We help.\n,We go.\n,We go.\n"))[1] == []
-
-
-def test_ids_are_remembered_beyond_the_recent_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ids, "_RECENT", 4)
-    seen = ids.SeenIds()
-    assert [seen.add(str(i % 50), i) for i in range(100)] == [None] * 50 + [*range(50)]
-
-
 def test_a_name_on_the_disk_that_is_not_unicode(tmp_path: Path) -> None:
     """Two such names differ in bytes alone, and their ids differ too."""
     paths = [tmp_path / os.fsdecode(name) for name in (b"\xff.csv", b"\xfe.csv")]
@@ -426,55 +351,3 @@ def test_a_cell_of_parquet_has_the_limit_of_other_formats(tmp_path: Path, monkey
     assert [bool(row["error"]) for row in rows] == [False, True, False]
     assert has_facts(rows[1]["error"], "row 2", "'text'", "more than 20 characters")
     assert any(has_facts(line, "1 cells", "row 3", "'more'") for line in notes)
-
-
-@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
-def test_a_table_of_too_many_columns_is_refused(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("tables", "jsonl"):
-        monkeypatch.setattr(f"communique.io.{module}.MAX_COLUMNS", 50)
-    names = ["text", *(f"c{i}" for i in range(50))]
-    path = tmp_path / f"a.{form}"
-    if form == "parquet":
-        pq.write_table(pa.table({name: ["a"] for name in names}), path)
-    else:
-        path.write_text(f"{','.join(names)}\n" if form == "csv" else json.dumps(dict.fromkeys(names, "a")) + "\n")
-    with pytest.raises(DataError, match=facts("a." + form, 51, 50)):
-        output(path)
-
-
-def test_keys_that_would_be_too_many_columns_are_kept_in_json_lines_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("communique.labelling.columns.MAX_COLUMNS", 50)
-    path = written(tmp_path, "a.jsonl", "".join(f'{{"text": "We help.", "k{i}": 1}}\n' for i in range(60)))
-    rows, _ = output(path)
-    assert has_facts(rows[-1]["error"], "a.jsonl", 50, ".jsonl")
-    shards = list(ShardReader(find_files([path]), Options(language="en")).shards())
-    assert len(shards[0].rows[0]["text"]) == 60
-
-
-def test_shards_of_wide_tables_have_fewer_rows(tmp_path: Path) -> None:
-    """Memory depends on cells: a shard of 1,000 columns has a tenth of the rows."""
-    header, row = ",".join(f"c{i}" for i in range(999)), "1," * 999
-    path = written(tmp_path, "a.csv", f"text,{header}\n" + f"a,{row[:-1]}\n" * 100)
-    sizes = [len(s.records) for s in ShardReader(find_files([path]), Options(language="en", shard_rows=200)).shards()]
-    assert sizes == [20] * 5
-
-
-def test_the_time_of_a_whole_run_is_linear_in_columns(tmp_path: Path) -> None:
-    from time import process_time
-
-    seconds = []
-    for n in (500, 4000):
-        path = written(tmp_path, f"{n}.jsonl", json.dumps({"text": "a", **{f"c{i}": i for i in range(n)}}))
-        begin = process_time()
-        for shard in ShardReader(find_files([path]), Options(as_json=False, language="en")).shards():
-            labelled = label_shard(shard, RuleModel(model_info(), TINY, cue_scores))
-            for suffix in (".csv", ".parquet"):
-                with (tmp_path / f"out{n}{suffix}").open("wb") as handle:
-                    form = OutputForm("out", suffix, None, model_info(), TINY)
-                    headers = [(labelled.table.schema, labelled.counts)]
-                    write_shards(handle, form, headers, [labelled], Summary(TINY.names), tmp_path)
-        seconds.append(process_time() - begin)
-    # Quadratic time is 64 times as long.
-    assert seconds[1] < 25 * seconds[0]

@@ -17,7 +17,7 @@ from ..io.read import Table, cell
 from ..io.suffixes import stem
 from ..io.workbook_writer import CELL_CHARACTERS, Column, cell_length, write_workbook
 from ..io.write import write_csv
-from ..reporting.format import neutral, restored
+from ..reporting.format import escape_formula, unescape_formula
 from ..sampling.population import visible
 from .tasks import (
     COMPANIONS,
@@ -87,7 +87,7 @@ def write_sheet(
     path = Path(path)
     need_suffix(path, (".xlsx", ".csv"), "coders")
     shown = list(SHOWN) + ([MODEL] if any(task.labels is not None for task in tasks) else []) + list(extra or {})
-    columns = [neutral(name) for name in (*shown, *answer_columns(codebook), COMMENT, CODER)]
+    columns = [escape_formula(name) for name in (*shown, *answer_columns(codebook), COMMENT, CODER)]
     rows = []
     for task in tasks:
         row = {
@@ -101,7 +101,7 @@ def write_sheet(
         if task.labels is not None:
             row[MODEL] = "|".join(task.labels) or NONE
         row |= {name: values.get(task.id, "") for name, values in (extra or {}).items()}
-        rows.append({neutral(name): neutral(visible(value)) for name, value in row.items()})
+        rows.append({escape_formula(name): escape_formula(visible(value)) for name, value in row.items()})
     if path.suffix.lower() == ".csv":
         write_csv(path, columns, rows)
         beside = companion(path, COMPANIONS["sheet", ".csv"])
@@ -113,7 +113,7 @@ def write_sheet(
 
 
 def _write_xlsx(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]], codebook: Codebook) -> None:
-    answers = {neutral(name) for name in answer_columns(codebook)}
+    answers = {escape_formula(name) for name in answer_columns(codebook)}
     listed = ["yes", "no"] if codebook.multilabel else f"=codebook!$A$2:$A${len(codebook.names) + 1}"
     rule = {"validate": "list", "source": listed, "error_message": _CHOOSE}
     coding = [
@@ -160,7 +160,7 @@ def _codebook_lines(codebook: Codebook) -> list[list[str]]:
     )
     lines += [[], ["codebook", f"{codebook.name} {codebook.version}"], ["unit", codebook.unit], ["answer", how]]
     lines += [["rule", rule] for rule in codebook.rules]
-    return [[neutral(visible(value)) for value in (*line, *[""] * 5)][:5] for line in lines]
+    return [[escape_formula(visible(value)) for value in (*line, *[""] * 5)][:5] for line in lines]
 
 
 def read_sheet(table: Table, codebook: Codebook) -> Reading:
@@ -170,7 +170,7 @@ def read_sheet(table: Table, codebook: Codebook) -> Reading:
     a row with only no are an error, because the row is unfinished.
     """
     reading = Reading(table.path, "sheet", problems=list(table.problems))
-    table = _restored(table)
+    table = _unescaped(table)
     names = {name: find_column(table.columns, name) for name in ("id", "text", "document", "labels")}
     lower = {column.lower(): column for column in reversed(table.columns)}
     answers = {name: lower[name.lower()] for name in codebook.names if name.lower() in lower}
@@ -215,10 +215,13 @@ def read_sheet(table: Table, codebook: Codebook) -> Reading:
     return reading
 
 
-def _restored(table: Table) -> Table:
-    """Return a table without the apostrophes of `neutral`."""
-    rows = [(number, {restored(name): restored(value) for name, value in row.items()}) for number, row in table.rows]
-    return replace(table, columns=[restored(name) for name in table.columns], rows=rows)
+def _unescaped(table: Table) -> Table:
+    """Return a table without the apostrophes of `escape_formula`."""
+    rows = [
+        (number, {unescape_formula(name): unescape_formula(value) for name, value in row.items()})
+        for number, row in table.rows
+    ]
+    return replace(table, columns=[unescape_formula(name) for name in table.columns], rows=rows)
 
 
 def _from_columns(

@@ -1,4 +1,4 @@
-"""Write XLSX workbooks with XlsxWriter: the looks of a sheet, and which values its cells can hold."""
+"""Write XLSX workbooks with XlsxWriter: the layout of a sheet, and which values its cells can hold."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..text.scripts import IS_CJK, direction
 #: Limits of Excel: rows with the header, columns, and UTF-16 units of a cell.
 ROWS, COLUMNS, CELL_CHARACTERS = 1_048_576, 16_384, 32_767
 
-#: What a spreadsheet reads as an escaped character, such as `_x0041_` for A.
+#: The start of what a spreadsheet reads as an escaped character, such as `_x0041_` for A.
 _ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 
 
@@ -165,7 +165,7 @@ def _has_serial(value: Any) -> bool:
 
 
 def _lines(value: Any, column: Column) -> int:
-    """Return the number of lines of a cell, about. LibreOffice does not find the height of a row by itself."""
+    """Estimate the number of lines of a cell. LibreOffice does not compute the height of a row."""
     if not column.wrap or not isinstance(value, str):
         return 1
     # A Chinese character is as wide as two letters.

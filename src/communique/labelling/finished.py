@@ -14,7 +14,7 @@ from ..io.output import is_stream
 from ..io.read import open_table
 from ..io.tables import Problem, Row
 from ..models.classifier import Classifier
-from ..reporting.format import neutral, restored, xml_text
+from ..reporting.format import escape_formula, unescape_formula, xml_text
 from .cells import cell, flat
 from .label import LabelledShard, Positions, label_shard
 from .page import is_page_of
@@ -75,7 +75,7 @@ def _rows(out: Path, form: OutputForm) -> Iterator[Row]:
             if isinstance(chunk, Problem):
                 raise DataError(chunk.reason)
             for row in chunk.to_rows():
-                yield {restored(name) if form.escape_formulas else name: value for name, value in row.items()}
+                yield {unescape_formula(name) if form.escape_formulas else name: value for name, value in row.items()}
 
 
 def _unlabelled(shard: LabelledShard) -> Iterator[Row]:
@@ -112,7 +112,7 @@ def _written(form: OutputForm, value: Any) -> str:
     if form.suffix == ".xlsx":
         return xml_text(_shown(form, value))
     value = cell(value)
-    return neutral(value) if form.escape_formulas and isinstance(value, str) else _shown(form, value)
+    return escape_formula(value) if form.escape_formulas and isinstance(value, str) else _shown(form, value)
 
 
 def _shown(form: OutputForm, value: Any) -> str:

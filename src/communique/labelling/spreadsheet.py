@@ -28,7 +28,7 @@ _WIDTHS = {"id": 20, "document": 24, "index": 7, "language": 10, "text": 80, "la
 #: Columns of long texts, which are wrapped.
 _WRAPPED = ("text", "labels", ERROR)
 
-#: Characters that one character can become: a lone noncharacter is written as an escape of six.
+#: Most characters that one character becomes: a noncharacter is written as an escape of six.
 _LONGEST = 6
 
 _LIMITS = (
@@ -63,15 +63,15 @@ def check_known_rows(name: str, files: Iterable[InputFile]) -> None:
 
     rows = 0
     for file in files:
-        # What is wrong with a file is reported where it is read.
+        # A file that cannot be read is reported later, when its rows are read.
         with suppress(OSError, pa.ArrowException):
             rows += pq.read_metadata(file.path).num_rows if file.file_format == ".parquet" else 0
     if rows >= ROWS:
         raise FormatError(f"{name}: {rows:,} rows. {_LIMITS}")
 
 
-def check_cells(name: str, shard: int, table: pa.Table) -> None:
-    """Check that the cells of a shard fit into a sheet.
+def check_cells(name: str, table: pa.Table) -> None:
+    """Check that the cells of a table fit into a sheet.
 
     Raises:
         FormatError: One does not.
@@ -155,4 +155,4 @@ def _explain(info: ModelInfo, codebook: Codebook, summary: Summary) -> Iterator[
     if info.multilabel:
         yield "(none)", "No label reaches its threshold.", None, summary.none
     yield "(model)", f"{info.name} {info.version}, codebook {info.codebook_name} {info.codebook_version}", None, None
-    yield "(counts)", summary.caution, None, summary.rows - summary.unreadable - summary.letterless - summary.page_lines
+    yield "(counts)", summary.caution, None, summary.sentences

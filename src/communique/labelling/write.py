@@ -16,7 +16,7 @@ from ..data.codebook import Codebook
 from ..io.arrow import cast_to
 from ..io.suffixes import ending
 from ..models.info import ModelInfo
-from ..reporting.format import neutral
+from ..reporting.format import escape_formula
 from .cells import cell, flat, flat_names, output_schema
 from .label import LabelledShard, ShardCounts
 from .page import write_page
@@ -67,7 +67,7 @@ def check_shard(form: OutputForm, shard: LabelledShard) -> None:
         FormatError: They do not.
     """
     if form.suffix == ".xlsx":
-        check_cells(form.name, shard.number, shard.table)
+        check_cells(form.name, shard.table)
 
 
 def write_shards(
@@ -150,7 +150,7 @@ def _write_delimited(target: Any, form: OutputForm, schema: pa.Schema, shards: I
 def _written(form: OutputForm, cells: Sequence[Any]) -> Sequence[Any]:
     if not form.escape_formulas:
         return cells
-    return [neutral(value) if isinstance(value, str) else value for value in cells]
+    return [escape_formula(value) if isinstance(value, str) else value for value in cells]
 
 
 def _csv(lines: Iterable[Sequence[Any]], delimiter: str) -> bytes:

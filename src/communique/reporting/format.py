@@ -57,13 +57,13 @@ def is_formula(value: str) -> bool:
     return _FORMULA.match(value) is not None and _SIGNED.fullmatch(value) is None
 
 
-def neutral(value: str) -> str:
-    """Put an apostrophe in front of a cell that a spreadsheet would run as a formula; `restored` removes it."""
+def escape_formula(value: str) -> str:
+    """Put an apostrophe in front of a cell that a spreadsheet would run as a formula; `unescape_formula` removes it."""
     return f"'{value}" if is_formula(value) else value
 
 
-def restored(value: Any) -> Any:
-    """Undo `neutral`. Values other than text are returned unchanged."""
+def unescape_formula(value: Any) -> Any:
+    """Undo `escape_formula`. Values other than text are returned unchanged."""
     escaped = isinstance(value, str) and value.startswith("'") and is_formula(value[1:])
     return value[1:] if escaped else value
 
