@@ -299,7 +299,12 @@ def test_positions_grow_over_the_segments_of_a_document_whatever_the_shards(
         )
 
 
-def test_page_headers_are_written_with_their_reason_and_are_not_labelled(tmp_path: Path) -> None:
+@pytest.mark.parametrize("window", [100, 1_000_000])
+def test_page_headers_are_written_with_their_reason_and_are_not_labelled(
+    window: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Documents longer than a window are split while they are read."""
+    monkeypatch.setattr("communique.labelling.reader.WINDOW", window)
     lines = ["\fAnnual Report\nWe act in town." if i % 4 == 0 else "We help." for i in range(20)]
     reader = ShardReader(find_files([written(tmp_path, "a.txt", "\n".join(lines))]), Options(language="en"))
     shards = [label_shard(shard, RuleModel(model_info(), TINY, cue_scores)) for shard in reader.shards()]

@@ -72,7 +72,7 @@ def estimate(
         Path | None, typer.Option(help="Text or Markdown on the coders' agreement, for the appendix.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for tables, figures and methods.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of DSL's folds.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the folds of DSL.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Estimate the share of each label by group from a model's labels and a coded sample."""

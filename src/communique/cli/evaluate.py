@@ -37,7 +37,7 @@ def evaluate(
     no_texts: Annotated[
         bool, typer.Option("--no-texts", help="Leave the sentences of these errors out, for a report to be published.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Measure a model on labelled text that it has not seen."""

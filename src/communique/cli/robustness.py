@@ -34,7 +34,7 @@ def robustness(
     draws: Annotated[int, typer.Option(min=1, help="Names to put in place of a sentence's actors.")] = 10,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON.")] = None,
     markdown_out: Annotated[Path | None, typer.Option("--markdown", help="Write the result as Markdown.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws and the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws and the bootstrap.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Swap the actors of sentences and change their surface, and measure whether labels stay."""

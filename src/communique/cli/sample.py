@@ -68,7 +68,7 @@ def sample(
         ),
     ] = None,
     codebook: Annotated[Path | None, typer.Option(help="The labels' codebook; that of the model without it.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draw and of the order of rows.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and of the order of rows.")] = 0,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
     overwrite: Overwrite = False,

@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from ..data.predictions_schema import PAGE_LINE
 from ..errors import DataError
 from ..io.arrow import as_text
 from ..io.documents.read import read_document
@@ -21,7 +20,6 @@ from ..io.paths import FoundFiles, InputFile
 from ..io.read import open_table
 from ..io.suffixes import EXTRACTED_SUFFIXES
 from ..io.tables import CHUNK, Chunk, Problem, Row, TableStream, Unreadable, is_missing
-from ..text.blocks import PageLine
 from ..text.cleaning import SURROGATE, holds_invisible, without_surrogates
 from ..text.language_codes import normalize_language
 from ..text.windows import WINDOW, long_sentences
@@ -251,8 +249,7 @@ class ShardReader:
         records: list[Record] = []
         for index, (language, sentence) in enumerate(long_sentences(texts(), document.kind, document.language)):
             identity = f"{document.id}:{index}"
-            error = PAGE_LINE if isinstance(sentence, PageLine) else None
-            records.append(Record(identity, sentence, document.document, language, "sentence", error, index))
+            records.append(Record(identity, sentence, document.document, language, "sentence", index=index))
             if len(records) == CHUNK:
                 yield records, position
                 records = []
