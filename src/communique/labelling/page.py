@@ -168,7 +168,7 @@ def write_page(
     handle.write(_TRAILER.format(run, digest.hexdigest()).encode())
 
 
-def warn_if_heavy(name: str, rows: int) -> str | None:
+def size_warning(name: str, rows: int) -> str | None:
     """Return a warning if a page of so many rows loads slowly."""
     if rows <= HEAVY:
         return None

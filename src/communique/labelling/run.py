@@ -26,7 +26,7 @@ from ..models.info import ModelInfo
 from ..reporting.progress import ProgressReporter
 from .label import LabelledShard, Positions, label_shard
 from .options import InputNotes
-from .page import warn_if_heavy
+from .page import size_warning
 from .reader import ShardReader
 from .shard import Shard
 from .shard_folder import ShardFolder, pack, shards_folder
@@ -229,7 +229,7 @@ class FileSink:
         else:
             write(self._handle)
             self.folder.remove()
-        if self._form.suffix == ".html" and (warning := warn_if_heavy(self._form.name, summary.rows)):
+        if self._form.suffix == ".html" and (warning := size_warning(self._form.name, summary.rows)):
             notes.note(warning)
         return summary
 
