@@ -104,6 +104,11 @@ def test_short_cells_are_no_utf_16(value: str, separator: str, tmp_path: Path) -
         assert recognised(tmp_path / "a.csv", (value + separator).encode() * n) == "utf-8"
 
 
+@pytest.mark.parametrize("content", [b"\x1f", b"\x1fa\x1f", b"a\x0eb", b"\x0e1\x0e2\x0e3"])
+def test_a_few_control_characters_are_no_utf_16(content: bytes, tmp_path: Path) -> None:
+    assert recognised(tmp_path / "a.txt", content) == "utf-8"
+
+
 def test_the_user_overrules_the_guess(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     path.write_bytes("Größe".encode())

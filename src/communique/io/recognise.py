@@ -34,6 +34,9 @@ _LANGUAGE_BONUS = 1.1
 #: Escape sequences of ISO-2022, and the mark of HZ: such a text consists of ASCII characters alone.
 _SEVEN_BIT = re.compile(rb"\x1b[$(]|\x0e|~\{")
 
+#: Fewest characters by whose block UTF-16 is recognised.
+_FEW = 4
+
 #: Least proportion of a decoded sample that must be letters, digits, punctuation or spaces.
 _READABLE = 0.9
 
@@ -201,7 +204,7 @@ def _utf16_by_block(head: bytes) -> str | None:
         [(block, n)] = Counter(head[side::2]).most_common(1) or [(32, 0)]
         # Every line end and space of UTF-16 holds a NUL. Without one, a column of single digits would pass for Gurmukhi.
         known = 0 in head or block not in b"\t\n\f\r"
-        frequent = 4 * n >= len(head) and head[1 - side :: 2].count(block) * 20 < n
+        frequent = n >= _FEW and 4 * n >= len(head) and head[1 - side :: 2].count(block) * 20 < n
         if known and block < 32 and frequent and _decodes(head, name):
             return name
     return None
