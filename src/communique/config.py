@@ -179,6 +179,7 @@ _ALLOWED = {
     "tuple_type": "a list, such as [a, b]",
     "list_type": "a list, such as [a, b]",
     "too_short": "a list with {min_length} or more entries",
+    "too_long": "a list with at most {max_length} entries",
     "dict_type": "entries of the form 'key: value'",
     "model_type": "entries of the form 'key: value'",
 }

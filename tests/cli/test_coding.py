@@ -415,3 +415,20 @@ def test_the_named_models_training_is_held_against_the_sentences(labelled: Path,
     told = succeed("sample", labelled, "--width", 0.2, "--model", folder).output
     assert f"{folder} was trained or tuned on 1 of" in told
     assert "on 1 of" not in succeed("sample", labelled, "--width", 0.2).output
+
+
+def test_many_coders_have_one_alpha_but_no_pairs(tmp_path: Path) -> None:
+    rows = "".join(f"{i % 5},t{i % 5},c{i},criticism\n" for i in range(60))
+    (tmp_path / "coded.csv").write_text("id,text,coder,labels\n" + rows, encoding="utf-8")
+    output = succeed("agree", tmp_path / "coded.csv").output
+    assert "60 coders: pairs of coders are compared for at most 50" in output
+    assert "Cohen's kappa" not in output
+
+
+def test_rows_that_each_have_a_coder_of_their_own_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("communique.annotation.agreement_report.MAX_CODES", 300)
+    rows = "".join(f"{i},t{i},c{i},criticism\n" for i in range(20))
+    (tmp_path / "coded.csv").write_text("id,text,coder,labels\n" + rows, encoding="utf-8")
+    refused = run("agree", tmp_path / "coded.csv")
+    assert refused.exit_code == 1
+    assert "column 'coder'" in refused.output

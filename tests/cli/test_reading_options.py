@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,67 @@ def test_a_recipe_sets_them_itself(option: str, codebook: Path) -> None:
     path.write_text("name: own\ncodebook: codebook.yaml\ncorpora: [{path: a.csv}]\n")
     code, _, err = run("train", path, option, "utf-8")
     assert (code, option in err) == (2, True), err
+
+
+ROWS = [("id", "text", "language", "document", "labels")] + [
+    (
+        f"r{i}",
+        f"{('Odsuzujeme útok', 'Žádáme příměří', 'Přispějeme na léky')[i % 3]} č. {i}.",
+        "cs",
+        f"d{i}",
+        TINY.names[i % 3],
+    )
+    for i in range(60)
+]
+COMMANDS = ("check", "sample", "evaluate", "robustness", "train")
+
+
+def tables(folder: Path, *, predicted: bool) -> dict[str, Path]:
+    """Write a table in cp1250, and a workbook whose second sheet holds it; for `sample` with probabilities."""
+    names = tuple(f"probability_{name}" for name in TINY.names) if predicted else ()
+    more = [names, *((0.5,) * len(names) for _ in ROWS[1:])]
+    rows = [(*row, *cells) for row, cells in zip(ROWS, more, strict=True)]
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    (folder / "rows.csv").write_bytes(text.getvalue().encode("cp1250"))
+    book = Workbook()
+    book.create_sheet("Data")
+    for row in (("about", "nothing"), ("a", "b")):
+        book.worksheets[0].append(row)
+    for cells in rows:
+        book.worksheets[1].append(cells)
+    book.save(folder / "rows.xlsx")
+    return {".csv": folder / "rows.csv", ".xlsx": folder / "rows.xlsx"}
+
+
+@pytest.mark.usefixtures("fake_network")
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("suffix", "option", "right", "wrong"),
+    [(".csv", "--encoding", "cp1250", "utf-8"), (".xlsx", "--sheet", "Data", "1"), (".xlsx", "--sheet", "2", "1")],
+)
+def test_each_command_reads_the_encoding_and_the_sheet_that_it_is_told(
+    command: str,
+    suffix: str,
+    option: str,
+    right: str,
+    wrong: str,
+    fake_bundle: Path,
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path
+    path = tables(folder, predicted=command == "sample")[suffix]
+    TINY.dump(folder / "codebook.yaml")
+    codebook = ("--codebook", folder / "codebook.yaml")
+    arguments = {
+        "check": codebook,
+        "sample": ("-n", 5, "-o", folder / "sheet.csv", *codebook),
+        "evaluate": (),
+        "robustness": (),
+        "train": (*codebook, "--name", "x", "--kind", "tfidf", "-o", folder / "trained", "--overwrite"),
+    }[command]
+    model = (fake_bundle,) if command in ("evaluate", "robustness") else ()
+    refused = run(command, *model, path, *arguments, option, wrong)
+    assert refused.exit_code == 1, refused.output
+    read = run(command, *model, path, *arguments, option, right)
+    assert read.exit_code == 0, read.output

@@ -234,6 +234,11 @@ def test_none_is_a_label_in_single_selection_only(tmp_path: Path) -> None:
         ("name", "", "name: '' is not allowed. Write text of at least 1 character"),
         ("labels.0.definition", "", "labels.0.definition: '' is not allowed. Write text of at least 1 character"),
         ("labels", [], "labels: [] is not allowed. Write a list with 2 or more entries"),
+        (
+            "labels",
+            [{"name": f"l{i}", "definition": "d"} for i in range(1001)],
+            "labels: this value is not allowed. Write a list with at most 1000 entries",
+        ),
     ],
 )
 def test_broken_rules_are_told_with_place_and_value(tmp_path: Path, change: str, value: object, message: str) -> None:

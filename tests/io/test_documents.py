@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,30 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
             part.write(b" " * 1_000_000)
     with pytest.raises(DataError, match="MB unpacked"):
         read_document(path, path.name, ".docx")
+
+
+def test_a_pdf_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None:
+    packer = zlib.compressobj(9)
+    spaces = b" " * 1_000_000
+    stream = (b"".join(packer.compress(spaces) for _ in range(1000)) + packer.flush()).decode("latin-1")
+    path = pdf(tmp_path / "a.pdf", stream)
+    content = path.read_bytes()
+    # The offsets of the table are wrong now, and PDFium finds the objects itself.
+    path.write_bytes(content.replace(b"<< /Length", b"<< /Filter /FlateDecode /Length"))
+    with pytest.raises(DataError, match="need more than 600 MB of memory"):
+        read_document(path, path.name, ".pdf")
+
+
+@pytest.mark.parametrize(
+    ("html", "limit"),
+    [
+        ("<a>x</a>" * 600_000, "elements"),
+        (f"<p{''.join(f' a{i}' for i in range(2000))}>x</p>", "attributes of one element"),
+    ],
+)
+def test_a_page_of_too_many_elements_or_attributes_is_refused(html: str, limit: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=limit):
+        read_document(written(tmp_path / "a.html", html), "a.html", ".html")
 
 
 def test_entities_of_xml_are_not_expanded(tmp_path: Path) -> None:

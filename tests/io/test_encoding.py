@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import random
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from communique.errors import DataError
 from communique.io.encoding import inspect
-from communique.io.recognise import SAMPLE, check_encoding
+from communique.io.recognise import SAMPLE, check_encoding, recognise
 
 CYRILLIC = "Мы осуждаем блокаду порта. "
 
@@ -130,3 +131,17 @@ def test_what_is_no_text_is_refused(content: bytes, tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(DataError, match="--encoding"):
         inspect(path, text=True)
+
+
+@pytest.mark.parametrize("content", ["1\n2\n3\n", "a\tb\tc\n1\t0\t1\n", " ,\n1,2\n", "x\r\n1\r\n2\r\n"])
+def test_lines_of_single_characters_are_ascii_and_not_utf_16(content: str) -> None:
+    assert recognise("x", io.BytesIO(content.encode())).name == "utf-8"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["हम समझौते का स्वागत करते हैं।", "ਅਸੀਂ ਸਮਝੌਤੇ ਦਾ ਸੁਆਗਤ ਕਰਦੇ ਹਾਂ।", "ഞങ്ങൾ കരാറിനെ സ്വാഗതം ചെയ്യുന്നു.", "నేను ఒప్పందాన్ని స్వాగతిస్తున్నాను."],
+)
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_of_scripts_whose_block_is_a_line_end_or_a_tab(text: str, encoding: str) -> None:
+    assert recognise("x", io.BytesIO(text.encode(encoding))).name == encoding

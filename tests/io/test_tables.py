@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from communique.errors import DataError
+from communique.io import arrow_files
 from communique.io.encoding import read_text
 from communique.io.read import read_table
 from communique.io.write import write_csv, write_jsonl, write_parquet
@@ -188,6 +189,20 @@ def test_parquet_keeps_types_and_counts_rows_from_1(tmp_path: Path) -> None:
         (1, {"text": "a", "labels": ["x", "y"], "flag": True, "share": 0.5, "n": 1}),
         (2, {"text": None, "labels": [], "flag": False, "share": 1.0, "n": 2}),
     ]
+
+
+def test_a_row_group_of_huge_cells_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrow_files, "_ALWAYS_READ", 1000)
+    monkeypatch.setattr(arrow_files, "_MAX_MEAN", 100)
+    path = tmp_path / "x.parquet"
+    table = pa.table({"text": [f"{i} {'a' * 99}" for i in range(10)] + ["b"] * 90})
+    pq.write_table(table, path, row_group_size=10, compression="zstd", use_dictionary=False)
+    found = read_table(path)
+    assert [row["text"] for _, row in found.rows] == ["b"] * 90
+    assert len(found.problems) == 10
+    assert "in 10 cells of the column 'text'" in found.problems[0]
 
 
 def test_xlsx_reads_the_first_sheet_and_says_so(tmp_path: Path) -> None:

@@ -33,6 +33,12 @@ COPIED, COPIED_LABELLED = 60, 10
 #: Ratio of the largest to the smallest inclusion probability from which rates differ; below it they were rounded to whole rows.
 UNEQUAL = 1.5
 
+#: Above this number of coders pairs of them are not compared: 100 coders are 4,950 pairs, and nobody reads so many rows.
+MAX_PAIRED = 50
+
+#: Coders times sentences that are measured; it is also about the number of values in memory.
+MAX_CODES = 10_000_000
+
 #: Name of the model among coders.
 MODEL = "model"
 
@@ -102,8 +108,14 @@ class AgreementReport:
             resamples: Of the bootstrap.
 
         Raises:
-            DataError: A coder is called `model`, and the model stands beside the coders.
+            DataError: A coder is called `model`, and the model stands beside the coders, or there are more than `MAX_CODES`
+                pairs of a coder and a sentence.
         """
+        if len(codings.labels) * len(codings.units) > MAX_CODES:
+            raise DataError(
+                f"{len(codings.labels):,} coders and {len(codings.units):,} sentences are too many to compare. Check that the "
+                "column 'coder' names people, and give fewer files at once"
+            )
         if model and MODEL in codings.labels:
             raise DataError(
                 f"a coder is called {MODEL!r}, as the model is in the report; write another name in the column 'coder' (or the "
@@ -111,7 +123,8 @@ class AgreementReport:
             )
         measure = _Measure(codings, codebook, model or {}, seed, resamples)
         coders = list(codings.labels)
-        pairs = [score for a, b in combinations(coders, 2) for score in measure.pair(a, b)]
+        paired = combinations(coders, 2) if len(coders) <= MAX_PAIRED else ()
+        pairs = [score for a, b in paired for score in measure.pair(a, b)]
         beside = [score for a in coders for score in measure.pair(a, MODEL)] if model else []
         alphas = [measure.alpha_of_label(name) for name in codebook.names]
         sets = measure.alpha_of_sets()
@@ -233,13 +246,16 @@ def _warnings(
         )
     elif rare := [a.label for a in alphas if a.uses < FEW_USES]:
         warnings.append(f"given fewer than {FEW_USES} times, too few to say anything of them: {', '.join(rare)}")
+    if len(coders) > MAX_PAIRED:
+        warnings.append(f"{len(coders):,} coders: pairs of coders are compared for at most {MAX_PAIRED}")
+        coders = []
     for first, second in combinations(coders, 2):
         if n := _copied(codings.labels[first], codings.labels[second]):
             warnings.append(
                 f"{first} and {second} gave the same labels to all of {n} sentences: were they copied? "
                 "People who work independently differ"
             )
-    for coder in coders:
+    for coder in codings.labels:
         if n := _copied(codings.labels[coder], model or {}):
             warnings.append(f"{coder} gave exactly the model's labels to all of {n} sentences: were they copied?")
     if design is not None and design.model_shown:

@@ -30,6 +30,9 @@ LabelName = Annotated[
 ]
 
 
+#: Labels of a codebook. Each is an output of the model, a column of probabilities and a line of every table of scores.
+MAX_LABELS = 1000
+
 #: Columns of gold that name the codebook by which its rows were coded: name and version, and the hash of the content.
 CODEBOOK_TITLE, CODEBOOK_SHA256 = "codebook", "codebook_sha256"
 
@@ -83,7 +86,7 @@ class Codebook(_Frozen):
     task: Literal["multilabel", "multiclass"]
     unit: str = Field("sentence", description="what is labelled")
     rules: tuple[str, ...] = Field((), description="rules that hold for all labels")
-    labels: tuple[Label, ...] = Field(min_length=2)
+    labels: tuple[Label, ...] = Field(min_length=2, max_length=MAX_LABELS)
 
     @model_validator(mode="before")
     @classmethod
@@ -97,7 +100,8 @@ class Codebook(_Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Codebook:
-        if duplicate := next((name for i, name in enumerate(self.names) if name in self.names[:i]), None):
+        names = self.names
+        if duplicate := next((name for i, name in enumerate(names) if name in names[:i]), None):
             raise ValueError(f"two labels are named {duplicate!r}; names must differ")
         if "none" in self.names and self.multilabel:
             raise ValueError("'none' is the absence of labels; it cannot be a label where the task is multilabel")

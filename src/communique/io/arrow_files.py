@@ -14,6 +14,10 @@ from ..errors import DataError
 from .arrow import readable
 from .tables import CHUNK, CHUNK_CELLS, Chunk, Problem, TableStream, header
 
+#: Bytes of a column of a row group that are read whatever its rows; above them, bytes per row. A page of a column comes into
+#: memory as a whole, and a single cell of it could be any size.
+_ALWAYS_READ, _MAX_MEAN = 64_000_000, 4_000_000
+
 _FAILURES = (pa.ArrowException, OSError, ValueError)
 
 
@@ -41,14 +45,30 @@ def open_parquet(stream: TableStream) -> Iterator[None]:
 def _parquet(stream: TableStream, file: Any, done: list[int]) -> Iterator[Chunk | Problem]:
     for group in range(file.num_row_groups):
         end = done[0] + file.metadata.row_group(group).num_rows
-        try:
-            for batch in file.iter_batches(_batch_rows(stream), row_groups=[group]):
-                yield _chunk(stream, batch, done)
-        except _FAILURES as error:
-            while done[0] < end:
-                done[0] += 1
+        if too_large := _too_large(file, group):
+            reason = f"row group {group + 1} of the file has {too_large}. Split the texts into rows"
+        else:
+            try:
+                for batch in file.iter_batches(_batch_rows(stream), row_groups=[group]):
+                    yield _chunk(stream, batch, done)
+                continue
+            except _FAILURES as error:
                 reason = f"row group {group + 1} of the file cannot be read ({_first_line(error)}); copy it again"
-                yield Problem(done[0], f"{stream.path}, row {done[0]}: {reason}")
+        while done[0] < end:
+            done[0] += 1
+            yield Problem(done[0], f"{stream.path}, row {done[0]}: {reason}")
+
+
+def _too_large(file: Any, group: int) -> str | None:
+    """Describe a column of a row group whose cells are too large to be read, from the file's footer."""
+    metadata = file.metadata.row_group(group)
+    for i in range(metadata.num_columns):
+        column = metadata.column(i)
+        size = column.total_uncompressed_size
+        if size > max(_ALWAYS_READ, _MAX_MEAN * metadata.num_rows):
+            name = column.path_in_schema[:100]
+            return f"{size // 1_000_000:,} MB in {metadata.num_rows:,} cells of the column {name!r}"
+    return None
 
 
 @contextmanager

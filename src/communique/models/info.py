@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from ..data.codebook import Codebook
+from ..data.codebook import MAX_LABELS, Codebook
 from ..data.corpus import Corpus
 from ..data.leakage import Fingerprint
 from ..data.sentence import Sentence
@@ -154,7 +154,7 @@ class ModelInfo(_Model):
     version: str
     description: str
     license: str
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] = Field(max_length=MAX_LABELS)
     task: Literal["multilabel", "multiclass"]
     codebook_name: str
     codebook_version: str

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 from ...errors import DataError
+from . import pdf_text
 from .limits import MAX_CHARACTERS, Document, too_large
 
 #: Pages of a document that are read.
 MAX_PAGES = 20_000
+
+#: Bytes of address space and CPU seconds of the process that reads a document; it needs some 100 MB before it begins.
+MAX_MEMORY, MAX_SECONDS = 600_000_000, 50
 
 #: What PDFium puts in place of a hyphen at the end of a line.
 _LINE_HYPHEN = "\ufffe"
@@ -22,32 +31,38 @@ def read_pdf(path: Path, name: str) -> Document:
     Raises:
         DataError: The file is not a readable PDF, needs a password, or is too large.
     """
-    import pypdfium2
-
-    pages: list[str] = []
-    size, scanned = 0, 0
-    try:
-        with pypdfium2.PdfDocument(path) as pdf:
-            n = len(pdf)
-            if n > MAX_PAGES:
-                raise too_large(name, f"{MAX_PAGES:,} pages")
-            for i in range(n):
-                page = pdf[i]
-                text = page.get_textpage().get_text_bounded()
-                if not text.strip():
-                    scanned += any(True for _ in page.get_objects(max_depth=1))
-                pages.append(text.replace(_LINE_HYPHEN, "-\n").replace("\r\n", "\n").replace("\r", "\n"))
-                size += len(text)
-                if size > MAX_CHARACTERS:
-                    raise too_large(name, f"{MAX_CHARACTERS:,} characters of text")
-                page.close()
-    except (pypdfium2.PdfiumError, OSError, ValueError) as error:
-        raise DataError(f"{name}: not a readable PDF document ({error}). Save it again, or as .txt") from error
+    found = _extract(path, name)
+    if "beyond" in found:
+        raise too_large(name, found["beyond"])
+    if "error" in found:
+        raise DataError(f"{name}: not a readable PDF document ({found['error']}). Save it again, or as .txt")
+    pages = [
+        text.replace(_LINE_HYPHEN, "-\n").replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+        for text in found["texts"]
+    ]
+    scanned = found["scanned"]
     notes = (
         (
-            f"{name}: {scanned} of {n} pages are scanned images without text and are not read. Recognise their text (OCR)",
+            f"{name}: {scanned} of {len(pages)} pages are scanned images without text and are not read. "
+            "Recognise their text (OCR)",
         )
         if scanned
         else ()
     )
-    return Document("\n\f".join(page.strip("\n") for page in pages), notes)
+    return Document("\n\f".join(pages), notes)
+
+
+def _extract(path: Path, name: str) -> dict[str, Any]:
+    """Return what `pdf_text.extract` found in a process with limits."""
+    limits = {"memory": MAX_MEMORY, "seconds": MAX_SECONDS, "pages": MAX_PAGES, "characters": MAX_CHARACTERS}
+    script = pdf_text.__file__
+    # `-P`: the script's folder holds no libraries. A child in a process group of its own would outlive Ctrl-C.
+    command = [sys.executable, "-P", script, os.path.abspath(path), json.dumps(limits)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if done.returncode:
+        raise DataError(
+            f"{name}: its pages need more than {MAX_MEMORY // 1_000_000} MB of memory or {MAX_SECONDS} s, or are damaged. "
+            "Save it again, or as .txt"
+        )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

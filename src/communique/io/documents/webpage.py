@@ -12,7 +12,7 @@ from typing import Any
 from ...errors import DataError
 from ...text.punctuation import COMPLETE
 from ..recognise import Encoding, recognise
-from .limits import Document, joined, read_bytes
+from .limits import Document, joined, read_bytes, too_large
 
 #: Parts of a page that are not its text.
 _HIDDEN = re.compile(
@@ -30,6 +30,12 @@ _CHARSET = re.compile(
     rb"<meta[^<>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]+)|<\?xml[^<>]{0,100}?encoding=[\"']([\w.:-]+)", re.I
 )
 _SENTENCE_END = re.compile(COMPLETE)
+
+#: Elements and attributes of a page, which take up to 300 bytes of memory each. The longest transcripts have some 150,000.
+MAX_NODES = 500_000
+
+#: Attributes of an element, each of which is compared with all before it.
+MAX_ATTRIBUTES = 1000
 
 #: Characters of a link that may be an entry of a menu; headlines are longer.
 _MENU_ENTRY = 60
@@ -59,15 +65,38 @@ def read_html(path: Path, name: str, encoding: Encoding | None, language: str | 
     text = re.sub(r"^\s*<\?xml[^<>]*\?>", "", text)
     if not text.strip():
         return Document("", notes)
-    parser = etree.HTMLParser(no_network=True, remove_comments=True, remove_pis=True, huge_tree=False)
+    options: dict[str, Any] = {"no_network": True, "remove_comments": True, "remove_pis": True, "huge_tree": False}
     try:
-        tree = etree.fromstring(text, parser)
+        etree.fromstring(text, etree.HTMLParser(target=_Counter(name), **options))
+        tree = etree.fromstring(text, etree.HTMLParser(**options))
     except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
         raise DataError(f"{name}: not readable HTML ({error}). Save it as .txt") from error
     if tree is None:
         return Document("", notes)
     main = _main_parts(tree)
     return Document(joined(name, (block for root, whole in main for block in _blocks(root, whole))), notes)
+
+
+class _Counter:
+    """Count what a parser reads, before a tree of it is built."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._count = name, 0
+
+    def start(self, tag: str, attributes: Any) -> None:
+        """Count an element.
+
+        Raises:
+            DataError: There are too many elements and attributes.
+        """
+        self._count += 1 + len(attributes)
+        if self._count > MAX_NODES:
+            raise too_large(self._name, f"{MAX_NODES:,} elements and attributes")
+        if len(attributes) > MAX_ATTRIBUTES:
+            raise too_large(self._name, f"{MAX_ATTRIBUTES:,} attributes of one element")
+
+    def close(self) -> None:
+        """Return nothing; a parser asks for it."""
 
 
 def _declared(content: bytes) -> Encoding | None:
