@@ -54,6 +54,53 @@ def test_speeches_of_paragraphs_keep_the_party_of_the_speech(tmp_path: Path) -> 
     ]
 
 
+def tei(body: str, header: str = "") -> str:
+    return f"<TEI><teiHeader>{header}</teiHeader><text><body>{body}</body></text></TEI>"
+
+
+def test_each_document_of_a_tei_corpus_has_the_date_of_its_own_sitting(tmp_path: Path) -> None:
+    dated = "<bibl><date when='2009-09-09'/></bibl><setting><date when='{}'/></setting>"
+    documents = [tei(f"<p>{day}</p>", dated.format(day)) for day in ("2001-01-01", "2002-02-02")] + [
+        tei("<p>None.</p>")
+    ]
+    found = rows(written(tmp_path / "a.xml", f"<teiCorpus><teiHeader/>{''.join(documents)}</teiCorpus>"))
+    assert [row["date"] for row in found] == ["2001-01-01", "2002-02-02", None]
+    assert [row["text"] for row in found[:2]] == ["2001-01-01", "2002-02-02"]
+
+
+@pytest.mark.parametrize(
+    ("body", "texts"),
+    [
+        ("<list><item>One.</item><item><p>Two.</p></item></list>", ["One.", "Two."]),
+        ("<p>A list: <list><item>one</item>, <item>two</item></list></p>", ["A list: one, two"]),
+        (
+            "<p>On <choice><sic>teh</sic><corr>the</corr></choice> <del>old </del>port, pre<pb break='no'/>vent.</p>",
+            ["On the port, prevent."],
+        ),
+        ("<p><w>Never</w><pc join='left'>,</pc> <w>Jan</w><pc join='left'>.</pc></p>", ["Never, Jan."]),
+    ],
+)
+def test_tei_texts_are_what_is_read_aloud(body: str, texts: list[str], tmp_path: Path) -> None:
+    assert [row["text"] for row in rows(written(tmp_path / "a.xml", tei(body)))] == texts
+
+
+def test_names_of_speakers_have_spaces_between_their_parts(tmp_path: Path) -> None:
+    person = '<person xml:id="a"><persName><forename>Ann</forename><surname>Bee</surname></persName></person>'
+    (row,) = rows(written(tmp_path / "a.xml", tei('<u who="#a"><seg>Yes.</seg></u>', person)))
+    assert row["speaker"] == "Ann Bee"
+
+
+def test_text_behind_a_json_list_is_reported(tmp_path: Path) -> None:
+    table = read_table(written(tmp_path / "a.json", '[{"text": "a"}]\n[{"text": "b"}]\n'))
+    assert [row["text"] for _, row in table.rows] == ["a"]
+    assert "more follows" in table.problems[0]
+
+
+def test_columns_of_json_are_not_read_as_one_of_them(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="single list"):
+        read_table(written(tmp_path / "a.json", '{"text": ["a", "b"], "id": [1, 2]}'))
+
+
 def test_xml_that_is_not_tei_is_refused_and_damaged_tei_keeps_its_beginning(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not TEI"):
         read_table(written(tmp_path / "a.xml", "<rss><item/></rss>"))

@@ -129,6 +129,15 @@ def test_pdf_pages_are_joined_and_scanned_ones_counted(tmp_path: Path) -> None:
         ("<header>Ministry</header><form><p>A page of ASP.</p></form><script>x = 1</script>", ["A page of ASP."]),
         ("<ul><li><a href=/>Home</a></li><li><a href=/x>Press</a></li></ul><p>Said <a>here</a>.</p>", ["Said here."]),
         ("<p>A line<br>and another.</p>", ["A line\nand another."]),
+        (
+            "<article>Read on</article><div><p>A speech longer than its teaser.</p></div>",
+            ["Read on", "A speech longer than its teaser."],
+        ),
+        (
+            "<p>Said.<sup><a href='#n'>[2]</a></sup> 5 m<sup>2</sup></p><p style='color: red; display: none'>No</p>",
+            ["Said. 5 m2"],
+        ),
+        ("<p><ruby>漢<rp>(</rp><rt>かん</rt><rp>)</rp></ruby>字</p>", ["漢字"]),
         ("<table><tr><td>Aid</td><td>Ships.</td></tr></table>", ["Aid", "Ships."]),
     ],
 )

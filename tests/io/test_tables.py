@@ -303,6 +303,11 @@ def test_two_values_of_one_name_are_a_problem_of_their_row(tmp_path: Path) -> No
     ]
 
 
+def test_the_name_of_a_column_without_one_is_not_that_of_another(tmp_path: Path) -> None:
+    table = read_table(written(tmp_path, "t.csv", "text,,column_2\na,b,c\n"))
+    assert table.rows == [(2, {"text": "a", "column_3": "b", "column_2": "c"})]
+
+
 def test_columns_without_a_name_get_one(tmp_path: Path) -> None:
     table = read_table(written(tmp_path, "t.csv", ",text,\n0,a,b\n"))
     assert table.rows == [(2, {"column_1": "0", "text": "a", "column_3": "b"})]

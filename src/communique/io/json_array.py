@@ -60,6 +60,9 @@ def _items(stream: TableStream, text: TextFile, begin: str) -> Iterator[tuple[in
             position = _behind_spaces(rest, end)
         rest = rest[position:]
         if rest.startswith("]"):
+            if (rest[1:] + _read(text)).strip():
+                reason = f"the list ends here and more follows, which is not read. {_USE}"
+                yield Problem(number + 1, f"{stream.path}, row {number + 1}: {reason}", excerpt(rest[1 : 2 * SHOWN]))
             return
         if ended or len(rest) > MAX_CELL:
             error = error if ended else f"an item of more than {MAX_CELL:,} characters"
@@ -92,9 +95,9 @@ def _fill_object(stream: TableStream, text: TextFile, begin: str) -> None:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{stream.path}: not JSON ({error}). {_USE}") from error
     lists = [value for value in content.values() if isinstance(value, list) and value]
-    rows = [value for value in lists if all(isinstance(item, dict) for item in value)] or [
-        value for value in lists if all(isinstance(item, str) for item in value)
-    ]
+    rows = [value for value in lists if all(isinstance(item, dict) for item in value)]
+    if len(lists) == 1 and all(isinstance(item, str) for item in lists[0]):
+        rows = lists
     if len(rows) > 1 or (lists and not rows):
         raise DataError(f"{stream.path}: an object without a single list of rows. {_USE}")
     # An object without a list is one row.

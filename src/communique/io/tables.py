@@ -122,7 +122,12 @@ def header(path: Path, names: Iterable[Any]) -> list[str]:
         seen.add(name)
     if not any(columns):
         raise DataError(f"{path}: no header; the first row must name the columns")
-    return [name or f"column_{i + 1}" for i, name in enumerate(columns)]
+    for i, name in enumerate(columns):
+        if not name:
+            number = next(number for number in range(i + 1, i + 2 + len(columns)) if f"column_{number}" not in seen)
+            columns[i] = f"column_{number}"
+            seen.add(columns[i])
+    return columns
 
 
 def chunked(pieces: Iterable[tuple[int, Row] | Problem]) -> Iterator[Chunk | Problem]:

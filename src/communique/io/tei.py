@@ -22,8 +22,17 @@ _SEGMENTS = frozenset(("seg", "p", "ab", "l", "head", "u"))
 
 #: Elements that are not said: notes of the stenographer, noises, gaps, names of speakers.
 _UNSAID = frozenset(
-    "note stage kinesic vocal incident gap desc speaker fw pb lb cb link linkGrp label".split()  # noqa: SIM905
+    "note stage kinesic vocal incident gap desc speaker fw pb lb cb link linkGrp label del".split()  # noqa: SIM905
 )
+
+#: Elements whose text becomes a row where they stand outside all segments.
+_LOOSE = frozenset(("item", "cell"))
+
+#: What an editor replaced, in a `choice` with what it was replaced by.
+_REPLACED = frozenset(("sic", "orig", "abbr"))
+
+#: Elements around the date of a sitting, the best source first. The date of the edition says nothing about the sitting.
+_DATED = ("setting", "creation", "bibl", "biblStruct")
 
 #: Parts of a file that hold no text of its own.
 _OUTSIDE = frozenset(("teiHeader", "standOff", "front", "back", "facsimile", "listPerson", "listOrg"))
@@ -87,14 +96,17 @@ class _Reader:
         self._path, self._events = path, events
         self._document = _document(root) or stem(path)
         self._date: str | None = None
+        self._dated = len(_DATED)
+        self._corpus_date: str | None = None
         self._people: dict[str, tuple[str, str | None]] = {}
 
     def rows(self) -> Iterator[tuple[int, Row] | Problem]:
         """Yield a row per segment; after a fault of the XML only a problem follows."""
         from lxml import etree
 
-        number = index = 0
+        number = index = documents = 0
         inside = outside = 0
+        loose: Any = None
         try:
             for event, element in self._events:
                 name = _name(element)
@@ -102,13 +114,20 @@ class _Reader:
                     outside += name in _OUTSIDE
                     if name == "TEI":
                         self._document, index = _document(element) or self._document, 0
-                    inside += name in _SEGMENTS
+                        # A document of a corpus has a date of its own, or that of the corpus.
+                        self._corpus_date = self._corpus_date or (None if documents else self._date)
+                        documents += 1
+                        self._date, self._dated = self._corpus_date, len(_DATED)
+                    if name in _LOOSE and not inside and not outside:
+                        loose = element
+                    inside += name in _SEGMENTS or element is loose
                     continue
                 outside -= name in _OUTSIDE
-                inside -= name in _SEGMENTS
+                inside -= name in _SEGMENTS or element is loose
                 if outside or name in _OUTSIDE:
                     self._header(element, name)
-                elif name in _SEGMENTS:
+                elif name in _SEGMENTS or element is loose:
+                    loose = None if element is loose else loose
                     # The text around inner segments, such as that of an utterance, is a row of its own.
                     if text := _said(element):
                         number += 1
@@ -138,16 +157,18 @@ class _Reader:
     def _header(self, element: Any, name: str) -> None:
         """Keep people with their parties, and the date of the sitting."""
         if name == "person" and (identity := element.get(_ID)):
-            names = next((_texts(found) for found in element.iter("{*}persName")), "") or identity
+            # Forename and surname are elements of their own, with or without spaces between them.
+            names = next((" ".join(" ".join(found.itertext()).split()) for found in element.iter("{*}persName")), "")
+            names = names or identity
             parties = [found.get("ref", "") for found in element.iter("{*}affiliation")]
             party = next((ref for ref in parties if "party" in ref.lower()), None)
             self._people[identity] = (names, party.lstrip("#").removeprefix("party.") if party else None)
             element.clear()
-        elif name in ("date", "setting", "creation") and self._date is None:
-            parent = element.getparent()
-            # The date of the edition says nothing about the sitting.
-            if name == "date" and parent is not None and _name(parent) in ("setting", "bibl", "creation", "biblStruct"):
-                self._date = element.get("when") or element.get("from") or _texts(element) or None
+        elif name == "date" and (parent := element.getparent()) is not None and _name(parent) in _DATED:
+            rank = _DATED.index(_name(parent))
+            date = element.get("when") or element.get("from") or _texts(element)
+            if date and rank < self._dated:
+                self._date, self._dated = date, rank
 
     def _row(self, element: Any, text: str, index: int) -> Row:
         speech = next((a for a in (element, *element.iterancestors()) if a.get("who") or _name(a) in ("u", "sp")), None)
@@ -184,12 +205,19 @@ def _add(element: Any, pieces: list[str]) -> None:
         name = _name(child)
         if name in ("w", "pc"):
             words = True
+            if child.get("join") in ("left", "both"):
+                while pieces and not pieces[-1].strip():
+                    pieces.pop()
+                if pieces:
+                    pieces[-1] = pieces[-1].rstrip()
             # A word with a normal form inside is written once.
             pieces.append((child.text or "").strip() + ("" if child.get("join") in ("right", "both") else " "))
+        elif name in _REPLACED and _name(element) == "choice":
+            pass
         elif name and name not in _UNSAID and name not in _SEGMENTS:
             _add(child, pieces)
         elif not name:
             pieces.append(child.text or "")
         # Between words there are line ends of the file only.
-        pieces.append(" " if name in _UNSAID else "")
+        pieces.append(" " if name in _UNSAID and child.get("break") != "no" else "")
         pieces.append("" if words and not (child.tail or "").strip() else child.tail or "")

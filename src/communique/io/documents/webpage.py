@@ -17,8 +17,9 @@ from .limits import Document, joined, read_bytes, too_large
 #: Parts of a page that are not its text.
 _HIDDEN = re.compile(
     "script|style|noscript|template|head|nav|footer|aside|button|select|option|textarea|svg|math|iframe|object|"
-    "video|audio|canvas|dialog|menu|map"
+    "video|audio|canvas|dialog|menu|map|rt|rp"
 )
+_INVISIBLE = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
 _ROLES = re.compile("navigation|banner|contentinfo|complementary|search|menu|menubar|dialog|alert")
 
 #: Elements that end a paragraph.
@@ -120,9 +121,14 @@ def _declared(content: bytes) -> Encoding | None:
 
 def _main_parts(tree: Any) -> list[tuple[Any, bool]]:
     """Return the elements that hold the text, and whether each is the whole body."""
-    for path in ("//main", "//*[@role='main']", "//article[not(ancestor::article)]"):
+    for path in ("//main", "//*[@role='main']"):
         if found := [part for part in tree.xpath(path) if "".join(part.itertext()).strip()]:
             return [(part, False) for part in found]
+    # Some pages put the text into an `article`, others its teasers.
+    articles = tree.xpath("//article[not(ancestor::article)]")
+    inside = sum(len(block) for part in articles for block in _blocks(part, whole=False))
+    if 2 * inside > sum(map(len, _blocks(tree, whole=True))):
+        return [(part, False) for part in articles]
     return [(tree, True)]
 
 
@@ -130,6 +136,11 @@ def _is_hidden(element: Any, whole: bool) -> bool:
     if _HIDDEN.fullmatch(element.tag) or _ROLES.fullmatch(element.get("role", "")):
         return True
     if element.get("hidden") is not None or element.get("aria-hidden") == "true":
+        return True
+    if _INVISIBLE.search(element.get("style", "")):
+        return True
+    # The mark of a footnote; other superscripts belong to a word or a number.
+    if element.tag == "sup" and element.find(".//a") is not None:
         return True
     # A header inside the text is its headline; that of the page is a banner, unless it holds the headline.
     return bool(whole and element.tag == "header" and element.find(".//h1") is None)
