@@ -213,6 +213,11 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
         read_document(path, path.name, ".docx")
 
 
+def test_a_word_hyphenated_at_a_line_end_of_a_pdf_keeps_its_hyphen_and_line_end(tmp_path: Path) -> None:
+    path = pdf(tmp_path / "a.pdf", show("The states say that they con-", "demn the attack."))
+    assert read_document(path, path.name, ".pdf").text == "The states say that they con-\ndemn the attack."
+
+
 def test_a_pdf_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None:
     packer = zlib.compressobj(9)
     spaces = b" " * 1_000_000

@@ -39,6 +39,22 @@ def test_columns_from_the_name_of_a_file(pattern: str, path: str, values: dict[s
     assert FilenamePattern(pattern).values(path) == values
 
 
+def test_names_that_can_be_cut_in_several_ways_are_reported(tmp_path: Path) -> None:
+    first = written(tmp_path, "South_Sudan_2022.txt", "We help.")
+    second = written(tmp_path, "USA_2022.txt", "We help.")
+    rows, notes = output(first, second, filename_columns="{country}_{year}")
+    assert [(row["country"], row["year"]) for row in rows] == [("South", "Sudan_2022"), ("USA", "2022")]
+    (note,) = [note for note in notes if "several ways" in note]
+    assert "South_Sudan_2022" in note
+
+
+def test_a_file_that_is_named_twice_is_reported(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.txt", "We help.")
+    (tmp_path / "link.txt").symlink_to(path)
+    assert any("read more than once" in note for note in find_files([path, tmp_path / "link.txt"]).notes)
+    assert not find_files([path]).notes
+
+
 @pytest.mark.parametrize("pattern", ["no", "{a}{b}", "{a}_{a}", "{}", "{text}"])
 def test_a_pattern_that_names_no_columns_is_refused(pattern: str) -> None:
     with pytest.raises(DataError, match="--columns-from-filename"):

@@ -172,6 +172,7 @@ def find_files(
     if written := next((file for file in found.files if file.path in outputs), None):
         raise OutputError(f"{written.path}: is an input and would also be written. Choose another output")
     _name_apart(found)
+    _note_twice(found)
     found.files = [_inspected(file, encoding, language) for file in found.files]
     if found.not_read:
         found.notes.append(found.not_read_line())
@@ -386,6 +387,15 @@ def _listed(path: Path, key: str) -> list[object]:
     if not isinstance(values, list) or not values:
         raise DataError(f"{path}: no list {key!r} in it; save the dataset again")
     return values
+
+
+def _note_twice(found: FoundFiles) -> None:
+    """Report files that are named twice, which may be a link: their sentences count twice."""
+    by_file = Counter(os.path.realpath(file.path) for file in found.files)
+    if twice := [path for path, n in by_file.items() if n > 1]:
+        found.notes.append(
+            f"{len(twice)} files are read more than once, such as {twice[0]}: their sentences count each time. Name each file once"
+        )
 
 
 def _name_apart(found: FoundFiles) -> None:

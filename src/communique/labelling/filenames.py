@@ -37,12 +37,21 @@ class FilenamePattern:
         self._depth = pattern.count("/")
         # A value ends at the first character that may separate it, and holds no folder.
         pieces = _FIELD.split(pattern)
-        self._expression = re.compile(
-            "".join("([^/]+?)" if i % 2 else re.escape(piece) for i, piece in enumerate(pieces))
+        self._expression, self._longest = (
+            re.compile("".join(value if i % 2 else re.escape(piece) for i, piece in enumerate(pieces)))
+            for value in ("([^/]+?)", "([^/]+)")
         )
 
     def values(self, path: str | Path) -> dict[str, str] | None:
         """Return the value of each column in a file's name, or None if the name has another form."""
-        parts = (*Path(path).parent.parts, stem(path))
-        found = self._expression.fullmatch("/".join(parts[-1 - self._depth :]))
+        found = self._expression.fullmatch(self._compared(path))
         return dict(zip(self.columns, found.groups(), strict=True)) if found else None
+
+    def is_ambiguous(self, path: str | Path) -> bool:
+        """Return whether a file's name can be cut in several ways, such as `South_Sudan_2022` by `{country}_{year}`."""
+        found, longest = (way.fullmatch(self._compared(path)) for way in (self._expression, self._longest))
+        return found is not None and longest is not None and found.groups() != longest.groups()
+
+    def _compared(self, path: str | Path) -> str:
+        parts = (*Path(path).parent.parts, stem(path))
+        return "/".join(parts[-1 - self._depth :])

@@ -148,6 +148,13 @@ class ShardReader:
                 f"{file.display_name}: its name has not the form {self._pattern.pattern}; its columns stay empty"
             )
             return dict.fromkeys(self._pattern.columns)
+        if self._pattern.is_ambiguous(file.display_name):
+            notes.counts["ambiguous names"] += 1
+            shown = ", ".join(f"{column} {value!r}" for column, value in values.items())
+            notes.note(
+                f"{file.display_name}: its name can be cut in several ways by {self._pattern.pattern}; read as {shown}. "
+                "Rename the file if that is wrong"
+            )
         return dict(values)
 
     def shards(self) -> Iterator[Shard]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,8 +20,8 @@ MAX_PAGES = 20_000
 #: Bytes of address space and CPU seconds of the process that reads a document; it needs some 100 MB before it begins.
 MAX_MEMORY, MAX_SECONDS = 600_000_000, 50
 
-#: What PDFium puts in place of a hyphen at the end of a line.
-_LINE_HYPHEN = "\ufffe"
+#: What PDFium puts in place of a hyphen and the line end behind it, by its version.
+_LINE_HYPHEN = re.compile("[\x02\ufffe]")
 
 
 def read_pdf(path: Path, name: str) -> Document:
@@ -37,8 +38,7 @@ def read_pdf(path: Path, name: str) -> Document:
     if "error" in found:
         raise DataError(f"{name}: not a readable PDF document ({found['error']}). Save it again, or as .txt")
     pages = [
-        text.replace(_LINE_HYPHEN, "-\n").replace("\r\n", "\n").replace("\r", "\n").strip("\n")
-        for text in found["texts"]
+        _LINE_HYPHEN.sub("-\n", text).replace("\r\n", "\n").replace("\r", "\n").strip("\n") for text in found["texts"]
     ]
     scanned = found["scanned"]
     notes = (
