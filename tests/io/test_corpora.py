@@ -90,6 +90,13 @@ def test_names_of_speakers_have_spaces_between_their_parts(tmp_path: Path) -> No
     assert row["speaker"] == "Ann Bee"
 
 
+def test_tei_of_elements_without_a_text_ends_with_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("communique.io.tei.MAX_SILENT", 100)
+    table = read_table(written(tmp_path / "a.xml", tei(f"<p>Yes.</p>{'<gap/>' * 150}<p>No.</p>")))
+    assert [row["text"] for _, row in table.rows] == ["Yes."]
+    assert "elements without a text" in table.problems[0]
+
+
 def test_text_behind_a_json_list_is_reported(tmp_path: Path) -> None:
     table = read_table(written(tmp_path / "a.json", '[{"text": "a"}]\n[{"text": "b"}]\n'))
     assert [row["text"] for _, row in table.rows] == ["a"]

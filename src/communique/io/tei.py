@@ -37,6 +37,9 @@ _DATED = ("setting", "creation", "bibl", "biblStruct")
 #: Parts of a file that hold no text of its own.
 _OUTSIDE = frozenset(("teiHeader", "standOff", "front", "back", "facsimile", "listPerson", "listOrg"))
 
+#: Elements between two rows, and people of a file. The longest list of people of ParlaMint has some 5,000 of them.
+MAX_SILENT, MAX_PEOPLE = 3_000_000, 100_000
+
 #: Attributes of a speech that name the speaker's party, as GermaParl has them.
 _PARTY = ("party", "parliamentary_group")
 
@@ -105,11 +108,14 @@ class _Reader:
         from lxml import etree
 
         number = index = documents = 0
-        inside = outside = 0
+        inside = outside = silent = 0
         loose: Any = None
         try:
             for event, element in self._events:
                 name = _name(element)
+                silent += 1
+                if silent > 2 * MAX_SILENT or len(self._people) > MAX_PEOPLE:
+                    raise MarkupError(f"more than {MAX_SILENT:,} elements without a text, or {MAX_PEOPLE:,} people")
                 if event == "start":
                     outside += name in _OUTSIDE
                     if name == "TEI":
@@ -130,7 +136,7 @@ class _Reader:
                     loose = None if element is loose else loose
                     # The text around inner segments, such as that of an utterance, is a row of its own.
                     if text := _said(element):
-                        number += 1
+                        number, silent = number + 1, 0
                         yield number, self._row(element, text, index)
                         index += 1
                     self._forget(element)
@@ -145,14 +151,15 @@ class _Reader:
     @staticmethod
     def _forget(element: Any) -> None:
         """Delete an element's content, so that memory does not grow with the file; its attributes and tail are used later."""
-        tail, attributes = element.tail, dict(element.attrib)
-        element.clear()
-        element.tail = tail
-        element.attrib.update(attributes)
+        if len(element) or element.text:
+            tail, attributes = element.tail, dict(element.attrib)
+            element.clear()
+            element.tail = tail
+            element.attrib.update(attributes)
         parent = element.getparent()
         if parent is not None and _name(parent) not in _SEGMENTS:
-            while element.getprevious() is not None and _name(element.getprevious()) != "speaker":
-                del parent[parent.index(element) - 1]
+            while (previous := element.getprevious()) is not None and _name(previous) != "speaker":
+                parent.remove(previous)
 
     def _header(self, element: Any, name: str) -> None:
         """Keep people with their parties, and the date of the sitting."""
@@ -164,6 +171,8 @@ class _Reader:
             party = next((ref for ref in parties if "party" in ref.lower()), None)
             self._people[identity] = (names, party.lstrip("#").removeprefix("party.") if party else None)
             element.clear()
+            while (previous := element.getprevious()) is not None:
+                element.getparent().remove(previous)
         elif name == "date" and (parent := element.getparent()) is not None and _name(parent) in _DATED:
             rank = _DATED.index(_name(parent))
             date = element.get("when") or element.get("from") or _texts(element)
