@@ -356,6 +356,18 @@ def test_weights_in_a_pickle_are_refused_and_not_unpickled(tmp_path: Path) -> No
     assert not (tmp_path / "owned").exists()
 
 
+def test_a_pickle_that_torch_refuses_is_not_answered_with_advice_to_run_it(tmp_path: Path) -> None:
+    import torch
+
+    from communique.models.checkpoint import loading
+
+    (tmp_path / "x.bin").write_bytes(f'cos\nmkdir\n(S"{tmp_path / "owned"}"\ntR.'.encode())
+    with pytest.raises(BundleError, match="no model.safetensors") as refused, loading("x", BundleError, "Name another"):
+        torch.load(tmp_path / "x.bin", weights_only=True)
+    assert "weights_only" not in str(refused.value)
+    assert not (tmp_path / "owned").exists()
+
+
 SETTINGS: dict[str, list[object]] = {
     "hidden_size": [10**9, -8, 0, "x", None],
     "num_attention_heads": [0, 10**9],
