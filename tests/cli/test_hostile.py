@@ -362,7 +362,7 @@ def test_a_pickle_that_torch_refuses_is_not_answered_with_advice_to_run_it(tmp_p
     from communique.models.checkpoint import loading
 
     (tmp_path / "x.bin").write_bytes(f'cos\nmkdir\n(S"{tmp_path / "owned"}"\ntR.'.encode())
-    with pytest.raises(BundleError, match="no model.safetensors") as refused, loading("x", BundleError, "Name another"):
+    with pytest.raises(BundleError, match="no model") as refused, loading("x", BundleError, "Name another"):
         torch.load(tmp_path / "x.bin", weights_only=True)
     assert "weights_only" not in str(refused.value)
     assert not (tmp_path / "owned").exists()

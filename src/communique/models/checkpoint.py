@@ -83,7 +83,8 @@ def loading(what: str, error: type[CommuniqueError], remedy: str) -> Iterator[No
                 f"{what}: the model brings Python code of its own (auto_map), which communique never runs. Use a model whose "
                 "architecture transformers itself has"
             ) from cause
-        if "safetensors" in str(cause) and isinstance(cause, OSError):
+        if ("safetensors" in str(cause) and isinstance(cause, OSError)) or "weights_only" in str(cause):
+            # torch refuses to run what a pickle calls, and then says how to run it.
             # The message of transformers does not say that a pickle next to it is not read.
             raise error(
                 f"{what}: no model.safetensors. Weights are read from that format alone, because a pickle such as "
