@@ -298,10 +298,11 @@ def test_empty_document_has_no_sentences(tmp_path: Path) -> None:
     assert read(path) == ([], [f"{path}: it holds no text"])
 
 
-def test_missing_document(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["absent.txt", "absent"])
+def test_missing_documents_and_folders(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
-        read(tmp_path / "absent.txt")
-    assert str(caught.value) == f"{tmp_path / 'absent.txt'}: no such file"
+        read(tmp_path / name)
+    assert str(caught.value) == f"{tmp_path / name}: no such file or folder"
 
 
 def test_documents_of_a_folder_are_found_below_it_in_order(tmp_path: Path) -> None:
