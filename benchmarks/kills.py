@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import signal
 import subprocess
@@ -55,7 +56,11 @@ def start(source: Path, out: Path, *options: str, stdin: bool) -> subprocess.Pop
 
 def shards(out: Path) -> int:
     """Count the finished shards next to an output."""
-    return len(list(out.with_name(out.name + ".shards").glob("*.arrow")))
+    try:
+        names = os.listdir(out.with_name(out.name + ".shards"))
+    except FileNotFoundError:  # It is not there yet, or not any more.
+        return 0
+    return sum(name.endswith(".arrow") for name in names)
 
 
 def stop_at_random(process: subprocess.Popen[bytes], number: signal.Signals, out: Path, draw: random.Random) -> bool:
