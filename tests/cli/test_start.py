@@ -103,6 +103,16 @@ def test_ctrl_c_while_modules_are_imported_ends_in_one_line(line: int) -> None:
     assert b"stopped\n" in err
 
 
+def test_ctrl_c_before_the_first_handler_ends_in_one_line() -> None:
+    code = (
+        "import sys\nclass Interrupted:\n  def find_spec(self, name, *_):\n    if name == 'signal': raise KeyboardInterrupt\n"
+        "sys.modules.pop('signal', None)\nsys.meta_path.insert(0, Interrupted())\nimport communique.cli.start"
+    )
+    kept = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, env=kept, timeout=100)
+    assert (result.returncode, result.stderr) == (130, b"stopped\n")
+
+
 def test_non_ascii_names_are_read_and_shown_in_the_c_locale(codebook: Path) -> None:
     result = start("$C check 中国é.csv", codebook.parent, LC_ALL="C")
     assert result.returncode == 0, result.stderr

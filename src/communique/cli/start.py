@@ -6,8 +6,14 @@ This module imports nothing that takes time, so that Ctrl-C during the imports o
 from __future__ import annotations
 
 import os
-import signal
 import sys
+
+try:
+    # Importing it takes milliseconds, in which nothing answers Ctrl-C yet.
+    import signal
+except KeyboardInterrupt:
+    os.write(2, b"stopped\n")
+    os._exit(130)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
