@@ -69,11 +69,6 @@ def train(
     from ..training import distributed
     from ..training.run import train as run
 
-    if distributed.rank() > 0:
-        from transformers.utils import logging
-
-        # The first process reports about the backbone for all.
-        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     if (kind is None and _is_recipe(data[0])) or distributed.world_size() > 1:
         _check_processes(data, kind, distributed.world_size())
         written = run(recipe, folder, texts=texts, overwrite=overwrite, progress=ProgressReporter())
