@@ -106,6 +106,8 @@ def main() -> None:
                 enough = sum(kills.values()) >= arguments.kills
                 stopped = not enough and stop_at_random(process, number, out, draw)
                 message = process.communicate()[1].decode()
+                if "runpy" in message and "communique" not in message:
+                    continue  # Python itself was still starting.
                 if "Traceback" in message:
                     failures.append(f"{out.name}: {message}")
                 if not stopped or process.returncode == 1:

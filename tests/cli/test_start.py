@@ -103,11 +103,21 @@ def test_ctrl_c_while_modules_are_imported_ends_in_one_line(line: int) -> None:
     assert b"stopped\n" in err
 
 
-def test_ctrl_c_before_the_first_handler_ends_in_one_line() -> None:
-    code = (
+@pytest.mark.parametrize(
+    "code",
+    [
+        # While the first module is imported.
         "import sys\nclass Interrupted:\n  def find_spec(self, name, *_):\n    if name == 'signal': raise KeyboardInterrupt\n"
-        "sys.modules.pop('signal', None)\nsys.meta_path.insert(0, Interrupted())\nimport communique.cli.start"
-    )
+        "sys.modules.pop('signal', None)\nsys.meta_path.insert(0, Interrupted())\nimport communique.cli.start",
+        # Before the command itself.
+        "import os, signal, typer.main\nfrom communique.cli.start import run\n"
+        "typer.main.get_command = lambda *_: os.kill(os.getpid(), signal.SIGINT)\nrun()",
+        # After it.
+        "import os, signal, sys\nfrom communique.cli.start import run\n"
+        "sys.exit = lambda *_: os.kill(os.getpid(), signal.SIGINT)\nsys.argv[1:] = ['--version']\nrun()",
+    ],
+)
+def test_ctrl_c_around_a_command_ends_in_one_line(code: str) -> None:
     kept = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, env=kept, timeout=100)
     assert (result.returncode, result.stderr) == (130, b"stopped\n")

@@ -117,17 +117,20 @@ def cli_errors(function: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Raise `Stopped` on SIGTERM and SIGHUP, unless the process ignores them, as `nohup` makes it do."""
+    """Raise `KeyboardInterrupt` on SIGINT and `Stopped` on SIGTERM and SIGHUP, unless the process ignores them (`nohup`)."""
     old: dict[int, Any] = {}
 
     def stop(number: int, frame: object) -> None:
         for other in old:
-            signal.signal(other, signal.SIG_IGN)  # a second one must not interrupt the first one's cleaning up
+            if other != signal.SIGINT:
+                signal.signal(other, signal.SIG_IGN)  # a second one must not interrupt the first one's cleaning up
         stopped = Stopped()
         stopped.number = number
         raise stopped
 
     if threading.current_thread() is threading.main_thread():
+        if callable(signal.getsignal(signal.SIGINT)):
+            old[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
         for name in ("SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)  # Windows has no SIGHUP
             if number is not None and signal.getsignal(number) == signal.SIG_DFL:

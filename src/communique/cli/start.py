@@ -31,17 +31,12 @@ def run() -> None:
         signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
     )  # `nohup` and background jobs of scripts ignore Ctrl-C.
     if handled:
+        # A command that has something to clean up has a handler of its own (`cli_errors`).
         signal.signal(signal.SIGINT, _stop_at_once)
+        sys.unraisablehook = _repeat_interrupt
     from .app import app
 
-    if handled:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        sys.unraisablehook = _repeat_interrupt
-    try:
-        app()
-    finally:
-        if handled:
-            signal.signal(signal.SIGINT, _stop_at_once)
+    app()
 
 
 def _replace_closed_streams() -> None:
