@@ -1,4 +1,4 @@
-"""Ids of several files are told apart, and ids that a file repeats are counted."""
+"""Equal ids of several files become unique, and ids that a file repeats are counted."""
 
 from __future__ import annotations
 

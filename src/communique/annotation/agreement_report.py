@@ -108,7 +108,7 @@ class AgreementReport:
             resamples: Of the bootstrap.
 
         Raises:
-            DataError: A coder is called `model`, and the model stands beside the coders, or there are more than `MAX_CODES`
+            DataError: A coder is called `model` and the model is compared with the coders, or there are more than `MAX_CODES`
                 pairs of a coder and a sentence.
         """
         if len(codings.labels) * len(codings.units) > MAX_CODES:

@@ -9,16 +9,27 @@ from typing import Annotated
 import typer
 
 from ..reporting.format import one_line
-from .common import EncodingOption, SheetOption, cli_errors, default_codebook, note, show
+from .common import (
+    DocumentColumn,
+    EncodingOption,
+    LabelColumn,
+    SheetOption,
+    TextColumn,
+    cli_errors,
+    default_codebook,
+    named_columns,
+    note,
+    show,
+)
 
 
 @cli_errors
 def check(
     corpus: Annotated[list[str], typer.Argument(help="Tables, folders or globs.")],
     codebook: Annotated[Path | None, typer.Option(help="Codebook; that of the shipped model without it.")] = None,
-    text_column: Annotated[str | None, typer.Option(help="Column of texts.")] = None,
-    label_column: Annotated[str | None, typer.Option(help="Column of labels.")] = None,
-    document_column: Annotated[str | None, typer.Option(help="Column of documents.")] = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    document_column: DocumentColumn = None,
     label_map: Annotated[
         list[str] | None,
         typer.Option(help="CELL=LABEL: what a table writes for a label, as `labels` in a recipe. Repeat it per label."),
@@ -33,8 +44,7 @@ def check(
     from ..data.standoff import scan_corpora
 
     book = Codebook.load(codebook or default_codebook())
-    given = {"text": text_column, "labels": label_column, "document": document_column}
-    columns = {name: column for name, column in given.items() if column}
+    columns = named_columns(text_column, label_column, document_column)
     labels = dict(_pair(text) for text in label_map or ())
     found, messages, problems = scan_corpora(
         corpus, book, texts, columns=columns, labels=labels, encoding=encoding, sheet=sheet, labelled=False

@@ -170,6 +170,19 @@ def _encoding(name: str | None) -> str | None:
     return None if name is None else checked(check_encoding, name, "--encoding")
 
 
+TextColumn = Annotated[str | None, typer.Option(help="Column of texts. Default: found by its name.")]
+LabelColumn = Annotated[str | None, typer.Option(help="Column of labels. Default: found by its name.")]
+DocumentColumn = Annotated[str | None, typer.Option(help="Column of documents. Default: found by its name.")]
+
+#: The option that names the column of each field.
+COLUMN_OPTIONS = {"text": "--text-column", "labels": "--label-column", "document": "--document-column"}
+
+
+def named_columns(text: str | None, labels: str | None, document: str | None) -> dict[str, str]:
+    """Return the columns that the user named, by field."""
+    return {field: name for field, name in zip(COLUMN_OPTIONS, (text, labels, document), strict=True) if name}
+
+
 EncodingOption = Annotated[
     str | None,
     typer.Option(help="Encoding of text files, such as cp1250. Default: recognised for each.", callback=_encoding),

@@ -27,10 +27,8 @@ STOPPED = 130
 def run() -> None:
     """Run the command line."""
     _replace_closed_streams()
-    handled = (
-        signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
-    )  # `nohup` and background jobs of scripts ignore Ctrl-C.
-    if handled:
+    # `nohup` and background jobs of scripts ignore Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         # A command that has something to clean up has a handler of its own (`cli_errors`).
         signal.signal(signal.SIGINT, _stop_at_once)
         sys.unraisablehook = _repeat_interrupt

@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import EncodingOption, SheetOption, cli_errors, default_codebook, note, require_training, show
+from .common import (
+    COLUMN_OPTIONS,
+    DocumentColumn,
+    EncodingOption,
+    LabelColumn,
+    SheetOption,
+    TextColumn,
+    cli_errors,
+    default_codebook,
+    named_columns,
+    note,
+    require_training,
+    show,
+)
 
 if TYPE_CHECKING:
     from ..models.info import ModelInfo
@@ -15,9 +28,6 @@ if TYPE_CHECKING:
 
 #: With fewer training rows per label than this, the advice after a failed training names the label.
 FEW_ROWS = 30
-
-#: The word in the option that names the column of a field.
-_OPTION_OF = {"text": "text", "labels": "label", "document": "document"}
 
 
 @cli_errors
@@ -40,11 +50,9 @@ def train(
         ),
     ] = None,
     texts: Annotated[Path | None, typer.Option(help="File or folder with the texts of stand-off labels.")] = None,
-    text_column: Annotated[str | None, typer.Option(help="Column of texts. Default: found by its name.")] = None,
-    label_column: Annotated[str | None, typer.Option(help="Column of labels. Default: found by its name.")] = None,
-    document_column: Annotated[
-        str | None, typer.Option(help="Column of documents. Default: found by its name.")
-    ] = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    document_column: DocumentColumn = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing checkpoint.")] = False,
@@ -54,10 +62,8 @@ def train(
     The defaults are meant for 50 to 20,000 rows. A recipe (see docs/training.md) changes them. The exit code is 1 if the model has
     learned nothing; the checkpoint is kept.
     """
-    columns = {"text": text_column, "labels": label_column, "document": document_column}
-    recipe = _recipe(
-        data, codebook, name, {field: column for field, column in columns.items() if column}, encoding, sheet
-    )
+    columns = named_columns(text_column, label_column, document_column)
+    recipe = _recipe(data, codebook, name, columns, encoding, sheet)
     folder = out or Path("runs") / recipe.name
     from ..io.output import check_folder
     from ..models.info import INFO
@@ -138,7 +144,7 @@ def _recipe(
             param_hint="DATA",
         )
     options = {"--codebook": codebook, "--name": name, "--encoding": encoding, "--sheet": sheet}
-    options |= {f"--{_OPTION_OF[field]}-column": column for field, column in columns.items()}
+    options |= {COLUMN_OPTIONS[field]: column for field, column in columns.items()}
     for option, value in options.items():
         if value is not None:
             raise typer.BadParameter(f"{data[0]} is a recipe, which sets this itself", param_hint=option)

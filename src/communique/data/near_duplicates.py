@@ -137,7 +137,11 @@ def find(known: Signatures, texts: Sequence[str], *, threshold: float = THRESHOL
     Raises:
         MissingExtraError: datasketch is not installed.
     """
-    given = signatures(texts)
+    return find_signed(known, signatures(texts), threshold=threshold)
+
+
+def find_signed(known: Signatures, given: Signatures, *, threshold: float = THRESHOLD) -> list[Match]:
+    """Do as `find` with texts that are signed already, (n, 128)."""
     from datasketch import MinHash, MinHashLSH
 
     # Weighted towards few misses: false candidates cost one comparison each.

@@ -27,7 +27,7 @@ class Columns:
         options: How it is read.
         notes: Receives a note for every extra column that the output has to rename.
         from_name: Values of columns that the file's name holds.
-        unique_ids: Whether ids must be told apart from those of other files.
+        unique_ids: Whether ids get a prefix that those of other files do not have.
 
     Raises:
         DataError: The table has no column of texts or documents, or no readable row.

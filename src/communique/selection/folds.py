@@ -91,7 +91,7 @@ def describe_repeats(corpus: Corpus, folds: NDArray[np.int64]) -> str | None:
         return None
     signatures = near_duplicates.signatures(s.text for s in corpus)
     repeats = sum(
-        len(near_duplicates.find(signatures[folds != fold], [s.text for s in corpus.rows(folds == fold)]))
+        len(near_duplicates.find_signed(signatures[folds != fold], signatures[folds == fold]))
         for fold in np.unique(folds)
     )
     if repeats < REPEATED * len(corpus):
