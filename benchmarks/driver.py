@@ -5,7 +5,7 @@ Measure also what an actor does besides running the network: identify languages 
     python benchmarks/driver.py TABLE [--text-column NAME] [--rows 30000]
 
 The last line is one JSON object with rates in rows per second of one core and sizes in bytes per row. The plan in
-docs/cluster.md is computed from them.
+docs/guides/clusters.md is computed from them.
 """
 
 from __future__ import annotations

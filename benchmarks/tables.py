@@ -21,7 +21,12 @@ from communique.benchmark.results import read
 from communique.reporting.format import megabytes, number, percent, score, table
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = (ROOT / "README.md", ROOT / "benchmarks/README.md", ROOT / "docs/batch.md", ROOT / "docs/estimate.md")
+DOCUMENTS = (
+    ROOT / "README.md",
+    ROOT / "benchmarks/README.md",
+    ROOT / "docs/guides/batch-labelling.md",
+    ROOT / "docs/guides/estimates.md",
+)
 RESULTS = ROOT / "benchmarks/results"
 FIGURES = ROOT / "benchmarks/figures"
 

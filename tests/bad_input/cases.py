@@ -1,4 +1,4 @@
-"""Broken and hostile inputs: how each is made, and what `communique label` gives. The table in docs/batch.md is made here.
+"""Broken and hostile inputs, and how `communique label` answers each. The table in docs/guides/batch-labelling.md is made here.
 
 python -m bad_input.cases    (in tests/) writes the table
 """
@@ -358,7 +358,7 @@ def _(folder: Path) -> list[object]:
 
 
 def markdown() -> str:
-    """Make the table of docs/batch.md."""
+    """Make the table of docs/guides/batch-labelling.md."""
     rows = [f"{len(CASES)} inputs, each made and labelled in `tests/labelling/test_bad_input.py`:", ""]
     rows += ["| input | exit code | message | kept |", "|---|---|---|---|"]
     for one in CASES:
@@ -378,5 +378,5 @@ def in_docs(text: str) -> str:
 
 
 if __name__ == "__main__":
-    path = ROOT / "docs" / "batch.md"
+    path = ROOT / "docs/guides/batch-labelling.md"
     path.write_text(in_docs(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -56,7 +56,7 @@ def test_bad_input(case: Case, fake_bundle: Path, tmp_path: Path) -> None:
 
 def test_cases_differ_in_name_and_the_docs_list_every_one() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
-    text = (ROOT / "docs" / "batch.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/guides/batch-labelling.md").read_text(encoding="utf-8")
     assert text == in_docs(text)
 
 

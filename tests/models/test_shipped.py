@@ -130,7 +130,12 @@ def test_readme_code_runs() -> None:
 
 
 def test_readme_links_lead_somewhere() -> None:
-    for path in (ROOT / "README.md", ROOT / "data/README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs/codebook.md"):
+    for path in (
+        ROOT / "README.md",
+        ROOT / "data/README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "docs/guides/codebooks.md",
+    ):
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
             assert (path.parent / target).exists(), f"{path.name}: {target}"
 

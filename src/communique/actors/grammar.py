@@ -2,7 +2,7 @@
 
 Babel's names come in one form, without article or gender. These rules read from a name's shape, and from the words beside
 it, whether another name fits: a name stands in only for names of its own class. What the shape cannot tell is in
-`docs/robustness.md`.
+`docs/guides/robustness.md`.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class Lexicon(BaseModel):
         Raises:
             RecipeError: The file is missing, is not YAML, or breaks the notation.
         """
-        return load_yaml(Path(path), cls, RecipeError, "a lexicon is a YAML file as docs/baselines.md shows")
+        return load_yaml(Path(path), cls, RecipeError, "a lexicon is a YAML file as docs/guides/baselines.md shows")
 
     def missing(self, codebook: Codebook) -> str | None:
         """Name a language and label of the codebook that have no list."""

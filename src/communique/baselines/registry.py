@@ -76,7 +76,7 @@ def make(name: str, codebook: Codebook, *, seed: int = 0, **settings: Any) -> Ba
         name: One of `NAMES`.
         codebook: Labels.
         seed: Reaches every random choice of the baseline.
-        settings: Options of that baseline, see `options` and `docs/baselines.md`.
+        settings: Options of that baseline, see `options` and `docs/guides/baselines.md`.
 
     Raises:
         RecipeError: The name or an option is unknown, or an option that has no default is missing.

@@ -59,8 +59,8 @@ def train(
 ) -> None:
     """Choose a classifier for labelled tables and train it. The same command resumes an interrupted training.
 
-    The defaults are meant for 50 to 20,000 rows. A recipe (see docs/training.md) changes them. The exit code is 1 if the model has
-    learned nothing; the checkpoint is kept.
+    The defaults are meant for 50 to 20,000 rows. A recipe (see docs/guides/training.md) changes them. The exit code is 1 if the
+    model has learned nothing; the checkpoint is kept.
     """
     columns = named_columns(text_column, label_column, document_column)
     recipe = _recipe(data, codebook, name, columns, encoding, sheet)
@@ -166,5 +166,5 @@ def _advice(info: ModelInfo) -> list[str]:
     lines.append(f"- Code more rows: {info.training.sentences} trained the model, and a few hundred usually suffice.")
     lines.append("- Check the labels for mistakes: communique check TABLE --codebook CODEBOOK.")
     if info.classifier == "transformer":
-        lines.append("- Train longer: write a recipe with a larger min_steps (docs/training.md).")
+        lines.append("- Train longer: write a recipe with a larger min_steps (docs/guides/training.md).")
     return lines

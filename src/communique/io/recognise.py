@@ -154,7 +154,7 @@ def _read_as_utf8(handle: BinaryIO, head: bytes, lines: _LinesBeyondAscii) -> bo
 def _chardet(sample: bytes, language: str | None) -> str | None:
     """Return the most probable encoding of a sample of text, or None if it is not text.
 
-    docs/formats.md has the proportions of texts that it finds.
+    docs/guides/input-formats.md has the proportions of texts that it finds.
     """
     from chardet import detect_all
 
