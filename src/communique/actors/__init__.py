@@ -1,1 +1,1 @@
-"""Names of states and organisations, and their grammar."""
+"""Find and replace the names of countries and organisations in sentences."""

@@ -1,8 +1,8 @@
-"""Which names of countries can stand for one another in a sentence, by language.
+"""Rules per language that decide which country names can replace one another in a sentence.
 
-Babel's names come in one form, without article or gender. These rules read from a name's shape, and from the words beside
-it, whether another name fits: a name stands in only for names of its own class. What the shape cannot tell is in
-`docs/guides/robustness.md`.
+Babel provides each name in a single form, without its article or gender. These rules therefore classify a name by its
+shape and check the words around it. A name is only replaced by names of the same class. `docs/guides/robustness.md`
+describes the cases that these rules cannot recognise.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Grammar:
-    """How names stand in the sentences of a language.
+    """Rules of one language for finding and replacing country names.
 
     Args:
-        classify: Gives a name's class; None for a name that is neither replaced nor drawn.
-        before: By class a pattern that the text in front of the name must match at its end.
-        ahead: Look-behinds that must hold in front of a name, or it is part of another one.
-        after: Look-aheads that must hold behind a name, or it is part of another one.
-        prefix: Letters that may be attached in front of a name; they stay.
-        suffix: Letters that may be attached behind a name; they stay.
-        spaced: Whether words are told apart by spaces, so that a name must be a whole word.
-        exceptions: Territories whose names break the shape's rule.
-        homographs: Territories whose names are more often another word; they are not looked for.
-        organisations: Whether organisations can stand for one another without an article or agreement that gives it away.
-        own_people: A pattern of words for the speaker's own citizens.
+        classify: Returns the class of a name, or None if the name is neither replaced nor used as a replacement.
+        own_people: Pattern of words for the speaker's own citizens.
+        before: Pattern for each class that the text in front of the name must match at its end.
+        ahead: Regular expression with look-behinds. If they fail, the name is part of another name.
+        after: Regular expression with look-aheads. If they fail, the name is part of another name.
+        prefix: Pattern of letters that may be attached to the start of a name. They are kept.
+        suffix: Pattern of letters that may be attached to the end of a name. They are kept.
+        spaced: Whether spaces separate words, so that a name must be a whole word.
+        exceptions: Codes of territories whose class does not follow from the shape of their name.
+        homographs: Codes of territories whose name is more often another word. They are not searched for.
+        organisations: Whether one organisation can replace another without changing articles or agreement.
     """
 
     classify: Callable[[str], str | None]
@@ -48,7 +48,7 @@ def _codes(text: str) -> frozenset[str]:
 
 
 def _without(*words: str) -> re.Pattern[str]:
-    """Match the end of a text that does not end in one of some words."""
+    """Compile a pattern that matches the end of a text unless one of the words comes last."""
     return re.compile("".join(rf"(?<!\b{word} )" for word in words) + "$", re.IGNORECASE)
 
 
@@ -67,7 +67,7 @@ def _english(name: str) -> str | None:
 def _french(name: str) -> str | None:
     first = name.split()[0]
     if re.match(r"(?:H|La\b|Les?\b|San\b|Sainte?\b|Territoire\b)", name):
-        # An h may or may not take l'; islands named after saints take no article.
+        # Some names with h take l' and some do not. Islands named after saints have no article.
         return None
     if first.endswith("s"):
         return "plural"
@@ -85,7 +85,7 @@ def _spanish(name: str) -> str | None:
 
 
 def _german(name: str) -> str | None:
-    # Names of several words are inflected ("der Vereinigten Staaten"); after s, x, z the genitive has no s.
+    # Names of several words are inflected ("der Vereinigten Staaten"). Names that end in s, x or z add no s in the genitive.
     return None if " " in name or name[-1] in "sxzß" or name.endswith(("insel", "inseln")) else "without article"
 
 
@@ -96,7 +96,7 @@ def _swedish(name: str) -> str | None:
 
 
 def _slavic(name: str, *, plural: str, unchanging: str) -> str | None:
-    """Classify a nominative by its ending, which tells gender and whether the form serves other cases too."""
+    """Classify a nominative by its ending, which shows its gender and whether other cases have the same form."""
     end = name[-1]
     if name.isupper() or re.search(r"(?:о-ва?|[Оо]стр[оі]в\w*)\b", name):
         return None
@@ -119,15 +119,15 @@ def _anything(name: str) -> str:
     return "name"
 
 
-#: Languages with rules. Sentences in others are counted and not swapped.
+#: Rules per language. In sentences of other languages no name is replaced.
 GRAMMARS: Mapping[str, Grammar] = {
     "ar": Grammar(
         _arabic,
         re.compile(r"(?:مواطنينا|مواطنونا|مواطنيها|شعبنا|شعوبنا|رعايانا|رعاياها)"),
         prefix="[وف]?[بكل]?",
-        # "the American" belongs to "the United States".
+        # This adjective ("American") follows the name in "United States of America".
         after=r"(?!\s+الأم[ري]+كية)",
-        # The name of Mali is the adjective "financial".
+        # The name of Mali is also the adjective "financial".
         homographs=_codes("ML"),
     ),
     "de": Grammar(
@@ -141,7 +141,7 @@ GRAMMARS: Mapping[str, Grammar] = {
             )
         },
         suffix="s?",
-        # They take an article.
+        # These names take an article.
         exceptions=_codes("BS CD CF CG CH CI DO EH FO GM IQ IR KM LB MN MV NE NL PH SB SC SD SK SS TD TR UA XK YE"),
     ),
     "en": Grammar(
@@ -154,10 +154,10 @@ GRAMMARS: Mapping[str, Grammar] = {
             "with article": re.compile(r"\bthe $", re.IGNORECASE),
             "without article": _without("the"),
         },
-        # "New Mexico", "the United States of America", "the United Nations Framework Convention".
+        # Excludes "New Mexico", "the United States of America" and "the United Nations Framework Convention".
         ahead="(?<!New )(?<!Gulf of )(?<!Northern )(?<!District of )",
         after=r"(?!\s+(?:of\b|[A-Z]))",
-        # "The Gambia"; Georgia and Jordan stay: in sentences of governments they are countries.
+        # "The Gambia" takes an article. Georgia and Jordan are searched for, because governments mean the countries.
         exceptions=_codes("GM"),
         organisations=True,
     ),
@@ -168,7 +168,7 @@ GRAMMARS: Mapping[str, Grammar] = {
         ),
         before={
             "plural, with article": re.compile(r"\blos $", re.IGNORECASE),
-            # "el Sudán", but "Cabo Verde": which names may take an article cannot be told.
+            # Some names may take an article ("el Sudán") and others may not ("Cabo Verde"). The shape does not show which.
             "masculine": _without("el", "del", "al"),
             "feminine": _without("la"),
         },
@@ -183,7 +183,7 @@ GRAMMARS: Mapping[str, Grammar] = {
         ),
         before={"plural": re.compile(r"\b(?:les|des|aux|ces) $", re.IGNORECASE)},
         after=r"(?!\s+d['’]Amérique)",
-        # Masculine in -e, singular in -s, feminine in another ending, or without an article.
+        # Masculine names in -e, singular names in -s, feminine names with another ending, and names without an article.
         exceptions=_codes(
             "AI AS AW BH BL BZ CG CU CW CY DG DJ FJ GG GI GU GW HN IL JE KH KI LA MC MF MG MO MS MT MU MX MZ NF NR NU OM PR PW SG "
             "SL SM SX TA TK TO TV TW WS YT ZW"
@@ -193,7 +193,7 @@ GRAMMARS: Mapping[str, Grammar] = {
         lambda name: _slavic(name, plural="ы", unchanging="оеиуэю"),
         _words(r"наш\w*\s+(?:\w+\s+)?(?:сограждан|гражда|народ|соотечественник|населени|люд)\w*"),
         after=r"(?!\s+Америк)",
-        # Belarus is feminine, Samoa does not change; Togo is "that" at the beginning of a sentence.
+        # Belarus is feminine, and Samoa is not inflected. At the start of a sentence, the name of Togo can mean "that".
         exceptions=_codes("AS BY WS"),
         homographs=_codes("TG"),
     ),
@@ -212,7 +212,7 @@ GRAMMARS: Mapping[str, Grammar] = {
     "zh": Grammar(
         _anything,
         re.compile("(?:我国|本国|我们的?|中国)(?:国民|公民|人民|同胞|侨民)|同胞"),
-        # The Indian Ocean is no state.
+        # Excludes the Indian Ocean, whose name starts with that of India.
         after="(?!洋)",
         spaced=False,
         organisations=True,

@@ -1,6 +1,6 @@
-"""Find the names of countries and organisations in a sentence, and say which others fit in their place.
+"""Find the names of countries and organisations in a sentence, and the names that can replace them.
 
-Names are Babel's territory names (Unicode CLDR): none is listed here.
+The names are Babel's territory names, which come from Unicode CLDR.
 """
 
 from __future__ import annotations
@@ -14,16 +14,23 @@ from ..errors import MissingExtraError
 from ..text.language import UNDETERMINED
 from .grammar import GRAMMARS, Grammar
 
-#: Codes that Babel names beside territories. The rest are countries.
+#: Codes of organisations that Babel lists among the territories. All other codes are countries.
 ORGANISATIONS = ("EU", "EZ", "UN")
 
-#: A name with other characters (brackets, "&", a dash between spaces) is a title of a list, not how texts write it.
+#: Names that texts contain. A name with other characters (brackets, "&", a dash between spaces) is only used in lists.
 _WRITTEN = re.compile(r"(?:[^\W\d_]|[ '’ʼ-](?=[^\W\d_]))+")
 
 
 @dataclass(frozen=True)
 class Mention:
-    """A name in a text: its code, the letters attached to it, and where it stands, attached letters left out."""
+    """A name in a text.
+
+    Attributes:
+        code: Code of the country or organisation.
+        start: Offset of the first character of the name, after any attached prefix.
+        end: Offset of the end of the name and its suffix.
+        suffix: Letters attached to the end of the name.
+    """
 
     code: str
     start: int
@@ -33,10 +40,10 @@ class Mention:
 
 @dataclass(frozen=True)
 class Actors:
-    """The names of a language.
+    """The names of countries and organisations in one language.
 
-    `names` maps codes (ISO 3166, and `ORGANISATIONS`) to names; `drawable` are the codes that may stand in for another;
-    `conjunction` is the language's "and".
+    `names` maps codes (ISO 3166 and `ORGANISATIONS`) to names. `drawable` contains the codes that may replace another
+    one. `conjunction` is the word for "and".
     """
 
     language: str
@@ -51,7 +58,7 @@ class Actors:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        # The longest first: "South Sudan" is not "Sudan".
+        # The longest name comes first, so that "South Sudan" is not found as "Sudan".
         names = "|".join(re.escape(name) for name in sorted(self._codes, key=lambda name: (-len(name), name)))
         grammar = self.grammar
         start, end = (r"(?<![\w-])", r"(?![\w-])") if grammar.spaced else ("", "")
@@ -60,7 +67,7 @@ class Actors:
         )
 
     def find(self, text: str) -> list[Mention]:
-        """List the names in a text, in order."""
+        """Return all names in a text, in the order of the text."""
         return [
             Mention(self._codes[match["name"]], match.start("name"), match.end("suffix"), match["suffix"])
             for match in self._pattern.finditer(text)
@@ -76,23 +83,23 @@ class Actors:
         if code in self.grammar.exceptions:
             return None
         name = self.names[code]
-        # A pair of islands may take the plural.
+        # The name of two islands may be a plural.
         if self.conjunction in re.split(r"[\s-]", name):
             return None
         shape = self.grammar.classify(name)
         return None if shape is None else ("country", shape)
 
     def alternatives(self, text: str, mentions: Sequence[Mention], code: str, barred: frozenset[str]) -> list[str]:
-        """List the codes whose names fit wherever a text names a code, sorted.
+        """Return the codes, sorted, whose names can replace every mention of a code in a text.
 
         Args:
             text: The text.
-            mentions: All that `find` gave for it.
-            code: The one to replace.
-            barred: Codes that may not be drawn; those that the text names already may not either.
+            mentions: All mentions that `find` returned for the text.
+            code: The code to replace.
+            barred: Codes that may not replace it, in addition to those that the text already mentions.
 
         Returns:
-            An empty list where the grammar cannot vouch for any.
+            Sorted codes. The list is empty if the grammar does not show that another name fits.
         """
         own = self._classes[code]
         if own is None:
@@ -104,11 +111,11 @@ class Actors:
         return sorted(other for other in self.drawable - taken if self._classes[other] == own)
 
     def replace(self, text: str, mentions: Sequence[Mention], code: str, other: str) -> str:
-        """Put another name wherever a text names a code; attached letters stay."""
+        """Replace every mention of a code with the name of another code. Attached letters are kept."""
         name = self.names[other]
         for mention in reversed(mentions):
             if mention.code == code:
-                # Swedish writes the genitive of an abbreviation with a colon: "USA:s", "Kinas".
+                # Swedish writes the genitive of an abbreviation with a colon ("USA:s", but "Kinas").
                 suffix = mention.suffix.lstrip(":")
                 suffix = f":{suffix}" if suffix and self.language == "sv" and name.isupper() else suffix
                 text = f"{text[: mention.start]}{name}{suffix}{text[mention.end :]}"
@@ -116,17 +123,17 @@ class Actors:
 
 
 def primary(language: str) -> str:
-    """Give the language of a BCP 47 tag: `zh` of `zh-Hans-CN`."""
+    """Return the primary language of a BCP 47 tag, such as `zh` for `zh-Hans-CN`."""
     return language.split("-")[0].lower()
 
 
 @cache
 def actors(language: str) -> Actors | None:
-    """Give the names of a language (BCP 47), or None where there are no rules for its grammar.
+    """Return the names in a language (a BCP 47 tag), or None if `GRAMMARS` has no rules for it.
 
-    A country is a territory for which CLDR records an official language: uninhabited ones and test codes have none. Only those
-    that have or had a currency of their own, or share one with others, are drawn: most of the rest are dependencies, and no
-    government condemns Christmas Island.
+    A territory counts as a country if CLDR records an official language for it, which excludes uninhabited territories and
+    test codes. A country is used as a replacement only if it has or had a currency of its own or of a currency union. Most
+    others are dependencies such as Christmas Island, which no government would criticise.
 
     Raises:
         MissingExtraError: Babel is not installed.
@@ -147,7 +154,7 @@ def actors(language: str) -> Actors | None:
         and code not in grammar.homographs
         and _WRITTEN.fullmatch(name)
     }
-    # ISO 4217: a currency's code begins with that of its territory, or with X where a union of several has it.
+    # In ISO 4217, the code of a currency starts with the code of its territory, or with X if a union of states uses it.
     money = get_global("territory_currencies")
     return Actors(
         primary(language),
@@ -164,10 +171,10 @@ def actors(language: str) -> Actors | None:
 
 @cache
 def home(language: str) -> str | None:
-    """Give the territory that a language tag stands for: its region, else the one where CLDR says it is likeliest.
+    """Return the territory of a language tag: its region if it has one, otherwise the likeliest territory in CLDR.
 
     Returns:
-        An ISO 3166 code: `SE` for `sv`, `MX` for `es-MX`; None where nothing is known.
+        An ISO 3166 code, such as `SE` for `sv` or `MX` for `es-MX`. None if CLDR has no likely territory.
 
     Raises:
         MissingExtraError: Babel is not installed.
@@ -192,7 +199,7 @@ def _require_babel() -> None:
 
 
 def english_name(code: str) -> str:
-    """Name a code in English, for a report."""
+    """Return the English name of a code, for reports."""
     from babel import Locale
 
     return str(Locale.parse("en").territories[code])

@@ -1,4 +1,4 @@
-"""The codebook: which labels there are, in which order, and what each of them means."""
+"""The codebook: the labels, their order and their definitions."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from ..io.atomic import replacing
 
 
 def _composed(name: object) -> object:
-    """Return a name in NFC: "é" is one character, whatever the editor wrote."""
+    """Return a name in NFC, so that "é" is always one character."""
     return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
 
 
-#: A label's name is a column and a JSON key, and a cell may list several: no separators, spaces only between words.
+#: The name of a label is also a column and a JSON key, and a cell may list several names. It therefore contains none of the
+#: separators, and spaces only between words.
 LabelName = Annotated[
     str,
     BeforeValidator(_composed),
@@ -30,10 +31,10 @@ LabelName = Annotated[
 ]
 
 
-#: Labels of a codebook. Each is an output of the model, a column of probabilities and a line of every table of scores.
+#: Maximum number of labels in a codebook. Each label is a model output, a column of probabilities and a row in every score table.
 MAX_LABELS = 1000
 
-#: Columns of gold that name the codebook by which its rows were coded: name and version, and the hash of the content.
+#: Columns of gold data that identify the codebook: its name and version, and the hash of its content.
 CODEBOOK_TITLE, CODEBOOK_SHA256 = "codebook", "codebook_sha256"
 
 
@@ -46,24 +47,24 @@ def _empty(value: object) -> bool:
 
 
 class Kind(_Frozen):
-    """A kind of a label, such as the demand among the policy claims."""
+    """A kind of a label. For example, a demand is a kind of policy claim."""
 
     name: LabelName
     definition: str = Field(min_length=1)
 
 
 class Example(_Frozen):
-    """A sentence with its labels and, for labels that have kinds, the kind of each."""
+    """An example sentence with its labels and, for each label that has kinds, its kind."""
 
     text: str = Field(min_length=1)
     language: str = Field(min_length=2, description="BCP 47 code")
     labels: tuple[str, ...] = ()
-    # Empty kinds are not dumped, so that a codebook without kinds keeps the hash that its models recorded.
+    # Empty kinds are not written, so that a codebook without kinds keeps the hash that existing models recorded.
     kinds: dict[str, str] = Field({}, exclude_if=_empty, description="kind by label")
 
 
 class Label(_Frozen):
-    """One label: its name, its definition, what counts, what does not, and its kinds."""
+    """A label: its name and definition, what it includes and excludes, its kinds and examples."""
 
     name: LabelName
     definition: str = Field(min_length=1)
@@ -76,9 +77,10 @@ class Label(_Frozen):
 
 
 class Codebook(_Frozen):
-    """Labels in a fixed order with their definitions.
+    """The labels in a fixed order, with their definitions.
 
-    `task` is `multilabel` (a sentence carries none, one or several labels) or `multiclass` (exactly one).
+    `task` is `multilabel` (a sentence has any number of labels, including none) or `multiclass` (a sentence has exactly
+    one label).
     """
 
     name: str = Field(min_length=1)
@@ -93,8 +95,8 @@ class Codebook(_Frozen):
     def _current(cls, content: object) -> object:
         if isinstance(content, dict) and "selection" in content:
             raise ValueError(
-                "the key 'selection' is of communique 0.1. Write 'task: multilabel' for 'selection: multiple', and "
-                "'task: multiclass' for 'selection: single'"
+                "the key 'selection' is from communique 0.1. Replace 'selection: multiple' with 'task: multilabel', or "
+                "'selection: single' with 'task: multiclass'"
             )
         return content
 
@@ -102,9 +104,11 @@ class Codebook(_Frozen):
     def _consistent(self) -> Codebook:
         names = self.names
         if duplicate := next((name for i, name in enumerate(names) if name in names[:i]), None):
-            raise ValueError(f"two labels are named {duplicate!r}; names must differ")
+            raise ValueError(f"two labels are named {duplicate!r}. Rename one of them")
         if "none" in self.names and self.multilabel:
-            raise ValueError("'none' is the absence of labels; it cannot be a label where the task is multilabel")
+            raise ValueError(
+                "a label is named 'none', which means that no label applies when the task is multilabel. Rename the label"
+            )
         for label in self.labels:
             kinds = [kind.name for kind in label.kinds]
             if duplicate := next((name for i, name in enumerate(kinds) if name in kinds[:i]), None):
@@ -114,24 +118,25 @@ class Codebook(_Frozen):
                 for name, kind in example.kinds.items():
                     if name not in example.labels:
                         raise ValueError(
-                            f"an example has a kind of {name!r} without that label: {example.text!r}. Add the label"
+                            f"an example has a kind of {name!r} without that label: {example.text!r}. Add the label or "
+                            "remove the kind"
                         )
                     self.validate_kind(name, kind)
         return self
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The labels' names, in the order of every column of probabilities."""
+        """Names of the labels, in the order of the probability columns."""
         return tuple(label.name for label in self.labels)
 
     @property
     def multilabel(self) -> bool:
-        """Whether a sentence can carry several labels, or none."""
+        """Whether a sentence can have several labels or none."""
         return self.task == "multilabel"
 
     @property
     def sha256(self) -> str:
-        """Hash of the content: another layout of the same YAML has the same hash, another word has not."""
+        """SHA-256 of the content. Any change of wording changes it, but the layout of the YAML file does not."""
         canonical = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -141,9 +146,9 @@ class Codebook(_Frozen):
         return f"{self.name} {self.version}"
 
     def differences(self, other: Codebook) -> list[str]:
-        """List what another codebook says differently, one phrase per difference; none if their content is equal.
+        """Return one phrase per difference from another codebook, or an empty list if their content is equal.
 
-        Examples that differ count too: coders learn a definition from them.
+        Examples are compared too, because coders learn the definitions from them.
         """
         if self.sha256 == other.sha256:
             return []
@@ -169,55 +174,58 @@ class Codebook(_Frozen):
         return found
 
     def warning(self, other: Codebook, mine: str, theirs: str) -> list[str]:
-        """Return a line that warns of another codebook with what differs, or no line if their content is equal.
+        """Return one warning that lists the differences from another codebook, or an empty list if there are none.
 
         Args:
             other: The other codebook.
-            mine: What uses this codebook, such as "the model".
-            theirs: What uses the other one.
+            mine: Who or what uses this codebook, such as "the model".
+            theirs: Who or what uses the other codebook.
         """
         found = self.differences(other)
         if not found:
             return []
         return [
-            f"warning: {mine} and {theirs} use different codebooks, so their labels may mean different things. Different: "
-            f"{'; '.join(found)}"
+            f"warning: {mine} and {theirs} use different codebooks, so their labels may mean different things. They differ "
+            f"in: {'; '.join(found)}"
         ]
 
     def validate_labels(self, labels: Iterable[str]) -> tuple[str, ...]:
-        """Check a sentence's labels and put them into the codebook's order.
+        """Check the labels of a sentence and sort them into the order of the codebook.
 
         Args:
             labels: Names of labels, in any order.
 
         Returns:
-            The names without repetition in the codebook's order.
+            The distinct names in the order of the codebook.
 
         Raises:
-            ValueError: A name is not a label, or their number does not fit `task`.
+            ValueError: A name is not a label of the codebook, or the number of labels does not fit `task`.
         """
         given = set(labels)
         unknown = sorted(given.difference(self.names))
         if unknown:
-            raise ValueError(f"unknown label {unknown[0]!r}; allowed: {', '.join(self.names)}")
+            raise ValueError(f"unknown label {unknown[0]!r}. Allowed: {', '.join(self.names)}")
         if not self.multilabel and len(given) != 1:
-            raise ValueError(f"{len(given)} labels; the codebook's task is 'multiclass': give exactly one")
+            raise ValueError(
+                f"there are {len(given)} labels, but the codebook's task is 'multiclass'. Write exactly one label"
+            )
         return tuple(name for name in self.names if name in given)
 
     def validate_kind(self, label: str, kind: object) -> str:
-        """Check that a label has a kind.
+        """Check that a kind belongs to a label, and return its name.
 
         Args:
             label: Name of a label of this codebook.
-            kind: Name of one of its kinds.
+            kind: Name of the kind.
 
         Raises:
-            ValueError: The label has no such kind, or none at all.
+            ValueError: The label has no kind of that name, or no kinds at all.
         """
         kinds = [one.name for one in next(found for found in self.labels if found.name == label).kinds]
         if kind not in kinds:
             raise ValueError(
-                f"unknown kind {kind!r} of {label!r}. Allowed: {', '.join(kinds) or 'none, it has no kinds'}"
+                f"unknown kind {kind!r} of label {label!r}. "
+                + (f"Allowed: {', '.join(kinds)}" if kinds else "Remove it, because this label has no kinds")
             )
         return str(kind)
 
@@ -226,19 +234,19 @@ class Codebook(_Frozen):
         """Read a codebook from a YAML file.
 
         Raises:
-            CodebookError: The file is missing, is not YAML, or breaks a rule of the schema.
+            CodebookError: The file is missing, is not YAML, or does not follow the schema.
         """
         return load_yaml(Path(path), cls, CodebookError, "a codebook is a YAML file such as data/codebook.yaml")
 
     def dump(self, path: str | Path) -> None:
-        """Write the codebook as YAML that `load` reads back to an equal object."""
+        """Write the codebook as YAML. `load` reads the file back as an equal object."""
         content = self.model_dump(mode="json", exclude_defaults=True)
         with replacing(path) as handle:
             yaml.safe_dump(content, handle, allow_unicode=True, sort_keys=False, width=120)
 
 
 def named_codebooks(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """List the codebooks that rows name in the columns `codebook` and `codebook_sha256`, each with the start of its hash."""
+    """Return the codebooks named in the columns `codebook` and `codebook_sha256`, each with the start of its hash."""
     pairs = dict.fromkeys(
         (str(row.get(CODEBOOK_TITLE) or "unnamed"), str(row.get(CODEBOOK_SHA256) or "")) for row in rows
     )
@@ -246,17 +254,18 @@ def named_codebooks(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def other_codebooks(name: str, rows: Iterable[Mapping[str, Any]], codebook: Codebook) -> list[str]:
-    """Return a line that warns if rows were coded by another codebook than the one in use, or no line.
+    """Return one warning if rows were coded with a codebook other than the one in use, otherwise an empty list.
 
     Args:
-        name: The file, for the message.
-        rows: Rows that may have the columns `codebook` and `codebook_sha256`, as gold of `communique agree` has.
+        name: The file name for the warning.
+        rows: Rows that may have the columns `codebook` and `codebook_sha256`, which `communique agree` writes.
         codebook: The codebook in use.
     """
     others = [one for one in named_codebooks(rows) if not one.endswith(f"(SHA-256 {codebook.sha256[:12]})")]
     if not others:
         return []
     return [
-        f"warning: {name}: coded by another codebook ({', '.join(others)}) than the one in use ({codebook.title}, SHA-256 "
-        f"{codebook.sha256[:12]}), so equal labels may mean different things. Name the codebook of the coding, or code again"
+        f"warning: {name}: the rows were coded with {', '.join(others)}, but the codebook in use is {codebook.title} (SHA-256 "
+        f"{codebook.sha256[:12]}), so the same label may mean different things. Use the codebook of the coding, or code the "
+        "rows again"
     ]

@@ -21,9 +21,9 @@ from .splits import held_out
 
 @dataclass(frozen=True)
 class Corpus:
-    """Statements in the order of their files, and where they came from.
+    """Sentences in the order of their files, and the files that they came from.
 
-    `files` maps each file to the SHA-256 of its bytes. `notes` tells what was assumed while reading.
+    `files` maps each file to the SHA-256 of its bytes. `notes` lists the assumptions made while reading.
     """
 
     sentences: tuple[Sentence, ...]
@@ -51,13 +51,13 @@ class Corpus:
         """Read a corpus from tables.
 
         Args:
-            paths: A file, a folder (its tables), a glob, or several of them.
-            codebook: Needed to read labels; without it labels are not read.
-            columns: Names of columns by field of `Sentence`, where they differ from `COLUMNS`.
+            paths: A file, a folder (all of its tables), a glob, or a list of these.
+            codebook: The labels. Default: labels are not read.
+            columns: Column for each field of `Sentence` whose column is not named as in `reader.COLUMNS`.
             labelled: Whether rows without labels are invalid.
 
         Raises:
-            DataError: It holds every problem of every file, one line each.
+            DataError: Some rows or files are invalid. The error lists every problem in every file.
         """
         corpus, problems = cls.scan(paths, codebook, columns=columns, labelled=labelled)
         if problems:
@@ -73,7 +73,7 @@ class Corpus:
         columns: Mapping[str, str] | None = None,
         labelled: bool = False,
     ) -> tuple[Corpus, list[str]]:
-        """Read what is readable; return it with one line for every problem. Arguments as in `read`."""
+        """Read all valid rows, and return them with one line per problem. The arguments are those of `read`."""
         reader = CorpusReader(codebook, columns or {}, labelled)
         for path in list_files(paths):
             reader.read(path)
@@ -81,37 +81,37 @@ class Corpus:
 
     @property
     def name(self) -> str:
-        """How messages name the corpus: its first file."""
+        """Name of the corpus in messages: its first file, or "corpus" if there is none."""
         return next(iter(self.files), "corpus")
 
     def where(self, condition: Callable[[Sentence], bool]) -> Corpus:
-        """Keep the sentences that fulfil a condition."""
+        """Return a corpus of the sentences for which a condition is true."""
         return Corpus(tuple(s for s in self.sentences if condition(s)), self.files, self.notes)
 
     def rows(self, keep: NDArray[np.bool_]) -> Corpus:
-        """Keep the sentences that a mask (n,) marks."""
+        """Return a corpus of the sentences for which a mask (n,) is true."""
         return Corpus(tuple(s for s, yes in zip(self.sentences, keep, strict=True) if yes), self.files, self.notes)
 
     @property
     def documents(self) -> dict[tuple[str | None, str], list[Sentence]]:
-        """Statements by source and document, in order of appearance."""
+        """Sentences by source and document, in order of appearance."""
         documents: dict[tuple[str | None, str], list[Sentence]] = defaultdict(list)
         for sentence in self.sentences:
             documents[sentence.document_key].append(sentence)
         return dict(documents)
 
     def split(self, share: float, *, seed: int) -> tuple[Corpus, Corpus]:
-        """Split by document with `held_out`, whose arguments these are; the second corpus is the one that is held out."""
+        """Split by document into the remaining and the held-out corpus. The arguments are those of `splits.held_out`."""
         drawn = held_out(self.sentences, share, seed=seed)
         return self.rows(~drawn), self.rows(drawn)
 
     def fingerprint(self) -> Fingerprint:
-        """Hash documents and texts, so that a later corpus can be compared with them."""
+        """Return hashes of the documents and texts, for comparison with another corpus."""
         return Fingerprint.of(self.sentences)
 
 
 def conflicts(sentences: Iterable[Sentence]) -> list[str]:
-    """Warn of equal texts with different labels, one line a text."""
+    """Return one line for each text that occurs with different labels."""
     by_text: dict[str, list[Sentence]] = defaultdict(list)
     for sentence in sentences:
         if sentence.labels is not None:

@@ -1,4 +1,4 @@
-"""Texts in whatever a user holds them: one function that everything calls that is given texts."""
+"""Convert any supported container of texts to a list of strings."""
 
 from __future__ import annotations
 
@@ -8,43 +8,47 @@ from typing import Any
 from ..errors import DataError
 from .sentence import Sentence
 
-#: What a text column may be.
+#: The supported containers of texts, for error messages.
 ALLOWED = "a text, a list or iterator of texts or sentences, a column of pandas or polars, or an Arrow array"
 
-#: By these methods any library hands over a column or its parts: https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html
+#: Methods of Arrow's PyCapsule protocol, by which any library can export a column or its chunks:
+#: https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html
 _ARROW = ("__arrow_c_stream__", "__arrow_c_array__")
 
 
 def as_texts(values: str | Iterable[str] | Iterable[Sentence] | Any) -> list[str]:
-    """List the texts of what a model is given, in their order.
+    """Return the input of a model as a list of texts, in the same order.
 
     Args:
-        values: One text; or a list, an iterator, a one-dimensional NumPy array, a pandas or polars column, an Arrow array
-            (of any library that speaks Arrow's PyCapsule protocol), of texts or sentences.
+        values: One text or sentence, or a container of texts or sentences: a list, an iterator, a one-dimensional NumPy
+            array, a pandas or polars column, or an Arrow array (from any library that supports Arrow's PyCapsule protocol).
 
     Raises:
-        DataError: It is a table, or a value is no text: missing, a number, bytes.
+        DataError: The input is a table or another unsupported type, or a value is not text, such as a missing value, a
+            number or bytes.
     """
     if isinstance(values, str):
         return [str(values)]
     if isinstance(values, Sentence):
         return [values.text]
-    # Frames of pandas and polars have `columns`, tables of Arrow and datasets `column_names`: no one column is meant. The
-    # class is asked: a lazy frame of polars would begin to work if its own columns were.
+    # pandas and polars frames have `columns`; Arrow tables and Hugging Face datasets have `column_names`. Which of their columns
+    # contains the texts is unknown. The class is inspected because reading `columns` of a polars lazy frame starts its query.
     kind = type(values)
     if isinstance(values, (bytes, bytearray, Mapping)) or hasattr(kind, "columns") or hasattr(kind, "column_names"):
-        raise DataError(f"texts: a {type(values).__name__}; give {ALLOWED}")
+        raise DataError(f"texts: the type {type(values).__name__} is not supported. Pass {ALLOWED}")
     if (dimensions := getattr(values, "ndim", 1)) != 1:
-        raise DataError(f"texts: an array of {dimensions} dimensions; give one of one dimension, such as texts.ravel()")
+        raise DataError(
+            f"texts: the array has {dimensions} dimensions. Pass an array with one dimension, such as texts.ravel()"
+        )
     try:
         listed = _listed(values)
         return [_text(i, value) for i, value in enumerate(listed)]
     except TypeError as error:
-        raise DataError(f"texts: a {type(values).__name__}; give {ALLOWED}") from error
+        raise DataError(f"texts: the type {type(values).__name__} is not supported. Pass {ALLOWED}") from error
 
 
 def _listed(values: Any) -> Iterable[Any]:
-    """Give values as Python's own: scalars of Arrow are no str."""
+    """Return the values as Python objects, because scalars of Arrow are not instances of str."""
     for method in ("to_pylist", "to_list"):
         if hasattr(values, method):
             listed: Iterable[Any] = getattr(values, method)()
@@ -68,5 +72,6 @@ def _text(i: int, value: object) -> str:
     shown = repr(value)
     shown = shown if len(shown) <= 40 else shown[:40] + "…"
     raise DataError(
-        f"texts[{i}]: {shown}, a {type(value).__name__}; each must be text: drop or fill missing values, decode bytes"
+        f"texts[{i}]: {shown} has the type {type(value).__name__}, but every value must be text. Drop or fill missing values, "
+        "and decode bytes"
     )

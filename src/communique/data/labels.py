@@ -1,4 +1,4 @@
-"""Read label cells."""
+"""Parse table cells that contain labels or yes/no answers."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ from .codebook import Codebook
 _YES = frozenset({"1", "1.0", "true", "yes", "y", "x", "✓", "✔", "☑"})
 _NO = frozenset({"0", "0.0", "false", "no", "n", "-", "–"})
 
-#: Characters of a cell that lists labels.
+#: Maximum number of characters in a cell that lists labels.
 _MAX_LIST = 10_000
 
-#: A whole number as programs write it that know decimal numbers only.
+#: A whole number as written by programs that only have decimal numbers.
 _WHOLE = re.compile(r"-?\d+\.0+")
 
-#: Selects the coloured picture of the tick before it; phones and spreadsheets add it.
+#: Variation selector that shows the tick before it as an emoji. Phones and spreadsheets add it.
 _EMOJI = "\ufe0f"
 
 
 def yes_no(value: Any) -> bool | None:
-    """Return whether a cell says yes or no, or None if it is empty.
+    """Return True if a cell means yes, False if it means no, or None if it is empty.
 
-    Case and surrounding spaces are ignored. Booleans and the numbers 1 and 0 are accepted too. What an empty cell means
-    depends on the table, so each caller decides.
+    Case and surrounding spaces are ignored. Booleans and the numbers 1 and 0 are accepted too. The caller decides what an
+    empty cell means, because this depends on the table.
 
     Raises:
-        ValueError: The value is neither yes nor no.
+        ValueError: The value is not a recognised answer.
     """
     text = "" if value is None else str(value).strip().lower().removesuffix(_EMOJI)
     if not text:
         return None
     if text not in _YES | _NO:
-        raise ValueError(f"{value!r} is neither yes nor no. Use yes, y, 1, TRUE, x or ✓; or no, n, 0, FALSE or -")
+        raise ValueError(
+            f"{value!r} is neither yes nor no. Write yes, y, 1, TRUE, x or ✓ for yes; or no, n, 0, FALSE or - for no"
+        )
     return text in _YES
 
 
@@ -50,7 +52,7 @@ def read_answers(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str
         columns: The column of each label.
 
     Raises:
-        ValueError: A cell is neither yes nor no; the message names its column.
+        ValueError: A cell is not a recognised answer. The message names its column.
     """
     answers = {}
     for name, column in columns.items():
@@ -62,12 +64,14 @@ def read_answers(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str
 
 
 def split_labels(value: Any, codebook: Codebook) -> list[str]:
-    """Read a cell of labels: a list, a list as JSON or Python write it, ``a|b``, ``a;b``, ``a,b``, one label, or `none`.
+    """Parse a cell that contains labels.
 
-    Labels are compared in NFC, and ``1.0`` is the label ``1`` if the codebook has that one: spreadsheets and pandas write it so.
+    The cell may be a list, a list in JSON or Python notation, ``a|b``, ``a;b``, ``a,b``, one label, or ``none``. Labels are
+    compared in NFC. ``1.0`` is read as the label ``1`` if the codebook has one, because spreadsheets and pandas write whole
+    numbers in this form.
 
     Raises:
-        ValueError: The value is none of these.
+        ValueError: The value has none of these forms.
     """
     if isinstance(value, str):
         value = value.strip()
@@ -78,7 +82,7 @@ def split_labels(value: Any, codebook: Codebook) -> list[str]:
                 value = value.replace(separator, "|")
             value = value.split("|")
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        # UMSAB and many tables number their classes; a codebook may name its labels "0", "1", "2".
+        # Many tables, such as UMSAB, number their classes, and a codebook may name its labels "0", "1" and "2".
         value = [str(int(value)) if float(value).is_integer() else str(value)]
     if not isinstance(value, (list, tuple)) or not all(isinstance(part, (str, int)) for part in value):
         raise ValueError(f"{value!r} is not a list of labels. Write a|b or a JSON list")
@@ -89,13 +93,13 @@ def split_labels(value: Any, codebook: Codebook) -> list[str]:
 
 
 def _read_list(text: str) -> Any:
-    """Read a list as JSON writes it, or Python, as in a column that pandas wrote.
+    """Parse a list in JSON notation or in Python notation, which pandas writes.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: The text is not a list in either notation.
     """
     for read in (json.loads, ast.literal_eval):
-        # A long cell is no list of labels, and parsers fail on deep ones.
+        # A very long cell is not a list of labels. Deeply nested text makes the parsers raise the last two errors.
         with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
             if len(text) <= _MAX_LIST:
                 return read(text)
@@ -103,7 +107,7 @@ def _read_list(text: str) -> Any:
 
 
 def _label(text: str, codebook: Codebook) -> str:
-    """Return the name of the codebook that a cell means, or the cell as it is."""
+    """Return the label of the codebook that a text stands for, or the normalized text if there is none."""
     name = " ".join(unicodedata.normalize("NFC", text).split())
     if name not in codebook.names and _WHOLE.fullmatch(name) and (whole := name.partition(".")[0]) in codebook.names:
         return whole

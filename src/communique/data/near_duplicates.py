@@ -1,8 +1,9 @@
-"""Near-duplicates: MinHash signatures of texts that travel in a model's folder, and the look-up of new texts among them.
+"""Find near-duplicates with MinHash signatures, which are stored in the folder of a model and compared with new texts.
 
-A text is the set of its runs of `NGRAM` characters after NFKC, case folding and the removal of everything but letters and
-digits, so that scripts without spaces work too. A signature keeps 8 bits of each of 128 MinHash values (Li, König 2010,
-"b-Bit Minwise Hashing"): 128 bytes a text, from which the text cannot be read. Needs the extra `analysis`.
+A text is represented by its set of character n-grams of length `NGRAM`, after NFKC, case folding and the removal of
+everything except letters and digits. This also works for scripts without spaces. A signature keeps 8 bits of each of 128
+MinHash values (Li, König 2010, "b-Bit Minwise Hashing"). It needs 128 bytes per text, and the text cannot be reconstructed
+from it. Requires the extra `analysis`.
 """
 
 from __future__ import annotations
@@ -21,33 +22,34 @@ from numpy.typing import NDArray
 from ..errors import BundleError, MissingExtraError
 from ..io.atomic import replacing
 
-#: Characters of a run. Three tell Chinese sentences apart; in alphabets unrelated sentences share about a tenth of them.
+#: Length of the n-grams. Three characters distinguish Chinese sentences. In alphabetic scripts, unrelated sentences have about a
+#: tenth of their trigrams in common.
 NGRAM = 3
 
-#: Values of a signature; the standard error of a Jaccard index of 0.7 is 0.04.
+#: Number of MinHash values per signature. With 128 values, the standard error of a Jaccard index of 0.7 is 0.04.
 PERMUTATIONS = 128
 
-#: Texts whose Jaccard index is estimated to be at least so much are near-duplicates. Among the 1,465 sentences of
-#: data/authored no two different ones of different documents have more than 0.42; with a word (in Chinese a
-#: character) exchanged 9 in 10 keep 0.73.
+#: Two texts are near-duplicates if their estimated Jaccard index is at least this large. Among the 1,465 sentences of
+#: data/authored, no two different sentences from different documents exceed 0.42. After one word is exchanged (in Chinese, one
+#: character), 9 in 10 sentences still reach 0.73.
 THRESHOLD = 0.7
 
 Signatures = NDArray[np.uint8]
 
-#: MinHash values of this text are kept in the file: other ones mean that signatures cannot be compared.
+#: The file also contains the signature of this text. If it differs here, the signatures cannot be compared.
 _PROBE = "The signatures of this sentence 和 этого предложения must be the same wherever they are made."
 
 
 def available() -> bool:
-    """Say whether the package that makes signatures is installed."""
+    """Return whether the package that computes signatures is installed."""
     return importlib.util.find_spec("datasketch") is not None
 
 
 def signatures(texts: Iterable[str]) -> Signatures:
-    """Sign texts.
+    """Compute the signatures of n texts.
 
     Returns:
-        (n, 128). Texts without a letter or digit get zeros, which match nothing.
+        Array (n, 128). Texts without letters and digits have zeros, which match nothing.
 
     Raises:
         MissingExtraError: datasketch is not installed.
@@ -60,11 +62,11 @@ def signatures(texts: Iterable[str]) -> Signatures:
 
 def _hashes(texts: Iterable[str]) -> Iterator[tuple[NDArray[np.integer[Any]], bool]]:
     if not available():
-        raise MissingExtraError("datasketch", "analysis", "signing texts against near-duplicates")
+        raise MissingExtraError("datasketch", "analysis", "computing signatures of texts to find near-duplicates")
     from datasketch import MinHash
 
-    # The scheme is named because another version's default would give other values. Bits 12 to 19 are kept: lower bits
-    # of an affine hash depend on few bits of its input, and the upper ones of a minimum are zeros.
+    # The scheme is named because the default of another datasketch version would produce other values. `signatures` keeps bits 12
+    # to 19: the lower bits of an affine hash depend on few bits of its input, and the upper bits of a minimum are zeros.
     grams = [[gram.encode() for gram in sorted(_grams(text))] for text in texts]
     hashed = MinHash.generator(grams, num_perm=PERMUTATIONS, seed=1, scheme="affine32")
     for minhash, members in zip(hashed, grams, strict=True):
@@ -78,7 +80,7 @@ def _grams(text: str) -> set[str]:
 
 
 def save(path: str | Path, texts: Iterable[str]) -> None:
-    """Write the signatures of different texts as .npz, without pickle.
+    """Write the signatures of the distinct texts to an .npz file, without pickle.
 
     Raises:
         MissingExtraError: datasketch is not installed.
@@ -89,10 +91,10 @@ def save(path: str | Path, texts: Iterable[str]) -> None:
 
 
 def load(path: str | Path) -> Signatures:
-    """Read signatures (n, 128) that `save` wrote.
+    """Read signatures (n, 128) from a file that `save` wrote.
 
     Raises:
-        BundleError: The file is broken, or its signatures are not comparable with those made here.
+        BundleError: The file is damaged, or its signatures cannot be compared with those that this version computes.
         MissingExtraError: datasketch is not installed.
     """
     try:
@@ -100,12 +102,12 @@ def load(path: str | Path) -> Signatures:
             signed, probe = content["signatures"], content["probe"]
     except (OSError, EOFError, TypeError, ValueError, KeyError, BadZipFile) as error:
         raise BundleError(
-            f"{path}: no signatures of near-duplicates ({error}); copy the model's folder again"
+            f"{path}: the signatures for finding near-duplicates cannot be read ({error}). Copy the model folder again"
         ) from error
     if signed.ndim != 2 or signed.dtype != np.uint8 or not np.array_equal(probe, signatures([_PROBE])):
         raise BundleError(
-            f"{path}: signatures made by another version, which cannot be compared; export the model again, or delete the "
-            "file and its line in bundle.json: near-duplicates are then not looked for"
+            f"{path}: another version computed these signatures, so they cannot be compared. Export the model again, or delete "
+            "the file and its line in bundle.json to do without the search for near-duplicates"
         )
     found: Signatures = signed
     return found
@@ -113,7 +115,13 @@ def load(path: str | Path) -> Signatures:
 
 @dataclass(frozen=True)
 class Match:
-    """A text that resembles a known one: its position, the position of the most like one, their estimated Jaccard index."""
+    """A near-duplicate of a known text.
+
+    Attributes:
+        position: Position of the text.
+        known: Position of the most similar known text.
+        similarity: Estimated Jaccard index of the two.
+    """
 
     position: int
     known: int
@@ -121,18 +129,18 @@ class Match:
 
 
 def find(known: Signatures, texts: Sequence[str], *, threshold: float = THRESHOLD) -> list[Match]:
-    """Find texts that nearly equal one of the known ones.
+    """Find the texts that are near-duplicates of known texts.
 
-    Candidates come from locality-sensitive hashing, and are then compared by all values, so that a hundred thousand known
-    texts take seconds.
+    Locality-sensitive hashing finds candidates, which are then compared by their full signatures. A search among a hundred
+    thousand known texts takes seconds.
 
     Args:
-        known: Signatures (m, 128).
-        texts: n texts.
-        threshold: Of the estimated Jaccard index.
+        known: Signatures (m, 128) of the known texts.
+        texts: The n texts to look up.
+        threshold: Minimum estimated Jaccard index of a near-duplicate.
 
     Returns:
-        Matches in the order of the texts, at most one a text.
+        Matches in the order of the texts, at most one per text.
 
     Raises:
         MissingExtraError: datasketch is not installed.
@@ -141,10 +149,10 @@ def find(known: Signatures, texts: Sequence[str], *, threshold: float = THRESHOL
 
 
 def find_signed(known: Signatures, given: Signatures, *, threshold: float = THRESHOLD) -> list[Match]:
-    """Do as `find` with texts that are signed already, (n, 128)."""
+    """Find near-duplicates like `find`, for texts whose signatures (n, 128) are already computed."""
     from datasketch import MinHash, MinHashLSH
 
-    # Weighted towards few misses: false candidates cost one comparison each.
+    # The weights favour few missed candidates, because a false candidate only costs one comparison.
     lookup = MinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, weights=(0.1, 0.9))
     blank = MinHash(num_perm=PERMUTATIONS, seed=1, scheme="affine32")
 
@@ -162,7 +170,7 @@ def find_signed(known: Signatures, given: Signatures, *, threshold: float = THRE
         if not len(candidates):
             continue
         equal = (known[candidates] == given[position]).mean(axis=1)
-        # Of 8 bits 1 in 256 is equal by chance.
+        # Two values of 8 bits are equal by chance with probability 1/256.
         similarity = (equal - 1 / 256) / (1 - 1 / 256)
         best = int(similarity.argmax())
         if similarity[best] >= threshold:

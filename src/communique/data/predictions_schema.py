@@ -1,16 +1,16 @@
-"""Name the columns of labelled output."""
+"""Names of the columns in labelled output, and the reasons in its column `error`."""
 
 from __future__ import annotations
 
-#: Columns of the output, in this order, before the input's own; `error` only where some row has one.
+#: Columns of the output, in this order. The columns of the input follow. `error` is only written if some row has an error.
 OUTPUT = ("id", "document", "index", "language", "text", "labels", "probabilities", "truncated")
 ERROR = "error"
 
-#: Reason in `error` of a row without letters, such as a number, a date or a row of stars. It can be read, but is not labelled.
+#: Value of `error` in a row without letters, such as a number, a date or a line of asterisks. Such a row is not labelled.
 NO_LETTERS = "no letters"
 
-#: Reason in `error` of a page header, footer or number such as "Page 3 of 10". It is not labelled.
+#: Value of `error` in a row with a page header, a footer or a page number such as "Page 3 of 10". Such a row is not labelled.
 PAGE_LINE = "page header or footer"
 
-#: What a column of probabilities in a CSV begins with.
+#: Prefix of probability columns in CSV files.
 PREFIX = "probability_"

@@ -19,7 +19,7 @@ from .codebook import Codebook
 from .labels import read_answers, split_labels
 from .sentence import Sentence
 
-#: Names under which a column is found when it is not told. The first is the field of `Sentence`.
+#: Column names that are recognised for each field of `Sentence` if the user names no column.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "text": ("text", "sentence", "statement", "content"),
     "id": ("id", "sentence_id", "statement_id", "uid"),
@@ -49,7 +49,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-#: Names of columns that may name documents.
+#: Names of columns that may contain document identifiers.
 _DOCUMENT_LIKE = re.compile(
     r"doc|speech|rede|discours|discurs|article|artikel|debat|press|statement|text|file|datei|url|link|titl|tit[re]|manifest"
     r"|transcript|interview|report|source|anförande|выступ|документ"
@@ -59,17 +59,22 @@ _DOCUMENT_LIKE = re.compile(
 
 
 def find_column(columns: Sequence[str], name: str) -> str | None:
-    """Find the column of a field of `Sentence` by the names of `COLUMNS`, in any case; of equal names the first."""
+    """Return the column of a field of `Sentence`, or None if no column has one of its names in `COLUMNS`.
+
+    Upper and lower case are not distinguished. If columns differ only in case, the first one is returned.
+    """
     lower = {column.lower(): column for column in reversed(columns)}
     return next((lower[alias] for alias in COLUMNS[name] if alias in lower), None)
 
 
 def document_like(rows: Sequence[Row], known: set[str]) -> str | None:
-    """Return a column whose name and values look like those of documents: each value stands in neighbouring rows.
+    """Return the column that probably identifies documents, or None if there is none.
+
+    Its name suggests documents, and the rows of each of its values are consecutive.
 
     Args:
         rows: The first rows of a table.
-        known: Columns with another meaning.
+        known: Columns that have another meaning.
     """
     best, most = None, 1
     for name in dict.fromkeys(name for row in rows[:1] for name in row):
@@ -86,7 +91,7 @@ def document_like(rows: Sequence[Row], known: set[str]) -> str | None:
 
 
 class CorpusReader:
-    """Turns rows of tables into sentences and collects the problems of all of them."""
+    """Convert rows of tables to sentences, and collect the problems of all tables."""
 
     def __init__(self, codebook: Codebook | None, columns: Mapping[str, str], labelled: bool) -> None:
         self.codebook, self.column_map, self.labelled = codebook, columns, labelled
@@ -97,14 +102,14 @@ class CorpusReader:
         self._seen: dict[str, str] = {}
 
     def read(self, path: Path) -> None:
-        """Read a file; what is wrong with it as a whole is a problem too."""
+        """Read the rows of a file. If the file as a whole cannot be read, this is recorded as a problem too."""
         try:
             self.add(read_table(path))
         except DataError as error:
             self.problems += error.problems
 
     def add(self, table: Table) -> None:
-        """Take the rows of a table that was read."""
+        """Convert the rows of a table that has been read."""
         path = table.path
         self.files[str(path)] = file_sha256(path)
         self.notes += table.notes
@@ -113,13 +118,21 @@ class CorpusReader:
         if "document" not in fields:
             rows = [row for _, row in table.rows[:1000]]
             like = document_like(rows, known=set(fields.values()))
-            hint = f". Column {like!r} repeats over neighbouring rows: name it with --document-column" if like else ""
+            hint = (
+                f". The values of column {like!r} repeat in consecutive rows. If it identifies the document, name it with "
+                "--document-column"
+                if like
+                else ""
+            )
             self.notes.append(
-                f"{path}: no column for the document ({', '.join(COLUMNS['document'])}); each row counts as a document of its "
-                f"own{hint}"
+                f"{path}: there is no document column ({', '.join(COLUMNS['document'])}), so each row counts as a separate "
+                f"document{hint}"
             )
         elif lacking := sum(not cell(row, fields["document"]) for _, row in table.rows):
-            self.notes.append(f"{path}: {lacking} rows name no document; each of them counts as a document of its own")
+            self.notes.append(
+                f"{path}: {lacking} {'row has' if lacking == 1 else 'rows have'} no document in column {fields['document']!r}. "
+                "Each such row counts as a separate document"
+            )
         positions: Counter[str] = Counter()
         blank = 0
         for number, row in table.rows:
@@ -130,7 +143,7 @@ class CorpusReader:
                 continue
             if (other := self._seen.get(sentence.id)) is not None:
                 self.problems.append(
-                    f"{path}, row {number}: id {sentence.id!r} is also that of {other}; ids must differ, rename one"
+                    f"{path}, row {number}: id {sentence.id!r} is also the id of {other}. Give each row a different id"
                 )
                 continue
             self._seen[sentence.id] = f"{path}, row {number}"
@@ -138,26 +151,28 @@ class CorpusReader:
             blank += self.codebook is not None and row.get(fields.get("labels", "")) == ""
         if blank:
             self.notes.append(
-                f"{path}: {blank} rows with an empty cell in {fields['labels']!r} count as labelled with none; delete rows that "
-                "nobody labelled, or write 'none' where none applies"
+                f"{path}: {blank} {'row' if blank == 1 else 'rows'} with an empty cell in column {fields['labels']!r} "
+                f"{'counts' if blank == 1 else 'count'} as labelled with no label. Delete rows that nobody labelled, and write "
+                "'none' where no label applies"
             )
 
     def _fields(self, table: Table) -> tuple[dict[str, str], list[str]]:
-        """Find the column of each field, and the columns of a table with one column a label."""
+        """Return the column of each field, and the label columns of a table that has one column per label."""
         fields: dict[str, str] = {}
         for name in COLUMNS:
             if name in self.column_map:
                 if self.column_map[name] not in table.columns:
                     raise DataError(
-                        f"{table.path}: no column {self.column_map[name]!r} for {name}; columns: {', '.join(table.columns)}"
+                        f"{table.path}: there is no column {self.column_map[name]!r} for the field {name!r}. Name one of the "
+                        f"columns: {', '.join(table.columns)}"
                     )
                 fields[name] = self.column_map[name]
             elif (found := find_column(table.columns, name)) is not None:
                 fields[name] = found
         if "text" not in fields:
             raise DataError(
-                f"{table.path}: no column for the text; allowed: {', '.join(COLUMNS['text'])}; columns: "
-                f"{', '.join(table.columns)}; rename one or name it with --text-column"
+                f"{table.path}: there is no text column ({', '.join(COLUMNS['text'])}). Name one of the columns with "
+                f"--text-column: {', '.join(table.columns)}"
             )
         if self.codebook is None or "labels" in fields:
             return fields, []
@@ -166,11 +181,12 @@ class CorpusReader:
         if len(label_columns) not in (0, len(self.codebook.names)):
             missing = [name for name in self.codebook.names if name.lower() not in lower]
             raise DataError(
-                f"{table.path}: columns for some labels only; missing: {', '.join(missing)}; add them (0 or 1)"
+                f"{table.path}: some labels have a column and others do not. Add a column with 0 or 1 for: {', '.join(missing)}"
             )
         if self.labelled and not label_columns:
             raise DataError(
-                f"{table.path}: no labels; give a column 'labels' (a|b), or one column a label: {', '.join(self.codebook.names)}"
+                f"{table.path}: there are no labels. Add a column 'labels' (a|b), or one column per label: "
+                f"{', '.join(self.codebook.names)}"
             )
         return fields, label_columns
 
@@ -186,16 +202,18 @@ class CorpusReader:
         def get(name: str) -> str | None:
             value = row.get(fields.get(name, ""))
             if isinstance(value, Unreadable):
-                raise ValueError(f"column {fields[name]!r} holds {value.reason}")
+                raise ValueError(f"column {fields[name]!r} contains {value.reason}")
             found = cell(row, fields.get(name))
             return None if found is None or is_missing(found) else found
 
         value = row.get(fields["text"])
         if value is not None and not isinstance(value, str):
-            raise ValueError(f"column {fields['text']!r}: {value!r} is a {type(value).__name__}; a text is needed")
+            raise ValueError(
+                f"column {fields['text']!r}: {value!r} has the type {type(value).__name__}. Write text, or delete the row"
+            )
         if (text := get("text")) is None:
-            raise ValueError(f"column {fields['text']!r}: empty text; write the sentence or delete the row")
-        text.encode()  # A lone surrogate raises UnicodeEncodeError, a ValueError that names it.
+            raise ValueError(f"column {fields['text']!r}: the text is empty. Write the sentence, or delete the row")
+        text.encode()  # Raises UnicodeEncodeError, which is a ValueError, if the text contains a lone surrogate.
         language = get("language")
         if language is not None:
             try:
@@ -210,7 +228,10 @@ class CorpusReader:
                 if index != float(given):
                     raise ValueError
             except (ValueError, OverflowError):
-                raise ValueError(f"column {fields['index']!r}: {given!r}; allowed: whole numbers; correct it") from None
+                raise ValueError(
+                    f"column {fields['index']!r}: {given!r} is not a whole number. Write the position of the sentence in its "
+                    "document"
+                ) from None
         positions[document] = index + 1
         return Sentence(
             id=get("id") or f"{path.stem}:{number}",
@@ -233,10 +254,12 @@ class CorpusReader:
             return None
         if column is not None:
             if isinstance(given := row.get(column), Unreadable):
-                raise ValueError(f"column {column!r} holds {given.reason}")
+                raise ValueError(f"column {column!r} contains {given.reason}")
             if row.get(column) is None:
                 if self.labelled:
-                    raise ValueError(f"column {column!r}: no labels; write them as a|b, or 'none' where none applies")
+                    raise ValueError(
+                        f"column {column!r}: there are no labels. Write them as a|b, or write 'none' if no label applies"
+                    )
                 return None
             try:
                 return self.codebook.validate_labels(split_labels(row[column], self.codebook))
@@ -244,9 +267,9 @@ class CorpusReader:
                 raise ValueError(f"column {column!r}: {error}") from None
         if not label_columns:
             return None
-        # An empty cell means no, because many tables mark only the labels that apply. A null was never answered.
+        # An empty cell means no, because many tables mark only the labels that apply. A null means that nobody answered.
         if (null := next((c for c in label_columns if row.get(c, "") is None), None)) is not None:
-            raise ValueError(f"column {null!r}: no value. Write yes or no")
+            raise ValueError(f"column {null!r}: the value is missing. Write yes or no")
         answers = read_answers(row, dict(zip(self.codebook.names, label_columns, strict=True)))
         return self.codebook.validate_labels(name for name, answer in answers.items() if answer)
 
@@ -258,6 +281,7 @@ def _weight(column: str, given: str) -> float:
         weight = math.nan
     if not 0 < weight < math.inf:
         raise ValueError(
-            f"column {column!r}: {given!r}; allowed: numbers above 0; correct it, or rename a column that holds no design weights"
+            f"column {column!r}: {given!r} is not a number above 0. Correct it, or rename the column if it does not contain design "
+            "weights"
         )
     return weight

@@ -1,4 +1,4 @@
-"""The sentence: one sentence and its place."""
+"""A sentence, its position in its document, and the hash of its text."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..text.language import UNDETERMINED
 
 
 def normalized(text: str) -> str:
-    """Return the form of a text that is hashed: NFC, each run of white space as one space, none at the ends."""
+    """Return the form of a text that is hashed: in NFC, with single spaces between words and none at the ends."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def text_sha256(text: str) -> str:
-    """Compute the hash that stand-off labels have in place of a text: SHA-256 of its `normalized` form in UTF-8.
+    """Compute the hash that identifies a text in stand-off labels: the SHA-256 of its `normalized` form in UTF-8.
 
     Returns:
         64 hexadecimal digits.
@@ -26,24 +26,24 @@ def text_sha256(text: str) -> str:
     return hashlib.sha256(normalized(text).encode()).hexdigest()
 
 
-#: A year in a date, whatever the order of its parts.
+#: A year in a date, in any position.
 _YEAR = re.compile(r"(?<!\d)(1[89]\d\d|20\d\d)(?!\d)")
 
 
 def find_year(date: str) -> str | None:
-    """Find the year, from 1800 to 2099, in a date written in any order; None where there is none."""
+    """Return the year, from 1800 to 2099, of a date whose parts are in any order, or None if it has none."""
     found = _YEAR.search(unicodedata.normalize("NFKC", date))
     return found[0] if found else None
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence and its place.
+    """A sentence and its position in its document.
 
-    `labels` is None where nobody labelled the sentence, and empty where somebody found that no label applies.
-    `document` is the unit of independence: splits, leak checks and the clusters of every interval use it.
-    `parallel` is equal in documents that are versions of the same text, such as translations; see `split_keys`.
-    `weight` is a design weight: how many sentences of the population the row stands for, up to a factor.
+    `labels` is None if nobody labelled the sentence, and empty if somebody decided that no label applies.
+    `document` is the unit of independence. Splits, leak checks and the clusters of every interval use it.
+    `parallel` is the same in all documents that are versions of one text, such as translations (see `split_keys`).
+    `weight` is a design weight, proportional to the number of sentences in the population that the row represents.
     """
 
     id: str
@@ -62,28 +62,29 @@ class Sentence:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the text, see `text_sha256`."""
+        """Hash of the text (see `text_sha256`)."""
         return text_sha256(self.text)
 
     @property
     def model_text(self) -> str:
-        """The text as models read it in training and prediction: without invisible characters."""
+        """The text without invisible characters, as models read it in training and prediction."""
         return for_model(self.text)
 
     @property
     def document_key(self) -> tuple[str | None, str]:
-        """Source and document: the unit of independence, and the clusters of intervals."""
+        """Source and document, which together identify the unit of independence and the cluster of the bootstrap."""
         return self.source, self.document
 
     @property
     def split_keys(self) -> tuple[tuple[str | None, ...], ...]:
-        """What may not be in two sets of a split: the document, and the documents that are versions of the same text.
+        """Keys of the document and, if `parallel` is set, of the documents that are versions of the same text.
 
-        Sentences that have a key in common belong in one set. Keys of documents have two parts, keys of `parallel` have one.
+        Sentences that have a key in common must be in the same set of a split. The key of a document has two parts, and the
+        key of a group of versions has one part.
         """
         return (self.document_key,) if self.parallel is None else (self.document_key, (self.parallel,))
 
     @property
     def year(self) -> str | None:
-        """The year of the date, see `find_year`."""
+        """Year of the date, or None (see `find_year`)."""
         return None if self.date is None else find_year(self.date)

@@ -1,4 +1,4 @@
-"""Describe where labelled data come from: the fields of a corpus in a recipe."""
+"""Fields that describe a labelled corpus in a recipe."""
 
 from __future__ import annotations
 
@@ -10,20 +10,25 @@ from ..io.recognise import check_encoding
 
 
 class CorpusFields(BaseModel):
-    """Where a labelled corpus lies, and what its tables do not say themselves."""
+    """The location of a labelled corpus, and the information that its tables do not contain."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str = Field(min_length=1, description="a table, a folder or a glob; relative to the recipe")
-    language: str | None = Field(None, min_length=2, description="BCP 47 code of rows that name none")
-    source: str | None = Field(None, min_length=1, description="source of rows that name none")
-    encoding: str | None = Field(None, min_length=1, description="encoding of text files, where it is not recognised")
-    sheet: str | None = Field(None, min_length=1, description="sheet of workbooks, by name or number, if not the first")
+    path: str = Field(min_length=1, description="a table, a folder or a glob, relative to the recipe")
+    language: str | None = Field(None, min_length=2, description="BCP 47 code for rows without a language")
+    source: str | None = Field(None, min_length=1, description="source for rows without a source")
+    encoding: str | None = Field(
+        None, min_length=1, description="encoding of text files; by default it is detected for each file"
+    )
+    sheet: str | None = Field(
+        None, min_length=1, description="sheet of workbooks, by name or number; by default the first visible one"
+    )
     columns: dict[str, str] = Field(
-        default_factory=dict, description="column by field (text, labels, document, ...), where names are unusual"
+        default_factory=dict,
+        description="column for each field (text, labels, document, ...) whose column name is not recognised",
     )
     labels: dict[str, str] = Field(
-        default_factory=dict, description="label of the codebook by what stands in the table, such as '0': negative"
+        default_factory=dict, description="label of the codebook for each value in the table, such as '0': negative"
     )
 
     @field_validator("encoding")
@@ -33,8 +38,9 @@ class CorpusFields(BaseModel):
 
 
 class CorpusSource(CorpusFields):
-    """A labelled corpus and what it serves for."""
+    """A labelled corpus and its role in training."""
 
     role: Literal["train", "validation"] = Field(
-        "train", description="with no validation corpus, validation is drawn by document from the training rows"
+        "train",
+        description="use of the corpus; if no corpus is for validation, validation documents are drawn from the training rows",
     )

@@ -1,4 +1,4 @@
-"""Splits by document: folds of a cross-validation, and a held-out part.
+"""Split sentences by document, into folds for cross-validation or into a held-out set and the rest.
 
 The unit of a split is a document, or all documents that are connected because they are versions of the same text (see
 `Sentence.split_keys`). A unit is never divided.
@@ -20,9 +20,9 @@ from .sentence import Sentence
 
 
 def split_units(sentences: Iterable[Sentence]) -> NDArray[np.int64]:
-    """Return the number of each sentence's unit (n,), in order of first appearance.
+    """Return the number of the unit of each sentence (n,), in order of first appearance.
 
-    Sentences of one document are in one unit, and so are those of documents that are connected by equal values of `parallel`.
+    The sentences of a document are in the same unit. Documents with the same value of `parallel` are in the same unit too.
     """
     parents: dict[Hashable, Hashable] = {}
 
@@ -39,17 +39,18 @@ def split_units(sentences: Iterable[Sentence]) -> NDArray[np.int64]:
 
 
 def document_folds(sentences: Sequence[Sentence], number: int, *, seed: int) -> NDArray[np.int64]:
-    """Assign each labelled sentence (n,) to a fold by `assign_folds`. Units stay whole.
+    """Return the fold of each sentence (n,), from `assign_folds`. No unit is divided.
 
-    Labels are balanced over the folds, and so are sources and the labels of each language, where there are several.
+    The folds are balanced by label. If there are several sources, they are also balanced by source, and if there are
+    several languages, by the labels of each language.
 
     Args:
-        sentences: n sentences; sentences without labels count as such with none.
+        sentences: n sentences. Unlabelled sentences are treated like sentences to which no label applies.
         number: Number of folds.
-        seed: Another seed makes other folds.
+        seed: Seed of the random assignment.
     """
     labels = [s.labels or ("",) for s in sentences]
-    # What is the same in all rows would only count double.
+    # A single source or language would only duplicate the other classes.
     several_sources = len({s.source for s in sentences}) > 1
     several_languages = len({s.language for s in sentences}) > 1
     classes: list[list[Hashable]] = [
@@ -66,16 +67,19 @@ def document_folds(sentences: Sequence[Sentence], number: int, *, seed: int) -> 
 def assign_folds(
     units: Sequence[int] | NDArray[np.int64], classes: Sequence[Sequence[Hashable]], number: int, *, seed: int
 ) -> NDArray[np.int64]:
-    """Assign each row to a fold (n,), so that units stay whole and folds are similar in size and in all classes.
+    """Assign each row to a fold, so that no unit is divided and the folds are similar in size and in every class.
 
     Args:
         units: Unit of each row (n,).
-        classes: The classes that each row counts for (n lists), such as its labels and its source.
-        number: Number of folds, at least 1. There are fewer if there are fewer units.
-        seed: Another seed makes other folds.
+        classes: The classes of each row (n lists), such as its labels and its source.
+        number: Number of folds, at least 1. If there are fewer units than this, there is one fold per unit.
+        seed: Seed of the random assignment.
 
     Returns:
-        Numbers from 0; no fold is empty.
+        Fold numbers (n,), starting from 0. No fold is empty.
+
+    Raises:
+        MissingExtraError: scikit-learn is not installed.
     """
     require_extra("sklearn", "cross-validation by document", extra="analysis")
     from sklearn.model_selection import StratifiedGroupKFold
@@ -84,15 +88,15 @@ def assign_folds(
     number = min(number, len(distinct))
     if number < 2:
         return np.zeros(len(groups), np.int64)
-    # scikit-learn balances one class per row. Here a row stands once for each of its classes, and once for the size of its fold:
-    # an empty fold then always balances best, so that none stays empty.
+    # scikit-learn balances one class per row. A row is therefore repeated for each of its classes, and once more (None) for the
+    # size of its fold. Because of the latter, assigning a unit to an empty fold always gives the best balance, so no fold is empty.
     entries = [(row, key) for row, given in enumerate(classes) for key in (None, *given)]
     rows = np.array([row for row, _ in entries])
     codes, _ = factorize(key for _, key in entries)
     of_group = np.zeros(len(distinct), np.int64)
     splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
-        # It warns of classes with fewer rows than folds, which are common here.
+        # scikit-learn warns about classes with fewer rows than folds, which are common here.
         warnings.filterwarnings("ignore", message="The least populated class")
         for fold, (_, inside) in enumerate(splitter.split(codes, codes, groups[rows])):
             of_group[groups[rows[inside]]] = fold
@@ -100,15 +104,15 @@ def assign_folds(
 
 
 def held_out(sentences: Sequence[Sentence], share: float, *, seed: int) -> NDArray[np.bool_]:
-    """Mark whole units (n,) with about a share of each source's and language's sentences.
+    """Return a mask (n,) of whole units with about the wanted proportion of the sentences of each source and language.
 
-    If sentences say how they were sampled, only those with `sampling: random` count for the share, and only units that have
-    some are drawn.
+    If any sentence has `sampling: random`, the proportion refers to those sentences only, and only units that contain some
+    of them are drawn.
 
     Args:
         sentences: n sentences.
-        share: Between 0 and 1.
-        seed: Another seed draws other units.
+        share: Proportion to hold out, from 0 to 1.
+        seed: Seed of the random draw.
     """
     units = split_units(sentences)
     counted = np.array([s.sampling == "random" for s in sentences], np.bool_)
@@ -119,18 +123,18 @@ def held_out(sentences: Sequence[Sentence], share: float, *, seed: int) -> NDArr
     ):
         members[unit].append(s)
     strata: dict[tuple[str, str], list[int]] = defaultdict(list)
-    # Names decide the order, so that the draw does not depend on the order of the rows.
+    # Units are sorted by name, so that the draw does not depend on the order of the rows.
     for unit in sorted(members, key=lambda unit: min((s.document, s.source or "") for s in members[unit])):
         strata[min((s.source or "", s.language) for s in members[unit])].append(unit)
     drawn: list[int] = []
     missing = 0.0
     for stratum, inside in sorted(strata.items()):
-        # What earlier strata lack is carried over: otherwise nothing is drawn from many strata of a few rows.
+        # A shortfall is carried over to the next stratum. Otherwise, nothing would be drawn from strata with only a few rows.
         wanted, taken = share * sum(len(members[unit]) for unit in inside) + missing, 0
         random.Random(f"{seed}/{stratum}").shuffle(inside)
         for unit in inside:
             size = len(members[unit])
-            # A unit that overshoots by more than it helps is left: one debate can be half of a language.
+            # A unit that would overshoot too far is skipped: a single debate can contain half of the sentences of a language.
             if abs(taken + size - wanted) < abs(taken - wanted):
                 drawn.append(unit)
                 taken += size

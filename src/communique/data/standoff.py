@@ -1,8 +1,8 @@
-"""Stand-off labels: labels of public texts, kept without the texts and joined with them by hash.
+"""Stand-off labels: labels that are stored without their texts and joined with them by hash.
 
-A stand-off file is a table with a column `sha256` in place of `text` (see `communique.data.sentence.text_sha256`). Its column
-`acts` has character offsets and kinds in place of words. The texts come from tables with a column of texts, or from plain text
-with one sentence per line.
+A stand-off file is a table with a column `sha256` instead of `text` (see `communique.data.sentence.text_sha256`). Its column
+`acts` contains character offsets and kinds instead of words. The texts are read from tables with a text column, or from
+plain text files with one sentence per line.
 """
 
 from __future__ import annotations
@@ -29,15 +29,16 @@ from .reader import CorpusReader, find_column
 from .sentence import Sentence, normalized, text_sha256
 from .sources import CorpusFields
 
-#: Column of the hash.
+#: Column that contains the hash of the text.
 HASH = "sha256"
 
 
 @dataclass(frozen=True)
 class Join:
-    """The number of stand-off labels that found their texts, and those that did not.
+    """The result of joining stand-off labels with their texts.
 
-    `missing` counts the labels without a text by source; `missing_ids` names them.
+    `found` is the number of rows whose text was found. `missing` counts the other rows by source, and `missing_ids` lists
+    their ids.
     """
 
     found: int
@@ -45,27 +46,30 @@ class Join:
     missing_ids: tuple[str, ...]
 
     def describe(self) -> str:
-        """Return a line that says how many labels found their texts and which sources lack theirs."""
-        line = f"{self.found} of {self.found + len(self.missing_ids)} stand-off labels found their texts"
+        """Return a line with the number of rows whose text was found and the number of missing texts per source."""
+        line = f"found the texts of {self.found} of {self.found + len(self.missing_ids)} rows with stand-off labels"
         if not self.missing_ids:
             return line
         by_source = ", ".join(f"{source} {n}" for source, n in self.missing.items())
-        return f"{line}; missing by source: {by_source} (first: {self.missing_ids[0]}); sources.yaml says where they are found"
+        return (
+            f"{line}. Missing texts by source: {by_source} (first: id {self.missing_ids[0]!r}). sources.yaml lists where to get "
+            "them"
+        )
 
 
 def is_standoff(table: Table) -> bool:
-    """Return whether a table has hashes in place of texts."""
+    """Return whether a table contains hashes instead of texts."""
     return HASH in table.columns and find_column(table.columns, "text") is None
 
 
 def texts_by_hash(path: str | Path) -> dict[str, str]:
-    """Read texts and key them by their hash.
+    """Read texts and return them by their hash.
 
     Args:
-        path: A file or a folder. The column of texts is read from tables, every line from `.txt` files.
+        path: A file or a folder. In tables, the text column is read. In `.txt` files, each line is a text.
 
     Raises:
-        DataError: Nothing is there, or a file cannot be read.
+        DataError: There is no such file, or a file cannot be read.
     """
     texts: list[str] = []
     for file in list_files(path, (".txt", *TABLE_SUFFIXES)):
@@ -80,10 +84,10 @@ def texts_by_hash(path: str | Path) -> dict[str, str]:
 
 
 def join(table: Table, texts: Mapping[str, str]) -> Join:
-    """Add the texts to a stand-off table in a column `text`, and remove rows whose text is missing.
+    """Add the texts to a stand-off table as a column `text`, and remove the rows whose text is missing.
 
     Args:
-        table: A stand-off table; it is changed.
+        table: A stand-off table. It is modified in place.
         texts: Texts by hash.
     """
     found: list[tuple[int, Row]] = []
@@ -101,7 +105,8 @@ def join(table: Table, texts: Mapping[str, str]) -> Join:
     return Join(len(found), missing, tuple(missing_ids))
 
 
-#: Fields of a stand-off row next to its hash, labels and acts, with their types. Other fields and types may quote the text.
+#: Fields of a stand-off row, in addition to its hash, labels and acts, with their types. Other fields, and values of other types,
+#: are not written because they might quote the text.
 _FIELDS: Mapping[str, tuple[type, ...]] = {
     "id": (str, int),
     "language": (str,),
@@ -118,22 +123,23 @@ _FIELDS: Mapping[str, tuple[type, ...]] = {
     "annotators": (int,),
 }
 
-#: A text of at least this many characters may not occur in any field. Shorter ones, such as "1999", occur in identifiers by chance.
+#: A text of at least this many characters may not occur in any field. A shorter text, such as "1999", may occur in an identifier
+#: by chance.
 _QUOTABLE = 20
 
 
 def write_standoff(path: str | Path, rows: Iterable[Row], codebook: Codebook) -> None:
-    """Write labelled rows as a stand-off file, in which no words of the texts remain.
+    """Write labelled rows as a stand-off file that contains no words of the texts.
 
     Args:
         path: The JSON Lines file to write.
         rows: Labelled rows with `text`, `labels` and, optionally, `acts` (see `reduce_acts`). Fields that are not part of the
-            format are left out, and so are values of the wrong type.
-        codebook: The labels' codebook.
+            format, and values of the wrong type, are not written.
+        codebook: The codebook of the labels.
 
     Raises:
-        DataError: A row has no text, labels or kinds that the codebook does not have, spans that do not fit the text, or
-            the text in another field.
+        DataError: A row has no text, has labels or kinds that are not in the codebook, has spans that do not match the text,
+            or repeats the text in another field.
     """
     write_jsonl(path, (_standoff_row(row, number, codebook) for number, row in enumerate(rows, 1)))
 
@@ -142,11 +148,11 @@ def _standoff_row(row: Row, number: int, codebook: Codebook) -> Row:
     try:
         text = row.get("text")
         if not isinstance(text, str):
-            raise ValueError("there is no 'text'. Add it, because its hash identifies the row")
+            raise ValueError("the field 'text' is missing. Add it, because its hash identifies the row")
         kept = {name: row[name] for name, types in _FIELDS.items() if _is_one_of(types, row.get(name))}
         for name, value in kept.items():
             if len(normalized(text)) >= _QUOTABLE and normalized(text) in normalized(str(value)):
-                raise ValueError(f"{name!r} contains the text. Remove it")
+                raise ValueError(f"the field {name!r} contains the text. Remove it")
         kept["labels"] = list(codebook.validate_labels(split_labels(row.get("labels"), codebook)))
         if "acts" in row:
             kept["acts"] = reduce_acts(row, codebook)
@@ -156,7 +162,7 @@ def _standoff_row(row: Row, number: int, codebook: Codebook) -> Row:
 
 
 def _is_one_of(types: tuple[type, ...], value: object) -> bool:
-    """Return whether a value has one of some types; in CSV and TSV a number is text."""
+    """Return whether a value has one of the types. Numbers may also be text, as in CSV and TSV files."""
     number = isinstance(value, str) and value.replace(".", "", 1).isdecimal() and int in types
     return type(value) in types or number
 
@@ -165,24 +171,27 @@ def reduce_acts(row: Row, codebook: Codebook) -> dict[str, dict[str, Any]]:
     """Reduce the acts of a labelled row to offsets and kinds.
 
     Args:
-        row: A row with `text`, `labels` and, optionally, `acts`: a mapping that holds, for each label, `holder_span` and
-            `target_span` (pairs of character offsets into `text`, end excluded, or None), `kind` where the label has kinds, and
-            optionally the words themselves as `holder` and `target`, which are compared with the spans and left out.
-        codebook: The labels' codebook.
+        row: A row with `text`, `labels` and, optionally, `acts`. `acts` maps each label to `holder_span` and `target_span`
+            (pairs of character offsets into `text`, excluding the end, or None) and, if the label has kinds, to `kind`. The
+            words themselves may be included as `holder` and `target`. They are compared with the spans and then dropped.
+        codebook: The codebook of the labels.
 
     Returns:
-        For each label in the codebook's order `holder_span` and `target_span`, offsets into the text as `normalized`, and
-        `kind`, if there is one.
+        For each label, in the order of the codebook: `holder_span` and `target_span`, as offsets into the `normalized` text,
+        and `kind` if there is one.
 
     Raises:
-        ValueError: The acts are those of other labels, a span does not fit the text, or a kind is not in the codebook.
+        ValueError: `acts` contains a label that the row does not have, a span does not match the text, or a kind is not in
+            the codebook.
     """
     acts = row.get("acts") or {}
     if not isinstance(acts, Mapping) or not all(isinstance(act, Mapping) for act in acts.values()):
-        raise ValueError("'acts' is not a mapping from labels to holder, target and kind. Correct it")
+        raise ValueError("'acts' is not a mapping from labels to holder, target and kind. Write it as such a mapping")
     names = codebook.validate_labels(acts) if acts else ()
     if unlabelled := set(names).difference(split_labels(row.get("labels"), codebook)):
-        raise ValueError(f"'acts' has {min(unlabelled)!r}, which is not in 'labels'. Correct one of them")
+        raise ValueError(
+            f"'acts' contains the label {min(unlabelled)!r}, which is not in 'labels'. Correct one of the two"
+        )
     reduced: dict[str, dict[str, Any]] = {}
     for name in names:
         act = acts[name]
@@ -193,7 +202,7 @@ def reduce_acts(row: Row, codebook: Codebook) -> dict[str, dict[str, Any]]:
 
 
 def _normalized_span(text: str, act: Mapping[str, Any], part: str) -> list[int] | None:
-    """Move a span of the text as it stands to the text as `normalized`."""
+    """Convert a span of the original text to a span of the `normalized` text."""
     span, words = act.get(f"{part}_span"), act.get(part)
     if span is None and words is None:
         return None
@@ -201,12 +210,12 @@ def _normalized_span(text: str, act: Mapping[str, Any], part: str) -> list[int] 
         start, end = span  # type: ignore[misc]
         if not 0 <= start < end <= len(text) or (words is not None and text[start:end] != words):
             raise ValueError
-        # A letter after the prefix keeps its last white space, which normalization would remove at the end.
+        # The added letter protects trailing white space of the prefix, which normalization would otherwise remove.
         moved = [len(normalized(text[:start] + "x")) - 1, len(normalized(text[:end] + "x")) - 1]
         if normalized(text)[moved[0] : moved[1]] != normalized(text[start:end]):
             raise ValueError
     except (TypeError, ValueError):
-        raise ValueError(f"'{part}_span' {span!r} is not the place of the {part} in the text. Correct it") from None
+        raise ValueError(f"'{part}_span' {span!r} is not the position of the {part} in the text. Correct it") from None
     return moved
 
 
@@ -221,21 +230,21 @@ def scan_corpora(
     sheet: str | None = None,
     labelled: bool = True,
 ) -> tuple[Corpus, list[str], list[str]]:
-    """Read corpora, reference files among them; each file is read once.
+    """Read corpora, which may include stand-off files. Each file is read once.
 
     Args:
-        paths: Tables, folders or globs. Reference files need `texts`; without it they are left out, which a line reports.
-        codebook: The labels' codebook.
-        texts: A file or folder of texts.
-        columns: Names of columns by field of `Sentence`, where they differ from `corpus.COLUMNS`.
-        labels: Labels of the codebook by the names that the tables use for them.
-        encoding: Encoding of text files. Default: recognised for each.
+        paths: Tables, folders or globs. Stand-off files require `texts`. Without it they are skipped, and a line reports this.
+        codebook: The codebook of the labels.
+        texts: A file or folder with the texts of stand-off labels.
+        columns: Column for each field of `Sentence` whose column is not named as in `reader.COLUMNS`.
+        labels: Label of the codebook for each name that the tables use instead.
+        encoding: Encoding of text files. Default: detected for each file.
         sheet: Sheet of workbooks, by name or by number from 1. Default: the first visible one.
         labelled: Whether rows without labels are invalid.
 
     Returns:
-        The sentences that are readable, lines that say what was joined, missing or left out, and one line for every
-        problem.
+        The valid sentences, lines that report which texts were joined or are missing and which files were skipped, and one
+        line per problem.
     """
     sources = [
         CorpusFields(
@@ -250,12 +259,12 @@ def _utf8(path: str | Path) -> str:
     """Return a path as text.
 
     Raises:
-        DataError: Its bytes are not of the encoding of this system's file names.
+        DataError: The path has bytes that are invalid in the encoding of this system's file names.
     """
     name = str(path)
     if not name.isascii() and name != name.encode("utf-8", "replace").decode("utf-8"):
         raise DataError(
-            f"{name}: the name has bytes that this system's encoding does not have; rename it, or set LC_ALL=C.UTF-8"
+            f"{name}: the name contains bytes that are invalid in this system's encoding. Rename the file, or set LC_ALL=C.UTF-8"
         )
     return name
 
@@ -263,9 +272,9 @@ def _utf8(path: str | Path) -> str:
 def scan_sources(
     sources: Iterable[CorpusFields], codebook: Codebook, texts: str | Path | None, *, labelled: bool = True
 ) -> tuple[Corpus, list[str], list[str]]:
-    """Read the corpora of a recipe; what rows say of themselves goes before what the recipe says of all.
+    """Read the corpora of a recipe. Values in a row take precedence over values in the recipe.
 
-    Arguments and results as in `scan_corpora`.
+    The arguments and results are those of `scan_corpora`.
     """
     reader = CorpusReader(codebook, {}, labelled)
     messages: list[str] = []
@@ -277,7 +286,8 @@ def scan_sources(
             if is_standoff(table):
                 if texts is None:
                     messages.append(
-                        f"{path}: left out, its texts are not part of the project; give their folder (TEXTS=DIR, --texts DIR)"
+                        f"{path}: skipped, because its texts are not part of the project. Name the folder with the texts (--texts "
+                        "DIR, or TEXTS=DIR for make)"
                     )
                     continue
                 known = texts_by_hash(texts) if known is None else known
@@ -297,7 +307,7 @@ def _translate_labels(table: Table, source: CorpusFields, codebook: Codebook) ->
     if not source.labels or column is None:
         return
     for _, row in table.rows:
-        # A cell that cannot be read stays as it is: the reader tells its row.
+        # An invalid cell is kept as it is, because the reader reports it with its row.
         with suppress(ValueError):
             if row.get(column) is not None:
                 row[column] = [source.labels.get(part, part) for part in split_labels(row[column], codebook)]
@@ -311,7 +321,7 @@ def _completed(sentence: Sentence, source: CorpusFields) -> Sentence:
 def read_sources(
     sources: Iterable[CorpusFields], codebook: Codebook, texts: str | Path | None
 ) -> tuple[Corpus, list[str]]:
-    """Read the corpora of a recipe; results and errors as in `read_corpora`."""
+    """Read the corpora of a recipe. The results and errors are those of `read_corpora`."""
     corpus, messages, problems = scan_sources(sources, codebook, texts)
     if problems:
         raise DataError(*problems)
@@ -326,13 +336,13 @@ def read_corpora(
     encoding: str | None = None,
     sheet: str | None = None,
 ) -> tuple[Corpus, list[str]]:
-    """Read labelled corpora, reference files among them; arguments as in `scan_corpora`.
+    """Read labelled corpora, which may include stand-off files. The arguments are those of `scan_corpora`.
 
     Returns:
-        The sentences, and lines that say what was joined, missing or left out.
+        The sentences, and lines that report which texts were joined or are missing and which files were skipped.
 
     Raises:
-        DataError: It holds every problem of every file, one line each.
+        DataError: Some rows or files are invalid. The error lists every problem in every file.
     """
     sources = [CorpusFields(path=_utf8(path), encoding=encoding, sheet=sheet) for path in paths]
     return read_sources(sources, codebook, texts)

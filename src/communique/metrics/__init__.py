@@ -1,1 +1,1 @@
-"""Scores, intervals, calibration and agreement. Nothing here imports a model."""
+"""Scores, intervals, calibration and agreement. No module of this package imports a model."""

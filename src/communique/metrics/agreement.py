@@ -1,4 +1,4 @@
-"""How far coders agree: Krippendorff's alpha, Cohen's kappa, F1 of one against the other, with intervals by document.
+"""Agreement between coders: Krippendorff's alpha, Cohen's kappa and pairwise F1, and intervals by document.
 
 Sources: Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability"; Cohen 1960, "A Coefficient of Agreement for Nominal
 Scales"; Passonneau 2006, "Measuring Agreement on Set-valued Items (MASI) for Semantic and Pragmatic Annotation".
@@ -19,20 +19,20 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-#: What a coder did not code, in tables of codes.
+#: Code of a unit that a coder did not code.
 MISSING = -1
 
 
 def nominal(categories: int) -> Floats:
-    """Give the distances (c, c) of categories that are equal or not."""
+    """Return the nominal distances (c, c) between categories: 0 between equal categories and 1 between others."""
     return 1 - np.eye(categories)
 
 
 def masi(sets: Sequence[frozenset[str]]) -> Floats:
-    """Give the distances (c, c) of sets of labels: 1 - Jaccard x monotonicity (Passonneau 2006).
+    """Return the MASI distances (c, c) between sets of labels: 1 - Jaccard x monotonicity (Passonneau 2006).
 
-    Monotonicity is 1 for equal sets, 2/3 where one holds the other, 1/3 where each has something of its own, 0 where they
-    share nothing. Two empty sets are equal.
+    Monotonicity is 1 if the sets are equal, 2/3 if one is a subset of the other, 1/3 if they overlap but neither is a
+    subset, and 0 if they have no label in common. Two empty sets are equal.
     """
     distance = np.zeros((len(sets), len(sets)))
     for i, j in combinations(range(len(sets)), 2):
@@ -46,15 +46,15 @@ def masi(sets: Sequence[frozenset[str]]) -> Floats:
 
 
 def alpha_terms(codes: Ints, distance: Floats) -> tuple[Floats, Floats]:
-    """Count what alpha is made of, so that it can be summed over any choice of units.
+    """Compute the terms of alpha for each unit. Their sums over any selection of units determine alpha.
 
     Args:
-        codes: (coders, units), categories from 0, `MISSING` where a coder has none.
-        distance: (categories, categories), squared differences in Krippendorff's sense.
+        codes: Categories (coders, units), numbered from 0, or `MISSING` if a coder did not code the unit.
+        distance: Krippendorff's squared differences between categories (categories, categories).
 
     Returns:
-        Each unit's observed disagreement (units), and its pairable values by category (units, categories); both zero for
-        units with fewer than two values.
+        The observed disagreement of each unit (units,), and its number of pairable values per category (units, categories).
+        Both are zero for units with fewer than two values.
     """
     counts = np.stack([(codes == c).sum(axis=0) for c in range(len(distance))], axis=1).astype(np.float64)
     m = counts.sum(axis=1)
@@ -65,7 +65,10 @@ def alpha_terms(codes: Ints, distance: Floats) -> tuple[Floats, Floats]:
 
 
 def alpha_of(observed: Floats, totals: Floats, distance: Floats) -> Floats:
-    """Compute alpha from summed terms: observed (...), totals (..., categories). NaN where all values are of one category."""
+    """Compute alpha (...) from summed terms: `observed` (...) and `totals` (..., categories).
+
+    Alpha is NaN if all values belong to one category.
+    """
     n = totals.sum(axis=-1)
     expected = np.einsum("...c,cd,...d->...", totals, distance, totals)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -73,15 +76,15 @@ def alpha_of(observed: Floats, totals: Floats, distance: Floats) -> Floats:
 
 
 def krippendorff_alpha(codes: Ints, distance: Floats | None = None) -> float:
-    """Compute Krippendorff's alpha of any number of coders with missing values.
+    """Compute Krippendorff's alpha for any number of coders. Values may be missing.
 
     Args:
-        codes: (coders, units), categories from 0, `MISSING` where a coder has none.
-        distance: (categories, categories); nominal where None.
+        codes: Categories (coders, units), numbered from 0, or `MISSING` if a coder did not code the unit.
+        distance: Distances between categories (categories, categories). Default: nominal.
 
     Returns:
-        1 for perfect agreement, 0 for what chance gives; NaN where it is not defined: no unit with two values, or all
-        values of one category.
+        1 for perfect agreement, and 0 for agreement by chance. NaN if alpha is not defined, because no unit has two values
+        or all values belong to one category.
     """
     if distance is None:
         distance = nominal(int(codes.max(initial=0)) + 1)
@@ -90,12 +93,15 @@ def krippendorff_alpha(codes: Ints, distance: Floats | None = None) -> float:
 
 
 def pair_counts(first: Bools, second: Bools) -> Ints:
-    """Count both, second alone, first alone, neither: (n, k) twice gives (n, k, 4)."""
+    """Return indicators (n, k, 4) of which coder assigned each label (n, k): both, only the second, only the first, neither."""
     return np.stack([first & second, ~first & second, first & ~second, ~first & ~second], axis=-1).astype(np.int64)
 
 
 def kappa_of(counts: NDArray[np.number]) -> Floats:
-    """Compute Cohen's kappa of a yes or no from counts (..., 4) of `pair_counts`; NaN where both always say the same word."""
+    """Compute Cohen's kappa (...) of yes/no answers from sums (..., 4) of `pair_counts`.
+
+    Kappa is NaN if both coders give the same answer everywhere.
+    """
     both, second, first, neither = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         n = both + second + first + neither
@@ -106,27 +112,27 @@ def kappa_of(counts: NDArray[np.number]) -> Floats:
 
 
 def f1_of(counts: NDArray[np.number]) -> Floats:
-    """Compute F1 of one coder against the other from counts (..., 4); it is the same both ways."""
+    """Compute the F1 (...) of one coder measured against the other, from sums (..., 4) of `pair_counts`. It is symmetric."""
     return precision_recall_f1(np.asarray(counts)[..., :3])[..., 2]
 
 
 def bootstrap_alpha(
     codes: Ints, distance: Floats, documents: Sequence[Hashable], *, seed: int, resamples: int = RESAMPLES
 ) -> tuple[float, float, float]:
-    """Compute alpha with its 95 % interval, drawing whole documents.
+    """Compute alpha with its 95 % interval from a bootstrap over documents.
 
     Args:
-        codes: (coders, units).
-        distance: (categories, categories).
+        codes: Categories (coders, units).
+        distance: Distances between categories (categories, categories).
         documents: The document of each unit.
-        seed: Seed of the draws.
+        seed: Seed of the bootstrap.
         resamples: Number of resamples.
 
     Returns:
-        Value, lower end, upper end; see `interval_or_nan`.
+        Value, lower end, upper end (see `interval_or_nan`).
     """
     observed, counts = alpha_terms(codes, distance)
-    # Documents without a pair of values carry no information and must not count as measured documents.
+    # Documents without a pair of values contain no information and must not count as measured documents.
     use = np.flatnonzero(counts.sum(axis=1))
     drawn = Resamples.draw([documents[i] for i in use.tolist()], seed=seed, resamples=resamples)
     value = float(alpha_of(observed.sum(), counts.sum(axis=0), distance))

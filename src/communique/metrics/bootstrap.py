@@ -1,9 +1,9 @@
-"""The bootstrap over documents: samples that draw whole clusters with replacement, and intervals from them.
+"""The cluster bootstrap: draw whole documents with replacement, and compute intervals from the resamples.
 
-Sentences of one document are alike; intervals that drew single sentences would be too narrow (Cameron, Gelbach, Miller
-2008, "Bootstrap-Based Improvements for Inference with Clustered Errors"). `scipy.stats.bootstrap` over the documents gives
-the same percentiles (a test holds them against each other); it is not called because a base install measures too, and
-because here all scores of a report share one drawing.
+Sentences of the same document resemble each other, so a bootstrap of single sentences would give intervals that are too
+narrow (Cameron, Gelbach, Miller 2008, "Bootstrap-Based Improvements for Inference with Clustered Errors").
+`scipy.stats.bootstrap` over documents gives the same percentiles, which a test verifies. It is not used here because the base
+install does not include scipy, and because all scores of a report use the same resamples.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from ..data.codes import factorize
 
 Array = NDArray[np.float64]
 
-#: Resamples of a bootstrap; the 2.5 % and 97.5 % points of 2,000 vary by about 0.002 on a few hundred rows.
+#: Default number of resamples. With 2,000 resamples of a few hundred rows, the 2.5 % and 97.5 % points vary by about 0.002.
 RESAMPLES = 2000
 
-#: No interval is computed from fewer documents: 4 documents allow only 35 different resamples.
+#: Minimum number of documents for an interval. With 4 documents there are only 35 different resamples.
 MIN_CLUSTERS = 5
 
-#: Shares are kept so far from 0 and 1 on the scale of log-odds.
+#: Scores are clipped to [EDGE, 1 - EDGE] before their log-odds are computed.
 EDGE = 1e-4
 
-#: Numbers held at once where every resample weighs every row.
+#: Maximum number of array elements that are held in memory at once.
 _CHUNK = 4_000_000
 
 
@@ -37,7 +37,8 @@ _CHUNK = 4_000_000
 class Resamples:
     """Bootstrap samples of clusters.
 
-    `of_row` (n,) numbers the cluster of each row, `draws` (resamples, clusters) says how often each cluster was drawn.
+    `of_row` (n,) contains the number of the cluster of each row. `draws` (resamples, clusters) contains how often each
+    cluster was drawn.
     """
 
     of_row: NDArray[np.int64]
@@ -45,11 +46,11 @@ class Resamples:
 
     @classmethod
     def draw(cls, clusters: Sequence[Hashable], *, seed: int, resamples: int = RESAMPLES) -> Resamples:
-        """Draw resamples, each of as many clusters as there are.
+        """Draw resamples. Each resample has as many clusters as the sample, drawn with replacement.
 
         Args:
             clusters: The document of each row.
-            seed: Seed of the draws.
+            seed: Seed of the random draws.
             resamples: Number of resamples.
         """
         of_row, names = factorize(clusters)
@@ -63,11 +64,11 @@ class Resamples:
 
     @property
     def clusters(self) -> int:
-        """How many different clusters there are."""
+        """Number of different clusters."""
         return int(self.draws.shape[1])
 
     def sums(self, rows: NDArray[np.number]) -> Array:
-        """Sum values (n, ...) of the rows over each resample: (resamples, ...)."""
+        """Return the sums (resamples, ...) of row values (n, ...) over each resample."""
         by_cluster = np.zeros((self.clusters, *rows.shape[1:]))
         np.add.at(by_cluster, self.of_row, rows)
         flat = by_cluster.reshape(self.clusters, int(np.prod(rows.shape[1:])))
@@ -75,7 +76,7 @@ class Resamples:
         return drawn.reshape(len(self.draws), *rows.shape[1:])
 
     def row_weights(self) -> Iterator[Array]:
-        """Give how often each row is in each resample, (some resamples, n) at a time."""
+        """Yield how often each row occurs in each resample, as arrays (some resamples, n)."""
         for draws in self._chunks(len(self.of_row)):
             yield draws[:, self.of_row]
 
@@ -86,14 +87,15 @@ class Resamples:
 
 
 def interval(values: Array, level: float = 0.95, *, clusters: int | None = None) -> tuple[float, float]:
-    """Give the percentile interval of bootstrap values, NaN left out; (NaN, NaN) where all are.
+    """Return the percentile interval of bootstrap values. NaNs are ignored; if all values are NaN, so are both ends.
 
     Args:
-        values: One a resample.
-        level: How often such intervals shall hold the truth.
-        clusters: How many clusters were drawn from. With few, percentiles are too narrow; they are then moved out as far as
-            Student's interval of a mean is wider than the bootstrap's (Hesterberg 2015, "What Teachers Should Know about
-            the Bootstrap": expanded percentiles). At least 2, better `MIN_CLUSTERS`; None moves nothing.
+        values: One value per resample (resamples,).
+        level: Nominal coverage of the interval.
+        clusters: Number of clusters that were drawn from: at least 2, preferably at least `MIN_CLUSTERS`. With few clusters,
+            percentile intervals are too narrow. They are therefore widened by as much as Student's interval of a mean is
+            wider than the bootstrap interval (expanded percentiles: Hesterberg 2015, "What Teachers Should Know about the
+            Bootstrap"). Default: plain percentiles.
     """
     values = values[~np.isnan(values)]
     if not len(values):
@@ -106,7 +108,7 @@ def interval(values: Array, level: float = 0.95, *, clusters: int | None = None)
 def interval_or_nan(
     value: float, resampled: Array, clusters: int, ends: Callable[[], tuple[float, float]] | None = None
 ) -> tuple[float, float, float]:
-    """Return a value and the two ends of its 95 % interval; the ends are NaN if no interval can be computed.
+    """Return a value and the two ends of its 95 % interval. The ends are NaN if no interval can be computed.
 
     No interval can be computed if the value is NaN, if there are fewer clusters than `MIN_CLUSTERS`, or if the interval would have
     no width because every resample gives the same value.
@@ -127,19 +129,32 @@ def interval_or_nan(
 
 
 def log_odds_interval(value: float, values: Array, level: float = 0.95, *, clusters: int) -> tuple[float, float]:
-    """Give the interval of a score from 0 to 1 whose sampling leans to one side, such as average precision.
+    """Return the interval of a score from 0 to 1 with a skewed sampling distribution, such as average precision.
 
-    Student's interval on the scale of log-odds, about the value less the bias that its bootstrap shows (Efron, Tibshirani 1993,
-    "An Introduction to the Bootstrap", chapters 10 and 12). Of 300 simulated samples of documents whose sentences are alike, with
-    15, 25, 50, 100 documents, 95.0, 93.7, 94.7, 94.0 % of the intervals of average precision held the truth where 40 % of the rows
-    have the label; percentiles as in `interval` 91.0, 89.3, 94.7, 92.3 %, BCa 89.0, 90.7, 93.7, 92.3 %. Where 9 % have it, 96.3,
-    95.7, 97.0 % with 15, 25, 50 documents, percentiles 92.7, 94.3, 94.0 %.
+    This is Student's interval on the log-odds scale, centred on the value minus the bias that the bootstrap shows (Efron,
+    Tibshirani 1993, "An Introduction to the Bootstrap", chapters 10 and 12).
+
+    In simulations, 300 samples of documents with similar sentences were drawn for each number of documents. The intervals of
+    average precision contained the true value in these percentages of samples:
+
+    =====================================  =====  =====  =====  =====
+    documents                                 15     25     50    100
+    =====================================  =====  =====  =====  =====
+    40 % of rows have the label: log-odds   95.0   93.7   94.7   94.0
+    40 % of rows: `interval`                91.0   89.3   94.7   92.3
+    40 % of rows: BCa                       89.0   90.7   93.7   92.3
+    9 % of rows have the label: log-odds    96.3   95.7   97.0
+    9 % of rows: `interval`                 92.7   94.3   94.0
+    =====================================  =====  =====  =====  =====
 
     Args:
-        value: Of the sample.
-        values: One a resample, NaN left out.
-        level: How often such intervals shall hold the truth.
-        clusters: How many clusters were drawn from, at least 2, better `MIN_CLUSTERS`.
+        value: Score of the sample.
+        values: One score per resample (resamples,). NaNs are ignored.
+        level: Nominal coverage of the interval.
+        clusters: Number of clusters that were drawn from: at least 2, preferably at least `MIN_CLUSTERS`.
+
+    Returns:
+        Lower and upper end, or NaNs if all scores of the resamples are NaN.
     """
     values = values[~np.isnan(values)]
     if not len(values):
@@ -164,20 +179,23 @@ def inverted_interval(
     *,
     clusters: int | None = None,
 ) -> tuple[float, float, float]:
-    """Give the interval of a size that samples overstate: all true sizes under which the observed one is no exception.
+    """Return an interval for a quantity of at least 0 that samples overestimate, such as a calibration error.
 
-    Inverts bootstrap tests (Carpenter 1999, "Test Inversion Bootstrap Confidence Intervals").
+    The interval consists of all true values under which the observed value would not be exceptional. It is found by inverting
+    bootstrap tests (Carpenter 1999, "Test Inversion Bootstrap Confidence Intervals").
 
     Args:
-        observed: What the sample shows.
-        simulate: Gives what resamples (resamples,) would show if the truth were its argument; rises with it.
-        most: No truth beyond this is tried.
-        level: How often such intervals shall hold the truth.
-        clusters: As for `interval`.
+        observed: Value in the sample.
+        simulate: Returns the values that resamples (resamples,) would show for a given true value. They must increase with
+            the true value.
+        most: Largest true value to try.
+        level: Nominal coverage of the interval.
+        clusters: See `interval`.
 
     Returns:
-        Low end, the truth under which half of the resamples show more than was observed, high end; none is below 0. Where less
-        was observed than nothing at all would show, the high end is what was observed.
+        Lower end, median-unbiased estimate, upper end, all at least 0. The estimate is the true value under which half of
+        the resamples show more than was observed. If the observed value is smaller than a true value of 0 would produce, the
+        upper end is the observed value.
     """
     tail = _tail(level, clusters)
 
@@ -194,7 +212,7 @@ def inverted_interval(
 
 
 def _tail(level: float, clusters: int | None) -> float:
-    """Give the share of resamples on each side of an interval, fewer where clusters are few (see `interval`)."""
+    """Return the proportion of resamples on each side of an interval. It is smaller for few clusters (see `interval`)."""
     tail = (1 - level) / 2
     if clusters is None:
         return tail
@@ -202,7 +220,7 @@ def _tail(level: float, clusters: int | None) -> float:
 
 
 def _student(probability: float, freedom: int) -> float:
-    """Give a quantile of Student's t (Abramowitz, Stegun 1964, 26.7.5); within 0.002 from 4 degrees of freedom on."""
+    """Return a quantile of Student's t (Abramowitz, Stegun 1964, 26.7.5), within 0.002 for 4 or more degrees of freedom."""
     z = NormalDist().inv_cdf(probability)
     terms = (
         (z**3 + z) / 4,

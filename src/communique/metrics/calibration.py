@@ -1,8 +1,8 @@
-"""Temperature, biases and thresholds, tuned on rows that the model was not trained on.
+"""Tune the temperature, biases and thresholds of a model on rows that it was not trained on.
 
-One temperature divides all logits (Guo et al. 2017, "On Calibration of Modern Neural Networks"), and one bias per label is then
-added. The biases correct base rates: a model that was trained on rows in which a label was enriched predicts it too often
-elsewhere. With `task: multilabel` each label has its own threshold.
+All logits are divided by one temperature (Guo et al. 2017, "On Calibration of Modern Neural Networks"), and then one bias per
+label is added. The biases correct the base rates: a model predicts a label too often if the label was enriched in its training
+data. If the task is multilabel, each label also has its own threshold.
 """
 
 from __future__ import annotations
@@ -14,39 +14,39 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-#: F1 within so much of the best counts as equally good; a few hundred rows cannot tell them apart.
+#: Thresholds whose F1 is within this distance of the best F1 count as equally good. A few hundred rows cannot distinguish them.
 PLATEAU = 0.01
 
-#: Probabilities are clipped to [EDGE, 1 - EDGE] before their logarithm is taken; float32 cannot represent values closer to 1.
+#: Probabilities are clipped to [EDGE, 1 - EDGE] before their logarithm is taken, because float32 cannot represent values much
+#: closer to 1.
 EDGE = 1e-7
 
-#: With fewer positive rows than this a threshold is mostly the theoretical optimum, see `fit_thresholds`.
+#: With fewer positive rows than this, a threshold is mainly determined by the theoretical optimum (see `fit_thresholds`).
 MIN_POSITIVES = 50
 
 FloatArray = NDArray[np.floating]
 BoolArray = NDArray[np.bool_]
 
-#: Thresholds that are tried; a finer grid would follow the accidents of a few hundred rows.
+#: Thresholds that are tried. A finer grid would fit the noise of a few hundred rows.
 GRID = np.round(np.arange(0.02, 0.901, 0.01), 2)
 
-#: As many positive rows as the theoretical optimum counts for. Measured in train/LOG.md.
+#: Weight of the theoretical optimum, as a number of positive rows. train/LOG.md reports the measurements behind it.
 PRIOR_POSITIVES = 100
 
 
-#: Standard deviations of the normal distributions that `fit_calibration` assumes for 1/temperature (around 1) and for each bias
-#: (around 0) before it has seen a row.
+#: Standard deviations of the normal priors of `fit_calibration`, for 1/temperature (with mean 1) and for each bias (with mean 0).
 SPREADS = 0.5, 0.5
 
-#: Between these two a temperature is searched.
+#: Lowest and highest temperature.
 TEMPERATURES = 0.25, 4.0
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """What turns logits into probabilities and decisions, and which rows found it.
+    """Parameters that turn logits into probabilities and decisions, and the rows that they were tuned on.
 
-    Logits are divided by `temperature`, then `bias` (k,) is added. `thresholds` (k,) is None if exactly one label applies. `rows`
-    is the number of rows, and `by` says how they were predicted.
+    Logits are divided by `temperature`, and then `bias` (k,) is added. `thresholds` (k,) is None if exactly one label
+    applies. `rows` is the number of rows, and `by` says how they were predicted.
     """
 
     temperature: float
@@ -57,29 +57,29 @@ class Tuning:
 
     @classmethod
     def none(cls, labels: int, *, multilabel: bool) -> Tuning:
-        """Return what applies if there are no rows to tune on: logits as they are, and thresholds of 0.5."""
+        """Return the parameters for a model without rows to tune on: unchanged logits, and thresholds of 0.5."""
         return cls(1.0, np.zeros(labels), np.full(labels, 0.5) if multilabel else None, 0)
 
     def probabilities(self, logits: FloatArray) -> NDArray[np.float32]:
-        """Return calibrated probabilities (n, k) of logits (n, k)."""
+        """Return the calibrated probabilities (n, k) of logits (n, k)."""
         multilabel = self.thresholds is not None
         return probabilities(logits, multilabel=multilabel, temperature=self.temperature, bias=self.bias)
 
     def decide(self, logits: FloatArray) -> BoolArray:
-        """Decide labels (n, k) by logits (n, k)."""
+        """Return the predicted labels (n, k) of logits (n, k)."""
         return decide(self.probabilities(logits), self.thresholds)
 
 
 def probabilities(
     logits: FloatArray, *, multilabel: bool, temperature: float = 1.0, bias: Sequence[float] | FloatArray | None = None
 ) -> NDArray[np.float32]:
-    """Turn logits (n, k) into probabilities (n, k): sigmoid for several labels, softmax for exactly one.
+    """Convert logits (n, k) to probabilities (n, k), by the sigmoid if several labels can apply, or else by the softmax.
 
     Args:
-        logits: (n, k).
+        logits: Logits (n, k).
         multilabel: Whether several labels can apply.
-        temperature: Divides the logits.
-        bias: Is then added, (k,). Default: 0.
+        temperature: Divisor of the logits.
+        bias: Values (k,) that are then added. Default: 0.
     """
     scaled = np.asarray(logits, np.float64) / temperature + (0 if bias is None else np.asarray(bias, np.float64))
     if multilabel:
@@ -90,16 +90,17 @@ def probabilities(
 
 
 def to_logits(probability: FloatArray, *, multilabel: bool) -> NDArray[np.float64]:
-    """Return logits (n, k) for which `probabilities` returns these probabilities (n, k): log-odds, or logs for exactly one label.
+    """Return logits (n, k) for which `probabilities` returns these probabilities (n, k).
 
-    Probabilities are clipped at `EDGE`, so that a temperature can also scale the certainty of a classifier that returns 0 or 1.
+    These are log-odds if several labels can apply, or else logarithms. Probabilities are clipped to [EDGE, 1 - EDGE], so that
+    a temperature can also scale probabilities of exactly 0 or 1.
     """
     p = np.clip(np.asarray(probability, np.float64), EDGE, 1 - EDGE)
     return np.asarray(np.log(p) - np.log1p(-p) if multilabel else np.log(p))
 
 
 def decide(probability: FloatArray, thresholds: FloatArray | None) -> BoolArray:
-    """Decide labels (n, k): each at its threshold, or the most probable one where `thresholds` is None."""
+    """Return the predicted labels (n, k): all labels that reach their threshold, or the most probable one without thresholds."""
     if thresholds is not None:
         return np.asarray(probability) >= np.asarray(thresholds, np.float32)
     chosen = np.zeros(probability.shape, np.bool_)
@@ -109,7 +110,7 @@ def decide(probability: FloatArray, thresholds: FloatArray | None) -> BoolArray:
 
 
 def log_loss(logits: FloatArray, gold: BoolArray, *, multilabel: bool) -> float:
-    """Return the mean negative log-likelihood of gold labels (n, k), averaged over labels too if several can apply."""
+    """Return the mean negative log-likelihood of gold labels (n, k). If several labels can apply, it is also averaged over them."""
     p = np.clip(probabilities(logits, multilabel=multilabel).astype(np.float64), EDGE, 1 - EDGE)
     if multilabel:
         return float(-np.where(gold, np.log(p), np.log1p(-p)).mean())
@@ -117,17 +118,17 @@ def log_loss(logits: FloatArray, gold: BoolArray, *, multilabel: bool) -> float:
 
 
 def fit_calibration(logits: FloatArray, gold: BoolArray, *, multilabel: bool) -> tuple[float, NDArray[np.float64]]:
-    """Find the temperature, between 0.25 and 4, and the biases (k,) by penalised logistic regression.
+    """Fit the temperature, between 0.25 and 4, and the biases (k,) by penalised logistic regression.
 
-    It minimises the sum of the log-losses and a ridge penalty: half the squared distance of 1/temperature from 1 and of each bias
-    from 0, in units of `SPREADS`. For a rare label the penalty weighs as much as four positive rows: it shrinks the bias towards 0
-    if there are few, and hardly matters if there are a hundred. Without it, biases from 20 rows would on average make the log-loss
-    worse than no calibration does. The loss is convex in 1/temperature and the biases, so Newton's method ends in its only
-    minimum.
+    The objective is the sum of the log-losses plus a ridge penalty: half the squared distance of 1/temperature from 1 and of
+    each bias from 0, in units of `SPREADS`. For a rare label, the penalty weighs as much as four positive rows. It therefore
+    shrinks the bias towards 0 if there are few positive rows, and hardly matters if there are a hundred. Without the penalty,
+    biases fitted on 20 rows would on average make the log-loss worse than no calibration. The objective is convex in
+    1/temperature and the biases, so Newton's method finds its only minimum.
 
     Args:
-        logits: (n, k), of rows that the model was not trained on.
-        gold: Labels (n, k).
+        logits: Logits (n, k) of rows that the model was not trained on.
+        gold: Gold labels (n, k).
         multilabel: Whether several labels can apply.
     """
     z = np.asarray(logits, np.float64)
@@ -142,7 +143,7 @@ def fit_calibration(logits: FloatArray, gold: BoolArray, *, multilabel: bool) ->
     for _ in range(100):
         gradient, curvature = _derivatives(z, gold, point, multilabel)
         gradient += weights * (point - start)
-        # At a limit of the temperature, only the biases move on.
+        # If the temperature is at a limit and would leave its range, only the biases are updated.
         free = np.full(len(point), True)
         free[0] = low < point[0] < high or (point[0] == low) == (gradient[0] < 0)
         step = np.zeros_like(point)
@@ -161,7 +162,7 @@ def fit_calibration(logits: FloatArray, gold: BoolArray, *, multilabel: bool) ->
 
 
 def _loss(x: FloatArray, gold: BoolArray, multilabel: bool) -> float:
-    """Return the sum of the log-losses of logits (n, k)."""
+    """Return the sum of the log-losses of logits x (n, k)."""
     if multilabel:
         return float(np.logaddexp(0, x).sum() - x[gold].sum())
     highest = x.max(axis=1)
@@ -171,7 +172,7 @@ def _loss(x: FloatArray, gold: BoolArray, multilabel: bool) -> float:
 def _derivatives(
     z: FloatArray, gold: BoolArray, point: FloatArray, multilabel: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return gradient (1 + k,) and Hessian (1 + k, 1 + k) of the loss of z * point[0] + point[1:], for z (n, k)."""
+    """Return the gradient (1 + k,) and the Hessian (1 + k, 1 + k) of the loss at the logits z * point[0] + point[1:]."""
     p = probabilities(z * point[0] + point[1:], multilabel=multilabel).astype(np.float64)
     if multilabel:
         w = p * (1 - p)
@@ -185,20 +186,20 @@ def _derivatives(
 
 
 def fit_thresholds(probability: FloatArray, gold: BoolArray) -> NDArray[np.float64]:
-    """Find each label's threshold: the one with the greatest F1, shrunk towards the theoretical optimum.
+    """Fit the threshold of each label: the threshold with the greatest F1, shrunk towards the theoretical optimum.
 
-    With calibrated probabilities the greatest expected F1 is reached at a threshold of half that F1, so never above 0.5
-    (Lipton, Elkan, Naryanaswamy 2014, "Optimal Thresholding of Classifiers to Maximize F1 Measure"). The theoretical optimum
-    depends on the probabilities alone and varies little from sample to sample. The threshold with the greatest F1 on gold
-    labels also corrects probabilities that are not calibrated, but with few positive rows it is an accident of the sample. It
-    therefore counts with the weight m / (m + `PRIOR_POSITIVES`), where m is the number of positive rows.
+    If probabilities are calibrated, the greatest expected F1 is reached at a threshold of half that F1, which is never above
+    0.5 (Lipton, Elkan, Naryanaswamy 2014, "Optimal Thresholding of Classifiers to Maximize F1 Measure"). This theoretical
+    optimum only depends on the probabilities, and varies little from sample to sample. The threshold with the greatest F1 on
+    gold labels also corrects probabilities that are not calibrated, but with few positive rows it is mostly noise. Its weight
+    is therefore m / (m + `PRIOR_POSITIVES`), where m is the number of positive rows.
 
     Args:
         probability: Calibrated probabilities (n, k) of rows that the model was not trained on.
-        gold: Labels (n, k).
+        gold: Gold labels (n, k).
 
     Returns:
-        Thresholds (k,); 0.5 for a label without a positive row.
+        Thresholds (k,). The threshold is 0.5 for a label without a positive row.
     """
     thresholds = np.full(gold.shape[1], 0.5)
     for label in np.flatnonzero(gold.any(axis=0)):
@@ -210,8 +211,8 @@ def fit_thresholds(probability: FloatArray, gold: BoolArray) -> NDArray[np.float
 
 
 def theoretical_threshold(p: FloatArray) -> float:
-    """Return the threshold with the greatest F1 if the probabilities (n,) are calibrated: half of that F1."""
-    # The expected counts of deciding for the most probable row, the two most probable rows, and so on.
+    """Return the threshold with the greatest expected F1 for calibrated probabilities (n,), which is half of that F1."""
+    # Expected numbers of true positives if the label is predicted for the most probable row, for the two most probable, and so on.
     true = np.cumsum(np.sort(np.asarray(p, np.float64))[::-1])
     return float((true / (np.arange(1, len(true) + 1) + true[-1])).max())
 
@@ -219,7 +220,7 @@ def theoretical_threshold(p: FloatArray) -> float:
 def _best_threshold(p: FloatArray, gold: BoolArray) -> float:
     above = p[None, :] >= GRID[:, None]
     f1 = 2 * (above & gold).sum(axis=1) / (above.sum(axis=1) + gold.sum())
-    # The top of the curve is flat, and its highest point an accident too: the middle of what is as good moves less.
+    # The curve is flat around its maximum, whose position is partly noise. The mean of all near-optimal thresholds is more stable.
     return float(GRID[f1 >= f1.max() - PLATEAU].mean())
 
 
@@ -230,12 +231,12 @@ def tune(
     multilabel: bool,
     by: Literal["validation", "out-of-fold"] = "validation",
 ) -> Tuning:
-    """Find the temperature and the biases, and the thresholds of the calibrated probabilities.
+    """Fit the temperature and the biases, and then the thresholds of the calibrated probabilities.
 
     Args:
-        logits: (n, k), of rows that the model was not trained on. Without rows nothing is tuned.
-        gold: Labels (n, k).
-        multilabel: Whether a sentence can carry several labels.
+        logits: Logits (n, k) of rows that the model was not trained on. If there are no rows, nothing is tuned.
+        gold: Gold labels (n, k).
+        multilabel: Whether a sentence can have several labels.
         by: How the rows were predicted.
     """
     if not len(gold):

@@ -1,4 +1,4 @@
-"""Recognise a model that has learned nothing: it predicts one label or none, or is no better than constant predictions."""
+"""Detect a model that has learned nothing: it predicts at most one label, or is no better than a constant prediction."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .scores import BoolArray, macro_f1, outcome_counts
 
 
 def describe_collapse(names: Sequence[str], gold: Sequence[int], predicted: Sequence[int], n: int) -> str | None:
-    """Return a sentence if a model predicts at most one label on n rows whose gold labels are several.
+    """Return a warning if a model predicts at most one label on rows with several different gold labels, or None.
 
     Args:
-        names: The k labels.
-        gold: Number of rows with each label (k,).
-        predicted: Number of rows for which each label is predicted (k,).
+        names: Names of the k labels.
+        gold: Number of rows with each gold label (k,).
+        predicted: Number of rows with each predicted label (k,).
         n: Number of rows.
     """
     given = [name for name, count in zip(names, predicted, strict=True) if count]
@@ -23,15 +23,23 @@ def describe_collapse(names: Sequence[str], gold: Sequence[int], predicted: Sequ
     if len(given) > 1 or present < 2:
         return None
     what = f"only the label {given[0]}" if given else "no label at all"
-    return f"The model predicts {what} on {n} rows, among whose gold labels are {present} different ones"
+    return f"The model predicts {what} on {n} rows, although their gold labels include {present} different ones"
 
 
 def describe_no_gain(gold: BoolArray, predicted: BoolArray, *, multilabel: bool) -> str | None:
-    """Return a sentence if macro-F1 is not above that of the best constant prediction, or if the rows cannot show it.
+    """Return a warning if macro-F1 does not exceed that of the best constant prediction, or if the rows cannot show this.
 
-    Rows that all have the same labels cannot show it, because no prediction is better than a constant one; with no label at all,
-    macro-F1 is not even defined. Labels without a gold row do not count. The best constant prediction is all labels for every row
-    if several can apply, and the most frequent label if not.
+    Rows that all have the same labels cannot show it, because no prediction is better than a constant one. If none of them
+    has a label, macro-F1 is not even defined. Labels without a gold row are ignored. The best constant prediction is all
+    labels if several can apply, and the most frequent label otherwise.
+
+    Args:
+        gold: Gold labels (n, k).
+        predicted: Predicted labels (n, k).
+        multilabel: Whether several labels can apply.
+
+    Returns:
+        The warning, or None if the model is better than the best constant prediction.
     """
     if not len(gold) or (gold == gold[0]).all():
         return f"All {len(gold)} held-out rows have the same labels, so they cannot show whether the model has learned anything"
@@ -42,4 +50,6 @@ def describe_no_gain(gold: BoolArray, predicted: BoolArray, *, multilabel: bool)
     model, prior = (float(macro_f1(outcome_counts(gold, rows))) for rows in (predicted, constant))
     if model > prior:
         return None
-    return f"Macro-F1 on {len(gold)} held-out rows is {model:.3f}. Predicting the same for every row has {prior:.3f}"
+    return (
+        f"Macro-F1 on {len(gold)} held-out rows is {model:.3f}. The same prediction for every row reaches {prior:.3f}"
+    )

@@ -1,4 +1,4 @@
-"""Correction of p-values for the number of tests."""
+"""Adjust p-values for multiple testing."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values of a family of tests, adjusted for their number.
+    """Return the p-values of a family of tests, adjusted by Holm's method.
 
-    Source: Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure". A NaN stays NaN and does not count as a member of
-    the family, because no test was made.
+    A NaN stays NaN and does not count as a member of the family, because no test was made. Source: Holm 1979, "A Simple
+    Sequentially Rejective Multiple Test Procedure".
     """
     values = np.asarray(p_values, np.float64)
     known = np.flatnonzero(~np.isnan(values))

@@ -1,4 +1,4 @@
-"""The report: scores of labels against gold, each with its interval and n."""
+"""The report: scores of predicted labels compared with gold labels, each with its interval and number of rows."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from .scores import (
 )
 from .slices import KINDS, documents, members, random_rows
 
-#: Scores of a label with fewer gold rows are marked and take no part in a ranking: one row more or less moves them by points.
+#: Scores of a label with fewer gold rows are marked and not ranked, because a single row can change them by percentage points.
 MIN_GOLD = 10
 
-#: Why precision, recall and F1 may not be defined.
+#: Reasons why precision, recall and F1 are not defined.
 _UNDEFINED = (
-    "the label was never given",
+    "the label is never predicted",
     "no gold row has the label",
-    "no gold row has the label and it was never given",
+    "no gold row has the label and it is never predicted",
 )
 
 
 @dataclass(frozen=True)
 class ScoreCI:
-    """A number with its 95 % interval; NaN where it is not defined, and then `reason` says why."""
+    """A number with its 95 % interval. Undefined values are NaN, and `reason` explains why."""
 
     value: float
     low: float
@@ -60,13 +60,13 @@ class ScoreCI:
         undefined: str,
         ends: Callable[[], tuple[float, float]] | None = None,
     ) -> ScoreCI:
-        """Return a score with the interval from `interval_or_nan`, and the reason if there is none.
+        """Return a score with its interval from `interval_or_nan`, and with the reason if it has no interval.
 
         Args:
             value: The score.
             drawn: The score in each resample (resamples,).
             clusters: Number of documents that were drawn from.
-            undefined: Why the score is not defined, in case it is NaN.
+            undefined: Reason if the score is NaN.
             ends: Computes the interval. Default: expanded percentiles.
         """
         value, low, high = interval_or_nan(float(value), drawn, clusters, ends)
@@ -74,7 +74,10 @@ class ScoreCI:
         if math.isnan(value):
             reason = undefined
         elif clusters < MIN_CLUSTERS:
-            reason = f"an interval needs at least {MIN_CLUSTERS} documents; there are {clusters}"
+            reason = (
+                f"an interval requires at least {MIN_CLUSTERS} documents, but there {'is' if clusters == 1 else 'are'} only "
+                f"{clusters}"
+            )
         elif math.isnan(low):
             reason = "every bootstrap resample gives the same value, so no interval can be computed"
         return cls(value, low, high, reason)
@@ -84,16 +87,17 @@ class ScoreCI:
 
     @property
     def signed(self) -> str:
-        """The number as a difference, with its sign."""
+        """The number and its interval as a difference, with signs."""
         return signed_score(self.value, self.low, self.high)
 
 
 @dataclass(frozen=True)
 class LabelScores:
-    """Scores of one label: how many rows carry it (`gold`), how many the model gave it (`predicted`).
+    """Scores of one label.
 
-    `few` marks fewer than `MIN_GOLD` gold rows. `rank` orders the F1 of the groups of a kind from 1, the best; None for
-    marked ones and overall.
+    `gold` is the number of rows with the label, and `predicted` the number of rows for which the model predicts it. `few` is
+    True if there are fewer than `MIN_GOLD` gold rows. `rank` is the rank of the group by F1 among the groups of its kind,
+    starting from 1 for the best. It is None if `few` is True, and for all rows together.
     """
 
     label: str
@@ -111,7 +115,10 @@ class LabelScores:
 
 @dataclass(frozen=True)
 class GroupScores:
-    """Scores within a group of sentences. `left_out` names labels with no gold and no prediction, which macro-F1 skips."""
+    """Scores of a group of sentences.
+
+    `left_out` lists the labels that occur neither in gold nor in predictions. Macro-F1 ignores them.
+    """
 
     kind: str
     name: str
@@ -128,10 +135,10 @@ class GroupScores:
 
 @dataclass(frozen=True)
 class ShareError:
-    """How far the share of a label among decisions is off its share in gold.
+    """Difference between the predicted and the gold proportion of a label.
 
-    `gold`, `predicted` and `error` (predicted - gold) are of rows drawn at random, where rows say how they were drawn.
-    `weighted_error` is of all rows by their weights; None where they have none.
+    `gold`, `predicted` and `error` (predicted - gold) refer to the rows that were drawn at random, or to all rows if none is
+    marked as such. `weighted_error` is the error over all rows with their weights, or None if they have no weights.
     """
 
     kind: str
@@ -149,9 +156,9 @@ class ShareError:
 class Report:
     """Scores overall and by group.
 
-    Intervals are percentiles of a bootstrap over documents (see `bootstrap`); for average precision they are Student's on the
-    log-odds. `weighted` repeats all groups with each row counted by its `weight` where rows have one, and `effective_n` is then
-    Kish's size of an unweighted sample that is as informative. `shares_basis` names the rows that `shares` is about.
+    Intervals are percentile intervals of a bootstrap over documents (see `bootstrap`), and for average precision Student's
+    intervals on the log-odds scale. If rows have a `weight`, `weighted` contains the same groups with weighted scores, and
+    `effective_n` is Kish's effective sample size. `shares_basis` describes the rows that `shares` refers to.
     """
 
     data: str
@@ -180,15 +187,15 @@ class Report:
 
         Args:
             sentences: n labelled sentences.
-            predicted: Decisions (n, k) in the codebook's order.
+            predicted: Predicted labels (n, k) in the order of the codebook.
             codebook: The labels.
-            data: What the sentences are, in a few words.
-            probabilities: (n, k), for the average precision.
-            seed: Of the bootstrap.
-            resamples: Of the bootstrap.
+            data: Short description of the sentences.
+            probabilities: Probabilities (n, k). Default: no average precision is computed.
+            seed: Seed of the bootstrap.
+            resamples: Number of resamples.
 
         Raises:
-            DataError: Some rows have a weight and others have none.
+            DataError: Some rows have a weight and others do not.
         """
         weights = _weights(sentences)
         judge = _Scorer(sentences, predicted, probabilities, codebook, seed, resamples)
@@ -220,24 +227,24 @@ class Report:
         return self.groups[0]
 
     def group(self, kind: str, name: str) -> GroupScores:
-        """Find a group, such as `("sampling", "random")`.
+        """Return a group, such as `group("sampling", "random")`.
 
         Raises:
-            KeyError: There is none.
+            KeyError: There is no such group.
         """
         for group in self.groups:
             if (group.kind, group.name) == (kind, name):
                 return group
-        raise KeyError(f"no group {kind} {name!r}")
+        raise KeyError(f"there is no group {name!r} of the kind {kind!r}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the report as plain values for JSON; what is not defined is None, with the reason beside it."""
+        """Return the report as plain values for JSON. Undefined values are None, and their `reason` explains why."""
         plain: dict[str, Any] = without_nan(asdict(self))
         return plain
 
 
 class _Measures(NamedTuple):
-    """Scores of sums over rows, all with the leading dimensions of the sums."""
+    """Scores computed from sums over rows. They have the same leading dimensions as the sums."""
 
     precision_recall_f1: Array
     mcc: Array
@@ -269,7 +276,7 @@ class _Measures(NamedTuple):
 
 @dataclass(frozen=True)
 class _Scorer:
-    """What all groups are measured with."""
+    """The data and settings from which the scores of every group are computed."""
 
     sentences: Sequence[Sentence]
     predicted: BoolArray
@@ -281,7 +288,7 @@ class _Scorer:
     def _measure(
         self, rows: Sequence[int], weights: Array | None
     ) -> tuple[BoolArray, Resamples, Array, _Measures, _Measures]:
-        """Give gold, resamples, weights, and the scores of the rows and of each resample."""
+        """Return gold labels, resamples, weights, the scores of the rows, and the scores of each resample."""
         chosen = np.asarray(rows, np.int64)
         gold = indicator([self.sentences[i] for i in rows], self.codebook)
         predicted = self.predicted[chosen]
@@ -324,7 +331,9 @@ class _Scorer:
                     f1=f1,
                     average_precision=self._average_precision(i, gold[:, i], rows, resamples, weighing),
                     mcc=value(
-                        scores.mcc[i], drawn.mcc[:, i], "all rows or none have the label, in gold or among decisions"
+                        scores.mcc[i],
+                        drawn.mcc[:, i],
+                        "either all rows or no rows have the label, in gold or among the predictions",
                     ),
                     prevalence=value(scores.prevalence[i], drawn.prevalence[:, i]),
                     few=n_gold < MIN_GOLD,
@@ -335,8 +344,8 @@ class _Scorer:
             name,
             n=len(rows),
             documents=resamples.clusters,
-            macro_f1=value(scores.macro_f1, drawn.macro_f1, "no label has a gold row or was given"),
-            micro_f1=value(scores.micro_f1, drawn.micro_f1, "no label has a gold row or was given"),
+            macro_f1=value(scores.macro_f1, drawn.macro_f1, "no row has a gold label or a predicted label"),
+            micro_f1=value(scores.micro_f1, drawn.micro_f1, "no row has a gold label or a predicted label"),
             weighted_f1=value(scores.weighted_f1, drawn.weighted_f1, "no gold row has a label"),
             sample_f1=value(scores.sample_f1, drawn.sample_f1),
             exact_match=value(scores.exact_match, drawn.exact_match),
@@ -348,9 +357,9 @@ class _Scorer:
         self, label: int, gold: BoolArray, rows: Sequence[int], resamples: Resamples, weighing: Array
     ) -> ScoreCI:
         if self.probabilities is None:
-            return ScoreCI(float("nan"), float("nan"), float("nan"), "no probabilities were given")
+            return ScoreCI(float("nan"), float("nan"), float("nan"), "there are no probabilities")
         scores = self.probabilities[np.asarray(rows, np.int64), label]
-        # Where there is no interval, the costliest drawing of the report would be for nothing.
+        # Average precision is the most expensive score to resample, so it is not resampled if there will be no interval.
         wanted = gold.any() and resamples.clusters >= MIN_CLUSTERS
         parts = [average_precision(gold, scores, w * weighing) for w in resamples.row_weights()] if wanted else []
         value, drawn = float(average_precision(gold, scores, weighing)), np.concatenate([*parts, np.empty(0)])
@@ -365,7 +374,7 @@ class _Scorer:
     def shares(
         self, kind: str, name: str, rows: Sequence[int], at_random: Sequence[int], weights: Array | None
     ) -> list[ShareError]:
-        """Measure the error of each label's share in a group; none where the group has no row drawn at random."""
+        """Return the error of the predicted proportion of each label, or an empty list if no row of the group is random."""
         if not at_random:
             return []
         gold, resamples, _, scores, drawn = self._measure(at_random, None)
@@ -400,14 +409,14 @@ def _weights(sentences: Sequence[Sentence]) -> Array | None:
     for sentence in sentences:
         if sentence.weight is None:
             raise DataError(
-                f"id {sentence.id!r}: no weight, though {sum(w is not None for w in given)} of {len(given)} rows have one; "
-                "give every row a weight, or take the column 'weight' away"
+                f"id {sentence.id!r}: the weight is missing, although {sum(w is not None for w in given)} of {len(given)} rows "
+                "have one. Give every row a weight, or remove the column 'weight'"
             )
     return np.array(given, np.float64)
 
 
 def _ranked(groups: Sequence[GroupScores]) -> tuple[GroupScores, ...]:
-    """Rank the F1 of each label among the groups of a kind; labels with few gold rows are not ranked."""
+    """Rank the groups of each kind by the F1 of each label. Labels with few gold rows are not ranked."""
     ranks: dict[tuple[str, str, str], int] = {}
     for kind in dict.fromkeys(g.kind for g in groups if g.kind != "all"):
         for i in range(len(groups[0].labels)):

@@ -1,4 +1,4 @@
-"""A report as Markdown."""
+"""Render a report as Markdown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RANKED = ("language", "source", "genre")
 
 @dataclass(frozen=True)
 class Ranking:
-    """The groups with the highest and the lowest F1 of a label, of `n` that are ranked."""
+    """The groups with the highest and the lowest F1 of a label, among `n` ranked groups."""
 
     label: str
     best: str
@@ -28,7 +28,7 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Kind:
-    """The groups of one kind, such as languages; `without` counts sentences that are in none of them."""
+    """The groups of one kind, such as languages. `without` is the number of sentences that are in no group."""
 
     name: str
     groups: Sequence[GroupScores]
@@ -38,13 +38,13 @@ class Kind:
 
     @property
     def left_out(self) -> list[GroupScores]:
-        """List the groups whose macro-F1 skips some label."""
+        """The groups whose macro-F1 ignores at least one label."""
         return [group for group in self.groups if group.left_out]
 
 
 @dataclass(frozen=True)
 class ShareLine:
-    """The errors of all labels' shares in one group."""
+    """The errors of the predicted proportions of all labels in one group."""
 
     name: str
     n: int
@@ -53,7 +53,7 @@ class ShareLine:
 
 
 def render_report(report: Report) -> str:
-    """Write all tables of a report."""
+    """Return the report as Markdown."""
     return render(
         "report.md.jinja",
         report=report,
@@ -66,7 +66,7 @@ def render_report(report: Report) -> str:
 
 
 def list_kinds(report: Report) -> list[Kind]:
-    """List the kinds of groups that a report has, in the order of `KINDS`."""
+    """Return the kinds of groups that a report contains, in the order of `KINDS`."""
     found = []
     for name in KINDS:
         groups = [group for group in report.groups if group.kind == name]
@@ -79,7 +79,7 @@ def list_kinds(report: Report) -> list[Kind]:
 
 
 def list_shares(report: Report) -> list[ShareLine]:
-    """Join the errors of shares of each group into one line of a table."""
+    """Return one table row per group, with the errors of the predicted proportions of all labels."""
     by_group: dict[str, list[ShareError]] = {}
     for share in report.shares:
         by_group.setdefault("all" if share.kind == "all" else f"{share.kind} {share.name}", []).append(share)

@@ -1,4 +1,4 @@
-"""Groups of sentences that a report looks at by themselves."""
+"""Groups of sentences that a report scores separately."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import numpy as np
 
 from ..data.sentence import Sentence
 
-#: How groups are formed, in the order of the report. All but `length` are fields of `Sentence`.
+#: Kinds of groups, in the order of the report. All except `length` are attributes of `Sentence`.
 KINDS = ("sampling", "language", "source", "genre", "year", "length")
 
-#: Bands of length: thirds of the texts of each language, by characters, since a character is not as long everywhere.
+#: Bands of text length: thirds of the texts of each language by number of characters. They are formed per language because the
+#: same sentence needs fewer characters in some scripts.
 BANDS = ("1 short", "2 middle", "3 long")
 
 
 def members(sentences: Sequence[Sentence], kind: str) -> list[tuple[str, list[int]]]:
-    """List the groups of a kind by name, each with its rows; rows without a value are in none."""
+    """Return the groups of a kind, sorted by name, with their rows. Rows without a value are in no group."""
     names = _lengths(sentences) if kind == "length" else [getattr(s, kind) for s in sentences]
     groups: dict[str, list[int]] = defaultdict(list)
     for row, name in enumerate(names):
@@ -27,12 +28,12 @@ def members(sentences: Sequence[Sentence], kind: str) -> list[tuple[str, list[in
 
 
 def documents(sentences: Sequence[Sentence], rows: Sequence[int]) -> list[tuple[str | None, str]]:
-    """Give the document of each row, the cluster of every interval."""
+    """Return the document of each row, which is its cluster in the bootstrap."""
     return [sentences[i].document_key for i in rows]
 
 
 def random_rows(sentences: Sequence[Sentence]) -> list[int]:
-    """List the rows from which shares and calibration may be read: those with `sampling: random`, else all."""
+    """Return the rows for measuring proportions and calibration: rows with `sampling: random`, or all if there are none."""
     rows = [i for i, s in enumerate(sentences) if s.sampling == "random"]
     return rows or list(range(len(sentences)))
 

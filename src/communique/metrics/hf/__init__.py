@@ -1,4 +1,4 @@
-"""Scores as modules of Hugging Face `evaluate`, loaded from this folder and not from a hub. Needs the extra `train`.
+"""Scores as modules for Hugging Face `evaluate`. They are loaded from this folder, not from the hub. Requires the extra `train`.
 
 >>> import evaluate
 >>> from communique.metrics import hf
@@ -6,10 +6,10 @@
 
 | module | input | scores |
 |---|---|---|
-| `label_scores` | decisions | F1, precision, recall, MCC by label; macro, micro, weighted, sample F1; exact match |
+| `label_scores` | predicted labels | per label: F1, precision, recall, MCC; overall: macro, micro, weighted and sample F1, exact match |
 | `probability_scores` | probabilities, as `prediction_scores` | average precision, Brier score and skill, calibration error |
 
-A score that is not defined, such as the recall of a label without gold, is NaN, as in scikit-learn with `zero_division=nan`.
+Undefined scores, such as the recall of a label without gold rows, are NaN, as in scikit-learn with `zero_division=nan`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ NAMES = ("label_scores", "probability_scores")
 
 
 def path(name: str) -> str:
-    """Return the file of a module for `evaluate.load`.
+    """Return the path of a module, for `evaluate.load`.
 
     Raises:
-        ValueError: There is no module of that name.
+        ValueError: There is no module with this name.
     """
     if name not in NAMES:
-        raise ValueError(f"{name!r}: no module of that name; allowed: {', '.join(NAMES)}")
+        raise ValueError(f"there is no module {name!r}. Allowed: {', '.join(NAMES)}")
     return str(Path(__file__).with_name(f"{name}.py"))

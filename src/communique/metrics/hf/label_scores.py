@@ -1,4 +1,4 @@
-"""Scores of decisions, as a module of Hugging Face `evaluate`."""
+"""Scores of predicted labels, as a module for Hugging Face `evaluate`."""
 
 # mypy: disallow-subclassing-any=False
 
@@ -15,7 +15,7 @@ from communique.metrics import scores
 
 
 class LabelScores(evaluate.Metric):
-    """Scores by label and over all labels, from rows of 0 and 1 in the codebook's order.
+    """Scores per label and over all labels, from rows of 0 and 1 in the order of the codebook.
 
     >>> found = LabelScores(keep_in_memory=True).compute(predictions=[[1, 0], [1, 1]], references=[[1, 0], [0, 1]])
     >>> found["macro_f1"]
@@ -25,9 +25,9 @@ class LabelScores(evaluate.Metric):
     def _info(self) -> evaluate.MetricInfo:
         row = datasets.List(datasets.Value("int32"))
         return evaluate.MetricInfo(
-            description="Scores of decisions. Macro-F1 leaves out a label with no gold and no prediction.",
+            description="Scores of predicted labels. Macro-F1 ignores labels that occur neither in gold nor in predictions.",
             citation="",
-            inputs_description="predictions, references: rows of 0 and 1, one value per label.",
+            inputs_description="predictions and references: rows of 0 and 1, with one value per label.",
             features=datasets.Features({"predictions": row, "references": row}),
         )
 

@@ -1,4 +1,4 @@
-"""Scores of probabilities, as a module of Hugging Face `evaluate`."""
+"""Scores of probabilities, as a module for Hugging Face `evaluate`."""
 
 # mypy: disallow-subclassing-any=False
 
@@ -15,13 +15,13 @@ from communique.metrics.scores import average_precision, bin_sums, brier_skill, 
 
 
 class ProbabilityScores(evaluate.Metric):
-    """Average precision, Brier score, its skill over the base rate and expected calibration error by label."""
+    """Average precision, Brier score, Brier skill relative to the base rate, and expected calibration error, per label."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
-            description="Scores of probabilities by label; calibration in bins of equally many rows.",
+            description="Scores of probabilities per label. The calibration error uses bins with equal numbers of rows.",
             citation="",
-            inputs_description="prediction_scores: rows of probabilities; references: rows of 0 and 1, one a label.",
+            inputs_description="prediction_scores: rows of probabilities; references: rows of 0 and 1; one value per label.",
             features=datasets.Features(
                 {
                     "prediction_scores": datasets.List(datasets.Value("float64")),
