@@ -1,7 +1,7 @@
-"""Count the labelled sentences of this folder for the tables of the datasheet.
+"""Count the labelled sentences in this folder for the tables of the datasheet.
 
-`python data/counts.py` prints the tables. With `--check` it exits with 1 if those in data/README.md differ; with `--write` it
-writes them there.
+`python data/counts.py` prints the tables. With `--write`, it writes them into data/README.md. With `--check`, it exits with 1
+if the tables in data/README.md differ from them.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ DATA = Path(__file__).resolve().parent
 README = DATA / "README.md"
 BEGIN, END = "<!-- counts -->", "<!-- /counts -->"
 
-#: The parts of the data by name.
+#: Location of each part of the data.
 PARTS = {"authored": "authored", "train": "reference/train.jsonl", "dev": "reference/dev.jsonl"}
 
-#: How rows were sampled, in the order of the datasheet.
+#: Values of the field `sampling`, in the order of the datasheet.
 SAMPLINGS = ("random", "enriched", "selected")
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A labelled sentence; `sha256` is the hash of its text, `acts` has offsets and kinds by label."""
+    """A labelled sentence. `acts` contains offsets and kinds by label, and `sha256` is the hash of the text."""
 
     part: str
     language: str
@@ -51,7 +51,7 @@ def read(codebook: Codebook) -> list[Sentence]:
     """Read all labelled sentences.
 
     Raises:
-        DataError: A row cannot be read, lacks a field or has labels that the codebook does not have.
+        DataError: A row cannot be read, lacks a field or has labels that are not in the codebook.
     """
     return [sentence for part, place in PARTS.items() for sentence in _read_part(part, DATA / place, codebook)]
 
@@ -74,7 +74,7 @@ def _read_part(part: str, place: Path, codebook: Codebook) -> Iterator[Sentence]
                     sha256=str(row[HASH]) if part != "authored" else text_sha256(str(row["text"])),
                 )
             except KeyError as error:
-                raise DataError(f"{path}, row {number}: there is no field {error}. Add it") from error
+                raise DataError(f"{path}, row {number}: the field {error} is missing. Add it") from error
             except ValueError as error:
                 raise DataError(f"{path}, row {number}: {error}") from error
 
@@ -82,8 +82,8 @@ def _read_part(part: str, place: Path, codebook: Codebook) -> Iterator[Sentence]
 def tables(sentences: Sequence[Sentence], codebook: Codebook) -> str:
     """Render the tables of the datasheet as Markdown.
 
-    A document counts once in every row of a table that has a sentence of it: a UN document in five languages is one document in
-    total and one of each language.
+    A document counts once in each table row that includes one of its sentences. For example, a UN document in five languages
+    counts as one document in total and as one document for each language.
     """
     names = codebook.names
     reference = [s for s in sentences if s.sampling]
@@ -116,7 +116,7 @@ def _table(
     shares: bool = False,
     total: bool = False,
 ) -> str:
-    """Count sentences, documents and labels of each group."""
+    """Render the numbers of sentences, documents and labels in each group."""
     rows = [(*group, *_counts(members, names, shares)) for group, members in _groups(sentences, key)]
     if total:
         rows.append(("all", *[""] * (len(heads) - 1), *_counts(sentences, names, shares)))
@@ -124,7 +124,7 @@ def _table(
 
 
 def _kinds(sentences: Sequence[Sentence], codebook: Codebook) -> str:
-    """Count the kinds of each label that has kinds."""
+    """Render the number of sentences of each kind, for labels that have kinds."""
     heads = [kind.name for label in codebook.labels for kind in label.kinds]
     rows = []
     for label in (label for label in codebook.labels if label.kinds):
@@ -135,7 +135,7 @@ def _kinds(sentences: Sequence[Sentence], codebook: Codebook) -> str:
 
 
 def _named(sentences: Sequence[Sentence], names: Sequence[str]) -> str:
-    """Count the labels that have a span of a holder and of a target."""
+    """Render the number of sentences per label that have a span for the holder and for the target."""
     rows = []
     for group, members in _groups(sentences, lambda s: (s.part,)):
         for name in names:
@@ -156,7 +156,7 @@ def _counts(members: Sequence[Sentence], names: Sequence[str], shares: bool) -> 
 def _groups(
     sentences: Sequence[Sentence], key: Callable[[Sentence], tuple[str, ...]]
 ) -> list[tuple[tuple[str, ...], list[Sentence]]]:
-    """Group sentences; parts and samplings keep their order, everything else is sorted by name."""
+    """Group sentences by a key. Parts and samplings keep their order; all other values are sorted by name."""
     groups: dict[tuple[str, ...], list[Sentence]] = {}
     for sentence in sentences:
         groups.setdefault(key(sentence), []).append(sentence)
@@ -172,7 +172,7 @@ def _crosstab(sentences: Sequence[Sentence]) -> str:
 
 
 def _overlaps(sentences: Sequence[Sentence]) -> str:
-    """Count the documents and texts that two parts have in common."""
+    """Render the numbers of documents and texts that two parts have in common."""
     documents = {part: {(s.source, s.document) for s in sentences if s.part == part} for part in PARTS}
     texts = {part: {s.sha256 for s in sentences if s.part == part} for part in PARTS}
     lines = []
@@ -183,21 +183,21 @@ def _overlaps(sentences: Sequence[Sentence]) -> str:
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]], words: int) -> str:
-    """Render a table whose first `words` columns are words and whose others are numbers."""
+    """Render a table. The first `words` columns contain words, and the others contain numbers."""
     rule = ["---"] * words + ["---:"] * (len(heads) - words)
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (heads, rule, *rows))
 
 
 def replaced(readme: str, content: str) -> str:
-    """Replace the tables between the markers of the datasheet.
+    """Return the datasheet with new tables between the markers.
 
     Raises:
-        DataError: The markers are not there once each, in order.
+        DataError: A marker is missing or occurs more than once, or the markers are in the wrong order.
     """
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end or readme.count(BEGIN) != 1 or readme.count(END) != 1:
-        raise DataError(f"{README.name}: {BEGIN} and {END} must each occur once, in this order. Put them back")
+        raise DataError(f"{README.name}: {BEGIN} and {END} must each occur once, in this order. Restore these markers")
     return f"{before}{BEGIN}\n\n{content}\n\n{END}{after}"
 
 
@@ -205,11 +205,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0, or 1 if the datasheet differs or the data are invalid.
+        The exit code: 0, or 1 if the datasheet differs or the data are invalid.
     """
     parser = argparse.ArgumentParser(description="Count the labelled sentences of data/.")
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--check", action="store_true", help="exit with 1 if data/README.md has other counts")
+    action.add_argument("--check", action="store_true", help="exit with 1 if the counts in data/README.md differ")
     action.add_argument("--write", action="store_true", help="write the counts into data/README.md")
     chosen = parser.parse_args(arguments)
     try:

@@ -1,4 +1,4 @@
-"""Codebooks: what loads, what is refused and why, and what the hash depends on."""
+"""Codebooks: reading, validation and error messages, and what the hash depends on."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def refusal(tmp_path: Path, content: object) -> str:
 
 
 def changed(change: str, value: object) -> dict[str, Any]:
-    """Replace what a dotted path of keys and indexes leads to."""
+    """Return a copy of the content in which the value at a dotted path of keys and indexes is replaced."""
     content = copy.deepcopy(CONTENT)
     *parts, last = (int(part) if part.isdecimal() else part for part in change.split("."))
     target: Any = content
@@ -72,7 +72,7 @@ def changed(change: str, value: object) -> dict[str, Any]:
     return content
 
 
-def test_the_projects_codebook_has_its_three_labels_in_order() -> None:
+def test_the_projects_codebook_has_three_labels_in_order() -> None:
     codebook = Codebook.load(ROOT / "data" / "codebook.yaml")
     assert codebook.names == ("criticism", "policy_claim", "cooperation_pledge")
     assert codebook.task == "multilabel"
@@ -106,7 +106,7 @@ def test_all_fields_are_read(tmp_path: Path) -> None:
     assert first.examples[0].kinds == {"blame": "open"}
 
 
-def test_names_follow_the_file_when_it_is_permuted(tmp_path: Path) -> None:
+def test_labels_are_in_the_order_of_the_file(tmp_path: Path) -> None:
     permuted = CONTENT | {"labels": [CONTENT["labels"][i] for i in (2, 0, 1)]}
     codebook = Codebook.load(written(tmp_path, permuted))
     assert codebook.names == ("claim", "blame", "offer")
@@ -114,7 +114,7 @@ def test_names_follow_the_file_when_it_is_permuted(tmp_path: Path) -> None:
     assert codebook.sha256 != Codebook.model_validate(CONTENT).sha256
 
 
-def test_hash_is_stable_under_reformatting(tmp_path: Path) -> None:
+def test_reformatting_does_not_change_the_hash(tmp_path: Path) -> None:
     expected = Codebook.model_validate(CONTENT).sha256
     assert len(expected) == 64
     layouts = [
@@ -156,18 +156,18 @@ def test_any_changed_word_changes_the_hash(change: str, value: object) -> None:
     assert Codebook.model_validate(content).sha256 != Codebook.model_validate(CONTENT).sha256
 
 
-def test_selection_changes_the_hash() -> None:
+def test_the_task_changes_the_hash() -> None:
     single = CONTENT | {"task": "multiclass"}
     assert Codebook.model_validate(single).sha256 != Codebook.model_validate(CONTENT).sha256
 
 
-def test_codebook_without_kinds_has_the_hash_that_its_models_recorded() -> None:
+def test_a_codebook_without_kinds_keeps_the_hash_in_existing_models() -> None:
     folder = ROOT / "models" / "communique-small"
     recorded = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))["codebook_sha256"]
     assert Codebook.load(folder / "codebook.yaml").sha256 == recorded
 
 
-def test_hash_of_a_changed_copy_is_its_own() -> None:
+def test_a_changed_copy_has_another_hash() -> None:
     codebook = Codebook.model_validate(CONTENT)
     assert codebook.sha256 == Codebook.model_validate(CONTENT).sha256
     assert (
@@ -176,7 +176,7 @@ def test_hash_of_a_changed_copy_is_its_own() -> None:
 
 
 @pytest.mark.parametrize("content", [CONTENT, CONTENT | {"task": "multiclass"}])
-def test_dump_and_load_give_an_equal_codebook(tmp_path: Path, content: dict[str, Any]) -> None:
+def test_dump_and_load_return_an_equal_codebook(tmp_path: Path, content: dict[str, Any]) -> None:
     codebook = Codebook.model_validate(content)
     codebook.dump(tmp_path / "again.yaml")
     again = Codebook.load(tmp_path / "again.yaml")
@@ -185,19 +185,19 @@ def test_dump_and_load_give_an_equal_codebook(tmp_path: Path, content: dict[str,
     assert "我们会帮助" in (tmp_path / "again.yaml").read_text(encoding="utf-8")
 
 
-def test_labels_are_put_in_order_without_repetition() -> None:
+def test_validated_labels_are_sorted_and_distinct() -> None:
     codebook = Codebook.model_validate(CONTENT)
     assert codebook.validate_labels(["claim", "blame", "claim"]) == ("blame", "claim")
     assert codebook.validate_labels([]) == ()
 
 
-def test_unknown_label_is_told_with_the_allowed_ones() -> None:
+def test_an_unknown_label_is_reported_with_the_allowed_labels() -> None:
     with pytest.raises(ValueError, match=facts("'Blame'", "blame, offer, claim")):
         Codebook.model_validate(CONTENT).validate_labels(["offer", "Blame"])
 
 
 @pytest.mark.parametrize(("labels", "count"), [([], 0), (["blame", "offer"], 2)])
-def test_single_selection_takes_exactly_one_label(labels: list[str], count: int) -> None:
+def test_multiclass_requires_exactly_one_label(labels: list[str], count: int) -> None:
     codebook = Codebook.model_validate(CONTENT | {"task": "multiclass"})
     assert not codebook.multilabel
     assert codebook.validate_labels(["offer"]) == ("offer",)
@@ -205,7 +205,7 @@ def test_single_selection_takes_exactly_one_label(labels: list[str], count: int)
         codebook.validate_labels(labels)
 
 
-def test_none_is_a_label_in_single_selection_only(tmp_path: Path) -> None:
+def test_none_may_only_be_a_label_in_multiclass_codebooks(tmp_path: Path) -> None:
     content = changed("labels.2.name", "none")
     assert Codebook.model_validate(content | {"task": "multiclass"}).names == ("blame", "offer", "none")
     assert "'none'" in refusal(tmp_path, content)
@@ -222,12 +222,12 @@ def test_none_is_a_label_in_single_selection_only(tmp_path: Path) -> None:
             "open|shut",
             "labels.0.kinds.1.name: 'open|shut' is not allowed. Write",
         ),
-        ("labels.0.examples.0.kinds", {"blame": "shut"}, "unknown kind 'shut' of 'blame'. Allowed: open, veiled"),
+        ("labels.0.examples.0.kinds", {"blame": "shut"}, "unknown kind 'shut' of label 'blame'. Allowed: open, veiled"),
         ("labels.0.examples.0.kinds", {"claim": "open"}, "an example has a kind of 'claim' without that label"),
         (
             "labels.1.examples",
             [{"text": "Ja.", "language": "de", "labels": ["offer"], "kinds": {"offer": "open"}}],
-            "unknown kind 'open' of 'offer'. Allowed: none, it has no kinds",
+            "unknown kind 'open' of label 'offer'. Remove it, because this label has no kinds",
         ),
         ("task", "many", "task: 'many' is not allowed. Write 'multilabel' or 'multiclass'"),
         ("version", 2.0, "version: 2.0 is not allowed. Write text in quotes"),
@@ -241,17 +241,19 @@ def test_none_is_a_label_in_single_selection_only(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_broken_rules_are_told_with_place_and_value(tmp_path: Path, change: str, value: object, message: str) -> None:
+def test_invalid_values_are_reported_with_their_position(
+    tmp_path: Path, change: str, value: object, message: str
+) -> None:
     assert message in refusal(tmp_path, changed(change, value))
 
 
 @pytest.mark.parametrize("name", ["a|b", "a;b", "a,b", ""])
-def test_names_of_labels_hold_no_separators(tmp_path: Path, name: str) -> None:
+def test_label_names_may_not_contain_separators(tmp_path: Path, name: str) -> None:
     content = changed("labels.2.name", name)
     assert refusal(tmp_path, content).startswith("labels.2.name: ")
 
 
-def test_missing_keys_are_all_named(tmp_path: Path) -> None:
+def test_all_missing_keys_are_reported(tmp_path: Path) -> None:
     message = refusal(tmp_path, {"name": "x", "labels": [{"name": "a"}, {"name": "b", "definition": "B."}]})
     assert message.startswith("version: missing; task: missing; labels.0.definition: missing")
 
@@ -274,7 +276,7 @@ def test_missing_keys_are_all_named(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_unknown_keys_are_answered_with_the_nearest(tmp_path: Path, change: str, message: str) -> None:
+def test_unknown_keys_are_reported_with_the_most_similar_key(tmp_path: Path, change: str, message: str) -> None:
     assert refusal(tmp_path, changed(change, "x")) == message
 
 
@@ -288,18 +290,18 @@ def test_unknown_keys_are_answered_with_the_nearest(tmp_path: Path, change: str,
         ("name: a\x00b\n", "not YAML in UTF-8: "),
     ],
 )
-def test_files_that_are_no_codebook(tmp_path: Path, content: str, message: str) -> None:
+def test_files_that_are_not_codebooks_are_refused(tmp_path: Path, content: str, message: str) -> None:
     assert refusal(tmp_path, content).startswith(message)
 
 
-def test_file_in_another_encoding(tmp_path: Path) -> None:
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "codebook.yaml"
     path.write_bytes("name: критика\n".encode("cp1251"))
     with pytest.raises(CodebookError, match="not YAML in UTF-8"):
         Codebook.load(path)
 
 
-def test_missing_file(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "absent.yaml"
     with pytest.raises(CodebookError) as caught:
         Codebook.load(path)
@@ -308,7 +310,7 @@ def test_missing_file(tmp_path: Path) -> None:
     )
 
 
-def test_differences_name_what_another_codebook_says_differently() -> None:
+def test_differences_between_codebooks_are_listed() -> None:
     book = Codebook.model_validate(CODEBOOK)
     assert book.differences(Codebook.model_validate(CODEBOOK)) == []
     labels = [CODEBOOK["labels"][0] | {"definition": "Another."}, *CODEBOOK["labels"][1:]]
@@ -318,7 +320,7 @@ def test_differences_name_what_another_codebook_says_differently() -> None:
     assert has_facts(line, "warning", "the model", "new.yaml", "definition of 'criticism'", "version '1' and '2'")
 
 
-def test_rows_coded_by_another_codebook_are_reported() -> None:
+def test_rows_coded_with_another_codebook_are_reported() -> None:
     book = Codebook.model_validate(CODEBOOK)
     same = {"codebook": book.title, "codebook_sha256": book.sha256}
     assert other_codebooks("gold.csv", [same, {}], book) == []

@@ -13,7 +13,7 @@ def test_values_are_numbered_in_order_of_first_appearance() -> None:
     assert codes.dtype == np.int64
 
 
-def test_no_values_have_no_codes() -> None:
+def test_an_empty_list_has_no_codes() -> None:
     nothing: list[str] = []
     codes, distinct = factorize(nothing)
     assert codes.shape == (0,)

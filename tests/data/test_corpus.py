@@ -1,4 +1,4 @@
-"""Corpora: columns and labels in every spelling, every problem with its place, splits and leaks by document."""
+"""Corpora: recognition of columns and labels, problems with their position, splits and leaks by document."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def labels_of(path: Path, codebook: Codebook = TINY) -> list[tuple[str, ...] | N
 
 
 def problems_of(path: Path | list[Path], codebook: Codebook = TINY, **options: Any) -> list[str]:
-    """Return the problems without the path that each of them begins with."""
+    """Return the problems without their path if there is a single file, which every problem must start with."""
     problems = Corpus.scan(path, codebook, **options)[1]
     assert all("\n" not in problem for problem in problems)
     if isinstance(path, Path):
@@ -66,7 +66,7 @@ def problems_of(path: Path | list[Path], codebook: Codebook = TINY, **options: A
 
 
 def assert_problems(problems: Sequence[str], *expected: Sequence[object]) -> None:
-    """Check that each problem has the expected facts."""
+    """Check that there are as many problems as expected, and that each message contains its expected facts."""
     assert len(problems) == len(expected), problems
     for problem, values in zip(problems, expected, strict=True):
         assert has_facts(problem, *values), problem
@@ -117,22 +117,22 @@ def test_all_fields_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "header", ["sentence,doc_id,lang,label", "Statement,DOC,Language,Labels", " content ,document_id,LANG,label"]
 )
-def test_columns_are_found_by_other_names_and_in_any_case(tmp_path: Path, header: str) -> None:
+def test_columns_are_recognised_by_other_names_and_in_any_case(tmp_path: Path, header: str) -> None:
     (found,) = Corpus.read(written(tmp_path, "c.csv", f"{header}\nVi hjälper.,d1,sv,criticism\n"), TINY)
     assert (found.text, found.document, found.language, found.labels) == ("Vi hjälper.", "d1", "sv", (CRITICISM,))
 
 
-def test_told_columns_win_over_found_ones(tmp_path: Path) -> None:
+def test_named_columns_take_precedence_over_recognised_ones(tmp_path: Path) -> None:
     path = written(tmp_path, "c.csv", "text,body,doc,speech,labels,stance\nno,Oui.,no,s1,praise,criticism\n")
     columns = {"text": "body", "document": "speech", "labels": "stance"}
     (found,) = Corpus.read(path, TINY, columns=columns)
     assert (found.text, found.document, found.labels) == ("Oui.", "s1", (CRITICISM,))
     assert problems_of(path, columns={"text": "Body"}) == [
-        ": no column 'Body' for text; columns: text, body, doc, speech, labels, stance"
+        ": there is no column 'Body' for the field 'text'. Name one of the columns: text, body, doc, speech, labels, stance"
     ]
 
 
-def test_without_document_each_row_is_its_own_and_is_told(tmp_path: Path) -> None:
+def test_without_a_document_column_each_row_is_a_document_and_a_note_reports_it(tmp_path: Path) -> None:
     path = written(tmp_path, "news.csv", "text\nOui.\nNon.\n")
     corpus = Corpus.read(path)
     assert [(s.id, s.document, s.index, s.labels) for s in corpus] == [
@@ -140,15 +140,15 @@ def test_without_document_each_row_is_its_own_and_is_told(tmp_path: Path) -> Non
         ("news:3", "news:3", 0, None),
     ]
     (note,) = corpus.notes
-    assert "each row counts as a document of its own" in note
+    assert "each row counts as a separate document" in note
 
 
-def test_index_counts_within_documents_where_not_given(tmp_path: Path) -> None:
+def test_a_missing_index_is_counted_within_the_document(tmp_path: Path) -> None:
     path = written(tmp_path, "c.csv", "text,document,index\na,d,\nb,e,\nc,d,5\nd,d,\ne,e,\n")
     assert [s.index for s in Corpus.read(path)] == [0, 0, 5, 6, 1]
 
 
-def test_every_format_gives_the_same_statements(tmp_path: Path) -> None:
+def test_every_format_returns_the_same_sentences(tmp_path: Path) -> None:
     header = ["id", "document", "text", "language", "labels"]
     rows: list[Sequence[object]] = [
         [1, 2019, "Мы против, и это ясно.", "ru", "criticism|policy_claim"],
@@ -200,18 +200,18 @@ def test_cells_of_labels(value: object, expected: list[str]) -> None:
     assert split_labels(value, TINY) == expected
 
 
-def test_none_is_kept_where_it_may_be_a_label() -> None:
+def test_none_is_kept_if_it_may_be_a_label() -> None:
     assert split_labels("none", SINGLE) == ["none"]
     assert split_labels("none|criticism", TINY) == ["none", "criticism"]
 
 
 @pytest.mark.parametrize("value", [True, {"criticism": 1}, [["criticism"]], [1.0]])
-def test_cells_that_are_no_labels(value: object) -> None:
+def test_cells_without_labels_are_refused(value: object) -> None:
     with pytest.raises(ValueError, match=facts(repr(value), "a|b", "JSON")):
         split_labels(value, TINY)
 
 
-def test_list_without_quotation_marks_is_refused(tmp_path: Path) -> None:
+def test_a_list_without_quotation_marks_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "c.csv", "text,labels\na,[criticism]\n")
     assert_problems(problems_of(path), ("row 2:", "'labels'", "[criticism]", "JSON", "a|b"))
 
@@ -226,7 +226,7 @@ def test_list_without_quotation_marks_is_refused(tmp_path: Path) -> None:
         "cooperation_pledge, criticism",
     ],
 )
-def test_labels_come_in_the_codebooks_order(tmp_path: Path, cell: object) -> None:
+def test_labels_are_in_the_order_of_the_codebook(tmp_path: Path, cell: object) -> None:
     path = write_rows(tmp_path / "c.jsonl", [{"text": "a", "labels": cell}])
     assert labels_of(path) == [(CRITICISM, PLEDGE)]
     assert labels_of(path, PERMUTED) == [(PLEDGE, CRITICISM)]
@@ -256,7 +256,7 @@ def test_labels_are_not_read_without_a_codebook(tmp_path: Path) -> None:
         ("x", " "),
     ],
 )
-def test_one_column_a_label_as_text(tmp_path: Path, yes: str, no: str) -> None:
+def test_one_column_per_label_as_text(tmp_path: Path, yes: str, no: str) -> None:
     content = (
         f"Cooperation_Pledge,text,criticism,policy_claim\n{no},a,{yes},{yes}\n{yes},b,{no},{no}\n{no},c,{no},{no}\n"
     )
@@ -266,7 +266,7 @@ def test_one_column_a_label_as_text(tmp_path: Path, yes: str, no: str) -> None:
 
 
 @pytest.mark.parametrize(("yes", "no"), [(1, 0), (1.0, 0.0), (True, False), ("yes", "no")])
-def test_one_column_a_label_in_typed_formats(tmp_path: Path, yes: object, no: object) -> None:
+def test_one_column_per_label_in_typed_formats(tmp_path: Path, yes: object, no: object) -> None:
     columns = {"text": ["a", "b", "c"], CRITICISM: [yes, no, no], CLAIM: [yes, no, no], PLEDGE: [no, yes, no]}
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     pq.write_table(pa.table(columns), tmp_path / "c.parquet")
@@ -277,7 +277,7 @@ def test_one_column_a_label_in_typed_formats(tmp_path: Path, yes: object, no: ob
 
 
 @pytest.mark.parametrize("cell", ["2", "maybe", "ja", "0.5"])
-def test_other_values_of_label_columns_are_told(tmp_path: Path, cell: str) -> None:
+def test_invalid_values_in_label_columns_are_reported(tmp_path: Path, cell: str) -> None:
     path = written(tmp_path, "c.csv", f"text,criticism,policy_claim,cooperation_pledge\na,1,{cell},0\nb,1,1,0\n")
     assert_problems(problems_of(path), ("row 2:", "'policy_claim'", repr(cell), "yes"))
 
@@ -291,28 +291,28 @@ def test_yes_no_cells_of_a_corpus(tmp_path: Path) -> None:
     assert_problems(problems_of(path), ("row 1:", "'criticism'", "yes or no"))
 
 
-def test_a_column_of_labels_wins_over_one_column_a_label(tmp_path: Path) -> None:
+def test_a_column_of_labels_takes_precedence_over_one_column_per_label(tmp_path: Path) -> None:
     path = written(
         tmp_path, "c.csv", "text,criticism,policy_claim,cooperation_pledge,labels\na,1,1,0,cooperation_pledge\n"
     )
     assert labels_of(path) == [(PLEDGE,)]
 
 
-def test_single_labels(tmp_path: Path) -> None:
+def test_multiclass_labels_in_one_column(tmp_path: Path) -> None:
     path = written(tmp_path, "c.csv", "text,label\na,policy_claim\nb,\nc,criticism|policy_claim\n")
     assert problems_of(path, SINGLE) == [
-        ", row 3: column 'label': 0 labels; the codebook's task is 'multiclass': give exactly one",
-        ", row 4: column 'label': 2 labels; the codebook's task is 'multiclass': give exactly one",
+        f", row {row}: column 'label': there are {n} labels, but the codebook's task is 'multiclass'. Write exactly one label"
+        for row, n in ((3, 0), (4, 2))
     ]
     assert [s.labels for s in Corpus.scan(path, SINGLE)[0]] == [(CLAIM,)]
 
 
-def test_single_labels_as_one_column_a_label(tmp_path: Path) -> None:
+def test_multiclass_labels_in_one_column_per_label(tmp_path: Path) -> None:
     path = written(tmp_path, "c.csv", "text,criticism,policy_claim,cooperation_pledge\na,0,1,0\nb,0,0,0\nc,1,1,0\n")
     corpus, problems = Corpus.scan(path, SINGLE)
     assert [s.labels for s in corpus] == [(CLAIM,)]
     assert problems == [
-        f"{path}, row {row}: {n} labels; the codebook's task is 'multiclass': give exactly one"
+        f"{path}, row {row}: there are {n} labels, but the codebook's task is 'multiclass'. Write exactly one label"
         for row, n in ((3, 0), (4, 2))
     ]
 
@@ -332,7 +332,7 @@ def test_numbered_classes_in_every_format(tmp_path: Path) -> None:
 # Problems
 
 
-def test_unknown_label(tmp_path: Path) -> None:
+def test_unknown_labels_are_reported(tmp_path: Path) -> None:
     path = written(tmp_path, "c.csv", "text,labels\na,criticism\nb,criticism|praise\nc,Criticism\n")
     assert_problems(
         problems_of(path),
@@ -342,12 +342,12 @@ def test_unknown_label(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cell", ['""', "  ", '"\n"', "\u00a0"])
-def test_empty_text(tmp_path: Path, cell: str) -> None:
+def test_an_empty_text_is_reported(tmp_path: Path, cell: str) -> None:
     path = written(tmp_path, "c.csv", f"id,Sentence\n1,a\n2,{cell}\n")
     assert_problems(problems_of(path), ("row 3:", "'Sentence'", "empty"))
 
 
-def test_absent_and_null_text(tmp_path: Path) -> None:
+def test_missing_and_null_texts_are_reported(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "c.jsonl", [{"text": "a"}, {"id": "x"}, {"text": None}])
     assert_problems(problems_of(path), ("row 2:", "'text'", "empty"), ("row 3:", "'text'", "empty"))
 
@@ -355,19 +355,19 @@ def test_absent_and_null_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "kind"), [(5, "int"), (2.5, "float"), (True, "bool"), (["a"], "list"), ({"a": 1}, "dict")]
 )
-def test_text_of_another_type(tmp_path: Path, value: object, kind: str) -> None:
+def test_a_text_of_another_type_is_reported(tmp_path: Path, value: object, kind: str) -> None:
     path = write_rows(tmp_path / "c.jsonl", [{"text": value}])
     assert_problems(problems_of(path), ("row 1:", "'text'", repr(value), kind))
 
 
-def test_number_and_bytes_in_place_of_text(tmp_path: Path) -> None:
+def test_numbers_and_bytes_instead_of_text_are_reported(tmp_path: Path) -> None:
     path = workbook(tmp_path / "c.xlsx", [["text"], ["a"], [2019]])
     assert_problems(problems_of(path), ("row 3:", "'text'", 2019, "int"))
     pq.write_table(pa.table({"text": [b"a"]}), tmp_path / "c.parquet")
     assert_problems(problems_of(tmp_path / "c.parquet"), ("row 1:", "'text'", "b'a'", "bytes"))
 
 
-def test_half_of_a_character_is_a_problem_of_its_row(tmp_path: Path) -> None:
+def test_a_lone_surrogate_is_reported_with_its_row(tmp_path: Path) -> None:
     path = written(tmp_path, "c.jsonl", '{"text": "a\\ud83d"}\n{"text": "b\\ud83d\\ude42"}\n')
     corpus, problems = Corpus.scan(path)
     assert [s.text for s in corpus] == ["b🙂"]
@@ -376,34 +376,34 @@ def test_half_of_a_character_is_a_problem_of_its_row(tmp_path: Path) -> None:
     assert "surrogate" in problems[0]
 
 
-def test_missing_column_of_text(tmp_path: Path) -> None:
+def test_a_missing_text_column_is_reported(tmp_path: Path) -> None:
     assert problems_of(written(tmp_path, "c.csv", "id,body\n1,a\n")) == [
-        ": no column for the text; allowed: text, sentence, statement, content; columns: id, body; "
-        "rename one or name it with --text-column"
+        ": there is no text column (text, sentence, statement, content). Name one of the columns with --text-column: id, body"
     ]
 
 
-def test_missing_labels(tmp_path: Path) -> None:
+def test_missing_labels_are_reported_if_they_are_required(tmp_path: Path) -> None:
     path = written(tmp_path, "c.csv", "text\na\n")
     assert labels_of(path) == [None]
     assert problems_of(path, labelled=True) == [
-        ": no labels; give a column 'labels' (a|b), or one column a label: criticism, policy_claim, cooperation_pledge"
+        ": there are no labels. Add a column 'labels' (a|b), or one column per label: criticism, policy_claim, "
+        "cooperation_pledge"
     ]
 
 
-def test_columns_for_some_labels_only(tmp_path: Path) -> None:
+def test_columns_for_only_some_labels_are_reported(tmp_path: Path) -> None:
     problems = problems_of(written(tmp_path, "c.csv", "text,policy_claim\na,1\n"))
     assert_problems(problems, ("criticism, cooperation_pledge",))
 
 
 @pytest.mark.parametrize("index", ["third", "1.5", "inf"])
-def test_index_that_is_no_whole_number(tmp_path: Path, index: str) -> None:
+def test_an_index_that_is_not_a_whole_number_is_reported(tmp_path: Path, index: str) -> None:
     path = written(tmp_path, "c.csv", f"text,document,index\na,d,3.0\nb,d,{index}\n")
-    assert_problems(problems_of(path), ("row 3:", "'index'", repr(index), "whole numbers"))
+    assert_problems(problems_of(path), ("row 3:", "'index'", repr(index), "whole number"))
     assert [s.index for s in Corpus.scan(path)[0]] == [3]
 
 
-def test_same_id_twice_in_a_file_and_across_files(tmp_path: Path) -> None:
+def test_repeated_ids_are_reported_within_and_across_files(tmp_path: Path) -> None:
     first = written(tmp_path, "a.csv", "id,text\n1,a\n2,b\n1,c\n")
     second = write_rows(tmp_path / "b.jsonl", [{"id": 2, "text": "d"}, {"id": 3, "text": "e"}])
     corpus, problems = Corpus.scan(tmp_path, TINY)
@@ -413,7 +413,7 @@ def test_same_id_twice_in_a_file_and_across_files(tmp_path: Path) -> None:
     assert [s.text for s in corpus] == ["a", "b", "e"]
 
 
-def test_all_problems_of_all_files_are_listed_at_once(tmp_path: Path) -> None:
+def test_all_problems_in_all_files_are_reported_at_once(tmp_path: Path) -> None:
     a = written(tmp_path, "a.csv", 'id,text,labels\n1,,criticism\n2,b,praise\n3\n4,d,none\n4,e,none\n5,"f,none\n')
     b = written(
         tmp_path, "b.jsonl", '{"id": "6", "text": 6}\nnope\n{"id": "7", "text": "g", "labels": ["criticism"]}\n'
@@ -445,7 +445,7 @@ def test_notes_of_tables_reach_the_corpus(tmp_path: Path) -> None:
     assert_problems(Corpus.read(path).notes, (path, "UTF-8", "cp1251"))
 
 
-def test_paths_are_files_folders_and_globs(tmp_path: Path) -> None:
+def test_paths_may_be_files_folders_and_globs(tmp_path: Path) -> None:
     for name in ("b.csv", "a.csv", "c.tsv"):
         written(tmp_path, name, f"text\n{name}\n")
     written(tmp_path, "notes.txt", "no table")
@@ -461,7 +461,7 @@ def test_paths_are_files_folders_and_globs(tmp_path: Path) -> None:
 # Parts of a corpus
 
 
-def test_corpora_add_up() -> None:
+def test_corpora_can_be_added() -> None:
     one = Corpus((sentence(0, "a"),), {"a.csv": "1"}, ("note a",))
     other = Corpus((sentence(0, "b"), sentence(1, "b")), {"b.csv": "2"}, ("note b",))
     both = one + other
@@ -470,7 +470,7 @@ def test_corpora_add_up() -> None:
     assert both.where(lambda s: s.document == "b").sentences == other.sentences
 
 
-def test_documents_are_told_apart_by_source() -> None:
+def test_documents_with_the_same_name_in_different_sources_are_distinct() -> None:
     rows = [
         sentence(0, "d", source="x"),
         sentence(1, "d", source="y"),
@@ -511,21 +511,21 @@ def test_no_document_is_in_both_parts_and_none_is_lost(
     assert [s.id for s in first] == [s.id for s in rows if s.document_key in documents_of(first)]
 
 
-def test_same_seed_same_split_other_seed_other_split() -> None:
+def test_the_seed_determines_the_split() -> None:
     corpus = Corpus(tuple(many()))
     first = corpus.split(0.25, seed=3)
     assert first == corpus.split(0.25, seed=3)
     assert len({frozenset(documents_of(corpus.split(0.25, seed=seed)[1])) for seed in range(8)}) == 8
 
 
-def test_split_does_not_depend_on_the_order_of_documents() -> None:
+def test_the_split_does_not_depend_on_the_order_of_documents() -> None:
     rows = many()
     drawn = Corpus(tuple(rows)).split(0.25, seed=3)[1]
     assert documents_of(Corpus(tuple(rows[::-1])).split(0.25, seed=3)[1]) == documents_of(drawn)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
-def test_share_holds_in_each_source_and_language(share: float) -> None:
+def test_the_proportion_is_reached_in_each_source_and_language(share: float) -> None:
     strata = [("un", "fr", 40), ("un", "ar", 20), ("press", "fr", 80), ("press", "zh", 60)]
     rows = [
         sentence(i, f"{source}-{language}-{d}", source=source, language=language)
@@ -537,13 +537,13 @@ def test_share_holds_in_each_source_and_language(share: float) -> None:
     assert drawn == {(source, language): documents * 5 * share for source, language, documents in strata}
 
 
-def test_share_0_and_1() -> None:
+def test_proportions_of_0_and_1() -> None:
     corpus = Corpus(tuple(many(10)))
     assert [len(part) for part in corpus.split(0, seed=0)] == [60, 0]
     assert [len(part) for part in corpus.split(1, seed=0)] == [0, 60]
 
 
-def test_document_that_is_most_of_a_language_is_not_drawn_for_a_small_share() -> None:
+def test_a_document_with_most_of_a_language_is_not_drawn_for_a_small_proportion() -> None:
     rows = [sentence(i, "debate") for i in range(90)] + [sentence(0, f"d{d}") for d in range(30)]
     for seed in range(6):
         drawn = Corpus(tuple(rows)).split(0.1, seed=seed)[1]
@@ -551,7 +551,7 @@ def test_document_that_is_most_of_a_language_is_not_drawn_for_a_small_share() ->
         assert "debate" not in {s.document for s in drawn}
 
 
-def test_random_rows_count_and_their_documents_go_whole() -> None:
+def test_only_random_rows_count_and_their_documents_are_drawn_whole() -> None:
     rows = [
         *(sentence(i, f"r{d}", sampling="random") for d in range(20) for i in range(5)),
         *(sentence(9, f"r{d}", sampling="enriched") for d in range(20)),
@@ -563,14 +563,14 @@ def test_random_rows_count_and_their_documents_go_whole() -> None:
     assert {s.document[0] for s in drawn} == {"r"}
 
 
-def test_without_sampling_all_rows_count() -> None:
+def test_without_random_rows_all_rows_count() -> None:
     rows = many(20, 5)
     assert len(Corpus(tuple(rows)).split(0.2, seed=0)[1]) == 20
     enriched = tuple(replace(s, sampling="enriched") for s in rows)
     assert len(Corpus(enriched).split(0.2, seed=0)[1]) == 20
 
 
-def test_same_name_of_document_in_two_sources_is_two_documents() -> None:
+def test_documents_with_the_same_name_in_two_sources_are_drawn_separately() -> None:
     rows = many(10, 2, source="x") + [replace(s, id=f"y{s.id}", source="y") for s in many(10, 2, source="x")]
     outcomes = [documents_of(Corpus(tuple(rows)).split(0.5, seed=seed)[1]) for seed in range(4)]
     assert all(len(drawn) == 10 for drawn in outcomes)
@@ -580,7 +580,7 @@ def test_same_name_of_document_in_two_sources_is_two_documents() -> None:
 # Leaks
 
 
-def test_fingerprint_holds_no_text_and_knows_its_own() -> None:
+def test_a_fingerprint_contains_no_text_and_recognises_its_own_corpus() -> None:
     corpus = Corpus(tuple(many(3, 2, source="un")))
     fingerprint = corpus.fingerprint()
     assert (len(fingerprint.documents), len(fingerprint.texts)) == (3, 6)
@@ -588,7 +588,7 @@ def test_fingerprint_holds_no_text_and_knows_its_own() -> None:
     assert {fingerprint.overlap(s) for s in corpus} == {"document"}
 
 
-def test_shared_document_or_text_or_nothing() -> None:
+def test_shared_documents_and_texts_are_recognised() -> None:
     known = Sentence("k", "L’eau est à tous : nous aiderons.", "speech", source="un")
     fingerprint = Corpus((known,)).fingerprint()
     spaced = unicodedata.normalize("NFD", known.text).replace(" ", "  ") + "\n"
@@ -599,7 +599,7 @@ def test_shared_document_or_text_or_nothing() -> None:
     assert fingerprint.overlap(Sentence("a", "Autre chose.", "other", source="un")) is None
 
 
-def test_a_version_of_a_document_is_shared() -> None:
+def test_a_version_of_a_document_is_recognised() -> None:
     known = Sentence("k", "We will help.", "s.en.17", source="un", parallel="s.17")
     fingerprint = Corpus((known,)).fingerprint()
     assert (
@@ -608,16 +608,16 @@ def test_a_version_of_a_document_is_shared() -> None:
     assert fingerprint.overlap(Sentence("a", "Nous aiderons.", "s.en.17", source="un", parallel="s.18")) == "document"
     assert fingerprint.overlap(Sentence("a", "Nous aiderons.", "s.17", source="un")) is None
     assert fingerprint.overlap(Sentence("a", "Nous aiderons.", "s.fr.18", parallel="s.18")) is None
-    with pytest.raises(LeakError, match=facts("2 of 2 rows", "1 documents", "version of the same document")):
+    with pytest.raises(LeakError, match=facts("2 of 2 rows", "1 shared document ", "version of the same document")):
         fingerprint.check([Sentence(i, f"Texte {i}.", "s.fr.17", parallel="s.17") for i in "ab"], "test.csv")
 
 
-def test_document_without_a_source_is_known_again() -> None:
+def test_a_document_without_a_source_is_recognised() -> None:
     fingerprint = Corpus((sentence(0, "d"),)).fingerprint()
     assert fingerprint.overlap(sentence(5, "d")) == "document"
 
 
-def test_leaks_are_refused_with_their_count_and_the_first() -> None:
+def test_leaks_are_refused_with_their_number_and_the_first_one() -> None:
     training = Corpus(tuple(many(4, 3)))
     fresh = [Sentence(f"f{i}", f"Neu {i}.", "fresh") for i in range(3)]
     training.fingerprint().check(fresh, "test.csv")
@@ -627,17 +627,17 @@ def test_leaks_are_refused_with_their_count_and_the_first() -> None:
         training.fingerprint().check(leaking, "test.csv")
     message = str(caught.value)
     assert "\n" not in message
-    assert has_facts(message, "test.csv: 3 of 5 rows", "2 documents", "'again'", "--drop-shared")
+    assert has_facts(message, "test.csv: 3 of 5 rows", "2 shared documents", "'again'", "--drop-shared")
 
 
-def test_empty_fingerprint_shares_nothing() -> None:
+def test_an_empty_fingerprint_has_nothing_in_common_with_any_corpus() -> None:
     Fingerprint(frozenset(), frozenset()).check(many(2, 2), "test.csv")
 
 
 # Conflicts
 
 
-def test_equal_texts_with_different_labels_are_warned_of() -> None:
+def test_equal_texts_with_different_labels_are_reported() -> None:
     rows = [
         Sentence("a", "Das Wasser gehört allen.", "d", labels=(CRITICISM, CLAIM)),
         Sentence("b", "Das  Wasser\ngehört allen.", "e", labels=()),
@@ -653,12 +653,12 @@ def test_equal_texts_with_different_labels_are_warned_of() -> None:
     assert conflicts(rows[1:]) == []
 
 
-def test_problem_lines_survive_a_file_of_json_escapes(tmp_path: Path) -> None:
+def test_control_characters_in_labels_are_escaped_in_problems(tmp_path: Path) -> None:
     path = written(tmp_path, "c.jsonl", json.dumps({"text": "a", "labels": "two\x1blines"}) + "\n")
     assert_problems(problems_of(path), ("row 1:", "'labels'", "'two\\x1blines'", ALLOWED))
 
 
-def test_empty_cells_of_labels_are_counted_and_told(tmp_path: Path) -> None:
+def test_a_note_reports_the_number_of_empty_label_cells(tmp_path: Path) -> None:
     path = tmp_path / "c.csv"
     path.write_text("document,text,labels\na,One.,\na,Two.,none\na,Three.,\n")
     corpus = Corpus.read(path, TINY, labelled=True)

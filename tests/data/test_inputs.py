@@ -1,4 +1,4 @@
-"""Texts in every shape that users hold them in, and what is no text."""
+"""Texts in every supported container, and the errors for unsupported input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXTS = ["We agree.", "", "Мы согласны."]
 
 
 class PolarsLike:
-    """A column of polars: it is iterated, has `to_list`, no `columns` and one dimension (`shape`)."""
+    """An imitation of a polars column: it can be iterated and has `to_list` and one dimension (`shape`), but no `columns`."""
 
     shape = (3,)
 
@@ -46,14 +46,14 @@ class PolarsLike:
         dict.fromkeys(TEXTS).keys(),
     ],
 )
-def test_every_shape_gives_the_same_texts(values: Any) -> None:
+def test_every_container_returns_the_same_texts(values: Any) -> None:
     found = as_texts(values)
     assert found == TEXTS
     assert {type(text) for text in found} == {str}
 
 
 class Stream:
-    """A column of a library of which nothing is known but that it speaks Arrow's protocol."""
+    """A column of an unknown library that supports Arrow's protocol."""
 
     def __init__(self, column: pa.ChunkedArray | pa.Table) -> None:
         self._column = column
@@ -70,7 +70,7 @@ class Array:
         return self._column.__arrow_c_array__(requested_schema)
 
 
-def test_columns_that_speak_arrows_protocol() -> None:
+def test_columns_that_support_arrows_protocol() -> None:
     assert as_texts(Stream(pa.chunked_array([TEXTS[:1], TEXTS[1:]]))) == TEXTS
     assert as_texts(Array(pa.array(TEXTS, pa.string_view()))) == TEXTS
     with pytest.raises(DataError, match=facts("texts[1]:", "None")):
@@ -91,13 +91,13 @@ def test_columns_of_polars() -> None:
             as_texts(table)
 
 
-def test_one_text_and_one_statement() -> None:
+def test_a_single_text_and_a_single_sentence() -> None:
     assert as_texts("We agree.") == ["We agree."]
     assert as_texts(Sentence("1", "We agree.", "d")) == ["We agree."]
     assert as_texts([]) == []
 
 
-def test_columns_of_pandas_and_what_they_lack() -> None:
+def test_columns_of_pandas_and_their_missing_values() -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"text": TEXTS})
     assert as_texts(frame["text"]) == as_texts(frame["text"].astype("category")) == TEXTS
@@ -109,21 +109,24 @@ def test_columns_of_pandas_and_what_they_lack() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
-        (["a", None], "texts[1]: None, a NoneType; each must be text"),
-        ([b"a"], "texts[0]: b'a', a bytes; each must be text"),
-        ([["a"]], "texts[0]: ['a'], a list; each must be text"),
+        (["a", None], "texts[1]: None has the type NoneType, but every value must be text"),
+        ([b"a"], "texts[0]: b'a' has the type bytes, but every value must be text"),
+        ([["a"]], "texts[0]: ['a'] has the type list, but every value must be text"),
         (pa.array(["a", None]), "texts[1]: None"),
-        (b"a", "texts: a bytes; give a text, a list"),
-        ({"text": "a"}, "texts: a dict; give"),
-        (pa.table({"text": ["a"]}), "texts: a Table; give"),
-        (7, "texts: a int; give"),
-        (None, "texts: a NoneType; give"),
-        (np.array([["a"]]), "texts: an array of 2 dimensions; give one of one dimension, such as texts.ravel()"),
+        (b"a", "texts: the type bytes is not supported. Pass a text, a list"),
+        ({"text": "a"}, "texts: the type dict is not supported. Pass"),
+        (pa.table({"text": ["a"]}), "texts: the type Table is not supported. Pass"),
+        (7, "texts: the type int is not supported. Pass"),
+        (None, "texts: the type NoneType is not supported. Pass"),
+        (
+            np.array([["a"]]),
+            "texts: the array has 2 dimensions. Pass an array with one dimension, such as texts.ravel()",
+        ),
     ],
 )
-def test_what_is_no_text_is_told(values: Any, told: str) -> None:
+def test_an_error_describes_values_that_are_not_text(values: Any, message: str) -> None:
     with pytest.raises(DataError) as caught:
         as_texts(values)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)

@@ -1,4 +1,4 @@
-"""Near-duplicates: found through edits and scripts, not among unlike texts; signatures travel without pickle."""
+"""Near-duplicates: finding edited texts in several scripts, and storing signatures without pickle."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from helpers import facts
 from communique import BundleError, MissingExtraError
 from communique.data import near_duplicates
 
-#: The first values of the signature of one sentence.
+#: The first values of the signature of the sentence in `test_signatures_do_not_change_between_versions`.
 GOLDEN = [97, 133, 249, 8, 5, 223, 210, 174]
 
 TEXTS = (
@@ -26,7 +26,7 @@ TEXTS = (
 
 
 @pytest.mark.parametrize("position", range(len(TEXTS)))
-def test_edits_are_found(position: int) -> None:
+def test_edited_texts_are_found(position: int) -> None:
     text = TEXTS[position]
     words = text.split(" ")
     exchanged = text.replace("渔业", "林业") if len(words) < 3 else " ".join([*words[:3], "xyzzy", *words[4:]])
@@ -44,7 +44,7 @@ def test_edits_are_found(position: int) -> None:
     assert 0.7 <= found[5].similarity < 1
 
 
-def test_unlike_texts_are_not_found() -> None:
+def test_different_texts_are_not_found() -> None:
     known = near_duplicates.signatures(TEXTS)
     others = [
         "We stand ready to mediate.",
@@ -58,7 +58,7 @@ def test_unlike_texts_are_not_found() -> None:
     assert near_duplicates.find(near_duplicates.signatures([]), ["a text"]) == []
 
 
-def test_estimates_are_near_the_jaccard_index() -> None:
+def test_similarities_are_close_to_the_jaccard_index() -> None:
     draw = random.Random(3)
     letters, size = "abcdefghijklmnopqrstuvwxyz", near_duplicates.NGRAM
     one = "".join(draw.choices(letters, k=400))
@@ -70,19 +70,19 @@ def test_estimates_are_near_the_jaccard_index() -> None:
         assert match.similarity == pytest.approx(exact, abs=0.12)
 
 
-def test_signatures_are_what_they_were() -> None:
-    """Models that were saved are compared with signatures made later: another package version must not change them."""
+def test_signatures_do_not_change_between_versions() -> None:
+    """Saved models contain signatures that are compared with new ones, so package updates must not change them."""
     signed = near_duplicates.signatures(["We condemn the closure of the port."])
     assert signed.shape == (1, 128)
     assert signed[0, :8].tolist() == GOLDEN
 
 
-def test_saved_file_is_small_and_read_without_pickle(tmp_path: Path) -> None:
+def test_the_saved_file_is_small_and_read_without_pickle(tmp_path: Path) -> None:
     draw = random.Random(0)
     texts = [" ".join(draw.choices(TEXTS[0].split(), k=12)) for _ in range(200)]
     near_duplicates.save(tmp_path / "n.npz", [*texts, *texts])
     different = len(set(texts))
-    # 128 bytes a text: 1.0 MB for 8,000.
+    # A text needs 128 bytes, so 8,000 texts need 1.0 MB.
     assert (tmp_path / "n.npz").stat().st_size < 128 * different + 2000
     np.testing.assert_array_equal(
         near_duplicates.load(tmp_path / "n.npz"), near_duplicates.signatures(dict.fromkeys(texts))
@@ -92,7 +92,7 @@ def test_saved_file_is_small_and_read_without_pickle(tmp_path: Path) -> None:
     assert (tmp_path / "n.npz").read_bytes() == first
 
 
-def test_other_signatures_are_refused(tmp_path: Path) -> None:
+def test_incompatible_and_damaged_signatures_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "n.npz"
     np.savez(path, signatures=np.zeros((3, 128), np.uint8), probe=np.zeros((1, 128), np.uint8))
     with pytest.raises(BundleError, match=facts(path)):
@@ -107,7 +107,7 @@ def test_other_signatures_are_refused(tmp_path: Path) -> None:
             near_duplicates.load(path)
 
 
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(near_duplicates, "available", lambda: False)
     with pytest.raises(MissingExtraError, match=r"communique\[analysis\]"):
         near_duplicates.signatures(["a text"])

@@ -1,4 +1,4 @@
-"""The hash of a text: which texts are the same."""
+"""Sentences: the hash of a text, defaults, and years of dates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from communique.data.sentence import Sentence, text_sha256
 from communique.text.language import UNDETERMINED
 
 
-def test_hash_is_sha256_of_the_nfc_form_in_utf8() -> None:
+def test_the_hash_is_the_sha256_of_the_normalized_text_in_utf8() -> None:
     assert text_sha256("水属于所有人。") == hashlib.sha256("水属于所有人。".encode()).hexdigest()
     nfd = unicodedata.normalize("NFD", " Nous  déplorons. ")
     assert text_sha256(nfd) == hashlib.sha256("Nous déplorons.".encode()).hexdigest()
@@ -33,7 +33,7 @@ def test_hash_is_sha256_of_the_nfc_form_in_utf8() -> None:
         ("a\u3000b", "a b"),
     ],
 )
-def test_variants_of_form_and_space_have_one_hash(one: str, other: str) -> None:
+def test_unicode_forms_and_spaces_do_not_change_the_hash(one: str, other: str) -> None:
     assert one != other
     assert text_sha256(one) == text_sha256(other)
 
@@ -42,17 +42,17 @@ def test_variants_of_form_and_space_have_one_hash(one: str, other: str) -> None:
     ("one", "other"),
     [("We will help.", "we will help."), ("We will help.", "We will help"), ("ab", "a b"), ("ﬁ", "fi"), ("é", "e")],
 )
-def test_other_texts_have_other_hashes(one: str, other: str) -> None:
+def test_different_texts_have_different_hashes(one: str, other: str) -> None:
     assert text_sha256(one) != text_sha256(other)
 
 
 @given(st.text(max_size=30))
-def test_hash_does_not_depend_on_normal_form_or_outer_space(text: str) -> None:
+def test_the_hash_does_not_depend_on_normal_form_or_outer_space(text: str) -> None:
     nfd = unicodedata.normalize("NFD", text)
     assert text_sha256(nfd) == text_sha256(text) == text_sha256(f"\n {text}\t")
 
 
-def test_statement_has_the_hash_of_its_text_and_defaults() -> None:
+def test_a_sentence_has_the_hash_of_its_text_and_default_values() -> None:
     sentence = Sentence(id="a", text=" Вода  наша.", document="d")
     assert sentence.sha256 == text_sha256("Вода наша.")
     assert sentence.language == UNDETERMINED == "und"
@@ -71,5 +71,5 @@ def test_statement_has_the_hash_of_its_text_and_defaults() -> None:
         ("20220224", None),
     ],
 )
-def test_year_is_found_in_dates_of_any_order(date: str, year: str | None) -> None:
+def test_the_year_is_found_in_any_date_format(date: str, year: str | None) -> None:
     assert Sentence("a", "A text.", "d", date=date).year == year

@@ -1,4 +1,4 @@
-"""A recipe tells what its tables do not say: language, source, columns, names of labels."""
+"""Corpora of a recipe, which provides the language, source, columns and labels that the tables lack."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def numbered(path: Path, rows: int = 3, head: str = "text,label") -> str:
     return str(path)
 
 
-def test_numbers_become_labels_and_the_language_is_that_of_the_recipe(tmp_path: Path) -> None:
+def test_the_recipe_maps_numbers_to_labels_and_sets_the_language(tmp_path: Path) -> None:
     sources = [
         CorpusFields(path=numbered(tmp_path / "arabic_train.csv"), language="ar", source="umsab", labels=NUMBERS),
         CorpusFields(path=numbered(tmp_path / "hindi_train.csv"), language="hi", labels=NUMBERS),
@@ -43,14 +43,14 @@ def test_numbers_become_labels_and_the_language_is_that_of_the_recipe(tmp_path: 
     assert len(corpus.documents) == 6
 
 
-def test_what_a_row_says_of_itself_goes_first(tmp_path: Path) -> None:
+def test_values_in_a_row_take_precedence_over_the_recipe(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("text,label,language,source\nOne.,neutral,fr,press\nTwo.,neutral,,\n", encoding="utf-8")
     corpus, _ = read_sources([CorpusFields(path=str(path), language="en", source="un")], BOOK, None)
     assert [(s.language, s.source) for s in corpus] == [("fr", "press"), ("en", "un")]
 
 
-def test_columns_are_those_of_one_corpus_alone(tmp_path: Path) -> None:
+def test_columns_only_apply_to_their_own_corpus(tmp_path: Path) -> None:
     sources = [
         CorpusFields(
             path=numbered(tmp_path / "a.csv", head="body,mood"),
@@ -65,13 +65,13 @@ def test_columns_are_those_of_one_corpus_alone(tmp_path: Path) -> None:
         read_sources([sources[0], sources[1].model_copy(update={"columns": {"text": "body"}})], BOOK, None)
 
 
-def test_a_number_without_a_name_is_told_with_its_row(tmp_path: Path) -> None:
+def test_a_number_without_a_label_is_reported_with_its_row(tmp_path: Path) -> None:
     source = CorpusFields(path=numbered(tmp_path / "a.csv"), labels={"0": "negative", "1": "neutral"})
     with pytest.raises(DataError, match=facts("a.csv, row 4:", "'label'", "'2'", "negative, neutral, positive")):
         read_sources([source], BOOK, None)
 
 
-def test_training_reads_such_corpora(tmp_path: Path) -> None:
+def test_training_reads_corpora_with_mapped_labels(tmp_path: Path) -> None:
     recipe = Recipe.model_validate(
         {
             "name": "mood",

@@ -1,4 +1,4 @@
-"""Splits by document: units stay whole, folds are balanced, and few documents make few folds."""
+"""Splits by document: no unit is divided, folds are balanced, and few documents make few folds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from communique.data.splits import assign_folds, document_folds, held_out, split
 
 
 def components(sentences: list[Sentence]) -> list[set[str]]:
-    """Join sets of ids that share a document or a value of `parallel`, until none does."""
+    """Return the sets of ids that are connected by a common document or a common value of `parallel`."""
     groups: dict[Any, set[str]] = defaultdict(set)
     for s in sentences:
         groups["document", s.source, s.document].add(s.id)
@@ -42,7 +42,7 @@ rows = st.lists(
         },
         st.sampled_from("abcdefgh"),
         st.sampled_from([None, "p", "un"]),
-        # Documents and values of `parallel` may have equal names.
+        # A document and a value of `parallel` may have the same name.
         st.sampled_from([None, None, None, "a", "b", "x"]),
         st.sampled_from(["en", "sr"]),
         st.sets(st.sampled_from(TINY.names), max_size=2),
@@ -54,14 +54,14 @@ rows = st.lists(
 
 
 @given(rows)
-def test_units_are_documents_joined_by_versions_of_the_same_text(sentences: list[Sentence]) -> None:
+def test_units_are_documents_connected_by_versions_of_the_same_text(sentences: list[Sentence]) -> None:
     units = split_units(sentences)
     members = [{s.id for s, u in zip(sentences, units, strict=True) if u == unit} for unit in range(units.max() + 1)]
     assert sorted(map(sorted, members)) == sorted(map(sorted, components(sentences)))
 
 
 @given(rows, st.integers(1, 6), st.integers(0, 3), st.floats(0, 1))
-def test_no_split_divides_a_document_or_versions_of_a_text(
+def test_no_split_divides_a_document_or_the_versions_of_a_text(
     sentences: list[Sentence], number: int, seed: int, share: float
 ) -> None:
     units = components(sentences)
@@ -75,12 +75,12 @@ def test_no_split_divides_a_document_or_versions_of_a_text(
         assert len(set(folds[inside].tolist())) == len(set(drawn[inside].tolist())) == 1
 
 
-def test_documents_of_equal_names_in_two_sources_are_two_units() -> None:
+def test_documents_with_the_same_name_in_different_sources_are_separate_units() -> None:
     sentences = [Sentence(str(i), "a", "d", source=source, parallel=None) for i, source in enumerate(("x", "y", None))]
     assert split_units(sentences).tolist() == [0, 1, 2]
 
 
-def test_folds_balance_size_labels_languages_and_sources() -> None:
+def test_folds_are_balanced_by_size_label_language_and_source() -> None:
     sentences = [
         Sentence(**row | {"labels": tuple(row["labels"]), "source": f"s{int(str(row['document'])[1:]) % 3}"})
         for row in tiny_rows(60)
@@ -116,13 +116,13 @@ def test_sources_with_one_document_each_are_divided_evenly() -> None:
     assert np.bincount(document_folds(sentences, 3, seed=0)).tolist() == [3, 3, 3]
 
 
-def test_the_seed_decides_the_folds() -> None:
+def test_the_seed_determines_the_folds() -> None:
     sentences = [Sentence(**row | {"labels": tuple(row["labels"])}) for row in tiny_rows(30)]
     first, again, other = (document_folds(sentences, 5, seed=seed).tolist() for seed in (0, 0, 1))
     assert first == again != other
 
 
-def test_few_rows_make_few_folds_without_an_error() -> None:
+def test_few_units_make_few_folds_without_an_error() -> None:
     assert assign_folds([], [], 5, seed=0).tolist() == []
     assert assign_folds([7, 7], [["a"], ["b"]], 5, seed=0).tolist() == [0, 0]
     assert sorted(assign_folds([7, 3], [[], []], 5, seed=0).tolist()) == [0, 1]

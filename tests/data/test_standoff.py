@@ -1,4 +1,4 @@
-"""Reference labels: labels without texts find their texts by hash, and what is missing is counted."""
+"""Stand-off labels: joining with texts by hash, counting missing texts, and writing without quoting the texts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def joined_with(labels: Path, texts: Path) -> tuple[Corpus, Join]:
     return read_corpora([labels], TINY, texts)[0], join(read_table(labels), texts_by_hash(texts))
 
 
-#: A codebook whose claims have kinds.
+#: A codebook in which the label for claims has kinds.
 KINDS = Codebook.model_validate(
     {
         **TINY.model_dump(),
@@ -83,14 +83,14 @@ def written(path: Path, row: dict[str, Any]) -> dict[str, Any]:
     return dict(read_table(path).rows[0][1])
 
 
-def test_standoff_row_has_hash_labels_kinds_and_offsets_into_the_hashed_form(tmp_path: Path) -> None:
+def test_a_standoff_row_has_hash_labels_kinds_and_offsets_into_the_normalized_text(tmp_path: Path) -> None:
     row = written(tmp_path / "labels.jsonl", ROW)
     acts = {CLAIM: {"holder_span": [0, 7], "target_span": [18, 27], "kind": "norm"}}
     assert row == {k: v for k, v in ROW.items() if k != "text"} | {"acts": acts, "sha256": text_sha256(TEXT)}
     assert normalized(TEXT)[18:27] == "the d\u00e9bat"
 
 
-def test_holder_and_target_that_are_not_named_are_null(tmp_path: Path) -> None:
+def test_a_missing_holder_or_target_is_null(tmp_path: Path) -> None:
     acts = {CLAIM: {"holder": None, "target": None, "kind": "norm"}}
     expected = {CLAIM: {"holder_span": None, "target_span": None, "kind": "norm"}}
     assert written(tmp_path / "labels.jsonl", ROW | {"acts": acts})["acts"] == expected
@@ -112,7 +112,7 @@ def test_holder_and_target_that_are_not_named_are_null(tmp_path: Path) -> None:
         {"acts": {CLAIM: {**WORDS, **SPANS, "kind": None, "holder": None}}},
     ],
 )
-def test_strings_that_are_not_part_of_the_format_are_dropped(tmp_path: Path, leak: dict[str, Any]) -> None:
+def test_values_that_are_not_part_of_the_format_are_dropped(tmp_path: Path, leak: dict[str, Any]) -> None:
     written(tmp_path / "labels.jsonl", ROW | leak)
     content = (tmp_path / "labels.jsonl").read_text(encoding="utf-8")
     assert not [word for word in ("river", "Tuvaria", "bat", "remain") if word in content]
@@ -128,14 +128,14 @@ def test_strings_that_are_not_part_of_the_format_are_dropped(tmp_path: Path, lea
         ({"acts": "the river"}, "'acts' is not a mapping"),
         ({"acts": {CLAIM: "the river"}}, "'acts' is not a mapping"),
         ({"acts": {PLEDGE: {}}}, f"'{PLEDGE}', which is not in 'labels'"),
-        ({"acts": {CLAIM: {"holder_span": "the river"}}}, "'holder_span' 'the river' is not the place"),
-        ({"acts": {CLAIM: {"holder_span": [3, 900]}}}, "'holder_span' [3, 900] is not the place"),
-        ({"acts": {CLAIM: {"holder_span": ["t", "r"]}}}, "'holder_span' ['t', 'r'] is not the place"),
-        ({"acts": {CLAIM: {"target_span": [0, 4], "target": "river"}}}, "'target_span' [0, 4] is not the place"),
-        ({"acts": {CLAIM: {"target": "river"}}}, "'target_span' None is not the place"),
+        ({"acts": {CLAIM: {"holder_span": "the river"}}}, "'holder_span' 'the river' is not the position"),
+        ({"acts": {CLAIM: {"holder_span": [3, 900]}}}, "'holder_span' [3, 900] is not the position"),
+        ({"acts": {CLAIM: {"holder_span": ["t", "r"]}}}, "'holder_span' ['t', 'r'] is not the position"),
+        ({"acts": {CLAIM: {"target_span": [0, 4], "target": "river"}}}, "'target_span' [0, 4] is not the position"),
+        ({"acts": {CLAIM: {"target": "river"}}}, "'target_span' None is not the position"),
         ({"document": f"speech: {normalized(TEXT)}"}, "'document' contains the text"),
         ({"id": TEXT}, "'id' contains the text"),
-        ({"text": None}, "there is no 'text'"),
+        ({"text": None}, "'text' is missing"),
     ],
 )
 def test_rows_that_could_quote_the_text_are_refused(tmp_path: Path, leak: dict[str, Any], message: str) -> None:
@@ -146,20 +146,20 @@ def test_rows_that_could_quote_the_text_are_refused(tmp_path: Path, leak: dict[s
     assert not path.exists()
 
 
-def test_tables_with_hashes_and_without_texts_are_references(tmp_path: Path, labels: Path) -> None:
+def test_tables_with_hashes_and_without_texts_are_standoff(tmp_path: Path, labels: Path) -> None:
     assert is_standoff(read_table(labels))
     for row in ({"text": "a", "sha256": "0"}, {"Sentence": "a", "sha256": "0"}, {"text": "a"}):
         assert not is_standoff(read_table(write_rows(tmp_path / "a.jsonl", [row])))
 
 
-def test_labels_find_their_texts(tmp_path: Path, labels: Path) -> None:
+def test_labels_are_joined_with_their_texts(tmp_path: Path, labels: Path) -> None:
     corpus, joined = joined_with(labels, texts_file(tmp_path, "t.txt", [str(row["text"]) for row in LABELLED[::-1]]))
     assert [(s.id, s.text, s.source, s.document, list(s.labels or ())) for s in corpus] == [
         (row["id"], row["text"], row["source"], row["document"], row["labels"]) for row in LABELLED
     ]
     assert corpus.sentences[3].labels == ()
     assert (dict(joined.missing), joined.missing_ids) == ({}, ())
-    assert joined.describe().startswith("4 of 4 ")
+    assert joined.describe() == "found the texts of 4 of 4 rows with stand-off labels"
     assert list(corpus.files) == [str(labels)]
 
 
@@ -169,8 +169,8 @@ def test_missing_texts_are_counted_by_source(tmp_path: Path, labels: Path) -> No
     assert dict(joined.missing) == {"press": 1, "un": 2}
     assert joined.missing_ids == ("a", "c", "d")
     assert joined.describe() == (
-        "1 of 4 stand-off labels found their texts; missing by source: press 1, un 2 (first: a); "
-        "sources.yaml says where they are found"
+        "found the texts of 1 of 4 rows with stand-off labels. Missing texts by source: press 1, un 2 (first: id 'a'). "
+        "sources.yaml lists where to get them"
     )
 
 
@@ -181,7 +181,7 @@ def test_labels_without_source_or_hash_count_as_missing(tmp_path: Path) -> None:
     assert joined.missing_ids == ("x", "y")
 
 
-def test_form_and_spaces_of_the_texts_do_not_matter(tmp_path: Path, labels: Path) -> None:
+def test_unicode_form_and_spaces_of_the_texts_do_not_matter(tmp_path: Path, labels: Path) -> None:
     variants = [unicodedata.normalize("NFD", "  Nous  aiderons\tles pêcheurs. "), "Вода\u00a0должна быть общей.\r"]
     corpus, _ = joined_with(labels, texts_file(tmp_path, "t.txt", variants))
     assert [s.id for s in corpus] == ["a", "c"]
@@ -189,7 +189,7 @@ def test_form_and_spaces_of_the_texts_do_not_matter(tmp_path: Path, labels: Path
     assert joined_with(labels, texts)[1].missing_ids[0] == "a"
 
 
-def test_texts_come_from_all_files_of_a_folder(tmp_path: Path, labels: Path) -> None:
+def test_texts_are_read_from_all_files_in_a_folder(tmp_path: Path, labels: Path) -> None:
     folder = tmp_path / "texts"
     texts_file(folder, "a.txt", ["我们反对这一决定。"])
     texts_file(folder, "b.csv", ["id,Sentence", "1,Nous aiderons les pêcheurs."])
@@ -201,7 +201,7 @@ def test_texts_come_from_all_files_of_a_folder(tmp_path: Path, labels: Path) -> 
     assert dict(joined.missing) == {"un": 1}
 
 
-def test_faults_of_a_reference_file_are_all_told(tmp_path: Path) -> None:
+def test_all_problems_in_a_standoff_file_are_reported(tmp_path: Path) -> None:
     texts = texts_file(tmp_path, "t.txt", ["Ja.", "Nein."])
     path = write_rows(
         tmp_path / "l.jsonl",
@@ -218,12 +218,12 @@ def test_faults_of_a_reference_file_are_all_told(tmp_path: Path) -> None:
     assert has_facts(caught.value.problems[0], "'praise'", "criticism")
 
 
-def test_no_texts(tmp_path: Path, labels: Path) -> None:
+def test_a_missing_folder_of_texts_is_reported(tmp_path: Path, labels: Path) -> None:
     with pytest.raises(DataError, match=facts(tmp_path / "absent")):
         read_corpora([labels], TINY, tmp_path / "absent")
 
 
-def test_a_faulty_file_does_not_hide_the_faults_of_the_next(tmp_path: Path, labels: Path) -> None:
+def test_an_unreadable_file_does_not_hide_the_problems_of_the_next(tmp_path: Path, labels: Path) -> None:
     (tmp_path / "one.csv").write_text("")
     two = write_rows(tmp_path / "two.jsonl", [{"id": "x", "text": "Ja.", "labels": ["praise"]}])
     with pytest.raises(DataError) as caught:
@@ -234,24 +234,25 @@ def test_a_faulty_file_does_not_hide_the_faults_of_the_next(tmp_path: Path, labe
     ]
 
 
-def test_corpora_and_references_are_read_together(tmp_path: Path, labels: Path) -> None:
+def test_corpora_and_standoff_files_are_read_together(tmp_path: Path, labels: Path) -> None:
     own = write_rows(tmp_path / "own.jsonl", [{"id": "o", "document": "o1", "text": "Wir helfen.", "labels": [PLEDGE]}])
-    corpus, told = read_corpora([own, labels], TINY, None)
+    corpus, messages = read_corpora([own, labels], TINY, None)
     assert [s.id for s in corpus] == ["o"]
-    assert told == [
-        f"{labels}: left out, its texts are not part of the project; give their folder (TEXTS=DIR, --texts DIR)"
+    assert messages == [
+        f"{labels}: skipped, because its texts are not part of the project. Name the folder with the texts (--texts DIR, or "
+        "TEXTS=DIR for make)"
     ]
     texts = texts_file(tmp_path, "t.txt", [str(row["text"]) for row in LABELLED[:3]])
-    corpus, told = read_corpora([own, labels], TINY, texts)
+    corpus, messages = read_corpora([own, labels], TINY, texts)
     assert [s.id for s in corpus] == ["o", "a", "b", "c"]
-    assert told == [
-        f"{labels}: 3 of 4 stand-off labels found their texts; missing by source: un 1 (first: d); "
-        "sources.yaml says where they are found"
+    assert messages == [
+        f"{labels}: found the texts of 3 of 4 rows with stand-off labels. Missing texts by source: un 1 (first: id 'd'). "
+        "sources.yaml lists where to get them"
     ]
     assert list(corpus.files) == [str(own), str(labels)]
 
 
-def test_same_id_in_two_files_is_told(tmp_path: Path, labels: Path) -> None:
+def test_the_same_id_in_two_files_is_reported(tmp_path: Path, labels: Path) -> None:
     own = write_rows(tmp_path / "own.jsonl", [{"id": "b", "document": "o1", "text": "Wir helfen.", "labels": []}])
     texts = texts_file(tmp_path, "t.txt", [str(row["text"]) for row in LABELLED])
     assert len(read_corpora([own, labels], TINY, None)[0]) == 1
@@ -260,7 +261,7 @@ def test_same_id_in_two_files_is_told(tmp_path: Path, labels: Path) -> None:
     assert has_facts(str(caught.value), f"{labels}, row 2:", "id 'b'", f"{own}, row 1")
 
 
-def test_unlabelled_rows_do_not_train(tmp_path: Path) -> None:
+def test_unlabelled_rows_are_refused(tmp_path: Path) -> None:
     own = write_rows(tmp_path / "own.jsonl", [{"id": "b", "text": "Wir helfen."}])
     with pytest.raises(DataError, match=facts(f"{own}:", "'labels'")):
         read_corpora([own], TINY, None)
@@ -268,7 +269,7 @@ def test_unlabelled_rows_do_not_train(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["train", "dev"])
 def test_the_projects_standoff_files_have_no_text(name: str) -> None:
-    """Every string is a label, a kind, a locator, a date or a code; everything in `acts` is an offset or a kind."""
+    """Every string is a label, a kind, an identifier, a date or a code, and `acts` only contains offsets and kinds."""
     table = read_table(ROOT / "data" / "reference" / f"{name}.jsonl")
     assert is_standoff(table)
     assert table.problems == []
@@ -303,7 +304,7 @@ def test_the_projects_training_and_dev_labels_share_no_document_and_no_version_o
     assert not train & dev
 
 
-def test_documents_of_the_projects_parallel_sources_are_grouped_as_the_datasheet_says() -> None:
+def test_the_projects_parallel_documents_are_grouped_as_the_datasheet_says() -> None:
     sources = yaml.safe_load((ROOT / "data/reference/sources.yaml").read_text(encoding="utf-8"))
     rules = {
         "setimes": r"set\.\w\w\.(\d+)",
@@ -321,11 +322,11 @@ def test_documents_of_the_projects_parallel_sources_are_grouped_as_the_datasheet
             assert s.parallel in values
             continue
         assert s.parallel == (f"{group}.{found[1]}" if found else None)
-        # The only documents of parallel sources without a counterpart: Croatian news that SETimes did not publish.
+        # The only documents without a counterpart in parallel sources are Croatian news that SETimes did not publish.
         assert found or not group or s.document.startswith("news.hr.")
 
 
-def test_the_projects_authored_sentences_have_acts_that_fit_their_texts() -> None:
+def test_the_projects_authored_sentences_have_acts_that_match_their_texts() -> None:
     codebook = Codebook.load(ROOT / "data" / "codebook.yaml")
     rows = [row for path in sorted((ROOT / "data/authored").glob("*.jsonl")) for _, row in read_table(path).rows]
     assert len(rows) == 1465

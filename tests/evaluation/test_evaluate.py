@@ -233,9 +233,9 @@ def test_a_corpus_of_one_class(model: Path, tmp_path: Path, label: list[str]) ->
         "value": None,
         "low": None,
         "high": None,
-        "reason": "all rows or none have the label, in gold or among decisions",
+        "reason": "either all rows or no rows have the label, in gold or among the predictions",
     }
-    assert ("all rows have it in gold" if label else "no row has it in gold") in err
+    assert ("all gold rows have this label" if label else "no gold row has this label") in err
     assert re.search(r"\bnan\b", (tmp_path / "r.html").read_text()) is None
 
 
@@ -245,7 +245,7 @@ def test_a_label_that_never_occurs_and_a_language_of_three_sentences(model: Path
         given.append({"id": f"sv{i}", "document": "sv", "language": "sv", "text": f"Vi condemn {i}", "labels": label})
     code, out, err = run(model, write_rows(tmp_path / "c.jsonl", given), "--json", tmp_path / "r.json")
     assert code == 0
-    assert "cooperation_pledge: no row has it in gold; its recall and average precision are not defined" in err
+    assert "cooperation_pledge: no gold row has this label, so its recall and average precision are not defined" in err
     groups = {(g["kind"], g["name"]): g for g in content(tmp_path / "r.json")["groups"]}
     pledge = groups["all", "all"]["labels"][2]
     assert pledge["recall"]["reason"] == pledge["average_precision"]["reason"] == "no gold row has the label"
@@ -253,7 +253,7 @@ def test_a_label_that_never_occurs_and_a_language_of_three_sentences(model: Path
     assert (swedish["n"], swedish["documents"]) == (3, 1)
     assert swedish["labels"][0]["f1"]["value"] == pytest.approx(0.8)
     assert swedish["labels"][0]["f1"]["low"] is None
-    assert swedish["labels"][0]["f1"]["reason"] == "an interval needs at least 5 documents; there are 1"
+    assert swedish["labels"][0]["f1"]["reason"] == "an interval requires at least 5 documents, but there is only 1"
     assert (swedish["labels"][0]["few"], swedish["labels"][0]["rank"]) == (True, None)
     assert {groups["language", name]["labels"][0]["rank"] for name in ("en", "zh")} == {1, 2}
     assert "| sv | 3 | 1 | 0.800 [–] | 0.800 [–]† (2) | – (0) | – (0) | 0.667 [–] |" in out
@@ -270,18 +270,18 @@ def test_exchanged_and_inverted_columns_are_suspected(model: Path, tmp_path: Pat
     ]  # fmt: skip
     code, _, err = run(model, write_rows(tmp_path / "c.jsonl", table))
     assert code == 0
-    assert "criticism and policy_claim: gold of each agrees with decisions for the other" in err
-    assert "cooperation_pledge: gold and decisions contradict each other" in err
+    assert "criticism and policy_claim: the gold labels of each agree with the predictions of the other" in err
+    assert "cooperation_pledge: the gold labels contradict the predictions" in err
 
 
 def test_a_mislabelled_column_is_refused(model: Path, tmp_path: Path) -> None:
     code, _, err = run(model, write_rows(tmp_path / "c.jsonl", rows(labels=lambda i: f"The year {i}")))
     assert code == 1
-    assert "c.jsonl, row 1: column 'labels': unknown label 'The year 0'; allowed: criticism" in err
+    assert "c.jsonl, row 1: column 'labels': unknown label 'The year 0'. Allowed: criticism" in err
     unnamed = [{k: v for k, v in r.items() if k != "labels"} | {"stance": r["labels"]} for r in rows(6)]
     code, _, err = run(model, write_rows(tmp_path / "d.jsonl", unnamed))
     assert (code, err.count("\n")) == (1, 1)
-    assert "no labels; give a column 'labels'" in err
+    assert "there are no labels. Add a column 'labels'" in err
 
 
 def test_an_empty_corpus_is_refused(model: Path, tmp_path: Path) -> None:
@@ -300,10 +300,10 @@ def test_an_empty_corpus_is_refused(model: Path, tmp_path: Path) -> None:
 def test_weights_are_checked(model: Path, tmp_path: Path) -> None:
     code, _, err = run(model, write_rows(tmp_path / "c.jsonl", rows(weight=lambda i: None if i == 7 else 2)))
     assert code == 1
-    assert "id 'r7': no weight, though 119 of 120 rows have one" in err
+    assert "id 'r7': the weight is missing, although 119 of 120 rows have one" in err
     code, _, err = run(model, write_rows(tmp_path / "d.jsonl", rows(weight=lambda i: "heavy" if i == 7 else 2)))
     assert code == 1
-    assert "d.jsonl, row 8: column 'weight': 'heavy'; allowed: numbers above 0" in err
+    assert "d.jsonl, row 8: column 'weight': 'heavy' is not a number above 0" in err
 
 
 def test_html_without_its_packages_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The bootstrap over documents: against scipy, and by the coverage of its intervals."""
+"""The bootstrap over documents: comparison with scipy, and coverage of its intervals."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_few_documents_widen_the_interval() -> None:
 
 
 def test_percentiles_agree_with_scipy() -> None:
-    """Draw documents with scipy.stats.bootstrap: the same percentiles up to the accidents of drawing."""
+    """scipy.stats.bootstrap over documents returns the same percentiles up to random variation."""
     from scipy.stats import bootstrap
 
     generator = np.random.default_rng(4)
@@ -59,7 +59,7 @@ def test_percentiles_agree_with_scipy() -> None:
     assert ours == pytest.approx((theirs.low, theirs.high), abs=0.006)
 
 
-def test_rows_weigh_as_often_as_their_document_was_drawn() -> None:
+def test_the_weight_of_a_row_is_the_number_of_times_its_document_is_drawn() -> None:
     resamples = Resamples.draw(["a", "b", "a", "c"], seed=0, resamples=50)
     weights = np.concatenate(list(resamples.row_weights()))
     assert weights.shape == (50, 4)
@@ -69,7 +69,7 @@ def test_rows_weigh_as_often_as_their_document_was_drawn() -> None:
     np.testing.assert_allclose(resamples.sums(values), weights @ values)
 
 
-def test_no_rows_are_no_error() -> None:
+def test_an_empty_sample_causes_no_error() -> None:
     resamples = Resamples.draw([], seed=0, resamples=3)
     assert resamples.clusters == 0
     assert resamples.sums(np.zeros((0, 2))).tolist() == [[0, 0]] * 3
@@ -77,10 +77,10 @@ def test_no_rows_are_no_error() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("documents", "least"), [(8, 0.88), (15, 0.90), (25, 0.91), (80, 0.92)])
-def test_intervals_cover_the_truth(documents: int, least: float) -> None:
-    """Simulate documents of alike sentences: how often 95 % intervals of F1 and average precision hold the true value.
+def test_intervals_contain_the_true_value(documents: int, least: float) -> None:
+    """95 % intervals of F1 and average precision contain the true value often enough if sentences of a document are similar.
 
-    Percentiles of average precision fall short of the range (89 % of 300 with 25 documents).
+    Percentile intervals of average precision would have too low a coverage (89 % of 300 with 25 documents).
     """
     generator = np.random.default_rng(documents)
     size = 12
@@ -114,7 +114,7 @@ def test_intervals_cover_the_truth(documents: int, least: float) -> None:
     assert 0.905 <= covered["ap"] / runs <= 0.985
 
 
-def test_intervals_on_log_odds_stay_within_and_lean() -> None:
+def test_intervals_on_log_odds_stay_between_0_and_1_and_are_asymmetric() -> None:
     values = 1 / (1 + np.exp(-np.random.default_rng(0).normal(3, 0.8, 4000)))
     low, high = log_odds_interval(0.95, values, clusters=30)
     assert 0 < low < 0.95 < high < 1
@@ -124,17 +124,17 @@ def test_intervals_on_log_odds_stay_within_and_lean() -> None:
     assert np.isnan(log_odds_interval(0.5, np.full(3, np.nan), clusters=9)).all()
 
 
-def test_an_inverted_interval_holds_the_sizes_under_which_the_sample_is_no_exception() -> None:
+def test_an_inverted_interval_contains_the_values_compatible_with_the_sample() -> None:
     noise = np.random.default_rng(0).normal(size=20_000)
-    # The distance of a normal variable from 0: of 3 the interval is that of a normal one.
+    # For the absolute value of a normal variable, the interval around 3 equals that of the normal variable.
     low, value, high = inverted_interval(3.0, lambda truth: np.abs(truth + noise), 20.0)
     assert (low, value, high) == pytest.approx((1.04, 3.0, 4.96), abs=0.05)
-    # Distances that chance alone makes are no evidence of any.
+    # Values that noise alone produces are compatible with a true value of 0.
     assert inverted_interval(0.5, lambda truth: np.abs(truth + noise), 20.0)[:2] == (0, 0)
     assert inverted_interval(0.001, lambda truth: np.abs(truth + noise), 20.0) == (0, 0, 0.001)
 
 
-def test_an_interval_needs_five_clusters_a_value_and_some_variation() -> None:
+def test_an_interval_requires_five_clusters_a_value_and_some_variation() -> None:
     varied, nan = np.linspace(0.1, 0.9, 200), float("nan")
     assert interval_or_nan(0.5, varied, MIN_CLUSTERS) == (0.5, *interval(varied, clusters=MIN_CLUSTERS))
     assert interval_or_nan(0.5, varied, MIN_CLUSTERS, lambda: (0.2, 0.7)) == (0.5, 0.2, 0.7)

@@ -1,4 +1,4 @@
-"""Temperature, biases and thresholds: what they find when the answer is known."""
+"""Temperature, biases and thresholds, on data for which the correct answer is known."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from communique.metrics.calibration import (
 
 
 def _simulated(n: int, seed: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Draw logits whose sigmoid, divided by `scale`, is the true probability."""
+    """Simulate gold labels and logits. Divided by `scale`, the logits have the true probabilities as their sigmoid."""
     generator = np.random.default_rng(seed)
     true = generator.normal(-0.5, 2, (n, 3))
     gold = generator.random((n, 3)) < probabilities(true, multilabel=True)
@@ -31,14 +31,14 @@ def _simulated(n: int, seed: int, scale: float) -> tuple[np.ndarray, np.ndarray]
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.5])
-def test_temperature_is_found(scale: float) -> None:
+def test_the_temperature_is_found(scale: float) -> None:
     logits, gold = _simulated(20_000, 0, scale)
     temperature, bias = fit_calibration(logits, gold, multilabel=True)
     assert temperature == pytest.approx(scale, rel=0.05)
     np.testing.assert_allclose(bias, 0, atol=0.1)
 
 
-def test_temperature_of_softmax_is_found() -> None:
+def test_the_temperature_of_a_softmax_is_found() -> None:
     generator = np.random.default_rng(0)
     true = generator.normal(0, 2, (20_000, 4))
     p = probabilities(true, multilabel=False)
@@ -51,7 +51,7 @@ def test_temperature_of_softmax_is_found() -> None:
 
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 60), multilabel=st.booleans(), size=st.floats(0, 30))
 def test_the_calibration_is_the_minimum_of_the_penalised_loss(seed: int, n: int, multilabel: bool, size: float) -> None:
-    """Nothing near it is better, also with few, certain or one-sided rows."""
+    """No nearby parameters are better, even if there are few rows, certain predictions or rows of one class."""
     generator = np.random.default_rng(seed)
     logits = generator.normal(0, 1, (n, 3)) * size
     gold = generator.random((n, 3)) < 0.2 if multilabel else np.eye(3, dtype=bool)[generator.integers(0, 3, n)]
@@ -71,7 +71,7 @@ def test_the_calibration_is_the_minimum_of_the_penalised_loss(seed: int, n: int,
 
 
 def _held_out_losses(n: int, shift: float, multilabel: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Tune on n rows whose logits are `shift` too high for the first label; return the log-losses without and with biases."""
+    """Return the log-losses without and with biases, tuned on n rows whose logits for the first label are `shift` too high."""
     losses = []
     for seed in range(40):
         generator = np.random.default_rng(seed)
@@ -91,17 +91,18 @@ def _held_out_losses(n: int, shift: float, multilabel: bool) -> tuple[np.ndarray
 
 @pytest.mark.parametrize("multilabel", [True, False])
 @pytest.mark.parametrize("n", [20, 50, 200])
-def test_biases_of_calibrated_predictions_cost_no_more_than_noise(n: int, multilabel: bool) -> None:
+def test_biases_of_calibrated_predictions_cost_little(n: int, multilabel: bool) -> None:
     without, with_bias = _held_out_losses(n, 0.0, multilabel)
-    # A free parameter costs 1 / (2 n): one per label, or two for three classes. The penalty saves part of it, half with 20 rows.
+    # Each free parameter costs 1 / (2 n) on average. There is one per label, or two for three classes. The penalty reduces this
+    # cost, by half for 20 rows.
     left = 0.5 if n == 20 else 0.9
     assert (with_bias - without).mean() < left * (1 if multilabel else 2) / (2 * n) + 0.001
 
 
 @pytest.mark.parametrize("multilabel", [True, False])
 @pytest.mark.parametrize("n", [50, 200, 1000])
-def test_biases_repair_predictions_of_a_model_that_was_trained_on_enriched_rows(n: int, multilabel: bool) -> None:
-    """Trained where a label is frequent, tuned and used where it is rare: its logits are too high by a constant."""
+def test_biases_correct_a_model_that_was_trained_on_enriched_rows(n: int, multilabel: bool) -> None:
+    """If a label is frequent in the training data and rare elsewhere, its logits are too high by a constant."""
     without, with_bias = _held_out_losses(n, 1.5, multilabel)
     assert (with_bias < without).mean() > 0.9
     perfect = _held_out_losses(1000, 0.0, multilabel)[0].mean()
@@ -109,7 +110,7 @@ def test_biases_repair_predictions_of_a_model_that_was_trained_on_enriched_rows(
 
 
 def test_few_positive_rows_hardly_move_a_bias() -> None:
-    """A label with one positive row among fifty that were predicted at 2 percent is no reason to change anything."""
+    """One positive row among fifty rows with a probability of 2 % is no reason to change the probabilities."""
     p = np.full((50, 1), 0.02)
     for positives, most in ((0, 0.3), (1, 0.05), (3, 0.5)):
         gold = np.arange(50)[:, None] < positives
@@ -137,7 +138,7 @@ def test_without_rows_nothing_is_tuned(multilabel: bool) -> None:
     assert (None if tuned.thresholds is None else tuned.thresholds.tolist()) == expected
 
 
-def test_thresholds_are_near_the_best_of_many_rows() -> None:
+def test_thresholds_of_many_rows_are_nearly_optimal() -> None:
     logits, gold = _simulated(50_000, 2, 1.0)
     p = probabilities(logits, multilabel=True)
 
@@ -150,7 +151,7 @@ def test_thresholds_are_near_the_best_of_many_rows() -> None:
         assert f1(label, threshold) >= best - 0.003
 
 
-def test_threshold_of_a_label_without_gold_is_a_half() -> None:
+def test_the_threshold_of_a_label_without_gold_rows_is_a_half() -> None:
     p = np.random.default_rng(0).random((100, 2)).astype(np.float32)
     gold = np.zeros((100, 2), bool)
     gold[:, 0] = p[:, 0] > 0.7
@@ -158,7 +159,7 @@ def test_threshold_of_a_label_without_gold_is_a_half() -> None:
 
 
 def _calibrated(seed: int, n: int, mean: float, spread: float) -> tuple[np.ndarray, np.ndarray]:
-    """Draw probabilities (n, 1) and labels that are as frequent as the probabilities say."""
+    """Draw probabilities (n, 1), and labels with these probabilities."""
     generator = np.random.default_rng(seed)
     p = probabilities(generator.normal(mean, spread, (n, 1)), multilabel=True)
     return p, generator.random((n, 1)) < p
@@ -177,20 +178,18 @@ def test_the_theoretical_threshold_is_half_the_best_expected_f1(seed: int, mean:
     found = theoretical_threshold(p)
     assert found <= 0.5 + 1e-9
     assert 2 * found == pytest.approx(max(expected_f1(t) for t in p))
-    # It is also the threshold that reaches this F1, unless it coincides with a probability.
+    # The threshold reaches this F1 itself, unless it coincides with a probability.
     if np.abs(p - found).min() > 1e-9:
         assert expected_f1(found) == pytest.approx(2 * found)
 
 
 @given(**CALIBRATED)
-def test_thresholds_of_calibrated_probabilities_are_not_above_a_half_beyond_noise(
-    seed: int, mean: float, spread: float
-) -> None:
+def test_thresholds_of_calibrated_probabilities_hardly_exceed_a_half(seed: int, mean: float, spread: float) -> None:
     assert fit_thresholds(*_calibrated(seed, 4000, mean, spread))[0] <= 0.56
 
 
 @given(**CALIBRATED)
-def test_few_positive_rows_leave_the_threshold_at_the_theoretical_optimum(
+def test_few_positive_rows_leave_the_threshold_near_the_theoretical_optimum(
     seed: int, mean: float, spread: float
 ) -> None:
     p, _ = _calibrated(seed, 300, mean, spread)
@@ -200,7 +199,7 @@ def test_few_positive_rows_leave_the_threshold_at_the_theoretical_optimum(
 
 
 def test_many_positive_rows_move_the_threshold_to_the_one_with_the_greatest_f1() -> None:
-    """Of probabilities that are all too high, the theoretical optimum is far off."""
+    """If all probabilities are too high, the theoretical optimum is far from the best threshold."""
     true, gold = _calibrated(0, 60_000, -1, 2)
     p = true**0.3
     f1 = [2 * ((p >= t) & gold).sum() / ((p >= t).sum() + gold.sum()) for t in GRID]
@@ -209,8 +208,8 @@ def test_many_positive_rows_move_the_threshold_to_the_one_with_the_greatest_f1()
     assert fit_thresholds(p, gold)[0] == pytest.approx(best, abs=0.03)
 
 
-def test_thresholds_of_few_rows_vary_less_than_those_of_plain_f1() -> None:
-    """The reason for the smoothing: with ten positives the plain optimum is an accident of the draw."""
+def test_shrunk_thresholds_vary_less_than_thresholds_with_the_greatest_f1() -> None:
+    """With about ten positive rows, the threshold with the greatest F1 is mostly noise, which is why it is shrunk."""
     smoothed, plain = [], []
     for seed in range(60):
         generator = np.random.default_rng(seed)
@@ -232,7 +231,7 @@ def test_probabilities_are_sigmoid_or_softmax_at_any_size() -> None:
     np.testing.assert_allclose(probabilities(logits, multilabel=False), [[0.2689414, 0.7310586], [1.0, 0.0]], atol=1e-6)
 
 
-def test_decisions_at_thresholds_and_by_the_greatest() -> None:
+def test_labels_are_predicted_by_threshold_or_by_the_greatest_probability() -> None:
     p = np.array([[0.4, 0.6], [0.39, 0.59]], np.float32)
     assert decide(p, np.array([0.4, 0.6])).tolist() == [[True, True], [False, False]]
     assert decide(p, None).tolist() == [[False, True], [False, True]]
@@ -240,7 +239,7 @@ def test_decisions_at_thresholds_and_by_the_greatest() -> None:
 
 
 @pytest.mark.parametrize("multilabel", [True, False])
-def test_logits_of_probabilities_turn_back_and_certainty_is_finite(multilabel: bool) -> None:
+def test_probabilities_are_recovered_from_their_logits_and_certain_ones_are_finite(multilabel: bool) -> None:
     p = np.array([[0.0, 1.0, 0.0], [0.5, 0.3, 0.2]])
     logits = to_logits(p.astype(np.float32), multilabel=multilabel)
     assert np.isfinite(logits).all()

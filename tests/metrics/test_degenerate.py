@@ -1,4 +1,4 @@
-"""A model that has learned nothing is recognised, and one that has is not accused."""
+"""Detection of models that have learned nothing, without false alarms for models that have."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = ("criticism", "policy_claim", "cooperation_pledge")
         ((5, 0, 0), (4, 0, 0), None),
     ],
 )
-def test_predicting_one_label_or_none_is_told_if_gold_has_several(
+def test_predicting_at_most_one_label_is_reported_if_gold_has_several(
     gold: tuple[int, ...], predicted: tuple[int, ...], facts: tuple[str, ...] | None
 ) -> None:
     line = describe_collapse(NAMES, gold, predicted, 20)
@@ -32,7 +32,7 @@ def test_a_result_is_compared_with_the_best_constant_prediction() -> None:
     gold = np.zeros((40, 3), bool)
     gold[:20, 0] = gold[10:30, 1] = True
     useless = np.random.default_rng(0).random((40, 3)) < 0.3
-    # Every label for every row: precision 1/2, recall 1, and the third label does not count.
+    # The constant prediction of all labels has a precision of 1/2 and a recall of 1. The third label is ignored.
     assert has_facts(describe_no_gain(gold, useless, multilabel=True) or "", "40 held-out rows", "0.667")
     better = gold.copy()
     better[:4, 0] = False
@@ -45,7 +45,7 @@ def test_a_result_is_compared_with_the_best_constant_prediction() -> None:
 
 
 @pytest.mark.parametrize("multilabel", [True, False])
-def test_rows_that_all_have_the_same_labels_show_nothing(multilabel: bool) -> None:
+def test_rows_with_identical_labels_cannot_show_whether_a_model_is_useful(multilabel: bool) -> None:
     for row in ([1, 0, 0], [0, 0, 0], [1, 1, 0])[: 3 if multilabel else 1]:
         gold = np.tile(np.array(row, bool), (10, 1))
         assert has_facts(describe_no_gain(gold, gold, multilabel=multilabel) or "", "10 held-out rows", "same labels")

@@ -1,4 +1,4 @@
-"""Calibration, thresholds, co-occurrence and costly errors by hand and by their properties."""
+"""Calibration, thresholds, co-occurrence and costly errors: known values and general properties."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from communique.metrics.scores import bin_sums, expected_calibration_error
 
 
 @pytest.mark.parametrize("multilabel", [True, False])
-def test_temperature_and_biases_are_taken_back(multilabel: bool) -> None:
+def test_temperature_and_biases_are_undone(multilabel: bool) -> None:
     logits = np.random.default_rng(0).normal(0, 2, (50, 3))
     bias = np.linspace(-1, 1, logits.shape[1]).tolist()
     warm = probabilities(logits, multilabel=multilabel, temperature=1.7, bias=bias)
@@ -54,20 +54,20 @@ def test_perfect_probabilities_show_no_more_error_than_chance() -> None:
     assert bad.skill.value < good.skill.value
 
 
-def test_base_rate_has_no_skill_and_one_class_none_defined() -> None:
+def test_the_base_rate_has_no_skill_and_with_one_class_skill_is_undefined() -> None:
     gold = np.arange(40) % 4 == 0
     assert _calibration(np.full(40, 0.25), gold).skill.value == pytest.approx(0)
     assert len(_calibration(np.full(40, 0.25), gold).bins) == 1
     constant = _calibration(np.full(40, 0.1), np.zeros(40, bool))
     assert np.isnan(constant.skill.value)
-    assert constant.skill.reason == "all rows or none have the label: the base rate makes no error"
+    assert constant.skill.reason == "either all rows or no rows have the label, so the base rate makes no error"
     assert constant.ece.value == pytest.approx(0.1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("slope", "shift"), [(1.0, 0.0), (0.6, 0.7)])
-def test_intervals_of_the_calibration_error_cover_it_where_documents_are_alike(slope: float, shift: float) -> None:
-    """Of 150 simulated test sets of 25 documents, 90 to 100 % of intervals hold the error of the model."""
+def test_intervals_of_the_calibration_error_contain_it_if_documents_are_clustered(slope: float, shift: float) -> None:
+    """For 150 simulated test sets of 25 documents, 90 to 100 % of the intervals contain the error of the model."""
     generator = np.random.default_rng(3)
 
     def draw(documents: int) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +91,7 @@ def test_intervals_of_the_calibration_error_cover_it_where_documents_are_alike(s
     assert abs(np.mean(estimated) - truth) < abs(np.mean(measured) - truth)
 
 
-def test_equal_probabilities_share_a_bin() -> None:
+def test_equal_probabilities_are_in_the_same_bin() -> None:
     p = np.array([0.1] * 15 + [0.2] + [0.9] * 4)
     sums = bin_sums(np.zeros(20, bool), p)
     assert (sums[:, :, 0].sum(axis=1) == 1).all()
@@ -119,7 +119,7 @@ def test_curves_agree_with_scikit_learn() -> None:
     assert threshold_curves(gold, p, TINY.names, None) == ()
 
 
-def test_together_by_hand() -> None:
+def test_co_occurrence_matches_counts_by_hand() -> None:
     gold = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 1, 1]], bool)
     predicted = np.array([[1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 1, 1]], bool)
     found = co_occurrence(gold, predicted, TINY)
@@ -130,7 +130,7 @@ def test_together_by_hand() -> None:
     assert one.confusion == ((1, 0, 0), (1, 0, 0), (0, 0, 1))
 
 
-def test_errors_are_wrong_decisions_by_log_loss() -> None:
+def test_costly_errors_are_wrong_predictions_sorted_by_log_loss() -> None:
     sentences = [
         Sentence(str(i), f"Sentence {i}.", "d", index=i, labels=labels)
         for i, labels in enumerate([("criticism",), (), ("policy_claim",), ("criticism",)])
@@ -149,7 +149,7 @@ def test_errors_are_wrong_decisions_by_log_loss() -> None:
     assert found.to_dict(texts=True)["errors"][0]["text"] == "Sentence 2."
 
 
-def test_good_gold_is_not_suspected() -> None:
+def test_correct_gold_causes_no_warning() -> None:
     generator = np.random.default_rng(3)
     gold = generator.random((200, 3)) < 0.3
     predicted = np.where(generator.random(gold.shape) < 0.8, gold, ~gold)

@@ -1,4 +1,4 @@
-"""The report: groups, values, and what is written of them."""
+"""The report: its groups and values, as JSON and as Markdown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from communique import Report, Sentence
 from communique.metrics.report_markdown import render_report
 
 
-def _statements() -> list[Sentence]:
+def _sentences() -> list[Sentence]:
     rows = []
     for i in range(60):
         labels = ("criticism",) if i % 3 == 0 else ("policy_claim",) if i % 3 == 1 else ()
@@ -29,36 +29,36 @@ def _statements() -> list[Sentence]:
     return rows
 
 
-def _guess(sentences: list[Sentence]) -> np.ndarray:
+def _predictions(sentences: list[Sentence]) -> np.ndarray:
     gold = np.array([[name in (s.labels or ()) for name in TINY.names] for s in sentences])
     predicted = gold.copy()
     predicted[0] = [False, True, False]
     return predicted
 
 
-def test_groups_are_all_samplings_languages_and_lengths() -> None:
-    sentences = _statements()
-    report = Report.compare(sentences, _guess(sentences), TINY, data="sixty", resamples=100)
+def test_groups_are_all_rows_samplings_languages_and_lengths() -> None:
+    sentences = _sentences()
+    report = Report.compare(sentences, _predictions(sentences), TINY, data="sixty", resamples=100)
     assert [(g.kind, g.name, g.n) for g in report.groups] == [
         ("all", "all", 60),
         ("sampling", "enriched", 20),
         ("sampling", "random", 40),
         ("language", "en", 30),
         ("language", "zh", 30),
-        # "text 0" to "text 9" are shorter than the others, but within the first third of neither language.
+        # "text 0" to "text 9" are shorter than the others, but in both languages the first third includes longer texts.
         ("length", "1 short", 60),
     ]
     assert report.overall.documents == 10
-    # The mistake is in an English sentence sampled at random.
+    # The only wrong prediction is for an English sentence that was sampled at random.
     assert report.group("language", "zh").macro_f1.value == 1
     assert report.group("language", "en").macro_f1.value < 1
-    with pytest.raises(KeyError, match="no group language 'de'"):
+    with pytest.raises(KeyError, match="no group 'de' of the kind 'language'"):
         report.group("language", "de")
 
 
-def test_values_by_hand_and_labels_left_out() -> None:
-    sentences = _statements()
-    report = Report.compare(sentences, _guess(sentences), TINY, data="sixty", resamples=200)
+def test_values_match_those_by_hand_and_ignored_labels_are_listed() -> None:
+    sentences = _sentences()
+    report = Report.compare(sentences, _predictions(sentences), TINY, data="sixty", resamples=200)
     criticism, claim, pledge = report.overall.labels
     assert (criticism.gold, criticism.predicted) == (20, 19)
     assert criticism.precision.value == 1
@@ -70,33 +70,33 @@ def test_values_by_hand_and_labels_left_out() -> None:
     assert criticism.recall.low < 19 / 20 < criticism.recall.high
 
 
-def test_json_has_null_for_what_is_not_defined() -> None:
-    sentences = _statements()
+def test_undefined_values_are_null_in_json() -> None:
+    sentences = _sentences()
     content = json.loads(
         json.dumps(
-            Report.compare(sentences, _guess(sentences), TINY, data="x", resamples=20).to_dict(), allow_nan=False
+            Report.compare(sentences, _predictions(sentences), TINY, data="x", resamples=20).to_dict(), allow_nan=False
         )
     )
     assert content["groups"][0]["labels"][2]["f1"] == {
         "value": None,
         "low": None,
         "high": None,
-        "reason": "no gold row has the label and it was never given",
+        "reason": "no gold row has the label and it is never predicted",
     }
     assert content["groups"][0]["n"] == 60
 
 
-def test_markdown_tells_n_intervals_and_what_was_left_out() -> None:
-    sentences = _statements()
-    text = render_report(Report.compare(sentences, _guess(sentences), TINY, data="sixty rows", resamples=50))
+def test_markdown_contains_counts_intervals_and_ignored_labels() -> None:
+    sentences = _sentences()
+    text = render_report(Report.compare(sentences, _predictions(sentences), TINY, data="sixty rows", resamples=50))
     assert "60 sentences, 10 documents: sixty rows." in text
     assert "| cooperation_pledge | 0 | 0 | 0.000 [–] | – | – | – | – | – |" in text
     assert "Left out of a mean, for no gold and no prediction: en: cooperation_pledge; zh: cooperation_pledge." in text
 
 
-def test_columns_follow_the_codebook() -> None:
-    sentences = _statements()
-    predicted = _guess(sentences)
+def test_scores_do_not_depend_on_the_order_of_labels() -> None:
+    sentences = _sentences()
+    predicted = _predictions(sentences)
     turned = TINY.model_copy(update={"labels": TINY.labels[::-1]})
     one = Report.compare(sentences, predicted, TINY, data="x", resamples=20)
     other = Report.compare(sentences, predicted[:, ::-1], turned, data="x", resamples=20)

@@ -1,4 +1,4 @@
-"""Metrics by their properties and against scikit-learn; intervals by their coverage."""
+"""Scores: general properties and comparison with scikit-learn. Intervals: coverage."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_order_of_rows_and_of_labels_does_not_matter(pair: tuple[np.ndarray, np.
     )
 
 
-def test_perfect_constant_and_undefined() -> None:
+def test_scores_of_perfect_and_empty_predictions() -> None:
     gold = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0]], bool)
     assert macro_f1(outcome_counts(gold, gold)) == 1
     nothing = np.zeros_like(gold)
@@ -46,19 +46,19 @@ def test_perfect_constant_and_undefined() -> None:
     assert np.isnan(scores[:, 0]).all()
     assert scores[:2, 1].tolist() == [0, 0]
     assert np.isnan(scores[2]).all()
-    # The third label has neither gold nor guess: the mean is over the other two.
+    # The third label has no gold row and no prediction, so the mean is over the other two labels.
     assert macro_f1(outcome_counts(gold, nothing)) == 0
     assert np.isnan(macro_f1(outcome_counts(nothing, nothing)))
 
 
-def test_counts_by_hand() -> None:
+def test_counts_match_those_by_hand() -> None:
     gold = np.array([[1, 0], [1, 1], [0, 0], [0, 1]], bool)
     predicted = np.array([[1, 1], [0, 1], [1, 0], [0, 0]], bool)
     assert outcome_counts(gold, predicted).tolist() == [[1, 1, 1], [1, 1, 1]]
     np.testing.assert_allclose(precision_recall_f1(outcome_counts(gold, predicted)), 0.5)
 
 
-def test_bootstrap_draws_whole_documents() -> None:
+def test_the_bootstrap_draws_whole_documents() -> None:
     gold = np.ones((12, 1), bool)
     predicted = np.repeat([True, False, True], 4)[:, None]
     documents = np.repeat(["a", "b", "c"], 4).tolist()
@@ -67,7 +67,7 @@ def test_bootstrap_draws_whole_documents() -> None:
     assert (drawn.sum(axis=(1, 2)) == 12).all()
 
 
-def test_bootstrap_depends_on_its_seed_alone() -> None:
+def test_the_bootstrap_only_depends_on_its_seed() -> None:
     generator = np.random.default_rng(0)
     gold, predicted = generator.random((2, 50, 3)) < 0.4
     documents = (np.arange(50) // 5).tolist()
@@ -78,17 +78,17 @@ def test_bootstrap_depends_on_its_seed_alone() -> None:
 
 @settings(max_examples=5)
 @given(st.integers(0, 1000))
-def test_interval_ignores_undefined_values(seed: int) -> None:
+def test_intervals_ignore_undefined_values(seed: int) -> None:
     values = np.random.default_rng(seed).random(400)
     assert interval(np.concatenate([values, [np.nan] * 50])) == interval(values)
     assert np.isnan(interval(np.array([np.nan]))).all()
 
 
 @pytest.mark.slow
-def test_intervals_by_document_cover_the_truth() -> None:
-    """Simulate documents of alike sentences: 95 % intervals of F1 must hold the true value 92 to 98 times in 100.
+def test_intervals_by_document_contain_the_true_value() -> None:
+    """92 to 98 % of the 95 % intervals of F1 contain the true value if the sentences of a document are similar.
 
-    Intervals that drew single sentences would hold it less often, which the last line shows.
+    If single sentences were drawn, the coverage would be lower, which the last line verifies.
     """
     generator = np.random.default_rng(7)
 

@@ -39,7 +39,7 @@ def population(tmp_path: Path) -> Population:
 # --- reading -----------------------------------------------------------------------------------------------------------
 
 
-def test_forms_of_predictions_are_one_population(tmp_path: Path, population: Population) -> None:
+def test_all_formats_of_predictions_give_the_same_population(tmp_path: Path, population: Population) -> None:
     from communique.io.write import write_csv, write_parquet
 
     rows = [json.loads(line) for line in population.path.read_text(encoding="utf-8").splitlines()]
@@ -60,7 +60,7 @@ def test_forms_of_predictions_are_one_population(tmp_path: Path, population: Pop
         assert other.column("year").levels == ("2020", "2021", "2022", "2023")
 
 
-def test_previous_sentence_only_where_it_follows(population: Population) -> None:
+def test_the_previous_sentence_is_only_set_if_it_directly_precedes(population: Population) -> None:
     first, second = all_of(population)[:2]
     assert first.previous is None
     assert second.previous == first.text
@@ -74,10 +74,10 @@ def test_previous_sentence_only_where_it_follows(population: Population) -> None
         ({"previous": "given"}, False, "What came before."),
     ],
 )
-def test_without_a_split_the_tables_own_order_says_what_came_before(
+def test_without_split_the_index_of_the_input_determines_the_previous_sentence(
     tmp_path: Path, population: Population, own: dict[str, str], has_index: bool, before: str | None
 ) -> None:
-    """`communique label` gives every row of a table index 0; its own column `index` comes back as `input_index`."""
+    """Without `--split`, `communique label` writes index 0 in every row, and the index of the input as `input_index`."""
     rows = [json.loads(line) for line in population.path.read_text(encoding="utf-8").splitlines()]
     values: dict[str, Callable[[dict[str, Any]], object]] = {
         "number": lambda row: row["index"] + 1,
@@ -93,7 +93,7 @@ def test_without_a_split_the_tables_own_order_says_what_came_before(
         assert [found.sentence(i).index for i in range(3)] == [1, 2, 3]
 
 
-def test_sources_tell_documents_of_one_name_apart(tmp_path: Path, population: Population) -> None:
+def test_documents_with_the_same_name_in_different_sources_are_distinct(tmp_path: Path, population: Population) -> None:
     rows = [json.loads(line) for line in population.path.read_text(encoding="utf-8").splitlines()]
     path = tmp_path / "sources.jsonl"
     path.write_text(
@@ -105,7 +105,7 @@ def test_sources_tell_documents_of_one_name_apart(tmp_path: Path, population: Po
     assert found.sentence(1).previous is None
 
 
-def test_rows_without_labels_are_left_out_and_counted(tmp_path: Path, population: Population) -> None:
+def test_unlabelled_rows_are_skipped_and_counted(tmp_path: Path, population: Population) -> None:
     blank = {"id": "x", "document": "x", "text": "", "labels": [], "probabilities": dict.fromkeys(NAMES)}
     broken = blank | {"id": "y", "text": "half a", "error": "cut"}
     path = tmp_path / "blank.jsonl"
@@ -125,7 +125,7 @@ def test_rows_without_labels_are_left_out_and_counted(tmp_path: Path, population
         ({"probabilities": dict.fromkeys(NAMES, 1.5)}, "0 to 1"),
     ],
 )
-def test_faults_of_predictions_name_row_and_value(
+def test_invalid_predictions_are_reported_with_row_and_value(
     tmp_path: Path, population: Population, change: dict[str, object], message: str
 ) -> None:
     lines = population.path.read_text(encoding="utf-8").splitlines()
@@ -136,58 +136,58 @@ def test_faults_of_predictions_name_row_and_value(
         read_population(path)
 
 
-# --- designs: the probabilities are those of the draw --------------------------------------------------------------------
+# --- designs and their inclusion probabilities -------------------------------------------------------------------------
 
 
 def frequencies(draw: object, n_population: int, times: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw often; give how often each row came, and the probability that was written down for it."""
-    seen, told = np.zeros(n_population), np.full(n_population, np.nan)
+    """Draw repeatedly, and return how often each row was drawn and its recorded inclusion probability."""
+    drawn, recorded = np.zeros(n_population), np.full(n_population, np.nan)
     for seed in range(times):
         sample = draw(np.random.default_rng(seed))  # type: ignore[operator]
-        seen[sample.rows] += 1
-        told[sample.rows] = sample.probability
-    return seen / times, told
+        drawn[sample.rows] += 1
+        recorded[sample.rows] = sample.probability
+    return drawn / times, recorded
 
 
 def assert_frequencies(draw: object, n_population: int, times: int = 1000) -> None:
-    seen, told = frequencies(draw, n_population, times)
-    assert not np.isnan(told).any(), "a row that is never drawn has no place in the population"
-    error = np.sqrt(told * (1 - told) / times)
-    assert (np.abs(seen - told) <= 4.5 * error + 1e-12).all()
+    drawn, recorded = frequencies(draw, n_population, times)
+    assert not np.isnan(recorded).any(), "every row of the population must be drawn at least once"
+    error = np.sqrt(recorded * (1 - recorded) / times)
+    assert (np.abs(drawn - recorded) <= 4.5 * error + 1e-12).all()
 
 
-def test_simple_draws_every_pair_alike() -> None:
+def test_a_simple_design_draws_every_pair_with_the_same_probability() -> None:
     pairs = Counter(
         pair
         for seed in range(1500)
         for pair in combinations(simple(5, 3, np.random.default_rng(seed)).rows.tolist(), 2)
     )
-    # Of 10 pairs each is in a sample of 3 with probability 3/10.
+    # Each of the 10 pairs is in a sample of 3 with probability 3/10.
     assert len(pairs) == 10
     assert max(abs(count / 1500 - 0.3) for count in pairs.values()) < 4.5 * (0.21 / 1500) ** 0.5
 
 
-def test_stratified_frequencies_are_the_probabilities() -> None:
+def test_stratified_frequencies_match_the_inclusion_probabilities() -> None:
     strata = np.repeat([0, 1, 2], [20, 5, 1])
     assert_frequencies(lambda g: stratified(strata, np.array([4, 3, 1]), g), 26)
 
 
 @pytest.mark.parametrize("by_size", [True, False])
 @pytest.mark.parametrize(("sizes", "n"), [([3, 5, 8, 2, 40, 1, 6, 7], 9), ([4, 4, 4, 4], 6), ([100, 1, 1, 1], 5)])
-def test_two_stage_frequencies_are_the_probabilities(sizes: list[int], n: int, by_size: bool) -> None:
+def test_two_stage_frequencies_match_the_inclusion_probabilities(sizes: list[int], n: int, by_size: bool) -> None:
     documents = np.repeat(np.arange(len(sizes)), sizes)
     plan = plan_two_stage(np.array(sizes), n, 3, proportional=by_size)
     assert_frequencies(lambda g: two_stage(documents, plan, g), len(documents))
 
 
-def test_two_stage_by_size_is_self_weighting_where_documents_are_long() -> None:
+def test_a_two_stage_design_by_size_is_self_weighting_if_documents_are_long() -> None:
     plan = plan_two_stage(np.array([10, 20, 30, 40]), 10, 5, proportional=True)
     rows = plan.document_probability * plan.rows_read / np.array([10, 20, 30, 40])
     assert np.ptp(rows) < 1e-12
     assert plan.expected == pytest.approx(10)
 
 
-def test_two_stage_draws_its_number_of_documents() -> None:
+def test_a_two_stage_design_draws_a_fixed_number_of_documents() -> None:
     sizes = np.array([3, 5, 8, 2, 40, 1, 6, 7])
     documents = np.repeat(np.arange(len(sizes)), sizes)
     plan = plan_two_stage(sizes, 9, 3, proportional=True)
@@ -196,12 +196,12 @@ def test_two_stage_draws_its_number_of_documents() -> None:
         assert len(np.unique(documents[drawn.rows])) == plan.documents_drawn
 
 
-def test_two_stage_says_what_it_cannot() -> None:
+def test_an_unreachable_number_of_rows_is_refused() -> None:
     with pytest.raises(DataError, match="--per-document"):
         plan_two_stage(np.array([50, 50]), 20, 3, proportional=False)
 
 
-def test_two_stage_reads_a_document_taken_for_certain_in_proportion() -> None:
+def test_a_document_drawn_with_certainty_is_read_in_proportion() -> None:
     plan = plan_two_stage(np.array([100, 2, 2, 2]), 10, 2, proportional=True)
     assert plan.document_probability[0] == 1
     assert plan.rows_read[0] == 10
@@ -232,7 +232,7 @@ def test_horvitz_thompson_sums_are_unbiased(population: Population, design: str,
         assert abs(np.mean(sums) - truth) < 4 * np.std(sums) / 120**0.5 + 1e-9
 
 
-def test_one_seed_decides_the_draw(population: Population) -> None:
+def test_the_seed_determines_the_draw(population: Population) -> None:
     same = [draw_sample(population, 50, TINY, by=("country", "year"), seed=3) for _ in range(2)]
     other = draw_sample(population, 50, TINY, by=("country", "year"), seed=4)
     assert same[0] == same[1]
@@ -246,7 +246,7 @@ def test_one_seed_decides_the_draw(population: Population) -> None:
     st.lists(st.tuples(st.integers(1, 50), st.floats(0, 10)), min_size=1, max_size=12),
     st.floats(0, 1),
 )
-def test_allocation_adds_up_within_bounds(strata: list[tuple[int, float]], share: float) -> None:
+def test_the_allocation_adds_up_to_n_within_bounds(strata: list[tuple[int, float]], share: float) -> None:
     sizes = np.array([size for size, _ in strata])
     weights = np.array([weight for _, weight in strata])
     low = np.minimum(sizes, 2)
@@ -257,16 +257,16 @@ def test_allocation_adds_up_within_bounds(strata: list[tuple[int, float]], share
     assert (drawn <= sizes).all()
 
 
-def test_allocation_is_proportional() -> None:
+def test_the_allocation_is_proportional_to_the_weights() -> None:
     assert allocate(np.array([100, 200, 700]), np.array([100.0, 200, 700]), 50).tolist() == [5, 10, 35]
 
 
-def test_allocation_refuses_too_few() -> None:
+def test_too_few_rows_for_the_strata_are_refused() -> None:
     with pytest.raises(DataError, match=facts("6 in all", "-n 6")):
         allocate(np.array([9, 9, 9]), np.ones(3), 5)
 
 
-def test_optimal_allocation_reads_more_where_the_model_is_unsure(population: Population) -> None:
+def test_optimal_allocation_reduces_the_expected_variance(population: Population) -> None:
     strata = make_strata(population, (), ("uncertainty",))
     plain, best = (
         allocate(strata.sizes, allocation_weights(population, strata, a), 100) for a in ("proportional", "optimal")
@@ -277,19 +277,19 @@ def test_optimal_allocation_reads_more_where_the_model_is_unsure(population: Pop
         return float((strata.sizes**2 * variances * (1 - drawn / strata.sizes) / drawn).sum())
 
     assert variance(best) < variance(plain)
-    # However wrong the model is, no stratum has less than half of its share, so no variance more than doubles.
+    # However wrong the model is, every stratum has at least half of its proportional allocation, so no variance more than doubles.
     assert (best >= plain // 2).all()
 
 
 def test_uncertainty_strata_are_ordered_and_few(population: Population) -> None:
     strata = make_strata(population, (), ("uncertainty",))
-    n_without_probabilities = (population.probabilities * (1 - population.probabilities)).mean(axis=1)
-    means = {name: n_without_probabilities[strata.of_row == h].mean() for h, name in enumerate(strata.names)}
+    uncertain = (population.probabilities * (1 - population.probabilities)).mean(axis=1)
+    means = {name: uncertain[strata.of_row == h].mean() for h, name in enumerate(strata.names)}
     assert sorted(means) == [f"uncertainty={i}" for i in range(1, len(means) + 1)]
     assert sorted(means.values()) == [means[name] for name in sorted(means)]
 
 
-def test_groups_are_strata_and_keep_their_columns(population: Population) -> None:
+def test_groups_become_strata_and_their_columns_are_kept(population: Population) -> None:
     plan = draw_sample(population, 40, TINY, by=("country", "year"))
     assert plan.sampling == "stratified"
     assert {s.stratum for s in plan.strata} >= {"country=FR; year=2020"}
@@ -297,20 +297,20 @@ def test_groups_are_strata_and_keep_their_columns(population: Population) -> Non
     assert sum(s.population for s in plan.strata) == len(population)
 
 
-def test_two_stage_refuses_strata_within_documents(population: Population) -> None:
+def test_a_two_stage_design_refuses_strata_within_documents(population: Population) -> None:
     with pytest.raises(DataError, match=facts("'d0'", "strata")):
         draw_sample(population, 40, TINY, design="two-stage", strata=("predicted",))
 
 
-def test_unknown_column_is_told_with_those_that_are_there(population: Population) -> None:
+def test_an_unknown_column_is_reported_with_the_existing_columns(population: Population) -> None:
     with pytest.raises(DataError, match=facts("'nation'", "country")):
         draw_sample(population, 40, TINY, by=("nation",))
 
 
-# --- how many ----------------------------------------------------------------------------------------------------------
+# --- number of sentences -----------------------------------------------------------------------------------------------
 
 
-def test_residual_variance_is_what_a_power_tuned_estimator_leaves() -> None:
+def test_the_residual_variance_is_that_of_an_estimator_with_optimal_lambda() -> None:
     draw = np.random.default_rng(0)
     p = draw.beta(0.5, 1, size=(200_000, 2))
     f = p > 0.4
@@ -320,7 +320,7 @@ def test_residual_variance_is_what_a_power_tuned_estimator_leaves() -> None:
         assert np.var(y[:, i] - weight * f[:, i]) == pytest.approx(expected, rel=0.02)
 
 
-def test_needed_n_gives_the_wished_width() -> None:
+def test_the_needed_n_gives_an_interval_of_the_wanted_width() -> None:
     draw = np.random.default_rng(5)
     width, size = 0.08, 20_000
     p = draw.beta(0.4, 1.2, size=(size, 1))
@@ -336,17 +336,17 @@ def test_needed_n_gives_the_wished_width() -> None:
         estimates.append(power * f.mean() + (y[rows] - power * f[rows]).mean() - y.mean())
         rows = generator.choice(size, need.n_gold_only, replace=False)
         alone.append(y[rows].mean() - y.mean())
-    # 400 draws give a standard deviation to within 7 % (two standard errors).
+    # The standard deviation of 400 draws is within 7 % of the true value (two standard errors).
     assert 2 * Z * np.std(estimates) == pytest.approx(width, rel=0.1)
     assert 2 * Z * np.std(alone) == pytest.approx(width, rel=0.1)
     assert need.n < need.n_gold_only
 
 
-def test_beyond_the_population_its_own_share_varies_too() -> None:
+def test_the_superpopulation_width_includes_the_variance_between_populations() -> None:
     draw = np.random.default_rng(5)
     p = draw.beta(0.4, 1.2, size=(400, 1))
     need = needed(_of(p, [f"d{i}" for i in range(400)]), 0.08)[0]
-    # Each sentence is a document of its own: corpora drawn anew, and a sample of each.
+    # Each sentence is a separate document. A new corpus is drawn in each repetition, and a sample from it.
     f, errors = (p[:, 0] > 0.5).astype(float), []
     for seed in range(600):
         generator = np.random.default_rng(seed)
@@ -359,7 +359,7 @@ def test_beyond_the_population_its_own_share_varies_too() -> None:
     assert need.superpopulation_width > 0.1
 
 
-def test_measured_error_rates_replace_the_models_word(tmp_path: Path, population: Population) -> None:
+def test_measured_error_rates_replace_the_models_probabilities(tmp_path: Path, population: Population) -> None:
     def report(precision: float, recall: float | None) -> Path:
         rows = [{"label": name, "precision": {"value": precision}, "recall": {"value": recall}} for name in NAMES]
         path = tmp_path / "report.json"
@@ -370,7 +370,7 @@ def test_measured_error_rates_replace_the_models_word(tmp_path: Path, population
     assert rates == dict.fromkeys(NAMES, (0.8, 0.5))
     believed = by_rates(population, rates)
     given = population.decisions.mean(axis=0)
-    # Of what is given 80 % is right, and that is half of all there is.
+    # 80 % of the predictions are correct, and these are half of all sentences with the label.
     np.testing.assert_allclose(believed.probabilities.mean(axis=0), given * 0.8 / 0.5)
     np.testing.assert_allclose((believed.probabilities * population.decisions).mean(axis=0) / given, 0.8)
     good, bad = (needed(population, 0.2, rates=read_rates(report(p, p))) for p in (0.95, 0.6))
@@ -382,23 +382,23 @@ def test_measured_error_rates_replace_the_models_word(tmp_path: Path, population
             read_rates(tmp_path / "other.json")
 
 
-def test_label_correlation_finds_that_of_the_labels() -> None:
+def test_the_estimated_correlation_is_that_of_the_labels() -> None:
     draw = np.random.default_rng(2)
     documents, length = 3000, 8
     lean = draw.beta(2, 6, size=documents)
-    # Labels of a document share its probability: their intraclass correlation is Var(lean) / (m (1 - m)).
+    # All sentences of a document have the same probability, so the intraclass correlation of labels is Var(lean) / (m (1 - m)).
     p = np.repeat(lean, length)[:, None]
     population = _of(p, [f"d{i // length}" for i in range(documents * length)])
     m = lean.mean()
     assert label_correlation(population)[0] == pytest.approx(lean.var() / (m * (1 - m)), rel=0.05)
 
 
-def test_clustered_reading_needs_more(population: Population) -> None:
+def test_a_clustered_sample_needs_more_sentences(population: Population) -> None:
     alone, clustered = needed(population, 0.2), needed(population, 0.2, per_document=10)
     assert all(c.n > a.n and c.deff > 1 for a, c in zip(alone, clustered, strict=True))
 
 
-def test_stratified_need_follows_the_strata(population: Population) -> None:
+def test_optimal_strata_need_at_most_as_many_sentences(population: Population) -> None:
     strata = make_strata(population, (), ("uncertainty",))
     assert all(
         best.n <= plain.n
@@ -408,7 +408,7 @@ def test_stratified_need_follows_the_strata(population: Population) -> None:
     )
 
 
-def test_need_beyond_the_population_is_said(population: Population) -> None:
+def test_an_unreachable_width_needs_the_whole_population(population: Population) -> None:
     need = needed(population, 1e-9)[0]
     assert need.n == len(population)
 
@@ -442,22 +442,22 @@ def _of(p: np.ndarray, documents: list[str], texts: list[str] | None = None) -> 
 # --- training ----------------------------------------------------------------------------------------------------------
 
 
-def test_training_picks_are_unsure_and_spread(population: Population) -> None:
+def test_rows_for_training_are_uncertain_and_spread_out(population: Population) -> None:
     rows = pick_for_training(population, 40)
-    n_without_probabilities = (population.probabilities * (1 - population.probabilities)).mean(axis=1)
-    top = np.argsort(-n_without_probabilities)[:40]
+    uncertain = (population.probabilities * (1 - population.probabilities)).mean(axis=1)
+    top = np.argsort(-uncertain)[:40]
     documents = [population.sentence(i).document for i in rows]
-    assert n_without_probabilities[rows].mean() > n_without_probabilities.mean()
+    assert uncertain[rows].mean() > uncertain.mean()
     assert len(set(documents)) > len({population.sentence(i).document for i in top})
     languages = Counter(population.sentence(i).language for i in rows)
     assert min(languages.values()) >= 8
     assert len(set(rows.tolist())) == 40
 
 
-def test_greedy_picks_are_those_of_the_plain_algorithm(population: Population) -> None:
-    """The lazy queue must pick what computing every gain at every step picks."""
+def test_the_selection_equals_that_of_the_plain_greedy_algorithm(population: Population) -> None:
+    """The queue must select the same rows as computing the gain of every row at every step."""
     small = _of(population.probabilities[:60], [s.document for s in all_of(population)[:60]])
-    n_without_probabilities = (small.probabilities * (1 - small.probabilities)).mean(axis=1)
+    uncertain = (small.probabilities * (1 - small.probabilities)).mean(axis=1)
     doubt = (small.probabilities * (1 - small.probabilities)).argmax(axis=1)
 
     def value(rows: list[int]) -> float:
@@ -468,7 +468,7 @@ def test_greedy_picks_are_those_of_the_plain_algorithm(population: Population) -
                 "und",
                 (int(doubt[row]), bool(small.decisions[row, doubt[row]])),
             ):
-                sums[group] = sums.get(group, 0.0) + n_without_probabilities[row]
+                sums[group] = sums.get(group, 0.0) + uncertain[row]
         return float(sum(np.sqrt(list(sums.values()))))
 
     plain: list[int] = []
@@ -477,7 +477,7 @@ def test_greedy_picks_are_those_of_the_plain_algorithm(population: Population) -
     assert pick_for_training(small, 12).tolist() == plain
 
 
-def test_training_leaves_out_documents_and_repeated_texts(population: Population) -> None:
+def test_excluded_documents_and_repeated_texts_are_not_selected(population: Population) -> None:
     excluded = {f"d{i}" for i in range(30)}
     rows = pick_for_training(population, 1000, exclude=excluded)
     assert {population.sentence(i).document for i in rows} == {f"d{i}" for i in range(30, 40)}
@@ -485,7 +485,7 @@ def test_training_leaves_out_documents_and_repeated_texts(population: Population
     assert len(pick_for_training(same, 4)) == 3
 
 
-def test_training_rows_carry_no_probability_and_say_so(population: Population) -> None:
+def test_rows_for_training_have_no_inclusion_probability_and_are_described_as_such(population: Population) -> None:
     plan = training_sample(population, 20, TINY)
     assert plan.purpose == "training"
     assert {row.inclusion_probability for row in plan.rows} == {None}
@@ -495,17 +495,17 @@ def test_training_rows_carry_no_probability_and_say_so(population: Population) -
 # --- the design file ---------------------------------------------------------------------------------------------------
 
 
-def test_design_file_round_trips(tmp_path: Path, population: Population) -> None:
+def test_a_design_file_can_be_written_and_read_back(tmp_path: Path, population: Population) -> None:
     plan = draw_sample(population, 30, TINY, by=("country",), seed=1)
     plan.dump(tmp_path / "s.design.json")
     assert Design.load(tmp_path / "s.design.json") == plan
     content = json.loads((tmp_path / "s.design.json").read_text(encoding="utf-8"))
     assert content["predictions_sha256"] == population.sha256
     assert content["codebook_sha256"] == TINY.sha256
-    assert "Sentence" not in json.dumps(content["rows"]), "the file holds hashes, no texts"
+    assert "Sentence" not in json.dumps(content["rows"]), "the file must contain hashes and no texts"
 
 
-def test_edited_design_file_is_refused(tmp_path: Path, population: Population) -> None:
+def test_an_edited_design_file_is_refused(tmp_path: Path, population: Population) -> None:
     plan = draw_sample(population, 30, TINY)
     content = json.loads(plan.model_dump_json())
     content["rows"][0]["inclusion_probability"] = 1.5
@@ -514,13 +514,13 @@ def test_edited_design_file_is_refused(tmp_path: Path, population: Population) -
         Design.load(tmp_path / "s.design.json")
 
 
-def test_design_file_of_version_0_1_is_refused(tmp_path: Path, population: Population) -> None:
+def test_a_design_file_of_version_0_1_is_refused(tmp_path: Path, population: Population) -> None:
     content = json.loads(draw_sample(population, 30, TINY).model_dump_json())
     (tmp_path / "s.design.json").write_text(json.dumps(content | {"format": "communique-design-1"}), encoding="utf-8")
     with pytest.raises(DataError, match=r"s\.design\.json: written by an older version .* Run communique sample again"):
         Design.load(tmp_path / "s.design.json")
 
 
-def test_control_characters_do_not_change_what_is_matched() -> None:
+def test_control_characters_do_not_prevent_matching() -> None:
     assert visible("a\x0bb\x07c\nd") == "a bc\nd"
     assert display_sha256("a\x07b") == display_sha256("ab")

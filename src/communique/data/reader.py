@@ -137,7 +137,7 @@ class CorpusReader:
         blank = 0
         for number, row in table.rows:
             try:
-                sentence = self._statement(path, number, row, fields, label_columns, positions)
+                sentence = self._sentence(path, number, row, fields, label_columns, positions)
             except ValueError as error:
                 self.problems.append(f"{path}, row {number}: {error}")
                 continue
@@ -190,7 +190,7 @@ class CorpusReader:
             )
         return fields, label_columns
 
-    def _statement(
+    def _sentence(
         self,
         path: Path,
         number: int,

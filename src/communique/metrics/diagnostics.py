@@ -390,7 +390,7 @@ def warnings(gold: BoolArray, predicted: BoolArray, names: Sequence[str]) -> tup
             correlation = float(np.corrcoef(gold[:, i], predicted[:, i])[0, 1])
             if correlation < -0.3:
                 lines.append(
-                    f"{name}: the gold labels contradict the predictions (MCC {correlation:.2f}). Check whether 0 and 1 are swapped "
-                    "in gold"
+                    f"{name}: the gold labels contradict the predictions (MCC {correlation:.2f}). Check whether 0 and 1 are "
+                    "swapped in gold"
                 )
     return tuple(lines)

@@ -198,7 +198,7 @@ class Report:
             DataError: Some rows have a weight and others do not.
         """
         weights = _weights(sentences)
-        judge = _Scorer(sentences, predicted, probabilities, codebook, seed, resamples)
+        scorer = _Scorer(sentences, predicted, probabilities, codebook, seed, resamples)
         groups = [("all", "all", list(range(len(sentences))))]
         groups += [(kind, name, rows) for kind in KINDS for name, rows in members(sentences, kind)]
         drawn_rows = set(random_rows(sentences))
@@ -207,8 +207,8 @@ class Report:
             labels=codebook.names,
             seed=seed,
             resamples=resamples,
-            groups=_ranked([judge.scores(*group) for group in groups]),
-            weighted=() if weights is None else _ranked([judge.scores(*group, weights) for group in groups]),
+            groups=_ranked([scorer.scores(*group) for group in groups]),
+            weighted=() if weights is None else _ranked([scorer.scores(*group, weights) for group in groups]),
             effective_n=None if weights is None else float(weights.sum() ** 2 / (weights**2).sum()),
             shares_basis="all rows"
             if len(drawn_rows) == len(sentences)
@@ -217,7 +217,7 @@ class Report:
                 share
                 for kind, name, rows in groups
                 if kind != "sampling"
-                for share in judge.shares(kind, name, rows, [i for i in rows if i in drawn_rows], weights)
+                for share in scorer.shares(kind, name, rows, [i for i in rows if i in drawn_rows], weights)
             ),
         )
 

@@ -1,1 +1,1 @@
-"""Draw the sentences that people read: designs with known inclusion probabilities, and picks for training."""
+"""Draw sentences for people to code: probability samples for estimates, and informative sentences for training."""

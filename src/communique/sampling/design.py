@@ -1,4 +1,4 @@
-"""Draw a sample and keep its design: the file that says with which probability each row was to be drawn."""
+"""Draw a sample and record its design: the inclusion probability of each drawn row."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .population import Population, display_sha256
 from .strata import Strata, allocation_weights, documents_of, make_strata
 from .training import pick_for_training
 
-#: How a design file's name ends.
+#: Suffix of design files.
 SUFFIX = ".design.json"
 
-#: Format of the design file; changes with its keys.
+#: Version of the format of design files. It changes when their keys change.
 FORMAT: Final = 2
 
 Sampling = Literal["simple", "stratified", "two-stage", "training"]
@@ -34,7 +34,7 @@ class _Frozen(BaseModel):
 
 
 class Stratum(_Frozen):
-    """A stratum: its rows and documents in the population, and how many rows were drawn."""
+    """A stratum: the numbers of its rows and documents in the population, and the number of drawn rows."""
 
     stratum: str
     population: int
@@ -43,7 +43,10 @@ class Stratum(_Frozen):
 
 
 class Member(_Frozen):
-    """A row that was drawn. `display_sha256` is the hash of its text without control characters, where that differs."""
+    """A row that was drawn.
+
+    `display_sha256` is the hash of the text without control characters, or None if it equals `sha256`.
+    """
 
     id: str
     sha256: str
@@ -53,12 +56,12 @@ class Member(_Frozen):
     language: str
     stratum: str
     inclusion_probability: float | None = Field(gt=0, le=1)
-    labels: tuple[str, ...] = Field(description="the model's")
-    columns: dict[str, str] = Field({}, description="the columns of groups")
+    labels: tuple[str, ...] = Field(description="labels predicted by the model")
+    columns: dict[str, str] = Field({}, description="values of the columns that define groups")
 
 
 class Design(_Frozen):
-    """How a sample was drawn. Rows stand in the order of the population, not of the sheet."""
+    """The design of a sample. Its rows are in the order of the population, not of the coding sheet."""
 
     format: Literal[2] = FORMAT
     version: str = __version__
@@ -80,13 +83,13 @@ class Design(_Frozen):
     rows: tuple[Member, ...]
 
     def describe(self) -> list[str]:
-        """Say in a few lines what was drawn and what it may be used for."""
+        """Return a few lines that say what was drawn and what it may be used for."""
         documents = len({row.document for row in self.rows})
         lines = [f"{len(self.rows)} of {self.population} sentences, from {documents} of {self.documents} documents"]
         if self.purpose == "training":
             lines.append(
-                "picked for training: such rows may never serve as gold for `communique estimate`, because no probability "
-                "of being picked is known"
+                "selected for training, with unknown inclusion probabilities: never use these rows as gold labels for "
+                "`communique estimate`"
             )
             languages = Counter(row.language for row in self.rows)
             lines.append("languages: " + ", ".join(f"{language} {n}" for language, n in languages.most_common()))
@@ -101,7 +104,7 @@ class Design(_Frozen):
         return lines
 
     def dump(self, path: str | Path) -> None:
-        """Write the design as JSON that `load` reads back to an equal object."""
+        """Write the design as JSON. `load` reads the file back as an equal object."""
         with replacing(path) as handle:
             handle.write(self.model_dump_json(indent=1) + "\n")
 
@@ -110,16 +113,18 @@ class Design(_Frozen):
         """Read a design file.
 
         Raises:
-            DataError: The file is missing, is not JSON, has another format, or breaks a rule of the schema.
+            DataError: The file is missing, is not JSON, has another format, or does not follow the schema.
         """
         path = Path(path)
-        content = load_json(path, DataError, "give the design file that `communique sample` wrote")
+        content = load_json(path, DataError, "use the design file that `communique sample` wrote")
         remedy = "Run communique sample again with the same predictions, options and seed, which draws the same rows"
         check_format(path, content, FORMAT, DataError, remedy)
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            raise DataError(f"{path}: {describe(error, cls)}; give the file as `communique sample` wrote it") from error
+            raise DataError(
+                f"{path}: {describe(error, cls)}. Use the file that `communique sample` wrote, unchanged"
+            ) from error
 
 
 def draw_sample(
@@ -139,26 +144,32 @@ def draw_sample(
     """Draw rows with known inclusion probabilities.
 
     Args:
-        population: What `communique label` wrote.
-        n: Rows to draw; a two-stage design draws about as many.
-        codebook: The labels' codebook.
-        design: `stratified` where groups or strata are given, else `simple`, where None.
-        by: Columns of groups; each becomes a stratum, so that each is sure to have gold.
-        strata: `predicted`, `uncertainty` or columns.
-        allocation: See `strata.allocation_weights`.
-        per_document: Rows of a document, in a two-stage design.
-        documents_by_size: Draw documents by their size; all alike otherwise.
-        model_shown: Whether the coders will see the model's labels.
-        seed: Of the draw.
+        population: The rows that `communique label` wrote.
+        n: Number of rows to draw. A two-stage design draws approximately this number.
+        codebook: The codebook of the labels.
+        design: The sampling design. Default: `stratified` if `by` or `strata` is not empty, otherwise `simple`.
+        by: Columns that define groups. Except in a simple design, each group is a stratum and is certain to have gold rows.
+        strata: `predicted`, `uncertainty` or names of columns.
+        allocation: Allocation of rows to strata (see `strata.allocation_weights`).
+        per_document: Number of rows per document in a two-stage design.
+        documents_by_size: Whether a two-stage design draws documents with probability proportional to size, or with equal
+            probability.
+        model_shown: Whether the coders will see the labels of the model.
+        seed: Seed of the random draw.
 
     Raises:
-        DataError: The wish cannot be met: n too large or too small, unknown columns, documents in two strata.
+        DataError: The sample cannot be drawn, because n is too large or too small, a column does not exist, or a document
+            belongs to two strata.
     """
     sampling = design or ("stratified" if by or strata else "simple")
     if sampling == "simple" and strata:
-        raise DataError(f"strata {', '.join(strata)} in a simple design; give --design stratified, or no --strata")
+        raise DataError(
+            f"a simple design cannot use the strata {', '.join(strata)}. Use --design stratified, or omit --strata"
+        )
     if n > len(population):
-        raise DataError(f"{n} rows wanted, {population.path} has {len(population)} with a text; give a smaller -n")
+        raise DataError(
+            f"{population.path}: {n} rows are wanted, but only {len(population)} have a text. Use a smaller -n"
+        )
     generator = np.random.default_rng(seed)
     groups = make_strata(population, by if sampling != "simple" else (), strata)
     if sampling == "simple":
@@ -201,7 +212,7 @@ def _draw_two_stage(
         zip(groups.members(), _share_out(population, groups, n, allocation), strict=True)
     ):
         numbers = np.flatnonzero(stratum_of_document == stratum)
-        # Documents of a stratum are numbered anew, from 0.
+        # The documents of a stratum are numbered from 0 again.
         documents = np.searchsorted(numbers, population.documents[inside])
         plan = plan_two_stage(np.bincount(documents).astype(np.int64), int(wanted), per_document, proportional=by_size)
         part = two_stage(documents, plan, generator)
@@ -222,14 +233,17 @@ def training_sample(
     model_shown: bool = False,
     seed: int = 0,
 ) -> Design:
-    """Pick rows for training, see `training.pick_for_training`; their inclusion probability is None.
+    """Select rows for training (see `training.pick_for_training`). Their inclusion probability is None.
 
     Raises:
-        DataError: Nothing is left to pick, or a column is unknown.
+        DataError: No row is left to select, or a column does not exist.
     """
     rows = np.sort(pick_for_training(population, n, exclude=exclude, seed=seed))
     if not len(rows):
-        raise DataError(f"{population.path}: no row is left to pick; every document is excluded")
+        raise DataError(
+            f"{population.path}: no row can be selected, because every document is excluded. Exclude fewer documents, or use "
+            "other predictions"
+        )
     return _design(
         population,
         Draw(rows, np.full(len(rows), np.nan)),

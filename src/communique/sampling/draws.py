@@ -1,7 +1,7 @@
-"""Sampling designs with exact inclusion probabilities: simple, stratified, two-stage by document.
+"""Sampling designs with exact inclusion probabilities: simple, stratified, and two-stage by document.
 
-Everything here works on numbers of rows. Sources: Cochran 1977, "Sampling Techniques", chapters 2, 5 and 9A to 11; Madow
-1949 for systematic selection with probabilities proportional to size.
+All functions work with row numbers. Sources: Cochran 1977, "Sampling Techniques", chapters 2, 5 and 9A to 11; for systematic
+selection with probability proportional to size, Madow 1949.
 """
 
 from __future__ import annotations
@@ -16,48 +16,48 @@ from ..errors import DataError
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-#: Rows of a stratum that a variance needs.
+#: Minimum number of rows per stratum for estimating a variance.
 MINIMUM = 2
 
 
 @dataclass(frozen=True)
 class Draw:
-    """Rows drawn, in ascending order, and the probability with which each of them was to be drawn."""
+    """The drawn rows in ascending order, and their inclusion probabilities."""
 
     rows: Ints
     probability: Floats
 
 
 def simple(n_population: int, n: int, generator: np.random.Generator) -> Draw:
-    """Draw without replacement, each row with the same probability n / N."""
+    """Draw n of N rows without replacement, each with the probability n / N."""
     rows = np.sort(generator.choice(n_population, n, replace=False)).astype(np.int64)
     return Draw(rows, np.full(n, n / n_population))
 
 
 def allocate(sizes: Ints, weights: Floats, n: int) -> Ints:
-    """Share out n rows among strata in proportion to weights, at least 2 (or all of a smaller stratum) for each.
+    """Allocate n rows to strata in proportion to weights. Each stratum gets at least 2 rows, or all rows if it has fewer.
 
     Args:
-        sizes: Rows of each stratum.
-        weights: N_h for proportional allocation, N_h S_h for Neyman's.
-        n: Rows in all.
+        sizes: Number of rows in each stratum.
+        weights: N_h for proportional allocation, N_h S_h for Neyman allocation.
+        n: Total number of rows.
 
     Returns:
-        Whole numbers that add up to n, by largest remainders.
+        Number of rows for each stratum. They are rounded by largest remainders, so that they add up to n.
 
     Raises:
-        DataError: n is below the minimum of all strata together, or above the population.
+        DataError: n is smaller than the sum of the minimums of all strata, or larger than the population.
     """
     low = np.minimum(sizes, MINIMUM)
     if n < low.sum():
         raise DataError(
-            f"{n} rows for {len(sizes)} strata: each needs {MINIMUM}, {low.sum()} in all; give -n {low.sum()} or more, "
-            "or fewer strata"
+            f"{n} rows are too few for {len(sizes)} strata, which need at least {MINIMUM} rows each, {low.sum()} in all. Use -n "
+            f"{low.sum()} or more, or fewer strata"
         )
     if n > sizes.sum():
-        raise DataError(f"{n} rows wanted, {sizes.sum()} are there; give a smaller -n")
+        raise DataError(f"{n} rows are wanted, but there are only {sizes.sum()}. Use a smaller -n")
     weights = np.maximum(weights.astype(np.float64), 1e-12 * max(float(weights.max()), 1.0))
-    # The scale at which the bounded shares add up to n, by bisection: their sum grows with it.
+    # Find the scale at which the bounded allocations add up to n by bisection, because their sum increases with the scale.
     bottom, top = 0.0, float(sizes.sum() / weights.min())
     for _ in range(200):
         middle = (bottom + top) / 2
@@ -74,12 +74,12 @@ def allocate(sizes: Ints, weights: Floats, n: int) -> Ints:
 
 
 def stratified(strata: Ints, sizes: Ints, generator: np.random.Generator) -> Draw:
-    """Draw `sizes[h]` rows of each stratum h without replacement, each with probability n_h / N_h.
+    """Draw `sizes[h]` rows from each stratum h without replacement, each with the probability n_h / N_h.
 
     Args:
-        strata: (N) the stratum's number of each row.
-        sizes: Rows to draw of each stratum.
-        generator: Source of randomness.
+        strata: Number of the stratum of each row (N,).
+        sizes: Number of rows to draw from each stratum.
+        generator: Random number generator.
     """
     rows, probability = [], []
     for members, size in zip(grouped(strata, len(sizes)), sizes, strict=True):
@@ -90,7 +90,7 @@ def stratified(strata: Ints, sizes: Ints, generator: np.random.Generator) -> Dra
 
 @dataclass(frozen=True)
 class Stages:
-    """A two-stage design: for each document its probability and how many of its rows are read when it is drawn."""
+    """A two-stage design: for each document, its inclusion probability and the number of rows to read if it is drawn."""
 
     document_probability: Floats
     rows_read: Ints
@@ -98,31 +98,31 @@ class Stages:
 
     @property
     def expected(self) -> float:
-        """Rows to be expected; where documents are shorter than wished, a draw has more or fewer."""
+        """Expected number of rows. The number in a draw varies if some documents are shorter than the wanted number of rows."""
         return float((self.document_probability * self.rows_read).sum())
 
 
 def plan_two_stage(sizes: Ints, n: int, per_document: int, *, proportional: bool) -> Stages:
-    """Plan how many documents to draw, so that about n rows are read.
+    """Plan how many documents to draw so that about n rows are read.
 
-    With probabilities proportional to size and equal numbers of rows a document, every row of documents that are long
-    enough has the same probability. A document so long that its probability would pass 1 is taken for certain, and n / N
-    of its rows are read, if that is more.
+    If documents are drawn with probability proportional to size (PPS) and the same number of rows is read per document, all
+    rows of sufficiently long documents have the same probability. A document is drawn with certainty if its probability would
+    exceed 1. The proportion n / N of its rows is then read, if that is more than `per_document`.
 
     Args:
-        sizes: Rows of each document.
-        n: Rows wanted in all.
-        per_document: Rows to read of a document.
-        proportional: Documents by size (PPS); otherwise all documents alike.
+        sizes: Number of rows in each document.
+        n: Wanted total number of rows.
+        per_document: Number of rows to read per document.
+        proportional: Whether to draw documents with probability proportional to size, or with equal probability.
 
     Raises:
-        DataError: Even all documents do not have n rows in this design.
+        DataError: Even if all documents are drawn, the design does not reach n rows.
     """
     whole = _stages(sizes, len(sizes), n, per_document, proportional)
     if whole.expected < n and int(sizes.sum()) >= n:
         raise DataError(
-            f"{n} rows wanted, but {len(sizes)} documents with {per_document} rows each give {int(whole.expected)}; "
-            "give a larger --per-document or a smaller -n"
+            f"{n} rows are wanted, but {len(sizes)} documents with at most {per_document} rows each only contain "
+            f"{int(whole.expected)}. Use a larger --per-document or a smaller -n"
         )
     low, high = min(MINIMUM, len(sizes)), len(sizes)
     while low < high:
@@ -153,17 +153,18 @@ def _stages(sizes: Ints, documents: int, n: int, per_document: int, proportional
 
 
 def two_stage(documents: Ints, stages: Stages, generator: np.random.Generator) -> Draw:
-    """Draw documents, then rows of each: a row's probability is its document's times the share of it that is read.
+    """Draw documents, and then rows from each drawn document.
 
-    Documents are drawn systematically from a random order, which keeps their number and their probabilities exact.
+    The probability of a row is the probability of its document times the proportion of the document that is read. Documents
+    are drawn systematically from a random order, so that their number and their probabilities are exact.
 
     Args:
-        documents: (N) the document's number of each row, 0 to D - 1.
+        documents: Number of the document of each row (N,), from 0 to D - 1.
         stages: The plan for the D documents.
-        generator: Source of randomness.
+        generator: Random number generator.
     """
     order = generator.permutation(len(stages.rows_read))
-    # Rounded, so that a sum which is whole but for floating point does not gain or lose a document.
+    # Rounding prevents floating-point errors in a whole sum from adding or removing a document.
     ticks = np.round(np.concatenate([[0.0], np.cumsum(stages.document_probability[order])]), 9)
     crossed = np.floor(ticks + generator.random())
     drawn = order[np.diff(crossed) >= 1]
@@ -178,7 +179,7 @@ def two_stage(documents: Ints, stages: Stages, generator: np.random.Generator) -
 
 
 def grouped(numbers: Ints, groups: int) -> list[Ints]:
-    """Give the positions of each number from 0 to groups - 1, in ascending order."""
+    """Return, for each number from 0 to groups - 1, its positions in ascending order."""
     order = np.argsort(numbers, kind="stable").astype(np.int64)
     return np.split(order, np.cumsum(np.bincount(numbers, minlength=groups))[:-1])
 

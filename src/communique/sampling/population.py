@@ -1,7 +1,7 @@
-"""The population that a sample is drawn from and that shares are estimated of: the rows that `communique label` wrote.
+"""The population of a sample and of estimates: the rows that `communique label` wrote.
 
-Both commands read it here, so that what cannot be drawn is no part of what is estimated. Columns are kept as Arrow and numpy
-arrays: a million rows of three labels take some hundred bytes each, texts aside.
+`communique sample` and `communique estimate` both read it here, so that rows that cannot be drawn are not part of the estimate
+either. Columns are kept as Arrow and NumPy arrays. With three labels, a row needs about a hundred bytes plus its text.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-#: Where `communique label` keeps a table's own numbering of sentences: without `--split` its `index` is 0 in every row.
+#: Column in which `communique label` keeps the column `index` of its input. Without `--split`, it writes an `index` of 0 in every
+#: row.
 OWN_INDEX = "input_index"
 
-#: Columns that are no groups, and those that are read whatever groups there are.
+#: Columns that cannot define groups, and columns that are always read.
 _OURS = frozenset((*OUTPUT, "previous")) - {"document", "language"}
 _CORE = frozenset((*OUTPUT, "source", "previous", OWN_INDEX)) - {"truncated"}
 _BETWEEN = "\x1f"
@@ -43,23 +44,27 @@ _BETWEEN = "\x1f"
 
 @dataclass(frozen=True)
 class Column:
-    """A column of text: its different values by size where all are numbers, else by name, and the number of each row's."""
+    """A text column, stored as its distinct values and the number of the value in each row.
+
+    `levels` are sorted numerically if all of them are numbers, and alphabetically otherwise. `codes` (N,) are positions in
+    `levels`.
+    """
 
     levels: tuple[str, ...]
     codes: NDArray[np.int64]
 
     def values(self) -> list[str]:
-        """Give the value of each row."""
+        """Return the value in each row."""
         return [self.levels[code] for code in self.codes.tolist()]
 
     @cached_property
     def numbers(self) -> NDArray[np.float64] | None:
-        """The levels as numbers, such as years; None where one is none."""
+        """The levels as numbers, such as years, or None if some level is not a number."""
         return number(self.levels)
 
 
 def number(values: Sequence[str]) -> NDArray[np.float64] | None:
-    """Give values as numbers; None where one is none."""
+    """Return the values as numbers, or None if some value is not a finite number."""
     try:
         numbers = np.array([float(value) for value in values])
     except ValueError:
@@ -68,7 +73,7 @@ def number(values: Sequence[str]) -> NDArray[np.float64] | None:
 
 
 def column_of(values: Any) -> Column:
-    """Make a column of an Arrow array of text or of a list; what is empty is the empty string."""
+    """Build a column from an Arrow array of text or from a list. Nulls become empty strings."""
     import pyarrow as pa
 
     array = values if isinstance(values, (pa.Array, pa.ChunkedArray)) else pa.array(list(values), pa.string())
@@ -81,7 +86,7 @@ def column_of(values: Any) -> Column:
 
 
 def _encode(array: Any) -> tuple[NDArray[np.int64], list[str]]:
-    """Number the values of an Arrow array of text in order of appearance."""
+    """Return the number of each value in an Arrow array of text, and the distinct values, in order of first appearance."""
     import pyarrow as pa
 
     chunked = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array], pa.string())
@@ -95,21 +100,26 @@ class Population:
     """N labelled sentences in the order of their file.
 
     Attributes:
-        path, sha256: The file, and the hash of its bytes.
-        names: The k labels.
-        numbers: Each row's number in the file.
-        ids, texts, befores: Arrow arrays of text; the texts are null where they were not kept, `previous` holds the rows' own
-            column `previous`.
-        documents: Number of each row's document, in order of appearance; documents of two sources are two, as in a corpus.
-        document_names, sources: Name and source of each document.
-        index: Each row's place in its document.
-        language: Their languages.
-        decisions, probabilities: (N, k). Without probabilities both are the decisions.
-        columns: Further columns as text.
-        unlabelled: Rows without a text, or that were not labelled: no part of the population.
-        unsure: Rows without probabilities.
-        placed: Whether `index` tells rows of a document apart.
-        notes: What was assumed.
+        path: The file.
+        sha256: The SHA-256 of its bytes.
+        names: Names of the k labels.
+        numbers: Row number in the file (N,).
+        ids: Ids (N,).
+        texts: Texts (N,), which are null if they were not kept.
+        previous: Values (N,) of the column `previous`.
+        documents: Number of the document of each row (N,), in order of first appearance. Documents with the same name but
+            different sources are different documents, as in a corpus.
+        document_names: Name of each document.
+        sources: Source of each document.
+        index: Position of each row in its document (N,).
+        language: Languages.
+        decisions: Predicted labels (N, k).
+        probabilities: Probabilities (N, k), or the predicted labels as 0 and 1 if there are no probabilities.
+        columns: Extra columns as text.
+        unlabelled: Number of rows that have no text or were not labelled. They are not part of the population.
+        n_without_probabilities: Number of rows of the population without probabilities.
+        has_index: Whether `index` distinguishes the rows of a document.
+        notes: Assumptions that were made while reading.
     """
 
     path: Path
@@ -136,7 +146,7 @@ class Population:
         return len(self.numbers)
 
     def sentence(self, row: int) -> Sentence:
-        """Give a row as a sentence, with the sentence before it where the file says which that is."""
+        """Return a row as a sentence. It includes the preceding sentence if the file shows which one that is."""
         document = self.documents[row]
         return Sentence(
             self.ids[row].as_py(),
@@ -157,7 +167,7 @@ class Population:
         return text
 
     def column(self, name: str) -> Column:
-        """Give a column.
+        """Return an extra column.
 
         Raises:
             DataError: There is no such column.
@@ -167,7 +177,7 @@ class Population:
         return self.columns[name]
 
     def predicted(self, row: int) -> tuple[str, ...]:
-        """Give the model's labels of a row."""
+        """Return the labels that the model predicts for a row."""
         return tuple(name for name, given in zip(self.names, self.decisions[row], strict=True) if given)
 
 
@@ -180,19 +190,19 @@ def read_population(
     encoding: str | None = None,
     sheet: str | None = None,
 ) -> Population:
-    """Read what `communique label -o` wrote (JSON Lines, CSV or Parquet), in batches of rows.
+    """Read a file that `communique label -o` wrote (JSON Lines, CSV or Parquet), in batches of rows.
 
     Args:
         path: The file.
-        codebook: The labels. Where None they are those that have probabilities; with a codebook a file without probabilities
-            or texts is read too, and its labels count as 0 or 1.
-        columns: Further columns that are needed; all there are where None.
-        keep: Ids whose texts are kept; all where None.
-        encoding: Encoding of a text file. Default: recognised.
+        codebook: The labels. If it is set, the file may lack probabilities and texts, and predicted labels without
+            probabilities count as 0 or 1. Default: the labels that have probabilities.
+        columns: Extra columns to read. Default: all.
+        keep: Ids of the rows whose texts are kept. Default: all.
+        encoding: Encoding of a text file. Default: detected.
         sheet: Sheet of a workbook, by name or by number from 1. Default: the first visible one.
 
     Raises:
-        DataError: Rows are invalid; a column is missing; two rows share an id.
+        DataError: Rows are invalid, a column is missing, or two rows have the same id.
     """
     reader = _Reader(Path(path), codebook, columns, keep)
     with open_table(path, encoding=Encoding.chosen(encoding), sheet=sheet) as stream:
@@ -210,7 +220,7 @@ def read_population(
 
 @dataclass
 class _Batch:
-    """Rows of a chunk, column by column."""
+    """The rows of a chunk, stored by column."""
 
     numbers: list[int] = field(default_factory=list)
     core: list[tuple[str, str | None, str | None, str, str]] = field(default_factory=list)
@@ -221,7 +231,7 @@ class _Batch:
 
 
 class _Reader:
-    """Gathers rows in arrays."""
+    """Collect rows as arrays."""
 
     def __init__(
         self, path: Path, codebook: Codebook | None, columns: Sequence[str] | None, keep: Collection[str] | None
@@ -230,14 +240,14 @@ class _Reader:
         self.names: tuple[str, ...] = codebook.names if codebook else ()
         self.seen: dict[str, None] = {}
         self.problems: list[str] = []
-        self.of_unsure: list[str] = []
+        self.unlabelled_problems: list[str] = []
         self.skipped = 0
         self.tables: list[pa.Table] = []
         self.own: list[pa.Table] = []
         self.arrays: list[tuple[Any, ...]] = []
 
     def wants(self, name: str) -> bool:
-        """Tell whether a column is needed."""
+        """Return whether a column must be read."""
         return name in _CORE or name.startswith(PREFIX) or self.columns is None or name in self.columns
 
     def add(self, numbers: Iterable[int], rows: Sequence[Row]) -> None:
@@ -255,7 +265,7 @@ class _Reader:
             try:
                 self._add(batch, number_, row, text)
             except ValueError as error:
-                (self.problems if given else self.of_unsure).append(f"{self.path}, row {number_}: {error}")
+                (self.problems if given else self.unlabelled_problems).append(f"{self.path}, row {number_}: {error}")
         if not batch.numbers:
             return
         names = ("id", "text", "previous", "document", "language")
@@ -263,11 +273,11 @@ class _Reader:
         self.tables.append(
             pa.table({name: _strings(values, pa.large_string()) for name, values in zip(names, columns, strict=True)})
         )
-        # A table without a column would have no rows: the one without a name stands for them.
+        # A table without columns would have no rows, so an unnamed column is added.
         own = dict.fromkeys(["", *(name for row in batch.own for name in row)])
         self.own.append(pa.table({name: _strings([row.get(name) for row in batch.own], pa.string()) for name in own}))
-        n_without_probabilities = np.array([p is None for p in batch.probabilities])
-        predicted_rows = np.array(batch.predicted_rows, np.bool_).reshape(len(n_without_probabilities), len(self.names))
+        without_probabilities = np.array([p is None for p in batch.probabilities])
+        predicted_rows = np.array(batch.predicted_rows, np.bool_).reshape(len(without_probabilities), len(self.names))
         filled = [g if p is None else p for g, p in zip(batch.predicted_rows, batch.probabilities, strict=True)]
         own_index = [other for _, other in batch.index]
         self.arrays.append(
@@ -277,7 +287,7 @@ class _Reader:
                 np.array([-1 if other is None else other for other in own_index], np.int64),
                 predicted_rows,
                 np.array(filled, np.float64).reshape(predicted_rows.shape),
-                n_without_probabilities,
+                without_probabilities,
             )
         )
 
@@ -288,12 +298,14 @@ class _Reader:
         predicted = self._labels(row.get("labels"))
         identity = str(row["id"]).strip() if row.get("id") is not None else ""
         if not identity:
-            raise ValueError("no id; give each row an id of its own")
+            raise ValueError("the id is missing. Give each row a different id")
         try:
             index = int(row.get("index") or 0)
             own_index = int(float(given)) if (given := cell(row, OWN_INDEX)) else None
         except (ValueError, OverflowError):
-            raise ValueError(f"index {row.get('index')!r}; allowed: a whole number") from None
+            raise ValueError(
+                f"the index {row.get('index')!r} is not a whole number. Use a file that `communique label -o` wrote"
+            ) from None
         kept = self.keep is None or identity in self.keep
         document = f"{cell(row, 'source') or ''}{_BETWEEN}{cell(row, 'document') or identity}"
         before = cell(row, "previous") if self.keep is None else None
@@ -315,12 +327,12 @@ class _Reader:
             labels = tuple(name for name in given if name)
             if unknown := [name for name in labels if name not in self.names]:
                 raise ValueError(
-                    f"label {unknown[0]!r} has no probability; the labels with one are {', '.join(self.names)}"
+                    f"the label {unknown[0]!r} has no probability. Labels with a probability: {', '.join(self.names)}"
                 )
         return [name in labels for name in self.names]
 
     def population(self, seen: Iterable[str], notes: Sequence[str]) -> Population:
-        """Put the chunks together."""
+        """Build the population from all chunks."""
         import pyarrow as pa
 
         known = list(dict.fromkeys(seen))
@@ -333,36 +345,36 @@ class _Reader:
             raise _no_column(self.path, "probabilities", known)
         if not self.arrays:
             raise DataError(
-                *(self.problems or [f"{self.path}: no row with a text; give a file that `communique label -o` wrote"])
+                *(self.problems or [f"{self.path}: no row has a text. Use a file that `communique label -o` wrote"])
             )
-        numbers, index, own_index, decisions, probabilities, n_without_probabilities = (
+        numbers, index, own_index, decisions, probabilities, without_probabilities = (
             np.concatenate(parts) for parts in zip(*self.arrays, strict=True)
         )
         table, own = pa.concat_tables(self.tables), pa.concat_tables(self.own, promote_options="default")
         self.tables, self.own, self.arrays = [], [], []
-        # Where the model gave probabilities, a row without any was not read by it.
-        if self.codebook is None or not n_without_probabilities.all():
-            self.skipped += int(n_without_probabilities.sum()) + len(self.of_unsure)
-            if n_without_probabilities.any():
-                kept = ~n_without_probabilities
+        # If the file contains probabilities, the model did not label the rows without them.
+        if self.codebook is None or not without_probabilities.all():
+            self.skipped += int(without_probabilities.sum()) + len(self.unlabelled_problems)
+            if without_probabilities.any():
+                kept = ~without_probabilities
                 table, own = table.filter(pa.array(kept)), own.filter(pa.array(kept))
                 numbers, index, own_index, decisions, probabilities = (
                     values[kept] for values in (numbers, index, own_index, decisions, probabilities)
                 )
-            n_without_probabilities = n_without_probabilities[:0]
+            without_probabilities = without_probabilities[:0]
         else:
-            self.problems += self.of_unsure
+            self.problems += self.unlabelled_problems
         if self.problems:
             raise DataError(*self.problems)
         if not len(numbers):
-            raise DataError(f"{self.path}: no row with a text; give a file that `communique label -o` wrote")
+            raise DataError(f"{self.path}: no row has a text. Use a file that `communique label -o` wrote")
         self._check_ids(table["id"], numbers)
-        told = list(notes)
+        all_notes = list(notes)
         if "document" not in known:
-            told.append(f"{self.path}: no column 'document'; each row counts as a document of its own")
+            all_notes.append(f"{self.path}: there is no column 'document', so each row counts as a separate document")
         documents, keys = _encode(table["document"].cast(pa.string()))
         pairs = [key.split(_BETWEEN, 1) for key in keys]
-        # The table's own numbering, where all rows have one: without `--split` every row's own index is 0.
+        # Without `--split` the index of every row is 0. Use the index of the original table instead if all rows have one.
         has_index = bool(index.any()) or len(pairs) == len(numbers)
         if not has_index and (own_index >= 0).all():
             index, has_index = own_index, True
@@ -385,9 +397,9 @@ class _Reader:
             probabilities,
             {name: column_of(own[name]) for name in own.column_names if name},
             self.skipped,
-            len(n_without_probabilities),
+            len(without_probabilities),
             has_index,
-            tuple(told),
+            tuple(all_notes),
         )
 
     def _check_ids(self, ids: Any, numbers: NDArray[np.int64]) -> None:
@@ -400,8 +412,8 @@ class _Reader:
         for number_, identity in zip(numbers.tolist(), ids.to_pylist(), strict=True):
             if (other := first.setdefault(identity, number_)) != number_:
                 repeated.append(
-                    f"{self.path}, row {number_}: id {identity!r} is also that of row {other}; coded rows are matched by id, "
-                    "so ids must differ: rename one and label again"
+                    f"{self.path}, row {number_}: id {identity!r} is also the id of row {other}, but coded rows are matched by "
+                    "id. Give each row a different id and label the file again"
                 )
         raise DataError(*repeated[:20])
 
@@ -415,13 +427,13 @@ def _one(column: Any) -> Any:
 
 def _no_column(path: Path, name: str, known: Sequence[str]) -> DataError:
     return DataError(
-        f"{path}: no column {name!r}; give a file that `communique label -o` wrote, with the columns that define groups; "
-        f"columns: {', '.join(dict.fromkeys(known))}"
+        f"{path}: there is no column {name!r}. Use a file that `communique label -o` wrote and that contains the columns of "
+        f"groups. Columns in this file: {', '.join(dict.fromkeys(known))}"
     )
 
 
 def labelled(row: Row) -> bool:
-    """Tell rows that were labelled from those whose probabilities are empty: no text, or one that could not be read."""
+    """Return whether a row has probabilities. Rows without a text, or whose text could not be read, have none."""
     nested = row.get("probabilities")
     values = nested.values() if isinstance(nested, dict) else (v for k, v in row.items() if k.startswith(PREFIX))
     return any(value not in (None, "") for value in values)
@@ -433,7 +445,7 @@ def _names(row: Row) -> list[str]:
 
 
 def _probabilities(row: Row, names: Sequence[str]) -> list[float] | None:
-    """Give a row's probabilities; None where it has none."""
+    """Return the probabilities of a row, or None if it has none."""
     nested = row.get("probabilities")
     values: Row = nested if isinstance(nested, dict) else {name: row.get(PREFIX + name) for name in names}
     if all(value is None or value == "" for value in values.values()):
@@ -442,15 +454,17 @@ def _probabilities(row: Row, names: Sequence[str]) -> list[float] | None:
         p = [as_number(values[name]) for name in names]
     except (KeyError, TypeError, ValueError, OverflowError):
         raise ValueError(
-            f"probabilities {str(values)[:300]}; a number is needed for each of {', '.join(names)}"
+            f"the probabilities {str(values)[:300]} are not numbers for all labels. Write one for each of {', '.join(names)}"
         ) from None
     if not all(0 <= value <= 1 for value in p):
-        raise ValueError(f"probabilities {values!r}; allowed: 0 to 1 for each of {', '.join(names)}")
+        raise ValueError(
+            f"the probabilities {str(values)[:300]} are not all from 0 to 1. Correct them for {', '.join(names)}"
+        )
     return p
 
 
 def _strings(values: Sequence[str | None], kind: Any) -> Any:
-    """Return an Arrow array of texts, in which lone surrogates are replaced."""
+    """Return an Arrow array of texts. Lone surrogates are replaced, because Arrow cannot store them."""
     import pyarrow as pa
 
     try:
@@ -460,10 +474,13 @@ def _strings(values: Sequence[str | None], kind: Any) -> Any:
 
 
 def display_sha256(text: str) -> str:
-    """Hash a text as coders see it: without the control characters that spreadsheets cannot hold."""
+    """Compute the hash of a text as coders see it, without the control characters that spreadsheets cannot contain."""
     return text_sha256(visible(text))
 
 
 def visible(text: str) -> str:
-    """Drop the characters that XML, and so an XLSX cell, cannot hold; control characters that are white space become a space."""
+    """Remove the characters that XML, and therefore an XLSX cell, cannot contain.
+
+    Control characters that are white space are replaced by a space.
+    """
     return NOT_XML.sub(lambda match: " " if match[0].isspace() else "", text)

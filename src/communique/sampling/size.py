@@ -1,4 +1,4 @@
-"""How many sentences a wished interval needs, from the model's own error rates."""
+"""Compute how many sentences must be coded for an interval of a given width."""
 
 from __future__ import annotations
 
@@ -15,17 +15,24 @@ from .draws import MINIMUM, allocate
 from .population import Population
 from .strata import Strata, allocation_weights, residual_variance, stratum_variances
 
-#: Standard normal quantile of a 95 % interval.
+#: Quantile of the standard normal distribution for a 95 % interval.
 Z = 1.959964
 
 
 @dataclass(frozen=True)
 class Need:
-    """What an interval of a label's share needs: `n` with the model's help, `n_gold_only` without it.
+    """The number of sentences needed for an interval of the proportion of a label.
 
-    `superpopulation_width` is the width of the interval with these n if documents count as random too
-    (`estimate --target superpopulation`).
-    `reached` is False where not even all rows make it that narrow. `deff` is the design effect of clustering at `n`.
+    Attributes:
+        label: Name of the label.
+        share: Expected proportion of the label.
+        residual: Variance that the predictions do not explain.
+        deff: Design effect of clustering at `n`.
+        n: Number of sentences if the predictions of the model are used.
+        n_gold_only: Number of sentences if only the gold labels are used.
+        reached: Whether the interval is narrow enough with `n` sentences. If False, `n` is the whole population.
+        superpopulation_width: Width of the interval with `n` sentences if the population is itself a random sample
+            (`communique estimate --target superpopulation`).
     """
 
     label: str
@@ -40,33 +47,42 @@ class Need:
     def __str__(self) -> str:
         least = "" if self.reached else "more than all of the "
         return (
-            f"{self.label}: {least}{self.n} sentences ({self.n_gold_only} without the model's help); expected share "
-            f"{self.share:.3f}, residual variance {self.residual:.4f}, design effect {self.deff:.2f}; "
-            f"beyond these sentences {self.superpopulation_width:.2g} wide"
+            f"{self.label}: {least}{self.n} sentences ({self.n_gold_only} without the model's predictions); expected proportion "
+            f"{self.share:.3f}, residual variance {self.residual:.4f}, design effect {self.deff:.2f}, superpopulation interval "
+            f"{self.superpopulation_width:.2g} wide"
         )
 
 
 def read_rates(path: str | Path) -> dict[str, tuple[float, float]]:
-    """Read each label's precision and recall from the report of `communique evaluate --json`; labels without both are left out.
+    """Read the precision and recall of each label from a report of `communique evaluate --json`.
+
+    Labels are omitted if their precision or recall is 0 or undefined.
 
     Raises:
-        DataError: The file is no such report.
+        DataError: The file is not such a report.
     """
     try:
-        labels = load_json(Path(path), DataError, "give the report that `communique evaluate --json` wrote")["groups"][
+        labels = load_json(Path(path), DataError, "use the report that `communique evaluate --json` wrote")["groups"][
             0
         ]["labels"]
         values = {row["label"]: (row["precision"]["value"], row["recall"]["value"]) for row in labels}
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise DataError(f"{path}: no report of `communique evaluate --json` ({error!r}); give one") from error
+        raise DataError(
+            f"{path}: this is not a report of `communique evaluate --json` ({error!r}). Use the file that this command wrote"
+        ) from error
     return {label: (p, r) for label, (p, r) in values.items() if p and r}
 
 
 def by_rates(population: Population, rates: Mapping[str, tuple[float, float]]) -> Population:
-    """Put what precision and recall say of a decision in the place of the model's own probabilities.
+    """Replace the probabilities of the model by those that follow from the measured precision and recall.
 
-    With q the share of sentences given a label, a sentence that was given it carries it with probability P (precision), and
-    one that was not with q P (1 / R - 1) / (1 - q), R being recall. Labels without rates keep their probabilities.
+    Let q be the proportion of sentences for which a label is predicted, P its precision and R its recall. A sentence has the
+    label with probability P if it is predicted, and with probability q P (1 / R - 1) / (1 - q) if it is not. Labels without
+    rates keep their probabilities.
+
+    Args:
+        population: The rows.
+        rates: Precision and recall by label.
     """
     columns = []
     for i, name in enumerate(population.names):
@@ -89,22 +105,26 @@ def needed(
     per_document: int | None = None,
     rates: Mapping[str, tuple[float, float]] | None = None,
 ) -> list[Need]:
-    """Say how many sentences make the 95 % interval of each label's share in this population `width` wide.
+    """Compute how many sentences make the 95 % interval of the proportion of each label `width` wide.
 
-    width(n) = 2 z sqrt(deff(n) sum_h W_h^2 V_h (1 - n_h / N_h) / n_h), solved for n. V_h is the residual variance (see
-    `strata.residual_variance`), deff = 1 + (m - 1) rho (Kish 1965, "Survey Sampling", 5.4) with m the sentences of a
-    document that are read (in a simple or stratified sample: expected, as seen by a sentence that is read) and rho the
-    intraclass correlation of the labels within documents. The residuals are taken to be as alike within documents as the
-    labels are, which errs towards a larger n. Beyond the population, the variance of its own share is added:
-    (1 + (M - 1) rho) m (1 - m) / N, M being the sentences of a document as seen by a sentence.
+    The equation width(n) = 2 z sqrt(deff(n) sum_h W_h^2 V_h (1 - n_h / N_h) / n_h) is solved for n. V_h is the residual
+    variance of stratum h (see `strata.residual_variance`).
+
+    The design effect is deff = 1 + (b - 1) rho (Kish 1965, "Survey Sampling", 5.4). b is the number of sentences that are read
+    per document. In a simple or stratified sample, it is the expected number for the document of a sentence that is read. rho
+    is the intraclass correlation of the labels within documents. The residuals are assumed to have the same correlation,
+    which gives a somewhat too large n.
+
+    For a superpopulation, the variance of the proportion p in the population itself is added: (1 + (B - 1) rho) p (1 - p) / N.
+    B is the expected number of sentences in the document of a random sentence.
 
     Args:
         population: The rows, with calibrated probabilities.
-        width: From the lower to the upper end of the interval, such as 0.05.
-        strata: Of a stratified design.
-        allocation: Of the strata.
-        per_document: Sentences read of a document, in a two-stage design.
-        rates: Measured precision and recall by label, which are believed in place of the model's probabilities.
+        width: Distance between the ends of the interval, such as 0.05.
+        strata: Strata of a stratified design.
+        allocation: Allocation of the rows to the strata (see `strata.allocation_weights`).
+        per_document: Number of sentences that a two-stage design reads per document.
+        rates: Measured precision and recall by label. They are used instead of the probabilities of the model.
     """
     size = len(population)
     repeats = _repeats(population)
@@ -122,7 +142,7 @@ def needed(
     own = (1 + (size - 1) * repeats * correlation) * share * (1 - share) / size
 
     def error(n: int, variances: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Variances are (strata, k)."""
+        """Return the variance (k,) of the estimates from n rows, for residual variances (strata, k)."""
         drawn = allocate(sizes, shares, n)
         terms = (sizes / size)[:, None] ** 2 * variances * ((1 - drawn / sizes) / drawn)[:, None]
         return np.asarray(deff(n) * terms.sum(axis=0))
@@ -170,20 +190,20 @@ def _smallest(enough: Callable[[int], bool], low: int, high: int) -> tuple[int, 
 
 
 def _repeats(population: Population) -> float:
-    """Give the chance that another row of a simple sample comes from the same document as a given one."""
+    """Return the probability that two rows of a simple sample come from the same document."""
     sizes = np.bincount(population.documents).astype(np.float64)
     n = len(population)
     return float((sizes * (sizes - 1)).sum() / max(1, n * (n - 1)))
 
 
 def label_correlation(population: Population) -> NDArray[np.float64]:
-    """Expect each label's intraclass correlation within documents, from calibrated probabilities.
+    """Estimate the intraclass correlation of each label within documents from calibrated probabilities.
 
-    The variance between documents is that of the probabilities by the analysis of variance (Donner 1986, "A Review of
-    Inference Procedures for the Intraclass Correlation Coefficient"), in relation to m (1 - m) of the label.
+    It is the variance of the probabilities between documents, estimated by an analysis of variance (Donner 1986, "A Review of
+    Inference Procedures for the Intraclass Correlation Coefficient"), divided by p (1 - p), where p is the mean probability.
 
     Returns:
-        (k), from 0 to 1.
+        Correlations (k,) from 0 to 1.
     """
     p, of_row = population.probabilities, population.documents
     sizes = np.bincount(of_row).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Strata of a population, and how many rows each of them gets."""
+"""Strata of a population, and their weights in the allocation of a sample."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from ..errors import DataError
 from .draws import Ints, grouped
 from .population import Population
 
-#: Values of `--strata` that are no column: the labels that the model gave, and how unsure it was.
+#: Values of `--strata` that are not column names: the predicted labels, and the uncertainty of the model.
 PREDICTED, UNCERTAINTY = "predicted", "uncertainty"
 
-#: Strata of uncertainty. Cochran 1977, section 5A.8: more than about six gain next to nothing.
+#: Number of uncertainty strata. More than about six strata bring almost no further gain (Cochran 1977, section 5A.8).
 UNCERTAINTY_STRATA = 4
 
 
 @dataclass(frozen=True)
 class Strata:
-    """A number for each row's stratum (N), and the strata's names in that order."""
+    """Strata: the number of the stratum of each row (N,), and the names of the strata by number."""
 
     of_row: Ints
     names: tuple[str, ...]
 
     @property
     def sizes(self) -> Ints:
-        """Rows of each stratum."""
+        """Number of rows in each stratum."""
         return np.bincount(self.of_row, minlength=len(self.names)).astype(np.int64)
 
     def members(self) -> list[Ints]:
-        """Give the rows of each stratum, in order."""
+        """Return the row numbers of each stratum, in ascending order."""
         return grouped(self.of_row, len(self.names))
 
 
 def make_strata(population: Population, by: Sequence[str], strata: Sequence[str]) -> Strata:
-    """Cross groups with predicted labels, with uncertainty, or with columns.
+    """Build strata by crossing groups with predicted labels, uncertainty or columns.
 
     Args:
         population: The rows.
-        by: Columns of groups.
+        by: Columns that define groups.
         strata: `predicted`, `uncertainty` or names of columns.
 
     Raises:
@@ -63,34 +63,35 @@ def make_strata(population: Population, by: Sequence[str], strata: Sequence[str]
 
 
 def uncertainty(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give (n) the expected variance of a row's labels, p (1 - p), averaged over labels: 0 sure, 0.25 a toss-up."""
+    """Return the uncertainty (n,) of each row: p (1 - p), averaged over labels. It ranges from 0 (certain) to 0.25."""
     return np.asarray((probabilities * (1 - probabilities)).mean(axis=1))
 
 
 def _uncertainty_strata(values: NDArray[np.float64]) -> list[str]:
-    """Cut by the cumulative root of the frequencies (Dalenius and Hodges 1959, "Minimum Variance Stratification")."""
+    """Form strata by the cumulative root of frequencies (Dalenius and Hodges 1959, "Minimum Variance Stratification")."""
     counts, edges = np.histogram(values, bins=100)
     roots = np.cumsum(np.sqrt(counts))
     goals = roots[-1] * np.arange(1, UNCERTAINTY_STRATA) / UNCERTAINTY_STRATA
     cuts = np.unique(edges[1:][np.searchsorted(roots, goals)])
-    # A cut beyond the last value, or several at one place, would leave a stratum empty; numbers stay consecutive.
+    # A cut beyond the largest value, or several cuts between the same values, would leave strata empty. Only strata with rows are
+    # numbered.
     used = {old: new for new, old in enumerate(np.unique(np.searchsorted(cuts, values)), 1)}
     return [str(used[level]) for level in np.searchsorted(cuts, values)]
 
 
 def residual_variance(probabilities: NDArray[np.float64], decisions: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Expect, label by label, the variance that is left of the true labels when the model's decisions are known.
+    """Return the expected variance of the true labels that the predicted labels do not explain.
 
-    If the probabilities p are calibrated, Var(Y) = m (1 - m) with m = mean(p) and Cov(Y, f) = mean(p f) - m mean(f) for the
-    decisions f. What a power-tuned estimator leaves (PPI++, Angelopoulos, Duchi, Zrnic 2023, section 6) is
-    Var(Y) - Cov(Y, f)^2 / Var(f); where f does not vary, all of Var(Y).
+    Let Y be the true label, f the predicted label, and m = mean(p) the mean of the calibrated probabilities. Then
+    Var(Y) = m (1 - m) and Cov(Y, f) = mean(p f) - m mean(f). With the optimal lambda, the PPI++ estimator (Angelopoulos, Duchi,
+    Zrnic 2023, section 6) leaves the variance Var(Y) - Cov(Y, f)^2 / Var(f), or Var(Y) if f does not vary.
 
     Args:
-        probabilities: (n, k).
-        decisions: (n, k).
+        probabilities: Calibrated probabilities (n, k).
+        decisions: Predicted labels (n, k).
 
     Returns:
-        (k).
+        Residual variances (k,).
     """
     mean, given = probabilities.mean(axis=0), decisions.mean(axis=0)
     variance = mean * (1 - mean)
@@ -101,19 +102,20 @@ def residual_variance(probabilities: NDArray[np.float64], decisions: NDArray[np.
 
 
 def allocation_weights(population: Population, strata: Strata, allocation: str) -> NDArray[np.float64]:
-    """Say in which proportion strata share the sentences to be read, see `designs.allocate`.
+    """Return the weights of the strata for `draws.allocate`.
 
-    `optimal` gives half of the rows by Neyman's rule, in proportion to N_h S_h with S_h^2 the residual variance averaged
-    over labels, and half in proportion to N_h: S_h is the model's word, and however wrong it is, the interval is then at
-    most 1.41 times as wide as with proportional allocation.
+    `proportional` weights strata by their number of rows N_h, and `equal` weights them equally. `optimal` allocates half of the
+    rows in proportion to N_h S_h (Neyman allocation), where S_h^2 is the residual variance averaged over labels, and half in
+    proportion to N_h. S_h relies on the probabilities of the model. However wrong they are, the half that is proportional
+    ensures that the interval is at most 1.41 times as wide as with proportional allocation.
 
     Args:
         population: The rows.
-        strata: Their strata.
+        strata: The strata of the rows.
         allocation: `proportional`, `optimal` or `equal`.
 
     Returns:
-        One weight a stratum.
+        One weight per stratum.
     """
     sizes = strata.sizes
     if allocation == "equal":
@@ -127,16 +129,16 @@ def allocation_weights(population: Population, strata: Strata, allocation: str) 
 
 
 def stratum_variances(population: Population, strata: Strata) -> NDArray[np.float64]:
-    """Give the residual variance (strata, k) within each stratum."""
+    """Return the residual variances (strata, k) within each stratum."""
     members = strata.members()
     return np.array([residual_variance(population.probabilities[m], population.decisions[m]) for m in members])
 
 
 def documents_of(population: Population, strata: Strata) -> Ints:
-    """Give the stratum of each document.
+    """Return the number of the stratum of each document.
 
     Raises:
-        DataError: A document lies in two strata, so that documents cannot be drawn by stratum.
+        DataError: A document belongs to two strata, so that documents cannot be drawn by stratum.
     """
     number = np.full(int(population.documents.max()) + 1, -1, np.int64)
     number[population.documents] = strata.of_row
@@ -145,7 +147,8 @@ def documents_of(population: Population, strata: Strata) -> Ints:
         document = population.document_names[population.documents[row]]
         names = [strata.names[strata.of_row[row]], strata.names[number[population.documents[row]]]]
         raise DataError(
-            f"{population.path}: document {document!r} lies in the strata {names[0]!r} and {names[1]!r}; a two-stage design "
-            "draws whole documents: give columns that are the same throughout a document, or --design stratified"
+            f"{population.path}: document {document!r} belongs to the strata {names[0]!r} and {names[1]!r}, but a two-stage "
+            "design draws documents within strata. Use columns that have the same value throughout a document, or --design "
+            "stratified"
         )
     return number

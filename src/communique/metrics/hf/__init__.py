@@ -6,7 +6,7 @@
 
 | module | input | scores |
 |---|---|---|
-| `label_scores` | predicted labels | per label: F1, precision, recall, MCC; overall: macro, micro, weighted and sample F1, exact match |
+| `label_scores` | predicted labels | F1, precision, recall and MCC per label; macro, micro, weighted and sample F1; exact match |
 | `probability_scores` | probabilities, as `prediction_scores` | average precision, Brier score and skill, calibration error |
 
 Undefined scores, such as the recall of a label without gold rows, are NaN, as in scikit-learn with `zero_division=nan`.
