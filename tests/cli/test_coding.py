@@ -150,7 +150,7 @@ def test_width_says_what_it_needs(labelled: Path) -> None:
 def test_width_is_told_beside_a_number_that_was_given(labelled: Path) -> None:
     sheet = drawn(labelled, "sheet.csv", "--width", 0.2, n=7)
     assert len(read_table(sheet).rows) == 7
-    assert "without the model's help" in succeed("sample", labelled, "-n", 7, "--width", 0.2).output
+    assert "without the model's predictions" in succeed("sample", labelled, "-n", 7, "--width", 0.2).output
 
 
 def test_sentences_that_trained_the_model_are_told_before_people_code_them(

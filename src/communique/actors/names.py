@@ -132,8 +132,8 @@ def actors(language: str) -> Actors | None:
     """Return the names in a language (a BCP 47 tag), or None if `GRAMMARS` has no rules for it.
 
     A territory counts as a country if CLDR records an official language for it, which excludes uninhabited territories and
-    test codes. A country is used as a replacement only if it has or had a currency of its own or of a currency union. Most
-    others are dependencies such as Christmas Island, which no government would criticise.
+    test codes. A country is only used as a replacement if it has or had its own currency or belongs to a currency union. Most
+    of the others are dependencies such as Christmas Island, which no government would criticise.
 
     Raises:
         MissingExtraError: Babel is not installed.

@@ -87,7 +87,7 @@ class Codebook(_Frozen):
     version: str = Field(min_length=1)
     task: Literal["multilabel", "multiclass"]
     unit: str = Field("sentence", description="what is labelled")
-    rules: tuple[str, ...] = Field((), description="rules that hold for all labels")
+    rules: tuple[str, ...] = Field((), description="rules that apply to all labels")
     labels: tuple[Label, ...] = Field(min_length=2, max_length=MAX_LABELS)
 
     @model_validator(mode="before")

@@ -112,8 +112,8 @@ def needed(
 
     The design effect is deff = 1 + (b - 1) rho (Kish 1965, "Survey Sampling", 5.4). b is the number of sentences that are read
     per document. In a simple or stratified sample, it is the expected number for the document of a sentence that is read. rho
-    is the intraclass correlation of the labels within documents. The residuals are assumed to have the same correlation,
-    which gives a somewhat too large n.
+    is the intraclass correlation of the labels within documents. The residuals are assumed to have the same correlation, so n
+    may be somewhat too large.
 
     For a superpopulation, the variance of the proportion p in the population itself is added: (1 + (B - 1) rho) p (1 - p) / N.
     B is the expected number of sentences in the document of a random sentence.
