@@ -160,7 +160,7 @@ def test_a_leak_is_refused_dropped_or_told(model: Path, tmp_path: Path) -> None:
     code, _, err = run(model, corpus)
     assert code == 1
     assert (
-        "3 of 123 rows are shared with the training data (1 same document of 1 document, 1 same text, 1 near-duplicate text)"
+        "3 of 123 rows are shared with the training data (same document: 1 from 1 document, same text: 1, near-duplicate text: 1)"
         in err
     )
     assert "first: id 'a', same document" in err

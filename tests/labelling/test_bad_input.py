@@ -150,9 +150,12 @@ def test_output_in_no_folder_or_called_as_a_folder(fake_bundle: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (lambda f: (f / "model.bin").unlink(), "model.bin: missing; copy the model's folder again"),
-        (lambda f: os.truncate(f / "model.bin", 3), "model.bin: not the file that was saved (SHA-256 differs)"),
-        (lambda f: (f / "model.xml").write_text("edited"), "model.xml: not the file that was saved (SHA-256 differs)"),
+        (lambda f: (f / "model.bin").unlink(), "model.bin: the file is missing. Copy the model's folder again"),
+        (lambda f: os.truncate(f / "model.bin", 3), "model.bin: this is not the file that was saved (SHA-256 differs)"),
+        (
+            lambda f: (f / "model.xml").write_text("edited"),
+            "model.xml: this is not the file that was saved (SHA-256 differs)",
+        ),
         (lambda f: (f / "codebook.yaml").unlink(), "codebook.yaml: "),
         (lambda f: (f / "bundle.json").unlink(), "bundle.json: No such file"),
         (lambda f: os.truncate(f / "bundle.json", 50), "bundle.json: not JSON"),

@@ -28,9 +28,9 @@ def test_padding_counts_towards_the_limit() -> None:
     assert list(batches_by_length([5, 5, 5], max_tokens=16, padded=lambda length: 8)) == [[0, 1], [2]]
 
 
-def test_a_row_beyond_the_limit_has_a_batch_of_its_own() -> None:
+def test_a_row_beyond_the_limit_gets_its_own_batch() -> None:
     assert list(batches_by_length([3, 5000, 3], max_tokens=512)) == [[1], [0, 2]]
 
 
-def test_no_rows_make_no_batch() -> None:
+def test_no_rows_yield_no_batches() -> None:
     assert list(batches_by_length([], max_rows=2, max_tokens=2)) == []

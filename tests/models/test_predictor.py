@@ -1,4 +1,4 @@
-"""The predictor on a tiny bundle: order, batches, truncation, and a folder that is not whole."""
+"""Test the predictor on a tiny bundle: order, batches, truncation and incomplete folders."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def predictor(tiny_bundle: Path) -> Predictor:
     return Predictor(tiny_bundle, threads=2)
 
 
-def test_labels_follow_the_words(predictor: Predictor) -> None:
+def test_labels_depend_on_the_words_of_the_text(predictor: Predictor) -> None:
     predictions = predictor.predict(["we condemn the treaty", "the river should pledge today", "fish and grain"])
     assert predictions.labels == [["criticism"], ["policy_claim", "cooperation_pledge"], []]
     assert predictions.names == ("criticism", "policy_claim", "cooperation_pledge")
     assert predictions.probabilities.dtype == np.float32
 
 
-def test_a_text_gets_the_same_probabilities_in_whatever_batch(predictor: Predictor) -> None:
+def test_a_text_gets_the_same_probabilities_in_any_batch(predictor: Predictor) -> None:
     texts = [str(row["text"]) for row in tiny_rows(30, seed=3)]
     co_occurrence = predictor.predict(texts).probabilities
     order = random.Random(0).sample(range(len(texts)), len(texts))
@@ -47,7 +47,7 @@ def test_a_text_gets_the_same_probabilities_in_whatever_batch(predictor: Predict
     np.testing.assert_allclose(alone, co_occurrence[:40], atol=2e-5)
 
 
-def test_one_text_statements_iterators_and_nothing(predictor: Predictor) -> None:
+def test_input_can_be_one_text_a_sentence_an_iterator_or_empty(predictor: Predictor) -> None:
     text = "we condemn the treaty"
     one = predictor.predict(text).probabilities
     sentence = Sentence(id="1", text=text, document="d")
@@ -57,7 +57,7 @@ def test_one_text_statements_iterators_and_nothing(predictor: Predictor) -> None
     assert (len(empty), empty.labels, empty.probabilities.shape) == (0, [], (0, 3))
 
 
-def test_every_shape_gives_the_same_labels(predictor: Predictor) -> None:
+def test_every_input_type_gets_the_same_probabilities(predictor: Predictor) -> None:
     texts = [str(row["text"]) for row in tiny_rows(3, seed=5)]
     expected = predictor.predict(texts)
     shapes = [iter(texts), np.array(texts), pa.array(texts), pa.chunked_array([texts[:4], texts[4:]])]
@@ -71,7 +71,7 @@ def test_every_shape_gives_the_same_labels(predictor: Predictor) -> None:
         predictor.predict(broken)
 
 
-def test_labels_inside_the_map_of_a_dataset(predictor: Predictor) -> None:
+def test_predictor_works_inside_datasets_map(predictor: Predictor) -> None:
     datasets = pytest.importorskip("datasets")
     texts = [str(row["text"]) for row in tiny_rows(3, seed=5)]
     expected = predictor.predict(texts).labels
@@ -88,7 +88,7 @@ def test_labels_inside_the_map_of_a_dataset(predictor: Predictor) -> None:
         lambda table: table.append_column("stance", pa.array(predictor.predict(table["text"]).labels)), batched=True
     )
     assert list(arrow.with_format(None)["stance"]) == expected
-    # Results are kept by the hash of the function: it must not depend on whether the network is open.
+    # `map` caches results by the hash of the function, which must not depend on whether the network is loaded.
     fresh = Predictor(predictor.folder, threads=2)
     assert datasets.fingerprint.Hasher.hash(fresh) == datasets.fingerprint.Hasher.hash(predictor)
 
@@ -111,7 +111,7 @@ def test_a_used_predictor_works_in_a_forked_process(tiny_bundle: Path) -> None:
     assert (queue.get(timeout=PATIENCE) == expected).all()
     child.join(PATIENCE)
     assert child.exitcode == 0
-    # The parent's network is untouched.
+    # The network of the parent process still works.
     assert (predictor.predict("we condemn the treaty").probabilities == expected).all()
 
 
@@ -127,15 +127,15 @@ def test_truncated_texts_are_flagged_and_read_from_their_beginning(predictor: Pr
 @pytest.mark.parametrize(
     "text", ["", "   ", "\ud800 lone surrogate", "\x00", "👩‍👩‍👧‍👦" * 50, "a" * 100_000, "العربية\u202e"]
 )
-def test_odd_texts_get_an_answer(predictor: Predictor, text: str) -> None:
+def test_odd_texts_get_finite_probabilities(predictor: Predictor, text: str) -> None:
     predictions = predictor.predict([text, "we condemn the treaty"])
     assert np.isfinite(predictions.probabilities).all()
     assert predictions.labels[1] == ["criticism"]
 
 
-def test_padding_is_a_multiple_within_what_the_model_takes() -> None:
+def test_padding_is_rounded_up_but_not_beyond_the_input_limit() -> None:
     assert [_padded(length, 160) for length in (1, LENGTH_STEP, LENGTH_STEP + 1, 160)] == [8, 8, 16, 160]
-    # A model with 300 positions has none for a 301st token.
+    # A model with 300 positions cannot read a 301st token.
     assert _padded(299, 300) == 300
 
 
@@ -151,7 +151,7 @@ def test_bundle_agrees_with_its_checkpoint(tiny_checkpoint: Path, predictor: Pre
     assert np.abs(before - after).mean() < 0.02
 
 
-def test_the_folder_of_the_default_model_can_be_named(monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path) -> None:
+def test_environment_variable_names_the_default_model(monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path) -> None:
     monkeypatch.setenv("COMMUNIQUE_MODEL", str(tiny_bundle))
     assert default_model() == tiny_bundle
     assert Predictor.load().info.name == "tiny"
@@ -162,16 +162,16 @@ def broken(tiny_bundle: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
 
 
-def test_a_missing_folder_says_what_to_give(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"bundle\.json: No such file.*give the folder of a model"):
+def test_error_for_a_missing_folder_asks_for_a_model_folder(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"bundle\.json: No such file.*ame a model folder"):
         Predictor(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("name", ["model.bin", "model.xml", "tokenizer.json", "codebook.yaml", "validation.json"])
-def test_a_missing_truncated_or_edited_file_is_named(broken: Path, name: str) -> None:
+def test_error_names_a_missing_truncated_or_edited_file(broken: Path, name: str) -> None:
     content = (broken / name).read_bytes()
     (broken / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(BundleError, match=f"{name}.*copy the model's folder again"):
+    with pytest.raises(BundleError, match=f"{name}.*Copy the model's folder again"):
         Predictor(broken)
     (broken / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(BundleError, match=name):
@@ -182,7 +182,7 @@ def test_a_missing_truncated_or_edited_file_is_named(broken: Path, name: str) ->
 
 
 @pytest.mark.parametrize(("change", "remedy"), [(-1, "older .* Train and export"), (1, "newer .* Run pip install -U")])
-def test_another_format_is_refused(broken: Path, change: int, remedy: str) -> None:
+def test_a_bundle_of_another_format_is_refused(broken: Path, change: int, remedy: str) -> None:
     info = json.loads((broken / "bundle.json").read_text())
     info["format"] = FORMAT + change
     (broken / "bundle.json").write_text(json.dumps(info))
@@ -190,7 +190,7 @@ def test_another_format_is_refused(broken: Path, change: int, remedy: str) -> No
         Predictor(broken)
 
 
-def test_a_broken_info_names_the_key(broken: Path) -> None:
+def test_error_names_the_invalid_key_of_bundle_json(broken: Path) -> None:
     info = json.loads((broken / "bundle.json").read_text())
     del info["labels"]
     (broken / "bundle.json").write_text(json.dumps(info))
@@ -201,14 +201,14 @@ def test_a_broken_info_names_the_key(broken: Path) -> None:
         Predictor(broken)
 
 
-def test_a_checkpoint_is_no_bundle(tiny_checkpoint: Path) -> None:
-    with pytest.raises(BundleError, match="a checkpoint, where a bundle is needed; communique export"):
+def test_a_checkpoint_is_refused_as_a_bundle(tiny_checkpoint: Path) -> None:
+    with pytest.raises(BundleError, match=r"contains a checkpoint, but a bundle is needed.*communique export"):
         Predictor(tiny_checkpoint)
 
 
-def test_columns_follow_the_codebook(tiny_bundle: Path, predictor: Predictor, tmp_path: Path) -> None:
+def test_columns_are_in_the_order_of_the_codebook(tiny_bundle: Path, predictor: Predictor, tmp_path: Path) -> None:
     assert predictor.codebook.names == predictor.info.labels
-    # A codebook in another order is another codebook, and refused, rather than a silent swap of columns.
+    # A codebook with its labels in another order is refused, because the columns would be swapped silently.
     moved = Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
     codebook = predictor.codebook.model_copy(update={"labels": predictor.codebook.labels[::-1]})
     codebook.dump(moved / "codebook.yaml")

@@ -1,4 +1,4 @@
-"""What ships: the model, its documents, the README's tables and code, the notebooks."""
+"""Test what ships: the model, its card, the tables and code of the README, and the notebooks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def predictor() -> Predictor:
     return Predictor(MODEL)
 
 
-def test_bundle_is_whole_and_small_and_has_its_codebook() -> None:
+def test_bundle_is_complete_and_small_and_contains_its_codebook() -> None:
     info = read_info(MODEL, "bundle")
     verify_files(MODEL, info)
     sizes = {path.name: path.stat().st_size for path in MODEL.iterdir()}
@@ -45,7 +45,7 @@ def test_bundle_is_whole_and_small_and_has_its_codebook() -> None:
     assert (MODEL / CARD).read_text() == render_card(info)
 
 
-def test_bundle_was_proved() -> None:
+def test_bundle_passes_the_parity_check() -> None:
     parity = read_info(MODEL).parity
     assert parity is not None
     assert parity.macro_f1_export >= parity.macro_f1_checkpoint - 0.005
@@ -54,12 +54,12 @@ def test_bundle_was_proved() -> None:
     assert all(row.agreement is not None and row.agreement >= 0.95 for row in overall)
 
 
-def test_bundle_knows_what_it_was_trained_on_and_not_the_test_set() -> None:
+def test_bundle_has_hashes_of_its_training_texts_and_none_of_the_development_set() -> None:
     trained = read_info(MODEL).training.fingerprint
     rows = [json.loads(line) for line in (ROOT / "data/reference/dev.jsonl").read_text().splitlines()]
     assert not {row["sha256"][:16] for row in rows} & trained.texts
     rows = [json.loads(line) for line in (ROOT / "data/reference/train.jsonl").read_text().splitlines()]
-    # Identifiers of sentences that came with codebook 2.0, after the model was trained, begin with n-.
+    # Ids of sentences that were added with codebook 2.0, after the model was trained, begin with n-.
     assert {row["sha256"][:16] for row in rows if not row["id"].startswith("n-")} <= trained.texts
     authored = Corpus.read(ROOT / "data/authored")
     assert all(trained.overlap(s) for s in authored)
@@ -76,11 +76,11 @@ def test_seed_documents_split_into_their_gold_sentences() -> None:
 
 
 @pytest.mark.slow
-def test_probabilities_of_the_seeds_are_golden(predictor: Predictor) -> None:
-    """Hold the shipped model's outputs.
+def test_probabilities_of_the_seeds_match_the_recorded_ones(predictor: Predictor) -> None:
+    """Compare the outputs of the shipped model with recorded ones.
 
-    On a CPU without VNNI 8-bit products are summed otherwise: probabilities of these sentences differ by 0.006 on average and 0.086
-    at most (oneDNN held to AVX2).
+    CPUs without VNNI sum 8-bit products in another way. With oneDNN limited to AVX2, the probabilities of these sentences differ
+    by 0.006 on average and by at most 0.086.
     """
     golden = json.loads((ROOT / "tests/golden_seeds.json").read_text())
     gold = Corpus.read(ROOT / "seeds/gold.jsonl")
@@ -100,8 +100,8 @@ def test_seeds_are_labelled_well_above_chance(predictor: Predictor) -> None:
 
 
 @pytest.mark.slow
-def test_length_and_neighbours_change_probabilities_by_rounding_alone(predictor: Predictor) -> None:
-    # Sums in another order differ in their last bits; now and then that moves an 8-bit activation to its neighbour.
+def test_other_texts_in_a_batch_change_probabilities_only_by_rounding(predictor: Predictor) -> None:
+    # The order of a sum changes its last bits, which sometimes moves an 8-bit activation to the next value.
     texts = [s.text for s in Corpus.read(ROOT / "seeds/gold.jsonl")]
     co_occurrence = predictor.predict(texts).probabilities
     alone = np.concatenate([predictor.predict(text).probabilities for text in texts])
@@ -109,12 +109,12 @@ def test_length_and_neighbours_change_probabilities_by_rounding_alone(predictor:
     assert np.abs(co_occurrence - alone).mean() < 5e-4
 
 
-def test_readme_tables_come_from_the_results() -> None:
+def test_readme_tables_match_the_results() -> None:
     done = subprocess.run([sys.executable, "benchmarks/tables.py", "--check"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
-def test_datasheet_counts_are_those_of_the_data() -> None:
+def test_counts_in_the_datasheet_match_the_data() -> None:
     done = subprocess.run([sys.executable, "data/counts.py", "--check"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -129,7 +129,7 @@ def test_readme_code_runs() -> None:
         assert np.asarray(namespace["predictions"].probabilities).shape == (1, 3)  # type: ignore[attr-defined]
 
 
-def test_readme_links_lead_somewhere() -> None:
+def test_links_in_the_documentation_point_to_existing_files() -> None:
     for path in (
         ROOT / "README.md",
         ROOT / "data/README.md",
@@ -151,7 +151,7 @@ def test_notebooks_run(path: Path) -> None:
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
 
 
-def test_sources_of_the_standoff_labels_are_described() -> None:
+def test_all_sources_of_stand_off_labels_are_described() -> None:
     sources = yaml.safe_load((ROOT / "data/reference/sources.yaml").read_text())
     languages: dict[str, set[str]] = {}
     for name in ("train", "dev"):

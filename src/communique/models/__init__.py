@@ -1,1 +1,1 @@
-"""Model folders and the classifiers they hold."""
+"""Model folders and the classifiers in them."""

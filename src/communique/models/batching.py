@@ -1,4 +1,4 @@
-"""Batches of texts of similar length, so that little of a batch is padding."""
+"""Group texts of similar length into batches, so that batches contain little padding."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ def batches_by_length(
     max_tokens: int | None = None,
     padded: Callable[[int], int] = lambda length: length,
 ) -> Iterator[list[int]]:
-    """Yield the row numbers of batches of similar length, longest texts first.
+    """Yield batches of row numbers. Rows of similar length share a batch, and the longest rows come first.
 
     Args:
         lengths: Number of tokens per row.
         max_rows: Maximum number of rows per batch. Default: no limit.
-        max_tokens: Maximum number of tokens per batch, padding included. Default: no limit. A row that exceeds the limit on its own
-            gets a batch of its own.
-        padded: Returns the length to which a batch is padded, from the length of its longest row. Default: that length.
+        max_tokens: Maximum number of tokens per batch, padding included. Default: no limit. A longer row gets its
+            own batch.
+        padded: Maps the length of the longest row to the padded length of the batch. Default: the same length.
     """
     batch: list[int] = []
     for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):

@@ -1,4 +1,4 @@
-"""The model card, made from `bundle.json` alone."""
+"""Render the model card from `bundle.json`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .info import ModelInfo, ParityReport
 
 
 def render_card(info: ModelInfo) -> str:
-    """Write the card of a model as Markdown with the front matter that model hubs read."""
+    """Return the card of a model as Markdown, with the front matter that model hubs read."""
     front_matter = {
         "license": info.license,
         "language": sorted(language for language in info.training.by_language if language != "und"),
@@ -21,5 +21,5 @@ def render_card(info: ModelInfo) -> str:
 
 
 def render_parity(parity: ParityReport) -> str:
-    """Write the comparison of an export with its checkpoint as a Markdown table."""
+    """Return the comparison of an export with its checkpoint as a Markdown table."""
     return render("parity.md.jinja", parity=parity).rstrip()

@@ -22,23 +22,23 @@ from .folder import read_codebook, read_info
 from .info import ModelInfo
 from .predictor import Predictions
 
-#: Sentences per batch when no gradients are kept.
+#: Number of sentences per batch when no gradients are computed.
 PREDICT_BATCH = 64
 
-#: Most bytes of a settings file, which is searched for a mention of code.
+#: Maximum size of a settings file in bytes. The whole file is searched for references to code.
 MAX_SETTINGS = 10_000_000
 
-#: Most layers of a network: building one of millions takes hours.
+#: Maximum number of layers. Building a network with millions of layers would take hours.
 MAX_LAYERS = 1000
 
 
 def checkpoint_logits(
     model: Any, tokenizer: Any, texts: Sequence[str]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Run a torch classifier on texts, in batches of similar length.
+    """Compute the logits of a torch classifier for texts, in batches of similar length.
 
     Returns:
-        Logits (n, k) and flags (n,) of truncated texts, in the order of the texts.
+        Logits (n, k), and flags (n,) that mark truncated texts. Both are in the order of the texts.
     """
     texts = [for_model(text) for text in texts]
     encodings = tokenizer(texts, truncation=True)
@@ -58,37 +58,37 @@ def checkpoint_logits(
 
 @contextmanager
 def loading(what: str, error: type[CommuniqueError], remedy: str) -> Iterator[None]:
-    """Turn any failure of transformers to load or run a model into one line, and silence its reports.
+    """Silence transformers inside the block, and convert any failure to load or run a model into a one-line error.
 
-    Every loader in the block is called with `trust_remote_code=False`: transformers would otherwise ask on standard input whether
-    it may run the Python code that a folder or a hub brings along.
+    Call every loader in the block with `trust_remote_code=False`. Otherwise transformers asks on standard input whether it may
+    run the Python code that comes with a model.
 
     Args:
-        what: The model, as the message names it.
-        error: Raised for a model that cannot be loaded.
-        remedy: What to do about it.
+        what: Name of the model in the message.
+        error: Type of the error to raise.
+        remedy: What the user can do about the error.
     """
     reports = transformers.utils.logging
     bars, verbosity = reports.is_progress_bar_enabled(), reports.get_verbosity()
     reports.disable_progress_bar()  # type: ignore[no-untyped-call]
-    # It logs thirty lines about weights of a wrong shape before it raises the error.
+    # transformers logs thirty lines about weights of the wrong shape before it raises an error.
     reports.set_verbosity(logging.CRITICAL)
     try:
         yield
     except CommuniqueError:
         raise
-    except Exception as cause:  # A folder can be broken in as many ways as there are libraries that read it.
+    except Exception as cause:  # Each library that reads the folder raises its own exceptions.
         if "trust_remote_code" in str(cause):
             raise error(
-                f"{what}: the model brings Python code of its own (auto_map), which communique never runs. Use a model whose "
-                "architecture transformers itself has"
+                f"{what}: the model comes with its own Python code (auto_map), which communique never runs. Use a model whose "
+                "architecture is part of transformers"
             ) from cause
         if ("safetensors" in str(cause) and isinstance(cause, OSError)) or "weights_only" in str(cause):
-            # torch refuses to run what a pickle calls, and then says how to run it.
-            # The message of transformers does not say that a pickle next to it is not read.
+            # The message of torch explains how to load the pickle anyway, and that of transformers does not say that pickles are
+            # ignored.
             raise error(
-                f"{what}: no model.safetensors. Weights are read from that format alone, because a pickle such as "
-                "pytorch_model.bin can run code. Save the model with save_pretrained of a current transformers"
+                f"{what}: the model has no model.safetensors. communique reads no other format of weights, because a pickle such "
+                "as pytorch_model.bin can run code. Save the model with save_pretrained of a current version of transformers"
             ) from cause
         line = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
         raise error(f"{what}: {line[:300]}. {remedy}") from cause
@@ -99,40 +99,42 @@ def loading(what: str, error: type[CommuniqueError], remedy: str) -> Iterator[No
 
 
 def _check_files(folder: Path) -> None:
-    """Check that a folder names no Python code, and that its files are files.
+    """Check that a model folder refers to no Python code and contains only regular files.
 
     Raises:
-        BundleError: A settings file has an `auto_map` or is too large, or a device, a pipe or a broken link is in the folder.
+        BundleError: A settings file has an `auto_map` or is too large, or the folder contains a device, a pipe or a broken
+            link.
     """
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             continue
         if not path.is_file():
-            # transformers would read a device or a pipe without end.
-            raise BundleError(f"{path}: not a file. Copy the model's folder again")
+            # transformers would never finish reading a device or a pipe.
+            raise BundleError(f"{path}: this is not a regular file. Copy the model's folder again")
         if not path.name.endswith("config.json"):
             continue
         if path.stat().st_size > MAX_SETTINGS:
-            raise BundleError(f"{path}: more than {MAX_SETTINGS:,} bytes. Copy the model's folder again")
+            raise BundleError(f"{path}: the file is larger than {MAX_SETTINGS:,} bytes. Copy the model's folder again")
         if b"auto_map" in path.read_bytes():
             raise BundleError(
-                f"{path}: the model brings Python code of its own (auto_map), which communique never runs. Name the folder that "
+                f"{path}: the model comes with its own Python code (auto_map), which communique never runs. Name the folder that "
                 "`communique train` wrote"
             )
 
 
 def _check_size(folder: Path) -> None:
-    """Check that the network that a folder's settings describe is not larger than its file of weights.
+    """Check that the size of the weights file is enough for the network that the folder's settings describe.
 
-    transformers builds the network before it reads the weights, and a network of 10**12 weights takes all memory.
+    transformers builds the network before it reads the weights, so settings with 10**12 weights would exhaust the memory.
 
     Raises:
-        BundleError: It is larger, or has too many layers.
+        BundleError: The network has more weights than fit into the file, or too many layers.
     """
     config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
     if (layers := getattr(config, "num_hidden_layers", None) or 0) > MAX_LAYERS:
         raise BundleError(
-            f"{folder / 'config.json'}: {layers:,} layers, more than {MAX_LAYERS:,}. Copy the model's folder again"
+            f"{folder / 'config.json'}: the network has {layers:,} layers; the maximum is {MAX_LAYERS:,}. Copy the model's folder "
+            "again"
         )
     auto: Any = transformers.AutoModelForSequenceClassification
     with torch.device("meta"):  # Allocates no memory for the weights.
@@ -141,17 +143,17 @@ def _check_size(folder: Path) -> None:
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     if size and weights > size:  # A weight takes at least one byte.
         raise BundleError(
-            f"{folder / 'config.json'}: a network of {weights:,} weights, but the file of weights has {size:,} bytes. Copy the "
-            "model's folder again"
+            f"{folder / 'config.json'}: the network has {weights:,} weights, but the weights file has only {size:,} bytes. Copy "
+            "the model's folder again"
         )
 
 
 class CheckpointClassifier:
-    """A checkpoint in fp32, for its evaluation and export; temperature is part of its weights.
+    """A checkpoint that runs in fp32, to evaluate or export it. The temperature is part of the weights.
 
     Args:
-        folder: The checkpoint's folder.
-        info: Its `bundle.json`, if it has been read already.
+        folder: The checkpoint folder.
+        info: The content of its `bundle.json`. Default: read from the folder.
     """
 
     def __init__(self, folder: str | Path, *, info: ModelInfo | None = None) -> None:
@@ -161,7 +163,7 @@ class CheckpointClassifier:
         _check_files(self.folder)
         with loading(str(folder), BundleError, "Copy the model's folder again"):
             _check_size(self.folder)
-            # Weights are read from safetensors alone, which hold numbers; a pickle could hold code.
+            # A safetensors file contains only numbers; a pickle could contain code.
             self.model = transformers.AutoModelForSequenceClassification.from_pretrained(
                 folder, trust_remote_code=False, use_safetensors=True
             ).eval()
@@ -170,20 +172,20 @@ class CheckpointClassifier:
             )
         if self.model.config.num_labels != len(self.codebook.names):
             raise BundleError(
-                f"{folder}: the network has {self.model.config.num_labels} outputs, its codebook {len(self.codebook.names)} labels"
-                ". Copy the model's folder again"
+                f"{folder}: the network has {self.model.config.num_labels} outputs, but the codebook has "
+                f"{len(self.codebook.names)} labels. Copy the model's folder again"
             )
 
     def predict(
         self, texts: str | Iterable[str] | Iterable[Sentence], *, languages: Sequence[str] | None = None
     ) -> Predictions:
-        """Label texts or sentences, in their order; the model does not use `languages`."""
+        """Label texts or sentences and return predictions in the same order. `languages` is ignored."""
         texts = as_texts(texts)
-        # A tokenizer without a padding token, or with another vocabulary, loads without an error and fails here.
+        # A tokenizer that has no padding token or the wrong vocabulary loads without an error and fails only here.
         with loading(str(self.folder), BundleError, "Copy the model's folder again"):
             logits, truncated = checkpoint_logits(self.model, self.tokenizer, texts)
         return Predictions.from_logits(self.info, logits, truncated)
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Compute probabilities (n, k) in the codebook's order."""
+        """Compute probabilities (n, k), with columns in the codebook's order."""
         return self.predict(sentences).probabilities

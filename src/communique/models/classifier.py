@@ -1,4 +1,4 @@
-"""Define what classifiers do, whatever they are made of."""
+"""Define the interface that all classifiers implement."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .predictor import Predictions
 
 
 class Classifier(Protocol):
-    """An opened model: a bundle, a checkpoint or a saved baseline."""
+    """A loaded model: a bundle, a checkpoint or a saved baseline."""
 
     info: ModelInfo
     codebook: Codebook
@@ -26,36 +26,36 @@ class Classifier(Protocol):
     def predict(
         self, texts: str | Iterable[str] | Iterable[Sentence], *, languages: Sequence[str] | None = None
     ) -> Predictions:
-        """Label texts or sentences, in their order.
+        """Label texts or sentences and return predictions in the same order.
 
         Args:
-            texts: Texts in any form that `data.inputs.as_texts` takes.
-            languages: Language of each text (BCP 47), for models that use it, such as a lexicon.
+            texts: Texts in any form that `data.inputs.as_texts` accepts.
+            languages: Language code (BCP 47) of each text. Only some models use it, such as a lexicon.
         """
         ...
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Compute probabilities (n, k), columns in the codebook's order."""
+        """Compute probabilities (n, k), with columns in the codebook's order."""
         ...
 
 
 @runtime_checkable
 class TrainableClassifier(Protocol):
-    """A classifier in training: the transformer and every baseline, as the benchmark compares them."""
+    """A classifier that can be trained: the transformer or a baseline. The benchmark compares these."""
 
     def fit(self, corpus: Corpus) -> Self:
         """Learn from labelled sentences."""
         ...
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Compute probabilities (n, k), columns in the codebook's order."""
+        """Compute probabilities (n, k), with columns in the codebook's order."""
         ...
 
 
 def tune_on(classifier: TrainableClassifier, rows: Corpus, codebook: Codebook) -> Tuning:
-    """Tune a trained classifier on other rows; without rows nothing is tuned."""
+    """Tune a trained classifier on rows that did not train it. If there are no rows, return a tuning that changes nothing."""
     if not len(rows):
         return Tuning.none(len(codebook.names), multilabel=codebook.multilabel)
-    # Through logits, so that every classifier is tuned in the same way as the transformer.
+    # Probabilities become logits again, so that every classifier is tuned in the same way as the transformer.
     logits = to_logits(classifier.predict_proba(rows.sentences), multilabel=codebook.multilabel)
     return tune(logits, indicator(rows.sentences, codebook), multilabel=codebook.multilabel)

@@ -1,4 +1,4 @@
-"""The layout of a model's folder: the checkpoint that training leaves and the bundle that ships.
+"""Read and write model folders: the checkpoint that training writes, and the bundle that export writes.
 
 ::
 
@@ -6,17 +6,18 @@
       config.json, model.safetensors      model.xml, model.bin      OpenVINO IR
       tokenizer.json, ...                 tokenizer.json
       codebook.yaml                       codebook.yaml
-      validation.json                     validation.json           ids of the rows that tuned and checked it
+      validation.json                     validation.json           ids of the held-out rows
       bundle.json                         bundle.json               `ModelInfo`
-      README.md                           README.md                 the card, made from bundle.json alone
+      README.md                           README.md                 the card, rendered from bundle.json
 
-A baseline's folder holds `baseline.json` (settings, words) and `baseline.npz` (arrays) in place of a model.
+The folder of a baseline contains `baseline.json` (settings, words) and `baseline.npz` (arrays) instead of a network.
 
-`near_duplicates.npz` holds signatures of the training texts, see `near_duplicates`; folders made without have none.
+`near_duplicates.npz` contains signatures of the training texts (see `data.near_duplicates`). It is missing if datasketch was
+not installed when the folder was written.
 
-Nothing in any of these folders is executed. `models.info` defines the file names. This module reads and writes the files that
-all folders have in common; `training.export` writes a bundle's network and tokenizer and `models.predictor` reads them;
-`baselines.saving` does both for the files of a baseline.
+Nothing in a model folder is executed. `models.info` defines the file names. This module reads and writes the files that all
+model folders have in common. `training.export` writes the network and the tokenizer of a bundle, and `models.predictor` reads
+them. `baselines.saving` reads and writes the files of a baseline.
 """
 
 from __future__ import annotations
@@ -38,31 +39,35 @@ from .info import CARD, CODEBOOK, FORMAT, INFO, IR, NEAR_DUPLICATES, TOKENIZER, 
 
 
 def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baseline"] | None = None) -> ModelInfo:
-    """Read `bundle.json` of a model's folder.
+    """Read the `bundle.json` of a model folder.
+
+    Args:
+        folder: The model folder.
+        kind: The kind of model that the caller needs. Default: any.
 
     Raises:
-        BundleError: There is none, it is of a newer format or broken, or the folder is of another kind.
+        BundleError: The file is missing, invalid or of another format, or the model is of another kind.
     """
     path = Path(folder) / INFO
-    content = load_json(
-        path, BundleError, "give the folder of a model, such as models/communique-small, or copy it again"
-    )
+    content = load_json(path, BundleError, "name a model folder, such as models/communique-small, or copy it again")
     check_format(path, content, FORMAT, BundleError, "Train and export the model again")
     try:
         info = ModelInfo.model_validate(content)
     except ValidationError as error:
-        raise BundleError(f"{path}: {describe(error, ModelInfo)}; copy the model's folder again") from error
+        raise BundleError(f"{path}: {describe(error, ModelInfo)}. Copy the model's folder again") from error
     if kind is not None and info.kind != kind:
         remedy = (
-            "communique export makes a bundle of a checkpoint" if kind == "bundle" else "give the checkpoint's folder"
+            "Make a bundle from a checkpoint with `communique export`"
+            if kind == "bundle"
+            else "Name the checkpoint folder"
         )
-        raise BundleError(f"{folder}: a {info.kind}, where a {kind} is needed; {remedy}")
+        raise BundleError(f"{folder}: this folder contains a {info.kind}, but a {kind} is needed. {remedy}")
     return info
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn any failure of another library to read a file of a model's folder into one line.
+    """Convert any failure of another library to read a file of a model folder into a one-line error.
 
     Raises:
         BundleError: The block failed.
@@ -71,16 +76,16 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except (CommuniqueError, KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # A panic of the Rust code in tokenizers is no Exception.
+    except BaseException as error:  # A panic in the Rust code of tokenizers is not an Exception.
         line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise BundleError(f"{path}: cannot be read ({line[:300]}); copy the model's folder again") from error
+        raise BundleError(f"{path}: the file cannot be read ({line[:300]}). Copy the model's folder again") from error
 
 
 def read_codebook(folder: str | Path, info: ModelInfo) -> Codebook:
-    """Read the codebook of a model's folder and hold it against `bundle.json`.
+    """Read the codebook of a model folder and verify it against `bundle.json`.
 
     Raises:
-        BundleError: It is missing or is another one.
+        BundleError: The codebook is missing, or it is not the one that `bundle.json` describes.
     """
     path = Path(folder) / CODEBOOK
     try:
@@ -88,12 +93,14 @@ def read_codebook(folder: str | Path, info: ModelInfo) -> Codebook:
     except CodebookError as error:
         raise BundleError(str(error)) from error
     if codebook.names != info.labels or codebook.sha256 != info.codebook_sha256:
-        raise BundleError(f"{path}: not the codebook that the model was trained with; copy the model's folder again")
+        raise BundleError(
+            f"{path}: this is not the codebook that the model was trained with. Copy the model's folder again"
+        )
     return codebook
 
 
 def verify_files(folder: str | Path, info: ModelInfo) -> None:
-    """Hold all files of a folder against their hashes in `bundle.json`.
+    """Verify all files of a model folder against their hashes in `bundle.json`.
 
     Raises:
         BundleError: A file is missing, truncated or edited, or a bundle's network has no hash.
@@ -101,14 +108,16 @@ def verify_files(folder: str | Path, info: ModelInfo) -> None:
     network = (IR, WEIGHTS, TOKENIZER) if info.kind == "bundle" else ()
     if unnamed := [name for name in network if name not in info.files]:
         raise BundleError(
-            f"{Path(folder) / INFO}: no SHA-256 of {', '.join(unnamed)} under 'files'; copy the model's folder again"
+            f"{Path(folder) / INFO}: 'files' has no SHA-256 for {', '.join(unnamed)}. Copy the model's folder again"
         )
     for name, expected in info.files.items():
         path = Path(folder) / name
         if not path.is_file():
-            raise BundleError(f"{path}: missing; copy the model's folder again")
+            raise BundleError(f"{path}: the file is missing. Copy the model's folder again")
         if file_sha256(path) != expected:
-            raise BundleError(f"{path}: not the file that was saved (SHA-256 differs); copy the model's folder again")
+            raise BundleError(
+                f"{path}: this is not the file that was saved (SHA-256 differs). Copy the model's folder again"
+            )
 
 
 def finish(
@@ -118,18 +127,18 @@ def finish(
     validation: Mapping[str, Sequence[str]],
     texts: Iterable[str] | None = None,
 ) -> ModelInfo:
-    """Write what every model's folder has beside weights and tokenizer: codebook, ids, `bundle.json` and card.
+    """Complete a model folder: write the codebook, the ids of held-out rows, `bundle.json` and the card.
 
     Args:
-        folder: It holds weights and tokenizer already.
-        info: Without `files`.
+        folder: The folder. It already contains the weights and the tokenizer.
+        info: The description; its `files` are replaced.
         codebook: The codebook.
         validation: Ids of the held-out sentences: `validation` tuned the model, `parity` did not.
-        texts: All texts that trained or tuned the model, whose signatures are written where datasketch is installed; None
-            leaves signatures as they are.
+        texts: All texts that trained or tuned the model. If datasketch is installed, their signatures are written. None: leave
+            existing signatures as they are.
 
     Returns:
-        The info as written, hashes of the files included.
+        The description as written, including the hashes of the files.
     """
     from .card import render_card
 

@@ -1,4 +1,4 @@
-"""Describe the content of a model folder: `bundle.json` and the names of the files."""
+"""Define the content of a model folder: the fields of `bundle.json` and the names of the files."""
 
 from __future__ import annotations
 
@@ -24,21 +24,20 @@ from ..data.sentence import Sentence
 from ..metrics.report import Report, ScoreCI
 from ..reporting.format import without_nan
 
-#: Version of the layout and of `bundle.json`. A folder with another number is refused.
+#: Version of the folder layout and of `bundle.json`. Folders with another version are refused.
 FORMAT = 2
 INFO, CODEBOOK, CARD, VALIDATION = "bundle.json", "codebook.yaml", "README.md", "validation.json"
 IR, WEIGHTS, TOKENIZER = "model.xml", "model.bin", "tokenizer.json"
 BASELINE, ARRAYS = "baseline.json", "baseline.npz"
 NEAR_DUPLICATES = "near_duplicates.npz"
 
-#: Limits on a shipped bundle, so that common hosts of git repositories take it.
+#: Limits on a shipped bundle, so that common hosts of Git repositories accept it.
 MAX_BUNDLE_BYTES, MAX_FILE_BYTES = 96_000_000, 95_000_000
 
-
-#: Longest input that a model may have; attention over more tokens needs more memory than a computer has.
+#: Maximum input length of a model, in tokens. Attention over more tokens needs more memory than a computer has.
 MAX_TOKENS = 100_000
 
-#: Shortest input that a network may have: a marker at each end and a token between them.
+#: Minimum for the input length of a network, in tokens: one token between a marker at each end.
 MIN_TOKENS = 3
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -46,12 +45,12 @@ FileHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Model(BaseModel):
-    # Neither NaN nor infinity: a threshold of NaN would silently withhold a label from every sentence.
+    # NaN and infinity are refused: with a threshold of NaN, a label would silently never be predicted.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Score(_Model):
-    """A measured number with its 95 % interval, its n and where it comes from; None where one is not defined."""
+    """A measured score with its 95 % interval, sample size and origin. Values that are not defined are None."""
 
     metric: str
     value: float | None
@@ -64,14 +63,14 @@ class Score(_Model):
 
     @classmethod
     def of(cls, macro_f1: ScoreCI, *, n: int, documents: int, data: str, command: str) -> Score:
-        """Return a macro-F1 as it is kept.
+        """Return the record of a macro-F1.
 
         Args:
             macro_f1: The score; NaN becomes None.
             n: Number of sentences.
             documents: Number of documents.
-            data: What was scored.
-            command: What measured it.
+            data: Description of the scored rows.
+            command: Command that measured the score.
         """
         value, low, high = map(without_nan, (macro_f1.value, macro_f1.low, macro_f1.high))
         return cls(
@@ -80,20 +79,20 @@ class Score(_Model):
 
 
 class TrainingData(_Model):
-    """What a model was trained on: counts, and hashes against which evaluation data are held."""
+    """Description of the training data: counts, and hashes with which evaluation data are compared."""
 
     sentences: int
     documents: int
     by_language: dict[str, int]
     by_source: dict[str, int]
     by_label: dict[str, int]
-    files: dict[str, str] = Field(description="SHA-256 of each file")
+    files: dict[str, str] = Field(description="SHA-256 of each file of training data")
     document_hashes: tuple[str, ...]
     text_hashes: tuple[str, ...]
 
     @classmethod
     def from_corpora(cls, train: Corpus, held_out: Corpus, codebook: Codebook) -> TrainingData:
-        """Count what trains, and hash all rows that evaluation data may not share, including held-out ones."""
+        """Count the training rows, and hash all rows that evaluation data must not contain, including held-out rows."""
         everything = (train + held_out).fingerprint()
         labels = Counter(label for s in train for label in s.labels or ())
         return cls(
@@ -109,14 +108,15 @@ class TrainingData(_Model):
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """Hashes of all documents and texts that trained or tuned the model."""
+        """The hashes of all documents and texts that trained or tuned the model."""
         return Fingerprint(frozenset(self.document_hashes), frozenset(self.text_hashes))
 
 
 class ParityRow(_Model):
-    """Decisions of export and checkpoint compared for a label within a group of sentences.
+    """Comparison of an export with its checkpoint for one label in one group of sentences.
 
-    `agreement` is the F1 of the export's decisions against the checkpoint's, None where neither decides for the label.
+    `agreement` is the F1 of the export's decisions, with the checkpoint's decisions as the reference. It is None if neither
+    predicts the label.
     """
 
     group: str
@@ -130,12 +130,12 @@ class ParityRow(_Model):
 
     @property
     def change(self) -> float | None:
-        """How much F1 against gold changed."""
+        """The change in F1 on the gold labels, from the checkpoint to the export."""
         return None if self.f1_checkpoint is None or self.f1_export is None else self.f1_export - self.f1_checkpoint
 
 
 class ParityReport(_Model):
-    """An exported model held against its checkpoint on rows that tuned nothing; one row a group and label."""
+    """Parity check of an export: a comparison with its checkpoint, with one row per group and label."""
 
     n: int
     documents: int
@@ -159,54 +159,60 @@ class ModelInfo(_Model):
     codebook_name: str
     codebook_version: str
     codebook_sha256: str
-    thresholds: tuple[Probability, ...] | None = Field(description="one per label; None if exactly one label is chosen")
+    thresholds: tuple[Probability, ...] | None = Field(description="one per label; None if exactly one label applies")
     temperature: float = Field(
-        ge=0.001, le=1000, description="divides the logits; 1 in a checkpoint, whose weights contain it"
+        ge=0.001, le=1000, description="divisor of the logits; 1 in a checkpoint, where it is part of the weights"
     )
     bias: tuple[float, ...] | None = Field(
         None,
-        description="one per label, added to the divided logits; None if it is 0 or, in a checkpoint, part of the weights",
+        description="one per label, added to the divided logits; None if all are 0 or, in a checkpoint, part of the weights",
     )
-    max_tokens: int = Field(ge=0, le=MAX_TOKENS, description="longest input; 0 where nothing is cut")
-    recipe: dict[str, Any] = Field(description="settings; in a checkpoint with whole paths, for the export")
-    texts: str | None = Field(None, description="in a checkpoint: where the texts of stand-off labels were")
+    max_tokens: int = Field(ge=0, le=MAX_TOKENS, description="longest input in tokens; 0 if texts are never truncated")
+    recipe: dict[str, Any] = Field(description="training settings; in a checkpoint with absolute paths, for the export")
+    texts: str | None = Field(None, description="in a checkpoint: path to the texts of stand-off labels")
     training: TrainingData
     training_seconds: float
     precision: str
-    classifier: str = Field("transformer", description="what was trained: transformer, frozen-encoder, or a baseline")
+    classifier: str = Field("transformer", description="kind of classifier: transformer, frozen-encoder, or a baseline")
     tuned_on: int = Field(description="number of sentences that tuned temperature and thresholds")
     tuned_by: Literal["validation", "out-of-fold"] = Field(
         "validation",
-        description="predictions that tuned them: of rows held out of training, or of the rows that train, each by a model of "
-        "the cross-validation that has not seen its document",
+        description="predictions that tuned them: `validation` for held-out rows; `out-of-fold` for training rows, each predicted "
+        "by a model of the cross-validation that was not trained on its document",
     )
     scores: tuple[Score, ...] = ()
     warnings: tuple[str, ...] = Field(
-        (), description="why the model is not fit for use, such as that it predicts one label"
+        (), description="reasons why the model is not fit for use, for example that it predicts one label only"
     )
     parity: ParityReport | None = None
     versions: dict[str, str]
     commit: str | None
     created: str
-    files: dict[str, FileHash] = Field({}, description="SHA-256 of each other file of the folder but the card")
+    files: dict[str, FileHash] = Field(
+        {}, description="SHA-256 of each file in the folder except this one and the card"
+    )
 
     @field_validator("files")
     @classmethod
     def _inside(cls, files: dict[str, str]) -> dict[str, str]:
         for name in files:
             if not name or name in (".", "..") or any(character in name for character in "/\\\0:"):
-                raise ValueError(f"{name!r} is not the name of a file in the model's folder")
+                raise ValueError(f"{name!r} is not the name of a file in the model folder")
         return files
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelInfo:
         if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
-            raise ValueError("labels: two or more different names are needed")
+            raise ValueError("labels: at least two different names are needed")
         if (self.thresholds is None) == self.multilabel:
-            raise ValueError("thresholds: a multilabel model has one per label, and a multiclass model has none")
+            raise ValueError(
+                "thresholds: a multilabel model needs one per label, and a multiclass model must have none"
+            )
         for name, values in (("thresholds", self.thresholds), ("bias", self.bias)):
             if values is not None and len(values) != len(self.labels):
-                raise ValueError(f"{name}: {len(values)} numbers for {len(self.labels)} labels. Write one per label")
+                raise ValueError(
+                    f"{name}: there are {len(values)} numbers for {len(self.labels)} labels. Write one per label"
+                )
         if self.kind != "baseline" and self.max_tokens < MIN_TOKENS:
             raise ValueError(
                 f"max_tokens: {self.max_tokens} is not allowed. Write a whole number of at least {MIN_TOKENS}"
@@ -215,12 +221,12 @@ class ModelInfo(_Model):
 
     @classmethod
     def create(cls, codebook: Codebook, *, packages: Sequence[str], **fields: Any) -> ModelInfo:
-        """Describe a new model.
+        """Build the description of a new model.
 
         Args:
-            codebook: Its codebook.
-            packages: Packages whose versions are recorded, next to Python's.
-            fields: The other fields.
+            codebook: The codebook of the model.
+            packages: Packages whose versions are recorded, in addition to the version of Python.
+            fields: The remaining fields.
         """
         return cls(
             labels=codebook.names,
@@ -235,24 +241,24 @@ class ModelInfo(_Model):
 
     @property
     def sha256(self) -> str:
-        """Hash of the content, and through the hashes in it of all files of the folder."""
+        """SHA-256 of the content. It identifies the whole folder, because the content includes the hashes of all other files."""
         content = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     @property
     def multilabel(self) -> bool:
-        """Whether a sentence can carry several labels."""
+        """Whether a sentence can have several labels."""
         return self.task == "multilabel"
 
 
 def package_versions(*packages: str) -> dict[str, str]:
-    """List installed versions of packages."""
+    """Return the installed version of each package."""
     return {package: metadata.version(package) for package in packages}
 
 
 def git_commit() -> str | None:
-    """Return the commit of communique's own source, marked `+changes` where files differ from it; None outside a clone."""
-    # Not the working folder: a model trained from another repository must not record that repository's commit.
+    """Return the commit of communique's source code, with `+changes` if files were modified; None outside a clone."""
+    # The working folder may belong to another repository, whose commit must not be recorded.
     source = Path(__file__).parent
 
     def git(*arguments: str) -> str:
@@ -262,7 +268,7 @@ def git_commit() -> str | None:
 
     try:
         if not git("ls-files", Path(__file__).name):
-            return None  # installed inside somebody else's repository
+            return None  # communique is installed inside another repository.
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
@@ -271,14 +277,14 @@ def git_commit() -> str | None:
 def score_tuning_rows(
     sentences: Sequence[Sentence], decisions: NDArray[np.bool_], codebook: Codebook, *, seed: int, command: str
 ) -> Score:
-    """Return the macro-F1 of decisions (n, k) on the validation rows that tuned the model.
+    """Compute the macro-F1 on the validation rows that tuned the model.
 
     Args:
         sentences: The n validation rows.
-        decisions: (n, k).
+        decisions: The predicted labels (n, k).
         codebook: The codebook.
         seed: Seed of the bootstrap.
-        command: What measured it.
+        command: Command that measured the score.
     """
     data = "validation rows, which tuned temperature, biases and thresholds"
     overall = Report.compare(sentences, decisions, codebook, data=data, seed=seed).overall

@@ -1,4 +1,4 @@
-"""Find what a corpus shares with a model's training data: documents, texts, near-duplicates."""
+"""Find rows of a corpus that a model's training data contain: by document, text or near-duplicate text."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..data.leakage import SHARED
 from ..errors import LeakError
 from .info import NEAR_DUPLICATES, ModelInfo
 
-#: Kinds of what is shared, from the most to the least certain; a row counts under its first.
+#: Kinds of overlap, from the most to the least certain. A row counts under the first kind that applies.
 KINDS = {**SHARED, "near-duplicate": "near-duplicate text"}
 
 
 @dataclass(frozen=True)
 class Leak:
-    """The rows of a corpus that training data share, and how.
+    """The rows that a corpus shares with the training data, and the kind of overlap of each.
 
-    `rows` counts the corpus. `kinds` maps the id of each shared row to a key of `KINDS`, and `documents` counts the shared
-    documents. `unchecked` says why near-duplicates could not be looked for; it is None if they were.
+    `rows` is the number of rows in the corpus. `kinds` maps the id of each shared row to a key of `KINDS`, and `documents` is
+    the number of shared documents. `unchecked` says why the search for near-duplicates was not possible; None if it was done.
     """
 
     rows: int
@@ -31,24 +31,26 @@ class Leak:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The number of shared rows by kind."""
+        """The number of shared rows per kind."""
         counted = Counter(self.kinds.values())
         return {kind: counted[kind] for kind in KINDS}
 
     def describe(self) -> str:
-        """Return a clause that says how many rows are shared, and how."""
-        of_documents = f" of {self.documents} document{'s' * (self.documents != 1)}"
+        """Return a clause that states how many rows are shared, per kind of overlap."""
+        of_documents = f" from {self.documents} document{'s' * (self.documents != 1)}"
         parts = [
-            f"{n} {KINDS[kind]}{of_documents if kind == 'document' else ''}" for kind, n in self.counts.items() if n
+            f"{KINDS[kind]}: {n}{of_documents if kind == 'document' else ''}" for kind, n in self.counts.items() if n
         ]
-        return f"{len(self.kinds)} of {self.rows} rows are shared with the training data ({', '.join(parts)})"
+        verb = "is" if len(self.kinds) == 1 else "are"
+        return f"{len(self.kinds)} of {self.rows} rows {verb} shared with the training data ({', '.join(parts)})"
 
 
 def find_leak(folder: str | Path, info: ModelInfo, corpus: Corpus) -> Leak:
-    """Compare a corpus with the training data of a model.
+    """Find the rows that a corpus shares with the training data of a model.
 
-    A document is found by its source and key, so it is found in another language too; a version of it by the field `parallel`.
-    Near-duplicates are searched for if the model's folder has signatures and the package `datasketch` is installed.
+    Documents are compared by source and key, so a translation under the same key is found too. Versions of a document are
+    found by the field `parallel`. Near-duplicates are searched for if the model folder contains signatures and the package
+    `datasketch` is installed.
     """
     trained = info.training.fingerprint
     kinds = {s.id: kind for s in corpus if (kind := trained.overlap(s))}
@@ -56,9 +58,9 @@ def find_leak(folder: str | Path, info: ModelInfo, corpus: Corpus) -> Leak:
     unchecked = None
     signatures = Path(folder) / NEAR_DUPLICATES
     if not signatures.exists():
-        unchecked = f"the model has no {NEAR_DUPLICATES}; export it again with this version to have them looked for"
+        unchecked = f"the model has no {NEAR_DUPLICATES}. Export it again with this version to include them"
     elif not near_duplicates.available():
-        unchecked = "they need the package 'datasketch': pip install 'communique[analysis]'"
+        unchecked = "the package 'datasketch' is not installed. Run pip install 'communique[analysis]'"
     else:
         rest = [s for s in corpus if s.id not in kinds]
         found = near_duplicates.find(near_duplicates.load(signatures), [s.text for s in rest])
@@ -67,15 +69,15 @@ def find_leak(folder: str | Path, info: ModelInfo, corpus: Corpus) -> Leak:
 
 
 def refuse(leak: Leak, corpus: Corpus) -> None:
-    """Refuse a corpus that shares rows with the training data.
+    """Check that a corpus shares no rows with the training data.
 
     Raises:
-        LeakError: One line with the counts by kind and the first row.
+        LeakError: It shares some. The message has the number per kind and the first shared row.
     """
     if leak.kinds:
         first = next(s.id for s in corpus if s.id in leak.kinds)
         raise LeakError(
-            f"{next(iter(corpus.files), 'corpus')}: {leak.describe()}; first: id {first!r}, {KINDS[leak.kinds[first]]}; a score on "
-            "them would not be one on new text; give other data, leave those rows out with --drop-shared, or measure all the same "
-            "with --allow-leak, and the report says so"
+            f"{next(iter(corpus.files), 'corpus')}: {leak.describe()}; first: id {first!r}, {KINDS[leak.kinds[first]]}. Scores on "
+            "these rows would not reflect performance on unseen text. Use other data, drop these rows with --drop-shared, or keep "
+            "them with --allow-leak, which the report will mention"
         )

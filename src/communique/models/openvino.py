@@ -1,8 +1,8 @@
 """Import OpenVINO and NNCF without their telemetry.
 
-Both send usage data to a web service on import unless the user has opted out in a file of the home folder, and both send
-nothing where the package `openvino_telemetry` cannot be imported. It is hidden while they are imported, so that nothing
-touches the network or the user's settings.
+On import, both packages send usage data to a web service unless the user has opted out in a file in the home folder. They send
+nothing if the package `openvino_telemetry` cannot be imported. This module therefore hides that package during the import, so
+that neither the network nor the user's settings are touched.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def import_quietly(name: str) -> Any:
     if name in sys.modules:
         return sys.modules[name]
     hidden = {key: sys.modules.pop(key) for key in list(sys.modules) if key.split(".")[0] == _TELEMETRY}
-    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # How Python marks a package as not importable.
+    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # None makes an import of this package fail.
     try:
         return importlib.import_module(name)
     finally:

@@ -1,4 +1,4 @@
-"""The predictor: label text on a CPU with a bundle. No torch, no transformers, no network."""
+"""Label text on a CPU with a bundle, without torch, transformers or a network connection."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ from .openvino import import_quietly
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
-#: Name of the model that ships, and the variable that names the folder of another one.
+#: Name of the shipped model, and the environment variable that names the folder of another default model.
 DEFAULT_MODEL, MODEL_VARIABLE = "communique-small", "COMMUNIQUE_MODEL"
 
-#: Tokens a batch, padding included, and requests a thread. On two AVX-512 cores 400 real sentences took, at 512, 1,024 and 2,048
-#: tokens, 334, 318 and 290 a second with one request a thread, 338, 332 and 308 with two: the second waits in line, so that
-#: no thread waits for a batch to be made.
+#: Tokens per batch, including padding, and requests per thread. While one request of a thread is computed, the second waits in
+#: line, so that no thread waits for a batch to be prepared. Measured with 400 real sentences on two AVX-512 cores: with batches of
+#: 512, 1,024 and 2,048 tokens, 334, 318 and 290 sentences per second with one request per thread, 338, 332 and 308 with two.
 BATCH_TOKENS = 512
 REQUESTS = 2
 
-#: Batches are padded to a multiple of so many tokens. OpenVINO keeps kernels of every shape it met: without this, 4,096 texts of
-#: real lengths left 1,150 MB in memory, with it 742 MB, at the same speed (341 and 348 sentences/s; train/LOG.md).
+#: Batches are padded to a multiple of this number of tokens. OpenVINO caches kernels for every input shape; fewer shapes need less
+#: memory: 742 MB instead of 1,150 MB after 4,096 texts of real lengths, at the same speed (348 and 341 sentences/s; train/LOG.md).
 LENGTH_STEP = 8
 
-#: Texts that are tokenized and sorted by length together.
+#: Number of texts that are tokenized and sorted by length together.
 CHUNK = 16_384
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of n texts, in their order.
+    """Predictions of a model for n texts, in the order of the texts.
 
-    `names` are the codebook's labels, `probabilities` (n, k) and `decisions` (n, k) have its order. `truncated` (n,) marks
-    texts of which the model saw the beginning only.
+    `names` are the k labels of the codebook. The columns of `probabilities` (n, k) and `decisions` (n, k) are in the same order.
+    `truncated` (n,) marks texts of which the model read only the beginning.
     """
 
     names: tuple[str, ...]
@@ -64,10 +64,11 @@ class Predictions:
 
     @classmethod
     def from_logits(cls, info: ModelInfo, logits: NDArray[np.float32], truncated: NDArray[np.bool_]) -> Predictions:
-        """Turn logits (n, k) into predictions with a model's temperature, biases and thresholds.
+        """Compute predictions from logits (n, k) with the temperature, biases and thresholds of a model.
 
         Raises:
-            BundleError: A logit is not finite, because weights are damaged. Without this check no text would get a label.
+            BundleError: A logit is not finite, because the weights are damaged. Without this check, such texts would silently
+                get no label.
         """
         if not np.isfinite(logits).all():
             raise BundleError(f"{info.name}: the model computes infinite or undefined values. Copy its folder again")
@@ -82,13 +83,13 @@ class Predictions:
 
 
 class Predictor:
-    """Labels text with a bundle.
+    """Label text on a CPU with a bundle.
 
     Args:
-        folder: The bundle's folder.
-        threads: CPU threads. Default: all cores.
-        verify: Whether the files are compared with their hashes first, which takes 0.1 s.
-        info: The bundle's `bundle.json`, if it has been read already.
+        folder: The bundle folder.
+        threads: Number of CPU threads. Default: all cores.
+        verify: Whether to verify the files against their hashes first, which takes 0.1 s.
+        info: The content of `bundle.json`. Default: read from the folder.
 
     Raises:
         BundleError: The folder is not a complete bundle of a known format.
@@ -106,21 +107,21 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: str | Path | None = None, *, threads: int | None = None) -> Predictor:
-        """Open a bundle. Default: the shipped one, or the one that the variable COMMUNIQUE_MODEL names."""
+        """Load a bundle. Default: the folder in the environment variable COMMUNIQUE_MODEL, or else the shipped bundle."""
         return cls(folder or default_model(), threads=threads)
 
     def __getstate__(self) -> dict[str, Any]:
-        # An open network can be neither copied nor sent to another process; it is opened again there. What is left is the
-        # same before and after use, which `datasets.map` needs: it caches results by the hash of its function.
-        left = ("_network", "_process", "tokenizer", "_pad_id")
-        return {name: value for name, value in self.__dict__.items() if name not in left}
+        # A loaded network cannot be copied or sent to another process, so it is left out and loaded again there. The remaining
+        # state is the same before and after use. `datasets.map` needs that, because it caches results by the hash of the function.
+        left_out = ("_network", "_process", "tokenizer", "_pad_id")
+        return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     @property
     def _opened(self) -> tuple[Tokenizer, Any]:
-        """The tokenizer and the network, opened in this process."""
+        """The tokenizer and the network, loaded in this process."""
         if self.__dict__.setdefault("_process", os.getpid()) != os.getpid():
-            # The parent's network has threads that a forked child does not have: to use it waits for them forever, and to free
-            # it crashes. One more reference keeps it from being freed.
+            # A forked child does not have the threads of its parent's network: using that network would wait for ever, and freeing
+            # it would crash. An additional reference prevents Python from freeing it.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.__dict__.pop("_network", None)))
             self.__dict__.pop("tokenizer", None)
             self.__dict__["_process"] = os.getpid()
@@ -129,10 +130,10 @@ class Predictor:
 
     @cached_property
     def _network(self) -> Any:
-        """The network, opened while the tokenizer is read.
+        """The network, compiled while the tokenizer is read.
 
-        Loading the tokenizer holds the GIL throughout, and OpenVINO needs the GIL only to start compiling. The tokenizer
-        therefore waits until that call is under way.
+        Reading the tokenizer holds the GIL all the time, whereas OpenVINO needs the GIL only to start compiling. Reading
+        therefore begins when the compilation is about to start.
         """
         core = import_quietly("openvino").Core()
         started = threading.Event()
@@ -152,7 +153,7 @@ class Predictor:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer, which cuts at the bundle's token limit."""
+        """The tokenizer, which truncates texts at the bundle's token limit."""
         from tokenizers import Tokenizer
 
         with reading(self.folder / TOKENIZER):
@@ -163,22 +164,23 @@ class Predictor:
         return tokenizer
 
     def _check(self, network: Any) -> None:
-        """Check that a network has the inputs that it is given and one output per label.
+        """Check that a network has the expected inputs and one output per label.
 
         Raises:
-            BundleError: It has others.
+            BundleError: The inputs or the number of outputs differ.
         """
         inputs = {name for one in network.inputs for name in one.get_names()}
         outputs = network.output(0).get_partial_shape()
         width, k = outputs[len(outputs) - 1], len(self.codebook.names)
         if not {"input_ids", "attention_mask"} <= inputs or (width.is_static and width.get_length() != k):
             raise BundleError(
-                f"{self.folder / IR}: not a network for the {k} labels of {self.folder / INFO}; copy the model's folder again"
+                f"{self.folder / IR}: the network does not fit the {k} labels in {self.folder / INFO}. Copy the "
+                "model's folder again"
             )
 
     @property
     def _settings(self) -> dict[str, Any]:
-        # The precision is fixed: otherwise OpenVINO computes in bf16 on CPUs that have it, and numbers depend on the machine.
+        # On CPUs with bf16, OpenVINO would use it by default, and results would depend on the machine.
         return {
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": self.threads,
@@ -191,8 +193,8 @@ class Predictor:
         """Label texts.
 
         Args:
-            texts: One text; or a list, an iterator, a column of pandas or polars, an Arrow array of texts or sentences.
-            languages: Not used: the network handles all languages in the same way.
+            texts: One text, or several texts or sentences as a list, an iterator, a pandas or polars column, or an Arrow array.
+            languages: Ignored. The network needs no language codes.
 
         Returns:
             Predictions in the order of the texts.
@@ -206,24 +208,24 @@ class Predictor:
         return Predictions.from_logits(self.info, logits, truncated)
 
     def predict_logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Compute the network's logits (n, k), before temperature and biases: an export tunes these."""
+        """Compute the network's logits (n, k), before temperature and biases. An export is tuned on these."""
         return self._logits(texts)[0]
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Give probabilities (n, k) of sentences, as every `TrainableClassifier` does."""
+        """Compute probabilities (n, k), with columns in the codebook's order."""
         return self.predict(sentences).probabilities
 
     def _logits(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Give logits (n, k) and flags (n,) of truncation."""
+        """Compute logits (n, k), and flags (n,) that mark truncated texts."""
         encodings = self._opened[0].encode_batch([for_model(text) for text in texts])
         return self._run(encodings), np.array([bool(encoding.overflowing) for encoding in encodings], np.bool_)
 
     def _run(self, encodings: Sequence[Encoding]) -> NDArray[np.float32]:
-        """Give logits (n, k) of tokenized texts: batches of like length, fed to as many streams as cores."""
+        """Compute logits (n, k) of tokenized texts, in batches of similar length that run in parallel."""
         network = self._opened[1]
         logits = np.zeros((len(encodings), len(self.codebook.names)), np.float32)
-        # Requests in turn, and no AsyncInferQueue: its callbacks take Python's lock in OpenVINO's threads, and a model that
-        # is freed just then waits for such a thread for ever.
+        # AsyncInferQueue is not used, because its callbacks need the GIL in OpenVINO's threads: freeing a model at that moment
+        # would wait for such a thread for ever.
         lengths, longest = [len(encoding) for encoding in encodings], self.info.max_tokens
         batches = list(batches_by_length(lengths, max_tokens=BATCH_TOKENS, padded=lambda n: _padded(n, longest)))
         requests = [network.create_infer_request() for _ in range(min(REQUESTS * self.threads, len(batches)))]
@@ -271,10 +273,10 @@ def _cores() -> int:
 
 
 def default_model() -> Path:
-    """Find the folder of the default model: what COMMUNIQUE_MODEL names, else the one that ships.
+    """Find the folder of the default model: the one that COMMUNIQUE_MODEL names, or else the shipped one.
 
     Raises:
-        BundleError: It is not there.
+        BundleError: The shipped model does not exist.
     """
     if named := os.environ.get(MODEL_VARIABLE):
         return Path(named)
@@ -284,4 +286,6 @@ def default_model() -> Path:
     for place in places:
         if (place / INFO).exists():
             return place
-    raise BundleError(f"{places[-1]}: no model is there; give one with --model, or make it with `make train`")
+    raise BundleError(
+        f"{places[-1]}: there is no model in this folder. Name one with --model, or train one with `make train`"
+    )
