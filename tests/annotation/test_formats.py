@@ -1,4 +1,4 @@
-"""Round trips through Label Studio, doccano and Prodigy: what we write, as the tools export it, read back."""
+"""Test round trips through Label Studio, doccano and Prodigy: write tasks, imitate the tool's export, and read it back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TASKS = [
     CodingTask("doc:3", "We will help, and others should too.", "doc", "en"),
     CodingTask("doc:4", "The minister arrived.", "doc", "en"),
 ]
-#: What two coders choose for them; None is what a coder leaves out.
+#: The choices of two coders for these tasks. None: the coder skipped the task.
 CHOSEN: dict[str, list[list[str] | None]] = {
     "anna": [["criticism"], ["criticism", "policy_claim"], ["none"], ["cooperation_pledge", "policy_claim"], None],
     "bob": [["criticism"], ["criticism"], ["none"], ["policy_claim", "cooperation_pledge"], ["none"]],
@@ -64,7 +64,7 @@ def texts_match(*readings: Reading) -> bool:
 
 
 def annotate(path: Path) -> list[dict[str, Any]]:
-    """Do in the tasks what Label Studio does when two coders read them; one annotation is cancelled."""
+    """Return the tasks with annotations of two coders, in the format of Label Studio. One annotation is cancelled."""
     tasks = json.loads(path.read_text(encoding="utf-8"))
     for number, task in enumerate(tasks):
         task["id"] = 900 + number
@@ -92,7 +92,7 @@ def annotate(path: Path) -> list[dict[str, Any]]:
 
 
 def minified(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Do what Label Studio's converter does for JSON-MIN: one record an annotation, single values bare, its own id."""
+    """Convert tasks to JSON-MIN as Label Studio does: one record per annotation, single values without a list, a new id."""
     records = []
     for task in tasks:
         for annotation in task["annotations"]:
@@ -114,7 +114,7 @@ def label_studio_export(tmp_path: Path) -> list[dict[str, Any]]:
     return annotate(tmp_path / "tasks.json")
 
 
-def test_label_studio_json(tmp_path: Path, label_studio_export: list[dict[str, Any]]) -> None:
+def test_label_studio_json_export_is_read(tmp_path: Path, label_studio_export: list[dict[str, Any]]) -> None:
     (tmp_path / "export.json").write_text(json.dumps(label_studio_export), encoding="utf-8")
     reading = read_coded(tmp_path / "export.json", TINY)
     assert reading.format == "Label Studio JSON"
@@ -125,7 +125,7 @@ def test_label_studio_json(tmp_path: Path, label_studio_export: list[dict[str, A
     assert reading.rows[0].previous == "Before."
 
 
-def test_label_studio_json_min(tmp_path: Path, label_studio_export: list[dict[str, Any]]) -> None:
+def test_label_studio_json_min_export_is_read(tmp_path: Path, label_studio_export: list[dict[str, Any]]) -> None:
     (tmp_path / "min.json").write_text(json.dumps(minified(label_studio_export)), encoding="utf-8")
     reading = read_coded(tmp_path / "min.json", TINY)
     assert reading.format == "Label Studio JSON-MIN"
@@ -133,7 +133,7 @@ def test_label_studio_json_min(tmp_path: Path, label_studio_export: list[dict[st
     assert comments_of(reading) == {(c, TASKS[i].id): text for (c, i), text in COMMENTS.items()}
 
 
-def test_label_studio_csv(tmp_path: Path, label_studio_export: list[dict[str, Any]]) -> None:
+def test_label_studio_csv_export_is_read(tmp_path: Path, label_studio_export: list[dict[str, Any]]) -> None:
     records = minified(label_studio_export)
     columns = sorted({key for record in records for key in record})
     with (tmp_path / "export.csv").open("w", encoding="utf-8", newline="") as handle:
@@ -150,7 +150,7 @@ def test_label_studio_csv(tmp_path: Path, label_studio_export: list[dict[str, An
     assert texts_match(reading)
 
 
-def test_label_studio_old_names_and_numbers_of_users(tmp_path: Path) -> None:
+def test_label_studio_exports_with_old_field_names_and_numbered_users_are_read(tmp_path: Path) -> None:
     value = {"choices": ["criticism"]}
     task = {
         "id": 1,
@@ -165,18 +165,18 @@ def test_label_studio_old_names_and_numbers_of_users(tmp_path: Path) -> None:
     reading = read_coded(tmp_path / "old.json", TINY)
     assert labels_of(reading) == {("7", "doc:0"): ("criticism",), ("9", "doc:0"): ()}
     assert comments_of(reading) == {("9", "doc:0"): "unsure"}
-    assert any(has_facts(note, "1 task", "not coded") for note in reading.notes)
+    assert any(has_facts(note, "1 task", "nobody coded") for note in reading.notes)
 
 
-def test_label_studio_tasks_without_annotation_in_the_flat_exports(tmp_path: Path) -> None:
+def test_label_studio_tasks_without_annotation_are_left_out(tmp_path: Path) -> None:
     record = {**TASKS[0].fields(), "id": 1, "annotator": None, "annotation_id": None}
     (tmp_path / "min.json").write_text(json.dumps([record]))
     reading = read_coded(tmp_path / "min.json", TINY)
     assert not reading.rows
-    assert any(has_facts(note, "1 task", "not coded") for note in reading.notes)
+    assert any(has_facts(note, "1 task", "nobody coded") for note in reading.notes)
 
 
-def test_label_studio_configuration_offers_the_choices() -> None:
+def test_label_studio_configuration_lists_the_choices() -> None:
     for codebook, choice, offered in (
         (TINY, "multiple", [*TINY.names, "none"]),
         (SINGLE, "single", list(SINGLE.names)),
@@ -191,7 +191,7 @@ def test_label_studio_configuration_offers_the_choices() -> None:
         assert (text.get("value"), control.get("toName")) == ("$text", text.get("name"))
 
 
-def test_model_labels_only_where_asked(tmp_path: Path) -> None:
+def test_model_labels_are_written_only_if_requested(tmp_path: Path) -> None:
     shown = [CodingTask("a", "t", "d", "en", labels=("criticism",)), CodingTask("b", "u", "d", "en", labels=())]
     label_studio.write_tasks(tmp_path / "l.json", shown, TINY)
     tasks = json.loads((tmp_path / "l.json").read_text(encoding="utf-8"))
@@ -213,7 +213,7 @@ def test_model_labels_only_where_asked(tmp_path: Path) -> None:
 
 
 def doccano_exports(tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
-    """Do what doccano does on import and export: its own id, other fields kept, a file for each user."""
+    """Return the export of doccano by user: documents with a new id and the other fields unchanged."""
     doccano.write_tasks(tmp_path / "tasks.jsonl", TASKS, TINY)
     documents = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text(encoding="utf-8").splitlines()]
     return {
@@ -230,7 +230,7 @@ def doccano_exports(tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def test_doccano_jsonl_of_each_user(tmp_path: Path) -> None:
+def test_doccano_jsonl_exports_per_user_are_read(tmp_path: Path) -> None:
     readings = []
     for coder, rows in doccano_exports(tmp_path).items():
         path = tmp_path / f"{coder}.jsonl"
@@ -243,7 +243,7 @@ def test_doccano_jsonl_of_each_user(tmp_path: Path) -> None:
     assert any(has_facts(note, "1 row", "without") for note in readings[0].notes)
 
 
-def test_doccano_json_and_csv(tmp_path: Path) -> None:
+def test_doccano_json_and_csv_exports_are_read(tmp_path: Path) -> None:
     rows = doccano_exports(tmp_path)["bob"]
     (tmp_path / "bob.json").write_text(json.dumps(rows), encoding="utf-8")
     with (tmp_path / "bob.csv").open("w", encoding="utf-8", newline="") as handle:
@@ -257,7 +257,7 @@ def test_doccano_json_and_csv(tmp_path: Path) -> None:
         assert labels_of(read_coded(tmp_path / name, TINY)) == own
 
 
-def test_doccano_shared_annotations_are_one_coder(tmp_path: Path) -> None:
+def test_doccano_shared_annotations_count_as_one_coder(tmp_path: Path) -> None:
     row = {"id": 1, **TASKS[0].fields(), "label": ["criticism"], "Comments": []}
     (tmp_path / "all.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     reading = read_coded(tmp_path / "all.jsonl", TINY)
@@ -271,7 +271,7 @@ def test_doccano_labels_as_numbers_are_refused(tmp_path: Path) -> None:
     assert has_facts(read_coded(tmp_path / "admin.jsonl", TINY).problems[0], "row 1", "label")
 
 
-def test_labels_joined_by_a_character_of_their_names() -> None:
+def test_joined_labels_are_split_unless_ambiguous() -> None:
     assert split_joined("for#a#b", "#", SINGLE) == ["for", "a#b"]
     ambiguous = SINGLE.model_copy(
         update={"labels": tuple(SINGLE.labels[0].model_copy(update={"name": n}) for n in ("a", "b", "a#b"))}
@@ -285,7 +285,7 @@ def test_labels_joined_by_a_character_of_their_names() -> None:
 # --- Prodigy ---------------------------------------------------------------------------------------------------------------
 
 
-def test_prodigy_choices(tmp_path: Path) -> None:
+def test_prodigy_choices_are_read(tmp_path: Path) -> None:
     prodigy.write_tasks(tmp_path / "tasks.jsonl", TASKS, TINY)
     tasks = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [option["id"] for option in tasks[0]["options"]] == [*TINY.names, "none"]
@@ -305,13 +305,13 @@ def test_prodigy_choices(tmp_path: Path) -> None:
     assert labels_of(reading) == expected()
     assert comments_of(reading) == {(c, TASKS[i].id): text for (c, i), text in COMMENTS.items()}
     assert texts_match(reading)
-    assert [n.split(": ")[1].split(" ")[0:3] for n in reading.notes] == [
-        ["1", "tasks", "ignored"],
-        ["1", "tasks", "rejected"],
+    assert [n.split(": ")[1] for n in reading.notes] == [
+        "left out 1 task that the coder ignored",
+        "left out 1 task that the coder rejected, because a rejected task has no label",
     ]
 
 
-def test_prodigy_yes_or_no_questions_are_gathered(tmp_path: Path) -> None:
+def test_prodigy_binary_answers_are_collected_per_text(tmp_path: Path) -> None:
     rows = [
         TASKS[0].fields() | {"label": name, "answer": "accept" if name == "criticism" else "reject", "_session_id": "s"}
         for name in TINY.names
@@ -327,21 +327,21 @@ def test_prodigy_yes_or_no_questions_are_gathered(tmp_path: Path) -> None:
 # --- all of them -------------------------------------------------------------------------------------------------------------
 
 
-def test_none_beside_a_label_is_a_fault(tmp_path: Path) -> None:
+def test_none_combined_with_a_label_is_an_error(tmp_path: Path) -> None:
     row = {"id": 1, **TASKS[0].fields(), "label": ["criticism", "none"], "Comments": []}
     (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     assert has_facts(read_coded(tmp_path / "a.jsonl", TINY).problems[0], "row 1:", "'none'", "criticism")
 
 
 @pytest.mark.parametrize("tool", [label_studio, doccano, prodigy])
-def test_endings_that_a_tool_does_not_import_are_refused(tmp_path: Path, tool: Any) -> None:
-    with pytest.raises(DataError, match="ends in"):
+def test_suffixes_that_a_tool_cannot_import_are_refused(tmp_path: Path, tool: Any) -> None:
+    with pytest.raises(DataError, match="must end in"):
         tool.write_tasks(tmp_path / "tasks.txt", TASKS, TINY)
 
 
 def test_other_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('[{"a": 1}]')
-    with pytest.raises(DataError, match="no export of Label Studio"):
+    with pytest.raises(DataError, match="not an export of Label Studio"):
         read_coded(tmp_path / "x.json", TINY)
     (tmp_path / "y.json").write_text('{"a": ')
     with pytest.raises(DataError, match="not JSON"):

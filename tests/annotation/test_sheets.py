@@ -26,7 +26,7 @@ TASKS = [
 
 
 def fill(path: Path, answers: dict[str, dict[str, object]]) -> None:
-    """Write answers into a sheet, as a coder does."""
+    """Write answers into a sheet, as a coder would."""
     book = openpyxl.load_workbook(path)
     sheet = book["coding"]
     columns = {cell.value: cell.column for cell in sheet[1]}
@@ -76,11 +76,11 @@ def test_sheet_round_trips(tmp_path: Path, ending: str) -> None:
     assert texts["007"] == "A bell rings here"
     assert texts["2019"] == "2019"
     assert {row.id: row.comment for row in reading.rows}["doc:0"] == "odd\nsentence"
-    assert any(has_facts(note, "1 row", "not coded") for note in reading.notes)
+    assert any(has_facts(note, "1 row", "nobody coded") for note in reading.notes)
     assert any(has_facts(note, "1 row", "blank", "yes") for note in reading.notes)
 
 
-def test_sheet_has_drop_downs_codebook_and_direction(tmp_path: Path) -> None:
+def test_sheet_has_drop_downs_the_codebook_and_text_direction(tmp_path: Path) -> None:
     write_sheet(tmp_path / "s.xlsx", TASKS, TINY)
     book = openpyxl.load_workbook(tmp_path / "s.xlsx")
     assert book.sheetnames == ["coding", "codebook"]
@@ -95,13 +95,13 @@ def test_sheet_has_drop_downs_codebook_and_direction(tmp_path: Path) -> None:
     text = columns.index("text") + 1
     assert sheet.cell(3, text).alignment.readingOrder == 2
     assert sheet.cell(2, text).alignment.readingOrder == 0
-    assert sheet.cell(2, text).data_type == "s", "a text that begins with '=' is no formula"
+    assert sheet.cell(2, text).data_type == "s", "a text that begins with '=' must not be a formula"
     listed = [cell.value for cell in book["codebook"]["A"]]
     assert listed[1:4] == list(TINY.names)
     assert book["codebook"]["B2"].value == "Somebody condemns."
 
 
-def test_one_label_is_chosen_from_a_list(tmp_path: Path) -> None:
+def test_multiclass_sheet_has_a_list_of_labels(tmp_path: Path) -> None:
     path = tmp_path / "s.xlsx"
     write_sheet(path, TASKS, TINY_MULTICLASS)
     (rule,) = openpyxl.load_workbook(path)["coding"].data_validations.dataValidation
@@ -109,15 +109,15 @@ def test_one_label_is_chosen_from_a_list(tmp_path: Path) -> None:
     fill(path, {"doc:0": {"label": "policy_claim"}, "doc:1": {"label": "criticism"}})
     reading = read_coded(path, TINY_MULTICLASS)
     assert [row.labels for row in reading.rows] == [("policy_claim",), ("criticism",), None, None]
-    assert {row.coder for row in reading.rows} == {"s"}, "without a name in the sheet, the file's counts"
+    assert {row.coder for row in reading.rows} == {"s"}, "without a name in the sheet, the file name is the coder"
 
 
-def test_csv_has_the_codebook_beside_it(tmp_path: Path) -> None:
+def test_codebook_is_written_next_to_a_csv_sheet(tmp_path: Path) -> None:
     assert write_sheet(tmp_path / "s.csv", TASKS, TINY) == [tmp_path / "s.csv", tmp_path / "s.codebook.md"]
     assert "Somebody condemns." in (tmp_path / "s.codebook.md").read_text(encoding="utf-8")
 
 
-def test_model_labels_are_shown_where_asked(tmp_path: Path) -> None:
+def test_model_labels_are_shown_if_requested(tmp_path: Path) -> None:
     shown = [
         CodingTask("a", "t", "d", "en", labels=("criticism", "policy_claim")),
         CodingTask("b", "u", "d", "en", labels=()),
@@ -135,7 +135,7 @@ def test_model_labels_are_shown_where_asked(tmp_path: Path) -> None:
         ({"criticism": "no"}, "2 blank"),
     ],
 )
-def test_faults_of_a_sheet_name_row_and_value(tmp_path: Path, answers: dict[str, object], message: str) -> None:
+def test_errors_in_a_sheet_name_the_row_and_the_value(tmp_path: Path, answers: dict[str, object], message: str) -> None:
     path = tmp_path / "s.xlsx"
     write_sheet(path, TASKS, TINY)
     fill(path, {"doc:1": answers})
@@ -144,7 +144,7 @@ def test_faults_of_a_sheet_name_row_and_value(tmp_path: Path, answers: dict[str,
     assert message in problem
 
 
-def test_yes_no_cells_of_a_sheet(tmp_path: Path) -> None:
+def test_yes_no_cells_of_a_sheet_are_read(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     cells = [*YES_CELLS, *NO_CELLS, "", None]
     write_rows(
@@ -153,7 +153,7 @@ def test_yes_no_cells_of_a_sheet(tmp_path: Path) -> None:
     reading = read_coded(path, TINY)
     yes = [("criticism", "cooperation_pledge")] * len(YES_CELLS)
     assert [row.labels for row in reading.rows] == yes + [("cooperation_pledge",)] * (len(NO_CELLS) + 2)
-    assert reading.notes == [f"{path}: 2 rows with blank cells beside a yes; the blanks count as no"]
+    assert reading.notes == [f"{path}: 2 rows with blank cells next to a yes. Blank cells count as no"]
 
 
 def test_compressed_tables_are_read(tmp_path: Path) -> None:
@@ -161,48 +161,48 @@ def test_compressed_tables_are_read(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(b"id,labels\n1,criticism\n"))
     (row,) = read_coded(path, TINY).rows
     assert (row.labels, row.coder) == (("criticism",), "anna")
-    with pytest.raises(DataError, match=r"s\.json\.gz: not a coded file, which ends in \.json, \.csv"):
+    with pytest.raises(DataError, match=r"s\.json\.gz: the name of a coded file must end in \.json, \.csv"):
         read_coded(tmp_path / "s.json.gz", TINY)
 
 
 def test_adjudicated_rows_of_version_0_1_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("id,labels,coder\n1,criticism,settlement\n")
-    with pytest.raises(DataError, match=r"t\.csv, row 2: coder 'settlement', as written by communique 0\.1\. Replace"):
+    with pytest.raises(DataError, match=r"t\.csv, row 2: the coder is 'settlement', .* communique 0\.1 used\. Replace"):
         read_coded(path, TINY)
 
 
-def test_any_table_with_labels_is_read(tmp_path: Path) -> None:
+def test_tables_with_a_labels_column_are_read(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("id,text,labels,coder\n1,a,criticism|policy_claim,x\n2,b,none,x\n3,c,,x\n")
     assert [row.labels for row in read_coded(path, TINY).rows] == [("criticism", "policy_claim"), (), None]
 
 
-def test_table_without_answers_is_refused(tmp_path: Path) -> None:
+def test_table_without_labels_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("id,text\n1,a\n")
-    with pytest.raises(DataError, match=facts("nothing coded")):
+    with pytest.raises(DataError, match=facts("no labels")):
         read_coded(path, TINY)
     path.write_text("id,text,criticism\n1,a,yes\n")
     with pytest.raises(DataError, match=facts("column", "'policy_claim'")):
         read_coded(path, TINY)
 
 
-def test_label_named_as_a_column_is_refused(tmp_path: Path) -> None:
+def test_label_with_the_name_of_a_column_is_refused(tmp_path: Path) -> None:
     names = [{"name": n, "definition": n} for n in ("text", "other")]
     with pytest.raises(DataError, match=facts("'text'")):
         write_sheet(tmp_path / "s.csv", TASKS, Codebook.model_validate({**CODEBOOK, "labels": names}))
 
 
 @pytest.mark.parametrize("text", ["x" * 40_000, "😀" * 16_384])
-def test_text_too_long_for_a_cell_is_told(text: str, tmp_path: Path) -> None:
+def test_text_too_long_for_a_cell_is_refused(text: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=facts("row 2", "'text'", "32767", "XLSX")):
         write_sheet(tmp_path / "s.xlsx", [CodingTask("a", text, "d", "en")], TINY)
     assert not (tmp_path / "s.xlsx").exists()
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
-def test_no_cell_of_a_coders_file_is_a_formula_and_the_texts_come_back(suffix: str, tmp_path: Path) -> None:
+def test_no_cell_of_a_sheet_is_a_formula_and_texts_are_read_back_unchanged(suffix: str, tmp_path: Path) -> None:
     texts = [
         "=1+1",
         "+cmd|' /C calc'!A0",
@@ -235,7 +235,7 @@ def test_no_cell_of_a_coders_file_is_a_formula_and_the_texts_come_back(suffix: s
     assert [row.document for row in rows] == [task.document for task in tasks]
 
 
-def test_characters_that_no_workbook_holds_are_dropped_from_every_cell(tmp_path: Path) -> None:
+def test_characters_that_a_workbook_cannot_store_are_removed(tmp_path: Path) -> None:
     evil = "a\x07\x0b\ufffe\uffff\ud800b"
     path = tmp_path / "sheet.xlsx"
     write_sheet(path, [CodingTask(evil, evil, evil, evil, evil)], TINY, coder=evil)

@@ -256,7 +256,7 @@ def test_unmatched_edited_and_repeated_rows_are_told(labelled: Path) -> None:
         r"\b1 rows? without an id",
         r"\b1 rows? .{0,30}not in the sample",
         r"\b1 rows? .{0,30}twice",
-        r"\b7 rows? .{0,30}not coded",
+        r"\b7 rows? .{0,30}nobody coded",
         r"\b8 of 80 .{0,40}not coded",
     ):
         assert re.search(words, told), words
@@ -278,11 +278,11 @@ def test_cautions(labelled: Path) -> None:
     drawn(labelled, "sheet.csv", "--coder", "anna", "--coder", "bob", "--show-model")
     code(folder / "sheet-anna.csv")
     alone = succeed("agree", folder / "sheet-anna.csv").output
-    assert "one coder: agreement cannot be measured" in alone
+    assert "agreement cannot be measured" in alone
     code(folder / "sheet-bob.csv")
     both = succeed("agree", folder / "sheet-anna.csv", folder / "sheet-bob.csv").output.replace("\n", " ")
-    assert "anna and bob gave the same labels to all of 80 sentences: were they copied?" in both
-    assert "the coders saw the model's labels" in both
+    assert "anna and bob assigned the same labels to all of the 80 sentences" in both
+    assert "The coders saw the model's labels" in both
 
     rows = [row for _, row in read_table(folder / "sheet-bob.csv").rows]
     write_csv(folder / "sheet-bob.csv", list(rows[0]), [row | {"coder": "anna"} for row in rows])
@@ -345,7 +345,7 @@ def test_agreement_without_a_sample(tmp_path: Path) -> None:
 def test_sheet_that_nobody_filled_in_is_told(labelled: Path) -> None:
     result = run("agree", drawn(labelled, "sheet.csv"))
     assert result.exit_code == 1
-    assert re.search(r"80 rows .*not coded", result.output)
+    assert re.search(r"80 rows .*nobody coded", result.output)
 
 
 def test_settled_sheet_alone_is_gold(labelled: Path) -> None:
@@ -421,7 +421,7 @@ def test_many_coders_have_one_alpha_but_no_pairs(tmp_path: Path) -> None:
     rows = "".join(f"{i % 5},t{i % 5},c{i},criticism\n" for i in range(60))
     (tmp_path / "coded.csv").write_text("id,text,coder,labels\n" + rows, encoding="utf-8")
     output = succeed("agree", tmp_path / "coded.csv").output
-    assert "60 coders: pairs of coders are compared for at most 50" in output
+    assert "60 coders. Pairs of coders are compared only if there are at most 50" in output
     assert "Cohen's kappa" not in output
 
 

@@ -1,1 +1,1 @@
-"""What coders are given and what they give back: sheets, Label Studio, doccano, Prodigy."""
+"""Write files for coders and read coded files: sheets, Label Studio, doccano, Prodigy."""

@@ -1,4 +1,4 @@
-"""The report on agreement: what coders agree on, how the model stands beside them, and when the numbers say nothing."""
+"""Report agreement between coders and with the model, and warn if the results may be misleading."""
 
 from __future__ import annotations
 
@@ -15,37 +15,41 @@ from ..errors import DataError
 from ..metrics.agreement import MISSING, bootstrap_alpha, f1_of, kappa_of, masi, nominal, pair_counts
 from ..metrics.bootstrap import RESAMPLES, Resamples, interval_or_nan
 from ..metrics.report import ScoreCI
-from ..reporting.format import without_nan
+from ..reporting.format import counted, without_nan
 from ..reporting.render import render
 from ..sampling.design import Design
 from .matching import Codings, Labels
 from .sheets import write_sheet
 from .tasks import ADJUDICATION, CodingTask
 
-#: Fewer sentences, documents or uses of a label leave intervals that hold nearly everything: an alpha of 0.8 on 50 sentences
-#: of which a fifth carry the label has an interval of about 0.55 to 0.97.
+#: Minimum numbers of sentences, of documents and of uses of a label. With fewer, intervals are too wide to be informative: an alpha
+#: of 0.8 on 50 sentences, a fifth of which have the label, has an interval of about 0.55 to 0.97.
 FEW_SENTENCES, FEW_DOCUMENTS, FEW_USES = 50, 10, 10
 
-#: Two people who agree on 95 % of sentences agree on 60 in a row in 5 % of cases. Sentences without labels are easy to agree
-#: on: of the 60, ten must carry some.
+#: Labels look copied if two coders agree on all of at least 60 sentences. Two people who agree on 95 % of sentences agree on 60
+#: in a row in only 5 % of cases. At least 10 of the sentences must have a label, because it is easy to agree on none.
 COPIED, COPIED_LABELLED = 60, 10
 
-#: Ratio of the largest to the smallest inclusion probability from which rates differ; below it they were rounded to whole rows.
+#: Sampling rates count as different if the largest inclusion probability is more than this multiple of the smallest. Smaller
+#: differences come from rounding to whole rows.
 UNEQUAL = 1.5
 
-#: Above this number of coders pairs of them are not compared: 100 coders are 4,950 pairs, and nobody reads so many rows.
+#: Pairs of coders are compared only up to this number of coders. 100 coders would be 4,950 pairs, too many rows to read.
 MAX_PAIRED = 50
 
-#: Coders times sentences that are measured; it is also about the number of values in memory.
+#: Maximum number of coders times sentences, which is about the number of values in memory.
 MAX_CODES = 10_000_000
 
-#: Name of the model among coders.
+#: Name of the model in the list of coders.
 MODEL = "model"
 
 
 @dataclass(frozen=True)
 class AlphaScore:
-    """Krippendorff's alpha of one label, or of whole label sets: `n` sentences with two coders or more, in `documents`."""
+    """Krippendorff's alpha for one label or for whole label sets, on `n` sentences with at least two coders each.
+
+    `documents` is the number of their documents, and `uses` counts the codings with a label.
+    """
 
     label: str
     n: int
@@ -56,7 +60,7 @@ class AlphaScore:
 
 @dataclass(frozen=True)
 class PairScore:
-    """Two coders on one label: `first_uses` and `second_uses` sentences carry it."""
+    """Agreement of two coders on one label, which they assigned to `first_uses` and `second_uses` of `n` sentences."""
 
     first: str
     second: str
@@ -72,7 +76,7 @@ class PairScore:
 
 @dataclass(frozen=True)
 class AgreementReport:
-    """Agreement of coders with each other (`alphas`, `pairs`) and with the model (`model`), and what to mind."""
+    """Agreement of coders with each other (`alphas`, `sets`, `pairs`) and with the model (`model`), and warnings."""
 
     coders: Mapping[str, int]
     sentences: int
@@ -97,35 +101,35 @@ class AgreementReport:
         seed: int = 0,
         resamples: int = RESAMPLES,
     ) -> AgreementReport:
-        """Measure how far coders agree.
+        """Measure the agreement of coders.
 
         Args:
-            codings: What they gave back, see `matching.match`.
-            codebook: The labels.
-            design: Of the sample, for what was shown to the coders.
-            model: The model's labels by id.
-            seed: Of the bootstrap.
-            resamples: Of the bootstrap.
+            codings: The coded sentences, see `matching.match`.
+            codebook: The codebook.
+            design: The design of the sample, which records whether coders saw the model's labels. Default: not known.
+            model: The model's labels by id. Default: coders are not compared with the model.
+            seed: Seed of the bootstrap.
+            resamples: Number of bootstrap samples.
 
         Raises:
-            DataError: A coder is called `model` and the model is compared with the coders, or there are more than `MAX_CODES`
-                pairs of a coder and a sentence.
+            DataError: There are more than `MAX_CODES` pairs of a coder and a sentence, or a coder is named `model` although the
+                coders are compared with the model.
         """
         if len(codings.labels) * len(codings.units) > MAX_CODES:
             raise DataError(
                 f"{len(codings.labels):,} coders and {len(codings.units):,} sentences are too many to compare. Check that the "
-                "column 'coder' names people, and give fewer files at once"
+                "column 'coder' contains names of people, and compare fewer files at once"
             )
         if model and MODEL in codings.labels:
             raise DataError(
-                f"a coder is called {MODEL!r}, as the model is in the report; write another name in the column 'coder' (or the "
-                "file's name, where it has no such column), or leave --model out"
+                f"a coder is named {MODEL!r}, which is the model's name in the report. Write another name in the column "
+                "'coder' (or rename the file, if it has no such column), or omit --model"
             )
         measure = _Measure(codings, codebook, model or {}, seed, resamples)
         coders = list(codings.labels)
         paired = combinations(coders, 2) if len(coders) <= MAX_PAIRED else ()
         pairs = [score for a, b in paired for score in measure.pair(a, b)]
-        beside = [score for a in coders for score in measure.pair(a, MODEL)] if model else []
+        with_model = [score for a in coders for score in measure.pair(a, MODEL)] if model else []
         alphas = [measure.alpha_of_label(name) for name in codebook.names]
         sets = measure.alpha_of_sets()
         return cls(
@@ -135,7 +139,7 @@ class AgreementReport:
             alphas=tuple(alphas),
             sets=sets,
             pairs=tuple(pairs),
-            model=tuple(beside),
+            model=tuple(with_model),
             disagreements=len(codings.disagreements()),
             warnings=tuple(_warnings(codings, alphas, sets, design, model)),
             seed=seed,
@@ -143,17 +147,17 @@ class AgreementReport:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the report as plain values for JSON; what is not defined is None."""
+        """Return the report as plain values for JSON. Values that are not defined are None."""
         plain: dict[str, Any] = without_nan(asdict(self))
         return plain
 
     def to_markdown(self) -> str:
-        """Write the report as Markdown tables, warnings first."""
+        """Return the report as Markdown: first the warnings, then the tables."""
         return render("agreement.md.jinja", report=self)
 
 
 class _Measure:
-    """Codes of all coders in arrays, and the scores on them."""
+    """Compute scores from the codings of all coders."""
 
     def __init__(
         self, codings: Codings, codebook: Codebook, model: Mapping[str, Labels], seed: int, resamples: int
@@ -167,7 +171,7 @@ class _Measure:
         return self._alpha(label, np.array(given, np.int64), nominal(2))
 
     def alpha_of_sets(self) -> AlphaScore:
-        # The empty set comes first, so that codes above 0 are uses of labels, here as in the codes of one label.
+        # The empty set comes first, so that a code above 0 means the use of a label, as it does for single labels.
         sets = list(
             dict.fromkeys(
                 [frozenset[str](), *(frozenset(s) for given in self.codings.labels.values() for s in given.values())]
@@ -232,50 +236,62 @@ def _warnings(
     design: Design | None,
     model: Mapping[str, Labels] | None,
 ) -> list[str]:
-    """Say what makes the numbers say less than they seem to."""
+    """Return the reasons why the results may be misleading."""
     warnings = []
     coders = list(codings.labels)
     if len(coders) < 2:
-        warnings.append("one coder: agreement cannot be measured; have a part of the sample coded twice, independently")
+        warnings.append(
+            "There is only one coder, so agreement cannot be measured. Have part of the sample coded a second time, independently"
+        )
     elif not sets.n:
-        warnings.append("the coders share no sentence: agreement cannot be measured; give them the same sentences")
+        warnings.append(
+            "No sentence was coded by two coders, so agreement cannot be measured. Give coders the same sentences"
+        )
     elif sets.n < FEW_SENTENCES or sets.documents < FEW_DOCUMENTS:
         warnings.append(
-            f"{sets.n} sentences of {sets.documents} documents were coded twice: too few to say anything; "
-            f"{FEW_SENTENCES} sentences of {FEW_DOCUMENTS} documents are the least"
+            f"Agreement is measured on only {counted(sets.n, 'sentence')} from {counted(sets.documents, 'document')}, too few to "
+            f"be informative. Have at least {FEW_SENTENCES} sentences from {FEW_DOCUMENTS} documents coded twice"
         )
     elif rare := [a.label for a in alphas if a.uses < FEW_USES]:
-        warnings.append(f"given fewer than {FEW_USES} times, too few to say anything of them: {', '.join(rare)}")
+        warnings.append(
+            f"These labels were assigned fewer than {FEW_USES} times, too few to measure agreement: {', '.join(rare)}"
+        )
     if len(coders) > MAX_PAIRED:
-        warnings.append(f"{len(coders):,} coders: pairs of coders are compared for at most {MAX_PAIRED}")
+        warnings.append(
+            f"There are {len(coders):,} coders. Pairs of coders are compared only if there are at most {MAX_PAIRED}"
+        )
         coders = []
     for first, second in combinations(coders, 2):
         if n := _copied(codings.labels[first], codings.labels[second]):
             warnings.append(
-                f"{first} and {second} gave the same labels to all of {n} sentences: were they copied? "
-                "People who work independently differ"
+                f"{first} and {second} assigned the same labels to all of the {n} sentences that both coded. Check whether labels "
+                "were copied, because people who work independently differ"
             )
     for coder in codings.labels:
         if n := _copied(codings.labels[coder], model or {}):
-            warnings.append(f"{coder} gave exactly the model's labels to all of {n} sentences: were they copied?")
+            warnings.append(
+                f"{coder} assigned exactly the model's labels to all of {n} sentences. Check whether labels were copied"
+            )
     if design is not None and design.model_shown:
         warnings.append(
-            "the coders saw the model's labels: their agreement with the model, and with each other through it, is too high"
+            "The coders saw the model's labels, so their agreement with the model, and therefore with each other, is too high"
         )
     if design is not None and design.purpose == "training":
-        warnings.append("the sentences were picked because the model was unsure: agreement is lower than on others")
+        warnings.append(
+            "The sentences were selected because the model was uncertain, so agreement is lower than on other sentences"
+        )
     elif design is not None:
         rates = [row.inclusion_probability or 1.0 for row in design.rows]
         if max(rates) > UNEQUAL * min(rates):
             warnings.append(
-                f"sentences were drawn at different rates ({min(rates):.2g} to {max(rates):.2g}): agreement is that on the "
-                "sentences read, not on the corpus"
+                f"Sentences were drawn at different rates ({min(rates):.2g} to {max(rates):.2g}), so the agreement holds for the "
+                "coded sentences, not for the corpus"
             )
     return warnings
 
 
 def _copied(first: Mapping[str, Labels], second: Mapping[str, Labels]) -> int:
-    """Give the number of shared sentences where all of them have the same labels and are many; else 0."""
+    """Return the number of sentences that both coded, if their labels look copied (see `COPIED`); else 0."""
     ids = [i for i in first if i in second]
     same = all(set(first[i]) == set(second[i]) for i in ids)
     labelled = sum(bool(first[i]) for i in ids)
@@ -283,12 +299,12 @@ def _copied(first: Mapping[str, Labels], second: Mapping[str, Labels]) -> int:
 
 
 def write_adjudication(path: str | Path, codings: Codings, codebook: Codebook) -> int:
-    """Write a sheet of the sentences on which coders differ, with what each of them said and blank cells for the decision.
+    """Write a sheet with the sentences on which coders disagree, the labels of each coder, and blank cells for the decision.
 
-    Filled in and given along with the coded files, it adjudicates them: its rows have the coder `adjudication`.
+    Its rows have the coder `adjudication`. Read together with the coded files, the filled-in sheet adjudicates them.
 
     Returns:
-        How many sentences it holds.
+        The number of sentences in the sheet.
     """
     ids = codings.disagreements()
     units = [codings.units[i] for i in ids]

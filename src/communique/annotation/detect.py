@@ -1,4 +1,4 @@
-"""Read coded files, whichever tool wrote them."""
+"""Recognise the format of a coded file and read it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from .tasks import SENTENCE, Reading
 
 
 def read_coded(path: str | Path, codebook: Codebook) -> Reading:
-    """Read a coded file: a sheet, or an export of Label Studio, doccano or Prodigy, recognised by its fields.
+    """Read a coded file: a sheet, or an export of Label Studio, doccano or Prodigy. The fields show which of them it is.
 
     Raises:
-        DataError: The file as a whole cannot be read, or is none of these.
+        DataError: The file cannot be read, or it has none of these formats.
     """
     path = Path(path)
     if path.suffix.lower() == ".json":
         return _by_fields(_read_json(path), codebook)
     if ending(path)[0] not in TABLE_SUFFIXES:
         raise DataError(
-            f"{path}: not a coded file, which ends in .json, {', '.join(TABLE_SUFFIXES)}. Unpack archives first"
+            f"{path}: the name of a coded file must end in .json, {', '.join(TABLE_SUFFIXES)}. Unpack archives first"
         )
     return _by_fields(read_table(path), codebook)
 
@@ -51,7 +51,8 @@ def _by_fields(table: Table, codebook: Codebook) -> Reading:
         reading = doccano.read(path, table.rows, codebook)
     elif path.suffix.lower() == ".json":
         raise DataError(
-            f"{path}: no export of Label Studio (JSON, JSON-MIN) or doccano (JSON); fields: {', '.join(sorted(columns))}"
+            f"{path}: this is not an export of Label Studio (JSON, JSON-MIN) or doccano (JSON). Export the project again. Fields "
+            f"found: {', '.join(sorted(columns))}"
         )
     else:
         return read_sheet(table, codebook)
@@ -60,11 +61,11 @@ def _by_fields(table: Table, codebook: Codebook) -> Reading:
 
 
 def _read_json(path: Path) -> Table:
-    content = load_json(path, DataError, "give a file that can be read, or export it again")
+    content = load_json(path, DataError, "export the file again")
     if isinstance(content, dict):
         content = [content]
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
-        raise DataError(f"{path}: not a list of JSON objects; give an export of Label Studio or doccano")
+        raise DataError(f"{path}: this is not a list of JSON objects. Name an export of Label Studio or doccano")
     rows: list[tuple[int, Row]] = list(enumerate(content, 1))
     columns = list(dict.fromkeys(key for _, row in rows for key in row))
     return Table(path, columns, rows)

@@ -1,8 +1,8 @@
-"""doccano: documents and labels for a text-classification project, and its JSONL, JSON and CSV exports.
+"""Write documents and labels for a text-classification project in doccano, and read its JSONL, JSON and CSV exports.
 
-Formats: doccano's `backend/data_export` and `backend/data_import`. Where annotators work apart, the export is a file for each,
-named after the user; where they share their annotations, it is `all.jsonl`. Fields beside text and label come back as they
-were given; `id` does not, it becomes doccano's own number.
+Formats: doccano's `backend/data_export` and `backend/data_import`. If annotators work separately, the export contains one file
+per user, named after the user. If they share their annotations, the export is `all.jsonl`. doccano exports all imported fields
+unchanged, except `id`, which it replaces with its own number.
 """
 
 from __future__ import annotations
@@ -16,38 +16,40 @@ from ..data.codebook import Codebook
 from ..io.atomic import replacing
 from ..io.tables import Row
 from ..io.write import write_jsonl
+from ..reporting.format import counted
 from .tasks import COMPANIONS, NONE, TEXT, CodingTask, Reading, choices, companion, decode, need_suffix, split_joined
 
-#: Between labels, and between comments, in doccano's CSV.
+#: Separator between labels, and between comments, in doccano's CSV.
 SEPARATOR = "#"
 
 COMMENTS = "Comments"
 
 
 def write_tasks(path: Path, tasks: Sequence[CodingTask], codebook: Codebook) -> list[Path]:
-    """Write documents for import (JSONL) and the labels (JSON) beside them."""
+    """Write the documents (JSONL) and the labels (JSON) for import into doccano, and return both paths."""
     need_suffix(path, (".jsonl",), "doccano")
     write_jsonl(
         path,
         (task.fields() | ({} if task.labels is None else {"label": list(task.labels) or [NONE]}) for task in tasks),
     )
-    beside = companion(path, COMPANIONS["doccano", ".jsonl"])
-    # Keys 1 to 9 choose the first nine labels.
+    label_file = companion(path, COMPANIONS["doccano", ".jsonl"])
+    # The keys 1 to 9 select the first nine labels.
     labels = [{"text": name} | ({"suffixKey": str(i)} if i < 10 else {}) for i, name in enumerate(choices(codebook), 1)]
-    with replacing(beside) as handle:
+    with replacing(label_file) as handle:
         handle.write(json.dumps(labels, ensure_ascii=False, indent=1) + "\n")
-    return [path, beside]
+    return [path, label_file]
 
 
 def read(path: Path, rows: Sequence[tuple[int, Row]], codebook: Codebook) -> Reading:
-    """Read an export. An empty list of labels is a text that nobody read or that nobody labelled: it is not coded."""
+    """Read an export. A text with an empty list of labels counts as not coded, because perhaps nobody has read it."""
     reading = Reading(path, "doccano")
     unread = 0
     for number, row in rows:
         given = row.get("label", row.get("labels"))
         if given is None and row.get("annotations"):
             reading.problems.append(
-                f"{path}, row {number}: labels as numbers, the export of an old doccano; export with the names of labels (JSONL)"
+                f"{path}, row {number}: the labels are numbers, as in exports of old versions of doccano. Export the project "
+                "as JSONL with the names of the labels"
             )
             continue
         try:
@@ -65,9 +67,11 @@ def read(path: Path, rows: Sequence[tuple[int, Row]], codebook: Codebook) -> Rea
             coder=str(row.get("username") or path.stem),
             comment="\n".join(map(str, comments)) if isinstance(comments, list) else str(comments),
         )
-    reading.skip(unread, "rows without a label, not even 'none': not coded")
+    reading.note(
+        unread, f"left out {counted(unread, 'row')} without a label. If no label applies, the coder must choose 'none'"
+    )
     if path.stem == "all":
-        reading.notes.append(f"{path}: annotations shared by all annotators; they count as one coder, 'all'")
+        reading.notes.append(f"{path}: all annotators share these annotations, so they count as one coder, 'all'")
     return reading
 
 
@@ -78,6 +82,4 @@ def _names(value: Any, codebook: Codebook) -> list[str]:
         return split_joined(value, SEPARATOR, codebook)
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         return value
-    raise ValueError(
-        f"label {value!r:.80}; allowed: a list of names of labels; export a text-classification project as JSONL"
-    )
+    raise ValueError(f"label {value!r:.80} is not a list of label names. Export a text-classification project as JSONL")

@@ -1,7 +1,7 @@
-"""Label Studio: tasks and labelling configuration, and its JSON, JSON-MIN and CSV exports.
+"""Write tasks and the labelling configuration for Label Studio, and read its JSON, JSON-MIN and CSV exports.
 
 Formats: https://labelstud.io/guide/task_format, https://labelstud.io/guide/export and `label_studio_sdk.converter`. In
-JSON-MIN and CSV the tool's own `id` and a field `id` of a task overwrite each other; tasks therefore carry `sentence_id`.
+JSON-MIN and CSV, the tool's own `id` would overwrite a field `id` of a task. The field is therefore called `sentence_id`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 from ..data.codebook import Codebook
 from ..io.atomic import replacing
 from ..io.tables import Row
+from ..reporting.format import counted
 from .tasks import (
     COMPANIONS,
     NONE,
@@ -29,14 +30,14 @@ from .tasks import (
     need_suffix,
 )
 
-#: Names of the controls in the labelling configuration, and so of the answers in exports.
+#: Names of the controls in the labelling configuration, which are also the names of the answers in exports.
 LABELS, COMMENT = "labels", "comment"
 
 Rows = Sequence[tuple[int, Row]]
 
 
 def write_tasks(path: Path, tasks: Sequence[CodingTask], codebook: Codebook) -> list[Path]:
-    """Write tasks for import (JSON) and the labelling configuration (XML) beside them."""
+    """Write the tasks (JSON) and the labelling configuration (XML) for import into Label Studio, and return both paths."""
     need_suffix(path, (".json",), "Label Studio")
     content = [
         {"data": task.fields()} | ({} if task.labels is None else {"predictions": [_prediction(task.labels)]})
@@ -44,10 +45,10 @@ def write_tasks(path: Path, tasks: Sequence[CodingTask], codebook: Codebook) -> 
     ]
     with replacing(path) as handle:
         handle.write(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
-    beside = companion(path, COMPANIONS["label-studio", ".json"])
-    with replacing(beside) as handle:
+    configuration_file = companion(path, COMPANIONS["label-studio", ".json"])
+    with replacing(configuration_file) as handle:
         handle.write(configuration(codebook))
-    return [path, beside]
+    return [path, configuration_file]
 
 
 def _prediction(labels: tuple[str, ...]) -> dict[str, Any]:
@@ -59,8 +60,8 @@ def _prediction(labels: tuple[str, ...]) -> dict[str, Any]:
 
 
 def configuration(codebook: Codebook) -> str:
-    """Write the labelling interface: the previous sentence, the sentence, the choices with their definitions, a comment."""
-    # Each line takes the direction of its own text, right to left for Arabic.
+    """Return the labelling interface as XML: previous sentence, sentence, choices with their definitions, and comment."""
+    # The direction of each line follows its text, for example right to left for Arabic.
     view = ElementTree.Element("View", style="unicode-bidi: plaintext; text-align: start")
     ElementTree.SubElement(view, "Header", value="$previous", size="5", style="color: gray")
     ElementTree.SubElement(view, "Text", name=TEXT, value="$text")
@@ -77,7 +78,7 @@ def configuration(codebook: Codebook) -> str:
 
 
 def read_json(path: Path, rows: Rows, codebook: Codebook) -> Reading:
-    """Read the JSON export: a list of tasks, each with its annotations (in old versions: completions)."""
+    """Read the JSON export: a list of tasks, each with its annotations (called completions in old versions)."""
     reading = Reading(path, "Label Studio JSON")
     cancelled = unread = 0
     for number, task in rows:
@@ -92,8 +93,8 @@ def read_json(path: Path, rows: Rows, codebook: Codebook) -> Reading:
                     _answer(reading, number, data, *_annotation(annotation), codebook)
         except ValueError as error:
             reading.problems.append(f"{path}, row {number}: {error}")
-    reading.skip(cancelled, "annotations cancelled or skipped by their coder; left out")
-    reading.skip(unread, "tasks not coded")
+    reading.note(cancelled, f"left out {counted(cancelled, 'annotation')} that the coder cancelled or skipped")
+    reading.note(unread, f"left out {counted(unread, 'task')} that nobody coded")
     return reading
 
 
@@ -101,12 +102,12 @@ def _annotation(annotation: Row) -> tuple[list[str], Any, list[str]]:
     """Return the choices, the coder and the comments of an annotation.
 
     Raises:
-        ValueError: Its form is not that of Label Studio.
+        ValueError: The annotation does not have the format of Label Studio.
     """
     results = as_objects(annotation.get("result"), "'result'")
     answers = {str(one.get("from_name")): as_object(one.get("value"), "'value'") for one in results}
     comments = as_words(answers.get(COMMENT, {}).get("text"), "the comment")
-    # Label Studio's own comments on an annotation, in editions that have them.
+    # Some editions of Label Studio have their own comments on annotations.
     comments += [str(one.get("text", "")) for one in as_objects(annotation.get("comments"), "'comments'")]
     who = annotation.get("completed_by")
     if isinstance(who, dict):
@@ -115,7 +116,7 @@ def _annotation(annotation: Row) -> tuple[list[str], Any, list[str]]:
 
 
 def read_flat(path: Path, rows: Rows, codebook: Codebook, kind: str) -> Reading:
-    """Read the JSON-MIN or the CSV export: one record an annotation, choices as a word or as ``{"choices": [...]}``."""
+    """Read the JSON-MIN or CSV export: one record per annotation, with choices as a word or as ``{"choices": [...]}``."""
     reading = Reading(path, f"Label Studio {kind}")
     unread = 0
     for number, row in rows:
@@ -128,12 +129,12 @@ def read_flat(path: Path, rows: Rows, codebook: Codebook, kind: str) -> Reading:
             reading.problems.append(f"{path}, row {number}: {error}")
             continue
         _answer(reading, number, row, chosen, row.get("annotator"), comment, codebook)
-    reading.skip(unread, "tasks not coded")
+    reading.note(unread, f"left out {counted(unread, 'task')} that nobody coded")
     return reading
 
 
 def _values(value: Any, key: str) -> list[str]:
-    """Read an answer: nothing, a word, a list of either, or an object with a list under `key`; in CSV as JSON text."""
+    """Read an answer: empty, a word, a list, or an object with a list under `key`. In CSV, lists and objects are JSON."""
     if value in (None, ""):
         return []
     if isinstance(value, str):
@@ -142,13 +143,15 @@ def _values(value: Any, key: str) -> list[str]:
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            return [value]  # A comment may begin with a bracket.
+            return [value]  # This is a comment that begins with a bracket.
     if isinstance(value, dict):
         value = value.get(key, [])
     if isinstance(value, str):
         return [value]
     if not isinstance(value, list):
-        raise ValueError(f"{value!r}; allowed: a word or {{{key!r}: [...]}}; export again as JSON")
+        raise ValueError(
+            f"the answer is {value!r}, but it must be a word or {{{key!r}: [...]}}. Export the project again as JSON"
+        )
     return [
         inner
         for part in value

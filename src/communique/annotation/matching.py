@@ -1,4 +1,4 @@
-"""Join what several coders gave back: with the sample by id and text hash, or with each other."""
+"""Join the codings of several coders: with the sample by id and text hash, or with each other."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from ..data.codebook import CODEBOOK_SHA256, CODEBOOK_TITLE
 from ..errors import DataError
 from ..io.write import write_csv, write_jsonl, write_parquet
+from ..reporting.format import counted
 from ..sampling.design import Design
 from ..sampling.population import display_sha256
 from .tasks import ADJUDICATION, NONE, CodedRow, Reading, need_suffix
@@ -19,7 +20,7 @@ Labels = tuple[str, ...]
 
 @dataclass(frozen=True)
 class CodedSentence:
-    """A sentence that was coded."""
+    """A coded sentence."""
 
     id: str
     document: str
@@ -30,9 +31,9 @@ class CodedSentence:
 
 @dataclass
 class Codings:
-    """Labels by coder and id, adjudications, comments, and messages for the user.
+    """Labels by coder and id, adjudicated labels, comments, and messages for the user.
 
-    `units` holds the sentences in the order of the sample (without a sample: of the files).
+    `units` contains the sentences in the order of the sample or, without a sample, of the files.
     """
 
     units: dict[str, CodedSentence] = field(default_factory=dict)
@@ -42,27 +43,27 @@ class Codings:
     messages: list[str] = field(default_factory=list)
 
     def disagreements(self) -> list[str]:
-        """List the ids on which two coders differ and which nobody adjudicated."""
+        """Return the ids of sentences on which coders disagree and which nobody adjudicated."""
         return [id for id in self.units if id not in self.adjudicated and len(set(self.given(id).values())) > 1]
 
     def given(self, id: str) -> dict[str, Labels]:
-        """Give the labels of a sentence by coder."""
+        """Return the labels of a sentence by coder."""
         return {coder: given[id] for coder, given in self.labels.items() if id in given}
 
 
 def match(readings: Sequence[Reading], design: Design | None) -> Codings:
     """Join coded files.
 
-    A row belongs to the sample's row of its id if their texts are equal too, up to white space and Unicode form. A row
-    without an id is found by its text. Rows that were edited, and rows of no sample, are left out and told with counts.
-    Of rows that one coder coded twice the later counts.
+    A coded row matches the row of the sample that has the same id and the same text, up to white space and Unicode form. A row
+    without an id is matched by its text. Rows with edited texts and rows that are not in the sample are left out, and messages
+    report their numbers. If one coder coded a row twice, the later coding counts.
 
     Args:
-        readings: The files.
-        design: Of the sample; None where rows are joined with each other alone.
+        readings: The coded files.
+        design: The design of the sample. None: there is no sample, so rows are only joined with each other.
 
     Raises:
-        DataError: Rows cannot be read, texts stand beside ids of other rows, or nothing belongs to the sample.
+        DataError: Rows cannot be read, texts have the ids of other rows, or no coded row belongs to the sample.
     """
     problems = [problem for reading in readings for problem in reading.problems]
     if problems:
@@ -71,7 +72,8 @@ def match(readings: Sequence[Reading], design: Design | None) -> Codings:
     titles = dict.fromkeys(title for reading in readings for title in reading.codebooks)
     if len(titles) > 1:
         codings.messages.append(
-            f"warning: the files were coded by different codebooks ({', '.join(titles)}), so equal labels may mean different things"
+            f"warning: the files were coded with different codebooks ({', '.join(titles)}), so the same label may mean "
+            "different things"
         )
     _same_names(readings, codings)
     place = _InSample(design) if design is not None else _AmongThemselves()
@@ -93,25 +95,23 @@ def match(readings: Sequence[Reading], design: Design | None) -> Codings:
     codings.messages += place.messages()
     if place.misplaced:
         raise DataError(
-            f"{place.misplaced[0]}: the text belongs to another id of the sample, as in {len(place.misplaced)} rows; columns "
-            "were sorted apart: undo the sorting, or restore the column of ids from the sheet that was handed out"
+            f"{place.misplaced[0]}: the text belongs to another id of the sample, in {counted(len(place.misplaced), 'row')} in "
+            "total. The columns were probably sorted separately: undo the sorting, or restore the ids from the original sheet"
         )
     if twice:
         codings.messages.append(
-            f"{twice} rows coded twice by the same coder, {changed} of them with other labels; the later counts"
+            f"{counted(twice, 'row')} coded twice by the same coder ({changed} with different labels). The later coding counts"
         )
     if not found:
         files = ", ".join(str(reading.path) for reading in readings)
-        raise DataError(
-            f"{files}: no coded row that can be used: {'; '.join(codings.messages) or 'the files are empty'}"
-        )
+        raise DataError(f"{files}: no coded row can be used: {'; '.join(codings.messages) or 'the files are empty'}")
     order = [row.id for row in design.rows] if design is not None else list(found)
     codings.units = {id: found[id] for id in order if id in found}
     return codings
 
 
 def _same_names(readings: Sequence[Reading], codings: Codings) -> None:
-    """Tell where a coder's name appears in several files: one coder, or two that share a name?"""
+    """Add a message for each coder's name that appears in several files, because two coders may share a name."""
     files: dict[str, list[str]] = {}
     for reading in readings:
         for coder in dict.fromkeys(row.coder for row in reading.rows if row.labels is not None):
@@ -119,13 +119,13 @@ def _same_names(readings: Sequence[Reading], codings: Codings) -> None:
     for coder, where in files.items():
         if len(where) > 1 and coder != ADJUDICATION:
             codings.messages.append(
-                f"coder {coder!r} appears in {len(where)} files ({', '.join(where)}) and counts as one person; if they are "
-                "several, give each a name of their own in the column 'coder'"
+                f"coder {coder!r} appears in {len(where)} files ({', '.join(where)}) and counts as one person. If these are "
+                "different people, write different names in the column 'coder'"
             )
 
 
 class _InSample:
-    """Find a row's place in the sample."""
+    """Match coded rows with the rows of the sample."""
 
     def __init__(self, design: Design) -> None:
         self.rows = {row.id: row for row in design.rows}
@@ -154,18 +154,18 @@ class _InSample:
 
     def messages(self) -> Iterable[str]:
         if self.by_text:
-            yield f"{self.by_text} rows without an id of the sample, found by their text"
+            yield f"{counted(self.by_text, 'row')} without an id of the sample, matched by text"
         if self.unknown:
-            yield f"{len(self.unknown)} rows are not in the sample and were left out (first: {self.unknown[0]})"
+            yield f"left out {counted(len(self.unknown), 'row')} not in the sample (first: {self.unknown[0]})"
         if self.edited:
             yield (
-                f"{len(self.edited)} rows have an edited text and were left out (first: {self.edited[0]}); restore the texts, "
-                "and the labels count again"
+                f"left out {counted(len(self.edited), 'row')} with an edited text (first: {self.edited[0]}). Restore the original "
+                "text to include the labels"
             )
 
 
 class _AmongThemselves:
-    """Join rows by id and text without a sample."""
+    """Match coded rows with each other by id and text, without a sample."""
 
     def __init__(self) -> None:
         self.units: dict[str, tuple[str, CodedSentence]] = {}
@@ -187,27 +187,31 @@ class _AmongThemselves:
     def messages(self) -> Iterable[str]:
         if self.edited:
             yield (
-                f"{len(self.edited)} rows have another text than the first row of their id and were left out "
+                f"left out {counted(len(self.edited), 'row')} whose text differs from the first row with the same id "
                 f"(first: {self.edited[0]})"
             )
         if self.without_document:
-            yield f"{self.without_document} rows name no document and count as documents of their own: intervals are too narrow"
+            yield (
+                f"{counted(self.without_document, 'row')} without a document. Each counts as its own document, so intervals are "
+                "too narrow"
+            )
 
 
 def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], list[str]]:
-    """Make the tidy table of gold: one row a sentence on which the coders agree or which was adjudicated.
+    """Build the table of gold labels, with one row per sentence on which the coders agree or which was adjudicated.
 
     Returns:
         Rows with the columns id, document, index, language, text, sha256, the groups, labels, inclusion_probability,
-        sampling, stratum, coder, comment, purpose, model_shown, codebook, codebook_sha256; and lines that say what is missing.
+        sampling, stratum, coder, comment, purpose, model_shown, codebook, codebook_sha256; and notes for the user, such as how
+        many sentences are missing.
 
     Raises:
-        DataError: Coders disagree on rows that nobody adjudicated; leaving those out would leave out the hard ones.
+        DataError: Coders disagree on rows that nobody adjudicated. Gold without these would lack the hard sentences.
     """
     if open_ := codings.disagreements():
         raise DataError(
-            f"coders disagree on {len(open_)} sentences (first: id {open_[0]!r}); adjudicate them (--adjudicate SHEET.xlsx "
-            "writes a sheet) and give that sheet along with the coded files. Gold without them would lack the hard sentences"
+            f"the coders disagree on {counted(len(open_), 'sentence')} (first: id {open_[0]!r}), and gold without them would lack "
+            "the hard sentences. Write a sheet of them with --adjudicate SHEET.xlsx, fill it in, and name it with the coded files"
         )
     rows: list[dict[str, Any]] = []
     for member in design.rows:
@@ -239,21 +243,25 @@ def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], l
     messages = []
     if missing := len(design.rows) - len(rows):
         messages.append(
-            f"{missing} of {len(design.rows)} sampled sentences are not coded; the inclusion probabilities hold only if what is "
-            "missing has nothing to do with the labels: code them too"
+            f"{missing} of {len(design.rows)} sampled sentences {'is' if missing == 1 else 'are'} not coded. Code all of them: the "
+            "inclusion probabilities are valid only if a sentence's label does not affect whether it is missing"
         )
     if design.model_shown:
-        messages.append("the coders saw the model's labels: such gold leans towards the model (column model_shown)")
+        messages.append(
+            "the coders saw the model's labels, so the gold labels are biased towards the model (see the column model_shown)"
+        )
     if design.purpose == "training":
-        messages.append("purpose 'training': `communique estimate` refuses these rows")
+        messages.append(
+            "these sentences were selected for training (purpose 'training'), so `communique estimate` refuses them"
+        )
     return rows, messages
 
 
 def write_gold(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write gold as CSV (labels as ``a|b``, or `none`), JSON Lines or Parquet, by the ending of the path.
+    """Write gold as CSV (labels as ``a|b``, or `none`), JSON Lines or Parquet, according to the suffix of the path.
 
     Raises:
-        DataError: The ending is another one, or the folder is not there.
+        DataError: The suffix is not one of these, or the folder does not exist.
     """
     path = Path(path)
     need_suffix(path, (".csv", ".jsonl", ".parquet"), "gold")

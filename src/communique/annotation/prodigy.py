@@ -1,7 +1,7 @@
-"""Prodigy: tasks for the `choice` interface, and what `db-out` gives back.
+"""Write tasks for the `choice` interface of Prodigy, and read the output of `db-out`.
 
-Formats: https://prodi.gy/docs/api-interfaces. An annotated task has `answer` (accept, reject or ignore) and, in `accept`, the
-chosen options; a task of the binary interface has one `label`, which `answer` affirms or denies.
+Formats: https://prodi.gy/docs/api-interfaces. An annotated task has an `answer` (accept, reject or ignore) and the chosen options
+in `accept`. A task of the binary interface has one `label`, which `answer` confirms or rejects.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from typing import Any
 from ..data.codebook import Codebook
 from ..io.tables import Row
 from ..io.write import write_jsonl
+from ..reporting.format import counted
 from .tasks import NONE, SENTENCE, TEXT, CodingTask, Reading, as_words, choices, need_suffix
 
-#: Fields in which text boxes leave what was typed.
+#: Fields with the content of text boxes.
 COMMENTS = ("user_input", "comment")
 
 
 def write_tasks(path: Path, tasks: Sequence[CodingTask], codebook: Codebook) -> list[Path]:
-    """Write tasks (JSONL) for `prodigy mark DATASET FILE --view-id choice`."""
+    """Write tasks (JSONL) for `prodigy mark DATASET FILE --view-id choice`, and return the path."""
     need_suffix(path, (".jsonl",), "Prodigy")
     options = [{"id": name, "text": name} for name in choices(codebook)]
     style = {"choice_style": "multiple" if codebook.multilabel else "single"}
@@ -28,7 +29,7 @@ def write_tasks(path: Path, tasks: Sequence[CodingTask], codebook: Codebook) -> 
     def record(task: CodingTask) -> Row:
         fields = task.fields()
         shown: Row = {} if task.labels is None else {"accept": list(task.labels) or [NONE]}
-        # `meta` is what Prodigy shows below the text.
+        # Prodigy shows `meta` below the text.
         return {**fields, "options": options, "config": style, "meta": {"previous": fields["previous"]}, **shown}
 
     write_jsonl(path, map(record, tasks))
@@ -36,14 +37,19 @@ def write_tasks(path: Path, tasks: Sequence[CodingTask], codebook: Codebook) -> 
 
 
 def read(path: Path, rows: Sequence[tuple[int, Row]], codebook: Codebook) -> Reading:
-    """Read `db-out`: accepted choices, and binary answers gathered by text and coder. Ignored and rejected tasks are told."""
+    """Read the output of `db-out`: accepted choices, and binary answers, which are collected per text and coder.
+
+    Ignored and rejected tasks are left out, and a note reports their number.
+    """
     reading = Reading(path, "Prodigy")
     skipped = {"ignore": 0, "reject": 0}
     binary: dict[tuple[str, str], tuple[int, Row, dict[str, bool]]] = {}
     for number, row in rows:
         answer = row.get("answer")
         if not isinstance(answer, str) or answer not in ("accept", "reject", "ignore"):
-            reading.problems.append(f"{path}, row {number}: answer {answer!r:.80}; allowed: accept, reject, ignore")
+            reading.problems.append(
+                f"{path}, row {number}: answer {answer!r:.80} is not allowed. Use accept, reject or ignore"
+            )
         elif isinstance(row.get("label"), str) and "accept" not in row and "options" not in row:
             if answer == "ignore":
                 skipped["ignore"] += 1
@@ -64,9 +70,14 @@ def read(path: Path, rows: Sequence[tuple[int, Row]], codebook: Codebook) -> Rea
             _answer(reading, number, row, affirmed, codebook)
         else:
             unfinished += 1
-    reading.skip(skipped["ignore"], "tasks ignored by their coder; left out")
-    reading.skip(skipped["reject"], "tasks rejected by their coder, which gives no label; left out")
-    reading.skip(unfinished, "texts whose yes-or-no questions were not asked for every label; left out")
+    ignored, rejected = counted(skipped["ignore"], "task"), counted(skipped["reject"], "task")
+    reading.note(skipped["ignore"], f"left out {ignored} that the coder ignored")
+    reading.note(
+        skipped["reject"], f"left out {rejected} that the coder rejected, because a rejected task has no label"
+    )
+    reading.note(
+        unfinished, f"left out {counted(unfinished, 'text')} without an answer to the yes-or-no question of every label"
+    )
     return reading
 
 

@@ -1,4 +1,4 @@
-"""Sheets for coders: XLSX with drop-down lists and the codebook, and CSV."""
+"""Write and read sheets for coders: CSV, and XLSX with drop-down lists and the codebook."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..io.read import Table, cell
 from ..io.suffixes import stem
 from ..io.workbook_writer import CELL_CHARACTERS, Column, cell_length, write_workbook
 from ..io.write import write_csv
-from ..reporting.format import escape_formula, unescape_formula
+from ..reporting.format import counted, escape_formula, unescape_formula
 from ..sampling.population import visible
 from .tasks import (
     COMPANIONS,
@@ -33,30 +33,30 @@ from .tasks import (
     need_suffix,
 )
 
-#: Columns of a sheet before those to fill in.
+#: The first columns of a sheet, before the columns to fill in.
 SHOWN = ("id", "document", "language", "previous", "text")
 MODEL = "model_labels"
 CODER, COMMENT = "coder", "comment"
 
 _WIDTHS = {"id": 16, "document": 16, "language": 9, "previous": 40, "text": 70, MODEL: 24, CODER: 12, COMMENT: 30}
 
-#: Columns of the codebook's sheet, and their widths.
+#: Columns of the codebook sheet, and their widths.
 _CODEBOOK_COLUMNS = (("label", 20), ("definition", 60), ("counts", 45), ("does not count", 45), ("examples", 80))
 
-_CHOOSE = "Choose from the list; the codebook is on the second sheet"
+_CHOOSE = "Choose a value from the list. The codebook is on the second sheet."
 
 
 def answer_columns(codebook: Codebook) -> list[str]:
-    """List the columns to fill in: one a label with yes or no, or one with the label where exactly one applies.
+    """Return the columns to fill in: one yes/no column per label, or a single column if exactly one label applies.
 
     Raises:
-        DataError: A label has the name of another column of the sheet.
+        DataError: A label has the same name as another column of the sheet.
     """
     if not codebook.multilabel:
         return ["label"]
     if clash := set(codebook.names) & {*SHOWN, MODEL, CODER, COMMENT, "label", "labels"}:
         raise DataError(
-            f"codebook {codebook.name}: a label is named {min(clash)!r}, which is a column of the coders' sheet; rename the label"
+            f"codebook {codebook.name}: the label {min(clash)!r} has the name of another column of the sheet. Rename the label"
         )
     return list(codebook.names)
 
@@ -69,20 +69,21 @@ def write_sheet(
     coder: str = "",
     extra: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[Path]:
-    """Write a sheet for a coder, by its ending as XLSX or CSV.
+    """Write a sheet for a coder, as XLSX or CSV according to the suffix.
 
     Args:
-        path: Where to write; a CSV gets the codebook beside it.
-        tasks: Rows, in the order in which they are to be read.
-        codebook: The labels; the second sheet of an XLSX.
-        coder: Name to fill in.
-        extra: More columns to show, by name and id.
+        path: Path of the sheet. Next to a CSV, the codebook is written as a second file.
+        tasks: The rows, in the order in which the coder reads them.
+        codebook: The codebook. In an XLSX it is the second sheet.
+        coder: Name to write into the column `coder`.
+        extra: Additional columns to show, by name and id.
 
     Returns:
-        The files written.
+        The paths of the files written.
 
     Raises:
-        DataError: Another ending, no such folder, a text too long for a cell, a label named as a column.
+        DataError: The suffix is not allowed, the folder does not exist, a text is too long for a cell, or a label has the name
+            of a column.
     """
     path = Path(path)
     need_suffix(path, (".xlsx", ".csv"), "coders")
@@ -104,10 +105,10 @@ def write_sheet(
         rows.append({escape_formula(name): escape_formula(visible(value)) for name, value in row.items()})
     if path.suffix.lower() == ".csv":
         write_csv(path, columns, rows)
-        beside = companion(path, COMPANIONS["sheet", ".csv"])
-        with replacing(beside) as handle:
+        codebook_file = companion(path, COMPANIONS["sheet", ".csv"])
+        with replacing(codebook_file) as handle:
             handle.write(codebook_markdown(codebook))
-        return [path, beside]
+        return [path, codebook_file]
     _write_xlsx(path, columns, rows, codebook)
     return [path]
 
@@ -126,7 +127,7 @@ def _write_xlsx(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, 
     }
     for sheet, (shown, lines) in sheets.items():
         _check_cells(f"{path}, sheet {sheet}", shown, lines)
-    # The temporary files lie in the system's folder for them: a killed process leaves none of them next to the output.
+    # Temporary files go to the temporary folder of the system, so that a killed process leaves none next to the output.
     with replacing(path, "wb") as handle, tempfile.TemporaryDirectory(prefix="communique-") as folder:
         write_workbook(handle, sheets, folder=Path(folder))
 
@@ -135,14 +136,14 @@ def _check_cells(where: str, columns: Sequence[Column], lines: Sequence[Sequence
     """Check that every text fits into its cell.
 
     Raises:
-        DataError: One does not.
+        DataError: A text is too long.
     """
     for number, line in enumerate(lines, 2):
         for column, value in zip(columns, line, strict=True):
             if (length := cell_length(value)) > CELL_CHARACTERS:
                 raise DataError(
-                    f"{where}, row {number}, column {column.name!r}: {length} characters; a cell of XLSX holds {CELL_CHARACTERS}. "
-                    "Write CSV, or split the texts (`communique label --split`)"
+                    f"{where}, row {number}, column {column.name!r}: the text has {length} characters, but a cell of XLSX can hold "
+                    f"only {CELL_CHARACTERS}. Write the sheet as CSV, or split the texts with `communique label --split`"
                 )
 
 
@@ -153,21 +154,17 @@ def _codebook_lines(codebook: Codebook) -> list[list[str]]:
         lines.append(
             [label.name, label.definition, *("\n".join(p) for p in (label.includes, label.excludes, examples))]
         )
-    how = (
-        "yes or no for each label; no for all of them where none applies"
-        if codebook.multilabel
-        else "exactly one label"
-    )
+    how = "yes or no for each label; no for every label if none applies" if codebook.multilabel else "exactly one label"
     lines += [[], ["codebook", f"{codebook.name} {codebook.version}"], ["unit", codebook.unit], ["answer", how]]
     lines += [["rule", rule] for rule in codebook.rules]
     return [[escape_formula(visible(value)) for value in (*line, *[""] * 5)][:5] for line in lines]
 
 
 def read_sheet(table: Table, codebook: Codebook) -> Reading:
-    """Read a sheet that coders filled in, or any table with a column `labels` (a|b) or one column a label.
+    """Read a sheet that a coder filled in, or any table with a column `labels` (a|b) or one column per label.
 
-    A row without any answer was not coded. Blank cells in a row with a yes mean no, and a note reports them; blank cells in
-    a row with only no are an error, because the row is unfinished.
+    A row without any answer counts as not coded. Blank cells in a row with a yes mean no, and a note reports them. Blank cells
+    in a row without a yes are an error, because the row is unfinished.
     """
     reading = Reading(table.path, "sheet", problems=list(table.problems))
     table = _unescaped(table)
@@ -176,12 +173,14 @@ def read_sheet(table: Table, codebook: Codebook) -> Reading:
     answers = {name: lower[name.lower()] for name in codebook.names if name.lower() in lower}
     if codebook.multilabel and answers:
         if missing := [name for name in codebook.names if name not in answers]:
-            raise DataError(f"{table.path}: no column for the label {missing[0]!r}; restore the columns of the sheet")
+            raise DataError(
+                f"{table.path}: there is no column for the label {missing[0]!r}. Restore the columns of the sheet"
+            )
     elif names["labels"] is None:
-        wanted = "one column a label" if codebook.multilabel else "a column 'label'"
+        wanted = "one column per label" if codebook.multilabel else "a column 'label'"
         raise DataError(
-            f"{table.path}: nothing coded; give {wanted} ({', '.join(codebook.names)}) or a column 'labels' (a|b); "
-            f"columns: {', '.join(table.columns)}"
+            f"{table.path}: the table has no labels. Add {wanted} ({', '.join(codebook.names)}) or a column 'labels' (a|b). "
+            f"Columns found: {', '.join(table.columns)}"
         )
     use_columns = codebook.multilabel and bool(answers)
     unread = assumed = 0
@@ -210,13 +209,13 @@ def read_sheet(table: Table, codebook: Codebook) -> Reading:
         )
     reading.notes += other_codebooks(str(table.path), (row for _, row in table.rows), codebook)
     reading.codebooks += named_codebooks(row for _, row in table.rows)
-    reading.skip(unread, "rows not coded")
-    reading.skip(assumed, "rows with blank cells beside a yes; the blanks count as no")
+    reading.note(unread, f"left out {counted(unread, 'row')} that nobody coded")
+    reading.note(assumed, f"{counted(assumed, 'row')} with blank cells next to a yes. Blank cells count as no")
     return reading
 
 
 def _unescaped(table: Table) -> Table:
-    """Return a table without the apostrophes of `escape_formula`."""
+    """Return a table without the apostrophes that `escape_formula` added."""
     rows = [
         (number, {unescape_formula(name): unescape_formula(value) for name, value in row.items()})
         for number, row in table.rows
@@ -229,19 +228,20 @@ def _from_columns(
 ) -> tuple[tuple[str, ...] | None, bool]:
     answers = read_answers(row, columns)
     chosen = [name for name, answer in answers.items() if answer]
-    # Empty cells: the row was not coded if all are empty; next to a yes they mean no.
+    # If all cells are empty, the row was not coded. Empty cells next to a yes mean no.
     blank = sum(answer is None for answer in answers.values())
     if blank == len(answers):
         return None, False
     if blank and not chosen:
         raise ValueError(
-            f"{len(answers) - blank} labels answered, {blank} blank. Answer all of them with yes or no, or none of them"
+            f"{counted(len(answers) - blank, 'label')} answered, {blank} blank. Answer every label with yes or no, or "
+            "leave all of them blank"
         )
     return decode(chosen or [NONE], codebook), blank > 0
 
 
 def _from_cell(value: Any, codebook: Codebook) -> tuple[str, ...] | None:
-    # An empty list says that no label applies; an empty cell says nothing.
+    # An empty list means that no label applies. An empty cell means that the row was not coded.
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if isinstance(value, str) and value.strip() == NONE and codebook.multilabel:

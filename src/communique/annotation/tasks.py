@@ -1,4 +1,4 @@
-"""What all formats share: a task that a coder is shown, a coded row that comes back, and how choices are read."""
+"""Define what all coding formats share: the task that a coder sees, the coded row, and the meaning of choices."""
 
 from __future__ import annotations
 
@@ -12,36 +12,43 @@ from ..errors import DataError
 from ..sampling.population import visible
 from ..text.language import UNDETERMINED
 
-#: The choice that says that no label applies. Tools export "nothing chosen" and "not yet read" alike, so it must be chosen.
+#: The choice for sentences to which no label applies. Coders must choose it, because tools export "nothing chosen" in the same
+#: way as "not read yet".
 NONE = "none"
 
-#: Names that the tools' files use: `id` is taken by the tools themselves, which put their own number there.
+#: Names of the fields in the tools' files. `id` cannot be used, because the tools store their own number there.
 SENTENCE, TEXT, PREVIOUS, DOCUMENT, LANGUAGE = "sentence_id", "text", "previous", "document", "language"
 
-#: Ends of the names of what is written next to a sheet or to tasks, by form and suffix.
+#: Name endings of the files that are written next to a sheet or a file of tasks, by format and suffix.
 COMPANIONS = {
     ("sheet", ".csv"): ".codebook.md",
     ("label-studio", ".json"): ".config.xml",
     ("doccano", ".jsonl"): ".labels.json",
 }
 
-#: The coder of adjudicated rows, which decide between coders who disagree.
+#: The name in the column of coders for adjudicated rows, which decide between coders who disagree.
 ADJUDICATION = "adjudication"
 
 
 def check_coders(names: Collection[str], where: str) -> None:
-    """Check that no coder has the name that version 0.1 gave to adjudicated rows.
+    """Check that no coder has the name that version 0.1 used for adjudicated rows.
+
+    Args:
+        names: Names of coders.
+        where: The place that the message names.
 
     Raises:
-        DataError: One has; the message starts with `where`.
+        DataError: One coder has this name.
     """
     if "settlement" in names:
-        raise DataError(f"{where}: coder 'settlement', as written by communique 0.1. Replace it with {ADJUDICATION!r}")
+        raise DataError(
+            f"{where}: the coder is 'settlement', the name that communique 0.1 used. Replace it with {ADJUDICATION!r}"
+        )
 
 
 @dataclass(frozen=True)
 class CodingTask:
-    """A sentence for coders, with the sentence before it. `labels` are the model's, None where coders must not see them."""
+    """A sentence to code, with the previous sentence. `labels` are the model's; None if coders must not see them."""
 
     id: str
     text: str
@@ -51,14 +58,14 @@ class CodingTask:
     labels: tuple[str, ...] | None = None
 
     def fields(self) -> dict[str, str]:
-        """Give what the tools' files carry of a task."""
+        """Return the fields of the task in the tools' files."""
         values = map(visible, (self.id, self.text, self.previous, self.document, self.language))
         return dict(zip((SENTENCE, TEXT, PREVIOUS, DOCUMENT, LANGUAGE), values, strict=True))
 
 
 @dataclass(frozen=True)
 class CodedRow:
-    """A row that a coder gave back. `labels` is None where the row was not coded; `id` or `text` can be missing."""
+    """A row of a coded file. `labels` is None if the row was not coded; `id` or `text` can be missing."""
 
     where: str
     id: str | None
@@ -73,20 +80,20 @@ class CodedRow:
 
 @dataclass
 class Reading:
-    """Coded rows of a file, what was wrong with them, and what was assumed or left out."""
+    """The coded rows of a file, errors in them, and notes on what was assumed or left out."""
 
     path: Path
     format: str
     rows: list[CodedRow] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    #: Name, version and hash of each codebook that the file's rows name.
+    #: Name, version and hash of each codebook that rows of the file name.
     codebooks: list[str] = field(default_factory=list)
 
-    def skip(self, number: int, what: str) -> None:
-        """Tell of rows that were left out, with their number."""
+    def note(self, number: int, text: str) -> None:
+        """Add a note on some rows, unless their number is 0."""
         if number:
-            self.notes.append(f"{self.path}: {number} {what}")
+            self.notes.append(f"{self.path}: {text}")
 
     def take(
         self,
@@ -97,10 +104,17 @@ class Reading:
         coder: str,
         comment: str,
     ) -> None:
-        """Add a row with the fields of `CodingTask.fields` that its file kept; `labels` is None if it was not coded.
+        """Add a row.
+
+        Args:
+            number: Number of the row in the file.
+            fields: Those fields of `CodingTask.fields` that the file contains.
+            labels: The labels; None if the row was not coded.
+            coder: Name of the coder.
+            comment: Comment of the coder.
 
         Raises:
-            DataError: The coder has the name of adjudicated rows in version 0.1.
+            DataError: The coder has the name that version 0.1 used for adjudicated rows.
         """
         check_coders([coder], f"{self.path}, row {number}")
         identity, text, document = (fields.get(name) for name in (SENTENCE, TEXT, DOCUMENT))
@@ -128,9 +142,9 @@ class Reading:
         coder: str,
         comment: str,
     ) -> None:
-        """Take a coder's answer, or what is wrong with it.
+        """Add a coder's answer, or the error in it.
 
-        The tasks that we write make an answer compulsory: one without a choice is that no label applies.
+        An answer without a choice means that no label applies, because our tasks require an answer.
         """
         try:
             labels = decode(chosen or ([NONE] if codebook.multilabel else []), codebook)
@@ -141,42 +155,42 @@ class Reading:
 
 
 def as_object(value: Any, what: str) -> dict[str, Any]:
-    """Return an object of an export; a missing one is empty.
+    """Return an object of an export, or an empty one if the value is missing.
 
     Raises:
-        ValueError: The value is something else; the message starts with `what`.
+        ValueError: The value is not an object. The message starts with `what`.
     """
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ValueError(f"{what} is {_short(value)}, where an object was expected. Export the project again")
+        raise ValueError(f"{what} is {_short(value)}, but it must be an object. Export the project again")
     return value
 
 
 def as_objects(value: Any, what: str) -> list[dict[str, Any]]:
-    """Return a list of objects of an export; a missing one is empty.
+    """Return a list of objects of an export, or an empty one if the value is missing.
 
     Raises:
-        ValueError: The value is something else; the message starts with `what`.
+        ValueError: The value is not a list of objects. The message starts with `what`.
     """
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise ValueError(f"{what} is {_short(value)}, where a list of objects was expected. Export the project again")
+        raise ValueError(f"{what} is {_short(value)}, but it must be a list of objects. Export the project again")
     return value
 
 
 def as_words(value: Any, what: str) -> list[str]:
-    """Return a text, or a list of texts or numbers, as a list of texts; a missing one is empty.
+    """Return a text, or a list of texts or numbers, as a list of texts. The list is empty if the value is missing.
 
     Raises:
-        ValueError: The value is something else; the message starts with `what`.
+        ValueError: The value has another type. The message starts with `what`.
     """
     if value is None:
         return []
     values = value if isinstance(value, list) else [value]
     if not all(isinstance(one, (str, int, float)) for one in values):
-        raise ValueError(f"{what} is {_short(value)}, where a list of texts was expected. Export the project again")
+        raise ValueError(f"{what} is {_short(value)}, but it must be a list of texts. Export the project again")
     return [str(one) for one in values]
 
 
@@ -186,35 +200,36 @@ def _short(value: Any) -> str:
 
 
 def choices(codebook: Codebook) -> tuple[str, ...]:
-    """List what a coder can choose: the labels, and `none` where a sentence can carry no label."""
+    """Return the choices of a coder: the labels, and `none` if a sentence can have no label."""
     return (*codebook.names, NONE) if codebook.multilabel else codebook.names
 
 
 def decode(values: Iterable[Any], codebook: Codebook) -> tuple[str, ...]:
-    """Turn choices into labels in the codebook's order.
+    """Return the labels for a coder's choices, in the codebook's order.
 
     Raises:
-        ValueError: A choice is unknown, `none` stands beside a label, or their number does not fit the codebook.
+        ValueError: A choice is unknown, `none` is combined with a label, or the codebook does not allow this number of labels.
     """
     given = [str(value).strip() for value in values]
     if codebook.multilabel and NONE in given:
         if len(set(given)) > 1:
             raise ValueError(
-                f"'none' stands beside {', '.join(v for v in given if v != NONE)}; it means that no label applies"
+                f"'none' is combined with {', '.join(v for v in given if v != NONE)}, but it means that no label applies. "
+                "Choose one or the other"
             )
         return ()
     return codebook.validate_labels(given)
 
 
 def split_joined(value: str, separator: str, codebook: Codebook) -> list[str]:
-    """Split labels that a tool joined by a character which may also stand in their names.
+    """Split labels that a tool joined with a character that label names may contain too.
 
     Raises:
-        ValueError: The value can be read in several ways, or in none.
+        ValueError: There is no way to split the value into labels, or more than one.
     """
     allowed = choices(codebook)
     parts = value.split(separator)
-    # The ways to read the first 0, 1, 2, ... parts; of nothing there is one.
+    # ways[i] lists the ways to read the first i parts. There is one way to read no parts.
     ways: list[list[list[str]]] = [[] for _ in range(len(parts) + 1)]
     ways[0].append([])
     for end in range(1, len(parts) + 1):
@@ -223,30 +238,30 @@ def split_joined(value: str, separator: str, codebook: Codebook) -> list[str]:
             if name in allowed:
                 ways[end] += [[*way, name] for way in ways[start] if name not in way]
     if len(found := ways[-1]) != 1:
-        reason = "can be read in several ways" if found else f"is no list of labels joined by {separator!r}"
-        raise ValueError(f"{value!r} {reason}; allowed: {', '.join(allowed)}; export as JSON Lines, which keeps lists")
+        reason = "can be read in several ways" if found else f"is not a list of labels joined with {separator!r}"
+        raise ValueError(f"{value!r} {reason} (allowed: {', '.join(allowed)}). Export as JSON Lines, which keeps lists")
     return found[0]
 
 
 def companion(path: Path, ending: str) -> Path:
-    """Name a file beside a sheet: `sheet.xlsx` and `.design.json` give `sheet.design.json`."""
+    """Return the path of a file next to a sheet: `sheet.xlsx` and `.design.json` become `sheet.design.json`."""
     return path.with_name(path.stem + ending)
 
 
 def need_suffix(path: Path, allowed: Sequence[str], tool: str) -> None:
-    """Refuse an ending that a tool does not import.
+    """Check that a path has a suffix that a tool can import, and that its folder exists.
 
     Raises:
-        DataError: The ending is another one, or the folder is not there.
+        DataError: The suffix is not allowed, or the folder does not exist.
     """
     if path.suffix.lower() not in allowed:
-        raise DataError(f"{path}: a file for {tool} ends in {' or '.join(allowed)}; rename the output")
+        raise DataError(f"{path}: the name of a file for {tool} must end in {' or '.join(allowed)}. Rename the output")
     if not path.parent.is_dir():
-        raise DataError(f"{path}: the folder {path.parent} is not there; make it first")
+        raise DataError(f"{path}: the folder {path.parent} does not exist. Create it first")
 
 
 def codebook_markdown(codebook: Codebook) -> str:
-    """Write a codebook for coders: rules, then each label with what counts, what does not, and examples."""
+    """Return a codebook for coders as Markdown: the rules, then each label with inclusions, exclusions and examples."""
     lines = [f"# {codebook.name} {codebook.version}", "", codebook.unit, "", *(f"- {rule}" for rule in codebook.rules)]
     for label in codebook.labels:
         lines += ["", f"## {label.name}", "", label.definition, ""]

@@ -68,6 +68,11 @@ def unescape_formula(value: Any) -> Any:
     return value[1:] if escaped else value
 
 
+def counted(n: int, noun: str, plural: str | None = None) -> str:
+    """Format a number with its noun, such as "1 row" or "2 rows". The plural ends in -s by default."""
+    return f"{n} {noun if n == 1 else plural or noun + 's'}"
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """Write a score such as 0.123, or a dash where it is None or NaN."""
     return _fixed(value, f".{digits}f")
