@@ -1,14 +1,14 @@
 #!/bin/sh
 # Train the model that ships in models/communique-small, export it, and print the parity check of the export.
 # Usage: train/communique-small.sh [TEXTS]   (TEXTS: file or folder with the texts of data/reference)
-# Without TEXTS it trains on data/authored alone; what it trains on is printed.
-# A killed run resumes where it stopped when the same command is run again.
+# Without TEXTS, the model is trained on data/authored only. The script prints which data it uses.
+# To resume an interrupted run, run the same command again.
 set -eu
 cd "$(dirname "$0")/.."
 bin=${BIN:-.venv/bin}
 texts=${1:-}
 
 "$bin/communique" train train/recipes/communique-small.yaml --out runs/communique-small --overwrite ${texts:+--texts "$texts"}
-# Without the texts of data/reference the model is weaker, and it must not replace the one that ships.
+# A model trained without the texts of data/reference is weaker and must not replace the shipped one.
 out=${texts:+models/communique-small}
 "$bin/communique" export runs/communique-small --out "${out:-runs/communique-small-bundle}" --overwrite

@@ -1,4 +1,4 @@
-"""A stock head on the mean of all tokens."""
+"""Test backbones: the layer that computes the mean of all tokens, and encoders of earlier models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _norm(states: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.layer_norm(states, states.shape[-1:])
 
 
-def test_the_first_token_reads_the_mean_of_the_tokens_that_are_there(tiny_backbone: Path) -> None:
+def test_the_first_token_becomes_the_mean_of_all_tokens_but_padding(tiny_backbone: Path) -> None:
     torch.manual_seed(0)
     bare = AutoModel.from_pretrained(tiny_backbone).eval()
     model = AutoModelForSequenceClassification.from_pretrained(tiny_backbone).eval()
@@ -34,12 +34,12 @@ def test_the_first_token_reads_the_mean_of_the_tokens_that_are_there(tiny_backbo
         after = model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state[:, 0]
     mean = (before * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
     expected, unmasked = (_norm(_norm(before[:, 0] + one)) for one in (mean, before.mean(1)))
-    # Attention begins nearly uniform, not exactly: weights that are all zero could not learn.
+    # Attention is only nearly uniform at first, because weights that are all zero could not learn.
     assert (after - expected).norm() < 0.05 * expected.norm()
     assert (after[0] - unmasked[0]).norm() > 2 * (after[0] - expected[0]).norm()
 
 
-def test_the_model_stays_a_stock_one(tiny_backbone: Path, tmp_path: Path) -> None:
+def test_the_model_remains_a_standard_one(tiny_backbone: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = AutoModelForSequenceClassification.from_pretrained(tiny_backbone).eval()
     layers = model.config.num_hidden_layers
@@ -60,7 +60,7 @@ def test_another_architecture_is_refused() -> None:
 
 @pytest.mark.slow
 def test_training_can_start_from_a_bundle(tiny_bundle: Path, tiny_checkpoint: Path) -> None:
-    """The dequantised encoder computes what the checkpoint's does, up to the rounding of 8 bits."""
+    """The dequantised encoder computes the same as that of the checkpoint, up to rounding to 8 bits."""
     before = AutoModel.from_pretrained(tiny_checkpoint).eval()
     loaded, tokenizer = load_backbone(str(tiny_bundle), TINY, max_tokens=32)
     model: Any = loaded.eval()  # type: ignore[no-untyped-call]
@@ -74,7 +74,9 @@ def test_training_can_start_from_a_bundle(tiny_bundle: Path, tiny_checkpoint: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (ROOT / "models/communique-small/model.bin").exists(), reason="the shipped model is not there")
+@pytest.mark.skipif(
+    not (ROOT / "models/communique-small/model.bin").exists(), reason="the shipped model does not exist"
+)
 def test_training_can_start_from_the_shipped_model() -> None:
     from communique.models.openvino import import_quietly
     from communique.models.predictor import Predictor
@@ -85,7 +87,7 @@ def test_training_can_start_from_the_shipped_model() -> None:
     loaded, tokenizer = load_backbone(str(folder), predictor.codebook, max_tokens=160)
     model: Any = loaded
     weights = read_weights(import_quietly("openvino").Core().read_model(folder / "model.xml"))
-    # The head is new; for this comparison it is the bundle's.
+    # The head is new. For this comparison, it gets the weights of the bundle's head.
     model.load_state_dict(
         {f"classifier.{part}": torch.from_numpy(weights[f"classifier.{part}"]) for part in ("weight", "bias")},
         strict=False,
@@ -108,13 +110,13 @@ def test_training_can_start_from_a_checkpoint_with_other_labels(tiny_checkpoint:
         model: Any = load_backbone(str(tiny_checkpoint), codebook, max_tokens=32)[0]
         assert model.config.num_labels == len(codebook.names)
         torch.testing.assert_close(model.bert.encoder.state_dict(), trained.bert.encoder.state_dict())
-        # A head is new even if it has as many labels.
+        # The head is new even if the number of labels is the same.
         assert model.classifier.weight.shape != trained.classifier.weight.shape or not torch.equal(
             model.classifier.weight, trained.classifier.weight
         )
 
 
-def test_the_mean_layer_is_added_once(tmp_path: Path, fake_bundle: Path) -> None:
+def test_the_mean_layer_is_recognised_in_an_earlier_model(tmp_path: Path, fake_bundle: Path) -> None:
     assert not has_mean_layer("org/model")
     assert not has_mean_layer(str(fake_bundle))
     content = json.loads((fake_bundle / "bundle.json").read_text())
@@ -123,7 +125,7 @@ def test_the_mean_layer_is_added_once(tmp_path: Path, fake_bundle: Path) -> None
     assert has_mean_layer(str(tmp_path))
 
 
-def test_a_baseline_is_no_backbone(tmp_path: Path, fake_bundle: Path) -> None:
+def test_a_baseline_is_refused_as_a_backbone(tmp_path: Path, fake_bundle: Path) -> None:
     content = json.loads((fake_bundle / "bundle.json").read_text()) | {"kind": "baseline", "files": {}}
     (tmp_path / "bundle.json").write_text(json.dumps(content))
     with pytest.raises(RecipeError, match="baseline"):

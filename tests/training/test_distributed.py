@@ -1,4 +1,4 @@
-"""Training in two processes on a CPU (gloo), as `accelerate launch` starts them: a recipe runs unchanged."""
+"""Test training in two processes on a CPU (gloo) that `accelerate launch` starts, with an unchanged recipe."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from communique.training.recipe import Recipe
 
 pytestmark = pytest.mark.slow
 
-#: `accelerate launch --cpu` starts several processes through mpirun alone; this is torch's own launcher, on CPUs.
+#: `accelerate launch --cpu` can start several processes only through mpirun. These options use torch's launcher on CPUs.
 LAUNCH = "--multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no --main_process_port 0"
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Path:
-    """Lay out recipes of 8 sentences a step for each of two processes and of 16 for one; 160 rows fill every batch."""
+    """Write recipes with 8 sentences per step for each of two processes, and with 16 for one. 160 rows fill all batches."""
     folder = tmp_path_factory.mktemp("two")
     (folder / "codebook.yaml").write_text(yaml.safe_dump(CODEBOOK))
     write_rows(folder / "train.jsonl", tiny_rows(16))
@@ -42,7 +42,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Pa
         "backbone": str(tiny_backbone),
         "max_tokens": 32,
         "freeze_embeddings": False,
-        # Each process draws its own; without it the two trainings are the same computation.
+        # Each process draws its own dropout. Without dropout, both trainings compute the same.
         "dropout": 0,
         "attention_dropout": 0,
         "epochs": 8,
@@ -85,22 +85,22 @@ def losses(said: str) -> list[float]:
     return [float(found) for found in re.findall(r"step \d+/80, loss (\d\.\d+)", said)]
 
 
-def test_two_processes_leave_one_checkpoint_and_speak_with_one_voice(two: tuple[Path, str], project: Path) -> None:
+def test_two_processes_write_one_checkpoint_and_report_once(two: tuple[Path, str], project: Path) -> None:
     from communique.models.checkpoint import CheckpointClassifier
 
     out, said = two
     info = read_info(out, "checkpoint")
     verify_files(out, info)
     assert "2 processes, each with 8 sentences per step" in said
-    # 160 rows are 10 steps of 16.
+    # 160 rows are 10 steps of 16 rows.
     assert {said.count(f"step {step}/80, ") for step in range(10, 81, 10)} == {1}
-    assert said.count("160 rows train") == said.count("checkpoint: ") == 1
+    assert said.count("160 rows for training") == said.count("checkpoint: ") == 1
     assert "LOAD REPORT" not in said
     assert sorted(path.name for path in project.iterdir() if path.name.startswith((".two", "two"))) == ["two"]
     assert CheckpointClassifier(out).predict(["the condemn river"]).labels is not None
 
 
-def test_two_processes_compute_what_one_does_with_their_batches_together(
+def test_two_processes_compute_the_same_as_one_with_batches_of_twice_the_size(
     two: tuple[Path, str], project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from communique.reporting.progress import ProgressReporter
@@ -111,9 +111,9 @@ def test_two_processes_compute_what_one_does_with_their_batches_together(
     told = capfd.readouterr().err
     assert len(losses(told)) == 8
     np.testing.assert_allclose(losses(said), losses(told), atol=5e-4)
-    # The validation loss is told of batches, which are others in two processes; scores are of rows.
+    # The validation loss is averaged over batches, which differ with two processes. Scores do not depend on batches.
     assert re.findall(r"macro-F1 \d\.\d+", said) == re.findall(r"macro-F1 \d\.\d+", told)
-    # Sums in another order, and 80 steps of AdamW, which divides by small numbers.
+    # Sums are computed in another order, and 80 steps of AdamW divide by small numbers.
     one, both = weights(alone), weights(out)
     assert one.keys() == both.keys()
     for name in one:
@@ -123,7 +123,9 @@ def test_two_processes_compute_what_one_does_with_their_batches_together(
     assert moved > 0.02
 
 
-def test_killed_processes_go_on_to_the_same_weights(two: tuple[Path, str], project: Path, tmp_path: Path) -> None:
+def test_killed_processes_resume_and_end_with_the_same_weights(
+    two: tuple[Path, str], project: Path, tmp_path: Path
+) -> None:
     from communique.data.corpus import Corpus
     from communique.training.trainer import prepare_steps
 
@@ -132,16 +134,16 @@ def test_killed_processes_go_on_to_the_same_weights(two: tuple[Path, str], proje
 
     def has_a_whole_checkpoint() -> bool:
         assert process.poll() is None, process.stderr and process.stderr.read().decode()
-        # Both processes have saved the first when the second is begun.
+        # When the second checkpoint is begun, both processes have saved the first one.
         return len(list(steps.glob("checkpoint-*"))) >= 2
 
-    until(has_a_whole_checkpoint, "fewer than two checkpoints were begun")
-    # The launcher first: it would stop its processes in order.
+    until(has_a_whole_checkpoint, "fewer than two checkpoints were started")
+    # The launcher is killed first, because otherwise it would stop its processes properly.
     for each in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
         each.kill()
     process.communicate(timeout=PATIENCE)
     assert not out.exists()
-    # What a kill leaves while the processes save: a file that is empty.
+    # A kill while the processes save leaves an empty file.
     last = max(steps.glob("checkpoint-*"), key=lambda folder: int(folder.name.rsplit("-", 1)[1]))
     torn = shutil.copytree(last, steps / "checkpoint-99999")
     (torn / "trainer_state.json").write_bytes(b"")
@@ -155,7 +157,7 @@ def test_killed_processes_go_on_to_the_same_weights(two: tuple[Path, str], proje
     assert not steps.exists()
 
 
-def test_a_checkpoint_that_was_cut_off_is_not_complete(tmp_path: Path) -> None:
+def test_a_truncated_checkpoint_is_not_complete(tmp_path: Path) -> None:
     import torch
 
     from communique.training.distributed import is_complete

@@ -1,4 +1,4 @@
-"""The export: exact 4-bit embeddings, its proof, and a refusal that writes nothing."""
+"""Test the export: exact 4-bit embeddings, the parity check, and refusals that write nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 
 def _q4_blocks(rows: int, width: int, seed: int) -> np.ndarray:
-    """Make weights as 4-bit blocks of 32 hold them: an f16 scale times -8 to 7, -8 at the greatest magnitude."""
+    """Return weights that 4-bit blocks of 32 can store exactly: an f16 scale times -8 to 7, with -8 in every block."""
     generator = np.random.default_rng(seed)
     levels = generator.integers(-7, 8, (rows, width // 32, 32))
     levels[:, :, 5] = -8
@@ -56,7 +56,7 @@ def test_four_bit_embeddings_are_exact_to_the_bit(tiny_backbone: Path) -> None:
     np.testing.assert_array_equal(compiled({"input_ids": given})[0][0], table[:600])
 
 
-def test_bundle_carries_proof_tuning_and_no_path_of_this_machine(tiny_bundle: Path, tiny_checkpoint: Path) -> None:
+def test_bundle_contains_parity_check_and_tuning_but_no_local_paths(tiny_bundle: Path, tiny_checkpoint: Path) -> None:
     info = read_info(tiny_bundle, "bundle")
     assert info.parity is not None
     assert info.parity.n == len(json.loads((tiny_bundle / "validation.json").read_text())["parity"])
@@ -70,7 +70,7 @@ def test_bundle_carries_proof_tuning_and_no_path_of_this_machine(tiny_bundle: Pa
     assert not list(tiny_bundle.parent.glob(".bundle*"))
 
 
-def test_card_is_made_from_the_info_alone(tiny_bundle: Path) -> None:
+def test_card_is_rendered_from_bundle_json(tiny_bundle: Path) -> None:
     from communique.models.card import render_card
 
     info = read_info(tiny_bundle)
@@ -83,7 +83,7 @@ def test_card_is_made_from_the_info_alone(tiny_bundle: Path) -> None:
         assert f"| {name} | {threshold:.2f} |" in card
 
 
-def _proof(before: float, after: float, agreement: float) -> ParityReport:
+def _parity(before: float, after: float, agreement: float) -> ParityReport:
     row = ParityRow(
         group="all",
         label="criticism",
@@ -99,9 +99,9 @@ def _proof(before: float, after: float, agreement: float) -> ParityReport:
 
 @pytest.mark.parametrize(
     ("parity", "message"),
-    [(_proof(0.70, 0.69, 0.99), r"1\.0 .*macro-F1"), (_proof(0.70, 0.70, 0.94), r"criticism.*0\.940")],
+    [(_parity(0.70, 0.69, 0.99), r"1\.0 .*macro-F1"), (_parity(0.70, 0.70, 0.94), r"criticism.*0\.940")],
 )
-def test_an_export_that_loses_too_much_is_refused_and_writes_nothing(
+def test_an_export_that_fails_the_parity_check_writes_nothing(
     parity: ParityReport, message: str, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from communique.training import export
@@ -115,10 +115,10 @@ def test_an_export_that_loses_too_much_is_refused_and_writes_nothing(
 def test_an_export_within_the_limits_passes() -> None:
     from communique.training.parity import require_parity
 
-    require_parity(_proof(0.70, 0.696, 0.95))
+    require_parity(_parity(0.70, 0.696, 0.95))
 
 
-def test_an_export_with_other_data_than_at_training_is_refused(
+def test_an_export_with_other_data_than_the_training_is_refused(
     tiny_checkpoint: Path, tiny_project: Path, tmp_path: Path
 ) -> None:
     import yaml
@@ -130,5 +130,5 @@ def test_an_export_with_other_data_than_at_training_is_refused(
     (tmp_path / "codebook.yaml").write_text((tiny_project / "codebook.yaml").read_text())
     recipe = yaml.safe_load((tiny_project / "recipe.yaml").read_text())
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    with pytest.raises(BundleError, match="other held-out rows than at training"):
+    with pytest.raises(BundleError, match=r"held-out rows .* are not those of the training"):
         export(tiny_checkpoint, tmp_path / "bundle", recipe=tmp_path / "recipe.yaml")

@@ -1,4 +1,4 @@
-"""Training the embeddings of the tokens that occur gives what training all of them gives."""
+"""Test that training only the embeddings of occurring tokens has the same result as training all of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def model(tiny_backbone: Path) -> Any:
 
 
 def _step(model: Any, ids: Any) -> None:
-    """Take two steps of AdamW without decay."""
+    """Run two steps of AdamW without weight decay."""
     import torch
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.0)
@@ -32,7 +32,7 @@ def _step(model: Any, ids: Any) -> None:
         optimizer.step()
 
 
-def test_a_step_is_that_of_all_rows(model: Any, tiny_backbone: Path) -> None:
+def test_a_step_changes_the_rows_as_a_step_on_all_rows_does(model: Any, tiny_backbone: Path) -> None:
     import torch
 
     from communique.training.partial_embeddings import used_embeddings
@@ -54,7 +54,7 @@ def test_a_step_is_that_of_all_rows(model: Any, tiny_backbone: Path) -> None:
     assert set(changed.nonzero().flatten().tolist()) == {5, 6, 7, 9, 11} - {pad}
 
 
-def test_rows_come_back_when_training_fails(model: Any) -> None:
+def test_rows_are_written_back_if_training_fails(model: Any) -> None:
     import torch
 
     from communique.training.partial_embeddings import used_embeddings
@@ -73,7 +73,7 @@ def test_rows_come_back_when_training_fails(model: Any) -> None:
     assert not (whole.weight[5] == 7.0).any()
 
 
-def test_padding_of_the_tokenizer_alone_is_known(model: Any) -> None:
+def test_the_padding_token_of_the_tokenizer_is_included(model: Any) -> None:
     import torch
 
     from communique.training.partial_embeddings import used_embeddings
@@ -88,13 +88,13 @@ def test_padding_of_the_tokenizer_alone_is_known(model: Any) -> None:
 
 
 @pytest.mark.parametrize("special", ["subclass", "max_norm"])
-def test_embeddings_that_are_more_than_a_table_are_left_alone(model: Any, special: str) -> None:
+def test_embeddings_that_are_more_than_a_table_are_not_replaced(model: Any, special: str) -> None:
     import torch
 
     from communique.training.partial_embeddings import used_embeddings
 
     class Scaled(torch.nn.Embedding):
-        """Stands for embeddings of other models."""
+        """Imitates the embeddings of other models."""
 
     old = model.get_input_embeddings()
     if special == "subclass":
@@ -106,7 +106,7 @@ def test_embeddings_that_are_more_than_a_table_are_left_alone(model: Any, specia
         assert model.get_input_embeddings() is whole
 
 
-def test_shared_embeddings_are_left_alone(model: Any) -> None:
+def test_shared_embeddings_are_not_replaced(model: Any) -> None:
     import torch
 
     from communique.training.partial_embeddings import used_embeddings

@@ -1,4 +1,4 @@
-"""Recipes: every one in the repository loads; faults are told with key, value and what is allowed."""
+"""Test recipes: all recipes of the repository load, and error messages name the key, the value and what is allowed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def refusal(tmp_path: Path, content: object) -> str:
     return message.removeprefix(f"{path}: ")
 
 
-def test_there_are_recipes() -> None:
+def test_the_repository_has_recipes() -> None:
     assert RECIPES
 
 
@@ -50,7 +50,7 @@ def test_every_recipe_of_the_repository_loads(path: Path) -> None:
         assert Path(source.path).exists()
 
 
-def test_defaults_are_those_of_the_fields(tmp_path: Path) -> None:
+def test_fields_have_these_defaults(tmp_path: Path) -> None:
     recipe = Recipe.load(written(tmp_path, CONTENT))
     assert recipe.backbone == "e5-small"
     assert (recipe.max_tokens, recipe.epochs, recipe.batch_size, recipe.pooling) == (160, 5, 16, "mean")
@@ -59,11 +59,11 @@ def test_defaults_are_those_of_the_fields(tmp_path: Path) -> None:
     assert recipe.corpora[0].role == "train"
 
 
-def test_every_field_is_described() -> None:
+def test_every_field_has_a_description() -> None:
     assert [name for name, field in Recipe.model_fields.items() if not field.description] == []
 
 
-def test_paths_start_at_the_recipes_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_are_relative_to_the_folder_of_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "recipes"
     folder.mkdir()
     elsewhere = tmp_path / "elsewhere"
@@ -84,14 +84,14 @@ def test_paths_start_at_the_recipes_folder(tmp_path: Path, monkeypatch: pytest.M
         assert recipe.paths("validation") == [elsewhere]
 
 
-def test_backbone_is_a_folder_only_where_one_is_there(tmp_path: Path) -> None:
+def test_backbone_is_a_folder_only_if_it_exists(tmp_path: Path) -> None:
     path = written(tmp_path, CONTENT | {"backbone": "org/model"})
     assert Recipe.load(path).backbone == "org/model"
     (tmp_path / "org" / "model").mkdir(parents=True)
     assert Recipe.load(path).backbone == str(tmp_path / "org" / "model")
 
 
-def test_a_portable_recipe_names_no_folder_of_this_machine(tmp_path: Path) -> None:
+def test_a_portable_recipe_contains_no_local_folder(tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     content = CONTENT | {"corpora": [{"path": "data/a.csv"}], "backbone": "small"}
     portable = Recipe.load(written(tmp_path, content)).portable()
@@ -109,17 +109,17 @@ def test_a_portable_recipe_names_no_folder_of_this_machine(tmp_path: Path) -> No
         ("Seed", "seed"),
     ],
 )
-def test_unknown_key_is_answered_with_the_nearest(tmp_path: Path, key: str, nearest: str) -> None:
+def test_error_for_an_unknown_key_suggests_the_nearest(tmp_path: Path, key: str, nearest: str) -> None:
     message = refusal(tmp_path, CONTENT | {key: 3})
     assert message == f"{key}: unknown key; did you mean {nearest!r}? allowed: {', '.join(Recipe.model_fields)}"
 
 
-def test_unknown_key_of_a_corpus_is_answered_with_the_nearest(tmp_path: Path) -> None:
+def test_error_for_an_unknown_key_of_a_corpus_suggests_the_nearest(tmp_path: Path) -> None:
     message = refusal(tmp_path, CONTENT | {"corpora": [{"path": "a"}, {"path": "b", "rôle": "train"}]})
     assert has_facts(message, "corpora.1.rôle: unknown key", "did you mean 'role'?", *CorpusSource.model_fields)
 
 
-def test_all_faults_are_told_in_one_line(tmp_path: Path) -> None:
+def test_all_errors_are_reported_in_one_line(tmp_path: Path) -> None:
     message = refusal(tmp_path, {"name": "water", "corpora": [{"path": "a"}], "epochs": 0, "sed": 1})
     assert message.startswith(
         "codebook: missing; epochs: 0 is not allowed. Write a number of at least 1; sed: unknown key"
@@ -156,20 +156,21 @@ def test_all_faults_are_told_in_one_line(tmp_path: Path) -> None:
         (
             "corpora",
             [{"path": "a", "role": "validation"}],
-            "the whole file: no corpus has the role 'train'. Give one, or leave the role out: 'train' is the default",
+            "the whole file: no corpus has the role 'train'. Give one corpus this role, or remove its role, because 'train' is the "
+            "default",
         ),
     ],
 )
-def test_values_that_are_not_allowed(tmp_path: Path, key: str, value: object, message: str) -> None:
+def test_values_that_are_not_allowed_are_refused(tmp_path: Path, key: str, value: object, message: str) -> None:
     assert refusal(tmp_path, CONTENT | {key: value}) == message
 
 
-def test_role_that_is_not_allowed(tmp_path: Path) -> None:
+def test_role_that_is_not_allowed_is_refused(tmp_path: Path) -> None:
     message = refusal(tmp_path, CONTENT | {"corpora": [{"path": "a", "role": "test"}]})
     assert message.startswith("corpora.0.role: 'test' is not allowed. Write 'train' or 'validation'")
 
 
-def test_rates_are_read_as_people_write_them(tmp_path: Path) -> None:
+def test_rates_can_be_written_in_scientific_notation(tmp_path: Path) -> None:
     path = written(tmp_path, yaml.safe_dump(CONTENT) + "learning_rate: 5e-5\nhead_learning_rate: 0.0005\n")
     recipe = Recipe.load(path)
     assert (recipe.learning_rate, recipe.head_learning_rate) == (5e-5, 5e-4)
@@ -183,11 +184,11 @@ def test_rates_are_read_as_people_write_them(tmp_path: Path) -> None:
         ("version: 2025-13-01\n", "not YAML in UTF-8: month "),
     ],
 )
-def test_files_that_are_no_recipe(tmp_path: Path, content: str, message: str) -> None:
+def test_files_that_are_not_recipes_are_refused(tmp_path: Path, content: str, message: str) -> None:
     assert refusal(tmp_path, content).startswith(message)
 
 
-def test_steps_follow_from_the_rows_with_a_minimum_and_a_cap() -> None:
+def test_number_of_steps_depends_on_the_rows_with_a_minimum_and_a_maximum() -> None:
     recipe = Recipe.model_validate(CONTENT | {"batch_size": 10, "epochs": 3, "min_steps": 200, "max_epochs": 50})
     # 20 rows: 2 steps per epoch, and no more than 50 epochs. 90 rows: the minimum. 1,000 rows: 3 epochs.
     assert [recipe.steps(rows) for rows in (20, 90, 1000)] == [100, 200, 300]
@@ -197,7 +198,9 @@ def test_steps_follow_from_the_rows_with_a_minimum_and_a_cap() -> None:
 @pytest.mark.parametrize(
     ("given", "name"), [("data/My Table.csv.gz", "my-table"), ("声明.csv", "model"), ("a b", "a-b")]
 )
-def test_tables_need_no_recipe(given: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_can_be_trained_without_a_recipe(
+    given: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     recipe = Recipe.for_tables([given, "more.csv"], "mine.yaml")
     assert recipe.name == name
@@ -208,7 +211,7 @@ def test_tables_need_no_recipe(given: str, name: str, tmp_path: Path, monkeypatc
         Recipe.for_tables([given], "mine.yaml", "Water 1")
 
 
-def test_every_field_is_documented() -> None:
+def test_every_field_is_documented_with_its_default() -> None:
     text = (ROOT / "docs/guides/training.md").read_text(encoding="utf-8")
     documented = dict(re.findall(r"^\| `(\w+)` \| (required|`[^`]*`) \| .+ \|$", text, re.MULTILINE))
     assert list(documented) == list(Recipe.model_fields)
@@ -217,7 +220,7 @@ def test_every_field_is_documented() -> None:
         assert documented[name] == default, name
 
 
-def test_missing_file(tmp_path: Path) -> None:
+def test_error_for_a_missing_file_says_what_a_recipe_is(tmp_path: Path) -> None:
     path = tmp_path / "absent.yaml"
     with pytest.raises(RecipeError) as caught:
         Recipe.load(path)

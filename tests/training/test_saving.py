@@ -1,4 +1,4 @@
-"""The calibration becomes part of a network."""
+"""Test that the calibration becomes part of a network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def network(*, bias: bool = True) -> Any:
 
 
 @pytest.mark.parametrize("multilabel", [True, False])
-def test_a_network_with_its_calibration_has_the_calibrated_probabilities(multilabel: bool) -> None:
+def test_a_network_with_folded_calibration_outputs_calibrated_probabilities(multilabel: bool) -> None:
     tuning = Tuning(1.7, np.array([-2.0, 0.5, 0.0]), np.full(3, 0.3) if multilabel else None, 10)
     model, rows = network(), torch.randn(20, 4)
     with torch.no_grad():

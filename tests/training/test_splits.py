@@ -1,4 +1,4 @@
-"""The sets of a recipe: training shares no document and no text with tuning and proof."""
+"""Test the splits of a recipe: training rows share no document and no text with held-out rows."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def assert_disjoint(sets: DataSplits) -> None:
     assert not {s.sha256 for s in sets.train} & {s.sha256 for s in held_out}
 
 
-def test_validation_is_drawn_from_random_rows_and_the_others_prove(tmp_path: Path) -> None:
+def test_random_rows_tune_the_model_and_the_other_held_out_rows_check_the_export(tmp_path: Path) -> None:
     rows = tiny_rows(100, 10)
     sets = read(tmp_path, rows, validation_share=0.3)
     assert_disjoint(sets)
@@ -60,10 +60,12 @@ def test_validation_is_drawn_from_random_rows_and_the_others_prove(tmp_path: Pat
     assert {s.sampling for s in sets.parity} == {"enriched"}
     assert documents_of(sets.validation) == documents_of(sets.parity)
     assert (len(sets.train), len(sets.validation), len(sets.parity)) == (700, 150, 150)
-    assert any(has_facts(line, "700 rows train", "300 rows", "150 to tune", "150 to check") for line in sets.messages)
+    assert any(
+        has_facts(line, "700 rows for training", "300 rows", "150 to tune", "150 to check") for line in sets.messages
+    )
 
 
-def test_seed_draws_and_redraws(tmp_path: Path) -> None:
+def test_the_split_depends_on_the_seed(tmp_path: Path) -> None:
     rows = tiny_rows(100, 10)
     one = read(tmp_path, rows, seed=1)
     assert read(tmp_path, rows, seed=1).ids == one.ids
@@ -71,7 +73,7 @@ def test_seed_draws_and_redraws(tmp_path: Path) -> None:
     assert one.ids == {"validation": [s.id for s in one.validation], "parity": [s.id for s in one.parity]}
 
 
-def test_few_rows_for_the_proof_take_half_of_the_documents(tmp_path: Path) -> None:
+def test_too_few_rows_for_the_parity_check_are_replaced_by_half_of_the_documents(tmp_path: Path) -> None:
     sets = read(tmp_path, tiny_rows(40, 10), validation_share=0.3)
     assert_disjoint(sets)
     assert len(sets.parity) < MIN_PARITY_ROWS
@@ -86,7 +88,7 @@ def test_few_rows_for_the_proof_take_half_of_the_documents(tmp_path: Path) -> No
     )
 
 
-def test_rows_that_do_not_say_how_they_were_sampled(tmp_path: Path) -> None:
+def test_rows_without_a_sampling_column_can_be_used_for_everything(tmp_path: Path) -> None:
     rows = [{k: v for k, v in row.items() if k != "sampling"} for row in tiny_rows(40, 10)]
     sets = read(tmp_path, rows, validation_share=0.2)
     assert_disjoint(sets)
@@ -95,14 +97,14 @@ def test_rows_that_do_not_say_how_they_were_sampled(tmp_path: Path) -> None:
     assert not any("sampling" in line for line in sets.messages)
 
 
-def test_rows_of_which_none_was_drawn_at_random_are_held_out_with_a_warning(tmp_path: Path) -> None:
+def test_a_warning_is_given_if_no_row_was_drawn_at_random(tmp_path: Path) -> None:
     sets = read(tmp_path, [row | {"sampling": "selected"} for row in tiny_rows(40, 10)], validation_share=0.2)
     assert_disjoint(sets)
     assert sum(map(len, (sets.train, sets.validation, sets.parity))) == 400
     assert any(has_facts(line, "warning", "'sampling': selected 80") for line in sets.messages)
 
 
-def test_labels_are_counted_and_those_without_rows_are_named(tmp_path: Path) -> None:
+def test_labels_are_counted_and_a_warning_names_labels_without_rows(tmp_path: Path) -> None:
     rows = [row | {"labels": [name for name in row["labels"] if name != "policy_claim"]} for row in tiny_rows(40, 10)]
     counts = {name: sum(name in row["labels"] for row in rows) for name in TINY.names}
     none = sum(not row["labels"] for row in rows)
@@ -112,7 +114,7 @@ def test_labels_are_counted_and_those_without_rows_are_named(tmp_path: Path) -> 
     assert has_facts(messages[1], "warning", "policy_claim", "Add rows")
 
 
-def test_labels_that_only_one_side_has_are_named(tmp_path: Path) -> None:
+def test_a_warning_names_labels_that_only_training_or_held_out_rows_have(tmp_path: Path) -> None:
     rows = [row | {"sampling": None, "labels": ["criticism"]} for row in tiny_rows(40, 10)]
     first = read(tmp_path, rows)
     for index, facts_ in ((0, ("no held-out row", "scores")), (1, ("only held-out rows", "cannot learn"))):
@@ -123,7 +125,7 @@ def test_labels_that_only_one_side_has_are_named(tmp_path: Path) -> None:
         )
 
 
-def test_labels_whose_threshold_is_mostly_theoretical_are_named(tmp_path: Path) -> None:
+def test_a_message_names_labels_with_few_held_out_rows(tmp_path: Path) -> None:
     rows = [row | {"sampling": None} for row in tiny_rows(100, 10)]
     kept = iter(range(1000))
     for row in rows:
@@ -135,7 +137,7 @@ def test_labels_whose_threshold_is_mostly_theoretical_are_named(tmp_path: Path) 
     assert has_facts(sets.messages[-1], f"criticism {held_out}", "theoretical optimum")
 
 
-def test_training_rows_with_texts_of_held_out_rows_are_left_out_and_told(tmp_path: Path) -> None:
+def test_training_rows_with_texts_of_held_out_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     rows = [row | ({"text": "Thank you,  Mr. President."} if row["index"] == 1 else {}) for row in tiny_rows(100, 10)]
     sets = read(tmp_path, rows, validation_share=0.3)
     assert_disjoint(sets)
@@ -143,7 +145,7 @@ def test_training_rows_with_texts_of_held_out_rows_are_left_out_and_told(tmp_pat
     assert any("70 training rows" in line for line in sets.messages)
 
 
-def test_validation_corpus_of_its_own_is_held_out_whole(tmp_path: Path) -> None:
+def test_a_validation_corpus_is_held_out_completely(tmp_path: Path) -> None:
     rows, held = tiny_rows(20, 10), renamed(tiny_rows(30, 10, seed=1), "v")
     sets = read(tmp_path, rows, held)
     assert_disjoint(sets)
@@ -153,7 +155,7 @@ def test_validation_corpus_of_its_own_is_held_out_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shared", ["document", "parallel", "text"])
-def test_validation_corpus_that_leaks_is_refused(tmp_path: Path, shared: str) -> None:
+def test_a_validation_corpus_that_shares_rows_with_training_is_refused(tmp_path: Path, shared: str) -> None:
     rows, held = tiny_rows(20, 10), renamed(tiny_rows(30, 10, seed=1), "v")
     rows[3]["parallel"] = "talk 4"
     held[7][shared] = rows[3][shared]
@@ -173,32 +175,32 @@ def test_versions_of_a_text_are_held_out_together(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("documents", [1, 2])
-def test_too_few_documents_to_hold_some_out(tmp_path: Path, documents: int) -> None:
+def test_too_few_documents_to_hold_some_out_are_refused(tmp_path: Path, documents: int) -> None:
     with pytest.raises(DataError) as caught:
         read(tmp_path, tiny_rows(documents, 10))
     assert has_facts(
-        str(caught.value), tmp_path / "train.jsonl", f"{documents * 10} labelled rows", f"{documents} documents"
+        str(caught.value), tmp_path / "train.jsonl", f"{documents * 10} labelled rows", f"{documents} document"
     )
 
 
 @pytest.mark.parametrize("documents", [4, 5, 10, 50])
-def test_fifty_rows_are_enough_however_few_the_documents_and_many_the_sources(tmp_path: Path, documents: int) -> None:
+def test_fifty_rows_are_enough_with_few_documents_or_many_sources(tmp_path: Path, documents: int) -> None:
     rows = [row | {"sampling": None} for row in tiny_rows(documents, 50 // documents)]
     assert_disjoint(read(tmp_path, rows))
-    # A document of each source in each language: strata of one document.
+    # Every document has its own source, so that strata contain one document each.
     sets = read(tmp_path, [row | {"source": row["document"]} for row in rows])
     assert_disjoint(sets)
     assert 0.1 < 1 - len(sets.train) / len(rows) <= 0.5
 
 
-def test_faults_of_rows_reach_the_user(tmp_path: Path) -> None:
+def test_errors_in_rows_name_the_row_and_the_value(tmp_path: Path) -> None:
     rows = tiny_rows(20, 10)
     rows[4]["labels"] = ["praise"]
     with pytest.raises(DataError, match=facts("train.jsonl, row 5:", "'labels'", "'praise'", "criticism")):
         read(tmp_path, rows)
 
 
-def test_references_without_texts_are_left_out_and_told(tmp_path: Path) -> None:
+def test_stand_off_labels_without_texts_are_left_out_and_counted(tmp_path: Path) -> None:
     reference = tmp_path / "reference.jsonl"
     write_standoff(reference, renamed(tiny_rows(30, 10), "r"), TINY)
     recipe = Recipe.model_validate(
@@ -220,7 +222,7 @@ def test_references_without_texts_are_left_out_and_told(tmp_path: Path) -> None:
     assert set.union(*documents) == {f"d{i}" for i in range(100)} | {f"rd{i}" for i in range(5)}
 
 
-def test_description_counts_what_trains_and_hashes_all_rows(tmp_path: Path) -> None:
+def test_the_description_counts_training_rows_and_hashes_all_rows(tmp_path: Path) -> None:
     rows = [row | {"source": ("un", None)[int(row["id"][1:].split(".")[0]) % 3 == 0]} for row in tiny_rows(100, 10)]
     sets = read(tmp_path, rows, validation_share=0.3)
     data = TrainingData.from_corpora(sets.train, sets.validation + sets.parity, TINY)

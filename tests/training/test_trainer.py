@@ -1,4 +1,4 @@
-"""Training on a tiny model: it learns, it resumes to the same weights, its checkpoint is a stock one."""
+"""Test training on a tiny model: it learns, it resumes to the same weights, and its checkpoint is a standard one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from communique.training.recipe import Recipe
 pytestmark = pytest.mark.slow
 
 
-def test_sampler_is_a_function_of_seed_and_epoch() -> None:
+def test_sampler_depends_only_on_seed_and_epoch() -> None:
     from communique.training.trainer import LengthGroupedSampler
 
     lengths = [(7 * i) % 50 for i in range(333)]
@@ -35,7 +35,7 @@ def test_sampler_is_a_function_of_seed_and_epoch() -> None:
     assert len({tuple(order(seed, epoch)) for seed in (1, 2) for epoch in (0, 1)}) == 4
 
 
-def test_sampler_gives_batches_of_like_length_in_random_order() -> None:
+def test_sampler_yields_batches_of_similar_length_in_random_order() -> None:
     from communique.training.trainer import LengthGroupedSampler
 
     lengths = np.random.default_rng(0).integers(5, 160, 1600)
@@ -43,11 +43,11 @@ def test_sampler_gives_batches_of_like_length_in_random_order() -> None:
     means = lengths[order].reshape(-1, 32).mean(axis=1)
     spread = lengths[order].reshape(-1, 32).std(axis=1)
     assert spread.mean() < 0.15 * lengths.std()
-    # The stock sampler goes from the longest to the shortest, which this correlation would show.
+    # The sampler of transformers goes from the longest to the shortest batch, which this correlation would show.
     assert abs(np.corrcoef(means[:-1], means[1:])[0, 1]) < 0.5
 
 
-def test_parameter_groups_separate_head_and_undecayed(tiny_backbone: Path) -> None:
+def test_parameter_groups_separate_the_head_and_parameters_without_decay(tiny_backbone: Path) -> None:
 
     from communique.training.backbones import load_backbone
     from communique.training.trainer import parameter_groups
@@ -61,14 +61,14 @@ def test_parameter_groups_separate_head_and_undecayed(tiny_backbone: Path) -> No
     assert all(p.ndim == 1 for (_, decay), members in groups.items() if decay == 0 for p in members)
 
 
-def test_checkpoint_learns_and_agrees_with_the_stock_pipeline(tiny_checkpoint: Path) -> None:
+def test_checkpoint_learns_and_agrees_with_the_pipeline_of_transformers(tiny_checkpoint: Path) -> None:
     from transformers import pipeline
 
     from communique.models.checkpoint import CheckpointClassifier
 
     info = read_info(tiny_checkpoint, "checkpoint")
     verify_files(tiny_checkpoint, info)
-    # Giving every label to every sentence would score 0.52.
+    # Predicting every label for every sentence would score 0.52.
     assert (info.scores[0].value or 0) > 0.8
     fresh = Corpus.read(write_rows(tiny_checkpoint.parent / "fresh.jsonl", tiny_rows(5, seed=9)))
     ours = CheckpointClassifier(tiny_checkpoint).predict_proba(fresh.sentences)
@@ -104,7 +104,7 @@ def test_training_refuses_to_replace_a_checkpoint(tiny_checkpoint: Path, tiny_pr
         train(tiny_project / "recipe.yaml", tiny_checkpoint)
 
 
-def test_bf16_is_refused_where_the_machine_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bf16_is_refused_if_the_machine_does_not_support_it(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     from communique.training.trainer import resolve_precision
@@ -138,12 +138,12 @@ def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(
         assert process.poll() is None, process.stderr and process.stderr.read().decode()
         return len(list(steps.glob("checkpoint-*/trainer_state.json"))) >= 2
 
-    # With the second checkpoint the run is in the middle of an epoch.
+    # The second checkpoint is written in the middle of an epoch.
     until(has_two_checkpoints, "fewer than two checkpoints were written")
     process.kill()
     process.wait()
     assert not out.exists()
-    # A kill during saving leaves a checkpoint without the state, which is written last.
+    # A kill during saving leaves a checkpoint without the state, because it is written last.
     (steps / "checkpoint-99999").mkdir()
 
     resumed = _train(tiny_project, out)
@@ -163,12 +163,12 @@ def test_steps_of_another_recipe_are_refused(tiny_project: Path, tmp_path: Path)
     assert prepare_steps(tmp_path / "steps", recipe, corpus) is None
     with pytest.raises(RecipeError, match=facts(tmp_path / "steps")):
         prepare_steps(tmp_path / "steps", recipe.model_copy(update={"seed": 1}), corpus)
-    # Other rows of the embeddings: the checkpoint's would be those of other tokens.
+    # With other tokens, the embeddings in the checkpoint would belong to the wrong tokens.
     with pytest.raises(RecipeError, match=facts(tmp_path / "steps")):
         prepare_steps(tmp_path / "steps", recipe, corpus, [1, 2, 3])
 
 
-def test_single_selection_trains_with_softmax(tiny_project: Path, tiny_backbone: Path, tmp_path: Path) -> None:
+def test_a_multiclass_model_is_trained_with_softmax(tiny_project: Path, tiny_backbone: Path, tmp_path: Path) -> None:
     import yaml
 
     from communique.models.predictor import Predictor
@@ -200,12 +200,12 @@ def test_single_selection_trains_with_softmax(tiny_project: Path, tiny_backbone:
     np.testing.assert_allclose(predictions.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
-def test_held_out_ids_are_written_and_are_not_trained_on(tiny_checkpoint: Path, tiny_project: Path) -> None:
+def test_held_out_ids_are_saved_and_do_not_train_the_model(tiny_checkpoint: Path, tiny_project: Path) -> None:
     held_out = json.loads((tiny_checkpoint / "validation.json").read_text())
     corpus = Corpus.read(tiny_project / "corpus.jsonl")
     document = {s.id: s.document for s in corpus}
     sampling = {s.id: s.sampling for s in corpus}
-    # The other rows of the held-out documents are too few for a proof: random rows tune and prove.
+    # The other rows of the held-out documents are too few for a parity check, so random rows tune the model and check the export.
     assert {sampling[i] for part in held_out.values() for i in part} == {"random"}
     kept_out = {document[i] for part in held_out.values() for i in part}
     info = read_info(tiny_checkpoint)

@@ -1,1 +1,1 @@
-"""Fine-tune a transformer and export it."""
+"""Fine-tune transformers and export them."""

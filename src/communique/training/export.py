@@ -1,4 +1,4 @@
-"""Export a checkpoint to OpenVINO in 8 bits, and compare the result with it. Needs the extra `train`."""
+"""Export a checkpoint to OpenVINO in 8 bits, and compare the export with the checkpoint. Needs the extra `train`."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from ..models.openvino import import_quietly
 from ..models.predictor import Predictor
 from ..reporting.format import megabytes
 from .parity import check_parity, require_parity
-from .quantize import quantize
+from .quantize import quantize, silenced
 from .recipe import Recipe
 from .splits import DataSplits
 
 logger = logging.getLogger(__name__)
 
-#: Sentences whose activations set the ranges of the 8-bit numbers.
+#: Number of sentences whose activations determine the ranges of the 8-bit numbers.
 CALIBRATION = 300
 
 
@@ -60,19 +60,19 @@ def export(
     """Export a checkpoint to a bundle, tune it on its own outputs, and compare it with the checkpoint.
 
     Args:
-        checkpoint: The checkpoint's folder, as `train` writes it.
-        out: The bundle's folder.
-        recipe: The recipe that trained it. Default: the one in the checkpoint.
+        checkpoint: The checkpoint folder that `train` wrote.
+        out: The bundle folder to write.
+        recipe: The recipe that trained the checkpoint. Default: the one in the checkpoint.
         texts: Texts of stand-off labels. Default: the path in the checkpoint.
-        overwrite: Replace an existing bundle.
-        force: Export even a checkpoint that has learned nothing.
+        overwrite: Whether to replace an existing bundle.
+        force: Whether to export even a checkpoint that has learned nothing.
 
     Returns:
         The parity report.
 
     Raises:
-        ExportError: The checkpoint has learned nothing, macro-F1 on the parity rows falls by more than 0.5 points, or a label's
-            decisions agree with F1 below 0.95. Nothing is written.
+        ExportError: The checkpoint has learned nothing, macro-F1 on the parity rows falls by more than 0.5 points, or the
+            decisions for a label agree with the checkpoint's with an F1 below 0.95. Nothing is written.
         CommuniqueError: The checkpoint or its data are invalid.
     """
     checkpoint = Path(checkpoint)
@@ -91,8 +91,8 @@ def export(
     held_out = json.loads((checkpoint / VALIDATION).read_text(encoding="utf-8"))
     if data.ids != held_out:
         raise BundleError(
-            f"{checkpoint / VALIDATION}: the recipe's corpora have other held-out rows than at training. Restore the corpora "
-            "(and --texts) with which the checkpoint was trained, or train again"
+            f"{checkpoint / VALIDATION}: the held-out rows of the recipe's corpora are not those of the training. Restore the "
+            "corpora (and --texts) that trained the checkpoint, or train again"
         )
     classifier = CheckpointClassifier(checkpoint)
     samples = _samples(data.train.sentences, classifier.tokenizer, settings.seed)
@@ -101,9 +101,10 @@ def export(
         update={"kind": "bundle", "recipe": settings.portable().model_dump(mode="json"), "texts": None}
     )
     for activations in (True, False):
-        exported = quantize(
-            classifier.model, samples, four_bit_embeddings=settings.freeze_embeddings, activations=activations
-        )
+        with silenced():
+            exported = quantize(
+                classifier.model, samples, four_bit_embeddings=settings.freeze_embeddings, activations=activations
+            )
         quantization = "8-bit weights and activations" if activations else "8-bit weights"
         try:
             with new_folder(out, replace=overwrite, marker=INFO) as folder:
@@ -111,7 +112,7 @@ def export(
         except ExportError as error:
             if not activations:
                 raise
-            logger.warning("%s: %s\nTrying 8-bit weights only.", quantization, error)
+            logger.warning("The export with %s failed: %s\nTrying again with 8-bit weights only.", quantization, error)
     raise AssertionError("unreachable: the second attempt returns or raises")
 
 
@@ -126,7 +127,7 @@ def _fill(
     data: DataSplits,
     seed: int,
 ) -> ParityReport:
-    """Fill a bundle's folder with an exported model, tune it on its own outputs and check its parity."""
+    """Write an exported model to the bundle folder, tune it on its own outputs, and check its parity."""
     checkpoint_thresholds = None if info.thresholds is None else np.array(info.thresholds)
     import_quietly("openvino").save_model(exported, folder / IR, compress_to_fp16=False)
     classifier.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER), pretty=False)
@@ -136,7 +137,7 @@ def _fill(
         info = _tuned(info, Predictor(folder), data.validation.sentences, codebook)
         finish(folder, info, codebook, data.ids)
     predictor = Predictor(folder)
-    rows = "documents held out of training, rows that tuned nothing" if held_out else "rows that trained it"
+    rows = "held-out documents, rows that were not used for tuning" if held_out else "rows that trained the model"
     parity = check_parity(
         data.parity.sentences,
         before,
@@ -148,7 +149,7 @@ def _fill(
     info = info.model_copy(
         update={
             "parity": parity,
-            # Out-of-fold scores stay: no row is left on which the export could be scored.
+            # Without held-out rows the export cannot be scored, so the out-of-fold scores are kept.
             "scores": (_score(info, predictor, data, codebook, seed),) if held_out else info.scores,
             "versions": info.versions | package_versions("openvino", "nncf", "tokenizers"),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -189,7 +190,7 @@ def _warn_if_large(folder: Path) -> None:
     largest = max(sizes, key=lambda name: sizes[name])
     if sizes[largest] > MAX_FILE_BYTES or sum(sizes.values()) > MAX_BUNDLE_BYTES:
         logger.warning(
-            "The bundle has %s (largest file: %s, %s). Hosts of Git repositories accept files of up to 100 MB.",
+            "The bundle takes %s (largest file: %s, %s). Common hosts of Git repositories accept files of up to 100 MB.",
             megabytes(sum(sizes.values())),
             largest,
             megabytes(sizes[largest]),

@@ -16,7 +16,7 @@ from ..models.info import ParityReport, ParityRow
 from ..models.predictor import Predictor
 from ..reporting.format import number, rounded
 
-#: How much macro-F1 an export may lose, and the least F1 of its decisions for a label compared with the checkpoint's.
+#: Maximum loss of macro-F1 of an export, and minimum F1 of its decisions per label, with the checkpoint's as the reference.
 MAX_LOSS, MIN_AGREEMENT = 0.005, 0.95
 
 
@@ -31,11 +31,11 @@ def check_parity(
     """Compare a bundle with its checkpoint, each with its own thresholds, overall and by language.
 
     Args:
-        sentences: n labelled sentences that trained and tuned nothing.
+        sentences: n labelled sentences, held out of training and tuning where possible.
         before: The checkpoint's probabilities (n, k), in fp32.
-        checkpoint_thresholds: (k,); None where exactly one label is chosen.
+        checkpoint_thresholds: The checkpoint's thresholds (k,); None if exactly one label applies.
         predictor: The bundle.
-        data: What the sentences are, in a few words.
+        data: Short description of the sentences.
     """
     codebook = predictor.codebook
     gold = indicator(sentences, codebook)
@@ -73,7 +73,7 @@ def check_parity(
 
 
 def require_parity(parity: ParityReport) -> None:
-    """Check that an export decides nearly as its checkpoint does.
+    """Check that an export makes nearly the same decisions as its checkpoint.
 
     Raises:
         ExportError: Macro-F1 falls by more than `MAX_LOSS`, or the decisions for a label agree less than `MIN_AGREEMENT`.
@@ -82,11 +82,13 @@ def require_parity(parity: ParityReport) -> None:
     if parity.macro_f1_export < parity.macro_f1_checkpoint - MAX_LOSS:
         raise ExportError(
             f"the export loses {100 * (parity.macro_f1_checkpoint - parity.macro_f1_export):.1f} points of macro-F1 on "
-            f"{parity.n} rows; {100 * MAX_LOSS} are allowed; nothing was written{table}"
+            f"{parity.n} rows, but at most {100 * MAX_LOSS} are allowed. Nothing was written. You can use the checkpoint "
+            f"itself instead{table}"
         )
     for row in parity.rows:
         if row.group == "all" and row.agreement is not None and row.agreement < MIN_AGREEMENT:
             raise ExportError(
-                f"decisions for {row.label} agree with the checkpoint's with F1 {number(row.agreement)} on {parity.n} rows; "
-                f"{MIN_AGREEMENT} is needed; nothing was written{table}"
+                f"the decisions for {row.label} agree with the checkpoint's with an F1 of {number(row.agreement)} on {parity.n} "
+                f"rows, but at least {MIN_AGREEMENT} is needed. Nothing was written. You can use the checkpoint itself "
+                f"instead{table}"
             )

@@ -1,8 +1,8 @@
-"""Train the word embeddings of the tokens that occur, as if they were all there are. Needs the extra `train`.
+"""Train only the word embeddings of tokens that occur in the data. Needs the extra `train`.
 
-A multilingual vocabulary has hundreds of thousands of tokens, of which a corpus uses a tenth. The others get no gradient, yet an
-optimizer reads and writes them, their gradients and its two averages at each step: at 250,000 tokens this costs a CPU as
-much as the whole encoder does.
+A multilingual vocabulary has hundreds of thousands of tokens, but a corpus uses only about a tenth of them. The other embeddings
+get no gradient, yet at each step an optimizer reads and writes them, their gradients and its two averages. With 250,000 tokens,
+this costs a CPU as much time as the whole encoder.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 
 
 class _UsedRows(torch.nn.Module):
-    """Rows of an embedding that is larger, addressed by the same token ids. Ids of other rows are an error."""
+    """Some rows of a larger embedding, addressed by the same token ids. Ids of other rows raise an error."""
 
     row: torch.Tensor
 
@@ -24,7 +24,7 @@ class _UsedRows(torch.nn.Module):
         self.weight = torch.nn.Parameter(whole.weight.detach()[used].clone())
         row = torch.full((whole.num_embeddings,), len(used), dtype=torch.long, device=whole.weight.device)
         row[used] = torch.arange(len(used), device=row.device)
-        # A checkpoint of the steps does without it: a run resumes with the same tokens only.
+        # Checkpoints do not store this table, because a run resumes only with the same tokens.
         self.register_buffer("row", row, persistent=False)
         self.padding = None if whole.padding_idx is None else int(row[whole.padding_idx])
 
@@ -34,21 +34,21 @@ class _UsedRows(torch.nn.Module):
 
 @contextmanager
 def used_embeddings(model: Any, token_ids: Iterable[int]) -> Iterator[None]:
-    """Put the rows of some tokens in the place of a model's word embeddings, and write them back at the end.
+    """Replace a model's word embeddings by the rows of some tokens inside the block, and write these rows back at the end.
 
-    Rows of other tokens stay as they are, to the bit: weight decay does not reach them. A model whose embeddings are more than
-    a table, or whose rows other weights share, is left alone.
+    The rows of other tokens do not change at all, not even by weight decay. The block has no effect on a model whose embeddings
+    are more than a table or share their weights with another layer.
 
     Args:
         model: A model of transformers.
-        token_ids: Every token that it will be given meanwhile, padding included.
+        token_ids: All tokens that the model reads inside the block, including padding.
     """
     whole = model.get_input_embeddings()
     shared = sum(parameter is whole.weight for _, parameter in model.named_parameters(remove_duplicate=False)) > 1
     if type(whole) is not torch.nn.Embedding or whole.max_norm is not None or shared:
         yield
         return
-    # The padding of the table need not be the tokenizer's, and its row must be known to stay without a gradient.
+    # The padding id of the table can differ from the tokenizer's. Its row must be included, so that it gets no gradient.
     used = {*token_ids, *(() if whole.padding_idx is None else (whole.padding_idx,))}
     rows = torch.tensor(sorted(used), device=whole.weight.device)
     part = _UsedRows(whole, rows)

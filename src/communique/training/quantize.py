@@ -1,8 +1,12 @@
-"""Quantise a classifier to 8 bits for OpenVINO."""
+"""Convert a classifier to an OpenVINO model with 8-bit numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -14,12 +18,12 @@ from ..errors import ExportError
 from ..models.openvino import import_quietly
 from .e5 import BLOCK
 
-#: How much of the activations' range SmoothQuant moves into the weights (Xiao et al. 2023), from 0 to 1.
+#: Strength of SmoothQuant (Xiao et al. 2023), from 0 to 1: how much of the activations' range moves into the weights.
 SMOOTH_QUANT = 0.8
 
 
 class _Logits(torch.nn.Module):
-    """The classifier as a function of two tensors that gives one, as OpenVINO's converter wants it."""
+    """The classifier as a function from two tensors to one, which OpenVINO's converter requires."""
 
     model: Any
 
@@ -33,10 +37,10 @@ class _Logits(torch.nn.Module):
 
 
 class _FirstTokenLogits(_Logits):
-    """The same for a BERT, whose head reads the first token: the last layer computes no other.
+    """The same function for a BERT, whose last layer computes only the first token, because the head reads no other.
 
-    Keys and values of the last layer need all tokens; query, output and feed-forward do not. With 12 layers that saves 7 %
-    of all products, and the numbers are the same.
+    The last layer needs keys and values of all tokens, but query, output and feed-forward only of the first one. With 12 layers
+    this saves 7 % of all products, and the results are the same.
     """
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
@@ -66,7 +70,7 @@ class _FirstTokenLogits(_Logits):
 
 
 def _traceable(model: Any, example: dict[str, torch.Tensor]) -> _Logits:
-    """Choose the shorter computation where it gives the model's numbers, else the stock one."""
+    """Return the shorter computation if it gives the same numbers as the model, else the standard one."""
     stock = _Logits(model).eval()
     if not isinstance(model, transformers.BertForSequenceClassification):
         return stock
@@ -76,16 +80,38 @@ def _traceable(model: Any, example: dict[str, torch.Tensor]) -> _Logits:
     return shorter if same else stock
 
 
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Silence warnings of transformers and the log of NNCF inside the block, and send NNCF's progress bars to the error stream.
+
+    NNCF writes to standard output, which is reserved for results. transformers warns about deprecated properties of the model,
+    because the conversion reads all of them.
+    """
+    nncf = import_quietly("nncf")
+    reports = transformers.utils.logging
+    verbosity, level = reports.get_verbosity(), logging.getLogger("nncf").level
+    reports.set_verbosity(logging.CRITICAL)
+    nncf.set_log_level(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(sys.stderr):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        reports.set_verbosity(verbosity)
+        nncf.set_log_level(level)
+
+
 def quantize(
     model: Any, samples: Sequence[dict[str, NDArray[np.int64]]], *, four_bit_embeddings: bool, activations: bool = True
 ) -> Any:
     """Convert a torch classifier to OpenVINO with 8-bit weights and activations.
 
     Args:
-        model: A stock sequence classifier in evaluation mode.
-        samples: Inputs of single texts that set the ranges of activations.
-        four_bit_embeddings: Store word embeddings in 4-bit blocks; exact where they come as such and were frozen.
-        activations: Whether activations have 8 bits too, which is fast on CPUs with VNNI or AMX; else weights alone.
+        model: A standard sequence classifier in evaluation mode.
+        samples: Inputs of single texts, which determine the ranges of the activations.
+        four_bit_embeddings: Whether to store word embeddings in 4-bit blocks. This is exact if they came in this form and were
+            frozen.
+        activations: Whether activations have 8 bits too, which is fast on CPUs with VNNI or AMX. Otherwise only weights have.
 
     Returns:
         An OpenVINO model with inputs `input_ids` and `attention_mask` of any size and the output `logits`.
@@ -110,15 +136,15 @@ def quantize(
             model_type=nncf.ModelType.TRANSFORMER,
             subset_size=len(samples),
             ignored_scope=nncf.IgnoredScope(names=[table]) if four_bit_embeddings else None,
-            # Both measured in train/LOG.md. Full 8-bit weights: OpenVINO gives right sums on CPUs without VNNI too. SmoothQuant at
-            # 0.8: the default of 0.95 moves more of the activations' range into the weights than these bear.
+            # train/LOG.md reports measurements of both settings. Weights can use all 8 bits, because OpenVINO's sums are correct
+            # on CPUs without VNNI too. The default SmoothQuant strength of 0.95 moves too much range into the weights.
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 overflow_fix=nncf.OverflowFix.DISABLE,
                 smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=SMOOTH_QUANT),
             ),
         )
     if four_bit_embeddings:
-        # Constants are not named: to ignore a table of weights is to ignore the operation that reads it.
+        # Constants have no names. A table of weights is ignored by ignoring the operation that reads it.
         others = [op.get_friendly_name() for op in quantized.get_ops() if op.get_type_name() != "Constant"]
         others.remove(table)
         quantized = nncf.compress_weights(
@@ -126,17 +152,21 @@ def quantize(
             mode=nncf.CompressWeightsMode.INT4_SYM,
             group_size=BLOCK,
             all_layers=True,
-            # Not all operations are nodes of NNCF's graph, which would otherwise complain of names that it does not know.
+            # Some operations are not nodes of NNCF's graph, and a validation would report their names as unknown.
             ignored_scope=nncf.IgnoredScope(names=others, validate=False),
         )
     return quantized if activations else nncf.compress_weights(quantized, mode=nncf.CompressWeightsMode.INT8_ASYM)
 
 
 def _embedding_lookup(model: Any, vocabulary: int) -> str:
-    """Find the operation that looks up word embeddings: the Gather from a table of as many rows as the vocabulary."""
+    """Return the name of the operation that looks up word embeddings: the Gather from a table with a row per token.
+
+    Raises:
+        ExportError: There is no such operation.
+    """
     for op in model.get_ops():
         if op.get_type_name() == "Gather" and op.input_value(0).get_partial_shape()[0] == vocabulary:
             return str(op.get_friendly_name())
     raise ExportError(
-        f"no lookup of {vocabulary} word embeddings in the converted model; its architecture is not known"
+        f"the converted model has no lookup of {vocabulary} word embeddings, so it cannot be exported. Use the checkpoint itself"
     )

@@ -1,4 +1,4 @@
-"""The recipe: everything that decides how a model is trained, in one validated YAML file."""
+"""Define the recipe: one validated YAML file with everything that determines how a model is trained."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..data.sources import CorpusSource
 from ..errors import RecipeError
 from ..io.suffixes import stem
 
-#: What the name of a model may be; it becomes the name of a folder.
+#: Pattern of model names, which also become names of folders.
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 
 
 class Recipe(BaseModel):
-    """Settings of a training run. Relative paths start at the recipe's folder."""
+    """Settings of a training run. Paths are relative to the folder of the recipe."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -78,12 +78,14 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _has_training_data(self) -> Recipe:
         if not any(source.role == "train" for source in self.corpora):
-            raise ValueError("no corpus has the role 'train'. Give one, or leave the role out: 'train' is the default")
+            raise ValueError(
+                "no corpus has the role 'train'. Give one corpus this role, or remove its role, because 'train' is the default"
+            )
         return self
 
     @classmethod
     def load(cls, path: str | Path) -> Recipe:
-        """Read a recipe; paths in it become absolute.
+        """Read a recipe and make its paths absolute.
 
         Raises:
             RecipeError: The file is missing, is not YAML, or has unknown keys or values that are not allowed.
@@ -100,8 +102,8 @@ class Recipe(BaseModel):
             "codebook": resolve(self.codebook),
             "corpora": tuple(s.model_copy(update={"path": resolve(s.path)}) for s in self.corpora),
         }
-        # A hub name has the form of a relative path; it is treated as a folder only if that folder exists. A backbone that the
-        # recipe does not name is not set here, because the comparison of classifiers asks whether it is named.
+        # A hub name looks like a relative path, so it counts as a folder only if this folder exists. The default backbone is not
+        # set here, because the comparison of classifiers checks whether the recipe names a backbone.
         if (folder / self.backbone).is_dir():
             update["backbone"] = resolve(self.backbone)
         return self.model_copy(update=update)
@@ -117,14 +119,14 @@ class Recipe(BaseModel):
         encoding: str | None = None,
         sheet: str | None = None,
     ) -> Recipe:
-        """Return a recipe that trains on labelled tables with the default settings.
+        """Build a recipe that trains on labelled tables with the default settings.
 
         Args:
             paths: Tables, folders or globs, relative to the working folder.
             codebook: YAML file with the labels.
             name: Name of the model. Default: made from the name of the first table or folder.
             columns: Column by field (`text`, `labels`, `document`). Default: found by their names.
-            encoding: Encoding of text files. Default: recognised for each.
+            encoding: Encoding of text files. Default: detected per file.
             sheet: Sheet of workbooks, by name or by number from 1. Default: the first visible one.
 
         Raises:
@@ -138,7 +140,7 @@ class Recipe(BaseModel):
         return cls(name=found, codebook=str(codebook), corpora=corpora)._resolved(Path.cwd())
 
     def steps_per_epoch(self, rows: int, processes: int = 1) -> int:
-        """Return the number of steps in which all processes together pass once over the training rows."""
+        """Return the number of steps in which all processes together read the training rows once."""
         return math.ceil(rows / (self.batch_size * processes))
 
     def steps(self, rows: int, processes: int = 1) -> int:
@@ -155,7 +157,7 @@ class Recipe(BaseModel):
         return [Path(source.path) for source in self.sources(role)]
 
     def portable(self) -> Recipe:
-        """Return the recipe without the folders of its paths, which mean nothing on another machine."""
+        """Return the recipe with short paths, because the folders of this machine mean nothing on another one."""
         return self.model_copy(
             update={
                 "codebook": Path(self.codebook).name,

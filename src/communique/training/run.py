@@ -27,18 +27,18 @@ def train(
     overwrite: bool = False,
     progress: ProgressReporter | None = None,
 ) -> Path:
-    """Train a recipe and write a checkpoint.
+    """Train the model of a recipe and write a checkpoint.
 
     Args:
         recipe: The recipe, or its file.
-        out: The checkpoint's folder. During training `<out>.steps` holds the state from which an interrupted run resumes.
+        out: The checkpoint folder to write. During training, `<out>.steps` stores the state from which an interrupted run resumes.
         texts: A file or folder with the texts of stand-off labels.
-        overwrite: Replace an existing checkpoint.
-        progress: Reports the progress. Default: silent. With several processes only the first reports.
+        overwrite: Whether to replace an existing checkpoint.
+        progress: Reports the progress. Default: silent. With several processes, only the first one reports.
 
     Returns:
-        The checkpoint's folder. With several processes the first writes it, and the others return before it exists. If the model
-        has learned nothing, `warnings` in its `bundle.json` say so.
+        The checkpoint folder. With several processes, the first one writes it, and the others return before it exists. If the
+        model has learned nothing, `warnings` in its `bundle.json` say so.
 
     Raises:
         CommuniqueError: The recipe, the codebook or the data are invalid.
@@ -85,7 +85,7 @@ def train(
 
 
 def find_warnings(classifier: TransformerClassifier, data: DataSplits, codebook: Codebook) -> tuple[str, ...]:
-    """Return why a trained model is not fit for use, judged on all held-out rows: it has collapsed, or learned nothing."""
+    """Return the reasons why a trained model is not fit for use: on all held-out rows it has collapsed or learned nothing."""
     held_out = (data.validation + data.parity).sentences
     gold = indicator(held_out, codebook)
     predicted = decide(classifier.predict_proba(held_out), classifier.tuning_.thresholds)

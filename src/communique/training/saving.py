@@ -1,4 +1,4 @@
-"""Write a checkpoint: a stock transformers model next to the files that every model folder has."""
+"""Write a checkpoint: a standard transformers model, and the files that every model folder has."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 def describe_checkpoint(
     recipe: Recipe, codebook: Codebook, data: DataSplits, *, texts: str | Path | None, **measured: Any
 ) -> ModelInfo:
-    """Describe a checkpoint by its recipe, its codebook, its data and what was measured.
+    """Build the description of a checkpoint from its recipe, codebook, data and measured values.
 
     Args:
         recipe: The recipe.
         codebook: The codebook.
-        data: The rows that trained the model, and those that were held out.
-        texts: The file or folder of texts for stand-off labels.
+        data: The training rows and the held-out rows.
+        texts: The file or folder with the texts of stand-off labels.
         measured: The other fields of `ModelInfo`, such as `thresholds` and `training_seconds`.
     """
     return ModelInfo.create(
@@ -38,7 +38,7 @@ def describe_checkpoint(
         version=recipe.version,
         description=recipe.description,
         license=recipe.license,
-        # Temperature and biases are part of the weights.
+        # Temperature and biases are already part of the weights.
         temperature=1.0,
         max_tokens=recipe.max_tokens,
         recipe=recipe.model_dump(mode="json"),
@@ -62,12 +62,12 @@ def write_checkpoint(
 
     Args:
         out: The folder. It must not exist, unless `overwrite` is set.
-        model: A stock sequence classifier.
+        model: A standard sequence classifier.
         tokenizer: Its tokenizer.
-        info: What `describe_checkpoint` returns.
+        info: The description from `describe_checkpoint`.
         codebook: The codebook.
-        data: The rows that trained the model, and those that were held out.
-        overwrite: Whether an existing folder is replaced.
+        data: The training rows and the held-out rows.
+        overwrite: Whether to replace an existing folder.
     """
     with new_folder(out, replace=overwrite, marker=INFO) as folder:
         model.save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""The sets of a recipe: rows that train, and rows of other documents that tune the model or check its export."""
+"""Split the data of a recipe into training rows, and rows of other documents that tune the model or check its export."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ from ..data.standoff import read_sources
 from ..errors import DataError
 from ..metrics.calibration import MIN_POSITIVES
 from ..metrics.scores import indicator
+from ..reporting.format import counted
 from .recipe import Recipe
 
 #: If fewer rows than this are left for the parity check of an export, half of the held-out documents are used for it.
 MIN_PARITY_ROWS = 100
 
-#: If the recipe's share holds out fewer rows than this, a larger share is held out.
+#: If the recipe's `validation_share` holds out fewer rows than this, a larger proportion is held out.
 MIN_HELD_OUT = 10
-#: Training rows with which an export is compared if none are held out.
+
+#: Maximum number of training rows for the parity check of an export if no rows are held out.
 PARITY_ROWS = 1000
 
 
 @dataclass(frozen=True)
 class DataSplits:
-    """Three corpora without a common row; `train` shares no document with the others.
+    """Three corpora that share no rows. In addition, `train` shares no document with the other two.
 
-    `train` trains. `validation` tunes the temperature and the thresholds. `parity` does neither; on it an exported model is
-    compared with its checkpoint. `messages` are lines for the user.
+    `train` trains the model, `validation` tunes the temperature, the biases and the thresholds, and `parity` is used for neither:
+    on it, an export is compared with its checkpoint. `messages` are lines for the user.
     """
 
     train: Corpus
@@ -42,9 +44,9 @@ class DataSplits:
     def read(cls, recipe: Recipe, codebook: Codebook, texts: Path | None = None) -> DataSplits:
         """Read a recipe's corpora and hold out validation documents.
 
-        If rows say how they were sampled, only those with `sampling: random` tune the model: rows that were selected would
-        distort thresholds and calibration. The other rows of the held-out documents cannot train either; they check the
-        export.
+        If rows state how they were sampled, only those with `sampling: random` tune the model, because selected rows would
+        distort thresholds and calibration. The other rows of the held-out documents cannot train the model either; they check
+        its export.
 
         Args:
             recipe: The recipe.
@@ -64,12 +66,14 @@ class DataSplits:
             train = corpus
         else:
             train, held_out = _hold_out(corpus, recipe)
-            # A formula that opens many speeches must not be in both sets.
+            # Many speeches open with the same formula, which must not be in both sets.
             known = {s.sha256 for s in held_out}
             repeated = sum(s.sha256 in known for s in train)
             if repeated:
                 train = train.where(lambda s: s.sha256 not in known)
-                messages.append(f"{repeated} training rows are left out, because held-out rows have the same text")
+                messages.append(
+                    f"left out {counted(repeated, 'training row')}, because held-out rows have the same text"
+                )
         validation, parity = (
             held_out.where(lambda s: s.sampling == "random"),
             held_out.where(lambda s: s.sampling != "random"),
@@ -81,48 +85,51 @@ class DataSplits:
             validation, parity = eligible.split(0.5, seed=recipe.seed)
         if not (len(train) and len(validation) and len(parity)):
             raise DataError(
-                f"{', '.join(corpus.files) or 'no corpus'}: {len(corpus)} labelled rows in {len(corpus.documents)} documents are "
-                "too few to hold some documents out. Add rows of other documents, or name a validation corpus in a recipe"
+                f"{', '.join(corpus.files) or 'no corpus'}: {counted(len(corpus), 'labelled row')} in "
+                f"{counted(len(corpus.documents), 'document')} are too few to hold out some documents. Add rows of other "
+                "documents, or name a validation corpus in a recipe"
             )
         messages.append(
-            f"{len(train)} rows train. {len(validation) + len(parity)} rows of other documents are held out: {len(validation)} to "
-            f"tune temperature and thresholds, {len(parity)} to check the export"
+            f"{counted(len(train), 'row')} for training. {len(validation) + len(parity)} rows of other documents are held out: "
+            f"{len(validation)} to tune temperature and thresholds, {len(parity)} to check the export"
         )
         messages += _check_labels(train, validation, parity, codebook)
         return cls(train, validation, parity, tuple(messages))
 
     @classmethod
     def whole(cls, recipe: Recipe, codebook: Codebook, texts: Path | None = None) -> DataSplits:
-        """Read a recipe's corpora for a model that trains on all rows, because out-of-fold predictions tuned it.
+        """Read a recipe's corpora for a model that is trained on all rows and tuned on out-of-fold predictions.
 
-        The parity check of an export then has to use rows that trained.
+        The parity check of its export then has to use training rows.
 
         Raises:
-            DataError: Rows are invalid, or there are none.
+            DataError: Rows are invalid, or there are no labelled rows.
         """
         corpus, messages = read_sources([*recipe.sources("train"), *recipe.sources("validation")], codebook, texts)
         if not len(corpus):
-            raise DataError(f"{', '.join(corpus.files) or 'no corpus'}: no labelled rows. Give a table with labels")
+            raise DataError(
+                f"{', '.join(corpus.files) or 'no corpus'}: there are no labelled rows. Name a table with labels"
+            )
         drawn = random.Random(recipe.seed).sample(corpus.sentences, min(PARITY_ROWS, len(corpus)))
         lines = messages + list(corpus.notes) + _count_labels(corpus, codebook)
         return cls(corpus, Corpus(()), Corpus(tuple(drawn)), tuple(lines))
 
     @property
     def ids(self) -> dict[str, list[str]]:
-        """Ids of the held-out rows."""
+        """The ids of the held-out rows."""
         return {"validation": [s.id for s in self.validation], "parity": [s.id for s in self.parity]}
 
     @property
     def texts(self) -> list[str]:
-        """Texts of all rows, held-out ones too."""
+        """The texts of all rows, including the held-out ones."""
         return [s.text for part in (self.train, self.validation, self.parity) for s in part]
 
 
 def _hold_out(corpus: Corpus, recipe: Recipe) -> tuple[Corpus, Corpus]:
-    """Split off the validation documents: a larger share if the recipe's has too few rows or one document only."""
+    """Split off the held-out documents. If `validation_share` gives too few rows or a single document, hold out more."""
     for share in (recipe.validation_share, 0.3, 0.45):
         train, held_out = corpus.split(max(share, recipe.validation_share), seed=recipe.seed)
-        # Both halves of the held-out rows need a document of their own.
+        # The validation and the parity rows each need at least one document.
         if split_units(held_out).max(initial=0) > 0 and (len(held_out) >= MIN_HELD_OUT or share >= 0.3):
             break
     return train, held_out
@@ -133,10 +140,12 @@ def _count_labels(corpus: Corpus, codebook: Codebook) -> list[str]:
     shown = [f"{name} {counts[name]}" for name in codebook.names]
     if codebook.multilabel:
         shown.append(f"none {sum(not s.labels for s in corpus)}")
-    lines = [f"{len(corpus)} labelled rows in {len(corpus.documents)} documents: {', '.join(shown)}"]
+    lines = [
+        f"{counted(len(corpus), 'labelled row')} in {counted(len(corpus.documents), 'document')}: {', '.join(shown)}"
+    ]
     if missing := [name for name in codebook.names if not counts[name]]:
         lines.append(
-            f"warning: no row has the label {', '.join(missing)}, so the model cannot learn it. Add rows with it, or remove it "
+            f"warning: no row has the label {' or '.join(missing)}, so the model cannot learn it. Add rows with it, or remove it "
             "from the codebook"
         )
     return lines
@@ -148,14 +157,14 @@ def _explain_sampling(held_out: Corpus, eligible: Corpus) -> list[str]:
     said = ", ".join(f"{kind} {n}" for kind, n in kinds.most_common())
     if unused:
         return [
-            f"{unused} rows are used for nothing. They belong to held-out documents, so they cannot train, and by their column "
-            f"'sampling' ({said}) they were not drawn at random, so they cannot tune thresholds. To use all rows, remove that "
-            "column, or name a validation corpus in a recipe"
+            f"left out {counted(unused, 'row')} of held-out documents: rows of these documents cannot train the model, and rows "
+            f"that were not drawn at random (column 'sampling': {said}) cannot tune it. To use all rows, remove that column, or "
+            "name a validation corpus in a recipe"
         ]
     if kinds:
         return [
-            f"warning: no row was drawn at random (column 'sampling': {said}), so temperature and thresholds are tuned on selected "
-            "rows. They may not suit other text"
+            f"warning: no held-out row was drawn at random (column 'sampling': {said}), so temperature and thresholds are tuned on "
+            "selected rows and may not suit other texts"
         ]
     return []
 
@@ -170,19 +179,19 @@ def _check_labels(train: Corpus, validation: Corpus, parity: Corpus, codebook: C
         name for name, n, held in zip(codebook.names, training, tuning + checking, strict=True) if held and not n
     ]:
         lines.append(
-            f"warning: only held-out rows have the label {', '.join(unseen)}, so the model cannot learn it. Add rows"
+            f"warning: only held-out rows have the label {' or '.join(unseen)}, so the model cannot learn it. Add rows with it"
         )
     if untested := [
         name for name, n, held in zip(codebook.names, training, tuning + checking, strict=True) if n and not held
     ]:
         lines.append(
-            f"warning: no held-out row has the label {', '.join(untested)}, so the scores say nothing about it. Add rows of other "
-            "documents"
+            f"warning: no held-out row has the label {' or '.join(untested)}, so the scores say nothing about it. Add rows with it "
+            "from other documents"
         )
     few = [f"{name} {n}" for name, n in zip(codebook.names, tuning, strict=True) if n < MIN_POSITIVES]
     if few and codebook.multilabel:
         lines.append(
-            f"Few held-out rows have the label {', '.join(few)}. With fewer than {MIN_POSITIVES}, the threshold is mostly "
-            "the theoretical optimum, half of the F1 that calibrated probabilities would reach"
+            f"There are few held-out rows with these labels: {', '.join(few)}. With fewer than {MIN_POSITIVES} rows, a threshold "
+            "is mostly the theoretical optimum, half of the F1 that calibrated probabilities would reach"
         )
     return lines

@@ -1,4 +1,4 @@
-"""The folder `<out>.steps`, from which an interrupted training resumes: which run it belongs to."""
+"""Record and check which run a folder `<out>.steps` belongs to. An interrupted training resumes from this folder."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from ..errors import RecipeError
 from ..io.atomic import replacing
 from ..io.output import check_folder
 
-#: The file that says which run a folder belongs to.
+#: Name of the file that records which run the folder belongs to.
 IDENTITY = "run.json"
 
 
 def check_run(steps: Path, run: Mapping[str, Any]) -> None:
-    """Check that a folder is new, empty, or belongs to this run, because it is deleted at the end.
+    """Check that a folder is new, empty or of this run, because the run deletes it at the end.
 
     Args:
         steps: The folder.
-        run: Everything that decides the result, as JSON can hold it.
+        run: Everything that determines the result, as values for JSON.
 
     Raises:
         RecipeError: The folder belongs to another run.
-        OutputError: It is a file, or a folder that was not written by a run.
+        OutputError: The path is a file, or a folder that no run wrote.
     """
     if not os.path.lexists(steps):
         return
-    # Another process of this run may be writing the file now.
+    # Another process of this run may be writing the identity file now.
     if not steps.is_dir() or any(not name.startswith(f".{IDENTITY}.") for name in os.listdir(steps)):
         check_folder(steps, overwrite=True, marker=IDENTITY)
     identity = steps / IDENTITY
@@ -41,15 +41,15 @@ def check_run(steps: Path, run: Mapping[str, Any]) -> None:
 
 
 def record_run(steps: Path, run: Mapping[str, Any]) -> None:
-    """Create a folder and write into it which run it belongs to."""
+    """Create a folder and record which run it belongs to."""
     steps.mkdir(parents=True, exist_ok=True)
-    # Another process may read the file at this moment.
+    # Another process may be reading the file now.
     with replacing(steps / IDENTITY) as handle:
         handle.write(json.dumps(run))
 
 
 def _read(identity: Path) -> object:
-    """Return the description of the run; None if the file is damaged."""
+    """Return the recorded run, or None if the file is damaged."""
     try:
         return json.loads(identity.read_bytes())
     except ValueError:

@@ -1,4 +1,4 @@
-"""Fine-tune a transformer: the stock classification head on the stock Trainer. Needs the extra `train`."""
+"""Fine-tune a transformer with the standard classification head and the standard Trainer. Needs the extra `train`."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from ..errors import RecipeError
 from ..metrics.calibration import Tuning, decide, probabilities, tune
 from ..metrics.scores import indicator, macro_f1, outcome_counts
 from ..models.checkpoint import PREDICT_BATCH, checkpoint_logits
+from ..reporting.format import counted
 from ..reporting.progress import ProgressReporter
 from . import distributed
 from .backbones import add_mean_layer, backbone_sha256, has_mean_layer, load_backbone
@@ -38,11 +39,11 @@ from .steps import check_run, record_run
 
 
 class LengthGroupedSampler(torch.utils.data.Sampler[int]):
-    """Batches of like length in random order; both depend on the seed and the epoch alone.
+    """Sample batches of similar length in random order. Batches and order depend only on the seed and the epoch.
 
-    The stock sampler draws from torch's global generator, so that a resumed run would see other batches than an
-    uninterrupted one (transformers issue 11323). It also hands out 50 batches from the longest to the shortest, again and
-    again: short sentences carry fewer labels, and a model that chases that tide learns nothing (`train/LOG.md`).
+    The sampler of transformers uses torch's global random generator, so a resumed run would read other batches than an
+    uninterrupted one (transformers issue 11323). It also sorts every 50 batches from the longest to the shortest. Because short
+    sentences have fewer labels, a model then follows this cycle and learns nothing (`train/LOG.md`).
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
@@ -52,7 +53,7 @@ class LengthGroupedSampler(torch.utils.data.Sampler[int]):
         return len(self.lengths)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order is drawn next; the trainer calls this."""
+        """Set the epoch whose order is drawn next. The trainer calls this."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
@@ -60,14 +61,14 @@ class LengthGroupedSampler(torch.utils.data.Sampler[int]):
         generator.manual_seed(self.seed * 1_000_003 + self.epoch)
         grouped = get_length_grouped_indices(self.lengths, self.batch_size, generator=generator)
         batches = [grouped[start : start + self.batch_size] for start in range(0, len(grouped), self.batch_size)]
-        # A last batch that is not full must stay last, or all later ones would be cut elsewhere.
+        # An incomplete batch must stay last, because it would shift the borders of all later batches.
         last = [batches.pop()] if len(batches[-1]) < self.batch_size else []
         order = torch.randperm(len(batches), generator=generator).tolist()
         return iter([i for batch in [*(batches[b] for b in order), *last] for i in batch])
 
 
 class _Trainer(transformers.Trainer):
-    """The stock trainer with the sampler above and two learning rates."""
+    """The trainer of transformers with the sampler above and two learning rates."""
 
     def __init__(self, recipe: Recipe, **arguments: Any) -> None:
         self.recipe = recipe
@@ -75,12 +76,12 @@ class _Trainer(transformers.Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
         lengths = [len(ids) for ids in cast(datasets.Dataset, self.train_dataset)["input_ids"]]
-        # The processes take turns at batches: what they get for one step is a batch of one process of the whole size.
+        # The processes take batches in turn. Their batches for one step together form one batch of this sampler.
         return LengthGroupedSampler(lengths, self.args.train_batch_size * distributed.world_size(), self.recipe.seed)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
-            # The fused kernel takes a quarter of the time on a CPU; train/LOG.md.
+            # On a CPU, the fused kernel takes a quarter of the time (train/LOG.md).
             groups = parameter_groups(cast(transformers.PreTrainedModel, self.model), self.recipe)
             self.optimizer = torch.optim.AdamW(groups, fused=True)
         return self.optimizer
@@ -89,7 +90,8 @@ class _Trainer(transformers.Trainer):
 def parameter_groups(model: transformers.PreTrainedModel, recipe: Recipe) -> list[dict[str, Any]]:
     """Group trainable parameters by learning rate and weight decay.
 
-    The head (all that is not the encoder, and a pooler) is new and learns faster. Biases and norms do not decay.
+    The head (everything outside the encoder, and the pooler) is new and has a higher learning rate. Biases and layer norms have
+    no weight decay.
     """
     groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
     encoder = model.base_model_prefix + "."
@@ -103,19 +105,19 @@ def parameter_groups(model: transformers.PreTrainedModel, recipe: Recipe) -> lis
 
 
 def used_tokens(sets: Iterable[datasets.Dataset | None], padding: int | None) -> list[int]:
-    """Return the ids of the tokens that occur in some data sets, and the padding's, sorted."""
+    """Return the sorted ids of all tokens that occur in some data sets, and of the padding token."""
     used = {id for rows in sets if rows is not None for id in chain.from_iterable(rows["input_ids"])}
     return sorted(used if padding is None else used | {padding})
 
 
 class LogCallback(transformers.TrainerCallback):
-    """Report the training loss every few steps and the validation score of each epoch."""
+    """Report the training loss every few steps, and the validation score after each epoch."""
 
     def __init__(self, progress: ProgressReporter) -> None:
         self.progress = progress
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Start the clock; the steps of an interrupted run do not count for the rate."""
+        """Start the clock. The steps of an interrupted run do not count towards the rate."""
         self.progress.skipped(state.global_step)
         self.progress.begin()
 
@@ -124,7 +126,7 @@ class LogCallback(transformers.TrainerCallback):
         logs = logs or {}
         if "loss" in logs:
             step, steps = state.global_step, state.max_steps
-            # Every loss is part of the record that a log file keeps, however soon it follows the last.
+            # Every loss is printed, so that log files contain the complete record.
             self.progress.update(step, steps, f"step {step}/{steps}, loss {logs['loss']:.4f}", every=0)
         elif "eval_macro_f1" in logs:
             score = logs["eval_macro_f1"]
@@ -133,17 +135,17 @@ class LogCallback(transformers.TrainerCallback):
 
 
 class TransformerClassifier:
-    """A fine-tuned transformer; a `TrainableClassifier`.
+    """A transformer to fine-tune, as a `TrainableClassifier`.
 
     Args:
-        recipe: Settings.
-        codebook: Labels.
-        steps: Folder for checkpoints of the running training. If it holds some, `fit` resumes from the last. Default: none are
-            written.
+        recipe: The settings.
+        codebook: The codebook.
+        steps: Folder for checkpoints during training. If it contains checkpoints, `fit` resumes from the last one. Default: no
+            checkpoints are written.
         progress: Reports the progress of the training. Default: silent.
 
-    After `fit`: `model_`, `tokenizer_`, `tuning_` (its temperature and biases are part of the model's last layer), `seconds_`,
-    `seconds_per_step_` (measured before the first), `precision_`.
+    Attributes after `fit`: `model_`, `tokenizer_`, `tuning_` (temperature and biases are already part of the model's last layer),
+    `seconds_`, `seconds_per_step_` (measured before the first step), `precision_`.
     """
 
     def __init__(
@@ -158,7 +160,7 @@ class TransformerClassifier:
         self.progress = progress or ProgressReporter.silent()
 
     def fit(self, corpus: Corpus, validation: Corpus | None = None) -> Self:
-        """Train on a labelled corpus, and tune temperature, biases and thresholds on a validation corpus if there is one."""
+        """Train on a labelled corpus, then tune temperature, biases and thresholds on the validation corpus, if any."""
         recipe = self.recipe
         transformers.set_seed(recipe.seed)
         model, tokenizer = load_backbone(recipe.backbone, self.codebook, max_tokens=recipe.max_tokens)
@@ -170,7 +172,7 @@ class TransformerClassifier:
             model.get_input_embeddings().weight.requires_grad_(False)
         attention = model.config._attn_implementation
         if not torch.cuda.is_available():
-            # The fused attention of torch's CPU backend takes a fifth of a step at the length of sentences; train/LOG.md.
+            # At the length of sentences, torch's fused attention costs a fifth of the time of a step on a CPU (train/LOG.md).
             model.set_attn_implementation("eager")
         self.model_, self.tokenizer_ = model, tokenizer
         self.precision_ = resolve_precision(recipe.precision)
@@ -196,14 +198,14 @@ class TransformerClassifier:
                 lr_scheduler_type="linear",
                 warmup_steps=round(recipe.warmup_share * total),
                 bf16=self.precision_ == "bf16",
-                # Without this the trainer takes bf16 for a wish that only a GPU can fulfil.
+                # Otherwise the trainer refuses bf16, because it expects a GPU.
                 use_cpu=self.precision_ == "bf16" and not torch.cuda.is_available(),
-                # From here on it decides dropout, which must not be the same in all processes.
+                # From here on, the seed affects only dropout, which must differ between processes.
                 seed=recipe.seed + distributed.rank(),
-                # The loss is a mean already; the trainer would multiply it by the number of processes.
+                # The loss is already a mean, which the trainer would otherwise multiply by the number of processes.
                 average_tokens_across_devices=False,
                 eval_strategy="steps" if validation else "no",
-                # After each epoch, but with many short epochs ten times in all.
+                # After each epoch, or about ten times in total if there are many short epochs.
                 eval_steps=per_epoch * max(1, round(total / per_epoch / 10)),
                 save_strategy="steps" if self.steps else "no",
                 save_steps=recipe.checkpoint_steps,
@@ -223,13 +225,13 @@ class TransformerClassifier:
         start = time.monotonic()
         with self.progress, nullcontext() if tokens is None else used_embeddings(model, tokens):
             self.seconds_per_step_ = _seconds_per_step(trainer)
-            passes = f"{total / per_epoch:.0f} times through the rows"
+            passes = counted(round(total / per_epoch), "pass", "passes")
             self.progress.say(
-                f"Training takes {total} steps ({passes}) and about {duration(total * self.seconds_per_step_)}"
+                f"Training takes {total} steps ({passes} over the rows) and about {duration(total * self.seconds_per_step_)}"
             )
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         self.seconds_ = time.monotonic() - start
-        # Without gradients the fused attention is the faster one.
+        # Without gradients, the fused attention is faster.
         model.set_attn_implementation(attention)
         model.eval()
         self.tuning_ = Tuning.none(len(self.codebook.names), multilabel=self.codebook.multilabel)
@@ -238,11 +240,11 @@ class TransformerClassifier:
         return self
 
     def predict_logits(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Return logits (n, k) in fp32, computed in batches of similar length."""
+        """Compute logits (n, k) in fp32, in batches of similar length."""
         return checkpoint_logits(self.model_, self.tokenizer_, as_texts(sentences))[0]
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Return probabilities (n, k) in the codebook's order."""
+        """Compute probabilities (n, k), with columns in the codebook's order."""
         return probabilities(self.predict_logits(sentences), multilabel=self.codebook.multilabel)
 
     def _tune(self, validation: Corpus) -> None:
@@ -266,7 +268,7 @@ class TransformerClassifier:
 
 
 def _seconds_per_step(trainer: transformers.Trainer) -> float:
-    """Return the seconds of a training step, measured on a batch of median length without changing the training."""
+    """Measure the seconds per training step on a batch of median length, without affecting the training."""
     rows = cast(datasets.Dataset, trainer.train_dataset)
     lengths = np.array([len(ids) for ids in rows["input_ids"]])
     middle = np.argsort(lengths, kind="stable")[max(0, (len(lengths) - trainer.args.train_batch_size) // 2) :]
@@ -274,7 +276,7 @@ def _seconds_per_step(trainer: transformers.Trainer) -> float:
     model = cast(Any, trainer.model).train()
     batch = {name: values.to(model.device) for name, values in batch.items()}
     seconds = []
-    # Dropout draws random numbers; the training must not notice.
+    # Dropout draws random numbers, which must not change those of the training.
     with torch.random.fork_rng():
         for _ in range(3):
             start = time.monotonic()
@@ -290,16 +292,16 @@ def _seconds_per_step(trainer: transformers.Trainer) -> float:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in words, in minutes or hours."""
+    """Return a duration in words, as minutes or hours."""
     minutes = seconds / 60
     return "a minute" if minutes < 1.5 else f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
 
 
 def resolve_precision(wanted: str) -> str:
-    """Choose bf16 if the device computes faster in it than in fp32: GPUs, and CPUs with AVX-512-BF16 or AMX.
+    """Choose the precision: bf16 if the device is faster with it (GPUs, and CPUs with AVX-512-BF16 or AMX), else fp32.
 
     Raises:
-        RecipeError: The recipe asks for bf16 and the device does not support it.
+        RecipeError: The recipe requires bf16, but the device does not support it.
     """
     capable = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     if not torch.cuda.is_available():
@@ -311,10 +313,10 @@ def resolve_precision(wanted: str) -> str:
 
 
 def _set_dropout(model: transformers.PreTrainedModel, name: str, value: float | None) -> None:
-    """Set a dropout in the configuration, and in the modules, which copied it when they were built.
+    """Set a dropout rate in the configuration, and in the modules, which copied it when they were built.
 
     Raises:
-        RecipeError: The backbone names its dropouts otherwise, and the value is not 0.
+        RecipeError: The backbone has no setting of this name, and the value is not 0.
     """
     if value is None:
         return
@@ -322,7 +324,7 @@ def _set_dropout(model: transformers.PreTrainedModel, name: str, value: float | 
         setattr(model.config, name, value)
     elif value:
         raise RecipeError(
-            f"the backbone {model.config.model_type!r} has no {name}. Leave this dropout out of the recipe"
+            f"the backbone {model.config.model_type!r} has no {name}. Remove this dropout from the recipe"
         )
     attention = name.startswith("attention")
     for path, module in model.named_modules():
@@ -333,13 +335,15 @@ def _set_dropout(model: transformers.PreTrainedModel, name: str, value: float | 
 def prepare_steps(
     steps: Path | None, recipe: Recipe, corpus: Corpus, tokens: Sequence[int] | None = None
 ) -> Path | None:
-    """Return the last complete checkpoint of an interrupted run with the same recipe, data and number of processes.
+    """Prepare the folder of checkpoints, and return the last complete checkpoint of an interrupted run, if any.
+
+    The run must have the same recipe, data and number of processes.
 
     Args:
-        steps: Folder of the checkpoints.
-        recipe: Settings.
-        corpus: Training sentences.
-        tokens: Ids of the tokens whose embeddings are trained, which are the rows of the checkpoint. None: they are frozen.
+        steps: Folder of the checkpoints. None: nothing is written.
+        recipe: The settings.
+        corpus: The training sentences.
+        tokens: Ids of the tokens whose embeddings are trained. None: embeddings are frozen.
 
     Raises:
         RecipeError: The folder belongs to another run.
