@@ -51,11 +51,15 @@ class Recipe(BaseModel):
         0.0, ge=0, lt=1, description="dropout of the attention weights; `null` for the backbone's own"
     )
 
-    epochs: int = Field(5, ge=1, description="passes over the training rows; more if `min_steps` asks for more")
-    min_steps: int = Field(
-        200, ge=0, description="least number of steps, so that a few hundred rows train long enough; 0 for no minimum"
+    epochs: int = Field(
+        5, ge=1, description="passes over the training rows; more if they are needed to reach `min_steps`"
     )
-    max_epochs: int = Field(60, ge=1, description="most passes over the training rows for which `min_steps` may ask")
+    min_steps: int = Field(
+        200, ge=0, description="minimum number of steps, so that a few hundred rows train long enough; 0 for no minimum"
+    )
+    max_epochs: int = Field(
+        60, ge=1, description="maximum number of passes over the training rows to reach `min_steps`"
+    )
     batch_size: int = Field(16, ge=1, description="sentences per step and process; `accelerate launch` multiplies it")
     learning_rate: float = Field(5e-5, gt=0, description="peak learning rate of the encoder")
     head_learning_rate: float = Field(5e-4, gt=0, description="peak learning rate of the new classification head")
@@ -65,11 +69,14 @@ class Recipe(BaseModel):
     weight_decay: float = Field(0.01, ge=0, description="weight decay of matrices; biases and layer norms have none")
     seed: int = Field(0, ge=0, description="seed of the split, the new head, the order of batches and dropout")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="number format of the products; `auto` uses bf16 where the CPU or GPU supports it"
+        "auto", description="number format of matrix products; `auto` uses bf16 if the CPU or GPU supports it"
     )
 
     validation_share: float = Field(
-        0.15, gt=0, lt=0.5, description="proportion of the rows to hold out, by document, if no corpus has that role"
+        0.15,
+        gt=0,
+        lt=0.5,
+        description="proportion of the rows to hold out, by document, if no corpus has the role `validation`",
     )
     checkpoint_steps: int = Field(
         100, ge=1, description="steps between two checkpoints; an interrupted run loses at most that many"

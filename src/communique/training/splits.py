@@ -170,7 +170,7 @@ def _explain_sampling(held_out: Corpus, eligible: Corpus) -> list[str]:
 
 
 def _check_labels(train: Corpus, validation: Corpus, parity: Corpus, codebook: Codebook) -> list[str]:
-    """Return warnings of labels that training or held-out rows lack or have rarely."""
+    """Return warnings about labels that are missing or rare in the training rows or the held-out rows."""
     training, tuning, checking = (
         indicator(part.sentences, codebook).sum(axis=0) for part in (train, validation, parity)
     )
