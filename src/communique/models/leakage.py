@@ -60,7 +60,10 @@ def find_leak(folder: str | Path, info: ModelInfo, corpus: Corpus) -> Leak:
     if not signatures.exists():
         unchecked = f"the model has no {NEAR_DUPLICATES}. Export it again with this version to include them"
     elif not near_duplicates.available():
-        unchecked = "the package 'datasketch' is not installed. In your clone, run pip install -c constraints.txt '.[analysis]'"
+        unchecked = (
+            "they need the package 'datasketch', which is not installed. In your clone of communique, run "
+            "pip install -c constraints.txt '.[analysis]'"
+        )
     else:
         rest = [s for s in corpus if s.id not in kinds]
         found = near_duplicates.find(near_duplicates.load(signatures), [s.text for s in rest])
