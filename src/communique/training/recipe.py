@@ -52,14 +52,12 @@ class Recipe(BaseModel):
     )
 
     epochs: int = Field(
-        5, ge=1, description="passes over the training rows; more if they are needed to reach `min_steps`"
+        5, ge=1, description="passes over the training rows; there are more if `min_steps` requires them"
     )
     min_steps: int = Field(
         200, ge=0, description="minimum number of steps, so that a few hundred rows train long enough; 0 for no minimum"
     )
-    max_epochs: int = Field(
-        60, ge=1, description="maximum number of passes over the training rows to reach `min_steps`"
-    )
+    max_epochs: int = Field(60, ge=1, description="maximum number of passes that `min_steps` may require")
     batch_size: int = Field(16, ge=1, description="sentences per step and process; `accelerate launch` multiplies it")
     learning_rate: float = Field(5e-5, gt=0, description="peak learning rate of the encoder")
     head_learning_rate: float = Field(5e-4, gt=0, description="peak learning rate of the new classification head")
