@@ -1,4 +1,4 @@
-"""The columns and cells of an output that has no nested values: CSV and workbooks."""
+"""Build the columns and cells of outputs that have no nested values: CSV and workbooks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .shard import json_text
 
 
 def output_schema(headers: Sequence[tuple[pa.Schema, ShardCounts]]) -> pa.Schema:
-    """Return the columns of all shards; `error` is among them only if some row has one."""
+    """Return the columns of all shards. `error` is included only if at least one row has a value in it."""
     schema = unify_schemas(schema for schema, _ in headers)
     errors = any(counts.unreadable or counts.letterless or counts.page_lines for _, counts in headers)
     return pa.schema([column for column in schema if column.name != ERROR or errors])
 
 
 def flat_names(schema: pa.Schema) -> list[str]:
-    """Return the names of columns with one column per probability."""
+    """Return the column names, with one column per probability."""
     return [
         name
         for field in schema
@@ -33,12 +33,12 @@ def flat_names(schema: pa.Schema) -> list[str]:
 
 
 def flat(row: Row) -> Row:
-    """Return a row with one column per probability."""
+    """Return a row with one additional column per probability."""
     return row | {f"{PREFIX}{label}": p for label, p in (row.get("probabilities") or {}).items()}
 
 
 def cell(value: Any) -> Any:
-    """Write lists of names as ``a|b``, and what is nested as JSON."""
+    """Convert a value to a flat cell. A list of plain values becomes ``a|b``, and other nested values become JSON."""
     if isinstance(value, list) and all(isinstance(v, (str, int, float)) for v in value):
         return "|".join(map(str, value))
     return json_text(value) if isinstance(value, (list, dict)) else value

@@ -1,4 +1,4 @@
-"""Find the columns of an open table that hold texts and identify them, and the extra columns that the output keeps."""
+"""Find the columns of an open table that contain texts and ids, and the extra columns that the output keeps."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..data.reader import COLUMNS, document_like, find_column
 from ..errors import DataError
 from ..io.paths import InputFile
 from ..io.tables import MAX_COLUMNS, Chunk, Problem, Row, TableStream, Unreadable
+from ..reporting.format import counted
 from ..text.cleaning import SURROGATE, without_surrogates
 from .ids import MAX_IDS, SeenIds
 from .options import InputNotes, Options
@@ -22,15 +23,16 @@ class Columns:
     """The columns of an open table.
 
     Args:
-        stream: The table.
-        file: Its file, for messages.
-        options: How it is read.
+        stream: The open table.
+        file: The file of the table, for messages.
+        options: How the table is read.
         notes: Receives a note for every extra column that the output has to rename.
-        from_name: Values of columns that the file's name holds.
-        unique_ids: Whether ids get a prefix that those of other files do not have.
+        from_name: Columns that the file name provides, with their values.
+        unique_ids: Whether each id gets the file name as a prefix, because other files may contain the same ids.
 
     Raises:
-        DataError: The table has no column of texts or documents, or no readable row.
+        DataError: The table has no readable row, no text column, or no document column of the name in `options`; or it has a
+            column that the file name provides too.
     """
 
     def __init__(
@@ -49,27 +51,29 @@ class Columns:
             raise _without_rows(stream)
         if taken := next((name for name in self._from_name if name in stream.columns), None):
             raise DataError(
-                f"{file.display_name}: it has a column {taken!r}, and --columns-from-filename names one too. Rename one of them"
+                f"{file.display_name}: the table already has a column {taken!r}, which --columns-from-filename names too. Rename "
+                "one of them"
             )
         known = [*stream.columns, *self._from_name]
         text = options.text_column or find_column(stream.columns, "text")
         if text is None or text not in stream.columns:
+            wanted = " or ".join(map(repr, [options.text_column] if options.text_column else COLUMNS["text"]))
             raise DataError(
-                f"{file.display_name}: no column {options.text_column or ' or '.join(COLUMNS['text'])!r} with texts. Columns: "
-                f"{', '.join(stream.columns)}. Name the column that holds the text with --text-column"
+                f"{file.display_name}: there is no column {wanted}. The columns are: {', '.join(stream.columns)}. Name the column "
+                "that contains the text with --text-column"
             )
         self.text = text
         if options.document_column is not None and options.document_column not in known:
             raise DataError(
-                f"{file.display_name}: no column {options.document_column!r}. Columns: {', '.join(known)}. Name the column of "
-                "documents with --document-column"
+                f"{file.display_name}: there is no column {options.document_column!r}. The columns are: {', '.join(known)}. Name "
+                "the column that contains the document with --document-column"
             )
-        #: Whether the texts of rows are split into sentences. A segment of TEI is a paragraph.
+        #: Whether the text of each row is split into sentences. A TEI segment is a paragraph, so it is always split.
         self.split = options.split or file.file_format == ".xml"
         names = ("id", "document", "language") if self.split else ("id", "document", "index", "language")
         self.names = {name: find_column(known, name) for name in names}
         self.names["document"] = options.document_column or self.names["document"]
-        # A column that the output repeats under the same name is kept once; any other of that name is renamed.
+        # A column that would repeat an output column is left out. A different column of the same name is renamed.
         self._repeated = {name for name in self.names if self.names[name] == name}
         self._repeated -= {"id"} if self.split or unique_ids else set()
         self._repeated -= {"language"} if options.language else set()
@@ -83,11 +87,11 @@ class Columns:
 
     @property
     def width(self) -> int:
-        """Number of columns so far: in JSON Lines each row can have keys of its own."""
+        """Number of columns found so far. In JSON Lines, later rows can have additional keys."""
         return len(self._known) + len(self._late)
 
     def complete(self, chunk: Chunk) -> Chunk:
-        """Add the columns that the file's name holds to a chunk."""
+        """Add the columns that the file name provides to a chunk."""
         if not self._from_name:
             return chunk
         if isinstance(chunk.rows, list):
@@ -100,7 +104,7 @@ class Columns:
         return Chunk(chunk.numbers, table)
 
     def rows(self, chunk: Chunk) -> list[Row]:
-        """Return the columns that hold texts and identify them, as dicts."""
+        """Return the rows of a chunk as dicts that contain at least the columns for text, id, document, index and language."""
         if isinstance(chunk.rows, list):
             return chunk.rows
         wanted = {self.text, *(name for name in self.names.values() if name)}
@@ -108,10 +112,10 @@ class Columns:
         return rows
 
     def extra(self, chunk: Chunk) -> list[Row] | pa.Table:
-        """Return the columns that the output does not repeat, renamed where their name is taken."""
+        """Return the extra columns. A column is renamed if the output already uses its name."""
         if isinstance(chunk.rows, list):
             self._check(chunk.numbers, chunk.rows)
-            # The text is in the output already; a long one is not repeated next to each of its sentences.
+            # The text column is left out. Otherwise, a long text would be repeated next to each of its sentences.
             return [
                 {
                     self._name(k): None if isinstance(v, Unreadable) else v
@@ -120,7 +124,7 @@ class Columns:
                 }
                 for row in chunk.rows
             ]
-        # A column that the output has as text or integer, and the input with another type, is kept with its own type.
+        # An input column whose type differs from the output column of the same name is kept as well.
         kept = [
             field.name
             for field in chunk.rows.schema
@@ -129,34 +133,35 @@ class Columns:
         return chunk.rows.select(kept).rename_columns([self._name(name) for name in kept])
 
     def _check(self, numbers: Sequence[int], rows: list[Row]) -> None:
-        """Count columns that only later rows have, and cells that cannot be read.
+        """Record the columns that only later rows have, and count the cells that cannot be read.
 
         Raises:
-            DataError: The rows together have more columns than a table of the output can have.
+            DataError: All rows together have more columns than an output table can have.
         """
         self._late.update(key for row in rows if not row.keys() <= self._known for key in row.keys() - self._known)
         if not self._as_json and self.width > MAX_COLUMNS:
             raise DataError(
-                f"{self.file.display_name}: its rows have more than {MAX_COLUMNS:,} different keys, which become columns. Write "
-                "the output as .jsonl, which keeps the keys of each row"
+                f"{self.file.display_name}: the rows have more than {MAX_COLUMNS:,} different keys, and each key becomes a column. "
+                "Write the output as .jsonl, which stores the keys of each row"
             )
         if self.file.file_format == ".xlsx":
-            return  # Its reader counts such cells.
+            return  # The XLSX reader counts these cells itself.
         for number, row in zip(numbers, rows, strict=True):
             for key, value in row.items():
                 if isinstance(value, Unreadable) and key != self.text:
-                    self._unreadable = self._unreadable or f"row {number}, column {key!r} holds {value.reason}"
+                    self._unreadable = self._unreadable or f"row {number}, column {key!r} contains {value.reason}"
                     self._unreadable_cells += 1
 
     def warn_about_documents(self, chunk: Chunk) -> None:
-        """Note a column that looks like one of documents if none is known, so that each row is its own document."""
+        """Add a note if the table has no known document column, but another column looks like one."""
         if self.split or self.names["document"] is not None:
             return
         rows = chunk.to_rows()
         if found := document_like(rows, known={self.text, *(name for name in self.names.values() if name)}):
             self._notes.note(
-                f"{self.file.display_name}: each row counts as a document of its own, but column {found!r} repeats over "
-                f"neighbouring rows. If it names the document, add --document-column {found}: intervals are too narrow otherwise"
+                f"{self.file.display_name}: each row is treated as a separate document, but neighbouring rows share the same value "
+                f"in column {found!r}. If this column names the document, add --document-column {found}. Otherwise, `communique "
+                "estimate` will report intervals that are too narrow"
             )
 
     def count_repeated(self, identity: str) -> None:
@@ -166,23 +171,24 @@ class Columns:
             self._repeated_ids += 1
 
     def note_problems(self) -> None:
-        """Note unreadable cells of extra columns, and ids that several rows share."""
+        """Add notes about unreadable cells in extra columns and about repeated ids."""
         if self._unreadable_cells:
             self._notes.note(
-                f"{self.file.display_name}: {self._unreadable_cells:,} cells outside the column of texts cannot be read and are "
-                f"empty in the output. The first: {self._unreadable}"
+                f"{self.file.display_name}: {counted(self._unreadable_cells, 'cell')} outside the text column could not be read "
+                f"and will be empty in the output. The first one: {self._unreadable}"
             )
         if self._repeated_ids and self.names["id"] is not None:
-            without = "" if self.names["document"] else " and count as one document"
+            rows = counted(self._repeated_ids, "row has", "rows have")
+            without = "" if self.names["document"] else ". Rows with the same id are treated as one document"
             more = f" among the first {MAX_IDS:,} ids" if self._ids.full else ""
             self._notes.note(
-                f"{self.file.display_name}: {self._repeated_ids:,} rows have the id of an earlier row{more}, such as "
-                f"{self._repeated_id[:80]!r}{without}. Give each row an id of its own in column {self.names['id']!r}, which "
-                "`communique sample` and `communique estimate` need"
+                f"{self.file.display_name}: {rows} the same id as an earlier row{more}, such as "
+                f"{self._repeated_id[:80]!r}{without}. Make the ids in column {self.names['id']!r} unique, because `communique "
+                "sample` and `communique estimate` need unique ids"
             )
 
     def _repeats(self, column: str, value: Any) -> bool:
-        """Return whether the output has the same value under the same name: ids are text there, indices integers."""
+        """Check whether the output repeats a value under the same name. Output ids are text, and output indices are integers."""
         if column not in self._repeated or column != "index":
             return column in self._repeated and (value is None or isinstance(value, str))
         number = as_index(value)
@@ -198,7 +204,7 @@ class Columns:
         return _is_string(field.type)
 
     def _name(self, column: str) -> str:
-        # A column that comes late, in JSON Lines, can have the name to which another one was renamed.
+        # In JSON Lines, a column that appears later can have a name that another column was renamed to.
         late = column not in self._known and column in self._renamed.values()
         if column not in self._taken and not late and not SURROGATE.search(column):
             return column
@@ -208,13 +214,13 @@ class Columns:
                 new = f"input_{new}"
             self._renamed[column] = new
             shown = without_surrogates(column)
-            reason = "the output has a column of that name" if shown == column else "it is not Unicode"
+            reason = "the output has a column of that name" if shown == column else "its name is not valid Unicode"
             self._notes.note(f"{self.file.display_name}: column {shown!r} is kept as {new!r}, because {reason}")
         return self._renamed[column]
 
 
 def as_index(value: Any) -> int | None:
-    """Read a cell as the position of a sentence in its document; return None if it is not a 64-bit integer."""
+    """Return a cell as the position of a sentence in its document, or None if the cell is not a 64-bit integer."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -233,4 +239,4 @@ def _is_string(kind: pa.DataType) -> bool:
 
 def _without_rows(stream: TableStream) -> DataError:
     problems = [chunk.reason for chunk in stream.chunks if isinstance(chunk, Problem)]
-    return DataError(*problems) if problems else DataError(f"{stream.path}: empty. Write one JSON object per line")
+    return DataError(*(problems or [f"{stream.path}: the file is empty. Write one JSON object per line"]))

@@ -1,4 +1,4 @@
-"""Find out whether an output is what a run would write, without labelling all of it again."""
+"""Check whether an existing output is what a run would write, without labelling everything again."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from .write import OutputForm
 #: Columns that only the model can compute.
 _COMPUTED = ("labels", "probabilities", "truncated")
 
-#: Largest difference of equal probabilities: their last digits depend on the number of threads.
+#: Largest difference between probabilities that count as equal. Their last digits depend on the number of threads.
 _TOLERANCE = 1e-4
 
 
 def is_complete(reader: ShardReader, out: Path, form: OutputForm, model: Classifier) -> bool:
-    """Return whether an output holds every row of an input, labelled by a model.
+    """Check whether an output contains every row of an input, labelled by a model.
 
-    All columns that come from the input are compared in all rows. Labels and probabilities are computed again for the first
-    shard with a text, which shows whether another model or other options wrote the output. A page holds a hash of everything
-    that it depends on, and only the hashes are compared.
+    Columns that come from the input are compared in all rows. Labels and probabilities are computed again only for the first
+    shard that contains a text. This reveals whether another model or other options were used. For an HTML page, only the hashes
+    in its last line are compared: they cover everything that the page depends on, and its content.
 
     Args:
-        reader: A reader of the input that is used for nothing else: it counts what it reads.
-        out: The output, which exists.
-        form: How it would be written.
+        reader: A reader of the input. Use it only for this check, because it counts what it reads.
+        out: The existing output.
+        form: How the output would be written.
         model: The opened model.
     """
     if is_stream(out):
@@ -47,7 +47,7 @@ def is_complete(reader: ShardReader, out: Path, form: OutputForm, model: Classif
     if form.suffix == ".html":
         if not is_page_of(out, form.run):
             return False
-        for _ in reader.shards():  # The reader notes what it finds.
+        for _ in reader.shards():  # Reading collects the notes for the user.
             pass
         return True
     labelled, positions = False, Positions()
@@ -66,7 +66,7 @@ def is_complete(reader: ShardReader, out: Path, form: OutputForm, model: Classif
                     return False
         return next(written, None) is None
     except (DataError, ValueError):
-        return False  # the output is no table that can be read
+        return False  # The output is not a readable table.
 
 
 def _rows(out: Path, form: OutputForm) -> Iterator[Row]:
@@ -79,13 +79,13 @@ def _rows(out: Path, form: OutputForm) -> Iterator[Row]:
 
 
 def _unlabelled(shard: LabelledShard) -> Iterator[Row]:
-    """Yield the rows of the output without what the model computes."""
+    """Yield the rows without the columns that the model computes."""
     for row in shard.iter_rows():
         yield {name: value for name, value in row.items() if name not in _COMPUTED}
 
 
 def _computed(shard: LabelledShard) -> Iterator[Row]:
-    """Yield what the model computes for each row."""
+    """Yield the rows with only the columns that the model computes."""
     for row in shard.iter_rows():
         yield {name: row[name] for name in _COMPUTED}
 
@@ -97,7 +97,10 @@ def _agree(form: OutputForm, expected: Row, found: Row) -> bool:
 
 
 def _equal(form: OutputForm, name: str, value: Any, found: Any) -> bool:
-    """Compare a value with what was read back: text from CSV, and from Parquet if the types of a column differ."""
+    """Compare a value with the cell that was read back.
+
+    The cell is text if the output is CSV, or if the values of a Parquet column had different types.
+    """
     if name.startswith(PREFIX) and value is not None and found not in (None, ""):
         return abs(float(value) - float(found)) <= _TOLERANCE
     return (
@@ -108,7 +111,7 @@ def _equal(form: OutputForm, name: str, value: Any, found: Any) -> bool:
 
 
 def _written(form: OutputForm, value: Any) -> str:
-    """Return a value as the output shows it."""
+    """Return the text of a value in the output."""
     if form.suffix == ".xlsx":
         return xml_text(_shown(form, value))
     value = cell(value)
@@ -117,5 +120,5 @@ def _written(form: OutputForm, value: Any) -> str:
 
 def _shown(form: OutputForm, value: Any) -> str:
     text = "" if value is None else str(cell(value))
-    # A workbook does not distinguish a date from midnight of that date.
+    # A workbook does not distinguish a date from midnight on that date.
     return text.removesuffix(" 00:00:00") if form.suffix == ".xlsx" else text

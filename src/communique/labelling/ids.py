@@ -1,4 +1,4 @@
-"""Find ids that occur twice, in bounded memory."""
+"""Find repeated ids in bounded memory."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from hashlib import blake2b
 
 import numpy as np
 
-#: Largest number of ids that are remembered, with 12 bytes each.
+#: Largest number of ids that are remembered. Each takes 12 bytes.
 MAX_IDS = 5_000_000
 
-#: Number of ids after which the dict, which takes ten times the memory, is merged into the sorted arrays.
+#: Number of ids after which the dict is merged into the sorted arrays. The dict takes ten times as much memory per id.
 _RECENT = 1 << 16
 
 
 class SeenIds:
-    """Ids with their owners, such as the numbers of their files. Ids are stored as hashes of 64 bits."""
+    """Ids that were seen, each with an owner, such as the number of its file. Ids are stored as 64-bit hashes."""
 
     def __init__(self) -> None:
         self._recent: dict[int, int] = {}
@@ -23,11 +23,11 @@ class SeenIds:
 
     @property
     def full(self) -> bool:
-        """Whether no more ids are remembered."""
+        """Whether the limit is reached, so that no more ids are remembered."""
         return len(self._hashes) + len(self._recent) >= MAX_IDS
 
     def add(self, identity: str, owner: int) -> int | None:
-        """Remember an id, and return its previous owner; None if it is new."""
+        """Remember an id. Return its previous owner, or None if the id is new."""
         key = int.from_bytes(blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
         before = self._recent.get(key)
         if before is None and len(self._hashes):

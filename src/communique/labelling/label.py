@@ -1,4 +1,4 @@
-"""Label a shard: pass each distinct text to the model once, and join the labels with the rows."""
+"""Label a shard: pass each distinct text to the model once, and add the labels to the rows."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from ..text.cleaning import has_letters
 from ..text.hyphenation import rejoin_words
 from .shard import PARAGRAPH, Shard
 
-#: Decimal digits of a probability in the output. A shard's content decides its batches, and so every digit.
+#: Decimal digits of a probability in the output. The batches depend only on the content of the shard, so all digits are
+#: reproducible.
 DIGITS = 6
 
-#: Characters of a text that a model is given. The 512 tokens of the longest models end before it, and a tokenizer needs
-#: gigabytes for a line of 50 MB.
+#: Largest number of characters that a model receives of a text. Even 512 tokens, the maximum of the longest models, end before
+#: this limit, and a tokenizer would need gigabytes of memory for a line of 50 MB.
 SEEN = 20_000
 
 
@@ -37,10 +38,11 @@ class ShardCounts:
         rows: Rows of the output.
         unreadable: Rows of the output that could not be read.
         labelled: Sentences that the model labelled.
-        repeated: Labelled sentences whose text an earlier row of the shard has.
-        letterless: Rows of the output that are not labelled because they hold no letter.
+        repeated: Labelled sentences that have the same text as an earlier row of the shard.
+        letterless: Rows of the output that are not labelled because they contain no letters.
         page_lines: Rows that are not labelled because they are page headers, footers or numbers.
-        rejoined: Labelled sentences with a word that a hyphen and a space divide ("Gover- nment"); the model reads it whole.
+        rejoined: Labelled sentences with a word that is divided by a hyphen and a space ("Gover- nment"). The model reads the
+            joined word.
     """
 
     records: int
@@ -55,12 +57,15 @@ class ShardCounts:
 
 @dataclass(frozen=True)
 class LabelledShard:
-    """A shard's rows of output with their labels.
+    """The output rows of a shard with their labels.
 
     Attributes:
-        table: The output's columns, then the extra columns unless they are kept as JSON.
-        extra_json: The extra columns of each row as a JSON object, apart from the table so that their names cannot collide.
-        paragraphs: Indices, in ascending order, of the rows that are known to start a paragraph.
+        number: Position of the shard in the input, from 0.
+        table: The output columns, followed by the extra columns unless these are kept as JSON.
+        counts: Counts of the shard.
+        extra_json: The extra columns of each row as a JSON object. They are not part of the table, so that their names cannot
+            collide with those of output columns.
+        paragraphs: Indices of the rows that are known to start a paragraph, in ascending order.
     """
 
     number: int
@@ -70,11 +75,11 @@ class LabelledShard:
     paragraphs: tuple[int, ...] = ()
 
     def to_rows(self) -> list[Row]:
-        """Return the rows as JSON Lines has them: `error` only where there is one, then the extra columns."""
+        """Return the rows as they are written to JSON Lines: `error` only if the row has one, then the extra columns."""
         return list(self.iter_rows())
 
     def iter_rows(self) -> Iterator[Row]:
-        """Yield the rows of `to_rows` a few at a time: as Python objects they take a hundred times the memory of the table."""
+        """Yield the rows of `to_rows`, converted a few at a time. Python objects take a hundred times the memory of the table."""
         step = max(1, CHUNK_CELLS // self.table.num_columns)
         for start in range(0, len(self.table), step):
             found: list[Row] = self.table.slice(start, step).to_pylist()
@@ -87,16 +92,16 @@ class LabelledShard:
 
 
 class Positions:
-    """Fills in missing positions: a sentence without one follows the previous sentence of its document."""
+    """Fill in missing positions. A sentence without a position follows the previous sentence of its document."""
 
-    #: Documents that are remembered. One that comes back after so many others starts again at 0.
+    #: Number of documents that are remembered. A document that reappears after this many others starts again at 0.
     REMEMBERED = 100_000
 
     def __init__(self) -> None:
         self._next: dict[str, int] = {}
 
     def complete(self, shard: LabelledShard) -> LabelledShard:
-        """Return a shard with all positions. Call this for the shards in order."""
+        """Return the shard with all positions filled in. Call this for the shards in order."""
         column = shard.table.schema.get_field_index("index")
         known = shard.table.column(column)
         if not known.null_count:
@@ -113,10 +118,10 @@ class Positions:
 
 
 def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> LabelledShard:
-    """Label a shard; if `blank` is set, return its rows without labels.
+    """Label a shard. If `blank` is true, return its rows without labels.
 
-    Equal texts are predicted once. What the model reads depends only on the shard, so its rows are the same whenever and
-    wherever it is labelled.
+    The model receives equal texts only once. Its input depends only on the shard, so a shard always gets the same rows,
+    whenever and wherever it is labelled.
     """
     rows, extra = shard.rows
     texts: list[str] = rows["text"]
@@ -132,7 +137,7 @@ def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> Labe
     columns = _columns(rows | {ERROR: reasons}, model.codebook.names, places, predictions)
     as_json = shard.options.as_json
     if extra is not None and not as_json:
-        # All at once: a table that grows column by column is copied for each of them.
+        # Add all columns at once. Adding them one by one would copy the table for each column.
         columns |= dict(zip(extra.column_names, extra.columns, strict=True))
     changed = {n for n, (before, after) in enumerate(zip(cut, sent, strict=True)) if before != after}
     letterless, page_lines = reasons.count(NO_LETTERS), reasons.count(PAGE_LINE)
@@ -154,7 +159,7 @@ def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> Labe
 def _columns(
     rows: dict[str, list[Any]], names: Sequence[str], places: Mapping[int, int], predictions: Predictions | None
 ) -> dict[str, pa.Array | pa.ChunkedArray]:
-    """Return the columns of the output; `places` maps each labelled row to its prediction."""
+    """Return the output columns. `places` maps the index of each labelled row to the index of its prediction."""
     n = len(rows["text"])
     probabilities = np.zeros((n, len(names)))
     truncated, unread = np.zeros(n, np.bool_), np.ones(n, np.bool_)
@@ -183,7 +188,7 @@ def _columns(
 
 
 def _reason(text: str, error: str | None) -> str | None:
-    """Return why a row is not labelled; None if it is labelled or empty."""
+    """Return the reason why a row is not labelled, or None if it is labelled or empty."""
     if error is not None or is_blank(text):
         return error
     if is_page_number(text):
@@ -192,6 +197,6 @@ def _reason(text: str, error: str | None) -> str | None:
 
 
 def is_blank(text: str) -> bool:
-    """Return whether a text holds nothing to read: only white space, control characters, direction marks."""
-    # Most texts begin with a letter or a quotation mark, where `any` stops.
+    """Check whether a text contains nothing to read: only white space, control characters and direction marks."""
+    # `any` stops at the first character of most texts, which is a letter or a quotation mark.
     return not any(character.isprintable() and not character.isspace() for character in text)

@@ -1,4 +1,4 @@
-"""How an input is read, and what is noted about it."""
+"""Options for reading an input, and notes about the input."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from ..data.predictions_schema import ERROR
+from ..reporting.format import counted
 
-#: Reasons of unreadable rows that are listed; further ones are counted.
+#: Number of unreadable rows whose reasons are listed. Further rows are only counted.
 LISTED = 20
 
 
 @dataclass(frozen=True)
 class Options:
-    """How the input is read.
+    """Options for reading an input.
 
     Attributes:
-        text_column: Column of texts. Default: found by its name.
-        document_column: Column of documents. Default: found by its name.
-        sheet: Sheet of workbooks, by name or by number from 1. Default: the first visible one.
-        filename_columns: Pattern of columns in the names of files, see `FilenamePattern`.
-        language: Language of all texts. Default: identified for each.
-        encoding: Encoding of all text files. Default: recognised for each.
-        split: Whether rows of tables are split into sentences.
-        as_json: Whether extra columns are kept as JSON, exactly as they were; otherwise they become typed columns.
-        shard_rows: Rows per shard.
-        labels: The model's labels: columns of their probabilities are columns of the output.
+        text_column: Column that contains the text. Default: found by its name.
+        document_column: Column that contains the document. Default: found by its name.
+        sheet: Sheet of a workbook, as a name or as a number from 1. Default: the first visible sheet.
+        filename_columns: Pattern that reads columns from file names, see `FilenamePattern`.
+        language: Language of all texts. Default: identified for each text.
+        encoding: Encoding of all text files. Default: recognised for each file.
+        split: Whether the rows of tables are split into sentences.
+        as_json: Whether extra columns are kept unchanged as JSON. Otherwise, they become typed columns.
+        shard_rows: Number of rows per shard.
+        labels: The model's labels. The output has a probability column for each of them.
     """
 
     text_column: str | None = None
@@ -42,14 +43,14 @@ class Options:
 
 @dataclass
 class InputNotes:
-    """Notes on an input, each once, and counts of what was found in it.
+    """Notes about an input, without duplicates, and counts of what was found in it.
 
     Attributes:
         notes: Lines for the user.
         counts: Numbers of `unreadable` rows, of texts with `surrogates`, `invisible` characters, `html`, `entities` or
             `mojibake`, of `missing` values, of rows without a `document`, and of `shards`.
-        unreadable: The first reasons why rows could not be read.
-        aliases: Paths of temporary copies, and what the user calls what was copied.
+        unreadable: Reasons why the first unreadable rows could not be read.
+        aliases: Paths of temporary copies, with the names under which the user knows the originals.
     """
 
     notes: list[str] = field(default_factory=list)
@@ -58,47 +59,58 @@ class InputNotes:
     aliases: dict[str, str] = field(default_factory=dict)
 
     def named(self, line: str) -> str:
-        """Return a line in which temporary copies have the name that the user knows."""
+        """Replace the paths of temporary copies in a line by the names that the user knows."""
         for path, name in self.aliases.items():
             line = line.replace(path, name)
         return line
 
     def note(self, line: str) -> None:
-        """Keep a line, once."""
+        """Add a line, unless it was added before."""
         line = self.named(line)
         if line not in self.notes:
             self.notes.append(line)
 
     def problem(self, line: str) -> None:
-        """Count a row that cannot be read, and keep the first reasons."""
+        """Count an unreadable row, and keep the reasons of the first ones."""
         self.counts["unreadable"] += 1
         if len(self.unreadable) < LISTED:
             self.unreadable.append(self.named(line))
 
     def lines(self) -> list[str]:
-        """Return the lines for the user."""
+        """Return all lines for the user."""
         lines = self.notes + self.unreadable
         if (more := self.counts["unreadable"] - len(self.unreadable)) > 0:
-            lines.append(f"... and {more} more rows cannot be read; the output's column {ERROR!r} lists every reason")
+            lines.append(
+                f"... and {counted(more, 'more row')} could not be read. The column {ERROR!r} of the output lists all reasons"
+            )
         if n := self.counts["surrogates"]:
-            lines.append(f"{n} texts hold half a character (a lone surrogate); the output has '\ufffd' in its place")
+            lines.append(f"{_texts(n)} half a character (a lone surrogate). The output has '\ufffd' in its place")
         if n := self.counts["invisible"]:
             lines.append(
-                f"{n} texts hold soft hyphens, zero-width characters or direction marks. The model does not read them; the output "
-                "keeps them"
+                f"{_texts(n)} soft hyphens, zero-width characters or direction marks. The model does not read these characters, "
+                "but the output keeps them"
             )
         if n := self.counts["html"]:
-            lines.append(f"{n} texts hold HTML tags, which the model reads as text. Remove them for better labels")
+            lines.append(f"{_texts(n)} HTML tags, which the model reads as text. Remove the tags for better labels")
         if n := self.counts["entities"]:
             lines.append(
-                f"{n} texts hold HTML entities such as &amp;, which the model reads as they are. Decode them first"
+                f"{_texts(n)} HTML entities such as &amp;, which the model reads as text. Decode the entities for better labels"
             )
         if n := self.counts["mojibake"]:
             lines.append(
-                f"{n} texts look as if they had been read in a wrong encoding ('Ã©' for 'é'). Read the source again"
+                f"{counted(n, 'text seems', 'texts seem')} to have been decoded with a wrong encoding ('Ã©' instead of 'é'). "
+                "Create the file again from its source, with the right encoding"
             )
         if n := self.counts["missing"]:
-            lines.append(f"{n} texts say only that there is no value (such as NA, nan or NULL); they are read as empty")
+            lines.append(
+                f"{_texts(n)} only a code for a missing value (such as NA, nan or NULL). Such texts are treated as empty"
+            )
         if n := self.counts["document"]:
-            lines.append(f"{n} rows name no document; each of them counts as a document of its own")
+            lines.append(
+                f"{counted(n, 'row has', 'rows have')} no document. Each such row is treated as a separate document"
+            )
         return lines
+
+
+def _texts(n: int) -> str:
+    return counted(n, "text contains", "texts contain")

@@ -1,4 +1,4 @@
-"""Labelled shards as one HTML page: the texts in reading order, with marks, filters and nothing from outside."""
+"""Write labelled shards as one HTML page. It shows the texts in reading order, has filters, and loads nothing from outside."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from ..text.scripts import IS_CJK, direction
 from .label import LabelledShard, is_blank
 from .summary import LISTED_DOCUMENTS, Summary
 
-#: Template inside the package, and the style and the script that are put into it.
+#: The template in the package, and the style sheet and the script that are embedded in it.
 TEMPLATE, STYLE, SCRIPT = "labelled.html", "labelled.css", "labelled.js"
 
-#: Rows above which a page loads and filters slowly.
+#: Number of rows above which a page loads and filters slowly.
 HEAVY = 20_000
 
-#: Rows above which a browser draws only the blocks in view. It estimates the heights of the others.
+#: Number of rows above which the browser draws only the blocks in view. It estimates the heights of the other blocks.
 LONG = 500
 
-#: Most rows of a block.
+#: Largest number of rows in a block.
 BLOCK = 40
 
-#: Number of underline styles, which distinguish labels without colour.
+#: Number of underline styles. They distinguish labels without colour.
 _LINES = 5
 
-#: Last line of a page: hashes of what it depends on, and of everything before this line.
+#: Last line of a page. It contains a hash of everything that the page depends on, and a hash of the page before this line.
 _TRAILER = "<!-- communique run {} page {} -->\n"
 _TRAILER_PATTERN = re.compile(rb"<!-- communique run ([0-9a-f]*) page ([0-9a-f]{64}) -->\n")
 
@@ -49,13 +49,15 @@ _BETWEEN_WORDS = re.compile(r"[\s_\-/.,:;()]+")
 
 
 class LabelStyle(NamedTuple):
-    """How a label is shown.
+    """The style in which a label is shown.
 
     Attributes:
+        name: The label.
         sign: A short abbreviation that no other label has.
-        colour: Position in the palette.
+        colour: Index of the colour in the palette.
         line: Number of the underline style.
-        threshold: Probability from which the label is assigned; None if each sentence gets its most probable label.
+        threshold: Threshold of the label, or None if each sentence gets its most probable label.
+        definition: Definition of the label in the codebook.
         n: Number of sentences with the label.
     """
 
@@ -69,7 +71,7 @@ class LabelStyle(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A label of a sentence, and its position among the labels of that sentence. The first three are underlined."""
+    """A label of a sentence, and its position among the labels of the sentence. The first three labels are underlined."""
 
     style: LabelStyle
     probability: str
@@ -82,13 +84,14 @@ class Sentence:
 
     Attributes:
         space: White space between the previous sentence and this one.
-        group: Value for the label filter: positions of its labels, `-` for no label, `x` if it was not labelled.
-        probabilities: One per label of the model.
-        tint: Palette position of the most probable of its labels.
-        note: Why it was not labelled.
-        alarm: Whether that is a fault of the input.
-        direction: Set if it differs from that of its block.
-        language: Set if it differs from that of its document.
+        marks: The labels of the sentence.
+        group: Value for the label filter: the positions of its labels, `-` if it has no label, or `x` if it was not labelled.
+        probabilities: One probability per label of the model, as text.
+        tint: Palette index of the most probable label of the sentence.
+        note: Reason why the sentence was not labelled, or None.
+        alarm: Whether the reason is a fault of the input.
+        direction: Text direction, if it differs from the direction of the block.
+        language: Language, if it differs from the language of the document.
     """
 
     id: str
@@ -105,7 +108,7 @@ class Sentence:
 
 
 class Block(NamedTuple):
-    """A paragraph, or a part of a text whose paragraphs are not known."""
+    """A paragraph or part of a paragraph, or a part of a text whose paragraphs are not known."""
 
     direction: str
     begins: bool
@@ -113,7 +116,7 @@ class Block(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A document. One of a single sentence has no heading."""
+    """A document. If it has only one sentence, it is shown without a heading."""
 
     name: str
     language: str
@@ -135,8 +138,8 @@ def write_page(
     Args:
         handle: An open binary file.
         info: The model's description.
-        codebook: Its labels.
-        shards: The shards, in order; one is in memory at a time.
+        codebook: The model's codebook.
+        shards: The shards, in order. Only one is in memory at a time.
         summary: Counts of all shards.
         run: Hash of everything that the page depends on, see `is_page_of`.
     """
@@ -169,17 +172,17 @@ def write_page(
 
 
 def size_warning(name: str, rows: int) -> str | None:
-    """Return a warning if a page of so many rows loads slowly."""
+    """Return a warning if a page with this number of rows would load slowly, or None."""
     if rows <= HEAVY:
         return None
     return (
-        f"{name}: the page holds {rows:,} sentences, so it loads and filters slowly. Write .xlsx, .csv or .parquet to work with so "
-        "many"
+        f"{name}: the page contains {rows:,} sentences, so it will load and filter slowly. For this many sentences, write .xlsx, "
+        ".csv or .parquet"
     )
 
 
 def is_page_of(path: Path, run: str) -> bool:
-    """Return whether a file is the complete, unchanged page that a run would write."""
+    """Check whether a file is the complete, unchanged page that a run would write."""
     longest = len(_TRAILER.format("0" * 64, "0" * 64))
     with path.open("rb") as handle:
         end = handle.seek(0, 2)
@@ -196,7 +199,7 @@ def is_page_of(path: Path, run: str) -> bool:
 
 
 def label_styles(info: ModelInfo, codebook: Codebook, summary: Summary) -> list[LabelStyle]:
-    """Return how each label is shown, in the codebook's order."""
+    """Return the style of each label, in the codebook's order."""
     thresholds = [f"{value:.2f}" for value in info.thresholds] if info.thresholds else [None] * len(info.labels)
     return [
         LabelStyle(
@@ -209,7 +212,7 @@ def label_styles(info: ModelInfo, codebook: Codebook, summary: Summary) -> list[
 
 
 def label_signs(names: Sequence[str]) -> list[str]:
-    """Return a unique abbreviation for each label: the initials of its words, or the first two letters of its only word."""
+    """Return a unique abbreviation for each label: the initials of its words, or the first two letters of a single word."""
     signs: list[str] = []
     for name in names:
         words = [letters for word in _BETWEEN_WORDS.split(name) if (letters := _letters(word))]
@@ -224,7 +227,7 @@ def label_signs(names: Sequence[str]) -> list[str]:
 
 
 def _letters(word: str) -> list[str]:
-    """Cut a word into letters, each with its combining marks."""
+    """Split a word into letters, each with its combining marks."""
     letters: list[str] = []
     for character in word:
         if letters and unicodedata.category(character).startswith("M"):
@@ -235,7 +238,7 @@ def _letters(word: str) -> list[str]:
 
 
 def _filled_style() -> str:
-    """Return the style with the colours of the palette."""
+    """Return the style sheet with the colours of the palette filled in."""
     light = " ".join(f"--strong-{i}: {c.light};" for i, c in enumerate(PALETTE)) + " ".join(
         f"--tint-{i}: {c.light_tint};" for i, c in enumerate(PALETTE)
     )
@@ -261,7 +264,7 @@ def _csp_hash(content: str) -> str:
 def _documents(
     shards: Iterable[LabelledShard], styles: dict[str, LabelStyle], names: Sequence[str]
 ) -> Iterator[Document]:
-    """Yield documents in the order of the rows. Blocks are read from the shards as the template consumes them."""
+    """Yield documents in the order of the rows. Blocks are read from the shards only when the template needs them."""
     positions = {name: i for i, name in enumerate(names)}
     for name, rows in groupby(_rows(shards), lambda pair: pair[1]["document"]):
         first = list(islice(rows, 2))
@@ -271,7 +274,7 @@ def _documents(
 
 
 def _rows(shards: Iterable[LabelledShard]) -> Iterator[tuple[bool, Row]]:
-    """Yield whether a row is known to start a paragraph, and the row."""
+    """Yield each row, together with whether it is known to start a paragraph."""
     for shard in shards:
         begins = set(shard.paragraphs)
         for i, row in enumerate(shard.iter_rows()):
@@ -279,7 +282,7 @@ def _rows(shards: Iterable[LabelledShard]) -> Iterator[tuple[bool, Row]]:
 
 
 def _blocks(rows: Iterable[tuple[bool, Row]]) -> Iterator[tuple[bool, list[Row]]]:
-    """Cut the rows of a document into paragraphs, and paragraphs into blocks of one direction and at most `BLOCK` rows."""
+    """Split the rows of a document into paragraphs, and paragraphs into blocks of one direction and at most `BLOCK` rows."""
     block: list[Row] = []
     begins, before = True, None
     for starts, row in rows:

@@ -1,13 +1,14 @@
-"""Label on a Ray cluster, with the same shards, and so the same bytes, as on one machine. Needs the extra `ray`.
+"""Label on a Ray cluster. The shards and the output bytes are the same as on one machine. Needs the extra `ray`.
 
 ::
 
-    one task reads and cuts     ──shards──>  actors, one model each  ──packed shards──>  this process keeps them
-    (on this process's node)                 (anywhere)                                  in OUT.shards/
+    one task reads the input    ──shards──>  actors, one model each  ──packed shards──>  this process stores them
+    (on this process's node)                 (on any node)                               in OUT.shards/
 
-Nodes need no common disk: the input and the output are on the node of this process, and the model is sent to the others.
-Ray Data starts actors as there is work, pauses the reading while enough shards wait, restarts an actor that died with the
-shards it had, and computes again what a lost node had not delivered. A shard counts as finished once it is on the disk.
+The nodes do not need a shared disk. The input and the output are on the node of this process, and the model is sent to the
+other nodes. Ray Data starts actors when there is work, and pauses reading while enough shards are waiting. If an actor dies, Ray
+Data restarts it and its shards. If a node is lost, Ray Data recomputes the shards that the node had not delivered. A shard
+counts as finished once it is on disk.
 """
 
 from __future__ import annotations
@@ -39,25 +40,25 @@ from .run import FileSink
 from .shard import Shard
 from .shard_folder import pack
 
-#: CPUs per actor. A second one would wait while the first reads, splits and packs.
+#: CPUs per actor. A second CPU would be idle while the first one reads, splits and packs.
 THREADS = 1
 
-#: Number of the row after the last shard, which carries the notes on the input.
+#: Shard number of the last row, which contains the notes about the input instead of a shard.
 _END = -1
 
-#: Opens the model in a folder with so many threads; `load.load_model` is one.
+#: A function such as `load.load_model`, which opens the model in a folder with a given number of threads.
 Loader = Callable[..., Classifier]
 
 
 class RayEngine:
-    """Labels shards on a Ray cluster.
+    """Label shards on a Ray cluster.
 
     Args:
-        folder: The model's folder; a copy is sent to every actor.
-        load: Opens the copy.
-        address: Address of the cluster. Default: RAY_ADDRESS, otherwise a cluster of this machine's cores.
+        folder: The model folder. A copy is sent to every actor.
+        load: Function that opens the copy.
+        address: Address of the cluster. Default: RAY_ADDRESS if it is set, otherwise a new cluster with this machine's cores.
         threads: CPUs per actor. Default: `THREADS`.
-        actors: Largest number of actors. Default: as many as the cluster has CPUs for.
+        actors: Largest number of actors. Default: as many as the CPUs of the cluster allow.
     """
 
     def __init__(
@@ -73,11 +74,12 @@ class RayEngine:
         self._threads, self._actors = threads or THREADS, actors
 
     def label(self, reader: ShardReader, sink: FileSink, progress: ProgressReporter) -> InputNotes:
-        """Label the shards that the sink does not have, and hand each to it as it arrives.
+        """Label the shards that the sink does not have yet, and pass each one to the sink as it arrives.
 
         Raises:
-            UnreachableError: No cluster answers, or it cannot read the input.
-            CommuniqueError: An actor or the reader reported it.
+            UnreachableError: No cluster answers, or the address is that of a Ray client, through which input cannot be read.
+            DataError: The cluster failed.
+            CommuniqueError: The reader or an actor reported an error.
         """
         notes = reader.notes
         arrived: dict[int, tuple[float, int | None]] = {}
@@ -93,7 +95,7 @@ class RayEngine:
                 if isinstance(row["content"], _Packed):
                     sink.write_packed(row["number"], row["content"].content)
                 arrived[row["number"]] = row["position"], getattr(row["content"], "rows", None)
-                # Shards arrive in any order; progress is reported in the order of the input.
+                # Shards arrive in any order, but progress is reported in the order of the input.
                 while due in arrived:
                     position, n = arrived.pop(due)
                     if n is None:
@@ -105,7 +107,7 @@ class RayEngine:
 
     def _rows(self, reader: ShardReader, sink: FileSink) -> Iterator[dict[str, Any]]:
         context = ray.data.DataContext.get_current().copy()
-        # One block per shard: blocks of the usual size would gather hundreds for one actor.
+        # Use one block per shard. A block of the default size would give hundreds of shards to one actor.
         context.target_max_block_size = 1
         context.enable_progress_bars = context.print_on_execution_start = False
         files = {
@@ -114,7 +116,7 @@ class RayEngine:
             if path.is_file()
         }
         here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
-        # No fixed size: an actor whose node is gone must be able to leave the pool.
+        # The pool has no fixed size, because an actor must be able to leave it when its node is lost.
         pool = ray.data.ActorPoolStrategy(min_size=1, max_size=self._actors)
         with ray.data.DataContext.current(context):
             data = ray.data.read_datasource(
@@ -130,8 +132,8 @@ class RayEngine:
         except ray.exceptions.RayError as error:
             reason = (str(error).splitlines() or [""])[0]
             raise DataError(
-                f"{sink.folder.path}: the cluster failed ({reason}). Finished shards stay there; run the same command with "
-                "--resume to continue"
+                f"{sink.folder.path}: the cluster failed ({reason}). Finished shards are kept in this folder. Run the same command "
+                "with --resume to continue"
             ) from error
 
 
@@ -140,8 +142,8 @@ def _connected(address: str | None) -> Iterator[None]:
     address = address or os.environ.get("RAY_ADDRESS") or None
     if address and address.startswith("ray://"):
         raise UnreachableError(
-            f"{address}: the Ray client, through which the cluster cannot read files. Run the command on a node of the cluster "
-            "with --ray-address auto"
+            f"{address}: this is the address of a Ray client, through which the cluster cannot read files. Run the command on a "
+            "node of the cluster with --ray-address auto"
         )
     own: dict[str, Any] = (
         {} if address and address != "local" else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
@@ -151,14 +153,14 @@ def _connected(address: str | None) -> Iterator[None]:
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = (str(error).splitlines() or [""])[0]
         raise UnreachableError(
-            f"{address or 'Ray'}: no cluster answers ({reason}). `ray status` shows whether one runs"
+            f"{address or 'Ray'}: no cluster answers ({reason}). Check with `ray status` whether a cluster is running"
         ) from error
     with context:
         yield
 
 
 class _Shards(ray.data.Datasource):
-    """The shards of an input, read in order by one task: where a shard ends depends on everything before it."""
+    """Shards of an input as a Ray data source. One task reads them in order, because each shard depends on what precedes it."""
 
     def __init__(self, reader: ShardReader, finished: Container[int]) -> None:
         super().__init__()
@@ -196,21 +198,21 @@ def _block(number: int, position: float, content: Any) -> Block:
 
 @dataclass(frozen=True)
 class _Failure:
-    """An error carried as a row: Ray wraps an error that is raised, and adds lines of its own to it."""
+    """An error that is returned as a row. If it were raised, Ray would wrap it and add lines of its own."""
 
     message: str
 
 
 @dataclass(frozen=True)
 class _Packed:
-    """A labelled shard as the bytes of its file, and its number of rows."""
+    """A labelled shard as the bytes of its file, with its number of rows."""
 
     content: bytes
     rows: int
 
 
 class _Actor:
-    """A model in an actor, opened with its first shard: Ray would hide why an actor could not start."""
+    """An actor with a model. It opens the model with its first shard, because Ray would hide why an actor could not start."""
 
     def __init__(self, load: Loader, files: Any, threads: int, version: str) -> None:
         self._load, self._files, self._threads, self._version = load, files, threads, version
@@ -228,10 +230,10 @@ class _Actor:
     def _model(self) -> Classifier:
         if self._version != __version__:
             raise DataError(
-                f"{ray.util.get_node_ip_address()}: communique {__version__} on this node, {self._version} where the command "
-                "runs. Install the same version on all nodes"
+                f"{ray.util.get_node_ip_address()}: this node has communique {__version__}, but the command runs with "
+                f"{self._version}. Install the same version on all nodes"
             )
-        # Otherwise the tokenizer's thread pool takes all cores of a node in each of its actors.
+        # Otherwise, the tokenizer's thread pool uses all cores of the node in each of its actors.
         os.environ.setdefault("RAYON_NUM_THREADS", str(self._threads))
         with tempfile.TemporaryDirectory(prefix="communique-") as folder:
             for name, content in ray.get(self._files).items():
@@ -239,6 +241,6 @@ class _Actor:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
             model = self._load(Path(folder), threads=self._threads)
-            # Weights are read with the first text, and then the folder goes: a killed actor cannot tidy up.
+            # The weights are read with the first text. After that, the folder is deleted, because a killed actor could not do it.
             model.predict(["-"])
         return model

@@ -1,6 +1,6 @@
-"""Read files into shards: records in order, cut at borders that depend only on the input and the shard size.
+"""Read files into shards of consecutive records. Where a shard ends depends only on the input and the shard size.
 
-A run can therefore stop and resume, or be spread over machines, and produce the same bytes.
+Therefore, a run that is resumed or spread over several machines produces the same bytes.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from .shard import ExtraColumns, Record, Shard
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Characters that a record counts for at most when shards are cut: a shard of long texts has fewer records.
+#: Number of characters that count as one record when the input is cut into shards. A shard of long texts has fewer records.
 RECORD_CHARACTERS = 400
 
-#: Columns that count as one record when shards are cut: a shard of wide tables has fewer records.
+#: Number of columns that count as one record when the input is cut into shards. A shard of a wide table has fewer records.
 RECORD_COLUMNS = 100
 
-#: References to characters, such as &amp; and &#8217;.
+#: HTML character references, such as &amp; and &#8217;.
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[\da-f]{1,6}|[a-z][a-z\d]{1,30});", re.IGNORECASE)
 
-#: UTF-8 that was read as cp1252 or Latin-1: "Ã©" for "é", "â€™" for an apostrophe, "Ð¿Ñ€" for Cyrillic, "×ž×™" for Hebrew.
+#: UTF-8 that was decoded as cp1252 or Latin-1: "Ã©" for "é", "â€™" for an apostrophe, "Ð¿Ñ€" for Cyrillic, "×ž×™" for Hebrew.
 _MOJIBAKE = re.compile(
     r"[ÃÂ][\x80-\xa9\xac-\xba\xbc-\xbfŒœŠšŽžŸƒˆ˜–—‚„†‡•…‰‹›€™]|â€[\x80-\x9f\u2018-\u203aœ¢™¦]|ï¿½"
     r"|(?:[ÐÑ][\x80-\xbf\u0152-\u0192\u02c6\u02dc\u2013-\u2122]){2}|(?:[ØÙ][\x80-\xbf\u0152-\u0192\u02c6\u02dc\u2013-\u2122]){2}"
@@ -57,8 +57,8 @@ class _Piece(NamedTuple):
     Attributes:
         records: The records.
         extra: Their extra columns.
-        position: Bytes of the input read up to their end.
-        width: Number of columns of the file so far; 0 for documents.
+        position: Number of input bytes read up to the end of these records.
+        width: Number of columns found in the file so far, or 0 for documents.
     """
 
     records: list[Record]
@@ -68,14 +68,14 @@ class _Piece(NamedTuple):
 
 
 class ShardReader:
-    """Reads files into shards.
+    """Read files into shards.
 
     Args:
-        found: The files, as `find_files` returned them.
-        options: How they are read.
+        found: The files, as returned by `find_files`.
+        options: How the files are read.
 
     Raises:
-        DataError: A table that the user named has no column of texts, or cannot be read at all.
+        DataError: A table that the user named has no text column, or cannot be read at all.
     """
 
     def __init__(self, found: FoundFiles, options: Options) -> None:
@@ -83,7 +83,7 @@ class ShardReader:
         self.notes = InputNotes(list(found.notes), aliases=found.aliases)
         self._problems = found.problems
         sizes = [float(f.path.stat().st_size) if f.path.exists() else 0.0 for f in self.files]
-        #: Bytes of all files up to the end of each.
+        #: For each file, the number of bytes of all files up to its end.
         self._ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
         self._sizes = sizes
         self.bytes = max(1.0, sum(sizes))
@@ -95,10 +95,11 @@ class ShardReader:
         return open_table(file.path, file_format=file.file_format, encoding=file.encoding, sheet=self.options.sheet)
 
     def _check_tables(self) -> None:
-        """Open every table before the first row is labelled, and compare the ids of all of them.
+        """Open every table before the first row is labelled, and compare the ids of all tables.
 
-        An unreadable table that the user named fails now rather than after hours of work. Rows with equal ids in two files
-        would count as one document if no column names the document.
+        If the user named a table that cannot be read, the run fails now rather than after hours of work. If two files contain
+        the same id, all ids get the file name as a prefix. Otherwise, these rows would count as one document in a table
+        without a document column.
         """
         tables = [file for file in self.files if not file.is_document]
         seen = SeenIds()
@@ -112,7 +113,7 @@ class ShardReader:
                     for identity in ids:
                         owner = seen.add(identity, number)
                         if owner not in (None, number) or seen.full:
-                            self._tell_ids_apart(identity, file, None if owner is None else tables[owner])
+                            self._make_ids_unique(identity, file, None if owner is None else tables[owner])
                             break
             except DataError as error:
                 if file.named:
@@ -128,37 +129,38 @@ class ShardReader:
                 ids = (as_text(row.get(name)) for row in columns.rows(chunk))
                 yield from (identity for identity in ids if identity and not is_missing(identity))
 
-    def _tell_ids_apart(self, identity: str, file: InputFile, owner: InputFile | None) -> None:
+    def _make_ids_unique(self, identity: str, file: InputFile, owner: InputFile | None) -> None:
         self._unique_ids = True
         reason = (
-            f"the files hold more than {MAX_IDS:,} ids, which are too many to compare"
+            f"the files contain more than {MAX_IDS:,} ids, which are too many to compare"
             if owner is None
-            else f"{owner.display_name} and {file.display_name}: both hold the id {identity!r}"
+            else f"{owner.display_name} and {file.display_name} both contain the id {identity!r}"
         )
-        self.notes.note(f"{reason}; each id is written as FILE:ID")
+        self.notes.note(f"{reason}. In the output, each id is therefore written as FILE:ID")
 
     def _from_name(self, file: InputFile, notes: InputNotes) -> dict[str, str | None]:
-        """Return the columns that a file's name holds; without values if the name has another form."""
+        """Return the columns that a file name provides. Their values are None if the name does not match the pattern."""
         if self._pattern is None:
             return {}
         values = self._pattern.values(file.display_name)
         if values is None:
             notes.counts["other names"] += 1
             notes.note(
-                f"{file.display_name}: its name has not the form {self._pattern.pattern}; its columns stay empty"
+                f"{file.display_name}: the file name does not match {self._pattern.pattern}, so its columns stay empty. Rename the "
+                "file, or change --columns-from-filename"
             )
             return dict.fromkeys(self._pattern.columns)
         if self._pattern.is_ambiguous(file.display_name):
             notes.counts["ambiguous names"] += 1
             shown = ", ".join(f"{column} {value!r}" for column, value in values.items())
             notes.note(
-                f"{file.display_name}: its name can be cut in several ways by {self._pattern.pattern}; read as {shown}. "
-                "Rename the file if that is wrong"
+                f"{file.display_name}: the file name matches {self._pattern.pattern} in several ways, and is read as {shown}. "
+                "Rename the file if this is wrong"
             )
         return dict(values)
 
     def shards(self) -> Iterator[Shard]:
-        """Cut the input into shards. There is at least one, which is empty if the input has no records."""
+        """Yield the shards of the input. There is always at least one, which is empty if the input has no records."""
         shard, size = Shard(0, [], [], self.options), 0.0
         for piece in self._pieces():
             start = 0
@@ -179,19 +181,19 @@ class ShardReader:
         """Check that no file has changed since it was found.
 
         Raises:
-            ChangedError: One has.
+            ChangedError: A file has changed.
         """
         for file in self.files:
             file.check_unchanged()
 
     def _pieces(self) -> Iterator[_Piece]:
-        """Yield consecutive records, each piece from one file."""
+        """Yield pieces of consecutive records. Each piece comes from one file."""
         for line in self._problems:
             yield _Piece(self._failed(line, line.partition(": ")[0]), None, 0.0)
         for i, file in enumerate(self.files):
             try:
                 for piece in (self._document if file.is_document else self._table)(file, i):
-                    # Before the piece is used, so that no shard mixes two states of a file.
+                    # Check this before the piece is used, so that no shard mixes two states of a file.
                     file.check_unchanged()
                     for record in piece.records:
                         record.error = record.error and self.notes.named(record.error)
@@ -219,7 +221,7 @@ class ShardReader:
         if second is None:
             text = _clean(first[0], self.notes)
             if not text.strip():
-                notes.append(f"{file.display_name}: it holds no text")
+                notes.append(f"{file.display_name}: the document contains no text")
             records = [Record(file.name, text, name, language, kind)]
             yield _Piece(records, [extra] if self._pattern else None, self._ends[i])
         else:
@@ -230,7 +232,7 @@ class ShardReader:
             self.notes.note(line)
 
     def _windows(self, file: InputFile, notes: list[str]) -> Iterator[tuple[str, float]]:
-        """Yield a document's text in windows, with the proportion of the file that was read."""
+        """Yield the text of a document in windows, each with the proportion of the file that has been read."""
         if file.file_format not in EXTRACTED_SUFFIXES:
             yield from text_windows(file.path, WINDOW, notes, file.encoding)
             return
@@ -242,7 +244,7 @@ class ShardReader:
     def _long_document(
         self, document: Record, i: int, windows: Iterator[tuple[str, float]]
     ) -> Iterator[tuple[list[Record], float]]:
-        """Yield the sentences of a document that is too long to be read whole, as a record each."""
+        """Yield the sentences of a document that is too long to be read at once, as one record per sentence, with the position."""
         end, size = self._ends[i], self._sizes[i]
         position = end
         notes = InputNotes()
@@ -262,7 +264,7 @@ class ShardReader:
                 records = []
         if records:
             yield records, end
-        # A long document counts once, as a short one does.
+        # Count a long document only once, like a short one.
         for name, count in notes.counts.items():
             self.notes.counts[name] += min(1, count)
 
@@ -293,12 +295,12 @@ class ShardReader:
 
     def _record(self, columns: Columns, number: int, row: Row) -> Record:
         file, names, notes = columns.file, columns.names, self.notes
-        given = {name: self._given(row, column) for name, column in names.items() if column}
+        given = {name: self._identifier(row, column) for name, column in names.items() if column}
         identity = given.get("id") or ""
         if identity:
             columns.count_repeated(identity)
         if columns.unique_ids:
-            # Another row may have the number of this one as its id.
+            # The prefix `row` is needed because another row may have the number of this row as its id.
             identity = f"{file.name}:{identity or f'row {number}'}"
         identity = identity or f"{file.name}:{number}"
         document = given.get("document") or identity
@@ -314,9 +316,11 @@ class ShardReader:
         value = row.get(columns.text)
         text = as_text(value)
         if isinstance(value, Unreadable):
-            error = f"{place}: column {columns.text!r} holds {value.reason}"
+            error = f"{place}: column {columns.text!r} contains {value.reason}"
         elif text is None and value is not None and not (isinstance(value, float) and math.isnan(value)):
-            error = f"{place}: column {columns.text!r} holds a {type(value).__name__}; give text"
+            error = (
+                f"{place}: column {columns.text!r} contains a value of type {type(value).__name__}. Convert it to text"
+            )
         elif text and is_missing(text):
             notes.counts["missing"] += 1
             text = ""
@@ -326,13 +330,13 @@ class ShardReader:
             return Record(identity, text, document, language, error=error)
         index = as_index(row.get(column)) if (column := names.get("index")) else None
         kind: Literal["row", "text"] = "text" if file.file_format == ".xml" else "row"
-        # The position is known only when all previous rows of the document are split.
+        # The position is known only after all previous rows of the document have been split.
         follows = columns.split and document is not identity
         return Record(identity, text, document, language, kind, index=None if follows else index or 0)
 
     @staticmethod
-    def _given(row: Row, column: str) -> str:
-        """Return a cell that identifies a row; empty if it holds nothing."""
+    def _identifier(row: Row, column: str) -> str:
+        """Return a cell such as an id as text. The text is empty if the cell is empty or a code for a missing value."""
         text = as_text(row.get(column)) or ""
         return "" if is_missing(text) else without_surrogates(text)
 
@@ -357,7 +361,7 @@ def _append(shard: Shard, piece: _Piece, start: int, end: int) -> None:
 
 
 def _clean(text: str, notes: InputNotes) -> str:
-    """Replace lone surrogates; count texts that hold them, invisible characters, HTML, or characters of a wrong encoding."""
+    """Replace lone surrogates. Count texts with surrogates, invisible characters, HTML, or signs of a wrong encoding."""
     if SURROGATE.search(text):
         notes.counts["surrogates"] += 1
         text = without_surrogates(text)

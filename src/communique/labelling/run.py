@@ -1,10 +1,10 @@
-"""Label an input of any size: an engine labels its shards, a sink keeps them and writes the output.
+"""Label an input of any size. An engine labels the shards of the input, and a sink stores them and writes the output.
 
 ::
 
     find_files ──> ShardReader ──Shard──> engine (LocalEngine, RayEngine) ──LabelledShard──> sink (FileSink, StreamSink)
 
-Memory does not grow with the input, and a run that is interrupted can resume to the same bytes.
+Memory does not grow with the input. An interrupted run can be resumed and then produces the same bytes.
 """
 
 from __future__ import annotations
@@ -33,18 +33,20 @@ from .shard_folder import ShardFolder, pack, shards_folder
 from .summary import Summary
 from .write import OutputForm, check_shard, write_shards
 
-#: Rows of a shard: a few seconds of work to lose, and enough texts for batches of similar length. Speed by size is not measured.
+#: Rows per shard. Labelling one shard takes a few seconds, so an interrupted run loses little work. A shard has enough texts to
+#: form batches of similar lengths. The speed with other sizes was not measured.
 SHARD_ROWS = 4096
 
-#: Memory in MB without any rows, and per row of a shard, estimated on the safe side. `benchmarks/memory.py --distinct` measured
-#: peaks of 965 MB with shards of 256 rows, 890 MB with 4,096 and 1,016 MB with 16,384 (two threads, the shipped model, texts of
-#: real lengths, none repeated): small shards end in batches of more shapes.
+#: Estimated memory in MB without any rows, and per row of a shard. The estimates are on the safe side. `benchmarks/memory.py
+#: --distinct` measured peaks of 965 MB with shards of 256 rows, 890 MB with 4,096 rows and 1,016 MB with 16,384 rows (two threads,
+#: the shipped model, texts of realistic lengths, no repeated texts). Small shards need more memory because their batches have
+#: more different shapes.
 BASE_MB, ROW_MB = 1000.0, 0.02
 
-#: Smallest shard, whatever the memory.
+#: Smallest number of rows per shard, whatever the memory limit.
 MIN_SHARD_ROWS = 256
 
-#: Shards that are read and split ahead of the one that is labelled.
+#: Number of shards that are read and split ahead of the one that is being labelled.
 AHEAD = 2
 
 
@@ -52,19 +54,19 @@ def shard_rows(memory_mb: float | None) -> int:
     """Return the number of rows per shard that fits a memory limit in MB.
 
     Raises:
-        DataError: The model alone needs more.
+        DataError: The limit is too low for the model and the smallest shard.
     """
     if memory_mb is None:
         return SHARD_ROWS
     rows = int((memory_mb - BASE_MB) / ROW_MB)
     if rows < MIN_SHARD_ROWS:
         least = math.ceil(BASE_MB + MIN_SHARD_ROWS * ROW_MB)
-        raise DataError(f"--memory-limit {memory_mb:.0f} MB: labelling needs at least {least} MB. Allow more")
+        raise DataError(f"--memory-limit {memory_mb:.0f} MB: labelling needs at least {least} MB. Raise the limit")
     return min(SHARD_ROWS, rows)
 
 
 def describe_run(info: ModelInfo, reader: ShardReader, threads: int | None) -> dict[str, Any]:
-    """Describe everything that the shards of a run depend on, as plain values."""
+    """Return everything that the shards of a run depend on, as plain values."""
     return {
         "communique": __version__,
         "model": {
@@ -79,22 +81,22 @@ def describe_run(info: ModelInfo, reader: ShardReader, threads: int | None) -> d
 
 
 def run_sha256(run: dict[str, Any]) -> str:
-    """Hash the description of a run."""
+    """Return the SHA-256 of the description of a run."""
     return hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
 
 
 class Sink(Protocol):
-    """Where labelled shards go."""
+    """The destination of labelled shards."""
 
     #: Numbers of the shards that an earlier run finished.
     finished: Container[int]
 
     def write(self, shard: LabelledShard) -> None:
-        """Take a labelled shard."""
+        """Write a labelled shard."""
         ...
 
     def close(self, notes: InputNotes) -> Summary:
-        """Complete the output after the last shard, and return counts of all of it.
+        """Complete the output after the last shard, and return counts of the whole output.
 
         Raises:
             DataError: No record could be read.
@@ -107,15 +109,15 @@ SinkT_contra = TypeVar("SinkT_contra", bound=Sink, contravariant=True)
 
 
 class Engine(Protocol[SinkT_contra]):
-    """What labels the shards of an input, for the sinks that it can serve."""
+    """Label the shards of an input and pass them to a sink."""
 
     def label(self, reader: ShardReader, sink: SinkT_contra, progress: ProgressReporter) -> InputNotes:
-        """Label the shards that the sink does not have, and return the notes on the input."""
+        """Label the shards that the sink does not have yet, and return the notes about the input."""
         ...
 
 
 class LocalEngine:
-    """Labels shards in this process; a thread reads and splits the next ones while the network computes.
+    """Label shards in this process. A thread reads and splits the next shards while the model computes.
 
     Args:
         model: The opened model.
@@ -138,7 +140,7 @@ class LocalEngine:
 
 
 def _read_ahead(reader: ShardReader, finished: Container[int]) -> Iterator[Shard]:
-    """Yield shards that a thread reads and, unless they are finished, splits into rows."""
+    """Yield shards that a thread reads ahead. The thread also splits them into rows unless they are finished."""
     waiting: queue.Queue[Shard | BaseException | None] = queue.Queue(AHEAD)
     stopped = threading.Event()
 
@@ -159,7 +161,7 @@ def _read_ahead(reader: ShardReader, finished: Container[int]) -> Iterator[Shard
                 if not put(shard):
                     return
             put(None)
-        except BaseException as error:  # raised again where the shards are used
+        except BaseException as error:  # Raised again where the shards are used.
             put(error)
 
     thread = threading.Thread(target=read, name="communique-reader", daemon=True)
@@ -175,12 +177,12 @@ def _read_ahead(reader: ShardReader, finished: Container[int]) -> Iterator[Shard
 
 
 class FileSink:
-    """Keeps shards in a folder until all are finished, then writes the output from them.
+    """Store shards in a folder until all are finished, and then write the output from them.
 
     Args:
         folder: The folder of the shards, next to the output.
         form: How the output is written.
-        handle: Where the output is written, instead of the file that belongs to the folder.
+        handle: An open binary file that receives the output. Default: the output file that belongs to the folder.
     """
 
     def __init__(self, folder: ShardFolder, form: OutputForm, *, handle: IO[bytes] | None = None) -> None:
@@ -188,16 +190,16 @@ class FileSink:
         self.finished: Container[int] = folder.finished()
 
     def write(self, shard: LabelledShard) -> None:
-        """Keep a shard: it is on the disk when this returns.
+        """Store a shard. It is on disk when this method returns.
 
         Raises:
-            DataError: It does not fit into the output, or the disk is full or cannot be written.
+            DataError: The shard does not fit into the output, or the disk is full or cannot be written.
         """
         self.write_packed(shard.number, pack(shard))
         self._check(shard)
 
     def write_packed(self, number: int, packed: bytes) -> None:
-        """Keep a shard that was packed elsewhere."""
+        """Store a shard that was packed elsewhere."""
         self.folder.write(number, packed)
 
     def close(self, notes: InputNotes) -> Summary:
@@ -239,7 +241,7 @@ class FileSink:
 
     @contextmanager
     def _keeping_shards(self) -> Iterator[None]:
-        """Add to a `FormatError` how the finished shards can be written in another format."""
+        """Add an explanation to a `FormatError`: how to write the finished shards in another format."""
         try:
             yield
         except FormatError as error:
@@ -247,16 +249,16 @@ class FileSink:
                 raise
             other = self.folder.out.with_suffix(".parquet")
             raise FormatError(
-                f"{error}. Finished shards are kept: rename {self.folder.path.name} to {shards_folder(other).name} and run the "
-                f"same command with -o {other.name} --resume"
+                f"{error}. Finished shards are kept. To use them, rename {self.folder.path.name} to {shards_folder(other).name} "
+                f"and run the same command with -o {other.name} --resume"
             ) from error
 
 
 class StreamSink:
-    """Shows each shard as soon as it is labelled.
+    """Show each shard as soon as it is labelled.
 
     Args:
-        show: Prints or writes a shard.
+        show: Function that prints or writes a shard.
         names: The model's labels.
     """
 
@@ -288,11 +290,11 @@ def label_files(
     """Label an input.
 
     Returns:
-        Counts of the whole output, including shards of an earlier run, and the notes on the input.
+        Counts of the whole output, including shards of an earlier run, and the notes about the input.
 
     Raises:
         DataError: No record could be read, or the disk is full or cannot be written.
-        ChangedError: A file changed while it was read. Finished shards are kept; they are of its earlier state.
+        ChangedError: A file changed while it was read. Finished shards are kept and contain its earlier state.
     """
     with progress:
         notes = engine.label(reader, sink, progress)

@@ -1,4 +1,4 @@
-"""Records, and the shards of records that are labelled together."""
+"""Records of the input, and shards of records that are labelled together."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from .options import Options
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: The one column of a shard's extra columns if they are kept as JSON. It never stands among columns of the input.
+#: Name of the only column in the table of extra columns if they are kept as JSON. It never occurs next to columns of the input.
 _JSON = "json"
 
-#: Key in `Shard.rows` that is not a column of the output: whether a sentence is known to start a paragraph.
+#: Key in `Shard.rows` that shows whether a sentence is known to start a paragraph. It is not an output column.
 PARAGRAPH = "paragraph"
 
 
 @dataclass(slots=True)
 class Record:
-    """A row of a table, a document, or a sentence of a document too long to be read whole.
+    """A row of a table, a document, or a sentence of a document that is too long to be read at once.
 
     Attributes:
-        kind: What `text` is.
-        error: Why the record cannot be read; None if it can.
-        index: Position of a row or sentence in its document. None: it follows the previous row of that document.
+        kind: What `text` contains.
+        error: Reason why the record cannot be read, or None.
+        index: Position of a row or sentence in its document. None means that it follows the previous row of the document.
     """
 
     id: str
@@ -49,7 +49,7 @@ class Record:
 
 
 class ExtraColumns(NamedTuple):
-    """The extra columns of `n` consecutive records of one file; None if the file has none."""
+    """The extra columns of `n` consecutive records of one file. `rows` is None if the file has no extra columns."""
 
     n: int
     rows: list[Row] | pa.Table | None
@@ -57,14 +57,14 @@ class ExtraColumns(NamedTuple):
 
 @dataclass
 class Shard:
-    """Consecutive records of the input, which are labelled together.
+    """Consecutive records of the input that are labelled together.
 
     Attributes:
         number: Position among the shards of the input, from 0.
         records: The records.
-        extra: Their extra columns, in the same order.
-        options: How their texts are split and their extra columns kept.
-        position: Bytes of the input read up to its end.
+        extra: The extra columns of the records, in the same order.
+        options: How the texts are split, and how the extra columns are kept.
+        position: Number of input bytes read up to the end of the shard.
     """
 
     number: int
@@ -75,18 +75,19 @@ class Shard:
 
     @property
     def n_records(self) -> int:
-        """Number of rows and documents. A long document counts once, however many of its sentences come one by one."""
+        """Number of rows and documents. A long document counts once, no matter how many sentences it has."""
         return sum(record.kind != "sentence" or record.index == 0 for record in self.records)
 
     def prepare(self) -> None:
-        """Compute the rows of the output now, so that they are ready when they are needed."""
+        """Compute `rows` now, so that they are ready when they are needed."""
         _ = self.rows
 
     @cached_property
     def rows(self) -> tuple[dict[str, list[Any]], pa.Table | None]:
-        """Rows of the output without labels: texts split into sentences, languages identified; and the extra columns.
+        """Columns of the output rows without labels, and the table of extra columns.
 
-        The list under `PARAGRAPH` is true where a sentence is known to start a paragraph.
+        Texts are split into sentences, and languages are identified. The list under `PARAGRAPH` is true for sentences that are
+        known to start a paragraph.
         """
         columns: dict[str, list[Any]] = {name: [] for name in (*OUTPUT[:5], ERROR, PARAGRAPH)}
         repeats = [_add_rows(columns, record, self.options) for record in self.records]
@@ -140,7 +141,7 @@ def _add(
 
 
 def _repeat(extra: list[Row] | pa.Table | None, indices: Sequence[int], *, as_json: bool) -> pa.Table | int:
-    """Repeat extra columns for each output row; return the number of rows if there are none."""
+    """Repeat the extra columns for each output row. If there are none, return the number of output rows."""
     if extra is None:
         return len(indices)
     if isinstance(extra, list):
@@ -155,7 +156,7 @@ def _repeat(extra: list[Row] | pa.Table | None, indices: Sequence[int], *, as_js
 
 
 def json_text(value: Any) -> str:
-    """Write JSON with its characters unescaped; what UTF-8 or JSON cannot hold is escaped or null."""
+    """Return a value as JSON with unescaped characters. Lone surrogates are escaped, and NaN and infinity become null."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=_plain, allow_nan=False)
     except ValueError:

@@ -1,16 +1,16 @@
-"""The folder of a run that can stop and resume: finished shards, a description of the run, and a lock.
+"""The folder in which a run stores its finished shards, so that it can be interrupted and resumed.
 
 ::
 
     OUT.shards/
-      lock            held by the process that writes
-      run.json        model, codebook, input and options; a run with others cannot resume here
-      00000.sha256    hash of a shard's file, as `sha256sum -c` reads it
-      00000.arrow     finished shard; a shard under a temporary name is not finished
+      lock            held by the process that writes the output
+      run.json        model, codebook, input and options; a run with different ones cannot resume here
+      00000.sha256    hash of a shard's file, in the format of `sha256sum -c`
+      00000.arrow     finished shard; a shard with a temporary name is not finished
       scratch/        temporary files of a workbook that is being written
 
-A folder without `run.json` belongs to somebody else: it is refused, and nothing in it is touched. What is deleted are the files
-and the folder above, by name, and the whole folder once it is empty.
+If a folder contains files but no `run.json`, it is not ours: it is refused, and nothing in it is changed. Only the files and
+folders listed above are deleted, by name. The whole folder is deleted only when it is empty.
 """
 
 from __future__ import annotations
@@ -32,34 +32,33 @@ from ..errors import DataError, OutputError
 from ..io.atomic import disk_errors, replacing
 from ..io.output import RUN, target
 from ..io.output import shards_folder as shards_folder
+from ..reporting.format import counted
 from .label import LabelledShard, ShardCounts
 
-#: Version of the folder and of the shards in it.
+#: Version of the format of the folder and its shards.
 FORMAT = 4
 
 _LOCK, _SCRATCH = "lock", "scratch"
 
-#: Names of the files of finished shards, of their hashes, and of files that are being written.
+#: File names of finished shards, of their hashes, and of files that are being written.
 _SHARD, _HASH, _PART = (
     re.compile(r"(\d{5,})\.arrow"),
     re.compile(r"\d{5,}\.sha256"),
     re.compile(r"\..*\.[0-9a-f]{8}\.part", re.S),
 )
 
-#: Key in the metadata of a shard's file, of its counts, of the rows that begin a paragraph, and whether
-#: its last column holds the extra columns as JSON.
+#: Key in the metadata of a shard's file. Its value has the counts, the rows that start a paragraph, and whether the last column
+#: contains the extra columns as JSON.
 _DESCRIBED = b"communique"
 
-_REMEDY = (
-    "Free some disk space or choose another output. Finished shards are kept; the same command with --resume continues"
-)
+_REMEDY = "Free some disk space or choose another output. Finished shards are kept: run the same command with --resume to continue"
 
 
 def pack(shard: LabelledShard) -> bytes:
-    """Return the bytes of a labelled shard's file, the same on every machine."""
+    """Return a labelled shard as the bytes of its file. They are the same on every machine."""
     table = shard.table
     if shard.extra_json is not None:
-        # The last column, whatever its name: names are the user's.
+        # The JSON is the last column. A name would not identify it, because the user's columns can have any name.
         table = table.append_column("", shard.extra_json)
     described = {
         "counts": asdict(shard.counts),
@@ -74,20 +73,20 @@ def pack(shard: LabelledShard) -> bytes:
 
 
 class ShardFolder:
-    """Finished shards of a run.
+    """The folder with the finished shards of a run.
 
     Args:
         out: The output file.
-        run: Description of the run: nested dicts of text and numbers.
-        resume: True resumes from the finished shards; False deletes them; None refuses if there are any.
+        run: Description of the run, as nested dicts of text and numbers.
+        resume: True resumes from the finished shards, False deletes them, and None raises an error if there are any.
 
     Attributes:
-        damaged: Numbers of shards whose files have changed since they were written, and which are therefore not finished.
+        damaged: Numbers of shards whose files have changed since they were written. They do not count as finished.
 
     Raises:
-        OutputError: The folder of the shards is not one of ours.
-        DataError: Another process writes this output, `run.json` is damaged, or there are shards of another run, or of this
-            run and `resume` is None.
+        OutputError: The folder was not created by a run.
+        DataError: Another process is writing this output, or `run.json` is damaged. Or the folder has finished shards, but
+            `resume` is None or the shards belong to another run.
     """
 
     def __init__(self, out: Path, run: dict[str, Any], *, resume: bool | None) -> None:
@@ -107,14 +106,14 @@ class ShardFolder:
         finished = len(self.numbers())
         if finished and resume is None:
             raise DataError(
-                f"{self.path}: {finished} finished shards of an interrupted run. Run the same command with --resume to "
-                "continue, or with --restart to begin again"
+                f"{self.path}: the folder has {counted(finished, 'finished shard')} of an interrupted run. Run the same command "
+                "with --resume to continue, or with --restart to begin again"
             )
         if finished and resume:
             if differences := _differences(_read_run(self.path), self.run):
                 raise DataError(
-                    *(f"{self.path}: the interrupted run had another {line}" for line in differences),
-                    "Use the same again, or begin again with --restart",
+                    *(f"{self.path}: the interrupted run had a different {line}" for line in differences),
+                    "Run the command with the same model, input and options as before, or begin again with --restart",
                 )
             self._clear_scratch()
             self._delete(_PART)
@@ -125,33 +124,33 @@ class ShardFolder:
             handle.write(json.dumps(self.run, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace"))
 
     def numbers(self) -> list[int]:
-        """Return the numbers of the shards that are there, finished or damaged."""
+        """Return the numbers of all shards in the folder, including damaged ones."""
         return sorted(int(match[1]) for path in self.path.iterdir() if (match := _SHARD.fullmatch(path.name)))
 
     def _shard(self, number: int) -> Path:
         return self.path / f"{number:05d}.arrow"
 
     def finished(self) -> set[int]:
-        """Return the numbers of the finished shards. A shard whose bytes do not have its hash counts as damaged."""
+        """Return the numbers of the finished shards. A shard whose bytes do not match its hash counts as damaged."""
         numbers = self.numbers()
         self.damaged = [number for number in numbers if self._content(number) is None]
         return set(numbers).difference(self.damaged)
 
     def write(self, number: int, packed: bytes) -> None:
-        """Write the bytes that `pack` returned. When this returns, they are on the disk under the shard's name.
+        """Write the bytes that `pack` returned. They are on disk under the name of the shard when this method returns.
 
         Raises:
             DataError: The disk is full or cannot be written.
         """
         path = self._shard(number)
-        # The shard comes last: once it has its name, it is finished.
+        # Write the shard last, because it counts as finished as soon as the file has its name.
         with replacing(path.with_suffix(".sha256"), "wb", remedy=_REMEDY) as handle:
             handle.write(_hash_line(path, packed))
         with replacing(path, "wb", remedy=_REMEDY) as handle:
             handle.write(packed)
 
     def _content(self, number: int) -> bytes | None:
-        """Read the bytes of a shard's file; None if they do not have the hash that was written with them."""
+        """Return the bytes of a shard's file, or None if they do not match the hash that was written with them."""
         path = self._shard(number)
         with suppress(OSError):
             content = path.read_bytes()
@@ -163,13 +162,13 @@ class ShardFolder:
         """Read a finished shard.
 
         Raises:
-            DataError: It was damaged after it was found to be finished.
+            DataError: The shard was damaged after it had been found to be finished.
         """
         content = self._content(number)
         if content is None:
             raise DataError(
-                f"{self._shard(number)}: the shard is damaged. Check the disk, and run the same command with --resume to label it "
-                "again"
+                f"{self._shard(number)}: the shard is damaged. Check the disk, and run the same command with --resume to label the "
+                "shard again"
             )
         table = pa.ipc.open_file(pa.BufferReader(content)).read_all()
         described = json.loads(table.schema.metadata[_DESCRIBED])
@@ -182,12 +181,12 @@ class ShardFolder:
         return LabelledShard(number, table, ShardCounts(**described["counts"]), extra_json, paragraphs)
 
     def finish(self, write: Callable[[IO[bytes]], None]) -> None:
-        """Write the output, which takes its name once it is complete and on the disk; then delete the shards.
+        """Write the output, and then delete the shards. The output gets its name once it is complete and on disk.
 
         Raises:
             DataError: The disk is full or cannot be written.
         """
-        # Written inside the folder, so that a killed process leaves nothing anywhere else.
+        # Write inside the folder, so that a killed process leaves no files anywhere else.
         with replacing(self.out, "wb", folder=self.path, remedy=_REMEDY) as handle:
             write(handle)
         with disk_errors(self.path):
@@ -207,18 +206,18 @@ class ShardFolder:
         shutil.rmtree(self.path / _SCRATCH, ignore_errors=True)
 
     def remove(self) -> None:
-        """Delete the shards, and the folder unless it holds something else."""
+        """Delete the shards, and also the folder unless it contains other files."""
         self._delete(_SHARD, _HASH)
         self.close()
 
     def close(self) -> None:
-        """Release the lock; finished shards stay."""
+        """Release the lock. Finished shards are kept. If there are none, delete the folder unless it contains other files."""
         if self._lock is not None:
             with suppress(OSError):
                 if not self.numbers():
                     self._delete(_PART, _HASH)
                     (self.path / RUN).unlink(missing_ok=True)
-                    # The lock comes last: without it and run.json the folder is nobody's.
+                    # Delete the lock last, because a folder without lock and run.json no longer belongs to a run.
                     (self.path / _LOCK).unlink(missing_ok=True)
                     self.path.rmdir()
             self._lock.close()
@@ -238,7 +237,7 @@ def _read_run(folder: Path) -> dict[str, Any]:
     """Read the description of the run that a folder belongs to.
 
     Raises:
-        DataError: It is damaged.
+        DataError: The description is damaged.
     """
     try:
         content = json.loads((folder / RUN).read_text(encoding="utf-8"))
@@ -246,35 +245,35 @@ def _read_run(folder: Path) -> dict[str, Any]:
         content = None
     if not isinstance(content, dict) or "communique" not in content or "format" not in content:
         raise DataError(
-            f"{folder / RUN}: is damaged, so it does not say which run the shards belong to. Delete {folder} to begin again, or "
-            "name another output with -o"
+            f"{folder / RUN}: the file is damaged, so it is not known which run the shards belong to. Delete {folder} to begin "
+            "again, or name another output with -o"
         )
     return content
 
 
 def _check_ours(folder: Path) -> None:
-    """Check that a folder was made by a run, or is one in which a run was killed before it could begin.
+    """Check that a folder was created by a run, even if that run was killed before it could write `run.json`.
 
     Raises:
-        OutputError: It is not.
-        DataError: Its `run.json` is damaged.
+        OutputError: The folder was not created by a run.
+        DataError: `run.json` is damaged.
     """
     if os.path.lexists(folder) and not folder.is_dir():
         raise OutputError(
-            f"{folder}: is not a folder, and the shards of the output need one. Move it, or name another output"
+            f"{folder}: this file is in the place of the folder for shards. Move the file, or name another output with -o"
         )
     names = {path.name for path in folder.iterdir()}
     if RUN in names:
         _read_run(folder)
     elif not all(name == _LOCK or _PART.fullmatch(name) for name in names):
         raise OutputError(
-            f"{folder}: holds files but no {RUN}, so it is not known to hold shards of a run. It is left as it is: move it, or "
-            "name another output with -o"
+            f"{folder}: the folder contains files but no {RUN}, so it was not created by communique. Nothing in it was changed. "
+            "Move the folder, or name another output with -o"
         )
 
 
 def _locked(folder: Path) -> IO[bytes]:
-    """Take the lock of a folder. The system releases it when the process ends, however it ends."""
+    """Acquire the lock of a folder. The operating system releases it when the process ends, even if it is killed."""
     while True:
         try:
             folder.mkdir()
@@ -284,13 +283,13 @@ def _locked(folder: Path) -> IO[bytes]:
         try:
             handle = (folder / _LOCK).open("ab")
         except FileNotFoundError:
-            continue  # The other process finished, and removed the folder, between the two lines above.
+            continue  # Between the two calls above, another process finished and removed the folder.
         try:
             _lock(handle)
         except OSError:
             handle.close()
             raise DataError(
-                f"{folder}: another process writes this output. Wait for it, or name another output with -o"
+                f"{folder}: another process is writing this output. Wait until it ends, or name another output with -o"
             ) from None
         with suppress(OSError):
             if os.path.samestat(os.stat(folder / _LOCK), os.fstat(handle.fileno())):
@@ -310,13 +309,13 @@ def _lock(handle: IO[bytes]) -> None:
 
 
 def _differences(old: Any, new: Any, name: str = "") -> list[str]:
-    """Return the differences between two descriptions of runs, one line per value."""
+    """Return the differences between the descriptions of two runs, one line per value."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = dict.fromkeys([*old, *new])
         if old.keys() == new.keys() and list(old) != list(new):
             return [f"order of {name or 'fields'}"]
         return [line for key in keys for line in _differences(old.get(key), new.get(key), f"{name} {key}".strip())]
-    return [] if old == new else [f"{name}: {_value(old)}, now {_value(new)}"]
+    return [] if old == new else [f"{name}: {_value(old)} then, {_value(new)} now"]
 
 
 def _value(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Labelled shards as a workbook: the rows with filters, and a second sheet that explains the labels."""
+"""Write labelled shards as a workbook: one sheet with the rows and filters, and a second sheet that explains the labels."""
 
 from __future__ import annotations
 
@@ -25,56 +25,56 @@ LABELLED, LABELS = "labelled", "labels"
 
 _WIDTHS = {"id": 20, "document": 24, "index": 7, "language": 10, "text": 80, "labels": 28, "truncated": 11, ERROR: 40}
 
-#: Columns of long texts, which are wrapped.
+#: Columns with long texts, which are wrapped.
 _WRAPPED = ("text", "labels", ERROR)
 
-#: Most characters that one character becomes: a noncharacter is written as an escape of six.
+#: Largest number of characters that one character can become. A noncharacter is written as an escape of six characters.
 _LONGEST = 6
 
 _LIMITS = (
-    f"A sheet of XLSX holds {ROWS - 1:,} rows below its header, {COLUMNS:,} columns, and {CELL_CHARACTERS:,} characters per cell. "
+    f"An XLSX sheet can hold {ROWS - 1:,} rows below its header, {COLUMNS:,} columns, and {CELL_CHARACTERS:,} characters per cell. "
     "Write Parquet or CSV"
 )
 
 
 def check_size(name: str, rows: int, schema: pa.Schema) -> None:
-    """Check that rows and columns of an output fit into a sheet.
+    """Check that the rows and columns of an output fit into a sheet.
 
     Raises:
-        FormatError: They do not.
+        FormatError: They do not fit.
     """
     columns = flat_names(schema)
     if rows >= ROWS:
-        raise FormatError(f"{name}: {rows:,} rows. {_LIMITS}")
+        raise FormatError(f"{name}: {rows:,} rows are too many. {_LIMITS}")
     if len(columns) > COLUMNS:
-        raise FormatError(f"{name}: {len(columns):,} columns. {_LIMITS}")
+        raise FormatError(f"{name}: {len(columns):,} columns are too many. {_LIMITS}")
     for column in columns:
         if (length := cell_length(column)) > CELL_CHARACTERS:
-            raise FormatError(f"{name}: column {column[:40]!r}… has a name of {length:,} characters. {_LIMITS}")
+            raise FormatError(f"{name}: the name of column {column[:40]!r}… has {length:,} characters. {_LIMITS}")
 
 
 def check_known_rows(name: str, files: Iterable[InputFile]) -> None:
-    """Check that the rows of Parquet files, whose number is known beforehand, fit into a sheet.
+    """Check that the rows of Parquet files fit into a sheet. Their number is known before the rows are read.
 
     Raises:
-        FormatError: They do not.
+        FormatError: They do not fit.
     """
     import pyarrow.parquet as pq
 
     rows = 0
     for file in files:
-        # A file that cannot be read is reported later, when its rows are read.
+        # An unreadable file is reported later, when its rows are read.
         with suppress(OSError, pa.ArrowException):
             rows += pq.read_metadata(file.path).num_rows if file.file_format == ".parquet" else 0
     if rows >= ROWS:
-        raise FormatError(f"{name}: {rows:,} rows. {_LIMITS}")
+        raise FormatError(f"{name}: {rows:,} rows are too many. {_LIMITS}")
 
 
 def check_cells(name: str, table: pa.Table) -> None:
     """Check that the cells of a table fit into a sheet.
 
     Raises:
-        FormatError: One does not.
+        FormatError: A cell does not fit.
     """
     check_size(name, len(table), table.schema)
     for field, column in zip(table.schema, table.columns, strict=True):
@@ -102,14 +102,14 @@ def write_spreadsheet(
     summary: Summary,
     scratch: Path,
 ) -> None:
-    """Write labelled shards as a workbook, row by row. `check_size` and `check_cells` have passed.
+    """Write labelled shards as a workbook, row by row. Call `check_size` and `check_cells` first.
 
     Args:
         handle: An open binary file, or a stream.
         info: The model's description.
         codebook: The model's codebook.
-        schema: Columns of all shards.
-        shards: The shards, in order; one is in memory at a time.
+        schema: The columns of all shards.
+        shards: The shards, in order. Only one is in memory at a time.
         summary: Counts of all shards.
         scratch: A folder for temporary files, which the caller deletes.
     """

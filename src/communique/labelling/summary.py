@@ -1,4 +1,4 @@
-"""Count labelled output, and print it."""
+"""Count and print labelled output."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from rich.text import Text
 
 from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE
 from ..io.tables import Row
-from ..reporting.format import one_line, printable
+from ..reporting.format import counted, one_line, printable
 from ..text.language import UNDETERMINED
 from .label import LabelledShard
 from .units import count_fragments, fragments_line
 
-#: Distinct documents that are counted exactly; a set of all would grow with the input.
+#: Largest number of distinct documents that is counted exactly. Without a limit, their set would grow with the input.
 COUNTED_DOCUMENTS = 200_000
 
-#: Documents that are listed with their number of rows, for the document filter of a page.
+#: Number of documents that are listed with their number of rows, for the document filter of an HTML page.
 LISTED_DOCUMENTS = 300
 
-#: Colours of labels on a terminal, by position in the codebook.
+#: Colours of labels on a terminal, by their position in the codebook.
 _COLOURS = ("red", "blue", "green", "magenta", "cyan", "yellow")
 
 
@@ -34,13 +34,13 @@ class Summary:
     """Counts of labelled shards.
 
     Attributes:
-        rows: Rows of the output.
-        records: Rows and documents of the input.
-        labels: Sentences per label.
-        listed: Rows per document, in order of appearance, of the first `LISTED_DOCUMENTS` documents and one more.
+        rows: Number of output rows.
+        records: Number of rows and documents of the input.
+        labels: Number of sentences per label.
+        listed: Number of rows per document, for the first `LISTED_DOCUMENTS` documents and one more, in order of appearance.
     """
 
-    #: Caution that every count of labels carries.
+    #: Warning that accompanies all counts of labels.
     caution: ClassVar[str] = (
         "These counts include the model's errors; they do not estimate label proportions. To estimate proportions, code a "
         "sample by hand and run `communique estimate`."
@@ -79,7 +79,7 @@ class Summary:
         lower, open_ended = count_fragments(shard)
         self.lower += lower
         self.open_ended += open_ended
-        # Empty and unreadable rows have no labels either, but are not sentences without a label.
+        # Empty and unreadable rows have no labels either, but do not count as sentences without a label.
         without = pc.sum(pc.equal(pc.list_value_length(table["labels"]), 0)).as_py() or 0
         self.none += without - (len(table) - counts.labelled)
         _count(self.labels, pc.list_flatten(table["labels"]))
@@ -94,20 +94,20 @@ class Summary:
 
     @property
     def sentences(self) -> int:
-        """Number of rows that are sentences, empty ones included."""
+        """Number of rows that are sentences, including empty ones."""
         return self.rows - self.unreadable - self.letterless - self.page_lines
 
     @property
     def empty(self) -> int:
-        """Number of sentences without anything to read."""
+        """Number of sentences that contain nothing to read."""
         return self.sentences - self.labelled
 
     def lines(self) -> list[str]:
         """Return lines that report the counts, and warn that they do not estimate proportions."""
         many = len(self.documents) > COUNTED_DOCUMENTS
-        documents = f"more than {COUNTED_DOCUMENTS}" if many else str(len(self.documents))
+        documents = f"more than {COUNTED_DOCUMENTS} documents" if many else counted(len(self.documents), "document")
         parts = [
-            f"{self.sentences} sentences in {documents} documents",
+            f"{counted(self.sentences, 'sentence')} in {documents}",
             ", ".join(f"{name} {self.labels[name]}" for name in self.names) + f", none {self.none}",
             "languages: "
             + (", ".join(f"{language} {count}" for language, count in self.languages.most_common()) or "–"),
@@ -121,19 +121,19 @@ class Summary:
             parts.append(f"page headers, footers and numbers {self.page_lines} (not labelled)")
         if self.rejoined:
             parts.append(
-                f"with a word divided by a hyphen and a space {self.rejoined} (the model reads the word whole)"
+                f'with a divided word {self.rejoined} (such as "Gover- nment"; the model reads the joined word)'
             )
         if self.languages[UNDETERMINED]:
             parts.append(f"language unknown {self.languages[UNDETERMINED]}")
         if self.unreadable:
             parts.append(f"unreadable {self.unreadable}")
         if self.repeated:
-            share = self.repeated / self.labelled
-            parts.append(f"repeated {self.repeated} ({share:.1%} of sentences, computed once per shard)")
+            proportion = self.repeated / self.labelled
+            parts.append(f"repeated {self.repeated} ({proportion:.1%} of sentences, computed once per shard)")
         warning = fragments_line(self.labelled, self.lower, self.open_ended, self.letterless)
         return [
             *([warning] if warning else []),
-            f"{self.records} rows and documents read: " + "; ".join(parts),
+            f"Read {counted(self.records, 'row or document', 'rows or documents')}: " + "; ".join(parts),
             self.caution,
         ]
 

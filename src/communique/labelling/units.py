@@ -1,4 +1,4 @@
-"""Check that the units of an input are sentences: neither whole texts in one row nor fragments of sentences."""
+"""Check that the units of an input are sentences, rather than whole texts or fragments of sentences."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..io.arrow import as_text
 from ..io.paths import InputFile
 from ..io.read import open_table
 from ..io.tables import Problem
+from ..reporting.format import counted
 from ..text.blocks import text_blocks
 from ..text.punctuation import OPENING, is_complete
 from ..text.sentences import split_sentences
@@ -18,40 +19,40 @@ from .columns import Columns
 from .label import LabelledShard, is_blank
 from .options import InputNotes, Options
 
-#: Rows of a table that are looked at.
+#: Number of rows at the start of a table that are checked.
 LOOKED_AT = 500
 
-#: A row holds a text, not a sentence, if it has more than so many sentences and characters. Of 870 posts in each of seven languages
-#: (UMSAB) none is above both limits, and every speech of the UN General Debate is.
+#: A row counts as a whole text if it has more than this number of sentences and more than this number of characters. Of 870 posts
+#: in each of seven languages (UMSAB), none exceeds both limits. Every speech of the UN General Debate exceeds both.
 MANY_SENTENCES, MANY_CHARACTERS = 5, 600
 
-#: Part of the rows above both limits from which a table counts as one of texts.
+#: Proportion of rows above both limits from which a table counts as a table of whole texts.
 TEXTS = 0.1
 
-#: Parts of the sentences that begin with a small letter and that end without punctuation, from which both are reported.
+#: Proportions of sentences that begin with a lower-case letter and that end without punctuation. A warning is printed if both are
+#: reached.
 FRAGMENTS = 0.2, 0.3
 
-#: Below this number of sentences fragments are not reported.
+#: Number of units below which fragments are not reported.
 FEW = 20
 
-#: Characters before the first letter of a sentence.
+#: Characters that can precede the first letter of a sentence.
 _BEFORE = OPENING + "' "
 
 
 def rows_of_texts(files: Iterable[InputFile], options: Options) -> str | None:
-    """Return a message on the first table whose rows hold whole texts; None if there is none."""
+    """Return a message about the first table whose rows contain whole texts, or None."""
     for file in files:
         if file.is_document:
             continue
         try:
             texts = list(islice(_texts(file, options), LOOKED_AT))
         except DataError:
-            continue  # It is reported when the table is labelled.
+            continue  # The error is reported when the table is labelled.
         long = sum(_is_text(text) for text in texts)
         if long and long >= TEXTS * len(texts):
-            return (
-                f"{file.display_name}: {long} of the first {len(texts)} rows hold more than {MANY_SENTENCES} sentences"
-            )
+            rows = f"{long} of the first {counted(len(texts), 'row')}"
+            return f"{file.display_name}: {rows} contain{'s' * (long == 1)} more than {MANY_SENTENCES} sentences"
     return None
 
 
@@ -64,7 +65,7 @@ def _texts(file: InputFile, options: Options) -> Iterator[str]:
 
 
 def _is_text(text: str) -> bool:
-    # The beginning decides: a row may hold a book.
+    # Check only the beginning, because a row may contain a book.
     begin = text[: 20 * MANY_CHARACTERS]
     if len(begin) <= MANY_CHARACTERS:
         return False
@@ -72,7 +73,7 @@ def _is_text(text: str) -> bool:
 
 
 def count_fragments(shard: LabelledShard) -> tuple[int, int]:
-    """Return how many sentences of a shard begin with a small letter, and how many end without punctuation."""
+    """Return how many sentences of a shard begin with a lower-case letter, and how many end without punctuation."""
     pairs = zip(shard.table["text"].to_pylist(), shard.table[ERROR].to_pylist(), strict=True)
     texts = [text for text, error in pairs if error is None and not is_blank(text)]
     lower = sum(text.lstrip(_BEFORE)[:1].islower() for text in texts)
@@ -80,17 +81,17 @@ def count_fragments(shard: LabelledShard) -> tuple[int, int]:
 
 
 def fragments_line(labelled: int, lower: int, open_ended: int, letterless: int) -> str | None:
-    """Return a warning if many units are no sentences; None if few are."""
+    """Return a warning if many units are not sentences, or None."""
     if labelled + letterless < FEW:
         return None
     if lower >= FRAGMENTS[0] * labelled and open_ended >= FRAGMENTS[1] * labelled and labelled:
         return (
-            f"{open_ended} of {labelled} sentences end without punctuation, and {lower} begin with a small letter. If lines were "
-            "cut in the middle of sentences, join the lines of a paragraph; if the rows of a table hold whole texts, use --split"
+            f"{open_ended} of {labelled} sentences end without punctuation, and {lower} begin with a lower-case letter. If line "
+            "breaks cut sentences in two, join the lines of each paragraph. If the rows of a table contain whole texts, use --split"
         )
     if letterless >= FRAGMENTS[0] * (labelled + letterless):
         return (
-            f"{letterless} of {labelled + letterless} units hold no letters, such as page numbers. If the text comes from a PDF "
-            "or from subtitles, remove page numbers and time codes. If another column holds the text, name it with --text-column"
+            f"{letterless} of {labelled + letterless} units contain no letters, such as page numbers. If the text comes from a PDF "
+            "or from subtitles, remove page numbers and time codes. If another column contains the text, name it with --text-column"
         )
     return None

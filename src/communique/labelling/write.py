@@ -1,4 +1,4 @@
-"""Write labelled shards as Parquet, JSON Lines, CSV or TSV, compressed or not, as a workbook or as a page."""
+"""Write labelled shards as Parquet, a workbook, an HTML page, or as JSON Lines, CSV or TSV with optional compression."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from .shard import json_text
 from .spreadsheet import check_cells, check_size, write_spreadsheet
 from .summary import Summary
 
-#: Endings of an output; those of text also with `.gz` or `.zst` behind them.
+#: Suffixes of outputs. Text formats can have an additional `.gz` or `.zst`.
 OUTPUT_SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet", ".xlsx", ".html")
 
-#: Those that may be compressed, and those whose formulas may be escaped.
+#: Suffixes of formats that can be compressed, and of formats in which formulas can be escaped.
 _COMPRESSED, DELIMITED = (".jsonl", ".csv", ".tsv"), (".csv", ".tsv")
 
 
 @dataclass(frozen=True)
 class OutputForm:
-    """How an output is written.
+    """The format of an output.
 
     Attributes:
-        name: Its name in messages.
+        name: The name of the output in messages.
         suffix: One of `OUTPUT_SUFFIXES`.
-        codec: Arrow's name of a compression of text, or None.
+        codec: Arrow's name of the compression of a text format, or None.
         info: The model's description.
         codebook: The model's codebook.
         run: Hash of everything that the output depends on. A page stores it, because it cannot be read back as a table.
@@ -55,16 +55,16 @@ class OutputForm:
 
 
 def output_suffix(path: str | Path) -> str | None:
-    """Return the suffix that decides how an output is written; None if it is unknown."""
+    """Return the suffix that determines the format of an output, or None if the format is unknown."""
     suffix, codec = ending(path)
     return suffix if suffix in OUTPUT_SUFFIXES and (codec is None or suffix in _COMPRESSED) else None
 
 
 def check_shard(form: OutputForm, shard: LabelledShard) -> None:
-    """Check that the rows of a shard fit into the output, as soon as they are known.
+    """Check that the rows of a shard fit into the output. This is called as soon as a shard is labelled.
 
     Raises:
-        FormatError: They do not.
+        FormatError: They do not fit.
     """
     if form.suffix == ".xlsx":
         check_cells(form.name, shard.table)
@@ -82,9 +82,9 @@ def write_shards(
 
     Args:
         handle: An open binary file.
-        form: How they are written.
-        headers: Schema and counts of all shards: the columns of a file must be known before its first row.
-        shards: The shards, in order; one is in memory at a time.
+        form: The format of the output.
+        headers: Schema and counts of all shards. The columns of a file must be known before its first row is written.
+        shards: The shards, in order. Only one is in memory at a time.
         summary: Counts of all shards.
         scratch: A folder for temporary files, which the caller deletes.
 
@@ -113,7 +113,7 @@ def _compressed(handle: IO[bytes], codec: str | None) -> Iterator[Any]:
     if codec is None:
         yield handle
         return
-    # Arrow writes no time into a gzip header, unlike Python: the same rows are the same bytes.
+    # Unlike Python, Arrow writes no time into a gzip header, so the same rows always give the same bytes.
     stream = pa.CompressedOutputStream(pa.PythonFile(handle, "w"), codec)
     yield stream
     stream.flush()
@@ -139,8 +139,8 @@ def _write_parquet(handle: IO[bytes], schema: pa.Schema, shards: Iterable[Labell
 def _write_delimited(target: Any, form: OutputForm, schema: pa.Schema, shards: Iterable[LabelledShard]) -> None:
     delimiter = "\t" if form.suffix == ".tsv" else ","
     columns = flat_names(schema)
-    # Without a BOM spreadsheets read UTF-8 as a legacy encoding. Lines end as RFC 4180 says: with "\n" alone, Python leaves a
-    # cell that contains "\r" unquoted, and it would start a row.
+    # Without a byte order mark, spreadsheets read UTF-8 as a legacy encoding. Lines end with "\r\n", as RFC 4180 says. With "\n"
+    # alone, Python would not quote a cell that contains "\r", and the cell would start a new row.
     target.write("\ufeff".encode() + _csv([_written(form, columns)], delimiter))
     for shard in shards:
         rows = map(flat, shard.iter_rows())
