@@ -1,10 +1,10 @@
-"""Shares of labels that can be printed: estimates from a model's labels and a coded sample, with valid intervals.
+"""Estimate label proportions with valid intervals from a model's labels and a coded sample.
 
 ::
 
     inputs ─> EstimationData (predictions + gold, design) ─> analyse ─> Analysis ─> tidy tables, methods paragraph, figures
 
-`design` has the sample and its variance, `estimators` the shares, `regression` and `contrasts` what is built on them.
+`sample` defines the sample and its variance, and `estimators` the proportions. `regression` and `contrasts` build on them.
 """
 
 from .analysis import Analysis, analyse

@@ -1,4 +1,4 @@
-"""The whole analysis: shares by group, contrasts, regressions, error rates and what is doubtful about them."""
+"""Run a whole analysis: proportions by group, contrasts, regressions, error rates, and warnings about doubtful results."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from ..errors import DataError
+from ..reporting.format import counted
 from . import contrasts as comparing
 from .contrasts import Contrast
 from .domains import Group, build_groups, cross, supported
@@ -19,7 +20,7 @@ from .regression import Family, dsl_regression
 from .sample import FloatArray, IntArray, Target
 from .warnings import EstimateWarning, find_warnings, summary
 
-#: The estimator that contrasts and plots use; both are in the table of shares.
+#: The estimator that contrasts and plots use. The table of proportions has both.
 Corrected = Literal["ppi", "dsl"]
 
 FAMILIES: tuple[Family, ...] = ("linear", "logistic")
@@ -27,7 +28,18 @@ FAMILIES: tuple[Family, ...] = ("linear", "logistic")
 
 @dataclass(frozen=True)
 class Share:
-    """A label's share in a group by every method, with what it rests on."""
+    """A label's proportion in a group, estimated by every method, with the counts that it is based on.
+
+    Attributes:
+        level, group, values: Level, name and values of the group, see `Group`.
+        n: Number of sentences in the group.
+        documents: Number of documents in the group.
+        gold: Number of gold sentences in the group.
+        gold_documents: Number of documents that these gold sentences come from.
+        positives: Number of these gold sentences with the label.
+        methods: The estimate of each method.
+        warnings: Reasons why the proportion is doubtful.
+    """
 
     label: str
     level: str
@@ -44,7 +56,7 @@ class Share:
 
 @dataclass(frozen=True)
 class ErrorRate:
-    """Sensitivity or specificity of the model's decisions for a label in a group; `gold` counts the sentences it rests on."""
+    """Sensitivity or specificity of the model's decisions for a label in a group. `gold` is the number of sentences used."""
 
     label: str
     level: str
@@ -57,7 +69,7 @@ class ErrorRate:
 
 @dataclass(frozen=True)
 class Coefficient:
-    """A regression coefficient of one label with its interval."""
+    """A coefficient in the regression of one label, with its interval."""
 
     label: str
     family: Family
@@ -67,7 +79,7 @@ class Coefficient:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Everything that was estimated."""
+    """All results of an analysis, with its data and settings."""
 
     coded: EstimationData
     columns: tuple[str, ...]
@@ -84,7 +96,7 @@ class Analysis:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One line for each reason of doubt, with the number of shares and their groups."""
+        """One line per reason for doubt, with the number of doubtful proportions and their groups."""
         return tuple(summary([(s.label, s.group, s.warnings) for s in self.shares]))
 
 
@@ -98,19 +110,19 @@ def analyse(
     skip: bool = False,
     seed: int = 0,
 ) -> Analysis:
-    """Estimate the shares of all labels in all groups of `coded.columns`, and everything that follows.
+    """Estimate the proportions of all labels in all groups of `coded.columns`, and all results that build on them.
 
     Args:
         coded: Predictions and gold.
-        target: What is estimated, see `design`.
-        corrected: Estimator of contrasts.
+        target: What is estimated, see `sample`.
+        corrected: Estimator of the contrasts.
         contrasts: Comparisons that the user asks for, see `contrasts.parse`.
-        regress: Columns that the labels are regressed on; all columns where None.
-        skip: Whether groups that the gold does not support are left out and told.
-        seed: Of DSL's folds.
+        regress: Columns that the labels are regressed on. Default: all columns.
+        skip: Whether groups with too little gold are left out and reported. Otherwise, they are an error.
+        seed: Seed of the folds of DSL.
 
     Raises:
-        DataError: The gold does not support a group or a contrast.
+        DataError: A group or a contrast has too little gold, or `regress` names an unknown column.
     """
     columns = tuple(coded.columns)
     groups, left_out = supported(coded, build_groups(coded, columns), skip=skip)
@@ -148,9 +160,10 @@ def analyse(
             found = _regress(coded, label, y, fitted, predictors, target)
             coefficients += found
             if unsolved := {c.family for c in found if np.isnan(c.estimate.value)}:
+                which = f"the {' and the '.join(sorted(unsolved))} {'regression has' if len(unsolved) == 1 else 'regressions have'}"
                 notes.append(
-                    f"{label}: the {' and the '.join(sorted(unsolved))} regression has no finite solution (too few sentences carry "
-                    "or lack the label in some group); its rows are empty"
+                    f"{label}: {which} no finite solution, because some group has too few sentences with or without the label. "
+                    "The corresponding rows are empty"
                 )
     return Analysis(
         coded,
@@ -169,7 +182,7 @@ def analyse(
 
 
 def _size(coded: EstimationData, group: Group) -> tuple[int, int]:
-    """Count a group's sentences and documents."""
+    """Return the number of sentences and the number of documents in a group."""
     members = group.members
     return int(members.sum()), len(np.unique(coded.sample.documents[members]))
 
@@ -183,7 +196,7 @@ def _share(
     target: Target,
     size: tuple[int, int],
 ) -> Share:
-    # The naive analyst takes the sentences labelled for a sample of a larger whole; for the corpus alone nothing would vary.
+    # The naive interval treats the labelled sentences as a sample from a superpopulation. In the corpus alone, nothing would vary.
     methods = {
         name: interval(coded.sample, e.value, e.influence, "superpopulation" if name == "naive" else target, share=True)
         for name, e in estimates.items()
@@ -232,7 +245,7 @@ def _rates(
 
 
 def _finest(groups: Sequence[Group], coded: EstimationData) -> IntArray:
-    """Number the finest group of each gold sentence, for the covariance within groups; what no group holds is group 0."""
+    """Return the number of each gold sentence's finest group, (n,). Sentences that belong to no group have number 0."""
     level = groups[-1].level
     numbers = np.zeros(len(coded.sample.gold), np.int64)
     for i, group in enumerate((g for g in groups if g.level == level), 1):
@@ -242,7 +255,7 @@ def _finest(groups: Sequence[Group], coded: EstimationData) -> IntArray:
 
 @dataclass(frozen=True)
 class _Predictors:
-    """Names of the coefficients (p,), the predictors of each kind of sentence (C, p), and each sentence's kind (N,)."""
+    """Names of the coefficients (p,), predictors of each kind of sentence (C, p), and the kind of each sentence (N,)."""
 
     names: list[str]
     x: FloatArray
@@ -250,10 +263,10 @@ class _Predictors:
 
 
 def _predictors(coded: EstimationData, columns: Sequence[str]) -> tuple[_Predictors | None, list[str]]:
-    """Build the predictors: numbers as they are from the smallest on, other columns as indicators."""
+    """Build the predictors. Numbers become differences from the smallest number, and other columns become indicators."""
     if unknown := [column for column in columns if column not in coded.columns]:
         raise DataError(
-            f"--regress {unknown[0]}: not among the columns of --by ({', '.join(coded.columns)}); add it there"
+            f"--regress {unknown[0]}: --by does not name this column (it names: {', '.join(coded.columns)}). Add it to --by"
         )
     if not columns:
         return None, []
@@ -273,11 +286,12 @@ def _predictors(coded: EstimationData, columns: Sequence[str]) -> tuple[_Predict
     documents = len(np.unique(coded.sample.gold_documents))
     if np.linalg.matrix_rank(x) < x.shape[1]:
         return None, [
-            f"no regression: the columns {', '.join(columns)} determine each other; name fewer with --regress"
+            f"no regression: the columns {', '.join(columns)} determine each other. Name fewer columns with --regress"
         ]
     if documents <= x.shape[1]:
         return None, [
-            f"no regression: {x.shape[1]} coefficients, gold of {documents} documents; name fewer with --regress"
+            f"no regression: the gold of {counted(documents, 'document')} is too little for {x.shape[1]} coefficients. Name fewer "
+            "columns with --regress"
         ]
     return _Predictors(names, x, kinds), []
 

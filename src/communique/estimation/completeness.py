@@ -1,7 +1,7 @@
-"""Whether the gold holds all that was drawn: its inclusion probabilities are true of the whole sample alone.
+"""Check that the gold contains every sentence that was drawn. The inclusion probabilities are valid only for the whole sample.
 
-With the design file what is missing is known by id. Without it, the inverse probabilities of sentences that were drawn singly
-add up to the population, exactly in simple and stratified samples; what they fall short of is missing.
+With the design file, missing sentences are found by their ids. Without it, the inverse probabilities are added up. In simple and
+stratified samples, their sum equals the number of sentences in the population. If it is smaller, sentences are missing.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from typing import Literal
 import numpy as np
 
 from ..errors import DataError
+from ..reporting.format import counted
 from ..sampling.design import Design
 from .sample import FloatArray
 
-#: What is done where drawn sentences are not in the gold: refuse, or take those that are there for a random part of those that
-#: were drawn (of their stratum, where the design is known) and lower their probabilities by that part.
+#: What to do if drawn sentences are missing from the gold. `refuse` raises an error. `random` treats the sentences that are present
+#: as a random part of the drawn ones (of their stratum, if the design is known), and lowers their probabilities accordingly.
 Missing = Literal["refuse", "random"]
 
-#: Share of the population that may lack without refusal: probabilities written with three digits are as far from the truth.
+#: Proportion of the population that can be missing without an error. Rounding probabilities to three digits has such an effect.
 ROUNDED = 0.005
 
 _REMEDY = (
-    "code them too; if what is missing has nothing to do with the labels, say so with --missing random, and the probabilities are "
-    "lowered by what is missing"
+    "Code the missing sentences too. If they are missing for reasons unrelated to the labels, use --missing random, which lowers "
+    "the probabilities accordingly"
 )
 
 
@@ -40,19 +41,19 @@ def checked(
     design: Design | None,
     missing: Missing,
 ) -> tuple[FloatArray, list[str]]:
-    """Hold the gold against what was drawn.
+    """Compare the gold with the sample that was drawn.
 
     Args:
-        gold: The file, for messages.
-        ids: Of the gold sentences, (n,).
-        probability: Their inclusion probabilities as given, (n,).
-        size: Sentences of the population.
+        gold: The gold file, for messages.
+        ids: Ids of the gold sentences, (n,).
+        probability: Inclusion probabilities of the gold sentences, as read from the file, (n,).
+        size: Number of sentences in the population.
         two_stage: Whether documents were drawn first.
-        design: The sample's design, if known.
-        missing: See `Missing`.
+        design: The design of the sample, if known.
+        missing: What to do if sentences are missing, see `Missing`.
 
     Returns:
-        Inclusion probabilities, and lines for the user.
+        Inclusion probabilities, lowered if sentences are missing, and lines for the user.
 
     Raises:
         DataError: Drawn sentences are missing, and `missing` is `refuse`.
@@ -62,27 +63,27 @@ def checked(
     total = float((1 / probability).sum())
     if two_stage:
         return probability, [
-            f"{gold}: documents were drawn first: whether drawn sentences are missing can only be told with the design file "
-            "(--design)"
+            f"{gold}: the sample was drawn in two stages, so missing sentences can be found only with the design file. Name it "
+            "with --design"
         ]
     short = size - total
     if abs(short) < 0.5 / float(probability.max()):
         return probability, []
     if short < 0:
         return probability, [
-            f"warning: {gold}: by the inverse inclusion probabilities the gold stands for {total:.0f} sentences, the predictions "
-            f"have {size}; give the predictions that the gold was drawn from, and probabilities with all their digits"
+            f"warning: {gold}: according to its inclusion probabilities, the gold represents {total:.0f} sentences, but the "
+            f"predictions have {size}. Use the predictions that the gold was drawn from, and probabilities with all their digits"
         ]
     lacking = max(1, round(short * len(ids) / total))
     what = (
-        f"{gold}: the gold stands for {total:.0f} of the {size} sentences of the predictions: about {lacking} of "
-        f"{lacking + len(ids)} sentences that were drawn ({short / size:.1%}) are missing"
+        f"{gold}: the gold represents only {total:.0f} of the {size} sentences of the predictions. About {lacking} of "
+        f"{lacking + len(ids)} drawn sentences ({short / size:.1%}) {'is' if lacking == 1 else 'are'} missing"
     )
     if missing == "random":
-        return probability * total / size, [f"{what}; they count as missing at random"]
+        return probability * total / size, [f"{what}. The estimates assume that they are missing at random"]
     if short > ROUNDED * size:
-        raise DataError(f"{what}, so that the inclusion probabilities are wrong; {_REMEDY}")
-    return probability, [f"warning: {what}, or the probabilities are rounded; code them too"]
+        raise DataError(f"{what}, so the inclusion probabilities are wrong. {_REMEDY}")
+    return probability, [f"warning: {what}, or the probabilities are rounded. Code the missing sentences too"]
 
 
 def _by_design(
@@ -90,24 +91,28 @@ def _by_design(
 ) -> tuple[FloatArray, list[str]]:
     drawn = {row.id: row for row in design.rows}
     known = [drawn.get(identity) for identity in ids]
-    told = []
+    lines = []
     if other := sum(row is None for row in known):
-        told.append(f"warning: {gold}: {other} sentences of the gold are not of this sample")
+        lines.append(
+            f"warning: {gold}: {counted(other, 'gold sentence is', 'gold sentences are')} not in the design file"
+        )
     if changed := sum(
         row is not None and abs((row.inclusion_probability or 0.0) - p) > 1e-6
         for row, p in zip(known, probability.tolist(), strict=True)
     ):
-        told.append(
-            f"warning: {gold}: {changed} sentences of the gold have another inclusion probability than in this sample"
+        lines.append(
+            f"warning: {gold}: {counted(changed, 'gold sentence has', 'gold sentences have')} a different inclusion probability in "
+            "the design file"
         )
     given = Counter(row.stratum for row in known if row is not None)
     wanted = Counter(row.stratum for row in design.rows)
     if not (lacking := wanted.total() - given.total()):
-        return probability, told
+        return probability, lines
     by_stratum = {name: wanted[name] - given[name] for name in wanted if wanted[name] > given[name]}
     most = "; ".join(f"{n} of {wanted[name]} in stratum {name}" for name, n in Counter(by_stratum).most_common(5))
-    what = f"{gold}: {lacking} of {len(drawn)} sentences that were drawn are not in the gold ({most})"
+    verb = "is" if lacking == 1 else "are"
+    what = f"{gold}: {lacking} of {len(drawn)} sentences that were drawn {verb} missing from the gold ({most})"
     if missing == "refuse":
-        raise DataError(f"{what}; the inclusion probabilities are true of the whole sample alone: {_REMEDY}")
+        raise DataError(f"{what}. The inclusion probabilities are valid only for the whole sample. {_REMEDY}")
     part = np.array([1.0 if row is None else given[row.stratum] / wanted[row.stratum] for row in known])
-    return probability * part, [*told, f"{what}; they count as missing at random within strata"]
+    return probability * part, [*lines, f"{what}. The estimates assume that they are missing at random within strata"]

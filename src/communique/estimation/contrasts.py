@@ -1,4 +1,4 @@
-"""Differences between groups and trends over an ordered column, with intervals and correction for their number."""
+"""Estimate differences between groups and trends over an ordered column, and correct for multiple comparisons."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from .estimators import Estimate
 from .intervals import LEVEL, Interval, interval
 from .sample import FloatArray, Sample, Target, combine
 
-#: A column with more levels is compared level against the previous one, not every pair: 10 levels would make 45 pairs.
+#: Largest number of levels for which all pairs are compared. With more, each level is compared only with the previous one,
+#: because 10 levels would already make 45 pairs.
 PAIRED = 6
 
-#: A slope through two points is a difference.
+#: Smallest number of groups for a trend. A slope through two points would be a difference.
 LEAST_FOR_TREND = 3
 
 
 @dataclass(frozen=True)
 class ContrastSpec:
-    """A linear combination of groups' shares. `family` names what is corrected together."""
+    """A linear combination of the proportions of groups. Contrasts of the same `family` are corrected together."""
 
     family: str
     name: str
@@ -37,9 +38,12 @@ class ContrastSpec:
 class Contrast:
     """An estimated contrast of one label.
 
-    `estimate` has the interval of this contrast alone, `family_low` and `family_high` that which holds for the whole family
-    together (Bonferroni); `p_holm` is corrected within the family, `naive` what the model's labels alone would say.
-    `doubtful` names the groups whose shares are doubtful.
+    Attributes:
+        naive: The contrast according to the model's labels alone.
+        estimate: The corrected estimate, with the interval of this contrast alone.
+        family_low, family_high: Ends of the interval that is valid for the whole family together (Bonferroni).
+        p_holm: p-value, corrected within the family by Holm's method.
+        doubtful: Names of the groups whose proportions are doubtful.
     """
 
     label: str
@@ -54,13 +58,13 @@ class Contrast:
 
 
 def plan(groups: Sequence[Group], columns: Mapping[str, Column]) -> list[ContrastSpec]:
-    """Plan the comparisons: pairs of each column's levels, and trends over each column of numbers.
+    """Plan the comparisons: pairs of the levels of each column, and trends over each numeric column.
 
     Trends are planned over all sentences and within each cell of the other columns.
 
     Args:
-        groups: Those that the gold supports.
-        columns: The columns that define groups.
+        groups: The groups with enough gold.
+        columns: The columns that define the groups.
     """
     plans: list[ContrastSpec] = []
     for column, values in columns.items():
@@ -93,10 +97,10 @@ def plan(groups: Sequence[Group], columns: Mapping[str, Column]) -> list[Contras
 
 
 def _slope(line: Sequence[Group], column: str) -> FloatArray:
-    """Give the coefficients of the least-squares slope through the groups' shares, each group weighing the same.
+    """Return the coefficients of the least-squares slope through the proportions of groups, with equal weights.
 
-    What is estimated, the slope through the true shares, then depends neither on how many sentences a year has nor on how much
-    gold; weights by precision would change it from sample to sample wherever the shares do not lie on a line.
+    With equal weights, the slope that is estimated depends neither on the number of sentences of a group nor on the amount of
+    its gold. Weights by precision would change it from sample to sample if the proportions do not lie on a line.
     """
     x = np.array([float(group.values[column]) for group in line])
     centred: FloatArray = x - x.mean()
@@ -104,18 +108,20 @@ def _slope(line: Sequence[Group], column: str) -> FloatArray:
 
 
 def parse(text: str, groups: Sequence[Group]) -> ContrastSpec:
-    """Read a comparison that a user asks for: ``country=FR,year=2021 vs country=DE,year=2021``.
+    """Parse a comparison that the user asks for, such as ``country=FR,year=2021 vs country=DE,year=2021``.
 
     Args:
-        text: Two groups around `vs`.
-        groups: Those that the gold supports.
+        text: Two groups, separated by `vs`.
+        groups: The groups with enough gold.
 
     Raises:
-        DataError: It is none, or the gold does not support one of its groups.
+        DataError: The text is not a comparison, or one of its groups does not exist or has too little gold.
     """
     sides = [side.strip() for side in text.split(" vs ")]
     if len(sides) != 2:
-        raise DataError(f"--contrast {text!r}: write two groups around ' vs ', such as 'country=FR vs country=DE'")
+        raise DataError(
+            f"--contrast {text!r}: this does not name two groups. Separate them with ' vs ', such as 'country=FR vs country=DE'"
+        )
     by_values = {frozenset(group.values.items()): group.name for group in groups}
     names = []
     for side in sides:
@@ -123,8 +129,8 @@ def parse(text: str, groups: Sequence[Group]) -> ContrastSpec:
         name = by_values.get(frozenset((column.strip(), value.strip()) for column, _, value in pairs))
         if name is None:
             raise DataError(
-                f"--contrast {text!r}: the gold does not support the group {side!r}; supported: "
-                f"{'; '.join(list(by_values.values())[:12])}; draw gold in it, or compare groups that have some"
+                f"--contrast {text!r}: the group {side!r} does not exist or has too little gold. Draw gold in this group, or "
+                f"compare groups with enough gold: {'; '.join(list(by_values.values())[:12])}"
             )
         names.append(name)
     return ContrastSpec("asked for", f"{names[0]} minus {names[1]}", tuple(names), np.array([1.0, -1.0]))
@@ -140,27 +146,27 @@ def contrast(
     *,
     doubtful: Collection[str] = (),
 ) -> list[Contrast]:
-    """Estimate planned contrasts of a label; p-values are corrected within each family.
+    """Estimate the planned contrasts of a label. p-values are corrected within each family.
 
     Args:
-        sample: The design.
-        label: Its name.
-        plans: What to compare.
-        estimates: Corrected estimates by name of the group.
-        naive: Naive shares by name of the group.
-        target: What is estimated, see `design`.
-        doubtful: Names of the groups whose shares are doubtful.
+        sample: The gold sample.
+        label: Name of the label.
+        plans: The planned contrasts.
+        estimates: Corrected estimates by group name.
+        naive: Naive proportions by group name.
+        target: What is estimated, see `sample`.
+        doubtful: Names of the groups whose proportions are doubtful.
     """
     found: list[Contrast] = []
     for family in dict.fromkeys(plan.family for plan in plans):
         members = [plan for plan in plans if plan.family == family]
-        co_occurrence = 1 - (1 - LEVEL) / len(members)
+        family_level = 1 - (1 - LEVEL) / len(members)
         rows = []
         for one in members:
             value = float(one.coefficients @ [estimates[name].value for name in one.groups])
             influence = combine([estimates[name].influence for name in one.groups], one.coefficients)
             alone = interval(sample, value, influence, target)
-            wide = interval(sample, value, influence, target, level=co_occurrence)
+            wide = interval(sample, value, influence, target, level=family_level)
             model = float(one.coefficients @ [naive[name] for name in one.groups])
             doubted = tuple(name for name in one.groups if name in doubtful)
             rows.append(Contrast(label, family, one.name, model, alone, wide.low, wide.high, float("nan"), doubted))

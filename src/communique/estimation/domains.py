@@ -1,4 +1,4 @@
-"""Groups of sentences: all of them, the levels of each column, and the cells of all columns together."""
+"""Groups of sentences: all sentences, the levels of each column, and the cells of all columns together."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from ..sampling.population import Column
 from .inputs import EstimationData
 from .sample import BoolArray, IntArray, Sample
 
-#: Fewer documents with gold leave no variance between documents to estimate.
+#: Smallest number of documents with gold in a group. With fewer, the variance between documents cannot be estimated.
 LEAST_DOCUMENTS = 2
 
 
 @dataclass(frozen=True)
 class Group:
-    """A part of the corpus. `level` is `all`, the name of a column, or `cell`; `values` has the group's value of each column.
+    """A part of the corpus.
 
-    `codes` numbers the groups of the level, (N,); groups share it, so that a thousand of them need no more memory than one.
+    Attributes:
+        level: `all`, the name of a column, or `cell`.
+        values: The value of the group in each column that defines it.
+        codes: Number of each sentence's group within the level, (N,). All groups of a level share this array to save memory.
+        code: Number of this group within the level.
     """
 
     level: str
@@ -30,21 +34,21 @@ class Group:
 
     @property
     def name(self) -> str:
-        """For people, such as `country=FR, year=2021`."""
+        """Readable name, such as `country=FR, year=2021`."""
         return ", ".join(f"{column}={value}" for column, value in self.values.items()) or "all"
 
     @property
     def members(self) -> BoolArray:
-        """Which sentences belong to it, (N,)."""
+        """Whether each sentence belongs to the group, (N,)."""
         return np.asarray(self.codes == self.code)
 
     def gold(self, sample: Sample) -> BoolArray:
-        """Which gold sentences belong to it, (n,)."""
+        """Return whether each gold sentence belongs to the group, (n,)."""
         return np.asarray(self.codes[sample.gold] == self.code)
 
 
 def build_groups(coded: EstimationData, columns: Sequence[str]) -> list[Group]:
-    """Form all groups: everything, each column's levels, and, with several columns, the cells that have sentences."""
+    """Build all groups: all sentences, the levels of each column and, with several columns, all cells that have sentences."""
     groups = [Group("all", {}, np.zeros(len(coded.ids), np.int64), 0)]
     for column in columns:
         one = coded.columns[column]
@@ -58,7 +62,11 @@ def build_groups(coded: EstimationData, columns: Sequence[str]) -> list[Group]:
 
 
 def cross(columns: Sequence[Column]) -> tuple[IntArray, IntArray]:
-    """Cross columns: the combinations of levels that appear, (C, columns) in order, and the number of each sentence's, (N,)."""
+    """Cross columns.
+
+    Returns:
+        The combinations of levels that occur, in order, (C, columns), and the number of each sentence's combination, (N,).
+    """
     joined = np.zeros(len(columns[0].codes), np.int64)
     for column in columns:
         joined = joined * len(column.levels) + column.codes
@@ -68,15 +76,15 @@ def cross(columns: Sequence[Column]) -> tuple[IntArray, IntArray]:
 
 
 def supported(coded: EstimationData, groups: Sequence[Group], *, skip: bool) -> tuple[list[Group], list[str]]:
-    """Tell groups that the gold can speak of from those it cannot.
+    """Separate groups with enough gold from the other groups.
 
     Args:
         coded: Predictions and gold.
         groups: All groups.
-        skip: Whether groups without enough gold are left out and told, not refused.
+        skip: Whether groups with too little gold are left out and reported. Otherwise, they are an error.
 
     Returns:
-        The groups with gold from at least two documents, and the names of the others.
+        The groups with gold from at least two documents, and the names of the other groups.
 
     Raises:
         DataError: A group has too little gold, and `skip` is False.
@@ -91,9 +99,10 @@ def supported(coded: EstimationData, groups: Sequence[Group], *, skip: bool) -> 
             missing.append(f"{group.name} ({documents or 'no'} gold document{'s' * (documents != 1)})")
     if missing and not skip:
         shown = "; ".join(missing[:8]) + (f"; and {len(missing) - 8} more" if len(missing) > 8 else "")
+        verb = "has" if len(missing) == 1 else "have"
         raise DataError(
-            f"gold of fewer than {LEAST_DOCUMENTS} documents in {len(missing)} of {len(groups)} groups: {shown}; nothing can be "
-            "said of them: draw gold by these groups (`communique sample` with strata), group by fewer columns, or leave them "
-            "out with --skip-unsupported"
+            f"{len(missing)} of {len(groups)} groups {verb} gold from fewer than {LEAST_DOCUMENTS} documents, which is too little "
+            f"for an estimate: {shown}. Draw gold in these groups (`communique sample` with strata), group by fewer columns, or "
+            "leave the groups out with --skip-unsupported"
         )
     return kept, missing

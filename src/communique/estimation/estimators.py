@@ -1,4 +1,4 @@
-"""Shares: naive, gold alone, PPI++ and DSL, each with its influence.
+"""Estimate proportions: naive, from gold alone, with PPI++, and with DSL. Each estimate comes with its influence.
 
 PPI++: Angelopoulos, Duchi, Zrnic 2023, "PPI++: Efficient Prediction-Powered Inference" (arXiv 2311.01453). DSL: Egami, Hinck,
 Stewart, Wei 2023, "Using Imperfect Surrogates for Downstream Inference: Design-based Supervised Learning for Social Science
@@ -17,49 +17,49 @@ from .sample import BoolArray, FloatArray, Influence, IntArray, Sample, by_docum
 
 Method = Literal["naive", "gold", "ppi", "dsl"]
 
-#: Folds of DSL's cross-fitting, as in Egami et al.; documents are never split across them.
+#: Number of folds in the cross-fitting of DSL, as in Egami et al. The sentences of a document are always in the same fold.
 FOLDS = 5
 
-#: Ridge penalty of the recalibration within cross-fitting, on coefficients of about unit scale: weak, so that it matters only
-#: where few positives leave a coefficient free.
+#: Ridge penalty of the recalibration in cross-fitting. For coefficients of about unit scale, it is weak. It matters only if there
+#: are too few positives to determine a coefficient.
 RIDGE = 1.0
 
-#: The intercept's, which keeps it finite where no gold sentence of a fold carries the label.
+#: Ridge penalty of the intercept. It keeps the intercept finite if no gold sentence of a fold has the label.
 INTERCEPT = 0.1
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A share in [0, 1] or another mean, with the influence that its variance follows from."""
+    """An estimated proportion or other mean, with the influence from which its variance is computed."""
 
     value: float
     influence: Influence
 
 
 def gold_mean(sample: Sample, y: FloatArray, domain: BoolArray, *, comparable: BoolArray | None = None) -> Estimate:
-    """Estimate the mean of a domain from gold alone: Hájek's ratio of weighted sums.
+    """Estimate the mean of a domain from gold alone, as Hájek's ratio of weighted sums.
 
     Args:
-        sample: The design.
+        sample: The gold sample.
         y: Values of the gold sentences, (n,).
-        domain: Which gold sentences belong to the domain, (n,). Sensitivity is a mean too: of the model's decisions among the
-            gold sentences that carry the label.
-        comparable: Gold sentences from which the size of an error that the domain did not meet is taken, (n,), see
-            `expected_squared_error`. Default: all.
+        domain: Whether each gold sentence belongs to the domain, (n,). Sensitivity is such a mean too: the mean of the model's
+            decisions over the gold sentences with the label.
+        comparable: Whether each gold sentence is used to estimate the size of an unseen error, (n,), see
+            `expected_squared_error`. Default: all are used.
 
     Returns:
-        NaN with no influence where the domain has no gold.
+        The estimate. It is NaN, with an empty influence, if the domain has no gold.
     """
     return _hajek(sample, y, np.zeros(len(y)), domain, np.zeros(0, np.int64), np.zeros(0), comparable)
 
 
 def naive_mean(sample: Sample, predicted: FloatArray, domain: BoolArray) -> Estimate:
-    """Take the model's labels for the truth: their mean over a domain of the population, clustered by document.
+    """Estimate a domain's mean from the model's labels, as if they were true. The variance is clustered by document.
 
     Args:
-        sample: The design, for its documents.
+        sample: The gold sample, for its documents.
         predicted: The model's decisions, (N,).
-        domain: Which sentences belong to the domain, (N,).
+        domain: Whether each sentence belongs to the domain, (N,).
     """
     where = np.flatnonzero(domain)
     mean = float(predicted[where].mean()) if len(where) else float("nan")
@@ -68,15 +68,15 @@ def naive_mean(sample: Sample, predicted: FloatArray, domain: BoolArray) -> Esti
 
 
 def tune_lambda(sample: Sample, y: FloatArray, prediction: FloatArray, groups: IntArray) -> float:
-    """Tune PPI++'s lambda: the weight of the predictions with the least variance of the rectifier, within [0, 1].
+    """Tune lambda of PPI++: the weight of the predictions in [0, 1] that minimises the variance of the rectifier.
 
-    One lambda serves all groups: with a few dozen gold sentences a group, one a group would follow accidents.
+    All groups have the same lambda. With a few dozen gold sentences per group, a lambda per group would follow chance.
 
     Args:
-        sample: The design.
+        sample: The gold sample.
         y: Gold values, (n,).
         prediction: The model's predictions, (N,).
-        groups: Number of the group of each gold sentence, (n,); covariances are taken within groups.
+        groups: Number of each gold sentence's group, (n,). Covariances are computed within groups.
     """
     weights = sample.weights
     importance = weights**2 * (1 - sample.probability)
@@ -96,32 +96,33 @@ def tune_lambda(sample: Sample, y: FloatArray, prediction: FloatArray, groups: I
 
 
 def ppi_mean(sample: Sample, y: FloatArray, prediction: FloatArray, domain: BoolArray, *, lambda_: float) -> Estimate:
-    """Estimate a domain's mean by PPI++: lambda times the mean prediction plus the gold's mean of what remains.
+    """Estimate a domain's mean by PPI++: lambda times the mean prediction, plus the mean gold residual.
 
-    The population contains the gold; with a population of unlabelled sentences apart the same estimate has
-    lambda (N - n) / N (the two forms are equal).
+    The residual of a gold sentence is its value minus lambda times its prediction. Here, the population contains the gold. If the
+    uncoded sentences are a separate population, lambda (N - n) / N gives the same estimate.
 
     Args:
-        sample: The design.
+        sample: The gold sample.
         y: Gold values, (n,).
-        prediction: Predictions, (N,): probabilities, or decisions where there are none.
-        domain: Which sentences belong to the domain, (N,).
-        lambda_: Lambda in [0, 1], see `lambda_`.
+        prediction: Predictions, (N,): probabilities, or decisions if there are no probabilities.
+        domain: Whether each sentence belongs to the domain, (N,).
+        lambda_: Lambda in [0, 1], see `tune_lambda`.
     """
     where = np.flatnonzero(domain)
     return _hajek(sample, y, lambda_ * prediction[sample.gold], domain[sample.gold], where, lambda_ * prediction[where])
 
 
 def expected_squared_error(errors: FloatArray, weights: FloatArray) -> float:
-    """Give the mean square of one further error, such as a small sample did not happen to meet.
+    """Return the expected squared size of an error that the gold sample was too small to contain.
 
-    A group of two dozen gold sentences can have a variance of nearly nothing by chance. That of the errors which the whole gold
-    met, each weighed by its own square (those count that make the variance), tells how large the next one is. One error of 1 is
-    counted among them: where no error was met, as with a rare label, the next one is a sentence gone wholly wrong, and the
-    interval is about that of the rule of three. Adding an error of 1 everywhere made intervals of groups cover in 98 to 100 %.
+    By chance, a group of two dozen gold sentences can have almost no variance. The size of an unseen error is therefore estimated
+    from the errors in the whole gold. Each error is weighted by its own square, because large errors make up most of the variance.
+    One error of size 1 is added. If the gold has no error, as with a rare label, the unseen error is then a completely wrong
+    sentence, and the interval is about that of the rule of three. An error of size 1 in every case would make the intervals of
+    groups too wide: they covered the true value in 98 to 100 % of simulated draws.
 
     Args:
-        errors: What remains of gold labels, (m,).
+        errors: Residuals of gold labels, (m,).
         weights: Design weights of these sentences, (m,).
     """
     if not len(errors):
@@ -140,7 +141,7 @@ def _hajek(
     everyone: FloatArray,
     comparable: BoolArray | None = None,
 ) -> Estimate:
-    """Correct a mean. `predicted` are the gold's predictions (n,), `everyone` those of the sentences `where`."""
+    """Correct a mean. `predicted` are the predictions of the gold (n,), and `everyone` those of the sentences `where`."""
     weights = np.where(gold, sample.weights, 0)
     total = weights.sum()
     if total == 0:
@@ -158,17 +159,17 @@ def _hajek(
 def cross_fit(
     sample: Sample, y: FloatArray, prediction: FloatArray, columns: Sequence[IntArray] = (), *, seed: int = 0
 ) -> FloatArray:
-    """Recalibrate predictions on the gold by cross-fitting, as DSL does before it corrects.
+    """Recalibrate predictions on the gold by cross-fitting, which is the first step of DSL.
 
-    A ridge logistic regression of the gold label on the prediction's logit and the levels of columns is fitted on the gold of
-    the other folds' documents. Sentences of documents without gold get the mean of all folds.
+    For each fold, a ridge logistic regression of the gold label is fitted on the gold of the other folds. Its predictors are the
+    logit of the prediction and the levels of the columns. Sentences of documents without gold get the mean of all folds.
 
     Args:
-        sample: The design.
+        sample: The gold sample.
         y: Gold labels 0 or 1, (n,).
         prediction: Predictions in [0, 1], (N,).
-        columns: Further predictors, such as groups: the number of each sentence's level from 0 on, (N,) each.
-        seed: Of the assignment of documents to folds.
+        columns: Additional predictors, such as groups: the number of each sentence's level, from 0, (N,) each.
+        seed: Seed of the assignment of documents to folds.
 
     Returns:
         Recalibrated predictions, (N,).
@@ -181,7 +182,7 @@ def cross_fit(
     fold_of[np.random.default_rng(seed).permutation(gold_documents)] = np.arange(len(gold_documents)) % folds
     own, place = fold_of[sample.documents], fold_of[sample.gold_documents]
     clipped = np.clip(prediction, 0.01, 0.99)
-    # Divided by 2, a logit has about unit scale, which the ridge penalty presumes.
+    # The ridge penalty assumes about unit scale, which a logit has after division by 2.
     logit = np.log(clipped / (1 - clipped)) / 2
     levels = [int(column.max()) for column in columns]
     indicators = [
@@ -195,7 +196,7 @@ def cross_fit(
     for fold in range(folds):
         train = place != fold
         beta = logistic(features[train], y[train], weights=relative[train], ridge=penalty)
-        # A level's effect is looked up: a column of zeros and ones for each would be as large as all predictions.
+        # Look up the effect of each level. An indicator column per level would be as large as all predictions.
         eta = beta[0] + beta[1] * logit
         for column, effects in zip(columns, np.split(beta[2:], np.cumsum(levels)[:-1]), strict=bool(columns)):
             eta += np.r_[0.0, effects][column]
@@ -206,20 +207,20 @@ def cross_fit(
 
 
 def pseudo_outcome(sample: Sample, y: FloatArray, fitted: FloatArray) -> FloatArray:
-    """Give DSL's design-adjusted outcomes, (N,): the fitted value, plus its error over the probability where gold is."""
+    """Return the design-adjusted outcomes of DSL, (N,): the fitted value, plus its error / probability for gold sentences."""
     outcome = fitted.copy()
     outcome[sample.gold] += (y - fitted[sample.gold]) / sample.probability
     return outcome
 
 
 def dsl_mean(sample: Sample, y: FloatArray, fitted: FloatArray, domain: BoolArray) -> Estimate:
-    """Estimate a domain's mean by DSL: the mean of the design-adjusted outcomes (Horvitz-Thompson).
+    """Estimate a domain's mean by DSL, as the mean of the design-adjusted outcomes (Horvitz-Thompson).
 
     Args:
-        sample: The design.
+        sample: The gold sample.
         y: Gold values, (n,).
         fitted: Cross-fitted predictions, (N,), see `cross_fit`.
-        domain: Which sentences belong to the domain, (N,).
+        domain: Whether each sentence belongs to the domain, (N,).
     """
     gold = domain[sample.gold]
     if not gold.any():
@@ -242,9 +243,9 @@ def _influence(
     gold: BoolArray,
     size: float,
 ) -> Influence:
-    """Sum contributions by document: `parts` of the sentences `where`, `rows` of the gold.
+    """Add up contributions by document. `parts` are those of the sentences `where`, and `rows` those of the gold.
 
-    `share` is each gold sentence's weight in the estimate, `size` the mean square of one further error.
+    `share` is the weight of each gold sentence in the estimate, and `size` the expected squared size of an unseen error.
     """
     documents, at = by_document(
         np.concatenate([sample.documents[where], sample.gold_documents[gold]]), np.concatenate([parts, rows[gold]])
@@ -266,16 +267,16 @@ def _nothing(sample: Sample) -> Estimate:
 def logistic(
     x: FloatArray, y: FloatArray, *, weights: FloatArray | None = None, ridge: FloatArray | float = 0.0
 ) -> FloatArray:
-    """Solve sum of w x (y - 1 / (1 + exp(-x b))) = ridge b by Newton's method with step halving.
+    """Solve sum of w x (y - 1 / (1 + exp(-x b))) = ridge b for b, by Newton's method with step halving.
 
     Args:
-        x: (n, p).
-        y: (n,); may lie outside [0, 1], as design-adjusted outcomes do.
-        weights: (n,), all 1 where None.
-        ridge: Penalty of each coefficient, (p,).
+        x: Predictors, (n, p).
+        y: Outcomes, (n,). They can lie outside [0, 1], as design-adjusted outcomes do.
+        weights: Weights of the rows, (n,). Default: all 1.
+        ridge: Penalty of each coefficient, (p,), or one penalty for all.
 
     Returns:
-        Coefficients (p,). Where no finite solution exists (a predictor that separates the labels) NaN.
+        Coefficients (p,). They are NaN if no finite solution exists because a predictor separates the labels.
     """
     weights = np.ones(len(y)) if weights is None else weights
     penalty = np.broadcast_to(np.asarray(ridge, np.float64), (x.shape[1],))

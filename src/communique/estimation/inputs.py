@@ -1,4 +1,4 @@
-"""Read predictions and gold, join them, and refuse gold that cannot carry an estimate."""
+"""Read predictions and gold, join them, and reject gold that cannot support an estimate."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ..errors import DataError, LeakError
 from ..io.atomic import file_sha256
 from ..io.read import Table, as_number, cell, read_table
 from ..io.tables import Row
+from ..reporting.format import counted
 from ..sampling.design import Design
 from ..sampling.population import Column, Population, read_population
 from .completeness import Missing, checked
@@ -28,7 +29,7 @@ from .sample import BoolArray, FloatArray, Sample
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Allowed values of the gold's column `sampling`; rows drawn for training are known by it, and refused.
+#: Allowed values in the column `sampling` of the gold. Rows that were drawn for training have another value and are rejected.
 SAMPLINGS = ("simple", "stratified", "two-stage")
 
 PROBABILITY = "inclusion_probability"
@@ -36,20 +37,20 @@ PROBABILITY = "inclusion_probability"
 
 @dataclass(frozen=True)
 class EstimationData:
-    """Predictions of N sentences, and gold of n of them.
+    """Predictions for N sentences, and gold for n of them.
 
     Attributes:
-        labels: The k labels' names in the codebook's order.
-        ids: Of the sentences, an Arrow array of text (N,).
+        labels: Names of the k labels, in the codebook's order.
+        ids: Ids of the sentences, as an Arrow array of text (N,).
         documents: Names of the documents, by their number in `sample.documents`.
-        predicted, prediction: The model's decisions and probabilities, (N, k). Without probabilities both are the decisions.
-        columns: The predictions' own columns that were asked for.
-        sample: The design.
+        predicted, prediction: The model's decisions and probabilities, (N, k). Without probabilities, both are the decisions.
+        columns: The requested extra columns of the predictions.
+        sample: The gold sample.
         y: Gold labels, (n, k).
-        sampling: How many gold rows were drawn how.
-        coders: Names in the gold's column `coder`.
-        files: SHA-256 of both files.
-        notes: What was assumed.
+        sampling: Number of gold rows per sampling method.
+        coders: Names of the coders in the gold.
+        files: SHA-256 of both files, by path.
+        notes: Lines for the user about assumptions and possible problems.
     """
 
     labels: tuple[str, ...]
@@ -79,18 +80,18 @@ def read(
     """Read predictions and gold and join them by id.
 
     Args:
-        predictions: What `communique label -o` wrote.
-        gold: A table with `id`, `labels` (or one column a label) and `inclusion_probability`; `text` or `sha256`,
-            `sampling`, `stratum`, `coder` and `purpose` where known.
-        codebook: The labels.
+        predictions: The output of `communique label -o`.
+        gold: A table with the columns `id`, `labels` (or one column per label) and `inclusion_probability`. `text` or `sha256`,
+            `sampling`, `stratum`, `coder` and `purpose` are optional.
+        codebook: The codebook with the labels.
         columns: Columns of the predictions that define groups.
-        trained_on: Hashes of what trained and tuned the model.
-        design: How the sample was drawn, which tells exactly what the gold lacks.
-        missing: What is done where drawn sentences are missing in the gold, see `completeness`.
+        trained_on: Hashes of the sentences that the model was trained and tuned on.
+        design: The design of the sample. With it, missing sentences are identified exactly.
+        missing: What to do if drawn sentences are missing from the gold, see `completeness`.
 
     Raises:
-        DataError: Rows are at fault; the message says which, why, and what to do.
-        LeakError: Gold rows trained or tuned the model.
+        DataError: Rows are invalid. The message states which rows, why, and what to do.
+        LeakError: The model was trained or tuned on gold rows.
     """
     table = read_table(gold)
     if table.problems:
@@ -102,10 +103,10 @@ def read(
     _refuse(
         table,
         [number for number, row in rows if row["id"] not in position],
-        f"ids that {predictions} does not hold",
-        "give the predictions that the gold was drawn from",
+        f"the id does not occur in {predictions}",
+        "Use the predictions that the gold was drawn from",
     )
-    # A cell names every coder who agreed (anna|bob), or marks an adjudicated row; adjudication is not another coder.
+    # A cell names every coder who agreed (anna|bob), or marks an adjudicated row. Adjudication does not count as a coder.
     named = {name.strip() for _, row in rows for name in (cell(row, "coder") or "").split("|")}
     check_coders(named, str(gold))
     coders = tuple(sorted(named - {"", ADJUDICATION}))
@@ -115,27 +116,30 @@ def read(
     _refuse(
         table,
         [n for (n, row), s in zip(rows, sentences, strict=True) if (h := _hash(row)) and s.text and h != s.sha256],
-        f"another text than the same id has in {predictions}",
-        "give the predictions that the gold was drawn from, or correct the ids",
+        f"the text differs from the text with the same id in {predictions}",
+        "Use the predictions that the gold was drawn from, or correct the ids",
     )
     notes = [*population.notes, *other_codebooks(str(gold), (row for _, row in table.rows), codebook)]
     if population.unlabelled:
-        notes.append(f"{predictions}: {population.unlabelled} rows were not labelled and are no part of the population")
+        rows_were = counted(population.unlabelled, "row was", "rows were")
+        notes.append(f"{predictions}: {rows_were} not labelled. The population does not include such rows")
     if population.n_without_probabilities:
-        notes.append(
-            f"{predictions}: no probabilities; the labels of {population.n_without_probabilities} rows count as 0 or 1"
-        )
+        rows_have = counted(population.n_without_probabilities, "row has", "rows have")
+        notes.append(f"{predictions}: {rows_have} no probabilities. Each label of such rows counts as 0 or 1")
     if trained_on is not None:
         _check_leak(table, rows, sentences, trained_on)
         if blind := sum(not (_hash(row) or s.text) for (_, row), s in zip(rows, sentences, strict=True)):
-            unchecked = f"warning: {gold}: {blind} rows without text or sha256, here and in the predictions; whether the model was "
-            notes.append(f"{unchecked}trained on these sentences cannot be checked")
+            rows_have = counted(blind, "row has", "rows have")
+            notes.append(
+                f"warning: {gold}: {rows_have} neither text nor sha256, and the predictions have no text either. It cannot be "
+                "checked whether the model was trained on these sentences"
+            )
     strata = {name: i for i, name in enumerate(sorted({_stratum(row) for _, row in rows}))}
     sampling = Counter(_word(row, "sampling") or "simple" for _, row in rows)
     notes += table.notes
     if "sampling" not in table.columns:
-        notes.append(f"{gold}: no column 'sampling'; the rows count as drawn singly ('simple')")
-    probability, told = checked(
+        notes.append(f"{gold}: there is no column 'sampling'. The rows are treated as drawn individually ('simple')")
+    probability, lines = checked(
         gold,
         [row["id"] for _, row in rows],
         np.array([as_number(row[PROBABILITY]) for _, row in rows]),
@@ -165,12 +169,12 @@ def read(
             str(predictions): population.sha256,
             str(gold): file_sha256(Path(gold)),
         },
-        notes=(*notes, *told),
+        notes=(*notes, *lines),
     )
 
 
 def _positions(population: Population, wanted: set[str]) -> dict[str, int]:
-    """Find rows by id."""
+    """Return the row number of each wanted id."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -184,50 +188,50 @@ def _refuse_empty(population: Population) -> None:
             numbers = population.numbers[column.codes == column.levels.index("")]
             rows = f"row {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} rows (first: row {numbers[0]})"
             raise DataError(
-                f"{population.path}: {rows}: no value in column {name!r}; fill it, or leave those rows out before the gold is drawn"
+                f"{population.path}, {rows}: column {name!r} is empty. Fill it in, or remove these rows before drawing the gold"
             )
 
 
 def _refuse(
     table: Table, numbers: Sequence[int], problem: str, remedy: str, error: type[DataError] = DataError
 ) -> None:
-    """Raise one line for all rows that share a problem."""
+    """Raise one error for all rows that share a problem."""
     if numbers:
         rows = f"row {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} rows (first: row {numbers[0]})"
-        raise error(f"{table.path}: {rows}: {problem}; {remedy}")
+        raise error(f"{table.path}, {rows}: {problem}. {remedy}")
 
 
 def _gold_rows(table: Table, codebook: Codebook) -> list[tuple[int, Row]]:
-    """Check what gold must have, and turn its labels into tuples."""
+    """Check the columns that gold needs, and convert its labels to tuples."""
     if (id_column := find_column(table.columns, "id")) is None:
         raise DataError(
-            f"{table.path}: no column 'id'; columns: {', '.join(table.columns)}; keep the ids of the predictions"
+            f"{table.path}: there is no column 'id'. The columns are: {', '.join(table.columns)}. Keep the ids of the predictions"
         )
     if not table.rows:
-        raise DataError(f"{table.path}: no rows; give the coded sample")
+        raise DataError(f"{table.path}: the file has no rows. Use the coded sample")
     rows = [(number, {**row, "id": str(row[id_column]).strip()}) for number, row in table.rows]
     _refuse(
         table,
         [n for n, row in rows if "training" in (_word(row, "purpose"), _word(row, "sampling"))],
-        "drawn for training (purpose or sampling is 'training')",
-        "such rows were picked for what the model gets wrong and are no gold; draw gold with `communique sample`",
+        "the row was drawn for training (its purpose or sampling is 'training')",
+        "Such rows were selected because the model makes errors there, so they cannot be gold. Draw gold with `communique sample`",
     )
     _refuse(
         table,
         [n for n, row in rows if not _known(row.get(PROBABILITY))],
-        f"no known inclusion probability (column {PROBABILITY!r}: a number above 0, at most 1)",
-        "without it no estimate is unbiased; draw with `communique sample`, which writes it, or write n/N where n of N rows were "
-        "drawn with equal chances",
+        f"there is no valid inclusion probability in column {PROBABILITY!r} (a number above 0, and at most 1)",
+        "Estimates would be biased without it. Draw gold with `communique sample`, which writes this column, or write n/N if n of "
+        "N rows were drawn with equal probabilities",
     )
     _refuse(
         table,
         [n for n, row in rows if _word(row, "sampling") not in ("", *SAMPLINGS)],
-        f"unknown sampling; allowed: {', '.join(SAMPLINGS)}",
-        "write how the row was drawn",
+        "the value in column 'sampling' is unknown",
+        f"Write how the row was drawn: {', '.join(SAMPLINGS)}",
     )
     if len(kinds := {_word(row, "sampling") or "simple" for _, row in rows}) > 1 and "two-stage" in kinds:
         raise DataError(
-            f"{table.path}: rows drawn singly and rows drawn by document in one gold; give one of the two samples"
+            f"{table.path}: some rows were drawn individually, others by document. Use only one of the two samples"
         )
     labels_column = find_column(table.columns, "labels")
     for i, (number, row) in enumerate(rows):
@@ -243,23 +247,24 @@ def _labels(row: Row, column: str | None, table: Table, codebook: Codebook) -> t
     if column is not None:
         if row.get(column) is None:
             raise ValueError(
-                "not coded. Write its labels as a|b, or 'none' if no label applies; leaving out drawn rows biases the estimate"
+                "the row is not coded. Write its labels as a|b, or 'none' if no label applies. Leaving out drawn rows biases the "
+                "estimate"
             )
         return codebook.validate_labels(split_labels(row[column], codebook))
     for name in codebook.names:
         if name not in table.columns:
             raise ValueError(
-                f"no column 'labels' and no column {name!r}. Add a column 'labels' (a|b), or one per label"
+                f"there is no column 'labels' and no column {name!r}. Add a column 'labels' (a|b), or one column per label"
             )
     answers = read_answers(row, {name: name for name in codebook.names})
     # An empty cell is an error, because gold must say what people decided about every drawn row.
     if (empty := next((name for name, answer in answers.items() if answer is None), None)) is not None:
-        raise ValueError(f"column {empty!r}: empty. Write yes or no; leaving out drawn rows biases the estimate")
+        raise ValueError(f"column {empty!r} is empty. Write yes or no. Leaving out drawn rows biases the estimate")
     return codebook.validate_labels(name for name, answer in answers.items() if answer)
 
 
 def _one_each(table: Table, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
-    """Keep one row an id; disagreements must be adjudicated first."""
+    """Keep one row per id. Rows with the same id must agree: disagreements must be adjudicated first."""
     first: dict[str, tuple[int, Row]] = {}
     differing = []
     for number, row in rows:
@@ -269,8 +274,8 @@ def _one_each(table: Table, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]
     _refuse(
         table,
         differing,
-        "other labels or another inclusion probability than an earlier row of the same id",
-        "adjudicate the coders' disagreements (`communique agree` lists them) and give one row a sentence",
+        "the labels or the inclusion probability differ from an earlier row with the same id",
+        "Adjudicate the coders' disagreements (`communique agree` lists them), and keep one row per sentence",
     )
     return list(first.values())
 
@@ -284,8 +289,8 @@ def _check_leak(table: Table, rows: list[tuple[int, Row]], sentences: list[Sente
     _refuse(
         table,
         shared,
-        "the model was trained or tuned on their sentence or document",
-        "its errors there are fewer than elsewhere; leave all sentences that it was trained on out of predictions and gold alike, "
+        "the model was trained or tuned on this sentence or its document",
+        "It makes fewer errors there than elsewhere. Remove all sentences that it was trained on from both predictions and gold, "
         "or draw gold from documents that the model has not seen",
         LeakError,
     )

@@ -1,4 +1,4 @@
-"""Intervals and tests from an estimate, its variance and its degrees of freedom."""
+"""Compute intervals and tests from an estimate, its variance and its degrees of freedom."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Interval:
 
     @property
     def p(self) -> float:
-        """Two-sided p-value of Student's t against 0."""
+        """Two-sided p-value of Student's t-test against 0."""
         if not self.error > 0:
             return float("nan")
         return float(2 * stdtr(self.freedom, -abs(self.value) / self.error))
@@ -47,21 +47,21 @@ class Interval:
 def interval(
     sample: Sample, value: float, influence: Influence, target: Target, *, level: float = LEVEL, share: bool = False
 ) -> Interval:
-    """Give the interval of Student's t.
+    """Compute the interval of an estimate from Student's t distribution.
 
     Args:
-        sample: The design.
+        sample: The gold sample.
         value: The estimate.
-        influence: Its influence.
-        target: What is estimated, see `design`.
-        level: Of the interval, in (0, 1).
-        share: Whether the interval is cut to [0, 1].
+        influence: The influence of the estimate.
+        target: What is estimated, see `sample`.
+        level: Confidence level of the interval, in (0, 1).
+        share: Whether the estimate is a proportion, so that the interval is cut to [0, 1].
     """
     spread, freedom = variance(sample, influence, target)
     error = float(np.sqrt(spread))
     half = float(stdtrit(freedom, 0.5 + level / 2)) * error
     low, high = value - half, value + half
     if share:
-        # Both ends: a corrected share can lie below 0, by so much that its interval does too.
+        # Cut both ends, because the whole interval of a corrected proportion can lie below 0.
         low, high = (min(max(end, 0.0), 1.0) if end == end else end for end in (low, high))
     return Interval(value, error, freedom, low, high)

@@ -1,4 +1,4 @@
-"""Tidy tables: one row an estimate, as CSV and Parquet, and the table that R's package `dsl` takes."""
+"""Write tidy tables with one row per estimate, as CSV and Parquet, and the table that the R package `dsl` reads."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..reporting.format import without_nan
 from .analysis import Analysis
 from .intervals import Interval
 
-#: In a column of groups: the estimate is over all its values.
+#: Value in a group column if the estimate covers all values of the column.
 ALL = "all"
 
-#: Columns of the table for R's `dsl` beside the labels, their predictions and the groups.
+#: Columns of the table for the R package `dsl`, in addition to labels, predictions and groups.
 LABELED, SAMPLE_PROB = "labeled", "sample_prob"
 
-#: Names of the files that are written, as patterns: tables, figures, and the text on methods.
+#: Patterns of the names of all files that are written: tables, figures, and the methods text.
 FILES = tuple(
     f"{name}.{form}"
     for name in ("estimates", "contrasts", "regressions", "error_rates", "dsl")
@@ -28,10 +28,10 @@ FILES = tuple(
 FILES += tuple(f"{name}.{form}" for name in ("forest", "shares_by_*") for form in ("svg", "png"))
 FILES += ("methods.md",)
 
-#: Rows of that table in memory at a time.
+#: Number of rows of the `dsl` table that are in memory at a time.
 BATCH = 16_384
 
-#: What the tables hold beside the groups: a column of groups of the same name would overwrite it, or be lost.
+#: Columns of the tables other than groups. A group column of the same name would overwrite such a column, or be lost.
 TAKEN = frozenset(
     "label level method estimate std_error df low high n documents n_gold gold_documents gold_positives lambda target warnings "
     f"rate cluster {LABELED} {SAMPLE_PROB}".split()
@@ -39,7 +39,7 @@ TAKEN = frozenset(
 
 
 def check_columns(columns: Sequence[str], labels: Sequence[str]) -> None:
-    """Refuse columns of groups that the tables cannot hold.
+    """Check that the tables can hold the group columns.
 
     Raises:
         DataError: A column has the name of a label, of its prediction, or of another column of the tables.
@@ -47,12 +47,12 @@ def check_columns(columns: Sequence[str], labels: Sequence[str]) -> None:
     taken = TAKEN | set(labels) | {f"{label}_predicted" for label in labels}
     if clash := [column for column in columns if column in taken]:
         raise DataError(
-            f"--by {clash[0]}: the tables in --out have a column of that name for something else; rename it in the predictions"
+            f"--by {clash[0]}: the tables in --out use this column name for something else. Rename the column in the predictions"
         )
 
 
 def tables(analysis: Analysis) -> dict[str, list[Row]]:
-    """Give the results as rows, by the name of their table; that of all sentences is written apart, see `dsl_batches`."""
+    """Return the results as rows, by table name. The table of all sentences is written separately, see `dsl_batches`."""
     return {
         "estimates": _estimates(analysis),
         "contrasts": _contrasts(analysis),
@@ -122,10 +122,11 @@ def _contrasts(analysis: Analysis) -> list[Row]:
 
 
 def dsl_batches(analysis: Analysis) -> Iterator[list[Row]]:
-    """Give the corpus as R's `dsl` takes it: a row a sentence, labels empty (NA) where nobody coded them; in batches of rows.
+    """Yield the corpus in batches of rows for the R package `dsl`: one row per sentence, with empty labels (NA) if not coded.
 
-    `dsl` needs a probability in each row, drops rows without one, and rescales the column to the mean n/N. Those of rows that
-    were not drawn are multiplied by 0; they get the one value with which that rescaling changes nothing.
+    `dsl` drops rows without a probability, and rescales the column of probabilities to the mean n/N. The probabilities of rows
+    that were not drawn have no other effect, because `dsl` multiplies them by 0. They all get the value for which the rescaling
+    changes nothing.
     """
     coded, sample = analysis.coded, analysis.coded.sample
     size = len(coded.ids)
@@ -149,7 +150,7 @@ def dsl_batches(analysis: Analysis) -> Iterator[list[Row]]:
 
 
 def write(folder: str | Path, analysis: Analysis) -> list[Path]:
-    """Write every table that has rows as `<name>.csv` and `<name>.parquet`; return the paths."""
+    """Write every table that has rows as `<name>.csv` and `<name>.parquet`, and return the paths."""
     written = []
     for name, rows in tables(analysis).items():
         if rows:

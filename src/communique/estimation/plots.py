@@ -1,4 +1,4 @@
-"""Figures: shares over an ordered column with naive and corrected bands, and a forest of groups; SVG and PNG."""
+"""Draw figures as SVG and PNG: proportions over a numeric column, and a forest plot of groups."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from matplotlib.figure import Figure
 from ..io.atomic import replacing
 from .analysis import Analysis, Share
 
-#: Okabe and Ito's colours, which people with colour blindness tell apart.
+#: Colours of Okabe and Ito, which people with colour blindness can distinguish.
 CORRECTED, NAIVE = "#0072B2", "#D55E00"
 
 _FORMATS = ("svg", "png")
 
-#: Panels beside each other in the figure over time; more series than these would be unreadable.
+#: Largest number of panels next to each other. A figure with more would be unreadable.
 MAX_SERIES = 8
 
 
 def write(folder: str | Path, analysis: Analysis) -> list[Path]:
-    """Write the figures that the groups allow; return their paths."""
+    """Write the figures that the groups allow, and return their paths."""
     folder = Path(folder)
     written = _save(forest(analysis), folder / "forest")
     for column in analysis.columns:
@@ -33,7 +33,10 @@ def write(folder: str | Path, analysis: Analysis) -> list[Path]:
 
 
 def over(analysis: Analysis, column: str) -> Figure:
-    """Draw each label's share over a column of numbers: a row a label, a panel all sentences and each other group."""
+    """Draw the proportion of each label over a numeric column, with one row of panels per label.
+
+    The first panel shows all sentences. Each of the other panels shows one combination of the other columns.
+    """
     series = _series(analysis, column)
     figure = Figure(figsize=(2.6 * len(series) + 1, 2.2 * len(analysis.coded.labels) + 0.8), layout="constrained")
     axes = figure.subplots(len(analysis.coded.labels), len(series), squeeze=False, sharex=True, sharey="row")
@@ -45,9 +48,9 @@ def over(analysis: Analysis, column: str) -> Figure:
             _band(axis, x, shares, analysis.corrected, CORRECTED, "corrected", "-")
             axis.set_title(name if label == analysis.coded.labels[0] else "", fontsize=9)
             axis.spines[["top", "right"]].set_visible(False)
-        # After all panels of the row are drawn: fixing one end stops the other from following the data.
+        # Fix the lower end only after all panels of the row are drawn, because the upper end then stops following the data.
         row[0].set_ylim(bottom=0)
-        row[0].set_ylabel(f"{label}\nshare", fontsize=9)
+        row[0].set_ylabel(f"{label}\nproportion", fontsize=9)
     for axis in axes[-1]:
         axis.set_xlabel(column, fontsize=9)
         axis.xaxis.get_major_locator().set_params(integer=True)
@@ -57,7 +60,7 @@ def over(analysis: Analysis, column: str) -> Figure:
 
 
 def _series(analysis: Analysis, column: str) -> dict[str, set[str]]:
-    """Give the groups of each panel: the column's own levels, and the cells of each combination of the others."""
+    """Return the groups of each panel: the levels of the column, and the cells of each combination of the other columns."""
     series: dict[str, set[str]] = {"all": {s.group for s in analysis.shares if s.level == column}}
     for share in analysis.shares:
         if share.level == "cell":
@@ -75,9 +78,9 @@ def _band(
 
 
 def forest(analysis: Analysis) -> Figure:
-    """Draw each group's corrected share with its interval beside the naive one, a panel a label.
+    """Draw the corrected and the naive proportion of each group with their intervals, with one panel per label.
 
-    Doubtful shares have hollow marks.
+    Doubtful proportions have hollow markers.
     """
     groups = list(dict.fromkeys(s.group for s in analysis.shares))
     height = {group: len(groups) - i for i, group in enumerate(groups)}
@@ -94,7 +97,7 @@ def forest(analysis: Analysis) -> Figure:
                           markerfacecolor="white" if hollow else colour)  # fmt: skip
         axis.set_title(label, fontsize=9)
         axis.set_xlim(left=0)
-        axis.set_xlabel("share, 95 % interval", fontsize=8)
+        axis.set_xlabel("proportion, 95 % interval", fontsize=8)
         axis.set_yticks(list(height.values()), list(height), fontsize=8)
         axis.spines[["top", "right"]].set_visible(False)
     marks = [
@@ -108,7 +111,7 @@ def forest(analysis: Analysis) -> Figure:
 
 
 def _save(figure: Figure, path: Path) -> list[Path]:
-    """Write SVG and PNG; the same figure gives the same bytes, so that a repository sees no change where there is none."""
+    """Write a figure as SVG and PNG. Equal figures have equal bytes, so that version control shows no false changes."""
     written = []
     for ending in _FORMATS:
         target = path.with_suffix(f".{ending}")

@@ -1,8 +1,8 @@
-"""Regressions on labels by DSL's moment equations, with standard errors clustered by document.
+"""Regress labels on predictors by the moment equations of DSL, with standard errors clustered by document.
 
-The label of a sentence is replaced by DSL's design-adjusted outcome (`estimators.pseudo_outcome`), which has the label's
-expectation whatever the model's errors are. The moment x (y - mu(x b)) is linear in y, so that the corrected moments of Egami et
-al. 2023 (equation 6, appendix on linear and logistic regression) are the usual ones with that outcome.
+The label of a sentence is replaced by the design-adjusted outcome of DSL (`estimators.pseudo_outcome`), which has the same
+expectation as the label, whatever errors the model makes. The moment x (y - mu(x b)) is linear in y. Therefore, the corrected
+moments of Egami et al. 2023 (equation 6, appendix on linear and logistic regression) are the usual moments of this outcome.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Family = Literal["linear", "logistic"]
 
 @dataclass(frozen=True)
 class Fit:
-    """Coefficients (p,) and the influence of each."""
+    """Regression coefficients (p,), and the influence of each."""
 
     coefficients: FloatArray
     influences: tuple[Influence, ...]
@@ -29,18 +29,18 @@ class Fit:
 def dsl_regression(
     sample: Sample, x: FloatArray, y: FloatArray, fitted: FloatArray, family: Family, *, kinds: IntArray | None = None
 ) -> Fit:
-    """Regress a label on predictors that are known of all sentences.
+    """Regress a label on predictors that are known for all sentences.
 
     Args:
-        sample: The design.
+        sample: The gold sample.
         x: Predictors of each kind of sentence, (C, p), with a column of ones for the intercept.
         y: Gold labels, (n,).
         fitted: Cross-fitted predictions, (N,), see `estimators.cross_fit`.
-        family: `linear` (coefficients are differences of shares) or `logistic` (log odds ratios).
-        kinds: Number of each sentence's kind, (N,); each sentence is of its own where None.
+        family: `linear` (coefficients are differences of proportions) or `logistic` (log odds ratios).
+        kinds: Kind of each sentence, as a number, (N,). Default: each sentence has its own kind.
 
     Returns:
-        Coefficients and influences; NaN where the moments have no solution.
+        Coefficients and influences. They are NaN if the moment equations have no solution.
     """
     kinds = np.arange(len(x)) if kinds is None else kinds
     outcome = pseudo_outcome(sample, y, fitted)

@@ -1,4 +1,4 @@
-"""The methods paragraph and the replication appendix, from what was actually done."""
+"""Write the methods paragraph and the replication appendix from the analysis that was run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .analysis import Analysis
 
 @dataclass(frozen=True)
 class Provenance:
-    """What the appendix reports apart from the analysis: the model, how the sample was drawn, how far the coders agreed."""
+    """What the appendix reports besides the analysis: the model, the design of the sample, and the agreement of the coders."""
 
     model: ModelInfo | None = None
     sampling: Sequence[str] = ()

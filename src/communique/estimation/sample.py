@@ -1,10 +1,10 @@
-"""The gold sample: who was drawn with which probability, and the variance that follows from it.
+"""The gold sample: which sentences were drawn, with which probabilities, and the variance of estimates from them.
 
-Two targets are told apart, because they have different variances:
+There are two targets, which have different variances:
 
-- `finite-population`: the share in the very sentences that the model labelled. Only the drawing of the gold is random.
-- `superpopulation`: the share in what produced the corpus (this government's sentences in general). Documents are random too, and
-  sentences of one document resemble each other: variance is clustered by document.
+- `finite-population`: the proportion in the sentences that the model labelled. Only the drawing of the gold is random.
+- `superpopulation`: the proportion in the process that produced the corpus (for example, this government's sentences in general).
+  Documents are random too. Sentences of one document resemble each other, so the variance is clustered by document.
 
 Sources: Särndal, Swensson, Wretman 1992, "Model Assisted Survey Sampling" (linearisation, two stages); Hájek 1964 and Brewer
 2002 (variance without joint inclusion probabilities); Satterthwaite 1946 (degrees of freedom).
@@ -31,10 +31,10 @@ class Sample:
     """A gold sample drawn from a population of N labelled sentences in G documents.
 
     Attributes:
-        documents: Number of the document of each sentence, (N,), from 0 to G - 1.
-        gold: Positions of the n gold sentences, (n,).
-        probability: Their inclusion probabilities in (0, 1], (n,).
-        strata: Number of the stratum of each gold sentence, (n,).
+        documents: Document number of each sentence, from 0 to G - 1, (N,).
+        gold: Positions of the gold sentences, (n,).
+        probability: Inclusion probabilities of the gold sentences, in (0, 1], (n,).
+        strata: Stratum number of each gold sentence, (n,).
         two_stage: Whether documents were drawn first.
     """
 
@@ -51,28 +51,28 @@ class Sample:
 
     @cached_property
     def n_documents(self) -> int:
-        """Documents of the population."""
+        """Number of documents in the population."""
         return int(self.documents.max()) + 1 if len(self.documents) else 0
 
     @cached_property
     def gold_documents(self) -> IntArray:
-        """Document of each gold sentence, (n,)."""
+        """Document number of each gold sentence, (n,)."""
         return self.documents[self.gold]
 
     @cached_property
     def units(self) -> SampledUnits:
-        """What was drawn: sentences, or documents."""
+        """The units that were drawn: sentences or documents."""
         strata, place, left = self.strata, None, 1 - self.probability
         if self.two_stage:
-            # Documents count as drawn with replacement: the probabilities of the first stage alone are not known.
+            # Documents are treated as drawn with replacement, because the probabilities of the first stage alone are unknown.
             codes, first, place = np.unique(self.gold_documents, return_index=True, return_inverse=True)
             strata, left = strata[first], np.ones(len(codes))
         sizes = np.bincount(strata)
-        # Strata with one unit tell nothing of their variance: they are collapsed into one (Särndal et al., section 3.7).
+        # The variance within a stratum of one unit is unknown. Such strata are collapsed into one (Särndal et al., section 3.7).
         strata = np.where(sizes[strata] == 1, len(sizes), strata)
         sizes = np.bincount(strata)
         factor = np.where(sizes > 1, sizes / np.maximum(sizes - 1, 1), 1.0)
-        # The factor for few units is applied by `variance`, which knows how many carry the estimate.
+        # `variance` applies the factor for few units, because it knows how many units the estimate is based on.
         single = len(strata) / max(len(strata) - 1, 1)
         return SampledUnits(place, strata, sizes, np.sqrt(left * factor[strata] / single))
 
@@ -82,10 +82,10 @@ class SampledUnits:
     """The units that were drawn within strata.
 
     Attributes:
-        place: Number of each gold sentence's unit, (n,); None where the sentences are the units.
-        strata: Of the units, (m,).
-        sizes: Units of each stratum.
-        scale: Factor of a unit's contribution to the variance of drawing, (m,).
+        place: Unit number of each gold sentence, (n,), or None if the sentences are the units.
+        strata: Stratum number of each unit, (m,).
+        sizes: Number of units in each stratum.
+        scale: Factor by which the contribution of each unit to the variance of the drawing is multiplied, (m,).
     """
 
     place: IntArray | None
@@ -99,15 +99,15 @@ class Influence:
     """The linearised dependence of an estimate on the population's documents and on the gold sentences.
 
     Attributes:
-        documents: Summed contributions of the documents that the estimate rests on: what varies when documents are drawn anew.
+        documents: Summed contributions of the documents that the estimate is based on. They vary if documents are drawn again.
         at: Numbers of these documents, in ascending order.
-        rows: Contributions of the gold sentences, (n,): what varies when the gold is drawn anew.
-        unseen_error_variance: Variance that one further error would add, see `estimators.expected_squared_error`. It stands
-            for errors that the sample was too small to contain; without it, a sample without errors would have an interval of
-            zero width.
-        n: Gold sentences that the estimate rests on.
-        n_documents: Their documents.
-        fixed: Means estimated from them, which cost degrees of freedom.
+        rows: Contributions of the gold sentences, (n,). They vary if the gold is drawn again.
+        unseen_error_variance: Variance that one unseen error would add, see `estimators.expected_squared_error`. It represents
+            errors that the sample was too small to contain. Without it, a sample without errors would have an interval of zero
+            width.
+        n: Number of gold sentences that the estimate is based on.
+        n_documents: Number of documents that these sentences come from.
+        fixed: Number of means that are estimated from these sentences. Each costs a degree of freedom.
     """
 
     documents: FloatArray
@@ -120,18 +120,18 @@ class Influence:
 
 
 def sums(codes: IntArray, values: FloatArray, length: int = 0) -> FloatArray:
-    """Add up values by code, (length,)."""
+    """Add up values by code. The result has at least the given length."""
     return np.bincount(codes, values, minlength=length).astype(np.float64, copy=False)
 
 
 def by_document(codes: IntArray, values: FloatArray) -> tuple[FloatArray, IntArray]:
-    """Add up values by document; give the sums of those documents that appear, and their numbers."""
+    """Add up values by document. Return the sums of the documents that occur, and their numbers."""
     at = np.flatnonzero(np.bincount(codes))
     return sums(codes, values)[at], at
 
 
 def combine(parts: list[Influence], coefficients: FloatArray) -> Influence:
-    """Give the influence of a linear combination of estimates. Shared documents are respected, because sums add up by document."""
+    """Return the influence of a linear combination of estimates. Contributions of shared documents are added up."""
     documents, at = by_document(
         np.concatenate([part.at for part in parts]),
         np.concatenate([c * part.documents for c, part in zip(coefficients, parts, strict=True)]),
@@ -153,14 +153,15 @@ def variance(sample: Sample, influence: Influence, target: Target) -> tuple[floa
     """Estimate the variance of an estimate and its degrees of freedom.
 
     Args:
-        sample: The design.
-        influence: Of the estimate.
-        target: `corpus` counts the drawing of the gold alone, with finite population correction where sentences were drawn
-            directly; `superpopulation` counts the drawing of documents too.
+        sample: The gold sample.
+        influence: The influence of the estimate.
+        target: `finite-population` includes only the drawing of the gold, with a finite population correction if sentences were
+            drawn directly. `superpopulation` also includes the drawing of documents.
 
     Returns:
-        Variance and degrees of freedom (Satterthwaite's with the fourth moments of the contributions, at most units minus
-        means). Both NaN where fewer units than means plus one carry gold.
+        Variance and degrees of freedom. The degrees of freedom are Satterthwaite's, with the fourth moments of the
+        contributions, and at most the number of units minus the number of means. Both are NaN if there are not more units with
+        gold than means.
     """
     by_document = sample.two_stage or target == "superpopulation"
     units = influence.n_documents if by_document else influence.n
@@ -172,7 +173,7 @@ def variance(sample: Sample, influence: Influence, target: Target) -> tuple[floa
     if target == "superpopulation":
         contributions = influence.documents[influence.documents != 0]
         clustered = float(contributions @ contributions)
-        # The clustered sum takes sentences as drawn independently of each other; strata of fixed size vary less.
+        # The clustered sum treats sentences as drawn independently of each other, but strata of fixed size vary less.
         gain = 0.0 if sample.two_stage else _independent(sample, influence) - drawn
         value = max(drawn, clustered - max(0.0, gain))
     unseen_error_variance = influence.unseen_error_variance * (
@@ -192,11 +193,11 @@ def _independent(sample: Sample, influence: Influence) -> float:
 
 
 def _drawing(sample: Sample, influence: Influence) -> tuple[float, FloatArray]:
-    """Variance from drawing the gold within strata, and the contributions of its units."""
+    """Return the variance from drawing the gold within strata, and the contributions of the units."""
     units = sample.units
     rows = influence.rows if units.place is None else sums(units.place, influence.rows, len(units.strata))
     means = sums(units.strata, rows, len(units.sizes)) / np.maximum(units.sizes, 1)
-    # A lone unit that has no partner to be collapsed with keeps its whole contribution.
+    # A single unit that could not be collapsed with another one keeps its whole contribution.
     centred = np.where(units.sizes[units.strata] > 1, rows - means[units.strata], rows)
     contributions: FloatArray = centred * units.scale
     return float(contributions @ contributions), contributions[contributions != 0]

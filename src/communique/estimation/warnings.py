@@ -1,44 +1,46 @@
-"""Rules by which a share is called doubtful, read from simulations such as `benchmarks/estimation.py simulate`."""
+"""Rules that call a proportion doubtful. They come from simulations such as `benchmarks/estimation.py simulate`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..reporting.format import counted
 from .sample import FloatArray
 
-#: Gold sentences that carry the label, or lack it. Over all simulated shares intervals covered in 93 % of draws where none
-#: did, in 96 % where one or two, in 97 % where three to nine, in 95 to 96 % above: they hold, but widths vary with a handful of
-#: sentences, a normal approximation no longer does, and p-values of differences rest on it.
+#: Smallest number of gold sentences with the label, and of gold sentences without it. In the simulations, intervals covered the
+#: true proportion in 93 % of draws with no such sentence, in 96 % with one or two, in 97 % with three to nine, and in 95 to 96 %
+#: with more. Such intervals are still valid, but their widths depend on a handful of sentences. The normal approximation, on which
+#: p-values of differences are based, is no longer valid.
 FEW_CASES = 10
 
-#: Documents with gold. Simulated intervals covered in 97 to 98 % of draws below 30 documents, in 95 to 96 % above; clusters
-#: more alike than these would do worse.
+#: Smallest number of documents with gold. Simulated intervals covered the true proportion in 97 to 98 % of draws with fewer than 30
+#: documents, and in 95 to 96 % with more. If sentences of a document are more similar than in the simulations, coverage is lower.
 FEW_DOCUMENTS = 30
 
-#: Kish's effective size of the gold, as a share of its size. Below it few heavy sentences decide. A rule of survey practice,
-#: not of the simulation, whose designs stay above it.
+#: Smallest effective size of the gold (Kish), as a proportion of its size. Below it, a few sentences with large weights dominate.
+#: This is a rule of survey practice. The simulations did not test it, because their designs stay above it.
 UNEVEN = 0.25
 
-#: Groups that a warning names.
+#: Largest number of groups that a warning names.
 NAMED = 8
 
 
 @dataclass(frozen=True)
 class EstimateWarning:
-    """Why a share is doubtful: the rule that it breaks, and by how much."""
+    """Reason why a proportion is doubtful: the rule that it breaks, and a text with the numbers."""
 
     rule: str
     text: str
 
 
 def find_warnings(weights: FloatArray, positives: int, documents: int) -> tuple[EstimateWarning, ...]:
-    """Say what makes a share's interval doubtful.
+    """Return the reasons why the interval of a proportion is doubtful.
 
     Args:
-        weights: Design weights of the group's gold sentences.
-        positives: How many of these carry the label.
-        documents: How many documents they come from.
+        weights: Design weights of the gold sentences in the group.
+        positives: Number of these sentences with the label.
+        documents: Number of documents that these sentences come from.
     """
     found = []
     n = len(weights)
@@ -47,12 +49,14 @@ def find_warnings(weights: FloatArray, positives: int, documents: int) -> tuple[
         found.append(
             EstimateWarning(
                 f"fewer than {FEW_CASES} gold sentences with the label, or without it",
-                f"only {cases} gold sentence{'s' * (cases != 1)} {with_or_without} the label",
+                f"only {counted(cases, 'gold sentence')} {with_or_without} the label",
             )
         )
     if documents < FEW_DOCUMENTS:
         found.append(
-            EstimateWarning(f"gold of fewer than {FEW_DOCUMENTS} documents", f"gold of only {documents} documents")
+            EstimateWarning(
+                f"gold from fewer than {FEW_DOCUMENTS} documents", f"gold from only {counted(documents, 'document')}"
+            )
         )
     if n and weights.sum() ** 2 / (weights**2).sum() < UNEVEN * n:
         found.append(EstimateWarning("very uneven weights of the gold", "the weights of the gold are very uneven"))
@@ -60,10 +64,10 @@ def find_warnings(weights: FloatArray, positives: int, documents: int) -> tuple[
 
 
 def summary(shares: Sequence[tuple[str, str, Sequence[EstimateWarning]]]) -> list[str]:
-    """Give one line for each rule that shares break: how many, and which groups of which labels.
+    """Return one line per broken rule, with the number of doubtful proportions and their groups and labels.
 
     Args:
-        shares: Label, group and warnings of each share.
+        shares: Label, group and warnings of each proportion.
     """
     broken: dict[str, list[tuple[str, str]]] = {}
     for label, group, found in shares:
@@ -75,6 +79,8 @@ def summary(shares: Sequence[tuple[str, str, Sequence[EstimateWarning]]]) -> lis
         for label, group in where:
             groups.setdefault(group, []).append(label)
         named = [f"{group} ({', '.join(labels)})" for group, labels in groups.items()]
-        more = f"; and {len(named) - NAMED} more groups" if len(named) > NAMED else ""
-        lines.append(f"{rule}: {len(where)} of {len(shares)} shares are doubtful: {'; '.join(named[:NAMED])}{more}")
+        more = f"; and {counted(len(named) - NAMED, 'more group')}" if len(named) > NAMED else ""
+        verb = "is" if len(where) == 1 else "are"
+        count = f"{len(where)} of {counted(len(shares), 'proportion')}"
+        lines.append(f"{rule}: {count} {verb} doubtful: {'; '.join(named[:NAMED])}{more}")
     return lines
