@@ -181,35 +181,37 @@ case("UTF-16, big end first, without a mark", 0, "read as utf-16-be, which is a 
 case("UTF-16 with an odd last byte", 1, "bytes that are not utf-16", [FRENCH], 1)(
     file("x.csv", table(FRENCH, "cut").encode("utf-16")[:-5])
 )
-case("UTF-32", 0, "1 sentences", [RUSSIAN])(file("x.csv", table(RUSSIAN).encode("utf-32")))
+case("UTF-32", 0, "1 sentence in 1 document", [RUSSIAN])(file("x.csv", table(RUSSIAN).encode("utf-32")))
 
 # Characters
 
-case("NUL bytes in a text", 0, "1 sentences", ["We\0condemn\0it."])(file("x.csv", "text\nWe\0condemn\0it.\n"))
-case("half characters (lone surrogates)", 0, "1 texts hold half a character", ["We \ufffd agree."])(
+case("NUL bytes in a text", 0, "1 sentence in 1 document", ["We\0condemn\0it."])(
+    file("x.csv", "text\nWe\0condemn\0it.\n")
+)
+case("half characters (lone surrogates)", 0, "1 text contains half a character", ["We \ufffd agree."])(
     file("x.jsonl", '{"text": "We \\ud83d agree."}\n')
 )
-case("half characters in other columns", 0, "1 sentences", 1)(
+case("half characters in other columns", 0, "1 sentence in 1 document", 1)(
     file("x.jsonl", '{"text": "a b", "\\ud83d": "\\udc00"}\n')
 )
-case("marks of direction", 0, "1 sentences", ["\u200fقال الوزير\u200e: لا!"])(
+case("marks of direction", 0, "1 sentence in 1 document", ["\u200fقال الوزير\u200e: لا!"])(
     file("x.jsonl", lines({"text": "\u200fقال الوزير\u200e: لا!"}))
 )
 case("nothing but marks of direction and no-width spaces", 0, "empty 1", 1)(
     file("x.jsonl", lines({"text": "\u200e\u200f\u200b\ufeff"}))
 )
-case("emoji sequences", 0, "1 sentences", ["👩‍👩‍👧‍👦 🇺🇦 agree 🤝🏽"])(
+case("emoji sequences", 0, "1 sentence in 1 document", ["👩‍👩‍👧‍👦 🇺🇦 agree 🤝🏽"])(
     file("x.jsonl", lines({"text": "👩‍👩‍👧‍👦 🇺🇦 agree 🤝🏽"}))
 )
-case("a document of white space", 0, "it holds no text", 0)(file("x.txt", " \n\t\u3000\n"))
+case("a document of white space", 0, "the document contains no text", 0)(file("x.txt", " \n\t\u3000\n"))
 case("rows of white space", 0, "empty 2", 3)(
     file("x.jsonl", lines({"text": " "}, {"text": "\u3000\u00a0"}, {"text": "a b"}))
 )
 case("no value in the text column", 0, "empty 2", 3)(file("x.jsonl", lines({"text": None}, {"n": 1}, {"text": "a b"})))
-case("HTML left in texts", 0, "1 texts hold HTML tags", ["<p>We <b>agree</b>.</p>"])(
+case("HTML left in texts", 0, "1 text contains HTML tags", ["<p>We <b>agree</b>.</p>"])(
     file("x.jsonl", lines({"text": "<p>We <b>agree</b>.</p>"}))
 )
-case("line separators inside JSON strings", 0, "1 sentences", ["a\u2028b\x85c"])(
+case("line separators inside JSON strings", 0, "1 sentence in 1 document", ["a\u2028b\x85c"])(
     file("x.jsonl", lines({"text": "a\u2028b\x85c"}))
 )
 
@@ -229,13 +231,13 @@ case("JSON 100,000 brackets deep", 1, "row 2: not JSON", 1, 1)(
 
 # Tables
 
-case("a text column of lists", 1, "column 'text' holds a list; give text", ["a b"], 1)(
+case("a text column of lists", 1, "column 'text' contains a value of type list", ["a b"], 1)(
     file("x.jsonl", lines({"text": ["a", "b"]}, {"text": "a b"}))
 )
-case("a Parquet text column of lists", 1, "column 'text' holds a list; give text")(
+case("a Parquet text column of lists", 1, "column 'text' contains a value of type list")(
     file("x.parquet", parquet({"text": [["a"], ["b"]]}))
 )
-case("a Parquet text column of bytes", 1, "column 'text' holds a bytes; give text", ["a b"], 1)(
+case("a Parquet text column of bytes", 1, "column 'text' contains a value of type bytes", ["a b"], 1)(
     file("x.parquet", parquet({"text": [b"a b", b"\xff\xfe"]}))
 )
 case("numbers and truth values as texts", 0, "without letters 2", ["True"], 2)(
@@ -256,9 +258,11 @@ case("two values of one name in a JSON object", 1, "two values are named 'text'"
 case("a column called as one of the output", 0, "column 'labels' is kept as 'input_input_labels'", 1)(
     file("x.jsonl", lines({"text": "a b", "labels": ["x"], "input_labels": "y"}))
 )
-case("no column of texts", 1, "no column 'text or sentence or statement or content' with texts. Columns: a, b")(
-    file("x.csv", "a,b\n1,2\n")
-)
+case(
+    "no column of texts",
+    1,
+    "there is no column 'text' or 'sentence' or 'statement' or 'content'. The columns are: a, b",
+)(file("x.csv", "a,b\n1,2\n"))
 case("a CSV header without rows", 0, "0 sentences", 0)(file("x.csv", "text,n\n"))
 case("an empty CSV", 1, "empty; the first row must name the columns")(file("x.csv", ""))
 case("empty JSON Lines", 1, "empty. Write one JSON object per line")(file("x.jsonl", "\n\n"))
@@ -272,7 +276,7 @@ case("a quotation mark that is never closed", 1, "close the quotation mark", GOO
 case("rows with too few and too many cells", 1, "1 cells, the header has 2", GOOD, 2)(
     file("x.csv", f"text,n\n{GOOD[0]},1\nfew\nmany,2,3\n{GOOD[1]},4\n")
 )
-case("NaN and infinite numbers in other columns", 0, "1 sentences", 1)(
+case("NaN and infinite numbers in other columns", 0, "1 sentence in 1 document", 1)(
     file("x.jsonl", '{"text": "a b", "n": NaN, "m": [Infinity]}\n')
 )
 

@@ -1,4 +1,4 @@
-"""Coverage of the intervals where the truth is known; the whole grid is in benchmarks/estimation.py."""
+"""Coverage of the intervals in simulations with a known truth. benchmarks/estimation.py runs the whole grid."""
 
 from __future__ import annotations
 
@@ -53,8 +53,11 @@ def coverage(
     return {name: np.mean(rows, axis=0) for name, rows in found.items()}
 
 
-def test_intervals_of_small_groups_cover_and_are_no_wider_than_need_be() -> None:
-    """25 gold sentences in a group of a good model: an error of 1 added to every variance made them 0.27 wide on average."""
+def test_intervals_of_small_groups_cover_and_are_not_too_wide() -> None:
+    """A group has 25 gold sentences, and the model is good.
+
+    Adding an error of size 1 to every variance would make the intervals 0.27 wide on average.
+    """
     covered, widths = [], []
     for seed in range(60):
         p, sample = draw(seed, 0.4, 0.95, 100)
@@ -69,7 +72,7 @@ def test_intervals_of_small_groups_cover_and_are_no_wider_than_need_be() -> None
     assert np.mean(widths) < 0.25
 
 
-def test_differences_trends_and_regressions_cover() -> None:
+def test_intervals_of_differences_trends_and_regressions_cover() -> None:
     found: dict[str, list[tuple[float, float, float]]] = {}
     numbers, x = np.arange(4.0) - 1.5, np.stack([np.ones(4), np.arange(4.0)], axis=1)
     for seed in range(80):
@@ -92,7 +95,7 @@ def test_differences_trends_and_regressions_cover() -> None:
             found.setdefault(family, []).append((one.low, truth, one.high))
     for rows in found.values():
         low, truth, high = np.array(rows).T
-        # 80 draws at a coverage of 0.95 fall below 0.89 in 2 % of cases; the seeds are fixed.
+        # With a true coverage of 0.95, 80 draws fall below 0.89 in 2 % of cases. The seeds are fixed.
         assert np.mean((low <= truth) & (truth <= high)) >= 0.89
         assert abs(np.mean((low + high) / 2 - truth)) < 0.25 * np.mean(high - low)
 
@@ -103,7 +106,7 @@ def test_differences_trends_and_regressions_cover() -> None:
 )
 def test_intervals_cover_and_are_narrower_than_those_of_gold_alone(design: str, target: Target) -> None:
     found = coverage(60, 0.2, 0.9, 300, design, target)
-    # 60 draws at a coverage of 0.95 fall below 0.9 in 4 % of cases; the seeds are fixed.
+    # With a true coverage of 0.95, 60 draws fall below 0.9 in 4 % of cases. The seeds are fixed.
     for method in ("gold", "ppi", "dsl"):
         assert found[method][0] >= 0.9
     assert found["ppi"][1] < 0.9 * found["gold"][1]
@@ -120,11 +123,11 @@ def test_coverage_is_near_95_percent(share: float, accuracy: float, design: str)
     for method in ("gold", "ppi", "dsl"):
         assert 0.915 <= found[method][0] <= 0.985
         assert abs(found[method][2]) < 0.01
-    # Strata by predicted label give the gold alone what the model knows; tuning lambda on 500 rows then costs a little.
+    # With strata by predicted label, gold alone already uses what the model knows. Tuning lambda on 500 rows then costs a little.
     assert found["ppi"][1] <= (1.05 if design == "stratified" else 1.02) * found["gold"][1]
 
 
-def test_truth_is_what_the_population_says() -> None:
+def test_the_simulated_population_has_the_requested_proportions() -> None:
     rng = np.random.default_rng(0)
     p = population(rng, share=0.1, accuracy=0.8, documents=20_000)
     assert p.y.mean() == pytest.approx(0.1, abs=0.003)
@@ -134,7 +137,7 @@ def test_truth_is_what_the_population_says() -> None:
     assert errors[0] < errors[3] - 0.05
 
 
-def test_documents_resemble_themselves() -> None:
+def test_sentences_of_a_simulated_document_resemble_each_other() -> None:
     p = population(np.random.default_rng(1), share=0.4, accuracy=0.8, documents=3000)
     means = np.bincount(p.documents, p.y) / np.bincount(p.documents)
     alone = 0.4 * 0.6 / 10

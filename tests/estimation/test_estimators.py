@@ -1,4 +1,4 @@
-"""Estimators, variances, contrasts and regressions against published formulae, `ppi_py` and statsmodels."""
+"""Compare estimators, variances, contrasts and regressions with published formulae, `ppi_py` and statsmodels."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Singles = tuple[Sample, FloatArray, FloatArray, FloatArray]
 
 @pytest.fixture(scope="module")
 def singles() -> Singles:
-    """Sentences that are documents of their own, so that clustering changes nothing; x is a predictor."""
+    """Return a sample in which every sentence is its own document, so clustering has no effect. x is a predictor."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal(N)
     truth = 1 / (1 + np.exp(-(-0.5 + 0.7 * x)))
@@ -52,7 +52,7 @@ def everyone(size: int) -> NDArray[np.bool_]:
 
 
 def apart(sample: Sample, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Split the population as ppi_py wants it: predictions of gold, and of all others."""
+    """Split the population as ppi_py expects it: into the predictions of the gold and those of all other sentences."""
     others = np.ones(N, bool)
     others[sample.gold] = False
     return values[sample.gold], values[others]
@@ -63,14 +63,14 @@ def test_ppi_mean_equals_ppi_py_with_the_same_lambda(singles: Singles, lam: floa
     sample, _, y, prediction = singles
     known, unknown = apart(sample, prediction)
     ours = ppi_mean(sample, y, prediction, everyone(N), lambda_=lam)
-    # Over a population that contains the gold, lambda stands for lambda (N - n) / N over the others alone.
+    # Lambda in a population that contains the gold corresponds to lambda (N - n) / N for the other sentences alone.
     equal = lam * (N - n) / N
     assert ours.value == pytest.approx(
         float(ppi_py.ppi_mean_pointestimate(y, known, unknown, lam=equal).item()), abs=1e-12
     )
     low, high = ppi_py.ppi_mean_ci(y, known, unknown, alpha=0.05, lam=equal)
     mine = interval(sample, ours.value, ours.influence, "superpopulation")
-    # ppi_py takes lambda's term and the rectifier as independent; here they share the gold, which the covariance counts.
+    # ppi_py treats the term of lambda and the rectifier as independent. Here, both use the gold, so their covariance is included.
     assert mine.width == pytest.approx(float((high - low).item()), rel=0.03)
 
 
@@ -103,7 +103,7 @@ def test_gold_alone_is_the_textbook_mean(singles: Singles) -> None:
     estimate = gold_mean(sample, y, everyone(n))
     assert estimate.value == pytest.approx(y.mean())
     influence = replace(estimate.influence, unseen_error_variance=0.0)
-    # Cochran 1977, equations 2.8 and 2.20: s^2 / n, and (1 - n / N) s^2 / n where the corpus is the target.
+    # Cochran 1977, equations 2.8 and 2.20: s^2 / n, or (1 - n / N) s^2 / n if the corpus is the target.
     textbook = y.var(ddof=1) / n
     spread, freedom = variance(sample, influence, "superpopulation")
     assert spread == pytest.approx(textbook)
@@ -155,7 +155,7 @@ def test_copies_of_sentences_in_a_document_add_no_information() -> None:
     assert spread[0] == pytest.approx(spread[1])
 
 
-def test_a_sample_without_an_error_has_an_interval_of_about_the_rule_of_three() -> None:
+def test_a_sample_without_errors_has_an_interval_close_to_the_rule_of_three() -> None:
     sample = draw_simple(np.random.default_rng(0), np.arange(100_000), 200)
     estimate = gold_mean(sample, np.zeros(200), everyone(200))
     # Hanley and Lippman-Hand 1983: 3 / n.
@@ -165,14 +165,14 @@ def test_a_sample_without_an_error_has_an_interval_of_about_the_rule_of_three() 
 
 
 @pytest.mark.parametrize("value", [-0.3, 1.3])
-def test_an_interval_of_a_share_is_never_turned_round(value: float, singles: Singles) -> None:
+def test_the_ends_of_the_interval_of_a_proportion_are_never_reversed(value: float, singles: Singles) -> None:
     sample, _, y, _ = singles
     influence = gold_mean(sample, y, everyone(n)).influence
     one = interval(sample, value, influence, "superpopulation", share=True)
     assert one.low == one.high == np.clip(value, 0, 1)
 
 
-def test_text_has_dashes_for_what_is_not_defined() -> None:
+def test_undefined_numbers_are_printed_as_dashes() -> None:
     nan = float("nan")
     assert str(Interval(nan, nan, nan, nan, nan)) == "–"
     assert str(Interval(0.25, nan, nan, nan, nan)) == "0.250 [–]"
@@ -197,7 +197,7 @@ def test_dsl_mean_is_the_published_estimator(singles: Singles) -> None:
     assert spread == pytest.approx(outcome.var() / N * n / (n - 1), rel=1e-6)
 
 
-def test_cross_fitting_never_uses_a_document_for_itself(singles: Singles) -> None:
+def test_cross_fitting_never_predicts_a_document_from_its_own_gold(singles: Singles) -> None:
     rng = np.random.default_rng(4)
     documents = np.repeat(np.arange(200), 5)
     sample = draw_simple(rng, documents, 300)
@@ -211,11 +211,11 @@ def test_cross_fitting_never_uses_a_document_for_itself(singles: Singles) -> Non
     assert not np.array_equal(before, cross_fit(sample, y, prediction, seed=1))
 
 
-def test_contrasts_know_of_shared_documents() -> None:
+def test_contrasts_take_shared_documents_into_account() -> None:
     rng = np.random.default_rng(5)
     documents = np.repeat(np.arange(150), 8)
     group = np.tile([0, 1], 600)
-    y = np.repeat(rng.random(150) < 0.4, 8).astype(float)  # Both groups of a document are alike.
+    y = np.repeat(rng.random(150) < 0.4, 8).astype(float)  # Both groups of a document have the same labels.
     sample = draw_simple(rng, documents, 600)
     gold = y[sample.gold]
     a, b = (gold_mean(sample, gold, group[sample.gold] == g) for g in (0, 1))
@@ -238,13 +238,13 @@ def census(documents: IntArray, y: FloatArray) -> Sample:
 
 
 @pytest.mark.parametrize("family", ["linear", "logistic"])
-def test_regression_on_complete_gold_is_the_usual_one_clustered_by_document(family: Family) -> None:
+def test_regression_on_complete_gold_equals_ordinary_regression_clustered_by_document(family: Family) -> None:
     rng = np.random.default_rng(6)
     documents = np.repeat(np.arange(80), 6)
     x = np.stack([np.ones(480), rng.standard_normal(480), np.repeat(rng.random(80), 6)], axis=1)
     y = (rng.random(480) < 1 / (1 + np.exp(-x @ [-0.5, 0.8, 0.5]))).astype(float)
     sample = census(documents, y)
-    fit = dsl_regression(sample, x, y, rng.random(480), family)  # Where all is coded the predictions do not matter.
+    fit = dsl_regression(sample, x, y, rng.random(480), family)  # If everything is coded, predictions have no effect.
     model = sm.OLS(y, x) if family == "linear" else sm.Logit(y, x)
     options = {"disp": 0} if family == "logistic" else {}
     usual = model.fit(cov_type="cluster", cov_kwds={"groups": documents, "use_correction": False}, **options)
@@ -267,13 +267,13 @@ def test_regression_agrees_with_ppi_py(singles: Singles, family: Family) -> None
     low, high = ci(x_known, y, known, x_unknown, unknown, alpha=0.05, lam=(N - n) / N)
     mine = [interval(sample, v, i, "superpopulation") for v, i in zip(fit.coefficients, fit.influences, strict=True)]
     for one, bottom, top in zip(mine, low, high, strict=True):
-        # ppi_py weighs the gold's own predictors, DSL the whole population's: equal in large samples.
+        # ppi_py uses the predictors of the gold, and DSL those of the whole population. Both agree in large samples.
         assert one.value == pytest.approx((bottom + top) / 2, abs=0.1 * (top - bottom))
         assert one.width == pytest.approx(top - bottom, rel=0.03)
 
 
 def test_regression_is_the_published_moment_estimator() -> None:
-    """Egami et al. 2023 as their package computes it: J^-1 (sum of clustered moments) J^-1 / N."""
+    """Egami et al. 2023, as computed by their package: J^-1 (sum of clustered moments) J^-1 / N."""
     rng = np.random.default_rng(7)
     documents = np.repeat(np.arange(200), 5)
     x = np.stack([np.ones(1000), rng.standard_normal(1000)], axis=1)
@@ -304,7 +304,7 @@ def test_logistic_regression_without_a_solution_is_nan() -> None:
     assert np.isnan(logistic(x, (np.arange(20) > 9).astype(float))).all()
 
 
-def test_design_weights_undo_a_selective_sample() -> None:
+def test_design_weights_correct_for_a_selective_sample() -> None:
     values = []
     for seed in range(60):
         rng = np.random.default_rng(seed)
@@ -328,7 +328,7 @@ def test_design_weights_undo_a_selective_sample() -> None:
     assert np.abs(corrected) == pytest.approx(0, abs=0.006)
 
 
-def test_doubts_name_their_reason() -> None:
+def test_warnings_state_their_reason() -> None:
     even = np.ones(400)
     assert find_warnings(even, 200, 100) == ()
     assert "sentences with the label" in find_warnings(even, FEW_CASES - 1, 100)[0].text
@@ -337,7 +337,7 @@ def test_doubts_name_their_reason() -> None:
     assert "uneven" in find_warnings(np.r_[np.ones(390), np.full(10, 500.0)], 200, 100)[0].text
 
 
-def test_pseudo_outcomes_keep_what_nobody_coded(singles: Singles) -> None:
+def test_pseudo_outcomes_keep_the_predictions_for_uncoded_sentences(singles: Singles) -> None:
     sample, _, y, prediction = singles
     outcome = pseudo_outcome(sample, y, prediction)
     rest = np.setdiff1d(np.arange(N), sample.gold)
@@ -356,22 +356,22 @@ def test_combination_adds_up_by_document() -> None:
     assert both.unseen_error_variance == pytest.approx(0.3)
 
 
-def test_a_further_error_is_as_large_as_errors_are() -> None:
+def test_an_unseen_error_has_the_size_of_the_errors_in_the_gold() -> None:
     assert expected_squared_error(np.zeros(100), np.ones(100)) == 1
     assert expected_squared_error(np.zeros(0), np.ones(0)) == 1
-    # Errors of one size: the next is as large. With few of them it counts as nearer to 1.
+    # If all errors have the same size, an unseen error has it too. If there are few errors, its size is closer to 1.
     many, few = (np.tile([0.3, -0.3], half) for half in (5000, 5))
     assert expected_squared_error(many, np.ones(10_000)) == pytest.approx(0.09, abs=0.002)
     assert 0.09 < expected_squared_error(few, np.ones(10)) < 1
     rare = np.r_[np.ones(20), np.zeros(980)]
     assert expected_squared_error(rare, np.ones(1000)) == pytest.approx(0.96, abs=0.02)
-    # Heavy sentences stand for more errors.
+    # Sentences with larger weights represent more errors.
     assert expected_squared_error(rare, np.r_[np.full(20, 50.0), np.ones(980)]) < 0.9 * expected_squared_error(
         rare, np.ones(1000)
     )
 
 
-def test_a_group_that_met_no_error_takes_the_size_of_errors_from_the_others() -> None:
+def test_a_group_without_errors_uses_the_size_of_errors_in_the_other_groups() -> None:
     y = np.r_[np.zeros(20), np.tile([0.0, 1.0], 100)]
     sample = draw_simple(np.random.default_rng(0), np.arange(10_000), 220)
     inside = np.arange(220) < 20
@@ -380,7 +380,7 @@ def test_a_group_that_met_no_error_takes_the_size_of_errors_from_the_others() ->
     assert gold_mean(sample, y, inside, comparable=inside).influence.unseen_error_variance == pytest.approx(1 / 20**2)
 
 
-def test_regression_on_kinds_is_that_on_sentences(singles: Singles) -> None:
+def test_regression_on_kinds_equals_regression_on_sentences(singles: Singles) -> None:
     sample, _, y, prediction = singles
     rng = np.random.default_rng(8)
     kinds = rng.integers(0, 6, N)
@@ -393,8 +393,8 @@ def test_regression_on_kinds_is_that_on_sentences(singles: Singles) -> None:
             assert variance(sample, a, "superpopulation") == pytest.approx(variance(sample, b, "superpopulation"))
 
 
-def test_a_trend_weighs_each_group_the_same() -> None:
-    """Shares off the line, groups of unlike sizes and precisions: the slope is that through the shares, not through sentences."""
+def test_a_trend_gives_each_group_the_same_weight() -> None:
+    """The proportions are not on a line, and group sizes differ. The slope is fitted to the proportions, not to the sentences."""
     rng = np.random.default_rng(9)
     sizes, shares = np.array([300, 300, 3000]), np.array([0.2, 0.6, 0.4])
     year = np.repeat([0, 1, 2], sizes)

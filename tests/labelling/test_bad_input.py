@@ -1,4 +1,4 @@
-"""Bad input: each ends in a clear answer, and what was readable is kept."""
+"""Bad input: each case ends with a clear message, and readable rows are kept."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_bad_input(case: Case, fake_bundle: Path, tmp_path: Path) -> None:
     assert len({row["id"] for row in rows}) == len(rows)
 
 
-def test_cases_differ_in_name_and_the_docs_list_every_one() -> None:
+def test_case_names_are_unique_and_the_docs_list_every_case() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
     text = (ROOT / "docs/guides/batch-labelling.md").read_text(encoding="utf-8")
     assert text == in_docs(text)
@@ -62,7 +62,7 @@ def test_cases_differ_in_name_and_the_docs_list_every_one() -> None:
 
 @pytest.mark.parametrize("form", ["csv", "tsv", "parquet", "jsonl.gz"])
 @pytest.mark.parametrize("case", [c for c in CASES if c.texts is not None and not c.slow], ids=lambda c: c.name)
-def test_bad_input_into_every_form(case: Case, form: str, fake_bundle: Path, tmp_path: Path) -> None:
+def test_bad_input_with_every_output_format(case: Case, form: str, fake_bundle: Path, tmp_path: Path) -> None:
     arguments = case.make(tmp_path)
     out = tmp_path / f"out.{form}"
     code, _, err = label(*arguments, "-o", out, "--model", fake_bundle, "--language", "en", "--no-split")
@@ -76,7 +76,7 @@ def _rows(path: Path) -> list[object]:
     return pq.read_table(path).to_pylist() if path.suffix == ".parquet" else [row for _, row in read_table(path).rows]
 
 
-def test_a_file_that_vanishes_after_it_was_found(fake_bundle: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_deleted_after_it_was_found_is_reported(fake_bundle: Path, tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / f"{name}.txt").write_text("We agree.")
         (tmp_path / f"{name}.csv").write_text("text\nWe agree.\n")
@@ -90,7 +90,7 @@ def test_a_file_that_vanishes_after_it_was_found(fake_bundle: Path, tmp_path: Pa
 # Disks
 
 
-def test_standard_output_on_a_full_device(fake_bundle: Path, tmp_path: Path) -> None:
+def test_a_full_device_as_standard_output_is_reported(fake_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "We agree."}\n')
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
@@ -107,12 +107,12 @@ def test_standard_output_on_a_full_device(fake_bundle: Path, tmp_path: Path) -> 
     assert "Traceback" not in done.stderr
 
 
-def test_output_that_grows_beyond_what_the_disk_takes(fake_bundle: Path, tmp_path: Path) -> None:
+def test_a_full_disk_keeps_finished_shards_and_the_run_can_be_resumed(fake_bundle: Path, tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text("".join(json.dumps({"text": f"text {i} {os.urandom(64).hex()}"}) + "\n" for i in range(400)))
     arguments = (source, "-o", tmp_path / "out.jsonl", "--shard-rows", 100, "--language", "en", "--model", fake_bundle)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # Shards fit, the whole output does not.
+    # Each shard fits, but the whole output does not.
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
     try:
         code, _, err = label(*arguments)
@@ -126,8 +126,8 @@ def test_output_that_grows_beyond_what_the_disk_takes(fake_bundle: Path, tmp_pat
     assert set(os.listdir(tmp_path)) == {"in.jsonl", "out.jsonl"}
 
 
-@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a file system that takes no file")
-def test_output_where_no_file_can_be_made(fake_bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a file system in which no file can be created")
+def test_an_output_where_no_file_can_be_created_is_refused(fake_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "We agree."}\n')
     code, _, err = label(tmp_path / "in.jsonl", "-o", "/proc/out.jsonl", "--model", fake_bundle)
     assert code == 2
@@ -135,7 +135,9 @@ def test_output_where_no_file_can_be_made(fake_bundle: Path, tmp_path: Path) -> 
     assert "Choose a folder in which files can be written" in err
 
 
-def test_output_in_no_folder_or_called_as_a_folder(fake_bundle: Path, tmp_path: Path) -> None:
+def test_an_output_in_a_missing_folder_or_with_the_name_of_a_folder_is_refused(
+    fake_bundle: Path, tmp_path: Path
+) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "We agree."}\n')
     code, _, err = label(tmp_path / "in.jsonl", "-o", tmp_path / "none" / "o.csv", "--model", fake_bundle)
     assert (code, f"{tmp_path / 'none'} does not exist" in err) == (2, True)
@@ -148,7 +150,7 @@ def test_output_in_no_folder_or_called_as_a_folder(fake_bundle: Path, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (lambda f: (f / "model.bin").unlink(), "model.bin: the file is missing. Copy the model's folder again"),
         (lambda f: os.truncate(f / "model.bin", 3), "model.bin: this is not the file that was saved (SHA-256 differs)"),
@@ -166,7 +168,9 @@ def test_output_in_no_folder_or_called_as_a_folder(fake_bundle: Path, tmp_path: 
         (lambda f: (f / "bundle.json").write_bytes(b"\xff\xfe\0"), "bundle.json: not JSON"),
     ],
 )
-def test_broken_bundles(damage: object, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_bundles_are_reported(
+    damage: object, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("communique.load.load_model", load_model)
     bundle = bundle_folder(tmp_path / "bundle")
     damage(bundle)  # type: ignore[operator]
@@ -176,7 +180,7 @@ def test_broken_bundles(damage: object, told: str, tmp_path: Path, monkeypatch: 
     code, _, err = label(tmp_path / "in.jsonl", "-o", tmp_path / "o.csv", "--model", bundle)
     assert code == 1
     assert err.startswith("error: ")
-    assert told in err
+    assert message in err
     assert err.count("\n") == 1
     assert set(os.listdir(tmp_path)) == {"bundle", "in.jsonl"}
 
@@ -195,7 +199,9 @@ def test_broken_bundles(damage: object, told: str, tmp_path: Path, monkeypatch: 
     ),
     ending=st.sampled_from(["csv", "tsv", "jsonl", "csv.gz", "jsonl.zst", "parquet", "xlsx", "arrow"]),
 )
-def test_readers_end_in_rows_problems_or_an_error_of_one_line(content: bytes, ending: str, tmp_path: Path) -> None:
+def test_readers_return_rows_and_problems_or_raise_an_error_of_one_line(
+    content: bytes, ending: str, tmp_path: Path
+) -> None:
     path = tmp_path / f"x.{ending}"
     path.write_bytes(content)
     numbers: list[int] = []
@@ -220,7 +226,7 @@ def test_unicode_text_is_read_as_it_was_written(text: str, encoding: str, tmp_pa
     (tmp_path / "x.txt").write_bytes(text.encode(encoding))
     # UTF-8 with NUL characters may be UTF-16 without a byte order mark.
     assume(encoding != "utf-8" or "\0" not in text)
-    # The byte order mark of UTF-16 and a NUL character are that of UTF-32.
+    # The byte order mark of UTF-16 and a NUL character together equal that of UTF-32.
     assume(encoding != "utf-16" or not text.startswith("\0"))
     assert read_text(tmp_path / "x.txt") == (text.removeprefix("\ufeff") if encoding == "utf-8" else text, [])
 
@@ -243,7 +249,7 @@ def test_unicode_text_is_read_as_it_was_written(text: str, encoding: str, tmp_pa
     ),
     form=st.sampled_from(["jsonl", "csv", "parquet"]),
 )
-def test_whatever_the_values_every_row_comes_out(
+def test_the_output_has_every_row_whatever_its_values(
     rows: list[dict[str, object]], form: str, fake_bundle: Path, tmp_path: Path
 ) -> None:
     source = tmp_path / "in.jsonl"
@@ -260,11 +266,11 @@ def test_whatever_the_values_every_row_comes_out(
     out.unlink(missing_ok=True)
 
 
-def test_killing_a_process_leaves_no_lock(fake_bundle: Path, tmp_path: Path) -> None:
+def test_a_killed_process_leaves_no_lock(fake_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "We agree."}\n')
     arguments = (tmp_path / "in.jsonl", "-o", tmp_path / "o.jsonl", "--model", fake_bundle)
     pid = label_in_a_process(*arguments, delay=60, log=tmp_path / "log")
-    until((tmp_path / "log").exists, "the model was not asked")
+    until((tmp_path / "log").exists, "the model was not called")
     os.kill(pid, 9)
     os.waitpid(pid, 0)
     assert label(*arguments)[0] == 0

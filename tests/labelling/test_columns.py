@@ -1,4 +1,4 @@
-"""Wide tables: their limit, the size of their shards, and time that is linear in columns."""
+"""Wide tables: the limit on columns, the size of shards, and run time that is linear in the number of columns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from communique.labelling.summary import Summary
 from communique.labelling.write import OutputForm, write_shards
 
 
-def test_thousands_of_columns_take_linear_time(tmp_path: Path) -> None:
+def test_reading_time_is_linear_in_the_number_of_columns(tmp_path: Path) -> None:
     from time import process_time
 
     seconds = []
@@ -34,7 +34,7 @@ def test_thousands_of_columns_take_linear_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
-def test_a_table_of_too_many_columns_is_refused(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_with_too_many_columns_is_refused(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("tables", "jsonl"):
         monkeypatch.setattr(f"communique.io.{module}.MAX_COLUMNS", 50)
     names = ["text", *(f"c{i}" for i in range(50))]
@@ -47,7 +47,7 @@ def test_a_table_of_too_many_columns_is_refused(form: str, tmp_path: Path, monke
         output(path)
 
 
-def test_keys_that_would_be_too_many_columns_are_kept_in_json_lines_alone(
+def test_more_keys_than_possible_columns_are_kept_only_in_json_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("communique.labelling.columns.MAX_COLUMNS", 50)
@@ -59,14 +59,14 @@ def test_keys_that_would_be_too_many_columns_are_kept_in_json_lines_alone(
 
 
 def test_shards_of_wide_tables_have_fewer_rows(tmp_path: Path) -> None:
-    """Memory depends on cells: a shard of 1,000 columns has a tenth of the rows."""
+    """Memory depends on the number of cells, so a shard with 1,000 columns has a tenth of the rows."""
     header, row = ",".join(f"c{i}" for i in range(999)), "1," * 999
     path = written(tmp_path, "a.csv", f"text,{header}\n" + f"a,{row[:-1]}\n" * 100)
     sizes = [len(s.records) for s in ShardReader(find_files([path]), Options(language="en", shard_rows=200)).shards()]
     assert sizes == [20] * 5
 
 
-def test_the_time_of_a_whole_run_is_linear_in_columns(tmp_path: Path) -> None:
+def test_the_time_of_a_whole_run_is_linear_in_the_number_of_columns(tmp_path: Path) -> None:
     from time import process_time
 
     seconds = []
@@ -81,5 +81,5 @@ def test_the_time_of_a_whole_run_is_linear_in_columns(tmp_path: Path) -> None:
                     headers = [(labelled.table.schema, labelled.counts)]
                     write_shards(handle, form, headers, [labelled], Summary(TINY.names), tmp_path)
         seconds.append(process_time() - begin)
-    # Quadratic time is 64 times as long.
+    # Quadratic time would be 64 times as long.
     assert seconds[1] < 25 * seconds[0]

@@ -1,4 +1,4 @@
-"""Equal ids of several files become unique, and ids that a file repeats are counted."""
+"""Equal ids in several files are made unique, and ids that are repeated in a file are counted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from communique.labelling import ids
 
 
 @pytest.mark.parametrize("place", [1, 5000])
-def test_equal_ids_are_found_wherever_they_stand(place: int, tmp_path: Path) -> None:
+def test_equal_ids_are_found_in_any_row(place: int, tmp_path: Path) -> None:
     """An id of the first file is repeated in row `place` of the third."""
     names = ("a.csv", "b.jsonl", "c.csv")
     first = written(tmp_path, names[0], "id,text\n" + "".join(f"a{i},We help.\n" for i in range(6000)))
@@ -28,14 +28,14 @@ def test_equal_ids_are_found_wherever_they_stand(place: int, tmp_path: Path) -> 
     assert sum("'a5999'" in line and "a.csv" in line and "c.csv" in line for line in notes) == 1
 
 
-def test_a_row_without_an_id_does_not_get_that_of_another_row(tmp_path: Path) -> None:
+def test_a_row_without_an_id_does_not_get_the_id_of_another_row(tmp_path: Path) -> None:
     first = written(tmp_path, "a.csv", "id,text\n1,We help.\n")
     second = written(tmp_path, "b.csv", "id,text\n1,We act.\n,We go.\n3,We stay.\n")
     rows, _ = output(first, second)
     assert len({row["id"] for row in rows}) == len(rows) == 4
 
 
-def test_more_ids_than_can_be_compared_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_ids_get_a_prefix_if_there_are_too_many_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ids, "MAX_IDS", 3)
     first = written(tmp_path, "a.csv", "id,text\n1,We help.\n2,We act.\n")
     second = written(tmp_path, "b.csv", "id,text\n3,We go.\n4,We stay.\n5,We sit.\n")
@@ -44,7 +44,7 @@ def test_more_ids_than_can_be_compared_are_told_apart(tmp_path: Path, monkeypatc
     assert any("too many to compare" in line for line in notes)
 
 
-def test_ids_that_a_file_repeats_are_counted(tmp_path: Path) -> None:
+def test_ids_that_are_repeated_in_a_file_are_counted(tmp_path: Path) -> None:
     path = written(tmp_path, "a.csv", "id,text\n" + "".join(f"{i % 3000},We help.\n" for i in range(3005)))
     rows, notes = output(path)
     assert rows[3000]["document"] == rows[0]["document"] == "0"

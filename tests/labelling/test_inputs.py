@@ -1,4 +1,4 @@
-"""How inputs are read: columns from file names, documents, sheets, ids of several files, and cells that hold nothing."""
+"""Reading of inputs: columns from file names, documents, sheets, ids in several files, and cells without a value."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from communique.labelling.summary import Summary
         ("{country}_{year}", "USA.txt", None),
     ],
 )
-def test_columns_from_the_name_of_a_file(pattern: str, path: str, values: dict[str, str] | None) -> None:
+def test_a_pattern_reads_columns_from_a_file_name(pattern: str, path: str, values: dict[str, str] | None) -> None:
     assert FilenamePattern(pattern).values(path) == values
 
 
-def test_names_that_can_be_cut_in_several_ways_are_reported(tmp_path: Path) -> None:
+def test_file_names_that_match_a_pattern_in_several_ways_are_reported(tmp_path: Path) -> None:
     first = written(tmp_path, "South_Sudan_2022.txt", "We help.")
     second = written(tmp_path, "USA_2022.txt", "We help.")
     rows, notes = output(first, second, filename_columns="{country}_{year}")
@@ -56,12 +56,12 @@ def test_a_file_that_is_named_twice_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["no", "{a}{b}", "{a}_{a}", "{}", "{text}"])
-def test_a_pattern_that_names_no_columns_is_refused(pattern: str) -> None:
+def test_an_invalid_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(DataError, match="--columns-from-filename"):
         FilenamePattern(pattern)
 
 
-def test_documents_and_tables_get_the_columns_of_their_names(tmp_path: Path) -> None:
+def test_documents_and_tables_get_the_columns_in_their_file_names(tmp_path: Path) -> None:
     first = written(tmp_path, "USA_2022.txt", "We help. We act.")
     table = written(tmp_path, "FRA_2021.csv", "text\nOui.\n")
     pq.write_table(pa.table({"text": ["Ja."]}), tmp_path / "DEU_2020.parquet")
@@ -86,12 +86,12 @@ def test_language_and_document_in_a_file_name_are_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["speech_id", "Doc_ID", "document", "filename"])
-def test_the_same_columns_name_documents_everywhere(name: str, tmp_path: Path) -> None:
+def test_document_columns_are_recognised_by_their_names(name: str, tmp_path: Path) -> None:
     rows, _ = output(written(tmp_path, "a.csv", f"{name},text\ns1,We help.\ns1,We act.\n,Nobody.\n"))
     assert [row["document"] for row in rows] == ["s1", "s1", "a:4"]
 
 
-def test_a_column_that_looks_like_a_document_is_named_and_can_be_chosen(tmp_path: Path) -> None:
+def test_a_column_that_looks_like_a_document_column_is_reported_and_can_be_chosen(tmp_path: Path) -> None:
     path = written(tmp_path, "a.csv", "rede_nr,party,text\n7,A,a b\n7,A,c d\n8,A,e f\n8,B,g h\n")
     rows, notes = output(path)
     assert len({row["document"] for row in rows}) == 4
@@ -105,10 +105,10 @@ def test_a_column_that_looks_like_a_document_is_named_and_can_be_chosen(tmp_path
 
 def test_rows_without_a_document_are_counted(tmp_path: Path) -> None:
     _, notes = output(written(tmp_path, "a.csv", "document,text\nd,We help.\n,We act.\nNA,We go.\n"))
-    assert any(line.startswith("2 rows name no document") for line in notes)
+    assert any(line.startswith("2 rows have no document") for line in notes)
 
 
-def test_equal_ids_of_two_files_are_told_apart(tmp_path: Path) -> None:
+def test_equal_ids_in_two_files_get_a_prefix(tmp_path: Path) -> None:
     first = written(tmp_path, "y1.csv", "id,text\n1,We help.\n")
     second = written(tmp_path, "y2.csv", "id,text\n1,We act.\n2,We go.\n")
     rows, notes = output(first, second)
@@ -141,19 +141,19 @@ def test_equal_ids_of_two_files_are_told_apart(tmp_path: Path) -> None:
         "#¡VALOR!",
     ],
 )
-def test_marks_of_missing_values_are_empty_and_counted(cell: str, tmp_path: Path) -> None:
+def test_codes_for_missing_values_are_read_as_empty_and_counted(cell: str, tmp_path: Path) -> None:
     rows, notes = output(written(tmp_path, "a.csv", f'id,text\n1,"{cell}"\n2,We help.\n'))
     assert [row["text"] for row in rows] == ["", "We help."]
-    assert any(line.startswith("1 texts say only") for line in notes)
+    assert any(line.startswith("1 text contains only") for line in notes)
 
 
 @pytest.mark.parametrize("cell", ["na", "Null", "none of it", "NA.", "No", "nein", "0"])
-def test_words_are_no_marks_of_missing_values(cell: str, tmp_path: Path) -> None:
+def test_words_are_not_read_as_missing_values(cell: str, tmp_path: Path) -> None:
     ((row,), notes) = output(written(tmp_path, "a.csv", f"id,text\n1,{cell}\n"))
     assert (row["text"], notes) == (cell, [])
 
 
-def test_codes_of_languages_are_normalised_and_others_refused_in_their_row(tmp_path: Path) -> None:
+def test_language_codes_are_normalised_and_unknown_codes_make_a_row_unreadable(tmp_path: Path) -> None:
     path = written(
         tmp_path, "a.csv", "id,language,text\n1,DE,Wir helfen.\n2,German,Wir gehen.\n3,NA,We help you all.\n"
     )
@@ -179,19 +179,19 @@ def test_codes_of_languages_are_normalised_and_others_refused_in_their_row(tmp_p
         ("ÐÞ Ísland", None),
     ],
 )
-def test_texts_with_html_or_of_a_wrong_encoding_are_counted(cell: str, word: str | None, tmp_path: Path) -> None:
+def test_texts_with_html_or_a_wrong_encoding_are_counted(cell: str, word: str | None, tmp_path: Path) -> None:
     ((row,), notes) = output(written(tmp_path, "a.tsv", f"text\n{cell}\n"))
     assert row["text"] == cell
     assert [word in line for line in notes if word] == ([True] if word else [])
     assert word or not notes
 
 
-def test_a_named_format_goes_before_the_suffix(tmp_path: Path) -> None:
+def test_a_named_format_overrides_the_suffix(tmp_path: Path) -> None:
     rows, _ = output(written(tmp_path, "a.txt", "id\ttext\n7\tWe help.\n"), file_format="tsv")
     assert [(row["id"], row["text"]) for row in rows] == [("7", "We help.")]
 
 
-def test_what_a_folder_holds_and_is_not_read_is_counted_by_suffix_and_reason(
+def test_files_in_a_folder_that_are_not_read_are_counted_by_suffix_and_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a.txt", "b.docx", "c.docx", "d.csv", "e.png", "f.doc", "g", "run.json"):
@@ -212,7 +212,7 @@ def test_what_a_folder_holds_and_is_not_read_is_counted_by_suffix_and_reason(
     assert "1 .png" in find_files([f"{tmp_path}/*"]).notes[-1]
 
 
-def test_a_named_document_without_its_library_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_named_document_is_refused_if_its_library_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(suffixes.MODULES, ".pdf", "no_such_module")
     with pytest.raises(MissingExtraError, match=r"communique\[documents\]"):
         find_files([written(tmp_path, "a.pdf", b"%PDF")])
@@ -231,7 +231,7 @@ def sheets(path: Path, **content: list[list[Any]]) -> Path:
     return path
 
 
-def test_the_sheet_that_is_read_is_named_and_can_be_chosen(tmp_path: Path) -> None:
+def test_the_sheet_that_is_read_is_reported_and_can_be_chosen(tmp_path: Path) -> None:
     content = {name: [["text"], [f"We are {name}."]] for name in ("hidden", "first", "second")}
     path = sheets(tmp_path / "a.xlsx", **content)
     for given, read in ((None, "first"), ("second", "second"), ("1", "hidden"), ("hidden", "hidden")):
@@ -243,7 +243,7 @@ def test_the_sheet_that_is_read_is_named_and_can_be_chosen(tmp_path: Path) -> No
         output(path, sheet="third")
 
 
-def test_cells_of_a_workbook_keep_their_types_rows_and_faults(tmp_path: Path) -> None:
+def test_workbook_cells_keep_their_types_and_rows_and_faulty_cells_are_counted(tmp_path: Path) -> None:
     path = sheets(
         tmp_path / "a.xlsx",
         one=[
@@ -272,7 +272,7 @@ def test_a_cell_far_from_the_table_is_refused_at_once(tmp_path: Path) -> None:
         output(tmp_path / "a.xlsx")
 
 
-def test_cells_of_parquet_that_python_cannot_hold_are_text_or_a_reason(tmp_path: Path) -> None:
+def test_parquet_cells_that_python_cannot_represent_become_text_or_an_error(tmp_path: Path) -> None:
     bad = pa.Array.from_buffers(pa.string(), 2, pa.array([b"\xff\xfe abc", b"fine"]).buffers())
     table = pa.table(
         {
@@ -298,7 +298,7 @@ TEI = """<TEI xmlns="http://www.tei-c.org/ns/1.0" xml:id="sitting"><text><body><
 
 
 @pytest.mark.parametrize("suffix", [".xml", ".csv"])
-def test_positions_grow_over_the_segments_of_a_document_whatever_the_shards(
+def test_positions_increase_over_the_segments_of_a_document_for_any_shard_size(
     suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = "speech_id,text\ns,We act. We help.\nt,No. Never.\ns,They agree. Nobody waits.\n"
@@ -319,7 +319,7 @@ def test_positions_grow_over_the_segments_of_a_document_whatever_the_shards(
 def test_page_headers_are_written_with_their_reason_and_are_not_labelled(
     window: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Documents longer than a window are split while they are read."""
+    """Documents that are longer than a window are split while they are read."""
     monkeypatch.setattr("communique.labelling.reader.WINDOW", window)
     lines = ["\fAnnual Report\nWe act in town." if i % 4 == 0 else "We help." for i in range(20)]
     reader = ShardReader(find_files([written(tmp_path, "a.txt", "\n".join(lines))]), Options(language="en"))
@@ -343,7 +343,7 @@ def test_a_row_that_is_only_a_page_number_is_not_labelled(tmp_path: Path) -> Non
     assert (labelled.counts.labelled, labelled.counts.page_lines) == (1, 2)
 
 
-def test_the_model_reads_words_whole_that_a_hyphen_and_a_space_broke(tmp_path: Path) -> None:
+def test_the_model_reads_joined_words_where_a_hyphen_and_a_space_divide_them(tmp_path: Path) -> None:
     path = written(tmp_path, "a.csv", "text\nThe Gover- nment acts.\nA government waits.\nVor- und Nachteile.\n")
     model = RuleModel(model_info(), TINY, cue_scores)
     [shard] = ShardReader(find_files([path]), Options(language="en")).shards()
@@ -353,8 +353,8 @@ def test_the_model_reads_words_whole_that_a_hyphen_and_a_space_broke(tmp_path: P
     assert labelled.counts.rejoined == 1
 
 
-def test_a_name_on_the_disk_that_is_not_unicode(tmp_path: Path) -> None:
-    """Two such names differ in bytes alone, and their ids differ too."""
+def test_file_names_that_are_not_unicode_get_different_ids(tmp_path: Path) -> None:
+    """Two such names can differ only in their bytes. Their ids must differ too."""
     paths = [tmp_path / os.fsdecode(name) for name in (b"\xff.csv", b"\xfe.csv")]
     for path in paths:
         path.write_text("text\nWe help.\n")
@@ -363,7 +363,9 @@ def test_a_name_on_the_disk_that_is_not_unicode(tmp_path: Path) -> None:
     assert "".join([*(row["id"] for row in rows), *notes]).encode()
 
 
-def test_a_cell_of_parquet_has_the_limit_of_other_formats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parquet_cells_have_the_same_length_limit_as_other_formats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("communique.io.arrow.MAX_CELL", 20)
     pq.write_table(
         pa.table({"text": ["We help.", "We " * 100, "é" * 20], "more": ["a", None, "x" * 21]}), tmp_path / "a.parquet"

@@ -1,4 +1,4 @@
-"""Labelling of a shard: what the model is given."""
+"""Labelling of a shard: what the model receives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from communique.models.predictor import Predictions
 
 
 class Recorder:
-    """Remembers what it is given, and labels German sentences alone."""
+    """A model that records its input and labels only German sentences."""
 
     def __init__(self) -> None:
         self.codebook = Codebook.model_validate(CODEBOOK)
@@ -29,7 +29,7 @@ class Recorder:
         return Predictions(self.codebook.names, p, p > 0.5, np.zeros(len(texts), np.bool_))
 
 
-def test_a_model_is_told_the_language_and_computes_equal_sentences_once() -> None:
+def test_a_model_receives_the_language_and_equal_sentences_only_once() -> None:
     given = [("a", "Die Not.", "de"), ("b", "Die Not.", "en"), ("c", "", "und"), ("d", "Die Not.", "de")]
     records = [Record(id, text, id, language) for id, text, language in given]
     model = Recorder()
@@ -39,5 +39,5 @@ def test_a_model_is_told_the_language_and_computes_equal_sentences_once() -> Non
     assert shard.counts.repeated == 1
     summary = Summary(model.codebook.names)
     summary.add(shard)
-    # The blank row is no sentence without a label.
+    # The blank row does not count as a sentence without a label.
     assert (summary.none, summary.empty, summary.labels["criticism"]) == (1, 1, 2)

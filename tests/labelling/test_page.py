@@ -1,4 +1,4 @@
-"""The page of `label -o out.html`: nothing in a text is markup, every label can be told apart, directions are right."""
+"""The page of `label -o out.html`: markup in texts is escaped, labels are distinguishable, and text directions are right."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def sentences(root: Element) -> list[Element]:
 
 
 def shown(element: Element) -> str:
-    """Return the text of a sentence without its signs."""
+    """Return the text of a sentence without the signs of its labels."""
     parts = [c for c in element.children if isinstance(c, str) or c.tag not in ("b", "small")]
     return "".join(c if isinstance(c, str) else c.text for c in parts).rstrip("\xa0 ")
 
@@ -110,7 +110,7 @@ def labelled(rows: list[dict[str, Any]], folder: Path, tmp_path: Path, *options:
     return read(out)
 
 
-def test_nothing_in_texts_names_and_codes_is_markup(tmp_path: Path) -> None:
+def test_markup_in_texts_and_names_is_escaped(tmp_path: Path) -> None:
     labels = [{"name": f"l{i} {text}".replace(",", ""), "definition": text} for i, text in enumerate(HOSTILE[:2])]
     names = re.compile(r"[|;\s]+")
     labels = [{**entry, "name": names.sub(" ", str(entry["name"]))} for entry in labels]
@@ -140,7 +140,7 @@ def test_control_characters_are_shown_escaped(fake_bundle: Path, tmp_path: Path)
     assert shown(sentences(root)[0]) == r"a\x1b[31m\x00\u202eb\ufffe c"
 
 
-def test_the_page_may_run_its_own_script_alone_and_load_nothing(fake_bundle: Path, tmp_path: Path) -> None:
+def test_the_page_can_run_only_its_own_script_and_load_nothing(fake_bundle: Path, tmp_path: Path) -> None:
     root = labelled([{"text": "We condemn it."}], fake_bundle, tmp_path)
     policy = next(m.get("content") for m in root.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none';")
@@ -152,7 +152,7 @@ def test_the_page_may_run_its_own_script_alone_and_load_nothing(fake_bundle: Pat
     assert not re.search(r"https?://|url\(|@import|\bsrc=|style=", content)
 
 
-def test_texts_stand_in_reading_order_in_their_paragraphs(fake_bundle: Path, tmp_path: Path) -> None:
+def test_texts_are_shown_in_reading_order_and_in_paragraphs(fake_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("We condemn it. They came.\n\nWe should go. We pledge help.\n")
     (tmp_path / "b.txt").write_text("Other text here.\n")
     out = tmp_path / "out.html"
@@ -165,7 +165,7 @@ def test_texts_stand_in_reading_order_in_their_paragraphs(fake_bundle: Path, tmp
     assert [e.tag for e in sentences(root)] == ["mark", "span", "mark", "mark", "span"]
 
 
-def test_directions_follow_the_letters_and_languages_are_named(fake_bundle: Path, tmp_path: Path) -> None:
+def test_text_directions_follow_the_letters_and_languages_are_marked(fake_bundle: Path, tmp_path: Path) -> None:
     texts = {
         "ar": "COP28 and IMF: ندعو جميع الدول إلى وقف إطلاق النار (فورًا)!",
         "he": "ממשלת ישראל מגנה את ההחלטה.",
@@ -199,7 +199,7 @@ def test_rows_without_labels_are_shown_with_their_reason_and_counted(fake_bundle
     )
 
 
-def test_signs_are_different_for_any_names() -> None:
+def test_signs_are_unique_for_any_label_names() -> None:
     names = [
         "policy claim",
         "policy_claims",
@@ -218,7 +218,7 @@ def test_signs_are_different_for_any_names() -> None:
     assert all(signs)
 
 
-def test_twelve_labels_and_one_label_per_sentence(tmp_path: Path) -> None:
+def test_many_labels_with_one_label_per_sentence(tmp_path: Path) -> None:
     labels = [{"name": f"label {i}", "definition": "One."} for i in range(14)]
     codebook = Codebook.model_validate(CODEBOOK | {"labels": labels, "task": "multiclass"})
     folder = bundle_folder(tmp_path / "m", codebook)
@@ -246,10 +246,10 @@ def _contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_colours_have_the_contrast_of_wcag_aa(fake_bundle: Path, tmp_path: Path) -> None:
+def test_colours_meet_the_contrast_of_wcag_aa(fake_bundle: Path, tmp_path: Path) -> None:
     root = labelled([{"text": "We condemn it."}], fake_bundle, tmp_path)
     style = root.all("style")[0].text
-    # The third is for print, in light colours.
+    # The third scheme is for print, in light colours.
     schemes = re.findall(r":root \{ (?:color-scheme.*? )?--paper.*", style)
     assert len(schemes) == 3
     for scheme, line in zip(("light", "dark", "print"), schemes, strict=True):
@@ -265,7 +265,7 @@ def test_colours_have_the_contrast_of_wcag_aa(fake_bundle: Path, tmp_path: Path)
     assert all(one.light != other.light for one, other in pairwise(PALETTE))
 
 
-def test_a_killed_run_resumes_to_the_same_page(fake_bundle: Path, tmp_path: Path) -> None:
+def test_a_killed_run_that_is_resumed_writes_the_same_page(fake_bundle: Path, tmp_path: Path) -> None:
     source, out, whole = tmp_path / "in.jsonl", tmp_path / "out.html", tmp_path / "whole.html"
     source.write_text("".join(json.dumps({"text": f"We condemn {i}.", "document": "d"}) + "\n" for i in range(30)))
     arguments = ("--shard-rows", 10, "--model", fake_bundle, "--language", "en")
@@ -312,7 +312,7 @@ def test_a_very_long_page_is_written_with_a_warning(
     assert has_facts(read(out).all("header")[0].text, "4 sentences", ".parquet")
 
 
-def test_a_folder_with_a_page_of_an_earlier_run_is_read_without_it(fake_bundle: Path, tmp_path: Path) -> None:
+def test_a_page_of_an_earlier_run_in_the_input_folder_is_not_read(fake_bundle: Path, tmp_path: Path) -> None:
     folder = tmp_path / "texts"
     folder.mkdir()
     (folder / "a.txt").write_text("We condemn it.")
@@ -323,7 +323,7 @@ def test_a_folder_with_a_page_of_an_earlier_run_is_read_without_it(fake_bundle: 
     assert has_facts(err, "1 .html", "out.html", "not read")
 
 
-def test_a_page_goes_to_standard_output_too(fake_bundle: Path) -> None:
+def test_a_page_can_be_written_to_standard_output(fake_bundle: Path) -> None:
     arguments = ("-", "--format", "txt", "-o", "-", "--out-format", "html", "--model", fake_bundle)
     code, out, err = label(*arguments, stdin=b"We condemn it.")
     assert code == 0, err

@@ -1,4 +1,4 @@
-"""A cluster of several nodes on one machine: the bytes of one machine, whatever dies on the way."""
+"""A cluster of several nodes on one machine: it writes the same bytes as a single machine, whatever fails."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def node(num_cpus: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Start a head without CPUs and two nodes of one CPU each."""
+    """Start a head node without CPUs and two nodes with one CPU each."""
     from ray.cluster_utils import Cluster
 
     # Workers import the models in tests/ray_models.py.
@@ -59,7 +59,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 
 def write(path: Path, n: int) -> Path:
-    """Write rows of changing types, one that is broken and some that are equal."""
+    """Write rows with changing types, one of which is invalid and some of which are equal."""
     lines = [
         json.dumps({"id": f"r{i}", "text": f"We condemn {i // 2}. We will send aid.", "n": i if i % 7 else str(i)})
         for i in range(n)
@@ -70,7 +70,7 @@ def write(path: Path, n: int) -> Path:
 
 
 def on_disk(out: Path) -> set[str]:
-    """Names of the finished shards."""
+    """Return the names of the finished shards."""
     return {path.name for path in shards_folder(out).glob("*.arrow")}
 
 
@@ -91,7 +91,7 @@ def workers(title: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv.gz", "parquet"])
-def test_a_cluster_gives_the_bytes_and_the_words_of_one_machine(
+def test_a_cluster_writes_and_prints_the_same_as_one_machine(
     form: str, cluster: Any, toy: object, fake_bundle: Path, tmp_path: Path
 ) -> None:
     source = write(tmp_path / "in.jsonl", 60)
@@ -118,7 +118,7 @@ def test_the_shipped_model_gives_the_same_bytes_in_actors(cluster: Any, tmp_path
 
 
 @pytest.mark.parametrize("lost", ["actor", "reader", "node"])
-def test_nothing_is_lost_with_a_process_or_a_node(
+def test_a_killed_process_or_a_lost_node_loses_no_rows(
     lost: str,
     cluster: Any,
     toy: Callable[[float], None],
@@ -153,18 +153,18 @@ def test_nothing_is_lost_with_a_process_or_a_node(
     assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
-def test_what_is_wrong_with_a_model_is_said_as_on_one_machine(
+def test_an_error_of_the_model_is_reported_as_on_one_machine(
     cluster: Any, fake_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("communique.load.load_model", ray_models.broken_model)
     source, out = write(tmp_path / "in.jsonl", 20), tmp_path / "out.jsonl"
-    code, _, told = on_ray(cluster, source, "-o", out, "--model", fake_bundle, "--actors", 1)
-    assert (code, told.splitlines()) == (1, ["error: 1 CPUs: no such network; copy the model's folder again"])
+    code, _, err = on_ray(cluster, source, "-o", out, "--model", fake_bundle, "--actors", 1)
+    assert (code, err.splitlines()) == (1, ["error: 1 CPUs: no such network; copy the model's folder again"])
     assert not out.exists()
 
 
 def driver(cluster: Any, *arguments: object) -> subprocess.Popen[bytes]:
-    """Start the command in a process of its own, with a model that takes its time."""
+    """Start the command in a separate process, with a slow model."""
     code = (
         "import sys, typer, communique.load; from functools import partial; from communique.cli.label import label;"
         "from ray_models import slow_model; communique.load.load_model = partial(slow_model, 0.2);"
@@ -174,7 +174,7 @@ def driver(cluster: Any, *arguments: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", code, *given])
 
 
-def test_a_killed_driver_loses_no_finished_shard_and_either_engine_goes_on(
+def test_a_killed_driver_loses_no_finished_shard_and_either_engine_can_resume(
     cluster: Any, toy: object, fake_bundle: Path, tmp_path: Path
 ) -> None:
     source, out, whole = write(tmp_path / "in.jsonl", 240), tmp_path / "out.parquet", tmp_path / "whole.parquet"
@@ -192,9 +192,9 @@ def test_a_killed_driver_loses_no_finished_shard_and_either_engine_goes_on(
         assert finished < now
         finished = now
     other = bundle_folder(tmp_path / "other", temperature=2.0)
-    code, _, told = on_ray(cluster, source, "-o", out, "--resume", "--shard-rows", SHARD, "--model", other)
+    code, _, err = on_ray(cluster, source, "-o", out, "--resume", "--shard-rows", SHARD, "--model", other)
     assert code == 1
-    assert "another model sha256" in told
+    assert "different model sha256" in err
     times = {path.name: path.stat().st_mtime_ns for path in shards_folder(out).glob("*.arrow")}
     assert times.keys() >= finished
     half = tmp_path / "half.parquet"

@@ -1,4 +1,4 @@
-"""Columns of a table that the output has too: id, document, index, language."""
+"""Input columns that the output has too: id, document, index, language."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def places(rows: list[dict[str, object]]) -> list[tuple[object, object, object]]
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet", "xlsx"])
 @pytest.mark.parametrize("names", [("document", "index"), ("doc_id", "position")])
-def test_a_tables_own_document_and_index_place_its_sentences(
+def test_the_document_and_index_columns_of_a_table_are_used(
     form: str, names: tuple[str, str], fake_bundle: Path, tmp_path: Path
 ) -> None:
     source = tmp_path / f"in.{form}"
@@ -49,13 +49,13 @@ def test_a_tables_own_document_and_index_place_its_sentences(
         book.save(source)
     rows, err = labelled(source, fake_bundle)
     assert places(rows) == PLACES
-    # What the output has under the same name stands there once; a column of another name stays.
+    # A column with the name of an output column is written once. A column with another name is kept.
     own = set(rows[0]) & {"input_document", "input_index", "doc_id", "position"}
     assert own == ({*names} if names[0] == "doc_id" else set())
     assert "is kept as" not in err
 
 
-def test_sentences_of_split_rows_are_counted_anew_and_the_index_kept(fake_bundle: Path, tmp_path: Path) -> None:
+def test_sentences_of_split_rows_get_new_indices_and_the_input_index_is_kept(fake_bundle: Path, tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text(json.dumps({"document": "talk", "index": 7, "text": "We condemn it. We will help."}) + "\n")
     rows, err = labelled(source, fake_bundle, "--split")
@@ -63,7 +63,7 @@ def test_sentences_of_split_rows_are_counted_anew_and_the_index_kept(fake_bundle
     assert "column 'index' is kept as 'input_index'" in err
 
 
-def test_an_index_that_is_no_whole_number_is_kept_beside(fake_bundle: Path, tmp_path: Path) -> None:
+def test_an_index_that_is_not_an_integer_is_kept_as_an_extra_column(fake_bundle: Path, tmp_path: Path) -> None:
     values = [3, "4", 5.0, "5a", None, 2**70, True, "06"]
     source = tmp_path / "in.jsonl"
     source.write_text("".join(json.dumps({"text": "x", "index": value}) + "\n" for value in values))
@@ -75,7 +75,7 @@ def test_an_index_that_is_no_whole_number_is_kept_beside(fake_bundle: Path, tmp_
     assert [(row["index"], row["input_index"]) for row in rows] == [(1, 1), (0, None)]
 
 
-def test_an_id_that_is_a_number_stays_one_beside_the_id(fake_bundle: Path, tmp_path: Path) -> None:
+def test_a_numeric_id_is_kept_as_an_extra_column(fake_bundle: Path, tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text(json.dumps({"id": 7, "text": "x"}) + "\n" + json.dumps({"id": "8", "text": "x"}) + "\n")
     rows, _ = labelled(source, fake_bundle)
@@ -83,5 +83,5 @@ def test_an_id_that_is_a_number_stays_one_beside_the_id(fake_bundle: Path, tmp_p
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "", "1.5", 1.5, [1], -(2**63) - 1])
-def test_what_is_no_index(value: object) -> None:
+def test_values_that_are_not_an_index(value: object) -> None:
     assert as_index(value) is None

@@ -1,4 +1,4 @@
-"""The shipped model, killed at random points: what is resumed has the bytes of a run that was never stopped."""
+"""A run with the shipped model that is killed at random points and resumed writes the bytes of an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from communique.labelling.shard_folder import shards_folder
 
 pytestmark = pytest.mark.slow
 
-#: Of each language; a shard holds so many rows that a kill finds some finished and some not.
+#: Rows per language, rows per shard, and number of kills. With these numbers, a kill finds some shards finished and some not.
 ROWS, SHARD_ROWS, KILLS = 150, 20, 4
 
 
@@ -30,7 +30,7 @@ def command(source: Path, out: Path, *options: str) -> list[str]:
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
-def test_a_killed_run_goes_on_to_the_same_bytes(form: str, tmp_path: Path) -> None:
+def test_a_killed_run_that_is_resumed_writes_the_same_bytes(form: str, tmp_path: Path) -> None:
     draw = random.Random(form)
     rows = [
         row
@@ -50,7 +50,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(form: str, tmp_path: Path) -> No
             time.sleep(0.01)
         time.sleep(draw.random() * 0.1)
         process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, "it ended before it was killed; give it more rows"
+        assert process.wait() == -signal.SIGKILL, "the process ended before it was killed. Increase ROWS"
         done = len(list(shards.glob("*.arrow")))
         assert not out.exists()
     assert 0 < done < len(rows) / SHARD_ROWS

@@ -1,4 +1,4 @@
-"""Corpora: formats and types, memory of a run, stopping and resuming, what is told."""
+"""Labelling of corpora: formats and types, shards and memory, interrupting and resuming, and messages."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def parquet(tmp_path: Path) -> Path:
 
 def rows(path: Path) -> list[dict[str, Any]]:
     content = path.read_bytes() if path.suffix == ".jsonl" else pa.input_stream(str(path)).read()
-    # Not str.splitlines, which cuts at U+2028 too.
+    # str.splitlines would also split at U+2028.
     return [json.loads(line) for line in content.decode().split("\n") if line]
 
 
@@ -89,13 +89,13 @@ def test_parquet_keeps_every_type_and_value(parquet: Path, fake_bundle: Path, tm
         "truncated",
     ]
     assert "error" not in found.schema.names
-    # A row group a shard.
+    # One row group per shard.
     groups = pq.ParquetFile(out).metadata
     assert [groups.row_group(i).num_rows for i in range(groups.num_row_groups)] == [8, 8, 8, 6]
     assert set(os.listdir(tmp_path)) == {"in.parquet", "out.parquet"}
 
 
-def test_a_number_as_id_stays_a_number_beside_the_id(fake_bundle: Path, tmp_path: Path) -> None:
+def test_a_numeric_id_is_kept_with_its_type(fake_bundle: Path, tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": pa.array([7, 8], pa.int32()), "text": ["a b", "c d"]}), tmp_path / "in.parquet")
     assert label(tmp_path / "in.parquet", "-o", tmp_path / "o.parquet", "--model", fake_bundle)[0] == 0
     found = pq.read_table(tmp_path / "o.parquet")
@@ -107,7 +107,7 @@ FORMS = ("csv", "tsv", "jsonl", "csv.gz", "tsv.zst", "jsonl.gz", "jsonl.zst", "p
 
 
 def write(path: Path, texts: list[str]) -> Path:
-    """Write texts and their number in any format."""
+    """Write texts and their numbers in any format."""
     form = path.name.split(".", 1)[1]
     if form == "parquet":
         pq.write_table(pa.table({"text": texts, "n": list(range(len(texts)))}), path)
@@ -132,7 +132,7 @@ def write(path: Path, texts: list[str]) -> Path:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_input_gives_the_same_texts_and_labels(form: str, fake_bundle: Path, tmp_path: Path) -> None:
+def test_every_input_format_gives_the_same_texts_and_labels(form: str, fake_bundle: Path, tmp_path: Path) -> None:
     source = write(tmp_path / f"in.{form}", TEXTS)
     out = tmp_path / "out.jsonl"
     assert label(source, "-o", out, "--model", fake_bundle)[0] == 0
@@ -147,7 +147,7 @@ def test_every_input_gives_the_same_texts_and_labels(form: str, fake_bundle: Pat
 
 
 @pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "csv.gz", "tsv.zst", "jsonl.gz", "jsonl.zst", "parquet"])
-def test_every_output_is_read_back(form: str, parquet: Path, fake_bundle: Path, tmp_path: Path) -> None:
+def test_every_output_format_can_be_read_back(form: str, parquet: Path, fake_bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / f"out.{form}"
     assert label(parquet, "-o", out, "--model", fake_bundle, "--shard-rows", 8)[0] == 0
     again = tmp_path / "again.jsonl"
@@ -160,14 +160,14 @@ def test_every_output_is_read_back(form: str, parquet: Path, fake_bundle: Path, 
     assert joined == ["|".join(row["labels"]) for row in rows(again)]
 
 
-def test_compressed_bytes_hold_no_time(parquet: Path, fake_bundle: Path, tmp_path: Path) -> None:
+def test_compressed_outputs_contain_no_time(parquet: Path, fake_bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "o.jsonl.gz"
     label(parquet, "-o", out, "--model", fake_bundle)
     assert out.read_bytes()[4:8] == b"\0\0\0\0"
     assert gzip.decompress(out.read_bytes()).count(b"\n") == 30
 
 
-def test_json_values_stay_exactly_as_they_came(fake_bundle: Path, tmp_path: Path) -> None:
+def test_json_values_are_kept_unchanged(fake_bundle: Path, tmp_path: Path) -> None:
     values = [2**70, 1.0, 1e-300, True, None, [1, "a"], {"b": [None]}, "\u2028", ""]
     source = tmp_path / "in.jsonl"
     source.write_text("".join(json.dumps({"text": "x y", "v": value}) + "\n" for value in values), encoding="utf-8")
@@ -175,7 +175,7 @@ def test_json_values_stay_exactly_as_they_came(fake_bundle: Path, tmp_path: Path
     assert [json.dumps(row["v"]) for row in rows(tmp_path / "o.jsonl")] == [json.dumps(value) for value in values]
 
 
-def test_columns_that_come_late_or_change_type_have_one_type_in_parquet(fake_bundle: Path, tmp_path: Path) -> None:
+def test_columns_that_appear_late_or_change_type_have_one_type_in_parquet(fake_bundle: Path, tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     lines = [
         {"text": "a b", "n": 1, "m": 1},
@@ -243,7 +243,7 @@ def test_folders_and_globs_of_tables(fake_bundle: Path, tmp_path: Path) -> None:
     assert "no document and no table has such a name" in err
 
 
-def test_tables_beside_documents_are_told_and_left(fake_bundle: Path, tmp_path: Path) -> None:
+def test_tables_next_to_documents_are_reported_and_not_read(fake_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "a.txt").write_text("We condemn it.")
     write(tmp_path / "f" / "m.csv", ["x"])
@@ -252,7 +252,7 @@ def test_tables_beside_documents_are_told_and_left(fake_bundle: Path, tmp_path: 
     assert "not read: 1 .csv (name them to read them)" in err
 
 
-def test_files_of_one_name_have_ids_apart(fake_bundle: Path, tmp_path: Path) -> None:
+def test_files_with_the_same_name_get_different_ids(fake_bundle: Path, tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         write(tmp_path / folder / "x.csv", ["one", "two"])
@@ -270,7 +270,9 @@ def test_files_of_one_name_have_ids_apart(fake_bundle: Path, tmp_path: Path) -> 
 # Shards
 
 
-def test_shards_end_where_the_input_says_and_memory_of_texts_stays_in_them(fake_bundle: Path, tmp_path: Path) -> None:
+def test_the_input_determines_the_shards_and_equal_texts_are_predicted_once_per_shard(
+    fake_bundle: Path, tmp_path: Path
+) -> None:
     log = tmp_path / "log"
     source = write(tmp_path / "in.jsonl", [f"text {i % 3}" for i in range(20)] + ["x" * 4000, "y", "z"])
     reader = ShardReader(find_files([source]), Options(shard_rows=8))
@@ -278,7 +280,7 @@ def test_shards_end_where_the_input_says_and_memory_of_texts_stays_in_them(fake_
     model = FakeModel(fake_bundle, log=log)
     engine = run.LocalEngine(model)  # type: ignore[arg-type]
     run.label_files(reader, engine, run.StreamSink(shards.append, model.info.labels), ProgressReporter(1, print))
-    # A text of 4,000 characters counts for ten rows.
+    # A text of 4,000 characters counts as ten rows.
     assert [len(shard.table) for shard in shards] == [8, 8, 5, 2]
     assert log.read_text().split() == ["3", "3", "4", "2"]
 
@@ -291,14 +293,14 @@ def test_a_row_of_many_sentences_stays_in_one_shard(fake_bundle: Path, tmp_path:
     assert "repeated 9999" in err
 
 
-def test_summary_counts_and_says_what_the_counts_are_not(fake_bundle: Path, tmp_path: Path) -> None:
+def test_the_summary_reports_counts_and_warns_that_they_are_not_estimates(fake_bundle: Path, tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text(
         '{"text": "We condemn the attack."}\n{"text": "We condemn the attack."}\nno\n{"text": " \u200e"}\n{"text": "2024"}\n'
     )
     code, _, err = label(source, "-o", tmp_path / "o.jsonl", "--model", fake_bundle)
     assert code == 1
-    assert "5 rows and documents read: 3 sentences in 5 documents; criticism " in err
+    assert "Read 5 rows or documents: 3 sentences in 5 documents; criticism " in err
     assert "; languages: en 2, und 1; truncated 0; empty 1; without letters 1 (" in err
     assert "; language unknown 1; unreadable 1; repeated 1 (50.0% of" in err
     assert "run `communique estimate`" in err
@@ -306,7 +308,7 @@ def test_summary_counts_and_says_what_the_counts_are_not(fake_bundle: Path, tmp_
     assert [row["id"] for row in rows(tmp_path / "o.jsonl")] == [f"in:{i}" for i in range(1, 6)]
 
 
-def test_error_column_stands_behind_the_outputs_own(fake_bundle: Path, tmp_path: Path) -> None:
+def test_the_error_column_follows_the_output_columns(fake_bundle: Path, tmp_path: Path) -> None:
     source = tmp_path / "in.csv"
     source.write_text("text,n\na b,1\nbroken\nc d,2\n")
     for form in ("csv", "parquet"):
@@ -320,7 +322,7 @@ def test_error_column_stands_behind_the_outputs_own(fake_bundle: Path, tmp_path:
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
-def test_a_table_without_rows_gives_one_without_rows(form: str, fake_bundle: Path, tmp_path: Path) -> None:
+def test_a_table_without_rows_gives_an_output_without_rows(form: str, fake_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("text,n\n")
     assert label(tmp_path / "in.csv", "-o", tmp_path / f"o.{form}", "--model", fake_bundle)[0] == 0
     if form == "parquet":
@@ -329,7 +331,7 @@ def test_a_table_without_rows_gives_one_without_rows(form: str, fake_bundle: Pat
         assert (tmp_path / f"o.{form}").read_bytes().count(b"\n") == (form == "csv")
 
 
-def test_options_of_memory(fake_bundle: Path, parquet: Path, tmp_path: Path) -> None:
+def test_the_memory_limit_determines_the_shard_size(fake_bundle: Path, parquet: Path, tmp_path: Path) -> None:
     assert run.shard_rows(None) == run.SHARD_ROWS == run.shard_rows(8000)
     small = run.shard_rows(run.BASE_MB + 1000 * run.ROW_MB)
     assert small == 1000
@@ -341,7 +343,7 @@ def test_options_of_memory(fake_bundle: Path, parquet: Path, tmp_path: Path) -> 
     assert label(parquet, "-o", out, "--model", fake_bundle, "--memory-limit", "2GB")[0] == 0
 
 
-# Stopping and going on
+# Interrupting and resuming
 
 
 def finished(out: Path) -> int:
@@ -349,7 +351,7 @@ def finished(out: Path) -> int:
 
 
 def stop(pid: int, out: Path, shards: int, delay: float, number: signal.Signals = signal.SIGKILL) -> bool:
-    """Kill a process when so many shards are finished and some time is over; whether it was still there."""
+    """Kill a process after a number of finished shards and a delay. Return whether it was still running."""
     while finished(out) < shards:
         if os.waitpid(pid, os.WNOHANG)[0]:
             return False
@@ -364,7 +366,7 @@ def stop(pid: int, out: Path, shards: int, delay: float, number: signal.Signals 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["jsonl", "csv.gz", "parquet", "html", "xlsx"])
-def test_killed_at_random_points_the_output_is_the_same_to_the_byte(
+def test_a_run_that_is_killed_at_random_points_writes_the_same_bytes(
     form: str, fake_bundle: Path, tmp_path: Path
 ) -> None:
     texts = [f"We condemn {i % 40}. We will send aid." for i in range(300)]
@@ -377,7 +379,7 @@ def test_killed_at_random_points_the_output_is_the_same_to_the_byte(
     while not out.exists():
         pid = label_in_a_process(source, "-o", out, "--resume", *options, delay=0.005, log=log)
         before = finished(out)
-        # Every point counts: before the first shard, amid one, and while the output is put together.
+        # A kill can come at any point: before the first shard, in the middle of one, or while the output is written.
         kills += (
             stop(pid, out, before + draw.randrange(2), draw.random() * 0.02) if kills < 30 else not os.waitpid(pid, 0)
         )
@@ -385,7 +387,7 @@ def test_killed_at_random_points_the_output_is_the_same_to_the_byte(
         assert not out.exists() or out.read_bytes() == whole.read_bytes()
     assert kills >= 20
     assert out.read_bytes() == whole.read_bytes()
-    # 30 shards, and at most one of them twice for each kill.
+    # There are 30 shards, and each kill repeats at most one of them.
     assert len(log.read_text().split()) <= 30 + kills
     label(source, "-o", out, "--restart", "--overwrite", *options)
     assert out.read_bytes() == whole.read_bytes()
@@ -394,7 +396,7 @@ def test_killed_at_random_points_the_output_is_the_same_to_the_byte(
 
 @pytest.fixture
 def stopped(fake_bundle: Path, tmp_path: Path) -> tuple[Path, Path]:
-    """Leave a run that was killed after two shards of three."""
+    """Return the input and the output of a run that was killed after two of three shards."""
     source = write(tmp_path / "in.jsonl", [f"text {i}" for i in range(30)])
     out = tmp_path / "out.jsonl"
     arguments = (source, "-o", out, "--shard-rows", 10, "--model", fake_bundle)
@@ -404,15 +406,15 @@ def stopped(fake_bundle: Path, tmp_path: Path) -> tuple[Path, Path]:
     return source, out
 
 
-def test_remains_are_told_resumed_or_thrown_away(stopped: tuple[Path, Path], fake_bundle: Path) -> None:
+def test_finished_shards_are_reported_and_can_be_resumed(stopped: tuple[Path, Path], fake_bundle: Path) -> None:
     source, out = stopped
     arguments = (source, "-o", out, "--shard-rows", 10, "--model", fake_bundle)
     code, _, err = label(*arguments)
     assert code == 1
-    assert f"{shards_folder(out)}: 2 finished shards of an interrupted run" in err
+    assert f"{shards_folder(out)}: the folder has 2 finished shards of an interrupted run" in err
     code, _, err = label(*arguments, "--resume")
     assert code == 0
-    assert "30 rows and documents read" in err
+    assert "Read 30 rows or documents: " in err
     resumed = out.read_bytes()
     code, _, err = label(*arguments, "--resume")
     assert code == 0
@@ -423,19 +425,19 @@ def test_remains_are_told_resumed_or_thrown_away(stopped: tuple[Path, Path], fak
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
-        ("model", "another model sha256: "),
-        ("codebook", "another model codebook: "),
-        ("input", "another input "),
-        ("--split", "another option split: False, now True"),
-        ("--language=fr", "another option language: none, now fr"),
-        ("--threads=3", "another option threads: none, now 3"),
-        ("--shard-rows=11", "another option shard_rows: 10, now 11"),
+        ("model", "different model sha256: "),
+        ("codebook", "different model codebook: "),
+        ("input", "different input "),
+        ("--split", "different option split: False then, True now"),
+        ("--language=fr", "different option language: none then, fr now"),
+        ("--threads=3", "different option threads: none then, 3 now"),
+        ("--shard-rows=11", "different option shard_rows: 10 then, 11 now"),
     ],
 )
-def test_resume_with_something_else_is_refused(
-    stopped: tuple[Path, Path], fake_bundle: Path, tmp_path: Path, change: str, told: str
+def test_resuming_with_a_different_model_input_or_option_is_refused(
+    stopped: tuple[Path, Path], fake_bundle: Path, tmp_path: Path, change: str, message: str
 ) -> None:
     from fakes import bundle_folder
 
@@ -450,7 +452,7 @@ def test_resume_with_something_else_is_refused(
     more = [change] if change.startswith("--") else []
     code, _, err = label(source, "-o", out, "--shard-rows", 10, "--model", model, "--resume", *more)
     assert code == 1
-    assert f"{shards_folder(out)}: the interrupted run had {told}" in err
+    assert f"{shards_folder(out)}: the interrupted run had a {message}" in err
     assert finished(out) == 2
 
 
@@ -464,7 +466,7 @@ def test_a_damaged_shard_is_labelled_again(stopped: tuple[Path, Path], fake_bund
     assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
-def test_ctrl_c_ends_with_130_and_keeps_what_is_finished(fake_bundle: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_with_130_and_keeps_finished_shards(fake_bundle: Path, tmp_path: Path) -> None:
     source, out = write(tmp_path / "in.jsonl", [f"text {i}" for i in range(60)]), tmp_path / "out.csv"
     pid = label_in_a_process(
         source, "-o", out, "--shard-rows", 10, "--model", fake_bundle, delay=0.3, log=tmp_path / "log"
@@ -477,14 +479,14 @@ def test_ctrl_c_ends_with_130_and_keeps_what_is_finished(fake_bundle: Path, tmp_
     assert label(source, "-o", out, "--shard-rows", 10, "--model", fake_bundle, "--resume")[0] == 0
 
 
-def test_two_processes_do_not_write_one_output(fake_bundle: Path, tmp_path: Path) -> None:
+def test_two_processes_cannot_write_the_same_output(fake_bundle: Path, tmp_path: Path) -> None:
     source, out = write(tmp_path / "in.jsonl", [f"text {i}" for i in range(30)]), tmp_path / "out.jsonl"
     arguments = (source, "-o", out, "--shard-rows", 10, "--model", fake_bundle)
     pid = label_in_a_process(*arguments, delay=0.5, log=tmp_path / "log")
     until(lambda: finished(out) >= 1, "no shard was finished", pid=pid)
     code, _, err = label(*arguments)
     assert code == 1
-    assert "another process writes this output" in err
+    assert "another process is writing this output" in err
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert len(rows(out)) == 30
 
@@ -520,7 +522,7 @@ def test_nothing_is_written_to_standard_output_if_nothing_can_be_read(
     assert (form == "jsonl") or out == b""
 
 
-def test_a_column_named_like_the_internal_one_is_kept(fake_bundle: Path, tmp_path: Path) -> None:
+def test_a_column_with_an_internal_name_is_kept(fake_bundle: Path, tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text(json.dumps({"text": "a b", "_extra": '{"id": "forged"}'}) + "\n")
     label(source, "-o", tmp_path / "o.jsonl", "--model", fake_bundle)
@@ -534,7 +536,7 @@ def test_a_column_named_like_the_internal_one_is_kept(fake_bundle: Path, tmp_pat
 @pytest.mark.parametrize("before", [1, CHUNK])
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
 def test_a_column_of_any_name_keeps_its_values(form: str, before: int, fake_bundle: Path, tmp_path: Path) -> None:
-    """Columns of the output's names are kept under others, also if a column comes late that has such a name itself."""
+    """Columns with the name of an output column are renamed, even if a column that appears later already has the new name."""
     names = [*OUTPUT[5:], "error", "probability_criticism", "_own", "_extra", "json", "communique", "", "a"]
     given = {"text": "a b"} | {name: f"mine {i}" for i, name in enumerate(names)}
     source, out = tmp_path / "in.jsonl", tmp_path / f"o.{form}"
@@ -553,7 +555,7 @@ def test_a_column_of_any_name_keeps_its_values(form: str, before: int, fake_bund
     assert columns[5:9] == ["_own", "_extra", "json", "communique"]
 
 
-def test_an_output_with_the_longest_name_and_a_foreign_file_among_the_shards(
+def test_a_very_long_output_name_and_foreign_files_among_the_shards_are_accepted(
     stopped: tuple[Path, Path], fake_bundle: Path, tmp_path: Path
 ) -> None:
     source, out = stopped

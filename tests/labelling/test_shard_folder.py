@@ -1,4 +1,4 @@
-"""The folder of a run: provably ours, its shards hashed, and never emptied of what is not ours."""
+"""The folder of a run: it is recognised as ours, its shards are hashed, and files that are not ours are never deleted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def shards(model: Path, folder: Path, n: int = 3) -> list[bytes]:
 
 @pytest.fixture
 def stopped(fake_bundle: Path, tmp_path: Path) -> ShardFolder:
-    """Leave a run with three finished shards."""
+    """Return the folder of a run with three finished shards."""
     (tmp_path / "run").mkdir()
     folder = ShardFolder(tmp_path / "run" / "out.jsonl", {"communique": "1", "n": 1}, resume=None)
     for number, content in enumerate(shards(fake_bundle, tmp_path)):
@@ -72,7 +72,7 @@ def one_shard(folder: Path) -> None:
 
 @pytest.mark.parametrize("make", [foreign, with_a_lock, one_shard, Path.touch])
 @pytest.mark.parametrize("option", [None, "--resume", "--restart", "--overwrite"])
-def test_a_folder_that_is_not_ours_is_refused_and_never_touched(
+def test_a_folder_that_is_not_ours_is_refused_and_never_changed(
     make: Callable[[Path], None], option: str | None, fake_bundle: Path, tmp_path: Path
 ) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
@@ -85,7 +85,9 @@ def test_a_folder_that_is_not_ours_is_refused_and_never_touched(
     assert tree(tmp_path) == before
 
 
-def test_an_empty_folder_and_one_of_a_run_killed_at_its_start_are_used(fake_bundle: Path, tmp_path: Path) -> None:
+def test_an_empty_folder_and_the_folder_of_a_run_killed_at_its_start_are_used(
+    fake_bundle: Path, tmp_path: Path
+) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text('{"text": "We will send aid."}\n')
     for names in ((), ("lock",), ("lock", ".run.json.01234567.part")):
@@ -98,7 +100,7 @@ def test_an_empty_folder_and_one_of_a_run_killed_at_its_start_are_used(fake_bund
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"{}", b"\xff", b'{"communique": "1"}'])
 @pytest.mark.parametrize("resume", [None, True, False])
-def test_without_a_whole_description_nothing_is_resumed_or_deleted(
+def test_without_a_valid_description_nothing_is_resumed_or_deleted(
     content: bytes | None, resume: bool | None, stopped: ShardFolder
 ) -> None:
     description = stopped.path / "run.json"
@@ -131,7 +133,7 @@ def flip(content: bytes, bit: int) -> bytes:
 
 @pytest.mark.parametrize("n", [60, pytest.param(400, marks=pytest.mark.slow)])
 def test_every_flipped_bit_is_found(n: int, stopped: ShardFolder) -> None:
-    """Any bit of the shards' files and of their hashes; a shard that was changed after it was checked is refused too."""
+    """Any bit of the shard files and of their hashes is covered. A shard that changes after the check is refused too."""
     draw = random.Random(0)
     files = sorted(p for p in stopped.path.iterdir() if p.suffix in (".arrow", ".sha256"))
     folder = reopen(stopped)
@@ -149,14 +151,14 @@ def test_every_flipped_bit_is_found(n: int, stopped: ShardFolder) -> None:
     folder.close()
 
 
-def test_hashes_are_read_by_sha256sum(stopped: ShardFolder) -> None:
+def test_sha256sum_can_check_the_hashes(stopped: ShardFolder) -> None:
     command = ["sha256sum", "-c", "--quiet", *sorted(p.name for p in stopped.path.glob("*.sha256"))]
     subprocess.run(command, cwd=stopped.path, check=True)
 
 
 @pytest.fixture
 def killed(fake_bundle: Path, tmp_path: Path) -> tuple[Path, Path]:
-    """Leave the shards of a command that was killed."""
+    """Return the input and the output of a command that was killed after two shards."""
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text("".join(json.dumps({"text": f"text {i}", "_extra": i}) + "\n" for i in range(30)))
     arguments = (source, "-o", out, "--shard-rows", 10, "--model", fake_bundle)
@@ -173,7 +175,7 @@ def test_a_damaged_shard_is_reported_and_labelled_again(
     source, out = killed
     arguments = (source, "--shard-rows", 10, "--model", fake_bundle)
     first = shards_folder(out) / "00000.arrow"
-    # The shard stays a valid Arrow file of the same schema with other values, as after a flip in a buffer.
+    # The shard is still a valid Arrow file with the same schema, but has other values, as after a bit flip in a buffer.
     table = pa.ipc.open_file(first).read_all()
     forged = table.set_column(0, table.field(0), pa.array(["forged"] * len(table)))
     with pa.ipc.new_file(str(first), forged.schema) as writer:
@@ -196,7 +198,7 @@ def test_the_shards_of_a_link_are_next_to_its_target(fake_bundle: Path, tmp_path
     assert label(source, "-o", tmp_path / "link.jsonl", "--model", fake_bundle)[0] == 2
 
 
-def test_an_output_in_the_folder_that_is_read_is_no_input(fake_bundle: Path, tmp_path: Path) -> None:
+def test_an_output_in_the_input_folder_is_not_read(fake_bundle: Path, tmp_path: Path) -> None:
     folder = tmp_path / "parts"
     folder.mkdir()
     (folder / "a.jsonl").write_text('{"text": "We will send aid."}\n')
@@ -223,10 +225,10 @@ def test_outputs_that_cannot_be_written_are_refused_before_standard_input_is_rea
 
 
 @pytest.mark.parametrize("form", ["jsonl", "html", "xlsx"])
-def test_resuming_a_complete_output_of_split_rows_leaves_it_as_it_is(
+def test_resuming_a_complete_output_of_split_rows_leaves_it_unchanged(
     form: str, fake_bundle: Path, tmp_path: Path
 ) -> None:
-    """Positions in a document are known only when all rows before are split."""
+    """Positions in a document are known only after all earlier rows have been split."""
     source, out = tmp_path / "in.csv", tmp_path / f"out.{form}"
     source.write_text("speech_id,text\na,We condemn it. We help.\na,They came. We pledge it.\n")
     arguments = (source, "-o", out, "--model", fake_bundle, "--split", "--language", "en", "--resume")
@@ -236,7 +238,7 @@ def test_resuming_a_complete_output_of_split_rows_leaves_it_as_it_is(
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "tsv.gz", "parquet", "html", "xlsx"])
-def test_resuming_a_complete_output_leaves_it_as_it_is(form: str, fake_bundle: Path, tmp_path: Path) -> None:
+def test_resuming_a_complete_output_leaves_it_unchanged(form: str, fake_bundle: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / f"out.{form}"
     rows = [
         {"text": t, "n": n, "x": x}
@@ -254,7 +256,7 @@ def test_resuming_a_complete_output_leaves_it_as_it_is(form: str, fake_bundle: P
 
 
 @pytest.mark.parametrize("change", ["text", "extra", "more", "less", "model", "--split", "other file"])
-def test_resuming_does_not_take_another_output_for_complete(change: str, fake_bundle: Path, tmp_path: Path) -> None:
+def test_resuming_does_not_accept_another_output_as_complete(change: str, fake_bundle: Path, tmp_path: Path) -> None:
     from fakes import bundle_folder
 
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
@@ -290,7 +292,7 @@ def test_resuming_does_not_take_another_output_for_complete(change: str, fake_bu
     assert out.read_bytes() != before
 
 
-def test_killed_before_the_shards_were_deleted_the_output_is_complete(
+def test_an_output_is_complete_if_the_run_was_killed_before_it_deleted_the_shards(
     killed: tuple[Path, Path], fake_bundle: Path
 ) -> None:
     source, out = killed
@@ -309,11 +311,11 @@ def test_killed_before_the_shards_were_deleted_the_output_is_complete(
 # Inputs
 
 
-def test_an_input_that_changes_is_noticed_and_finished_shards_are_of_its_first_state(
+def test_a_changed_input_is_detected_and_finished_shards_keep_its_first_state(
     fake_bundle: Path, tmp_path: Path
 ) -> None:
     source, out, whole = tmp_path / "in.jsonl", tmp_path / "out.jsonl", tmp_path / "whole.jsonl"
-    # Larger than what is read ahead, so that the end is read after the change.
+    # The input is larger than what is read ahead, so that its end is read after the change.
     lines = [json.dumps({"text": f"text {i}", "long": "x" * 20_000}) + "\n" for i in range(400)]
     source.write_text("".join(lines))
     arguments = (source, "--shard-rows", 10, "--model", fake_bundle)
@@ -324,7 +326,7 @@ def test_an_input_that_changes_is_noticed_and_finished_shards_are_of_its_first_s
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
     assert not out.exists()
     code, _, err = label(*arguments, "-o", out, "--resume")
-    assert (code, has_facts(err, "another input")) == (1, True)
+    assert (code, has_facts(err, "different input")) == (1, True)
     source.write_text("".join(lines))
     assert label(*arguments, "-o", out, "--resume")[0] == 0
     assert out.read_bytes() == whole.read_bytes()
@@ -346,7 +348,7 @@ def test_a_file_that_is_only_touched_has_not_changed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("form", "content"), [("jsonl", b'{"text": "a"}\n{broken\n'), ("csv", b"text,n\na,1\nb\n")])
-def test_errors_of_standard_input_name_it_and_not_its_copy(
+def test_errors_in_standard_input_do_not_name_the_temporary_copy(
     form: str, content: bytes, fake_bundle: Path, tmp_path: Path
 ) -> None:
     found = []
@@ -361,7 +363,9 @@ def test_errors_of_standard_input_name_it_and_not_its_copy(
 
 
 @pytest.mark.parametrize("form", ["parquet", "xlsx", "csv"])
-def test_a_standard_input_that_cannot_be_read_is_named_too(form: str, fake_bundle: Path, tmp_path: Path) -> None:
+def test_an_unreadable_standard_input_is_reported_without_the_temporary_copy(
+    form: str, fake_bundle: Path, tmp_path: Path
+) -> None:
     code, _, err = label(
         "-", "--format", form, "-o", tmp_path / "o.csv", "--model", fake_bundle, stdin=b"\x00\x01\xfe" * 50
     )
@@ -370,7 +374,9 @@ def test_a_standard_input_that_cannot_be_read_is_named_too(form: str, fake_bundl
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
-def test_signals_that_stop_keep_finished_shards(name: str, code: int, fake_bundle: Path, tmp_path: Path) -> None:
+def test_signals_that_end_the_process_keep_finished_shards(
+    name: str, code: int, fake_bundle: Path, tmp_path: Path
+) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "out.csv"
     source.write_text("".join(json.dumps({"text": f"text {i}"}) + "\n" for i in range(60)))
     arguments = (source, "-o", out, "--shard-rows", 10, "--model", fake_bundle)
@@ -383,8 +389,8 @@ def test_signals_that_stop_keep_finished_shards(name: str, code: int, fake_bundl
     assert not shards_folder(out).exists()
 
 
-def test_the_folder_of_another_run_is_refused_as_such(stopped: ShardFolder) -> None:
-    with pytest.raises(DataError, match="another n: 1, now 2"):
+def test_the_folder_of_another_run_is_refused(stopped: ShardFolder) -> None:
+    with pytest.raises(DataError, match="different n: 1 then, 2 now"):
         ShardFolder(stopped.out, {"communique": "1", "n": 2}, resume=True)
     (stopped.path / "run.json").unlink()
     with pytest.raises(OutputError, match=r"no run\.json"):

@@ -1,4 +1,4 @@
-"""The workbook of `label -o out.xlsx`: texts stay texts, types are kept, limits are reported, the bytes do not vary."""
+"""The workbook of `label -o out.xlsx`: texts stay texts, types are kept, limits are reported, and bytes do not vary."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def rows_of(path: Path | io.BytesIO, sheet: str = "labelled") -> list[dict[str, 
 
 
 def own_rows(path: Path) -> list[dict[str, Any]]:
-    """Read the first sheet as communique does."""
+    """Read the first sheet with communique."""
     with open_table(path) as stream:
         return [row for chunk in stream.chunks for row in chunk.to_rows()]  # type: ignore[union-attr]
 
@@ -79,7 +79,7 @@ TEXTS = (
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_text_stays_that_text(text: str, tmp_path: Path) -> None:
+def test_a_text_is_stored_unchanged(text: str, tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", ["text", "other"], [[text, "x"]])
     cell = load_workbook(path).active["A2"]
     assert (cell.value, cell.data_type) == (text, "s")
@@ -89,17 +89,17 @@ def test_a_text_stays_that_text(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["_x0041_", "_x000D_ and _xZZZZ_", "a\rb", "a\r\nb", "_x005F_x0041_", "<r>_x0041_x0042_\r</r>"]
 )
-def test_what_a_spreadsheet_reads_as_an_escape_stays_that_text(text: str, tmp_path: Path) -> None:
+def test_a_text_that_looks_like_an_escape_is_stored_unchanged(text: str, tmp_path: Path) -> None:
     # openpyxl does not know these escapes; Excel, LibreOffice and calamine do.
     assert own_rows(workbook(tmp_path / "a.xlsx", ["text", "o"], [[text, "x"]]))[0]["text"] == text
 
 
-def test_what_xml_cannot_hold_is_escaped(tmp_path: Path) -> None:
+def test_characters_that_xml_cannot_contain_are_escaped(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", ["a\x00", "o"], [["\x1b[31m\x0b\ufffe\uffff\ud800x", 1]])
     assert rows_of(path) == [{r"a\x00": r"\x1b[31m\x0b\ufffe\uffff\ud800x", "o": 1}]
 
 
-def test_a_formula_stays_text_when_somebody_edits_its_cell(tmp_path: Path) -> None:
+def test_a_formula_stays_text_when_its_cell_is_edited(tmp_path: Path) -> None:
     sheet = load_workbook(workbook(tmp_path / "a.xlsx", ["text"], [["=1+1"], ["text"], ["-5"]])).active
     assert [bool(sheet[f"A{i}"].quotePrefix) for i in (2, 3, 4)] == [True, False, False]
 
@@ -126,11 +126,11 @@ def test_types_are_kept(tmp_path: Path) -> None:
     "value",
     [10**15 + 1, float("nan"), float("inf"), date(1899, 1, 1), datetime(2020, 1, 1, 0, 0, 0, 5), b"\xff", {"a": 1}],
 )
-def test_what_no_cell_can_hold_becomes_text(value: Any, tmp_path: Path) -> None:
+def test_values_that_a_cell_cannot_store_become_text(value: Any, tmp_path: Path) -> None:
     assert rows_of(workbook(tmp_path / "a.xlsx", ["c"], [[value]]))[0]["c"] == str(value)
 
 
-def test_a_sheet_reads_well_on_screen_and_on_paper(tmp_path: Path) -> None:
+def test_a_sheet_is_formatted_for_screen_and_print(tmp_path: Path) -> None:
     columns = [Column("text", 20, wrap=True), Column("p", bar=True, bold_from=0.25)]
     texts = ["Short.", "我们愿意合作" * 5, "a\nb\nc", "COP28: السلام عليكم", "x" * 10_000]
     with (tmp_path / "a.xlsx").open("wb") as handle:
@@ -141,7 +141,7 @@ def test_a_sheet_reads_well_on_screen_and_on_paper(tmp_path: Path) -> None:
     assert [int(sheet.cell(row, 1).alignment.readingOrder) for row in range(2, 7)] == [0, 0, 0, 2, 0]
     assert all(sheet.cell(row, 1).alignment.wrap_text for row in range(2, 7))
     assert sheet.page_setup.orientation == "landscape"
-    # A width of one page is the default, and the height of none is free.
+    # A width of one page is the default, and a height of 0 pages means any height.
     assert (sheet.page_setup.fitToWidth or 1, sheet.page_setup.fitToHeight) == (1, 0)
     assert sheet.sheet_properties.pageSetUpPr.fitToPage
     assert sheet["A1"].font.bold
@@ -152,7 +152,7 @@ def test_a_sheet_reads_well_on_screen_and_on_paper(tmp_path: Path) -> None:
     assert [(end.type, end.val) for end in bar.dataBar.cfvo] == [("num", 0), ("num", 1)]
 
 
-def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_number_of_rows(tmp_path: Path) -> None:
     def peak(n: int) -> int:
         tracemalloc.start()
         with (tmp_path / "a.xlsx").open("wb") as handle:
@@ -169,7 +169,9 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     assert peak(3000) < peak(300) + 100_000
 
 
-def test_temporary_files_lie_where_the_caller_deletes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temporary_files_are_in_the_folder_that_the_caller_deletes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     folder = scratch(tmp_path / "a")
     seen: list[Path] = []
@@ -184,7 +186,7 @@ def test_temporary_files_lie_where_the_caller_deletes_them(tmp_path: Path, monke
     assert [path.name for path in folder.iterdir()] == ["workbook.xlsx"]
 
 
-def test_an_error_of_the_output_keeps_its_kind(tmp_path: Path) -> None:
+def test_an_error_of_the_output_stream_keeps_its_type(tmp_path: Path) -> None:
     class Closed(io.RawIOBase):
         def writable(self) -> bool:
             return True
@@ -238,7 +240,7 @@ def test_rows_filters_and_formats(fake_bundle: Path, tmp_path: Path) -> None:
     assert sum(row["sentences"] for row in explained[:3]) == len(given)
 
 
-def test_the_same_rows_are_the_same_bytes_whenever_they_are_written(
+def test_equal_rows_give_equal_bytes_at_any_time(
     fake_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = tmp_path / "in.jsonl"
@@ -252,7 +254,7 @@ def test_the_same_rows_are_the_same_bytes_whenever_they_are_written(
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 31, 0, 0, 0)}
 
 
-def test_a_killed_run_resumes_to_the_same_bytes(fake_bundle: Path, tmp_path: Path) -> None:
+def test_a_killed_run_that_is_resumed_writes_the_same_bytes(fake_bundle: Path, tmp_path: Path) -> None:
     source, out, whole = tmp_path / "in.jsonl", tmp_path / "out.xlsx", tmp_path / "whole.xlsx"
     source.write_text("".join(json.dumps({"text": f"We condemn {i}.", "n": i}) + "\n" for i in range(30)))
     arguments = ("--shard-rows", 10, "--model", fake_bundle, "--language", "en")
@@ -261,7 +263,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(fake_bundle: Path, tmp_path: Pat
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     assert set(os.listdir(tmp_path)) <= {"in.jsonl", "out.xlsx.shards", "log"}
-    # What a process leaves that is killed while it writes the workbook.
+    # A process that is killed while it writes the workbook leaves such a folder.
     (shards_folder(out) / "scratch").mkdir()
     (shards_folder(out) / "scratch" / "tmp1").write_text("<row>")
     assert label(source, "-o", out, *arguments, "--resume")[0] == 0
@@ -270,7 +272,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(fake_bundle: Path, tmp_path: Pat
     assert not shards_folder(out).exists()
 
 
-def test_a_text_too_long_for_a_cell_ends_the_run_at_once_and_its_shards_serve_another_format(
+def test_a_text_too_long_for_a_cell_ends_the_run_at_once_and_its_shards_can_be_used_for_another_format(
     fake_bundle: Path, tmp_path: Path
 ) -> None:
     source, out, other = tmp_path / "in.jsonl", tmp_path / "out.xlsx", tmp_path / "out.parquet"
@@ -281,7 +283,7 @@ def test_a_text_too_long_for_a_cell_ends_the_run_at_once_and_its_shards_serve_an
     assert code == 1
     assert has_facts(err, out, "'text'", "'1'", "32,768", "32,767", "1,048,575", "16,384", "Parquet or CSV", "--resume")
     assert not out.exists()
-    # Not after the last shard, but as soon as it is known.
+    # The run ends as soon as the length is known, not after the last shard.
     assert 1 <= len(list(shards_folder(out).glob("*.arrow"))) <= 2
     shards_folder(out).rename(shards_folder(other))
     assert label(*arguments, "-o", other, "--resume")[0] == 0
@@ -289,7 +291,7 @@ def test_a_text_too_long_for_a_cell_ends_the_run_at_once_and_its_shards_serve_an
 
 
 @pytest.mark.parametrize("text", ["😀" * 16_383 + "a", "x" * 32_767])
-def test_a_cell_is_filled_to_the_last_character(text: str, fake_bundle: Path, tmp_path: Path) -> None:
+def test_a_cell_can_have_the_maximum_length(text: str, fake_bundle: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "out.xlsx"
     source.write_text(json.dumps({"text": "Short.", "n": text}) + "\n")
     assert label(source, "-o", out, "--model", fake_bundle)[0] == 0
@@ -298,7 +300,7 @@ def test_a_cell_is_filled_to_the_last_character(text: str, fake_bundle: Path, tm
     assert label(source, "-o", out, "--model", fake_bundle, "--overwrite")[0] == 1
 
 
-def test_too_many_rows_of_parquet_are_refused_before_the_work(
+def test_too_many_rows_of_parquet_are_refused_before_any_work(
     fake_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spreadsheet, "ROWS", 10)
@@ -330,7 +332,7 @@ def test_too_many_columns_are_reported_with_the_first_shard(
     assert (code, has_facts(err, out, "columns", "Parquet or CSV")) == (1, True), err
 
 
-def test_limits_are_those_of_excel() -> None:
+def test_limits_equal_those_of_excel() -> None:
     assert (ROWS, workbook_writer.COLUMNS, CELL_CHARACTERS) == (2**20, 2**14, 2**15 - 1)
 
 
@@ -341,7 +343,7 @@ def test_an_input_without_rows_gives_a_workbook_without_rows(fake_bundle: Path, 
     assert rows_of(out) == []
 
 
-def test_rows_that_cannot_be_read_keep_their_place_and_reason(fake_bundle: Path, tmp_path: Path) -> None:
+def test_unreadable_rows_keep_their_place_and_reason(fake_bundle: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "out.xlsx"
     source.write_text('{"text": "We condemn it."}\nnot json\n{"text": "Other."}\n')
     assert label(source, "-o", out, "--model", fake_bundle)[0] == 1
@@ -350,7 +352,7 @@ def test_rows_that_cannot_be_read_keep_their_place_and_reason(fake_bundle: Path,
     assert "row 2" in errors[1]
 
 
-def test_a_workbook_goes_to_standard_output_too(fake_bundle: Path) -> None:
+def test_a_workbook_can_be_written_to_standard_output(fake_bundle: Path) -> None:
     arguments = ("-", "--format", "txt", "-o", "-", "--out-format", "xlsx", "--model", fake_bundle)
     code, out, err = label(*arguments, stdin=b"We condemn it.")
     assert code == 0, err
@@ -361,7 +363,7 @@ def test_a_workbook_goes_to_standard_output_too(fake_bundle: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["csv", "tsv.gz"])
-def test_formulas_in_csv_become_text_on_request(form: str, fake_bundle: Path, tmp_path: Path) -> None:
+def test_formulas_in_csv_are_escaped_on_request(form: str, fake_bundle: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / f"out.{form}"
     cells = ["=1+1", "+a", "@b", "-c", "\td", "＝1", "'=1", "-5", "+1.5", "x=1", "é"]
     source.write_text("".join(json.dumps({"text": f"={c} text", "=own": c}) + "\n" for c in cells))
@@ -378,7 +380,7 @@ def test_formulas_in_csv_become_text_on_request(form: str, fake_bundle: Path, tm
     assert (code, "already complete" in err) == (0, True), err
 
 
-def test_escaping_formulas_is_for_csv_alone(fake_bundle: Path, tmp_path: Path) -> None:
+def test_formulas_can_be_escaped_only_in_csv(fake_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("We condemn it.")
     code, _, err = label(tmp_path / "in.txt", "-o", tmp_path / "o.xlsx", "--model", fake_bundle, "--escape-formulas")
     assert (code, has_facts(err, "--escape-formulas", ".csv")) == (2, True)
