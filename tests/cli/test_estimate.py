@@ -540,7 +540,7 @@ def test_a_column_that_the_tables_have_already_is_refused(made: Made) -> None:
     save(folder / "predictions.jsonl", [row | {"target": row["country"]} for row in rows])
     result = run(folder, "--by", "target", "--out", str(folder / "out"))
     assert result.exit_code == 1
-    assert has_facts(result.output, "--by target", "rename")
+    assert has_facts(result.output, "--by target", "Rename")
 
 
 def test_the_design_tells_what_the_gold_lacks(made: Made) -> None:

@@ -287,7 +287,7 @@ def test_parquet_cells_that_python_cannot_represent_become_text_or_an_error(tmp_
     rows, notes = output(tmp_path / "a.parquet")
     assert [row["text"] for row in rows] == ["", "fine"]
     assert "not UTF-8" in rows[0]["error"]
-    assert any(has_facts(line, "1 cells", "row 1", "'other'", "not UTF-8") for line in notes)
+    assert any(has_facts(line, "1 cell outside", "row 1", "'other'", "not UTF-8") for line in notes)
     assert [row["other"] for row in rows] == [None, "fine"]
     assert str(10**17) in rows[0]["time"]
     assert rows[0]["raw"] == b"x"
@@ -373,4 +373,4 @@ def test_parquet_cells_have_the_same_length_limit_as_other_formats(
     rows, notes = output(tmp_path / "a.parquet")
     assert [bool(row["error"]) for row in rows] == [False, True, False]
     assert has_facts(rows[1]["error"], "row 2", "'text'", "more than 20 characters")
-    assert any(has_facts(line, "1 cells", "row 3", "'more'") for line in notes)
+    assert any(has_facts(line, "1 cell outside", "row 3", "'more'") for line in notes)

@@ -94,15 +94,15 @@ def _by_design(
     lines = []
     if other := sum(row is None for row in known):
         lines.append(
-            f"warning: {gold}: {counted(other, 'gold sentence is', 'gold sentences are')} not in the design file"
+            f"warning: {gold}: {counted(other, 'sentence of the gold is', 'sentences of the gold are')} not in the sample"
         )
     if changed := sum(
         row is not None and abs((row.inclusion_probability or 0.0) - p) > 1e-6
         for row, p in zip(known, probability.tolist(), strict=True)
     ):
         lines.append(
-            f"warning: {gold}: {counted(changed, 'gold sentence has', 'gold sentences have')} a different inclusion probability in "
-            "the design file"
+            f"warning: {gold}: {counted(changed, 'sentence of the gold has', 'sentences of the gold have')} a different inclusion "
+            "probability in the design file"
         )
     given = Counter(row.stratum for row in known if row is not None)
     wanted = Counter(row.stratum for row in design.rows)
