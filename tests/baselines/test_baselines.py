@@ -45,17 +45,17 @@ def corpus(codebook: Codebook = TINY, documents: int = 40) -> Corpus:
 
 
 def few(labels: Sequence[tuple[str, ...]], documents: int = 4) -> Corpus:
-    """Make a corpus with the given labels, whose texts name them."""
+    """Make a corpus with the given labels, which also occur as words in the texts."""
     rows = [sentence(i, f"text {i} {' '.join(given)}", given, f"d{i % documents}") for i, given in enumerate(labels)]
     return Corpus(tuple(rows))
 
 
-def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+def test_an_unknown_name_raises_an_error_that_suggests_the_closest_name() -> None:
     with pytest.raises(RecipeError, match="did you mean 'tfidf-svm'"):
         baselines.make("tfidf-swm", TINY)
 
 
-def test_an_unknown_option_and_a_missing_one_are_answered_with_the_known_ones() -> None:
+def test_an_unknown_or_missing_option_raises_an_error_that_names_the_options() -> None:
     with pytest.raises(RecipeError, match=r"'tfidf-svm': unknown option 'c'; allowed: seed, C, word_ngrams"):
         baselines.make("tfidf-svm", TINY, c=1)
     with pytest.raises(RecipeError, match="option 'base_url' is missing"):
@@ -63,7 +63,7 @@ def test_an_unknown_option_and_a_missing_one_are_answered_with_the_known_ones() 
 
 
 @pytest.mark.parametrize("name", baselines.NAMES)
-def test_every_baseline_is_a_classifier_that_stores_and_learns_nothing_when_built(name: str) -> None:
+def test_every_baseline_is_a_classifier_whose_constructor_only_stores_its_arguments(name: str) -> None:
     classifier = baselines.make(name, TINY, seed=7, **NEEDED.get(name, {}))
     assert isinstance(classifier, TrainableClassifier)
     assert classifier.name == name
@@ -75,7 +75,7 @@ def test_every_baseline_is_a_classifier_that_stores_and_learns_nothing_when_buil
 
 @pytest.mark.parametrize("name", LIGHT)
 @pytest.mark.parametrize("codebook", [TINY, TINY_MULTICLASS], ids=["multilabel", "multiclass"])
-def test_probabilities_have_the_shape_type_and_range_of_the_protocol(name: str, codebook: Codebook) -> None:
+def test_probabilities_have_the_shape_dtype_and_range_that_the_protocol_requires(name: str, codebook: Codebook) -> None:
     data = corpus(codebook, 12)
     classifier = baselines.make(name, codebook)
     assert classifier.fit(data) is classifier
@@ -86,13 +86,13 @@ def test_probabilities_have_the_shape_type_and_range_of_the_protocol(name: str, 
     if not codebook.multilabel:
         np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
     assert classifier.predict_proba([]).shape == (0, 3)
-    # A sentence's probabilities do not depend on those beside it.
+    # A sentence's probabilities do not depend on the other sentences.
     np.testing.assert_allclose(classifier.predict_proba(data.sentences[5:6]), p[5:6], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", LIGHT)
 @pytest.mark.parametrize("task", ["multilabel", "multiclass"])
-def test_columns_follow_the_codebook(name: str, task: str) -> None:
+def test_columns_are_in_the_order_of_the_codebook(name: str, task: str) -> None:
     labels = CODEBOOK["labels"]
     there = Codebook.model_validate(CODEBOOK | {"task": task})
     back = Codebook.model_validate(CODEBOOK | {"task": task, "labels": labels[::-1]})
@@ -101,14 +101,14 @@ def test_columns_follow_the_codebook(name: str, task: str) -> None:
     np.testing.assert_allclose(one, other[:, ::-1], atol=2e-3)
 
 
-def test_prior_is_the_share_and_majority_the_most_frequent_set() -> None:
+def test_prior_predicts_proportions_and_majority_predicts_the_most_frequent_label_set() -> None:
     data = few([("criticism",), ("criticism", "policy_claim"), ("criticism", "policy_claim"), ()])
     np.testing.assert_allclose(baselines.make("prior", TINY).fit(data).predict_proba(data.sentences)[0], [0.75, 0.5, 0])
     most = baselines.make("majority", TINY).fit(data).predict_proba(data.sentences)
     np.testing.assert_array_equal(most, np.tile([1, 1, 0], (4, 1)))
 
 
-def test_of_equally_frequent_sets_the_order_of_rows_decides_nothing() -> None:
+def test_majority_does_not_depend_on_the_order_of_rows_when_sets_are_equally_frequent() -> None:
     labels: list[tuple[str, ...]] = [("policy_claim",), ("criticism",), ()]
     found = [
         baselines.make("majority", TINY).fit(few(order)).predict_proba([sentence(0, "", None)])
@@ -120,18 +120,18 @@ def test_of_equally_frequent_sets_the_order_of_rows_decides_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["tfidf-logreg", "tfidf-svm"])
 @pytest.mark.parametrize("codebook", [TINY, TINY_MULTICLASS], ids=["multilabel", "multiclass"])
-def test_tfidf_learns_the_words_that_decide(name: str, codebook: Codebook) -> None:
+def test_tfidf_learns_the_words_that_determine_the_label(name: str, codebook: Codebook) -> None:
     train, test = corpus(codebook, 60).split(0.3, seed=0)
     p = baselines.make(name, codebook).fit(train).predict_proba(test.sentences)
     gold = indicator(test.sentences, codebook)
     thresholds = np.full(3, 0.5) if codebook.multilabel else None
     assert macro_f1(outcome_counts(gold, decide(p, thresholds))) > 0.95
-    # Probabilities are calibrated: on average they are the labels' shares.
+    # Calibrated probabilities have the proportions of the labels as their means.
     np.testing.assert_allclose(p.mean(axis=0), gold.mean(axis=0), atol=0.06)
 
 
-def test_the_machine_gives_probabilities_and_not_decision_values() -> None:
-    """Labels that features tell only three times out of four: a calibrated probability is about that."""
+def test_the_support_vector_machine_returns_probabilities_and_not_decision_values() -> None:
+    """The features determine the label in three out of four rows, so a calibrated probability is about 0.75 or 0.25."""
     draw = np.random.default_rng(0)
     x = draw.normal(size=(1200, 1))
     gold = np.stack([draw.random(1200) < np.where(x[:, 0] > 0, 0.75, 0.25)], axis=1)
@@ -143,7 +143,7 @@ def test_the_machine_gives_probabilities_and_not_decision_values() -> None:
     np.testing.assert_allclose(p[:, 0], [0.25, 0.75], atol=0.05)
 
 
-def test_two_exclusive_classes_get_logits_of_their_own() -> None:
+def test_two_exclusive_classes_have_separate_logits() -> None:
     x = np.array([[-1.0], [-0.5], [0.5], [1.0]] * 6)
     gold = np.stack([x[:, 0] > 0, x[:, 0] < 0], axis=1)
     documents = np.arange(24) // 4
@@ -157,7 +157,7 @@ def test_two_exclusive_classes_get_logits_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("documents", [5, 9, 30])
-def test_folds_are_those_of_every_cross_validation(documents: int) -> None:
+def test_folds_are_the_same_as_those_of_document_folds(documents: int) -> None:
     data = Corpus(
         tuple(Sentence(str(i), "text", str(i // 4), labels=(TINY.names[i % 2],)) for i in range(4 * documents))
     )
@@ -170,14 +170,14 @@ def test_folds_are_those_of_every_cross_validation(documents: int) -> None:
         assert train.tolist() == np.flatnonzero(expected != fold).tolist()
 
 
-def test_folds_that_cannot_train_every_class_are_none() -> None:
+def test_there_are_no_folds_if_a_class_would_be_missing_from_training() -> None:
     documents = np.arange(24) // 4
     assert folds((documents == 3).astype(np.int64), documents, 5, seed=0) == []
     assert len(folds(np.isin(documents, (1, 3)).astype(np.int64), documents, 5, seed=0)) == 2
 
 
 def noisy(rows: int = 600, width: int = 12) -> tuple[Any, Any, Any]:
-    """Dense features that tell two labels in part, in documents of four rows."""
+    """Return dense features that partly determine two labels, the labels, and documents of four rows."""
     draw = np.random.default_rng(1)
     x = draw.normal(size=(rows, width))
     gold = x[:, :2] + x[:, 2:3] + draw.normal(size=(rows, 2)) > 0
@@ -185,8 +185,8 @@ def noisy(rows: int = 600, width: int = 12) -> tuple[Any, Any, Any]:
 
 
 @pytest.mark.parametrize("multilabel", [True, False])
-def test_the_strength_and_coefficients_are_those_of_separate_fits(multilabel: bool) -> None:
-    """Cross-validation takes short cuts; what it chooses, and the fit that is kept, do not show them."""
+def test_the_chosen_strength_and_the_coefficients_equal_those_of_separate_fits(multilabel: bool) -> None:
+    """Cross-validation takes short cuts, which must affect neither the value of C that it chooses nor the final fit."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
 
@@ -216,19 +216,21 @@ def test_the_strength_and_coefficients_are_those_of_separate_fits(multilabel: bo
         np.testing.assert_allclose(np.ravel(found), kept.coef_[0], atol=1e-6)
 
 
-def test_dense_cross_validation_goes_on_from_the_last_strength_within_a_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cross_validation_on_dense_features_starts_each_fit_from_the_previous_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_info
 
     seen: list[tuple[float, bool, str, bool]] = []
     fit = LogisticRegression.fit
 
-    def told(self: Any, features: Any, classes: Any) -> Any:
+    def recorded(self: Any, features: Any, classes: Any) -> Any:
         assert all(pool["num_threads"] == 1 for pool in threadpool_info() if pool["user_api"] == "blas")
         seen.append((self.C, self.warm_start, str(features.dtype), hasattr(self, "coef_")))
         return fit(self, features, classes)
 
-    monkeypatch.setattr(LogisticRegression, "fit", told)
+    monkeypatch.setattr(LogisticRegression, "fit", recorded)
     x, gold, documents = noisy()
     settings: dict[str, Any] = {"machine": "logistic", "multilabel": True, "number": 2, "seed": 0}
     fit_linear(x, gold[:, :1], documents, ["a"], strengths=(0.01, 0.1), **settings)
@@ -237,27 +239,28 @@ def test_dense_cross_validation_goes_on_from_the_last_strength_within_a_fold(mon
     assert seen[-1][1:] == (False, "float64", False)
 
 
-def test_too_few_documents_for_folds_are_told() -> None:
+def test_too_few_documents_for_folds_are_noted() -> None:
     data = few([("criticism",), ()] * 6, documents=1)
     classifier = baselines.make("tfidf-logreg", TINY).fit(data)
-    assert "criticism: too few documents for grouped cross-validation; C is 10, not chosen" in classifier.notes_
+    note = "criticism: too few documents for grouped cross-validation, so the default C = 10 is used"
+    assert note in classifier.notes_
     assert "not calibrated" in baselines.make("tfidf-svm", TINY).fit(data).notes_[0]
 
 
-def test_a_label_that_never_occurs_or_always_does_has_one_probability_and_is_told() -> None:
+def test_a_label_that_occurs_never_or_always_gets_a_constant_probability_and_a_note() -> None:
     data = few([("criticism", "policy_claim"), ("criticism",)] * 10)
     classifier = baselines.make("tfidf-logreg", TINY).fit(data)
     p = classifier.predict_proba(data.sentences)
     np.testing.assert_allclose(p[:, 0], 20.5 / 21, atol=1e-5)
     np.testing.assert_allclose(p[:, 2], 0.5 / 21, atol=1e-5)
-    assert [note.split(";")[0] for note in classifier.notes_] == [
-        "criticism: 20 of 20 training sentences carry it",
-        "cooperation_pledge: 0 of 20 training sentences carry it",
+    assert [note.split(",")[0] for note in classifier.notes_] == [
+        "criticism: 20 of 20 training sentences have this label",
+        "cooperation_pledge: 0 of 20 training sentences have this label",
     ]
 
 
 @pytest.mark.parametrize("name", LIGHT)
-def test_one_class_alone_is_no_crash_and_no_nan(name: str) -> None:
+def test_a_single_class_causes_neither_an_error_nor_nan(name: str) -> None:
     data = few([("policy_claim",)] * 8)
     for codebook in (TINY, TINY_MULTICLASS):
         p = baselines.make(name, codebook).fit(data).predict_proba(data.sentences)
@@ -269,20 +272,20 @@ def test_one_class_alone_is_no_crash_and_no_nan(name: str) -> None:
 def test_training_rows_must_be_labelled(name: str) -> None:
     with pytest.raises(DataError, match=r"'s1' has no labels"):
         baselines.make(name, TINY).fit(Corpus((sentence(0, "a", ()), sentence(1, "b", None))))
-    with pytest.raises(DataError, match="no sentence to learn from"):
+    with pytest.raises(DataError, match="there is no sentence to learn from"):
         baselines.make(name, TINY).fit(Corpus(()))
     with pytest.raises(DataError, match="exactly one"):
         baselines.make(name, TINY_MULTICLASS).fit(few([()]))
 
 
-def test_texts_without_words_are_told() -> None:
-    with pytest.raises(DataError, match="no words in its texts"):
+def test_texts_without_words_raise_an_error() -> None:
+    with pytest.raises(DataError, match="the texts contain no words"):
         baselines.make("tfidf-logreg", TINY).fit(Corpus((sentence(0, "—", ("criticism",)), sentence(1, "", ()))))
 
 
 @pytest.mark.parametrize("name", LIGHT)
 @pytest.mark.parametrize("codebook", [TINY, TINY_MULTICLASS], ids=["multilabel", "multiclass"])
-def test_a_saved_baseline_predicts_as_before(name: str, codebook: Codebook, tmp_path: Path) -> None:
+def test_a_saved_baseline_makes_the_same_predictions(name: str, codebook: Codebook, tmp_path: Path) -> None:
     data = corpus(codebook, 12)
     classifier = baselines.make(name, codebook, seed=3).fit(data)
     info = baselines.save(classifier, tmp_path / "model", training=data)
@@ -297,7 +300,7 @@ def test_a_saved_baseline_predicts_as_before(name: str, codebook: Codebook, tmp_
     assert {path.suffix for path in (tmp_path / "model").iterdir()} <= {".json", ".npz", ".yaml", ".md"}
 
 
-def test_saving_tunes_as_the_transformer_is_tuned_and_refuses_a_leak(tmp_path: Path) -> None:
+def test_save_tunes_the_baseline_and_refuses_a_leak(tmp_path: Path) -> None:
     train, tuning = corpus(TINY, 40).split(0.3, seed=0)
     classifier = baselines.make("tfidf-svm", TINY).fit(train)
     info = baselines.save(classifier, tmp_path / "model", training=train, tuning=tuning, name="words", version="1.0")
@@ -324,7 +327,7 @@ def test_an_edited_file_is_refused(tmp_path: Path) -> None:
         load_model(tmp_path / "model")
 
 
-def test_a_baseline_of_a_later_version_is_refused(tmp_path: Path) -> None:
+def test_a_baseline_from_a_later_version_is_refused(tmp_path: Path) -> None:
     from communique.io.atomic import file_sha256
 
     data = corpus(TINY, 6)
@@ -339,14 +342,14 @@ def test_a_baseline_of_a_later_version_is_refused(tmp_path: Path) -> None:
         load_model(folder)
 
 
-def test_what_is_no_arrays_cannot_be_saved(tmp_path: Path) -> None:
+def test_a_baseline_that_does_not_consist_of_arrays_cannot_be_saved(tmp_path: Path) -> None:
     data = corpus(TINY, 4)
     classifier = baselines.make("chat", TINY, **NEEDED["chat"]).fit(data)
-    with pytest.raises(BundleError, match="'chat' cannot be kept as arrays and JSON"):
+    with pytest.raises(BundleError, match="'chat' cannot be saved as arrays and JSON"):
         baselines.save(classifier, tmp_path / "model", training=data)
 
 
-def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(MissingExtraError, match=r"communique\[analysis\]"):
         baselines.make("tfidf-logreg", TINY).fit(corpus(TINY, 4))
@@ -365,7 +368,7 @@ def test_the_base_install_opens_a_lexicon(tmp_path: Path, run_python: Any) -> No
     assert done.stdout.strip() == "(1, 3)", done.stderr
 
 
-def test_a_saved_baseline_labels_and_is_evaluated(tmp_path: Path) -> None:
+def test_label_and_evaluate_accept_a_saved_baseline(tmp_path: Path) -> None:
     rows = tiny_rows(40)
     path = write_rows(tmp_path / "corpus.jsonl", rows)
     data = Corpus.read(path, TINY)
@@ -389,7 +392,9 @@ def test_a_saved_baseline_labels_and_is_evaluated(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("codebook", [TINY, TINY_MULTICLASS], ids=["multilabel", "multiclass"])
 @pytest.mark.parametrize("right", [True, False])
-def test_a_certain_baseline_is_saved_as_the_benchmark_tunes_it(tmp_path: Path, right: bool, codebook: Codebook) -> None:
+def test_a_baseline_with_probabilities_0_and_1_is_tuned_as_in_the_benchmark(
+    tmp_path: Path, right: bool, codebook: Codebook
+) -> None:
     data = few([("criticism",)] * 16 + [("policy_claim",)] * (0 if right else 8))
     train, tuning = data.where(lambda s: s.document != "d0"), data.where(lambda s: s.document == "d0")
     classifier = baselines.make("majority", codebook).fit(train)
@@ -402,11 +407,11 @@ def test_a_certain_baseline_is_saved_as_the_benchmark_tunes_it(tmp_path: Path, r
     logits = to_logits(classifier.predict_proba(tuning.sentences), multilabel=codebook.multilabel)
     np.testing.assert_array_equal(opened.decisions, tuned.decide(logits))
     np.testing.assert_allclose(opened.probabilities, tuned.probabilities(logits), atol=1e-6)
-    # No temperature changes an infinite logit: the search for one would end at 4 even if the classifier is always right.
+    # No temperature changes an infinite logit, so the search would end at 4 even for a classifier that is always right.
     assert tuned.temperature == pytest.approx(4, rel=0.01) if not right else tuned.temperature < 2
 
 
-def test_statements_are_not_changed() -> None:
+def test_fit_and_predict_do_not_change_the_sentences() -> None:
     data = corpus(TINY, 4)
     before = [dataclasses.asdict(s) for s in data]
     baselines.make("tfidf-logreg", TINY, C=1.0).fit(data).predict_proba(data.sentences)
@@ -414,7 +419,7 @@ def test_statements_are_not_changed() -> None:
 
 
 @pytest.mark.parametrize("name", LIGHT)
-def test_invisible_characters_change_neither_predictions_nor_what_is_learned(name: str) -> None:
+def test_invisible_characters_affect_neither_training_nor_predictions(name: str) -> None:
     data = corpus(TINY, 12)
     marked = Corpus(tuple(dataclasses.replace(s, text="\u200b" + "\u00ad".join(s.text)) for s in data))
     learned, again = baselines.make(name, TINY).fit(data), baselines.make(name, TINY).fit(marked)
@@ -424,7 +429,7 @@ def test_invisible_characters_change_neither_predictions_nor_what_is_learned(nam
 
 
 def test_setfit_does_not_read_the_raw_text() -> None:
-    # SetFit cannot run here, so its source is searched.
+    # SetFit is not installed in every test environment, so its source is searched.
     source = inspect.getsource(sys.modules[type(baselines.make("setfit", TINY)).__module__])
     assert "model_text" in source
     assert not re.search(r"\.text\b", source)

@@ -1,4 +1,4 @@
-"""Baselines over an encoder, on a tiny one made on the spot: frozen, SetFit, natural language inference."""
+"""Tests of baselines that use an encoder (frozen encoder, SetFit, zero-shot NLI), with a tiny encoder that the tests make."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def frozen(backbone: Path | str, codebook: Codebook = TINY, **options: Any) -> F
     return classifier
 
 
-def test_vectors_are_centred_means_over_tokens_of_unit_variance(tiny_backbone: Path) -> None:
+def test_vectors_are_means_over_tokens_with_mean_zero_and_unit_variance(tiny_backbone: Path) -> None:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
@@ -44,12 +44,12 @@ def test_vectors_are_centred_means_over_tokens_of_unit_variance(tiny_backbone: P
         with torch.inference_mode():
             tokens = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].numpy()
         mean = MEAN_SCALE * tokens.mean(axis=0) + tokens[0]
-        # Whether alone or padded to the length of longer texts, a text has the same vector.
+        # A text has the same vector on its own and padded to the length of longer texts.
         np.testing.assert_allclose(vector, (mean - mean.mean()) / mean.std(), atol=1e-4)
 
 
 @pytest.mark.parametrize("codebook", [TINY, TINY_MULTICLASS], ids=["multilabel", "multiclass"])
-def test_the_network_has_the_logits_of_the_logistic_regression(
+def test_the_network_has_the_same_logits_as_the_logistic_regression(
     tiny_backbone: Path, codebook: Codebook, tmp_path: Path
 ) -> None:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -102,14 +102,14 @@ def test_an_encoder_is_loaded_once(tiny_backbone: Path, monkeypatch: pytest.Monk
     before = classifier.fit(data).fit(data).predict_logits(data.sentences)
     classifier.network()
     assert len(loads) == 1
-    # The network is a copy: its head and its last layer norm are not those that compute vectors.
+    # The network is a copy, so changes to its head and its last layer norm do not affect the vectors.
     np.testing.assert_array_equal(frozen(tiny_backbone).fit(data).predict_logits(data.sentences), before)
     assert classifier.embed(["a new text"]).shape == (1, 64)
     np.testing.assert_array_equal(classifier.embed(["port"]), frozen(tiny_backbone).embed(["port"]))
 
 
 @pytest.mark.parametrize("codebook", [TINY, TINY_MULTICLASS], ids=["multilabel", "multiclass"])
-def test_a_frozen_encoder_learns(tiny_backbone: Path, codebook: Codebook) -> None:
+def test_the_frozen_encoder_learns_the_labels(tiny_backbone: Path, codebook: Codebook) -> None:
     train, test = corpus(40, single=not codebook.multilabel).split(0.3, seed=0)
     classifier = frozen(tiny_backbone, codebook, C=None, folds=3).fit(train)
     p = classifier.predict_proba(test.sentences)
@@ -120,9 +120,7 @@ def test_a_frozen_encoder_learns(tiny_backbone: Path, codebook: Codebook) -> Non
     assert classifier.precision_ == "fp32"
 
 
-def test_the_cache_serves_what_was_embedded(
-    tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_vectors_in_the_cache_are_reused(tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["river trade", "river  trade", "grain", "grain"]
     first = frozen(tiny_backbone, cache=tmp_path).embed(texts)
     computed: list[str] = []
@@ -136,14 +134,16 @@ def test_the_cache_serves_what_was_embedded(
     again = frozen(tiny_backbone, cache=tmp_path).embed([*texts[::-1], "port"])
     assert computed == ["port"]
     np.testing.assert_array_equal(again[:4], first[::-1])
-    # Another token limit makes other vectors, in a folder of its own.
+    # Another token limit leads to other vectors, which are stored in a separate folder.
     frozen(tiny_backbone, cache=tmp_path, max_tokens=16).embed(texts[:1])
     assert computed == ["port", texts[0]]
     assert len(list(tmp_path.iterdir())) == 2
     assert all(b"river" not in path.read_bytes() for path in tmp_path.rglob("*.npz"))
 
 
-def test_a_killed_run_keeps_its_shards(tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_keeps_the_shards_that_it_finished(
+    tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("communique.baselines.frozen_encoder.SHARD", 2)
     compute, calls = Encoder.compute, []
 
@@ -160,7 +160,7 @@ def test_a_killed_run_keeps_its_shards(tiny_backbone: Path, tmp_path: Path, monk
     assert calls == [["a", "b"], ["we", "it"], ["we", "it"]]
 
 
-def test_a_cache_is_read_back(tmp_path: Path) -> None:
+def test_a_cache_can_be_read_again(tmp_path: Path) -> None:
     vectors = np.arange(6, dtype=np.float32).reshape(2, 3)
     EmbeddingCache(tmp_path / "c").add(["k1", "k2"], vectors)
     EmbeddingCache(tmp_path / "c").add(["k3"], vectors[:1])
@@ -169,11 +169,11 @@ def test_a_cache_is_read_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["k2"], vectors[1])
 
 
-def test_keys_tell_spaces_apart_and_take_lone_surrogates() -> None:
+def test_keys_distinguish_spaces_and_accept_lone_surrogates() -> None:
     assert len({text_key(text) for text in ("a b", "a  b", "a b ", "é", "e\u0301", "\ud800")}) == 6
 
 
-def test_texts_are_embedded_once_in_several_fits(tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_fits_embed_each_text_once(tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     computed: list[str] = []
     compute = Encoder.compute
 
@@ -187,7 +187,7 @@ def test_texts_are_embedded_once_in_several_fits(tiny_backbone: Path, monkeypatc
     assert len(computed) == len({s.text for s in data})
 
 
-def test_a_frozen_encoder_is_saved_as_a_checkpoint_and_not_as_arrays(tiny_backbone: Path, tmp_path: Path) -> None:
+def test_a_frozen_encoder_cannot_be_saved_as_arrays(tiny_backbone: Path, tmp_path: Path) -> None:
     data = corpus(4)
     with pytest.raises(BundleError, match="communique train"):
         baselines.save(frozen(tiny_backbone).fit(data), tmp_path / "model", training=data)
@@ -209,7 +209,7 @@ def tiny_nli(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
-def test_nli_gives_the_entailment_of_each_definition(tiny_nli: Path) -> None:
+def test_nli_returns_the_entailment_of_each_definition(tiny_nli: Path) -> None:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -238,33 +238,33 @@ def test_nli_gives_the_entailment_of_each_definition(tiny_nli: Path) -> None:
     assert one.predict_proba([]).shape == (0, 3)
 
 
-def test_nli_reads_no_invisible_characters(tiny_nli: Path) -> None:
+def test_nli_does_not_read_invisible_characters(tiny_nli: Path) -> None:
     nli = baselines.make("zero-shot-nli", TINY, model=str(tiny_nli)).fit(Corpus(()))
     plain, marked = (nli.predict_proba([Sentence("0", text, "d")]) for text in ("we condemn", "we con\u00addemn\u200b"))
     np.testing.assert_array_equal(plain, marked)
 
 
-def test_nli_needs_a_model_of_entailment_and_hypotheses_that_differ(tiny_nli: Path, tiny_backbone: Path) -> None:
+def test_nli_requires_a_class_entailment_and_different_hypotheses(tiny_nli: Path, tiny_backbone: Path) -> None:
     def build(**options: Any) -> Any:
         return baselines.make("zero-shot-nli", TINY, **options).fit(Corpus(()))
 
-    with pytest.raises(RecipeError, match="one must begin with 'entail'"):
+    with pytest.raises(RecipeError, match="begins with 'entail'"):
         build(model=str(tiny_backbone))
-    with pytest.raises(RecipeError, match="give one of its own to each label"):
+    with pytest.raises(RecipeError, match="do not each have a different hypothesis"):
         build(model=str(tiny_nli), hypotheses={"criticism": "a"})
-    with pytest.raises(RecipeError, match="give one of its own to each label"):
+    with pytest.raises(RecipeError, match="do not each have a different hypothesis"):
         build(model=str(tiny_nli), hypotheses=dict.fromkeys(TINY.names, "same"))
 
 
-def test_nli_says_that_its_model_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nli_raises_an_error_for_a_missing_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     for model in (str(tmp_path), "nobody/nothing-at-all"):
-        with pytest.raises(UnreachableError, match=r"Give a folder with config\.json") as error:
+        with pytest.raises(UnreachableError, match=r"Use a folder with config\.json") as error:
             baselines.make("zero-shot-nli", TINY, model=model).fit(Corpus(()))
         assert "\n" not in str(error.value)
 
 
-def test_setfit_that_is_missing_or_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_or_outdated_setfit_raises_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "setfit", None)
     with pytest.raises(MissingExtraError, match=r"communique\[setfit\]"):
         baselines.make("setfit", TINY).fit(corpus(2))
@@ -280,7 +280,7 @@ def test_setfit_that_is_missing_or_too_old_is_told(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("codebook", [TINY, TINY_MULTICLASS], ids=["multilabel", "multiclass"])
-def test_setfit_learns(tiny_backbone: Path, codebook: Codebook) -> None:
+def test_setfit_learns_the_labels(tiny_backbone: Path, codebook: Codebook) -> None:
     pytest.importorskip("setfit")
     data = corpus(6, single=not codebook.multilabel)
     data = data.where(lambda s: "cooperation_pledge" not in (s.labels or ()))
@@ -296,6 +296,6 @@ def test_setfit_learns(tiny_backbone: Path, codebook: Codebook) -> None:
     assert p.shape == gold.shape
     assert p[gold].mean() > p[~gold].mean() + 0.3
     assert (p[:, 2] == 0).all()
-    assert classifier.notes_ == ("cooperation_pledge: all training sentences carry it, or none",)
+    assert classifier.notes_ == ("cooperation_pledge: either all training sentences have this label, or none",)
     again = baselines.make("setfit", codebook, **settings).fit(data).predict_proba(data.sentences)
     np.testing.assert_allclose(again, p, atol=1e-4)

@@ -31,7 +31,7 @@ def fitted(codebook: Codebook = TINY, **options: Any) -> LexiconClassifier:
     )
 
 
-#: A sentence of each act by language, and one of none; written for this test.
+#: One sentence per label and one without labels, by language. They were written for this test.
 SENTENCES = {
     "en": (
         "The ministry condemned the shelling of the harbour as a flagrant violation of the truce.",
@@ -90,7 +90,7 @@ SENTENCES = {
 }
 
 
-def test_the_lexicon_has_every_language_of_the_examples_and_every_label() -> None:
+def test_the_lexicon_covers_all_languages_of_the_examples_and_all_labels() -> None:
     lexicon = Lexicon.load(DEFAULT)
     assert set(lexicon.languages) == set(SENTENCES)
     assert lexicon.missing(TINY) is None
@@ -98,7 +98,7 @@ def test_the_lexicon_has_every_language_of_the_examples_and_every_label() -> Non
 
 
 @pytest.mark.parametrize("language", SENTENCES)
-def test_each_act_is_found_in_its_language_and_none_elsewhere(language: str) -> None:
+def test_each_label_is_found_in_its_example_and_not_in_the_others(language: str) -> None:
     hits = fitted().count([sentence(text, language) for text in SENTENCES[language]])
     assert hits[0, CRITICISM] > 0
     assert hits[1, POLICY] > 0
@@ -109,12 +109,12 @@ def test_each_act_is_found_in_its_language_and_none_elsewhere(language: str) -> 
 
 
 @pytest.mark.parametrize("language", SENTENCES)
-def test_every_entry_can_be_met(language: str) -> None:
-    """An entry that no text can contain is a mistake of notation: each finds the words that it is made of."""
+def test_every_entry_can_match(language: str) -> None:
+    """An entry that cannot match any text has a mistake in its notation. Each entry must match the words that it consists of."""
     lists = Lexicon.load(DEFAULT).languages[language]
     for label, entries in lists.labels.items():
         for entry in entries:
-            # The first of each group of alternatives, innermost first, until no group is left.
+            # Take the first alternative of each group, starting with the innermost group, until no group is left.
             text = re.sub(r"\([^()]*\)\?", "", entry)
             while "(" in text:
                 text = re.sub(r"\(([^()|]*)[^()]*\)", r"\1", text)
@@ -124,14 +124,14 @@ def test_every_entry_can_be_met(language: str) -> None:
             assert alone.search(normalize(text)), f"{language}/{label}: {entry} does not find {text}"
 
 
-def test_a_region_does_not_hide_the_language() -> None:
+def test_a_language_code_with_a_region_uses_the_list_of_the_language() -> None:
     classifier = fitted()
     text = "Nous condamnons cette agression."
     assert classifier.count([sentence(text, "fr-CA")]).tolist() == classifier.count([sentence(text, "fr")]).tolist()
     assert classifier.count([sentence("我们强烈谴责暴行", "zh-Hans")])[0, CRITICISM] == 2
 
 
-def test_the_language_picks_the_list_and_an_unknown_one_all() -> None:
+def test_the_language_determines_the_list_and_an_unknown_language_uses_all_lists() -> None:
     classifier = fitted()
     text = "Wir verurteilen den Überfall."
     found = [classifier.count([sentence(text, language)])[0, CRITICISM] for language in ("de", "en", "und", "is")]
@@ -140,7 +140,7 @@ def test_the_language_picks_the_list_and_an_unknown_one_all() -> None:
     assert found[2] == found[3] == found[0]
 
 
-def test_writing_variants_are_the_same_word() -> None:
+def test_spelling_variants_count_as_the_same_word() -> None:
     classifier = fitted()
     for language, one, other in (
         ("fr", "Nous nous engageons, c'est l’engagement de s’abstenir : doit s’abstenir", "doit s'abstenir"),
@@ -153,7 +153,7 @@ def test_writing_variants_are_the_same_word() -> None:
         assert classifier.count([sentence(other, language)])[0, CRITICISM] > 0, other
 
 
-def test_words_are_whole_and_proclitics_are_known() -> None:
+def test_entries_match_whole_words_with_or_without_proclitics() -> None:
     classifier = fitted()
     assert classifier.count([sentence("The mustard and the shoulder.", "en")])[0, POLICY] == 0
     assert classifier.count([sentence("والعدوان", "ar")])[0, CRITICISM] == 1
@@ -164,7 +164,7 @@ def lexicon_file(path: Path, **languages: dict[str, object]) -> Path:
     return path
 
 
-def test_the_notation(tmp_path: Path) -> None:
+def test_each_part_of_the_notation_matches_as_documented(tmp_path: Path) -> None:
     labels = {
         "criticism": ["stop (now|here)", "ver* bad", "go ... away", "(very )?odd"],
         "policy_claim": [],
@@ -180,29 +180,31 @@ def test_the_notation(tmp_path: Path) -> None:
         ("go one, two three away", 1),
         ("go one two three four away", 0),
         ("very odd, odd", 2),
-        ("stop now, stop here, stop now", 2),  # counted up to two
+        ("stop now, stop here, stop now", 2),  # At most two hits are counted.
         ("oddly", 0),
     ):
         assert classifier.count([sentence(text)]).tolist() == [[hits, 0, 0]], text
 
 
 @pytest.mark.parametrize(
-    ("entry", "told"),
-    [("a (b", "unterminated"), ("what?", "`?` without a bracket"), ("...", "no word"), ("a|(b", "unterminated")],
+    ("entry", "problem"),
+    [("a (b", "unterminated"), ("what?", "`?` does not follow"), ("...", "no word"), ("a|(b", "unterminated")],
 )
-def test_a_broken_entry_is_named(tmp_path: Path, entry: str, told: str) -> None:
+def test_the_error_for_an_invalid_entry_names_the_entry(tmp_path: Path, entry: str, problem: str) -> None:
     labels = {"criticism": [entry], "policy_claim": [], "cooperation_pledge": []}
     with pytest.raises(RecipeError) as error:
         fitted(file=lexicon_file(tmp_path / "mine.yaml", en={"labels": labels}))
     assert "mine.yaml: languages.en.labels: criticism" in str(error.value)
-    assert told in str(error.value)
+    assert problem in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_another_codebook_needs_a_lexicon_of_its_own(tmp_path: Path) -> None:
+def test_another_codebook_requires_its_own_lexicon(tmp_path: Path) -> None:
     labels = [{"name": name, "definition": "."} for name in ("hope", "fear")]
     other = Codebook.model_validate(CODEBOOK | {"name": "moods", "labels": labels})
-    with pytest.raises(RecipeError, match=r"no list for en: 'hope' of moods; give a lexicon of your own with file"):
+    with pytest.raises(
+        RecipeError, match=r"no list for en: 'hope' of moods. Provide your own lexicon with the option file"
+    ):
         fitted(other)
     path = lexicon_file(tmp_path / "moods.yaml", en={"labels": {"hope": ["hop*"], "fear": ["fear*"]}})
     assert fitted(other, file=path).count([sentence("We hope and fear no fears.")]).tolist() == [[1, 2]]
@@ -211,7 +213,7 @@ def test_another_codebook_needs_a_lexicon_of_its_own(tmp_path: Path) -> None:
         fitted(other, file=path)
 
 
-def test_probabilities_are_shares_by_number_of_hits() -> None:
+def test_probabilities_are_proportions_by_number_of_hits() -> None:
     rows = [("We condemn it.", True)] * 30 + [("We condemn it.", False)] * 10 + [("Good day.", False)] * 60
     rows += [("We condemn and condemn it.", True)] * 2
     data = Corpus(
@@ -222,11 +224,11 @@ def test_probabilities_are_shares_by_number_of_hits() -> None:
         [sentence("Good day."), sentence("We condemn it."), sentence("We condemn and condemn it.")]
     )
     prevalence = 32 / 102
-    # Each share is smoothed by two sentences of the label's prevalence.
+    # Each proportion is smoothed with two sentences at the label's prevalence.
     expected = [(0 + 2 * prevalence) / 62, (30 + 2 * prevalence) / 42, (2 + 2 * prevalence) / 4]
     np.testing.assert_allclose(p[:, CRITICISM], expected, rtol=1e-5)
 
 
-def test_languages_without_a_list_are_told() -> None:
+def test_languages_without_a_list_are_noted() -> None:
     data = Corpus((sentence("a", "is", ("criticism",)), sentence("b", "en", (), 1)))
-    assert "1 languages" in baselines.make("lexicon", TINY).fit(data).notes_[0]
+    assert "no list for 1 language of" in baselines.make("lexicon", TINY).fit(data).notes_[0]

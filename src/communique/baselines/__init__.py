@@ -1,7 +1,7 @@
-"""Baselines, which are compared with the transformer behind the same protocol, `TrainableClassifier`.
+"""Baselines to compare the transformer with. All implement the same protocol, `TrainableClassifier`.
 
-`make` builds one by name; `save` and `load` keep those that consist of arrays and JSON in a folder that `communique label` and
-`communique evaluate` open like any other model.
+`make` builds a baseline by name. `save` and `load` write and open the folder of a baseline that consists of arrays and JSON.
+`communique label` and `communique evaluate` open such a folder like any other model.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all baselines share: the codebook, the seed, gold labels, and how one is saved."""
+"""Base classes of the baselines, and the labels that they learn from as an array."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class Baseline(ABC):
-    """A `TrainableClassifier` with a name. Its constructor stores; what `fit` learns ends in `_`.
+    """A `TrainableClassifier` with a name. The constructor only stores its arguments; attributes that `fit` sets end in `_`.
 
-    After `fit`: `notes_`, lines that say what the data did not allow. Set `progress` to see the progress of slow steps.
+    After `fit`, `notes_` lists what could not be learned from the data. Set `progress` to report the progress of slow steps.
     """
 
     name: ClassVar[str]
-    #: Options that can name a file or folder, whose content decides the result.
+    #: Options that can name a file or folder whose content affects the predictions.
     files: ClassVar[tuple[str, ...]] = ()
     progress: ProgressReporter = ProgressReporter.silent()
     notes_: tuple[str, ...]
@@ -42,44 +42,46 @@ class Baseline(ABC):
 
     @abstractmethod
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Give probabilities (n, k) in the codebook's order of labels."""
+        """Return probabilities (n, k), with columns in the codebook's order."""
 
 
 class Storable(Baseline):
-    """A baseline that is settings and arrays, so that a folder can hold it."""
+    """A baseline that consists of settings and arrays, so that it can be saved in a folder."""
 
-    #: Packages whose versions go into `bundle.json`.
+    #: Packages whose versions are written to `bundle.json`.
     packages: ClassVar[tuple[str, ...]] = ("numpy",)
-    #: Longest input in tokens; 0 where nothing is cut.
+    #: Maximum input length in tokens; 0 if texts are never truncated.
     max_tokens: int = 0
-    #: What it was computed in.
+    #: Numerical precision of the computations.
     precision_: str = "fp32"
 
     @abstractmethod
     def state(self) -> tuple[dict[str, Any], Arrays]:
-        """Give what was learned: JSON, and arrays by name."""
+        """Return what was learned: values for JSON, and arrays by name."""
 
     @abstractmethod
     def restore(self, content: Mapping[str, Any], arrays: Arrays) -> Self:
-        """Take what `state` gave."""
+        """Restore what `state` returned."""
 
     def truncated(self, sentences: Sequence[Sentence]) -> BoolArray:
-        """Mark sentences (n,) of which only the beginning is seen."""
+        """Return, for each sentence (n,), whether only its beginning was read."""
         return np.zeros(len(sentences), np.bool_)
 
 
 def gold(corpus: Corpus, codebook: Codebook) -> BoolArray:
-    """Write a training corpus's labels as (n, k).
+    """Return the labels of a training corpus as an array (n, k).
 
     Raises:
-        DataError: It is empty, or a sentence has no labels, or labels that the codebook does not allow.
+        DataError: The corpus is empty, or a sentence has no labels or labels that the codebook does not allow.
     """
     name = next(iter(corpus.files), "corpus")
     if not len(corpus):
-        raise DataError(f"{name}: no sentence to learn from; give labelled rows")
+        raise DataError(f"{name}: there is no sentence to learn from. Provide labelled rows")
     for sentence in corpus:
         if sentence.labels is None:
-            raise DataError(f"{name}: id {sentence.id!r} has no labels; a baseline learns from labelled rows alone")
+            raise DataError(
+                f"{name}: id {sentence.id!r} has no labels. A baseline learns from labelled rows only; remove this row or label it"
+            )
         try:
             codebook.validate_labels(sentence.labels)
         except ValueError as error:

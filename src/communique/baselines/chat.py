@@ -1,7 +1,7 @@
-"""A language model behind a chat endpoint, prompted with the codebook. It is asked, not trained.
+"""A language model behind a chat endpoint, prompted with the codebook. It is not trained.
 
-Any server that speaks the protocol of OpenAI's chat completions serves: a local one keeps the texts on the machine; a
-remote one is sent every sentence.
+Any server that implements OpenAI's chat completions API works. With a local server the texts stay on the machine; a remote
+server receives every sentence.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ from .endpoint import AnswerCache, ChatEndpoint, RefusedError, key_from, questio
 
 logger = logging.getLogger(__name__)
 
-#: How the form of an answer is asked for, strictest first: servers differ in what they take.
+#: Response formats, strictest first. Servers differ in which they support.
 FORMS = ("json_schema", "json_object", "text")
 
-#: Tokens of an answer at most: names of labels in JSON.
+#: Maximum number of tokens in an answer, which is a short JSON object with label names.
 ANSWER_TOKENS = 200
 
 
 class ChatClassifier(Baseline):
-    """A language model that is given the codebook and one sentence, and answers with labels.
+    """A language model that receives the codebook and one sentence, and answers with labels.
 
     Args:
-        codebook: Its unit, rules, definitions, what counts and what does not, and examples are the prompt.
-        seed: Sent with each request; servers that know no seed ignore it.
-        base_url: Such as `http://localhost:8000/v1`.
+        codebook: The prompt contains its unit, rules, definitions, inclusions, exclusions and examples.
+        seed: Sent with each request. Servers that do not support seeds ignore it.
+        base_url: Address of the API, such as `http://localhost:8000/v1`.
         model: The model's name on that server.
-        key_variable: Environment variable with the key; where it is not set, none is sent.
-        temperature: Of the sampling.
-        concurrency: Requests at the same time.
-        timeout: Seconds after which an attempt has failed unless the whole answer has arrived.
-        retries: Further attempts after a time-out, a lost connection, and HTTP 408, 409, 425, 429, 500, 502, 503, 504, 529.
-        pause: Seconds before the second attempt, doubled before each further one, unless the server names a time.
-        asked: How often a sentence is asked whose answer cannot be read.
-        most_invalid: Above this share of unreadable answers, an error tells of them.
-        cache: A file that keeps answers by hash of the question, so that a run that was killed goes on.
+        key_variable: Environment variable that contains the API key. If it is not set, no key is sent.
+        temperature: Sampling temperature.
+        concurrency: Maximum number of simultaneous requests.
+        timeout: An attempt fails if the whole answer has not arrived after this number of seconds.
+        retries: Further attempts after a time-out, a lost connection, or HTTP 408, 409, 425, 429, 500, 502, 503, 504 or 529.
+        pause: Seconds before the second attempt, doubled before each further attempt, unless the server sends a waiting time.
+        asked: Maximum number of requests for a sentence whose answers cannot be read.
+        most_invalid: Maximum proportion of unreadable answers; a larger proportion is an error.
+        cache: A file that stores answers by hash of the question, so that a run that was killed can be resumed.
 
-    Probabilities are 0 and 1: an answer is a decision. A sentence without a readable answer gets the labels' shares in
-    training, which is no decision, and is in `invalid_`: its id and what was answered last.
+    Probabilities are 0 and 1, because an answer is a decision. A sentence without a readable answer gets the proportions of the
+    labels in the training data as probabilities. `invalid_` maps the id of each such sentence to the last answer.
     """
 
     name = "chat"
@@ -80,7 +80,7 @@ class ChatClassifier(Baseline):
         self.asked, self.most_invalid, self.cache = asked, most_invalid, cache
 
     def fit(self, corpus: Corpus) -> Self:
-        """Count the labels' shares, which stand in for unreadable answers; the model learns nothing."""
+        """Compute the proportion of each label, which replaces unreadable answers. The language model learns nothing."""
         self.share_ = gold(corpus, self.codebook).mean(axis=0).astype(np.float32)
         self.form_ = FORMS[0]
         self.invalid_: dict[str, str] = {}
@@ -88,11 +88,11 @@ class ChatClassifier(Baseline):
         return self
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Give decisions (n, k) as probabilities 0 and 1; the shares in training where an answer cannot be read.
+        """Return decisions (n, k) as probabilities 0 and 1, or the proportions in training where an answer cannot be read.
 
         Raises:
-            UnreachableError: The server does not answer, or refuses.
-            DataError: More answers than `most_invalid` cannot be read.
+            UnreachableError: The server does not answer, or rejects a request.
+            DataError: The proportion of unreadable answers exceeds `most_invalid`.
         """
         endpoint = ChatEndpoint(
             self.base_url, key=key_from(self.key_variable), timeout=self.timeout, retries=self.retries, pause=self.pause
@@ -102,7 +102,7 @@ class ChatClassifier(Baseline):
         refused = threading.Event()
 
         def work(text: str) -> tuple[tuple[str, ...] | None, str | None]:
-            if refused.is_set():  # A server that refuses once refuses the rest.
+            if refused.is_set():  # A server that rejected one request would reject the others too.
                 return None, None
             try:
                 return self._label(endpoint, cache, text)
@@ -134,17 +134,17 @@ class ChatClassifier(Baseline):
     def _tell(self, n: int) -> None:
         first, answer = next(iter(self.invalid_.items()))
         line = (
-            f"{self.base_url}: {len(self.invalid_)} of {n} answers of {self.model!r} could not be read (first: id {first!r}: "
+            f"{self.base_url}: {len(self.invalid_)} of {n} answers from {self.model!r} could not be read (first: id {first!r}: "
             f"{answer[:80]!r})"
         )
         if len(self.invalid_) > self.most_invalid * n:
-            raise DataError(f"{line}; allowed: {self.most_invalid:.0%}; give another model, or a greater most_invalid")
-        logger.warning("%s; they get the labels' shares in training", line)
+            raise DataError(f"{line}; allowed: {self.most_invalid:.0%}. Use another model, or increase most_invalid")
+        logger.warning("%s. These sentences get the label proportions of the training data as probabilities", line)
 
     def _label(
         self, endpoint: ChatEndpoint, cache: AnswerCache, text: str
     ) -> tuple[tuple[str, ...] | None, str | None]:
-        """Give a text's labels, or None and the answer that could not be read."""
+        """Return the labels of a text and None, or None and the answer that could not be read."""
         answer = ""
         for attempt in range(self.asked):
             body = self._body(text, self.seed + attempt)
@@ -159,7 +159,7 @@ class ChatClassifier(Baseline):
         return None, answer
 
     def _ask(self, endpoint: ChatEndpoint, body: dict[str, Any]) -> str:
-        """Ask in the strictest form that the server takes."""
+        """Send a request with the strictest response format that the server supports."""
         while True:
             form = self.form_
             try:
@@ -167,7 +167,7 @@ class ChatClassifier(Baseline):
             except RefusedError as error:
                 if error.status not in (400, 422) or form == FORMS[-1]:
                     raise
-                # Another thread may have found out meanwhile.
+                # Another thread may have moved on to a later format in the meantime.
                 self.form_ = max(self.form_, FORMS[FORMS.index(form) + 1], key=FORMS.index)
 
     def _body(self, text: str, seed: int) -> dict[str, Any]:
@@ -184,7 +184,7 @@ class ChatClassifier(Baseline):
 
 
 def instructions(codebook: Codebook) -> str:
-    """Write a codebook as instructions to a language model."""
+    """Write the codebook as instructions for a language model."""
     lines = [f"You label text for research, by the codebook below. Unit: {codebook.unit}", ""]
     lines += [f"- {rule}" for rule in codebook.rules]
     for label in codebook.labels:
@@ -204,7 +204,7 @@ def instructions(codebook: Codebook) -> str:
 
 
 def read_answer(answer: str, codebook: Codebook) -> tuple[str, ...] | None:
-    """Read labels from an answer, None where it does not say: no JSON, a label that is none, a missing key."""
+    """Return the labels in an answer, or None if it is not JSON, lacks the key, or contains a label that is not in the codebook."""
     start, end = answer.find("{"), answer.rfind("}")
     try:
         content = json.loads(answer[start : end + 1])

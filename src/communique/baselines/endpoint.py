@@ -1,4 +1,4 @@
-"""A chat endpoint that speaks the protocol of OpenAI: one question, retries, and answers kept on disk."""
+"""A client for OpenAI's chat completions API, with retries and a cache of answers on disk."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from urllib.parse import urlsplit
 from ..errors import RecipeError, UnreachableError
 from ..reporting.format import one_line
 
-#: Answers after which the same question is asked again.
+#: HTTP statuses after which the same request is sent again.
 TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 
 #: Longest pause between two attempts, in seconds.
 LONGEST_PAUSE = 60.0
 
-#: Characters of a server's answer that an error shows.
+#: Number of characters of a server's answer that an error message shows.
 SHOWN = 200
 
-#: Largest answer in bytes. An answer names labels; even one with a long explanation is a thousandth of this.
+#: Maximum size of an answer in bytes. An answer lists labels; even one with a long explanation is a thousandth of this size.
 MAX_ANSWER = 4_000_000
 
-#: What a server must answer.
+#: What the answer of a server must be.
 EXPECTED = "a chat completion, which is JSON with a text at choices[0].message.content, was expected"
 
 
 class RefusedError(UnreachableError):
-    """The endpoint answered that it will not do what was asked, or answered something else than a completion.
+    """The server rejected the request, or answered with something other than a chat completion.
 
     Args:
-        message: One line.
+        message: The error message, in one line.
         status: The HTTP status.
     """
 
@@ -54,35 +54,39 @@ class RefusedError(UnreachableError):
 
 
 class ChatEndpoint:
-    """Posts to ``{base_url}/chat/completions``. Redirects are not followed, because the key would go to another address.
+    """A client that posts to ``{base_url}/chat/completions``.
+
+    Redirects are not followed, because the key would be sent to another address.
 
     Args:
-        base_url: Such as `http://localhost:8000/v1`.
-        key: Sent as a bearer token; None sends none.
-        timeout: Seconds after which an attempt has failed unless the whole answer has arrived.
+        base_url: Address of the API, such as `http://localhost:8000/v1`.
+        key: API key, sent as a bearer token. If it is None, no key is sent.
+        timeout: An attempt fails if the whole answer has not arrived after this number of seconds.
         retries: Further attempts after a transient failure.
-        pause: Seconds before the second attempt, doubled before each further one, where the server names no time.
+        pause: Seconds before the second attempt, doubled before each further attempt, unless the server sends a waiting time.
 
     Raises:
-        RecipeError: The address is not one of HTTP, or the key cannot be sent.
+        RecipeError: The address is not an HTTP address, or the key contains characters that cannot be sent.
     """
 
     def __init__(self, base_url: str, *, key: str | None, timeout: float, retries: int, pause: float) -> None:
         if not _is_address(base_url):
-            raise RecipeError(f"base_url {base_url!r}: give an address such as http://localhost:8000/v1")
+            raise RecipeError(
+                f"base_url {base_url!r}: this is not an HTTP address. Use an address such as http://localhost:8000/v1"
+            )
         if key is not None and not re.fullmatch(r"[!-~]+", key):
             raise RecipeError(
-                "the API key holds spaces or other characters that no key has; copy it into its variable again"
+                "the API key contains spaces or other characters that cannot be sent. Copy it into its environment variable again"
             )
         self.url = base_url.rstrip("/") + "/chat/completions"
         self.key, self.timeout, self.retries, self.pause = key, timeout, retries, pause
 
     def ask(self, body: Mapping[str, Any]) -> str:
-        """Send a request and return the text of its first answer, empty where there is none.
+        """Send a request and return the text of the first choice in the answer, or an empty string if it has no text.
 
         Raises:
-            RefusedError: The server refuses for good, redirects, or answers something else than a completion.
-            UnreachableError: No attempt got an answer.
+            RefusedError: The server rejects the request permanently, redirects, or answers with something other than a completion.
+            UnreachableError: Every attempt failed.
         """
         last = ""
         for attempt in range(self.retries + 1):
@@ -97,13 +101,13 @@ class ChatEndpoint:
             except (OSError, http.client.HTTPException, _UnreadableError) as error:
                 last = str(error) if isinstance(error, _UnreadableError) else _line(f"{type(error).__name__}: {error}")
             if attempt < self.retries:
-                # Noise keeps the workers from coming back all at once.
+                # Random jitter keeps the workers from retrying all at once.
                 known = re.fullmatch(r"[0-9]{1,9}", named.strip())
                 wanted = float(named) if known else self.pause * 2**attempt * random.uniform(0.5, 1)
                 time.sleep(min(wanted, LONGEST_PAUSE))
         raise UnreachableError(
-            f"{self.url}: no answer in {self.retries + 1} attempts (last: {last}); start the server or give another "
-            "base_url; answers that came are kept where a cache is given"
+            f"{self.url}: no answer in {self.retries + 1} attempts (last: {last}). Start the server or set another base_url; "
+            "if a cache is set, answers received so far are stored in it"
         )
 
     def _post(self, body: Mapping[str, Any]) -> bytes:
@@ -122,17 +126,17 @@ class ChatEndpoint:
                 with opener.open(request, timeout=self.timeout) as response:
                     return _limited(response, self.url)
             except urllib.error.HTTPError as error:
-                # Of a failure its beginning is shown, so that no more is read.
+                # Only the beginning of an error page is shown, so no more of it is read.
                 with error:
                     shown = error.read(4 * SHOWN).decode("utf-8", "replace")
                 raise _StatusError(error.code, str(error.reason), shown, error.headers.get("Retry-After", "")) from None
 
     def _content(self, body: bytes) -> str:
-        """Read the text of a completion.
+        """Return the text of a completion.
 
         Raises:
-            _UnreadableError: The body is not JSON, as when a gateway answers with a page.
-            RefusedError: It is JSON of another form.
+            _UnreadableError: The body is not JSON, for example the HTML page of a gateway.
+            RefusedError: The body is JSON but not a chat completion.
         """
         shown = _line(body[: 4 * SHOWN].decode("utf-8", "replace"))
         try:
@@ -144,8 +148,8 @@ class ChatEndpoint:
         except (KeyError, IndexError, TypeError, AttributeError):
             content = None
         if not isinstance(content, str):
-            raise RefusedError(f"{self.url}: no chat completion: {shown}; {EXPECTED}", 200)
-        # A lone surrogate is no text, and the cache cannot store it.
+            raise RefusedError(f"{self.url}: the answer is not a chat completion: {shown}; {EXPECTED}", 200)
+        # A lone surrogate is not valid text, and the cache cannot store it.
         return content.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -162,7 +166,7 @@ class _UnreadableError(Exception):
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Let a redirect be the answer."""
+    """Return a redirect as the answer instead of following it."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
@@ -170,13 +174,13 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 @contextmanager
 def _deadline(seconds: float) -> Iterator[list[socket.socket]]:
-    """Cut the connections that the block appends to a list after some seconds.
+    """Yield a list for connections, and close all connections in it after `seconds`.
 
-    A time-out of a socket limits the time until the next byte, so that a server which sends a byte now and then is waited for
-    without end.
+    The time-out of a socket limits only the time until the next byte, so a server that sends one byte now and then could keep
+    the client waiting forever.
 
     Raises:
-        TimeoutError: The connections were cut.
+        TimeoutError: The connections were closed before the block had finished.
     """
     connected: list[socket.socket] = []
     late = threading.Event()
@@ -184,7 +188,7 @@ def _deadline(seconds: float) -> Iterator[list[socket.socket]]:
     def cut() -> None:
         late.set()
         for one in connected:
-            with suppress(OSError):  # Closed meanwhile.
+            with suppress(OSError):  # The connection is closed already.
                 one.shutdown(socket.SHUT_RDWR)
 
     timer = threading.Timer(seconds, cut)
@@ -193,7 +197,7 @@ def _deadline(seconds: float) -> Iterator[list[socket.socket]]:
     try:
         yield connected
     except Exception as error:
-        # A cut connection shows itself as any of several errors, or as the end of the answer.
+        # A closed connection can raise one of several errors, or look like the end of the answer.
         if not late.is_set() and not isinstance(error, TimeoutError):
             raise
         late.set()
@@ -232,21 +236,21 @@ def _handler(connected: list[socket.socket], *, secure: bool = False) -> urllib.
 def _limited(response: Any, url: str) -> bytes:
     content: bytes = response.read(MAX_ANSWER + 1)
     if len(content) > MAX_ANSWER:
-        raise RefusedError(f"{url}: an answer of more than {MAX_ANSWER:,} bytes; {EXPECTED}", 200)
+        raise RefusedError(f"{url}: the answer has more than {MAX_ANSWER:,} bytes; {EXPECTED}", 200)
     return content
 
 
 def _is_address(base_url: str) -> bool:
     try:
         parts = urlsplit(base_url)
-        _ = parts.port  # Raises for a port that is no number.
+        _ = parts.port  # Raises ValueError if the port is not a number.
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname) and bool(re.fullmatch(r"[!-~]+", base_url))
 
 
 def key_from(variable: str) -> str | None:
-    """Read a key from the environment, without the line end that a file or a copied line adds."""
+    """Return the key in an environment variable, without the line end that a file or a copied line adds."""
     return os.environ.get(variable, "").strip() or None
 
 
@@ -256,17 +260,17 @@ def _line(text: str) -> str:
 
 def _remedy(status: int) -> str:
     if 300 <= status < 400:
-        return "redirects are not followed, because the key would be sent to another address; give the final address as base_url"
+        return "redirects are not followed, because the key would be sent to another address. Set base_url to the final address"
     if status in (401, 403):
-        return "set the key's environment variable"
-    return "check base_url and model" if status == 404 else "the server does not take this request"
+        return "set the environment variable that contains the API key"
+    return "check base_url and model" if status == 404 else "the server does not accept this request"
 
 
 class AnswerCache:
-    """Answers by hash of the question, in one SQLite file; neither texts nor keys are in it.
+    """Answers by hash of the question, in one SQLite file. The file contains neither the texts nor the key.
 
     Args:
-        path: The file; None keeps answers in memory only.
+        path: The file. If it is None, answers are kept in memory only.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -278,13 +282,13 @@ class AnswerCache:
             self._base.execute("CREATE TABLE IF NOT EXISTS answers (question TEXT PRIMARY KEY, answer TEXT NOT NULL)")
 
     def get(self, question: str) -> str | None:
-        """Find an answer."""
+        """Return the stored answer to a question, or None."""
         with self._lock:
             row = self._base.execute("SELECT answer FROM answers WHERE question = ?", (question,)).fetchone()
         return None if row is None else str(row[0])
 
     def put(self, question: str, answer: str) -> None:
-        """Keep an answer, at once: a killed run loses none."""
+        """Store an answer immediately, so that it is not lost if the run is killed."""
         with self._lock, self._base:
             self._base.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (question, answer))
 
@@ -294,5 +298,5 @@ class AnswerCache:
 
 
 def question_key(*parts: str | Sequence[Any] | Mapping[str, Any]) -> str:
-    """Hash a question with all that decides its answer."""
+    """Return a hash of a question and of everything else that determines its answer."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()

@@ -1,10 +1,10 @@
-"""A frozen encoder with logistic regression on its sentence vectors. Needs the extra `train`.
+"""Logistic regression on the sentence vectors of a frozen encoder. Requires the extra `train`.
 
-A sentence vector is the mean of the encoder's token vectors, centred and scaled to unit variance: multilingual-e5 was trained
-on means (Wang et al. 2024, "Multilingual E5 Text Embeddings"). The last layer of `backbones.add_mean_layer` computes it. The
-vectors are then standardised per dimension, because they point in similar directions.
+A sentence vector is the mean of the encoder's token vectors, centred and scaled to unit variance, because multilingual-e5 was
+trained with mean pooling (Wang et al. 2024, "Multilingual E5 Text Embeddings"). The layer that `backbones.add_mean_layer` adds
+computes it. Each dimension is then standardised, because the vectors of all sentences point in similar directions.
 
-All of this and logistic regression are linear or a layer norm, so that the result is also a stock sequence classifier; see
+Every step is linear or a layer norm, so the result can also be saved as a standard transformers sequence classifier; see
 `FrozenEncoder.network`.
 """
 
@@ -38,40 +38,40 @@ if TYPE_CHECKING:
     from torch.nn import Module
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-#: Texts that are embedded, and then kept in the cache, together: what a killed run loses.
+#: Number of texts that are embedded and then written to the cache together. A run that is killed loses at most this many.
 SHARD = 512
 
-#: Tokens per batch, padding included.
+#: Tokens per batch, including padding.
 BATCH_TOKENS = 4096
 
-#: Values of C that are tried on standardised vectors.
+#: Values of C that cross-validation compares on standardised vectors.
 GRID = (0.0003, 0.001, 0.003, 0.01, 0.03)
 
-#: The mean is multiplied by this before the residual connection adds the first token's vector, which then hardly counts.
+#: Factor of the mean before the residual connection adds the first token's vector, which then hardly changes the sum.
 MEAN_SCALE = 20.0
 
-#: Standardised vectors are multiplied by this before the tanh of a stock head, which is linear there to 1 part in 30,000.
+#: Factor of the standardised vectors before the tanh of a standard head, which is linear there to 1 part in 30,000.
 TANH_SCALE = 1e-3
 
-#: The logit of a class that no training row has.
+#: Logit of a class that does not occur in the training data.
 NEVER = -30.0
 
 
 class FrozenEncoder(Baseline):
-    """Sentence vectors of a frozen encoder and logistic regression.
+    """Logistic regression on the sentence vectors of a frozen encoder.
 
     Args:
-        codebook: Labels.
+        codebook: Codebook with the labels.
         seed: Seed of the folds and the solver.
-        backbone: `e5-small`, a folder or a hub name; an encoder of the family of BERT.
-        max_tokens: Longest input; the rest is truncated.
+        backbone: `e5-small`, a folder or a hub name of an encoder of the BERT family.
+        max_tokens: Maximum input length in tokens; longer texts are truncated.
         C: Inverse strength of the L2 penalty. Default: chosen by grouped cross-validation.
         folds: Number of folds of that cross-validation, which keeps documents whole.
-        precision: `auto` computes in bf16 on a CPU or GPU that supports it, `fp32` never; the vectors differ a little.
-        cache: A folder that keeps vectors by hash of the text (never the text), for runs that meet it again.
+        precision: `auto` uses bf16 on a CPU or GPU that supports it, `fp32` never does. The vectors differ slightly.
+        cache: A folder that stores vectors by hash of the text (never the text itself), so that later runs can reuse them.
 
-    After `fit`: `model_`, the linear model over vectors as they come; `mean_` and `scale_` (d,), their standardisation;
-    `strengths_`, `precision_`, `notes_`.
+    After `fit`: `model_`, the linear model over the standardised vectors; `mean_` and `scale_` (d,), which standardise them;
+    `strengths_`, `precision_` and `notes_`.
     """
 
     name = "frozen-encoder"
@@ -118,28 +118,28 @@ class FrozenEncoder(Baseline):
         return self
 
     def predict_logits(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Compute logits (n, k) in the codebook's order."""
+        """Compute logits (n, k), with columns in the codebook's order."""
         return self.model_.logits((self.embed([s.model_text for s in sentences]) - self.mean_) / self.scale_)
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Compute probabilities (n, k) in the codebook's order."""
+        """Compute probabilities (n, k), with columns in the codebook's order."""
         return probabilities(self.predict_logits(sentences), multilabel=self.codebook.multilabel)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Compute sentence vectors (n, d), not yet standardised."""
+        """Compute sentence vectors (n, d) before standardisation."""
         return self._encoder().embed(texts, self.progress)
 
     def network(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        """Build a stock sequence classifier whose logits in fp32 are those of `predict_logits`, and its tokenizer.
+        """Build a standard sequence classifier whose logits in fp32 equal those of `predict_logits`, and its tokenizer.
 
         The last layer norm standardises the vectors. The dense layer of the head only scales them into the linear range of its
-        tanh, and the output layer holds the coefficients.
+        tanh, and the output layer contains the coefficients.
         """
         import torch
 
         loaded, tokenizer = copy.deepcopy(self._encoder().loaded)
         model: Any = loaded.cpu()
-        # Encoding leaves its settings in a tokenizer; the files must not depend on whether there was a text to encode.
+        # Encoding a text changes settings of the tokenizer; the saved files must not depend on whether a text was encoded.
         if (backend := getattr(tokenizer, "backend_tokenizer", None)) is not None:
             backend.no_truncation()
             backend.no_padding()
@@ -163,15 +163,15 @@ class FrozenEncoder(Baseline):
 
 
 def load_frozen(backbone: str, codebook: Codebook, max_tokens: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Build a classifier with a new head whose last layer writes the sentence vector into the first token.
+    """Build a classifier with a new head, whose last encoder layer writes the sentence vector into the first token.
 
     Raises:
-        RecipeError: The encoder is not of the family of BERT.
+        RecipeError: The encoder does not belong to the BERT family.
     """
     import torch
 
     model: Any
-    # New weights are random. They decide no logit, but the same data must make the same files.
+    # New weights are random. They do not affect the logits, but the same data must produce the same files.
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model, tokenizer = load_backbone(backbone, codebook, max_tokens=max_tokens)
@@ -188,20 +188,16 @@ def load_frozen(backbone: str, codebook: Codebook, max_tokens: int) -> tuple[Pre
 
 
 def _head(model: Any) -> tuple[Any, Any]:
-    """Return the dense layer before the tanh of a stock head, and the output layer."""
+    """Return the dense layer before the tanh of a standard head, and the output layer."""
     if getattr(model.base_model, "pooler", None) is not None:
         return model.base_model.pooler.dense, model.classifier
     if hasattr(model.classifier, "dense") and hasattr(model.classifier, "out_proj"):
         return model.classifier.dense, model.classifier.out_proj
-    raise RecipeError(f"backbone: the head of {model.config.model_type!r} is not known; use {E5_SMALL!r}")
+    raise RecipeError(f"backbone: models of the type {model.config.model_type!r} are not supported. Use {E5_SMALL!r}")
 
 
 class Encoder:
-    """A pre-trained encoder and the sentence vectors that it computed before.
-
-    Args:
-        backbone: As in `FrozenEncoder`, like all others.
-    """
+    """A pre-trained encoder and the sentence vectors that it has computed. The arguments are those of `FrozenEncoder`."""
 
     def __init__(
         self, backbone: str, codebook: Codebook, max_tokens: int, precision: str, cache: str | Path | None
@@ -220,7 +216,7 @@ class Encoder:
 
     @cached_property
     def loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        """The encoder with a new head, and its tokenizer; they are loaded when they are first needed, which takes seconds."""
+        """The encoder with a new head, and its tokenizer. Loading takes seconds, so it happens on first use."""
         import torch
 
         model: Any
@@ -228,7 +224,7 @@ class Encoder:
         return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
 
     def embed(self, texts: Sequence[str], progress: ProgressReporter | None = None) -> NDArray[np.float32]:
-        """Compute vectors (n, d); equal texts are embedded once, and vectors are remembered."""
+        """Return vectors (n, d). Equal texts are embedded once, and vectors that were computed before are reused."""
         progress = progress or ProgressReporter.silent()
         keys = [text_key(text) for text in texts]
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._vectors}
@@ -244,7 +240,7 @@ class Encoder:
         return np.stack([self._vectors[key] for key in keys]).astype(np.float32)
 
     def compute(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Compute vectors (n, d) without remembering them."""
+        """Compute vectors (n, d) without storing them."""
         import torch
 
         classifier, tokenizer = self.loaded
@@ -260,10 +256,10 @@ class Encoder:
 
 
 class EmbeddingCache:
-    """Embeddings by hash of the text, in files that are only ever added: runs beside each other do not disturb one another.
+    """Embeddings by hash of the text. Files are only ever added to the folder, so several runs can share it.
 
     Args:
-        folder: Of one encoder with one setting.
+        folder: The folder for one encoder with one combination of settings.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -274,7 +270,7 @@ class EmbeddingCache:
                 self.vectors.update(zip(shard["keys"].tolist(), shard["vectors"], strict=True))
 
     def add(self, keys: Sequence[str], vectors: NDArray[np.float32]) -> None:
-        """Keep embeddings (n, d)."""
+        """Store embeddings (n, d)."""
         self.folder.mkdir(parents=True, exist_ok=True)
         name = hashlib.sha256("".join(keys).encode()).hexdigest()[:16]
         with replacing(self.folder / f"{name}.npz", "wb") as handle:
@@ -283,12 +279,12 @@ class EmbeddingCache:
 
 
 def text_key(text: str) -> str:
-    """Hash a text as it is: a doubled space is another text to an encoder, unlike to `text_sha256`."""
+    """Return a hash of the exact text. Unlike for `text_sha256`, a doubled space makes a different text, as it does for an encoder."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _weights_digest(model: Module) -> str:
-    """Hash a model's weights, but not those of a pooler, which is new in each process and not used."""
+    """Return a hash of a model's weights, without those of the pooler, which are random in each process and not used."""
     import torch
 
     digest = hashlib.sha256()

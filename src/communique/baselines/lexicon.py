@@ -1,7 +1,7 @@
-"""A keyword lexicon: the words of a list, counted. No model, and what many teams use today.
+"""A keyword lexicon, which counts the words of a list. It needs no model, and many teams use one today.
 
-The list of the sentence's language is used; where the language is unknown or has none, all are, and the one with the most
-hits counts. Nothing is learned but how often a label is right at no hit, one hit, and two or more.
+The list for the sentence's language is used. If the language is unknown or has no list, all lists are used, and the list with
+the most hits counts. The only thing learned is how often a label is correct at no hit, one hit, and two or more hits.
 """
 
 from __future__ import annotations
@@ -23,28 +23,29 @@ from ..data.sentence import Sentence
 from ..errors import RecipeError
 from .base import Arrays, Storable, gold
 
-#: The lexicon that comes with the package.
+#: The lexicon that is part of the package.
 DEFAULT = Path(__file__).with_name("lexicon.yaml")
 
-#: Hits are counted up to here: sentences with more are few.
+#: Largest number of hits that is distinguished, because few sentences have more.
 MOST = 2
 
-#: Weight, in sentences, of a label's prevalence in the shares by number of hits, so that a rare count is no certainty.
+#: Weight, in sentences, of a label's prevalence in the proportions by number of hits, so that a rare number of hits does not
+#: lead to a probability of 0 or 1.
 WEIGHT = 2.0
 
-# Arabic vowel signs and the lengthening stroke, which writers add at will; then the forms of alif that they mix up.
+# Arabic vowel signs and the elongation stroke, which are optional in writing; then the forms of alif that are often interchanged.
 _MARKS = re.compile("[\u064b-\u0652\u0670\u0640]")
 _LETTERS = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "’": "'", "ʼ": "'", "‘": "'"})
 
 
 class LanguageLists(BaseModel):
-    """The lists of one language. Where `whole_words` is false, entries are found inside a run of characters."""
+    """The lists of one language. If `whole_words` is false, an entry is also found in the middle of a run of characters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     labels: dict[str, tuple[str, ...]]
     whole_words: bool = True
-    proclitics: tuple[str, ...] = Field((), description="may be written together with the word that follows")
+    proclitics: tuple[str, ...] = Field((), description="may be attached to the word that follows")
 
     @field_validator("labels")
     @classmethod
@@ -52,11 +53,11 @@ class LanguageLists(BaseModel):
         for label, entries in labels.items():
             for entry in entries:
                 if problem := _problem(entry):
-                    raise ValueError(f"{label}: {entry!r}: {problem}; write words, `*`, `(a|b)`, `(a)?` and ` ... `")
+                    raise ValueError(f"{label}: {entry!r}: {problem}. Use words, `*`, `(a|b)`, `(a)?` and ` ... ` only")
         return labels
 
     def compile(self, label: str) -> re.Pattern[str] | None:
-        """Make one pattern of a label's list; None where it is empty."""
+        """Return one pattern for a label's list, or None if the list is empty."""
         entries = [_expression(entry, self.whole_words) for entry in self.labels[label]]
         if not entries:
             return None
@@ -68,7 +69,7 @@ class LanguageLists(BaseModel):
 
 
 class Lexicon(BaseModel):
-    """Lists of words by language (BCP 47 code without a region) and label."""
+    """Lists of words by language (BCP 47 code without region) and label."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -79,12 +80,14 @@ class Lexicon(BaseModel):
         """Read a lexicon.
 
         Raises:
-            RecipeError: The file is missing, is not YAML, or breaks the notation.
+            RecipeError: The file is missing, is not YAML, or does not follow the notation.
         """
-        return load_yaml(Path(path), cls, RecipeError, "a lexicon is a YAML file as docs/guides/baselines.md shows")
+        return load_yaml(
+            Path(path), cls, RecipeError, "a lexicon is a YAML file as described in docs/guides/baselines.md"
+        )
 
     def missing(self, codebook: Codebook) -> str | None:
-        """Name a language and label of the codebook that have no list."""
+        """Return a language and a label of the codebook for which there is no list, or None."""
         for language, lists in self.languages.items():
             for name in codebook.names:
                 if name not in lists.labels:
@@ -96,11 +99,11 @@ class LexiconClassifier(Storable):
     """A keyword lexicon with probabilities by number of hits.
 
     Args:
-        codebook: Labels.
-        seed: Not used; nothing is random.
-        file: A lexicon; the package's own where None, which has the labels of its codebook alone.
+        codebook: Codebook with the labels.
+        seed: Not used, because nothing is random.
+        file: A lexicon. Default: the lexicon of the package, which covers only the labels of the package's codebook.
 
-    After `fit`: `lexicon_`; `shares_` (k, 3), the share of sentences with a label at no hit, one hit and two or more.
+    After `fit`: `lexicon_`; `shares_` (k, 3), the proportion of sentences with a label at no hit, one hit and two or more hits.
     """
 
     name = "lexicon"
@@ -111,15 +114,15 @@ class LexiconClassifier(Storable):
         self.file = file
 
     def fit(self, corpus: Corpus) -> Self:
-        """Count how often a label is right by number of hits; pooled over languages, smoothed by its prevalence.
+        """Compute how often a label is correct by number of hits, pooled over languages and smoothed towards its prevalence.
 
         Raises:
             RecipeError: The lexicon has no list for a label.
         """
         lexicon = Lexicon.load(self.file or DEFAULT)
         if missing := lexicon.missing(self.codebook):
-            remedy = "add it, empty where there are no words" if self.file else "give a lexicon of your own with file"
-            raise RecipeError(f"{self.file or DEFAULT.name}: no list for {missing} of {self.codebook.name}; {remedy}")
+            remedy = "Add the list; it may be empty" if self.file else "Provide your own lexicon with the option file"
+            raise RecipeError(f"{self.file or DEFAULT.name}: no list for {missing} of {self.codebook.name}. {remedy}")
         self._use(lexicon)
         labels, hits = gold(corpus, self.codebook), self.count(corpus.sentences)
         prevalence = labels.mean(axis=0)
@@ -129,29 +132,30 @@ class LexiconClassifier(Storable):
         self.notes_ = ()
         unknown = len({_primary(s.language) for s in corpus} - set(lexicon.languages))
         if unknown:
-            self.notes_ = (f"{unknown} languages of the training sentences have no list; all lists are used for them",)
+            languages = "1 language" if unknown == 1 else f"{unknown} languages"
+            self.notes_ = (f"no list for {languages} of the training sentences, so all lists are used",)
         return self
 
     def count(self, sentences: Sequence[Sentence]) -> NDArray[np.int64]:
-        """Count hits (n, k) of each label's list, up to 2."""
+        """Count the hits (n, k) of each label's list, up to 2."""
         rows = [self._hits(normalize(s.model_text), _primary(s.language)) for s in sentences]
         return np.array(rows, np.int64).reshape(len(rows), len(self.codebook.names))
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Give the shares (n, k) that belong to the numbers of hits; where one label applies, they sum to 1."""
+        """Return the proportions (n, k) for the numbers of hits. If exactly one label applies, each row sums to 1."""
         p = self.shares_[np.arange(len(self.codebook.names)), self.count(sentences)]
         return p if self.codebook.multilabel else np.asarray(p / p.sum(axis=1, keepdims=True), np.float32)
 
     def state(self) -> tuple[dict[str, Any], Arrays]:
-        """Give the lists and the shares."""
+        """Return the lists and the proportions."""
         return {"lexicon": self.lexicon_.model_dump(mode="json"), "notes": list(self.notes_)}, {"shares": self.shares_}
 
     def restore(self, content: Mapping[str, Any], arrays: Arrays) -> Self:
-        """Take the lists and the shares."""
+        """Restore the lists and the proportions."""
         try:
             self._use(Lexicon.model_validate(content["lexicon"]))
         except ValidationError as error:
-            raise ValueError("the lexicon in it is broken") from error
+            raise ValueError("the lexicon in it is not valid") from error
         self.shares_, self.notes_ = arrays["shares"], tuple(content["notes"])
         return self
 
@@ -168,7 +172,7 @@ class LexiconClassifier(Storable):
 
 
 def normalize(text: str) -> str:
-    """Write a text as entries are compared: NFKC, case folded, without Arabic vowel signs, one form of alif and apostrophe."""
+    """Normalise a text for matching: NFKC, case folded, no Arabic vowel signs, one form each of alif and the apostrophe."""
     return _MARKS.sub("", unicodedata.normalize("NFKC", text).casefold()).translate(_LETTERS)
 
 
@@ -177,16 +181,16 @@ def _count(pattern: re.Pattern[str] | None, text: str) -> int:
 
 
 def _primary(language: str) -> str:
-    """Take a BCP 47 code's language: pt of pt-BR."""
+    """Return the language of a BCP 47 code, such as pt for pt-BR."""
     return language.split("-")[0].lower()
 
 
 def _problem(entry: str) -> str | None:
-    """Say what is wrong with an entry's notation."""
+    """Return what is wrong with the notation of an entry, or None."""
     if not re.search(r"\w", entry):
-        return "no word in it"
+        return "the entry contains no word"
     if re.search(r"(?<!\))\?", entry):
-        return "`?` without a bracket before it"
+        return "`?` does not follow a closing bracket"
     try:
         re.compile(_expression(entry, True))
     except re.error as error:

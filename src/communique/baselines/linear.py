@@ -1,7 +1,7 @@
-"""Linear models over features, fitted by scikit-learn and kept as two arrays.
+"""Linear models that scikit-learn fits and that are stored as two arrays.
 
-Probabilities are the sigmoid (several labels) or the softmax (exactly one) of ``features @ coefficients.T + intercepts``,
-for logistic regression and for the support vector machine alike: its sigmoid calibration is linear in the decision value.
+Probabilities are the sigmoid (several labels) or the softmax (exactly one label) of ``features @ coefficients.T + intercepts``.
+This holds for logistic regression and for support vector machines, whose sigmoid calibration is linear in the decision value.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from ..data.splits import assign_folds
 from ..metrics.calibration import log_loss
 from .base import BoolArray
 
-#: Steps of the solvers at most; text needs 20 to 60.
+#: Maximum number of solver iterations; text needs 20 to 60.
 MAX_STEPS = 5000
 
 Machine = Literal["logistic", "svm"]
 
-#: Weights (c, d) and shifts (c,) of a linear map.
+#: Weights (c, d) and offsets (c,) of an affine map.
 Map = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Linear:
-    """Coefficients (k, d) and intercepts (k,)."""
+    """A linear model: coefficients (k, d) and intercepts (k,)."""
 
     coefficients: NDArray[np.float32]
     intercepts: NDArray[np.float32]
 
     def logits(self, features: Any) -> NDArray[np.float32]:
-        """Give logits (n, k) of dense or sparse features (n, d)."""
+        """Compute logits (n, k) from dense or sparse features (n, d)."""
         return np.asarray(features @ self.coefficients.T + self.intercepts, np.float32)
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A linear model, the strength C chosen for each problem, and what the data did not allow."""
+    """A linear model, the value of C chosen for each problem, and notes on what could not be learned from the data."""
 
     model: Linear
     strengths: dict[str, float]
@@ -50,10 +50,10 @@ class Fitted:
 def folds(
     classes: NDArray[np.int64], documents: NDArray[np.int64], number: int, seed: int
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Return the rows to train on and the rows to test on for each of the folds that `assign_folds` makes.
+    """Return the training rows and the test rows of each fold that `assign_folds` makes.
 
-    There are no more folds than documents with each class. The list is empty if some fold would have a class missing from
-    training.
+    The number of folds is at most the number of documents that contain the rarest class. The list is empty if a class would be
+    missing from the training rows of some fold.
     """
     present = np.unique(classes)
     number = min([number, *(len(np.unique(documents[classes == c])) for c in present)])
@@ -74,36 +74,36 @@ def fit_linear(
     number: int,
     seed: int,
 ) -> Fitted:
-    """Fit a linear model: a problem a label where several can apply, else one over all labels.
+    """Fit a linear model: one binary problem per label if several labels can apply, or one problem over all labels.
 
-    The machine's decision values become probabilities by the sigmoid over documents that it has not seen (Platt 1999,
-    "Probabilistic Outputs for Support Vector Machines"); where exactly one label applies, multinomial logistic regression
-    over the k decision values takes its place.
+    A sigmoid that is fitted on held-out documents turns the decision values of a support vector machine into probabilities
+    (Platt 1999, "Probabilistic Outputs for Support Vector Machines"). If exactly one label applies, multinomial logistic
+    regression on the k decision values replaces the sigmoid.
 
     Args:
-        features: (n, d), dense or sparse.
-        gold: (n, k).
-        documents: Unit of each row (n,), see `split_units`; cross-validation keeps it whole.
-        names: The labels, for notes.
-        machine: `logistic` regression, or support vector machine (`svm`).
+        features: Dense or sparse features (n, d).
+        gold: Labels (n, k).
+        documents: Unit of each row (n,), see `split_units`. Cross-validation keeps units whole.
+        names: Names of the labels, for the notes.
+        machine: Logistic regression (`logistic`) or support vector machine (`svm`).
         multilabel: Whether several labels can apply.
-        strengths: Inverse strengths C of the L2 penalty; of several, the one with the least log-loss in grouped
-            cross-validation, and the middle one where documents are too few for that.
-        number: Folds.
-        seed: Of the folds and the solver.
+        strengths: Candidates for C, the inverse strength of the L2 penalty. Grouped cross-validation chooses the one with the
+            lowest log loss. If there are too few documents for that, the middle one is used.
+        number: Number of folds.
+        seed: Seed of the folds and the solver.
     """
     from threadpoolctl import threadpool_limits
 
     solver = _Solver(features, documents, strengths, number, seed, machine)
-    # A matrix times a vector waits for memory. Threads that wait too, each at full load, made 45 seconds of CPU time out of 5
-    # (5,928 rows, 384 features, two cores with other work).
+    # The product of a matrix and a vector is limited by memory bandwidth. More threads only wait at full load: they turned
+    # 5 seconds of CPU time into 45 (5,928 rows, 384 features, two cores that were also doing other work).
     with threadpool_limits(1, user_api="blas"):
         return _fit_labels(solver, gold, names) if multilabel else _fit_exclusive(solver, gold, names)
 
 
 @dataclass(frozen=True)
 class _Solver:
-    """Fits one problem at the strength that does best on held-out documents."""
+    """A solver that fits one problem with the value of C that performs best on held-out documents."""
 
     features: Any
     documents: NDArray[np.int64]
@@ -113,14 +113,14 @@ class _Solver:
     machine: Machine
 
     def solve(self, classes: NDArray[np.int64], *, exclusive: bool) -> tuple[Map, float, str | None]:
-        """Fit classes 0 to c - 1.
+        """Fit the classes 0 to c - 1.
 
         Args:
-            classes: (n,).
-            exclusive: Whether each class has a logit of its own; else there are two, and one logit is for class 1.
+            classes: Class of each row (n,).
+            exclusive: Whether each class has its own logit. Otherwise there are two classes, and the only logit is that of class 1.
 
         Returns:
-            Coefficients and intercepts, the strength C, and a note on what the data did not allow.
+            Coefficients and intercepts, the value of C, and a note on what could not be learned from the data, or None.
         """
         svm = self.machine == "svm"
         best, calibrate, note = self.strengths[len(self.strengths) // 2], None, None
@@ -131,8 +131,8 @@ class _Solver:
                 ]
                 (_, calibrate), best = min(zip(tried, self.strengths, strict=True), key=lambda one: one[0][0])
             else:
-                lacking = "probabilities are not calibrated" if svm else f"C is {best:g}, not chosen"
-                note = f"too few documents for grouped cross-validation; {lacking}"
+                effect = "probabilities are not calibrated" if svm else f"the default C = {best:g} is used"
+                note = f"too few documents for grouped cross-validation, so {effect}"
         coefficients, intercepts = _map(self._machine().set_params(C=best).fit(self.features, classes), exclusive)
         if calibrate is not None:
             weights, shifts = calibrate
@@ -149,9 +149,9 @@ class _Solver:
     def _held_out(
         self, classes: NDArray[np.int64], splits: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]], exclusive: bool
     ) -> NDArray[np.float64]:
-        """Give decision values (s, n, c) on held-out documents at each of s strengths."""
-        # These fits choose a strength and are thrown away. On dense features single precision halves what is read from memory,
-        # and each goes on from the last: a third of the time, log-losses equal to 3e-5, which the solver's tolerance leaves open.
+        """Return decision values (s, n, c) on held-out documents at each of s values of C."""
+        # These fits only choose C and are discarded. On dense features, single precision halves the memory traffic, and each fit
+        # starts from the previous one. This takes a third of the time. Log losses agree to 3e-5, within the solver's tolerance.
         path = self.machine == "logistic" and isinstance(self.features, np.ndarray)
         features = self.features.astype(np.float32) if path else self.features
         values = np.zeros((len(self.strengths), len(classes), len(np.unique(classes)) if exclusive else 1))
@@ -168,7 +168,7 @@ class _Solver:
     def _judge(
         self, classes: NDArray[np.int64], values: NDArray[np.float64], exclusive: bool
     ) -> tuple[float, Map | None]:
-        """Give the log-loss of decision values (n, c), and the map from them to logits, None where they are logits."""
+        """Return the log loss of decision values (n, c), and the map from them to logits, or None if they are logits."""
         from sklearn.linear_model import LogisticRegression
 
         calibrate = None
@@ -181,14 +181,14 @@ class _Solver:
 
 
 def _map(model: Any, exclusive: bool) -> Map:
-    """Take a fitted model's map. Of two exclusive classes scikit-learn keeps only the difference of their logits."""
+    """Return the map of a fitted model. For two exclusive classes, scikit-learn stores only the difference of their logits."""
     if exclusive and len(model.classes_) == 2:
         return np.vstack([-model.coef_, model.coef_]) / 2, np.concatenate([-model.intercept_, model.intercept_]) / 2
     return model.coef_, model.intercept_
 
 
 def _fit_labels(solver: _Solver, gold: BoolArray, names: Sequence[str]) -> Fitted:
-    """Fit one problem a label. A label that all sentences carry, or none, gets its smoothed log-odds everywhere."""
+    """Fit one problem per label. A label that all sentences have, or none, gets its smoothed log odds as constant logit."""
     n, k = gold.shape
     coefficients = np.zeros((k, solver.features.shape[1]), np.float32)
     intercepts = np.zeros(k, np.float32)
@@ -199,7 +199,7 @@ def _fit_labels(solver: _Solver, gold: BoolArray, names: Sequence[str]) -> Fitte
         if positive in (0, n):
             intercepts[label] = np.log((positive + 0.5) / (n - positive + 0.5))
             notes.append(
-                f"{name}: {positive} of {n} training sentences carry it; its probability is the same everywhere"
+                f"{name}: {positive} of {n} training sentences have this label, so its probability is constant"
             )
             continue
         (weights, shifts), strengths[name], note = solver.solve(gold[:, label].astype(np.int64), exclusive=False)
@@ -210,12 +210,16 @@ def _fit_labels(solver: _Solver, gold: BoolArray, names: Sequence[str]) -> Fitte
 
 
 def _fit_exclusive(solver: _Solver, gold: BoolArray, names: Sequence[str]) -> Fitted:
-    """Fit one problem over all labels. A label that no training sentence carries gets the probability 0."""
+    """Fit one problem over all labels. A label that no training sentence has gets the probability 0."""
     k = gold.shape[1]
     present = np.flatnonzero(gold.any(axis=0))
     coefficients = np.zeros((k, solver.features.shape[1]), np.float32)
     intercepts = np.full(k, -np.inf, np.float32)
-    notes = [f"{names[i]}: no training sentence carries it; its probability is 0" for i in range(k) if i not in present]
+    notes = [
+        f"{names[i]}: no training sentence has this label, so its probability is 0"
+        for i in range(k)
+        if i not in present
+    ]
     strengths: dict[str, float] = {}
     if len(present) == 1:
         intercepts[present] = 0

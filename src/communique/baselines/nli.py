@@ -1,7 +1,7 @@
-"""Zero-shot classification by natural language inference: does the sentence entail the label's definition?
+"""Zero-shot classification with natural language inference: does the sentence entail the label's definition?
 
-Yin, Hay, Roth 2019, "Benchmarking Zero-shot Text Classification"; the pipeline is that of transformers (extra `train`). The
-model is a folder or a hub name: no package carries one.
+The method is from Yin, Hay, Roth 2019, "Benchmarking Zero-shot Text Classification"; the pipeline is that of transformers
+(extra `train`). The model is a folder or a hub name, because no package includes one.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from ..data.sentence import Sentence
 from ..errors import RecipeError, UnreachableError, require_extra
 from .base import Baseline
 
-#: Pairs of sentence and hypothesis a batch.
+#: Number of pairs of sentence and hypothesis per batch.
 BATCH = 32
 
 
 class ZeroShotNLI(Baseline):
-    """Entailment of each label's definition by the sentence.
+    """A classifier that returns how likely the sentence entails each label's definition.
 
     Args:
-        codebook: Labels.
-        seed: Not used; nothing is random.
+        codebook: Codebook with the labels.
+        seed: Not used, because nothing is random.
         model: A folder or a hub name of a sequence classifier that has a class `entailment`.
-        hypotheses: A hypothesis by label; the codebook's definitions where None.
+        hypotheses: Hypotheses by label. Default: the definitions in the codebook.
 
-    Where several labels can apply, a label's probability is its entailment against its contradiction; else the labels
-    compete. `fit` opens the model and learns nothing.
+    If several labels can apply, a label's probability is the softmax of entailment against contradiction. Otherwise it is the
+    softmax of entailment over all labels. `fit` opens the model and learns nothing.
     """
 
     name = "zero-shot-nli"
@@ -48,8 +48,8 @@ class ZeroShotNLI(Baseline):
         """Open the model.
 
         Raises:
-            UnreachableError: It is not in the folder, or the hub cannot be reached.
-            RecipeError: It is no model of entailment, or a label has no hypothesis of its own.
+            UnreachableError: The model is not in the folder, or the hub cannot be reached.
+            RecipeError: The model has no class `entailment`, or the labels do not each have a different hypothesis.
         """
         require_extra("torch", f"the baseline {self.name!r}")
         from transformers import pipeline
@@ -59,9 +59,12 @@ class ZeroShotNLI(Baseline):
         given = self.hypotheses or {label.name: label.definition for label in self.codebook.labels}
         wanted = ", ".join(self.codebook.names)
         if set(given) != set(self.codebook.names) or len(set(given.values())) != len(given):
-            raise RecipeError(f"baseline {self.name!r}: hypotheses: give one of its own to each label: {wanted}")
+            raise RecipeError(
+                f"baseline {self.name!r}: hypotheses: the labels do not each have a different hypothesis. "
+                f"Write one for each of {wanted}"
+            )
         self.hypotheses_ = tuple(given[name] for name in self.codebook.names)
-        remedy = "Give a folder with config.json, weights and tokenizer, or a hub name that this machine can reach"
+        remedy = "Use a folder with config.json, weights and tokenizer, or a hub name that this machine can reach"
         with loading(f"baseline {self.name!r}: model {self.model!r}", UnreachableError, remedy):
             self._pipeline = cast(
                 Any, pipeline("zero-shot-classification", model=self.model, device=-1, trust_remote_code=False)
@@ -69,13 +72,14 @@ class ZeroShotNLI(Baseline):
         if self._pipeline.entailment_id == -1:
             classes = ", ".join(self._pipeline.model.config.id2label.values())
             raise RecipeError(
-                f"baseline {self.name!r}: model {self.model!r} has the classes {classes}; one must begin with 'entail'"
+                f"baseline {self.name!r}: model {self.model!r} has the classes {classes}. Use a model with a class whose name "
+                "begins with 'entail'"
             )
         self.notes_ = ()
         return self
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Give probabilities (n, k) in the codebook's order."""
+        """Compute probabilities (n, k), with columns in the codebook's order."""
         if not sentences:
             return np.zeros((0, len(self.codebook.names)), np.float32)
         rows = self._pipeline(

@@ -1,4 +1,4 @@
-"""The floor: what a classifier scores that never reads the text."""
+"""Baselines that never read the text. Their scores are a lower bound for useful classifiers."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ from .base import Arrays, Storable, gold
 
 
 class _Constant(Storable):
-    """The same probabilities (k,) for every sentence: `probability_` after `fit`."""
+    """A baseline that predicts the same probabilities (k,), `probability_`, for every sentence."""
 
     probability_: NDArray[np.float32]
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Give the same row of probabilities (n, k) for every sentence."""
+        """Return probabilities (n, k), in which all rows are the same."""
         return np.tile(self.probability_, (len(sentences), 1))
 
     def state(self) -> tuple[dict[str, Any], Arrays]:
-        """Give the probabilities."""
+        """Return the probabilities."""
         return {}, {"probability": self.probability_}
 
     def restore(self, content: Mapping[str, Any], arrays: Arrays) -> Self:
-        """Take the probabilities."""
+        """Restore the probabilities."""
         self.probability_, self.notes_ = arrays["probability"], ()
         return self
 
 
 class Prior(_Constant):
-    """Each label with its share of the training sentences as probability."""
+    """A baseline that predicts each label with its proportion in the training sentences as probability."""
 
     name = "prior"
 
     def fit(self, corpus: Corpus) -> Self:
-        """Count labels."""
+        """Compute the proportion of each label."""
         self.probability_ = gold(corpus, self.codebook).mean(axis=0).astype(np.float32)
         self.notes_ = ()
         return self
 
 
 class Majority(_Constant):
-    """The most frequent set of labels, with certainty; of equally frequent ones the first in the codebook's order."""
+    """A baseline that predicts the most frequent label set with probability 1. Ties are resolved by the codebook's order."""
 
     name = "majority"
 
     def fit(self, corpus: Corpus) -> Self:
-        """Count sets of labels."""
+        """Find the most frequent label set."""
         sets = Counter(tuple(row) for row in gold(corpus, self.codebook).tolist())
         most = max(sets, key=lambda labels: (sets[labels], labels))
         self.probability_ = np.array(most, np.float32)

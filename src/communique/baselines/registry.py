@@ -15,7 +15,7 @@ from ..io.atomic import tree_sha256
 from ..training.e5 import E5_SMALL
 from .base import Baseline
 
-#: Where each baseline lives. A module is imported when it is asked for: some need packages that a base install lacks.
+#: Module and class of each baseline. A module is imported on first use, because some need packages that a base install lacks.
 _CLASSES = {
     "prior": ("prevalence", "Prior"),
     "majority": ("prevalence", "Majority"),
@@ -28,7 +28,7 @@ _CLASSES = {
     "chat": ("chat", "ChatClassifier"),
 }
 
-#: The baselines, from the simplest to the most costly.
+#: Names of the baselines, from the simplest to the most expensive.
 NAMES = tuple(_CLASSES)
 
 
@@ -42,23 +42,23 @@ def _class_of(name: str) -> type[Baseline]:
 
 
 def options(name: str) -> tuple[str, ...]:
-    """List the options of a baseline beside codebook and seed.
+    """Return the names of a baseline's options, without `codebook` and `seed`.
 
     Raises:
-        RecipeError: There is no baseline of that name.
+        RecipeError: There is no baseline with that name.
     """
     return tuple(set_ for set_ in inspect.signature(_class_of(name)).parameters if set_ not in ("codebook", "seed"))
 
 
 def contents(name: str, settings: Mapping[str, Any]) -> dict[str, str]:
-    """Hash the files and folders that options name: a lexicon that was edited makes another baseline.
+    """Return hashes of the files and folders that options name, because editing a lexicon, for example, changes the baseline.
 
     Args:
         name: One of `NAMES`.
         settings: Options of that baseline.
 
     Returns:
-        SHA-256 by option; none for what is no file here, such as a model's name on a hub.
+        SHA-256 by option, without options whose value is not a file or folder here, such as a hub name.
     """
     return {
         option: tree_sha256(Path(settings[option])) for option in _class_of(name).files if _is_there(settings, option)
@@ -70,16 +70,16 @@ def _is_there(settings: Mapping[str, Any], option: str) -> bool:
 
 
 def make(name: str, codebook: Codebook, *, seed: int = 0, **settings: Any) -> Baseline:
-    """Build a baseline by name; `fit` trains it.
+    """Build a baseline by name. Call `fit` to train it.
 
     Args:
         name: One of `NAMES`.
-        codebook: Labels.
-        seed: Reaches every random choice of the baseline.
+        codebook: Codebook with the labels.
+        seed: Seed of every random choice of the baseline.
         settings: Options of that baseline, see `options` and `docs/guides/baselines.md`.
 
     Raises:
-        RecipeError: The name or an option is unknown, or an option that has no default is missing.
+        RecipeError: The name or an option is unknown, or an option without a default is missing.
     """
     found, known = _class_of(name), options(name)
     for setting in settings:
@@ -88,5 +88,5 @@ def make(name: str, codebook: Codebook, *, seed: int = 0, **settings: Any) -> Ba
     parameters = inspect.signature(found).parameters
     for option in known:
         if option not in settings and parameters[option].default is inspect.Parameter.empty:
-            raise RecipeError(f"baseline {name!r}: the option {option!r} is missing; it has no default")
+            raise RecipeError(f"baseline {name!r}: the option {option!r} is missing and has no default. Set it")
     return found(codebook, seed=seed, **settings)

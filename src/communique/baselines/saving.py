@@ -1,4 +1,4 @@
-"""Keep a baseline in a folder: arrays (`.npz`) and JSON beside codebook, hashes and card. Nothing in it is executed."""
+"""Save a baseline in a folder with arrays (`.npz`), JSON, codebook, hashes and card. Nothing in the folder is executed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ..text.language import UNDETERMINED
 from .base import Baseline, Storable
 from .registry import make
 
-#: Options that name files of the machine that trained; what was read from them is saved.
+#: Options that name files on the machine where the baseline was trained. The content of these files is saved, not their path.
 LOCAL = ("cache", "file")
 
 
@@ -45,35 +45,37 @@ def save(
     description: str = "",
     overwrite: bool = False,
 ) -> ModelInfo:
-    """Save a fitted baseline as a model's folder.
+    """Save a fitted baseline as a model folder.
 
     Args:
         classifier: A fitted baseline.
-        folder: The folder, which must not exist without `overwrite`.
-        training: What it was fitted on; counts and hashes are kept, so that an evaluation on it is refused.
-        tuning: Other documents, on which temperature, biases and thresholds are tuned as the transformer's are. Without them the
-            probabilities stay as they are and each label is given from 0.5.
-        tuned: Temperature, biases and thresholds that were found elsewhere, in place of `tuning`.
+        folder: The folder to write. It must not exist unless `overwrite` is true.
+        training: The data on which the baseline was fitted. Counts and hashes are saved, so that an evaluation on the same data
+            is refused.
+        tuning: Other documents, on which temperature, biases and thresholds are tuned as for the transformer. Without them,
+            probabilities are not changed and each label's threshold is 0.5.
+        tuned: Temperature, biases and thresholds that were found elsewhere; nothing is then tuned on `tuning`.
         scores: Scores that were measured elsewhere.
-        warnings: Reasons why the model is not fit for use.
-        seconds: How long `fit` took.
-        name: Of the model; the baseline's name where None.
-        version: Of the model.
-        license: Of the model, for the card.
+        warnings: Reasons why the model is unfit for use.
+        seconds: Duration of `fit` in seconds.
+        name: Name of the model. Default: the name of the baseline.
+        version: Version of the model.
+        license: Licence of the model, for the card.
         description: One sentence for the card.
-        overwrite: Replace a folder that is there.
+        overwrite: Replace an existing folder.
 
     Returns:
-        What `bundle.json` holds.
+        The content of `bundle.json`.
 
     Raises:
-        BundleError: The baseline cannot be kept as arrays and JSON, or the folder exists.
+        BundleError: The baseline cannot be saved as arrays and JSON.
+        OutputError: The folder exists already.
         LeakError: `tuning` shares documents or texts with `training`.
     """
     if not isinstance(classifier, Storable):
         raise BundleError(
-            f"{folder}: the baseline {classifier.name!r} cannot be kept as arrays and JSON. Fit it where it is used; "
-            "`communique train --kind` writes the models that can be saved"
+            f"{folder}: the baseline {classifier.name!r} cannot be saved as arrays and JSON. Fit it in the program that uses it, "
+            "or train a model that can be saved with `communique train --kind`"
         )
     codebook = classifier.codebook
     tuning = tuning if tuning is not None else Corpus(())
@@ -92,7 +94,7 @@ def save(
         for option in inspect.signature(type(classifier)).parameters
         if option not in ("codebook", *LOCAL)
     }
-    # As JSON gives them back, where tuples are lists.
+    # As they will be read back from JSON, where tuples become lists.
     settings = json.loads(json.dumps(given))
     info = ModelInfo.create(
         codebook,
@@ -126,10 +128,10 @@ def save(
 
 
 class SavedBaseline:
-    """A baseline out of its folder, with the temperature, biases and thresholds that it was saved with.
+    """A baseline that was opened from its folder, with its temperature, biases and thresholds.
 
     Args:
-        info: What `bundle.json` holds.
+        info: The content of `bundle.json`.
         classifier: The baseline.
     """
 
@@ -140,7 +142,7 @@ class SavedBaseline:
     def predict(
         self, texts: str | Iterable[str] | Iterable[Sentence], *, languages: Sequence[str] | None = None
     ) -> Predictions:
-        """Label texts or sentences, in their order. Default language of a plain text: undetermined."""
+        """Label texts or sentences, and return predictions in the same order. Default language of plain texts: undetermined."""
         given: list[str | Sentence] = [texts] if isinstance(texts, str) else list(texts)
         spoken = languages or [UNDETERMINED] * len(given)
         sentences = [
@@ -151,7 +153,7 @@ class SavedBaseline:
         return Predictions.from_logits(self.info, values.astype(np.float32), self.classifier.truncated(sentences))
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Give probabilities (n, k) in the codebook's order."""
+        """Compute probabilities (n, k), with columns in the codebook's order."""
         return self.predict(sentences).probabilities
 
 
@@ -160,10 +162,10 @@ def load(folder: str | Path, *, info: ModelInfo | None = None) -> SavedBaseline:
 
     Args:
         folder: The folder.
-        info: Its `bundle.json`, if it has been read already.
+        info: The content of its `bundle.json`, if it has been read already.
 
     Raises:
-        BundleError: It is not whole, was edited, or is of a baseline that this version does not know.
+        BundleError: The folder is incomplete, was edited, or contains a baseline that this version does not know.
         MissingExtraError: The baseline needs a package that is not installed.
     """
     info = info or read_info(folder, "baseline")
@@ -177,7 +179,9 @@ def load(folder: str | Path, *, info: ModelInfo | None = None) -> SavedBaseline:
             with np.load(Path(folder) / ARRAYS, allow_pickle=False) as arrays:
                 kept = {name: arrays[name] for name in arrays.files}
             if not isinstance(classifier, Storable):
-                raise BundleError(f"{path}: the baseline {classifier.name!r} cannot be kept in a folder; save another")
+                raise BundleError(
+                    f"{path}: the baseline {classifier.name!r} cannot be saved in a folder. Use another model"
+                )
             return SavedBaseline(info, classifier.restore(saved["content"], kept))
     except RecipeError as error:
-        raise BundleError(f"{path}: {error}; copy the model's folder again") from error
+        raise BundleError(f"{path}: {error}. Copy the model folder again") from error

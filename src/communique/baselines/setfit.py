@@ -1,7 +1,7 @@
-"""SetFit: contrastive fine-tuning of a sentence encoder, then logistic regression. Needs the extra `setfit`.
+"""SetFit: contrastive fine-tuning of a sentence encoder, then logistic regression. Requires the extra `setfit`.
 
-Tunstall et al. 2022, "Efficient Few-Shot Learning Without Prompts". Model and trainer are those of the package `setfit`, which
-works with transformers 5 from its version 1.2 on.
+The method is from Tunstall et al. 2022, "Efficient Few-Shot Learning Without Prompts". The model and the trainer come from the
+package `setfit`, which works with transformers 5 from version 1.2.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from .base import Baseline, gold
 
 
 class SetFit(Baseline):
-    """SetFit with its own trainer.
+    """SetFit, trained with the trainer of the package `setfit`.
 
     Args:
-        codebook: Labels.
-        seed: Of the pairs, their order and dropout.
-        backbone: `e5-small`, a folder or a hub name; mean pooling is put on top.
-        max_tokens: Longest input; the rest is cut.
-        batch_size: Pairs a step.
-        max_steps: Steps of the contrastive phase at most. Pairs grow with the square of the sentences: without an end, a
-            corpus of thousands takes days. The trainer says "-1" for no end.
-        learning_rate: Peak rate of the encoder.
+        codebook: Codebook with the labels.
+        seed: Seed of the pairs, their order and dropout.
+        backbone: `e5-small`, a folder or a hub name. Mean pooling is added.
+        max_tokens: Maximum input length in tokens; longer texts are truncated.
+        batch_size: Number of pairs per step.
+        max_steps: Maximum number of steps of the contrastive phase; -1 for no limit. The number of pairs grows with the square
+            of the number of sentences, so without a limit a corpus of thousands of sentences takes days.
+        learning_rate: Peak learning rate of the encoder.
 
-    After `fit`: `model_`, a `setfit.SetFitModel`, whose own `save_pretrained` keeps it (with a pickle for the head, which is
-    why `baselines.save` does not).
+    After `fit`: `model_`, a `setfit.SetFitModel`. Its `save_pretrained` saves it, with the head as a pickle, which is why
+    `baselines.save` does not support it.
     """
 
     name = "setfit"
@@ -63,7 +63,7 @@ class SetFit(Baseline):
         """Fine-tune the encoder on pairs, then fit logistic regression on its embeddings.
 
         Raises:
-            MissingExtraError: `setfit` is not installed, or does not work with the installed transformers.
+            MissingExtraError: `setfit` is not installed, or the installed version does not work with the installed transformers.
         """
         setfit = _setfit()
         import transformers
@@ -72,11 +72,11 @@ class SetFit(Baseline):
         from sklearn.multiclass import OneVsRestClassifier
 
         labels = gold(corpus, self.codebook)
-        # A head cannot learn a label that all sentences carry, or none; its share is its probability.
+        # The head cannot learn a label that all sentences have, or none. The probability of such a label is its proportion.
         self.learned_ = np.flatnonzero(labels.any(axis=0) & ~labels.all(axis=0))
         self.share_ = labels.mean(axis=0).astype(np.float32)
         left_out = [name for i, name in enumerate(self.codebook.names) if i not in self.learned_]
-        self.notes_ = tuple(f"{name}: all training sentences carry it, or none" for name in left_out)
+        self.notes_ = tuple(f"{name}: either all training sentences have this label, or none" for name in left_out)
         if not len(self.learned_):
             return self
         transformers.set_seed(self.seed)
@@ -109,7 +109,7 @@ class SetFit(Baseline):
         return self
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Give probabilities (n, k) in the codebook's order."""
+        """Compute probabilities (n, k), with columns in the codebook's order."""
         probability = np.tile(self.share_, (len(sentences), 1))
         if len(self.learned_) and sentences:
             texts = [s.model_text for s in sentences]
@@ -122,7 +122,7 @@ class SetFit(Baseline):
         return probability
 
     def _body(self) -> Any:
-        """Build a sentence encoder by way of a folder, which is what sentence-transformers reads."""
+        """Build a sentence encoder. It is saved to a temporary folder first, because sentence-transformers reads folders."""
         sentence_transformers = import_module("sentence_transformers")
         modules = import_module("sentence_transformers.sentence_transformer.modules")
 
@@ -143,7 +143,7 @@ def _setfit() -> Any:
     """Import `setfit`.
 
     Raises:
-        MissingExtraError: It is not installed, or its version is older than the installed transformers.
+        MissingExtraError: It is not installed, or its version does not support the installed transformers.
     """
     require_extra("torch", "the baseline 'setfit'")
     try:
@@ -152,5 +152,5 @@ def _setfit() -> Any:
         raise MissingExtraError(str(error.name), "setfit", "the baseline 'setfit'") from None
     except ImportError as error:
         raise MissingExtraError(
-            "setfit>=1.2", "setfit", f"the baseline 'setfit' cannot use the installed one ({error}) and"
+            "setfit>=1.2", "setfit", f"the baseline 'setfit' cannot use the installed version of setfit ({error}) and"
         ) from error

@@ -1,7 +1,7 @@
-"""TF-IDF of word and character n-grams with a linear model: the classic of supervised text classification.
+"""TF-IDF of word and character n-grams with a linear model, a classic method of supervised text classification.
 
-Vectoriser and solvers are scikit-learn's (extra `analysis`), also when a saved model is opened: what is kept are the
-n-grams, their document frequencies and the coefficients.
+The vectoriser and the solvers are those of scikit-learn (extra `analysis`), which a saved model needs too. A saved model
+consists of the n-grams, their document frequencies and the coefficients.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ..metrics.calibration import probabilities
 from .base import Arrays, Storable, gold
 from .linear import Linear, Machine, fit_linear
 
-#: Which n-grams each vectoriser makes. Characters stay within words, which serves inflected languages; for Chinese, where
-#: a clause has no spaces, they are what carries the model.
+#: Types of n-grams. Character n-grams do not cross word boundaries, which suits inflected languages. In Chinese, where a clause
+#: has no spaces, the model relies on them.
 ANALYZERS = ("word", "char_wb")
 
 
@@ -30,20 +30,20 @@ class _Tfidf(Storable):
     """TF-IDF features and a linear model.
 
     Args:
-        codebook: Labels.
-        seed: Of the folds and the solver.
-        C: Inverse strength of the L2 penalty; chosen by grouped cross-validation from `grid` where None.
-        word_ngrams: Shortest and longest n-gram of words.
-        char_ngrams: Shortest and longest n-gram of characters.
-        max_features: So many most frequent n-grams of each kind are kept.
-        folds: Of the cross-validation, which keeps documents whole.
+        codebook: Codebook with the labels.
+        seed: Seed of the folds and the solver.
+        C: Inverse strength of the L2 penalty. Default: chosen from `grid` by grouped cross-validation.
+        word_ngrams: Length of the shortest and the longest word n-gram.
+        char_ngrams: Length of the shortest and the longest character n-gram.
+        max_features: Number of n-grams of each type to keep; the most frequent ones are kept.
+        folds: Number of folds of the cross-validation, which keeps documents whole.
 
-    After `fit`: `model_`, `strengths_` (C by label), `notes_`.
+    After `fit`: `model_`, `strengths_` (C by label) and `notes_`.
     """
 
     packages = ("numpy", "scikit-learn", "scipy")
     machine: ClassVar[Machine]
-    #: Values of C that are tried.
+    #: Values of C that cross-validation compares.
     grid: ClassVar[tuple[float, ...]]
 
     def __init__(
@@ -70,7 +70,9 @@ class _Tfidf(Storable):
             for vectorizer in self._vectorizers:
                 vectorizer.fit(texts)
         except ValueError as error:
-            raise DataError(f"{next(iter(corpus.files), 'corpus')}: no words in its texts ({error})") from error
+            raise DataError(
+                f"{next(iter(corpus.files), 'corpus')}: the texts contain no words ({error}). Check which column contains the text"
+            ) from error
         fitted = fit_linear(
             self._features(texts),
             labels,
@@ -86,14 +88,14 @@ class _Tfidf(Storable):
         return self
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-        """Give probabilities (n, k) in the codebook's order."""
+        """Compute probabilities (n, k), with columns in the codebook's order."""
         if not sentences:
             return np.zeros((0, len(self.codebook.names)), np.float32)
         logits = self.model_.logits(self._features([s.model_text for s in sentences]))
         return probabilities(logits, multilabel=self.codebook.multilabel)
 
     def state(self) -> tuple[dict[str, Any], Arrays]:
-        """Give n-grams in the order of the columns; frequencies and coefficients."""
+        """Return the n-grams in the order of the columns, and their document frequencies and coefficients."""
         content: dict[str, Any] = {"strengths": self.strengths_, "notes": list(self.notes_)}
         arrays = {"coefficients": self.model_.coefficients, "intercepts": self.model_.intercepts}
         for kind, vectorizer in zip(ANALYZERS, self._vectorizers, strict=True):
@@ -102,7 +104,7 @@ class _Tfidf(Storable):
         return content, arrays
 
     def restore(self, content: Mapping[str, Any], arrays: Arrays) -> Self:
-        """Take what `state` gave."""
+        """Restore what `state` returned."""
         self.model_ = Linear(arrays["coefficients"], arrays["intercepts"])
         self.strengths_, self.notes_ = dict(content["strengths"]), tuple(content["notes"])
         self._vectorizers = [self._vectorizer(kind, content[kind]) for kind in ANALYZERS]
@@ -121,7 +123,7 @@ class _Tfidf(Storable):
             vocabulary=vocabulary,
             sublinear_tf=True,
             dtype=np.float32,
-            # Without this a text of one-letter words, or of digits alone, has no features.
+            # The default pattern would leave a text that consists of one-letter words or single digits without features.
             token_pattern=r"(?u)\b\w+\b" if kind == "word" else None,
         )
 
@@ -132,7 +134,7 @@ class _Tfidf(Storable):
 
 
 class TfidfLogReg(_Tfidf):
-    """TF-IDF and logistic regression; arguments as in `_Tfidf`."""
+    """TF-IDF with logistic regression. The arguments are those of `_Tfidf`."""
 
     name = "tfidf-logreg"
     machine = "logistic"
@@ -140,7 +142,7 @@ class TfidfLogReg(_Tfidf):
 
 
 class TfidfSVM(_Tfidf):
-    """TF-IDF and a linear support vector machine with sigmoid calibration; arguments as in `_Tfidf`."""
+    """TF-IDF with a linear support vector machine and sigmoid calibration. The arguments are those of `_Tfidf`."""
 
     name = "tfidf-svm"
     machine = "svm"
