@@ -1,4 +1,4 @@
-"""The tool's choice between classifiers: what it keeps, why, and that the result is a model like any other."""
+"""Tests of the choice between classifiers: what is kept, why, and that the result is a model like any other."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def recipe(folder: Path, backbone: Path, codebook: dict[str, Any] = CODEBOOK, do
 
 
 class Fake(Candidate):
-    """A candidate whose logits are right in some share of the rows."""
+    """A candidate whose logits are right in the proportion `right` of the rows."""
 
     kind = "fake"
     cost = 0.0
@@ -90,7 +90,7 @@ class Fake(Candidate):
         raise NotImplementedError
 
 
-def test_no_document_is_on_both_sides_of_a_fold() -> None:
+def test_no_document_is_in_both_training_and_test_rows_of_a_fold() -> None:
     data, fake = corpus(23), Fake(TINY, "fake", 1.0)
     folds = document_folds(data.sentences, 5, seed=0)
     assert len(np.unique(folds)) == 5
@@ -101,28 +101,28 @@ def test_no_document_is_on_both_sides_of_a_fold() -> None:
     assert set.union(*fake.predicted) == {s.document for s in data}
 
 
-def test_folds_are_those_of_every_cross_validation() -> None:
+def test_folds_are_the_same_as_those_of_document_folds() -> None:
     data, fake = corpus(23), Fake(TINY, "fake", 1.0)
     select(data, TINY, [fake], kind="fake", seed=3)
     folds = document_folds(data.sentences, 5, seed=3)
     assert fake.predicted == [{s.document for s in data.rows(folds == fold)} for fold in range(5)]
 
 
-def test_one_document_or_versions_of_one_text_are_refused() -> None:
+def test_a_single_document_or_versions_of_one_text_raise_an_error() -> None:
     for data in (corpus(1), corpus(4, parallel="p")):
         with pytest.raises(DataError, match=facts(len(data), "document")):
             select(data, TINY, [Fake(TINY, "fake", 1.0)])
 
 
-def test_thresholds_come_from_random_rows_where_rows_say_how_they_were_sampled() -> None:
+def test_thresholds_are_tuned_on_rows_sampled_at_random_if_there_are_any() -> None:
     data = corpus(4)
     assert tuning_rows(data).tolist() == [s.sampling == "random" for s in data]
     assert tuning_rows(corpus(4, sampling=None)).all()
     assert tuning_rows(corpus(4, sampling="enriched")).all()
 
 
-def test_a_fold_is_decided_with_what_other_folds_tuned() -> None:
-    """The rows of a fold do not change their own decisions through thresholds."""
+def test_decisions_in_a_fold_use_tuning_on_the_other_folds_only() -> None:
+    """The labels of a fold do not affect the decisions in this fold through thresholds."""
     data = corpus(10, sampling=None)
     folds = document_folds(data.sentences, 5, seed=0)
     gold = indicator(data.sentences, TINY)
@@ -145,7 +145,7 @@ def compared(name: str, behind: float, error: float, kind: str = "") -> Compared
     st.lists(st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)), min_size=1, max_size=5),
     st.integers(0, 4),
 )
-def test_the_choice_is_the_first_within_a_standard_error_and_the_tolerance(
+def test_the_first_candidate_within_one_standard_error_and_the_tolerance_is_chosen(
     pairs: list[tuple[float, float]], best: int
 ) -> None:
     pairs[best % len(pairs)] = (0.0, 0.0)
@@ -154,11 +154,11 @@ def test_the_choice_is_the_first_within_a_standard_error_and_the_tolerance(
     assert all(behind > 0 and behind >= min(error, 0.05) for behind, error in pairs[:chosen])
 
 
-def test_the_prior_is_never_kept() -> None:
+def test_the_prior_is_never_chosen() -> None:
     assert choose((compared("prior", 0.0, 0.0), compared("tfidf-logreg", 0.1, 0.01))) == "tfidf-logreg"
 
 
-def test_the_better_one_is_kept_or_of_equal_ones_the_preferred() -> None:
+def test_the_better_candidate_is_kept_or_the_first_of_equally_good_ones() -> None:
     data = corpus(40)
     selection, kept, tuning = select(data, TINY, [Fake(TINY, "plain", 0.7), Fake(TINY, "costly", 0.95)])
     assert (selection.chosen, kept.name) == ("costly", "costly")
@@ -169,7 +169,7 @@ def test_the_better_one_is_kept_or_of_equal_ones_the_preferred() -> None:
     assert equal.chosen == "plain"
 
 
-def test_only_what_takes_long_is_screened_on_two_folds_and_the_report_says_so() -> None:
+def test_only_slow_candidates_are_compared_on_two_folds_and_the_report_says_so() -> None:
     data, plain, costly = corpus(40), Fake(TINY, "plain", 0.7), Fake(TINY, "costly", 0.95)
     costly.cost = 1000.0
     selection, _, tuning = select(data, TINY, [plain, costly])
@@ -180,7 +180,7 @@ def test_only_what_takes_long_is_screened_on_two_folds_and_the_report_says_so() 
     assert "2 of 5 folds only" in selection.render()
 
 
-def test_a_choice_that_is_no_better_than_constant_predictions_says_so() -> None:
+def test_a_choice_that_is_no_better_than_constant_predictions_has_a_warning() -> None:
     selection, _, _ = select(corpus(40), TINY, [Fake(TINY, "prior", 0.6), Fake(TINY, "plain", 0.4)])
     assert selection.chosen == "plain"
     assert len(selection.warnings) == 1
@@ -188,7 +188,7 @@ def test_a_choice_that_is_no_better_than_constant_predictions_says_so() -> None:
     assert not select(corpus(40), TINY, [Fake(TINY, "plain", 0.9)])[0].warnings
 
 
-def test_candidates_follow_from_the_rows_or_from_what_is_requested(tmp_path: Path, tiny_backbone: Path) -> None:
+def test_candidates_depend_on_the_number_of_rows_and_on_the_requested_kind(tmp_path: Path, tiny_backbone: Path) -> None:
     settings = recipe(tmp_path, tiny_backbone)
     few, many = corpus(10), corpus(40)
 
@@ -205,18 +205,18 @@ def test_candidates_follow_from_the_rows_or_from_what_is_requested(tmp_path: Pat
 
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand for the shipped model: a bundle that was trained on other texts."""
+    """Make a bundle that was trained on other texts, in place of the shipped model."""
     folder = bundle_folder(tmp_path / "ours", trained_on=[Sentence("x", "Something else.", "elsewhere", labels=())])
     monkeypatch.setenv(MODEL_VARIABLE, str(folder))
     return folder
 
 
 def plain(folder: Path) -> Recipe:
-    """Return a recipe that names no backbone, as that for tables."""
+    """Return a recipe that names no backbone, like the recipe for tables."""
     return Recipe.for_tables([folder / "corpus.jsonl"], folder / "codebook.yaml")
 
 
-def test_without_a_backbone_in_the_recipe_the_shipped_encoder_is_compared_too(
+def test_the_shipped_encoder_is_compared_too_if_the_recipe_names_no_backbone(
     tmp_path: Path, tiny_backbone: Path, shipped: Path
 ) -> None:
     def found(settings: Recipe, kind: str = "auto") -> list[str]:
@@ -232,23 +232,23 @@ def test_without_a_backbone_in_the_recipe_the_shipped_encoder_is_compared_too(
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "reason"),
     [
         (Sentence("x", "Same text", "elsewhere", labels=()), "same text"),
         (Sentence("x", "Something else", "d1", labels=()), "same document"),
     ],
 )
 def test_the_shipped_encoder_is_left_out_if_it_was_trained_on_labelled_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: Sentence, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: Sentence, reason: str
 ) -> None:
     monkeypatch.setenv(MODEL_VARIABLE, str(bundle_folder(tmp_path / "ours", trained_on=[row])))
     data = corpus(30) + Corpus((Sentence("y", "Same text", "d99", labels=()),))
     backbones, (note,) = encoders_for(plain(tmp_path), data)
     assert backbones == ("e5-small",)
-    assert has_facts(note, "not compared", said, "fake")
+    assert has_facts(note, "not compared", reason, "fake")
 
 
-def test_without_a_shipped_model_the_report_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_says_if_no_shipped_model_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MODEL_VARIABLE, str(tmp_path / "nothing"))
     backbones, (note,) = encoders_for(plain(tmp_path), corpus(5))
     assert backbones == ("e5-small",)
@@ -270,19 +270,19 @@ def test_a_transformer_starts_from_the_encoder_whose_frozen_vectors_scored_bette
     )
 
 
-def test_average_precision_does_not_order_rows_of_different_folds() -> None:
+def test_average_precision_does_not_rank_rows_of_different_folds_together() -> None:
     gold = np.array([[True], [False], [True], [False]])
-    # Two models that order their own rows without an error, but the second is far less certain.
+    # Both models rank their own rows correctly, but the second is far less certain.
     probability = np.array([[0.9], [0.5], [0.4], [0.1]], np.float32)
     folds = np.array([0, 0, 1, 1])
     assert mean_average_precision(gold, probability, folds) == 1
     assert mean_average_precision(gold, probability, np.zeros(4, np.int64)) == pytest.approx((1 + 2 / 3) / 2)
-    # A resample without the second fold's positive row leaves that fold out.
+    # In a resample without the positive row of the second fold, this fold is left out.
     weights = np.array([[1.0, 1, 0, 2], [0, 1, 0, 1]])
     np.testing.assert_array_equal(mean_average_precision(gold, probability, folds, weights), [1, np.nan])
 
 
-def test_a_requested_kind_is_kept_even_if_others_are_better() -> None:
+def test_a_requested_kind_is_chosen_even_if_others_are_better() -> None:
     found = (
         compared("prior", 0.4, 0.1),
         compared("frozen (a)", 0.2, 0.1, "frozen"),
@@ -298,7 +298,7 @@ def test_a_requested_kind_is_kept_even_if_others_are_better() -> None:
 def test_the_encoder_with_the_better_vectors_is_used_and_recorded(
     tmp_path: Path, tiny_backbone: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One encoder sees no words, because its embeddings are zeros; that of the bundle has learned them."""
+    """One encoder cannot distinguish words, because its embeddings are zeros. The encoder of the bundle can."""
     from transformers import AutoModel, AutoTokenizer
 
     blind: Any = AutoModel.from_pretrained(tiny_backbone)
@@ -317,7 +317,7 @@ def test_the_encoder_with_the_better_vectors_is_used_and_recorded(
 
 
 @pytest.mark.parametrize("task", ["multilabel", "multiclass"])
-def test_a_frozen_encoder_becomes_a_checkpoint_that_is_exported_and_labels(
+def test_a_frozen_encoder_becomes_a_checkpoint_that_can_be_exported_and_can_label(
     tmp_path: Path, tiny_backbone: Path, task: str
 ) -> None:
     settings = recipe(tmp_path, tiny_backbone, CODEBOOK | {"task": task})
@@ -367,11 +367,11 @@ def test_a_transformer_is_tuned_out_of_fold_and_trained_on_all_rows(tmp_path: Pa
 
 
 class Stopped(Exception):
-    """Stands for Ctrl-C, which the test runner would take for itself."""
+    """An exception in place of Ctrl-C, to which the test runner would react itself."""
 
 
 def stopping(fits: int, monkeypatch: pytest.MonkeyPatch, method: str) -> list[int]:
-    """Let fits of a candidate succeed so often, and then stop; return the list of rows of each fit that was begun."""
+    """Stop after a number of fits of a candidate. Return a list that receives the number of rows of each fit that starts."""
     kind, name = method.rsplit(".", 1)
     owner = getattr(candidates, kind)
     fit, begun = getattr(owner, name), []
@@ -386,15 +386,15 @@ def stopping(fits: int, monkeypatch: pytest.MonkeyPatch, method: str) -> list[in
     return begun
 
 
-# The first fit measures the duration.
+# The first fit is the one that measures the duration.
 @pytest.mark.parametrize(("kind", "fits"), [("tfidf", 1), ("tfidf", 4), ("tfidf", 6), ("frozen-encoder", 4)])
-def test_a_stopped_comparison_goes_on_where_it_stopped_and_ends_with_the_same_bytes(
+def test_a_stopped_comparison_resumes_where_it_stopped_and_writes_the_same_bytes(
     tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch, kind: str, fits: int
 ) -> None:
     method = {"tfidf": "_Baseline.fit", "frozen-encoder": "FrozenCandidate.fit"}[kind]
     settings = recipe(tmp_path, tiny_backbone)
     if kind == "tfidf":
-        fits += 6  # Those of the prior.
+        fits += 6  # The fits of the prior.
     whole = train_selected(settings, tmp_path / "whole", kind=kind)
     with monkeypatch.context() as patch:
         stopping(fits, patch, method)
@@ -428,7 +428,7 @@ def test_the_steps_of_another_run_are_refused(
         train_selected(settings, tmp_path / "run", kind="tfidf")
 
 
-def test_another_encoder_of_the_same_name_is_another_run(
+def test_another_encoder_with_the_same_name_makes_it_another_run(
     tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = tmp_path / "encoder"
@@ -444,7 +444,7 @@ def test_another_encoder_of_the_same_name_is_another_run(
 
 
 @pytest.mark.parametrize("content", ["file", "folder", "damaged"])
-def test_steps_that_no_run_wrote_are_left_alone(tmp_path: Path, content: str) -> None:
+def test_a_steps_folder_that_no_run_wrote_is_not_changed(tmp_path: Path, content: str) -> None:
     steps = tmp_path / "run.steps"
     if content == "file":
         steps.write_text("mine")
@@ -456,7 +456,7 @@ def test_steps_that_no_run_wrote_are_left_alone(tmp_path: Path, content: str) ->
     assert steps.is_file() or len(list(steps.iterdir())) == 1
 
 
-def test_texts_that_are_repeated_in_other_documents_are_counted() -> None:
+def test_the_note_counts_texts_that_are_repeated_in_other_documents() -> None:
     rows = [Sentence(str(i), f"We condemn attack number {i} on the old port of our town.", f"d{i}") for i in range(10)]
     rows += [Sentence(f"x{i}", text, f"e{i}") for i, text in enumerate(("They met in Oslo.", "Harvests were good."))]
     note = describe_repeats(Corpus(tuple(rows)), np.arange(12) % 2)

@@ -279,7 +279,7 @@ class EmbeddingCache:
 
 
 def text_key(text: str) -> str:
-    """Return a hash of the exact text. Unlike for `text_sha256`, a doubled space makes a different text, as it does for an encoder."""
+    """Return a hash of the exact text. In contrast to `text_sha256`, a doubled space changes it, as it changes the vector."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

@@ -1,1 +1,1 @@
-"""Choose the classifier that suits the labelled data, by cross-validation over documents."""
+"""Choose the classifier for some labelled data by cross-validation over documents."""

@@ -1,4 +1,4 @@
-"""The classifiers that are compared. Each can be fitted, timed, and written as a model folder. Needs the extra `train`."""
+"""The classifiers that `communique train` compares: each can be fitted, timed and saved. Requires the extra `train`."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
 
     Network = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
-#: The transformer is a candidate from this many rows. With fewer, fine-tuning is a lottery.
+#: Minimum number of rows for the transformer to be a candidate. With fewer rows, the result of fine-tuning is mostly chance.
 MIN_TRANSFORMER_ROWS = 200
 
-#: Rows on which the duration of a fit is measured.
+#: Number of rows on which the duration of a fit is measured.
 TIMED_ROWS = 64
 
-#: Folds with which linear models choose the strength of their penalty.
+#: Number of folds of the cross-validation in which linear models choose the strength of their penalty.
 INNER_FOLDS = 3
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where a fitted classifier is written, and what the cross-validation found out about it.
+    """Where to write a fitted classifier, and the results of the cross-validation that are written with it.
 
-    `warnings` are the reasons why it is not fit for use. `texts` is the file or folder of texts for stand-off labels.
+    `warnings` lists reasons why the classifier is unfit for use. `texts` is the file or folder with the texts for stand-off labels.
     """
 
     out: Path
@@ -61,12 +61,12 @@ class Target:
 class Candidate(ABC):
     """A classifier that can be compared with others.
 
-    `kind` says how it is trained. `name` is unique among the candidates of a comparison: it also names the encoder, if there is
-    one. `backbones` are the encoders that it may start from.
+    `kind` is the method of training. `name` is unique among the candidates of a comparison, because it also contains the name of
+    the encoder, if there is one. `backbones` are the encoders from which training may start.
 
     Args:
-        recipe: Settings of the model to be trained.
-        codebook: Labels.
+        recipe: Settings of the model.
+        codebook: Codebook with the labels.
     """
 
     kind: ClassVar[str]
@@ -78,21 +78,21 @@ class Candidate(ABC):
         self.backbones: tuple[str, ...] = ()
 
     def prepare(self, scores: Mapping[str, float]) -> str | None:
-        """Take into account what is known before the first fit, and return a line for the report if that decided something.
+        """Choose the encoder from the scores that are known before the first fit, and return a line for the report, or None.
 
         Args:
-            scores: Out-of-fold average precision of the frozen vectors by backbone.
+            scores: Out-of-fold average precision of the frozen vectors, by backbone.
         """
         return None
 
     @abstractmethod
     def fit(self, corpus: Corpus, steps: Path | None = None) -> Self:
-        """Train from the beginning on labelled rows.
+        """Train on labelled rows.
 
         Args:
             corpus: The rows.
-            steps: A folder for the state of the training. If it holds some of an interrupted fit on the same rows, a long training
-                resumes from it. Default: none is kept.
+            steps: A folder for the training state. If it contains the state of an interrupted fit on the same rows, candidates
+                whose training takes long resume from it. Default: no state is kept.
         """
 
     @abstractmethod
@@ -101,7 +101,7 @@ class Candidate(ABC):
 
     @abstractmethod
     def estimate(self, corpus: Corpus, fits: int) -> float:
-        """Estimate the seconds of some fits, each on almost all rows, from a measured part of the work."""
+        """Estimate how many seconds `fits` fits on almost all rows will take, by timing a part of the work."""
 
     @abstractmethod
     def write(self, target: Target) -> ModelInfo:
@@ -109,10 +109,10 @@ class Candidate(ABC):
 
 
 class _Baseline(Candidate):
-    """A baseline that is kept as arrays."""
+    """A baseline that is saved as arrays."""
 
     def fit(self, corpus: Corpus, steps: Path | None = None) -> Self:
-        """Train from the beginning on labelled rows."""
+        """Train on labelled rows. `steps` is not used."""
         start = time.monotonic()
         self._fitted = make(self.kind, self.codebook, seed=self.recipe.seed).fit(corpus)
         self._seconds = time.monotonic() - start
@@ -123,13 +123,13 @@ class _Baseline(Candidate):
         return to_logits(self._fitted.predict_proba(sentences), multilabel=self.codebook.multilabel).astype(np.float32)
 
     def estimate(self, corpus: Corpus, fits: int) -> float:
-        """Estimate the seconds of some fits from one on a few rows."""
+        """Estimate how many seconds `fits` fits will take, by timing one fit on a few rows."""
         part = timed_part(corpus, self.recipe.seed)
         self.fit(part)
         return fits * self._seconds * len(corpus) / len(part)
 
     def write(self, target: Target) -> ModelInfo:
-        """Write arrays and JSON."""
+        """Write a model folder with arrays and JSON."""
         recipe = self.recipe
         return save(
             self._fitted,
@@ -148,24 +148,24 @@ class _Baseline(Candidate):
 
 
 class PriorCandidate(_Baseline):
-    """The proportion of each label, whatever the text says."""
+    """A candidate that predicts the proportion of each label for every text."""
 
     kind = "prior"
 
 
 class TfidfCandidate(_Baseline):
-    """TF-IDF of words and characters with logistic regression."""
+    """A candidate with TF-IDF of words and characters and logistic regression."""
 
     kind = "tfidf-logreg"
 
 
 class FrozenCandidate(Candidate):
-    """A frozen encoder with logistic regression; every text is embedded once.
+    """A candidate with a frozen encoder and logistic regression. Each text is embedded once.
 
     Args:
-        recipe: Settings.
-        codebook: Labels.
-        vectors: A folder that keeps sentence vectors. Default: they are kept in memory only.
+        recipe: Settings of the model.
+        codebook: Codebook with the labels.
+        vectors: A folder in which sentence vectors are stored. Default: vectors are kept in memory only.
     """
 
     kind = "frozen-encoder"
@@ -185,7 +185,7 @@ class FrozenCandidate(Candidate):
         )
 
     def fit(self, corpus: Corpus, steps: Path | None = None) -> Self:
-        """Train from the beginning on labelled rows."""
+        """Train on labelled rows. `steps` is not used."""
         start = time.monotonic()
         self._classifier.fit(corpus)
         self._seconds = time.monotonic() - start
@@ -196,8 +196,8 @@ class FrozenCandidate(Candidate):
         return self._classifier.predict_logits(sentences)
 
     def estimate(self, corpus: Corpus, fits: int) -> float:
-        """Estimate the seconds of embedding all rows once and of some fits, from a few rows."""
-        self._classifier.embed([""])  # Loads the encoder.
+        """Estimate how many seconds embedding all rows once and `fits` fits will take, by timing both on a few rows."""
+        self._classifier.embed([""])  # Load the encoder, so that loading is not timed.
         part = timed_part(corpus, self.recipe.seed)
         start = time.monotonic()
         self._classifier.embed([s.model_text for s in part])
@@ -213,13 +213,13 @@ class FrozenCandidate(Candidate):
 
 
 class TransformerCandidate(Candidate):
-    """A transformer, fine-tuned as its recipe says.
+    """A candidate with a transformer that is fine-tuned as specified in the recipe.
 
     Args:
-        recipe: Settings.
-        codebook: Labels.
-        backbones: The encoders it may start from. Of several, `prepare` chooses the one whose frozen vectors scored best. Default:
-            that of the recipe.
+        recipe: Settings of the model.
+        codebook: Codebook with the labels.
+        backbones: Encoders from which training may start. If there are several, `prepare` chooses the one whose frozen vectors
+            scored best. Default: the encoder of the recipe.
     """
 
     kind = "transformer"
@@ -231,7 +231,7 @@ class TransformerCandidate(Candidate):
             self.name = name_with_encoder(self.kind, self.backbones[0])
 
     def prepare(self, scores: Mapping[str, float]) -> str | None:
-        """Start from the encoder whose frozen vectors scored best; of equal scores, from the first."""
+        """Choose the encoder whose frozen vectors scored best, or the first of several with the same score."""
         if len(self.backbones) == 1:
             return None
         best, *others = sorted(self.backbones, key=lambda one: -np.nan_to_num(scores[one], nan=-1.0))
@@ -239,12 +239,12 @@ class TransformerCandidate(Candidate):
         self.name = name_with_encoder(self.kind, best)
         compared = ", ".join(f"{encoder_name(one)} {number(scores[one])}" for one in (best, *others))
         return (
-            f"The transformer started from {encoder_name(best)}, because its frozen vectors scored better (average precision out "
-            f"of fold: {compared})."
+            f"The transformer started from {encoder_name(best)}, because its frozen vectors scored better (out-of-fold average "
+            f"precision: {compared})."
         )
 
     def fit(self, corpus: Corpus, steps: Path | None = None) -> Self:
-        """Train on labelled rows, from the beginning or from the state in a folder."""
+        """Train on labelled rows, or resume training from the state in the folder `steps`."""
         self._fitted = self._train(self.recipe, corpus, steps)
         return self
 
@@ -253,7 +253,7 @@ class TransformerCandidate(Candidate):
         return np.asarray(self._fitted.predict_logits(sentences))
 
     def estimate(self, corpus: Corpus, fits: int) -> float:
-        """Estimate the seconds of some fits from the seconds of a step on a few rows."""
+        """Estimate how many seconds `fits` fits will take, by timing single steps on a few rows."""
         part = timed_part(corpus, self.recipe.seed, self.recipe.batch_size)
         one_step = self.recipe.model_copy(update={"epochs": 1, "min_steps": 0})
         return fits * self.recipe.steps(len(corpus)) * self._train(one_step, part).seconds_per_step_
@@ -283,7 +283,7 @@ def timed_part(corpus: Corpus, seed: int, rows: int = TIMED_ROWS) -> Corpus:
 
 
 def encoder_name(backbone: str) -> str:
-    """Return a short name of a backbone: the last part of its path or hub name."""
+    """Return the short name of a backbone, which is the last part of its path or hub name."""
     return Path(backbone).name
 
 
@@ -295,17 +295,17 @@ def name_with_encoder(kind: str, backbone: str) -> str:
 def candidates_for(
     recipe: Recipe, codebook: Codebook, rows: int, backbones: Sequence[str], vectors: Path | None = None
 ) -> list[Candidate]:
-    """Return the candidates that make sense for a number of rows, in order of preference.
+    """Return the candidates that are suitable for a number of rows, in order of preference.
 
-    Frozen encoders come first, because they are the best with few rows and cheap at any size; the transformer must show that it is
-    worth its cost. TF-IDF does not transfer between languages.
+    Frozen encoders come first, because they perform best with few rows and are cheap at any size. The transformer comes last,
+    because it has to be better to justify its cost. TF-IDF does not transfer between languages.
 
     Args:
-        recipe: Settings.
-        codebook: Labels.
+        recipe: Settings of the model.
+        codebook: Codebook with the labels.
         rows: Number of labelled rows.
         backbones: The encoders to compare, in order of preference.
-        vectors: A folder that keeps sentence vectors. Default: they are kept in memory only.
+        vectors: A folder in which sentence vectors are stored. Default: vectors are kept in memory only.
     """
     frozen = [FrozenCandidate(recipe.model_copy(update={"backbone": one}), codebook, vectors) for one in backbones]
     found: list[Candidate] = [PriorCandidate(recipe, codebook), *frozen, TfidfCandidate(recipe, codebook)]

@@ -1,4 +1,4 @@
-"""Find the encoders from which a model for some labelled rows can start."""
+"""Find the encoders from which training on some labelled rows can start."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..training.recipe import Recipe
 
 
 def encoders_for(recipe: Recipe, corpus: Corpus) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the backbones to compare in order of preference, and lines for the report about one that is left out.
+    """Return the backbones to compare in order of preference, and lines for the report about an encoder that is left out.
 
-    A recipe that names a backbone compares that one only. Otherwise the encoder of the shipped model is compared with the default,
-    unless it was trained on some of the labelled rows: its scores in a cross-validation would then be too high.
+    If the recipe names a backbone, only that one is used. Otherwise the encoder of the shipped model is compared with the default
+    one, unless it was trained on some of the labelled rows, because then its cross-validation scores would be too high.
 
     Args:
         recipe: The recipe.

@@ -1,4 +1,4 @@
-"""Out-of-fold predictions, by models trained on other documents, and what they are used for: comparison and tuning."""
+"""Compute out-of-fold predictions, with models that were trained on other documents, and use them for comparison and tuning."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from .candidates import Candidate
 from .results import Compared, compare, mean_average_precision
 from .steps import Steps
 
-#: Proportion of rows with the text of another document from which the scores are reported as too high.
+#: Minimum proportion of rows whose text also occurs in another document for the warning that scores are too high.
 REPEATED = 0.02
 
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Predictions of a candidate.
+    """The out-of-fold predictions of a candidate.
 
     Attributes:
         kind: The candidate's kind.
         logits: Logits (n, k) of all rows of a corpus; NaN for rows of folds that were not run.
         folds: Number of folds that were run.
-        seconds: Mean duration of a fold.
+        seconds: Mean duration of a fold in seconds.
     """
 
     kind: str
@@ -49,15 +49,16 @@ def predict_out_of_fold(
     steps: Steps | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> OutOfFold:
-    """Train a candidate on all folds but one, predict that one, and repeat.
+    """For each fold, train a candidate on all other folds and predict this fold.
 
     Args:
-        candidate: The candidate; each fit starts from nothing.
+        candidate: The candidate. Each fold is a new fit.
         corpus: n labelled rows.
         folds: Fold of each row (n,).
         only: Number of folds to predict. Default: all.
-        steps: Keeps finished folds; those of an interrupted run are not fitted again. Default: none is kept.
-        say: Receives one line per fold.
+        steps: Folder in which finished folds are stored. Folds that an interrupted run finished are not fitted again. Default:
+            nothing is stored.
+        say: Function that receives one line per fold.
     """
     logits = np.full((len(corpus), len(candidate.codebook.names)), np.nan, np.float32)
     numbers = np.unique(folds)[:only]
@@ -81,7 +82,7 @@ def predict_out_of_fold(
 
 
 def describe_repeats(corpus: Corpus, folds: NDArray[np.int64]) -> str | None:
-    """Describe how many rows have nearly the text of a row of another fold, which makes scores too high; None if few have.
+    """Return a warning if many rows have nearly the same text as a row of another fold, which makes scores too high, or None.
 
     Args:
         corpus: n labelled rows.
@@ -97,13 +98,14 @@ def describe_repeats(corpus: Corpus, folds: NDArray[np.int64]) -> str | None:
     if repeats < REPEATED * len(corpus):
         return None
     return (
-        f"WARNING: {repeats} of {len(corpus)} rows have the same text as a row of another document, or nearly the same, so the "
-        "scores are too high. If these rows come from one text or template, give them the same value in a column 'parallel'."
+        f"WARNING: {repeats} of {len(corpus)} rows have the same or nearly the same text as a row of another document, so the "
+        "scores are too high. If these rows come from one text or template, set the same value for all of them in a column "
+        "'parallel'."
     )
 
 
 def tuning_rows(corpus: Corpus) -> NDArray[np.bool_]:
-    """Mark the rows (n,) that may tune temperature, biases and thresholds: those sampled at random, or all if rows do not say."""
+    """Return a mask (n,) of the rows for tuning: those that were sampled at random, or all rows if none is marked as such."""
     random = np.array([s.sampling == "random" for s in corpus])
     return random if random.any() else np.ones(len(corpus), np.bool_)
 
@@ -111,7 +113,7 @@ def tuning_rows(corpus: Corpus) -> NDArray[np.bool_]:
 def cross_fitted_decisions(
     logits: NDArray[np.float32], corpus: Corpus, codebook: Codebook, folds: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Decide labels (n, k) of each fold with temperature, biases and thresholds that the other folds tuned.
+    """Predict the labels (n, k) of each fold with temperature, biases and thresholds that were tuned on the other folds.
 
     Args:
         logits: Out-of-fold logits (n, k).
@@ -133,17 +135,17 @@ def cross_fitted_decisions(
 def compare_out_of_fold(
     corpus: Corpus, codebook: Codebook, predicted: Mapping[str, OutOfFold], folds: NDArray[np.int64], seed: int
 ) -> tuple[tuple[Compared, ...], NDArray[np.bool_], dict[str, NDArray[np.bool_]]]:
-    """Compare candidates on the folds that all of them predicted.
+    """Compare candidates on the folds that were predicted for all of them.
 
     Args:
         corpus: n labelled rows.
         codebook: The codebook.
-        predicted: The predictions of each candidate by its name, in order of preference.
+        predicted: The predictions by name of the candidate, in order of preference.
         folds: Fold of each row (n,).
         seed: Seed of the bootstrap.
 
     Returns:
-        The comparison, and of the rows that were compared the gold labels and each candidate's decisions (rows, k).
+        The comparison, the gold labels (rows, k) of the rows that were compared, and the decisions (rows, k) by candidate.
     """
     part, rows = known_rows(corpus, np.stack([one.logits for one in predicted.values()]).sum(axis=0))
     decisions = {
@@ -165,14 +167,14 @@ def compare_out_of_fold(
 def score_out_of_fold(
     corpus: Corpus, codebook: Codebook, logits: NDArray[np.float32], folds: NDArray[np.int64]
 ) -> float:
-    """Return the mean average precision on the rows that were predicted."""
+    """Return the mean average precision on the rows that have predictions."""
     part, rows = known_rows(corpus, logits)
     probability = probabilities(logits[rows], multilabel=codebook.multilabel)
     return float(mean_average_precision(indicator(part.sentences, codebook), probability, folds[rows]))
 
 
 def known_rows(corpus: Corpus, logits: NDArray[np.float32]) -> tuple[Corpus, NDArray[np.bool_]]:
-    """Return the sentences with logits (n, k) that are not NaN, and a mask (n,) of their rows."""
+    """Return the sentences whose logits (n, k) are not NaN, and a mask (n,) of their rows."""
     rows = ~np.isnan(logits[:, 0])
     return corpus.rows(rows), rows
 
@@ -180,7 +182,7 @@ def known_rows(corpus: Corpus, logits: NDArray[np.float32]) -> tuple[Corpus, NDA
 def tune_out_of_fold(
     corpus: Corpus, codebook: Codebook, logits: NDArray[np.float32]
 ) -> tuple[Tuning, NDArray[np.bool_]]:
-    """Tune temperature, biases and thresholds on the out-of-fold logits (n, k), and return the rows (n,) that were used."""
+    """Tune temperature, biases and thresholds on out-of-fold logits (n, k). Return them and a mask (n,) of the rows used."""
     known: NDArray[np.bool_] = ~np.isnan(logits[:, 0])
     rows = known & tuning_rows(corpus)
     rows = rows if rows.any() else known

@@ -1,4 +1,4 @@
-"""What the comparison of classifiers found, and the report of it."""
+"""The results of a comparison of classifiers, the choice between them, and the report."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from ..metrics.report import ScoreCI
 from ..metrics.scores import average_precision, macro_f1, outcomes, precision_recall_f1
 from ..reporting.render import render
 
-#: A classifier that comes first in the order of preference is kept if it is behind the best by less than one standard error and by
-#: less than this.
+#: Maximum difference in average precision from the best classifier. A classifier that comes earlier in the order of preference is
+#: kept if it is behind the best by less than this and by less than one standard error.
 TOLERANCE = 0.05
 
-#: Why a macro-F1 may not be defined.
+#: Reason why a score may be undefined.
 NO_LABEL = "no row has a label, and none was predicted"
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A candidate's out-of-fold scores on the rows on which all candidates are compared.
+    """The out-of-fold scores of a candidate on the rows on which all candidates are compared.
 
-    `kind` says how it is trained, and `name` also names its encoder. `average_precision` is the mean over labels and folds.
-    `behind` is how much lower it is than that of the best candidate, with the standard error `error`. `seconds` is the duration of
-    one fold.
+    `kind` is the method of training; `name` also contains the name of the encoder. `average_precision` is the mean over labels and
+    folds. `behind` is the difference from the best candidate's average precision, and `error` its standard error. `seconds` is the
+    mean duration of a fold in seconds.
     """
 
     name: str
@@ -44,11 +44,11 @@ class Compared:
 
 @dataclass(frozen=True)
 class Selection:
-    """The choice between classifiers.
+    """The result of a choice between classifiers.
 
-    `rows` and `documents` count the labelled data, `compared_rows` those on which the candidates were compared. `candidates` are
-    in order of preference. `warnings` are the reasons why the kept one is not fit for
-    use, such as that it is no better than constant predictions.
+    `rows` and `documents` are the numbers of labelled rows and documents, and `compared_rows` the number of rows on which the
+    candidates were compared. `candidates` is in order of preference. `warnings` lists reasons why the candidate that was kept is
+    unfit for use, for example because it is no better than constant predictions.
     """
 
     chosen: str
@@ -84,16 +84,16 @@ def compare(
 ) -> tuple[Compared, ...]:
     """Compare candidates on the same n rows, in the order of `decisions`.
 
-    What counts is average precision: it depends on the order of the rows alone. With few rows, F1 depends as much on the
-    accidents of the thresholds; train/LOG.md has the measurement.
+    Candidates are compared by average precision, which depends only on the ranking of the rows. With few rows, F1 depends as much
+    on thresholds that are partly due to chance; the measurement is in train/LOG.md.
 
     Args:
         gold: Labels (n, k).
         probabilities: Out-of-fold probabilities (n, k) of each candidate.
         decisions: Out-of-fold decisions (n, k) of each candidate.
         folds: Fold of each row (n,).
-        resamples: Bootstrap samples of the rows' documents, the same for all candidates, so that differences are paired.
-        names: The k labels.
+        resamples: Bootstrap samples of the rows' documents. All candidates share them, so that differences are paired.
+        names: Names of the k labels.
         candidates: Kind, number of folds, and seconds per fold of each candidate.
     """
     values = {name: float(mean_average_precision(gold, p, folds)) for name, p in probabilities.items()}
@@ -131,19 +131,19 @@ def mean_average_precision(
     folds: NDArray[np.int64],
     weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
-    """Return the average precision, as a mean over labels and folds.
+    """Compute the mean of average precision over labels and folds.
 
-    Rows of different folds are not put into one order, because different models predicted them. A label that no row of a fold has
-    is left out there.
+    Rows of different folds are not ranked together, because different models predicted them. If no row of a fold has a label, the
+    mean does not include this label in this fold.
 
     Args:
         gold: Labels (n, k).
-        probability: (n, k).
+        probability: Probabilities (n, k).
         folds: Fold of each row (n,).
-        weights: How often each row counts, (..., n). Default: once.
+        weights: How often each row counts (..., n). Default: once.
 
     Returns:
-        (...); NaN if no row has a label.
+        The mean (...), or NaN if no row has a label.
     """
     each = [
         average_precision(gold[rows, i], probability[rows, i], None if weights is None else weights[..., rows])
@@ -151,7 +151,7 @@ def mean_average_precision(
         for i in range(gold.shape[1])
     ]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # Of all NaN.
+        warnings.simplefilter("ignore", RuntimeWarning)  # numpy warns if all values are NaN.
         mean: NDArray[np.float64] = np.asarray(np.nanmean(np.stack(each), axis=0))
     return mean
 
@@ -159,12 +159,13 @@ def mean_average_precision(
 def choose(candidates: tuple[Compared, ...], kind: str | None = None) -> str:
     """Return the first candidate that is behind the best by less than one standard error and by less than `TOLERANCE`.
 
-    With few rows a comparison is mostly noise. What usually does best comes first, so that another candidate must show that it is
-    better; train/LOG.md has the measurement. The prior is not chosen, because it does not read the text.
+    With few rows, most of the difference between candidates is noise. The candidate that usually performs best comes first, and a
+    later one is chosen only if it is clearly better; the measurement is in train/LOG.md. The prior is not chosen, because it does
+    not read the text.
 
     Args:
-        candidates: In order of preference.
-        kind: Choose among the candidates of this kind. Default: all.
+        candidates: The candidates, in order of preference.
+        kind: Choose among the candidates of this kind. Default: all candidates except the prior.
     """
     eligible = [one for one in candidates if (one.kind != "prior" if kind is None else one.kind == kind)] or candidates
     behind = {one.name: float(np.nan_to_num(one.behind.value, nan=np.inf)) for one in eligible}

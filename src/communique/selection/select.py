@@ -1,4 +1,4 @@
-"""Compare classifiers by cross-validation, keep the best, and train it on all rows. Needs the extra `train`."""
+"""Compare classifiers by cross-validation, and train the best one on all rows. Requires the extra `train`."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ from .folds import (
 from .results import Selection, choose
 from .steps import Steps
 
-#: What `--kind` takes, and the candidates that it stands for.
+#: Values of `--kind`, and the kind of candidate for each.
 KINDS = {"tfidf": "tfidf-logreg", "frozen-encoder": "frozen-encoder", "transformer": "transformer"}
 AUTO = "auto"
 
-#: Folds of the cross-validation, fewer if there are fewer documents.
+#: Number of folds of the cross-validation; fewer if there are fewer documents.
 FOLDS = 5
 
-#: If the comparison would take more seconds than this, costly candidates are compared on `SCREENED` folds only.
+#: Maximum duration of a comparison in seconds. If it would take longer, slow candidates are compared on `SCREENED` folds only.
 LIMIT, SCREENED = 1800.0, 2
 
-#: A candidate is costly if one of its fits takes more seconds than this.
+#: A candidate is slow if a single fit takes more seconds than this.
 COSTLY = 60.0
 
 
@@ -61,18 +61,18 @@ def train_selected(
     """Choose a classifier, train it on all rows of a recipe, and write it as a model folder.
 
     Args:
-        recipe: The recipe. Its corpora with the role `validation` train too.
-        out: The model folder. During the run `<out>.steps` keeps what is finished, so that a stopped run resumes.
-        kind: `auto`, or one of `KINDS`, which is then cross-validated next to the prior and kept.
-        texts: A file or folder of texts for stand-off labels.
-        overwrite: Whether an existing folder is replaced.
-        progress: Reports the progress. Default: silent.
+        recipe: The recipe. Its corpora with the role `validation` are used for training too.
+        out: The model folder. During the run, finished steps are stored in `<out>.steps`, so that an interrupted run can resume.
+        kind: `auto`, or one of `KINDS`. A requested kind is compared with the prior and always kept.
+        texts: A file or folder with the texts for stand-off labels.
+        overwrite: Whether to replace an existing folder.
+        progress: Where progress is reported. Default: nowhere.
 
     Returns:
-        What was compared, what was kept, and why.
+        The comparison, and which candidate was kept.
 
     Raises:
-        OutputError: The folder exists, or holds something else than a model.
+        OutputError: The folder exists and `overwrite` is false, or it is not a model folder.
         CommuniqueError: The recipe, the codebook or the data are invalid, or `<out>.steps` belongs to another run.
     """
     progress, out = progress or ProgressReporter.silent(), Path(out)
@@ -98,7 +98,7 @@ def train_selected(
 def _identity(
     recipe: Recipe, codebook: Codebook, corpus: Corpus, kind: str, candidates: Sequence[Candidate]
 ) -> dict[str, object]:
-    """Return everything that decides the result of a comparison."""
+    """Return everything that determines the result of a comparison."""
     backbones = sorted({one for candidate in candidates for one in candidate.backbones})
     return {
         "kind": kind,
@@ -116,14 +116,14 @@ def requested_candidates(
 ) -> tuple[list[Candidate], tuple[str, ...]]:
     """Return the candidates for some labelled rows, and lines for the report about encoders that are left out.
 
-    If a kind is requested, the candidates are the prior, those of this kind, and the frozen encoders if a transformer may start
-    from several.
+    If a kind is requested, the candidates are the prior and those of this kind. If the kind is `transformer` and there are several
+    encoders to start from, the frozen encoders are added.
 
     Raises:
         RecipeError: The kind is unknown.
     """
     if kind != AUTO and kind not in KINDS:
-        raise RecipeError(f"--kind {kind!r}: unknown. Allowed: {', '.join((AUTO, *KINDS))}")
+        raise RecipeError(f"--kind {kind!r}: unknown kind. Allowed: {', '.join((AUTO, *KINDS))}")
     if kind == "tfidf":
         return [PriorCandidate(recipe, codebook), TfidfCandidate(recipe, codebook)], ()
     backbones, notes = encoders_for(recipe, corpus)
@@ -147,31 +147,33 @@ def select(
     steps: Steps | None = None,
     progress: ProgressReporter | None = None,
 ) -> tuple[Selection, Candidate, Tuning]:
-    """Compare candidates by cross-validation over documents, and tune the one that is kept on its out-of-fold predictions.
+    """Compare candidates by cross-validation over documents, and tune the best one on its out-of-fold predictions.
 
     Args:
         corpus: Labelled rows.
-        codebook: Labels.
-        candidates: In order of preference.
-        kind: What was requested; with anything but `auto` a candidate of this kind is kept.
+        codebook: Codebook with the labels.
+        candidates: The candidates, in order of preference.
+        kind: `auto`, or the kind of candidate to keep.
         seed: Seed of the folds and the bootstrap.
         notes: Lines for the report.
-        steps: Keeps what is finished. Default: nothing is kept.
-        progress: Reports the estimated duration and the progress. Default: silent.
+        steps: Folder in which finished steps are stored. Default: nothing is stored.
+        progress: Where the estimated duration and the progress are reported. Default: nowhere.
+
+    Returns:
+        The result of the comparison, the candidate that is kept (not yet trained on all rows), and its temperature, biases and
+        thresholds.
 
     Raises:
         DataError: All rows are from one document, or from versions of one text.
-
-    Returns:
-        What was found, the candidate that is kept (not trained on all rows yet), and its temperature, biases and thresholds.
     """
     progress = progress or ProgressReporter.silent()
     folds = document_folds(corpus.sentences, FOLDS, seed=seed)
     number = len(np.unique(folds))
     if number < 2:
         raise DataError(
-            f"{corpus.name}: all {len(corpus)} labelled rows are from one document or from versions of one text. Cross-validation "
-            "needs at least 2. Name the column that says which text a sentence is from: document"
+            f"{corpus.name}: all {len(corpus)} labelled rows are from one document or from versions of one text, but "
+            "cross-validation needs at least 2 documents. Add rows from other documents, and name the document of each row in the "
+            "column 'document'"
         )
     if repeats := describe_repeats(corpus, folds):
         notes = [*notes, repeats]
@@ -217,7 +219,7 @@ def _predict(
     steps: Steps | None,
     progress: ProgressReporter,
 ) -> tuple[dict[str, OutOfFold], list[str]]:
-    """Predict out of fold with each candidate, and return the predictions by name, with lines for the report."""
+    """Return the out-of-fold predictions by name of the candidate, and lines for the report."""
     predicted: dict[str, OutOfFold] = {}
     scores: dict[str, float] = {}
     notes = []
@@ -235,7 +237,7 @@ def _predict(
 def _describe_tuning(
     corpus: Corpus, codebook: Codebook, tuning: Tuning, rows: NDArray[np.bool_]
 ) -> tuple[dict[str, int], dict[str, float], list[str]]:
-    """Return the positive rows and the threshold by label, and a line for the report about labels with few rows."""
+    """Return the number of positive rows and the threshold by label, and a line for the report about labels with few rows."""
     gold = indicator(corpus.sentences, codebook)
     positives = dict(zip(codebook.names, gold[rows].sum(axis=0).tolist(), strict=True))
     if tuning.thresholds is None:
@@ -243,8 +245,8 @@ def _describe_tuning(
     thresholds = dict(zip(codebook.names, tuning.thresholds.tolist(), strict=True))
     few = [name for name in thresholds if positives[name] < MIN_POSITIVES]
     line = (
-        f"Fewer than {MIN_POSITIVES} positive rows for {', '.join(few)}: the threshold is mostly the theoretical optimum, half of "
-        "the F1 that calibrated probabilities would reach."
+        f"There are fewer than {MIN_POSITIVES} positive rows for {', '.join(few)}. In this case the threshold is mostly the "
+        "theoretical optimum, which is half of the F1 that calibrated probabilities would reach."
     )
     return positives, thresholds, [line] if few else []
 
@@ -252,17 +254,17 @@ def _describe_tuning(
 def _plan(
     corpus: Corpus, candidates: Sequence[Candidate], folds: int, progress: ProgressReporter
 ) -> tuple[list[int], list[str]]:
-    """Measure how long the candidates take, report it, and return the number of folds of each, with lines for the report."""
+    """Estimate how long the candidates take and report it. Return the number of folds of each, and lines for the report."""
     numbers, notes = [folds] * len(candidates), []
     progress.say("measuring how long the comparison will take")
-    # One more fit trains the final model.
+    # One more fit is needed to train the final model.
     seconds = [one.estimate(corpus, folds + 1) for one in candidates]
     if sum(seconds) > LIMIT and folds > SCREENED:
         for i, one in enumerate(candidates):
             if seconds[i] / (folds + 1) <= COSTLY:
                 continue
             notes.append(
-                f"{one.name} was compared on {SCREENED} of {folds} folds only, because {folds} would have taken about "
+                f"{one.name} was compared on {SCREENED} of {folds} folds only, because {folds} folds would have taken about "
                 f"{quantity(seconds[i] / 60)} minutes."
             )
             numbers[i], seconds[i] = SCREENED, seconds[i] * (SCREENED + 1) / (folds + 1)
@@ -275,7 +277,7 @@ def _plan(
 
 
 def _score(selection: Selection, name: str) -> Score:
-    """Return the out-of-fold macro-F1 of the kept candidate for `bundle.json`."""
+    """Return the out-of-fold macro-F1 of the candidate that is kept, for `bundle.json`."""
     one = selection[selection.chosen]
     return Score.of(
         one.macro_f1,

@@ -1,4 +1,4 @@
-"""Keep what a comparison of classifiers has finished, so that a stopped one resumes and ends with the same result."""
+"""Store the finished steps of a comparison of classifiers, so that an interrupted run can resume with the same result."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from ..training.steps import check_run, record_run
 class Steps:
     """The folder `<out>.steps` of a comparison.
 
-    It holds the number of folds of each candidate (`plan.json`), the out-of-fold logits of each finished fit
+    It contains the number of folds of each candidate (`plan.json`), the out-of-fold logits of each finished fit
     (`<candidate>-<fold>.npz`), sentence vectors (`vectors/`) and the training state of the fit that was interrupted.
 
     Args:
         folder: The folder.
-        run: Everything that decides the result, as JSON can hold it.
+        run: Everything that determines the result, as values that JSON can represent.
 
     Raises:
         RecipeError: The folder belongs to another run.
@@ -41,7 +41,7 @@ class Steps:
 
     @staticmethod
     def vectors_in(folder: Path) -> Path:
-        """Return the folder of sentence vectors within `<out>.steps`."""
+        """Return the folder for sentence vectors in `<out>.steps`."""
         return folder / "vectors"
 
     def training(self, name: str, fold: int | str) -> Path:
@@ -49,7 +49,7 @@ class Steps:
         return self.folder / f"{_file_name(name)}-{fold}"
 
     def read_plan(self) -> tuple[list[int], list[str]] | None:
-        """Return the number of folds of each candidate and the lines for the report; None if they are not known yet."""
+        """Return the number of folds of each candidate and the lines for the report, or None if they are not known yet."""
         path = self.folder / "plan.json"
         if not path.exists():
             return None
@@ -57,15 +57,15 @@ class Steps:
         return plan["folds"], plan["notes"]
 
     def keep_plan(self, folds: Sequence[int], notes: Sequence[str]) -> None:
-        """Keep the number of folds of each candidate: it follows from measured durations, which another run would not repeat."""
+        """Store the number of folds of each candidate, which depends on durations that differ between runs."""
         record_run(self.folder, self.run)
         with replacing(self.folder / "plan.json") as handle:
             handle.write(json.dumps({"folds": list(folds), "notes": list(notes)}))
 
     def read_fit(self, name: str, fold: int, shape: tuple[int, int]) -> tuple[NDArray[np.float32], float] | None:
-        """Return the logits (n, k) and the seconds of a finished fit; None if there are none that can be used."""
+        """Return the logits (n, k) and the duration in seconds of a finished fit, or None if it is missing or damaged."""
         try:
-            # numpy does not close a file of its own that turns out to be no archive.
+            # Open the file here, because numpy does not close a file that it opened if it is not an archive.
             with self._fit(name, fold).open("rb") as handle, np.load(handle, allow_pickle=False) as content:
                 logits, seconds = content["logits"], float(content["seconds"])
         except (OSError, EOFError, ValueError, KeyError, BadZipFile):
@@ -73,7 +73,7 @@ class Steps:
         return (logits.astype(np.float32), seconds) if logits.shape == shape else None
 
     def keep_fit(self, name: str, fold: int, logits: NDArray[np.float32], seconds: float) -> None:
-        """Keep the logits (n, k) and the seconds of a finished fit, and delete its training state."""
+        """Store the logits (n, k) and the duration in seconds of a finished fit, and delete its training state."""
         record_run(self.folder, self.run)
         with replacing(self._fit(name, fold), "wb") as handle:
             np.savez(handle, allow_pickle=False, logits=logits, seconds=np.float64(seconds))
