@@ -1,4 +1,4 @@
-"""Tables and figures come from results alone, and a difference is found."""
+"""Tests of tables and figures, which are generated from results, and of the check that they are up to date."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ SUMMARY: dict[str, Any] = {
 }
 
 
-def test_the_main_table_has_scores_differences_and_costs() -> None:
+def test_the_main_table_shows_scores_differences_and_costs() -> None:
     text = main_table(SUMMARY["tables"][:1], SUMMARY, languages=False)
     lines = text.splitlines()
     assert lines[0] == "40 sentences, 12 documents."
@@ -71,19 +71,19 @@ def test_the_main_table_has_scores_differences_and_costs() -> None:
         "| deep (2) | 0.700 [0.600, 0.800] | 0.700 [0.600, 0.800] | 0.700 [0.600, 0.800] | – | – | – | ≥ 1,234 | 46 "
         "| 3,072 MiB / 1,024 MiB |"
     )
-    # What was computed once for many runs says nothing of times.
+    # Times are not shown for a classifier whose runs share cached results.
     assert lines[5].endswith("| -0.100 [-0.200, +0.000] | 0.040 | – | – | 3,072 MiB / 1,024 MiB |")
     assert len({line.count("|") for line in lines[2:]}) == 1
 
 
-def test_published_figures_stand_below_ours() -> None:
+def test_published_scores_are_shown_below_ours() -> None:
     lines = by_language(SUMMARY["tables"][0], SUMMARY).splitlines()
     assert lines[0] == "| macro-F1 | average | fr (20) | sv (20) |"
     assert lines[2] == "| deep | 0.700 [0.600, 0.800] | 0.700 | – |"
     assert lines[-1] == "| XLM-R (published) | 0.668 | 0.705 | – |"
 
 
-def test_every_split_is_rendered_and_a_missing_classifier_is_a_dash() -> None:
+def test_every_split_is_rendered_and_a_missing_classifier_is_shown_as_a_dash() -> None:
     text = render_summary(SUMMARY)
     assert re.findall(r"\*\*water: (.*)\*\*", text) == [
         "documents",
@@ -95,7 +95,7 @@ def test_every_split_is_rendered_and_a_missing_classifier_is_a_dash() -> None:
     assert "| deep: trained on (rows) | fr (20) | sv (20) |" in text
 
 
-def test_figures_are_drawn_and_carry_the_hash_of_their_numbers(tmp_path: Path) -> None:
+def test_figures_are_drawn_and_contain_the_hash_of_their_numbers(tmp_path: Path) -> None:
     made = figures(SUMMARY)
     assert [figure.kind for figure in made] == ["bars", "matrix", "curves"]
     for figure in made:
@@ -112,7 +112,7 @@ def test_figures_are_drawn_and_carry_the_hash_of_their_numbers(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("rows", [[318, 326, 673, 708, 1541, 1551, 2979, 3024, 6098], [50], list(range(10, 200))])
-def test_labels_of_a_learning_curves_axis_do_not_overlap(rows: list[int]) -> None:
+def test_axis_labels_of_a_learning_curve_do_not_overlap(rows: list[int]) -> None:
     from matplotlib.figure import Figure as Canvas
 
     data = {"lines": {"words": [[n, 0.5, 0.4, 0.6] for n in rows]}, "x": "", "title": "", "legend": {"words": "words"}}
@@ -124,7 +124,7 @@ def test_labels_of_a_learning_curves_axis_do_not_overlap(rows: list[int]) -> Non
     assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
-def test_other_numbers_make_another_figure(tmp_path: Path) -> None:
+def test_a_figure_is_out_of_date_if_its_numbers_have_changed(tmp_path: Path) -> None:
     figure = figures(SUMMARY)[2]
     figure.write(tmp_path)
     changed = copy.deepcopy(SUMMARY)
@@ -137,7 +137,7 @@ def test_other_numbers_make_another_figure(tmp_path: Path) -> None:
     assert not figure.current(tmp_path)
 
 
-def test_a_file_that_is_no_figure_of_ours_is_out_of_date(tmp_path: Path) -> None:
+def test_a_file_without_our_hash_is_out_of_date(tmp_path: Path) -> None:
     (tmp_path / "a.svg").write_text("<svg/>")
     (tmp_path / "a.png").write_bytes(b"")
     assert not Figure("a", "curves", {}).current(tmp_path)
@@ -153,28 +153,28 @@ def tables() -> ModuleType:
     return module
 
 
-def test_tables_and_figures_of_the_repository_are_those_of_the_results(tables: ModuleType) -> None:
+def test_tables_and_figures_in_the_repository_show_the_current_results(tables: ModuleType) -> None:
     for document in tables.DOCUMENTS:
         text = document.read_text(encoding="utf-8")
         assert tables.rewritten(text) == text, f"{document}: run `make tables`"
     assert [figure.name for figure in tables.outdated()] == []
 
 
-def test_every_result_has_its_markers(tables: ModuleType) -> None:
+def test_every_result_has_markers_in_a_document(tables: ModuleType) -> None:
     text = "".join(document.read_text(encoding="utf-8") for document in tables.DOCUMENTS)
     for name in ("quality", "speed", "memory", "estimation-memory", *tables.summaries()):
         assert f"<!-- {name} -->\n" in text
         assert f"<!-- /{name} -->" in text
 
 
-def test_a_changed_number_is_found(tables: ModuleType) -> None:
+def test_a_number_that_was_edited_by_hand_is_corrected(tables: ModuleType) -> None:
     readme = tables.DOCUMENTS[0].read_text(encoding="utf-8")
     edited = re.sub(r"(<!-- speed -->.*?)\d", r"\g<1>x", readme, count=1, flags=re.DOTALL)
     assert edited != readme
     assert tables.rewritten(edited) == tables.rewritten(readme)
 
 
-def test_more_classifiers_than_colours_and_parts_without_scores_are_drawn(tmp_path: Path) -> None:
+def test_figures_can_show_more_classifiers_than_colours_and_parts_without_scores(tmp_path: Path) -> None:
     scores = {f"classifier{i}": 0.1 + i / 20 for i in range(9)}
     few = [table("few-shot", str(x), x, deep=0.3, **scores) for x in (8, 16)]
     left_out = [
@@ -190,7 +190,7 @@ def test_more_classifiers_than_colours_and_parts_without_scores_are_drawn(tmp_pa
         assert all(f"classifier{i}" in drawn for i in range(1, 9))
 
 
-def test_a_difference_without_interval_is_shown() -> None:
+def test_a_difference_without_an_interval_is_shown() -> None:
     one = table("documents", deep=0.7, words=0.6)
     one["against_best"][0] |= {"low": None, "high": None}
     assert "| -0.100 [–] |" in main_table([one], SUMMARY)

@@ -1,4 +1,4 @@
-"""Recipes of benchmarks: every one in the repository loads; faults are told with key, value and what is allowed."""
+"""Tests of benchmark recipes: all recipes in the repository load, and errors name the key, the value and what is allowed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def refusal(tmp_path: Path, **changes: object) -> str:
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_every_recipe_of_the_repository_loads(path: Path) -> None:
+def test_every_recipe_in_the_repository_loads(path: Path) -> None:
     recipe = BenchmarkRecipe.load(path, data=ROOT)
     assert recipe.name == path.stem
     assert recipe.description
@@ -53,21 +53,23 @@ def test_every_recipe_of_the_repository_loads(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_no_recipe_of_the_repository_reads_held_out_files(path: Path) -> None:
+def test_no_recipe_in_the_repository_reads_held_out_files(path: Path) -> None:
     corpora = BenchmarkRecipe.load(path, data=ROOT).corpora
     assert held_out(c.path for c in corpora if Path(c.path).exists()) == []
 
 
-def test_recipe_of_version_0_1_is_refused(tmp_path: Path) -> None:
+def test_a_recipe_from_version_0_1_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     content = {("labelers" if key == "classifiers" else key): value for key, value in CONTENT.items()}
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    with pytest.raises(RecipeError, match=r"the key 'labelers' is of communique 0\.1\. Write 'classifiers'") as caught:
+    with pytest.raises(
+        RecipeError, match=r"the key 'labelers' is from communique 0\.1\. Write 'classifiers'"
+    ) as caught:
         BenchmarkRecipe.load(path)
-    assert "missing" not in str(caught.value), "one message"
+    assert "missing" not in str(caught.value), "there must be only one message"
 
 
-def test_umsab_never_tests_or_tunes_where_it_trains_and_settings_never_meet_a_test_set() -> None:
+def test_umsab_uses_separate_sets_and_settings_are_chosen_without_its_test_sets() -> None:
     folder = ROOT / "benchmarks" / "recipes"
     umsab = BenchmarkRecipe.load(folder / "umsab.yaml", data="tweets")
     role = {"train": "train", "val": "tuning", "test": "test"}
@@ -80,7 +82,7 @@ def test_umsab_never_tests_or_tunes_where_it_trains_and_settings_never_meet_a_te
     assert umsab.seeds == (0, 1, 2)
 
 
-def test_the_reference_table_trains_as_the_shipped_model_does() -> None:
+def test_the_reference_benchmark_uses_the_settings_of_the_shipped_model() -> None:
     folder = ROOT / "benchmarks" / "recipes"
     classifier = BenchmarkRecipe.load(folder / "reference.yaml").classifiers[-1]
     ours, shipped = classifier.training_recipe(7, folder), Recipe.load(ROOT / "train/recipes/communique-small.yaml")
@@ -107,29 +109,35 @@ def test_the_reference_table_trains_as_the_shipped_model_does() -> None:
         ),
         (
             {"classifiers": [{"name": "a", "kind": "transformer", "training": {"seed": 3}}]},
-            "training.seed: the benchmark sets it",
+            "training.seed: the benchmark sets this",
         ),
-        ({"classifiers": [{"name": "a", "kind": "prior", "training": {"epochs": 3}}]}, "'prior' takes 'options'"),
+        (
+            {"classifiers": [{"name": "a", "kind": "prior", "training": {"epochs": 3}}]},
+            "Use 'options' for the kind 'prior'",
+        ),
         ({"classifiers": [CONTENT["classifiers"][0]] * 2}, "classifiers: two are named 'prior'"),
         ({"splits": [{"kind": "documents"}] * 2}, "splits: two are named 'documents'"),
-        ({"reference": "lexicon"}, "'lexicon' is no classifier of this recipe; allowed: prior"),
-        ({"splits": [{"kind": "fixed"}]}, "'fixed' needs corpora with the roles 'train' (or 'pool') and 'test'"),
-        ({"corpora": [{"path": "a", "role": "train"}]}, "'documents' needs a corpus with the role 'pool'"),
-        ({"corpora": [{"path": "{data}/a.csv"}]}, "'{data}/a.csv' lies in a folder of yours; name it with --data DIR"),
+        ({"reference": "lexicon"}, "'lexicon' is not a classifier in this recipe; allowed: prior"),
+        ({"splits": [{"kind": "fixed"}]}, "'fixed' requires corpora with the roles 'train' (or 'pool') and 'test'"),
+        ({"corpora": [{"path": "a", "role": "train"}]}, "'documents' requires a corpus with the role 'pool'"),
+        (
+            {"corpora": [{"path": "{data}/a.csv"}]},
+            "'{data}/a.csv' is in a folder that you have to provide. Name it with --data DIR",
+        ),
     ],
 )
-def test_faults_are_told(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+def test_invalid_recipes_raise_errors_that_name_the_key(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     assert message in refusal(tmp_path, **changes)
 
 
-def test_paths_start_at_the_recipe_and_data_at_the_option(tmp_path: Path) -> None:
+def test_paths_are_relative_to_the_recipe_and_data_is_replaced_by_the_option(tmp_path: Path) -> None:
     path = written(tmp_path, corpora=[{"path": "a.csv"}, {"path": "{data}/b.csv", "role": "train"}])
     recipe = BenchmarkRecipe.load(path, data=tmp_path / "tweets")
     assert [c.path for c in recipe.corpora] == [str(tmp_path / "a.csv"), str(tmp_path / "tweets" / "b.csv")]
     assert split_name(recipe.splits[0]) == "documents"
 
 
-def test_identity_of_a_transformer_holds_what_changes_its_numbers_alone(tmp_path: Path) -> None:
+def test_the_identity_of_a_transformer_contains_only_settings_that_affect_its_results(tmp_path: Path) -> None:
     def identity(seed: int = 0, **training: object) -> dict[str, Any]:
         classifier = {"name": "a", "kind": "transformer", "training": training}
         return BenchmarkRecipe.load(written(tmp_path, classifiers=[classifier])).classifiers[0].identity(seed, tmp_path)

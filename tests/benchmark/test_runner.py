@@ -1,4 +1,4 @@
-"""A grid runs, resumes, tells what changed, and its summary holds what tables and figures need."""
+"""Tests of running and resuming a grid, of reporting changes, and of the summary that tables and figures require."""
 
 from __future__ import annotations
 
@@ -49,28 +49,28 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run in this process: most of what is tested does not depend on another one, and starting one takes a second."""
+    """Run in this process, because starting another one takes a second, and most tests do not depend on it."""
     monkeypatch.setattr(runner, "run_in_process", work)
 
 
-def started(project: Path, told: list[str] | None = None, **changes: Any) -> Grid:
+def started(project: Path, messages: list[str] | None = None, **changes: Any) -> Grid:
     path = project / "recipe.yaml"
     only, test_use = changes.pop("only", ()), changes.pop("test_use", None)
     path.write_text(yaml.safe_dump(RECIPE | changes), encoding="utf-8")
-    lines: list[str] = [] if told is None else told
+    lines: list[str] = [] if messages is None else messages
     progress = ProgressReporter(line=lines.append)
     return run(path, project / "out", project / "work", only=only, test_use=test_use, progress=progress)
 
 
 @pytest.mark.usefixtures("here")
-def test_a_grid_runs_and_a_second_time_does_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
-    grid = started(project, told)
+def test_running_a_finished_grid_again_does_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    messages: list[str] = []
+    grid = started(project, messages)
     assert len(grid.runs) == 3
-    assert sum(has_facts(line, ", seed ", "macro-F1", "left") for line in told) == 3
+    assert sum(has_facts(line, ", seed ", "macro-F1", "left") for line in messages) == 3
 
     def refuse(job: object) -> None:
-        raise AssertionError("a finished run is run again")
+        raise AssertionError("a finished run was run again")
 
     monkeypatch.setattr(runner, "run_in_process", refuse)
     again = started(project)
@@ -78,7 +78,7 @@ def test_a_grid_runs_and_a_second_time_does_nothing(project: Path, monkeypatch: 
 
 
 @pytest.mark.usefixtures("here")
-def test_a_run_keeps_scores_decisions_costs_and_versions(project: Path) -> None:
+def test_a_run_stores_scores_decisions_costs_and_versions(project: Path) -> None:
     grid = started(project, only=["tfidf"])
     assert (len(grid.runs), grid.waiting) == (2, 1)
     place, content = grid.runs[0]
@@ -96,25 +96,25 @@ def test_a_run_keeps_scores_decisions_costs_and_versions(project: Path) -> None:
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("change", ["data", "settings"])
-def test_changed_settings_or_data_run_anew_and_say_so(project: Path, change: str) -> None:
+def test_a_run_with_changed_settings_or_data_is_run_again_with_a_message(project: Path, change: str) -> None:
     before = started(project, only=["tfidf"]).runs[0][0].json
-    told: list[str] = []
+    messages: list[str] = []
     if change == "data":
         write_rows(project / "pool.jsonl", [row | {"source": "press"} for row in tiny_rows(30, seed=1)])
-        grid = started(project, told, only=["tfidf"])
+        grid = started(project, messages, only=["tfidf"])
     else:
         grid = started(
-            project, told, only=["tfidf"], classifiers=[{"name": "tfidf", "kind": "tfidf-logreg", "options": {"C": 2.0}}],
+            project, messages, only=["tfidf"], classifiers=[{"name": "tfidf", "kind": "tfidf-logreg", "options": {"C": 2.0}}],
             reference="tfidf",
         )  # fmt: skip
     after = grid.runs[0][0].json
     assert after != before
     assert before.exists()
-    assert any(before.name in line for line in told)
+    assert any(before.name in line for line in messages)
 
 
 @pytest.mark.parametrize("content", [{"format": 1, "labeler": "prior"}, {"benchmark": "tiny", "tables": []}])
-def test_result_and_summary_of_version_0_1_are_refused(tmp_path: Path, content: dict[str, Any]) -> None:
+def test_a_result_and_a_summary_from_version_0_1_are_refused(tmp_path: Path, content: dict[str, Any]) -> None:
     path = tmp_path / "old.json"
     path.write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"old\.json: written by an older version .* Run communique benchmark again"):
@@ -128,7 +128,7 @@ def test_a_run_that_was_killed_while_writing_is_run_again(project: Path) -> None
     assert started(project, only=["prior"]).runs[0][0].done
 
 
-def test_a_classifier_that_cannot_run_is_left_out_and_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_classifier_that_cannot_run_is_left_out_and_reported(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(job: Any) -> Any:
         if job.classifier.name == "tfidf":
             raise CommuniqueError("http://localhost:1: not reached")
@@ -141,7 +141,7 @@ def test_a_classifier_that_cannot_run_is_left_out_and_told(project: Path, monkey
     assert "Left out: documents, tfidf, seed 0" in render_summary(summarise(grid))
 
 
-def test_faults_of_the_recipe_are_told_before_the_first_run(project: Path) -> None:
+def test_errors_in_the_recipe_are_raised_before_the_first_run(project: Path) -> None:
     with pytest.raises(RecipeError, match=facts("'D'")):
         started(
             project,
@@ -152,7 +152,7 @@ def test_faults_of_the_recipe_are_told_before_the_first_run(project: Path) -> No
 
 
 @pytest.mark.usefixtures("here")
-def test_a_corpus_without_a_label_or_with_one_class_gives_an_answer(project: Path) -> None:
+def test_labels_without_rows_do_not_cause_errors_or_nan(project: Path) -> None:
     rows = [
         row | {"source": "press", "labels": [x for x in row["labels"] if x == "criticism"]} for row in tiny_rows(30)
     ]
@@ -163,7 +163,7 @@ def test_a_corpus_without_a_label_or_with_one_class_gives_an_answer(project: Pat
 
 
 @pytest.mark.usefixtures("here")
-def test_held_out_files_need_a_reason_which_is_logged(project: Path) -> None:
+def test_held_out_files_require_a_reason_which_is_logged(project: Path) -> None:
     (project / "held-out.yaml").write_text("files: [pool.jsonl]\nlog: LOG.md\n")
     log = project / "LOG.md"
     log.write_text("# Log\n\n| date | model | rows | score | why |\n|---|---|---|---|---|\n\n## More\n\n| a |\n")
@@ -176,7 +176,7 @@ def test_held_out_files_need_a_reason_which_is_logged(project: Path) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_the_summary_pools_seeds_and_compares(project: Path) -> None:
+def test_the_summary_pools_seeds_and_compares_classifiers(project: Path) -> None:
     summary = summarise(started(project))
     (table,) = summary["tables"]
     assert table["best"] == "tfidf"
@@ -189,13 +189,13 @@ def test_the_summary_pools_seeds_and_compares(project: Path) -> None:
     assert [found["classifier"] for found in table["against_reference"]] == ["tfidf"]
     languages = [group["macro_f1"][0] for group in tfidf["groups"]["language"].values()]
     assert tfidf["language_average"]["macro_f1"][0] == pytest.approx(sum(languages) / 2, abs=1e-4)
-    # What the command keeps is JSON that any reader takes.
+    # The file that the command writes must be valid JSON.
     json.dumps(summary, allow_nan=False)
 
 
 @pytest.mark.usefixtures("here")
-def test_translations_of_a_document_are_drawn_together(project: Path) -> None:
-    """Each document is in two languages, word for word: their average is as uncertain as either."""
+def test_translations_of_a_document_are_resampled_together(project: Path) -> None:
+    """Each document has the same text in two languages, so the average has the same interval as each language."""
     rows = []
     for i, row in enumerate(tiny_rows(30)):
         wrong: dict[str, Any] = {"labels": []} if i % 5 == 0 else {}
@@ -209,7 +209,7 @@ def test_translations_of_a_document_are_drawn_together(project: Path) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_an_edited_lexicon_is_run_anew(project: Path) -> None:
+def test_a_lexicon_is_run_again_after_its_file_was_edited(project: Path) -> None:
     lexicon = project / "words.yaml"
     empty: dict[str, list[str]] = {name["name"]: [] for name in CODEBOOK["labels"]}
     classifiers = [{"name": "words", "kind": "lexicon", "seeds": 1, "options": {"file": str(lexicon)}}]
@@ -218,18 +218,18 @@ def test_an_edited_lexicon_is_run_anew(project: Path) -> None:
     first = started(project, **changes).runs[0][0]
     assert started(project, **changes).runs[0][0] == first
     lexicon.write_text(yaml.safe_dump({"languages": {"en": {"labels": empty | {next(iter(empty)): ["river"]}}}}))
-    told: list[str] = []
-    assert started(project, told, **changes).runs[0][0] != first
-    assert any(first.json.name in line for line in told)
+    messages: list[str] = []
+    assert started(project, messages, **changes).runs[0][0] != first
+    assert any(first.json.name in line for line in messages)
 
 
-def test_identities_of_classifiers_without_files_are_what_they_were(tmp_path: Path) -> None:
+def test_identities_of_classifiers_without_files_do_not_change(tmp_path: Path) -> None:
     for kind, options in (("lexicon", {}), ("frozen-encoder", {"backbone": "e5-small"}), ("tfidf-svm", {"C": 1.0})):
         settings = ClassifierSettings(name="x", kind=kind, options=options)
         assert settings.identity(3, tmp_path) == {"kind": kind, "options": options, "seed": 3}
 
 
-def test_a_folder_that_an_option_names_is_hashed(tmp_path: Path) -> None:
+def test_the_identity_contains_the_hash_of_a_folder_that_an_option_names(tmp_path: Path) -> None:
     settings = ClassifierSettings(name="x", kind="frozen-encoder", options={"backbone": str(tmp_path)})
     (tmp_path / "config.json").write_text("{}")
     before = settings.identity(0, tmp_path)
@@ -243,14 +243,14 @@ def test_rows_without_a_date_are_counted(project: Path) -> None:
         row | {"source": "press"} | ({"date": f"20{10 + i // 40}"} if i % 40 else {})
         for i, row in enumerate(tiny_rows(30))
     ]
-    for row in rows:  # A document has the date of any row of it.
+    for row in rows:  # A document has one date, so rows with different dates are put into different documents.
         row["document"] = f"{row['document']}-{row.get('date', 'none')}"
     write_rows(project / "pool.jsonl", rows)
-    told: list[str] = []
-    grid = started(project, told, splits=[{"kind": "time", "tuning_share": 0}], only=["prior"])
+    messages: list[str] = []
+    grid = started(project, messages, splits=[{"kind": "time", "tuning_share": 0}], only=["prior"])
     undated = sum("date" not in row for row in rows)
     assert grid.runs[0][1]["undated"] == undated > 0
-    assert any(has_facts(line, f"{undated} ", "date") for line in told)
+    assert any(has_facts(line, f"{undated} ", "date") for line in messages)
     write_rows(project / "pool.jsonl", [{key: row[key] for key in row if key != "date"} for row in rows])
     with pytest.raises(DataError, match=facts("date")):
         started(project, splits=[{"kind": "time", "tuning_share": 0}])
@@ -265,15 +265,15 @@ def test_rows_without_a_date_are_counted(project: Path) -> None:
         (ZeroDivisionError("a\nb"), ("ZeroDivisionError", "(a)", "traceback")),
     ],
 )
-def test_whatever_a_run_dies_of_is_a_line_and_the_others_go_on(
+def test_any_error_in_a_run_is_reported_in_one_line_and_the_other_runs_continue(
     project: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, line: tuple[str, ...]
 ) -> None:
     def dies(*_: object) -> None:
         raise error
 
     monkeypatch.setattr("communique.baselines.tfidf.TfidfLogReg.fit", dies)
-    told: list[str] = []
-    grid = started(project, told)
+    messages: list[str] = []
+    grid = started(project, messages)
     assert [content["classifier"] for _, content in grid.runs] == ["prior"]
     assert [text.count("\n") for text in grid.left_out] == [0, 0]
     assert has_facts(grid.left_out[0], "documents, tfidf, seed 0: ", *line)
@@ -282,7 +282,7 @@ def test_whatever_a_run_dies_of_is_a_line_and_the_others_go_on(
         assert type(error).__name__ in kept.read_text()
 
 
-def test_a_failed_run_is_counted_and_the_command_fails(project: Path) -> None:
+def test_the_command_counts_failed_runs_and_exits_with_1(project: Path) -> None:
     lexicon = project / "none.yaml"
     classifiers = [RECIPE["classifiers"][0], {"name": "words", "kind": "lexicon", "options": {"file": str(lexicon)}}]
     (project / "recipe.yaml").write_text(yaml.safe_dump(RECIPE | {"seeds": [0], "classifiers": classifiers}))
@@ -294,11 +294,11 @@ def test_a_failed_run_is_counted_and_the_command_fails(project: Path) -> None:
 
 
 def die(job: Job) -> None:
-    """Stand for a process that the system kills."""
+    """Kill this process, as the system does when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_process_that_is_killed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_process_raises_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "work", die)
     job: Any = None
     with pytest.raises(DataError, match=facts("killed", "memory")):
@@ -320,7 +320,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_run_ends_with_the_benchmark_that_is_killed(tmp_path: Path) -> None:
+def test_a_run_ends_if_the_benchmark_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(_ORPHAN)
     with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
@@ -340,7 +340,7 @@ def _runs(pid: int) -> bool:
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def test_the_command_runs_each_classifierrun_in_process_of_its_own(project: Path) -> None:
+def test_the_command_runs_each_classifier_in_a_separate_process(project: Path) -> None:
     (project / "recipe.yaml").write_text(
         yaml.safe_dump(RECIPE | {"seeds": [0], "classifiers": RECIPE["classifiers"][:1]})
     )
@@ -348,7 +348,7 @@ def test_the_command_runs_each_classifierrun_in_process_of_its_own(project: Path
     assert result.exit_code == 0, result.output
     assert "| prior (1) |" in result.stdout
     summary = json.loads((project / "out" / "water.json").read_text())
-    # This process holds torch and more by now; one that only counts labels does not.
+    # This process has loaded torch and more by now, but a process that only counts labels has not.
     assert summary["tables"][0]["classifiers"]["prior"]["training_bytes"] < 250 * 2**20
     wrong = command("benchmark", project / "none.yaml", "--out", project / "out")
     assert wrong.exit_code == 1
@@ -356,7 +356,7 @@ def test_the_command_runs_each_classifierrun_in_process_of_its_own(project: Path
 
 
 @pytest.mark.slow
-def test_the_transformer_is_a_classifier_like_others(project: Path, tiny_backbone: Path) -> None:
+def test_the_transformer_can_be_compared_with_other_classifiers(project: Path, tiny_backbone: Path) -> None:
     training = {
         "backbone": str(tiny_backbone), "max_tokens": 32, "freeze_embeddings": False, "epochs": 12, "min_steps": 0,
         "batch_size": 16, "learning_rate": 2e-3, "head_learning_rate": 2e-3, "precision": "fp32", "checkpoint_steps": 10,
@@ -374,14 +374,14 @@ def test_the_transformer_is_a_classifier_like_others(project: Path, tiny_backbon
     assert not list((project / "work").glob("*.steps"))
 
 
-def test_each_kind_of_classifier_has_a_cache_of_its_own(tmp_path: Path) -> None:
+def test_each_kind_of_classifier_has_a_separate_cache(tmp_path: Path) -> None:
     caches = []
     for kind, options in (("frozen-encoder", {}), ("chat", {"base_url": "http://localhost:1/v1", "model": "m"})):
         settings = ClassifierSettings(name=kind, kind=kind, options=options, cache=True)
         unused: Any = None
         job = Job(settings, 0, unused, TINY, tmp_path, tmp_path, tmp_path / "steps")
         caches.append(Path(str(getattr(make_classifier(job), "cache"))))  # noqa: B009
-    # Embeddings are a folder and answers are a file, so that the two in one place would fail.
+    # Embeddings are stored in a folder and answers in a file, so they cannot have the same path.
     assert caches[0] != caches[1]
     (caches[0] / "of-an-encoder").mkdir(parents=True)
     AnswerCache(caches[1]).close()

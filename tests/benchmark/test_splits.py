@@ -1,4 +1,4 @@
-"""Splits: no document or text is shared, what is left out is left out, and seeds reach every draw."""
+"""Tests of splits: sets share no document or text, nothing that is left out is used, and seeds determine all draws."""
 
 from __future__ import annotations
 
@@ -70,11 +70,13 @@ KINDS = [
 
 
 @pytest.mark.parametrize("settings", KINDS, ids=lambda settings: f"{settings['kind']}-{len(settings)}")
-def test_sets_share_neither_documents_nor_texts_and_written_rows_only_train(settings: dict[str, Any]) -> None:
-    # The same formula in three documents, and one document in two languages.
+def test_sets_share_no_documents_or_texts_and_rows_with_the_role_train_are_only_trained_on(
+    settings: dict[str, Any],
+) -> None:
+    # The same phrase is in three documents, and one document is in two languages.
     shared = [replace(s, text="Thank you.") if s.id in ("d1.1", "d2.1", "d30.1") else s for s in DATA.pool]
     shared = [replace(s, document="d4", source="press") if s.document == "d5" else s for s in shared]
-    # Four documents are versions of one text, one of them in one row only.
+    # Four documents are versions of one text, but in one of them only a single row says so.
     shared = [replace(s, parallel="p") if s.document in ("d7", "d10", "d21") or s.id == "d40.2" else s for s in shared]
     for sets in drawn(replace(DATA, pool=Corpus(tuple(shared))), **settings).values():
         parts = (sets.train, sets.tuning, sets.test)
@@ -87,14 +89,14 @@ def test_sets_share_neither_documents_nor_texts_and_written_rows_only_train(sett
         assert {s.sampling for s in sets.tuning} == {"random"}
 
 
-def test_folds_are_those_of_every_cross_validation() -> None:
+def test_folds_are_the_same_as_those_of_document_folds() -> None:
     expected = document_folds(DATA.pool.sentences, 5, seed=3)
     for fold, task in enumerate(tasks(split(kind="documents", run=[0, 1, 2, 3, 4], seed=3), DATA, TINY)):
         assert task.draw(0).test.sentences == DATA.pool.rows(expected == fold).sentences
 
 
-def test_the_split_has_a_seed_of_its_own() -> None:
-    # All seeds of a classifier, and all classifiers, meet the same rows: that is what makes them comparable.
+def test_the_seed_of_the_split_differs_from_that_of_the_classifier() -> None:
+    # All seeds of all classifiers use the same test rows, so that they can be compared.
     assert drawn(seed=0, kind="documents")[""].sha256 == drawn(seed=1, kind="documents")[""].sha256
     tests = [documents(tasks(split(kind="documents", seed=seed), DATA, TINY)[0].draw(0).test) for seed in (0, 1)]
     assert tests[0] != tests[1]
@@ -102,7 +104,7 @@ def test_the_split_has_a_seed_of_its_own() -> None:
     assert tunings[0] != tunings[1]
 
 
-def test_a_language_that_is_left_out_trains_and_tunes_nothing() -> None:
+def test_a_language_that_is_left_out_is_used_for_neither_training_nor_tuning() -> None:
     found = drawn(kind="leave-one-language-out")
     assert list(found) == ["en", "fr"]
     for language, sets in found.items():
@@ -111,13 +113,13 @@ def test_a_language_that_is_left_out_trains_and_tunes_nothing() -> None:
         assert len(sets.test) == 300
 
 
-def test_a_source_that_is_left_out_trains_nothing() -> None:
+def test_a_source_that_is_left_out_is_used_for_neither_training_nor_tuning() -> None:
     for source, sets in drawn(kind="leave-one-source-out").items():
         assert {s.source for s in sets.test} == {source}
         assert source not in {s.source for s in (*sets.train, *sets.tuning)}
 
 
-def test_a_value_with_few_rows_is_not_left_out() -> None:
+def test_a_source_with_few_rows_is_not_left_out() -> None:
     assert [task.part for task in tasks(split(kind="leave-one-source-out", least=200), DATA, TINY)] == [
         "parliament",
         "press",
@@ -127,14 +129,14 @@ def test_a_value_with_few_rows_is_not_left_out() -> None:
         tasks(split(kind="leave-one-source-out", least=201), DATA, TINY)
 
 
-def test_time_tests_on_what_is_later_than_all_that_trains() -> None:
+def test_a_split_by_time_tests_on_documents_later_than_all_training_documents() -> None:
     sets = drawn(kind="time", test_share=0.2)[""]
     first = min(str(s.date) for s in sets.test)
     assert first == "2019"
     assert all(str(s.date) < first for s in (*sets.train, *sets.tuning) if not s.id.startswith("written"))
 
 
-def test_time_needs_dates_that_sort() -> None:
+def test_a_split_by_time_requires_dates_that_can_be_sorted() -> None:
     def dated(date: str | None) -> BenchmarkData:
         return replace(DATA, pool=Corpus(tuple(replace(s, date=date) for s in DATA.pool)))
 
@@ -144,7 +146,7 @@ def test_time_needs_dates_that_sort() -> None:
         tasks(split(kind="time"), dated("31.05.2024"), TINY)
 
 
-def test_few_shot_has_so_many_rows_of_each_label_and_tunes_on_no_more() -> None:
+def test_few_shot_trains_on_a_number_of_rows_per_label_and_tunes_on_as_many_in_total() -> None:
     found = drawn(kind="few-shot", shots=[4, 8])
     for shots, sets in found.items():
         assert sets.x == int(shots)
@@ -160,7 +162,7 @@ def test_few_shot_has_so_many_rows_of_each_label_and_tunes_on_no_more() -> None:
         drawn(kind="few-shot", shots=[500])
 
 
-def test_a_larger_share_of_a_curve_holds_the_smaller_ones() -> None:
+def test_a_larger_proportion_in_a_learning_curve_contains_the_smaller_ones() -> None:
     found = drawn(kind="learning-curve", shares=[0.1, 0.5, 1.0])
     smaller, half, whole = ({s.id for s in found[part].train} for part in ("0.1", "0.5", "1"))
     assert smaller < half < whole
@@ -174,7 +176,7 @@ def test_cross_lingual_trains_on_one_language_and_tests_on_all() -> None:
         assert {s.language for s in sets.test} == {"en", "fr"}
 
 
-def test_fixed_sets_are_those_given_less_what_is_shared() -> None:
+def test_fixed_sets_are_the_given_corpora_without_shared_training_rows() -> None:
     train, tuning, test = corpus(6, "a"), corpus(4, "bb"), corpus(4, "ccc")
     leaked = replace(train.sentences[0], text=test.sentences[0].text)
     train = Corpus((leaked, *train.sentences[1:]))
@@ -185,13 +187,13 @@ def test_fixed_sets_are_those_given_less_what_is_shared() -> None:
     assert sets.left_out == 1
 
 
-def test_without_a_share_nothing_is_held_out_for_tuning() -> None:
+def test_no_rows_are_held_out_for_tuning_if_tuning_share_is_0() -> None:
     sets = drawn(kind="documents", tuning_share=0)[""]
     assert not len(sets.tuning)
     assert len(sets.train) + len(sets.test) == 660
 
 
-def test_rows_decide_the_hash() -> None:
+def test_the_hash_depends_on_the_rows_of_each_set() -> None:
     sets = drawn(kind="documents")[""]
     relabelled = replace(sets.train.sentences[0], labels=("criticism", "policy_claim", "cooperation_pledge"))
     changed = replace(sets, train=Corpus((relabelled, *sets.train.sentences[1:])))
@@ -199,21 +201,21 @@ def test_rows_decide_the_hash() -> None:
     assert replace(sets, tuning=sets.test, test=sets.tuning).sha256 != sets.sha256
 
 
-def test_too_few_documents_are_told() -> None:
+def test_too_few_documents_raise_an_error() -> None:
     with pytest.raises(DataError, match=facts("'documents'", "3 documents", "5 folds")):
         tasks(split(kind="documents"), replace(DATA, pool=corpus(3)), TINY)
     with pytest.raises(DataError, match=facts("run 5", "0 to 4")):
         tasks(split(kind="documents", run=[5]), DATA, TINY)
 
 
-def test_a_task_is_named_by_split_and_part() -> None:
+def test_the_name_of_a_task_consists_of_split_and_part() -> None:
     names = [task.name for task in tasks(split(kind="cross-lingual", name="matrix"), DATA, TINY)]
     assert names == ["matrix.en", "matrix.fr"]
     assert isinstance(tasks(split(kind="documents"), DATA, TINY)[0], SplitTask)
 
 
 @pytest.mark.parametrize("kind", ["leave-one-language-out", "leave-one-source-out", "cross-lingual", "time"])
-def test_fixed_tuning_rows_are_those_that_training_may_see(kind: str) -> None:
+def test_only_tuning_rows_that_may_also_be_trained_on_are_used(kind: str) -> None:
     for part, sets in drawn(replace(DATA, tuning=corpus(30, "tune")), kind=kind).items():
         allowed: Any = {
             "leave-one-language-out": lambda s, part=part: s.language != part,

@@ -1,4 +1,4 @@
-"""Paired tests between classifiers that decided on the same rows, clustered by document, over seeds."""
+"""Paired tests between classifiers that predicted the same rows, clustered by document and averaged over seeds."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from ..metrics.scores import macro_f1, outcomes, precision_recall_f1
 
 Array = NDArray[np.float64]
 
-#: Permutations of a test: a p-value near 0.05 is then good to about 0.004.
+#: Number of permutations per test. The error of a p-value near 0.05 is then about 0.004.
 PERMUTATIONS = 9999
 
-#: Permutations at a time, for memory.
+#: Number of permutations that are computed at a time, to limit memory.
 CHUNK = 500
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How much higher the mean macro-F1 of a classifier is than that of another, `against`.
+    """The difference between the mean macro-F1 of a classifier and that of another classifier, `against`.
 
-    The interval is from a paired bootstrap over documents and seeds; its ends are NaN if there is none (see `interval_or_nan`).
-    `p` is from a two-sided permutation test by document; `p_holm` is adjusted for all comparisons of the family.
+    The interval comes from a paired bootstrap over documents and seeds. Its ends are NaN if it is undefined (see
+    `interval_or_nan`). `p` comes from a two-sided permutation test by document; `p_holm` is adjusted for all comparisons of the
+    family.
     """
 
     classifier: str
@@ -41,14 +42,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Decided:
-    """Decisions (seeds, n, k) of classifiers on the same n rows, their gold labels (n, k) and the rows' documents."""
+    """Predicted labels (seeds, n, k) of several classifiers on the same n rows, the gold labels (n, k), and the rows' documents."""
 
     gold: NDArray[np.bool_]
     documents: Sequence[Hashable]
     predicted_rows: Mapping[str, NDArray[np.bool_]]
 
     def by_document(self) -> dict[str, Array]:
-        """Count outcomes by document: (seeds, documents, k, 3) for each classifier."""
+        """Count true positives, false positives and false negatives by document, as (seeds, documents, k, 3) per classifier."""
         of_row, names = factorize(self.documents)
         counts = {}
         for name, predicted_rows in self.predicted_rows.items():
@@ -59,31 +60,31 @@ class Decided:
 
 
 def mean_macro_f1(counts: Array) -> float:
-    """Average macro-F1 over seeds; counts (seeds, documents, k, 3)."""
+    """Return the mean macro-F1 over seeds from counts (seeds, documents, k, 3)."""
     return float(macro_f1(counts.sum(axis=1)).mean())
 
 
 def best(counts: Mapping[str, Array]) -> str:
-    """Name the classifier with the highest mean macro-F1; one that is not defined is below all others."""
+    """Return the name of the classifier with the highest mean macro-F1. An undefined macro-F1 ranks below all others."""
     return max(counts, key=lambda name: np.nan_to_num(mean_macro_f1(counts[name]), nan=-1.0))
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Bootstrap values of a classifier: macro-F1 (resamples, ...) and F1 by label (resamples, ..., k), means over seeds."""
+    """The bootstrap values of a classifier: macro-F1 (resamples, ...) and F1 by label (resamples, ..., k), as means over seeds."""
 
     scores: Array
     f1: Array
 
 
 def bootstrap(counts: Mapping[str, Array], *, seed: int, resamples: int = RESAMPLES) -> dict[str, Drawn]:
-    """Draw documents with replacement, the same ones for all classifiers, and each classifier's seeds with replacement.
+    """Resample documents with replacement, with the same documents for all classifiers, and the seeds of each classifier.
 
     Args:
-        counts: (seeds, documents, ..., k, 3) by classifier, the same documents; what stands between documents and labels, such as
-            languages, is of the same draws.
-        seed: Of the draws.
-        resamples: How many.
+        counts: Counts (seeds, documents, ..., k, 3) by classifier, for the same documents. The same resamples are used along all
+            axes between documents and labels, such as languages.
+        seed: Seed of the resampling.
+        resamples: Number of resamples.
     """
     documents = next(iter(counts.values())).shape[1]
     drawn = Resamples.draw(range(documents), seed=seed, resamples=resamples)
@@ -98,32 +99,32 @@ def bootstrap(counts: Mapping[str, Array], *, seed: int, resamples: int = RESAMP
 
 
 def permutation_p(first: Array, second: Array, *, seed: int, permutations: int = PERMUTATIONS) -> float:
-    """Test whether two classifiers differ in mean macro-F1: exchange their names on whole documents at random.
+    """Test whether two classifiers differ in mean macro-F1, by exchanging their predictions on randomly chosen documents.
 
-    The null hypothesis: on each document the decisions of both classifiers could as well have come from the other (approximate
-    randomisation; Yeh 2000, "More accurate tests for the statistical significance of result differences"). What is exchanged
-    is the classifier and not a single run, as runs of one classifier are alike: a document is exchanged in all runs at once. It is
-    about these runs; what other seeds would give, the interval of the bootstrap tells.
+    Under the null hypothesis, the predictions of the two classifiers on each document are exchangeable (approximate
+    randomisation; Yeh 2000, "More accurate tests for the statistical significance of result differences"). A document is
+    exchanged in all runs at once, because runs of the same classifier are similar. The test refers to these runs only; the
+    bootstrap interval also covers the variation between seeds.
 
-    With equally many seeds the i-th of both are paired, and the test is exact. With unequal ones every run of one is paired
-    with every run of the other, so that the tested difference is that of the means and no run counts twice. A mean over more
-    runs varies less, so that what is exchanged is equal in expectation alone, and the p-value is right for many documents: of
-    2,000 simulated pairs of equally good classifiers with runs that are alike, 3 seeds against 1 on 20 documents, 4.9 % had
-    p <= 0.05, 10.1 % p <= 0.1, 49 % p <= 0.5.
+    With equal numbers of seeds, the i-th runs of both classifiers are paired, and the test is exact. With unequal numbers, every
+    run of one classifier is paired with every run of the other, so that the tested difference is that of the means and every run
+    has the same weight. A mean over more runs varies less, so the two means are exchangeable only in expectation, and the p-value
+    is valid for many documents. In a simulation with 2,000 pairs of equally good classifiers, 3 similar runs of one against 1 run
+    of the other, and 20 documents, 4.9 % of p-values were <= 0.05, 10.1 % <= 0.1 and 49 % <= 0.5.
 
     Args:
         first: Counts (seeds, documents, k, 3).
-        second: Counts of the other, the same documents.
-        seed: Of the swaps.
-        permutations: How many.
+        second: Counts of the other classifier for the same documents.
+        seed: Seed of the permutations.
+        permutations: Number of permutations.
 
     Returns:
-        The two-sided p-value, at least 1 / (permutations + 1); NaN where a macro-F1 is not defined.
+        The two-sided p-value, at least 1 / (permutations + 1), or NaN if a macro-F1 is undefined.
     """
     if len(first) != len(second):
         first, second = np.repeat(first, len(second), axis=0), np.tile(second, (len(first), 1, 1, 1))
     pairs, shape = len(first), first.shape[2:]
-    # What a swap of each document moves from the second classifier's counts to the first's.
+    # By how much exchanging a document changes the first classifier's counts.
     moves = (second - first).reshape(pairs, first.shape[1], -1)
     sums = first.sum(axis=1), second.sum(axis=1)
     observed = abs(float((macro_f1(sums[0]) - macro_f1(sums[1])).mean()))
@@ -135,7 +136,7 @@ def permutation_p(first: Array, second: Array, *, seed: int, permutations: int =
         swapped = generator.random((min(CHUNK, permutations - done), moves.shape[1])) < 0.5
         moved = (swapped @ moves).reshape(pairs, len(swapped), *shape)
         values = macro_f1(sums[0][:, None] + moved) - macro_f1(sums[1][:, None] - moved)
-        # Sums in another order differ in the last digits; what is equal but for those is as far.
+        # The order of summation changes the last digits, so differences that agree up to rounding count as equal.
         as_far += int((np.abs(values.mean(axis=0)) >= observed - 1e-12).sum())
         done += len(swapped)
     return (as_far + 1) / (permutations + 1)
@@ -149,14 +150,14 @@ def differences(
     resamples: int = RESAMPLES,
     permutations: int = PERMUTATIONS,
 ) -> list[Difference]:
-    """Compare each classifier with one of them; the p-values of these comparisons are one family.
+    """Compare each classifier with one of them. The p-values of these comparisons are adjusted as one family.
 
     Args:
-        counts: (seeds, documents, k, 3) by classifier, the same documents, as `Decided.by_document` gives them.
-        against: Name of the one.
-        seed: Of the draws.
-        resamples: Of the bootstrap.
-        permutations: Of the tests.
+        counts: Counts (seeds, documents, k, 3) by classifier for the same documents, from `Decided.by_document`.
+        against: Name of the classifier with which all others are compared.
+        seed: Seed of the bootstrap and the permutations.
+        resamples: Number of bootstrap resamples.
+        permutations: Number of permutations per test.
     """
     others = [name for name in counts if name != against]
     drawn = bootstrap(counts, seed=seed, resamples=resamples)

@@ -1,7 +1,7 @@
-"""Figures of a benchmark, drawn from its summary alone. Needs the extra `analysis`.
+"""Draw the figures of a benchmark from its summary. Requires the extra `analysis`.
 
-Each SVG carries a hash of the numbers that it shows: whether a figure is up to date is a comparison of hashes, not of pixels,
-which differ with fonts and versions of matplotlib.
+Each SVG contains a hash of the numbers that it shows. Comparing hashes shows whether a figure is up to date. Comparing pixels
+would not, because they depend on fonts and on the version of matplotlib.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from typing import Any
 from ..io.atomic import replacing
 from ..reporting.format import number
 
-#: Changes with how figures are drawn, so that they are drawn again.
+#: Version of the way in which figures are drawn. A new version makes all figures out of date.
 FORMAT = 2
 
 _EMBEDDED = re.compile(r"communique figure data sha256 ([0-9a-f]{64})")
 
-#: Okabe and Ito's colours, which people with any colour vision tell apart.
+#: Colours by Okabe and Ito, which people with any type of colour vision can distinguish.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 _MARKERS = "osD^vPX"
 
-#: Most labels that fit on an axis.
+#: Maximum number of labels that fit on an axis.
 _MOST_TICKS = 12
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure before it is drawn: the numbers that it shows, as plain values."""
+    """A figure that has not been drawn yet, with the numbers that it shows as plain values."""
 
     name: str
     kind: str
@@ -41,12 +41,12 @@ class Figure:
 
     @property
     def sha256(self) -> str:
-        """Hash of the numbers and of how they are drawn."""
+        """The SHA-256 of the numbers and of the version of drawing."""
         content = json.dumps({"format": FORMAT, "kind": self.kind, "data": self.data}, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def current(self, folder: Path) -> bool:
-        """Whether the folder has the figure as SVG and PNG, drawn from the same numbers."""
+        """Return whether the folder contains the figure as SVG and PNG, drawn from the same numbers."""
         svg = folder / f"{self.name}.svg"
         return svg.exists() and svg.with_suffix(".png").exists() and embedded(svg) == self.sha256
 
@@ -59,7 +59,7 @@ class Figure:
         import matplotlib as mpl
         from matplotlib.figure import Figure as Canvas
 
-        # A fixed salt: ids in the SVG are random otherwise, and every drawing would be a change.
+        # Without a fixed salt, ids in the SVG are random, and drawing the same figure again would change the file.
         with mpl.rc_context({"svg.hashsalt": self.name, "svg.fonttype": "none", "font.size": 9}):
             canvas = Canvas(layout="constrained")
             self.draw(canvas)
@@ -71,13 +71,13 @@ class Figure:
 
 
 def embedded(svg: Path) -> str | None:
-    """Read the hash of the numbers that an SVG shows."""
+    """Return the hash of the numbers that an SVG shows, or None if it contains none."""
     found = _EMBEDDED.search(svg.read_text(encoding="utf-8"))
     return found[1] if found else None
 
 
 def figures(summary: Mapping[str, Any]) -> list[Figure]:
-    """List the figures of a summary: curves, bars of what was left out, cross-lingual matrices."""
+    """Return the figures of a summary: learning curves, bars for leave-one-out splits, and cross-lingual matrices."""
     found = []
     for split in dict.fromkeys(table["split"] for table in summary["tables"]):
         tables = [table for table in summary["tables"] if table["split"] == split]
@@ -100,8 +100,9 @@ def _curve_data(tables: Sequence[Mapping[str, Any]], summary: Mapping[str, Any])
             lines[name].append([x, *classifier["macro_f1"]])
     return {
         "lines": {name: sorted(points) for name, points in lines.items()},
-        "x": "training rows a label" if few_shot else "training rows",
-        "title": f"{tables[0]['n']} test sentences, {tables[0]['documents']} documents; bands: 95 %, documents and seeds",
+        "x": "training rows per label" if few_shot else "training rows",
+        "title": f"{tables[0]['n']} test sentences from {tables[0]['documents']} documents\n"
+        "bands: 95 % intervals over documents and seeds",
         "legend": {
             name: f"{name} (seeds: {len(tables[0]['classifiers'][name]['seeds'])})"
             if name in tables[0]["classifiers"]
@@ -161,7 +162,7 @@ def _draw_curves(canvas: Any, data: Mapping[str, Any]) -> None:
 
 
 def _apart(values: set[float]) -> list[float]:
-    """Return values of a logarithmic axis whose labels do not overlap; of values that are too close, the largest is kept."""
+    """Return the values of a logarithmic axis whose labels do not overlap. Of values that are too close, keep the largest."""
     apart: list[float] = []
     nearest = (max(values) / min(values)) ** (1 / _MOST_TICKS)
     for value in sorted(values, reverse=True):
@@ -190,7 +191,8 @@ def _draw_bars(canvas: Any, data: Mapping[str, Any]) -> None:
     )
     axes.invert_yaxis()
     axes.set(
-        xlabel=f"macro-F1 on the {data['what']} that was left out of training\nlines: 95 % over documents", xlim=(0, 1)
+        xlabel=f"macro-F1 on the {data['what']} that was left out of training\nlines: 95 % intervals over documents",
+        xlim=(0, 1),
     )
     axes.grid(axis="x", alpha=0.3)
     canvas.legend(loc="outside upper center", ncols=len(names), fontsize=8)

@@ -1,6 +1,6 @@
-"""Held-out files: those that measure finished models are read only on request, and every use is logged.
+"""Held-out files, which are reserved for finished models. They are read only on request, and every use is logged.
 
-A folder's `held-out.yaml` names them; a test set is spent by looking at it.
+The file `held-out.yaml` of a folder names them. A test set loses its value with each use.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from ..errors import DataError
 from ..io.atomic import replacing
 from ..io.paths import list_files
 
-#: Name of the file that lists them, beside them.
+#: Name of the file that lists the held-out files of its folder.
 FILE = "held-out.yaml"
 
 
 class HeldOut(BaseModel):
-    """Files of a folder that only a finished model may meet."""
+    """The files of a folder on which only a finished model may be tested."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     files: tuple[str, ...] = Field(description="names of files in this folder")
-    log: str = Field(description="Markdown file whose first table takes one row per use; relative to this folder")
+    log: str = Field(description="Markdown file to whose first table each use adds a row; relative to this folder")
 
 
 def held_out(paths: Iterable[str]) -> list[tuple[Path, Path]]:
-    """List the held-out files among corpora, each with its log."""
+    """Return the held-out files among the files of corpora, each with its log."""
     found = []
     for path in (path.resolve() for name in paths for path in list_files(name)):
         if (listed := path.parent / FILE).exists():
@@ -41,7 +41,7 @@ def held_out(paths: Iterable[str]) -> list[tuple[Path, Path]]:
 
 
 def log_test_use(test_uses: Sequence[tuple[Path, Path]], *, who: str, why: str) -> None:
-    """Add a row to the first table of each log: date, who looked, at which file, where the score stands, why.
+    """Add a row to the first table of each log: date, user, file, where to find the score, and reason.
 
     Raises:
         DataError: A log has no table.
@@ -51,7 +51,9 @@ def log_test_use(test_uses: Sequence[tuple[Path, Path]], *, who: str, why: str) 
         rows = [i for i, line in enumerate(lines) if line.startswith("|")]
         end = next((i for i in rows if i + 1 not in rows), None)
         if end is None:
-            raise DataError(f"{log}: it has no table to log a use of {path.name} in. Add one with five columns")
+            raise DataError(
+                f"{log}: there is no table in which to log the use of {path.name}. Add a table with five columns"
+            )
         date = datetime.now(UTC).date().isoformat()
         cells = (date, who, path.name, "see the results", " ".join(why.split()).replace("|", "/"))
         lines.insert(end + 1, f"| {' | '.join(cells)} |\n")

@@ -1,4 +1,4 @@
-"""The recipe of a benchmark: data, classifiers, seeds and splits, in one validated YAML file."""
+"""The recipe of a benchmark, a validated YAML file that specifies data, classifiers, seeds and splits."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ..io.atomic import tree_sha256
 from ..training.e5 import E5_SMALL
 from ..training.recipe import Recipe
 
-#: Stands in a corpus's path for the folder that `--data` names.
+#: Placeholder in the path of a corpus for the folder that `--data` names.
 DATA = "{data}"
 
-#: What a training section cannot set: the benchmark does.
+#: Settings that a training section must not contain, because the benchmark sets them.
 OWNED = ("name", "version", "description", "license", "codebook", "corpora", "seed", "validation_share")
 
-#: What of a training recipe changes neither the model nor its score.
+#: Settings of a training recipe that affect neither the model nor its score.
 NEUTRAL = (*OWNED, "checkpoint_steps")
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -34,37 +34,39 @@ class _Frozen(BaseModel):
 
 
 class BenchmarkCorpus(CorpusFields):
-    """A labelled corpus and what it serves for."""
+    """A labelled corpus and its role."""
 
     role: Literal["train", "pool", "tuning", "test"] = Field(
         "pool",
-        description="pool: splits draw training, tuning and test documents from it; train: always trains, is never tuned or "
-        "tested on; tuning, test: fixed sets",
+        description="pool: splits draw training, tuning and test documents from it; train: used for training only; "
+        "tuning, test: fixed sets for tuning and testing",
     )
 
 
 class ClassifierSettings(_Frozen):
     """A classifier of the grid."""
 
-    name: Name = Field(description="in tables and files; lower case, digits, hyphens")
-    kind: str = Field(min_length=1, description="transformer, or a baseline of communique.baselines")
-    options: dict[str, Any] = Field(default_factory=dict, description="of a baseline")
-    recipe: str | None = Field(None, description="of a transformer: training recipe whose settings it takes")
-    training: dict[str, Any] = Field(default_factory=dict, description="of a transformer: settings as in a recipe")
+    name: Name = Field(description="name in tables and files; lower-case letters, digits and hyphens")
+    kind: str = Field(min_length=1, description="transformer, or the name of a baseline in communique.baselines")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of a baseline")
+    recipe: str | None = Field(None, description="for a transformer: the training recipe whose settings are used")
+    training: dict[str, Any] = Field(
+        default_factory=dict, description="for a transformer: settings as in a training recipe"
+    )
     cache: bool = Field(
         False,
-        description="of a baseline: keep what is computed once (embeddings) for its other runs; its times then say nothing",
+        description="for a baseline: reuse embeddings or answers in its other runs; its times are then not comparable",
     )
-    seeds: int | None = Field(None, ge=1, description="how many of the recipe's seeds; all without it")
+    seeds: int | None = Field(None, ge=1, description="number of the recipe's seeds to use; default: all")
 
     @model_validator(mode="after")
     def _fits_kind(self) -> ClassifierSettings:
         if self.kind == "transformer":
             if self.options:
-                raise ValueError("options: those are of baselines; a transformer takes 'recipe' and 'training'")
+                raise ValueError("options: only baselines have options. Use 'recipe' and 'training' for a transformer")
             owned = [key for key in self.training if key in OWNED]
             if owned:
-                raise ValueError(f"training.{owned[0]}: the benchmark sets it; leave it out")
+                raise ValueError(f"training.{owned[0]}: the benchmark sets this. Remove it")
             self.training_recipe(0)
             return self
         if self.kind not in NAMES:
@@ -73,19 +75,21 @@ class ClassifierSettings(_Frozen):
                 f"kind {self.kind!r}: unknown; did you mean {near!r}? allowed: transformer, {', '.join(NAMES)}"
             )
         if self.recipe or self.training:
-            raise ValueError(f"'recipe' and 'training' are of the kind 'transformer'; {self.kind!r} takes 'options'")
+            raise ValueError(
+                f"'recipe' and 'training' are settings of the kind 'transformer'. Use 'options' for the kind {self.kind!r}"
+            )
         return self
 
     def training_recipe(self, seed: int, folder: Path | None = None) -> Recipe:
-        """Give the training recipe of a transformer.
+        """Return the training recipe of a transformer.
 
         Args:
-            seed: Of the run.
-            folder: Of the benchmark's recipe, where the file `recipe` is to be read too.
+            seed: Seed of the run.
+            folder: Folder of the benchmark's recipe. Default: the file `recipe` is not read.
 
         Raises:
-            RecipeError: The file `recipe` is at fault.
-            ValueError: The section `training` is.
+            RecipeError: The file `recipe` is invalid.
+            ValueError: The section `training` is invalid.
         """
         settings: dict[str, Any] = {}
         if self.recipe and folder is not None:
@@ -100,11 +104,11 @@ class ClassifierSettings(_Frozen):
         return recipe
 
     def identity(self, seed: int, folder: Path) -> dict[str, Any]:
-        """Give what decides the classifier's numbers, as plain values."""
+        """Return everything that determines the classifier's results, as plain values."""
         if self.kind != "transformer":
             files = contents(self.kind, self.options)
             return {"kind": self.kind, "options": self.options, "seed": seed} | ({"files": files} if files else {})
-        # With defaults: a result must not be found again after a default has changed.
+        # Defaults are included, so that an old result is not reused after a default has changed.
         recipe = self.training_recipe(seed, folder).portable()
         training = recipe.model_dump(mode="json", exclude=set(NEUTRAL))
         found: dict[str, Any] = {"kind": self.kind, "training": training, "seed": seed}
@@ -115,70 +119,81 @@ class ClassifierSettings(_Frozen):
 
 
 class _Split(_Frozen):
-    name: Name | None = Field(None, description="in tables and files; the kind without it")
+    name: Name | None = Field(None, description="name in tables and files; default: the kind")
     seed: int = Field(
-        0, ge=0, description="draws test and tuning documents; the same ones for every seed of a classifier"
+        0,
+        ge=0,
+        description="seed of the draw of test and tuning documents, which are the same for all seeds of a classifier",
     )
     tuning_share: float = Field(
         0.15,
         ge=0,
         lt=0.5,
-        description="of the rows that do not test, by document; used where no corpus has the role 'tuning'. 0 tunes nothing",
+        description="proportion of the rows outside the test set that is used for tuning, drawn by document; not used if a "
+        "corpus has the role 'tuning'. With 0, nothing is tuned",
     )
-    classifiers: tuple[str, ...] | None = Field(None, description="names of classifiers; all without it")
-    seeds: int | None = Field(None, ge=1, description="how many of the recipe's seeds; all without it")
+    classifiers: tuple[str, ...] | None = Field(None, description="names of the classifiers to run; default: all")
+    seeds: int | None = Field(None, ge=1, description="number of the recipe's seeds to use; default: all")
 
 
 class FixedSplit(_Split):
-    """Trains on the corpora `train` and `pool`, tests on the corpora `test`."""
+    """A split that trains on the corpora with the roles `train` and `pool`, and tests on those with the role `test`."""
 
     kind: Literal["fixed"]
 
 
 class DocumentsSplit(_Split):
-    """Draws test documents; labels, sources and languages are balanced."""
+    """A split that draws test documents, balanced by label, source and language."""
 
     kind: Literal["documents"]
-    folds: int = Field(5, ge=2, description="a test set is one of so many parts of the documents")
-    run: tuple[int, ...] = Field((0,), description="which of them test, each in a run of its own")
+    folds: int = Field(
+        5, ge=2, description="number of parts into which the documents are divided; each test set is one part"
+    )
+    run: tuple[int, ...] = Field(
+        (0,), description="numbers of the parts that are used as test sets, each in a separate run"
+    )
 
 
 class LeaveOneOutSplit(_Split):
-    """Tests on each value of a field, trained without it."""
+    """A split that tests on each language or source, after training without it."""
 
     kind: Literal["leave-one-language-out", "leave-one-source-out"]
-    least: int = Field(50, ge=1, description="a value with fewer rows is left to training and is not tested")
+    least: int = Field(
+        50, ge=1, description="minimum number of rows; a value with fewer rows is used for training only"
+    )
 
 
 class TimeSplit(_Split):
-    """Tests on the latest documents, trained on earlier ones. Needs dates."""
+    """A split that trains on earlier documents and tests on the latest ones. It requires dates."""
 
     kind: Literal["time"]
-    test_share: float = Field(0.2, gt=0, lt=1, description="of the dated rows")
+    test_share: float = Field(0.2, gt=0, lt=1, description="proportion of the dated rows that is used for testing")
 
 
 class FewShotSplit(_Split):
-    """Trains on a few rows a label, and tunes on as many in all."""
+    """A split that trains on a few rows per label, and tunes on at most as many rows in total."""
 
     kind: Literal["few-shot"]
-    folds: int = Field(5, ge=2, description="as in documents; the first part tests")
-    shots: tuple[int, ...] = Field((8, 16, 32, 64), description="rows a label")
+    folds: int = Field(5, ge=2, description="as for the kind 'documents'; the first part is the test set")
+    shots: tuple[int, ...] = Field((8, 16, 32, 64), description="numbers of rows per label")
 
 
 class LearningCurveSplit(_Split):
-    """Trains on shares of the training documents."""
+    """A split that trains on increasing proportions of the training documents."""
 
     kind: Literal["learning-curve"]
-    folds: int = Field(5, ge=2, description="as in documents; the first part tests")
-    shares: tuple[float, ...] = Field((0.05, 0.1, 0.25, 0.5, 1.0), description="of the training documents")
+    folds: int = Field(5, ge=2, description="as for the kind 'documents'; the first part is the test set")
+    shares: tuple[float, ...] = Field((0.05, 0.1, 0.25, 0.5, 1.0), description="proportions of the training documents")
 
 
 class CrossLingualSplit(_Split):
-    """Trains on one language, tests on each."""
+    """A split that trains on each language and tests on all languages."""
 
     kind: Literal["cross-lingual"]
-    folds: int = Field(5, ge=2, description="as in documents; the first part tests")
-    least: int = Field(100, ge=1, description="a language with fewer training rows does not train")
+    folds: int = Field(5, ge=2, description="as for the kind 'documents'; the first part is the test set")
+    least: int = Field(
+        100, ge=1, description="minimum number of training rows; a language with fewer is not trained on"
+    )
 
 
 Split = Annotated[
@@ -188,32 +203,36 @@ Split = Annotated[
 
 
 class Published(_Frozen):
-    """A figure from the literature, for the table."""
+    """A published score to show in the table."""
 
     name: str = Field(min_length=1)
-    average: float = Field(gt=0, lt=1, description="macro-F1, mean over languages")
+    average: float = Field(gt=0, lt=1, description="macro-F1 as mean over languages")
     by_language: dict[str, float] = Field(default_factory=dict)
     citation: str = Field(min_length=1)
 
 
 class BenchmarkRecipe(_Frozen):
-    """Settings of a benchmark. Relative paths start at the recipe's folder."""
+    """The settings of a benchmark. Paths are relative to the folder of the recipe."""
 
-    name: Name = Field(description="of the results")
+    name: Name = Field(description="name of the results")
     description: str = Field("", description="one sentence for the tables")
     codebook: str = Field(description="YAML file with the labels")
     corpora: tuple[BenchmarkCorpus, ...] = Field(min_length=1, description="labelled corpora with their roles")
     classifiers: tuple[ClassifierSettings, ...] = Field(min_length=1)
-    seeds: tuple[int, ...] = Field((0,), min_length=1, description="one run each: initial weights, order, samples")
+    seeds: tuple[int, ...] = Field(
+        (0,), min_length=1, description="seeds of initial weights, order and samples; each makes a run"
+    )
     splits: tuple[Split, ...] = Field(min_length=1)
-    reference: str | None = Field(None, description="classifier against which all are tested, besides the best")
+    reference: str | None = Field(
+        None, description="classifier with which all others are compared, in addition to the best"
+    )
     published: tuple[Published, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
     def _current(cls, content: object) -> object:
         if isinstance(content, dict) and "labelers" in content:
-            raise ValueError("the key 'labelers' is of communique 0.1. Write 'classifiers', also in the splits")
+            raise ValueError("the key 'labelers' is from communique 0.1. Write 'classifiers', also in the splits")
         return content
 
     @model_validator(mode="after")
@@ -222,37 +241,39 @@ class BenchmarkRecipe(_Frozen):
         for what, given in (("classifiers", names), ("splits", [split_name(split) for split in self.splits])):
             repeated = [name for name, n in Counter(given).items() if n > 1]
             if repeated:
-                raise ValueError(f"{what}: two are named {repeated[0]!r}; give each a name of its own")
+                raise ValueError(f"{what}: two are named {repeated[0]!r}. Use a different name for each")
         wanted = [name for split in self.splits for name in split.classifiers or ()] + [self.reference or names[0]]
         for name in wanted:
             if name not in names:
-                raise ValueError(f"{name!r} is no classifier of this recipe; allowed: {', '.join(names)}")
+                raise ValueError(f"{name!r} is not a classifier in this recipe; allowed: {', '.join(names)}")
         roles = {corpus.role for corpus in self.corpora}
         for split in self.splits:
             if split.kind == "fixed":
                 if "test" not in roles or not roles & {"train", "pool"}:
-                    raise ValueError("splits: 'fixed' needs corpora with the roles 'train' (or 'pool') and 'test'")
+                    raise ValueError("splits: 'fixed' requires corpora with the roles 'train' (or 'pool') and 'test'")
             elif "pool" not in roles:
-                raise ValueError(f"splits: {split.kind!r} needs a corpus with the role 'pool'")
+                raise ValueError(f"splits: {split.kind!r} requires a corpus with the role 'pool'")
         return self
 
     @classmethod
     def load(cls, path: str | Path, *, data: str | Path | None = None) -> BenchmarkRecipe:
-        """Read a benchmark's recipe; paths of corpora and codebook become absolute.
+        """Read the recipe of a benchmark. Paths of corpora and of the codebook become absolute.
 
         Args:
             path: The YAML file.
-            data: Folder that stands for `{data}` in paths of corpora.
+            data: Folder that replaces `{data}` in paths of corpora.
 
         Raises:
-            RecipeError: The file is missing, is not YAML, has unknown keys or values that are not allowed, or needs `data`.
+            RecipeError: The file is missing, is not YAML, has unknown keys or invalid values, or requires `data`.
         """
         path = Path(path)
         hint = "a benchmark's recipe is a YAML file such as benchmarks/recipes/reference.yaml"
         recipe = load_yaml(path, cls, RecipeError, hint)
         needs = next((corpus.path for corpus in recipe.corpora if DATA in corpus.path), None)
         if needs is not None and data is None:
-            raise RecipeError(f"{path}: corpora: {needs!r} lies in a folder of yours; name it with --data DIR")
+            raise RecipeError(
+                f"{path}: corpora: {needs!r} is in a folder that you have to provide. Name it with --data DIR"
+            )
 
         def resolve(name: str) -> str:
             return str((path.parent / name.replace(DATA, str(Path(data or "").resolve()))).resolve())
@@ -266,5 +287,5 @@ class BenchmarkRecipe(_Frozen):
 
 
 def split_name(split: _Split) -> str:
-    """Name a split: as the recipe does, or by its kind."""
-    return split.name or str(getattr(split, "kind"))  # noqa: B009  # every member of the union has one
+    """Return the name of a split in the recipe, or its kind if it has no name."""
+    return split.name or str(getattr(split, "kind"))  # noqa: B009  # Every member of the union has a kind.

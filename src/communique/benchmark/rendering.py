@@ -1,4 +1,4 @@
-"""Markdown tables of a benchmark's summary."""
+"""Write the summary of a benchmark as Markdown tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _render = partial(render, "benchmark.md.jinja")
 
 
 def render_summary(summary: Mapping[str, Any]) -> str:
-    """Write the tables of a summary, split by split."""
+    """Write the tables of all splits in a summary."""
     parts = []
     for name in dict.fromkeys(table["split"] for table in summary["tables"]):
         tables = [table for table in summary["tables"] if table["split"] == name]
@@ -26,7 +26,7 @@ def render_summary(summary: Mapping[str, Any]) -> str:
 
 
 def main_table(tables: Sequence[SummaryTable], summary: Mapping[str, Any], *, languages: bool = True) -> str:
-    """Write classifiers in rows: scores, the difference to the best, and what they cost; and scores by language below."""
+    """Write one row per classifier with scores, the difference from the best and costs, and a table of scores by language."""
     parts = []
     for table in tables:
         random = [classifier["groups"].get("sampling", {}).get("random") for _, classifier in _ranked(table)]
@@ -46,7 +46,7 @@ def main_table(tables: Sequence[SummaryTable], summary: Mapping[str, Any], *, la
 
 
 def by_language(table: SummaryTable, summary: Mapping[str, Any]) -> str:
-    """Write macro-F1 by language and its average over languages, published figures below."""
+    """Write macro-F1 by language and the average over languages, followed by published scores."""
     groups = next(iter(table["classifiers"].values()))["groups"]["language"]
     return _render(
         view="languages", summary=summary, classifiers=_ranked(table), languages=_languages(table), groups=groups
@@ -54,12 +54,12 @@ def by_language(table: SummaryTable, summary: Mapping[str, Any]) -> str:
 
 
 def parts_table(tables: Sequence[SummaryTable], summary: Mapping[str, Any]) -> str:
-    """Write parts in rows (what was left out, how many rows trained) and classifiers in columns."""
+    """Write one row per part of a split, such as the language that was left out, and one column per classifier."""
     return _render(view="parts", tables=tables, classifiers=_classifiers(tables))
 
 
 def matrix_table(tables: Sequence[SummaryTable], summary: Mapping[str, Any]) -> str:
-    """Write one matrix per classifier: trained on the row's language, tested on the column's."""
+    """Write one matrix per classifier, with training languages in rows and test languages in columns."""
     parts = []
     for name in _classifiers(tables):
         trained = [table for table in tables if name in table["classifiers"]]
@@ -68,7 +68,7 @@ def matrix_table(tables: Sequence[SummaryTable], summary: Mapping[str, Any]) -> 
     return "\n".join(parts)
 
 
-#: How the tables of a kind of split are written; those of all other kinds have parts in rows.
+#: Functions that write the tables of a kind of split. All other kinds use `parts_table`.
 _RENDERERS: dict[str, Callable[[Sequence[SummaryTable], Mapping[str, Any]], str]] = {
     "fixed": main_table,
     "documents": main_table,

@@ -1,4 +1,4 @@
-"""Results of runs: one JSON a run, its decisions beside it, and the scores in it."""
+"""The results of runs: for each run a JSON file with scores, and a Parquet file with decisions."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ from ..reporting.format import rounded
 from .splits import Sets, by_field
 from .worker import Job, Outcome
 
-#: Format of results and summaries; changes with their keys and with what a run's numbers mean. Other results are run again.
+#: Version of the format of results and summaries. It changes when their keys or the meaning of their numbers change. Runs whose
+#: results have another version are run again.
 FORMAT = 2
 
-#: Fields of `Sentence` whose values are scored apart.
+#: Fields of `Sentence` for whose values separate scores are computed.
 GROUPS = ("language", "source", "sampling")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run's results lie; names hold the first digits of its identity."""
+    """The location of a run's results. File names contain the first digits of the run's identity."""
 
     folder: Path
     task: str
@@ -45,17 +46,17 @@ class Place:
 
     @property
     def stem(self) -> str:
-        """Name of the files without the identity."""
+        """The name of the files without the identity."""
         return f"{self.task}.{self.classifier}.s{self.seed}"
 
     @property
     def json(self) -> Path:
-        """Scores, costs, versions."""
+        """The file with scores, costs and versions."""
         return self.folder / f"{self.stem}.{self.identity[:10]}.json"
 
     @property
     def decisions(self) -> Path:
-        """Ids, gold labels, decisions and probabilities of the test rows."""
+        """The file with ids, gold labels, decisions and probabilities of the test rows."""
         return self.json.with_suffix(".parquet")
 
     @property
@@ -64,12 +65,12 @@ class Place:
         return self.json.exists() and self.decisions.exists()
 
     def others(self) -> list[Path]:
-        """List results of the same run with other settings or data."""
+        """Return the results of the same run with other settings or data."""
         return sorted(path for path in self.folder.glob(f"{self.stem}.*.json") if path != self.json)
 
 
 def identify(settings: dict[str, Any], sets: Sets, codebook: Codebook) -> str:
-    """Hash what decides a run's numbers: the classifier's settings with the seed, the rows of its sets, the codebook."""
+    """Return a hash of everything that determines a run's results: the classifier's settings and seed, the rows, the codebook."""
     content = {"format": FORMAT, "classifier": settings, "rows": sets.sha256, "codebook": codebook.sha256}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -82,7 +83,11 @@ def score(
     *,
     seed: int,
 ) -> dict[str, Any]:
-    """Score decisions (n, k): macro-F1 and F1 by label with intervals over documents, n, documents, gold rows."""
+    """Score decisions (n, k).
+
+    Returns:
+        Macro-F1 and F1 by label with intervals over documents, and the numbers of rows, documents and gold rows by label.
+    """
     counts = outcome_counts(gold, predicted)
     drawn = resampled_counts(gold, predicted, [s.document_key for s in sentences], seed=seed, resamples=RESAMPLES)
     f1, drawn_f1 = precision_recall_f1(counts)[:, 2], precision_recall_f1(drawn)[..., 2]
@@ -97,12 +102,12 @@ def score(
 
 
 def value(found: float, drawn: NDArray[np.float64], documents: int) -> list[float | None]:
-    """Return [value, low, high] for JSON, with None for NaN; see `interval_or_nan`."""
+    """Return [value, low, high] for JSON, with None in place of NaN; see `interval_or_nan`."""
     return [rounded(v, 5) for v in interval_or_nan(found, drawn, documents)]
 
 
 def record(place: Place, job: Job, outcome: Outcome, settings: dict[str, Any]) -> dict[str, Any]:
-    """Write a run's decisions, then its JSON: a JSON without decisions is never left behind.
+    """Write the decisions of a run, then its JSON, so that there is never a JSON without decisions.
 
     Returns:
         The content of the JSON.
@@ -167,7 +172,7 @@ def record(place: Place, job: Job, outcome: Outcome, settings: dict[str, Any]) -
 
 @dataclass(frozen=True)
 class Decisions:
-    """The decisions of a run, as its sidecar holds them: gold labels and decisions (n, k), and fields of the rows."""
+    """The decisions of a run, as stored in its Parquet file: gold labels and decisions (n, k), and fields of the rows."""
 
     ids: tuple[str, ...]
     fields: Mapping[str, tuple[str | None, ...]]
@@ -176,7 +181,7 @@ class Decisions:
 
 
 def read_decisions(path: Path, labels: Sequence[str]) -> Decisions:
-    """Read the sidecar of a run."""
+    """Read the Parquet file of a run."""
     import pyarrow.parquet as pq
 
     columns = pq.read_table(path).to_pydict()
@@ -192,15 +197,15 @@ def read(path: Path) -> dict[str, Any]:
     """Read a run's result or a benchmark's summary.
 
     Raises:
-        DataError: It has another format.
+        DataError: The file was written in another format.
     """
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    # Summaries of version 0.1 had no number.
+    # Summaries of communique 0.1 had no format number.
     check_format(path, {"format": 1} | content, FORMAT, DataError, "Run communique benchmark again")
     return content
 
 
 def sentences_per_second(content: dict[str, Any]) -> float:
-    """Give the rate of a run's inference; below a millisecond the clock says nothing, and a millisecond is taken."""
+    """Return the speed of a run's inference. The clock is not precise enough below 1 ms, so shorter times count as 1 ms."""
     rate: float = content["scores"]["n"] / max(content["inference_seconds"], 1e-3)
     return rate

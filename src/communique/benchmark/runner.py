@@ -1,4 +1,4 @@
-"""Run a grid of classifiers, seeds and splits. Finished runs are kept, so the same command resumes an interrupted benchmark."""
+"""Run a grid of classifiers, seeds and splits. Finished runs are kept, so an interrupted benchmark can be resumed."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """The finished runs of a recipe, and lines on those that are missing.
+    """The finished runs of a recipe, and information about the missing ones.
 
-    `runs` holds the place and the JSON's content of each; `left_out` says why a run could not be done; `waiting` counts
-    those that were not asked for.
+    `runs` contains the location and the JSON content of each finished run. `left_out` has a line for each run that failed, with
+    the reason. `waiting` is the number of runs that were not requested.
     """
 
     recipe: BenchmarkRecipe
@@ -56,7 +56,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Folders:
-    """Where a benchmark's recipe lies, where its results go, and where interrupted runs and caches do."""
+    """The folders of a benchmark: that of the recipe, that of the results, and that of caches and the state of interrupted runs."""
 
     recipe: Path
     results: Path
@@ -78,16 +78,16 @@ def run(
 
     Args:
         recipe_path: The recipe.
-        out: Folder of results. A folder with the recipe's name is created in it.
+        out: Folder for results. A folder with the recipe's name is created in it.
         work_folder: Folder for caches and for the state from which interrupted runs resume.
         data: Replaces `{data}` in the recipe's paths.
-        texts: A file or folder of texts for stand-off labels.
-        only: Names of classifiers and splits to run. Default: all. The results keep finished runs of the others.
-        test_use: The reason for reading held-out files; it is logged.
-        progress: Reports each run. Default: silent.
+        texts: A file or folder with the texts for stand-off labels.
+        only: Names of classifiers and splits to run. Default: all. Finished runs of others are kept in the results.
+        test_use: The reason for using held-out files, which is logged.
+        progress: Where each run is reported. Default: nowhere.
 
     Raises:
-        CommuniqueError: The recipe, the codebook or the data are invalid. A classifier that cannot run, or whose process dies, is
+        CommuniqueError: The recipe, the codebook or the data are invalid. A run that fails does not raise an error: it is
             reported and left out, and the other runs continue.
     """
     progress = progress or ProgressReporter.silent()
@@ -96,15 +96,17 @@ def run(
     names = (*(classifier.name for classifier in recipe.classifiers), *map(split_name, recipe.splits))
     for name in only:
         if name not in names:
-            raise RecipeError(f"{recipe_path}: no classifier or split {name!r}; allowed: {', '.join(names)}")
+            raise RecipeError(
+                f"{recipe_path}: there is no classifier or split named {name!r}; allowed: {', '.join(names)}"
+            )
     codebook = Codebook.load(recipe.codebook)
     for classifier in recipe.classifiers:
         _check_options(classifier, codebook)
     test_uses = held_out(corpus.path for corpus in recipe.corpora)
     if test_uses and test_use is None:
         raise DataError(
-            f"{recipe_path}: {test_uses[0][0]} is held out for finished models. Remove it from the recipe, or give the reason for "
-            f"using it with --use-held-out REASON; the reason is logged in {test_uses[0][1].name}."
+            f"{recipe_path}: {test_uses[0][0]} is held out for finished models. Remove it from the recipe, or state the reason for "
+            f"using it with --use-held-out REASON, which is logged in {test_uses[0][1].name}"
         )
     corpora = BenchmarkData.read(recipe, codebook, texts)
     for line in corpora.messages:
@@ -127,7 +129,7 @@ def run(
             raise
         except CommuniqueError as error:
             left_out.append(f"{cell}: {error}")
-            progress.say(f"{cell}: left out: {error}")
+            progress.say(f"{cell}: failed: {error}")
         else:
             if place.done:
                 runs.append((place, results.read(place.json)))
@@ -147,7 +149,7 @@ def _cells(recipe: BenchmarkRecipe, data: BenchmarkData, codebook: Codebook) -> 
 
 
 def _check_options(classifier: ClassifierSettings, codebook: Codebook) -> None:
-    """Refuse options of a baseline before the first run rather than after hours; what is not installed is told in its turn."""
+    """Check the options of a baseline before the first run. A missing package is reported only when the baseline is run."""
     if classifier.kind != "transformer":
         with suppress(MissingExtraError):
             make(classifier.kind, codebook, seed=0, **classifier.options)
@@ -179,12 +181,12 @@ def _do(
     sets = job.sets
     if others := place.others():
         progress.say(
-            f"{cell}: settings, data or format differ from those of {others[-1].name}; running again, the old result is kept"
+            f"{cell}: settings, data or format differ from those of {others[-1].name}, so it is run again; the old result is kept"
         )
     progress.say(
-        f"{queue.number(cell)} {cell}: {len(sets.train)} training rows, {len(sets.tuning)} for tuning, {len(sets.test)} for testing"
-        + (f"; {sets.left_out} left out of training because they share a document or a text" if sets.left_out else "")
-        + (f"; {sets.undated} left out because they have no date" if sets.undated else "")
+        f"{queue.number(cell)} {cell}: {len(sets.train)} training rows, {len(sets.tuning)} tuning rows, {len(sets.test)} test rows"
+        + (f"; {sets.left_out} not used for training because they share a document or a text" if sets.left_out else "")
+        + (f"; {sets.undated} not used because they have no date" if sets.undated else "")
     )
     start = time.monotonic()
     outcome = run_in_process(job)
@@ -200,48 +202,48 @@ def _do(
 
 
 def run_in_process(job: Job) -> Outcome:
-    """Run a job in a process of its own.
+    """Run a job in a separate process.
 
     Raises:
         DataError: The process was killed or failed before the run began.
     """
-    # Spawned, not forked: a fork would count the parent's memory, and torch does not survive one.
+    # The process is spawned, because a forked one would count the parent's memory, and torch does not support forking.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=end_with_parent) as pool:
         try:
             return pool.submit(work, job).result()
         except BrokenProcessPool:
-            raise DataError(f"its process was killed, as a rule for want of memory; {NARROWER}") from None
+            raise DataError(f"its process was killed, most likely because memory ran out. {NARROWER}") from None
         except CommuniqueError:
             raise
-        except Exception as error:  # what was not caught in the process: it did not come as far as the run
+        except Exception as error:  # `work` handles all errors in a run, so this one occurred before the run began.
             line = next(iter(str(error).splitlines()), "no message")
             raise DataError(
-                f"its process failed with {type(error).__name__} ({line}); repair the installation, then run it again"
+                f"its process failed to start with {type(error).__name__} ({line}). Repair the installation, then run it again"
             ) from None
 
 
 class _Queue:
-    """The runs that are left, and how long they will take."""
+    """The remaining runs, with an estimate of their duration."""
 
     def __init__(self, cells: list[Cell]) -> None:
         self.cells, self.left = cells, list(cells)
         self._seconds: dict[str, list[float]] = defaultdict(list)
 
     def number(self, cell: Cell) -> str:
-        """Return the number of a run among all of them, such as 2/9."""
+        """Return the number of a run among all requested runs, such as 2/9."""
         return f"{self.cells.index(cell) + 1}/{len(self.cells)}"
 
     def remove(self, cell: Cell) -> None:
-        """Remove a run that is done, was done before or cannot be done."""
+        """Remove a run that is finished or has failed."""
         if cell in self.left:
             self.left.remove(cell)
 
     def finish(self, cell: Cell, seconds: float) -> None:
-        """Remove a run and note how long it took."""
+        """Remove a run and record how long it took."""
         self.remove(cell)
         self._seconds[cell.classifier.name].append(seconds)
 
     def seconds_left(self) -> float:
-        """Estimate the remaining seconds from finished runs of the same classifier, or of all classifiers."""
+        """Estimate the remaining seconds from finished runs of the same classifiers, or of all classifiers."""
         known = {name: mean(times) for name, times in self._seconds.items()}
         return sum(known.get(cell.classifier.name, mean(known.values())) for cell in self.left)

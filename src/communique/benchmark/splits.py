@@ -1,6 +1,7 @@
-"""Splits: which rows train, tune and test in each run of a benchmark.
+"""Divide the rows of a benchmark into training, tuning and test rows for each run.
 
-No document, version of a document or text is in two sets of a run. Rows of a corpus with the role `train` never tune or test.
+No document, version of a document or text is in two sets of a run. Rows of a corpus with the role `train` are used for training
+only.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from .recipe import (
     split_name,
 )
 
-#: Dates whose order is that of their characters.
+#: Dates that can be sorted as text.
 _SORTED_DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ].*)?)?)?")
 
 Key = tuple[str | None, str]
@@ -45,7 +46,7 @@ Key = tuple[str | None, str]
 
 @dataclass(frozen=True)
 class BenchmarkData:
-    """The corpora of a benchmark by role, and lines for the user."""
+    """The corpora of a benchmark by role, and messages for the user."""
 
     train: Corpus
     pool: Corpus
@@ -55,10 +56,10 @@ class BenchmarkData:
 
     @classmethod
     def read(cls, recipe: BenchmarkRecipe, codebook: Codebook, texts: Path | None = None) -> BenchmarkData:
-        """Read a benchmark's corpora.
+        """Read the corpora of a benchmark.
 
         Raises:
-            DataError: Rows are at fault, or two corpora hold the same id.
+            DataError: Rows are invalid, or two corpora contain the same id.
         """
         messages: list[str] = []
         corpora: dict[str, Corpus] = {}
@@ -69,7 +70,8 @@ class BenchmarkData:
         repeated = [id for id, n in Counter(s.id for corpus in corpora.values() for s in corpus).items() if n > 1]
         if repeated:
             raise DataError(
-                f"{len(repeated)} ids are in corpora of two roles (first: {repeated[0]!r}); ids must differ, rename them"
+                f"{len(repeated)} ids occur in corpora with different roles (first: {repeated[0]!r}). Rename them, because ids "
+                "must be unique"
             )
         return cls(**corpora, messages=tuple(messages))
 
@@ -78,9 +80,9 @@ class BenchmarkData:
 class Sets:
     """The rows of one run.
 
-    `part` names the run within its split, such as a language that was left out; `x` is its place on a curve, such as
-    the number of rows a label. `left_out` counts rows that could not train for sharing a document or a text with the others,
-    `undated` those that a split by time has no place for.
+    `part` identifies the run within its split, for example by the language that was left out. `x` is its position on a curve, such
+    as the number of rows per label. `left_out` is the number of rows that were not used for training because they share a document
+    or a text with tuning or test rows. `undated` is the number of rows without a date in a split by time.
     """
 
     split: str
@@ -95,7 +97,7 @@ class Sets:
 
     @property
     def sha256(self) -> str:
-        """Hash of the rows of all three sets, in their order: ids, texts, labels."""
+        """The SHA-256 of the rows of all three sets in order: ids, texts, labels, languages and documents."""
         digest = hashlib.sha256()
         for corpus in (self.train, self.tuning, self.test):
             for s in corpus:
@@ -106,7 +108,7 @@ class Sets:
 
 @dataclass(frozen=True)
 class SplitTask:
-    """A run's sets before they are drawn: `draw(seed)` gives them. Parts are known without a seed."""
+    """A run whose sets have not been drawn yet. `draw(seed)` returns them. The part does not depend on the seed."""
 
     split: Split
     part: str
@@ -114,24 +116,27 @@ class SplitTask:
 
     @property
     def name(self) -> str:
-        """Split and part, as in names of files."""
+        """The split and the part, as in file names."""
         return f"{split_name(self.split)}.{self.part}" if self.part else split_name(self.split)
 
 
 def tasks(split: Split, data: BenchmarkData, codebook: Codebook) -> list[SplitTask]:
-    """List the runs of a split.
+    """Return the runs of a split.
 
     Args:
         split: Settings of the split.
         data: The corpora.
-        codebook: Their labels.
+        codebook: Codebook with the labels.
 
     Raises:
-        DataError: The corpora do not allow the split.
+        DataError: The split is not possible with these corpora.
     """
     found = [SplitTask(split, part, draw) for part, draw in _SPLITS[split.kind](split, data, codebook)]
     if not found:
-        raise DataError(f"split {split_name(split)!r}: no run is possible with {len(data.pool)} rows; see its settings")
+        raise DataError(
+            f"split {split_name(split)!r}: no run is possible with {len(data.pool)} rows. Change the settings of the split or add "
+            "rows"
+        )
     return found
 
 
@@ -146,7 +151,7 @@ def _documents(split: DocumentsSplit, data: BenchmarkData, codebook: Codebook) -
     folds = _folds(split, data)
     for fold in split.run:
         if fold >= split.folds:
-            raise DataError(f"split {split_name(split)!r}: run {fold}; allowed: 0 to {split.folds - 1}")
+            raise DataError(f"split {split_name(split)!r}: run {fold} does not exist; allowed: 0 to {split.folds - 1}")
         part = "" if split.run == (0,) else f"fold{fold}"
         yield part, partial(_fold, split, part, data, folds[fold])
 
@@ -173,10 +178,10 @@ def _time(split: TimeSplit, data: BenchmarkData, codebook: Codebook) -> _Parts:
     dates = {_key(s): s.date for s in data.pool if s.date is not None}
     if wrong := next((date for date in dates.values() if not _SORTED_DATE.fullmatch(date)), None):
         raise DataError(
-            f"split {split_name(split)!r}: date {wrong!r}; allowed: 2024, 2024-05, 2024-05-31; rewrite dates so"
+            f"split {split_name(split)!r}: the date {wrong!r} cannot be sorted. Write dates as 2024, 2024-05, 2024-05-31"
         )
     if not dates:
-        raise DataError(f"split {split_name(split)!r}: no row has a date; give a column 'date', or leave the split out")
+        raise DataError(f"split {split_name(split)!r}: no row has a date. Add a column 'date', or remove this split")
     yield "", partial(_latest, split, data, dates)
 
 
@@ -185,7 +190,7 @@ def _latest(split: TimeSplit, data: BenchmarkData, dates: dict[Key, str], seed: 
     wanted, test = split.test_share * sizes.total(), set[Key]()
     cut = max(dates.values())
     for key in sorted(dates, key=lambda key: (dates[key], key[1]), reverse=True):
-        # Documents of one day stay together: a split within it would be none by time.
+        # Documents of the same date stay together, because a split within a date would not be a split by time.
         if dates[key] < cut and sum(sizes[k] for k in test) >= wanted:
             break
         cut = dates[key]
@@ -216,7 +221,8 @@ def _shots(split: FewShotSplit, shots: int, data: BenchmarkData, codebook: Codeb
     short = [f"{name} {shots - n}" for name, n in wanted.items() if n > 0]
     if short:
         raise DataError(
-            f"split {split_name(split)!r}: {shots} rows a label are more than there are ({', '.join(short)})"
+            f"split {split_name(split)!r}: there are fewer than {shots} rows for some labels ({', '.join(short)}). Set fewer shots "
+            "or add rows"
         )
     tuning = list(whole.tuning)
     random.Random(f"{seed}/tuning").shuffle(tuning)
@@ -239,7 +245,7 @@ def _share(split: LearningCurveSplit, share: float, data: BenchmarkData, test: C
     whole = _fold(split, f"{share:g}", data, test, seed)
     documents = sorted(whole.train.documents, key=str)
     random.Random(f"{seed}/curve").shuffle(documents)
-    # A larger share holds all documents of the smaller ones, so that steps of a curve are additions.
+    # A larger proportion contains all documents of the smaller ones, so each step of a curve only adds documents.
     kept = set(documents[: max(1, round(share * len(documents)))])
     train = whole.train.where(lambda s: _key(s) in kept)
     return replace(whole, train=train, x=len(train))
@@ -281,19 +287,19 @@ def _folds(
     """Divide the pool into the folds of a split.
 
     Raises:
-        DataError: There are too few documents for the folds.
+        DataError: There are fewer documents than folds.
     """
     folds = document_folds(data.pool.sentences, split.folds, seed=split.seed)
     if (found := len(np.unique(folds))) < split.folds:
         raise DataError(
-            f"split {split_name(split)!r}: {found} documents are too few for {split.folds} folds, counting "
-            "versions of one text as one. Add documents, or set fewer folds"
+            f"split {split_name(split)!r}: {found} documents are too few for {split.folds} folds (versions of one text count as "
+            "one document). Add documents, or set fewer folds"
         )
     return [data.pool.rows(folds == fold) for fold in range(split.folds)]
 
 
 def _sets(split: Split, part: str, data: BenchmarkData, candidates: Corpus, test: Corpus) -> Sets:
-    """Take rows that share a document or a text with the test rows out of training, and hold tuning documents out of it."""
+    """Draw tuning documents, and remove rows from training that share a document or a text with test or tuning rows."""
     tested = {s.id for s in test}
     candidates = candidates.where(lambda s: s.id not in tested)
     n = len(candidates)
@@ -301,11 +307,11 @@ def _sets(split: Split, part: str, data: BenchmarkData, candidates: Corpus, test
     if len(data.tuning):
         tuning = _unshared(data.tuning, test)
     elif split.tuning_share:
-        # Rows of the role `train` (sentences written for training) say nothing of the shares that thresholds are for.
+        # Rows with the role `train` may be sentences written for training, whose label proportions would distort thresholds.
         always = {s.id for s in data.train} if len(data.pool) else set()
         _, held_out = candidates.where(lambda s: s.id not in always).split(split.tuning_share, seed=split.seed)
         tuning = held_out.where(lambda s: s.sampling in ("random", None))
-        # The rows of tuning documents that were picked on purpose would bend thresholds, and cannot train either.
+        # Rows of tuning documents that were not sampled at random would distort thresholds. They cannot be trained on either.
         candidates = _unshared(candidates, held_out)
         n -= len(held_out)
     else:
@@ -314,19 +320,19 @@ def _sets(split: Split, part: str, data: BenchmarkData, candidates: Corpus, test
     where = f"split {split_name(split)!r}{f', {part}' if part else ''}"
     for name, corpus in (("train", train), ("test", test)):
         if not len(corpus):
-            raise DataError(f"{where}: no row is left to {name}; give more documents or other settings")
+            raise DataError(f"{where}: no row is left to {name} on. Add documents or change the settings of the split")
     if not len(tuning) and (len(data.tuning) or split.tuning_share):
-        raise DataError(f"{where}: no row is left to tune on; give more documents, or tuning_share: 0")
+        raise DataError(f"{where}: no row is left to tune on. Add documents, or set tuning_share: 0")
     return Sets(split_name(split), split.kind, part, train, tuning, test, left_out=n - len(train))
 
 
 def _tuned_where(data: BenchmarkData, keep: Callable[[Sentence], bool]) -> BenchmarkData:
-    """Take fixed tuning rows that training may not see either, such as those of the language that is left out, away."""
+    """Keep only the fixed tuning rows that may be used, for example those not in the language that is left out."""
     return replace(data, tuning=data.tuning.where(keep))
 
 
 def _unshared(corpus: Corpus, other: Corpus) -> Corpus:
-    """Keep the rows that have no document, version of a document, or text in common with another corpus."""
+    """Return the rows that have no document, version of a document or text in common with another corpus."""
     units = split_units([*corpus, *other])
     shared = np.isin(units[: len(corpus)], units[len(corpus) :])
     texts = {s.sha256 for s in other}
@@ -334,7 +340,7 @@ def _unshared(corpus: Corpus, other: Corpus) -> Corpus:
 
 
 def by_field(sentences: Sequence[Sentence], attribute: str) -> dict[str, list[int]]:
-    """List the rows of each value of a field, in order of the values; rows without one are left out."""
+    """Return the row numbers by value of a field, sorted by value. Rows without a value are left out."""
     members: dict[str, list[int]] = defaultdict(list)
     for i, s in enumerate(sentences):
         if (value := getattr(s, attribute)) is not None:

@@ -1,4 +1,4 @@
-"""The summary of a benchmark: one JSON from which its tables and figures are made, without the runs' decisions."""
+"""The summary of a benchmark, a JSON file from which tables and figures are made without the decisions of the runs."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Run = tuple[dict[str, Any], Decisions]
 
 
 def summarise(grid: Grid, *, seed: int = 0) -> dict[str, Any]:
-    """Pool the seeds of each classifier, and compare classifiers that decided on the same rows.
+    """Pool the seeds of each classifier, and compare classifiers that were tested on the same rows.
 
     Args:
         grid: Finished runs.
-        seed: Of bootstrap and permutations.
+        seed: Seed of the bootstrap and the permutations.
 
     Returns:
-        Plain values for JSON. Scores are means over seeds; `[value, low, high]` with the 95 % interval of a bootstrap over
-        documents and seeds, None where it is not defined.
+        Plain values for JSON. Scores are `[value, low, high]`: the mean over seeds, and the 95 % interval of a bootstrap over
+        documents and seeds, or None where undefined.
     """
     tables: dict[tuple[str, str], dict[str, list[Run]]] = {}
     for place, content in grid.runs:
@@ -65,7 +65,7 @@ def _table(runs: dict[str, list[Run]], reference: str | None, seed: int) -> dict
             if decisions.ids != rows.ids:
                 raise DataError(
                     f"split {first['split']!r} {first['part']}: the runs of {content['classifier']!r} and "
-                    f"{first['classifier']!r} have other test rows; run both again"
+                    f"{first['classifier']!r} have different test rows. Run both again"
                 )
     everything = range(len(rows.ids))
     counts = _decided(runs, rows, everything).by_document()
@@ -113,7 +113,7 @@ def _classifiers(runs: dict[str, list[Run]], rows: Decisions, seed: int) -> dict
 def _scores(
     runs: dict[str, list[Run]], rows: Decisions, members: Sequence[int], seed: int
 ) -> dict[str, dict[str, Any]]:
-    """Score each classifier on some rows."""
+    """Score each classifier on the rows with the numbers `members`."""
     counts = _decided(runs, rows, members).by_document()
     drawn = bootstrap(counts, seed=seed)
     documents = len(set(_documents(rows, members)))
@@ -135,22 +135,22 @@ def _scores(
 
 
 def _by_language(runs: dict[str, list[Run]], rows: Decisions) -> dict[str, NDArray[np.float64]]:
-    """Count outcomes by document and language: (seeds, documents, languages, k, 3) for each classifier."""
+    """Count outcomes by document and language, as (seeds, documents, languages, k, 3) per classifier."""
     whole, parts = _decided(runs, rows, range(len(rows.ids))), []
     for members in _members(rows.fields["language"]).values():
         inside = np.zeros((len(rows.ids), 1), np.bool_)
         inside[members] = True
-        # A row with no label in gold and none decided adds nothing to the counts.
+        # A row without gold and predicted labels does not change the counts.
         predicted_rows = {name: predicted & inside for name, predicted in whole.predicted_rows.items()}
         parts.append(Decided(whole.gold & inside, whole.documents, predicted_rows).by_document())
     return {name: np.stack([part[name] for part in parts], axis=2) for name in runs}
 
 
 def _average(groups: dict[str, dict[str, Any]], drawn: NDArray[np.float64], runs: list[Run]) -> dict[str, Any] | None:
-    """Average macro-F1 over languages, each language alike, as multilingual benchmarks report it.
+    """Return the unweighted mean of macro-F1 over languages, which multilingual benchmarks report, or None if it is undefined.
 
-    `drawn` (resamples, languages) is of one drawing of documents: translations of a document are drawn together, as their
-    scores rise and fall together. A resample in which a language has no score says nothing of the average.
+    All columns of `drawn` (resamples, languages) come from the same resamples of documents, so that translations of a document are
+    drawn together, because their scores are correlated. Resamples in which a language has no score are ignored.
     """
     if len(groups) < 2 or any(group["macro_f1"][0] is None for group in groups.values()):
         return None
@@ -201,5 +201,5 @@ def _plain(found: Sequence[Difference]) -> list[dict[str, Any]]:
 
 
 def path(out: Path, name: str) -> Path:
-    """Give the place of a benchmark's summary in a folder of results."""
+    """Return the path of a benchmark's summary in a folder of results."""
     return out / f"{name}.json"

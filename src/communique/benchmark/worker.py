@@ -1,4 +1,4 @@
-"""One run of a benchmark: train, tune, decide, in a process of its own, so that its peak memory is its own."""
+"""One run of a benchmark: train, tune and predict in a separate process, so that its peak memory can be measured."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from ..reporting.progress import ProgressReporter
 from .recipe import ClassifierSettings
 from .splits import Sets
 
-#: What to do where memory is short.
-NARROWER = "take a smaller batch_size or max_tokens, or free memory"
+#: What to do if memory runs out.
+NARROWER = "Set a smaller batch_size or max_tokens, or free memory"
 
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that a run needs.
+    """Everything that a run requires.
 
-    `folder` is that of the benchmark's recipe; `work` keeps what an interrupted run resumes from, and caches. `verbose` shows the
-    run's progress on the error stream.
+    `folder` is the folder of the benchmark's recipe. `work` is the folder for caches, and `steps` the one for the state from which
+    an interrupted run resumes. With `verbose`, the run's progress is shown on standard error.
     """
 
     classifier: ClassifierSettings
@@ -48,9 +48,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run found: probabilities and decisions (n, k) of the test rows, and what they cost.
+    """The result of a run: probabilities and decisions (n, k) for the test rows, and their costs.
 
-    Memory is the peak resident set in bytes; that of inference is the peak after training, with the trained model in memory.
+    Memory is the peak resident set size in bytes. For inference it is the peak after training, with the trained model in memory.
     """
 
     probabilities: NDArray[np.float32]
@@ -67,7 +67,7 @@ class Outcome:
 
 
 def end_with_parent() -> None:
-    """End this process when its parent ends, however that happens: a run that nobody waits for would go on for hours."""
+    """End this process when its parent ends for any reason. Otherwise a run whose result nobody needs could continue for hours."""
     parent = multiprocessing.parent_process()
 
     def wait() -> None:
@@ -82,33 +82,36 @@ def work(job: Job) -> Outcome:
     """Do a run.
 
     Raises:
-        CommuniqueError: The classifier cannot run: an extra is missing, an endpoint is not reached, settings are invalid, memory
-            is short. What is none of these is told in a line, with a file that has its traceback: other runs go on.
+        CommuniqueError: The run failed, for example because an extra is missing, an endpoint cannot be reached, settings are
+            invalid, or memory ran out. For unexpected errors, the message names a file with the traceback.
     """
     try:
         return _work(job)
     except CommuniqueError as error:
-        # Plain, for the way back to the parent: an error whose arguments differ from its message does not survive pickling.
+        # The error is pickled on the way to the parent, which subclasses whose arguments differ from the message do not support.
         raise CommuniqueError(str(error)) from None
     except MemoryError:
-        raise CommuniqueError(f"out of memory; {NARROWER}") from None
+        raise CommuniqueError(f"out of memory. {NARROWER}") from None
     except ImportError as error:
         raise CommuniqueError(
-            f"module {error.name or '?'!r} cannot be imported ({_line(error)}); install or repair its package, see {_kept(job)}"
+            f"module {error.name or '?'!r} cannot be imported ({_line(error)}). Install or repair its package; the traceback is in "
+            f"{_kept(job)}"
         ) from None
-    except Exception as error:  # what a classifier or a library of it throws is not known, and ends this run alone
+    except (
+        Exception
+    ) as error:  # A classifier or a library that it uses can raise any error, which must not end the other runs.
         raise CommuniqueError(
-            f"failed with {type(error).__name__} ({_line(error)}); the traceback is in {_kept(job)}; run it again, or report it"
+            f"failed with {type(error).__name__} ({_line(error)}). Run it again, or report it with the traceback in {_kept(job)}"
         ) from None
 
 
 def _line(error: Exception) -> str:
-    """Take an error's first line."""
+    """Return the first line of an error's message."""
     return next(iter(str(error).splitlines()), "no message")[:200]
 
 
 def _kept(job: Job) -> Path:
-    """Keep the traceback of the error that is being handled, and give its place."""
+    """Write the traceback of the error that is being handled to a file, and return its path."""
     path = job.steps.with_suffix(".error.txt")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(traceback.format_exc(), encoding="utf-8")
@@ -118,7 +121,7 @@ def _kept(job: Job) -> Path:
 def _work(job: Job) -> Outcome:
     sets, codebook = job.sets, job.codebook
     classifier = make_classifier(job)
-    # Then the seconds are those of the last part alone.
+    # If the run is resumed, training_seconds covers only the last part.
     resumed = any(job.steps.glob("checkpoint-*"))
     start = time.monotonic()
     classifier.fit(sets.train)
@@ -130,8 +133,8 @@ def _work(job: Job) -> Outcome:
     inference_seconds, inference_bytes = time.monotonic() - start, peak_bytes()
     if raw.shape != (len(sets.test), len(codebook.names)) or not np.isfinite(raw).all():
         raise CommuniqueError(
-            f"classifier {job.classifier.name!r}: probabilities of shape {raw.shape}, {np.isfinite(raw).mean():.0%} finite; "
-            f"({len(sets.test)}, {len(codebook.names)}) finite ones are needed"
+            f"classifier {job.classifier.name!r}: the probabilities have the shape {raw.shape}, and {np.isfinite(raw).mean():.0%} "
+            f"of them are finite. The shape must be ({len(sets.test)}, {len(codebook.names)}), and all values must be finite"
         )
     logits = to_logits(raw, multilabel=codebook.multilabel)
     return Outcome(
@@ -150,8 +153,8 @@ def _work(job: Job) -> Outcome:
 
 
 def make_classifier(job: Job) -> TrainableClassifier:
-    """Make the classifier of a run; training resumes from `job.steps` where it can."""
-    # A reporter cannot be sent to this process, so it makes its own.
+    """Build the classifier of a run. The transformer resumes training from `job.steps` if possible."""
+    # A reporter cannot be pickled and sent to this process, so a new one is created.
     progress = ProgressReporter() if job.verbose else ProgressReporter.silent()
     if job.classifier.kind == "transformer":
         try:
@@ -160,7 +163,7 @@ def make_classifier(job: Job) -> TrainableClassifier:
             from ..training.trainer import TransformerClassifier
         except ModuleNotFoundError as error:
             raise MissingExtraError(str(error.name), "train", f"classifier {job.classifier.name!r}") from None
-        # This process is the benchmark's own, and a bar per file of weights says nothing.
+        # A progress bar for each file of weights would clutter the output of the benchmark.
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         return TransformerClassifier(
             job.classifier.training_recipe(job.seed, job.folder), job.codebook, steps=job.steps, progress=progress
@@ -169,7 +172,7 @@ def make_classifier(job: Job) -> TrainableClassifier:
 
     given = dict(job.classifier.options)
     if job.classifier.cache and "cache" in options(job.classifier.kind):
-        # Embeddings are a folder, answers of a chat model one file.
+        # Embeddings are stored in a folder, and answers of a chat model in one file.
         given["cache"] = job.work / "cache" / "chat.sqlite" if job.classifier.kind == "chat" else job.work / "cache"
     baseline = make(job.classifier.kind, job.codebook, seed=job.seed, **given)
     baseline.progress = progress
@@ -177,7 +180,7 @@ def make_classifier(job: Job) -> TrainableClassifier:
 
 
 def peak_bytes() -> int:
-    """Give the peak resident memory of this process since its start, or since `_reset_peak` where that works (Linux)."""
+    """Return the peak resident memory of this process in bytes since its start, or, on Linux, since the last `_reset_peak`."""
     with suppress(OSError), open("/proc/self/status", encoding="ascii") as status:
         for line in status:
             if line.startswith("VmHWM:"):
@@ -187,6 +190,6 @@ def peak_bytes() -> int:
 
 
 def _reset_peak() -> None:
-    # 5 resets VmHWM (proc(5)); elsewhere the peak of inference is that of the whole run, an upper bound.
+    # Writing 5 resets VmHWM (see proc(5)). On other systems the peak of inference is that of the whole run, an upper bound.
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
