@@ -1,4 +1,4 @@
-"""`communique evaluate` from the command line: outputs, leaks, and corpora that are at fault or too small."""
+"""Tests of `communique evaluate` on the command line: outputs, leaks, and corpora that are invalid or too small."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def rows(n: int = 120, **fields: Any) -> list[dict[str, Any]]:
-    """Make sentences of which every sixth misleads the model."""
+    """Make sentences, of which every sixth leads the model to a wrong prediction."""
     made = []
     names = list(CUES)
     for i in range(n):
@@ -66,7 +66,7 @@ def content(path: Path) -> dict[str, Any]:
 
 
 class Links(HTMLParser):
-    """Collect whatever a browser would fetch."""
+    """A parser that collects everything that a browser would load."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Links(HTMLParser):
             self.found.append(tag)
 
 
-def test_all_outputs(model: Path, tmp_path: Path) -> None:
+def test_all_outputs_are_written_and_agree(model: Path, tmp_path: Path) -> None:
     given = rows(
         source=lambda i: f"s{i // 30}",
         genre=lambda i: ("speech", "post")[i // 12 % 2],
@@ -110,7 +110,7 @@ def test_all_outputs(model: Path, tmp_path: Path) -> None:
     first = next(e for e in report["diagnostics"]["errors"] if e["id"] == "r0")
     assert first["text"] == given[0]["text"]
     assert first["previous"] == "What came before & more."
-    # The first sentence of a document has none before it.
+    # There is no sentence before the first one of a document.
     other = next(e for e in report["diagnostics"]["errors"] if e["id"] == "r18")
     assert other["previous"] is None
     page = html.read_text()
@@ -123,7 +123,7 @@ def test_all_outputs(model: Path, tmp_path: Path) -> None:
     links.feed(page)
     assert links.found == []
     assert not re.findall(r"#0[0-9a-f]{5}\b", page.split("</style>")[1].replace("#0b5cad", ""))
-    # Markdown holds no sentence, so that it can be published.
+    # The Markdown report contains no sentences, so that it can be published.
     assert "Speaker" not in out
 
 
@@ -137,7 +137,7 @@ def test_texts_can_be_left_out(model: Path, tmp_path: Path) -> None:
     assert "Speaker" not in html.read_text() + plain.read_text()
 
 
-def test_published_results_hold_no_texts() -> None:
+def test_published_results_contain_no_texts() -> None:
     for path in (ROOT / "benchmarks/results").glob("*.json"):
         found = json.loads(path.read_text(encoding="utf-8"))
         for error in found.get("diagnostics", {}).get("errors", []) if isinstance(found, dict) else []:
@@ -155,7 +155,7 @@ def leaking() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def test_a_leak_is_refused_dropped_or_told(model: Path, tmp_path: Path) -> None:
+def test_a_leak_is_refused_dropped_or_reported(model: Path, tmp_path: Path) -> None:
     corpus = write_rows(tmp_path / "corpus.jsonl", rows(source="press") + leaking())
     code, _, err = run(model, corpus)
     assert code == 1
@@ -175,26 +175,28 @@ def test_a_leak_is_refused_dropped_or_told(model: Path, tmp_path: Path) -> None:
     }
     code, out, _ = run(model, corpus, "--drop-shared", "--json", tmp_path / "r.json", "--overwrite")
     assert code == 0
-    assert "they were left out" in out
+    assert "These rows were left out" in out
     report = content(tmp_path / "r.json")
     assert (report["groups"][0]["n"], report["dropped"]) == (120, 3)
     assert run(model, corpus, "--drop-shared", "--allow-leak")[0] == 2
     code, _, err = run(model, write_rows(tmp_path / "all.jsonl", leaking()), "--drop-shared")
     assert code == 1
-    assert "no row is left to evaluate; all 3 are shared" in err
+    assert "no row is left to evaluate, because all 3 are shared" in err
 
 
-def test_what_was_not_checked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_says_if_near_duplicates_were_not_searched_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("communique.evaluation.evaluate.load_model", open_cue_model)
     corpus = write_rows(tmp_path / "corpus.jsonl", rows())
     unsigned = bundle_folder(tmp_path / "unsigned", trained_on=TRAINED)
-    assert "not looked for: the model has no near_duplicates.npz" in run(unsigned, corpus)[1]
+    assert "not searched for: the model has no near_duplicates.npz" in run(unsigned, corpus)[1]
     signed = bundle_folder(tmp_path / "signed", trained_on=TRAINED, signed=True)
     monkeypatch.setattr(near_duplicates, "available", lambda: False)
-    assert "not looked for: they need the package 'datasketch'" in run(signed, corpus)[1]
+    assert "not searched for: they need the package 'datasketch'" in run(signed, corpus)[1]
 
 
-def test_without_the_extra_only_html_is_refused(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_html_report_requires_the_extra(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for package in ("matplotlib", "scipy", "datasketch"):
         monkeypatch.setitem(sys.modules, package, None)
     corpus = write_rows(tmp_path / "corpus.jsonl", rows())
@@ -206,7 +208,9 @@ def test_without_the_extra_only_html_is_refused(model: Path, tmp_path: Path, mon
     assert not (tmp_path / "r.html").exists()
 
 
-def test_single_selection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_multiclass_model_has_a_confusion_matrix_and_no_thresholds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("communique.evaluation.evaluate.load_model", open_cue_model)
     single = bundle_folder(tmp_path / "multiclass", TINY_MULTICLASS, TRAINED)
     corpus = write_rows(tmp_path / "corpus.jsonl", [r for r in rows(160) if r["labels"]])
@@ -223,7 +227,7 @@ def test_single_selection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("label", [[], ["criticism"]])
-def test_a_corpus_of_one_class(model: Path, tmp_path: Path, label: list[str]) -> None:
+def test_a_corpus_with_a_single_class_is_evaluated_without_nan(model: Path, tmp_path: Path, label: list[str]) -> None:
     corpus = write_rows(tmp_path / "corpus.jsonl", rows(labels=label))
     code, out, err = run(model, corpus, "--json", tmp_path / "r.json", "--html", tmp_path / "r.html")
     assert code == 0, err
@@ -239,7 +243,7 @@ def test_a_corpus_of_one_class(model: Path, tmp_path: Path, label: list[str]) ->
     assert re.search(r"\bnan\b", (tmp_path / "r.html").read_text()) is None
 
 
-def test_a_label_that_never_occurs_and_a_language_of_three_sentences(model: Path, tmp_path: Path) -> None:
+def test_undefined_scores_and_missing_intervals_state_the_reason(model: Path, tmp_path: Path) -> None:
     given = [r for r in rows() if r["labels"] != ["cooperation_pledge"]]
     for i, label in enumerate((["criticism"], ["criticism"], [])):
         given.append({"id": f"sv{i}", "document": "sv", "language": "sv", "text": f"Vi condemn {i}", "labels": label})
@@ -259,7 +263,7 @@ def test_a_label_that_never_occurs_and_a_language_of_three_sentences(model: Path
     assert "| sv | 3 | 1 | 0.800 [–] | 0.800 [–]† (2) | – (0) | – (0) | 0.667 [–] |" in out
 
 
-def test_exchanged_and_inverted_columns_are_suspected(model: Path, tmp_path: Path) -> None:
+def test_swapped_and_inverted_label_columns_lead_to_warnings(model: Path, tmp_path: Path) -> None:
     table = [
         {
             "id": r["id"], "document": r["document"], "text": r["text"],
@@ -274,7 +278,7 @@ def test_exchanged_and_inverted_columns_are_suspected(model: Path, tmp_path: Pat
     assert "cooperation_pledge: the gold labels contradict the predictions" in err
 
 
-def test_a_mislabelled_column_is_refused(model: Path, tmp_path: Path) -> None:
+def test_a_column_with_unknown_labels_or_another_name_is_refused(model: Path, tmp_path: Path) -> None:
     code, _, err = run(model, write_rows(tmp_path / "c.jsonl", rows(labels=lambda i: f"The year {i}")))
     assert code == 1
     assert "c.jsonl, row 1: column 'labels': unknown label 'The year 0'. Allowed: criticism" in err
@@ -288,16 +292,16 @@ def test_an_empty_corpus_is_refused(model: Path, tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("id,document,text,labels\n")
     code, _, err = run(model, tmp_path / "c.csv")
     assert code == 1
-    assert "c.csv: no row to evaluate" in err
+    assert "c.csv: there is no row to evaluate" in err
     corpus = write_rows(tmp_path / "c.jsonl", rows(6))
     code, _, err = run(model, corpus, "--exclude", "language=en")
     assert code == 1
-    assert "c.jsonl, without language=en: no row to evaluate" in err
+    assert "c.jsonl, without language=en: there is no row to evaluate" in err
     (tmp_path / "e.csv").write_text("")
     assert run(model, tmp_path / "e.csv")[0] == 1
 
 
-def test_weights_are_checked(model: Path, tmp_path: Path) -> None:
+def test_missing_and_invalid_weights_are_refused(model: Path, tmp_path: Path) -> None:
     code, _, err = run(model, write_rows(tmp_path / "c.jsonl", rows(weight=lambda i: None if i == 7 else 2)))
     assert code == 1
     assert "id 'r7': the weight is missing, although 119 of 120 rows have one" in err
@@ -306,15 +310,15 @@ def test_weights_are_checked(model: Path, tmp_path: Path) -> None:
     assert "d.jsonl, row 8: column 'weight': 'heavy' is not a number above 0" in err
 
 
-def test_html_without_its_packages_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_html_without_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     unused: Any = None
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"matplotlib.*communique\[analysis\]"):
         render_html(unused)
 
 
-def test_a_model_that_predicts_a_single_label_is_told_before_any_number(model: Path, tmp_path: Path) -> None:
-    # The cue of one label in every text.
+def test_the_report_begins_with_a_warning_if_the_model_predicts_a_single_label(model: Path, tmp_path: Path) -> None:
+    # Every text contains the cue of the same label.
     made = [row | {"text": f"{CUES['criticism']} {row['index']} {row['id']}"} for row in rows()]
     result = run(model, write_rows(tmp_path / "corpus.jsonl", made))
     assert helpers.has_facts(result.stderr, "WARNING", "only the label criticism", "120 rows", "3 different")

@@ -1,4 +1,4 @@
-"""The scikit-learn estimator: scikit-learn's own checks where they apply, and texts, labels, copies."""
+"""Tests of the scikit-learn estimator with a model: scikit-learn's own checks, texts, labels and copies."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 class OnNumbers(NumbersAsTexts, StanceClassifier):
-    """Takes the checks' rows of numbers as texts, and leaves their labels, which no codebook has, alone."""
+    """An estimator that uses the checks' rows of numbers as texts, and ignores their labels, which are not in the codebook."""
 
     def fit(self, X: Any, y: Any = None, groups: Any = None) -> OnNumbers:
         return super().fit(written(X))
 
 
-#: Checks that do not apply, and why.
-LABELS = "it learns no labels: the check's are not in the codebook"
-SPARSE = "texts are never sparse; a matrix is refused with a DataError, which is no ValueError"
+#: Checks that do not apply, with the reason.
+LABELS = "the estimator learns no labels, and those of the check are not in the codebook"
+SPARSE = "texts are never sparse; a matrix raises a DataError, which is not a ValueError"
 NOT_APPLICABLE = {
     "check_fit_score_takes_y": LABELS,
     "check_pipeline_consistency": LABELS,
@@ -60,19 +60,19 @@ NOT_APPLICABLE = {
 }
 
 
-def test_scikit_learns_checks() -> None:
+def test_the_estimator_passes_the_checks_of_scikit_learn() -> None:
     from sklearn.utils.estimator_checks import check_estimator
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         results = check_estimator(OnNumbers(), on_fail=None, on_skip=None)
     failed = {r["check_name"]: r["exception"] for r in results if r["status"] == "failed"}
-    # Equal, not within: a check that passes is no longer excused.
+    # The sets must be equal, so that a check that passes is removed from the list.
     assert failed.keys() == NOT_APPLICABLE.keys(), failed
     assert sum(r["status"] == "passed" for r in results) >= 25
 
 
-def test_texts_in_labels_out(opened: list[object]) -> None:
+def test_texts_are_labelled_with_the_labels_of_the_model(opened: list[object]) -> None:
     classifier = StanceClassifier("folder")
     assert classifier.fit(TEXTS, [["criticism"], [], ["policy_claim", "criticism"]]) is classifier
     assert classifier.classes_.tolist() == ["criticism", "policy_claim", "cooperation_pledge"]
@@ -86,7 +86,7 @@ def test_texts_in_labels_out(opened: list[object]) -> None:
     ]
 
 
-def test_score_is_scikit_learns() -> None:
+def test_score_is_the_accuracy_of_scikit_learn() -> None:
     classifier = StanceClassifier().fit(TEXTS)
     assert classifier.score(TEXTS, classifier.predict(TEXTS)) == 1.0
 
@@ -101,17 +101,21 @@ def test_copies_open_the_model_again(opened: list[object]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("texts", "labels", "told"),
+    ("texts", "labels", "message"),
     [
         (["a", None], None, "texts[1]: None"),
         (TEXTS, ["criticism"], "y: 1 labels for 3 texts"),
-        (TEXTS, ["criticism", "praise", "criticism"], "y[1]: 'praise'; allowed: criticism, policy_claim"),
-        (TEXTS, [[], ["praise"], []], "y[1]: 'praise'; allowed: criticism, policy_claim"),
+        (
+            TEXTS,
+            ["criticism", "praise", "criticism"],
+            "y[1]: 'praise' is not a label; allowed: criticism, policy_claim",
+        ),
+        (TEXTS, [[], ["praise"], []], "y[1]: 'praise' is not a label; allowed: criticism, policy_claim"),
         (TEXTS, np.full((3, 3), 7), "y[0]: "),
     ],
 )
-def test_fit_checks_texts_and_labels(texts: Any, labels: Any, told: str) -> None:
+def test_fit_checks_texts_and_labels(texts: Any, labels: Any, message: str) -> None:
     with pytest.raises(DataError) as caught:
         StanceClassifier().fit(texts, labels)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
     StanceClassifier().fit(TEXTS, np.zeros((3, 3)))

@@ -1,4 +1,4 @@
-"""The scikit-learn estimator that learns: `StanceClassifier(kind=...)`."""
+"""Tests of the scikit-learn estimator that is trained, `StanceClassifier(kind=...)`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LABELS = [list(row["labels"]) for row in ROWS]
 DOCUMENTS = [str(row["document"]) for row in ROWS]
 
 
-def test_it_learns_several_labels_per_text() -> None:
+def test_the_estimator_learns_several_labels_per_text() -> None:
     classifier = StanceClassifier(kind="tfidf").fit(TEXTS, LABELS, groups=DOCUMENTS)
     assert classifier.classes_.tolist() == sorted(CUES)
     gold = np.array([[name in labels for name in sorted(CUES)] for labels in LABELS])
@@ -36,14 +36,14 @@ def test_it_learns_several_labels_per_text() -> None:
     np.testing.assert_array_equal(again.predict_proba(TEXTS), classifier.predict_proba(TEXTS))
 
 
-def test_classes_may_be_numbers_or_have_spaces() -> None:
+def test_classes_can_be_numbers_or_contain_spaces() -> None:
     y = np.array([len(labels) > 1 for labels in LABELS]).astype(int)
     assert set(StanceClassifier(kind="tfidf").fit(TEXTS, y).predict(TEXTS)) <= {0, 1}
     words = np.array(["one label", "two or more"])[y]
     assert set(StanceClassifier(kind="tfidf").fit(TEXTS, words).predict(TEXTS)) <= set(words)
 
 
-def test_cross_validation_scores_what_was_learned_and_not_a_shipped_model() -> None:
+def test_cross_validation_scores_the_trained_classifier_and_not_the_shipped_model() -> None:
     y = np.array(["criticism" in labels for labels in LABELS]).astype(int)
     scores = cross_val_score(
         clone(StanceClassifier(kind="tfidf")), TEXTS, y, groups=DOCUMENTS, cv=GroupKFold(2), scoring="balanced_accuracy"
@@ -55,12 +55,12 @@ def test_cross_validation_scores_what_was_learned_and_not_a_shipped_model() -> N
     assert scores.mean() > chance.mean() + 0.1
 
 
-def test_what_cannot_be_learned_from_is_refused() -> None:
+def test_invalid_training_data_raise_errors() -> None:
     with pytest.raises(NotFittedError):
         StanceClassifier(kind="tfidf").predict(TEXTS)
-    with pytest.raises(DataError, match="no labels"):
+    with pytest.raises(DataError, match="there are no labels"):
         StanceClassifier(kind="auto").fit(TEXTS)
-    with pytest.raises(DataError, match="equally many"):
+    with pytest.raises(DataError, match="numbers of texts"):
         StanceClassifier(kind="tfidf").fit(TEXTS, LABELS[1:])
     with pytest.raises(DataError, match="at least 2"):
         StanceClassifier(kind="tfidf").fit(TEXTS, ["a"] * len(TEXTS))
@@ -70,40 +70,40 @@ def test_what_cannot_be_learned_from_is_refused() -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cross-validate on two folds and try one penalty, because many small fits are made."""
+    """Use two folds and one penalty in cross-validation, because the test makes many small fits."""
     monkeypatch.setattr("communique.selection.select.FOLDS", 2)
     monkeypatch.setattr(TfidfLogReg, "grid", (3.0,))
 
 
 class OnNumbers(NumbersAsTexts, StanceClassifier):
-    """Takes the checks' rows of numbers as texts."""
+    """An estimator that uses the checks' rows of numbers as texts."""
 
     def fit(self, X: Any, y: Any = None, groups: Any = None) -> OnNumbers:
         return super().fit(written(X), y, groups)
 
 
-#: Checks that do not apply, and why.
-ERROR = "input that cannot be used is refused with a DataError, which is no ValueError"
+#: Checks that do not apply, with the reason.
+ERROR = "invalid input raises a DataError, which is not a ValueError"
 NOT_APPLICABLE = {
     "check_estimator_sparse_tag": ERROR,
     "check_estimator_sparse_array": ERROR,
     "check_estimator_sparse_matrix": ERROR,
-    "check_classifiers_one_label": ERROR + "; nothing can be learned from one class",
-    "check_fit2d_1sample": ERROR + "; nothing can be learned from one text",
-    "check_classifier_multioutput": "labels are decided at tuned thresholds, where the check expects 0.5",
+    "check_classifiers_one_label": ERROR + "; a classifier cannot be trained on one class",
+    "check_fit2d_1sample": ERROR + "; a classifier cannot be trained on one text",
+    "check_classifier_multioutput": "labels are predicted with tuned thresholds, but the check expects 0.5",
 }
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("quick")
-def test_scikit_learns_checks() -> None:
+def test_the_estimator_passes_the_checks_of_scikit_learn() -> None:
     from sklearn.utils.estimator_checks import check_estimator
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         results = check_estimator(OnNumbers(kind="tfidf"), on_fail=None, on_skip=None)
     failed = {r["check_name"]: r["exception"] for r in results if r["status"] == "failed"}
-    # Equal, not within: a check that passes is no longer excused.
+    # The sets must be equal, so that a check that passes is removed from the list.
     assert failed.keys() == NOT_APPLICABLE.keys(), failed
     assert sum(r["status"] == "passed" for r in results) >= 40
 
@@ -116,7 +116,7 @@ def test_parameters_are_stored_and_copied() -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_column_of_pandas_and_rows_of_0_and_1_are_learned_from_like_lists() -> None:
+def test_pandas_columns_and_rows_of_0_and_1_are_treated_like_lists() -> None:
     pd = pytest.importorskip("pandas")
     gold = np.array([[name in labels for name in sorted(CUES)] for labels in LABELS]).astype(int)
     expected = StanceClassifier(kind="tfidf").fit(TEXTS, gold).predict(TEXTS)
@@ -133,7 +133,7 @@ def test_a_grid_search_compares_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     y = np.array(["criticism" in labels for labels in LABELS]).astype(int)
     search = GridSearchCV(StanceClassifier(), {"kind": ["tfidf", None]}, cv=2, error_score=0.0)
     with warnings.catch_warnings():
-        # Without a kind the shipped model labels, and its labels are no 0 and 1.
+        # Without a kind, the shipped model is used, whose labels are not 0 and 1.
         warnings.simplefilter("ignore")
         search.fit(TEXTS, y)
     assert search.best_params_ == {"kind": "tfidf"}
@@ -141,7 +141,7 @@ def test_a_grid_search_compares_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_groups_reach_fit_by_metadata_routing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metadata_routing_passes_groups_to_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     y = np.array(["criticism" in labels for labels in LABELS]).astype(int)
     seen = []
     train = trainable.train_on_texts

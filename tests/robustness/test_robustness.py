@@ -1,4 +1,4 @@
-"""Swapped actors, changed surfaces, errors by the actor named, and training rows with swapped actors."""
+"""Tests of swapped actors, changes of the surface, error rates by actor, and training rows with swapped actors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from communique.robustness.swaps import SWAPPED, augment, own_countries, plan_sw
 
 
 def _model(**conditions: Callable[[str], bool]) -> RuleModel:
-    """Make a model that scores a label 0.9 where its condition on the text holds, and 0.2 elsewhere."""
+    """Make a model that predicts a label with probability 0.9 if its condition on the text is true, and with 0.2 otherwise."""
 
     def scores(text: str) -> list[float]:
         return [0.9 if name in conditions and conditions[name](text) else 0.2 for name in TINY.names]
@@ -54,7 +54,7 @@ def _measure(model: RuleModel, rows: list[Sentence], **options: Any) -> Robustne
         ("en", "The European Union and the United Nations met Peru's envoy.", ["EU", "UN", "PE"]),
         ("de", "Frankreichs Vorschlag gefällt Russland, nicht den Franzosen.", ["FR", "RU"]),
         ("sv", "Frankrikes och USA:s förslag gäller Finland.", ["FR", "US", "FI"]),
-        # Only the nominative is known.
+        # Only the nominative is recognised.
         ("ru", "Франция поддерживает предложения Германии.", ["FR"]),
         ("ru", "Того же мнения Китай.", ["CN"]),
         ("ar", "وفرنسا تتعاون مع اليمن وبالعراق دعم مالي.", ["FR", "YE", "IQ"]),
@@ -78,12 +78,12 @@ def _alternatives(language: str, text: str, code: str) -> list[str]:
     ]
 
 
-def test_replacements_keep_article_gender_and_attached_letters() -> None:
+def test_replacements_agree_in_article_gender_and_attached_letters() -> None:
     french = _alternatives("fr", "La France et la Suède protestent.", "FR")
     assert "La Norvège et la Suède protestent." in french
     assert not any(name in text for text in french for name in ("Canada", "Italie", "Mexique", "Cuba"))
     assert "L'Italie proteste." in _alternatives("fr", "L'Espagne proteste.", "ES")
-    # Another plural with its article, or nothing where there is none.
+    # A plural is replaced with another plural and its article. Without the article, nothing fits.
     assert "Les Pays-Bas protestent." in _alternatives("fr", "Les États-Unis protestent.", "US")
     assert _alternatives("fr", "États-Unis : protestation.", "US") == []
     assert "The United Kingdom agrees." in _alternatives("en", "The United States agrees.", "US")
@@ -100,14 +100,14 @@ def test_replacements_keep_article_gender_and_attached_letters() -> None:
     assert "Die Schweiz" not in " ".join(_alternatives("de", "Frankreich", "FR"))
 
 
-def test_barred_names_and_those_in_the_sentence_are_not_drawn() -> None:
+def test_excluded_names_and_names_in_the_sentence_are_not_drawn() -> None:
     texts = _alternatives("en", "France and Spain met.", "FR")
     assert "Italy and Spain met." in texts
     assert not any(text.startswith(("Germany", "Spain", "France")) for text in texts)
 
 
 @pytest.mark.parametrize("language", sorted(GRAMMARS))
-def test_every_language_has_names_and_a_replacement_is_found_where_it_was_put(language: str) -> None:
+def test_every_language_has_names_and_each_replacement_is_recognised_again(language: str) -> None:
     names = actors(language)
     assert names is not None
     assert len(names.names) > 200
@@ -122,21 +122,21 @@ def test_every_language_has_names_and_a_replacement_is_found_where_it_was_put(la
         assert [m.code for m in names.find(names.replace(text, mentions, "FR", other))] == [other]
 
 
-def test_home_is_the_region_of_the_tag_else_the_likeliest_territory() -> None:
+def test_home_is_the_region_of_the_language_tag_or_else_the_likeliest_territory() -> None:
     assert [home(tag) for tag in ("sv", "uk", "es-MX", "zh-Hant-TW", "und")] == ["SE", "UA", "MX", "TW", None]
 
 
-def test_own_country_is_that_of_the_language_and_the_one_that_a_document_names_most() -> None:
+def test_own_countries_are_that_of_the_language_and_the_one_that_the_document_names_most() -> None:
     rows = _rows(
         ["Colombia will act.", "Peru and Colombia met.", "Chile came.", "Peru left.", "Chad spoke."], per_document=4
     )
     own = own_countries(rows)
     assert own[None, "en-0"] == {"US", "CO", "PE"}
-    # Named once: no document is about a country for that.
+    # A country that only one sentence names does not count.
     assert own[None, "en-1"] == {"US"}
 
 
-def test_sentences_about_the_own_side_are_left_alone_and_every_reason_is_counted() -> None:
+def test_sentences_about_the_own_side_are_not_swapped_and_all_reasons_are_counted() -> None:
     rows = [
         *_rows(["France must stop.", "Our citizens in Spain will be helped.", "We agree.", "The Gambia is here."]),
         *_rows(["Ukraina stöds av Sverige.", "Norge är vår granne."], "sv"),
@@ -158,12 +158,12 @@ def test_sentences_about_the_own_side_are_left_alone_and_every_reason_is_counted
     assert all(swap.other != "SE" for swap in plan.swaps if swap.row == 5)
 
 
-def test_draws_are_distinct_seeded_and_do_not_depend_on_the_order_of_rows() -> None:
+def test_draws_are_distinct_and_depend_on_the_seed_but_not_on_the_order_of_rows() -> None:
     rows = _rows(["France met Spain and France left.", "Peru agreed.", "Norway must stop."])
     plan = plan_swaps(rows, draws=6, seed=1)
     assert [swap.row for swap in plan.swaps] == [0] * 6 + [1] * 6 + [2] * 6
     assert len({swap.text for swap in plan.swaps}) == 18
-    # The actors of a sentence take turns, and all mentions of one are replaced.
+    # The actors of a sentence take turns, and all mentions of an actor are replaced.
     assert [swap.code for swap in plan.swaps[:6]].count("FR") == 3
     assert all("France" not in swap.text for swap in plan.swaps[:6] if swap.code == "FR")
     assert plan == plan_swaps(rows, draws=6, seed=1)
@@ -172,7 +172,7 @@ def test_draws_are_distinct_seeded_and_do_not_depend_on_the_order_of_rows() -> N
     assert {swap.text for swap in backwards.swaps} == {swap.text for swap in plan.swaps}
 
 
-def test_augment_copies_labels_and_document_with_another_actor() -> None:
+def test_augment_copies_labels_and_document_and_replaces_the_actor() -> None:
     rows = [
         *_rows(
             ["France must stop.", "We agree."], labels=("criticism",), source="s", sampling="random", per_document=2
@@ -188,7 +188,7 @@ def test_augment_copies_labels_and_document_with_another_actor() -> None:
     assert all(s.text.endswith(" must stop.") and "France" not in s.text for s in made.sentences[:2])
     new = made.sentences[2].text.removesuffix(" must go.")
     assert made.sentences[2].previous == f"Once more {new} and Chile."
-    # Copies stay on the side of their document when the whole is split.
+    # Splitting the corpus together with the copies keeps each copy with its document.
     train, held_out = (corpus + made).split(0.5, seed=0)
     assert not {s.document for s in train} & {s.document for s in held_out}
     assert augment(corpus, seed=0).sentences != augment(corpus, seed=1).sentences
@@ -216,7 +216,7 @@ def test_augment_copies_labels_and_document_with_another_actor() -> None:
         ("speaker tag", "xx", "No.", "No."),
     ],
 )
-def test_surface(test: str, language: str, text: str, changed: str) -> None:
+def test_each_perturbation_changes_the_surface_as_expected(test: str, language: str, text: str, changed: str) -> None:
     assert PERTURBATIONS[test](text, language) == changed
 
 
@@ -224,7 +224,7 @@ def test_every_language_with_names_has_a_speaker_tag() -> None:
     assert set(GRAMMARS) <= set(SPEAKER_TAGS)
 
 
-def test_a_model_that_reads_no_names_keeps_every_decision() -> None:
+def test_all_decisions_of_a_model_that_ignores_names_stay_the_same() -> None:
     rows = _rows([f"{name} must stop." for name in ("France", "Spain", "Italy", "Peru", "Chile", "Norway")])
     model = _model(policy_claim=lambda text: "must" in text.lower())
     result = _measure(model, rows)
@@ -238,8 +238,8 @@ def test_a_model_that_reads_no_names_keeps_every_decision() -> None:
     assert len(model.seen) == len(set(model.seen))
 
 
-def test_shares_and_changes_by_hand() -> None:
-    # The label hangs on the actor of the first sentence; the three others never have it.
+def test_proportions_and_changes_equal_those_computed_by_hand() -> None:
+    # The model predicts the label if the text contains "France", as the first of the four sentences does.
     rows = _rows(["France came.", "Spain came.", "Italy came.", "Peru came."])
     result = _measure(_model(criticism=lambda text: "France" in text), rows, tests=[ACTOR_SWAP], draws=4)
     to_france = sum(swap.other == "FR" for swap in plan_swaps(rows, draws=4, seed=0).swaps)
@@ -253,12 +253,12 @@ def test_shares_and_changes_by_hand() -> None:
     first = next(line for line in result.to_markdown().splitlines() if line.startswith("- "))
     assert first.startswith(f"- actor swap, all, criticism: {cell.kept.value:.3f}")
     assert first.endswith("of 16 texts (4 sentences, 4 documents), too few to conclude")
-    with pytest.raises(KeyError, match="no cell"):
+    with pytest.raises(KeyError, match="there is no cell"):
         result.cell(ACTOR_SWAP, "de", "criticism")
 
 
-def test_intervals_draw_whole_documents() -> None:
-    # The label is lost in upper case, in the first ten sentences: one document, or ten.
+def test_bootstrap_intervals_resample_whole_documents() -> None:
+    # Upper case removes the label in the first ten sentences, which are in one document or in ten.
     texts = [f"We {'stood' if i < 10 else 'came'} {i}." for i in range(100)]
     model = _model(criticism=lambda text: "stood" in text)
     co_occurrence, apart = (
@@ -271,7 +271,7 @@ def test_intervals_draw_whole_documents() -> None:
         assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low) > 0
 
 
-def test_a_single_document_gives_no_interval() -> None:
+def test_there_is_no_interval_for_a_single_document() -> None:
     rows = _rows(["France must stop.", "Spain must stop."], per_document=2)
     cell = _measure(_model(), rows, tests=["upper case"]).cell("upper case", "all", "criticism")
     assert cell.documents == 1
@@ -279,7 +279,7 @@ def test_a_single_document_gives_no_interval() -> None:
     assert cell.kept.value == 1
 
 
-def test_names_that_move_decisions_are_ranked_by_the_lower_end_of_their_interval() -> None:
+def test_names_that_change_decisions_are_ranked_by_the_lower_end_of_their_interval() -> None:
     names = ("France", "Spain", "Italy", "Peru", "Chile", "Sweden", "Poland", "Japan", "India", "Kenya")
     rows = _rows([f"{name} came on day {i}." for i in range(30) for name in names])
     result = _measure(_model(criticism=lambda text: "Norway" in text), rows, tests=[ACTOR_SWAP])
@@ -287,19 +287,19 @@ def test_names_that_move_decisions_are_ranked_by_the_lower_end_of_their_interval
     assert first.name == "Norway"
     assert first.changed == first.draws == first.by_label["criticism"]
     assert result.usual_share < first.share.low < first.share.value == 1
-    # Clopper and Pearson's lower end where all draws change something, with documents for draws.
+    # If all draws change a decision, the lower end is that of Clopper and Pearson with documents in place of draws.
     assert first.share.low == pytest.approx(0.025 ** (1 / first.documents))
     assert (second.changed, second.share.low) == (0, 0)
     assert all(effect.draws >= 10 for effect in result.names)
     assert "| Norway |" in result.to_markdown()
-    # Names drawn a few times are not ranked, however often they changed something.
+    # Names that were drawn only a few times are not ranked, however often they changed a decision.
     few = _measure(_model(criticism=lambda text: "Norway" in text), rows[:5], tests=[ACTOR_SWAP])
     assert few.names == ()
     assert few.rare_names > 0
 
 
 def test_a_name_in_few_documents_is_marked_and_not_ranked() -> None:
-    # France is named most, and is taken for the own country of each document; the others are swapped.
+    # France is named most often, so it counts as the own country of each document. The other names are swapped.
     names = ("France", "Spain", "Italy", "Peru", "Chile", "Sweden", "Poland", "Japan", "India", "Kenya", "France")
     rows = _rows([f"{name} came on day {i}." for i in range(30) for name in names], per_document=110)
     result = _measure(_model(criticism=lambda text: "Norway" in text), rows, tests=[ACTOR_SWAP])
@@ -308,7 +308,7 @@ def test_a_name_in_few_documents_is_marked_and_not_ranked() -> None:
     assert "0 of 0 ranked names" in result.to_markdown()
 
 
-def test_independent_draws_have_the_exact_interval_and_draws_of_few_documents_a_wider_one() -> None:
+def test_independent_draws_have_the_exact_interval_and_clustered_draws_a_wider_one() -> None:
     from scipy.stats import binomtest
 
     hits = np.random.default_rng(1).random(200) < 0.2
@@ -322,8 +322,8 @@ def test_independent_draws_have_the_exact_interval_and_draws_of_few_documents_a_
     )
 
 
-def test_the_interval_of_a_share_covers_it_where_draws_of_a_document_are_alike() -> None:
-    """Of 1,000 simulated samples 94 to 99 % of intervals hold the share; of the binomial ones, 65 to 86 %."""
+def test_intervals_of_proportions_have_the_nominal_coverage_for_clustered_draws() -> None:
+    """In 1,000 simulated samples, 94 to 99 % of the intervals cover the proportion, but only 65 to 86 % of binomial ones."""
     from scipy.stats import binomtest
 
     generator = np.random.default_rng(5)
@@ -339,7 +339,7 @@ def test_the_interval_of_a_share_covers_it_where_draws_of_a_document_are_alike()
     assert 650 <= binomial <= 860
 
 
-def test_errors_by_actor_by_hand() -> None:
+def test_error_rates_by_actor_equal_those_computed_by_hand() -> None:
     positives = [f"France acted {i}." for i in range(10)]
     negatives = [f"Spain acted {i}." for i in range(10)]
     rows = [
@@ -349,7 +349,7 @@ def test_errors_by_actor_by_hand() -> None:
         Sentence("u", "France acted unread.", "u", language="en"),
         Sentence("t", "France acted in training.", "t", language="en", labels=()),
     ]
-    # Misses two of France, invents three of Spain.
+    # The model has two false negatives for France and three false positives for Spain.
     guessed = {*positives[2:], *negatives[:3]}
     result = _measure(_model(criticism=lambda text: text in guessed), rows, tests=["NFC"], seen=lambda s: s.id == "t")
     found = {(e.name, e.label): e for e in result.errors}
@@ -367,7 +367,7 @@ def test_errors_by_actor_by_hand() -> None:
     assert "| – of 0\\* |" in text
 
 
-def test_nothing_to_change_is_said() -> None:
+def test_the_report_says_if_no_sentence_could_be_changed() -> None:
     result = _measure(_model(), _rows(["We agree."]), tests=[ACTOR_SWAP])
     assert result.stability == ()
     text = result.to_markdown()
@@ -375,7 +375,7 @@ def test_nothing_to_change_is_said() -> None:
     assert "No name was drawn 10 times." in text
 
 
-def test_result_as_json_has_no_nan_and_lists_what_is_below() -> None:
+def test_the_json_result_contains_no_nan_and_lists_cells_below_the_wanted_proportion() -> None:
     rows = _rows(["France must stop.", "Spain must stop."], per_document=2)
     result = _measure(_model(criticism=lambda text: text.isupper()), rows)
     content = json.loads(json.dumps(result.to_dict(), allow_nan=False))
@@ -385,7 +385,7 @@ def test_result_as_json_has_no_nan_and_lists_what_is_below() -> None:
     assert "### Upper case" in result.to_markdown()
 
 
-def test_the_bootstrap_and_the_draws_follow_the_seed() -> None:
+def test_the_bootstrap_and_the_draws_depend_on_the_seed() -> None:
     rows = _rows([f"{name} must stop." for name in ("France", "Spain", "Italy", "Peru", "Chile", "Norway")])
     model = _model(criticism=lambda text: len(text) % 2 == 0)
     one, same, other = (_measure(model, rows, seed=seed) for seed in (0, 0, 1))
@@ -393,7 +393,7 @@ def test_the_bootstrap_and_the_draws_follow_the_seed() -> None:
     assert one.cell(ACTOR_SWAP, "all", "criticism") != other.cell(ACTOR_SWAP, "all", "criticism")
 
 
-def test_without_rows_or_babel_the_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_rows_and_a_missing_package_raise_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="no sentence is left"):
         _measure(_model(), [])
     actors.cache_clear()
@@ -417,7 +417,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Ru
     return partial(run, "robustness", tmp_path, corpus)
 
 
-def test_command_writes_json_and_markdown_of_held_out_rows(command: Callable[..., Run], tmp_path: Path) -> None:
+def test_the_command_writes_json_and_markdown_for_held_out_rows(command: Callable[..., Run], tmp_path: Path) -> None:
     out, text = tmp_path / "out.json", tmp_path / "out.md"
     result = command(
         "--only-held-out", "--exclude", "source=b", "--draws", "3", "--json", str(out), "--markdown", str(text)
@@ -432,7 +432,7 @@ def test_command_writes_json_and_markdown_of_held_out_rows(command: Callable[...
     assert {c["test"] for c in content["stability"]} <= set(TESTS)
 
 
-def test_command_leaves_training_rows_out_of_the_errors(command: Callable[..., Run], tmp_path: Path) -> None:
+def test_the_command_leaves_training_rows_out_of_the_error_rates(command: Callable[..., Run], tmp_path: Path) -> None:
     result = command("--json", str(tmp_path / "out.json"))
     assert result.exit_code == 0, result.output
     assert "1 rows share a document or a text with the training data" in result.output
@@ -440,7 +440,9 @@ def test_command_leaves_training_rows_out_of_the_errors(command: Callable[..., R
     assert {e["sentences"] for e in errors if e["code"] == "*"} == {3}
 
 
-def test_command_answers_unknown_tests_and_empty_held_out_rows(command: Callable[..., Run], tmp_path: Path) -> None:
+def test_the_command_refuses_unknown_tests_and_missing_held_out_rows(
+    command: Callable[..., Run], tmp_path: Path
+) -> None:
     unknown = command("--test", "upside down")
     assert unknown.exit_code == 2
     assert "upside down" in unknown.output
@@ -451,7 +453,7 @@ def test_command_answers_unknown_tests_and_empty_held_out_rows(command: Callable
 
 
 @pytest.mark.usefixtures("fake_network")
-def test_swaps_and_surfaces_are_measured_without_labels(fake_bundle: Path, tmp_path: Path) -> None:
+def test_swaps_and_perturbations_are_measured_without_labels(fake_bundle: Path, tmp_path: Path) -> None:
     rows = [{"text": f"We condemn France and its port {i}.", "language": "en", "document": f"d{i}"} for i in range(12)]
     path = write_rows(tmp_path / "texts.jsonl", rows)
     result = run("robustness", fake_bundle, path, "--json", tmp_path / "r.json")

@@ -1,4 +1,4 @@
-"""Hold a model against a labelled corpus that it has not seen."""
+"""Compare the predictions of a model with the gold labels of a corpus on which it was not trained."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ..models.info import ModelInfo
 from ..models.leakage import Leak, find_leak, refuse
 from ..reporting.render import render
 
-#: How many of the errors that cost most are kept.
+#: Number of errors with the largest log loss that are kept.
 ERRORS = 25
 
-#: What is done with rows that the training data share.
+#: How to treat rows that share a document or a text with the training data.
 Shared = Literal["refuse", "drop", "allow"]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model held against a corpus.
+    """The evaluation of a model on a corpus.
 
-    `leak` is about the rows as they were given; `dropped` of them were left out for it. `truncated` counts texts of which
-    the model saw the beginning only.
+    `leak` describes the rows of the whole corpus that are shared with the training data, and `dropped` is the number of them that
+    were left out. `truncated` is the number of texts of which the model read only the beginning.
     """
 
     info: ModelInfo
@@ -40,10 +40,10 @@ class Evaluation:
     truncated: int
 
     def to_dict(self, *, texts: bool = False) -> dict[str, Any]:
-        """Give plain values for JSON: those of `Report.to_dict`, and `diagnostics`, `leak`, `dropped` beside them.
+        """Return plain values for JSON: those of `Report.to_dict`, and `diagnostics`, `leak`, `dropped` and more.
 
         Args:
-            texts: Whether the sentences of the errors are among them; false for a file that is published.
+            texts: Whether to include the sentences of the errors. Set it to False for a file that will be published.
         """
         return {
             "model": self.info.name,
@@ -63,7 +63,7 @@ class Evaluation:
 
     @property
     def warnings(self) -> list[str]:
-        """What a reader must know before any number: leaks, rows left out, warnings about the gold labels."""
+        """The warnings to show before any score: leaks, rows that were left out, and problems with the gold labels."""
         lines = []
         labels = self.report.overall.labels
         collapse = describe_collapse(
@@ -73,21 +73,26 @@ class Evaluation:
             self.report.overall.n,
         )
         if collapse:
-            lines.append(f"WARNING: {collapse}. It has learned nothing that these data can show; do not use it.")
+            lines.append(
+                f"WARNING: {collapse}. These data do not show that the model has learned anything. Do not use it."
+            )
         if self.leak.kinds and self.dropped:
-            lines.append(f"{self.leak.describe()}; they were left out.")
+            lines.append(f"{self.leak.describe()}. These rows were left out.")
         elif self.leak.kinds:
-            lines.append(f"LEAK: {self.leak.describe()}. The scores below are not scores on new text.")
+            lines.append(
+                f"LEAK: {self.leak.describe()}. The scores below do not show how well the model labels new text."
+            )
         if self.leak.unchecked:
-            lines.append(f"Near-duplicates of the training data were not looked for: {self.leak.unchecked}.")
+            lines.append(f"Near-duplicates of the training data were not searched for: {self.leak.unchecked}.")
         if self.truncated:
             lines.append(
-                f"{self.truncated} sentences are longer than {self.info.max_tokens} tokens; the model saw their beginnings."
+                f"The model read only the beginning of texts longer than {self.info.max_tokens} tokens. Number of such texts: "
+                f"{self.truncated}."
             )
-        return [*lines, *(f"Look at the gold labels. {line}." for line in self.diagnostics.warnings)]
+        return [*lines, *(f"Check the gold labels. {line}." for line in self.diagnostics.warnings)]
 
     def to_markdown(self) -> str:
-        """Write the warnings, the report and a summary of the calibration; no sentence of the corpus is shown."""
+        """Write the warnings, the report and a summary of the calibration as Markdown, without any sentence of the corpus."""
         return render(
             "evaluation.md.jinja",
             info=self.info,
@@ -109,19 +114,19 @@ def evaluate(
     """Evaluate a model.
 
     Args:
-        folder: The model's folder.
+        folder: The model folder.
         corpus: Labelled sentences.
-        data: What they are, in a few words, for the report.
-        shared: What to do with rows that share a document or a text with the training data, or nearly a text.
-        errors: How many of the errors that cost most are kept.
-        seed: Of the bootstrap.
+        data: A short description of the sentences, for the report.
+        shared: What to do with rows that share a document, a text or nearly a text with the training data.
+        errors: Number of errors with the largest log loss to keep.
+        seed: Seed of the bootstrap.
 
     Raises:
-        LeakError: The corpus shares rows with the training data, and they are to be refused.
-        DataError: No labelled row is left, or some rows have a weight and others have none.
+        LeakError: The corpus shares rows with the training data, and `shared` is "refuse".
+        DataError: No labelled row is left, or only some of the rows have a weight.
     """
     if not len(corpus):
-        raise DataError(f"{data or 'the corpus'}: no row to evaluate; give a table with labelled rows")
+        raise DataError(f"{data or 'the corpus'}: there is no row to evaluate. Provide a table with labelled rows")
     model = load_model(folder)
     leak = find_leak(folder, model.info, corpus)
     n = len(corpus)
@@ -131,7 +136,7 @@ def evaluate(
         corpus = corpus.where(lambda s: s.id not in leak.kinds)
     if not len(corpus):
         raise DataError(
-            f"{data}: no row is left to evaluate; all {n} are shared with the training data; give other data"
+            f"{data}: no row is left to evaluate, because all {n} are shared with the training data. Use other data"
         )
     predictions = model.predict(corpus.sentences)
     report = Report.compare(

@@ -1,4 +1,4 @@
-"""An evaluation as one self-contained HTML file. Needs matplotlib, of the extra `analysis`."""
+"""Write an evaluation as one self-contained HTML file. Requires matplotlib from the extra `analysis`."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..reporting.render import render
 from . import plots
 from .evaluate import Evaluation
 
-#: Template inside the package, and lines of a plot beyond which groups are shown as a table alone.
+#: Name of the template, and maximum number of lines in a plot; larger sets of groups are only shown as a table.
 TEMPLATE, MAX_LINES = "report.html", 40
 
 
 def render_html(evaluation: Evaluation, *, texts: bool = True) -> str:
-    """Write the report as HTML: tables, plots inside, no link to anything outside.
+    """Write the report as an HTML page with tables and plots. The page does not load anything from outside.
 
     Args:
-        evaluation: What to show.
-        texts: Whether the sentences of the errors that cost most are shown.
+        evaluation: The evaluation to show.
+        texts: Whether to show the sentences of the errors with the largest log loss.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -59,7 +59,7 @@ def render_html(evaluation: Evaluation, *, texts: bool = True) -> str:
 
 
 def _plotted_shares(evaluation: Evaluation) -> tuple[list[Any], tuple[str, ...]]:
-    """Choose the lines of the plot of shares: all of them, or the first kinds where they are too many."""
+    """Choose the lines of the plot of proportions: all groups, or only the first kinds of groups if there are too many."""
     report = evaluation.report
     chosen = [s for s in report.shares if s.kind == "all"]
     for kind in KINDS:

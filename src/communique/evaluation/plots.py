@@ -1,7 +1,7 @@
-"""Plots of an evaluation as SVG for a page of light and dark. Needs matplotlib, of the extra `analysis`.
+"""Draw the plots of an evaluation as SVG, for a page in light and dark mode. Requires matplotlib from the extra `analysis`.
 
-matplotlib writes colours into the SVG. Here it is given stand-ins, which are replaced by the page's CSS variables, so that a
-plot follows the page from light to dark and to print.
+matplotlib writes fixed colours into the SVG. They are placeholders here, which are replaced by the page's CSS variables, so that
+the plots adapt to light mode, dark mode and print.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from ..metrics.diagnostics import Calibration, Curve
 from ..metrics.report import GroupScores, ScoreCI, ShareError
 
-#: Stand-ins of matplotlib and the CSS variables that take their place.
+#: Placeholder colours, and the CSS variables that replace them.
 COLOURS = {
     "#010203": "var(--ink)",
     "#040506": "var(--faint)",
@@ -28,7 +28,7 @@ COLOURS = {
 }
 INK, FAINT, ONE, TWO, THREE, PAPER = COLOURS
 
-#: Inches of a panel, and of a line of a plot with one line a group.
+#: Size of a panel, and height of a line in a plot with one line per group, in inches.
 PANEL, LINE = 2.7, 0.24
 
 _STYLE: dict[Any, Any] = {
@@ -56,14 +56,14 @@ _STYLE: dict[Any, Any] = {
 
 @contextmanager
 def _panels(n: int, *, width: float, height: float, share_y: bool = True) -> Iterator[tuple[Any, list[Any]]]:
-    """Lay out n panels beside each other, four a row."""
+    """Yield a figure with n panels, four per row, and the list of panels."""
     import matplotlib
     from matplotlib.figure import Figure
 
     columns = min(n, 4)
     rows = math.ceil(n / columns)
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
-        # Names in scripts that matplotlib's own font lacks: the browser writes the text, not matplotlib.
+        # The browser renders the text, so it does not matter if matplotlib's font lacks a script.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
         axes = figure.subplots(rows, columns, sharex=True, sharey=share_y, squeeze=False).ravel().tolist()
@@ -83,7 +83,7 @@ def _svg(figure: Any, description: str) -> str:
 
 
 def scores_by_group(groups: Sequence[GroupScores], kind: str) -> str:
-    """Plot F1 of each label in each group with its interval; hollow where few gold rows carry the label."""
+    """Plot F1 of each label in each group with its interval. The point is hollow if few gold rows have the label."""
     names = [f"{g.name} ({g.n})" for g in groups]
     panels = [
         (label.label, [(g.labels[i].f1, g.labels[i].few) for g in groups]) for i, label in enumerate(groups[0].labels)
@@ -92,11 +92,11 @@ def scores_by_group(groups: Sequence[GroupScores], kind: str) -> str:
 
 
 def share_errors(shares: Sequence[ShareError], labels: Sequence[str]) -> str:
-    """Plot the error of each label's share in each group with its interval."""
+    """Plot the error of each label's proportion in each group with its interval."""
     names = list(dict.fromkeys((s.kind, s.name, s.n) for s in shares))
     by_label = [(label, [(s.error, math.isnan(s.error.low)) for s in shares if s.label == label]) for label in labels]
     lines = [f"all ({n})" if kind == "all" else f"{kind} {name} ({n})" for kind, name, n in names]
-    return _intervals(lines, by_label, "share given minus share in gold", limits=None)
+    return _intervals(lines, by_label, "predicted proportion minus proportion in gold", limits=None)
 
 
 def _intervals(
@@ -106,7 +106,7 @@ def _intervals(
     *,
     limits: tuple[float, float] | None,
 ) -> str:
-    """Plot a value with its interval a line, one panel a label."""
+    """Plot one value with its interval per line, in one panel per label."""
     with _panels(len(panels), width=PANEL, height=LINE * len(lines) + 0.8) as (figure, axes):
         for axis, (label, values) in zip(axes, panels, strict=True):
             for y, (value, hollow) in enumerate(values):
@@ -128,7 +128,7 @@ def _intervals(
 
 
 def reliability(calibration: Calibration) -> str:
-    """Plot the share of gold over the mean probability of each bin, with and without temperature and biases."""
+    """Plot the proportion in gold against the mean probability of each bin, with and without temperature and biases."""
 
     def draw(axis: Any, i: int) -> None:
         axis.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=":")
@@ -141,16 +141,16 @@ def reliability(calibration: Calibration) -> str:
             if not math.isnan(b.share.low):
                 axis.plot([b.probability] * 2, [b.share.low, b.share.high], color=ONE, linewidth=1)
         axis.plot([b.probability for b in bins], [b.share.value for b in bins], "o-", color=ONE, markersize=4,
-                  label="as the model gives them")  # fmt: skip
+                  label="predicted by the model")  # fmt: skip
         axis.set_xlim(-0.02, 1.02)
         axis.set_ylim(-0.02, 1.02)
 
     labels = [c.label for c in calibration.after]
-    return _small_multiples(labels, draw, "mean probability", "share in gold", "Reliability")
+    return _small_multiples(labels, draw, "mean probability", "proportion in gold", "Reliability")
 
 
 def thresholds(curves: Sequence[Curve]) -> str:
-    """Plot precision, recall and F1 over the threshold, and the threshold that the model uses."""
+    """Plot precision, recall and F1 against the threshold, and mark the threshold that the model uses."""
 
     def draw(axis: Any, i: int) -> None:
         curve = curves[i]

@@ -1,4 +1,4 @@
-"""A trained or trainable model as a scikit-learn estimator, for pipelines, cross-validation tables and `ColumnTransformer`s."""
+"""A trained or trainable model as a scikit-learn estimator, for pipelines, cross-validation and grid searches."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ except ModuleNotFoundError:
     raise MissingExtraError("scikit-learn", "analysis", "communique.integrations.sklearn") from None
 
 
-class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type hints
     """Label texts with a trained model, or with a classifier that `fit` chooses and trains.
 
     Args:
-        model: Folder of a model. Default: the one that ships.
+        model: A model folder. Default: the shipped model.
         threads: Number of CPU threads of that model. Default: all cores.
-        kind: `auto` to let `fit` choose a classifier by cross-validation and train it, or `tfidf`, `frozen-encoder` or
-            `transformer` to train that one. Default: `fit` learns nothing, and the model labels.
+        kind: With `auto`, `fit` chooses a classifier by cross-validation and trains it. With `tfidf`, `frozen-encoder` or
+            `transformer`, it trains this classifier. Default: `fit` learns nothing, and the model is used.
         random_state: Seed of the folds and of the training.
 
     Attributes:
-        classes_: With a model the names of its labels, else the classes in `y`, in the order of the columns of probabilities.
-        selection_: What was compared, what was kept and why, if `kind` is given; `selection_.render()` is the report.
+        classes_: The classes in the order of the columns of probabilities: the classes in `y` if `kind` is set, and otherwise the
+            names of the model's labels.
+        selection_: The comparison of classifiers and the choice, if `kind` is set. `selection_.render()` returns the report.
     """
 
     def __init__(
@@ -48,22 +49,21 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None, groups: Any = None) -> Self:  # scikit-learn's name
-        """Choose and train a classifier if `kind` is given; else check that texts and labels suit the model.
+        """Choose and train a classifier if `kind` is set. Otherwise check that the model can use the texts and labels.
 
         Args:
-            X: Texts, as `data.inputs.as_texts` takes them.
-            y: Labels: one name per text, a list of names per text, or 0 and 1 of shape (n, k). Needed if `kind` is given.
-            groups: Document of each text (n,). Cross-validation keeps documents whole. Default: each text is a document of its
-                own.
+            X: Texts in any form that `data.inputs.as_texts` accepts.
+            y: Labels: one name per text, a list of names per text, or an array (n, k) of 0 and 1. Required if `kind` is set.
+            groups: Document of each text (n,). Cross-validation keeps documents whole. Default: each text is a separate document.
 
         Raises:
-            DataError: An element is not a text, a label is not in the model's codebook, or texts and labels are not equally many.
+            DataError: An element is not a text, a label is not in the model's codebook, or the numbers of texts and labels differ.
         """
         texts = as_texts(X)
         if self.kind is not None:
             if y is None:
                 raise DataError(
-                    "y: no labels; a classifier that is trained needs some. Without `kind`, `fit` needs none"
+                    "y: there are no labels, but training a classifier requires them. Pass y, or do not set `kind` to use a model"
                 )
             from .trainable import train_on_texts
 
@@ -80,7 +80,7 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         """Label texts.
 
         Returns:
-            If a text can have several labels 0 and 1 of shape (n, k), columns as in `classes_`; else classes (n,).
+            If a text can have several labels, an array (n, k) of 0 and 1 with columns as in `classes_`. Otherwise classes (n,).
         """
         if self.kind is not None:
             check_is_fitted(self, "classes_")
@@ -93,7 +93,7 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         return decisions.astype(np.int64) if multilabel else np.asarray(classes[decisions.argmax(axis=1)])
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
-        """Compute probabilities (n, k), columns as in `classes_`; rows need not sum to 1 if a text can have several labels."""
+        """Compute probabilities (n, k) with columns as in `classes_`. If a text can have several labels, rows may not sum to 1."""
         if self.kind is not None:
             check_is_fitted(self, "classes_")
             return self._trained.probabilities(as_texts(X))
@@ -106,7 +106,7 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         return self._open[1]
 
     def __getstate__(self) -> dict[str, Any]:
-        # An open network can be neither copied nor sent to another process; it is opened again there.
+        # A network that is open can be neither copied nor sent to another process, so the copy opens it again.
         return {key: value for key, value in super().__getstate__().items() if key != "_open"}
 
     def __sklearn_tags__(self) -> Any:
@@ -125,11 +125,13 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
 def _check_labels(y: Any, n: int, names: tuple[str, ...]) -> None:
     given = list(y)
     if len(given) != n:
-        raise DataError(f"y: {len(given)} labels for {n} texts; give one, or a list of labels, for each")
+        raise DataError(f"y: {len(given)} labels for {n} texts. Pass one label, or a list of labels, per text")
     for i, one in enumerate(given):
         row = list(one) if isinstance(one, (list, tuple, set, np.ndarray)) else [one]
         if len(row) == len(names) and all(value in (0, 1) for value in row):
             continue
         for name in row:
             if name not in names:
-                raise DataError(f"y[{i}]: {name!r}; allowed: {', '.join(names)}, or 0 and 1 of shape (n, {len(names)})")
+                raise DataError(
+                    f"y[{i}]: {name!r} is not a label; allowed: {', '.join(names)}, or an array (n, {len(names)}) of 0 and 1"
+                )

@@ -1,4 +1,4 @@
-"""Train a classifier in memory for the scikit-learn estimator. Needs the extra `train`, or `analysis` for `kind="tfidf"`."""
+"""Train a classifier in memory for the scikit-learn estimator. Requires the extra `train`, or `analysis` for `kind="tfidf"`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Trained:
-    """A classifier that was trained on texts, what it was chosen from, and the user's classes in the order of its columns."""
+    """A classifier that was trained on texts, the comparison from which it was chosen, and the user's classes in column order."""
 
     classes: NDArray[Any]
     multilabel: bool
@@ -37,7 +37,7 @@ class Trained:
         return self.tuning.probabilities(self._logits(texts))
 
     def decisions(self, texts: Sequence[str]) -> NDArray[np.bool_]:
-        """Decide labels (n, k)."""
+        """Predict labels (n, k)."""
         return self.tuning.decide(self._logits(texts))
 
     def _logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -49,21 +49,26 @@ def train_on_texts(texts: Sequence[str], y: Any, groups: Any, *, kind: str, seed
 
     Args:
         texts: n texts.
-        y: Class of each text (n,); or the list of labels of each text; or 0 and 1 (n, k).
-        groups: Document of each text (n,); None if each text is a document of its own.
+        y: Class of each text (n,), list of labels of each text, or array (n, k) of 0 and 1.
+        groups: Document of each text (n,), or None if each text is a separate document.
         kind: A key of `selection.select.KINDS`, or `auto`.
         seed: Seed of the folds and of the training.
 
     Raises:
-        DataError: Texts, labels and groups are not equally many, or there are fewer than two classes.
+        DataError: The numbers of texts, labels and groups differ, or there are fewer than two classes.
     """
     classes, gold, multilabel = _labels(y)
     documents = [str(i) for i in range(len(texts))] if groups is None else [str(group) for group in groups]
     if not len(texts) == len(gold) == len(documents):
-        raise DataError(f"{len(texts)} texts, {len(gold)} labels, {len(documents)} groups. Give equally many of each")
+        raise DataError(
+            f"the numbers of texts ({len(texts)}), labels ({len(gold)}) and groups ({len(documents)}) differ. Pass the same number "
+            "of each"
+        )
     if len(classes) < 2:
-        raise DataError(f"y: {len(classes)} class. A classifier needs at least 2")
-    # The names only serve reports; classes can be numbers or have spaces.
+        raise DataError(
+            f"y: a classifier needs at least 2 classes, but the labels contain {len(classes)}. Add texts of another class"
+        )
+    # The names are only used in reports, because classes can be numbers or contain spaces.
     names = [re.sub(r"[\s|;,]+", "_", str(name))[:60] for name in classes]
     codebook = Codebook(
         name="labels",
@@ -85,9 +90,9 @@ def train_on_texts(texts: Sequence[str], y: Any, groups: Any, *, kind: str, seed
 
 
 def _labels(y: Any) -> tuple[NDArray[Any], NDArray[np.bool_], bool]:
-    """Return the classes (k,), labels (n, k), and whether a text can have several.
+    """Return the classes (k,), the labels (n, k), and whether a text can have several labels.
 
-    Rows of 0 and 1 that all have the same length are labels (n, k), as everywhere in scikit-learn, also if they are lists.
+    As everywhere in scikit-learn, rows of 0 and 1 that all have the same length are labels (n, k), even if the rows are lists.
     """
     given = list(np.asarray(y) if hasattr(y, "__array__") else y)
     if given and all(isinstance(one, (list, tuple, set, frozenset, np.ndarray)) for one in given):

@@ -1,4 +1,4 @@
-"""Robustness of labels: swapped actors, changed surfaces, and errors by the actor named."""
+"""Measure the robustness of labels: swapped actors, changes of the surface, and error rates by actor."""
 
 from .measure import TESTS, measure
 from .report import Robustness

@@ -1,4 +1,4 @@
-"""Measure whether labels stay when the actors or the surface of a sentence change."""
+"""Measure whether labels stay the same when the actors or the surface of a sentence change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .report import ALL, MIN_CASES, ActorErrors, NameEffect, Robustness, Stabili
 from .surface import PERTURBATIONS
 from .swaps import Swap, plan_swaps
 
-#: Name of the test that swaps actors, and all of them.
+#: Name of the test that swaps actors, and the names of all tests.
 ACTOR_SWAP = "actor swap"
 TESTS = (ACTOR_SWAP, *PERTURBATIONS)
 
@@ -42,30 +42,30 @@ def measure(
     seen: Callable[[Sentence], bool] = lambda sentence: False,
     progress: Progress = lambda done, total: None,
 ) -> Robustness:
-    """Measure how many decisions survive swapped actors and changed surfaces, and errors by the actor named.
+    """Measure how many decisions stay the same when actors are swapped or the surface changes, and error rates by actor.
 
     Args:
-        model: What `load_model` opens.
-        corpus: Sentences; labels are needed for the errors alone.
-        data: What they are, in a few words.
-        tests: Some of `TESTS`.
-        draws: Swaps a sentence.
-        seed: Of the draws and of the bootstrap.
-        resamples: Of the bootstrap.
-        seen: Whether the model was trained on a sentence: such are left out of the errors.
-        progress: Called with how many texts are labelled, and of how many.
+        model: A model that `load_model` opened.
+        corpus: Sentences. Only the error rates require labels.
+        data: A short description of the sentences, for the report.
+        tests: Names of the tests to run, from `TESTS`.
+        draws: Maximum number of swaps per sentence.
+        seed: Seed of the draws and of the bootstrap.
+        resamples: Number of bootstrap resamples.
+        seen: Function that returns whether the model was trained on a sentence. Such sentences are left out of the error rates.
+        progress: Function that is called with the number of texts labelled so far, and the total number.
 
     Raises:
         DataError: The corpus is empty.
         MissingExtraError: Babel or SciPy is not installed.
     """
     try:
-        import scipy  # noqa: F401  # before the model labels thousands of texts
+        import scipy  # noqa: F401  # Checked before the model labels thousands of texts.
     except ModuleNotFoundError:
         raise MissingExtraError("scipy", "analysis", "measuring robustness") from None
     sentences = corpus.sentences
     if not sentences:
-        raise DataError(f"{data}: no sentence is left to measure; give a corpus with some")
+        raise DataError(f"{data}: no sentence is left to measure. Use a corpus that contains sentences")
     plan = plan_swaps(sentences, draws=draws, seed=seed)
     swaps = plan.swaps if ACTOR_SWAP in tests else ()
     changed = {ACTOR_SWAP: [(swap.row, swap.text) for swap in swaps]}
@@ -96,7 +96,7 @@ def measure(
 
 
 class _Answers:
-    """What the model says of each text; a text that occurs often is labelled once."""
+    """The predictions of the model for all texts. A text that occurs several times is labelled once."""
 
     def __init__(self, model: Classifier, texts: Sequence[str], progress: Progress) -> None:
         distinct = list(dict.fromkeys(texts))
@@ -113,11 +113,11 @@ class _Answers:
             progress(min(start + step, len(distinct)), len(distinct))
 
     def decisions(self, texts: Sequence[str]) -> BoolArray:
-        """Give decisions (n, k)."""
+        """Return decisions (n, k)."""
         return self._decisions[[self._row[text] for text in texts]]
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Give probabilities (n, k)."""
+        """Return probabilities (n, k)."""
         return self._probabilities[[self._row[text] for text in texts]].astype(np.float64)
 
 
@@ -130,7 +130,7 @@ class _Comparison:
     resamples: int
 
     def stability(self, test: str, pairs: Sequence[tuple[int, str]]) -> list[Stability]:
-        """Compare changed texts (row, text) with their originals: all languages, then each."""
+        """Compare changed texts (row, text) with their originals, for all languages together and for each language."""
         members: dict[str, list[tuple[int, str]]] = {ALL: list(pairs)} if pairs else {}
         for pair in sorted(pairs, key=lambda pair: self.sentences[pair[0]].language):
             members.setdefault(self.sentences[pair[0]].language, []).append(pair)
@@ -143,7 +143,7 @@ class _Comparison:
         change = np.abs(self.answers.probabilities(new) - self.answers.probabilities(old))
         drawn = self._resamples([self.sentences[row] for row in rows])
         kept = _means((before == after).astype(np.float64), drawn)
-        kept_given = _recall(before, after, drawn, "the label was never given")
+        kept_given = _recall(before, after, drawn, "the label was never predicted")
         changes = _means(change, drawn)
         return [
             Stability(
@@ -166,7 +166,7 @@ class _Comparison:
         return Resamples.draw(documents, seed=self.seed, resamples=self.resamples)
 
     def errors(self, labelled: Sequence[Sentence], model: Classifier) -> tuple[tuple[ActorErrors, ...], int]:
-        """Give error rates by the actor named, the most named first, and how many actors are named too seldom."""
+        """Return error rates by actor, the most frequent actor first, and the number of actors in too few sentences."""
         if not labelled:
             return (), 0
         named: dict[str, list[int]] = defaultdict(list)
@@ -194,7 +194,7 @@ class _Comparison:
     ) -> list[ActorErrors]:
         drawn = self._resamples(sentences)
         positives = gold.sum(axis=0)
-        # An error rate is what recall leaves: of the label, and of its absence.
+        # The false-negative rate is 1 - recall of the label, and the false-positive rate 1 - recall of its absence.
         missed = [_rest(value) for value in _recall(gold, predicted, drawn, "no sentence has the label")]
         raised = [_rest(value) for value in _recall(~gold, ~predicted, drawn, "every sentence has the label")]
         return [
@@ -214,14 +214,14 @@ class _Comparison:
 
 
 def _recall(gold: BoolArray, predicted: BoolArray, drawn: Resamples, undefined: str) -> list[ScoreCI]:
-    """Give the recall of each column with its interval."""
+    """Return the recall of each column with its interval."""
     values = precision_recall_f1(outcome_counts(gold, predicted))[:, 1]
     ends = precision_recall_f1(drawn.sums(outcomes(gold, predicted)))[..., 1]
     return [ScoreCI.from_bootstrap(value, ends[:, i], drawn.clusters, undefined) for i, value in enumerate(values)]
 
 
 def _means(values: NDArray[np.float64], drawn: Resamples) -> list[ScoreCI]:
-    """Give the mean of each column with its interval."""
+    """Return the mean of each column with its interval."""
     ends = drawn.sums(values) / drawn.sums(np.ones((len(values), 1)))
     return [ScoreCI.from_bootstrap(mean, ends[:, i], drawn.clusters, "") for i, mean in enumerate(values.mean(axis=0))]
 
@@ -233,7 +233,7 @@ def _rest(value: ScoreCI) -> ScoreCI:
 def _name_effects(
     sentences: Sequence[Sentence], swaps: Sequence[Swap], answers: _Answers, labels: Sequence[str]
 ) -> tuple[float, tuple[NameEffect, ...], int]:
-    """Give the share of draws that change a decision, the effect of each name, and how many names are drawn too seldom."""
+    """Return the proportion of draws that change a decision, the effect of each name, and the number of names with few draws."""
     if not swaps:
         return float("nan"), (), 0
     before = answers.decisions([sentences[swap.row].text for swap in swaps])
@@ -262,20 +262,20 @@ def _name_effects(
 
 
 def clustered_share(hits: BoolArray, documents: Sequence[Hashable]) -> ScoreCI:
-    """Return a share with its 95 % interval, where draws of one document are similar.
+    """Return a proportion with its 95 % interval for draws that are clustered in documents.
 
     The interval is the exact binomial interval (Clopper, Pearson 1934) for the effective number of draws (Korn, Graubard 1998,
-    "Confidence Intervals for Proportions with Small Expected Number of Positive Counts Estimated from Survey Data"): n divided by
-    the design effect, which is estimated from the variance between documents. The result is reduced further because few documents
-    estimate that variance badly. If no draw or every draw hits, that variance is 0, and the number of documents is used instead; a
-    bootstrap would give no interval there.
+    "Confidence Intervals for Proportions with Small Expected Number of Positive Counts Estimated from Survey Data"). This number is
+    n divided by the design effect, which is estimated from the variance between documents, and reduced further because this
+    estimate is imprecise with few documents. If no draw or every draw is a hit, the variance is 0, and the number of documents is
+    used instead. A bootstrap would give no interval in this case.
 
     Args:
-        hits: (n,).
+        hits: Whether each draw is a hit (n,).
         documents: The document of each draw.
 
     Returns:
-        The share; see `interval_or_nan` for when it has no interval.
+        The proportion. See `interval_or_nan` for the cases in which it has no interval.
     """
     of_draw, names = factorize(documents)
     return ScoreCI.from_bootstrap(
@@ -284,14 +284,14 @@ def clustered_share(hits: BoolArray, documents: Sequence[Hashable]) -> ScoreCI:
 
 
 def _exact_interval(hits: BoolArray, of_draw: NDArray[np.int64]) -> tuple[float, float]:
-    """Compute the interval of `clustered_share`; `of_draw` (n,) numbers the document of each draw."""
+    """Compute the interval of `clustered_share`. `of_draw` (n,) is the number of each draw's document."""
     from scipy.stats import beta, t
 
     n, clusters, share = len(hits), int(of_draw.max()) + 1, float(hits.mean())
     variance = clusters / (clusters - 1) * float((np.bincount(of_draw, hits - share) ** 2).sum()) / n**2
     size = float(clusters)
     if 0 < share < 1:
-        # Documents that differ less than by chance do not make the effective number larger than n.
+        # The effective number is at most n, even if documents differ less than they would by chance.
         less = (t.ppf(0.975, n - 1) / t.ppf(0.975, clusters - 1)) ** 2
         size = min(float(n), share * (1 - share) / variance * less) if variance > 0 else float(n)
     low = float(beta.ppf(0.025, size * share, size * (1 - share) + 1)) if share > 0 else 0.0

@@ -1,4 +1,4 @@
-"""What a test of robustness found, as plain values and as Markdown."""
+"""The results of the robustness tests, as plain values and as Markdown."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from ..metrics.report import ScoreCI
 from ..reporting.format import without_nan
 from ..reporting.render import render
 
-#: Below this share of decisions that stay, a cell is named in the summary.
+#: Minimum proportion of unchanged decisions. Cells below it are listed in the summary.
 WANTED = 0.97
 
-#: A rate of fewer cases than this is marked and not ranked.
+#: Minimum number of cases for a rate. Rates with fewer cases are marked and not ranked.
 MIN_CASES = 10
 
-#: Name of the group of all languages.
+#: Name of the group that contains all languages.
 ALL = "all"
 
 
 @dataclass(frozen=True)
 class Stability:
-    """How the decisions on one label fare under one change of the texts.
+    """How stable the decisions on one label are under one change of the texts.
 
-    `texts` changed texts of `sentences` sentences in `documents` documents are compared. `kept` is the share of decisions
-    that stay; `given` texts had the label before, and `kept_given` is the share of those that keep it. `change` is the mean
-    absolute change of the probability.
+    `texts` is the number of changed texts, which come from `sentences` sentences in `documents` documents. `kept` is the proportion
+    of decisions that stay the same. `given` is the number of texts with the label before the change, and `kept_given` the
+    proportion of those that keep it. `change` is the mean absolute change of the probability.
     """
 
     test: str
@@ -43,16 +43,17 @@ class Stability:
 
     @property
     def few(self) -> bool:
-        """Whether the sentences are too few to say anything."""
+        """Whether there are too few sentences to draw a conclusion."""
         return self.sentences < MIN_CASES
 
 
 @dataclass(frozen=True)
 class NameEffect:
-    """How often a name, put in place of another, changes some decision.
+    """How often a name changes a decision when it replaces another name.
 
-    `draws` are of `sentences` sentences in `documents` documents, over which the interval of `share` is clustered (see
-    `measure.clustered_share`). Names are ranked by its lower end, which few draws keep low.
+    `draws` is the number of draws of the name, in `sentences` sentences of `documents` documents. `share` is the proportion of
+    draws that change a decision. Its interval takes into account that draws are clustered in documents (see
+    `measure.clustered_share`). Names are ranked by the lower end of the interval, which is low for names with few draws.
     """
 
     code: str
@@ -66,16 +67,17 @@ class NameEffect:
 
     @property
     def few(self) -> bool:
-        """Whether the sentences or documents are too few to rank the name."""
+        """Whether there are too few sentences or documents to rank the name."""
         return self.sentences < MIN_CASES or self.documents < MIN_CLUSTERS
 
 
 @dataclass(frozen=True)
 class ActorErrors:
-    """Errors on sentences that name an actor; `code` is empty for those that name none, `*` for all.
+    """Error rates on the sentences that name an actor. `code` is empty for sentences that name none, and `*` for all sentences.
 
-    `false_positive` is the share of `negatives` (sentences without the label in gold) that the model gave the label,
-    `false_negative` the share of `positives` that it did not give it.
+    `negatives` and `positives` are the numbers of sentences without and with the label in gold. `false_positive` is the proportion
+    of the negatives for which the model predicted the label, and `false_negative` the proportion of the positives for which it did
+    not.
     """
 
     code: str
@@ -93,9 +95,10 @@ class ActorErrors:
 class Robustness:
     """The result of `measure`.
 
-    `coverage` counts sentences by language: `swapped`, or the reason why not. `names` are ordered by the lower end of their
-    interval, those with too few sentences or documents last; `rare_names` more were drawn fewer than `MIN_CASES` times, and
-    `rare_actors` are named by fewer sentences than that: both are left out.
+    `coverage` contains the number of sentences by language that were `swapped`, or were not swapped for one of several reasons.
+    `names` is ordered by the lower end of the interval; names with too few sentences or documents come last. `rare_names` is the
+    number of names that were left out because they were drawn fewer than `MIN_CASES` times, and `rare_actors` the number of actors
+    that were left out because fewer than `MIN_CASES` sentences name them.
     """
 
     data: str
@@ -112,22 +115,22 @@ class Robustness:
     rare_actors: int
 
     def cell(self, test: str, language: str, label: str) -> Stability:
-        """Find a cell, such as `("actor swap", "all", "criticism")`.
+        """Return a cell, such as `("actor swap", "all", "criticism")`.
 
         Raises:
-            KeyError: There is none.
+            KeyError: There is no such cell.
         """
         for cell in self.stability:
             if (cell.test, cell.language, cell.label) == (test, language, label):
                 return cell
-        raise KeyError(f"no cell {test!r}, {language!r}, {label!r}")
+        raise KeyError(f"there is no cell {test!r}, {language!r}, {label!r}")
 
     def below(self, wanted: float = WANTED) -> list[Stability]:
-        """List the cells whose share of kept decisions is below a wanted one."""
+        """Return the cells in which the proportion of unchanged decisions is below `wanted`."""
         return [cell for cell in self.stability if cell.kept.value < wanted]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values for JSON; what is not defined is None."""
+        """Return plain values for JSON. Undefined values are None."""
         plain: dict[str, Any] = without_nan(asdict(self))
         return plain | {"wanted": WANTED, "below": without_nan([asdict(cell) for cell in self.below()])}
 
@@ -135,7 +138,7 @@ class Robustness:
         """Write the result as Markdown.
 
         Args:
-            names: How many names to list.
+            names: Maximum number of names to list.
         """
         reasons = dict.fromkeys(reason for counts in self.coverage.values() for reason in counts)
         ranked = [effect for effect in self.names if not effect.few]

@@ -1,4 +1,4 @@
-"""Change the surface of a sentence and nothing that it says."""
+"""Change the surface of a sentence without changing its meaning."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from ..actors.names import primary
 
-#: A speaker tag as the records of meetings write it, one a language, of nobody in particular.
+#: Speaker tags as in meeting records, one per language, which name no particular person.
 SPEAKER_TAGS: Mapping[str, str] = {
     "ar": "الرئيس (تكلم بالإنكليزية): ",
     "de": "Der Präsident (spricht auf Englisch): ",
@@ -22,10 +22,10 @@ SPEAKER_TAGS: Mapping[str, str] = {
     "zh": "主席（以英语发言）：",
 }
 
-#: Marks that end a sentence, also the Arabic question mark, the Devanagari danda and full-width ones.
+#: Punctuation that ends a sentence, including the Arabic question mark, the Devanagari danda and full-width marks.
 _FINAL = re.compile(r"[.。．｡…؟?？!！।۔]+\s*$")
 
-#: French guillemets have spaces inside, which straight quotes have not.
+#: Double quotes, and the spaces inside French guillemets, which straight quotes do not have.
 _DOUBLE = re.compile(r"[“”„‟«»〝〞]|(?<=«)[  \u202f]|[  \u202f](?=»)")
 _SINGLE = re.compile(r"[‘’‚‛‹›]")
 _OPENING = re.compile(r'(?<![\w.,;:!?…)])"(?=\S)')
@@ -43,7 +43,7 @@ def _tagged(text: str, language: str) -> str:
     return SPEAKER_TAGS.get(primary(language), "") + text
 
 
-#: Each takes a text and its language, and gives the text unchanged where it has nothing to change.
+#: Functions that change a text in a language. They return the text unchanged if there is nothing to change.
 PERTURBATIONS: Mapping[str, Callable[[str, str], str]] = {
     "lower case": lambda text, language: text.lower(),
     "upper case": lambda text, language: text.upper(),

@@ -1,8 +1,9 @@
-"""Swap the actors of sentences: which sentences, which names, how many draws.
+"""Swap the actors of sentences: choose the sentences and the names, and make the new texts.
 
-A swap replaces one actor of a sentence, wherever the sentence names it, by another of its kind. What a codebook says of an
-act does not depend on who acts, with one exception: help to the own citizens is a policy, help to others a pledge.
-Sentences about the own side are left alone, and the own country is not drawn. What counts as own: see `own_countries`.
+A swap replaces all mentions of one actor in a sentence with another actor of the same type. The definitions in a codebook do not
+depend on who acts, with one exception: help for the speaker's own citizens is a policy, and help for others is a pledge.
+Therefore sentences about the speaker's own side are not changed, and the speaker's own country is not drawn as a replacement.
+`own_countries` determines which countries may be the speaker's own.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from ..actors.names import ORGANISATIONS, Mention, actors, home
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 
-#: Value of `sampling` of the rows that `augment` makes. They are no draw from any population.
+#: Value of `sampling` in the rows that `augment` makes. They are not a sample from any population.
 SWAPPED = "swapped"
 
-#: Why a sentence is not swapped, in the order in which it is asked.
+#: Reasons for not swapping a sentence, in the order in which they are checked.
 NO_RULES, NO_NAME, OWN_COUNTRY, OWN_PEOPLE, NO_FIT = (
     "no rules for the language",
     "names no actor",
@@ -31,7 +32,7 @@ NO_RULES, NO_NAME, OWN_COUNTRY, OWN_PEOPLE, NO_FIT = (
 
 @dataclass(frozen=True)
 class Swap:
-    """A sentence with another actor: the number of its row, who was replaced by whom, and the text."""
+    """A sentence with another actor: the number of its row, the codes of the old and the new actor, and the new text."""
 
     row: int
     code: str
@@ -41,18 +42,18 @@ class Swap:
 
 @dataclass(frozen=True)
 class SwapPlan:
-    """The swaps of a corpus, in the order of its rows, and by language how many sentences have some or why not."""
+    """The swaps of a corpus in the order of its rows, and the numbers of swapped and unswapped sentences by language and reason."""
 
     swaps: tuple[Swap, ...]
     reasons: dict[str, dict[str, int]]
 
 
 def own_countries(sentences: Iterable[Sentence]) -> dict[tuple[str | None, str], frozenset[str]]:
-    """Say which countries may be the speaker's own, by source and document.
+    """Return the countries that may be the speaker's own, by source and document.
 
-    The texts do not say who speaks. Taken as own are the territory of the language (see `actors.home`), and the country that
-    most sentences of the document name, where two or more do: speeches name their own country most. Where several are
-    named equally often all of them count. The rule leaves out too much rather than too little.
+    The texts do not say who speaks. The territory of the language (see `actors.home`) counts as the speaker's own country. So does
+    the country that most sentences of the document name, if at least two do, because speeches name their own country most often.
+    If several countries are named equally often, all of them count. The rule rather excludes too many countries than too few.
     """
     homes: dict[tuple[str | None, str], set[str]] = defaultdict(set)
     named: dict[tuple[str | None, str], Counter[str]] = defaultdict(Counter)
@@ -70,15 +71,16 @@ def own_countries(sentences: Iterable[Sentence]) -> dict[tuple[str | None, str],
 
 
 def plan_swaps(sentences: Sequence[Sentence], *, draws: int, seed: int) -> SwapPlan:
-    """Draw swaps.
+    """Draw swaps for all sentences.
 
-    A draw replaces one actor, so that its effect can be told; the actors of a sentence take turns, and no pair is drawn
-    twice. The draws of a sentence depend on the seed and its id, and on other rows only through the own country.
+    Each draw replaces only one actor, so that the effect can be attributed to it. The actors of a sentence take turns, and no pair
+    of old and new actor is drawn twice. The draws of a sentence depend on the seed and on its id. They depend on other rows only
+    through the speaker's own country.
 
     Args:
-        sentences: Sentences; those of one document should all be there, for the rule of the own country.
-        draws: Swaps a sentence; fewer where fewer are possible.
-        seed: Another seed draws other names.
+        sentences: Sentences. All sentences of a document should be included, so that the speaker's own country can be found.
+        draws: Number of swaps per sentence; fewer if fewer are possible.
+        seed: Seed of the draws.
 
     Raises:
         MissingExtraError: Babel is not installed.
@@ -100,7 +102,7 @@ def plan_swaps(sentences: Sequence[Sentence], *, draws: int, seed: int) -> SwapP
 
 
 def _choices(sentence: Sentence, barred: frozenset[str]) -> tuple[str | None, list[Mention], dict[str, list[str]]]:
-    """Say why a sentence is left alone, or which of its actors can be replaced by whom."""
+    """Return the reason for not swapping a sentence, or None, and its mentions and the possible replacements of each actor."""
     names = actors(sentence.language)
     if names is None:
         return NO_RULES, [], {}
@@ -117,7 +119,7 @@ def _choices(sentence: Sentence, barred: frozenset[str]) -> tuple[str | None, li
 
 
 def _draw(choices: dict[str, list[str]], draws: int, generator: random.Random) -> list[tuple[str, str]]:
-    """Draw pairs without repetition: the actors in turn, each with names in random order."""
+    """Draw pairs of old and new actor without repetition. Old actors take turns, and new ones come in random order."""
     order = list(choices)
     generator.shuffle(order)
     shuffled = {code: generator.sample(choices[code], len(choices[code])) for code in order}
@@ -128,19 +130,19 @@ def _draw(choices: dict[str, list[str]], draws: int, generator: random.Random) -
 
 
 def augment(corpus: Corpus, *, seed: int, copies: int = 1) -> Corpus:
-    """Make training rows with swapped actors: the remedy for labels that hang on names.
+    """Make training rows with swapped actors, which help if labels depend on names.
 
-    Give it the rows that train and no others: a copy of a held-out row would leak it. Copies keep document, place,
-    labels, language and source, have `sampling` = `SWAPPED`, and an id that ends in `~1`, `~2` and so on. The previous
-    sentence gets the same new name.
+    Use it on training rows only, because the copy of a held-out row would leak this row. Copies keep the document, position,
+    labels, language and source. Their `sampling` is `SWAPPED`, and their ids end in `~1`, `~2` and so on. In the previous sentence
+    the actor is replaced with the same new name.
 
     Args:
-        corpus: Labelled rows that train.
-        seed: Of the draws.
-        copies: Copies a sentence; fewer where fewer names fit.
+        corpus: Labelled training rows.
+        seed: Seed of the draws.
+        copies: Number of copies per sentence; fewer if fewer names fit.
 
     Returns:
-        The copies alone; `corpus + augment(corpus, seed=0)` is what trains.
+        The copies without the original rows. Train on `corpus + augment(corpus, seed=0)`.
 
     Raises:
         MissingExtraError: Babel is not installed.
