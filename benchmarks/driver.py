@@ -1,11 +1,12 @@
-"""Measure what one machine does for a whole cluster: read and cut the input, keep finished shards, write the output.
+"""Measure the work that one machine does for a whole cluster: read and cut the input, store finished shards, write the output.
 
-Measure also what an actor does besides running the network: identify languages and pack shards. Run it on any table of texts:
+The script also measures the work of an actor other than running the network: identify languages and pack shards. It runs on any
+table of texts:
 
     python benchmarks/driver.py TABLE [--text-column NAME] [--rows 30000]
 
-The last line is one JSON object with rates in rows per second of one core and sizes in bytes per row. The plan in
-docs/guides/clusters.md is computed from them.
+The last line is one JSON object with rates in rows per second per core and sizes in bytes per row. The plan in
+docs/guides/clusters.md is computed from these numbers.
 """
 
 from __future__ import annotations
@@ -39,26 +40,26 @@ from communique.models.predictor import Predictions, default_model
 
 
 class RandomModel:
-    """Take the place of a model at no cost: random probabilities, which compress worse than those of a model."""
+    """A model that costs no time: it returns random probabilities, which compress worse than those of a real model."""
 
     def __init__(self, codebook: Codebook) -> None:
         self.codebook, self._draw = codebook, np.random.default_rng(0)
 
     def predict(self, texts: Sequence[str], *, languages: Sequence[str] | None = None) -> Predictions:
-        """Draw probabilities of texts."""
+        """Return random probabilities for texts."""
         p = self._draw.random((len(texts), len(self.codebook.names)), np.float32)
         return Predictions(self.codebook.names, p, p > 0.5, np.zeros(len(texts), np.bool_))
 
 
 def timed(n: int, work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
-    """Run once; rows a second of the processor's time, whatever else the machine does, and what came out."""
+    """Run a function once. Return the rows per second of processor time, and the result of the function."""
     start = time.process_time()
     result = work(*arguments)
     return n / (time.process_time() - start), result
 
 
 def measure(source: Path, text_column: str | None, rows: int) -> dict[str, float]:
-    """Measure each stage over the first rows of a table."""
+    """Measure each stage on the first rows of a table."""
     options = Options(text_column=text_column)
     reader = ShardReader(find_files([source]), options)
     shards: list[Shard] = []
@@ -105,7 +106,7 @@ def measure(source: Path, text_column: str | None, rows: int) -> dict[str, float
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure all stages and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", type=Path)
     parser.add_argument("--text-column")

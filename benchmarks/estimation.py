@@ -1,11 +1,11 @@
-"""Measure whether the intervals of `communique estimate` hold: in a simulation with known truth, and on labelled real text.
+"""Measure the coverage of the intervals of `communique estimate`, in a simulation with known truth and on labelled real text.
 
     python benchmarks/estimation.py simulate [--draws 200] [-o benchmarks/results/estimation-simulation.json]
     python benchmarks/estimation.py real --texts DIR [--draws 500] [--without-dev] [-o benchmarks/results/estimation-real.json]
 
-`simulate` resumes where it stopped, and draws its figures next to the JSON. `real` takes as its population the rows with
-`sampling: random` of data/reference that did not train the shipped model, draws gold from it again and again, and holds the
-estimates against the labels of all rows. Last line: one JSON object.
+`simulate` resumes where it stopped, and draws its figures next to the JSON. The population of `real` are the rows of data/reference
+with `sampling: random` on which the shipped model was not trained. It draws gold samples from this population many times, and
+compares the estimates with the labels of all rows. The last line of the output is one JSON object.
 """
 
 from __future__ import annotations
@@ -48,29 +48,29 @@ from communique.models.predictor import default_model
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
 
-#: Raised where estimators, intervals or the population change: what was simulated before is then simulated again.
+#: Version of the simulation. It is increased when estimators, intervals or the population change, and older results are discarded.
 EDITION = 2
 
 METHODS = ("naive", "gold", "ppi", "dsl")
 TARGETS: tuple[Target, ...] = ("superpopulation", "finite-population")
 
-#: Borders of bins: gold sentences that carry the label (or lack it, the fewer of both), and documents with gold.
+#: Borders of bins: the number of gold sentences with or without the label (the smaller one), and of documents with gold.
 CASES, DOCUMENTS = (0, 1, 2, 3, 5, 10, 20, 1_000_000), (0, 5, 10, 15, 20, 30, 50, 1_000_000)
 
 
 class Tally:
-    """Coverage, width and error of intervals over draws, by any key."""
+    """Coverage, width and error of intervals over draws, by an arbitrary key."""
 
     def __init__(self) -> None:
         self.rows: dict[tuple[Any, ...], list[tuple[float, float, float, float]]] = defaultdict(list)
 
     def add(self, key: tuple[Any, ...], one: Interval, truth: float, doubted: bool) -> None:
-        """Count an interval. One that does not exist, because there are too few documents, counts as missing, not as failed."""
+        """Record an interval. An interval that is undefined because there are too few documents counts as missing, not as failed."""
         covered = float("nan") if np.isnan(one.low) else float(one.low <= truth <= one.high)
         self.rows[key].append((covered, one.width, one.value - truth, float(doubted)))
 
     def summary(self, key: tuple[Any, ...]) -> dict[str, float | int | None]:
-        """Give coverage with the number of intervals, mean width, bias, root mean squared error and the share of doubted."""
+        """Return the number of intervals, coverage, mean width, bias, root mean squared error and the proportion with warnings."""
         rows = np.array(self.rows[key])
         there = rows[~np.isnan(rows[:, 0])]
         if not len(there):
@@ -93,7 +93,7 @@ def _round(value: float) -> float:
 
 @dataclass(frozen=True)
 class Fits:
-    """Estimates of every domain by every method, and DSL's recalibrated predictions."""
+    """The estimates for every domain by every method, and the recalibrated predictions of DSL."""
 
     sample: Sample
     y: FloatArray
@@ -102,7 +102,7 @@ class Fits:
     fitted: FloatArray
 
     def warnings(self, domain: Any) -> tuple[tuple[EstimateWarning, ...], int, int]:
-        """Give what makes a domain's shares doubtful, its cases and its documents with gold."""
+        """Return the warnings about a domain's proportions, the number of its cases, and the number of its documents with gold."""
         gold = self.domains[domain][self.sample.gold]
         positives, documents = int(self.y[gold].sum()), len(np.unique(self.sample.gold_documents[gold]))
         return (
@@ -112,7 +112,7 @@ class Fits:
         )
 
     def intervals(self, targets: Sequence[Target]) -> Iterator[tuple[Any, str, Target, Interval]]:
-        """Give the interval of every domain, method and target."""
+        """Yield the interval of every domain, method and target."""
         for (name, found), method, target in product(self.found.items(), METHODS, targets):
             one = found[method]
             kind: Target = "superpopulation" if method == "naive" else target
@@ -127,7 +127,7 @@ def fit(
     domains: Mapping[Any, BoolArray],
     groups: IntArray,
 ) -> Fits:
-    """Estimate every domain's share as `analysis.analyse` does."""
+    """Estimate the proportion of every domain in the same way as `analysis.analyse`."""
     tuned = tune_lambda(sample, y, prediction, groups[sample.gold])
     fitted = cross_fit(sample, y, prediction, [groups])
     found = {
@@ -145,14 +145,17 @@ def fit(
 def compare(
     fits: Fits, groups: IntArray, shares: FloatArray, weights: FloatArray, target: Target
 ) -> Iterator[tuple[str, str, Interval, float, bool]]:
-    """Compare the groups as `analysis.analyse` does; yield kind, method, interval, truth and whether the tool warns.
+    """Compare the groups in the same way as `analysis.analyse`.
 
     Args:
         fits: Estimates of the groups.
         groups: Number of each sentence's group.
-        shares: True shares of the groups, under this target.
+        shares: True proportions of the groups for this target.
         weights: True sizes of the groups, for regressions.
-        target: What is estimated.
+        target: Target of the estimation.
+
+    Yields:
+        Kind of comparison, method, interval, truth, and whether `communique estimate` prints a warning.
     """
     numbers = np.arange(len(shares), dtype=float)
     line = {n: fits.found[n] for n in range(len(shares))}
@@ -179,7 +182,7 @@ def compare(
 
 
 def simulate(draws: int, out: Path) -> dict[str, Any]:
-    """Simulate every setting, keep what was simulated before with the same number of draws, draw the figure."""
+    """Simulate every setting and draw the figures. Settings that were simulated before with as many draws are not repeated."""
     known = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
     same = (known.get("draws"), known.get("edition")) == (draws, EDITION)
     cells: dict[str, Any] = known.get("cells", {}) if same else {}
@@ -220,7 +223,7 @@ def _cell(design: str, share: float, accuracy: float, n: int, draws: int) -> dic
                 tally.add((f"group {domain}", method, target), one, truth, bool(why))
             if method == "ppi" and target == "superpopulation" and not np.isnan(one.low):
                 covered = one.low <= truth <= one.high
-                # Each rule is read where the other gives no cause.
+                # Each rule is examined only in cases in which the other rule leads to no warning.
                 if documents >= DOCUMENTS[-3]:
                     _count(bins["cases"], CASES, cases, covered)
                 if cases >= CASES[-3]:
@@ -255,7 +258,7 @@ def _count(bins: list[list[float]], borders: Sequence[int], value: int, covered:
 
 
 def _pool(cells: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Pool coverage by the number of cases and of documents over all settings: what the rules of `find_warnings` were read from."""
+    """Pool coverage by number of cases and of documents over all settings. The rules of `find_warnings` are based on these results."""
     pooled = {}
     for name, borders in (("cases", CASES), ("documents", DOCUMENTS)):
         counts = np.sum([cell["bins"][name] for cell in cells.values()], axis=0)
@@ -267,24 +270,24 @@ def _pool(cells: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def held_out(texts: Path, *, dev: bool) -> Corpus:
-    """Give the random rows of data/reference that did not train the shipped model, and with `dev` those of dev.jsonl."""
+    """Return the random rows of data/reference on which the shipped model was not trained, with those of dev.jsonl if `dev`."""
     codebook = Codebook.load(ROOT / "data/codebook.yaml")
     rows = json.loads((default_model() / VALIDATION).read_text(encoding="utf-8"))
     ids = {id for part in rows.values() for id in part}
-    corpus, told = read_corpora([ROOT / "data/reference/train.jsonl"], codebook, texts)
+    corpus, messages = read_corpora([ROOT / "data/reference/train.jsonl"], codebook, texts)
     corpus = corpus.where(lambda s: s.id in ids)
     if dev:
-        more, told_more = read_corpora([ROOT / "data/reference/dev.jsonl"], codebook, texts)
+        more, more_messages = read_corpora([ROOT / "data/reference/dev.jsonl"], codebook, texts)
         corpus += more
-        told += told_more
-    print(*told, sep="\n", file=sys.stderr)
+        messages += more_messages
+    print(*messages, sep="\n", file=sys.stderr)
     return corpus.where(lambda s: s.sampling == "random")
 
 
 def predictions(corpus: Corpus, cache: Path) -> tuple[FloatArray, BoolArray]:
-    """Label the population, or take the probabilities of a cache that the same model made of the same texts."""
+    """Label the population, or read the probabilities from a cache that the same model made for the same texts."""
     predictor = Predictor.load()
-    # Hashes name the model and the texts: a cache of another model or of other texts is not used.
+    # The key contains hashes of the model and of the texts, so that a cache of another model or other texts is not used.
     key = [predictor.info.files, [s.sha256 for s in corpus]]
     if cache.exists() and (content := json.loads(cache.read_text(encoding="utf-8")))["key"] == key:
         probability = np.array(content["probabilities"])
@@ -298,7 +301,7 @@ def predictions(corpus: Corpus, cache: Path) -> tuple[FloatArray, BoolArray]:
 
 
 def real(texts: Path, draws: int, n: int, cache: Path, *, dev: bool) -> dict[str, Any]:
-    """Draw gold again and again, stratified by language, and hold estimates against the labels of all rows."""
+    """Draw gold samples many times, stratified by language, and compare estimates with the labels of all rows."""
     corpus = held_out(texts, dev=dev)
     names = Codebook.load(ROOT / "data/codebook.yaml").names
     probability, predicted = predictions(corpus, cache)
@@ -363,7 +366,7 @@ def _saved(ppi: Mapping[str, Any], gold: Mapping[str, Any]) -> float | None:
 
 
 def _draw_by_language(rng: np.random.Generator, documents: IntArray, codes: IntArray, n: int) -> Sample:
-    """Draw in proportion to the languages, at least 4 sentences of each."""
+    """Draw a sample stratified by language, in proportion to the languages, with at least 4 sentences per language."""
     rows, probability = [], []
     for code in range(codes.max() + 1):
         members = np.flatnonzero(codes == code)
@@ -375,7 +378,7 @@ def _draw_by_language(rng: np.random.Generator, documents: IntArray, codes: IntA
 
 
 def main() -> None:
-    """Run one of the two benchmarks, write its JSON and print one line."""
+    """Run one of the two benchmarks, write its JSON and print a summary in one line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     simulation = commands.add_parser("simulate")
@@ -384,8 +387,8 @@ def main() -> None:
     on_text = commands.add_parser("real")
     on_text.add_argument("--texts", type=Path, required=True)
     on_text.add_argument("--draws", type=int, default=500)
-    on_text.add_argument("-n", type=int, default=150, help="gold sentences a draw")
-    on_text.add_argument("--without-dev", action="store_true", help="leave dev.jsonl alone")
+    on_text.add_argument("-n", type=int, default=150, help="number of gold sentences per draw")
+    on_text.add_argument("--without-dev", action="store_true", help="do not read dev.jsonl")
     on_text.add_argument("--cache", type=Path, default=ROOT / "runs/estimation-real.json")
     on_text.add_argument("-o", "--out", type=Path, default=RESULTS / "estimation-real.json")
     given = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The figures of `benchmarks/estimation.py simulate`: coverage and width of shares, and coverage of comparisons."""
+"""Draw the figures of `benchmarks/estimation.py simulate`: coverage and width for proportions, and coverage for comparisons."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from matplotlib.figure import Figure
 
 from communique.io.atomic import replacing
 
-#: The grid, by true share, the model's accuracy and the size of the gold. Comparisons are simulated at two accuracies.
+#: The grid of true proportions, accuracies of the model and sizes of the gold sample. Comparisons are simulated at two accuracies.
 SHARES, ACCURACIES, SIZES = (0.02, 0.1, 0.4), (0.7, 0.8, 0.9, 0.95), (100, 300, 1000)
 COMPARED = (0.8, 0.95)
 
-#: Okabe and Ito's colours, which people with colour blindness tell apart.
+#: Colours by Okabe and Ito, which people with any type of colour vision can distinguish.
 COLOURS = dict(zip(ACCURACIES, ("#D55E00", "#E69F00", "#009E73", "#0072B2"), strict=True))
 
-#: The accuracy at which designs other than simple are simulated, and their colours.
+#: The accuracy at which designs other than simple random sampling are simulated, and the colours of these designs.
 ACCURACY = 0.8
 OTHERS = {"stratified": "#CC79A7", "two-stage": "#56B4E9"}
 
-#: What is asked of coverage.
+#: The range in which coverage should be.
 AIM = (0.93, 0.97)
 
 
@@ -32,7 +32,7 @@ def draw(result: Mapping[str, Any], out: Path) -> None:
     """Draw both figures next to the JSON, as SVG and PNG."""
     for name, figure in ((out.stem, shares(result)), (f"{out.stem}-comparisons", comparisons(result))):
         for ending in ("svg", "png"):
-            # The same figure gives the same bytes, so that a repository sees no change where there is none.
+            # The same figure has the same bytes, so that the file changes in the repository only if the figure does.
             with rc_context({"svg.hashsalt": "communique"}), replacing(out.with_name(f"{name}.{ending}"), "wb") as file:
                 figure.savefig(file, format=ending, dpi=130, metadata={"Date": None} if ending == "svg" else {})
 
@@ -47,7 +47,7 @@ def value(
     field: str,
     design: str = "simple",
 ) -> float:
-    """Find a number of a cell, target `superpopulation`; NaN where it is not defined."""
+    """Return a number of a cell for the target `superpopulation`, or NaN if it is undefined."""
     rows = result["cells"][f"{design}, share {share}, accuracy {accuracy}, gold {n}"]["results"]
     row = next(r for r in rows if (r["level"], r["method"], r["target"]) == (level, method, "superpopulation"))
     return float("nan") if row.get(field) is None else float(row[field])
@@ -65,7 +65,7 @@ def coverage(
     design: str = "simple",
     colour: str | None = None,
 ) -> None:
-    """Draw coverage over the size of the gold; hollow marks where the tool warns of most intervals."""
+    """Draw coverage against the size of the gold sample, with hollow markers if most intervals have a warning."""
     colour = colour or COLOURS[accuracy]
     covered = [value(result, share, accuracy, n, level, method, "coverage", design) for n in SIZES]
     axis.plot(SIZES, covered, style, color=colour, linewidth=1.3)
@@ -75,7 +75,10 @@ def coverage(
 
 
 def shares(result: Mapping[str, Any]) -> Figure:
-    """Draw coverage, width against gold alone and bias of the naive share, by size of the gold; a row a true share."""
+    """Draw coverage, width relative to gold alone, and bias of the naive proportion, by size of the gold sample.
+
+    There is one row of panels per true proportion.
+    """
     figure = Figure(figsize=(13, 7.5), layout="constrained")
     axes = figure.subplots(len(SHARES), 4, sharex=True)
     for row, share in zip(axes, SHARES, strict=True):
@@ -95,22 +98,22 @@ def shares(result: Mapping[str, Any]) -> Figure:
         for accuracy, colour in COLOURS.items():
             bias = [value(result, share, accuracy, n, "all", "naive", "bias") for n in SIZES]
             row[3].plot(SIZES, bias, color=colour, label=f"accuracy {accuracy}")
-        row[0].set_ylabel(f"true share {share:.0%}", fontsize=9)
+        row[0].set_ylabel(f"true proportion {share:.0%}", fontsize=9)
         row[2].set_ylim(0, 1.3)
         row[2].axhline(1, color="0.7", linewidth=0.8)
         row[3].axhline(0, color="0.7", linewidth=0.8)
     titles = (
-        "coverage of the 95 % interval, PPI++\nsimple samples (hollow: the tool warns)",
-        f"coverage, other samples, accuracy {ACCURACY}\n(hollow: the tool warns)",
-        "width, PPI++ / gold alone",
-        "bias of the naive share",
+        "coverage of the 95 % interval, PPI++\nsimple random samples (hollow: with warning)",
+        f"coverage, other designs, accuracy {ACCURACY}\n(hollow: with warning)",
+        "width of PPI++ / width of gold alone",
+        "bias of the naive proportion",
     )
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title, fontsize=9)
     _sizes(axes[-1])
     for design, colour in OTHERS.items():
         axes[0][3].plot([], [], color=colour, label=design)
-    for name, style in (("all sentences", "-"), ("a group (of four)", ":")):
+    for name, style in (("all sentences", "-"), ("one of four groups", ":")):
         axes[0][3].plot([], [], style, color="0.3", label=name)
     figure.legend(
         *axes[0][3].get_legend_handles_labels(), loc="outside lower center", ncols=8, fontsize=8, frameon=False
@@ -118,7 +121,7 @@ def shares(result: Mapping[str, Any]) -> Figure:
     return figure
 
 
-#: What is compared: its level in the results, the method, and a title.
+#: Comparisons: level in the results, method and title.
 KINDS = (
     ("difference", "ppi", "differences of two groups, PPI++"),
     ("trend", "ppi", "trend over four groups, PPI++"),
@@ -128,7 +131,7 @@ KINDS = (
 
 
 def comparisons(result: Mapping[str, Any]) -> Figure:
-    """Draw coverage of differences, trends and regressions; a row a true share."""
+    """Draw the coverage of differences, trends and regressions, with one row of panels per true proportion."""
     figure = Figure(figsize=(12, 7.5), layout="constrained")
     axes = figure.subplots(len(SHARES), len(KINDS), sharex=True, sharey=True)
     for row, share in zip(axes, SHARES, strict=True):
@@ -137,14 +140,14 @@ def comparisons(result: Mapping[str, Any]) -> Figure:
             for accuracy in COMPARED:
                 coverage(axis, result, share, accuracy, level, method)
             axis.set_title(title if share == SHARES[0] else "", fontsize=9)
-        row[0].set_ylabel(f"true share {share:.0%}\ncoverage of the 95 % interval", fontsize=9)
+        row[0].set_ylabel(f"true proportion {share:.0%}\ncoverage of the 95 % interval", fontsize=9)
         row[0].set_ylim(0.85, 1.005)
     _sizes(axes[-1])
     for accuracy in COMPARED:
         axes[0][0].plot([], [], color=COLOURS[accuracy], label=f"accuracy {accuracy}")
     handles, names = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=8, frameon=False,
-                  title="hollow: the tool warns of a group in it (of the gold, for regressions)", title_fontsize=8)  # fmt: skip
+                  title="hollow: with a warning about one of the groups (for regressions: about the gold sample)", title_fontsize=8)  # fmt: skip
     return figure
 
 
@@ -153,4 +156,4 @@ def _sizes(axes: Any) -> None:
         axis.set_xscale("log")
         axis.set_xticks(SIZES, [str(n) for n in SIZES])
         axis.minorticks_off()
-        axis.set_xlabel("gold sentences, all groups together", fontsize=8)
+        axis.set_xlabel("gold sentences in all groups together", fontsize=8)

@@ -1,9 +1,10 @@
-"""Measure the memory and time of `communique estimate` on made predictions of many rows.
+"""Measure the memory and time of `communique estimate` on simulated predictions with many rows.
 
     python benchmarks/estimation_memory.py [--rows 100000 1000000] [-o benchmarks/results/estimation-memory.json]
 
-Each size runs in a process of its own: three labels, ten sentences a document, texts of 120 characters, 8 countries and 5 years,
-500 gold sentences, all tables and figures written. Peak memory is the process's largest resident set. Last line: one JSON object.
+Each size runs in a separate process. The data have three labels, ten sentences per document, texts of 120 characters, 8 countries,
+5 years and 500 gold sentences. All tables and figures are written. Peak memory is the maximum resident set size of the process. The
+last line of the output is one JSON object.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from communique.io.write import write_jsonl
 ROOT = Path(__file__).parents[1]
 CODEBOOK = ROOT / "data/codebook.yaml"
 
-#: Rows written at a time, and a gold sample of usual size.
+#: Number of rows written at a time, and a typical size of a gold sample.
 PIECE, GOLD = 50_000, 500
 
 
 def make(folder: Path, rows: int) -> None:
-    """Write predictions and gold."""
+    """Write simulated predictions and a gold sample."""
     rng = np.random.default_rng(0)
     names = Codebook.load(CODEBOOK).names
     drawn = set(rng.choice(rows, GOLD, replace=False).tolist())
@@ -74,7 +75,7 @@ def make(folder: Path, rows: int) -> None:
 
 
 def measure(rows: int) -> dict[str, float | int]:
-    """Run the command on so many rows; give peak memory in MB (10^6 bytes) and seconds."""
+    """Run the command on a number of rows. Return peak memory in MB (10^6 bytes) and seconds."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make(folder, rows)
@@ -89,7 +90,7 @@ def measure(rows: int) -> dict[str, float | int]:
             raise SystemExit((folder / "log").read_text(encoding="utf-8"))
         seconds = time.perf_counter() - begin
         size = (folder / "predictions.parquet").stat().st_size
-    # Linux gives kilobytes.
+    # Linux reports kilobytes.
     peak = usage.ru_maxrss * 1024 / 1e6
     return {
         "rows": rows,
@@ -101,7 +102,7 @@ def measure(rows: int) -> dict[str, float | int]:
 
 
 def main() -> None:
-    """Measure each size, write the JSON and print it."""
+    """Measure each size, and write and print the results as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("-o", "--out", type=Path, default=ROOT / "benchmarks/results/estimation-memory.json")

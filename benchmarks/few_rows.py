@@ -1,16 +1,17 @@
-"""Measure how well each classifier, and the one that `communique train` chooses, does with 50 to 5,000 labelled rows.
+"""Measure how well all classifiers, and the one that `communique train` chooses, perform with 50 to 5,000 labelled rows.
 
     python benchmarks/few_rows.py fit reference --texts TEXTS --work DIR [--worker 0/2]
     python benchmarks/few_rows.py fit umsab --data DIR --work DIR
     python benchmarks/few_rows.py summarise reference --texts TEXTS --work DIR
 
-`fit` trains, on nested draws of whole documents, and keeps logits in DIR, so that a stopped run resumes. Several workers share
-the draws. `summarise` applies the rules of `communique train` (calibration and thresholds from out-of-fold predictions, the
-choice between candidates) and writes benchmarks/results/few-rows-TASK.json. Figures: `python benchmarks/tables.py`.
+`fit` trains on nested draws of whole documents and stores logits in DIR, so that a stopped run can resume. Several workers can
+divide the draws between them. `summarise` applies the rules of `communique train` (calibration and thresholds from out-of-fold
+predictions, the choice between candidates) and writes benchmarks/results/few-rows-TASK.json. `python benchmarks/tables.py` draws
+the figures.
 
-The task `reference` draws from the sources of data/reference/train.jsonl that version 0.1.0 of communique-small was not trained
-on, so that its encoder meets text that is new to it. 1,500 rows of other documents are the test rows, the same for all draws. The
-task `umsab` draws from one language of UMSAB (sentiment of tweets) and tests on its validation set.
+The task `reference` draws from the sources of data/reference/train.jsonl on which version 0.1.0 of communique-small was not
+trained, so that the text is new to its encoder. All draws are tested on the same 1,500 rows of other documents. The task `umsab`
+draws from one language of UMSAB (sentiment of tweets) and tests on its validation set.
 """
 
 from __future__ import annotations
@@ -58,19 +59,20 @@ from communique.training.recipe import Recipe
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 
-#: Training rows, and how many draws of each.
+#: Numbers of training rows, and the number of draws for each.
 SIZES = {50: 5, 100: 5, 250: 5, 500: 5, 1000: 5, 2000: 1, 5000: 1}
 
-#: Sources of `data/reference/train.jsonl` that version 0.1.0 of communique-small was trained on.
+#: Sources of `data/reference/train.jsonl` on which version 0.1.0 of communique-small was trained.
 OLD_SOURCES = ("ungd", "un-parallel", "mfa-zh", "president-ua", "government-se", "president-mx", "bundestag")
 
-#: Test rows; units with more rows than `LARGE` neither test nor belong to draws below 2,000 rows: one would be most of them.
+#: Number of test rows. Units with more rows than `LARGE` are neither in the test rows nor in draws of fewer than 2,000 rows, because
+#: a single unit would be most of the rows.
 TEST_ROWS, LARGE = 1500, 150
 
-#: SetFit takes many minutes per fit.
+#: Maximum number of rows for SetFit, because a fit takes many minutes.
 SETFIT_ROWS = 250
 
-#: The settings of version 0.1: the first token, few steps, thresholds of 0.5.
+#: The settings of version 0.1: first token, few steps, thresholds of 0.5.
 VERSION_0_1 = {
     "pooling": "first",
     "epochs": 5,
@@ -85,7 +87,7 @@ AUTO, OLD, SETFIT = "auto", "version 0.1", "setfit"
 
 @dataclass(frozen=True)
 class Task:
-    """Rows from which training rows are drawn, and test rows of other documents."""
+    """The rows from which training rows are drawn, and test rows from other documents."""
 
     name: str
     codebook: Codebook
@@ -94,9 +96,9 @@ class Task:
     sizes: dict[int, int]
 
     def draw(self, seed: int, rows: int) -> Corpus:
-        """Draw whole units (documents and their translations) until there are enough rows; the last unit may be cut off.
+        """Draw whole units (documents and their translations) until there are enough rows. The last unit may be cut off.
 
-        Draws of one seed are nested.
+        Draws with the same seed are nested.
         """
         units = split_units(self.pool)
         members: dict[int, list[int]] = {}
@@ -110,13 +112,13 @@ class Task:
                 break
             if len(members[unit]) <= LARGE or rows >= 2000:
                 chosen += members[unit]
-        # Test rows are drawn as these are, by documents. If only random rows tuned thresholds, they would suit other shares.
+        # Test rows are drawn by document too. If thresholds were tuned on random rows only, label proportions would differ.
         drawn = tuple(replace(self.pool.sentences[i], sampling=None) for i in chosen[:rows])
         return Corpus(drawn, self.pool.files)
 
 
 def reference(texts: Path) -> Task:
-    """Read the labels of data/reference and hold out the test rows."""
+    """Read the labels in data/reference and hold out the test rows."""
     codebook = Codebook.load(HERE.parent / "data" / "codebook.yaml")
     source = CorpusSource(path=str(HERE.parent / "data" / "reference" / "train.jsonl"))
     corpus = read_sources([source], codebook, texts)[0].where(lambda s: s.source not in OLD_SOURCES)
@@ -130,7 +132,7 @@ def reference(texts: Path) -> Task:
 
 
 def umsab(data: Path, language: str = "english") -> Task:
-    """Read the tweets of one language; the validation set takes the place of the test set."""
+    """Read the tweets of one language, with the validation set as the test set."""
     codebook = Codebook.load(HERE / "recipes" / "umsab-codebook.yaml")
     numbers = {"0": "negative", "1": "neutral", "2": "positive"}
     pool, test = (
@@ -152,7 +154,7 @@ def _backbones() -> tuple[str, str]:
 
 
 def classifiers(task: Task, rows: int, work: Path) -> dict[str, Callable[[], Candidate] | None]:
-    """Return what makes each classifier that is measured with a number of rows."""
+    """Return the function that builds each classifier to be measured with a number of rows; None for SetFit."""
     recipe = _recipe()
     with_backbone = [recipe.model_copy(update={"backbone": one}) for one in _backbones()]
     old = Recipe.model_validate(recipe.model_dump() | VERSION_0_1)
@@ -172,9 +174,9 @@ def classifiers(task: Task, rows: int, work: Path) -> dict[str, Callable[[], Can
 
 
 def fit(task: Task, work: Path, names: list[str] | None, worker: int, workers: int) -> None:
-    """Train every classifier on every draw, and keep its logits out of fold and on the test rows."""
+    """Train every classifier on every draw, and store its out-of-fold logits and those of the test rows."""
     jobs = [(n, seed) for seed in range(max(task.sizes.values())) for n in task.sizes if seed < task.sizes[n]]
-    # The small draws first: all of them together take less time than the largest one.
+    # The small draws come first, because all of them together take less time than the largest one.
     for number, (n, seed) in enumerate(sorted(jobs, key=lambda job: (job[0] >= 2000, job[1], job[0]))):
         if number % workers != worker:
             continue
@@ -194,7 +196,7 @@ def fit(task: Task, work: Path, names: list[str] | None, worker: int, workers: i
 def _fit(task: Task, candidate: Candidate, corpus: Corpus, name: str) -> dict[str, NDArray[np.float32]]:
     logits = np.full((len(corpus), len(task.codebook.names)), np.nan, np.float32)
     folds = document_folds(corpus.sentences, FOLDS, seed=0)
-    # As the tool does where all folds would take long; version 0.1 knows no cross-validation.
+    # `communique train` does the same if all folds would take long. Version 0.1 had no cross-validation.
     costly = candidate.kind == TransformerCandidate.kind
     for fold in () if name == OLD else np.unique(folds)[: SCREENED if costly else None]:
         fitted = candidate.fit(corpus.rows(folds != fold))
@@ -210,7 +212,7 @@ def _fit_setfit(task: Task, corpus: Corpus, seed: int) -> dict[str, NDArray[np.f
 
 
 def summarise(task: Task, work: Path) -> dict[str, object]:
-    """Score all draws that are finished."""
+    """Score all finished draws."""
     gold = indicator(task.test.sentences, task.codebook)
     resamples = Resamples.draw([s.document_key for s in task.test], seed=0)
     points = []
@@ -236,7 +238,7 @@ def _point(
     gold: NDArray[np.bool_],
     resamples: Resamples,
 ) -> dict[str, object]:
-    """Score the classifiers of a draw, and make the choice of `communique train`."""
+    """Score the classifiers of a draw, and choose one as `communique train` does."""
     scores: dict[str, dict[str, object]] = {}
     for name, one in kept.items():
         if np.isnan(one["folds"]).all():
@@ -263,7 +265,7 @@ def _point(
 def _choice(
     task: Task, corpus: Corpus, kept: dict[str, dict[str, NDArray[np.float32]]]
 ) -> tuple[str | None, dict[str, float]]:
-    """Return the candidate that `communique train` keeps, and the average precision out of fold of all candidates.
+    """Return the candidate that `communique train` keeps, and the out-of-fold average precision of all candidates.
 
     Both are empty if a candidate has not been fitted yet.
     """
@@ -290,13 +292,13 @@ def main() -> None:
     parser.add_argument("action", choices=("fit", "summarise"))
     parser.add_argument("task", choices=("reference", "umsab"))
     parser.add_argument("--texts", type=Path, help="folder with the texts of data/reference; see data/README.md")
-    parser.add_argument("--data", type=Path, help="folder with UMSAB's tables")
+    parser.add_argument("--data", type=Path, help="folder with the tables of UMSAB")
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--only", action="append", help="name of a classifier")
-    parser.add_argument("--worker", default="0/1", help="this worker's number, and how many there are")
+    parser.add_argument("--only", action="append", help="name of a classifier to fit; can be repeated; default: all")
+    parser.add_argument("--worker", default="0/1", help="number of this worker, and number of workers")
     arguments = parser.parse_args()
     if (arguments.texts if arguments.task == "reference" else arguments.data) is None:
-        parser.error("reference needs --texts, umsab needs --data")
+        parser.error("the task reference requires --texts, and the task umsab requires --data")
     task = reference(arguments.texts) if arguments.task == "reference" else umsab(arguments.data)
     if arguments.action == "fit":
         worker, workers = map(int, arguments.worker.split("/"))

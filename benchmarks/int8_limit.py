@@ -1,10 +1,10 @@
-"""Measure how many 8-bit operations a second OpenVINO's CPU plugin reaches in matrix products alone.
+"""Measure how many 8-bit operations per second OpenVINO's CPU plugin reaches in matrix products alone.
 
     python benchmarks/int8_limit.py [--threads 2]
 
-Two limits: products of the shipped model's own shapes (the four of attention and the two of the feed-forward part, as one chain
-with requantisation between them, as a layer has them), and one square product of 4,096. What a labelled sentence needs, against
-the first, is the share of the limit that labelling reaches; `speed.py` writes it.
+There are two limits. The first is measured on products with the shapes of the shipped model: the four of attention and the two of
+the feed-forward part, as one chain with requantisation between them, as in a layer. The second is measured on a square product of
+size 4,096. `speed.py` compares the operations that labelling needs with the first limit.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from typing import Any
 
 import numpy as np
 
-#: Rows of a product: tokens. More than the predictor's batches have, so that it is a limit.
+#: Number of rows (tokens) of a product. It is larger than in the predictor's batches, so that the result is an upper limit.
 TOKENS = 1024
 
-#: Width and feed-forward width of multilingual-e5-small.
+#: Hidden width and feed-forward width of multilingual-e5-small.
 HIDDEN, FORWARD = 384, 1536
 
-#: Weights of a layer: query, key, value, attention output; then up and down.
+#: Shapes of the weights of a layer: query, key, value and attention output, then the two of the feed-forward part.
 SHAPES = ((HIDDEN, HIDDEN),) * 4 + ((HIDDEN, FORWARD), (FORWARD, HIDDEN))
 
-#: Times that the shapes of one layer are chained, so that entering and leaving 8 bits weighs little.
+#: How often the shapes of one layer are chained, so that the conversions to and from 8 bits take little of the time.
 LAYERS = 6
 
 
 def chain(rows: int, shapes: tuple[tuple[int, int], ...]) -> Any:
-    """Build a chain of products (rows, in) x (in, out) between fake quantisations, which the plugin computes in 8 bits."""
+    """Build a chain of products (rows, in) x (in, out) with fake quantisations, so that the plugin computes them in 8 bits."""
     import openvino as ov
     from openvino import opset13 as ops
 
@@ -48,12 +48,12 @@ def chain(rows: int, shapes: tuple[tuple[int, int], ...]) -> Any:
 
 
 def operations(rows: int, shapes: tuple[tuple[int, int], ...]) -> int:
-    """Count multiplications and additions."""
+    """Return the number of multiplications and additions."""
     return sum(2 * rows * inner * outer for inner, outer in shapes)
 
 
 def rate(rows: int, shapes: tuple[tuple[int, int], ...], threads: int, turns: int) -> tuple[float, set[str]]:
-    """Give operations a second, the median of turns, with as many streams as threads; and the kernels' types."""
+    """Return the median operations per second over turns, with as many streams as threads, and the types of the kernels."""
     import openvino as ov
 
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": threads}
@@ -84,27 +84,28 @@ def rate(rows: int, shapes: tuple[tuple[int, int], ...], threads: int, turns: in
 
 
 def limits(threads: int, turns: int = 5) -> dict[str, Any]:
-    """Measure both limits in 8-bit operations a second (multiplications and additions)."""
+    """Measure both limits in 8-bit operations per second (multiplications and additions)."""
     own, kernels = rate(TOKENS, SHAPES * LAYERS, threads, turns)
     square, more = rate(4096, ((4096, 4096),), threads, turns)
     return {"model_shapes": own, "square_4096": square, "kernels": sorted(kernels | more)}
 
 
 def operations_a_token(layers: int = 12) -> int:
-    """Count 8-bit operations of the shipped model for a token, the first one's own in the last layer left out.
+    """Return the number of 8-bit operations of the shipped model per token.
 
-    The last layer computes keys and values of all tokens, and the rest for the first token alone.
+    The last layer computes keys and values for all tokens, and everything else for the first token only. The operations for the
+    first token only are not counted.
     """
     return (layers - 1) * operations(1, SHAPES) + operations(1, SHAPES[1:3])
 
 
 def main() -> None:
-    """Print the limits; last line: one JSON object."""
+    """Print the limits, with one JSON object as the last line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     found = limits(parser.parse_args().threads)
     for name in ("model_shapes", "square_4096"):
-        print(f"{name:<14} {found[name] / 1e12:6.2f} Tera-operations a second")
+        print(f"{name:<14} {found[name] / 1e12:6.2f} tera-operations per second")
     print(json.dumps(found))
 
 

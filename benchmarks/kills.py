@@ -4,9 +4,9 @@
 
     python benchmarks/kills.py [--kills 60] [--seed 0]
 
-Each run labels authored sentences with the shipped model, from a file or from standard input, and is stopped by SIGKILL, SIGINT,
-SIGTERM or SIGHUP, in turn, until the number of kills is reached. A stopped run must end with the exit code of its signal, keep
-every finished shard, and resume to the same bytes. The exit code of this script is 1 if any of that fails.
+Each run labels authored sentences with the shipped model, from a file or from standard input. It is stopped by SIGKILL, SIGINT,
+SIGTERM and SIGHUP in turn, until the number of kills is reached. A stopped run must exit with the code of its signal and keep all
+finished shards, and after it is resumed, the output must have the same bytes. The script exits with 1 if any of these fails.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-#: Signals, and the exit codes with which a command that they stop ends.
+#: Signals, and the exit codes of a command that they stop.
 SIGNALS = {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
-#: Rows of the input and of a shard: a kill finds some shards finished and some not.
+#: Number of rows of the input and of a shard, so that at most moments some shards are finished and others are not.
 ROWS, SHARD_ROWS = 480, 20
 
 
 def write_input(path: Path) -> None:
-    """Write sentences of four languages, some broken lines among them."""
+    """Write sentences in four languages, and some lines that are not valid JSON."""
     rows = [
         json.loads(line)
         for language in ("en", "fr", "ru", "zh")
@@ -45,7 +45,7 @@ def write_input(path: Path) -> None:
 
 
 def start(source: Path, out: Path, *options: str, stdin: bool) -> subprocess.Popen[bytes]:
-    """Start the command; with `stdin` it reads the input from standard input."""
+    """Start the command. With `stdin`, it reads the input from standard input."""
     command = [sys.executable, "-m", "communique", "label", "-" if stdin else str(source), "-o", str(out)]
     command += ["--format", "jsonl", "--shard-rows", str(SHARD_ROWS), "--threads", "1", *options]
     with source.open("rb") as handle:
@@ -58,17 +58,17 @@ def shards(out: Path) -> int:
     """Count the finished shards next to an output."""
     try:
         names = os.listdir(out.with_name(out.name + ".shards"))
-    except FileNotFoundError:  # It is not there yet, or not any more.
+    except FileNotFoundError:  # The folder does not exist yet, or has been deleted.
         return 0
     return sum(name.endswith(".arrow") for name in names)
 
 
 def stop_at_random(process: subprocess.Popen[bytes], number: signal.Signals, out: Path, draw: random.Random) -> bool:
-    """Stop a process after up to three further shards and a random delay; return whether it was still running."""
+    """Stop a process after up to three more shards and a random delay. Return whether it was still running."""
     wanted = shards(out) + draw.randrange(4)
     while process.poll() is None and shards(out) < wanted:
         time.sleep(0.002)
-    # Without a shard to wait for, the moment lies anywhere from the start of Python to the first shard.
+    # If there is no shard to wait for, the process is stopped at any moment from the start of Python to the first shard.
     time.sleep(draw.random() * (0.2 if wanted else 3.0))
     if process.poll() is not None:
         return False
@@ -77,7 +77,7 @@ def stop_at_random(process: subprocess.Popen[bytes], number: signal.Signals, out
 
 
 def main() -> None:
-    """Run all kills and print one line per kind of signal and input, then a JSON line."""
+    """Run all kills, and print one line per failure and a JSON line with the number of kills by signal and input."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
@@ -119,13 +119,13 @@ def main() -> None:
                 if not out.exists() and shards(out) < before:
                     failures.append(f"{out.name}: {number.name} lost a finished shard")
                 if out.exists() and out.read_bytes() != whole[stdin, form]:
-                    failures.append(f"{out.name}: written although it is not complete")
+                    failures.append(f"{out.name}: written although it was not complete")
             if not out.exists():
                 failures.append(f"{out.name}: not written: {message}")
             elif out.read_bytes() != whole[stdin, form]:
-                failures.append(f"{out.name}: other bytes than without a stop")
+                failures.append(f"{out.name}: the bytes differ from those of a run that was not stopped")
             if left := [path.name for path in folder.iterdir() if path.name.startswith((out.name + ".", "."))]:
-                failures.append(f"{out.name}: left behind: {', '.join(left)}")
+                failures.append(f"{out.name}: files left behind: {', '.join(left)}")
     for line in failures:
         print(line)
     print(json.dumps({"kills": kills, "outputs": outputs, "failures": len(failures)}))

@@ -1,11 +1,11 @@
-"""Measure the peak memory of `communique label` for inputs of different sizes: it must not grow with the rows.
+"""Measure the peak memory of `communique label` for inputs of different sizes. It must not grow with the number of rows.
 
 python benchmarks/memory.py [--model DIR] [--rows 1000 10000 100000 1000000] [--shard-rows N] [--distinct]
                             [-o benchmarks/results/memory.json]
 
-The rows are drawn from few sentences, so that the network, whose memory depends on its batches alone, has little to do and
-a million rows take minutes. With --distinct no text comes twice, and their lengths are those of official sentences: 3 to 90 words,
-most of them 10 to 35. Each size runs in a process of its own. The last line is one JSON object.
+By default, the rows are drawn from a small set of sentences. The network, whose memory depends only on its batches, then has little
+to do, and a million rows take minutes. With --distinct all texts differ, and their lengths are those of official sentences: 3 to 90
+words, most of them 10 to 35. Each size runs in a separate process. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ SENTENCES = [
     for whom in ("the neighbouring state", "all parties")
 ]
 
-#: Rows that are made and written at a time.
+#: Number of rows that are generated and written at a time.
 BLOCK = 100_000
 
 
-#: Words of texts that are made.
+#: Words of generated texts.
 WORDS = sorted({word for sentence in SENTENCES for word in sentence.rstrip(".").split()})
 
 
 def made_text(draw: random.Random) -> str:
-    """Make a text that is like no other, of the length of a sentence."""
+    """Generate a unique text with the length of a sentence."""
     words = min(90, max(3, round(draw.lognormvariate(3.0, 0.5))))
     return " ".join(draw.choices(WORDS, k=words)) + f" {draw.getrandbits(40)}."
 
 
 def write_rows(path: Path, n: int, *, distinct: bool = False) -> None:
-    """Write n rows of Parquet in row groups of `BLOCK`."""
+    """Write n rows to a Parquet file, in row groups of `BLOCK`."""
     draw = random.Random(0)
     schema = pa.schema([("id", pa.string()), ("text", pa.string()), ("language", pa.string()), ("year", pa.int16())])
     with pq.ParquetWriter(path, schema) as writer:
@@ -61,31 +61,31 @@ def write_rows(path: Path, n: int, *, distinct: bool = False) -> None:
 
 
 def measure(n: int, arguments: list[str], *, distinct: bool = False) -> dict[str, float]:
-    """Label n rows in a process of its own and give its peak resident memory in MB and its seconds."""
+    """Label n rows in a separate process, and return its peak resident memory in MB and its duration in seconds."""
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder, "in.parquet"), Path(folder, "out.parquet")
         write_rows(source, n, distinct=distinct)
         before = time.monotonic()
         command = [sys.executable, "-m", "communique", "label", str(source), "-o", str(out), *arguments]
-        # The peak of children is that of the largest: each size is measured from a process without other children.
+        # The peak of children is that of the largest child, so each size is measured in a process without other children.
         code = (
             "import json, resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stderr=subprocess.DEVNULL); "
             "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
         )
         done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True)
-        # Linux counts kilobytes, macOS bytes.
+        # Linux reports kilobytes, and macOS bytes.
         unit = 1e6 if sys.platform == "darwin" else 1e3
         return {"rows": n, "peak_mb": round(int(done.stdout) / unit, 1), "seconds": round(time.monotonic() - before, 1)}
 
 
 def main() -> None:
-    """Measure each size and print a line each, JSON last."""
+    """Measure each size, and print one line per size and the results as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--model")
     parser.add_argument("--shard-rows", type=int)
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--distinct", action="store_true", help="No text twice, real lengths.")
+    parser.add_argument("--distinct", action="store_true", help="Use unique texts with realistic lengths.")
     parser.add_argument("-o", "--out", type=Path, help="Also write the last line's object to a file.")
     options = parser.parse_args()
     arguments = [

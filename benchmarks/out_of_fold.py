@@ -3,9 +3,10 @@
     python benchmarks/out_of_fold.py fit --texts TEXTS --work DIR [--variant NAME] [--parts documents] [--worker 0/2]
     python benchmarks/out_of_fold.py summarise --texts TEXTS --work DIR
 
-`fit` trains on all parts of the data but one and stores the logits of that part in DIR, so that a stopped run resumes. Parts are
-five folds of documents, or five groups of sources, whose languages and kinds of text the model has then not seen. `summarise`
-writes benchmarks/results/out-of-fold.json. The sentences of data/authored train in every part and are never scored.
+`fit` trains on all parts of the data except one, and stores the logits of this part in DIR, so that a stopped run can resume. The
+parts are five folds of documents, or five groups of sources, so that the languages and types of text in a group may be new to the
+model. `summarise` writes benchmarks/results/out-of-fold.json. The sentences in data/authored are always training rows and are never
+scored.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ PARTS = 5
 
 @dataclass(frozen=True)
 class Variant:
-    """Settings that are compared with the defaults, and the sources of the training rows (default: all)."""
+    """Settings to compare with the defaults, and the sources of the training rows (default: all)."""
 
     settings: dict[str, object] = field(default_factory=dict)
     kind: type[Candidate] = TransformerCandidate
@@ -74,7 +75,7 @@ class Task:
 
 
 def read(texts: Path) -> Task:
-    """Read the labels of data/reference and data/authored, and assign parts."""
+    """Read the labels in data/reference and data/authored, and assign parts."""
     codebook = Codebook.load(DATA / "codebook.yaml")
     corpus, authored = (
         read_sources([CorpusSource(path=str(DATA / name))], codebook, texts)[0]
@@ -94,7 +95,7 @@ def read(texts: Path) -> Task:
 
 
 def fit(task: Task, work: Path, variants: list[str], parts: list[str], only: int, worker: int, workers: int) -> None:
-    """Train each variant without each part, and store the logits of that part."""
+    """For each variant and each part, train on the other parts and store the logits of this part."""
     jobs = [(name, kind, part) for name in variants for kind in parts for part in range(only)]
     for number, (name, kind, part) in enumerate(jobs):
         path = _path(work, name, kind, part)
@@ -115,7 +116,7 @@ def fit(task: Task, work: Path, variants: list[str], parts: list[str], only: int
 
 
 def summarise(task: Task, work: Path) -> dict[str, object]:
-    """Score each variant on the rows predicted so far, and its difference from the default on the rows that both predicted."""
+    """Score each variant on the rows predicted so far, and its difference from the default on the rows predicted by both."""
     gold = indicator(task.corpus.sentences, task.codebook)
     found: dict[str, dict[str, object]] = {}
     for kind in task.parts:
@@ -141,7 +142,7 @@ def summarise(task: Task, work: Path) -> dict[str, object]:
 
 
 def _decisions(task: Task, work: Path, name: str, kind: str) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-    """Return decisions (n, k) with thresholds tuned on the other parts, and at 0.5; -1 for rows that were not predicted."""
+    """Return decisions (n, k) with thresholds tuned on the other parts, and with thresholds of 0.5; -1 for rows without predictions."""
     shape = len(task.corpus), len(task.codebook.names)
     tuned, plain = np.full(shape, -1, np.int8), np.full(shape, -1, np.int8)
     logits = np.full(shape, np.nan, np.float32)
@@ -187,7 +188,7 @@ def _difference(
     default: NDArray[np.int8],
     other: NDArray[np.int8],
 ) -> dict[str, object]:
-    """Return by how much macro-F1 is lower than that of the default, with a paired interval."""
+    """Return how much lower macro-F1 is than that of the default, with a paired interval."""
     resamples = _resamples(task, rows)
     each = [outcomes(gold[rows], decided[rows] > 0) for decided in (default, other)]
     value = [float(macro_f1(counts.sum(axis=0))) for counts in each]
@@ -231,8 +232,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--variant", action="append", choices=tuple(VARIANTS), help="default: the default settings")
     parser.add_argument("--parts", action="append", choices=("documents", "sources"), help="default: documents")
-    parser.add_argument("--only", type=int, default=PARTS, help="how many parts are predicted")
-    parser.add_argument("--worker", default="0/1", help="this worker's number, and how many there are")
+    parser.add_argument("--only", type=int, default=PARTS, help="number of parts to predict")
+    parser.add_argument("--worker", default="0/1", help="number of this worker, and number of workers")
     arguments = parser.parse_args()
     task = read(arguments.texts)
     if arguments.action == "fit":

@@ -1,9 +1,10 @@
-"""Measure what `communique label` does besides running the network: reading, languages, tokenizing, shards, writing.
+"""Measure how much time `communique label` spends on everything except the network.
 
     python benchmarks/overhead.py --texts DIR [--rows 3000] [--turns 5] [-o benchmarks/results/overhead.json]
 
-The same real sentences are labelled from a JSON Lines file to a Parquet file, and, tokenized before, run through the network alone,
-in turns, in one process with the model open. Wall time and processor time of all threads; medians. Last line: one JSON object.
+This includes reading, identifying languages, tokenizing, storing shards and writing. The same real sentences are labelled from a
+JSON Lines file to a Parquet file, and run through the network alone after tokenizing. Both alternate in one process in which the
+model is open. The results are medians of wall time and of the processor time of all threads. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ from communique.reporting.progress import ProgressReporter
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Run once; give seconds of the clock and of the processor, all threads together."""
+    """Run a function once. Return the seconds of wall time, and of processor time of all threads."""
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def label(predictor: Predictor, source: Path, out: Path) -> None:
-    """Label a file to a file, as the command does."""
+    """Label an input file to an output file, as the command does."""
     reader = ShardReader(find_files([source]), Options(shard_rows=SHARD_ROWS))
     engine, folder = LocalEngine(predictor), ShardFolder(out, {}, resume=False)
     try:
@@ -52,7 +53,7 @@ def label(predictor: Predictor, source: Path, out: Path) -> None:
 
 
 def main() -> None:
-    """Measure in turns and print one JSON object."""
+    """Measure in alternating turns and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=3000)
@@ -63,7 +64,7 @@ def main() -> None:
     texts, data = sentences(given.texts, given.rows)
     predictor = Predictor.load(threads=given.threads)
     predictor.predict(texts)
-    # As the shards of the command cut them.
+    # Batches have the size of the command's shards.
     size = SHARD_ROWS
     encodings = [predictor.tokenizer.encode_batch(texts[i : i + size]) for i in range(0, len(texts), size)]
     shares: dict[str, list[float]] = {"wall": [], "processor": []}

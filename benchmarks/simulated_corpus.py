@@ -1,6 +1,6 @@
-"""A population with known truth: clustered documents, a model whose errors differ by group and by document.
+"""Simulate a population with known truth: sentences clustered in documents, and a model whose errors vary by group and document.
 
-It serves the tests and the benchmark, and the rules by which `communique estimate` warns were read from it.
+Tests and the benchmark of estimates use it. The rules for the warnings of `communique estimate` are based on it.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import numpy as np
 
 from communique.estimation.sample import FloatArray, IntArray, Sample
 
-#: Standard deviations, on the logit scale, of a document's own inclination to the label and of its own share of errors.
-#: The first gives sentences of one document an intraclass correlation of about 0.05 to 0.1, as in speeches.
+#: Standard deviations between documents, on the logit scale, of the probability of the label and of the error rate. The first leads
+#: to an intraclass correlation of about 0.05 to 0.1 for sentences of a document, as in speeches.
 DOCUMENT, ERRORS = 0.8, 0.6
 
-#: How the share of the label and the model's accuracy differ by group, as factors and differences of the middle ones.
+#: Differences between groups: factors of the label's proportion, and additions to the model's accuracy.
 SHARES, ACCURACIES = (0.6, 0.9, 1.1, 1.4), (0.04, 0.02, -0.02, -0.04)
 
 
 @dataclass(frozen=True)
 class SimulatedCorpus:
-    """A simulated corpus: truth, predictions, group and document of each of N sentences, and what the groups' true shares are."""
+    """A simulated corpus: truth, prediction, group and document of each of N sentences, and the true proportions of the groups."""
 
     y: FloatArray
     prediction: FloatArray
@@ -32,26 +32,26 @@ class SimulatedCorpus:
 
     @property
     def predicted(self) -> FloatArray:
-        """The model's decisions at 0.5."""
+        """The model's decisions with the threshold 0.5."""
         return (self.prediction >= 0.5).astype(float)
 
     @property
     def share(self) -> float:
-        """True share over all groups, whose expected sizes are equal."""
+        """The true proportion over all groups, whose expected sizes are equal."""
         return float(self.shares.mean())
 
 
 def population(
     rng: np.random.Generator, *, share: float, accuracy: float, documents: int = 400, sentences: float = 10.0
 ) -> SimulatedCorpus:
-    """Draw a population.
+    """Simulate a population.
 
     Args:
-        rng: Source of randomness.
-        share: True share of the label over all groups, in (0, 0.6).
-        accuracy: Of the model over all groups.
+        rng: Random number generator.
+        share: True proportion of the label over all groups, in (0, 0.6).
+        accuracy: Accuracy of the model over all groups.
         documents: Number of documents, in four groups of equal size.
-        sentences: Mean number of sentences a document; at least one each.
+        sentences: Mean number of sentences per document. Each document has at least one.
     """
     group_of = np.arange(documents) % len(SHARES)
     sizes = 1 + rng.poisson(sentences - 1, documents)
@@ -60,13 +60,13 @@ def population(
     errors = 1 - np.clip(accuracy + np.asarray(ACCURACIES), 0.5, 0.99)
     y = rng.random(len(document)) < _clustered(rng, shares[group_of], DOCUMENT)[document]
     wrong = rng.random(len(document)) < _clustered(rng, errors[group_of], ERRORS)[document]
-    # Sure where right, less sure where wrong: as classifiers are.
+    # Like most classifiers, the model is more certain of correct predictions than of wrong ones.
     doubt = np.where(wrong, rng.beta(4, 3, len(document)), rng.beta(1.5, 4, len(document))) / 2
     return SimulatedCorpus(y.astype(float), np.where(y ^ wrong, 1 - doubt, doubt), group_of[document], document, shares)
 
 
 def _clustered(rng: np.random.Generator, means: FloatArray, spread: float) -> FloatArray:
-    """Draw a probability a document, logit-normal around a logit that gives the wished mean."""
+    """Draw one probability per document from logit-normal distributions with the given means."""
     logits = np.array([_logit(float(mean), spread) for mean in means])
     probabilities: FloatArray = 1 / (1 + np.exp(-(logits + spread * rng.standard_normal(len(means)))))
     return probabilities
@@ -74,7 +74,7 @@ def _clustered(rng: np.random.Generator, means: FloatArray, spread: float) -> Fl
 
 @lru_cache
 def _logit(mean: float, spread: float) -> float:
-    """Find the logit around which logit-normal probabilities have a mean (Gauss-Hermite quadrature, bisection)."""
+    """Find the location of a logit-normal distribution with a given mean (Gauss-Hermite quadrature, bisection)."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(30)
     weights = weights / weights.sum()
     low, high = -15.0, 15.0
@@ -94,7 +94,7 @@ def draw_simple(rng: np.random.Generator, documents: IntArray, n: int) -> Sample
 
 
 def draw_stratified(rng: np.random.Generator, documents: IntArray, strata: IntArray, n: int) -> Sample:
-    """Draw about n sentences, the same number of each stratum."""
+    """Draw about n sentences, with the same number in each stratum."""
     codes = np.unique(strata)
     gold, probability = [], []
     for code in codes:
@@ -107,7 +107,7 @@ def draw_stratified(rng: np.random.Generator, documents: IntArray, strata: IntAr
 
 
 def draw_two_stage(rng: np.random.Generator, documents: IntArray, n: int, *, each: int = 5) -> Sample:
-    """Draw documents, then up to `each` sentences of each, about n in all."""
+    """Draw documents, and then up to `each` sentences from each document, about n in total."""
     count = int(documents.max()) + 1
     taken = rng.choice(count, min(count, max(2, n // each)), replace=False)
     gold, probability = [], []

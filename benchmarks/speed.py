@@ -1,12 +1,13 @@
-"""Measure sentences a second of `communique` against the stock pipeline and its peers, side by side in one run.
+"""Compare the speed of `communique` with that of the transformers pipeline and of other libraries (peers) in one run.
 
-All run the same architecture on the same number of threads over the same sentences in their given order. Contestants take
-turns; the median of the turns counts. Last line: one JSON object.
+All contestants run the same architecture with the same number of threads on the same sentences in the same order. They take turns,
+and the result is the median over turns. The last line is one JSON object.
 
     python benchmarks/speed.py [--texts DIR] [--checkpoint DIR] [--peers runs/peers] [-o benchmarks/results/speed.json]
 
-Without `--texts` the sentences are those of data/authored; with it those of the reference sources, as they come. `make peers`
-makes the environments of the peers (`benchmarks/peers/*.txt`); one that does not exist is left out, and a line says so.
+With `--texts` the sentences are those of the reference sources in their original order, and otherwise those of data/authored.
+`make peers` creates the environments of the peers (`benchmarks/peers/*.txt`). Peers without an environment are left out and
+reported.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ from communique.models.predictor import default_model
 
 ROOT = Path(__file__).parents[1]
 
-#: Batch sizes of the pipeline; the fastest one is what `communique` is held against.
+#: Batch sizes of the pipeline. `communique` is compared with the fastest one.
 PIPELINE_BATCHES = (1, 8, 32)
 
-#: Sentences a batch of OpenVINO by hand: as they come, padded to the longest.
+#: Number of sentences per batch if OpenVINO is used directly. Sentences are not sorted, and are padded to the longest.
 FIXED_BATCH = 32
 
-#: Peers and the environments in which they run.
+#: Peers, and the environments in which they run.
 PEERS = {
     "onnxruntime-fp32": "onnx",
     "onnxruntime-int8": "onnx",
@@ -56,14 +57,14 @@ OWN = "communique"
 
 
 class Peer:
-    """A peer in a process of its own, which times itself.
+    """A peer in a separate process, which measures its own time.
 
     Args:
-        engine: Its name in `peers/worker.py`.
-        python: The Python of its environment.
+        engine: Name of the peer in `peers/worker.py`.
+        python: Python interpreter of the peer's environment.
         checkpoint: Folder of the model.
-        work: Folder for what the peer exports.
-        threads: CPU threads.
+        work: Folder for the files that the peer exports.
+        threads: Number of CPU threads.
         texts: The sentences.
     """
 
@@ -88,12 +89,12 @@ class Peer:
         print(json.dumps(question), file=self._process.stdin, flush=True)
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the peer ended; its log says why: {' '.join(map(str, self._process.args))}")  # type: ignore[arg-type]
+            raise RuntimeError(f"the peer ended; see its log for the reason: {' '.join(map(str, self._process.args))}")  # type: ignore[arg-type]
         answer: dict[str, Any] = json.loads(line)
         return answer
 
     def seconds(self) -> float:
-        """Time one pass over the sentences."""
+        """Return the duration of one pass over the sentences."""
         return float(self._ask({})["seconds"])
 
     def close(self) -> None:
@@ -104,21 +105,21 @@ class Peer:
 
 
 def sentences(texts: Path | None, n: int) -> tuple[list[str], str]:
-    """Give the first n different sentences in their given order, and say what they are."""
+    """Return n different sentences in their original order, and the name of the data."""
     if texts is None:
         corpus, data = Corpus.read(ROOT / "data/authored"), "data/authored"
     else:
         codebook = Codebook.load(ROOT / "data/codebook.yaml")
         corpus, _ = read_corpora([ROOT / "data/reference/train.jsonl"], codebook, texts)
         data = "data/reference/train.jsonl"
-    # Every k-th sentence, so that all sources and languages are among them.
+    # Every k-th sentence is used, so that all sources and languages are included.
     different = list(dict.fromkeys(s.text for s in corpus))
     step = max(1, len(different) // n)
     return different[::step][:n], data
 
 
 def timed(function: Callable[[Sequence[str]], Any], texts: Sequence[str]) -> Callable[[], float]:
-    """Make a function that times one pass over the sentences. A pass over few of them warms up."""
+    """Return a function that times one pass over the sentences, after a short pass to warm up."""
     function(texts[:64])
 
     def seconds() -> float:
@@ -130,7 +131,7 @@ def timed(function: Callable[[Sequence[str]], Any], texts: Sequence[str]) -> Cal
 
 
 def pipelines(checkpoint: Path, threads: int) -> dict[str, Callable[[Sequence[str]], Any]]:
-    """Build the stock pipelines in fp32 and, where the CPU computes in it, in bf16."""
+    """Build the transformers pipelines in fp32 and, if the CPU supports it, in bf16."""
     import torch
     from transformers import pipeline
 
@@ -147,7 +148,7 @@ def pipelines(checkpoint: Path, threads: int) -> dict[str, Callable[[Sequence[st
 
 
 def by_hand(predictor: Predictor, threads: int) -> Callable[[Sequence[str]], Any]:
-    """Run a bundle's graph as a user of OpenVINO would first: one request, fixed batches, sentences as they come."""
+    """Return a function that uses OpenVINO in the simplest way: one request, fixed batches, sentences in their original order."""
     import openvino as ov
     from tokenizers import Tokenizer
 
@@ -169,7 +170,7 @@ def by_hand(predictor: Predictor, threads: int) -> Callable[[Sequence[str]], Any
 
 
 def measure(contestants: Mapping[str, Callable[[], float]], n: int, turns: int) -> dict[str, list[float]]:
-    """Time each contestant in turns; give seconds by name."""
+    """Time all contestants in turns. Return seconds by name."""
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(turns):
         for name, contestant in contestants.items():
@@ -179,7 +180,7 @@ def measure(contestants: Mapping[str, Callable[[], float]], n: int, turns: int) 
 
 
 def against(seconds: Mapping[str, list[float]], names: Sequence[str]) -> dict[str, Any]:
-    """Hold `communique` against the fastest of some contestants: ratios of the same turn, so that a slow spell hits both."""
+    """Compare `communique` with the fastest of some contestants, by ratios within turns, so that slow phases affect both."""
     best = min(names, key=lambda name: statistics.median(seconds[name]))
     ratios = [a / b for a, b in zip(seconds[best], seconds[OWN], strict=True)]
     return {
@@ -190,7 +191,7 @@ def against(seconds: Mapping[str, list[float]], names: Sequence[str]) -> dict[st
 
 
 def parts_of(predictor: Predictor, texts: list[str], total: float) -> dict[str, float]:
-    """Give the share of a pass that the tokenizer takes by itself, and the tokens of a sentence on average."""
+    """Return the proportion of a pass that tokenizing takes, and the mean number of tokens per sentence."""
     start = time.perf_counter()
     encodings = predictor.tokenizer.encode_batch(texts)
     seconds = time.perf_counter() - start
@@ -207,14 +208,16 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=default_model())
     parser.add_argument("--checkpoint", type=Path, default=ROOT / "runs/communique-small")
     parser.add_argument("--peers", type=Path, default=ROOT / "runs/peers", help="folder of the peers' environments")
-    parser.add_argument("--only", action="append", help="a peer; may be repeated; all without it")
+    parser.add_argument("--only", action="append", help="a peer to measure; can be repeated; default: all")
     parser.add_argument("--sentences", type=int, default=600)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("-o", "--out", type=Path)
     arguments = parser.parse_args()
     if not arguments.checkpoint.is_dir():
-        parser.error(f"{arguments.checkpoint}: no checkpoint; `make train` leaves one, or name one with --checkpoint")
+        parser.error(
+            f"{arguments.checkpoint}: there is no checkpoint. Run `make train`, or name another checkpoint with --checkpoint"
+        )
 
     texts, data = sentences(arguments.texts, arguments.sentences)
     threads = arguments.threads
@@ -224,13 +227,13 @@ def main() -> None:
         name: timed(function, texts) for name, function in (pipelines(arguments.checkpoint, threads) | own).items()
     }
     stock = [name for name in contestants if name.startswith("pipeline")]
-    told, versions, differences = [], {}, {}
+    missing, versions, differences = [], {}, {}
     calibration = json.dumps(sentences(None, 300)[0])
     with ExitStack() as stack:
         for engine, environment in PEERS.items():
             python = arguments.peers / environment / "bin/python"
             if not python.exists() or (arguments.only and engine not in arguments.only):
-                told.append(engine)
+                missing.append(engine)
                 continue
             print(f"starting {engine}", file=sys.stderr)
             work = arguments.peers / f"{environment}.work"
@@ -259,7 +262,7 @@ def main() -> None:
         "sentences_per_second": {name: round(rate, 1) for name, rate in rates.items()},
         "against_pipeline_fp32": against(seconds, [name for name in stock if "fp32" in name]),
         "against_best_other": against(seconds, others),
-        "left_out": told,
+        "left_out": missing,
         **parts,
         "int8": {
             "tera_operations_per_second": round(needed / 1e12, 3),
@@ -274,15 +277,15 @@ def main() -> None:
     }
     for name, rate in sorted(rates.items(), key=lambda item: item[1]):
         print(f"{name:<36} {rate:8.1f} sentences/s")
-    if told:
-        print(f"left out: {', '.join(told)} (`make peers` makes their environments)")
+    if missing:
+        print(f"left out: {', '.join(missing)} (`make peers` creates their environments)")
     if arguments.out:
         arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result))
 
 
 def cpu() -> dict[str, Any]:
-    """Name the processor and those of its abilities on which 8-bit and bf16 speed depend."""
+    """Return the name of the processor and the features that affect the speed of 8-bit and bf16 computations."""
     import torch
 
     found = torch.cpu.get_capabilities()

@@ -2,8 +2,8 @@
 
 ::
 
-    python benchmarks/splitting.py                       # a table
-    python benchmarks/splitting.py de fr --failures      # what is wrong in two languages
+    python benchmarks/splitting.py                       # table of all languages
+    python benchmarks/splitting.py de fr --failures      # wrong cases in two languages
     python benchmarks/splitting.py --json benchmarks/results/splitting.json
     python benchmarks/splitting.py --speed corpus.jsonl  # seconds on 5,000 sentences, compared with sentencex
     python benchmarks/splitting.py --hostile             # seconds on hostile texts of a million characters

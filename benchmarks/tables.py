@@ -1,7 +1,7 @@
-"""Write the tables of README.md, benchmarks/README.md and docs/, and the figures, from benchmarks/results.
+"""Write the tables in README.md, benchmarks/README.md and docs/, and draw the figures, from benchmarks/results.
 
-python benchmarks/tables.py --write    rewrites what stands between the markers, and draws figures that are out of date
-python benchmarks/tables.py --check    exits with 1 where they differ
+python benchmarks/tables.py --write    rewrites the text between the markers, and draws figures that are out of date
+python benchmarks/tables.py --check    exits with 1 if tables or figures are out of date
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _row(name: str, group: dict[str, Any]) -> list[str]:
 
 
 def quality() -> str:
-    """Macro-F1 and F1 by label of the shipped bundle on data/reference/dev.jsonl."""
+    """Return macro-F1 and F1 by label of the shipped bundle on data/reference/dev.jsonl."""
     report = _result("dev")
     head = ["rows", "sentences", "documents", "macro-F1", *(f"{name} (gold)" for name in report["labels"])]
     groups = {(g["kind"], g["name"]): g for g in report["groups"]}
@@ -59,7 +59,7 @@ def quality() -> str:
 
 
 def speed() -> str:
-    """Return sentences per second compared with the stock pipeline and its peers."""
+    """Return the sentences per second of communique, the transformers pipeline and other libraries."""
     result = _result("speed")
     cpu = result["cpu"]
     abilities = [name for name in ("avx2", "avx512_vnni", "amx_int8") if cpu.get(name)]
@@ -70,12 +70,13 @@ def speed() -> str:
         [
             lines,
             "",
-            f"`communique` is {_times(stock)} as fast as the pipeline in fp32 at its best, {_times(other)} as fast as the best of "
-            f"the others (medians of {result['turns']} turns of one run, in brackets the least and the most): "
-            f"{result['sentences']} real sentences of {number(result['tokens_a_sentence'], 0)} tokens on average in their given "
-            f"order, none twice, {result['threads']} threads, {cpu['name']} ({', '.join(abilities)}). Labelling reaches "
-            f"{percent(int8['share_of_limit'])} of what the machine does in 8-bit matrix products of the model's shapes alone "
-            f"({number(int8['limit_of_model_shapes'], 2)} Tera-operations a second); tokenizing takes "
+            f"`communique` is {_times(stock)} as fast as the fastest pipeline in fp32, and {_times(other)} as fast as the fastest of "
+            f"the other engines. These are medians over {result['turns']} turns of one run, with the minimum and the maximum in "
+            f"brackets. The input was {result['sentences']} different real sentences in their original order, with "
+            f"{number(result['tokens_a_sentence'], 0)} tokens on average. The processor was {cpu['name']} "
+            f"({', '.join(abilities)}) with {result['threads']} threads. Labelling reaches {percent(int8['share_of_limit'])} of the "
+            "speed that the machine reaches in 8-bit matrix products of the model's shapes alone "
+            f"({number(int8['limit_of_model_shapes'], 2)} tera-operations per second). Tokenizing takes "
             f"{percent(result['tokenizer_share'], 1)} of the time. {_overhead()}",
         ]
     )
@@ -86,29 +87,29 @@ def _overhead() -> str:
     share = result["besides_the_network_processor"]
     median, low, high = (percent(value, 1) for value in (share["median"], *share["range"]))
     return (
-        f"From a file to a file ({result['rows']} real sentences), {median} [{low}, {high}] of the processor's time is not "
-        "the network's (`python benchmarks/overhead.py`)."
+        f"When a file with {result['rows']} real sentences is labelled, {median} [{low}, {high}] of the processor time is spent "
+        "outside the network (`python benchmarks/overhead.py`)."
     )
 
 
-#: The line of the classifier that `communique train` keeps, in tables and figures of `few_rows.py`.
+#: Name of the classifier that `communique train` keeps, in the tables and figures of `few_rows.py`.
 CHOSEN = "communique train"
 
 
 def few_rows(task: str) -> str:
-    """Macro-F1 by number of training rows: means over draws, with their range."""
+    """Return macro-F1 by number of training rows: means and ranges over draws."""
     result = _result(f"few-rows-{task}")
     names = _few_rows_classifiers(result)
     rows = []
     for n, drawn in _few_rows_points(result).items():
         cells = ("–" if (found := _few_rows_score(drawn, name)) is None else _mean(found, len(drawn)) for name in names)
         rows.append([f"{n:,}", str(len(drawn)), *cells])
-    test = f"{result['test']['sentences']:,} test sentences, {result['test']['documents']:,} documents."
+    test = f"{result['test']['sentences']:,} test sentences from {result['test']['documents']:,} documents."
     return f"{test}\n\n{table(('rows', 'draws', f'**{CHOSEN}**', *names[1:]), rows)}"
 
 
 def few_rows_figure(task: str) -> Figure:
-    """Macro-F1 over the number of training rows."""
+    """Return the figure of macro-F1 against the number of training rows."""
     result = _result(f"few-rows-{task}")
     lines: dict[str, list[list[float]]] = {}
     for name in _few_rows_classifiers(result):
@@ -116,7 +117,8 @@ def few_rows_figure(task: str) -> Figure:
             if found := _few_rows_score(drawn, name):
                 lines.setdefault(name, []).append([n, *found])
     title = (
-        f"{result['test']['sentences']:,} test sentences; bands: range of draws, of a single draw 95 % over documents"
+        f"{result['test']['sentences']:,} test sentences\n"
+        "bands: range over draws, or 95 % interval over documents for a single draw"
     )
     data = {"lines": lines, "x": "training rows", "title": title, "legend": {name: name for name in lines}}
     return Figure(f"few-rows-{task}", "curves", data)
@@ -134,7 +136,7 @@ def _few_rows_classifiers(result: dict[str, Any]) -> list[str]:
 
 
 def _few_rows_score(drawn: list[dict[str, Any]], name: str) -> tuple[float, float, float] | None:
-    """Return mean and range of macro-F1 over draws, or the interval of a single draw; None if a draw lacks this classifier."""
+    """Return the mean and range of macro-F1 over draws, or the interval of a single draw; None if the classifier is missing."""
     found = [point["classifiers"].get(point["chosen"] if name == CHOSEN else name) for point in drawn]
     if any(one is None for one in found):
         return None
@@ -149,17 +151,17 @@ def _mean(found: tuple[float, float, float], draws: int) -> str:
 
 
 def memory() -> str:
-    """Peak memory and time of `communique label`."""
+    """Return the peak memory and time of `communique label`."""
     result = _result("memory")
     if result["options"] or result["distinct"]:
         raise SystemExit(
-            "benchmarks/results/memory.json: not of the defaults; run benchmarks/memory.py without options"
+            "benchmarks/results/memory.json was not measured with the default options. Run benchmarks/memory.py without options"
         )
     return _memory(result["results"])
 
 
 def estimation_memory() -> str:
-    """Peak memory and time of `communique estimate`."""
+    """Return the peak memory and time of `communique estimate`."""
     return _memory(_result("estimation-memory")["runs"])
 
 
@@ -174,16 +176,16 @@ def _times(ratio: dict[str, Any]) -> str:
 
 
 def summaries() -> dict[str, dict[str, Any]]:
-    """Read the summaries that `communique benchmark` wrote, by name."""
+    """Return the summaries that `communique benchmark` wrote, by name."""
     paths = (path for path in sorted(RESULTS.glob("*.json")) if "tables" in _result(path.stem))
     return {summary["benchmark"]: summary for summary in map(read, paths)}
 
 
 def tables() -> dict[str, Callable[[], str]]:
-    """List all tables by the name in their markers.
+    """Return functions that write the tables, by the name in their markers.
 
-    A benchmark has three: all its tables (`reference`), the scores of its first split (`reference-main`), and these by
-    language (`reference-languages`).
+    A benchmark has three entries: all its tables (`reference`), the scores of its first split (`reference-main`), and the scores of
+    its first split by language (`reference-languages`).
     """
     found: dict[str, Callable[[], str]] = {
         "quality": quality,
@@ -202,7 +204,7 @@ def tables() -> dict[str, Callable[[], str]]:
 
 
 def rewritten(text: str) -> str:
-    """Put each table between its markers; markers of a benchmark that has no results yet are left as they are."""
+    """Replace the text between markers with the current tables. Markers of a benchmark without results are not changed."""
     for name, made in tables().items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if pattern.search(text):
@@ -212,14 +214,14 @@ def rewritten(text: str) -> str:
 
 
 def outdated() -> list[Figure]:
-    """List the figures that are missing or show other numbers than the results."""
+    """Return the figures that are missing or do not show the current results."""
     found = [figure for summary in summaries().values() for figure in figures(summary)]
     found += [few_rows_figure(task) for task in FEW_ROWS]
     return [figure for figure in found if not figure.current(FIGURES)]
 
 
 def main() -> None:
-    """Write or check."""
+    """Write or check the tables and figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--write", action="store_true")
@@ -232,12 +234,14 @@ def main() -> None:
         if before != after:
             if arguments.write:
                 document.write_text(after, encoding="utf-8")
-            problems.append(f"{document}: tables differ from benchmarks/results; run `make tables`")
+            problems.append(f"{document}: tables do not show the results in benchmarks/results. Run `make tables`")
     for figure in outdated():
         if arguments.write:
             FIGURES.mkdir(exist_ok=True)
             figure.write(FIGURES)
-        problems.append(f"{FIGURES / figure.name}.svg: does not show benchmarks/results; run `make tables`")
+        problems.append(
+            f"{FIGURES / figure.name}.svg: does not show the results in benchmarks/results. Run `make tables`"
+        )
     if arguments.check and problems:
         sys.exit("\n".join(problems))
 

@@ -1,4 +1,4 @@
-"""Measure unwrapping: wrap texts at a column width, and count the sentences that come back exactly.
+"""Measure unwrapping: wrap texts at a column width, and count the sentences that are recovered exactly.
 
 ::
 
@@ -27,7 +27,7 @@ LENGTHS = (4, 2, 5, 3)
 
 
 def documents(language: str) -> Iterator[list[list[str]]]:
-    """Yield the authored documents of a language as paragraphs of sentences that the splitter keeps apart."""
+    """Yield the authored documents of a language as paragraphs of the sentences that the splitter finds."""
     found = defaultdict(list)
     for line in (AUTHORED / f"{language}.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
@@ -50,7 +50,7 @@ def wrapped(paragraph: str, width: int, indent: str, language: str) -> str:
 
 
 def recovered(language: str, width: int, *, blank: bool, indent: bool) -> tuple[int, int]:
-    """Return the number of sentences and of those that are recovered exactly."""
+    """Return the number of sentences and the number of those that are recovered exactly."""
     units = found = 0
     space = "" if language == "zh" else " "
     for paragraphs in documents(language):
@@ -64,7 +64,7 @@ def recovered(language: str, width: int, *, blank: bool, indent: bool) -> tuple[
 
 
 def main() -> None:
-    """Print the proportions recovered, or the units of files."""
+    """Print the proportions of recovered sentences, or the number of units in files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="Write the figures to this file.")
     parser.add_argument("--files", type=Path, help="Folder of wrapped text files, whose units are counted instead.")
