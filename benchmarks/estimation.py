@@ -65,7 +65,7 @@ class Tally:
         self.rows: dict[tuple[Any, ...], list[tuple[float, float, float, float]]] = defaultdict(list)
 
     def add(self, key: tuple[Any, ...], one: Interval, truth: float, doubted: bool) -> None:
-        """Record an interval. An interval that is undefined because there are too few documents counts as missing, not as failed."""
+        """Record an interval. If it is undefined because there are too few documents, it counts as missing, not as failed."""
         covered = float("nan") if np.isnan(one.low) else float(one.low <= truth <= one.high)
         self.rows[key].append((covered, one.width, one.value - truth, float(doubted)))
 
@@ -258,7 +258,7 @@ def _count(bins: list[list[float]], borders: Sequence[int], value: int, covered:
 
 
 def _pool(cells: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Pool coverage by number of cases and of documents over all settings. The rules of `find_warnings` are based on these results."""
+    """Pool coverage by number of cases and documents over all settings. The rules of `find_warnings` are based on the result."""
     pooled = {}
     for name, borders in (("cases", CASES), ("documents", DOCUMENTS)):
         counts = np.sum([cell["bins"][name] for cell in cells.values()], axis=0)

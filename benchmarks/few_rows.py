@@ -65,8 +65,8 @@ SIZES = {50: 5, 100: 5, 250: 5, 500: 5, 1000: 5, 2000: 1, 5000: 1}
 #: Sources of `data/reference/train.jsonl` on which version 0.1.0 of communique-small was trained.
 OLD_SOURCES = ("ungd", "un-parallel", "mfa-zh", "president-ua", "government-se", "president-mx", "bundestag")
 
-#: Number of test rows. Units with more rows than `LARGE` are neither in the test rows nor in draws of fewer than 2,000 rows, because
-#: a single unit would be most of the rows.
+#: Number of test rows. Units with more rows than `LARGE` are neither in the test rows nor in draws of fewer than 2,000 rows,
+#: because a single unit would be most of the rows.
 TEST_ROWS, LARGE = 1500, 150
 
 #: Maximum number of rows for SetFit, because a fit takes many minutes.

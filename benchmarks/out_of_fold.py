@@ -142,7 +142,7 @@ def summarise(task: Task, work: Path) -> dict[str, object]:
 
 
 def _decisions(task: Task, work: Path, name: str, kind: str) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-    """Return decisions (n, k) with thresholds tuned on the other parts, and with thresholds of 0.5; -1 for rows without predictions."""
+    """Return decisions (n, k) with thresholds tuned on the other parts, and with 0.5; -1 for rows without predictions."""
     shape = len(task.corpus), len(task.codebook.names)
     tuned, plain = np.full(shape, -1, np.int8), np.full(shape, -1, np.int8)
     logits = np.full(shape, np.nan, np.float32)

@@ -70,12 +70,12 @@ def speed() -> str:
         [
             lines,
             "",
-            f"`communique` is {_times(stock)} as fast as the fastest pipeline in fp32, and {_times(other)} as fast as the fastest of "
-            f"the other engines. These are medians over {result['turns']} turns of one run, with the minimum and the maximum in "
+            f"`communique` is {_times(stock)} as fast as the fastest pipeline in fp32, and {_times(other)} as fast as the fastest "
+            f"of the other engines. These are medians over {result['turns']} turns of one run, with the minimum and the maximum in "
             f"brackets. The input was {result['sentences']} different real sentences in their original order, with "
             f"{number(result['tokens_a_sentence'], 0)} tokens on average. The processor was {cpu['name']} "
-            f"({', '.join(abilities)}) with {result['threads']} threads. Labelling reaches {percent(int8['share_of_limit'])} of the "
-            "speed that the machine reaches in 8-bit matrix products of the model's shapes alone "
+            f"({', '.join(abilities)}) with {result['threads']} threads. Labelling reaches {percent(int8['share_of_limit'])} of "
+            "the speed that the machine reaches in 8-bit matrix products of the model's shapes alone "
             f"({number(int8['limit_of_model_shapes'], 2)} tera-operations per second). Tokenizing takes "
             f"{percent(result['tokenizer_share'], 1)} of the time. {_overhead()}",
         ]

@@ -1,8 +1,8 @@
-"""One peer of `communique` in an environment of its own: it labels or embeds the same sentences, and is timed here.
+"""Run a peer of `communique` in its own environment: label or embed the same sentences, and measure the time.
 
-`benchmarks/speed.py` starts it with the peer's Python and speaks lines of JSON with it: it gets {"texts": [...]} once, then
-answers each line with {"seconds": ...} for one pass over all of them in their given order. Before that it answers
-{"ready": versions, "sample": probabilities of the first texts, or null where the peer embeds}.
+`benchmarks/speed.py` starts this script with the peer's Python and exchanges lines of JSON with it. The script receives
+{"texts": [...]} once and answers {"ready": versions, "sample": probabilities of the first texts, or null if the peer only embeds}.
+It then answers each further line with {"seconds": ...} for one pass over all texts in their original order.
 
     python worker.py ENGINE CHECKPOINT WORK_FOLDER THREADS
 """
@@ -18,17 +18,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-#: Sentences a batch; all peers sort by length first, by themselves or, for ONNX Runtime, here.
+#: Number of sentences per batch. All peers sort sentences by length first; for ONNX Runtime this script does it.
 BATCH = 32
 
-#: Longest input; the model's own.
+#: Maximum input length of the model in tokens.
 MAX_TOKENS = 160
 
 Pass = Callable[[Sequence[str]], Any]
 
 
 def stock_folder(checkpoint: Path, work: Path) -> Path:
-    """Copy a checkpoint so that older transformers read its tokenizer, whose class has another name there."""
+    """Copy a checkpoint and change the class of its tokenizer, which has another name in older versions of transformers."""
     folder = work / "checkpoint"
     if not folder.is_dir():
         shutil.copytree(checkpoint, folder)
@@ -39,7 +39,7 @@ def stock_folder(checkpoint: Path, work: Path) -> Path:
 
 
 def onnxruntime_pass(folder: Path, work: Path, threads: int, *, int8: bool) -> Pass:
-    """Classify with Optimum's ONNX Runtime model: exported as it exports, quantised dynamically as it quantises."""
+    """Classify with Optimum's model for ONNX Runtime, with Optimum's own export and dynamic quantisation."""
     import numpy as np
     import onnxruntime
     from optimum.onnxruntime import ORTModelForSequenceClassification, ORTQuantizer
@@ -74,14 +74,14 @@ def onnxruntime_pass(folder: Path, work: Path, threads: int, *, int8: bool) -> P
 
 
 def sentence_transformers_pass(folder: Path, work: Path, threads: int, backend: str) -> Pass:
-    """Embed with sentence-transformers, which for a classifier is all of the work but a small linear head."""
+    """Embed with sentence-transformers, which is all the work of a classifier except for a small linear head."""
     from sentence_transformers import SentenceTransformer
 
     kind, _, int8 = backend.partition("-")
     built = work / f"st-{kind}"
     if not built.is_dir():
         plain_model(folder).save(str(built))
-        if kind in ("onnx", "openvino"):  # Otherwise each start would export again.
+        if kind in ("onnx", "openvino"):  # Otherwise the model would be exported again at each start.
             SentenceTransformer(str(built), backend=kind).save_pretrained(str(built))
     settings: dict[str, Any] = {}
     if kind == "onnx":
@@ -102,7 +102,7 @@ def sentence_transformers_pass(folder: Path, work: Path, threads: int, backend: 
             from sentence_transformers import export_static_quantized_openvino_model
 
             sentences = json.loads((work / "calibration.json").read_text())
-            # It quantises with a dataset that `datasets` loads: a folder is one.
+            # Quantisation requires a dataset that `datasets` can load, such as a folder.
             (work / "calibration").mkdir(exist_ok=True)
             (work / "calibration/train.jsonl").write_text("\n".join(json.dumps({"sentence": s}) for s in sentences))
             export_static_quantized_openvino_model(
@@ -122,7 +122,7 @@ def sentence_transformers_pass(folder: Path, work: Path, threads: int, backend: 
 
 
 def setfit_pass(folder: Path, threads: int) -> Pass:
-    """Predict with SetFit: its own class around sentence-transformers and a logistic head."""
+    """Predict with the model class of SetFit, which combines sentence-transformers and a logistic head."""
     import numpy as np
     import torch
     from setfit import SetFitModel
@@ -130,7 +130,7 @@ def setfit_pass(folder: Path, threads: int) -> Pass:
 
     torch.set_num_threads(threads)
     body = plain_model(folder)
-    # The head's weights do not matter for its speed.
+    # The weights of the head do not affect its speed.
     draw = np.random.default_rng(0)
     head = LogisticRegression().fit(draw.normal(size=(20, 384)), np.arange(20) % 2)
     model = SetFitModel(model_body=body, model_head=head)
@@ -138,7 +138,7 @@ def setfit_pass(folder: Path, threads: int) -> Pass:
 
 
 def plain_model(folder: Path) -> Any:
-    """Build a sentence-transformers model over the checkpoint's encoder, mean pooling as multilingual-e5 has it."""
+    """Build a sentence-transformers model from the checkpoint's encoder, with mean pooling as in multilingual-e5."""
     from sentence_transformers import SentenceTransformer, models
 
     transformer = models.Transformer(str(folder), max_seq_length=MAX_TOKENS)
@@ -146,9 +146,9 @@ def plain_model(folder: Path) -> Any:
 
 
 def main() -> None:
-    """Speak with `speed.py`."""
+    """Answer the requests of `speed.py`."""
     engine, checkpoint, work, threads = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-    # Libraries print what they like; the lines of JSON go where they cannot.
+    # Libraries may print to standard output, so it is reserved for the lines of JSON.
     answers, sys.stdout = sys.stdout, sys.stderr
 
     def answer(value: Any) -> None:
