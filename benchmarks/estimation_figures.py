@@ -146,8 +146,16 @@ def comparisons(result: Mapping[str, Any]) -> Figure:
     for accuracy in COMPARED:
         axes[0][0].plot([], [], color=COLOURS[accuracy], label=f"accuracy {accuracy}")
     handles, names = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=8, frameon=False,
-                  title="hollow: with a warning (about a group, or for regressions about the gold sample)", title_fontsize=8)  # fmt: skip
+    figure.legend(
+        handles,
+        names,
+        loc="outside lower center",
+        ncols=2,
+        fontsize=8,
+        frameon=False,
+        title="hollow: with a warning (about a group, or for regressions about the gold sample)",
+        title_fontsize=8,
+    )
     return figure
 
 

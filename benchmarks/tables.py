@@ -70,13 +70,13 @@ def speed() -> str:
         [
             lines,
             "",
-            f"`communique` is {_times(stock)} as fast as the fastest pipeline in fp32, and {_times(other)} as fast as the fastest "
-            f"of the other engines. These are medians over {result['turns']} turns of one run, with the minimum and the maximum in "
-            f"brackets. The input was {result['sentences']} different real sentences in their original order, with "
-            f"{number(result['tokens_a_sentence'], 0)} tokens on average. The processor was {cpu['name']} "
-            f"({', '.join(abilities)}) with {result['threads']} threads. Labelling reaches {percent(int8['share_of_limit'])} of "
-            "the speed that the machine reaches in 8-bit matrix products of the model's shapes alone "
-            f"({number(int8['limit_of_model_shapes'], 2)} tera-operations per second). Tokenizing takes "
+            f"`communique` is {_times(stock)} as fast as the fastest pipeline in fp32 ({stock['best']}), and {_times(other)} as "
+            f"fast as the fastest of the other engines ({other['best']}). These are medians over {result['turns']} turns of one "
+            f"run, with the minimum and the maximum in brackets. The input was {result['sentences']} different real sentences in "
+            f"their original order, with {number(result['tokens_a_sentence'], 0)} tokens on average. They were labelled with "
+            f"{result['threads']} threads on this processor: {cpu['name']} ({', '.join(abilities)}). Labelling reaches "
+            f"{percent(int8['share_of_limit'])} of the speed that the processor reaches in 8-bit matrix products of the model's "
+            f"shapes alone ({number(int8['limit_of_model_shapes'], 2)} tera-operations per second). Tokenizing takes "
             f"{percent(result['tokenizer_share'], 1)} of the time. {_overhead()}",
         ]
     )
@@ -172,7 +172,7 @@ def _memory(runs: list[dict[str, Any]]) -> str:
 
 def _times(ratio: dict[str, Any]) -> str:
     value, low, high = (number(value, 2) for value in (ratio["ratio"], *ratio["ratio_range"]))
-    return f"{value} times [{low}, {high}] ({ratio['best']})"
+    return f"{value} [{low}, {high}] times"
 
 
 def summaries() -> dict[str, dict[str, Any]]:
