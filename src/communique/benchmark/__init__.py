@@ -1,1 +1,1 @@
-"""Benchmarks: classifiers x seeds x splits, each run in a process of its own, compared with paired tests."""
+"""Benchmarks: run classifiers x seeds x splits, each in a separate process, and compare classifiers with paired tests."""
