@@ -1,7 +1,7 @@
 """Write the tables in README.md, benchmarks/README.md and docs/, and draw the figures, from benchmarks/results.
 
-python benchmarks/tables.py --write    rewrites the text between the markers, and draws figures that are out of date
-python benchmarks/tables.py --check    exits with 1 if tables or figures are out of date
+python benchmarks/tables.py --write    rewrites what stands between the markers, and draws figures that are out of date
+python benchmarks/tables.py --check    exits with 1 where they differ
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def quality() -> str:
 
 
 def speed() -> str:
-    """Return the sentences per second of communique, the transformers pipeline and other libraries."""
+    """Return sentences per second compared with the stock pipeline and its peers."""
     result = _result("speed")
     cpu = result["cpu"]
     abilities = [name for name in ("avx2", "avx512_vnni", "amx_int8") if cpu.get(name)]
@@ -70,13 +70,12 @@ def speed() -> str:
         [
             lines,
             "",
-            f"`communique` is {_times(stock)} as fast as the fastest pipeline in fp32 ({stock['best']}), and {_times(other)} as "
-            f"fast as the fastest of the other engines ({other['best']}). These are medians over {result['turns']} turns of one "
-            f"run, with the minimum and the maximum in brackets. The input was {result['sentences']} different real sentences in "
-            f"their original order, with {number(result['tokens_a_sentence'], 0)} tokens on average. They were labelled with "
-            f"{result['threads']} threads on this processor: {cpu['name']} ({', '.join(abilities)}). Labelling reaches "
-            f"{percent(int8['share_of_limit'])} of the speed that the processor reaches in 8-bit matrix products of the model's "
-            f"shapes alone ({number(int8['limit_of_model_shapes'], 2)} tera-operations per second). Tokenizing takes "
+            f"`communique` is {_times(stock)} as fast as the pipeline in fp32 at its best, {_times(other)} as fast as the best of "
+            f"the others (medians of {result['turns']} turns of one run, in brackets the least and the most): "
+            f"{result['sentences']} real sentences of {number(result['tokens_a_sentence'], 0)} tokens on average in their given "
+            f"order, none twice, {result['threads']} threads, {cpu['name']} ({', '.join(abilities)}). Labelling reaches "
+            f"{percent(int8['share_of_limit'])} of what the machine does in 8-bit matrix products of the model's shapes alone "
+            f"({number(int8['limit_of_model_shapes'], 2)} Tera-operations a second); tokenizing takes "
             f"{percent(result['tokenizer_share'], 1)} of the time. {_overhead()}",
         ]
     )
@@ -87,8 +86,8 @@ def _overhead() -> str:
     share = result["besides_the_network_processor"]
     median, low, high = (percent(value, 1) for value in (share["median"], *share["range"]))
     return (
-        f"When a file with {result['rows']} real sentences is labelled, {median} [{low}, {high}] of the processor time is spent "
-        "outside the network (`python benchmarks/overhead.py`)."
+        f"From a file to a file ({result['rows']} real sentences), {median} [{low}, {high}] of the processor's time is not "
+        "the network's (`python benchmarks/overhead.py`)."
     )
 
 
@@ -172,7 +171,7 @@ def _memory(runs: list[dict[str, Any]]) -> str:
 
 def _times(ratio: dict[str, Any]) -> str:
     value, low, high = (number(value, 2) for value in (ratio["ratio"], *ratio["ratio_range"]))
-    return f"{value} [{low}, {high}] times"
+    return f"{value} times [{low}, {high}] ({ratio['best']})"
 
 
 def summaries() -> dict[str, dict[str, Any]]:
