@@ -253,7 +253,7 @@ def test_proportions_and_changes_equal_those_computed_by_hand() -> None:
     first = next(line for line in result.to_markdown().splitlines() if line.startswith("- "))
     assert first.startswith(f"- actor swap, all, criticism: {cell.kept.value:.3f}")
     assert first.endswith("of 16 texts (4 sentences, 4 documents), too few to conclude")
-    with pytest.raises(KeyError, match="there is no cell"):
+    with pytest.raises(KeyError, match="no cell"):
         result.cell(ACTOR_SWAP, "de", "criticism")
 
 
