@@ -1,1 +1,1 @@
-"""Files: paths, encodings, tables, atomic writing."""
+"""Files: find paths, recognise encodings, read tables and documents, and write outputs atomically."""

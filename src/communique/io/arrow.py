@@ -1,4 +1,4 @@
-"""Arrow tables of rows whose types differ: between rows, files and shards. What has no common type becomes text."""
+"""Build Arrow tables from rows, files and shards whose data types differ. Values without a common type become text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .tables import MAX_CELL, Row, Unreadable
 
 
 def as_text(value: Any) -> str | None:
-    """Return a cell as text; None if it is empty or not text: a list, an object, bytes that are not UTF-8."""
+    """Return a cell as text, or None if it is empty, a list, an object, or bytes that are not UTF-8."""
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, (list, tuple, dict)) or (isinstance(value, float) and math.isnan(value)):
@@ -29,10 +29,10 @@ def as_text(value: Any) -> str | None:
 
 
 def readable(table: pa.Table) -> pa.Table | list[Row]:
-    """Make every cell of a table convertible to Python and to any output.
+    """Return a table whose cells can all be converted to Python values and written to any output.
 
-    A column of a type that Python cannot hold, such as a date beyond the year 9999, becomes text. Texts that are not UTF-8
-    or longer than `MAX_CELL` become `Unreadable` cells, for which the table becomes a list of rows.
+    A column with values that Python cannot represent, such as dates after the year 9999, becomes text. A text that is not UTF-8 or is
+    longer than `MAX_CELL` becomes an `Unreadable` cell; in this case, a list of rows is returned instead of a table.
 
     Args:
         table: Rows of a file.
@@ -65,7 +65,7 @@ def readable(table: pa.Table) -> pa.Table | list[Row]:
 
 def _decoded(column: pa.ChunkedArray) -> list[str | None]:
     binary = pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary()
-    # A cast would validate; the buffers are the same.
+    # A cast would validate the texts. Binary arrays use the same buffers, so reinterpret them.
     chunks = [pa.Array.from_buffers(binary, len(c), c.buffers(), offset=c.offset) for c in column.chunks]
     return [_decoded_cell(scalar) for chunk in chunks for scalar in chunk]
 
@@ -74,13 +74,13 @@ def _decoded_cell(scalar: Any) -> str | None:
     if not scalar.is_valid:
         return None
     try:
-        # No character has more than four bytes, so that a longer cell need not be copied to be refused.
+        # A character has at most four bytes, so a cell with more bytes than this is too long, and it need not be copied.
         too_long = scalar.as_buffer().size > 4 * MAX_CELL
         text = "" if too_long else scalar.as_py().decode()
     except UnicodeDecodeError:
         return Unreadable("bytes that are not UTF-8. Write the file again")
     if too_long or len(text) > MAX_CELL:
-        return Unreadable(f"more than {MAX_CELL:,} characters. Split the text into rows")
+        return Unreadable(f"more than {MAX_CELL:,} characters. Split the text into several rows")
     return str(text)
 
 
@@ -89,7 +89,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _is_simple(kind: pa.DataType) -> bool:
-    """Return whether Python and every output can hold all values of a type."""
+    """Return whether Python and every output can represent all values of a type."""
     return bool(
         pa.types.is_integer(kind)
         or pa.types.is_floating(kind)
@@ -100,7 +100,7 @@ def _is_simple(kind: pa.DataType) -> bool:
 
 
 def _convertible(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column if Python can hold its values, otherwise its values as text."""
+    """Return a column unchanged if Python can represent its values, or else return its values as text."""
     values = []
     failed = "view" in str(column.type)
     for scalar in column:
@@ -117,7 +117,7 @@ def _convertible(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _scalar_text(scalar: Any) -> str | None:
-    """Return what a value that Python cannot hold looks like: a timestamp as its number and unit."""
+    """Return the text form of a value that Python cannot represent, such as a timestamp as its number and unit."""
     try:
         return str(scalar.cast(pa.string()).as_py())
     except (ValueError, OverflowError, TypeError, NotImplementedError, pa.ArrowException):
@@ -126,7 +126,7 @@ def _scalar_text(scalar: Any) -> str | None:
 
 
 def table_from_rows(rows: Sequence[Row]) -> pa.Table | int:
-    """Make a table of rows with inferred types; return the number of rows if they have no columns."""
+    """Return a table of the rows, with inferred data types. If the rows have no columns, return the number of rows."""
     names = dict.fromkeys(name for row in rows for name in row)
     return pa.table({name: _array([row.get(name) for row in rows]) for name in names}) if names else len(rows)
 
@@ -149,14 +149,17 @@ def _written(value: Any) -> str:
 
 
 def _storable(kind: pa.DataType) -> bool:
-    """Return whether Parquet can hold a type; it cannot hold an object without any key."""
+    """Return whether Parquet can store a type. It cannot store an object without keys."""
     if pa.types.is_struct(kind):
         return kind.num_fields > 0 and all(_storable(field.type) for field in kind)
     return not pa.types.is_list(kind) or _storable(kind.value_type)
 
 
 def unify_schemas(schemas: Iterable[pa.Schema]) -> pa.Schema:
-    """Find the schema that holds tables of several: their columns in order of appearance, types widened, else text."""
+    """Return a schema that can hold tables of all these schemas.
+
+    It has all columns, in order of first appearance. A column has the widest of its types, or is text if they have no common type.
+    """
     fields: dict[str, pa.Field] = {}
     for field in (field for schema in schemas for field in schema):
         known = fields.get(field.name)
@@ -172,7 +175,7 @@ def unify_schemas(schemas: Iterable[pa.Schema]) -> pa.Schema:
 
 
 def cast_to(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Convert a table to a schema that `unify_schemas` found; missing columns become null."""
+    """Convert a table to a schema that `unify_schemas` returned. Missing columns are filled with nulls."""
     kinds = {field.name: field.type for field in schema}
     columns, changed = [], False
     for field, column in zip(table.schema, table.columns, strict=True):
@@ -182,13 +185,13 @@ def cast_to(table: pa.Table, schema: pa.Schema) -> pa.Table:
         columns.append(column)
     if changed:
         table = pa.table(columns, names=table.column_names)
-    # Concatenation widens nested types too, which a cast does not.
+    # Use concatenation, because it also widens nested types, which a cast does not.
     whole = pa.concat_tables([schema.empty_table(), table.replace_schema_metadata()], promote_options="permissive")
     return whole.select(schema.names).combine_chunks()
 
 
 def concat(tables: Sequence[pa.Table | int]) -> pa.Table | None:
-    """Put tables one below the other; a number stands for so many rows without columns. None where no table has any."""
+    """Concatenate tables, or return None if no table has columns. A number means that many rows without columns."""
     schema = unify_schemas(table.schema for table in tables if isinstance(table, pa.Table))
     if not schema.names:
         return None

@@ -1,4 +1,4 @@
-"""Read Parquet and Arrow files as streams of record batches, types kept."""
+"""Read Parquet and Arrow files as streams of record batches, with their data types."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..errors import DataError
 from .arrow import readable
 from .tables import CHUNK, CHUNK_CELLS, Chunk, Problem, TableStream, header
 
-#: Bytes of a column of a row group that are read whatever its rows; above them, bytes per row. A page of a column comes into
-#: memory as a whole, and a single cell of it could be any size.
+#: A column of a row group is read if it has at most the first number of bytes, or on average at most the second number of bytes per
+#: row. Limits are needed because a whole page of a column is read into memory, and a single cell can have any size.
 _ALWAYS_READ, _MAX_MEAN = 64_000_000, 4_000_000
 
 _FAILURES = (pa.ArrowException, OSError, ValueError)
@@ -23,13 +23,13 @@ _FAILURES = (pa.ArrowException, OSError, ValueError)
 
 @contextmanager
 def open_parquet(stream: TableStream) -> Iterator[None]:
-    """Fill a stream from a Parquet file. A row group that cannot be read is a problem for each of its rows.
+    """Fill a stream from a Parquet file. If a row group cannot be read, each of its rows becomes a problem.
 
     Raises:
-        DataError: The file has no readable footer, or two columns of one name.
+        DataError: The file has no readable footer, or two columns have the same name.
     """
     try:
-        # Buffered: a row group of a million rows must not come into memory as a whole.
+        # Use a buffer, so that a row group of a million rows is not read into memory at once.
         file = pq.ParquetFile(stream.path, buffer_size=1 << 20, pre_buffer=False)
     except _FAILURES as error:
         raise DataError(f"{stream.path}: not a readable Parquet file ({_first_line(error)})") from error
@@ -46,21 +46,21 @@ def _parquet(stream: TableStream, file: Any, done: list[int]) -> Iterator[Chunk 
     for group in range(file.num_row_groups):
         end = done[0] + file.metadata.row_group(group).num_rows
         if too_large := _too_large(file, group):
-            reason = f"row group {group + 1} of the file has {too_large}. Split the texts into rows"
+            reason = f"row group {group + 1} of the file has {too_large}. Split long texts into several rows"
         else:
             try:
                 for batch in file.iter_batches(_batch_rows(stream), row_groups=[group]):
                     yield _chunk(stream, batch, done)
                 continue
             except _FAILURES as error:
-                reason = f"row group {group + 1} of the file cannot be read ({_first_line(error)}); copy it again"
+                reason = f"row group {group + 1} of the file cannot be read ({_first_line(error)}). Copy the file again"
         while done[0] < end:
             done[0] += 1
             yield Problem(done[0], f"{stream.path}, row {done[0]}: {reason}")
 
 
 def _too_large(file: Any, group: int) -> str | None:
-    """Describe a column of a row group whose cells are too large to be read, from the file's footer."""
+    """Describe a column of a row group whose cells are too large to be read, or return None. Only the file's footer is used."""
     metadata = file.metadata.row_group(group)
     for i in range(metadata.num_columns):
         column = metadata.column(i)
@@ -73,10 +73,10 @@ def _too_large(file: Any, group: int) -> str | None:
 
 @contextmanager
 def open_arrow(stream: TableStream) -> Iterator[None]:
-    """Fill a stream from an Arrow file, as `datasets.save_to_disk` writes it.
+    """Fill a stream from an Arrow file, in the file or stream format, such as `datasets.save_to_disk` writes.
 
     Raises:
-        DataError: It has no readable schema, or two columns of one name.
+        DataError: The file has no readable schema, or two columns have the same name.
     """
     try:
         with pa.OSFile(str(stream.path)) as probe:
@@ -100,7 +100,9 @@ def _arrow(stream: TableStream, batches: Iterator[Any]) -> Iterator[Chunk | Prob
         try:
             batch = next(batches, None)
         except _FAILURES as error:
-            reason = f"the file ends early ({_first_line(error)}); copy it again; the rows before are kept"
+            reason = (
+                f"the file ends early ({_first_line(error)}). The rows before this one are kept. Copy the file again"
+            )
             yield Problem(done[0] + 1, f"{stream.path}, row {done[0] + 1}: {reason}")
             return
         if batch is None:

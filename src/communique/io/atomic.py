@@ -1,4 +1,4 @@
-"""Write files and folders under a temporary name, so that an interrupted write never leaves half an output."""
+"""Write files and folders under a temporary name, so that an interruption never leaves a partial output."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from typing import IO, Any
 from ..errors import DataError
 from .output import check_folder, is_standard, is_stream, target
 
-#: What to do about an output that cannot be written.
+#: Advice in messages about an output that cannot be written.
 REMEDY = "Free some disk space or choose another output"
 
 
 @contextmanager
 def disk_errors(path: Path, remedy: str = REMEDY) -> Iterator[None]:
-    """Turn an `OSError` in the block into a `DataError` that names the path and what to do."""
+    """Turn an `OSError` in the block into a `DataError` with the path and the advice."""
     try:
         yield
     except BrokenPipeError:
-        raise  # whoever read a pipe has ended, which is no fault of the disk
+        raise  # the process that reads the pipe has ended; this is not a disk error
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}. {remedy}") from error
 
@@ -37,25 +37,26 @@ def disk_errors(path: Path, remedy: str = REMEDY) -> Iterator[None]:
 def replacing(
     path: str | Path, mode: str = "w", *, folder: Path | None = None, remedy: str = REMEDY
 ) -> Iterator[IO[Any]]:
-    """Open a temporary file for writing, which replaces `path` once it is complete and on the disk.
+    """Open a temporary file for writing. It replaces `path` once it is complete and has been flushed to disk.
 
-    A link is followed, so that the file it points to is replaced. Standard output and pipes are written directly.
+    If `path` is a link, the file that it points to is replaced. Standard output and pipes are written directly.
 
     Args:
-        path: The output. An older file of this name stays until it is replaced, and its permissions are kept.
-        mode: `w` for UTF-8 with line ends as written, or `wb`.
-        folder: Holds the temporary file, on the same file system as `path`. Default: the folder of `path`.
-        remedy: What to do if the output cannot be written.
+        path: The output. An existing file is kept until it is replaced, and the new file gets its permissions.
+        mode: `w` for UTF-8 text with line ends as written, or `wb` for bytes.
+        folder: Folder for the temporary file, on the same file system as `path`. Default: the folder of `path`.
+        remedy: Advice in the message if the output cannot be written.
 
     Raises:
-        DataError: The disk is full or refuses the file.
+        DataError: The disk is full, or the file cannot be written.
     """
     if is_stream(path):
         with _stream(path, mode) as handle:
             yield handle
         return
     path = target(path)
-    part = (folder or path.parent) / f".{path.name[:40]}.{token_hex(4)}.part"  # a long name must not become too long
+    # Shorten the name, because a longer one could exceed the file system's limit.
+    part = (folder or path.parent) / f".{path.name[:40]}.{token_hex(4)}.part"
     options: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
         with disk_errors(path, remedy):
@@ -63,7 +64,7 @@ def replacing(
                 yield handle
             with suppress(FileNotFoundError):
                 part.chmod(stat.S_IMODE(path.stat().st_mode))
-            # A second handle, because a compressor closes the first one.
+            # Open the file again for fsync, because a compressor may have closed the first handle.
             with part.open("rb+") as written:
                 os.fsync(written.fileno())
             os.replace(part, path)
@@ -76,7 +77,7 @@ def replacing(
 
 @contextmanager
 def _stream(path: str | Path, mode: str) -> Iterator[IO[Any]]:
-    """Open standard output or a pipe, of which only the latter is closed at the end."""
+    """Open standard output or a pipe. Only a pipe is closed at the end."""
     with ExitStack() as stack:
         if is_standard(path):
             handle: Any = sys.stdout.buffer
@@ -91,7 +92,7 @@ def _stream(path: str | Path, mode: str) -> Iterator[IO[Any]]:
 
 
 def _sync_folder(folder: Path) -> None:
-    # Without this call, a power cut can undo the renaming. Windows cannot open a folder and does not need the call.
+    # Without this call, a power failure can undo the renaming. Windows cannot open a folder and does not need the call.
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -102,16 +103,16 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def new_folder(folder: str | Path, *, replace: bool = False, marker: str) -> Iterator[Path]:
-    """Create a temporary folder, which takes the name `folder` once the block has filled it.
+    """Create a temporary folder and rename it to `folder` once the block has filled it.
 
     Args:
-        folder: The folder.
+        folder: The folder to create.
         replace: Whether an existing folder is replaced.
-        marker: Name of a file that every such folder holds. A folder without it is never replaced.
+        marker: Name of a file that every folder of this kind contains. A folder without it is never replaced.
 
     Raises:
-        OutputError: The folder exists and `replace` is false, or it holds something else.
-        DataError: The disk refuses the temporary folder.
+        OutputError: The folder exists and `replace` is false, or it contains other files.
+        DataError: The temporary folder cannot be created.
     """
     check_folder(folder, overwrite=replace, marker=marker)
     folder = target(folder)
@@ -138,13 +139,13 @@ def new_folder(folder: str | Path, *, replace: bool = False, marker: str) -> Ite
 
 
 def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes in hexadecimal."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def tree_sha256(path: Path) -> str:
-    """Hash a file, or the names and contents of all files in a folder."""
+    """Return the SHA-256 of a file, or of the names and contents of all files below a folder."""
     if path.is_file():
         return file_sha256(path)
     files = sorted(file for file in path.rglob("*") if file.is_file())

@@ -1,22 +1,22 @@
-"""Limits on hostile XML and ZIP files, which need far more memory than their size."""
+"""Limits on hostile XML and ZIP files, which would need far more memory than their size."""
 
 from __future__ import annotations
 
 from typing import IO
 
-#: Most bytes of an XML tag: a parser keeps a tag in memory until it ends.
+#: Maximum length of an XML tag in bytes. A parser keeps a tag in memory until the tag ends.
 MAX_TAG = 20_000_000
 
-#: Largest ratio of unpacked to packed bytes in a large file. Texts reach about 20, sheets of numbers about 30.
+#: Largest ratio of unpacked to packed bytes in a large file. Texts reach about 20, sheets with numbers about 30.
 MAX_RATIO = 150
 
 
 class MarkupError(ValueError):
-    """XML that needs too much memory."""
+    """XML that would need too much memory."""
 
 
 class BoundedMarkup:
-    """An open XML file whose tags have at most `MAX_TAG` bytes.
+    """An open XML file whose tags may have at most `MAX_TAG` bytes.
 
     Args:
         handle: The open file.
@@ -28,7 +28,7 @@ class BoundedMarkup:
         self._since = 0
 
     def read(self, size: int = -1) -> bytes:
-        """Read bytes.
+        """Read at most `size` bytes.
 
         Raises:
             MarkupError: A tag is too long.
@@ -42,5 +42,5 @@ class BoundedMarkup:
 
 
 def is_decompression_bomb(unpacked: int, packed: int, *, above: int) -> bool:
-    """Return whether more than `above` bytes are packed more tightly than those of a real file."""
+    """Return whether a file unpacks to more than `above` bytes and is compressed more tightly than any real file."""
     return unpacked > above and unpacked > MAX_RATIO * max(1, packed)

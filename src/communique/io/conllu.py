@@ -12,14 +12,14 @@ from .tables import MAX_CELL, Problem, Row, TableStream, bounded_line, damage_re
 
 _COMMENT = re.compile(r"#\s*(newdoc id|newdoc|sent_id|text|speaker|lang|date)\s*(?:=\s*(.*))?$")
 
-#: Column of a row for each comment that is kept.
+#: Output column for each comment that is read.
 _COLUMNS = {"sent_id": "id", "text": "text", "speaker": "speaker", "lang": "language", "date": "date"}
 
 
 def open_conllu(stream: TableStream, text: TextFile) -> None:
-    """Fill a stream from CoNLL-U: a row per sentence, numbered by its first line, with the id of its document.
+    """Fill a stream from a CoNLL-U file: one row per sentence, numbered by its first line, with the id of its document.
 
-    A sentence without `# text` is joined from its words.
+    The text of a sentence without a `# text` comment is joined from its words.
     """
     fill(stream, _sentences(stream, text))
 
@@ -59,7 +59,7 @@ def _sentences(stream: TableStream, text: TextFile) -> Iterator[tuple[int, Row] 
 
 
 def _joined(lines: list[str]) -> str:
-    """Join the words of a sentence; a token of several words is written once, and an empty node not at all."""
+    """Join the words of a sentence. Multiword tokens are written once, without their parts, and empty nodes are left out."""
     pieces: list[str] = []
     last = 0
     for line in lines:

@@ -27,7 +27,7 @@ from .tables import (
 
 
 class _Lines:
-    """A text file's lines, of which those of a row that proved broken can be read again as rows of their own."""
+    """The lines of a text file. If a row is broken, its lines after the first can be put back and read again as separate rows."""
 
     def __init__(self, text: TextFile) -> None:
         self._handle = text.handle
@@ -49,17 +49,17 @@ class _Lines:
         return line
 
     def put_back(self) -> None:
-        """Put all lines of the row back but its first."""
+        """Put back all lines of the row except the first."""
         self._again.extendleft(reversed(self.row[1:]))
         self.number -= len(self.row) - 1
         del self.row[1:]
 
 
 def open_delimited(stream: TableStream, text: TextFile, file_format: str) -> None:
-    """Fill a stream from CSV or TSV.
+    """Fill a stream from a CSV or TSV file.
 
     Raises:
-        DataError: There is no header, or two columns share a name.
+        DataError: The file has no header, or two columns have the same name.
     """
     lines = _Lines(text)
     try:
@@ -67,8 +67,11 @@ def open_delimited(stream: TableStream, text: TextFile, file_format: str) -> Non
         if named := _DELIMITER.fullmatch(first.strip()):
             first = next(lines, "")
     except csv.Error as error:
-        raise DataError(f"{stream.path}, row 1 (line {lines.number}): {error}. Is this a table?") from error
-    # Spreadsheets of many European locales write ';'. The header decides: names of columns hold no delimiters.
+        raise DataError(
+            f"{stream.path}, row 1 (line {lines.number}): {error}. Check that the file is a table"
+        ) from error
+    # Spreadsheets write ';' in many European locales. Use the delimiter that is most frequent in the header, because column names
+    # rarely contain delimiters.
     delimiter = "\t" if file_format == ".tsv" else max(",;\t", key=first.count)
     if named:
         delimiter = named[1]
@@ -76,23 +79,26 @@ def open_delimited(stream: TableStream, text: TextFile, file_format: str) -> Non
     try:
         cells = _next(reader)
     except csv.Error as error:
-        raise DataError(f"{stream.path}, row 1 (line {lines.number}): {error}; {_QUOTES}") from error
+        raise DataError(f"{stream.path}, row 1 (line {lines.number}): {error}. {_QUOTES}") from error
     if not cells and text.source.failure is not None:
-        raise DataError(f"{stream.path}: not readable ({text.source.failure}); copy the file again")
+        raise DataError(f"{stream.path}: not readable ({text.source.failure}). Copy the file again")
     if not any(cells or ()) and not any(line.strip() for line in lines):
-        raise DataError(f"{stream.path}: empty; the first row must name the columns")
+        raise DataError(f"{stream.path}: the file is empty. Write the column names into the first row")
     stream.columns = header(stream.path, cells or ())
     stream.chunks = chunked(_delimited(stream, text, csv.reader(lines, delimiter=delimiter, strict=True), lines))
 
 
-#: A first line by which Excel names the delimiter.
+#: The first line of a file in which Excel declares the delimiter.
 _DELIMITER = re.compile(r'"?sep=([^\w\s"]|\t)"?', re.IGNORECASE)
 
-_QUOTES = "close the quotation mark, or double it inside a quoted cell"
+_QUOTES = "Close the quotation mark, or double it inside a quoted cell"
 
 
 def _next(reader: Any) -> list[str] | None:
-    """Read a row, or None at the end; the limit of the csv module, 131,072 characters a cell, is below a long sentence."""
+    """Return the next row, or None at the end of the file.
+
+    The csv module's limit of 131,072 characters per cell is raised, because a cell may contain a long text.
+    """
     limit = csv.field_size_limit(MAX_CELL)
     try:
         return next(reader, None)
@@ -101,7 +107,7 @@ def _next(reader: Any) -> list[str] | None:
 
 
 def _delimited(stream: TableStream, text: TextFile, reader: Any, lines: _Lines) -> Iterator[tuple[int, Row] | Problem]:
-    # People count rows from the header, whatever line precedes it.
+    # The header is row 1, as in a spreadsheet, even if a line that declares the delimiter precedes it.
     number = 1
     while True:
         number += 1
@@ -112,7 +118,7 @@ def _delimited(stream: TableStream, text: TextFile, reader: Any, lines: _Lines) 
             cells = _next(reader)
         except csv.Error as error:
             lines.put_back()
-            yield Problem(number, f"{place} (line {begin}): {error}; {_QUOTES}", excerpt(lines.row[0]))
+            yield Problem(number, f"{place} (line {begin}): {error}. {_QUOTES}", excerpt(lines.row[0]))
             continue
         if cells is None or is_cut(lines.row[-1], text):
             break
@@ -123,8 +129,8 @@ def _delimited(stream: TableStream, text: TextFile, reader: Any, lines: _Lines) 
         elif any(cell.strip() for cell in cells):
             yield Problem(
                 number,
-                f"{place}: {len(cells)} cells, the header has {len(stream.columns)}; "
-                f"quote cells that contain {reader.dialect.delimiter!r} or add the missing ones",
+                f"{place}: the row has {len(cells)} cell{'s' * (len(cells) != 1)}, but the header has {len(stream.columns)}. "
+                f"Quote cells that contain {reader.dialect.delimiter!r}, or add the missing cells",
                 excerpt("".join(lines.row)),
             )
     yield from early_end(stream, text, number, "".join(lines.row))

@@ -1,4 +1,4 @@
-"""Read JSON Lines as streams of rows."""
+"""Read JSON Lines files as streams of rows."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from .tables import (
     is_cut,
 )
 
-#: Levels of lists and objects in a cell. No output but JSON holds more than a few; a deeper cell becomes text.
+#: Maximum depth of nested lists and objects in a cell. A deeper cell becomes text, because only JSON can store many levels.
 MAX_DEPTH = 32
 
 
 def open_jsonl(stream: TableStream, text: TextFile) -> None:
-    """Fill a stream from JSON Lines."""
+    """Fill a stream from a JSON Lines file."""
     fill(stream, json_rows(stream, text))
 
 
 def fill(stream: TableStream, rows: Iterator[tuple[int, Row] | Problem]) -> None:
-    """Fill a stream from rows that name their columns themselves."""
+    """Fill a stream from rows that are dicts. The first chunk of rows determines the columns."""
     chunks = chunked(rows)
-    # The first rows name the columns; problems before them are kept for whoever reads on.
+    # Problems before the first chunk of rows are kept, so that the stream yields them too.
     begin: list[Chunk | Problem] = []
     for chunk in chunks:
         begin.append(chunk)
@@ -49,9 +49,9 @@ def fill(stream: TableStream, rows: Iterator[tuple[int, Row] | Problem]) -> None
 
 
 def json_rows(stream: TableStream, text: TextFile) -> Iterator[tuple[int, Row] | Problem]:
-    """Yield the rows of JSON Lines with the numbers of their lines."""
+    """Yield the rows of a JSON Lines file, numbered by line from 1."""
     number, line = 0, ""
-    # Lines of the file, not str.splitlines, which also cuts at U+2028 and at form feeds inside strings.
+    # Read lines from the file: str.splitlines would also split at U+2028 and at form feeds inside strings.
     while True:
         line, too_long = bounded_line(text.handle)
         if not line:
@@ -75,22 +75,22 @@ def json_rows(stream: TableStream, text: TextFile) -> Iterator[tuple[int, Row] |
 
 
 def _json_row(line: str, text: TextFile) -> Row | str:
-    """Read a line; what is wrong with it where it holds no row."""
+    """Return the row of a line, or the reason why the line is not a row."""
     if text.encoding.damaged and UNDECODABLE in line:
         return damage_reason(text)
     try:
         row = json.loads(line, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
-        return f"not JSON ({error}); write one JSON object a line"
+        return f"not valid JSON ({error}). Write one JSON object per line"
     return named_row(row)
 
 
 def named_row(row: Any) -> Row | str:
-    """Return a row with the spaces at the ends of its keys removed, or what is wrong with it."""
+    """Return a row without spaces around its keys, or the reason why it cannot be used."""
     if not isinstance(row, dict):
-        return f"a JSON {type(row).__name__}; write one JSON object a line"
+        return f"a JSON {type(row).__name__} instead of an object. Write one JSON object per line"
     if len(stripped := {key.strip(): value for key, value in row.items()}) < len(row):
-        return "two keys differ in spaces alone; rename one of them"
+        return "two keys differ only in spaces. Rename one of them"
     if len(row) > MAX_COLUMNS:
         return f"{len(row):,} keys, but at most {MAX_COLUMNS:,} are read. Keep only the keys that you need"
     for key, value in stripped.items():
@@ -113,14 +113,14 @@ def _deeper_than(value: Any, depth: int) -> bool:
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> Row:
-    """Make an object of its pairs.
+    """Build a dict from the pairs of a JSON object.
 
     Raises:
-        ValueError: Two pairs have one key.
+        ValueError: Two pairs have the same key.
     """
     row = dict(pairs)
     if len(row) < len(pairs):
         seen: set[str] = set()
         repeated = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"two values are named {repeated!r}")
+        raise ValueError(f"the key {repeated!r} occurs twice")
     return row

@@ -1,4 +1,4 @@
-"""Decide whether an output may be written. Every command asks here before its work begins."""
+"""Check whether an output may be written. Every command calls these functions before it starts work."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from pathlib import Path
 
 from ..errors import OutputError
 
-#: The path that stands for standard output.
+#: The path that means standard output.
 STANDARD = "-"
 
-#: Names that systems have for standard output.
+#: Paths that mean standard output on various systems.
 _STANDARD = (STANDARD, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
-#: Folders of open files: what is in them is written to as it is.
+#: Beginnings of the paths of open files, which are written to directly.
 _DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/", "/dev/stderr")
 
-#: Generator that the head of a page written by `communique label` names, so that a later run does not read it as a document.
+#: The `generator` in the head of a page written by `communique label`. A later run recognises it and does not read the page as a
+#: document.
 GENERATOR = "communique label"
 
-#: What follows the name of an output in the name of the folder of its shards, and the file that describes the run there.
+#: Suffix of the folder with an output's shards, and name of the file in that folder that describes the run.
 SHARDS, RUN = ".shards", "run.json"
 
 
 def is_standard(path: str | Path) -> bool:
-    """Return whether a path is a name of standard output."""
+    """Return whether a path means standard output."""
     return str(path) in _STANDARD
 
 
 def is_stream(path: str | Path) -> bool:
-    """Return whether a path is standard output, a pipe, or another open file that is no file on a disk."""
+    """Return whether a path is standard output, a pipe, or another open file that is not a regular file on disk."""
     if is_standard(path):
         return True
     try:
@@ -44,18 +45,18 @@ def is_stream(path: str | Path) -> bool:
 
 
 def target(path: str | Path) -> Path:
-    """Return the file that is written for an output: links are followed, so that they stay links."""
+    """Return the file that is written for an output. Links are followed, so the file they point to is replaced, not the link."""
     return Path(os.path.realpath(path))
 
 
 def shards_folder(out: str | Path) -> Path:
-    """Return the folder next to an output in which its finished shards are kept."""
+    """Return the folder next to an output that contains its finished shards."""
     out = target(out)
     return out.with_name(out.name + SHARDS)
 
 
 def is_own_page(path: Path) -> bool:
-    """Return whether a file is a page that `communique label` wrote."""
+    """Return whether a file is an HTML page that `communique label` wrote."""
     if path.suffix.lower() != ".html":
         return False
     try:
@@ -66,15 +67,15 @@ def is_own_page(path: Path) -> bool:
 
 
 def is_run_folder(folder: Path) -> bool:
-    """Return whether a folder holds the shards of a run."""
+    """Return whether a folder contains the shards of a run."""
     return folder.name.endswith(SHARDS) and (folder / RUN).is_file()
 
 
 class Outputs:
-    """Outputs of a command that has checked them, see `check_outputs`. A command does not read what it writes.
+    """The outputs of a command, as `check_outputs` returns them, so that the command does not read its own outputs.
 
-    `path in outputs` is true for an output, for whatever lies in the folder of its shards, and for the file to which standard
-    output is redirected.
+    `path in outputs` is true for an output, for each file in the folder of its shards, and for the file to which standard output is
+    redirected.
     """
 
     def __init__(self, paths: Iterable[str | Path]) -> None:
@@ -87,7 +88,7 @@ class Outputs:
         self._files |= _redirected()
 
     def __contains__(self, path: object) -> bool:
-        """Compare files, not names: a file can have several names."""
+        """Return whether a path is one of the outputs. Files are compared, not paths, because a file can have several paths."""
         path = Path(str(path))
         return bool(_identity(path) & self._files) or bool(_identity(path.parent) & self._folders)
 
@@ -98,28 +99,28 @@ def check_outputs(
     """Check that outputs may be written, before any work is done.
 
     Args:
-        outputs: Files, or `-` for standard output. None stands for an option that was not used.
-        inputs: Files and folders that the command reads. Other values, such as patterns, are ignored.
+        outputs: Files, or `-` for standard output. None for an option that was not used.
+        inputs: Files and folders that the command reads. Other values, such as glob patterns, are ignored.
         overwrite: Whether existing files may be replaced.
 
     Returns:
-        The outputs, for `find_files` and `list_files`, which leave them out.
+        The outputs, which `find_files` skips.
 
     Raises:
-        OutputError: An output is an input or another output, exists although `overwrite` is false, is no file, or cannot be
-            written.
+        OutputError: An output is also an input or another output, exists although `overwrite` is false, is not a regular file, or
+            cannot be written.
     """
     paths = [path for path in outputs if path is not None]
     read = {identity for path in inputs if path is not None for identity in _identity(path)}
     if read & _redirected():
-        raise OutputError("standard output goes to a file that is also an input. Redirect it to another file")
+        raise OutputError("standard output is redirected to a file that is also an input. Redirect it to another file")
     seen: set[Path] = set()
     for path in paths:
         if is_stream(path):
             continue
         _check_file(path, read, overwrite=overwrite)
         if target(path) in seen:
-            raise OutputError(f"{path}: is named for two outputs. Name a different file for each")
+            raise OutputError(f"{path}: is used for two outputs. Name a different file for each")
         seen.add(target(path))
     return Outputs(paths)
 
@@ -131,23 +132,23 @@ def check_folder(folder: str | Path, *, inputs: Iterable[str | Path | None] = ()
         folder: The folder that is created or replaced as a whole.
         inputs: Files and folders that the command reads.
         overwrite: Whether an existing folder may be replaced.
-        marker: Name of the file that shows what the folder holds. A folder without it is never replaced.
+        marker: Name of a file that every folder of this kind contains. A folder without it is never replaced.
 
     Raises:
-        OutputError: The folder exists although `overwrite` is false, holds something else or an input, or cannot be created.
+        OutputError: The folder exists although `overwrite` is false, contains other files or an input, or cannot be created.
     """
     folder = Path(folder)
     whole = target(folder)
     for path in inputs:
         if path is not None and os.path.exists(path) and target(path).is_relative_to(whole):
-            raise OutputError(f"{folder}: holds the input {path}. Choose another folder")
+            raise OutputError(f"{folder}: contains the input {path}. Choose another folder")
     if not os.path.lexists(folder):
         _check_parent(folder, next(parent for parent in whole.parents if parent.exists()))
     elif not folder.is_dir():
         raise OutputError(f"{folder}: is not a folder. Choose another name")
     elif any(folder.iterdir()):
         if not (folder / marker).is_file():
-            raise OutputError(f"{folder}: holds other files (it has no {marker}). Choose another folder")
+            raise OutputError(f"{folder}: contains other files, and no {marker}. Choose another folder")
         if not overwrite:
             raise exists(folder)
 
@@ -155,17 +156,17 @@ def check_folder(folder: str | Path, *, inputs: Iterable[str | Path | None] = ()
 def check_files_in(
     folder: str | Path, names: Sequence[str], *, inputs: Iterable[str | Path | None] = (), overwrite: bool
 ) -> None:
-    """Check that files may be written into a folder, which can hold others.
+    """Check that files may be written into a folder, which may also contain other files.
 
     Args:
-        folder: The folder; it is created if it does not exist.
-        names: Patterns of the names of the files.
+        folder: The folder. It need not exist.
+        names: Glob patterns of the names of the files.
         inputs: Files that the command reads.
         overwrite: Whether existing files may be replaced.
 
     Raises:
-        OutputError: A file of one of these names is an input, or exists although `overwrite` is false, or nothing can be
-            written there.
+        OutputError: A file with one of these names is also an input, or exists although `overwrite` is false, or no file can be
+            written into the folder.
     """
     folder = Path(folder)
     if os.path.lexists(folder) and not folder.is_dir():
@@ -181,12 +182,12 @@ def check_files_in(
 
 
 def exists(path: str | Path) -> OutputError:
-    """Return the error for an output that exists."""
+    """Return the error for an output that already exists."""
     return OutputError(f"{path}: already exists. Choose another output, or replace it with --overwrite")
 
 
 def _is_input(path: str | Path) -> OutputError:
-    return OutputError(f"{path}: is also an input, which would be lost. Choose another output")
+    return OutputError(f"{path}: is also an input, which would be overwritten. Choose another output")
 
 
 def _check_file(path: str | Path, read: set[tuple[int, int]], *, overwrite: bool) -> None:
@@ -198,11 +199,9 @@ def _check_file(path: str | Path, read: set[tuple[int, int]], *, overwrite: bool
         raise OutputError(f"{path}: {_reason(error)}. Choose another output") from error
     if found is not None:
         if stat.S_ISDIR(found.st_mode):
-            raise OutputError(f"{path}: is a folder. Give the output the name of a file")
+            raise OutputError(f"{path}: is a folder. Name a file as the output")
         if not stat.S_ISREG(found.st_mode):
-            raise OutputError(
-                f"{path}: is a device, not a file. Give the output the name of a file, or - for standard output"
-            )
+            raise OutputError(f"{path}: is a device, not a file. Name a file as the output, or - for standard output")
         if (found.st_dev, found.st_ino) in read:
             raise _is_input(path)
         if not overwrite:
@@ -219,7 +218,7 @@ def _check_parent(path: str | Path, parent: Path) -> None:
         )
         raise OutputError(f"{path}: {parent} {reason}")
     try:
-        # Only an attempt shows whether a file can be created. On Linux this one has no name that could be left behind.
+        # The only reliable test is to create a file. On Linux, this temporary file has no name, so it cannot be left behind.
         with tempfile.TemporaryFile(dir=parent):
             pass
     except OSError as error:
@@ -231,7 +230,7 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def _identity(path: str | Path) -> set[tuple[int, int]]:
-    """Return the device and the number of a file or folder; nothing if it does not exist."""
+    """Return the device and inode of a file or folder, as a set that is empty if it does not exist."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -240,7 +239,7 @@ def _identity(path: str | Path) -> set[tuple[int, int]]:
 
 
 def _redirected() -> set[tuple[int, int]]:
-    """Return the identity of the file to which standard output is redirected; nothing if it is a terminal or a pipe."""
+    """Return the `_identity` of the file to which standard output is redirected, or an empty set for a terminal or a pipe."""
     try:
         found = os.fstat(sys.stdout.fileno())
     except (AttributeError, OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Find the files that paths name: files, folders, globs, saved `datasets` folders, standard input."""
+"""Find input files: named files, folders, glob patterns, saved `datasets` folders and standard input."""
 
 from __future__ import annotations
 
@@ -37,31 +37,31 @@ from .suffixes import (
     stem,
 )
 
-#: Values of `--format`: suffixes without their dot.
+#: Values of `--format`: suffixes without the dot.
 FORMATS = tuple(
     suffix[1:] for suffix in (*DOCUMENT_SUFFIXES, *TABLE_SUFFIXES, JSON, ARROW) if suffix not in (".markdown", ".htm")
 )
 
-#: Everything that is read if the user names it.
+#: Suffixes of all files that are read if the user names them.
 _READ = (*DOCUMENT_SUFFIXES, *TABLE_SUFFIXES, JSON, ARROW)
 
-#: Files that mark a folder saved by `datasets`, and that list its splits and files.
+#: Files that identify a folder saved by `datasets`. The first lists its splits, the second its data files.
 _SPLITS, _STATE = "dataset_dict.json", "state.json"
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file to read, looked at once.
+    """A file to read, with what one pass over its bytes found.
 
     Attributes:
-        path: Where its bytes are.
-        name: Beginning of the ids of its rows; no two files of an input share it.
-        file_format: What it holds, as a suffix such as `.csv`.
-        named: Whether the user named it. A file from a folder or a glob that cannot be read does not stop the others.
-        display_name: How messages and the record of a run name it: its path, or `-`.
-        sha256: Hash of its bytes; None if it cannot be read.
+        path: Path of the file.
+        name: Beginning of the ids of its rows. It is unique among the files of an input.
+        file_format: Format of the file, as a suffix such as `.csv`.
+        named: Whether the user named the file. If a file from a folder or glob cannot be read, the other files are still read.
+        display_name: Name of the file in messages and in the record of a run: its path, or `-`.
+        sha256: Hash of the file's bytes. None if the file cannot be read.
         encoding: Encoding of a text file.
-        state: What the file system says of the file, as it was before it was hashed; None if it cannot be read.
+        state: The file's `file_state` before it was hashed. None if the file cannot be read.
     """
 
     path: Path
@@ -74,12 +74,12 @@ class InputFile:
     state: tuple[int, ...] | None = None
 
     def check_unchanged(self) -> None:
-        """Check that the file has not changed since it was hashed. It is hashed again only if the file system says it may have.
+        """Check that the file has not changed since it was hashed. It is hashed again only if its state has changed.
 
-        A file that is gone has not changed: what was read of it is right, and reading it again fails by itself.
+        A deleted file counts as unchanged: the rows read from it are correct, and reading it again raises an error anyway.
 
         Raises:
-            ChangedError: It has.
+            ChangedError: The file has changed.
         """
         if self.state is None or not self.path.exists() or file_state(self.path) == self.state:
             return
@@ -89,34 +89,34 @@ class InputFile:
             same = False
         if not same:
             raise ChangedError(
-                f"{self.display_name}: changed while it was read. Restore it and run the same command with --resume, or label its "
-                "present state with --restart"
+                f"{self.display_name}: the file changed while it was being read. Restore it and run the same command with --resume, "
+                "or label its current content with --restart"
             )
 
     @property
     def is_document(self) -> bool:
-        """Whether it is one document rather than rows."""
+        """Whether the file is a single document rather than a table of rows."""
         return self.file_format in (*PLAIN_SUFFIXES, *EXTRACTED_SUFFIXES)
 
 
 @dataclass
 class FoundFiles:
-    """Files in order, notes for the user, and places that could not be looked into."""
+    """The files found, in order, with notes for the user and problems with paths that could not be read."""
 
     files: list[InputFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    #: Numbers of files that are not read, by suffix and reason.
+    #: Number of files that are not read, by suffix and reason.
     not_read: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def not_read_line(self) -> str:
-        """Report the files that are not read, by suffix and reason."""
+        """Return a note that counts the files that are not read, by suffix and reason."""
         parts = (f"{n} {suffix or 'without suffix'} ({reason})" for (suffix, reason), n in self.not_read.items())
         return f"not read: {', '.join(parts)}"
 
     @property
     def aliases(self) -> dict[str, str]:
-        """Paths of temporary copies, and what the user calls what was copied."""
+        """Names that the user knows, by the path of the temporary copy that is read instead."""
         return {str(f.path): f.display_name for f in self.files if str(f.path) != f.display_name}
 
 
@@ -129,21 +129,20 @@ def find_files(
     language: str | None = None,
     outputs: Container[Path] = (),
 ) -> FoundFiles:
-    """Find the documents and tables that paths name, hash them and recognise their encodings.
+    """Find documents and tables, hash them and recognise their encodings.
 
     Args:
         paths: Files, folders, globs, or `-` for standard input.
-        file_format: Format of standard input and of the files that are named, one of `FORMATS`. Default: as their suffixes
-            say.
-        spool: Folder for a copy of standard input, which is read twice: once to look at it, once to label it.
-        encoding: Encoding of all text files. Default: recognised.
-        language: Language of all texts, if it is known; it helps to recognise encodings.
-        outputs: What the command writes, see `check_outputs`. It is left out of folders and globs.
+        file_format: Format of standard input and of named files, one of `FORMATS`. Default: the format that each suffix shows.
+        spool: Folder for a copy of standard input, which is read twice: once to inspect it and once to label it.
+        encoding: Encoding of all text files. Default: recognised from each file.
+        language: Language of all texts, if it is known. It helps to recognise encodings.
+        outputs: Files that the command writes (see `check_outputs`). They are skipped in folders and globs.
 
     Raises:
-        OutputError: A path names what the command writes.
-        MissingExtraError: A file that the user named needs a library that is not installed.
-        DataError: A path does not exist or has an unknown suffix, or a table that the user named cannot be read.
+        OutputError: A path names an output of the command.
+        MissingExtraError: A named file needs a library that is not installed.
+        DataError: A path does not exist or has an unknown suffix, or a named table cannot be read.
     """
     found = FoundFiles()
     streams: set[str] = set()
@@ -151,7 +150,7 @@ def find_files(
         path = Path(given)
         if given == STANDARD or _is_pipe(path):
             if given in streams:
-                raise DataError(f"{given}: named twice, but its content can be read only once. Name it once")
+                raise DataError(f"{given}: named twice, but a stream can be read only once. Name it once")
             streams.add(given)
             found.files.append(_spooled(given, file_format, spool, len(found.files)))
         elif path.is_dir():
@@ -164,13 +163,15 @@ def find_files(
             if not path.exists():
                 raise DataError(f"{path}: no such file or folder")
             if not held:
-                raise DataError(f"{path}: unknown suffix. Name a folder or a file with {_supported()}, or use --format")
+                raise DataError(
+                    f"{path}: unknown suffix. Name the format with --format, or use one of these suffixes: {_supported()}"
+                )
             if not path.is_file():
-                raise DataError(f"{path}: not a regular file")
+                raise DataError(f"{path}: not a regular file. Name a file or a folder, or - for standard input")
             require_reader(held)
             found.files.append(_input_file(path, held))
     if written := next((file for file in found.files if file.path in outputs), None):
-        raise OutputError(f"{written.path}: is an input and would also be written. Choose another output")
+        raise OutputError(f"{written.path}: is both an input and an output. Choose another output")
     _name_apart(found)
     _note_twice(found)
     found.files = [_inspected(file, encoding, language) for file in found.files]
@@ -186,12 +187,14 @@ def _add_glob(found: FoundFiles, pattern: str, file_format: str | None, outputs:
     _leave_out(found, (path for path in matches if path not in set(inside)))
     if not inside:
         more = f" ({found.not_read_line()})" if found.not_read else ""
-        raise DataError(f"{pattern}: no document and no table has such a name{more}. Supported: {_supported()}")
+        raise DataError(
+            f"{pattern}: no document or table matches this pattern{more}. Supported formats: {_supported()}"
+        )
     found.files += [_input_file(path, formats[path], named=False) for path in inside]
 
 
 def _why_not(suffix: str) -> str | None:
-    """Return why files with a suffix cannot be read; None if they can."""
+    """Return the reason why files with a suffix cannot be read, or None if they can be."""
     if suffix not in _READ:
         return ADVICE.get(suffix, "unknown format")
     module = MODULES.get(suffix)
@@ -202,11 +205,14 @@ def _leave_out(found: FoundFiles, paths: Iterable[Path]) -> None:
     """Count files that are not read."""
     for path in paths:
         suffix = ending(path)[0] or path.suffix.lower()
-        found.not_read[suffix, _why_not(suffix) or "name them to read them"] += 1
+        found.not_read[suffix, _why_not(suffix) or "name these files to read them"] += 1
 
 
 def file_state(path: Path) -> tuple[int, ...] | None:
-    """Return what the file system knows of a file: another content nearly always has another state."""
+    """Return the device, inode, size and times of a file, or None if it cannot be read.
+
+    If the content of a file changes, its state nearly always changes too.
+    """
     try:
         found = path.stat()
     except OSError:
@@ -215,13 +221,13 @@ def file_state(path: Path) -> tuple[int, ...] | None:
 
 
 def list_files(paths: str | Path | Sequence[str | Path], suffixes: Sequence[str] = TABLE_SUFFIXES) -> list[Path]:
-    """List the files of some formats that a file, a folder, a glob, or several of them name, sorted within each.
+    """List the files of the given formats at one or several paths: files, folders or globs. Files of each path are sorted.
 
-    Folders are searched to any depth; hidden files are left out. Suffixes of compression (`.gz`, `.zst`) are looked through.
-    A file that the user names is listed whatever its suffix.
+    Folders are searched at any depth, without hidden files. A compression suffix (`.gz`, `.zst`) is ignored. A named file is listed
+    whatever its suffix.
 
     Raises:
-        DataError: A path names nothing, or a folder cannot be read.
+        DataError: There is no such file at a path, or a folder cannot be read.
     """
     found: list[Path] = []
     for given in [paths] if isinstance(paths, (str, Path)) else paths:
@@ -236,30 +242,35 @@ def list_files(paths: str | Path | Sequence[str | Path], suffixes: Sequence[str]
         else:
             inside = [path] if path.is_file() else []
         if not inside:
-            raise DataError(f"{given}: no such file, and no folder or pattern with one ({', '.join(suffixes)})")
+            raise DataError(
+                f"{given}: no such file, and no folder or pattern with files of these formats: {', '.join(suffixes)}"
+            )
         found += inside
     return found
 
 
 def files_below(folder: Path) -> tuple[list[Path], list[str]]:
-    """List the files below a folder, sorted, without hidden ones and shards of runs, and report what could not be looked into.
+    """List the files below a folder in sorted order, without hidden files and the shards of runs.
 
-    Links to folders are not followed, so a link to a parent folder cannot loop.
+    Links to folders are not followed, so a link to a parent folder cannot cause an endless loop.
+
+    Returns:
+        The files, and problems with folders and links that could not be read.
     """
     found: list[Path] = []
     problems: list[str] = []
 
     def failed(error: OSError) -> None:
-        problems.append(f"{error.filename}: {error.strerror}; name a folder that can be read")
+        problems.append(f"{error.filename}: {error.strerror}. Name a folder that can be read")
 
     for parent, folders, names in os.walk(folder, onerror=failed):
-        # The shards of a run that has not finished are not data, neither are the files that describe it.
+        # Skip the shards of an unfinished run and the files that describe it, because they are not input data.
         folders[:] = [name for name in folders if not name.startswith(".") and not is_run_folder(Path(parent, name))]
         for path in (Path(parent, name) for name in names if not name.startswith(".")):
             if path.is_file():
                 found.append(path)
             elif path.is_symlink():
-                problems.append(f"{path}: a link that leads nowhere; repair or delete it")
+                problems.append(f"{path}: a broken link. Repair or delete it")
     return sorted(found), sorted(problems)
 
 
@@ -268,7 +279,7 @@ def _is_glob(given: str) -> bool:
 
 
 def _glob(pattern: str, suffixes: Sequence[str] | None) -> list[Path]:
-    """Return the files with given suffixes, or all files, that a pattern matches."""
+    """Return the files that match a pattern and have one of the suffixes. If `suffixes` is None, return all that match."""
     found = (p for p in map(Path, glob.glob(pattern, recursive=True)) if p.is_file())
     return sorted(p for p in found if suffixes is None or ending(p)[0] in suffixes)
 
@@ -278,7 +289,7 @@ def _supported() -> str:
 
 
 def _input_file(path: Path, file_format: str, *, name: str | None = None, named: bool = True) -> InputFile:
-    # Names of files need not be Unicode, but ids and messages are.
+    # File names need not be valid Unicode, but ids and messages must be.
     name = without_surrogates(stem(path) if name is None else name)
     return InputFile(path, name, file_format, named, display_name=without_surrogates(str(path)))
 
@@ -290,7 +301,7 @@ def _inspected(file: InputFile, encoding: str | None, language: str | None) -> I
         sha256, found = inspect(file.path, text=is_text, language=language, encoding=encoding)
     except DataError as error:
         if file.named and not file.is_document:
-            # Hours of work must not end at a second table that could never be read.
+            # Fail now: otherwise the run would fail when it reaches this table, perhaps after hours of work.
             raise DataError(*(line.replace(str(file.path), file.display_name) for line in error.problems)) from error
         return file
     return replace(file, sha256=sha256, encoding=found, state=state)
@@ -305,14 +316,14 @@ def _is_pipe(path: Path) -> bool:
 
 def _spooled(given: str, file_format: str | None, spool: Path | None, number: int) -> InputFile:
     if file_format is None or spool is None:
-        raise DataError(f"{given}: unknown format. Name it with --format: {', '.join(FORMATS)}")
+        raise DataError(f"{given}: unknown format. Name one of these with --format: {', '.join(FORMATS)}")
     name = "stdin" if given == STANDARD else without_surrogates(Path(given).name)
-    # The number keeps apart two pipes that share a name.
+    # The number distinguishes two pipes that have the same name.
     copy = spool / f"{number}.{file_format}"
     source = sys.stdin.buffer if given == STANDARD else None
     with ExitStack() as stack:
         stack.enter_context(
-            disk_errors(Path(given), f"The copy in {spool.parent} needs space: set TMPDIR to another folder")
+            disk_errors(Path(given), f"A copy in {spool.parent} is needed. Set TMPDIR to a folder with more space")
         )
         spool.mkdir(parents=True, exist_ok=True)
         target = stack.enter_context(copy.open("wb"))
@@ -343,19 +354,17 @@ def _add_folder(found: FoundFiles, folder: Path, outputs: Container[Path]) -> No
     found.problems += problems
     kinds = (DOCUMENT_SUFFIXES, TABLE_SUFFIXES, (JSON,))
     if pages := [path for path in inside if is_own_page(path)]:
-        found.notes.append(
-            f"{folder}: {len(pages)} .html written by `communique label`, such as {pages[0].name}, are not read. Name such a page "
-            "to read it"
-        )
+        written = f"{len(pages)} .html file{'s' * (len(pages) != 1)} written by `communique label`"
+        found.notes.append(f"{folder}: skipped {written}, such as {pages[0].name}. Name such a file to read it")
         inside = [path for path in inside if path not in pages]
     by_kind = [[p for p in inside if ending(p)[0] in kind and _why_not(ending(p)[0]) is None] for kind in kinds]
-    # Tables next to documents often hold data about them, and JSON files next to either are settings.
+    # Tables next to documents often contain metadata about them, and JSON files next to documents or tables are often settings.
     chosen = next((paths for paths in by_kind if paths), [])
     left = set(inside).difference(chosen)
     _leave_out(found, (path for path in inside if path in left))
     if not chosen and not problems:
         more = f" ({found.not_read_line()})" if found.not_read else ""
-        raise DataError(f"{folder}: no documents and no tables ({_supported()}) in this folder{more}")
+        raise DataError(f"{folder}: no documents or tables in this folder{more}. Supported formats: {_supported()}")
     for path in chosen:
         name = (path.relative_to(folder).parent / stem(path)).as_posix()
         found.files.append(_input_file(path, ending(path)[0], name=name, named=False))
@@ -365,12 +374,12 @@ def _add_dataset(found: FoundFiles, folder: Path, name: str) -> None:
     state = folder / _STATE
     content = _json(state)
     if content.get("_indices_files"):
-        raise DataError(f"{state}: a selection of rows; save the dataset again after flatten_indices()")
+        raise DataError(f"{state}: the dataset is a selection of rows. Call flatten_indices() and save it again")
     for entry in _listed(state, "_data_files"):
         file = entry["filename"] if isinstance(entry, dict) else entry
         path = folder / str(file)
         if not path.is_file():
-            raise DataError(f"{path}: no such file, but {state} lists it; copy the folder again")
+            raise DataError(f"{path}: no such file, but {state} lists it. Copy the folder again")
         found.files.append(_input_file(path, ARROW, name=f"{name}/{stem(path)}", named=False))
 
 
@@ -378,28 +387,29 @@ def _json(path: Path) -> dict[str, object]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not readable JSON ({error}); save the dataset again") from error
+        raise DataError(f"{path}: not readable JSON ({error}). Save the dataset again") from error
     return content if isinstance(content, dict) else {}
 
 
 def _listed(path: Path, key: str) -> list[object]:
     values = _json(path).get(key)
     if not isinstance(values, list) or not values:
-        raise DataError(f"{path}: no list {key!r} in it; save the dataset again")
+        raise DataError(f"{path}: the list {key!r} is missing or empty. Save the dataset again")
     return values
 
 
 def _note_twice(found: FoundFiles) -> None:
-    """Report files that are named twice, which may be a link: their sentences count twice."""
+    """Add a note about files that are named more than once, perhaps through a link."""
     by_file = Counter(os.path.realpath(file.path) for file in found.files)
     if twice := [path for path, n in by_file.items() if n > 1]:
+        files = f"{len(twice)} files are" if len(twice) > 1 else "1 file is"
         found.notes.append(
-            f"{len(twice)} files are read more than once, such as {twice[0]}: their sentences count each time. Name each file once"
+            f"{files} read more than once, such as {twice[0]}, and the sentences are counted each time. Name each file once"
         )
 
 
 def _name_apart(found: FoundFiles) -> None:
-    """Rename files that share a name: ids begin with the name and must not collide."""
+    """Rename files that have the same name, because ids begin with the name and must be unique."""
     by_name: dict[str, list[int]] = defaultdict(list)
     for i, file in enumerate(found.files):
         by_name[file.name].append(i)
@@ -409,9 +419,11 @@ def _name_apart(found: FoundFiles) -> None:
         seen: dict[str, int] = defaultdict(int)
         for i in members:
             file = found.files[i]
-            # For a pipe, what the user typed: the path of its copy differs between runs.
+            # For a pipe, use the name that the user typed, because the path of its copy differs between runs.
             longer = file.path.as_posix() if Path(file.display_name) == file.path else file.display_name
             seen[longer] += 1
             longer += f"#{seen[longer]}" if seen[longer] > 1 else ""
             found.files[i] = replace(found.files[i], name=longer)
-        found.notes.append(f"{len(members)} files are named {name!r}: their paths begin their ids instead")
+        found.notes.append(
+            f"{len(members)} files are named {name!r}, so their ids begin with their paths instead of this name"
+        )

@@ -29,20 +29,21 @@ def open_table(
 
     Args:
         path: The file.
-        file_format: What it holds, as a suffix such as `.csv`. Default: the file's own suffix.
-        encoding: Encoding of a text file, as `encoding.inspect` returned it. Default: recognised here.
-        sheet: Sheet of a workbook, by name or by number from 1. Default: the first visible one.
+        file_format: Format of the file, as a suffix such as `.csv`. Default: the file's suffix.
+        encoding: Encoding of a text file, as `encoding.inspect` returned it. Default: recognised from the file.
+        sheet: Sheet of a workbook, by name or by number from 1. Default: the first visible sheet.
 
     Raises:
-        DataError: The file as a whole cannot be read: missing, no header, two columns of one name, unknown suffix.
-        MissingExtraError: The library that reads it is not installed.
+        DataError: The whole file cannot be read: it is missing or damaged, has an unknown suffix or no header, or two columns have
+            the same name.
+        MissingExtraError: The library that reads the format is not installed.
     """
     path = Path(path)
     own, codec = ending(path)
     file_format = file_format or own
     if file_format not in ROW_SUFFIXES:
         shown = ", ".join((*TABLE_SUFFIXES, JSON, *CORPUS_SUFFIXES))
-        raise DataError(f"{path}: not a table that can be read ({shown}). Rename or convert the file")
+        raise DataError(f"{path}: not a supported table format ({shown}). Rename or convert the file")
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     stream = TableStream(path, sheet=sheet)
@@ -58,7 +59,7 @@ def open_table(
         return
     if codec is not None:
         raise DataError(
-            f"{path}: {file_format} files hold their own compression; unpack it to a file that ends in {file_format}"
+            f"{path}: compressed {file_format} files cannot be read. Decompress it to a file that ends in {file_format}"
         )
     if file_format == ".xlsx":
         open_xlsx(stream)
@@ -87,9 +88,9 @@ def _open_text(stream: TableStream, text: TextFile, file_format: str) -> None:
 
 @dataclass
 class Table:
-    """The readable rows of a file, and what was not readable.
+    """The readable rows of a file, and the problems with the other rows.
 
-    `rows` holds pairs of a row's number and its values by column. `notes` tells what was assumed, such as an encoding.
+    Each item of `rows` is a row's number and its values by column. `notes` list assumptions, such as an encoding.
     """
 
     path: Path
@@ -100,17 +101,17 @@ class Table:
 
 
 def cell(row: Row, column: str | None) -> str | None:
-    """Return a value as text without spaces at its ends; None if there is no column, no value or nothing but spaces."""
+    """Return a value as text without surrounding spaces, or None if there is no column, no value, or only spaces."""
     value = row.get(column) if column else None
     return None if value is None else str(value).strip() or None
 
 
 def as_number(value: object) -> float:
-    """Return a cell as a number. A text may have a decimal comma, as spreadsheets of many countries write it.
+    """Return a cell as a number. A text may have a decimal comma, as in the spreadsheets of many countries.
 
     Raises:
-        ValueError: It is no number.
-        TypeError: It is neither a text nor a number.
+        ValueError: The text is not a number.
+        TypeError: The value is neither a text nor a number.
     """
     if isinstance(value, str) and value.count(",") == 1 and "." not in value:
         value = value.replace(",", ".")
@@ -118,15 +119,16 @@ def as_number(value: object) -> float:
 
 
 def read_table(path: str | Path, *, encoding: str | None = None, sheet: str | None = None) -> Table:
-    """Read a table whole.
+    """Read a whole table into memory.
 
     Args:
         path: The file.
-        encoding: Encoding of a text file. Default: recognised.
-        sheet: Sheet of a workbook, by name or by number from 1. Default: the first visible one.
+        encoding: Encoding of a text file. Default: recognised from the file.
+        sheet: Sheet of a workbook, by name or by number from 1. Default: the first visible sheet.
 
     Raises:
-        DataError: The file as a whole cannot be read: missing, no header, two columns of one name, unknown suffix.
+        DataError: The whole file cannot be read: it is missing or damaged, has an unknown suffix or no header, or two columns have
+            the same name.
     """
     table = Table(Path(path))
     with open_table(path, encoding=Encoding.chosen(encoding), sheet=sheet) as stream:
@@ -137,7 +139,7 @@ def read_table(path: str | Path, *, encoding: str | None = None, sheet: str | No
                 continue
             rows = chunk.to_rows()
             table.rows += zip(chunk.numbers, rows, strict=True)
-            # Only rows of JSON Lines bring columns of their own.
+            # Only rows of JSON Lines can have columns that are not in the first chunk.
             columns.update(dict.fromkeys(column for row in rows for column in row))
     table.columns, table.notes = list(columns), stream.notes
     return table

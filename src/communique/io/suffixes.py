@@ -1,31 +1,31 @@
-"""Recognise a file's format by its name."""
+"""Determine a file's format from its name."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-#: Tables that are read from folders; those of text also with `.gz` or `.zst` after the suffix.
+#: Tables that are read from folders. Text formats may also have `.gz` or `.zst` after the suffix.
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".xlsx")
 
-#: A list of rows, or an object with one. Folders hold many JSON files that are no tables.
+#: A list of rows, or an object that contains one. It is not among `TABLE_SUFFIXES`, because many JSON files are not tables.
 JSON = ".json"
 
-#: Files that only folders of `datasets.save_to_disk` hold.
+#: Data files of a folder that `datasets.save_to_disk` wrote.
 ARROW = ".arrow"
 
-#: Documents that are text as they are, also with `.gz` or `.zst` after the suffix.
+#: Plain-text documents. They may also have `.gz` or `.zst` after the suffix.
 PLAIN_SUFFIXES = (".txt", ".md", ".markdown")
 
-#: Documents whose text is extracted.
+#: Documents whose text must be extracted.
 EXTRACTED_SUFFIXES = (".html", ".htm", ".docx", ".odt", ".rtf", ".pdf", ".srt", ".vtt")
 
 #: Corpora that are read as one row per segment or sentence: TEI and ParlaMint, and CoNLL-U.
 CORPUS_SUFFIXES = (".xml", ".conllu")
 
-#: Everything that a folder of documents may hold.
+#: All files that count as documents in a folder.
 DOCUMENT_SUFFIXES = (*PLAIN_SUFFIXES, *EXTRACTED_SUFFIXES, *CORPUS_SUFFIXES)
 
-#: Everything that is read row by row.
+#: All files that are read row by row.
 ROW_SUFFIXES = (*TABLE_SUFFIXES, JSON, ARROW, *CORPUS_SUFFIXES)
 
 #: Formats whose encoding is recognised from their bytes. HTML and XML declare theirs.
@@ -42,7 +42,7 @@ MODULES = {
     ".pdf": "pypdfium2",
 }
 
-#: What to do with files that are not read.
+#: Advice on files of formats that cannot be read.
 ADVICE = {
     ".doc": "save it as .docx",
     ".odp": "save it as .pdf",
@@ -57,12 +57,12 @@ ADVICE = {
     ".7z": "unpack it",
 }
 
-#: Suffixes of compressed files and the names of their codecs in Arrow.
+#: Arrow's codec names, by the suffix of a compressed file.
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
 
 def ending(path: str | Path) -> tuple[str, str | None]:
-    """Return a file's suffix in lower case without that of its compression, and the compression's codec or None."""
+    """Return a file's suffix in lower case, without a compression suffix, and the codec of the compression or None."""
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
         return suffixes[-2] if len(suffixes) > 1 else "", COMPRESSIONS[suffixes[-1]]
@@ -70,6 +70,6 @@ def ending(path: str | Path) -> tuple[str, str | None]:
 
 
 def stem(path: str | Path) -> str:
-    """Return a file's name without its suffix and that of its compression."""
+    """Return a file's name without its suffix and without a compression suffix."""
     path = Path(path)
     return Path(path.stem).stem if path.suffix.lower() in COMPRESSIONS else path.stem

@@ -1,8 +1,8 @@
-"""Read tables as streams: CSV, TSV, JSON Lines, Parquet, Arrow files and XLSX, a chunk of rows at a time.
+"""Types and functions for reading tables as streams, one chunk of rows at a time.
 
-What cannot be read becomes a `Problem` in the place of its row and never a silent gap. Rows are numbered as people see
-them: in CSV, TSV and XLSX the header is row 1 (a quoted line break does not start a new row); in JSON Lines rows are lines;
-in Parquet and Arrow files the first row is 1.
+A row that cannot be read becomes a `Problem` in its place, so that no row is lost silently. Rows are numbered as people see them: in
+CSV, TSV and XLSX, the header is row 1, and a quoted line break does not start a new row; in JSON Lines, a row's number is its line
+number; in Parquet and Arrow files, the first row is row 1.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-#: Characters of a line or cell that are read. A quotation mark that is never closed takes the rest of a file into one cell,
-#: and a compressed line can unpack to more than the memory; a long book has five million characters.
+#: Maximum number of characters in a line or cell. The limit is needed because an unclosed quotation mark puts the rest of a file into
+#: one cell, and because a compressed line can unpack to more than the memory. A long book has five million characters.
 MAX_CELL = 1 << 24
 
-#: Most columns of a table and keys of a row. XLSX allows 16,384 columns.
+#: Maximum number of columns in a table and of keys in a row. XLSX allows 16,384 columns.
 MAX_COLUMNS = 20_000
 
-#: Most rows and cells of a chunk.
+#: Maximum number of rows and of cells in a chunk.
 CHUNK, CHUNK_CELLS = 1024, 1 << 18
 
-#: Characters of an unreadable row that are shown.
+#: Number of characters of an unreadable row that are shown.
 SHOWN = 1000
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive readable rows: their numbers, and the rows as dicts or as an Arrow table."""
+    """Consecutive readable rows, as dicts or as an Arrow table, with their row numbers."""
 
     numbers: Sequence[int]
     rows: list[Row] | pa.Table
@@ -49,7 +49,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Problem:
-    """A row that cannot be read: why, and what stands there."""
+    """A row that cannot be read: its number, the reason, and the beginning of its content."""
 
     number: int
     reason: str
@@ -58,36 +58,36 @@ class Problem:
 
 @dataclass
 class TableStream:
-    """An open table. `columns` of JSON Lines are those of the first chunk."""
+    """An open table. For JSON Lines, `columns` are the columns of the first chunk."""
 
     path: Path
     columns: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     chunks: Iterable[Chunk | Problem] = ()
-    #: Sheet of a workbook to read, by name or by number from 1. Default: the first visible one.
+    #: Sheet of a workbook to read, by name or by number from 1. Default: the first visible sheet.
     sheet: str | None = None
-    #: Share of the file read so far, 0 to 1.
+    #: Return the proportion of the file read so far, from 0 to 1.
     position: Callable[[], float] = lambda: 0.0
 
 
 class Unreadable(str):
-    """An empty cell that should hold something; `reason` says why it does not."""
+    """The content of a cell that cannot be read: an empty text with the reason."""
 
     reason: str
 
     def __new__(cls, reason: str) -> Unreadable:
-        """Make an empty text that carries the reason."""
+        """Create an empty text that has the attribute `reason`."""
         cell = super().__new__(cls, "")
         cell.reason = reason
         return cell
 
 
-#: Cells that programs write where there is no value. Only a cell that is exactly one of them counts: "na" and "Null" are words.
+#: Cells that programs write for a missing value. Only exact matches count, because "na" and "Null" are words.
 MISSING = frozenset({
     "NA", "N/A", "n/a", "n.a.", "N.A.", "#N/A", "NaN", "nan", "NAN", "NaT", "NULL", "null", "None", "<NA>", "-", "–", "—",
     # "No information" in German, Spanish, Portuguese, Polish, Czech and Russian.
     "k. A.", "k.A.", "s/d", "S/D", "s.d.", "n.d.", "b.d.", "b. d.", "н/д", "Н/Д",
-    # Errors of Excel in English, German, French, Spanish, Italian, Portuguese, Turkish and Russian.
+    # Excel's error values in English, German, French, Spanish, Italian, Portuguese, Turkish and Russian.
     "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#CALC!", "#SPILL!",
     "#NV", "#WERT!", "#BEZUG!", "#ZAHL!",
     "#N/D", "#ND", "#VALEUR!", "#NOM?", "#NOMBRE!",
@@ -99,15 +99,15 @@ MISSING = frozenset({
 
 
 def is_missing(text: str) -> bool:
-    """Return whether a cell says that there is no value, see `MISSING`."""
+    """Return whether the text of a cell means that the value is missing (see `MISSING`)."""
     return len(text) < 12 and text.strip() in MISSING
 
 
 def header(path: Path, names: Iterable[Any]) -> list[str]:
-    """Name columns: spaces at the ends are removed, and a column without a name gets one.
+    """Return the names of columns without surrounding spaces. A column without a name gets one, such as `column_3`.
 
     Raises:
-        DataError: Two columns have the same name, none has a name, or there are too many.
+        DataError: Two columns have the same name, no column has a name, or there are too many columns.
     """
     names = list(names)
     if len(names) > MAX_COLUMNS:
@@ -118,10 +118,10 @@ def header(path: Path, names: Iterable[Any]) -> list[str]:
     seen: set[str] = set()
     for name in columns:
         if name and name in seen:
-            raise DataError(f"{path}, row 1: two columns are named {name!r}; rename one of them")
+            raise DataError(f"{path}, row 1: two columns are named {name!r}. Rename one of them")
         seen.add(name)
     if not any(columns):
-        raise DataError(f"{path}: no header; the first row must name the columns")
+        raise DataError(f"{path}: no header. Write the column names into the first row")
     for i, name in enumerate(columns):
         if not name:
             number = next(number for number in range(i + 1, i + 2 + len(columns)) if f"column_{number}" not in seen)
@@ -131,7 +131,7 @@ def header(path: Path, names: Iterable[Any]) -> list[str]:
 
 
 def chunked(pieces: Iterable[tuple[int, Row] | Problem]) -> Iterator[Chunk | Problem]:
-    """Gather rows into chunks; a problem ends one."""
+    """Group rows into chunks. A problem ends the current chunk."""
     numbers: list[int] = []
     rows: list[Row] = []
     cells = 0
@@ -150,10 +150,10 @@ def chunked(pieces: Iterable[tuple[int, Row] | Problem]) -> Iterator[Chunk | Pro
 
 
 def bounded_line(handle: TextIO) -> tuple[str, bool]:
-    """Read a line of at most `MAX_CELL` characters; of a longer one the beginning, and skip its rest.
+    """Read a line of at most `MAX_CELL` characters. Of a longer line, only the beginning is returned and the rest is skipped.
 
     Returns:
-        The line with its line end, empty at the end of the file, and whether it was too long.
+        The line with its line end, or an empty text at the end of the file, and whether the line was too long.
     """
     line = handle.readline(MAX_CELL)
     if len(line) < MAX_CELL or line.endswith(("\n", "\r")):
@@ -164,27 +164,29 @@ def bounded_line(handle: TextIO) -> tuple[str, bool]:
 
 
 def is_cut(line: str, text: TextFile) -> bool:
-    """Return whether a line is incomplete because the file could not be read to its end."""
+    """Return whether a line is incomplete because the rest of the file could not be read."""
     return text.source.failure is not None and not line.endswith(("\n", "\r"))
 
 
 def damage_reason(text: TextFile) -> str:
     """Return the reason why a row with undecodable bytes is not read."""
-    return f"bytes that are not {text.encoding.title}; name the file's encoding with --encoding, or save it as UTF-8"
+    return (
+        f"bytes that are not {text.encoding.title}. Name the file's encoding with --encoding, or save the file as UTF-8"
+    )
 
 
 def early_end(stream: TableStream, text: TextFile, number: int, content: str) -> Iterator[Problem]:
-    """Yield a problem if the file could not be read to its end."""
+    """Yield a problem if the rest of the file could not be read."""
     if text.source.failure is not None:
         yield Problem(
             number,
-            f"{stream.path}, row {number}: the file ends early ({text.source.failure}); copy it again; "
-            "the rows before are kept",
+            f"{stream.path}, row {number}: the file ends early ({text.source.failure}). The rows before this one are kept. "
+            "Copy the file again",
             excerpt(content),
         )
 
 
 def excerpt(content: str) -> str:
-    """Return the beginning of an unreadable row, with marks where bytes could not be decoded."""
+    """Return the beginning of an unreadable row, with a replacement character where bytes could not be decoded."""
     content = content.replace(UNDECODABLE, REPLACEMENT).strip()
     return content if len(content) <= SHOWN else content[:SHOWN] + "…"

@@ -1,4 +1,4 @@
-"""Read TEI and ParlaMint files as streams of segments with speaker, party and date."""
+"""Read TEI and ParlaMint files as streams of segments, with the speaker, party and date of each."""
 
 from __future__ import annotations
 
@@ -17,36 +17,37 @@ from .tables import Problem, Row, TableStream
 _ID = "{http://www.w3.org/XML/1998/namespace}id"
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
-#: Elements whose text becomes a row, unless one of them is inside another: segments of ParlaMint, paragraphs, verses.
+#: Elements whose text becomes a row: ParlaMint segments, paragraphs, verses, headings and utterances. The text of an element inside
+#: another becomes a separate row.
 _SEGMENTS = frozenset(("seg", "p", "ab", "l", "head", "u"))
 
-#: Elements that are not said: notes of the stenographer, noises, gaps, names of speakers.
+#: Elements whose text was not spoken: stenographers' notes, noises, gaps, names of speakers.
 _UNSAID = frozenset(
     "note stage kinesic vocal incident gap desc speaker fw pb lb cb link linkGrp label del".split()  # noqa: SIM905
 )
 
-#: Elements whose text becomes a row where they stand outside all segments.
+#: Elements whose text becomes a row only if they are outside all segments.
 _LOOSE = frozenset(("item", "cell"))
 
-#: What an editor replaced, in a `choice` with what it was replaced by.
+#: Elements of a `choice` that contain the original wording, which an editor replaced.
 _REPLACED = frozenset(("sic", "orig", "abbr"))
 
-#: Elements around the date of a sitting, the best source first. The date of the edition says nothing about the sitting.
+#: Parent elements of the date of a sitting, best source first. The date of the edition is not the date of the sitting.
 _DATED = ("setting", "creation", "bibl", "biblStruct")
 
-#: Parts of a file that hold no text of its own.
+#: Parts of a file that do not belong to its text.
 _OUTSIDE = frozenset(("teiHeader", "standOff", "front", "back", "facsimile", "listPerson", "listOrg"))
 
-#: Elements between two rows, and people of a file. The longest list of people of ParlaMint has some 5,000 of them.
+#: Maximum number of elements between two rows, and of people in a file. The longest list of people in ParlaMint has about 5,000.
 MAX_SILENT, MAX_PEOPLE = 3_000_000, 100_000
 
-#: Attributes of a speech that name the speaker's party, as GermaParl has them.
+#: Attributes of a speech that name the speaker's party in GermaParl.
 _PARTY = ("party", "parliamentary_group")
 
 
 @contextmanager
 def open_tei(stream: TableStream) -> Iterator[None]:
-    """Fill a stream from TEI. Neither a DTD nor an entity nor the network is read.
+    """Fill a stream from a TEI file. DTDs, entities and network addresses are never resolved.
 
     Raises:
         DataError: The file is not XML, or not TEI.
@@ -67,23 +68,23 @@ def open_tei(stream: TableStream) -> Iterator[None]:
             root = next(iter(events))[1]
             if _name(root) not in ("TEI", "teiCorpus", "TEI.2"):
                 raise DataError(
-                    f"{stream.path}: XML, but not TEI (the first element is <{_name(root)}>). Save its text as .txt or .csv"
+                    f"{stream.path}: XML, but not TEI (the first element is <{_name(root)}>). Save the text as .txt or .csv"
                 )
             fill(stream, _Reader(stream.path, root, events).rows())
             yield
     except (etree.XMLSyntaxError, MarkupError) as error:
-        raise DataError(f"{stream.path}: not readable XML ({error}). Save it again") from error
+        raise DataError(f"{stream.path}: not readable XML ({error}). Save the file again") from error
     except OSError as error:
         raise DataError(f"{stream.path}: {error.strerror or error}. Name a file that can be read") from error
 
 
 def _name(element: Any) -> str:
-    """Return an element's name without its namespace; an entity has none."""
+    """Return the name of an element without its namespace, or an empty string for an entity."""
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
 def _document(element: Any) -> str | None:
-    """Return the id of a document, without the mark of the annotated edition."""
+    """Return the id of a document without the suffix `.ana`, which ParlaMint adds in its annotated edition."""
     identity = element.get(_ID)
     return identity.removesuffix(".ana") if identity else None
 
@@ -93,7 +94,7 @@ def _texts(element: Any) -> str:
 
 
 class _Reader:
-    """Turns the events of a TEI file into rows."""
+    """Turn the parser's events for a TEI file into rows."""
 
     def __init__(self, path: Path, root: Any, events: Any) -> None:
         self._path, self._events = path, events
@@ -104,7 +105,7 @@ class _Reader:
         self._people: dict[str, tuple[str, str | None]] = {}
 
     def rows(self) -> Iterator[tuple[int, Row] | Problem]:
-        """Yield a row per segment; after a fault of the XML only a problem follows."""
+        """Yield one row per segment. If the XML is invalid, yield a problem and stop."""
         from lxml import etree
 
         number = index = documents = 0
@@ -115,12 +116,14 @@ class _Reader:
                 name = _name(element)
                 silent += 1
                 if silent > 2 * MAX_SILENT or len(self._people) > MAX_PEOPLE:
-                    raise MarkupError(f"more than {MAX_SILENT:,} elements without a text, or {MAX_PEOPLE:,} people")
+                    raise MarkupError(
+                        f"more than {MAX_SILENT:,} elements without text, or more than {MAX_PEOPLE:,} people"
+                    )
                 if event == "start":
                     outside += name in _OUTSIDE
                     if name == "TEI":
                         self._document, index = _document(element) or self._document, 0
-                        # A document of a corpus has a date of its own, or that of the corpus.
+                        # A document of a corpus has its own date or, if it has none, the date of the corpus.
                         self._corpus_date = self._corpus_date or (None if documents else self._date)
                         documents += 1
                         self._date, self._dated = self._corpus_date, len(_DATED)
@@ -134,7 +137,7 @@ class _Reader:
                     self._header(element, name)
                 elif name in _SEGMENTS or element is loose:
                     loose = None if element is loose else loose
-                    # The text around inner segments, such as that of an utterance, is a row of its own.
+                    # The text around inner segments, such as the text of an utterance, is a separate row.
                     if text := _said(element):
                         number, silent = number + 1, 0
                         yield number, self._row(element, text, index)
@@ -144,13 +147,13 @@ class _Reader:
                     self._forget(element)
         except (etree.XMLSyntaxError, MarkupError) as error:
             reason = (
-                f"not readable XML ({str(error).splitlines()[0]}); the segments before it are kept. Save the file again"
+                f"not readable XML ({str(error).splitlines()[0]}). The segments before it are kept. Save the file again"
             )
             yield Problem(number + 1, f"{self._path}, row {number + 1}: {reason}")
 
     @staticmethod
     def _forget(element: Any) -> None:
-        """Delete an element's content, so that memory does not grow with the file; its attributes and tail are used later."""
+        """Delete the content of an element, so that memory does not grow with the file. Its attributes and tail are kept."""
         if len(element) or element.text:
             tail, attributes = element.tail, dict(element.attrib)
             element.clear()
@@ -162,9 +165,9 @@ class _Reader:
                 parent.remove(previous)
 
     def _header(self, element: Any, name: str) -> None:
-        """Keep people with their parties, and the date of the sitting."""
+        """Store people with their parties, and the date of the sitting."""
         if name == "person" and (identity := element.get(_ID)):
-            # Forename and surname are elements of their own, with or without spaces between them.
+            # Forename and surname are separate elements, with or without spaces between them.
             names = next((" ".join(" ".join(found.itertext()).split()) for found in element.iter("{*}persName")), "")
             names = names or identity
             parties = [found.get("ref", "") for found in element.iter("{*}affiliation")]
@@ -201,7 +204,7 @@ class _Reader:
 
 
 def _said(element: Any) -> str:
-    """Return what is said in a segment, without notes and without inner segments, which are rows of their own."""
+    """Return the words spoken in a segment, without notes and without inner segments, which become separate rows."""
     pieces: list[str] = []
     _add(element, pieces)
     return re.sub(r"\s+", " ", "".join(pieces)).strip()
@@ -219,7 +222,7 @@ def _add(element: Any, pieces: list[str]) -> None:
                     pieces.pop()
                 if pieces:
                     pieces[-1] = pieces[-1].rstrip()
-            # A word with a normal form inside is written once.
+            # Use only the word itself, not its normalised form, which may be nested inside it.
             pieces.append((child.text or "").strip() + ("" if child.get("join") in ("right", "both") else " "))
         elif name in _REPLACED and _name(element) == "choice":
             pass
@@ -227,6 +230,6 @@ def _add(element: Any, pieces: list[str]) -> None:
             _add(child, pieces)
         elif not name:
             pieces.append(child.text or "")
-        # Between words there are line ends of the file only.
+        # White space between words is only the layout of the file.
         pieces.append(" " if name in _UNSAID and child.get("break") != "no" else "")
         pieces.append("" if words and not (child.tail or "").strip() else child.tail or "")

@@ -1,7 +1,7 @@
-"""Look at a sheet of an XLSX workbook before it is read: its size, and cells that show nothing or an error.
+"""Inspect a sheet of an XLSX workbook before it is read: its size, and cells with an error or without a saved value.
 
-calamine makes a dense table of a sheet, in which one cell at XFD1048576 takes all memory, and returns nothing for a formula
-without a saved value. Both are found here in one pass over the sheet's XML.
+calamine turns a sheet into a dense table, so that a single cell at XFD1048576 exhausts the memory, and it returns an empty cell for a
+formula without a saved value. One pass over the sheet's XML finds both.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from xml.parsers import expat
 from ..errors import DataError
 from .bounds import is_decompression_bomb
 
-#: Bytes of all parts of a workbook, unpacked.
+#: Maximum number of unpacked bytes of all parts of a workbook.
 MAX_UNPACKED = 1 << 30
 
-#: Unpacked bytes above which the compression ratio is checked.
+#: Number of unpacked bytes above which the compression ratio is checked.
 SUSPICIOUS = 100_000_000
 
-#: Cells of the rectangle from the first to the last filled cell, if most of them are empty.
+#: Maximum number of cells up to the last filled row and column, if most of them are empty.
 MAX_SPARSE = 5_000_000
 
 _RELATIONS = "xl/_rels/workbook.xml.rels"
 _REFERENCE = re.compile(r"([A-Z]{1,3})(\d{1,7})")
 
-#: Types of cells that hold text.
+#: Values of a cell's `t` attribute that mean text.
 _TEXTS = ("s", "str", "inlineStr")
 
 FORMULA = "a formula without a saved value. Open the workbook in Excel or LibreOffice and save it"
@@ -38,16 +38,16 @@ FORMULA = "a formula without a saved value. Open the workbook in Excel or LibreO
 
 @dataclass
 class SheetFacts:
-    """What a sheet holds; rows and columns are numbered from 1.
+    """The contents of a sheet. Rows and columns are numbered from 1.
 
     Attributes:
         height: Last row with a filled cell.
         width: Last column with a filled cell.
         filled: Number of filled cells.
-        faults: What is wrong with a cell, by row and column.
+        faults: What is wrong with each unreadable cell, by row and column.
         top: First row with a filled cell.
-        texts: Columns that hold texts below that row.
-        numbers: Columns that hold numbers, dates, or yes and no, below that row.
+        texts: Columns with texts below that row.
+        numbers: Columns with numbers, dates or truth values below that row.
     """
 
     height: int = 0
@@ -70,10 +70,12 @@ def inspect_sheet(path: Path, sheet: str) -> SheetFacts:
             parts = archive.infolist()
             unpacked, packed = sum(p.file_size for p in parts), sum(p.compress_size for p in parts)
             if unpacked > MAX_UNPACKED or is_decompression_bomb(unpacked, packed, above=SUSPICIOUS):
-                raise DataError(f"{path}: {unpacked // 1_000_000:,} MB unpacked. Save the sheet as CSV")
+                raise DataError(
+                    f"{path}: too large ({unpacked // 1_000_000:,} MB when unpacked). Save the sheet as CSV"
+                )
             facts = _scan(archive, _part_of(archive, sheet))
     except (zipfile.BadZipFile, KeyError, expat.ExpatError, NotImplementedError, RuntimeError, OSError) as error:
-        raise DataError(f"{path}: not a readable XLSX file ({error}). Save it again, or as CSV") from error
+        raise DataError(f"{path}: not a readable XLSX file ({error}). Save it again, or save it as CSV") from error
     area = facts.height * facts.width
     if area > MAX_SPARSE and area > 20 * facts.filled:
         raise DataError(
@@ -98,7 +100,7 @@ def _parse(archive: zipfile.ZipFile, part: str, start: Callable[[str, dict[str, 
 
 
 def _part_of(archive: zipfile.ZipFile, sheet: str) -> str:
-    """Find the part that holds a sheet."""
+    """Return the path of a sheet inside the workbook's archive."""
     ids: dict[str, str] = {}
     targets: dict[str, str] = {}
 

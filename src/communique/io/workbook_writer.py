@@ -1,4 +1,4 @@
-"""Write XLSX workbooks with XlsxWriter: the layout of a sheet, and which values its cells can hold."""
+"""Write XLSX workbooks with XlsxWriter: the layout of sheets and the values that cells can hold."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from xlsxwriter.worksheet import Worksheet
 from ..reporting.format import is_formula, xml_text
 from ..text.scripts import IS_CJK, direction
 
-#: Limits of Excel: rows with the header, columns, and UTF-16 units of a cell.
+#: Excel's limits: rows per sheet (including the header), columns per sheet, and UTF-16 code units per cell.
 ROWS, COLUMNS, CELL_CHARACTERS = 1_048_576, 16_384, 32_767
 
-#: The start of what a spreadsheet reads as an escaped character, such as `_x0041_` for A.
+#: The beginning of a text that spreadsheets read as an escaped character, such as `_x0041_` for A.
 _ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 
 
@@ -31,12 +31,12 @@ class Column:
     """A column of a sheet.
 
     Attributes:
-        name: Its header.
-        width: Its width in characters.
-        wrap: Whether long text is wrapped, and aligned by its direction.
-        bar: Whether its numbers lie between 0 and 1, and are shown with three digits and a bar.
-        bold_from: Numbers from here on are bold.
-        validation: What may be entered in its cells, as the options of XlsxWriter's `data_validation`.
+        name: Header of the column.
+        width: Width in characters.
+        wrap: Whether long text is wrapped and aligned according to its direction.
+        bar: Whether the numbers are between 0 and 1 and are shown with three decimals and a bar.
+        bold_from: Numbers of at least this value are bold. None if no number is.
+        validation: Values that may be entered in the cells, as options of XlsxWriter's `data_validation`.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Column:
 
 def cell_length(value: str) -> int:
     """Return the number of characters of a text as Excel counts them."""
-    # Most texts are far below the limit, and are not encoded for it.
+    # Most texts are so short that they cannot exceed the limit and need not be encoded.
     text = xml_text(value)
     return len(text) if len(text) * 2 <= CELL_CHARACTERS else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
@@ -57,13 +57,14 @@ def cell_length(value: str) -> int:
 def write_workbook(
     handle: IO[bytes], sheets: Mapping[str, tuple[Sequence[Column], Iterable[Sequence[Any]]]], *, folder: Path
 ) -> None:
-    """Write a workbook: memory does not grow with the rows, and the same rows give the same bytes.
+    """Write a workbook. Memory use does not grow with the number of rows, and the same rows always give the same bytes.
 
     Args:
         handle: An open binary file, or a stream.
-        sheets: Columns and rows of each sheet by its name. Sheets have at most `ROWS` rows with the header, and texts at most
-            `CELL_CHARACTERS` characters (see `cell_length`).
-        folder: Holds the workbook and temporary files of about twice the size of its unpacked sheets. The caller deletes it.
+        sheets: Columns and rows of each sheet, by the sheet's name. A sheet may have at most `ROWS` rows, including the header, and
+            a text at most `CELL_CHARACTERS` characters (see `cell_length`).
+        folder: Folder for the workbook and for temporary files of about twice the size of its uncompressed sheets. The caller
+            deletes it.
 
     Raises:
         OSError: The disk is full, or the stream is closed.
@@ -78,7 +79,8 @@ def write_workbook(
         book.close()
     except FileCreateError as error:
         raise error.args[0] from None  # the OSError
-    # The library leaves its ZIP open after an error, and on a closed pipe Python would print another error for that.
+    # Do not let XlsxWriter write to `handle`: it leaves its ZIP file open after an error, and if `handle` is a closed pipe, Python
+    # would print a second error because of that.
     with path.open("rb") as written:
         shutil.copyfileobj(written, handle)
 
@@ -86,23 +88,23 @@ def write_workbook(
 class _Worksheet(Worksheet):  # type: ignore[misc]
     @staticmethod
     def _escape_control_characters(data: Any) -> Any:
-        # The library overlooks the second of two escapes that share an underscore, such as `_x0041_x0042_`.
+        # XlsxWriter does not escape the second of two escapes that share an underscore, such as `_x0041_x0042_`.
         return _ESCAPE.sub("_x005F_", data).replace("\r", "_x000D_") if isinstance(data, str) else data
 
     def _xml_rich_inline_string(self, string: str, attributes: Sequence[tuple[str, Any]] = ()) -> None:
-        # The library takes a text such as `<r>...</r>` for XML of its own, and would copy it into the file as it is.
+        # XlsxWriter treats a text such as `<r>...</r>` as its own XML and would copy it into the file unescaped.
         self._xml_inline_string(string, True, attributes)
 
     def _write_single_row(self, current_row_num: int = 0) -> None:
         super()._write_single_row(current_row_num)
-        # The library would keep the heights of all rows that it has written.
+        # XlsxWriter would keep the heights of all written rows in memory.
         self.row_info.clear()
         self.row_sizes.clear()
 
 
 class _AllDigits(float):
     def __format__(self, _: str) -> str:
-        # The library formats numbers with 16 digits, but some are only read back as the same number from 17.
+        # XlsxWriter formats numbers with 16 digits, but some numbers need 17 digits to be read back unchanged.
         return repr(float(self))
 
 
@@ -123,7 +125,7 @@ def _write_sheet(
             if value is not None and value != "":
                 _write_cell(target, n, i, value, column, style)
         if (lines := max(map(_lines, values, columns))) > 1:
-            target.set_row(n, min(15 * lines, 409))  # points; Excel shows no higher row
+            target.set_row(n, min(15 * lines, 409))  # in points; 409 is Excel's maximum
     target.autofilter(0, 0, n, len(columns) - 1)
     for i, column in enumerate(columns):
         area = (1, i, max(n, 1), i)
@@ -140,10 +142,10 @@ def _write_sheet(
 
 
 def _write_cell(target: Any, row: int, i: int, value: Any, column: Column, style: Callable[..., Any]) -> None:
-    """Write a cell; what no cell can hold is written as text."""
+    """Write a cell. A value that no typed cell can hold is written as text."""
     if isinstance(value, bool):
         target.write_boolean(row, i, value, style())
-    # A cell holds integers of 15 digits: longer ones, such as ids, are text, and so are NaN and infinite numbers.
+    # A cell can hold integers of up to 15 digits. Longer integers, such as ids, are written as text, and so are NaN and infinity.
     elif isinstance(value, (int, float)) and abs(value) <= 10**15:
         number = value if isinstance(value, int) else _AllDigits(value)
         target.write_number(row, i, number, style(num_format="0.000") if column.bar else style())
@@ -153,19 +155,23 @@ def _write_cell(target: Any, row: int, i: int, value: Any, column: Column, style
     else:
         text = str(value)
         wrap = {"text_wrap": True, "reading_order": 2 * (direction(text) == "rtl")} if column.wrap else {}
-        # A quoted text stays text when somebody edits its cell.
+        # With a quote prefix, a text remains text when somebody edits its cell.
         target.write_string(row, i, xml_text(text), style(quote_prefix=is_formula(text), **wrap))
 
 
 def _has_serial(value: Any) -> bool:
-    """Return whether a date or time is a number to Excel: to the second, without a time zone, and after its 29 February 1900."""
+    """Return whether Excel can store a date or time as a number.
+
+    It can if the value is accurate to the second and has no time zone, and a date is later than February 1900: Excel counts
+    29 February 1900, which did not exist.
+    """
     if isinstance(value, (datetime, time)) and (value.tzinfo or value.microsecond or getattr(value, "nanosecond", 0)):
         return False
     return isinstance(value, time) or (value.year, value.month) >= (1900, 3)
 
 
 def _lines(value: Any, column: Column) -> int:
-    """Estimate the number of lines of a cell. LibreOffice does not compute the height of a row."""
+    """Estimate the number of lines that a cell needs. LibreOffice does not compute row heights itself."""
     if not column.wrap or not isinstance(value, str):
         return 1
     # A Chinese character is as wide as two letters.

@@ -1,1 +1,1 @@
-"""Plain text: languages, blocks, sentences."""
+"""Plain text: identify languages and split text into blocks and sentences."""

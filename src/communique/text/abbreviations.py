@@ -11,18 +11,20 @@ from importlib.resources import files
 
 @dataclass(frozen=True)
 class Abbreviations:
-    """What a language writes with a full stop inside a sentence; the file explains each field.
+    """The abbreviations, ordinals and sentence openers of one language. `abbreviations.toml` explains each field.
 
     Attributes:
-        names: Abbreviations before a name or noun.
-        numbers: Abbreviations before a number.
-        openers: Frequent first words of sentences. Empty if none are known.
-        final: Pattern of abbreviations that follow the word they belong to, at the end of a text. None if none are known.
-        dated: Pattern of abbreviations that follow a number, at the end of a text. None if none are known.
-        dates: Words before a date that opens a clause.
-        reports: Verbs of reporting, in scripts without capitals.
+        names: Abbreviations that precede a name or noun.
+        numbers: Abbreviations that precede a number.
+        openers: Words that often begin a sentence. Empty if none are known.
+        final: Pattern that matches, at the end of a text, an abbreviation that follows the word it belongs to.
+            None if no such abbreviations are known.
+        dated: Pattern that matches, at the end of a text, an abbreviation that follows a number. None if no such
+            abbreviations are known.
+        dates: Words that precede a date at the beginning of a clause.
+        reports: Reporting verbs, in scripts without capital letters.
         ordinals: Whether ordinal numbers are written with a full stop.
-        after_ordinals: Words with a capital that follow an ordinal number or a time of day, such as months.
+        after_ordinals: Capitalised words that follow an ordinal number or a time of day, such as months.
     """
 
     names: frozenset[str] = frozenset()
@@ -36,21 +38,25 @@ class Abbreviations:
     after_ordinals: frozenset[str] = frozenset()
 
     def is_name(self, word: str) -> bool:
-        """Return whether a word is an abbreviation before a name. A small letter in the list stands for both cases."""
+        """Return whether a word is an abbreviation that precedes a name. Lower-case entries of the list match either case."""
         return word in self.names or word.lower() in self.names or (word.isupper() and word.title() in self.names)
 
     def may_end(self, word: str) -> bool:
-        """Return whether an abbreviation before a name may end a sentence, too: it is listed without a capital."""
+        """Return whether an abbreviation that precedes a name can also end a sentence: it is listed in lower case."""
         return word.capitalize() not in self.names and word not in self.names.difference((word.lower(),))
 
     def is_number(self, word: str) -> bool:
-        """Return whether a word is an abbreviation before a number."""
+        """Return whether a word is an abbreviation that precedes a number."""
         return word in self.numbers or word.lower() in self.numbers
 
 
 @cache
 def abbreviations(language: str) -> Abbreviations:
-    """Return the abbreviations of a language (primary subtag of BCP 47), with those that all languages share."""
+    """Return the abbreviations of a language, together with those that all languages share.
+
+    Args:
+        language: The primary subtag of its BCP 47 code, such as `de`.
+    """
     shared, own = _section("all"), _section(_RELATED.get(language, language))
     return Abbreviations(
         names=_words(shared, "names") | _words(own, "names"),
@@ -68,7 +74,7 @@ def abbreviations(language: str) -> Abbreviations:
 #: A year, a span of years, or a century.
 _NUMBER = r"(?<!\w)(?:\d{1,4}|[XVI]+)(?:[-–—/](?:\d{1,4}|[XVI]+))?"
 
-#: Languages that share the section of another one.
+#: Languages that use the section of another language.
 _RELATED = {"no": "nb", "nn": "nb", "hr": "sr", "bs": "sr", "cnr": "sr", "sh": "sr", "ms": "id", "mk": "bg", "be": "ru"}
 
 
@@ -77,7 +83,7 @@ def _words(section: dict[str, object], name: str) -> frozenset[str]:
 
 
 def _behind(entries: frozenset[str], before: str = r"(?<!\w)") -> re.Pattern[str] | None:
-    """Return a pattern of abbreviations at the end of a text; a space may follow each full stop inside them."""
+    """Return a pattern that matches an abbreviation at the end of a text. A space may follow each full stop inside it."""
     if not entries:
         return None
     spelled = sorted((re.escape(entry).replace(r"\.", r"\.\s?") for entry in entries), key=len, reverse=True)
@@ -85,7 +91,7 @@ def _behind(entries: frozenset[str], before: str = r"(?<!\w)") -> re.Pattern[str
 
 
 def _section(name: str) -> dict[str, object]:
-    # Only the section that is needed is parsed: the whole file takes some 30 ms.
+    # Parse only the section that is needed, because parsing the whole file takes about 30 ms.
     content = _content()
     found = re.search(rf"^\[{re.escape(name)}\]$", content, re.MULTILINE)
     return {} if found is None else tomllib.loads(content[found.end() :].partition("\n[")[0])

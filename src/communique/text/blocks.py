@@ -1,8 +1,8 @@
 """Divide plain text into blocks that no sentence crosses, and unwrap lines that were broken at a column width.
 
-Lines are wrapped if most of them are full, which means that the first word of the next line would not have fitted, and if many full
-lines end in the middle of a sentence. That holds for any column width. Lists, headings, poems and texts with one sentence per line
-stay as they are.
+A line is full if the first word of the next line would not have fitted. Lines count as wrapped, at any column width, if many full
+lines end in the middle of a sentence and most lines that end in the middle of a sentence are full. Lists, headings, poems and texts
+with one sentence per line are left unchanged.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .scripts import CJK, IS_CJK
 
 _LIST_ITEM = re.compile(r"(?:[-*+•·▪‣◦–—]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)])\s")
 
-#: A line break between two Chinese or Japanese characters stands for nothing, elsewhere for a space.
+#: A line break between two Chinese or Japanese characters, which is removed. Any other line break becomes a space.
 _CJK_BREAK = re.compile(rf"(?<=[{CJK}])\n(?=[{CJK}])")
 _SENTENCE_INSIDE = re.compile(rf"\S{{3,}}[{re.escape(END_MARKS)}][{re.escape(CLOSING)}]*\s*\S")
 _TWO_SENTENCES = re.compile(r"\w{3,}[.!?…][\"”’»)]*\s+[^\W\d_a-z]")
@@ -30,22 +30,25 @@ _PAGE = re.compile(
 )
 _WORD = re.compile(r"[\w'’]+(?:[-‐][\w'’]+)*")
 
-#: Column widths, in characters, that count as wrapped.
+#: Smallest and largest column width, in characters, at which lines can count as wrapped.
 MIN_WIDTH, MAX_WIDTH = 25, 130
 
 #: Smallest column width in Chinese and Japanese.
 _MIN_CJK_WIDTH = 12
 
-#: Part of the broken lines that continue with a small letter: more than in a list of headlines, even in German.
+#: Smallest proportion of broken lines whose next line begins with a lower-case letter. Wrapped text reaches it, even in German; a
+#: list of headlines does not.
 _LOWER = 0.12
 
-#: Most characters of a header or footer, fewest words of one that counts pages, and fewest lines of a page.
+#: Maximum length of a header or footer in characters, minimum number of words of one with a page number, and minimum number of
+#: lines per page.
 _HEADER, _HEADER_WORDS, _PAGE_LINES = 120, 2, 18
 
-#: Lines of a poem are shorter than this.
+#: Column width, in characters, that is too wide for a poem.
 _WIDE = 40
 
-#: A line is full if it and the next word fill more than this part of the column. Columns of a PDF are ragged.
+#: A line is full if it and the next word would fill more than this proportion of the column. It is below 1 because PDF lines are
+#: ragged.
 _FULL = 0.8
 
 
@@ -60,10 +63,10 @@ class Wrapping:
     """How the lines of a document are wrapped.
 
     Attributes:
-        width: Column width in characters. None if its lines are not wrapped.
-        headers: Lines that look like running headers and footers, with digits as 0. They do not interrupt a sentence.
-        page_headers: Lines that are running headers or footers without doubt, with digits as 0; see `running_headers`.
-        words: Words of the document in small letters, which decide whether a hyphen at a line end belongs to the word.
+        width: Column width in characters. None if the lines are not wrapped.
+        headers: Lines that look like running headers or footers, with each number replaced by 0. They do not interrupt a sentence.
+        page_headers: Lines that are certainly running headers or footers, with each number replaced by 0. See `running_headers`.
+        words: Lower-cased words of the document, which decide whether a hyphen at a line end belongs to the word.
     """
 
     width: int | None = None
@@ -85,25 +88,25 @@ class Wrapping:
 
 
 def is_page_number(line: str) -> bool:
-    """Return whether a line is a page number with its word, such as "Page 3 of 10"."""
+    """Return whether a line is a page number with a word, such as "Page 3 of 10"."""
     stripped = line.strip()
     return len(stripped) <= _HEADER and bool(_PAGE.fullmatch(stripped)) and any(map(str.isalpha, stripped))
 
 
 def text_blocks(text: str) -> list[str]:
-    """Cut plain text into blocks that no sentence crosses: its lines, or its paragraphs where lines are wrapped."""
+    """Cut plain text into blocks that no sentence crosses: its paragraphs if lines are wrapped, or else its lines."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     whole = find_wrapping(lines)
     return [
         block
         for paragraph in paragraphs(lines)
-        # One paragraph may be wrapped in a document that is not, such as a quoted letter.
+        # In a document whose lines are not wrapped, a single paragraph may be, such as a quoted letter.
         for block in paragraph_blocks(paragraph, whole if whole.width else find_wrapping(paragraph))
     ]
 
 
 def paragraphs(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Yield the lines between blank lines."""
+    """Yield paragraphs, as lists of the lines between blank lines."""
     paragraph: list[str] = []
     for line in lines:
         if line.strip():
@@ -116,7 +119,7 @@ def paragraphs(lines: Iterable[str]) -> Iterator[list[str]]:
 
 
 def find_wrapping(lines: list[str]) -> Wrapping:
-    """Find out whether and how the lines of a document, or of its beginning, are wrapped."""
+    """Determine whether the lines of a document, or of its beginning, are wrapped, and at which width."""
     width = _width(list(paragraphs(lines)))
     page_headers = running_headers(lines)
     if width is None:
@@ -125,8 +128,8 @@ def find_wrapping(lines: list[str]) -> Wrapping:
     for line in lines:
         if 3 <= len(line.strip()) <= width and not line.strip()[0].islower():
             variants.setdefault(_without_digits(line), []).append(line.strip())
-    # A running header is short and comes back, or has a page number that changes. In a text that repeats itself, lines with the end
-    # of one sentence and the beginning of the next come back too.
+    # A running header either is short and recurs, or contains a page number that changes. In a repetitive text, a line with the end
+    # of one sentence and the beginning of the next can recur too, so such lines are excluded.
     headers = frozenset(
         line
         for line, found in variants.items()
@@ -140,11 +143,11 @@ def find_wrapping(lines: list[str]) -> Wrapping:
 
 
 def running_headers(lines: list[str]) -> frozenset[str]:
-    """Return the lines, with digits as 0, that are running headers or footers without doubt.
+    """Return the lines that are certainly running headers or footers, with each number replaced by 0.
 
-    If form feeds divide the pages, such a line stands at the edge of at least three pages and of a quarter of all pages.
-    Otherwise it occurs at least three times, and is next to page numbers, counts the pages, or recurs after about the same number
-    of lines.
+    If form feeds separate the pages, such a line is at the top or bottom of at least three pages and of at least a quarter of all
+    pages. Otherwise it occurs at least three times, and it is next to page numbers, contains the page number, or recurs at nearly
+    equal intervals.
     """
     starts = [i for i, line in enumerate(lines) if "\f" in line]
     if len(starts) >= 2:
@@ -170,19 +173,24 @@ def running_headers(lines: list[str]) -> frozenset[str]:
 
 
 def _may_be_header(line: str) -> bool:
-    """Return whether a line is short and contains no end of a sentence."""
+    """Return whether a line is short and does not contain the end of a sentence."""
     line = line.strip()
     sentence = _TWO_SENTENCES.search(line) or (is_complete(line) and not line.isupper())
     return len(line) <= _HEADER and not sentence
 
 
 def _is_numbered(places: list[int], numbered: set[int]) -> bool:
-    """Return whether most of a line's places are next to page numbers."""
+    """Return whether at least two thirds of the places at which a line occurs are next to page numbers.
+
+    Args:
+        places: Indices of the line among the non-blank lines.
+        numbered: Indices of lines that are page numbers.
+    """
     return sum(not numbered.isdisjoint((i - 1, i + 1)) for i in places) >= 2 / 3 * len(places)
 
 
 def _counts_pages(lines: list[str], places: list[int]) -> bool:
-    """Return whether lines of several words contain the page number: one number grows by 1 or 2 from page to page."""
+    """Return whether lines of several words contain the page number, which is a number that grows by 1 or 2 from page to page."""
     if len(_WORD.findall(_without_digits(lines[0]).replace("0", ""))) < _HEADER_WORDS:
         return False  # "Article 1", "Chapter 2"
     if min(following - place for place, following in pairwise(places)) < _PAGE_LINES:
@@ -199,7 +207,7 @@ def _is_regular(places: list[int]) -> bool:
 
 
 def paragraph_blocks(paragraph: list[str], wrapping: Wrapping) -> list[str]:
-    """Cut the lines of a paragraph into blocks; page numbers and running headers become blocks of their own."""
+    """Cut the lines of a paragraph into blocks. Each page number and running header becomes a separate block."""
     width = wrapping.width
     if width is None:
         return [PageLine(line.strip()) if wrapping.is_apart(line) else line.strip() for line in paragraph]
@@ -222,12 +230,12 @@ def paragraph_blocks(paragraph: list[str], wrapping: Wrapping) -> list[str]:
 
 
 def unwrap(text: str) -> str:
-    """Join lines into one, with a space between them where the script has spaces."""
+    """Join lines into one, with a space between them unless both neighbouring characters are Chinese or Japanese."""
     return " ".join(_CJK_BREAK.sub("", text).split())
 
 
 def _width(found: list[list[str]]) -> int | None:
-    """Return the column width at which paragraphs are wrapped; None if they are not."""
+    """Return the column width at which paragraphs are wrapped, or None if they are not wrapped."""
     lengths = sorted(len(line) for lines in found for line in lines)
     if len(lengths) < 2:
         return None
@@ -244,7 +252,7 @@ def _width(found: list[list[str]]) -> int | None:
     full = [(line, following) for line, following in pairs if _is_full(line, following, width)]
     full_broken = sum(not is_complete(line) for line, _ in full)
     lower = sum(following[0].islower() for _, following in broken)
-    # Lines that a program broke again are short in places, but a small letter follows.
+    # Some lines are short in text that a program wrapped a second time, but a lower-case letter follows them.
     again = width >= _WIDE and len(broken) >= 2 and lower >= 0.75 * len(broken)
     if not broken or full_broken < 0.4 * len(full) or (full_broken < 0.75 * len(broken) and not again):
         return None
@@ -254,7 +262,7 @@ def _width(found: list[list[str]]) -> int | None:
     cased = sum(following[0].islower() or following[0].isupper() for _, following in broken)
     if cased > len(broken) / 2:
         return width if lower >= _LOWER * cased else None
-    # Without capitals only the lengths tell.
+    # In a script without capital letters, only the line lengths can decide.
     return width if len(broken) >= 2 and full_broken >= 0.9 * len(broken) else None
 
 
@@ -269,13 +277,13 @@ def _continues(line: str, following: str, width: int, *, indented: bool) -> bool
     if _LIST_ITEM.match(following) and (is_complete(line) or _LIST_ITEM.match(line)):
         return False
     if is_complete(line):
-        # Sentences are split afterwards: what matters here are abbreviations such as "Mr." at a line end.
+        # The line may end with an abbreviation such as "Mr.", so a full line still continues. Sentences are split later.
         return not indented and _is_full(line, following, width) and len(line) <= 1.2 * width
     return following[0].islower() or bool(_HYPHEN.search(line)) or _is_full(line, following, width)
 
 
 def _joined(text: str, line: str, words: frozenset[str]) -> str:
-    """Join the text of a paragraph with its next line, and put together a word that was hyphenated."""
+    """Join the text of a paragraph with its next line, and rejoin a word that was hyphenated at the line end."""
     if _HYPHEN.search(text):
         before, after = _WORD.findall(text[-60:-1]), _WORD.match(line)
         if not before or after is None or after[0].lower() in SUSPENDED:
@@ -286,7 +294,7 @@ def _joined(text: str, line: str, words: frozenset[str]) -> str:
         if not line[0].islower() or f"{first}-{second}" in words:
             return text + line
         return text[:-1] + line
-    # Chinese writes no space next to a digit or quotation mark either.
+    # In Chinese, there is no space next to a digit or quotation mark either.
     latin = any(edge.isalpha() and not IS_CJK.match(edge) for edge in (text[-1], line[0]))
     return text + line if IS_CJK.search(text[-3:] + line[:3]) and not latin else f"{text} {line}"
 

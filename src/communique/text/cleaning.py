@@ -1,6 +1,6 @@
-"""Remove characters that readers do not see but a model reads: soft hyphens, zero-width characters, direction marks.
+"""Remove characters that a model reads but a person does not see: soft hyphens, zero-width characters and direction marks.
 
-The output keeps texts as they are. Models, their training and the language identifier read `for_model(text)`.
+Output files keep each text unchanged. Training, prediction and language identification use `for_model(text)`.
 """
 
 from __future__ import annotations
@@ -10,40 +10,41 @@ import re
 #: Soft hyphen, zero-width space, word joiner and invisible operators, byte order mark, direction marks and embeddings.
 _INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 
-#: A joiner after a letter or sign of these scripts, or after an emoji, belongs to the word: Arabic (also Persian and Urdu), the
-#: scripts of India, South-East Asia and Tibet, Mongolian. Elsewhere it is a remnant of typesetting.
+#: Characters after which a joiner is part of the word: emoji, and the letters and signs of Arabic script (including Persian and
+#: Urdu), of the scripts of India, South-East Asia and Tibet, and of Mongolian. After other characters, a joiner is left over from
+#: typesetting.
 _JOINED = re.compile(
     "[\u0600-\u08ff\u0900-\u0fff\u1000-\u109f\u1780-\u18af\u1b00-\u1cff\ua800-\uabff\ufb50-\ufefc\ufe0f\u2190-\u2bff\U0001f000-\U0001faff]"
 )
 
-#: The number of a list item: one letter or a Roman numeral. Small letters need a bracket or full stop behind them.
+#: The number of a list item: a single letter or a Roman numeral. Lower-case ones must be followed by a bracket or full stop.
 _ITEM = re.compile(r"\W*(?:(?:[a-zа-яα-ω]|[ivx]{2,5})[.)]+|[IVX]{2,}[.)]*|[A-ZА-ЯΑ-Ω][.)]+)\W*")
 
 _JOINERS = frozenset("\u200c\u200d")
 
-#: Lone surrogates: half characters that JSON and names of files can hold, but UTF-8, Arrow and tokenizers cannot.
+#: Lone surrogates: halves of characters, which JSON and file names can contain but UTF-8, Arrow and tokenizers cannot.
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def for_model(text: str) -> str:
-    """Return a text without invisible characters, and with "?" for a lone surrogate, which tokenizers refuse."""
+    """Return a text without invisible characters and with each lone surrogate, which tokenizers reject, replaced by "?"."""
     if _INVISIBLE.search(text):
         text = _INVISIBLE.sub(lambda match: match[0] if _belongs(match) else "", text)
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def without_surrogates(text: str) -> str:
-    """Return a text with U+FFFD in the place of each lone surrogate."""
+    """Return a text in which U+FFFD replaces each lone surrogate."""
     return SURROGATE.sub("\ufffd", text)
 
 
 def holds_invisible(text: str) -> bool:
-    """Return whether a text holds invisible characters that no model reads."""
+    """Return whether a text contains invisible characters that `for_model` removes."""
     return any(not _belongs(match) for match in _INVISIBLE.finditer(text))
 
 
 def has_letters(text: str) -> bool:
-    """Return whether a text has letters apart from the number of a list item, such as "(a)" or "II."."""
+    """Return whether a text contains letters and is more than the number of a list item, such as "(a)" or "II."."""
     return any(character.isalpha() for character in text) and not _ITEM.fullmatch(text)
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from .scripts import IS_CJK
 
-#: Longest quotation or parenthesis, in characters, that is kept together. A longer one is split like other text, because a model
-#: reads a limited number of tokens of a sentence.
+#: Length, in characters, of the longest quotation or parenthesis that is kept together. A longer one is split like other text,
+#: because a model reads only a limited number of tokens per sentence.
 ENCLOSED = 600
 
-#: What closes a quotation or parenthesis, by what opens it.
+#: Patterns of the closing characters, by the character that opens the quotation or parenthesis.
 _CLOSERS = {
     opener: re.compile(pattern)
     for opener, pattern in {
@@ -21,12 +21,13 @@ _CLOSERS = {
 }  # fmt: skip
 _OPENER = re.compile("[" + "".join(_CLOSERS).replace("[", r"\[") + "]")
 
-#: Openers that close quotations elsewhere: they open one only after a space, a bracket or a dash, and before a letter.
+#: Characters that open quotations in some languages and close them in others. They open one only at the beginning of the text or
+#: after a space, a bracket or a dash, and only if no space follows.
 _AMBIGUOUS = frozenset('»”"“')
 
 
 def enclosed(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where quotations and parentheses of up to `ENCLOSED` characters open and close, from left to right."""
+    """Yield the positions at which quotations and parentheses of up to `ENCLOSED` characters open and close, in text order."""
     end = 0
     for opener in _OPENER.finditer(text):
         start = opener.start()

@@ -1,14 +1,14 @@
-"""Rules on words that a hyphen divides."""
+"""Rejoin words that were hyphenated at a line end."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-#: Signs that divide a word at the end of a line, as the inside of a character class.
+#: Characters that hyphenate a word at the end of a line, as the inside of a regex character class.
 HYPHENS = "-‐\u00ad¬"
 
-#: Conjunctions after a hyphen that stands for the rest of a word: "Innen- und Außenpolitik".
+#: Conjunctions after a suspended hyphen, which replaces the rest of a word: "Innen- und Außenpolitik".
 SUSPENDED = frozenset({
     "und", "oder", "bzw", "sowie", "wie", "als", "bis", "and", "or", "to", "nor", "through", "en", "of", "dan", "och", "eller",
     "samt", "till", "og", "ja", "tai", "sekä", "y", "e", "o", "u", "ou", "et", "ed", "ve", "veya", "ile", "i", "oraz", "lub",
@@ -18,15 +18,15 @@ SUSPENDED = frozenset({
 _DIVIDED = re.compile(rf"(?<![\w-])([^\W\d_]{{2,}})[{HYPHENS}] ([^\W\d_]{{2,}})(?!\w)")
 _WORD = re.compile(r"[^\W\d_]+")
 
-#: If the texts have at least so many different words, a part that is not among them is not a word.
+#: If the texts have at least this many distinct words, half of a divided word that does not occur among them is not a word itself.
 _MANY_WORDS = 1000
 
 
 def rejoin_words(texts: Sequence[str]) -> list[str]:
-    """Return texts in which words that a hyphen and a space divide are whole, such as "Gover- nment" from a PDF.
+    """Return the texts with words rejoined that a hyphen and a space divide, such as "Gover- nment" from a PDF.
 
-    A word is joined if it occurs whole in the texts, or if the texts have many words and neither of its parts is among them. "Vor-
-    und Nachteile" and "pre- and post-war" stay as they are.
+    The two halves of a word are joined if the whole word occurs in the texts, or if the texts have many distinct words and neither
+    half is one of them. "Vor- und Nachteile" and "pre- and post-war" are left unchanged.
     """
     if not any(_DIVIDED.search(text) for text in texts):
         return list(texts)

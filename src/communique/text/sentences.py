@@ -1,9 +1,9 @@
 """Split text into sentences.
 
-Each full stop, question mark or other end mark is a candidate, and rules decide whether the sentence ends there. They look at the
-word before it (an abbreviation, an initial, a number), at what follows (a small letter, a digit, a frequent first word of a
-sentence), and at quotations and parentheses around it. Time grows linearly with the text, whatever the text holds, and no single
-step is long, so that Ctrl-C works.
+Every full stop, question mark or other end mark is a candidate, and rules decide whether the sentence ends there. The rules look
+at the word before the mark (an abbreviation, an initial, a number), at the text after it (a lower-case letter, a digit, a word that
+often begins a sentence), and at the quotations and parentheses around it. Running time is linear in the length of any text, and
+each step is short, so Ctrl-C always works.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DASH = re.compile(r"[-–—―]\s*")
 
 _PARENTHESES = frozenset("([（【")
 
-#: Brackets around titles in Chinese: 《你好！》 ends no sentence.
+#: Brackets around titles in Chinese. An end mark inside them does not end the sentence: 《你好！》.
 _TITLES = frozenset("《〈")
 
 _WORD_BEFORE = re.compile(r"[^\s(\[{«»“”„\"'’‘‚¿¡—–,;:/|，、：；（「『]*$")
@@ -37,7 +37,7 @@ _ALNUM = re.compile(r"[^\W_]")
 _ROMAN = re.compile(r"(?:X{0,3}(?:IX|IV|V?I{0,3})|[CLXVI]{2,})(?!\w)")
 _NUMBER = re.compile(r"(?:.*\D)?(\d+)$", re.DOTALL)
 _INITIALS = re.compile(r"(?:[^\s\d_.]{1,4}\.-?)+[^\s\d_.]{1,4}$")
-#: Where the number of an item may stand; not the minutes of "9:30".
+#: Text before the number of a list item. The colon of a time of day, such as "9:30", does not count.
 _MARKER_BEFORE = re.compile(r"(?:^|[:;：；፦៖(（–—-])\s*$(?<!\d[:：])")
 _DATE = re.compile(r"\d{1,4}\.\s?\d{1,2}$")
 _CLAUSE = re.compile(r"[^,;:–—(]*$")
@@ -49,27 +49,27 @@ _VOWELS = re.compile("[aeiouyæœøıαεηιοωυаеёиоуыэюяієї]")
 _ADDRESS = re.compile(r"\S*(?:www\.|://|@)\S*$")
 _UNITS = frozenset(("kg", "km", "cm", "mm", "dm", "кг", "км", "см", "мм"))
 
-#: A word of at least so many letters is an abbreviation only if it is listed.
+#: A word of at least this many letters is an abbreviation only if it is listed.
 _LONG = 5
 
-#: Characters before a full stop in which abbreviations and numbers are looked for.
+#: Number of characters before a full stop that are searched for abbreviations and numbers.
 _NEAR = 24
 
-#: An article or preposition before an ordinal number, which German writes before a noun with a capital: "der 20. Bundestag".
+#: A German article or preposition before an ordinal number, which a capitalised noun follows: "der 20. Bundestag".
 _DE_ORDINAL = re.compile(
     r"\b(?:d(?:er|ie|as|e[mns])|[ai]m|beim|vom|zu[mr]|ins|dies\w+|jede\w*|[ksm]?ein\w*|unser\w*|ihr\w*|und|bis|oder)"
     r"\s+\w{1,5}$",
     re.IGNORECASE,
 )
 
-#: A reporting clause behind a quotation that ended as a sentence: “……。”他说。 It must end or lead to another quotation;
-#: “……。”他说，这不够。 may as well begin a sentence.
+#: A Chinese reporting clause after a quotation that ends like a sentence: “……。”他说。 It must end there or introduce another
+#: quotation, because the clause in “……。”他说，这不够。 may also begin a sentence.
 _ZH_REPORT = re.compile(
     r"[^，。！？；：、“”「」『』\s]{1,24}?(?:[说說]|[说說]道|表示|指出|强调|強調|[称稱]|[问問]|[问問]道|答|回答|回应|回應|[补補]充|[补補]充[说說]"
     r"|呼吁|呼籲|警告|[写寫]道|宣布|宣佈|解[释釋][说說]?|反[问問]|喊道?|[质質][问問])(?:[。！？]|[，：]?[“「『]|$)"
 )
 
-#: The particle after a quotation, with which its reporting clause begins; not a conjunction such as "tokoroga".
+#: Particles after a quotation that begin its reporting clause. Conjunctions that begin alike, such as "tokoroga", do not count.
 _REPORT_PARTICLES = {
     "ja": re.compile(
         r"と(?!ころ|はいえ|りわけ|もあれ|にかく)|という|って|など(?!と)|を|が(?![んっ])|の(?![ちりみ])|は(?![いじたっや])|に(?!も[かわ])"
@@ -78,23 +78,23 @@ _REPORT_PARTICLES = {
     "my": re.compile("ဟု|လို့"),
 }
 
-#: Particles that follow a name with a full stop of its own, as of a band.
+#: Particles after a name that itself ends with a full stop, such as a band's.
 _JA_NAME = re.compile(r"を|の(?=[^\u3040-\u309f])")
 
-#: Longest reporting clause, in characters, behind a quotation in a script without capitals.
+#: Length, in characters, of the longest reporting clause after a quotation, in a script without capital letters.
 _REPORT = 40
 
 
 def split_sentences(text: str, language: str) -> list[str]:
-    """Split a block of text into sentences, stripped; none is empty.
+    """Split a block of text into sentences without surrounding spaces. Empty sentences are left out.
 
-    A quotation of several sentences stays one, up to `ENCLOSED` characters: its speech act is reported by one reporting clause.
+    A quotation of several sentences is kept together, up to `ENCLOSED` characters, because one reporting clause reports all of it.
     """
     return [stripped for piece in sentence_pieces(text, language) if (stripped := piece.strip())]
 
 
 def sentence_pieces(text: str, language: str) -> list[str]:
-    """Split a block of text into sentences with the spaces between them: joined they are the text."""
+    """Split a block of text into sentences that keep the spaces after them. Joined, the sentences are the text."""
     code = "en" if language == UNDETERMINED else language.split("-")[0].lower()
     borders = [0, *_Block(text, code).borders(), len(text)]
     return [text[start:end] for start, end in pairwise(borders) if start < end]
@@ -102,13 +102,13 @@ def sentence_pieces(text: str, language: str) -> list[str]:
 
 @dataclass(frozen=True)
 class _Mark:
-    """A candidate for the end of a sentence.
+    """A candidate for the end of a sentence: one or more end marks in a row. Positions count characters from 0.
 
     Attributes:
-        start, end: Where the end marks begin and end.
-        next: Where the text continues after closing quotation marks and spaces.
+        start, end: Positions at which the end marks begin and end.
+        next: Position at which the text continues after closing quotation marks, brackets and spaces.
         closing: The closing quotation marks and brackets.
-        opened: Where the quotation or parenthesis begins that they close; None if that is not known.
+        opened: Position at which the quotation or parenthesis that they close begins. None if that is not known.
     """
 
     start: int
@@ -123,13 +123,13 @@ class _Block:
 
     def __init__(self, text: str, code: str) -> None:
         self.text, self.code, self.known = text, code, abbreviations(code)
-        self.start = 0  #: where the sentence begins
+        self.start = 0  #: position at which the current sentence begins
         self._lower: bool | None = None
-        # Where there are dandas or Armenian full stops, a dot ends no sentence.
+        # In a text with dandas or Armenian full stops, a dot does not end a sentence.
         self._dots = not any(mark in text for mark in {"hy": "։:"}.get(code, "।"))
 
     def borders(self) -> Iterator[int]:
-        """Yield the positions where sentences begin, but the first."""
+        """Yield the positions at which sentences begin, except the first sentence."""
         text, read = self.text, 0
         lettered = False
         regions = enclosed(text)
@@ -144,8 +144,8 @@ class _Block:
                     continue
                 opened = region[0]
             tail = _TAIL.match(text, region[1] if region and opened is not None else end)
-            assert tail is not None  # it matches nothing, too
-            # A sentence holds a letter or a digit. What was searched is not searched again.
+            assert tail is not None  # the pattern also matches the empty string
+            # A sentence must contain a letter or a digit. Search only the text since the previous mark, so that time stays linear.
             lettered = lettered or _ALNUM.search(text, max(read, self.start), start) is not None
             read = start
             mark = _Mark(start, end, tail.end(), tail[1], opened)
@@ -156,7 +156,7 @@ class _Block:
                 yield mark.next
 
     def _unspaced(self, mark: _Mark) -> bool:
-        """Return whether a sentence can end at a mark that no space follows."""
+        """Return whether a sentence can end at a mark that is not followed by a space."""
         text, last = self.text, self.text[mark.end - 1]
         before, after = text[mark.start - 1 : mark.start], text[mark.next : mark.next + 2]
         if last == "．":
@@ -165,7 +165,7 @@ class _Block:
             return not (self.code == "ja" and last == "。" and not mark.closing and _JA_NAME.match(text, mark.next))
         if IS_CJK.match(before) and IS_CJK.match(after):
             return not (set(text[mark.start : mark.end]) <= set(".…‥") and mark.end - mark.start > 1) or last != "…"
-        # "We agree.They left": a space is missing. Addresses of web pages hold no such word.
+        # "We agree.They left": the space is missing. Web addresses do not contain a capitalised word after a dot.
         word = self._word(mark.start)
         return last in ".!?" and len(word) > 3 and word.isalpha() and after[:1].isupper() and after[1:].islower()
 
@@ -200,7 +200,7 @@ class _Block:
         return self._ends_at_full_stop(mark.start, after, character, lower=lower)
 
     def _is_reported(self, mark: _Mark, character: str) -> bool:
-        """Return whether a reporting clause follows a quotation, in a script that shows it by no small letter."""
+        """Return whether a reporting clause follows a quotation, in a script that has no lower-case letters to show it."""
         text = self.text
         if self.code == "zh":
             introduced = mark.opened is not None and text[max(self.start, mark.opened - 1) : mark.opened] in ("：", ":")
@@ -218,7 +218,7 @@ class _Block:
         return clause is not None and (not reports or not reports.isdisjoint(text[mark.next : clause.start()].split()))
 
     def _is_name(self, stop: int) -> bool:
-        """Return whether the word before a mark is written like a name, as in "Yahoo! was"."""
+        """Return whether the word before a mark is capitalised like a name, as in "Yahoo! was"."""
         word = self._word(stop)
         return len(word) > 1 and word[0].isupper() and word[1:].islower() and not self._all_lower
 
@@ -226,10 +226,10 @@ class _Block:
         """Return whether a single full stop ends the sentence.
 
         Args:
-            stop: Its position.
-            after: Where the next word begins.
+            stop: Position of the full stop.
+            after: Position at which the next word begins.
             character: The first character of the next word.
-            lower: Whether that is a small letter.
+            lower: Whether that character is a lower-case letter.
         """
         if not self._dots and self.text[stop] == ".":
             return False
@@ -238,7 +238,7 @@ class _Block:
             return not lower or self._all_lower
         following = _WORD.match(self.text, after)
         next_word = following[0] if following else ""
-        # "A. S. Pushkin": a first word of sentences that is an initial begins no sentence.
+        # "A. S. Pushkin": a word that often begins sentences, such as "A", does not begin one if it is an initial.
         initial_next = len(next_word) == 1 and self.text[after + 1 : after + 2] in (".", "۔")
         opens = next_word in self.known.openers and not initial_next
         if word[-1].isdigit() or (_ROMAN.fullmatch(word) and len(word) > 1):
@@ -255,7 +255,7 @@ class _Block:
         return True
 
     def _after_final(self, stop: int, next_word: str, character: str, *, opens: bool) -> bool | None:
-        """Return whether the sentence ends after an abbreviation such as "etc." or "1989 r."; None if the word is not one."""
+        """Return whether the sentence ends after an abbreviation such as "etc." or "1989 r.", or None after any other word."""
         before = self.text[max(self.start, stop - _NEAR) : stop]
         dated = self.known.dated.search(before) if self.known.dated else None
         if not dated and not (self.known.final and self.known.final.search(before)):
@@ -270,28 +270,28 @@ class _Block:
         return not (len(words) <= 2 and (not words or words[0].lower() in self.known.dates or words[0].isdigit()))
 
     def _names_a_person(self, stop: int) -> bool:
-        """Return whether two words with capitals follow, as in "el presidente de EE.UU. Joe Biden"."""
+        """Return whether two capitalised words follow, as in "el presidente de EE.UU. Joe Biden"."""
         return _PERSON.match(self.text, stop + 1) is not None
 
     def _continues_abbreviations(self, word: str, stop: int) -> bool:
-        """Return whether a short word stands between an abbreviation and an initial: "Prof. em. A. Lind"."""
+        """Return whether a short word follows another abbreviation and precedes an initial: "Prof. em. A. Lind"."""
         if len(word) > _LONG or not word.islower():
             return False
         before = _ABBREVIATED.search(self.text[max(self.start, stop - _NEAR) : stop - len(word)])
         return before is not None and (self.known.is_name(before[1]) or self.known.is_number(before[1]))
 
     def _after_abbreviation(self, word: str, stop: int, next_word: str, character: str, *, opens: bool) -> bool | None:
-        """Return whether the sentence ends after an abbreviation; None if the word is none."""
+        """Return whether the sentence ends after an abbreviation, or None if the word is not an abbreviation."""
         known = self.known
         numbered = character.isdigit() or (len(next_word) > 0 and _ROMAN.match(next_word) is not None)
         last = _without_conjunction(word.rpartition("-")[2] or word)
         forms = tuple(dict.fromkeys((word, last)))
         if len(next_word) == 1 and next_word.isupper() and word.islower() and known.is_number(word):
-            return False  # "sc. A": a letter instead of a number
+            return False  # "sc. A": a letter takes the place of the number
         for form in forms:
             if known.is_name(form):
                 return opens and known.may_end(form) and not _is_caseless(form[0])
-        # "здоров'я": a small letter behind an apostrophe ends a word.
+        # "здоров'я": the lower-case letter after an apostrophe is the end of a word, not an initial.
         apostrophe = last.islower() and self.text[stop - 2 : stop - 1] in ("'", "’")
         if len(last) == 1 and last.isalpha() and not apostrophe:
             cased = not _is_caseless(last)
@@ -312,7 +312,7 @@ class _Block:
     def _ends_after_number(
         self, word: str, stop: int, next_word: str, character: str, *, opens: bool, lower: bool
     ) -> bool:
-        """Return whether a full stop after a number ends the sentence, or belongs to an ordinal or the number of an item."""
+        """Return whether a full stop after a number ends the sentence rather than an ordinal or the number of a list item."""
         digits = _NUMBER.match(word)
         short = digits is None or len(digits[1]) <= 3
         before = self.text[max(self.start, stop - 40) : stop - len(word)]
@@ -322,7 +322,7 @@ class _Block:
             return self._all_lower and not self.known.ordinals
         if self.code == "ko" and (character.isdigit() or _DATE.search(self.text[max(self.start, stop - 12) : stop])):
             return False
-        # "kello 21.05.", "2,5.": no ordinal number has a separator.
+        # "kello 21.05.", "2,5.": a number with a separator is not an ordinal.
         if not self.known.ordinals or not short or (_SEPARATED.search(word) and character.isupper()):
             return True
         if character.isdigit() or character == "§" or next_word in self.known.after_ordinals:
@@ -346,15 +346,15 @@ class _Block:
         return spaces is not None and spaces.end() >= position
 
     def _word(self, stop: int) -> str:
-        """Return the word before a position, at most 40 characters of it."""
+        """Return the word before a position, or its last 40 characters."""
         found = _WORD_BEFORE.search(self.text[max(self.start, stop - 40) : stop])
         word = found[0] if found else ""
-        # Chinese and Japanese write no space before a foreign word.
+        # In Chinese and Japanese, there is no space before a foreign word.
         return IS_CJK.split(word)[-1] or word
 
     @property
     def _all_lower(self) -> bool:
-        """Whether the writer uses no capitals: then a small letter may begin a sentence."""
+        """Whether the text has no capital letters. If so, a lower-case letter may begin a sentence."""
         if self._lower is None:
             self._lower = self.text == self.text.lower()
         return self._lower
@@ -363,12 +363,12 @@ class _Block:
 @cache
 def _marks(code: str) -> re.Pattern[str]:
     marks = f"[{re.escape(END_MARKS + MARKS_OF_LANGUAGES.get(code, ''))}]+"
-    # Tibetan writes no shad after the letter ga: a space alone ends the clause.
+    # In Tibetan, no shad follows the letter ga: the space alone ends the clause.
     return re.compile(rf"{marks}|(?<=ག)(?=\s)" if code in ("bo", "dz") else marks)
 
 
 def _is_lower(character: str) -> bool:
-    # Python calls Georgian letters small, but no sentence begins with their capitals.
+    # Python treats Georgian letters as lower case, but Georgian sentences do not begin with capital letters.
     return character.islower() and not "\u10d0" <= character <= "\u10ff"
 
 
@@ -381,5 +381,5 @@ def _has_vowel(word: str) -> bool:
 
 
 def _without_conjunction(word: str) -> str:
-    """Return a word of two letters without "and", which Arabic and Hebrew write at its beginning."""
+    """Return a word of two letters without "and", which is written as its first letter in Arabic and Hebrew."""
     return word[1:] if len(word) == 2 and word[0] in "وו" else word

@@ -1,10 +1,11 @@
-"""Documents too long for memory, sentence by sentence.
+"""Split documents that are too long for memory into sentences.
 
-A document of up to `WINDOW` characters is read whole. A longer one is cut into the blocks that `documents` would cut it into:
-lines, wrapped paragraphs, sections of Markdown. Of a block that is itself longer, sentences are taken as they come, and the
-last ones of a window wait for what follows. The first window decides whether and how lines are wrapped, a
-paragraph of more than a window is cut at a line end, and a link of Markdown must be defined before it is used. Apart from that its
-sentences are the same.
+A document of up to `WINDOW` characters is read whole. A longer document is cut into the same blocks: lines, wrapped paragraphs,
+or sections of Markdown. If a single block is longer than a window, its sentences are yielded window by window, and the last
+sentences of each window are kept back until the text after them is known.
+
+The sentences are the same as for a short document, with three exceptions. The first window alone decides whether and how lines
+are wrapped. A paragraph longer than a window is cut at a line end. A Markdown link must be defined before it is used.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from .language import SAMPLE, UNDETERMINED, identify_language
 from .markdown import markdown_blocks
 from .sentences import sentence_pieces, split_sentences
 
-#: Characters that are in memory at a time: some 8,000 sentences. Speeches, reports and books of the usual length are below.
+#: Number of characters in memory at a time, about 8,000 sentences. Speeches, reports and most books are shorter.
 WINDOW = 1_000_000
 
-#: Sentences at the end of a window that what follows may still change: a quotation that is open, an abbreviation.
+#: Number of sentences kept back at the end of a window, because the text that follows can still change them: a quotation may be
+#: open, or the last full stop may belong to an abbreviation.
 _WAITING = 20
 
-#: What begins a block of Markdown that is inside no other: neither indented nor an item, a quotation, a table or HTML.
+#: Beginning of a top-level Markdown block: a heading or a paragraph, not indented text, a list item, a quotation, a table or HTML.
 _SECTION = re.compile(r"#{1,6}\s|(?!\d+[.)])[^\W_]")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
@@ -34,15 +36,15 @@ Piece = tuple[str, bool]
 
 
 def long_sentences(windows: Iterable[str], form: str, language: str | None) -> Iterator[tuple[str, str]]:
-    """Split a document that comes in windows into sentences.
+    """Split a document into sentences, reading its text window by window.
 
     Args:
-        windows: Its text; windows may be of any size.
+        windows: Its text, in pieces of any size.
         form: `text` or `markdown`.
-        language: Its language; identified from its beginning, as that of a short document is, where None.
+        language: Its language. If None, the language is identified from the beginning of the text, as for a short document.
 
     Yields:
-        The document's language and a sentence.
+        The document's language and the next sentence.
     """
     lines = _lines(windows)
     pieces = _text_pieces(lines) if form == "text" else _markdown_pieces(lines)
@@ -60,11 +62,11 @@ def long_sentences(windows: Iterable[str], form: str, language: str | None) -> I
 
 
 def _lines(windows: Iterable[str]) -> Iterator[Piece]:
-    """Give lines without their ends; of a line longer than `WINDOW` its parts."""
+    """Yield lines without their line ends. A line longer than `WINDOW` is yielded in parts."""
     rest = ""
     for window in windows:
         text = rest + window
-        # The other half of a line's end may stand in the next window.
+        # The line feed that belongs to this carriage return may be at the beginning of the next window.
         held = "\r" if text.endswith("\r") else ""
         *whole, rest = text.removesuffix(held).replace("\r\n", "\n").replace("\r", "\n").split("\n")
         yield from ((line, True) for line in whole)
@@ -77,7 +79,7 @@ def _lines(windows: Iterable[str]) -> Iterator[Piece]:
 
 
 def _text_pieces(lines: Iterable[Piece]) -> Iterator[Piece]:
-    """Yield blocks; of a paragraph longer than a window, and of a line longer than a window, parts of blocks."""
+    """Yield blocks. A paragraph or line that is longer than a window is yielded in parts."""
     begin, size = list[Piece](), 0
     lines = iter(lines)
     for piece in lines:
@@ -97,7 +99,7 @@ def _text_pieces(lines: Iterable[Piece]) -> Iterator[Piece]:
         elif size > WINDOW and not wrapping.is_page_line(paragraph[-1]):
             *whole, rest = paragraph_blocks(paragraph, wrapping)
             yield from ((block, True) for block in whole)
-            # The last line stays, for what stands between it and the next: a space, or in Chinese nothing.
+            # Keep the last line, because the next line decides how the two are joined: with a space or, in Chinese, without.
             if rest.endswith(paragraph[-1].strip()):
                 yield rest.removesuffix(paragraph[-1].strip()), False
                 paragraph, size = paragraph[-1:], 0
@@ -119,7 +121,7 @@ def _markdown_pieces(lines: Iterable[Piece]) -> Iterator[Piece]:
 
 
 def _sections(lines: Iterable[Piece]) -> Iterator[str]:
-    """Cut Markdown before blocks that are inside no other; the first section holds the front matter."""
+    """Cut Markdown before top-level blocks. The first section contains the front matter."""
     section: list[str] = []
     size, blank, fence = 0, False, ""
     for line, ends in lines:
@@ -148,7 +150,8 @@ def _sentences(pieces: Iterable[Piece], language: str) -> Iterator[str]:
             yield from split_sentences(rest, language)
             rest, tried = "", 0
         elif len(rest) > 2 * tried:
-            # A text without any end of a sentence is tried again when it has doubled, not with each window.
+            # Split again only when the text has doubled, not with every window: in a text without sentence ends that would take
+            # quadratic time.
             whole = sentence_pieces(rest, language)[:-_WAITING]
             yield from (stripped for sentence in whole if (stripped := sentence.strip()))
             rest = rest[sum(map(len, whole)) :]
