@@ -31,8 +31,8 @@ def as_text(value: Any) -> str | None:
 def readable(table: pa.Table) -> pa.Table | list[Row]:
     """Return a table whose cells can all be converted to Python values and written to any output.
 
-    A column with values that Python cannot represent, such as dates after the year 9999, becomes text. A text that is not UTF-8 or is
-    longer than `MAX_CELL` becomes an `Unreadable` cell; in this case, a list of rows is returned instead of a table.
+    A column with values that Python cannot represent, such as dates after the year 9999, becomes text. A text that is not UTF-8 or
+    is longer than `MAX_CELL` becomes an `Unreadable` cell; in this case, a list of rows is returned instead of a table.
 
     Args:
         table: Rows of a file.

@@ -1,7 +1,7 @@
-"""Open files as bytes or text: compressed or not, in any encoding, never whole in memory.
+"""Open files as streams of bytes or text, whether or not they are compressed and in any encoding.
 
-Bytes that the encoding does not allow become `UNDECODABLE`, so that a reader can tell the row in which they stand; everything
-else is read as if they were not there.
+Bytes that are invalid in the encoding become `UNDECODABLE`, so that a reader can report the row that contains them. They do not
+affect the rest of the file.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ..errors import DataError
 from .recognise import BLOCK, Encoding, recognise
 from .suffixes import ending
 
-#: What stands for bytes that cannot be decoded. No decoder of a codec ever gives this lone surrogate for valid text.
+#: Replaces bytes that cannot be decoded. No codec decodes valid text to this lone surrogate.
 UNDECODABLE = "\udcff"
 
-#: What people see in its place.
+#: Replaces `UNDECODABLE` in everything that people see.
 REPLACEMENT = "\ufffd"
 
 
@@ -33,12 +33,12 @@ def _replace_undecodable(error: UnicodeError) -> tuple[str, int]:
     return UNDECODABLE, error.end
 
 
-# Error handlers of codecs have one place, and it is this one; the name belongs to this package.
+# Codec error handlers are registered globally, so the name begins with that of this package.
 codecs.register_error("communique.mark", _replace_undecodable)
 
 
 class _HashingFile(io.FileIO):
-    """A file that hashes the bytes read from it."""
+    """A file that hashes the bytes that are read from it."""
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(path, "rb")
@@ -55,7 +55,9 @@ def _unreadable(path: Any, error: OSError) -> DataError:
 
 
 class ByteReader(io.RawIOBase):
-    """A file's decompressed bytes. A failure ends them and is kept in `failure`, so what was read before stays usable.
+    """The decompressed bytes of a file.
+
+    If reading fails, the stream ends there and `failure` contains the reason, so that the bytes before the failure can be used.
 
     Raises:
         DataError: The file cannot be opened.
@@ -84,7 +86,7 @@ class ByteReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer. Return 0 at the end, or where the rest cannot be read."""
+        """Fill a buffer and return the number of bytes read: 0 at the end, or if the rest cannot be read."""
         if self.failure is not None:
             return 0
         try:
@@ -95,7 +97,7 @@ class ByteReader(io.RawIOBase):
 
     @property
     def position(self) -> float:
-        """Proportion of the file's bytes read so far, 0 to 1."""
+        """Proportion of the file's bytes read so far, from 0 to 1."""
         return 1.0 if self._file.closed else min(1.0, self._file.tell() / self.size)
 
     def close(self) -> None:
@@ -106,7 +108,7 @@ class ByteReader(io.RawIOBase):
 
 
 class HashingReader(ByteReader):
-    """A reader that also hashes the file's bytes, compressed as they are on the disk."""
+    """A reader that also hashes the file's bytes as they are on disk, without decompressing them."""
 
     _file: _HashingFile
 
@@ -115,7 +117,7 @@ class HashingReader(ByteReader):
         return _HashingFile(path)
 
     def sha256(self) -> str:
-        """Read the rest of the file and return the hash of all of its bytes."""
+        """Read the rest of the file and return the SHA-256 of all its bytes."""
         try:
             while self._file.readinto(bytearray(BLOCK)):
                 pass
@@ -126,7 +128,7 @@ class HashingReader(ByteReader):
 
 @dataclass
 class TextFile:
-    """An open text file: lines with their line ends as they are, and the bytes below."""
+    """An open text file: a text stream with unchanged line ends, and the byte stream that it reads from."""
 
     handle: TextIO
     source: ByteReader
@@ -136,11 +138,11 @@ class TextFile:
 
 @contextmanager
 def open_text(path: str | Path, encoding: Encoding | None = None) -> Iterator[TextFile]:
-    """Open a text file; line ends stay as they are.
+    """Open a text file. Line ends are not changed.
 
     Args:
-        path: The file; `.gz` and `.zst` are decompressed.
-        encoding: As `inspect` returned it. Default: recognised here.
+        path: The file. `.gz` and `.zst` files are decompressed.
+        encoding: Encoding that `inspect` returned. Default: recognised from the file.
 
     Raises:
         DataError: The file cannot be opened or is not text.
@@ -163,8 +165,8 @@ def inspect(
     Args:
         path: The file.
         text: Whether it is a text file.
-        language: Language of its text, if it is known.
-        encoding: Its encoding, if the user named it.
+        language: Language of the text, if it is known.
+        encoding: Encoding, if the user named it.
 
     Returns:
         The SHA-256 of the file's bytes, and the encoding of a text file.
@@ -177,7 +179,7 @@ def inspect(
         if text and found is None:
             buffer = io.BufferedReader(source, BLOCK)
             found = recognise(path, buffer, language)
-            buffer.detach()  # otherwise it would close the file, whose rest is still to be hashed
+            buffer.detach()  # otherwise the buffer would close the file before the rest of it is hashed
         return source.sha256(), found
 
 
@@ -186,11 +188,11 @@ def read_text(path: str | Path, encoding: Encoding | None = None, *, limit: int 
 
     Args:
         path: The file.
-        encoding: As `inspect` returned it. Default: recognised here.
-        limit: Number of characters after which reading stops, at the next window of that size.
+        encoding: Encoding that `inspect` returned. Default: recognised from the file.
+        limit: Stop reading once the text is longer than this number of characters. Default: read the whole file.
 
     Returns:
-        The text with its line endings as they are, and notes on what had to be assumed.
+        The text with unchanged line ends, and notes on assumptions, such as the encoding.
 
     Raises:
         DataError: The file cannot be opened or is not text.
@@ -207,16 +209,16 @@ def read_text(path: str | Path, encoding: Encoding | None = None, *, limit: int 
 def text_windows(
     path: str | Path, size: int, notes: list[str], encoding: Encoding | None = None
 ) -> Iterator[tuple[str, float]]:
-    """Read a text file in windows of so many characters.
+    """Read a text file in windows of a fixed number of characters.
 
     Args:
         path: The file.
-        size: Characters of a window; -1 gives the whole file at once.
-        notes: Receives, at the end of the file, notes on what had to be assumed.
-        encoding: As `inspect` returned it. Default: recognised here.
+        size: Number of characters per window. With -1, the whole file is one window.
+        notes: List to which notes on assumptions, such as the encoding, are added at the end of the file.
+        encoding: Encoding that `inspect` returned. Default: recognised from the file.
 
     Yields:
-        Text with its line endings as they are, and the share of the file's bytes read so far.
+        Text with unchanged line ends, and the proportion of the file's bytes read so far.
 
     Raises:
         DataError: The file cannot be opened or is not text.
@@ -228,9 +230,10 @@ def text_windows(
             yield content.replace(UNDECODABLE, REPLACEMENT), text.source.position
     lines = text.notes
     if text.source.failure is not None:
-        lines.append(f"{path}: the file ends early ({text.source.failure}); what stands before is read")
+        lines.append(f"{path}: the file ends early ({text.source.failure}). Only the text before this point is read")
     if damaged:
         if text.encoding.name == "utf-8":
             lines = []
-        lines.append(f"{path}: {damaged} places are not {text.encoding.title}; '{REPLACEMENT}' is there")
+        places = f"{damaged} places are" if damaged > 1 else "1 place is"
+        lines.append(f"{path}: {places} not valid {text.encoding.title} and read as '{REPLACEMENT}'")
     notes += lines

@@ -74,9 +74,10 @@ class InputFile:
     state: tuple[int, ...] | None = None
 
     def check_unchanged(self) -> None:
-        """Check that the file has not changed since it was hashed. It is hashed again only if its state has changed.
+        """Check that the file has not changed since it was hashed.
 
-        A deleted file counts as unchanged: the rows read from it are correct, and reading it again raises an error anyway.
+        It is hashed again only if its state has changed. A deleted file counts as unchanged: the rows read from it are correct, and
+        reading it again raises an error in any case.
 
         Raises:
             ChangedError: The file has changed.
@@ -89,8 +90,8 @@ class InputFile:
             same = False
         if not same:
             raise ChangedError(
-                f"{self.display_name}: the file changed while it was being read. Restore it and run the same command with --resume, "
-                "or label its current content with --restart"
+                f"{self.display_name}: the file changed while it was being read. Restore it and run the same command with "
+                "--resume, or label its current content with --restart"
             )
 
     @property
@@ -164,7 +165,7 @@ def find_files(
                 raise DataError(f"{path}: no such file or folder")
             if not held:
                 raise DataError(
-                    f"{path}: unknown suffix. Name the format with --format, or use one of these suffixes: {_supported()}"
+                    f"{path}: unknown suffix. Name its format with --format, or name a file or folder of: {_supported()}"
                 )
             if not path.is_file():
                 raise DataError(f"{path}: not a regular file. Name a file or a folder, or - for standard input")

@@ -1,7 +1,7 @@
 """Recognise the encoding of a text file from its bytes.
 
-UTF-8, UTF-16 and UTF-32 are recognised with and without a byte order mark. The rest is left to `chardet`, whose answer is
-reported as a guess.
+UTF-8, UTF-16 and UTF-32 are recognised with and without a byte order mark. Other encodings are detected with `chardet`, and its
+result is reported as a guess.
 """
 
 from __future__ import annotations
@@ -17,33 +17,32 @@ from typing import BinaryIO
 
 from ..errors import DataError
 
-#: Bytes by which an encoding is recognised; chardet gains nothing from more.
+#: Number of bytes from which an encoding is recognised. More bytes do not improve chardet's result.
 SAMPLE = 1 << 18
 
-#: Lines with characters beyond ASCII that are counted to tell a damaged UTF-8 file from one in a legacy encoding.
+#: Maximum number of lines with non-ASCII characters that are counted to distinguish a damaged UTF-8 file from a legacy encoding.
 COUNTED_LINES = 20_000
 BLOCK = 1 << 20
 
-#: Encodings that chardet prefers now and then to the code page that people used: they were rare, and differ from it in a few
-#: letters.
+#: Rare encodings that chardet sometimes prefers to the code page that was actually used, because they differ in only a few letters.
 _RARE = ("cp437", "cp858", "cp863", "hp-roman8", "maciceland")
 
-#: A candidate in the language that the user named is preferred up to this ratio of confidences.
+#: A candidate encoding for the language that the user named is preferred if the best confidence is at most this many times as high.
 _LANGUAGE_BONUS = 1.1
 
-#: Escape sequences of ISO-2022, and the mark of HZ: such a text consists of ASCII characters alone.
+#: Escape sequences of ISO-2022 and the marker of HZ. Text in these encodings consists of ASCII bytes only.
 _SEVEN_BIT = re.compile(rb"\x1b[$(]|\x0e|~\{")
 
-#: Fewest characters by whose block UTF-16 is recognised.
+#: Minimum number of characters from one Unicode block for UTF-16 to be recognised.
 _FEW = 4
 
-#: Least proportion of a decoded sample that must be letters, digits, punctuation or spaces.
+#: Minimum proportion of a decoded sample that must be letters, digits, punctuation or spaces.
 _READABLE = 0.9
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """A text file's encoding, notes for the user, and whether bytes in it may be damaged."""
+    """The encoding of a text file, notes for the user, and whether the file may contain damaged bytes."""
 
     name: str
     notes: tuple[str, ...] = ()
@@ -51,41 +50,41 @@ class Encoding:
 
     @classmethod
     def chosen(cls, name: str | None) -> Encoding | None:
-        """Return the encoding that the user named; None if it is to be recognised."""
+        """Return the encoding that the user named, or None if the encoding is to be recognised."""
         return None if name is None else cls(name, damaged=True)
 
     @property
     def title(self) -> str:
-        """Its name for people, who do not tell UTF-8 with a byte order mark from UTF-8."""
+        """The name of the encoding for messages, which do not distinguish UTF-8 with a byte order mark from UTF-8."""
         return self.name.removesuffix("-sig")
 
 
 def check_encoding(name: str) -> str:
-    """Return Python's name of an encoding of text.
+    """Return Python's name of a text encoding.
 
     Raises:
-        ValueError: No encoding has this name.
+        ValueError: There is no text encoding with this name.
     """
     try:
         codec = codecs.lookup(name)
-        # Refuses codecs that are no encodings of text, such as hex.
+        # Raises an error for codecs that are not text encodings, such as hex.
         io.TextIOWrapper(io.BytesIO(), encoding=name)
     except (LookupError, ValueError):
-        raise ValueError(f"{name!r} is not an encoding. Write a name such as utf-8, cp1250 or iso-8859-2") from None
+        raise ValueError(f"{name!r} is not a text encoding. Use a name such as utf-8, cp1250 or iso-8859-2") from None
     # A UTF-8 file may begin with a byte order mark, which is not part of the text.
     return "utf-8-sig" if codec.name == "utf-8" else codec.name
 
 
 def recognise(path: str | Path, handle: BinaryIO, language: str | None = None) -> Encoding:
-    """Recognise an encoding: UTF-8, UTF-16, UTF-32, otherwise what chardet finds.
+    """Recognise the encoding of a file: UTF-8, UTF-16, UTF-32, or else the encoding that chardet detects.
 
-    A file in which most lines with characters beyond ASCII are valid UTF-8 is UTF-8 with damaged lines, not a legacy
-    encoding, so its good lines stay readable.
+    If most lines with non-ASCII characters are valid UTF-8, the file counts as UTF-8 with damaged lines rather than as a legacy
+    encoding, so that its valid lines can be read.
 
     Args:
         path: The file, for messages.
-        handle: Its bytes.
-        language: Language of its text, if it is known; it decides between encodings that fit about equally well.
+        handle: The file's bytes.
+        language: Language of the text, if it is known. It decides between encodings that fit about equally well.
 
     Raises:
         DataError: The file is not text.
@@ -108,7 +107,7 @@ def recognise(path: str | Path, handle: BinaryIO, language: str | None = None) -
         return _guess(path, seven_bit) if seven_bit else Encoding("utf-8")
     if lines.good >= lines.bad and lines.good:
         note = (
-            f"{path}: UTF-8 with damaged bytes; the rows that hold them are not labelled. If the file has another encoding, "
+            f"{path}: UTF-8 with damaged bytes. The rows that contain them are not labelled. If the file has another encoding, "
             "name it with --encoding"
         )
         return Encoding("utf-8", (note,), damaged=True)
@@ -118,19 +117,19 @@ def recognise(path: str | Path, handle: BinaryIO, language: str | None = None) -
         found = None
     if found is None:
         raise DataError(
-            f"{path}: neither UTF-8 nor any encoding of text that can be recognised. Save it as UTF-8, or name its encoding "
+            f"{path}: neither UTF-8 nor any other text encoding that can be recognised. Save it as UTF-8, or name its encoding "
             "with --encoding"
         )
     return _guess(path, found)
 
 
 def _guess(path: str | Path, name: str) -> Encoding:
-    note = f"{path}: not UTF-8; read as {name}, which is a guess. If characters look wrong, name the encoding with --encoding"
+    note = f"{path}: not UTF-8, so it is read as {name}, which is a guess. If characters look wrong, name the encoding with --encoding"
     return Encoding(name, (note,), damaged=True)
 
 
 def _read_as_utf8(handle: BinaryIO, head: bytes, lines: _LinesBeyondAscii) -> bool:
-    """Return whether a file is valid UTF-8, and count its lines beyond ASCII until enough are known."""
+    """Return whether a file is valid UTF-8, and count its non-ASCII lines in `lines` until there are enough."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     valid, block = True, head
     while block:
@@ -152,9 +151,9 @@ def _read_as_utf8(handle: BinaryIO, head: bytes, lines: _LinesBeyondAscii) -> bo
 
 
 def _chardet(sample: bytes, language: str | None) -> str | None:
-    """Return the most probable encoding of a sample of text, or None if it is not text.
+    """Return the most probable encoding of a sample of text, or None if the sample is not text.
 
-    docs/guides/input-formats.md has the proportions of texts that it finds.
+    docs/guides/input-formats.md reports how often the result is right.
     """
     from chardet import detect_all
 
@@ -168,7 +167,7 @@ def _chardet(sample: bytes, language: str | None) -> str | None:
     best = candidates[0]
     if language is not None:
         spoken = language.split("-")[0]
-        # chardet knows Norwegian as `no`.
+        # chardet's code for Norwegian is `no`.
         same = {"no", "nb", "nn"} if spoken in ("no", "nb", "nn") else {spoken}
         near = (c for c in candidates if c["confidence"] * _LANGUAGE_BONUS >= best["confidence"])
         best = next((c for c in near if c["language"] in same), best)
@@ -176,9 +175,9 @@ def _chardet(sample: bytes, language: str | None) -> str | None:
 
 
 def _reads_as_text(sample: bytes, encoding: str) -> bool:
-    """Return whether a sample, read in an encoding, consists of letters, digits, punctuation and spaces."""
+    """Return whether a sample, decoded with an encoding, consists almost entirely of letters, digits, punctuation and spaces."""
     try:
-        # The sample may end within a character.
+        # Decode incrementally, because the sample may end within a character.
         text = codecs.getincrementaldecoder(encoding)().decode(sample)
     except (UnicodeError, LookupError):
         return False
@@ -194,15 +193,15 @@ def _is_utf8(content: bytes) -> bool:
 
 
 def _utf16_without_mark(head: bytes) -> str | None:
-    """Recognise UTF-16 by a byte that is frequent in every second place only: that of a script's block, or NUL."""
+    """Recognise UTF-16 by a byte that is frequent only at even or only at odd positions: NUL, or the high byte of a block."""
     return _utf16_by_block(head) or _utf16_by_nul(head)
 
 
 def _utf16_by_block(head: bytes) -> str | None:
-    # Most characters of Thai are 0E xx, of Hindi 09 xx: valid UTF-8, but control characters.
+    # Most Thai characters are 0E xx and most Hindi characters 09 xx. These bytes are valid UTF-8, but control characters.
     for side, name in ((1, "utf-16-le"), (0, "utf-16-be")):
         [(block, n)] = Counter(head[side::2]).most_common(1) or [(32, 0)]
-        # Every line end and space of UTF-16 holds a NUL. Without one, a column of single digits would pass for Gurmukhi.
+        # In UTF-16, every line end and space contains a NUL. Without this check, a column of single digits would count as Gurmukhi.
         known = 0 in head or block not in b"\t\n\f\r"
         frequent = n >= _FEW and 4 * n >= len(head) and head[1 - side :: 2].count(block) * 20 < n
         if known and block < 32 and frequent and _decodes(head, name):
@@ -216,13 +215,13 @@ def _utf16_by_nul(head: bytes) -> str | None:
         return None
     rest = head.replace(b"\0", b"")
     if max(nul) * 6 < len(head) and _controls(rest) * 50 < len(rest) and _is_utf8(rest):
-        return None  # A text with some NUL bytes; UTF-16 of this script would have other bytes next to them.
+        return None  # A text with a few NUL bytes: without them, it is valid UTF-8.
     name = "utf-16-le" if nul[1] > nul[0] else "utf-16-be"
     return name if _decodes(head, name) else None
 
 
 def _decodes(head: bytes, encoding: str) -> bool:
-    """Return whether bytes, of which the last character may be cut, are valid in an encoding."""
+    """Return whether bytes are valid in an encoding. The last character may be incomplete."""
     try:
         codecs.getincrementaldecoder(encoding)().decode(head)
     except UnicodeDecodeError:
@@ -231,7 +230,7 @@ def _decodes(head: bytes, encoding: str) -> bool:
 
 
 def _utf32_without_mark(head: bytes) -> str | None:
-    """Recognise UTF-32 by its zero bytes: no character is above U+10FFFF."""
+    """Recognise UTF-32 by its zero bytes: the high byte of each character is 0, because no character is above U+10FFFF."""
     if len(head) < 8:
         return None
     for name, zero in (("utf-32-le", 3), ("utf-32-be", 0)):
@@ -241,14 +240,14 @@ def _utf32_without_mark(head: bytes) -> str | None:
 
 
 def _controls(sample: bytes) -> int:
-    """Count characters that no text has: line ends, tabs, page breaks and escapes are allowed."""
+    """Count the control characters that do not occur in text. Line ends, tabs, page breaks and escapes are not counted."""
     return sum(sample.count(i) for i in (*range(9), *range(14, 27), *range(28, 32)))
 
 
 class _LinesBeyondAscii:
-    """Counts the lines with bytes beyond ASCII that are valid UTF-8 and those that are not, and samples the latter.
+    """Count the non-ASCII lines that are valid UTF-8 and those that are not, and collect a sample of the invalid lines.
 
-    Lines of any length are looked at in pieces; only their first bytes are kept, for the sample.
+    Lines of any length are processed in pieces. Only their first bytes are kept, for the sample.
     """
 
     def __init__(self) -> None:
@@ -270,7 +269,7 @@ class _LinesBeyondAscii:
             self._start_line(piece)
 
     def end(self) -> None:
-        """Count the line that has begun, if it holds bytes beyond ASCII."""
+        """Count the current line, if it contains non-ASCII bytes."""
         if self._ascii or self.enough:
             return
         self._decode(b"", final=True)
@@ -299,6 +298,6 @@ class _LinesBeyondAscii:
 
 
 def _ends(block: bytes) -> list[bytes]:
-    """Split off the first and the last line of an ASCII block; the lines between them need not be looked at."""
+    """Return the first and the last line of an ASCII block. The lines between them need not be examined."""
     first, newline, rest = block.partition(b"\n")
     return [first, rest.rpartition(b"\n")[2]] if newline else [first]

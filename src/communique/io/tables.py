@@ -1,8 +1,10 @@
 """Types and functions for reading tables as streams, one chunk of rows at a time.
 
-A row that cannot be read becomes a `Problem` in its place, so that no row is lost silently. Rows are numbered as people see them: in
-CSV, TSV and XLSX, the header is row 1, and a quoted line break does not start a new row; in JSON Lines, a row's number is its line
-number; in Parquet and Arrow files, the first row is row 1.
+A row that cannot be read becomes a `Problem` in its place, so that no row is lost silently. Rows are numbered as people see them:
+
+- In CSV, TSV and XLSX, the header is row 1, and a quoted line break does not start a new row.
+- In JSON Lines, the number of a row is its line number.
+- In Parquet and Arrow files, the first row is row 1.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-#: Maximum number of characters in a line or cell. The limit is needed because an unclosed quotation mark puts the rest of a file into
-#: one cell, and because a compressed line can unpack to more than the memory. A long book has five million characters.
+#: Maximum number of characters in a line or cell; a long book has five million. The limit is needed because an unclosed quotation
+#: mark puts the rest of a file into one cell, and because a compressed line can unpack to more than fits into memory.
 MAX_CELL = 1 << 24
 
 #: Maximum number of columns in a table and of keys in a row. XLSX allows 16,384 columns.

@@ -1,6 +1,6 @@
 """Inspect a sheet of an XLSX workbook before it is read: its size, and cells with an error or without a saved value.
 
-calamine turns a sheet into a dense table, so that a single cell at XFD1048576 exhausts the memory, and it returns an empty cell for a
+calamine turns a sheet into a dense table, so a single cell at XFD1048576 exhausts the memory, and it returns an empty cell for a
 formula without a saved value. One pass over the sheet's XML finds both.
 """
 

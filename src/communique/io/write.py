@@ -12,17 +12,20 @@ from .atomic import replacing
 
 
 def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write one JSON object a line, UTF-8, characters unescaped."""
+    """Write one JSON object per line, in UTF-8 and without escaping characters."""
     with replacing(path) as handle:
         for row in rows:
             handle.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
 
 
 def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write UTF-8 with a BOM, without which spreadsheets take it for a legacy encoding; lists become ``a|b``."""
+    """Write a CSV file in UTF-8. Lists become ``a|b``.
+
+    The file begins with a byte order mark, because spreadsheets would otherwise read it in a legacy encoding.
+    """
     with replacing(path) as handle:
         handle.write("\ufeff")
-        # RFC 4180; with "\n" alone, Python leaves a cell that contains "\r" unquoted, and it would start a row.
+        # Use the line end of RFC 4180. With "\n", Python would not quote a cell that contains "\r", and readers would cut it there.
         writer = csv.DictWriter(handle, columns, lineterminator="\r\n", restval="")
         writer.writeheader()
         for row in rows:
@@ -30,7 +33,7 @@ def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[s
 
 
 def write_parquet(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write Parquet; a column whose values have several types becomes text."""
+    """Write a Parquet file. A column with values of several types becomes text."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -11,13 +11,13 @@ from .workbook import SheetFacts, inspect_sheet
 
 
 def open_xlsx(stream: TableStream) -> None:
-    """Fill a stream from a sheet of a workbook: the one that `stream.sheet` names, otherwise the first visible one.
+    """Fill a stream from a sheet of a workbook: the sheet that `stream.sheet` names, or else the first visible sheet.
 
     Raises:
-        DataError: The file is not a readable workbook, has no such sheet, the sheet is empty or too large, or two columns share
-            a name.
+        DataError: The file is not a readable workbook or has no such sheet, the sheet is empty or too large, or two columns have
+            the same name.
     """
-    # A workbook is a ZIP of one XML tree: it is read whole, and has at most 1,048,576 rows.
+    # The whole sheet is read into memory, because it is one XML tree in a ZIP archive. It has at most 1,048,576 rows.
     from python_calamine import CalamineError, CalamineWorkbook
 
     path = stream.path
@@ -29,10 +29,10 @@ def open_xlsx(stream: TableStream) -> None:
         rows = iter(sheet.iter_rows())
         first = next(rows, None)
     except (CalamineError, OSError, IndexError, ValueError) as error:
-        raise DataError(f"{path}: not a readable XLSX file ({error}). Save it again, or as CSV") from error
+        raise DataError(f"{path}: not a readable XLSX file ({error}). Save it again, or save it as CSV") from error
     if first is None:
-        raise DataError(f"{path}: sheet {name!r} is empty; the first row must name the columns")
-    # Empty columns before the table are not among the cells; empty rows are.
+        raise DataError(f"{path}: sheet {name!r} is empty. Write the column names into the first row")
+    # calamine leaves out empty columns before the table, but not empty rows.
     top, left = 0, (sheet.start or (0, 0))[1]
     while first is not None and not any(cell != "" for cell in first):
         first, top = next(rows, None), top + 1
@@ -40,18 +40,18 @@ def open_xlsx(stream: TableStream) -> None:
     faults = sum(row != top + 1 for row, _ in facts.faults)
     if faults:
         stream.notes.append(
-            f"{path}: {faults} cells hold an error value or a formula without a saved value; they are read as empty. Open the "
-            "workbook in Excel or LibreOffice, correct them and save it"
+            f"{path}: {faults} cell{'s' * (faults != 1)} with an error value or a formula without a saved value "
+            f"{'are' if faults != 1 else 'is'} read as empty. Open the workbook in Excel or LibreOffice, correct and save it"
         )
     stream.chunks = chunked(_rows(stream, rows, columns, facts, (top + 2, left + 1)))
 
 
 def _choose(stream: TableStream, book: Any) -> str:
-    """Return the name of the sheet to read, and note which one it is if there are several."""
+    """Return the name of the sheet to read. If there are several sheets, add a note that names it."""
     sheets = [s for s in book.sheets_metadata if "WorkSheet" in str(s.typ)]
     names: list[str] = [s.name for s in sheets]
     if not names:
-        raise DataError(f"{stream.path}: no sheet with cells")
+        raise DataError(f"{stream.path}: no sheet with cells. Save the table in a worksheet, or save it as CSV")
     visible = [s.name for s in sheets if str(s.visible).endswith(".Visible")] or names
     given = stream.sheet
     if given is None:
@@ -64,19 +64,19 @@ def _choose(stream: TableStream, book: Any) -> str:
         raise DataError(f"{stream.path}: no sheet {given!r}. Name one of {', '.join(map(repr, names))} with --sheet")
     if len(names) > 1 or name not in visible:
         shown = ", ".join(repr(n) + ("" if n in visible else " (hidden)") for n in names)
-        hint = "" if given is not None else ". Name another one with --sheet"
-        stream.notes.append(f"{stream.path}: sheet {name!r} is read, of {shown}{hint}")
+        hint = "" if given is not None else ". To read another sheet, use --sheet"
+        stream.notes.append(f"{stream.path}: reading sheet {name!r} of {shown}{hint}")
     return name
 
 
 def _rows(
     stream: TableStream, rows: Iterator[list[Any]], columns: list[str], facts: SheetFacts, origin: tuple[int, int]
 ) -> Iterator[tuple[int, Row] | Problem]:
-    """Yield rows with their numbers. A row of nothing but faults is a row too; an empty one is left out, as in CSV."""
+    """Yield rows with their numbers. Empty rows are left out, as in CSV, but a row that contains only faults is yielded."""
     with_faults: dict[int, list[tuple[int, str]]] = {}
     for (row, column), reason in facts.faults.items():
         with_faults.setdefault(row, []).append((column - origin[1], reason))
-    # An empty cell among numbers is no text; among texts it is an empty one.
+    # In a column of numbers, an empty cell is None. In a column with texts, it is an empty text.
     typed = facts.numbers - facts.texts
     empties = [None if i + origin[1] in typed else "" for i in range(len(columns))]
     for number, cells in enumerate(rows, origin[0]):
@@ -89,7 +89,10 @@ def _rows(
 
 
 def _value(cell: Any, empty: str | None) -> Any:
-    """Return a cell, and 2019 for 2019.0: XLSX has no whole numbers, and ids must equal those of CSV."""
+    """Return the value of a cell, with whole numbers as integers.
+
+    XLSX stores 2019 as 2019.0, but ids must be the same as those in a CSV file.
+    """
     if cell == "":
         return empty
     return int(cell) if isinstance(cell, float) and cell.is_integer() else cell

@@ -1,1 +1,1 @@
-"""Documents whose text must be extracted: one reader per format, see `read.read_document`."""
+"""Documents whose text must be extracted, with one reader per format. See `read.read_document`."""

@@ -1,4 +1,4 @@
-"""Limits on documents, and the type of what is read from one."""
+"""Limits on the size of documents, and the type that readers return."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pathlib import Path
 from ...errors import DataError
 from ..bounds import is_decompression_bomb
 
-#: Bytes of a document that is read whole, as HTML or RTF: 20 times the longest speech.
+#: Maximum number of bytes of a document that is read whole, such as HTML or RTF: 20 times the longest speech.
 MAX_BYTES = 20_000_000
 
-#: Bytes of an unpacked part of a zipped document; parts are read as streams.
+#: Maximum number of unpacked bytes of a part of a zipped document. Parts are read as streams.
 MAX_UNPACKED = 200_000_000
 
-#: Unpacked bytes of a part above which its compression ratio is checked.
+#: Number of unpacked bytes of a part above which its compression ratio is checked.
 SUSPICIOUS = 20_000_000
 
-#: Characters of a document's text, which is in memory as a whole: some 7,000 pages.
+#: Maximum number of characters in a document's text, about 7,000 pages. The whole text is in memory.
 MAX_CHARACTERS = 20_000_000
 
 
 @dataclass(frozen=True)
 class Document:
-    """The text of a document: its paragraphs with blank lines between them. `notes` are for the user."""
+    """The text of a document, with blank lines between paragraphs, and notes for the user."""
 
     text: str
     notes: tuple[str, ...] = ()
@@ -47,15 +47,15 @@ def joined(name: str, paragraphs: Iterable[str]) -> str:
 
 
 def too_large(name: str, limit: str) -> DataError:
-    """Return the error of a document beyond a limit."""
-    return DataError(f"{name}: more than {limit}. Split the document into several files")
+    """Return the error for a document that exceeds a limit."""
+    return DataError(f"{name}: the document has more than {limit}. Split it into several files")
 
 
 def read_bytes(path: Path, name: str) -> bytes:
     """Read a whole file.
 
     Raises:
-        DataError: It is larger than `MAX_BYTES`, or cannot be read.
+        DataError: The file is larger than `MAX_BYTES`, or cannot be read.
     """
     try:
         with path.open("rb") as handle:
@@ -68,16 +68,16 @@ def read_bytes(path: Path, name: str) -> bytes:
 
 
 def check_part(archive: zipfile.ZipFile, part: str, name: str) -> None:
-    """Check the unpacked size of a part of a ZIP archive; reading stops at the size that the archive declares.
+    """Check the unpacked size that a ZIP archive declares for one of its parts. `zipfile` never reads more than this size.
 
     Raises:
-        DataError: It is larger than `MAX_UNPACKED`, or is a decompression bomb.
+        DataError: The part is larger than `MAX_UNPACKED`, or is a decompression bomb.
     """
     info = archive.getinfo(part)
     if info.file_size > MAX_UNPACKED:
-        raise too_large(name, f"{MAX_UNPACKED // 1_000_000} MB unpacked")
+        raise too_large(name, f"{MAX_UNPACKED // 1_000_000} MB when unpacked")
     if is_decompression_bomb(info.file_size, info.compress_size, above=SUSPICIOUS):
         raise DataError(
-            f"{name}: {info.file_size // 1_000_000} MB unpack from {info.compress_size:,} bytes, which no real document does. Save "
-            "it as .txt"
+            f"{name}: {info.compress_size:,} bytes unpack to {info.file_size // 1_000_000} MB, which suggests a decompression "
+            "bomb. If it is a real document, save it as .txt"
         )

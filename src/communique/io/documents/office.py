@@ -1,4 +1,4 @@
-"""Read the paragraphs of Word (.docx) and OpenDocument (.odt) files: ZIP archives of XML, read as streams."""
+"""Read the paragraphs of Word (.docx) and OpenDocument (.odt) files, which are ZIP archives of XML, as streams."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...errors import DataError
 from ..bounds import BoundedMarkup, MarkupError
 from .limits import Document, check_part, joined
 
-#: Most elements of an OpenDocument paragraph, which is in memory until it ends.
+#: Maximum number of elements in an OpenDocument paragraph, which is kept in memory until it ends.
 MAX_ELEMENTS = 300_000
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -21,7 +21,7 @@ _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _T = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _O = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 
-#: Texts that a reader does not see in the document: deletions, the origin of moved text, field codes, copies of text boxes.
+#: Elements whose text is not visible in the document: deletions, the origin of moved text, field codes, copies of text boxes.
 _DOCX_HIDDEN = {
     _W + "del",
     _W + "moveFrom",
@@ -38,9 +38,9 @@ _ODT_SPACES = {_T + "tab": " ", _T + "s": " ", _T + "line-break": "\n"}
 
 
 def read_docx(path: Path, name: str) -> Document:
-    """Read a Word document: headings, paragraphs, cells of tables, text boxes, then foot- and endnotes.
+    """Read a Word document: headings, paragraphs, table cells and text boxes, then footnotes and endnotes.
 
-    Deleted text of tracked changes, comments, headers and footers are left out.
+    Text deleted in tracked changes, comments, headers and footers are left out.
 
     Raises:
         DataError: The file is not a Word document, or is too large.
@@ -50,7 +50,7 @@ def read_docx(path: Path, name: str) -> Document:
 
 
 def read_odt(path: Path, name: str) -> Document:
-    """Read an OpenDocument text: headings, paragraphs, cells of tables and notes, without deleted text and comments.
+    """Read an OpenDocument text: headings, paragraphs, table cells and notes, without deleted text and comments.
 
     Raises:
         DataError: The file is not an OpenDocument text, or is too large.
@@ -74,7 +74,7 @@ def _read(
         with zipfile.ZipFile(path) as archive:
             known = set(archive.namelist())
             if parts[0] not in known:
-                raise DataError(f"{name}: not a {kind} document. Save it again, or as .txt")
+                raise DataError(f"{name}: not a {kind} document. Save it again, or save it as .txt")
             found: list[str] = []
             for part in parts:
                 if part in known:
@@ -98,7 +98,9 @@ def _read(
         EOFError,
     ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{name}: not a readable {kind} document ({reason}). Save it again, or as .txt") from error
+        raise DataError(
+            f"{name}: not a readable {kind} document ({reason}). Save it again, or save it as .txt"
+        ) from error
     except OSError as error:
         raise DataError(f"{name}: {error.strerror or error}. Name a file that can be read") from error
     return Document("\n\n".join(text for text in found if text))
@@ -107,9 +109,9 @@ def _read(
 def _paragraphs(
     events: Any, blocks: tuple[str, ...], hidden: set[str], spaces: dict[str, str], runs: set[str] | None
 ) -> Iterator[str]:
-    """Yield paragraphs. Text boxes and notes stand inside a paragraph and come before it.
+    """Yield paragraphs. A text box or note inside a paragraph is yielded before it.
 
-    `runs` are the elements that hold text; if it is None, every element inside a paragraph does.
+    `runs` are the elements that contain text. If it is None, every element inside a paragraph does.
     """
     open_blocks: list[list[str]] = []
     depth_hidden = elements = 0
@@ -137,21 +139,21 @@ def _paragraphs(
         if runs is None and elements > MAX_ELEMENTS:
             raise MarkupError(f"a paragraph of more than {MAX_ELEMENTS:,} elements")
         if not open_blocks or runs is not None:
-            # Finished elements are deleted, so that memory does not grow with the document.
+            # Delete finished elements, so that memory use does not grow with the document.
             _clear(element)
             while element.getprevious() is not None:
                 del element.getparent()[0]
 
 
 def _clear(element: Any) -> None:
-    """Delete the content of an element; the text behind it belongs to its parent."""
+    """Delete the content of an element, but keep its tail, because the text after an element belongs to its parent."""
     tail = element.tail
     element.clear()
     element.tail = tail
 
 
 def _mixed(element: Any, blocks: tuple[str, ...], hidden: set[str], spaces: dict[str, str]) -> str:
-    """Return the text of an element with mixed content, without the blocks inside it, which were yielded already."""
+    """Return the text of an element with mixed content, without the blocks inside it, which have been yielded already."""
     pieces = [_SPACES.sub(" ", element.text or "")]
     for child in element:
         if child.tag in spaces:

@@ -14,20 +14,21 @@ from ...errors import DataError
 from . import pdf_text
 from .limits import MAX_CHARACTERS, Document, too_large
 
-#: Pages of a document that are read.
+#: Maximum number of pages of a document.
 MAX_PAGES = 20_000
 
-#: Bytes of address space and CPU seconds of the process that reads a document; it needs some 100 MB before it begins.
+#: Maximum address space in bytes, and maximum CPU time in seconds, of the process that reads a document. The process needs about
+#: 100 MB before it opens the document.
 MAX_MEMORY, MAX_SECONDS = 600_000_000, 50
 
-#: What PDFium puts in place of a hyphen and the line end behind it, by its version.
+#: Characters with which PDFium replaces a hyphen and the line end after it, depending on its version.
 _LINE_HYPHEN = re.compile("[\x02\ufffe]")
 
 
 def read_pdf(path: Path, name: str) -> Document:
-    """Read the text layer of a PDF document, its lines as they are printed; a form feed begins each further page.
+    """Read the text layer of a PDF document, with lines as printed and a form feed at the beginning of each page but the first.
 
-    A page that shows something but has no text is counted as scanned.
+    A page with content but no text counts as scanned. A note reports the number of scanned pages.
 
     Raises:
         DataError: The file is not a readable PDF, needs a password, or is too large.
@@ -36,15 +37,15 @@ def read_pdf(path: Path, name: str) -> Document:
     if "beyond" in found:
         raise too_large(name, found["beyond"])
     if "error" in found:
-        raise DataError(f"{name}: not a readable PDF document ({found['error']}). Save it again, or as .txt")
+        raise DataError(f"{name}: not a readable PDF document ({found['error']}). Save it again, or save it as .txt")
     pages = [
         _LINE_HYPHEN.sub("-\n", text).replace("\r\n", "\n").replace("\r", "\n").strip("\n") for text in found["texts"]
     ]
     scanned = found["scanned"]
     notes = (
         (
-            f"{name}: {scanned} of {len(pages)} pages are scanned images without text and are not read. "
-            "Recognise their text (OCR)",
+            f"{name}: skipped {scanned} of {len(pages)} page{'s' * (len(pages) != 1)}: scanned images without text. "
+            "Add a text layer with OCR software to read them",
         )
         if scanned
         else ()
@@ -53,16 +54,17 @@ def read_pdf(path: Path, name: str) -> Document:
 
 
 def _extract(path: Path, name: str) -> dict[str, Any]:
-    """Return what `pdf_text.extract` found in a process with limits."""
+    """Run `pdf_text.extract` in a process with limited memory and time, and return its result."""
     limits = {"memory": MAX_MEMORY, "seconds": MAX_SECONDS, "pages": MAX_PAGES, "characters": MAX_CHARACTERS}
     script = pdf_text.__file__
-    # `-P`: the script's folder holds no libraries. A child in a process group of its own would outlive Ctrl-C.
+    # With `-P`, Python does not import modules from the script's folder. The child stays in this process group, so that Ctrl-C also
+    # ends the child.
     command = [sys.executable, "-P", script, os.path.abspath(path), json.dumps(limits)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode:
         raise DataError(
-            f"{name}: its pages need more than {MAX_MEMORY // 1_000_000} MB of memory or {MAX_SECONDS} s, or are damaged. "
-            "Save it again, or as .txt"
+            f"{name}: the pages are damaged, or need more than {MAX_MEMORY // 1_000_000} MB of memory or {MAX_SECONDS} s. "
+            "Save it again, or save it as .txt"
         )
     found: dict[str, Any] = json.loads(done.stdout)
     return found

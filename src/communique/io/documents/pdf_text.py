@@ -1,7 +1,7 @@
-"""Extract the text layer of a PDF file in a process of its own, run as a script: `python pdf_text.py FILE LIMITS`.
+"""Extract the text layer of a PDF file in a separate process: `python pdf_text.py FILE LIMITS`.
 
-PDFium unpacks a page whole before it can be asked how large it is, and a file of 1 MB can unpack to gigabytes. Only a limit
-of the operating system holds, and it holds for a whole process. This script imports nothing of the package, so that it starts fast.
+PDFium decompresses a whole page before its size is known, and a file of 1 MB can unpack to gigabytes. Only the operating system can
+limit that, and only for a whole process. This script does not import the package, so that it starts fast.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 
 def limit_process(memory: int, seconds: int) -> None:
-    """Limit the bytes of memory and the CPU seconds of this process. Windows has no such limits."""
+    """Limit the memory (in bytes) and the CPU time (in seconds) of this process. On Windows, do nothing."""
     try:
         import resource
     except ImportError:
@@ -24,7 +24,10 @@ def limit_process(memory: int, seconds: int) -> None:
 
 
 def extract(path: str, max_pages: int, max_characters: int) -> dict[str, Any]:
-    """Return the texts of the pages and how many show something but have no text, or the limit or error that was met."""
+    """Return the text of each page and the number of scanned pages, or the limit that was exceeded, or an error.
+
+    A page counts as scanned if it has content but no text.
+    """
     import pypdfium2
 
     texts: list[str] = []

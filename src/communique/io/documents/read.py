@@ -14,7 +14,7 @@ from .rtf import read_rtf
 from .subtitles import read_subtitles
 from .webpage import read_html
 
-#: The extra that holds the libraries of `MODULES`.
+#: The extra of the package that installs the libraries in `MODULES`.
 EXTRA = "documents"
 
 
@@ -22,7 +22,7 @@ def require_reader(file_format: str) -> None:
     """Check that the library that reads a format is installed.
 
     Raises:
-        MissingExtraError: It is not.
+        MissingExtraError: The library is not installed.
     """
     if module := MODULES.get(file_format):
         require_extra(module, f"Reading {file_format} files", extra=EXTRA)
@@ -35,9 +35,9 @@ def read_document(
 
     Args:
         path: The file.
-        name: How messages name it.
+        name: Name of the file in messages.
         file_format: One of `suffixes.EXTRACTED_SUFFIXES`.
-        encoding: Encoding of a text format. Default: recognised.
+        encoding: Encoding of a text format. Default: recognised from the file.
         language: Language of the text, if it is known.
 
     Raises:
@@ -52,9 +52,11 @@ def read_document(
     except CommuniqueError:
         raise
     except Exception as error:
-        # The libraries raise whatever a broken file makes them raise; one file must not end a run.
+        # A broken file can make a library raise any exception, and one file must not end the run.
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise DataError(f"{name}: not a readable {file_format} file ({reason}). Save it again, or as .txt") from error
+        raise DataError(
+            f"{name}: not a readable {file_format} file ({reason}). Save it again, or save it as .txt"
+        ) from error
 
 
 def _read(path: Path, name: str, file_format: str, encoding: Encoding | None, language: str | None) -> Document:

@@ -13,15 +13,15 @@ from .limits import MAX_CHARACTERS, Document, joined, too_large
 
 _TIME = r"(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}"
 _CUE = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}")
-#: Marks of style and position: <i>, <v Speaker>, <00:01.000>, {\an8}.
+#: Markup of style and position: <i>, <v Speaker>, <00:01.000>, {\an8}.
 _TAG = re.compile(r"</?[a-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}", re.IGNORECASE)
 _VOICE = re.compile(r"<v(?:\.[\w.]+)?\s+([^<>]*)>", re.IGNORECASE)
-#: A dash or '>>' at the beginning of a line, which shows another speaker.
+#: A dash or '>>' at the beginning of a line, which means that another speaker begins.
 _TURN = re.compile(r"(?:[-–—]\s*|>>+\s*)(?=\S)")
 
 
 def read_subtitles(path: Path, name: str, encoding: Encoding | None) -> Document:
-    """Read subtitles: cues without time codes and tags, joined so that sentences are whole; a new speaker begins a paragraph.
+    """Read subtitles. Cues are joined without time codes and tags, so that sentences are whole. Each speaker begins a paragraph.
 
     Raises:
         DataError: The file cannot be read, or is too large.
@@ -33,7 +33,7 @@ def read_subtitles(path: Path, name: str, encoding: Encoding | None) -> Document
 
 
 def _turns(text: str) -> Iterator[str]:
-    """Yield what one speaker says after the other."""
+    """Yield the text of each turn, which ends when another speaker begins."""
     said: list[str] = []
     speaker, shown = "", set[str]()
     for cue in _cues(text):
@@ -50,7 +50,7 @@ def _turns(text: str) -> Iterator[str]:
                 said = []
             speaker = voice[1] if voice else speaker
             lines.append(plain)
-            # Captions that roll up show each line twice or three times.
+            # Roll-up captions show each line two or three times.
             if plain not in shown or turn:
                 said.append(plain)
         shown = set(lines)
@@ -59,12 +59,12 @@ def _turns(text: str) -> Iterator[str]:
 
 
 def _cues(text: str) -> Iterator[list[str]]:
-    """Yield the lines of each cue. Notes, styles, numbers and names of cues stand outside of cues."""
+    """Yield the lines of each cue, without notes, styles, and the numbers and names of cues, which are outside cues."""
     cue: list[str] | None = None
     for line in text.splitlines():
         if _CUE.match(line):
             if cue:
-                # Some files have no blank line between cues; the number of the next one is not text.
+                # If no blank line separates the cues, the last line may be the number of the next cue, which is not text.
                 yield cue[:-1] if cue[-1].strip().isdigit() else cue
             cue = []
         elif not line.strip():

@@ -14,7 +14,7 @@ from ...text.punctuation import COMPLETE
 from ..recognise import Encoding, recognise
 from .limits import Document, joined, read_bytes, too_large
 
-#: Parts of a page that are not its text.
+#: Elements that do not belong to the text of a page.
 _HIDDEN = re.compile(
     "script|style|noscript|template|head|nav|footer|aside|button|select|option|textarea|svg|math|iframe|object|"
     "video|audio|canvas|dialog|menu|map|rt|rp"
@@ -32,23 +32,24 @@ _CHARSET = re.compile(
 )
 _SENTENCE_END = re.compile(COMPLETE)
 
-#: Elements and attributes of a page, which take up to 300 bytes of memory each. The longest transcripts have some 150,000.
+#: Maximum number of elements and attributes on a page. Each takes up to 300 bytes of memory, and the longest transcripts have about
+#: 150,000.
 MAX_NODES = 500_000
 
-#: Attributes of an element, each of which is compared with all before it.
+#: Maximum number of attributes of an element. The limit is needed because a parser compares each attribute with all previous ones.
 MAX_ATTRIBUTES = 1000
 
-#: Characters of a link that may be an entry of a menu; headlines are longer.
+#: Links shorter than this number of characters may be menu entries. Headlines are longer.
 _MENU_ENTRY = 60
 
 
 def read_html(path: Path, name: str, encoding: Encoding | None, language: str | None = None) -> Document:
-    """Read the main text of a page: its `main` or `article` elements, otherwise its body without menus, header and footer.
+    """Read the main text of a page: its `main` or `article` elements, or else its body without menus, header and footer.
 
     Args:
         path: The file.
-        name: How messages name it.
-        encoding: Its encoding, if the user named it. Default: as declared in the page, otherwise recognised.
+        name: Name of the file in messages.
+        encoding: Encoding, if the user named it. Default: as declared in the page, or else recognised from the file.
         language: Language of the text, if it is known.
 
     Raises:
@@ -62,7 +63,7 @@ def read_html(path: Path, name: str, encoding: Encoding | None, language: str | 
         encoding = _declared(content) or recognise(name, io.BytesIO(content), language)
         notes = encoding.notes
     text = codecs.decode(content, encoding.name, "replace").lstrip("\ufeff").replace("\0", "")
-    # A declaration would be refused in a text that is decoded already.
+    # lxml rejects an encoding declaration in a text that has already been decoded.
     text = re.sub(r"^\s*<\?xml[^<>]*\?>", "", text)
     if not text.strip():
         return Document("", notes)
@@ -79,7 +80,7 @@ def read_html(path: Path, name: str, encoding: Encoding | None, language: str | 
 
 
 class _Counter:
-    """Count what a parser reads, before a tree of it is built."""
+    """Count the elements and attributes that a parser reads, before a tree is built from them."""
 
     def __init__(self, name: str) -> None:
         self._name, self._count = name, 0
@@ -88,29 +89,29 @@ class _Counter:
         """Count an element.
 
         Raises:
-            DataError: There are too many elements and attributes.
+            DataError: There are too many elements or attributes.
         """
         self._count += 1 + len(attributes)
         if self._count > MAX_NODES:
             raise too_large(self._name, f"{MAX_NODES:,} elements and attributes")
         if len(attributes) > MAX_ATTRIBUTES:
-            raise too_large(self._name, f"{MAX_ATTRIBUTES:,} attributes of one element")
+            raise too_large(self._name, f"{MAX_ATTRIBUTES:,} attributes in one element")
 
     def close(self) -> None:
-        """Return nothing; a parser asks for it."""
+        """Do nothing. lxml requires this method."""
 
 
 def _declared(content: bytes) -> Encoding | None:
-    """Return the encoding that a page declares, unless its bytes are of another one."""
+    """Return the encoding that a page declares, or None if it declares none, is UTF-8, or cannot be decoded with it."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(content)
-        return None  # `recognise` finds UTF-8 itself, and 7-bit encodings.
+        return None  # `recognise` detects UTF-8 and 7-bit encodings itself.
     except UnicodeDecodeError:
         found = _CHARSET.search(content[:4096])
     if found is None:
         return None
     try:
-        # Browsers read ISO-8859-1 and ASCII as cp1252.
+        # Like browsers, read ISO-8859-1 and ASCII as cp1252.
         codec = codecs.lookup((found[1] or found[2]).decode("ascii"))
         declared = "cp1252" if codec.name in ("iso8859-1", "ascii") else codec.name
         content.decode(declared)
@@ -120,11 +121,11 @@ def _declared(content: bytes) -> Encoding | None:
 
 
 def _main_parts(tree: Any) -> list[tuple[Any, bool]]:
-    """Return the elements that hold the text, and whether each is the whole body."""
+    """Return the elements that contain the main text, and whether each is the whole body."""
     for path in ("//main", "//*[@role='main']"):
         if found := [part for part in tree.xpath(path) if "".join(part.itertext()).strip()]:
             return [(part, False) for part in found]
-    # Some pages put the text into an `article`, others its teasers.
+    # In some pages an `article` contains the text, in others only teasers. Use articles only if they contain most of the text.
     articles = tree.xpath("//article[not(ancestor::article)]")
     inside = sum(len(block) for part in articles for block in _blocks(part, whole=False))
     if 2 * inside > sum(map(len, _blocks(tree, whole=True))):
@@ -139,15 +140,15 @@ def _is_hidden(element: Any, whole: bool) -> bool:
         return True
     if _INVISIBLE.search(element.get("style", "")):
         return True
-    # The mark of a footnote; other superscripts belong to a word or a number.
+    # A superscript link is a footnote mark. Other superscripts are part of a word or number.
     if element.tag == "sup" and element.find(".//a") is not None:
         return True
-    # A header inside the text is its headline; that of the page is a banner, unless it holds the headline.
+    # A header inside the main text contains its headline. The header of a whole page is a banner, unless it contains the headline.
     return bool(whole and element.tag == "header" and element.find(".//h1") is None)
 
 
 def _blocks(root: Any, whole: bool) -> Iterator[str]:
-    """Yield the paragraphs of an element; a line break inside a paragraph stays one."""
+    """Yield the paragraphs of an element. A line break inside a paragraph is kept."""
     from lxml import etree
 
     pieces: list[str] = []
