@@ -1,6 +1,6 @@
-"""Broken and hostile inputs, and how `communique label` answers each. The table in docs/guides/batch-labelling.md is made here.
+"""Broken and hostile inputs, and what `communique label` does with each of them.
 
-python -m bad_input.cases    (in tests/) writes the table
+This module also writes the table in docs/guides/batch-labelling.md. In tests/, run `PYTHONPATH=../src:. python -m bad_input.cases`.
 """
 
 from __future__ import annotations
@@ -26,16 +26,22 @@ GOOD = ["We condemn the attack on the bridge.", "We will send aid to the port."]
 
 @dataclass(frozen=True)
 class Case:
-    """An input: `make` writes it into a folder and gives the arguments of `communique label`.
+    """An input and the expected result.
 
-    `code` is the exit code, `told` a piece of what is told (file names without their folder), `texts` the texts of labelled
-    rows or their number, None where nothing is written; `errors` the number of rows kept with a reason.
+    Attributes:
+        name: Description of the input in the table.
+        make: Function that writes the input into a folder and returns the arguments of `communique label`.
+        code: Exit code.
+        message: Part of what is printed, with file names without their folder.
+        texts: Texts of the labelled rows, or the number of labelled rows. None if no output is written.
+        errors: Number of rows that are kept with a reason in `error`.
+        slow: Whether the test is marked as slow.
     """
 
     name: str
     make: Callable[[Path], list[object]]
     code: int
-    told: str
+    message: str
     texts: list[str] | int | None = None
     errors: int = 0
     slow: bool = False
@@ -45,13 +51,14 @@ CASES: list[Case] = []
 
 
 def case(
-    name: str, code: int, told: str, texts: list[str] | int | None = None, errors: int = 0, *, slow: bool = False
+    name: str, code: int, message: str, texts: list[str] | int | None = None, errors: int = 0, *, slow: bool = False
 ) -> Callable[[Callable[[Path], list[object]]], None]:
-    return lambda make: CASES.append(Case(name, make, code, told, texts, errors, slow))
+    """Return a decorator that adds a case. The decorated function is its `make`."""
+    return lambda make: CASES.append(Case(name, make, code, message, texts, errors, slow))
 
 
 def file(name: str, content: str | bytes) -> Callable[[Path], list[object]]:
-    """Write one file and label it."""
+    """Return a function that writes one file and returns it as the argument."""
 
     def make(folder: Path) -> list[object]:
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -78,20 +85,20 @@ def parquet(columns: dict[str, object], *, group: int = 1000) -> bytes:
 
 GARBAGE = random.Random(0).randbytes(20_000)
 
-# Bytes that are no text
+# Bytes that are not text
 
-for ending, told in (
-    ("txt", "neither UTF-8 nor any encoding of text"),
-    ("md", "neither UTF-8 nor any encoding of text"),
-    ("csv", "neither UTF-8 nor any encoding of text"),
-    ("jsonl", "neither UTF-8 nor any encoding of text"),
+for ending, message in (
+    ("txt", "neither UTF-8 nor any other text encoding"),
+    ("md", "neither UTF-8 nor any other text encoding"),
+    ("csv", "neither UTF-8 nor any other text encoding"),
+    ("jsonl", "neither UTF-8 nor any other text encoding"),
     ("parquet", "not a readable Parquet file"),
     ("xlsx", "not a readable XLSX file"),
     ("csv.gz", "not readable (zlib inflate failed"),
 ):
-    case(f"binary garbage named .{ending}", 1, told)(file(f"x.{ending}", GARBAGE))
+    case(f"random bytes in a .{ending} file", 1, message)(file(f"x.{ending}", GARBAGE))
 
-# Cut off
+# Truncated files
 
 WHOLE = parquet({"text": GOOD * 50}, group=20)
 case("Parquet cut off in the middle", 1, "not a readable Parquet file")(file("x.parquet", WHOLE[: len(WHOLE) // 2]))
@@ -124,19 +131,19 @@ def _(folder: Path) -> list[object]:
     return [folder / "x.jsonl.zst"]
 
 
-case("gzip of two members", 0, "2 sentences", GOOD)(
+case("a gzip file with two members", 0, "2 sentences", GOOD)(
     file(
         "x.jsonl.gz",
         gzip.compress(lines({"text": GOOD[0]}).encode()) + gzip.compress(lines({"text": GOOD[1]}).encode()),
     )
 )
-case("Parquet inside gzip", 1, "files hold their own compression; unpack it")(
+case("a Parquet file compressed with gzip", 1, "compressed .parquet files cannot be read. Decompress it")(
     file("x.parquet.gz", gzip.compress(WHOLE))
 )
-case("a workbook cut off", 1, "not a readable XLSX file")(file("x.xlsx", b"PK\x03\x04" + GARBAGE[:500]))
+case("a truncated workbook", 1, "not a readable XLSX file")(file("x.xlsx", b"PK\x03\x04" + GARBAGE[:500]))
 
 
-@case("an Arrow file cut off", 1, "the file ends early", 2, 1)
+@case("a truncated Arrow file", 1, "the file ends early", 2, 1)
 def _(folder: Path) -> list[object]:
     target = io.BytesIO()
     batch = pa.record_batch({"text": GOOD})
@@ -152,12 +159,14 @@ def _(folder: Path) -> list[object]:
 RUSSIAN = "Мы осуждаем нападение на мост и требуем прекращения огня."
 FRENCH = "Nous déplorons la fermeture du détroit, où dérivent des pêcheurs."
 CHINESE = "我们强烈谴责这一袭击，并要求立即停火。"
-case("CSV in Windows-1251", 0, "not UTF-8; read as cp1251", [RUSSIAN])(file("x.csv", table(RUSSIAN).encode("cp1251")))
-case("text in GB 18030", 0, "not UTF-8; read as gb18030", [CHINESE])(file("x.txt", CHINESE.encode("gb18030")))
+case("CSV in Windows-1251", 0, "not UTF-8, so it is read as cp1251", [RUSSIAN])(
+    file("x.csv", table(RUSSIAN).encode("cp1251"))
+)
+case("text in GB 18030", 0, "not UTF-8, so it is read as gb18030", [CHINESE])(file("x.txt", CHINESE.encode("gb18030")))
 case(
     "UTF-8 with two lines of Windows-1252",
     1,
-    "bytes that are not utf-8; name the file's encoding",
+    "bytes that are not utf-8. Name the file's encoding",
     4,
     2,
 )(
@@ -169,16 +178,16 @@ case(
         + f"{FRENCH}\n".replace(",", "").encode() * 2,
     )
 )
-case("UTF-8 document with a damaged byte", 0, "1 places are not utf-8; '\ufffd' is there", 2)(
+case("a UTF-8 document with a damaged byte", 0, "1 place is not valid utf-8 and read as '\ufffd'", 2)(
     file("x.txt", f"{RUSSIAN}\n".encode() + FRENCH.encode().replace(b"o", b"\xff", 1))
 )
 case("UTF-16 without a byte order mark", 0, "read as utf-16-le, which is a guess", [FRENCH])(
     file("x.csv", table(FRENCH).encode("utf-16-le"))
 )
-case("UTF-16, big end first, without a mark", 0, "read as utf-16-be, which is a guess", [RUSSIAN])(
+case("big-endian UTF-16 without a byte order mark", 0, "read as utf-16-be, which is a guess", [RUSSIAN])(
     file("x.csv", table(RUSSIAN).encode("utf-16-be"))
 )
-case("UTF-16 with an odd last byte", 1, "bytes that are not utf-16", [FRENCH], 1)(
+case("UTF-16 with an odd number of bytes", 1, "bytes that are not utf-16", [FRENCH], 1)(
     file("x.csv", table(FRENCH, "cut").encode("utf-16")[:-5])
 )
 case("UTF-32", 0, "1 sentence in 1 document", [RUSSIAN])(file("x.csv", table(RUSSIAN).encode("utf-32")))
@@ -188,27 +197,29 @@ case("UTF-32", 0, "1 sentence in 1 document", [RUSSIAN])(file("x.csv", table(RUS
 case("NUL bytes in a text", 0, "1 sentence in 1 document", ["We\0condemn\0it."])(
     file("x.csv", "text\nWe\0condemn\0it.\n")
 )
-case("half characters (lone surrogates)", 0, "1 text contains half a character", ["We \ufffd agree."])(
+case("half a character (lone surrogate) in a text", 0, "1 text contains half a character", ["We \ufffd agree."])(
     file("x.jsonl", '{"text": "We \\ud83d agree."}\n')
 )
-case("half characters in other columns", 0, "1 sentence in 1 document", 1)(
+case("half a character in an extra column", 0, "1 sentence in 1 document", 1)(
     file("x.jsonl", '{"text": "a b", "\\ud83d": "\\udc00"}\n')
 )
-case("marks of direction", 0, "1 sentence in 1 document", ["\u200fقال الوزير\u200e: لا!"])(
+case("direction marks", 0, "1 sentence in 1 document", ["\u200fقال الوزير\u200e: لا!"])(
     file("x.jsonl", lines({"text": "\u200fقال الوزير\u200e: لا!"}))
 )
-case("nothing but marks of direction and no-width spaces", 0, "empty 1", 1)(
+case("only direction marks and zero-width spaces", 0, "empty 1", 1)(
     file("x.jsonl", lines({"text": "\u200e\u200f\u200b\ufeff"}))
 )
 case("emoji sequences", 0, "1 sentence in 1 document", ["👩‍👩‍👧‍👦 🇺🇦 agree 🤝🏽"])(
     file("x.jsonl", lines({"text": "👩‍👩‍👧‍👦 🇺🇦 agree 🤝🏽"}))
 )
-case("a document of white space", 0, "the document contains no text", 0)(file("x.txt", " \n\t\u3000\n"))
-case("rows of white space", 0, "empty 2", 3)(
+case("a document that contains only white space", 0, "the document contains no text", 0)(file("x.txt", " \n\t\u3000\n"))
+case("rows that contain only white space", 0, "empty 2", 3)(
     file("x.jsonl", lines({"text": " "}, {"text": "\u3000\u00a0"}, {"text": "a b"}))
 )
-case("no value in the text column", 0, "empty 2", 3)(file("x.jsonl", lines({"text": None}, {"n": 1}, {"text": "a b"})))
-case("HTML left in texts", 0, "1 text contains HTML tags", ["<p>We <b>agree</b>.</p>"])(
+case("missing values in the text column", 0, "empty 2", 3)(
+    file("x.jsonl", lines({"text": None}, {"n": 1}, {"text": "a b"}))
+)
+case("HTML tags in a text", 0, "1 text contains HTML tags", ["<p>We <b>agree</b>.</p>"])(
     file("x.jsonl", lines({"text": "<p>We <b>agree</b>.</p>"}))
 )
 case("line separators inside JSON strings", 0, "1 sentence in 1 document", ["a\u2028b\x85c"])(
@@ -225,7 +236,7 @@ case("a document of 100,000 sentences in one line", 0, "100000 sentences", 100_0
 )
 case("a row of 10,000 sentences", 0, "truncated 1", 1)(file("x.jsonl", lines({"text": "We condemn it. " * 10_000})))
 case("a CSV cell of 200,000 characters", 0, "truncated 1", 1)(file("x.csv", table("word " * 40_000)))
-case("JSON 100,000 brackets deep", 1, "row 2: not JSON", 1, 1)(
+case("JSON with 100,000 nested brackets", 1, "row 2: not valid JSON", 1, 1)(
     file("x.jsonl", '{"text": "a b"}\n' + "[" * 100_000 + "\n")
 )
 
@@ -243,45 +254,47 @@ case("a Parquet text column of bytes", 1, "column 'text' contains a value of typ
 case("numbers and truth values as texts", 0, "without letters 2", ["True"], 2)(
     file("x.jsonl", lines({"text": 2024}, {"text": 1.5}, {"text": True}))
 )
-case("two columns of one name in CSV", 1, "two columns are named 'text'; rename one")(file("x.csv", "text,text\na,b\n"))
+case("two CSV columns with the same name", 1, "two columns are named 'text'. Rename one")(
+    file("x.csv", "text,text\na,b\n")
+)
 
 
-@case("two columns of one name in Parquet", 1, "two columns are named 'text'; rename one")
+@case("two Parquet columns with the same name", 1, "two columns are named 'text'. Rename one")
 def _(folder: Path) -> list[object]:
     pq.write_table(pa.Table.from_arrays([pa.array(["a"])] * 2, names=["text", "text"]), folder / "x.parquet")
     return [folder / "x.parquet"]
 
 
-case("two values of one name in a JSON object", 1, "two values are named 'text'", ["b c"], 1)(
+case("a JSON object with the same key twice", 1, "the key 'text' occurs twice", ["b c"], 1)(
     file("x.jsonl", '{"text": "a", "text": "b"}\n{"text": "b c"}\n')
 )
-case("a column called as one of the output", 0, "column 'labels' is kept as 'input_input_labels'", 1)(
+case("an input column with the name of an output column", 0, "column 'labels' is kept as 'input_input_labels'", 1)(
     file("x.jsonl", lines({"text": "a b", "labels": ["x"], "input_labels": "y"}))
 )
 case(
-    "no column of texts",
+    "a table without a text column",
     1,
     "there is no column 'text' or 'sentence' or 'statement' or 'content'. The columns are: a, b",
 )(file("x.csv", "a,b\n1,2\n"))
 case("a CSV header without rows", 0, "0 sentences", 0)(file("x.csv", "text,n\n"))
-case("an empty CSV", 1, "empty; the first row must name the columns")(file("x.csv", ""))
-case("empty JSON Lines", 1, "empty. Write one JSON object per line")(file("x.jsonl", "\n\n"))
-case("JSON Lines without a readable line", 1, "row 1: not JSON")(file("x.jsonl", "a\nb\n"))
-case("a JSON array over many lines", 1, "write one JSON object a line")(
+case("an empty CSV file", 1, "the file is empty. Write the column names into the first row")(file("x.csv", ""))
+case("an empty JSON Lines file", 1, "empty. Write one JSON object per line")(file("x.jsonl", "\n\n"))
+case("JSON Lines without a readable line", 1, "row 1: not valid JSON")(file("x.jsonl", "a\nb\n"))
+case("a JSON array over several lines in a .jsonl file", 1, "Write one JSON object per line")(
     file("x.jsonl", json.dumps([{"text": "a"}], indent=1))
 )
-case("a quotation mark that is never closed", 1, "close the quotation mark", GOOD, 1)(
+case("a quotation mark that is never closed", 1, "Close the quotation mark", GOOD, 1)(
     file("x.csv", f'text,n\n{GOOD[0]},1\n"broken,2\n{GOOD[1]},3\n')
 )
-case("rows with too few and too many cells", 1, "1 cells, the header has 2", GOOD, 2)(
+case("rows with too few and too many cells", 1, "the row has 1 cell, but the header has 2", GOOD, 2)(
     file("x.csv", f"text,n\n{GOOD[0]},1\nfew\nmany,2,3\n{GOOD[1]},4\n")
 )
-case("NaN and infinite numbers in other columns", 0, "1 sentence in 1 document", 1)(
+case("NaN and infinity in extra columns", 0, "1 sentence in 1 document", 1)(
     file("x.jsonl", '{"text": "a b", "n": NaN, "m": [Infinity]}\n')
 )
 
 
-@case("a workbook of two sheets", 0, "sheet 'Sheet' is read", GOOD)
+@case("a workbook with two sheets", 0, "reading sheet 'Sheet' of 'Sheet', 'more'", GOOD)
 def _(folder: Path) -> list[object]:
     from openpyxl import Workbook
 
@@ -297,9 +310,9 @@ def _(folder: Path) -> list[object]:
 
 
 @case(
-    "a folder with a broken file and a link to nowhere",
+    "a folder with an unreadable file and a broken link",
     1,
-    "a link that leads nowhere; repair or delete it",
+    "a broken link. Repair or delete it",
     [GOOD[0]],
     2,
 )
@@ -311,7 +324,7 @@ def _(folder: Path) -> list[object]:
     return [folder / "f"]
 
 
-@case("links that run in a circle", 1, "a link that leads nowhere; repair or delete it", [GOOD[0]], 1)
+@case("a folder with circular links", 1, "a broken link. Repair or delete it", [GOOD[0]], 1)
 def _(folder: Path) -> list[object]:
     (folder / "f").mkdir()
     (folder / "f" / "a.txt").write_text(GOOD[0])
@@ -320,7 +333,7 @@ def _(folder: Path) -> list[object]:
     return [folder / "f"]
 
 
-@case("a folder of tables one of which is cut off", 1, "not a readable Parquet file", GOOD, 1)
+@case("a folder of tables with a truncated file", 1, "not a readable Parquet file", GOOD, 1)
 def _(folder: Path) -> list[object]:
     (folder / "f").mkdir()
     (folder / "f" / "a.parquet").write_bytes(parquet({"text": GOOD}))
@@ -328,55 +341,62 @@ def _(folder: Path) -> list[object]:
     return [folder / "f"]
 
 
-@case("a saved dataset that lacks a file", 1, "no such file, but", None)
+@case("a saved dataset with a missing file", 1, "no such file, but", None)
 def _(folder: Path) -> list[object]:
     (folder / "d").mkdir()
     (folder / "d" / "state.json").write_text(json.dumps({"_data_files": [{"filename": "data-0.arrow"}]}))
     return [folder / "d"]
 
 
-case("a path that is not there", 1, "absent.csv: no such file")(lambda folder: [folder / "absent.csv"])
-case("an ending that is not known", 1, "x.png: unknown suffix")(file("x.png", b"PNG"))
+case("a path that does not exist", 1, "absent.csv: no such file")(lambda folder: [folder / "absent.csv"])
+case("an unknown suffix", 1, "x.png: unknown suffix")(file("x.png", b"PNG"))
 case("a broken PDF document", 1, "x.pdf: not a readable PDF document")(file("x.pdf", b"%PDF-1.4"))
 
 
-case("a table of 20,001 columns", 1, "20,001 columns, but at most 20,000 are read")(
+case("a table with 20,001 columns", 1, "20,001 columns, but at most 20,000 are read")(
     file("x.csv", ",".join(["text", *(f"c{i}" for i in range(20_000))]) + "\nWe act.\n")
 )
 
 
-@case("a Word document that unpacks to 1,000 times its size", 1, "which no real document does")
+@case("a Word document that unpacks to 1,000 times its size", 1, "which suggests a decompression bomb")
 def _(folder: Path) -> list[object]:
     with zipfile.ZipFile(folder / "x.docx", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("word/document.xml", "<w:document>" + " " * 25_000_000)
     return [folder / "x.docx"]
 
 
-case("every line is one letter", 0, "2 sentences", 2, 2)(file("x.csv", "text\nx\n1\ny\n2\n"))
+case("a table with one letter or digit per row", 0, "2 sentences", 2, 2)(file("x.csv", "text\nx\n1\ny\n2\n"))
 
 
-@case("an empty folder", 1, "no documents and no tables")
+@case("an empty folder", 1, "no documents or tables in this folder")
 def _(folder: Path) -> list[object]:
     (folder / "f").mkdir()
     return [folder / "f"]
 
 
 def markdown() -> str:
-    """Make the table of docs/guides/batch-labelling.md."""
-    rows = [f"{len(CASES)} inputs, each made and labelled in `tests/labelling/test_bad_input.py`:", ""]
-    rows += ["| input | exit code | message | kept |", "|---|---|---|---|"]
+    """Return the table for docs/guides/batch-labelling.md."""
+    rows = [
+        f"The table lists {len(CASES)} inputs. `tests/labelling/test_bad_input.py` creates and labels each of them.",
+        "",
+    ]
+    rows += ["| input | exit code | part of the message | rows in the output |", "|---|---|---|---|"]
     for one in CASES:
         n = len(one.texts) if isinstance(one.texts, list) else one.texts
-        kept = "no output" if n is None else f"{n} rows" + (f", {one.errors} with `error`" if one.errors else "")
-        if one.name.startswith(("gzip cut", "Zstandard")):
-            kept = "every whole row before the cut, 1 with `error`"
-        told = one.told.replace("|", "\\|")
-        rows.append(f"| {one.name} | {one.code} | {told} | {kept} |")
+        failed = f"and {one.errors} with `error`"
+        if n is None:
+            kept = "no output"
+        elif one.name.startswith(("gzip cut", "Zstandard")):
+            kept = f"all complete rows before the cut, {failed}"
+        else:
+            kept = f"{n} row{'s' * (n != 1)}" + (f", {failed}" if one.errors else "")
+        message = one.message.replace("|", "\\|")
+        rows.append(f"| {one.name} | {one.code} | {message} | {kept} |")
     return "\n".join(rows)
 
 
 def in_docs(text: str) -> str:
-    """Put the table between its markers."""
+    """Return the text of the guide with the table between its markers."""
     before, _, rest = text.partition(BEGIN)
     return f"{before}{BEGIN}\n{markdown()}\n{END}{rest.partition(END)[2]}"
 

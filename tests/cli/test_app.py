@@ -162,7 +162,7 @@ class TestLabel:
         rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
         assert [row["text"] for row in rows] == ["We condemn it", "not json", ""]
         assert ["error" in row for row in rows] == [False, True, False]
-        assert "in.jsonl, row 2: not JSON" in err
+        assert "in.jsonl, row 2: not valid JSON" in err
         assert "empty 1" in err
         assert "unreadable 1" in err
 

@@ -1,4 +1,4 @@
-"""Files and folders that appear complete or not at all."""
+"""Test that output files and folders appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def interrupt(path: Path, content: str | bytes) -> None:
         raise KeyboardInterrupt
 
 
-def test_replacing_writes_the_whole_file_or_leaves_the_old_one(tmp_path: Path) -> None:
+def test_replacing_writes_the_whole_file_or_keeps_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
     path.write_text("old")
     with pytest.raises(KeyboardInterrupt):
@@ -38,20 +38,20 @@ def test_replacing_writes_the_whole_file_or_leaves_the_old_one(tmp_path: Path) -
     assert os.listdir(tmp_path) == ["out.txt"]
 
 
-def test_replacing_leaves_nothing_where_nothing_was(tmp_path: Path) -> None:
+def test_an_interrupted_replacement_leaves_no_new_file(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupt(tmp_path / "out.bin", b"x")
     assert os.listdir(tmp_path) == []
 
 
-def test_replacing_gives_the_rights_of_an_ordinary_file(tmp_path: Path) -> None:
+def test_a_replacement_has_the_permissions_of_an_ordinary_file(tmp_path: Path) -> None:
     with replacing(tmp_path / "out.txt") as handle:
         handle.write("x")
     (tmp_path / "ordinary.txt").write_text("x")
     assert (tmp_path / "out.txt").stat().st_mode == (tmp_path / "ordinary.txt").stat().st_mode
 
 
-def test_replacing_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replacement_is_flushed_to_disk_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     for name in ("fsync", "replace"):
 
@@ -63,11 +63,11 @@ def test_replacing_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monke
     with replacing(tmp_path / "out.txt.gz", "wb") as handle, gzip.open(handle, "wb") as compressed:
         compressed.write(b"x")
         handle.flush()
-    assert calls == ["fsync", "replace", "fsync"], "the file, its name, the folder"
+    assert calls == ["fsync", "replace", "fsync"], "flush the file, rename it, flush the folder"
     assert gzip.decompress((tmp_path / "out.txt.gz").read_bytes()) == b"x"
 
 
-def test_replacing_keeps_the_temporary_file_where_it_is_told_to(tmp_path: Path) -> None:
+def test_replacing_puts_the_temporary_file_into_the_named_folder(tmp_path: Path) -> None:
     (tmp_path / "parts").mkdir()
     with replacing(tmp_path / "out.txt", folder=tmp_path / "parts") as handle:
         handle.write("x")
@@ -77,7 +77,7 @@ def test_replacing_keeps_the_temporary_file_where_it_is_told_to(tmp_path: Path) 
     assert (tmp_path / "out.txt").read_text() == "x"
 
 
-def test_what_the_disk_refuses_is_an_error_of_one_line(tmp_path: Path) -> None:
+def test_a_disk_error_has_a_message_of_one_line(tmp_path: Path) -> None:
     path = tmp_path / "absent" / "out.txt"
     with pytest.raises(DataError, match=r"out\.txt: No such file or directory\. Free some disk space"), replacing(path):
         pass
@@ -116,11 +116,11 @@ def test_a_new_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["model", "other"]
 
 
-def test_a_folder_of_something_else_is_never_replaced(tmp_path: Path) -> None:
+def test_a_folder_of_other_files_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("precious")
     with (
-        pytest.raises(OutputError, match="holds other files"),
+        pytest.raises(OutputError, match="contains other files"),
         folder_of_a_model(tmp_path / "thesis", replace=True),
     ):
         pass
@@ -161,7 +161,9 @@ def test_replacing_writes_to_standard_output(capfdbinary: pytest.CaptureFixture[
     assert not Path("-").exists()
 
 
-def test_a_codebook_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_old_codebook_is_kept_if_the_new_one_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     labels = [{"name": name, "definition": name} for name in ("a", "b")]
     codebook = Codebook.model_validate({"name": "tiny", "version": "1", "task": "multilabel", "labels": labels})
     path = tmp_path / "codebook.yaml"

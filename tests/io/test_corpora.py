@@ -1,4 +1,4 @@
-"""Corpora read row by row: TEI, CoNLL-U, JSON arrays; and lines and cells without limit."""
+"""Test corpora that are read row by row (TEI, CoNLL-U, JSON arrays), and limits on long lines and deep cells."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def written(path: Path, content: str) -> Path:
     return path
 
 
-def test_parlamint_gives_a_row_per_segment_with_speaker_party_and_date(tmp_path: Path) -> None:
+def test_parlamint_has_one_row_per_segment_with_speaker_party_and_date(tmp_path: Path) -> None:
     found = rows(written(tmp_path / "a.xml", PARLAMINT))
     document = {"document": "ParlaMint-XX_2020-01-02", "language": "en", "date": "2020-01-02"}
     assert found == [
@@ -46,7 +46,7 @@ def test_parlamint_gives_a_row_per_segment_with_speaker_party_and_date(tmp_path:
     ]
 
 
-def test_speeches_of_paragraphs_keep_the_party_of_the_speech(tmp_path: Path) -> None:
+def test_paragraphs_have_the_party_of_their_speech(tmp_path: Path) -> None:
     found = rows(written(tmp_path / "a.xml", GERMAPARL))
     assert [(r["document"], r["speaker"], r["party"], r["date"], r["text"]) for r in found] == [
         ("a", "Eva X", "CDU", "1999-05-03", "Wir helfen."),
@@ -58,7 +58,7 @@ def tei(body: str, header: str = "") -> str:
     return f"<TEI><teiHeader>{header}</teiHeader><text><body>{body}</body></text></TEI>"
 
 
-def test_each_document_of_a_tei_corpus_has_the_date_of_its_own_sitting(tmp_path: Path) -> None:
+def test_each_document_of_a_tei_corpus_has_the_date_of_its_sitting(tmp_path: Path) -> None:
     dated = "<bibl><date when='2009-09-09'/></bibl><setting><date when='{}'/></setting>"
     documents = [tei(f"<p>{day}</p>", dated.format(day)) for day in ("2001-01-01", "2002-02-02")] + [
         tei("<p>None.</p>")
@@ -80,35 +80,35 @@ def test_each_document_of_a_tei_corpus_has_the_date_of_its_own_sitting(tmp_path:
         ("<p><w>Never</w><pc join='left'>,</pc> <w>Jan</w><pc join='left'>.</pc></p>", ["Never, Jan."]),
     ],
 )
-def test_tei_texts_are_what_is_read_aloud(body: str, texts: list[str], tmp_path: Path) -> None:
+def test_tei_text_is_the_corrected_text_without_extra_spaces(body: str, texts: list[str], tmp_path: Path) -> None:
     assert [row["text"] for row in rows(written(tmp_path / "a.xml", tei(body)))] == texts
 
 
-def test_names_of_speakers_have_spaces_between_their_parts(tmp_path: Path) -> None:
+def test_speakers_names_have_spaces_between_their_parts(tmp_path: Path) -> None:
     person = '<person xml:id="a"><persName><forename>Ann</forename><surname>Bee</surname></persName></person>'
     (row,) = rows(written(tmp_path / "a.xml", tei('<u who="#a"><seg>Yes.</seg></u>', person)))
     assert row["speaker"] == "Ann Bee"
 
 
-def test_tei_of_elements_without_a_text_ends_with_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_tei_elements_without_text_are_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("communique.io.tei.MAX_SILENT", 100)
     table = read_table(written(tmp_path / "a.xml", tei(f"<p>Yes.</p>{'<gap/>' * 150}<p>No.</p>")))
     assert [row["text"] for _, row in table.rows] == ["Yes."]
-    assert "elements without a text" in table.problems[0]
+    assert "elements without text" in table.problems[0]
 
 
-def test_text_behind_a_json_list_is_reported(tmp_path: Path) -> None:
+def test_text_after_a_json_list_is_reported(tmp_path: Path) -> None:
     table = read_table(written(tmp_path / "a.json", '[{"text": "a"}]\n[{"text": "b"}]\n'))
     assert [row["text"] for _, row in table.rows] == ["a"]
-    assert "more follows" in table.problems[0]
+    assert "the text after it is not read" in table.problems[0]
 
 
-def test_columns_of_json_are_not_read_as_one_of_them(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="single list"):
+def test_a_json_object_of_several_columns_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="exactly one list"):
         read_table(written(tmp_path / "a.json", '{"text": ["a", "b"], "id": [1, 2]}'))
 
 
-def test_xml_that_is_not_tei_is_refused_and_damaged_tei_keeps_its_beginning(tmp_path: Path) -> None:
+def test_xml_that_is_not_tei_is_rejected_and_damaged_tei_is_read_up_to_the_damage(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not TEI"):
         read_table(written(tmp_path / "a.xml", "<rss><item/></rss>"))
     table = read_table(written(tmp_path / "b.xml", PARLAMINT[: PARLAMINT.index('<u who="#CD"')]))
@@ -116,7 +116,7 @@ def test_xml_that_is_not_tei_is_refused_and_damaged_tei_keeps_its_beginning(tmp_
     assert len(table.problems) == 1
 
 
-def test_conllu_gives_sentences_with_documents(tmp_path: Path) -> None:
+def test_conllu_has_one_row_per_sentence_with_its_document(tmp_path: Path) -> None:
     content = (
         "# newdoc id = d1\n# sent_id = s1\n# text = We help.\n1\tWe\t_\n2\thelp\t_\n\n"
         "1-2\tdu\t_\t_\n1\tde\t_\t_\n2\tle\t_\t_\n3\tport\t_\tSpaceAfter=No\n4\t.\t_\t_\n\n# newdoc\n# text = Last.\n"
@@ -140,7 +140,9 @@ def test_conllu_gives_sentences_with_documents(tmp_path: Path) -> None:
         ('{"a": [{"text": "a"}], "b": [{"text": "b"}]}', None),
     ],
 )
-def test_json_holds_a_list_or_one_in_an_object(content: str, expected: list[Any] | None, tmp_path: Path) -> None:
+def test_json_contains_a_list_of_rows_or_an_object_with_one(
+    content: str, expected: list[Any] | None, tmp_path: Path
+) -> None:
     path = written(tmp_path / "a.json", content)
     if expected is None:
         with pytest.raises(DataError):
@@ -149,7 +151,7 @@ def test_json_holds_a_list_or_one_in_an_object(content: str, expected: list[Any]
         assert rows(path) == expected
 
 
-def test_a_long_json_array_is_read_in_windows_and_a_fault_keeps_what_is_before(
+def test_a_long_json_array_is_read_in_windows_and_up_to_the_first_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("communique.io.json_array._WINDOW", 7)
@@ -162,7 +164,7 @@ def test_a_long_json_array_is_read_in_windows_and_a_fault_keeps_what_is_before(
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
-def test_a_line_has_a_limit_and_the_rows_after_it_are_read(
+def test_a_line_above_the_limit_is_a_problem_and_the_rows_after_it_are_read(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("tables", "jsonl", "delimited"):
@@ -178,14 +180,14 @@ def test_a_line_has_a_limit_and_the_rows_after_it_are_read(
     assert f"row {2 if name == 'a.jsonl' else 3}" in problem.reason
 
 
-def test_a_deep_cell_of_json_becomes_text(tmp_path: Path) -> None:
+def test_a_deeply_nested_json_cell_becomes_text(tmp_path: Path) -> None:
     deep = "[" * 300 + "]" * 300
     ((_, row),) = read_table(written(tmp_path / "a.jsonl", f'{{"text": "a", "x": {deep}, "y": [[1]]}}')).rows
     assert row == {"text": "a", "x": deep, "y": [[1]]}
 
 
 @pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=;"])
-def test_the_line_by_which_excel_names_the_delimiter_is_no_header(line: str, tmp_path: Path) -> None:
+def test_the_line_in_which_excel_declares_the_delimiter_is_not_the_header(line: str, tmp_path: Path) -> None:
     table = read_table(written(tmp_path / "a.csv", f"{line}\nid;text\n1;a, b, c\n"))
     assert table.rows == [(2, {"id": "1", "text": "a, b, c"})]
 

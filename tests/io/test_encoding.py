@@ -1,4 +1,4 @@
-"""Encodings are recognised in one pass, in lines of any length and at any alignment with the blocks that are read."""
+"""Test that encodings are recognised in one pass, in lines of any length and at any alignment with the blocks that are read."""
 
 from __future__ import annotations
 
@@ -25,29 +25,31 @@ def recognised(path: Path, content: bytes) -> str | None:
 
 @pytest.mark.parametrize("shift", range(3))
 @pytest.mark.parametrize("characters", [100, 3_000_000])
-def test_one_damaged_line_does_not_outvote_good_ones_of_any_length(characters: int, shift: int, tmp_path: Path) -> None:
+def test_one_damaged_line_does_not_outweigh_valid_lines_of_any_length(
+    characters: int, shift: int, tmp_path: Path
+) -> None:
     good = (CYRILLIC * (characters // len(CYRILLIC) + 1)).encode()
     content = b"x" * shift + good + b"\n" + b"caf\xe9.\n"
     assert recognised(tmp_path / "x.txt", content) == "utf-8"
 
 
-def test_a_long_ascii_line_with_a_cut_character_is_judged_by_its_beginning(tmp_path: Path) -> None:
+def test_a_long_ascii_line_with_an_incomplete_character_is_judged_by_its_beginning(tmp_path: Path) -> None:
     assert recognised(tmp_path / "x.txt", b"We help. " * (SAMPLE // 4) + b"\xc3") == "ascii"
 
 
-def test_a_file_of_valid_utf_8_is_utf_8_and_a_table_of_bytes_is_only_hashed(tmp_path: Path) -> None:
+def test_valid_utf_8_is_recognised_and_a_binary_table_is_only_hashed(tmp_path: Path) -> None:
     assert recognised(tmp_path / "x.txt", (CYRILLIC * 3).encode()) == "utf-8"
     (tmp_path / "x.parquet").write_bytes(b"PAR1")
     assert inspect(tmp_path / "x.parquet", text=False) == (hashlib.sha256(b"PAR1").hexdigest(), None)
 
 
 @pytest.mark.parametrize("lines", [3, 50_000])
-def test_cyrillic_in_a_legacy_encoding_is_no_utf_8(lines: int, tmp_path: Path) -> None:
+def test_cyrillic_in_a_legacy_encoding_is_not_utf_8(lines: int, tmp_path: Path) -> None:
     found = recognised(tmp_path / "x.txt", f"{CYRILLIC * 3}\n".encode("cp1251") * lines)
     assert found in ("cp1251", "mac_cyrillic")
 
 
-#: Sentences of the project's own, in the code pages that people saved them in.
+#: Sentences written for this project, in code pages that were used for their languages.
 PAGES = [
     ("cs", "cp1250", "Vláda důrazně odsuzuje útok na přístav."),
     ("cs", "iso8859_2", "Vyzýváme všechny státy, aby ratifikovaly smlouvu."),
@@ -99,18 +101,18 @@ def test_one_sentence_is_enough_to_recognise_a_code_page(
 
 @pytest.mark.parametrize("separator", ["\n", "\t", "\r\n", "\n\n", ",", "\f"])
 @pytest.mark.parametrize("value", ["1", "x", "12", "text", "é"])
-def test_short_cells_are_no_utf_16(value: str, separator: str, tmp_path: Path) -> None:
-    """Bytes that alternate with line ends or tabs are also letters of Gurmukhi or Hindi in UTF-16."""
+def test_short_cells_are_not_utf_16(value: str, separator: str, tmp_path: Path) -> None:
+    """Check bytes that alternate with line ends or tabs, because in UTF-16 such bytes are letters of Gurmukhi or Hindi."""
     for n in (1, 2, 3, 50, 5001):
         assert recognised(tmp_path / "a.csv", (value + separator).encode() * n) == "utf-8"
 
 
 @pytest.mark.parametrize("content", [b"\x1f", b"\x1fa\x1f", b"a\x0eb", b"\x0e1\x0e2\x0e3"])
-def test_a_few_control_characters_are_no_utf_16(content: bytes, tmp_path: Path) -> None:
+def test_a_few_control_characters_are_not_utf_16(content: bytes, tmp_path: Path) -> None:
     assert recognised(tmp_path / "a.txt", content) == "utf-8"
 
 
-def test_the_user_overrules_the_guess(tmp_path: Path) -> None:
+def test_an_encoding_that_the_user_names_is_used(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     path.write_bytes("Größe".encode())
     _, found = inspect(path, text=True, encoding="cp1252")
@@ -126,7 +128,7 @@ def test_the_user_overrules_the_guess(tmp_path: Path) -> None:
     "content",
     [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\2", bytes(range(256)) * 10, random.Random(0).randbytes(3000)],
 )
-def test_what_is_no_text_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_rejected(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     path.write_bytes(content)
     with pytest.raises(DataError, match="--encoding"):
@@ -143,5 +145,5 @@ def test_lines_of_single_characters_are_ascii_and_not_utf_16(content: str) -> No
     ["हम समझौते का स्वागत करते हैं।", "ਅਸੀਂ ਸਮਝੌਤੇ ਦਾ ਸੁਆਗਤ ਕਰਦੇ ਹਾਂ।", "ഞങ്ങൾ കരാറിനെ സ്വാഗതം ചെയ്യുന്നു.", "నేను ఒప్పందాన్ని స్వాగతిస్తున్నాను."],
 )
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf_16_of_scripts_whose_block_is_a_line_end_or_a_tab(text: str, encoding: str) -> None:
+def test_utf_16_is_recognised_in_scripts_whose_high_byte_is_a_line_end_or_a_tab(text: str, encoding: str) -> None:
     assert recognise("x", io.BytesIO(text.encode(encoding))).name == encoding

@@ -1,4 +1,4 @@
-"""What may be written: one rule for every command."""
+"""Test which outputs may be written. The rules are the same for every command."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def refused(*outputs: Any, inputs: Any = (), overwrite: bool = False) -> str:
     return str(caught.value)
 
 
-def test_an_existing_file_needs_overwrite(tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced_only_with_overwrite(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     check_outputs([out, None])
     out.write_text("old")
@@ -32,7 +32,7 @@ def test_an_existing_file_needs_overwrite(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.csv", "./a.csv", "x/../a.csv", "link.csv", "hard.csv", "into/a.csv"])
-def test_an_input_is_never_an_output_whatever_it_is_called(
+def test_an_input_is_never_an_output_under_any_of_its_names(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -41,14 +41,14 @@ def test_an_input_is_never_an_output_whatever_it_is_called(
     Path("link.csv").symlink_to("a.csv")
     Path("hard.csv").hardlink_to("a.csv")
     Path("into").symlink_to(".")
-    # The option that replaces outputs must not be offered, and does not help.
+    # The message must not suggest --overwrite, which would not help.
     for overwrite in (False, True):
         message = refused(name, inputs=["-", "*.txt", "x", "a.csv"], overwrite=overwrite)
         assert has_facts(message, name, "also an input")
         assert "--overwrite" not in message
 
 
-def test_folders_devices_and_absent_folders_are_refused(tmp_path: Path) -> None:
+def test_folders_devices_and_missing_folders_are_rejected(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "loop").symlink_to("loop")
     for path, reason in (
@@ -64,7 +64,7 @@ def test_folders_devices_and_absent_folders_are_refused(tmp_path: Path) -> None:
             assert has_facts(refused(path, overwrite=overwrite), path, reason)
 
 
-def test_streams_are_written_without_a_question(tmp_path: Path) -> None:
+def test_streams_may_always_be_written(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     read, write = os.pipe()
     check_outputs(["-", "/dev/stdout", tmp_path / "pipe.csv", f"/dev/fd/{write}"])
@@ -72,7 +72,7 @@ def test_streams_are_written_without_a_question(tmp_path: Path) -> None:
     os.close(write)
 
 
-def test_standard_output_that_goes_into_an_input_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_output_redirected_to_an_input_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text("{}\n")
     with source.open("a") as redirected:
@@ -81,12 +81,12 @@ def test_standard_output_that_goes_into_an_input_is_refused(tmp_path: Path, monk
         assert source in check_outputs(["-"])
 
 
-def test_two_outputs_are_two_files(tmp_path: Path) -> None:
+def test_two_outputs_must_be_different_files(tmp_path: Path) -> None:
     (tmp_path / "b.md").symlink_to("a.md")
     assert has_facts(refused(tmp_path / "a.md", tmp_path / "b.md"), "b.md", "two outputs")
 
 
-def test_outputs_and_shards_are_no_inputs_of_the_command(tmp_path: Path) -> None:
+def test_a_command_does_not_read_its_own_outputs_and_shards(tmp_path: Path) -> None:
     for name in ("out.csv", "out.csv.shards/run.json", "other.csv.shards/run.json", "my.shards/a.csv", "in.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("{}")
@@ -95,19 +95,19 @@ def test_outputs_and_shards_are_no_inputs_of_the_command(tmp_path: Path) -> None
     assert [path.name for path in found if path not in outputs] == ["in.csv", "a.csv"]
 
 
-def test_a_folder_that_holds_an_input_is_not_replaced(tmp_path: Path) -> None:
+def test_a_folder_that_contains_an_input_is_not_replaced(tmp_path: Path) -> None:
     for name in ("runs/x/bundle.json", "runs/bundle.json"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("{}")
     for folder in (tmp_path / "runs" / "x", tmp_path / "runs"):
-        with pytest.raises(OutputError, match="holds the input"):
+        with pytest.raises(OutputError, match="contains the input"):
             check_folder(folder, inputs=[tmp_path / "runs" / "x"], overwrite=True, marker="bundle.json")
     check_folder(tmp_path / "runs" / "x", overwrite=True, marker="bundle.json")
     check_folder(tmp_path / "a" / "b", overwrite=False, marker="bundle.json")
     assert not (tmp_path / "a").exists()
 
 
-def test_files_in_a_folder_with_others(tmp_path: Path) -> None:
+def test_files_may_be_written_into_a_folder_with_other_files(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("mine")
     check_files_in(tmp_path, ["methods.md", "*.csv"], overwrite=False)
     (tmp_path / "a.csv").write_text("old")

@@ -1,4 +1,4 @@
-"""What `communique label` is given: pipes."""
+"""Test that pipes are read as input files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from communique.io.paths import find_files
 
 @contextmanager
 def pipe(path: Path, content: bytes) -> Iterator[Path]:
-    """Make a named pipe into which another thread writes."""
+    """Create a named pipe to which another thread writes."""
     path.parent.mkdir()
     os.mkfifo(path)
     writer = threading.Thread(target=path.write_bytes, args=[content], daemon=True)
@@ -25,17 +25,17 @@ def pipe(path: Path, content: bytes) -> Iterator[Path]:
     writer.join(5)
 
 
-def test_two_pipes_of_one_name_are_two_files(tmp_path: Path) -> None:
+def test_two_pipes_with_the_same_name_are_two_files(tmp_path: Path) -> None:
     with (
         pipe(tmp_path / "a" / "rows", b"We condemn it.") as first,
         pipe(tmp_path / "b" / "rows", b"We help.") as second,
     ):
         found = find_files([first, second], file_format="txt", spool=tmp_path / "spool")
     assert [file.path.read_bytes() for file in found.files] == [b"We condemn it.", b"We help."]
-    # Ids begin with what the user gave, not with the copies' names, which differ between runs.
+    # Ids begin with the path that the user typed, not with the path of the copy, which differs between runs.
     assert [file.name for file in found.files] == [str(first), str(second)]
 
 
-def test_a_pipe_given_twice_is_refused(tmp_path: Path) -> None:
+def test_a_pipe_named_twice_is_rejected(tmp_path: Path) -> None:
     with pipe(tmp_path / "a" / "rows", b"We condemn it.") as path, pytest.raises(DataError, match="named twice"):
         find_files([path, path], file_format="txt", spool=tmp_path / "spool")

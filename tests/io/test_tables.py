@@ -1,4 +1,4 @@
-"""Tables: each format and encoding gives the same rows; what cannot be read is told with file and row."""
+"""Test that all table formats and encodings give the same rows, and that unreadable rows are reported with file and row."""
 
 from __future__ import annotations
 
@@ -61,26 +61,26 @@ def refusal(path: Path) -> str:
     return problem.removeprefix(str(path))
 
 
-def test_csv_with_commas_semicolons_and_tabs(tmp_path: Path) -> None:
+def test_csv_may_have_commas_semicolons_or_tabs(tmp_path: Path) -> None:
     for name, delimiter in (("c.csv", ","), ("s.csv", ";"), ("t.csv", "\t"), ("t.tsv", "\t"), ("UPPER.CSV", ",")):
         table = read_table(written(tmp_path, name, delimited(delimiter)))
         assert (table.columns, table.rows, table.problems, table.notes) == (["id", "text"], NUMBERED, [], [])
 
 
-def test_tsv_keeps_commas_and_semicolons_of_its_header(tmp_path: Path) -> None:
+def test_commas_and_semicolons_in_the_header_of_a_tsv_file_are_kept(tmp_path: Path) -> None:
     table = read_table(written(tmp_path, "t.tsv", "a,b,c;d;e\ttext\n1\tx\n"))
     assert table.columns == ["a,b,c;d;e", "text"]
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_csv_with_each_line_end_and_unicode_encoding(tmp_path: Path, line_end: str, encoding: str) -> None:
+def test_csv_is_read_with_every_line_end_and_unicode_encoding(tmp_path: Path, line_end: str, encoding: str) -> None:
     table = read_table(written(tmp_path, "t.csv", delimited(",", line_end).encode(encoding)))
     assert (table.columns, table.rows, table.problems, table.notes) == (["id", "text"], NUMBERED, [], [])
 
 
 @pytest.mark.parametrize("bom_and_encoding", [("\ufeff", "utf-16-le"), ("\ufeff", "utf-16-be")])
-def test_utf_16_of_both_byte_orders(tmp_path: Path, bom_and_encoding: tuple[str, str]) -> None:
+def test_utf_16_is_read_in_both_byte_orders(tmp_path: Path, bom_and_encoding: tuple[str, str]) -> None:
     bom, encoding = bom_and_encoding
     path = written(tmp_path, "t.tsv", (bom + delimited("\t")).encode(encoding))
     assert read_table(path).rows == NUMBERED
@@ -88,7 +88,7 @@ def test_utf_16_of_both_byte_orders(tmp_path: Path, bom_and_encoding: tuple[str,
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_jsonl_with_each_line_end_and_unicode_encoding(tmp_path: Path, line_end: str, encoding: str) -> None:
+def test_jsonl_is_read_with_every_line_end_and_unicode_encoding(tmp_path: Path, line_end: str, encoding: str) -> None:
     content = "".join(json.dumps(row, ensure_ascii=False) + line_end for row in ROWS)
     table = read_table(written(tmp_path, "t.jsonl", content.encode(encoding)))
     assert (table.columns, table.rows, table.problems) == (["id", "text"], list(enumerate(ROWS, 1)), [])
@@ -118,17 +118,17 @@ def test_legacy_encodings_are_read_with_a_note(tmp_path: Path, encoding: str, te
     assert "--encoding" in note
 
 
-def test_bytes_that_are_no_text(tmp_path: Path) -> None:
-    assert "neither UTF-8 nor any encoding" in refusal(written(tmp_path, "t.csv", bytes(range(256)) * 4))
+def test_bytes_that_are_not_text_are_rejected(tmp_path: Path) -> None:
+    assert "neither UTF-8 nor any other text encoding" in refusal(written(tmp_path, "t.csv", bytes(range(256)) * 4))
     with pytest.raises(DataError, match=r"absent\.txt: No such file"):
         read_text(tmp_path / "absent.txt")
 
 
-def test_text_keeps_its_line_ends(tmp_path: Path) -> None:
+def test_line_ends_of_text_are_not_changed(tmp_path: Path) -> None:
     assert read_text(written(tmp_path, "t.txt", "\ufeffa\r\nb\rc\n\u2028d")) == ("a\r\nb\rc\n\u2028d", [])
 
 
-def test_spaces_around_names_of_columns_are_dropped(tmp_path: Path) -> None:
+def test_spaces_around_column_names_are_removed(tmp_path: Path) -> None:
     pq.write_table(pa.table({" id ": ["a"], "text\t": ["b"]}), tmp_path / "t.parquet")
     for path in (
         written(tmp_path, "t.csv", " id , text \na,b\n"),
@@ -141,7 +141,7 @@ def test_spaces_around_names_of_columns_are_dropped(tmp_path: Path) -> None:
         assert [row for _, row in table.rows] == [{"id": "a", "text": "b"}]
 
 
-def test_quoted_line_breaks_delimiters_and_quotes_stay_in_their_cell(tmp_path: Path) -> None:
+def test_quoted_line_breaks_delimiters_and_quotation_marks_are_part_of_their_cell(tmp_path: Path) -> None:
     table = read_table(written(tmp_path, "t.csv", 'id,text\n1,"Wir\r\nhelfen, ""sofort""\n\nund immer"\n2,x\n'))
     assert table.rows == [
         (2, {"id": "1", "text": 'Wir\r\nhelfen, "sofort"\n\nund immer'}),
@@ -150,21 +150,21 @@ def test_quoted_line_breaks_delimiters_and_quotes_stay_in_their_cell(tmp_path: P
     assert table.problems == []
 
 
-def test_cell_longer_than_the_limit_of_the_csv_module(tmp_path: Path) -> None:
+def test_a_cell_longer_than_the_csv_modules_limit_is_read(tmp_path: Path) -> None:
     limit = csv.field_size_limit()
     text = "Wort " * 40_000
     assert read_table(written(tmp_path, "t.csv", f"id,text\n1,{text}\n")).rows[0][1]["text"] == text
     assert csv.field_size_limit() == limit
 
 
-def test_line_separators_inside_json_strings_do_not_cut(tmp_path: Path) -> None:
+def test_line_separators_inside_json_strings_do_not_end_a_row(tmp_path: Path) -> None:
     text = "one\u2028two\u2029three\x85four\x0bfive\x0csix"
     content = '{"text": "' + text.replace("\x0b", "\\u000b").replace("\x0c", "\\f") + '"}\n{"text": "b"}\n'
     table = read_table(written(tmp_path, "t.jsonl", content))
     assert table.rows == [(1, {"text": text}), (2, {"text": "b"})]
 
 
-def test_nul_is_a_character_like_others(tmp_path: Path) -> None:
+def test_nul_is_read_like_any_other_character(tmp_path: Path) -> None:
     assert read_table(written(tmp_path, "t.csv", "id,text\n1,a\0b\n2,c\n")).rows == [
         (2, {"id": "1", "text": "a\0b"}),
         (3, {"id": "2", "text": "c"}),
@@ -172,12 +172,12 @@ def test_nul_is_a_character_like_others(tmp_path: Path) -> None:
     assert read_table(written(tmp_path, "t.jsonl", '{"text": "a\\u0000b"}')).rows == [(1, {"text": "a\0b"})]
 
 
-def test_raw_nul_in_a_json_string_is_a_problem_of_its_row(tmp_path: Path) -> None:
+def test_an_unescaped_nul_in_a_json_string_makes_its_row_a_problem(tmp_path: Path) -> None:
     path = written(tmp_path, "t.jsonl", '{"text": "a\0b"}\n{"text": "c"}\n')
     table = read_table(path)
     assert table.rows == [(2, {"text": "c"})]
     assert len(table.problems) == 1
-    assert table.problems[0].startswith(f"{path}, row 1: not JSON (Invalid control character")
+    assert table.problems[0].startswith(f"{path}, row 1: not valid JSON (Invalid control character")
 
 
 def test_parquet_keeps_types_and_counts_rows_from_1(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_parquet_keeps_types_and_counts_rows_from_1(tmp_path: Path) -> None:
     ]
 
 
-def test_a_row_group_of_huge_cells_is_refused_before_it_is_read(
+def test_a_row_group_with_huge_cells_is_rejected_before_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(arrow_files, "_ALWAYS_READ", 1000)
@@ -205,80 +205,83 @@ def test_a_row_group_of_huge_cells_is_refused_before_it_is_read(
     assert "in 10 cells of the column 'text'" in found.problems[0]
 
 
-def test_xlsx_reads_the_first_sheet_and_says_so(tmp_path: Path) -> None:
+def test_the_first_sheet_of_a_workbook_is_read_and_named_in_a_note(tmp_path: Path) -> None:
     cells = [["id", "text"], *([row["id"], row["text"]] for row in ROWS)]
     assert read_table(workbook(tmp_path / "one.xlsx", cells)).notes == []
     path = workbook(tmp_path / "two.xlsx", cells, sheets=2)
     table = read_table(path)
     assert (table.columns, table.rows) == (["id", "text"], NUMBERED)
-    assert table.notes == [f"{path}: sheet 'Sheet' is read, of 'Sheet', 'more 1'. Name another one with --sheet"]
+    assert table.notes == [f"{path}: reading sheet 'Sheet' of 'Sheet', 'more 1'. To read another sheet, use --sheet"]
 
 
-def test_xlsx_numbers_without_a_fraction_are_whole(tmp_path: Path) -> None:
+def test_whole_numbers_in_a_workbook_become_integers(tmp_path: Path) -> None:
     table = read_table(workbook(tmp_path / "t.xlsx", [["id", "share", "flag"], [2019, 0.5, True]]))
     assert table.rows == [(2, {"id": 2019, "share": 0.5, "flag": True})]
     assert str(table.rows[0][1]["id"]) == "2019"
 
 
-def test_xlsx_rows_are_numbered_as_the_spreadsheet_shows_them(tmp_path: Path) -> None:
+def test_workbook_rows_are_numbered_as_in_the_spreadsheet(tmp_path: Path) -> None:
     cells: list[list[object]] = [["id", "text"], ["a", "b"], [None, None], ["c", "d"]]
     table = read_table(workbook(tmp_path / "t.xlsx", cells, start=3))
     assert table.rows == [(4, {"id": "a", "text": "b"}), (6, {"id": "c", "text": "d"})]
 
 
-def test_blank_lines_are_no_rows_but_count(tmp_path: Path) -> None:
+def test_blank_lines_are_not_rows_but_are_counted(tmp_path: Path) -> None:
     table = read_table(written(tmp_path, "t.csv", "id,text\n\n1,a\n\n\n2,b\n\n"))
     assert (table.rows, table.problems) == ([(3, {"id": "1", "text": "a"}), (6, {"id": "2", "text": "b"})], [])
     table = read_table(written(tmp_path, "t.jsonl", '\n{"text": "a"}\n \n{"text": "b"}\n'))
     assert (table.rows, table.problems) == ([(2, {"text": "a"}), (4, {"text": "b"})], [])
 
 
-def test_ragged_rows_are_told_and_the_others_read(tmp_path: Path) -> None:
+def test_rows_with_a_wrong_number_of_cells_are_reported_and_the_others_are_read(tmp_path: Path) -> None:
     path = written(tmp_path, "t.csv", 'id,text,labels\n1,a,x\n2,b\n"3","c\nd",x\n4,e,f,x\n')
     table = read_table(path)
     assert [number for number, _ in table.rows] == [2, 4]
-    remedy = "the header has 3; quote cells that contain ',' or add the missing ones"
-    assert table.problems == [f"{path}, row 3: 2 cells, {remedy}", f"{path}, row 5: 4 cells, {remedy}"]
+    remedy = "but the header has 3. Quote cells that contain ',', or add the missing cells"
+    assert table.problems == [
+        f"{path}, row 3: the row has 2 cells, {remedy}",
+        f"{path}, row 5: the row has 4 cells, {remedy}",
+    ]
 
 
-def test_unclosed_quotation_mark_is_told(tmp_path: Path) -> None:
+def test_an_unclosed_quotation_mark_is_reported(tmp_path: Path) -> None:
     path = written(tmp_path, "t.csv", 'id,text\n1,a\n2,"b\n3,c\n')
     table = read_table(path)
     assert table.rows == [(2, {"id": "1", "text": "a"}), (4, {"id": "3", "text": "c"})]
-    remedy = "close the quotation mark, or double it inside a quoted cell"
-    assert table.problems == [f"{path}, row 3 (line 3): unexpected end of data; {remedy}"]
+    remedy = "Close the quotation mark, or double it inside a quoted cell"
+    assert table.problems == [f"{path}, row 3 (line 3): unexpected end of data. {remedy}"]
 
 
-def test_quotation_mark_inside_a_quoted_cell_is_told_and_reading_goes_on(tmp_path: Path) -> None:
+def test_a_quotation_mark_inside_a_quoted_cell_is_reported_and_reading_continues(tmp_path: Path) -> None:
     path = written(tmp_path, "t.csv", 'id,text\n1,"a" b\n2,c\n')
     table = read_table(path)
     assert table.rows == [(3, {"id": "2", "text": "c"})]
     assert len(table.problems) == 1
     assert table.problems[0].startswith(f"{path}, row 2 (line 2): ")
-    assert table.problems[0].endswith("; close the quotation mark, or double it inside a quoted cell")
+    assert table.problems[0].endswith(". Close the quotation mark, or double it inside a quoted cell")
 
 
 @pytest.mark.parametrize("content", ['"text,labels\na,b\n', '"id"x,text\n1,a\n'])
-def test_broken_header_is_told_and_no_row_takes_its_place(tmp_path: Path, content: str) -> None:
+def test_a_broken_header_is_an_error_and_no_row_replaces_it(tmp_path: Path, content: str) -> None:
     problem = refusal(written(tmp_path, "t.csv", content))
     assert problem.startswith(", row 1 (line ")
-    assert problem.endswith("; close the quotation mark, or double it inside a quoted cell")
+    assert problem.endswith(". Close the quotation mark, or double it inside a quoted cell")
 
 
-def test_lines_that_are_no_json_objects_are_told(tmp_path: Path) -> None:
+def test_lines_that_are_not_json_objects_are_reported(tmp_path: Path) -> None:
     path = written(tmp_path, "t.jsonl", '{"text": "a"}\n["b"]\n"c"\n{"text": "d"\n{"text": "e"}\n' + "[" * 100_000)
     table = read_table(path)
     assert [number for number, _ in table.rows] == [1, 5]
     assert table.problems[:2] == [
-        f"{path}, row 2: a JSON list; write one JSON object a line",
-        f"{path}, row 3: a JSON str; write one JSON object a line",
+        f"{path}, row 2: a JSON list instead of an object. Write one JSON object per line",
+        f"{path}, row 3: a JSON str instead of an object. Write one JSON object per line",
     ]
-    assert table.problems[2].startswith(f"{path}, row 4: not JSON (Expecting ',' delimiter")
-    assert table.problems[3].startswith(f"{path}, row 6: not JSON (")
+    assert table.problems[2].startswith(f"{path}, row 4: not valid JSON (Expecting ',' delimiter")
+    assert table.problems[3].startswith(f"{path}, row 6: not valid JSON (")
     assert len(table.problems) == 4
 
 
-def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_columns_with_the_same_name_are_rejected(tmp_path: Path) -> None:
     pq.write_table(
         pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"]), tmp_path / "1.parquet"
     )
@@ -290,25 +293,25 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
         tmp_path / "2.parquet",
         workbook(tmp_path / "t.xlsx", [["text", "text"], ["a", "b"]]),
     ):
-        assert refusal(path) == ", row 1: two columns are named 'text'; rename one of them"
+        assert refusal(path) == ", row 1: two columns are named 'text'. Rename one of them"
 
 
-def test_two_values_of_one_name_are_a_problem_of_their_row(tmp_path: Path) -> None:
+def test_a_key_that_occurs_twice_makes_its_row_a_problem(tmp_path: Path) -> None:
     path = written(tmp_path, "t.jsonl", '{"text": "a", "text": "b"}\n{"text": "a", "text ": "b"}\n{"text": "c"}\n')
     table = read_table(path)
     assert table.rows == [(3, {"text": "c"})]
     assert table.problems == [
-        f"{path}, row 1: not JSON (two values are named 'text'); write one JSON object a line",
-        f"{path}, row 2: two keys differ in spaces alone; rename one of them",
+        f"{path}, row 1: not valid JSON (the key 'text' occurs twice). Write one JSON object per line",
+        f"{path}, row 2: two keys differ only in spaces. Rename one of them",
     ]
 
 
-def test_the_name_of_a_column_without_one_is_not_that_of_another(tmp_path: Path) -> None:
+def test_the_name_given_to_an_unnamed_column_is_unique(tmp_path: Path) -> None:
     table = read_table(written(tmp_path, "t.csv", "text,,column_2\na,b,c\n"))
     assert table.rows == [(2, {"text": "a", "column_3": "b", "column_2": "c"})]
 
 
-def test_columns_without_a_name_get_one(tmp_path: Path) -> None:
+def test_unnamed_columns_get_names(tmp_path: Path) -> None:
     table = read_table(written(tmp_path, "t.csv", ",text,\n0,a,b\n"))
     assert table.rows == [(2, {"column_1": "0", "text": "a", "column_3": "b"})]
 
@@ -316,24 +319,27 @@ def test_columns_without_a_name_get_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("t.csv", "", ": empty; the first row must name the columns"),
-        ("t.csv", " ,\n1,2\n", ": no header; the first row must name the columns"),
-        ("t.txt", "text\na\n", ": not a table that can be read (.csv, "),
+        ("t.csv", "", ": the file is empty. Write the column names into the first row"),
+        ("t.csv", " ,\n1,2\n", ": no header. Write the column names into the first row"),
+        ("t.txt", "text\na\n", ": not a supported table format (.csv, "),
         ("t.parquet", "garbage", ": not a readable Parquet file ("),
         ("t.xlsx", "garbage", ": not a readable XLSX file ("),
     ],
 )
-def test_files_that_cannot_be_read_as_a_whole(tmp_path: Path, name: str, content: str, problem: str) -> None:
+def test_a_file_that_cannot_be_read_at_all_is_an_error(tmp_path: Path, name: str, content: str, problem: str) -> None:
     assert refusal(written(tmp_path, name, content)).startswith(problem)
 
 
-def test_missing_file_and_empty_workbook(tmp_path: Path) -> None:
+def test_a_missing_file_and_an_empty_workbook_are_errors(tmp_path: Path) -> None:
     assert refusal(tmp_path / "absent.csv") == ": no such file"
-    assert refusal(workbook(tmp_path / "t.xlsx", [])) == ": sheet 'Sheet' is empty; the first row must name the columns"
+    assert (
+        refusal(workbook(tmp_path / "t.xlsx", []))
+        == ": sheet 'Sheet' is empty. Write the column names into the first row"
+    )
 
 
 @pytest.mark.parametrize("write", ["jsonl", "csv"])
-def test_failing_rows_leave_the_old_output(tmp_path: Path, write: str) -> None:
+def test_the_old_output_is_kept_if_writing_fails(tmp_path: Path, write: str) -> None:
     path = written(tmp_path, "out", "old")
 
     def rows() -> object:

@@ -36,7 +36,7 @@ def test_bad_input(case: Case, fake_bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     code, _, err = label(*arguments, "-o", out, "--model", fake_bundle, "--language", "en", "--no-split")
     assert code == case.code, err
-    assert case.told in err.replace(f"{tmp_path}/", "")
+    assert case.message in err.replace(f"{tmp_path}/", "")
     assert "Traceback" not in err
     assert not (tmp_path / "out.jsonl.shards").exists()
     if case.texts is None:

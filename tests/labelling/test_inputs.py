@@ -202,11 +202,11 @@ def test_files_in_a_folder_that_are_not_read_are_counted_by_suffix_and_reason(
     (line,) = (line for line in found.notes if line.startswith("not read: "))
     for part in (
         "2 .docx (install communique[documents])",
-        "1 .csv (name them to read them)",
+        "1 .csv (name these files to read them)",
         "1 .png (unknown format)",
         "1 .doc (save it as .docx)",
         "1 without suffix (unknown format)",
-        "1 .json (name them to read them)",
+        "1 .json (name these files to read them)",
     ):
         assert part in line
     assert "1 .png" in find_files([f"{tmp_path}/*"]).notes[-1]

@@ -190,7 +190,7 @@ def test_rows_without_labels_are_shown_with_their_reason_and_counted(fake_bundle
     root = read(out)
     whys = [e.all("small", "why")[0].text if e.all("small", "why") else "" for e in sentences(root)]
     assert whys[0] == ""
-    assert has_facts(whys[1], "not read: ", "row 2", "not JSON")
+    assert has_facts(whys[1], "not read: ", "row 2", "not valid JSON")
     assert whys[2:] == ["no letters", "empty"]
     assert [e.get("data-l") for e in sentences(root)] == ["0", "x", "x", "x"]
     head = root.all("header")[0].text

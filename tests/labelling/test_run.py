@@ -209,9 +209,9 @@ def test_standard_input_and_output(form: str, fake_bundle: Path, tmp_path: Path)
 def test_standard_input_needs_a_format(fake_bundle: Path) -> None:
     code, _, err = label("-", "-o", "-", "--model", fake_bundle, stdin=b"")
     assert code == 1
-    assert "-: unknown format. Name it with --format: txt, md, " in err
+    assert "-: unknown format. Name one of these with --format: txt, md, " in err
     code, _, err = label("-", "-", "--format", "txt", "-o", "-", "--model", fake_bundle, stdin=b"We condemn it.")
-    assert (code, err) == (1, "error: -: named twice, but its content can be read only once. Name it once\n")
+    assert (code, err) == (1, "error: -: named twice, but a stream can be read only once. Name it once\n")
     assert label("-", "--format", "png", "--model", fake_bundle)[0] == 2
     assert label("x.csv", "-o", "-", "--out-format", "docx", "--model", fake_bundle)[0] == 2
 
@@ -240,7 +240,7 @@ def test_folders_and_globs_of_tables(fake_bundle: Path, tmp_path: Path) -> None:
         }
     code, _, err = label(f"{folder}/*.pdf", "--model", fake_bundle)
     assert code == 1
-    assert "no document and no table has such a name" in err
+    assert "no document or table matches this pattern" in err
 
 
 def test_tables_next_to_documents_are_reported_and_not_read(fake_bundle: Path, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_tables_next_to_documents_are_reported_and_not_read(fake_bundle: Path, t
     write(tmp_path / "f" / "m.csv", ["x"])
     code, out, err = label(tmp_path / "f", "-o", "-", "--model", fake_bundle)
     assert (code, out.count(b"\n")) == (0, 1)
-    assert "not read: 1 .csv (name them to read them)" in err
+    assert "not read: 1 .csv (name these files to read them)" in err
 
 
 def test_files_with_the_same_name_get_different_ids(fake_bundle: Path, tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_files_with_the_same_name_get_different_ids(fake_bundle: Path, tmp_path:
     assert code == 0
     assert len({row["id"] for row in rows(tmp_path / "o.jsonl")}) == 6
     assert len({row["document"] for row in rows(tmp_path / "o.jsonl")}) == 6
-    assert "4 files are named 'x': their paths begin their ids instead" in err
+    assert "4 files are named 'x', so their ids begin with their paths instead of this name" in err
 
 
 # Shards
@@ -304,7 +304,7 @@ def test_the_summary_reports_counts_and_warns_that_they_are_not_estimates(fake_b
     assert "; languages: en 2, und 1; truncated 0; empty 1; without letters 1 (" in err
     assert "; language unknown 1; unreadable 1; repeated 1 (50.0% of" in err
     assert "run `communique estimate`" in err
-    assert [row.get("error") for row in rows(tmp_path / "o.jsonl")][2].startswith(f"{source}, row 3: not JSON")  # type: ignore[union-attr]
+    assert [row.get("error") for row in rows(tmp_path / "o.jsonl")][2].startswith(f"{source}, row 3: not valid JSON")  # type: ignore[union-attr]
     assert [row["id"] for row in rows(tmp_path / "o.jsonl")] == [f"in:{i}" for i in range(1, 6)]
 
 
@@ -318,7 +318,7 @@ def test_the_error_column_follows_the_output_columns(fake_bundle: Path, tmp_path
     found = pq.read_table(tmp_path / "o.parquet")
     assert found["n"].to_pylist() == ["1", None, "2"]
     assert found["text"].to_pylist() == ["a b", "broken", "c d"]
-    assert found["error"].to_pylist()[1].startswith(f"{source}, row 3: 1 cells, the header has 2")
+    assert found["error"].to_pylist()[1].startswith(f"{source}, row 3: the row has 1 cell, but the header has 2")
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])

@@ -341,7 +341,7 @@ def test_a_file_that_is_only_touched_has_not_changed(tmp_path: Path) -> None:
     reader.check_unchanged()
     source.write_text("text\ny\n")
     os.utime(source, (1, 1))
-    with pytest.raises(CommuniqueError, match=r"in\.csv: changed while it was read"):
+    with pytest.raises(CommuniqueError, match=r"in\.csv: the file changed while it was being read"):
         reader.check_unchanged()
     source.unlink()
     assert [record.error for shard in reader.shards() for record in shard.records] == [f"{source}: no such file"]

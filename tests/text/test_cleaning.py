@@ -1,4 +1,4 @@
-"""Invisible characters: models do not read them, and joiners stay where a script needs them."""
+"""Test the removal of invisible characters, which keeps joiners where a script needs them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def test_invisible_characters_are_removed(mark: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["می\u200cرویم", "क्\u200dष", "ශ්\u200dරී", "👩\u200d🚒", "🏳\ufe0f\u200d🌈"])
-def test_joiners_stay_inside_words_of_scripts_that_need_them_and_in_emoji(text: str) -> None:
+def test_joiners_are_kept_in_emoji_and_in_words_of_scripts_that_need_them(text: str) -> None:
     assert for_model(text) == text
     assert not holds_invisible(text)
 
 
-def test_a_lone_surrogate_becomes_a_question_mark() -> None:
+def test_a_lone_surrogate_is_replaced() -> None:
     assert for_model(json.loads('"a\\ud800b"')) == "a?b"
     assert without_surrogates(json.loads('"a\\ud800b"')) == "a\ufffdb"
 
@@ -51,7 +51,7 @@ def test_a_lone_surrogate_becomes_a_question_mark() -> None:
         "б)",
     ],
 )
-def test_texts_without_letters(text: str) -> None:
+def test_numbers_and_list_markers_have_no_letters(text: str) -> None:
     assert not has_letters(text)
     assert has_letters(f"{text} ok")
 

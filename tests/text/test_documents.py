@@ -1,4 +1,4 @@
-"""Documents: blocks, sentences and languages; no sentence is lost, doubled, cut or joined with the next block."""
+"""Test the blocks, sentences and languages of documents: no sentence is lost, repeated, cut or joined with the next block."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_sentences_of_each_language(language: str) -> None:
         ),
     ],
 )
-def test_quotation_of_several_sentences_stays_one(language: str, text: str, expected: list[str]) -> None:
+def test_a_quotation_of_several_sentences_is_not_split(language: str, text: str, expected: list[str]) -> None:
     assert split_sentences(text, language) == expected
 
 
@@ -78,7 +78,7 @@ def test_quotation_of_several_sentences_stays_one(language: str, text: str, expe
     [
         ("zh", ["“我们反对战争……。”他说。", "随后他离开了。"]),
         ("zh", ["“我们反对战争。”发言人表示，“我们愿意合作。”", "会议结束。"]),
-        # What he said next may as well begin a sentence of its own.
+        # The reporting clause may also begin a new sentence.
         ("zh", ["“我们反对战争。”", "他说，这不够。"]),
         ("fr", ["La position de l'U.E. est claire.", "Elle aide les pays de l'U.E.", "Nous aussi."]),
         ("de", ["Der 20. Bundestag trat zusammen.", "Das war im 20. Jahrhundert.", "Unser 3. Antrag liegt vor."]),
@@ -94,7 +94,7 @@ def test_quotation_of_several_sentences_stays_one(language: str, text: str, expe
         ),
     ],
 )
-def test_sentences_that_were_cut_in_two(language: str, sentences: list[str]) -> None:
+def test_reporting_clauses_acronyms_and_ordinals_do_not_end_a_sentence(language: str, sentences: list[str]) -> None:
     assert split_sentences(("" if language == "zh" else " ").join(sentences), language) == sentences
 
 
@@ -104,7 +104,7 @@ def test_text_of_an_unknown_language_is_split() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\n\t\u3000"])
-def test_nothing_has_no_sentences(text: str) -> None:
+def test_empty_text_has_no_sentences(text: str) -> None:
     assert split_sentences(text, "en") == []
 
 
@@ -115,7 +115,7 @@ def test_nothing_has_no_sentences(text: str) -> None:
     ),
     st.sampled_from([*SENTENCES, "und"]),
 )
-def test_no_character_is_lost_doubled_or_moved(parts: list[str], language: str) -> None:
+def test_no_character_is_lost_repeated_or_moved(parts: list[str], language: str) -> None:
     text = " ".join(parts)
     sentences = split_sentences(text, language)
     assert "".join("".join(sentences).split()) == "".join(text.split())
@@ -125,13 +125,13 @@ def test_no_character_is_lost_doubled_or_moved(parts: list[str], language: str) 
 # Plain text
 
 
-def test_lines_are_blocks_and_empty_lines_are_none() -> None:
+def test_each_line_is_a_block_and_empty_lines_are_ignored() -> None:
     text = "Water talks\n\n \n\nThe ministers met. They agreed.\nA second line\n\t\n  Indented.  \n"
     assert text_blocks(text) == ["Water talks", "The ministers met. They agreed.", "A second line", "Indented."]
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_each_line_end(line_end: str) -> None:
+def test_blocks_are_the_same_with_every_line_end(line_end: str) -> None:
     assert text_blocks(line_end.join(["Heading", "", "One.", "Two.", ""])) == ["Heading", "One.", "Two."]
 
 
@@ -150,13 +150,13 @@ def test_hard_wrapped_paragraphs_are_joined() -> None:
     assert split_sentences(text_blocks(text)[1], "en") == [first, second]
 
 
-def test_hard_wrapped_chinese_gets_no_spaces() -> None:
+def test_hard_wrapped_chinese_is_joined_without_spaces() -> None:
     line = "双方同意共同修复河口的船闸并分担费用同时呼吁上游国家公布各自的取水量和今后十年的用水计划以及相关的"
     assert len(line) >= 40
     assert text_blocks(f"{line}\n{line}\n数据。") == [f"{line}{line}数据。"]
 
 
-def test_wrapped_lines_may_end_with_a_sentence() -> None:
+def test_wrapped_lines_are_joined_even_if_a_line_ends_with_a_sentence() -> None:
     lines = [
         "The minister rejected the claim of the neighbouring country.",
         "She promised that the harbour would stay open to the ships",
@@ -176,7 +176,7 @@ def test_lines_that_end_sentences_are_not_joined() -> None:
 
 
 @pytest.mark.parametrize("mark", ["- ", "* ", "• ", "– ", "1. ", "(2) ", "a) "])
-def test_items_of_a_list_are_not_joined(mark: str) -> None:
+def test_list_items_are_not_joined(mark: str) -> None:
     items = [
         f"{mark}reopen the lock at the mouth of the river this year",
         f"{mark}share the cost of its repair in two equal parts",
@@ -185,7 +185,7 @@ def test_items_of_a_list_are_not_joined(mark: str) -> None:
     assert text_blocks("\n".join(items)) == items
 
 
-def test_headings_lists_and_paragraphs_of_a_text_file(tmp_path: Path) -> None:
+def test_a_text_file_is_split_into_headings_list_items_and_sentences(tmp_path: Path) -> None:
     content = (
         "\ufeffАгентство новостей\r\n\r\nМинистр осудил удар. Он обещал помощь!\r\n\r\n\r\n"
         "- открыть порт\r\n- починить мост\r\n\r\n«Мы не уйдём. Мы останемся», — сказал он.\r\n"
@@ -205,7 +205,7 @@ def test_headings_lists_and_paragraphs_of_a_text_file(tmp_path: Path) -> None:
 # Markdown
 
 
-def test_blocks_of_markdown() -> None:
+def test_markdown_is_split_into_blocks_of_plain_text() -> None:
     text = (
         "---\ntitle: Not a sentence.\ntags: [a, b]\n---\n"
         "# Water *talks*\n\n"
@@ -246,20 +246,20 @@ def test_blocks_of_markdown() -> None:
 @pytest.mark.parametrize(
     "content", ["---\ntitle: x\n---", "---\r\ntitle: x\r\n---\r\n", "", "\n\n", "```\ncode\n```\n"]
 )
-def test_markdown_without_text(content: str) -> None:
+def test_markdown_without_text_has_no_blocks(content: str) -> None:
     assert markdown_blocks(content) == []
 
 
-def test_text_between_horizontal_rules_is_no_front_matter() -> None:
+def test_text_between_horizontal_rules_is_not_front_matter() -> None:
     text = "---\nThe talks failed.\n\n---\n\nThe port stays closed.\n"
     assert markdown_blocks(text) == ["The talks failed.", "The port stays closed."]
 
 
-def test_horizontal_rule_in_the_middle_is_no_front_matter() -> None:
+def test_a_horizontal_rule_in_the_middle_does_not_begin_front_matter() -> None:
     assert markdown_blocks("Note: one.\n\n---\nkey: two.\n\n---\nthree") == ["Note: one.", "key: two.", "three"]
 
 
-def test_wrapped_chinese_in_markdown_gets_no_spaces() -> None:
+def test_wrapped_chinese_in_markdown_is_joined_without_spaces() -> None:
     assert markdown_blocks("我们支持谈判，\n也愿意合作。\nThe port\nis open 今天\n开放。") == [
         "我们支持谈判，也愿意合作。 The port is open 今天开放。"
     ]
@@ -275,10 +275,10 @@ def test_markdown_files_are_read_as_markdown(tmp_path: Path, name: str) -> None:
 # Whole documents
 
 
-def test_document_takes_its_name_from_the_file_and_its_language_from_the_text_unless_told(tmp_path: Path) -> None:
+def test_a_document_is_named_after_its_file_and_its_language_is_identified_unless_specified(tmp_path: Path) -> None:
     path = written(tmp_path, "talks.fr.txt", "Nous refusons cet accord. Nous attendons une réponse de la préfecture.")
-    rows, told = read(path)
-    assert told == []
+    rows, notes = read(path)
+    assert notes == []
     assert [(row["id"], row["document"], row["index"], row["language"]) for row in rows] == [
         ("talks.fr:0", "talks.fr", 0, "fr"),
         ("talks.fr:1", "talks.fr", 1, "fr"),
@@ -286,26 +286,26 @@ def test_document_takes_its_name_from_the_file_and_its_language_from_the_text_un
     assert {row["language"] for row in read(path, language="en")[0]} == {"en"}
 
 
-def test_legacy_encoding_is_noted(tmp_path: Path) -> None:
+def test_a_legacy_encoding_is_reported_in_a_note(tmp_path: Path) -> None:
     path = written(tmp_path, "a.txt", "Où sont les pêcheurs ? Nous déplorons leur départ forcé.".encode("cp1252"))
     assert sentences_of(path) == ["Où sont les pêcheurs ?", "Nous déplorons leur départ forcé."]
     (note,) = read(path)[1]
     assert "read as cp1252, which is a guess" in note
 
 
-def test_empty_document_has_no_sentences(tmp_path: Path) -> None:
+def test_an_empty_document_has_no_sentences_and_a_note(tmp_path: Path) -> None:
     path = written(tmp_path, "a.txt", " \n\n")
     assert read(path) == ([], [f"{path}: it holds no text"])
 
 
 @pytest.mark.parametrize("name", ["absent.txt", "absent"])
-def test_missing_documents_and_folders(name: str, tmp_path: Path) -> None:
+def test_a_missing_document_or_folder_is_an_error(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read(tmp_path / name)
     assert str(caught.value) == f"{tmp_path / name}: no such file or folder"
 
 
-def test_documents_of_a_folder_are_found_below_it_in_order(tmp_path: Path) -> None:
+def test_documents_in_a_folder_and_its_subfolders_are_found_in_order(tmp_path: Path) -> None:
     for name in ("b.txt", "a.MD", "sub/c.markdown", "sub/d.csv", ".hidden.txt", ".git/e.txt", "f.png", "sub/.g/h.txt"):
         written(tmp_path, name, "x")
     (tmp_path / "folder.txt").mkdir()
@@ -313,18 +313,18 @@ def test_documents_of_a_folder_are_found_below_it_in_order(tmp_path: Path) -> No
     assert [file.path.relative_to(tmp_path).as_posix() for file in found] == ["a.MD", "b.txt", "sub/c.markdown"]
 
 
-def test_a_folder_below_a_hidden_one_is_not_hidden_itself(tmp_path: Path) -> None:
+def test_a_named_folder_inside_a_hidden_folder_is_read(tmp_path: Path) -> None:
     path = written(tmp_path, ".cache/texts/a.txt", "x")
     assert [file.path for file in find_files([tmp_path / ".cache" / "texts"]).files] == [path]
 
 
-def test_links_are_not_followed_in_circles_and_broken_ones_told(tmp_path: Path) -> None:
+def test_circular_links_are_not_followed_and_broken_links_are_reported(tmp_path: Path) -> None:
     written(tmp_path, "a.txt", "x")
     (tmp_path / "up").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "b.txt").symlink_to(tmp_path / "b.txt")
     assert files_below(tmp_path) == (
         [tmp_path / "a.txt"],
-        [f"{tmp_path / 'b.txt'}: a link that leads nowhere; repair or delete it"],
+        [f"{tmp_path / 'b.txt'}: a broken link. Repair or delete it"],
     )
 
 
@@ -347,15 +347,15 @@ def test_language_is_identified(language: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "12/12/2024 15:30", "1 234 567,89 €", "— … !", "🙂"])
-def test_language_is_undetermined_where_nothing_tells(text: str) -> None:
+def test_language_is_undetermined_if_the_text_has_no_letters(text: str) -> None:
     assert identify_language(text) == "und"
 
 
-def test_document_of_digits_is_undetermined(tmp_path: Path) -> None:
+def test_the_language_of_a_document_of_digits_is_undetermined(tmp_path: Path) -> None:
     rows, _ = read(written(tmp_path, "a.txt", "2024\n12.5 %\n"))
     assert [(row["text"], row["language"]) for row in rows] == [("2024", "und"), ("12.5 %", "und")]
 
 
-def test_one_language_for_the_whole_document(tmp_path: Path) -> None:
+def test_all_sentences_of_a_document_have_the_same_language(tmp_path: Path) -> None:
     content = "2024\n\nNous refusons cet accord.\n\nOK.\n\nLes ministres se sont réunis hier à la préfecture.\n"
     assert {row["language"] for row in read(written(tmp_path, "a.txt", content))[0]} == {"fr"}

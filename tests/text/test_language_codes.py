@@ -1,4 +1,4 @@
-"""Codes of languages are brought into their usual form; what is none is refused with the nearest code."""
+"""Test that language codes are normalised and that the message about an invalid code suggests a similar one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from communique.text.language_codes import normalize_language
         ("es-419", "es-419"),
     ],
 )
-def test_codes_have_one_form(given: str, code: str) -> None:
+def test_codes_are_normalised(given: str, code: str) -> None:
     assert normalize_language(given) == code
 
 
@@ -37,7 +37,7 @@ def test_codes_have_one_form(given: str, code: str) -> None:
         ("123", None),
     ],
 )
-def test_what_is_no_code_is_refused_with_the_nearest(given: str, near: str | None) -> None:
+def test_an_invalid_code_is_rejected_with_a_suggestion(given: str, near: str | None) -> None:
     with pytest.raises(ValueError, match="BCP 47") as caught:
         normalize_language(given)
     assert (near is not None) == ("Did you mean" in str(caught.value))

@@ -1,4 +1,4 @@
-"""The direction of a text is that of most of its letters."""
+"""Test that the direction of a text is the direction of most of its letters."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ from communique.text.scripts import direction
         ("", None),
     ],
 )
-def test_most_letters_decide(text: str, expected: str | None) -> None:
+def test_direction_is_that_of_most_letters(text: str, expected: str | None) -> None:
     assert direction(text) == expected

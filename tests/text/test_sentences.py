@@ -1,4 +1,4 @@
-"""Sentence splitting: hard cases per language, linear time, long quotations."""
+"""Test sentence splitting: hard cases per language, linear time and long quotations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from communique.text.sentences import split_sentences
 
 
 @pytest.mark.parametrize("language", splitting.languages())
-def test_nine_of_ten_hard_cases_are_right_in_every_language(language: str) -> None:
+def test_at_least_nine_of_ten_hard_cases_are_split_correctly_in_every_language(language: str) -> None:
     wrong = splitting.failures(language)
     assert 1 - len(wrong) / len(splitting.cases(language)) >= 0.9, wrong
 
@@ -32,7 +32,7 @@ def test_cases_that_the_rules_were_not_written_for_are_split_correctly(folder: s
 
 
 @pytest.mark.parametrize("part", ['"', ".", "z.B.", "A. ", "“a. "])
-def test_an_interrupt_ends_the_splitting_of_a_hostile_text_at_once(part: str) -> None:
+def test_an_interrupt_stops_the_splitting_of_a_hostile_text_at_once(part: str) -> None:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
@@ -61,7 +61,7 @@ def test_both_forms_of_the_greek_question_mark_end_a_sentence() -> None:
         assert split_sentences(f"Τι κάνουμε{mark} Βοηθάμε.", "el") == [f"Τι κάνουμε{mark}", "Βοηθάμε."]
 
 
-def test_there_are_cases_of_at_least_25_languages_and_15_each() -> None:
+def test_there_are_at_least_15_cases_for_each_of_at_least_25_languages() -> None:
     assert len(splitting.languages()) >= 25
     assert all(len(splitting.cases(language)) >= 15 for language in splitting.languages())
 
@@ -110,7 +110,7 @@ def test_time_grows_linearly_with_hostile_text(part: str) -> None:
     text = part * (30_000 // len(part))
     begin = time.process_time()
     assert "".join("".join(split_sentences(text, "en")).split()) == "".join(text.split())
-    # Ten seconds are allowed for a million characters. Quadratic time needs minutes.
+    # The text has 30,000 characters. Quadratic time would take far more than a second.
     assert time.process_time() - begin < 1
 
 
@@ -121,19 +121,19 @@ def test_a_long_quotation_is_split() -> None:
     assert len(split_sentences(f"She said: “{long}” Then she left.", "en")) == long.count(".") + 1
 
 
-def test_a_sentence_holds_a_letter_or_a_digit() -> None:
+def test_a_sentence_contains_a_letter_or_a_digit() -> None:
     assert split_sentences("... We agree. ***", "en") == ["... We agree. ***"]
 
 
-def test_a_missing_space_between_sentences_is_found_but_not_in_addresses() -> None:
+def test_sentences_without_a_space_between_them_are_split_but_web_addresses_are_not() -> None:
     assert split_sentences("We all agreed.They left.", "en") == ["We all agreed.", "They left."]
     assert split_sentences("See www.example.org.", "en") == ["See www.example.org."]
 
 
-def test_without_capitals_a_small_letter_begins_a_sentence() -> None:
+def test_in_text_without_capitals_a_sentence_may_begin_with_a_lower_case_letter() -> None:
     assert split_sentences("we like it. you too.", "en") == ["we like it.", "you too."]
 
 
-def test_abbreviations_of_a_related_language_are_shared() -> None:
+def test_related_languages_share_abbreviations() -> None:
     assert abbreviations("hr") == abbreviations("sr")
     assert abbreviations("xx").openers == frozenset()

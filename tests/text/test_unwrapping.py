@@ -1,4 +1,4 @@
-"""Unwrapping: lines broken at any column width become paragraphs again; other lines stay."""
+"""Test unwrapping: lines broken at any column width become paragraphs again, and other lines are left unchanged."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ TEXT = (
 
 
 @pytest.mark.parametrize("width", range(30, 121, 10))
-def test_any_column_width(width: int) -> None:
+def test_text_wrapped_at_any_column_width_is_unwrapped(width: int) -> None:
     assert text_blocks(textwrap.fill(TEXT, width)) == [TEXT]
 
 
-def test_lines_that_were_broken_again_are_joined() -> None:
+def test_lines_that_were_wrapped_a_second_time_are_joined() -> None:
     lines = textwrap.wrap(TEXT, 72)
     cut = lines[1].index(" ", 25)
     lines[1:2] = [lines[1][:cut], lines[1][cut + 1 :]]
@@ -39,7 +39,7 @@ def test_lines_that_were_broken_again_are_joined() -> None:
     assert sentences == split_sentences(TEXT, "en")
 
 
-def test_a_hyphen_at_a_line_end_goes_unless_the_word_has_it_elsewhere() -> None:
+def test_a_hyphen_at_a_line_end_is_removed_unless_the_word_has_it_elsewhere() -> None:
     text = (
         "The Government strongly con-\ndemns the attack and wants a long-\nterm plan for the harbour, for\n"
         "which a long-term loan will be\ngiven to all states of the region."
@@ -51,7 +51,7 @@ def test_a_hyphen_at_a_line_end_goes_unless_the_word_has_it_elsewhere() -> None:
 
 
 @pytest.mark.parametrize("hyphen", ["-", "\u2010", "\u00ad", "¬"])
-def test_a_broken_word_is_joined_whatever_the_hyphen(hyphen: str) -> None:
+def test_a_word_divided_by_any_hyphen_is_rejoined(hyphen: str) -> None:
     text = TEXT.replace(" condemns", f" con{hyphen}\ndemns", 1)
     wrapped = "\n".join(line for part in text.split("\n") for line in textwrap.wrap(part, 50))
     assert text_blocks(wrapped) == [TEXT]
@@ -90,7 +90,7 @@ def test_a_page_number_and_a_running_header_do_not_cut_a_sentence() -> None:
         ],
     ],
 )
-def test_headlines_poems_words_and_sentences_per_line_stay(lines: list[str]) -> None:
+def test_headlines_poems_single_words_and_one_sentence_per_line_are_not_joined(lines: list[str]) -> None:
     assert text_blocks("\n".join(lines)) == lines
 
 
@@ -104,14 +104,14 @@ def pages(header: str, lines: int, between: str = "\f") -> list[str]:
 
 
 @pytest.mark.parametrize("header", ["General Assembly, 48th session", "A/48/PV.5 Page {}", "ANNUAL REPORT."])
-def test_a_header_on_each_page_of_form_feeds_is_kept_apart(header: str) -> None:
+def test_a_header_on_each_page_is_a_separate_block_if_form_feeds_separate_pages(header: str) -> None:
     blocks = text_blocks("\n".join(pages(header, 5)))
     apart = [block for block in blocks if isinstance(block, PageLine)]
     assert apart == [header.format(number) for number in range(1, 9)]
     assert len(blocks) == 8 + 40
 
 
-def test_a_header_that_comes_back_after_the_lines_of_a_page_or_next_to_page_numbers_is_kept_apart() -> None:
+def test_a_header_that_recurs_at_regular_intervals_or_next_to_page_numbers_is_a_separate_block() -> None:
     regular = text_blocks("\n".join(pages("General Assembly", 30, "")))
     assert sum(isinstance(block, PageLine) for block in regular) == 8
     numbered = pages("General Assembly\n- {} -", 4, "")
@@ -120,7 +120,7 @@ def test_a_header_that_comes_back_after_the_lines_of_a_page_or_next_to_page_numb
 
 
 @pytest.mark.parametrize(("header", "apart"), [("{} General Assembly", 4), ("Article {}", 0)])
-def test_a_line_that_counts_pages_is_kept_apart_but_no_heading(header: str, apart: int) -> None:
+def test_a_line_with_the_page_number_is_a_separate_block_but_a_numbered_heading_is_not(header: str, apart: int) -> None:
     lines = [f"The harbour number {i} of the town must be open to all of us." for i in range(120)]
     for number, place in enumerate((3, 30, 52, 90)):
         lines.insert(place, header.format(22 + 2 * number))
@@ -128,7 +128,7 @@ def test_a_line_that_counts_pages_is_kept_apart_but_no_heading(header: str, apar
 
 
 @pytest.mark.parametrize("line", ["(Applause.)", "Mr. President,", "We must act", "Article 1"])
-def test_lines_that_come_back_anywhere_belong_to_the_text(line: str) -> None:
+def test_lines_that_recur_at_irregular_intervals_belong_to_the_text(line: str) -> None:
     lines = [f"The harbour number {i} of the town must be open to all of us." for i in range(60)]
     for place in (3, 9, 30, 48):
         lines.insert(place, line)
@@ -136,5 +136,5 @@ def test_lines_that_come_back_anywhere_belong_to_the_text(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["Page 3 of 10", "Seite 12", "p. 4", "стр. 7"])
-def test_a_page_number_with_its_word_is_kept_apart(line: str) -> None:
+def test_a_page_number_with_a_word_is_a_separate_block(line: str) -> None:
     assert [isinstance(block, PageLine) for block in text_blocks(f"We act.\n{line}\nWe help.")] == [False, True, False]

@@ -1,4 +1,4 @@
-"""Documents in windows: the sentences of the whole, in memory that does not grow."""
+"""Test that documents read in windows have the same sentences as whole documents, in constant memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def windows(text: str, size: int) -> Iterator[str]:
 
 
 def whole(text: str, form: str, window: int | None = None) -> list[tuple[str, str]]:
-    """Split a text as a short document is; where a window is given, its beginning decides how lines are wrapped."""
+    """Split a text like a short document. If `window` is set, the first window alone determines how lines are wrapped."""
     blocks = text_blocks(text) if form == "text" else markdown_blocks(text)
     if window is not None:
         lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
@@ -53,7 +53,7 @@ def paragraph(draw: random.Random, language: str, kinds: tuple[str, ...]) -> str
     lines: list[str] = []
     line = ""
     for word in text.split():
-        # Amid a sentence, so that every part of the paragraph shows that its lines are wrapped.
+        # Break lines inside sentences, so that every part of the paragraph shows that its lines are wrapped.
         if len(line) > 45 and not line.endswith((".", "!", "?", "؟", "।")):
             lines, line = [*lines, line], ""
         line = f"{line} {word}".strip()
@@ -63,7 +63,7 @@ def paragraph(draw: random.Random, language: str, kinds: tuple[str, ...]) -> str
 @pytest.mark.parametrize("language", ["en", "fr", "de", "es", "ru", "uk", "zh", "ar", "sv", "hi"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("kinds", [("line", "lines"), ("wrapped",)])
-def test_windows_give_the_sentences_of_the_whole(
+def test_windows_have_the_same_sentences_as_the_whole_document(
     language: str, end: str, kinds: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw = random.Random(f"{language} {end!r}")
@@ -77,7 +77,7 @@ def test_windows_give_the_sentences_of_the_whole(
             assert list(long_sentences(windows(text, size), "text", None)) == expected
 
 
-def test_wrapped_chinese_longer_than_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrapped_chinese_longer_than_a_window_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = ["我们支持谈判也愿意合作，" * 5 + "各方都应当遵守协议的规定", "并且保护平民。" + "他们反对战争，" * 8] * 40
     monkeypatch.setattr(long_documents, "WINDOW", 1000)
     text = "\n".join(lines)
@@ -102,37 +102,37 @@ def test_markdown_is_cut_between_its_sections(monkeypatch: pytest.MonkeyPatch) -
         assert list(long_sentences(windows(text, 333), "markdown", None)) == expected
 
 
-def test_a_line_without_any_end_of_a_sentence_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_line_without_sentence_ends_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(long_documents, "WINDOW", 1000)
     text = "word " * 20_000
     assert list(long_sentences(windows(text, 1000), "text", "en")) == [("en", text.strip())]
 
 
 @pytest.mark.parametrize("name", ["talks.txt", "talks.md"])
-def test_rows_of_a_long_document_are_those_of_a_short_one(
+def test_a_long_document_has_the_same_rows_as_a_short_one(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "".join(f"The port of day {n} stays closed. <b>We condemn it!</b>\n\n" for n in range(300))
     path = written(tmp_path, name, text)
-    expected, told = read(path)
+    expected, notes = read(path)
     for module in (reader, long_documents):
         monkeypatch.setattr(module, "WINDOW", 1000)
     monkeypatch.setattr(reader, "CHUNK", 7)
-    assert read(path) == (expected, told)
+    assert read(path) == (expected, notes)
     assert [row["index"] for row in expected] == list(range(len(expected)))
-    assert len(told) == 1
+    assert len(notes) == 1
 
 
-def test_damaged_bytes_of_a_long_document_are_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_bytes_in_a_long_document_are_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, "a.txt", "Où sont les pêcheurs ?\n".encode() * 200 + b"\xff perdus.\n" * 3)
     expected = read(path)
     for module in (reader, long_documents):
         monkeypatch.setattr(module, "WINDOW", 500)
     assert read(path) == expected
-    assert expected[1] == [f"{path}: 3 places are not utf-8; '\ufffd' is there"]
+    assert expected[1] == [f"{path}: 3 places are not valid utf-8 and read as '\ufffd'"]
 
 
-def test_memory_does_not_grow_with_a_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_does_not_grow_with_the_length_of_a_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (reader, long_documents):
         monkeypatch.setattr(module, "WINDOW", 20_000)
     monkeypatch.setattr(reader, "CHUNK", 64)
