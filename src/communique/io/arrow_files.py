@@ -73,7 +73,7 @@ def _too_large(file: Any, group: int) -> str | None:
 
 @contextmanager
 def open_arrow(stream: TableStream) -> Iterator[None]:
-    """Fill a stream from an Arrow file, in the file or stream format, such as `datasets.save_to_disk` writes.
+    """Fill a stream from a file in Arrow's file or stream format, such as those that `datasets.save_to_disk` writes.
 
     Raises:
         DataError: The file has no readable schema, or two columns have the same name.

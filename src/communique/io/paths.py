@@ -222,10 +222,10 @@ def file_state(path: Path) -> tuple[int, ...] | None:
 
 
 def list_files(paths: str | Path | Sequence[str | Path], suffixes: Sequence[str] = TABLE_SUFFIXES) -> list[Path]:
-    """List the files of the given formats at one or several paths: files, folders or globs. Files of each path are sorted.
+    """List the files with certain suffixes at one or several paths, which may be files, folders or globs.
 
-    Folders are searched at any depth, without hidden files. A compression suffix (`.gz`, `.zst`) is ignored. A named file is listed
-    whatever its suffix.
+    The files of each path are sorted. Folders are searched at any depth, but hidden files are skipped. Compression suffixes (`.gz`,
+    `.zst`) are ignored. A named file is always listed, whatever its suffix.
 
     Raises:
         DataError: There is no such file at a path, or a folder cannot be read.
