@@ -69,7 +69,7 @@ _ZH_REPORT = re.compile(
     r"|呼吁|呼籲|警告|[写寫]道|宣布|宣佈|解[释釋][说說]?|反[问問]|喊道?|[质質][问問])(?:[。！？]|[，：]?[“「『]|$)"
 )
 
-#: Particles after a quotation that begin its reporting clause. They exclude conjunctions with the same beginning, such as "tokoroga".
+#: Particles after a quotation that begin its reporting clause. Conjunctions such as "tokoroga" are excluded.
 _REPORT_PARTICLES = {
     "ja": re.compile(
         r"と(?!ころ|はいえ|りわけ|もあれ|にかく)|という|って|など(?!と)|を|が(?![んっ])|の(?![ちりみ])|は(?![いじたっや])|に(?!も[かわ])"
