@@ -237,7 +237,7 @@ def test_the_sheet_that_is_read_is_reported_and_can_be_chosen(tmp_path: Path) ->
     for given, read in ((None, "first"), ("second", "second"), ("1", "hidden"), ("hidden", "hidden")):
         ((row,), notes) = output(path, sheet=given)
         assert row["text"] == f"We are {read}."
-        assert f"{read!r} is read" in notes[0]
+        assert f"reading sheet {read!r} of " in notes[0]
         assert "'hidden' (hidden)" in notes[0]
     with pytest.raises(DataError, match="'second'"):
         output(path, sheet="third")
