@@ -295,7 +295,7 @@ def test_a_legacy_encoding_is_reported_in_a_note(tmp_path: Path) -> None:
 
 def test_an_empty_document_has_no_sentences_and_a_note(tmp_path: Path) -> None:
     path = written(tmp_path, "a.txt", " \n\n")
-    assert read(path) == ([], [f"{path}: it holds no text"])
+    assert read(path) == ([], [f"{path}: the document contains no text"])
 
 
 @pytest.mark.parametrize("name", ["absent.txt", "absent"])
