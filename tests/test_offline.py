@@ -107,4 +107,4 @@ print("LOADED", sorted(extra & set(sys.modules)))
     assert done.returncode == 0, done.stderr
     assert "LOADED []" in done.stdout
     assert "REFUSED 1" in done.stdout
-    assert "pip install 'communique[train]'" in done.stderr
+    assert "pip install -c constraints.txt '.[train]'" in done.stderr

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
-#: As in `typing`, which is not imported: Ctrl-C before `cli.start` runs would end in a traceback.
+#: Same meaning as in `typing`. `typing` is not imported here, because every import before `cli.start` runs is a moment in which
+#: Ctrl-C ends in a traceback.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -70,7 +71,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Modules load when they are used: `communique --help` need not wait for numpy.
+    # Load modules when they are first used, so that `communique --help` does not wait for numpy.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES.get(name, 'errors')}", __name__), name)

@@ -1,4 +1,4 @@
-"""`python -m communique` is the command line."""
+"""Run the command line as `python -m communique`."""
 
 from .cli.start import run
 

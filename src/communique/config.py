@@ -1,4 +1,7 @@
-"""Read YAML and JSON within limits, and turn pydantic's errors into one line: where, what, what is allowed, what to do."""
+"""Read YAML and JSON files of limited size, and describe pydantic's errors in one line.
+
+The line names the key and its value, and says what is allowed and what to do.
+"""
 
 from __future__ import annotations
 
@@ -15,27 +18,30 @@ from .errors import CommuniqueError
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-#: Largest YAML file, in bytes; a codebook of 100 labels with examples takes a tenth of it.
+#: Maximum size of a YAML file in bytes. A codebook of 100 labels with examples needs a tenth of it.
 MAX_YAML = 1_000_000
 
-#: Most values in a YAML file.
+#: Maximum number of values in a YAML file.
 MAX_VALUES = 100_000
 
-#: Deepest nesting of a YAML file.
+#: Maximum number of levels of nesting in a YAML file.
 MAX_DEPTH = 50
 
-#: Largest JSON file that is read as a whole, in bytes. The largest are exports of coding tools.
+#: Maximum size, in bytes, of a JSON file that is read as a whole. Exports of coding tools are the largest such files.
 MAX_JSON = 500_000_000
 
-#: Errors that a message describes; the rest are counted.
+#: What to do about a file that a newer version wrote.
+UPDATE = "Update communique: in your clone, run git pull and pip install -c constraints.txt ."
+
+#: Maximum number of errors that a message describes. Further errors are only counted.
 MAX_DESCRIBED = 10
 
 
 class _LimitError(ValueError):
-    """YAML that is valid, and refused."""
+    """YAML that is valid but exceeds a limit."""
 
 
-#: The loader of libyaml, where PyYAML was built with it: twenty times as fast.
+#: The loader of libyaml, if PyYAML was built with it. It is twenty times as fast as the loader in Python.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -44,13 +50,15 @@ def _line(event: yaml.Event) -> int:
 
 
 def _parse_yaml(text: str) -> Any:
-    """Read YAML of limited size and depth. Aliases count as what they stand for: nine lines of them can be gigabytes.
+    """Read YAML of limited size and depth.
+
+    An alias counts as many values as the part that it repeats, because nine lines of aliases can expand to gigabytes.
 
     Raises:
         _LimitError: The content is too large or nested too deeply, or contains itself.
     """
-    anchors: dict[str, tuple[int, int]] = {}  # values and levels of what has a name
-    parents: list[tuple[str | None, int, int]] = []  # name, values and levels of the collections that are open
+    anchors: dict[str, tuple[int, int]] = {}  # values and levels of each anchor
+    parents: list[tuple[str | None, int, int]] = []  # anchor, values and levels around each open collection
     anchor, values, levels = None, 0, 0
     for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -64,7 +72,7 @@ def _parse_yaml(text: str) -> Any:
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor not in anchors:
                 raise _LimitError(
-                    f"line {_line(event)}: *{str(event.anchor)[:40]} has no value here. Write the value itself"
+                    f"line {_line(event)}: the alias *{str(event.anchor)[:40]} has no value here. Write the value itself"
                 )
             found, name = anchors[event.anchor], None
         elif isinstance(event, yaml.ScalarEvent):
@@ -74,7 +82,7 @@ def _parse_yaml(text: str) -> Any:
         values, levels = values + found[0], max(levels, found[1])
         if values > MAX_VALUES:
             raise _LimitError(
-                f"line {_line(event)}: more than {MAX_VALUES:,} values, aliases (*name) included. Write a smaller file"
+                f"line {_line(event)}: more than {MAX_VALUES:,} values, counting aliases (*name). Write a smaller file"
             )
         if len(parents) + levels > MAX_DEPTH:
             raise _LimitError(f"more than {MAX_DEPTH} levels of nesting. Write a flatter file")
@@ -88,16 +96,16 @@ def load_yaml(path: Path, model: type[ModelT], error: type[CommuniqueError], hin
 
     Args:
         path: The file.
-        model: What it must hold.
-        error: Raised with one line where the file is missing, is not YAML, exceeds a limit, or breaks a rule of the model.
-        hint: What to give in place of a file that cannot be opened.
+        model: The pydantic model of its content.
+        error: Raised with a message of one line if the file is missing, is not YAML, exceeds a limit, or does not fit the model.
+        hint: Second sentence of the message if the file cannot be opened. It says what file is needed.
     """
     text = _read(path, MAX_YAML, error, hint)
     try:
         content = _parse_yaml(text.decode("utf-8"))
     except _LimitError as cause:
         raise error(f"{path}: {cause}") from cause
-    # Beside its own errors PyYAML raises others, such as a ValueError for the date 2025-02-30 or a KeyError for `!!bool maybe`.
+    # PyYAML also raises errors that are not its own, such as a ValueError for the date 2025-02-30 or a KeyError for `!!bool maybe`.
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as cause:
         raise error(f"{path}: not YAML in UTF-8: {' '.join(str(cause).split())[:500]}") from cause
     try:
@@ -111,54 +119,59 @@ def load_json(path: Path, error: type[CommuniqueError], hint: str) -> Any:
 
     Args:
         path: The file.
-        error: Raised with one line where the file is missing, is not JSON in UTF-8, is nested too deeply or is too large.
-        hint: What to do about it.
+        error: Raised with a message of one line if the file is missing, is not JSON in UTF-8, is nested too deeply or is too large.
+        hint: Second sentence of the message. It says what to do.
     """
     text = _read(path, MAX_JSON, error, hint)
     try:
         return json.loads(text.decode("utf-8-sig"))
     except ValueError as cause:
-        raise error(f"{path}: not JSON in UTF-8 ({str(cause)[:200]}); {hint}") from cause
+        raise error(f"{path}: not JSON in UTF-8 ({str(cause)[:200]}). {_sentence(hint)}") from cause
     except RecursionError as cause:
-        raise error(f"{path}: nested too deeply for JSON; {hint}") from cause
+        raise error(f"{path}: the JSON is nested too deeply. {_sentence(hint)}") from cause
 
 
 def _read(path: Path, limit: int, error: type[CommuniqueError], hint: str) -> bytes:
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             # Reading a pipe or a device might never end.
-            raise error(f"{path}: not a file; {hint}")
+            raise error(f"{path}: not a file. {_sentence(hint)}")
         with path.open("rb") as handle:
             content = handle.read(limit + 1)
     except OSError as cause:
-        raise error(f"{path}: {cause.strerror}; {hint}") from cause
-    except ValueError as cause:  # A NUL in the name.
-        raise error(f"{path}: {cause}; {hint}") from cause
+        raise error(f"{path}: {cause.strerror}. {_sentence(hint)}") from cause
+    except ValueError as cause:  # the name contains a NUL
+        raise error(f"{path}: {cause}. {_sentence(hint)}") from cause
     if len(content) > limit:
-        raise error(f"{path}: more than {limit:,} bytes, the largest size of such a file; {hint}")
+        raise error(f"{path}: more than {limit:,} bytes, the maximum size of this kind of file. {_sentence(hint)}")
     return content
 
 
+def _sentence(hint: str) -> str:
+    """Capitalise a hint, unless its first word is a name such as `model.yaml`."""
+    return hint[:1].upper() + hint[1:] if hint.split(" ")[0].isalpha() else hint
+
+
 def check_format(path: Path, content: object, current: int, error: type[CommuniqueError], remedy: str) -> None:
-    """Check the number under the key `format` of a file that communique writes and reads back.
+    """Check the format number of a file that communique wrote, which is under the key `format`.
 
     Args:
         path: The file.
-        content: What it holds; a file without the key is left to the caller's schema.
-        current: The only number that this version reads.
+        content: Content of the file. A file without the key passes: the caller's schema decides.
+        current: The only format number that this version reads.
         error: Raised for any other number.
-        remedy: How to get a new file instead of one that an older version wrote.
+        remedy: How to replace a file that an older version wrote.
     """
     if not isinstance(content, dict) or (found := content.get("format", current)) == current:
         return
     newer = isinstance(found, int) and found > current
     raise error(
         f"{path}: written by {'a newer' if newer else 'an older'} version of communique (format {found}; this version reads "
-        f"format {current}). {'Run pip install -U communique' if newer else remedy}"
+        f"format {current}). {UPDATE if newer else remedy}"
     )
 
 
-#: What to write instead of an invalid value, by pydantic's type of error; other errors keep their own message.
+#: What to write instead of an invalid value, for each of pydantic's error types. Other types keep pydantic's message.
 _ALLOWED = {
     "string_type": 'text in quotes, such as "yes": YAML reads yes, no, on and off as true or false, and 1 as a number',
     "string_too_short": "text of at least {min_length} character(s)",
@@ -184,7 +197,7 @@ _ALLOWED = {
     "model_type": "entries of the form 'key: value'",
 }
 
-#: Words for the patterns of names.
+#: Descriptions of the patterns that names must match.
 _PATTERNS = {
     r"^[a-z0-9][a-z0-9-]*$": "lower-case letters, digits and hyphens",
     r"^[^\s|;,]+( [^\s|;,]+)*$": "words without commas, ';' and '|', which separate labels in a cell",
@@ -195,13 +208,13 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
     """Describe all errors of a validation in one line.
 
     Args:
-        error: What pydantic raised.
-        model: The model that was validated; an unknown key is answered with the nearest known one.
+        error: The error that pydantic raised.
+        model: The model that the content was validated against. For an unknown key, the message suggests the most similar known one.
     """
     details = error.errors(include_url=False)
-    faulty = {detail["loc"][:-1] for detail in details} | {detail["loc"][:-2] for detail in details}
-    # pydantic counts only entries that are valid, so a list of faulty ones would also be too short.
-    details = [one for one in details if one["type"] != "too_short" or one["loc"] not in faulty]
+    invalid = {detail["loc"][:-1] for detail in details} | {detail["loc"][:-2] for detail in details}
+    # pydantic counts only valid entries, so it also reports a list of invalid entries as too short.
+    details = [one for one in details if one["type"] != "too_short" or one["loc"] not in invalid]
     lines = [_describe_one(detail, model) for detail in details[:MAX_DESCRIBED]]
     if len(details) > MAX_DESCRIBED:
         lines.append(f"and {len(details) - MAX_DESCRIBED} more errors")
@@ -217,10 +230,10 @@ def _describe_one(detail: Any, model: type[BaseModel]) -> str:
         return f"{where}: unknown key; {hint}allowed: {', '.join(known)}"
     if detail["type"] == "missing":
         return f"{where}: missing"
-    given = repr(detail["input"])  # Aliases and depth are limited, so this is no larger than the file.
+    given = repr(detail["input"])  # aliases and depth are limited, so this is no longer than the file
     if detail["type"] not in _ALLOWED:
         message = detail["msg"].removeprefix("Value error, ")
-        return f"{where}: {message}" + (f" (given: {given})" if len(given) <= 80 and detail["loc"] else "")
+        return f"{where}: {message}" + (f" (value: {given})" if len(given) <= 80 and detail["loc"] else "")
     allowed = _ALLOWED[detail["type"]].format(**detail.get("ctx", {}))
     return f"{where}: {given if len(given) <= 80 else 'this value'} is not allowed. Write {_PATTERNS.get(allowed, allowed)}"
 
@@ -230,12 +243,12 @@ def _shortened(key: str) -> str:
 
 
 def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
-    """List the fields of the model that a path of keys and indexes leads to."""
+    """List the fields of the model at a path of keys and indexes."""
     choices = [model]
     for part in location:
         if isinstance(part, str) and part in model.model_fields:
             choices = _models_in(model.model_fields[part].annotation) or [model]
-        # A union of models told apart by a field puts that field's value into the path.
+        # In a union of models that one field distinguishes, the path contains the value of that field.
         model = next((choice for choice in choices if _has_value(choice, part)), choices[0])
     return list(model.model_fields)
 

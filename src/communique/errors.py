@@ -1,21 +1,21 @@
-"""The errors that `communique` raises on purpose.
+"""Errors that `communique` raises on purpose.
 
 ::
 
-    CommuniqueError          everything below; the command line exits with 1
+    CommuniqueError          base of all errors below; the command line exits with code 1
     ├── CodebookError        a codebook that cannot be used
     ├── RecipeError          a recipe that cannot be used
-    ├── DataError            rows that cannot be read (holds all problems found, not the first alone)
+    ├── DataError            rows that cannot be read (lists all problems found, not just the first)
     │   ├── LeakError        data shared between training and evaluation
     │   └── FormatError      rows that an output format cannot hold
-    ├── BundleError          a model folder that is incomplete, edited or of a newer format
+    ├── BundleError          a model folder that is incomplete, edited or in a newer format
     ├── ExportError          an exported model that differs too much from its checkpoint
-    ├── OutputError          an output that may not be written; the command line exits with 2
+    ├── OutputError          an output that may not be written; the command line exits with code 2
     ├── ChangedError         an input that changed while it was read
-    ├── MissingExtraError    a package of an optional extra is not installed
-    └── UnreachableError     a service, or a model on a hub, that does not answer or refuses
+    ├── MissingExtraError    a package of an optional extra that is not installed
+    └── UnreachableError     a service, or a model on a hub, that does not answer or refuses the request
 
-Every message is one line that names the file, the row, the value, what is allowed and what to do.
+Every message is one line. It names the file, the row and the value, and says what is allowed and what to do.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from importlib import import_module
 
 
 class CommuniqueError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of all errors that are raised on purpose."""
 
 
 class CodebookError(CommuniqueError):
@@ -40,24 +40,24 @@ class DataError(CommuniqueError):
     """Rows that cannot be read.
 
     Args:
-        problems: One line a problem, each complete in itself.
+        problems: One line per problem. Each line can be read on its own.
     """
 
-    #: How many problems the message shows; `communique check` prints all of them.
+    #: Number of problems that the message shows. `communique check` prints all of them.
     SHOWN = 5
 
     def __init__(self, *problems: str) -> None:
         self.problems: Sequence[str] = problems
         lines = list(problems[: self.SHOWN])
         if len(problems) > self.SHOWN:
-            lines.append(f"... and {len(problems) - self.SHOWN} more; `communique check` lists all of them")
+            lines.append(f"... and {len(problems) - self.SHOWN} more. `communique check` lists all of them")
         #: The lines of the message.
         self.lines: Sequence[str] = lines
         super().__init__("\n".join(lines))
 
 
 class LeakError(DataError):
-    """Documents or texts shared between training and evaluation data."""
+    """Documents or texts that training and evaluation data share."""
 
 
 class FormatError(DataError):
@@ -65,7 +65,7 @@ class FormatError(DataError):
 
 
 class BundleError(CommuniqueError):
-    """A model folder that is incomplete, edited or of a newer format."""
+    """A model folder that is incomplete, edited or in a newer format."""
 
 
 class ExportError(CommuniqueError):
@@ -73,7 +73,7 @@ class ExportError(CommuniqueError):
 
 
 class OutputError(CommuniqueError):
-    """An output that may not be written: it exists, is an input, is a folder, or lies where nothing can be written."""
+    """An output that may not be written: it exists, is an input, is a folder, or is in a place that cannot be written to."""
 
 
 class ChangedError(CommuniqueError):
@@ -81,21 +81,35 @@ class ChangedError(CommuniqueError):
 
 
 class MissingExtraError(CommuniqueError):
-    """A package of an optional extra is not installed."""
+    """A package of an optional extra that is not installed.
+
+    Args:
+        package: Name of the package.
+        extra: The extra that installs it.
+        purpose: What needs the package, as the subject of the message.
+    """
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs the package {package!r}: pip install 'communique[{extra}]'")
+        super().__init__(
+            f"{purpose} needs the package {package!r}, which is not installed. In your clone of communique, run "
+            f"pip install -c constraints.txt '.[{extra}]'"
+        )
 
 
 class UnreachableError(CommuniqueError):
-    """A service, or a model on a hub, that does not answer or refuses."""
+    """A service, or a model on a hub, that does not answer or refuses the request."""
 
 
 def require_extra(package: str, purpose: str, *, extra: str = "train") -> None:
-    """Import a package of an extra.
+    """Import a package of an optional extra.
+
+    Args:
+        package: Name of the package as it is imported.
+        purpose: What needs the package, as the subject of the error message.
+        extra: The extra that installs it.
 
     Raises:
-        MissingExtraError: It is not installed.
+        MissingExtraError: The package is not installed.
     """
     try:
         import_module(package)

@@ -18,24 +18,24 @@ def load_model(
 
     Args:
         folder: The folder. Default: the shipped model, or the one that COMMUNIQUE_MODEL names.
-        threads: CPU threads of a bundle. Default: all cores.
-        info: Its `bundle.json`, if it has been read already.
+        threads: Number of CPU threads that a bundle uses. Default: all cores.
+        info: Content of the folder's `bundle.json`, if it has already been read.
 
     Raises:
-        BundleError: The folder is not a complete model of a known format.
-        MissingExtraError: The model is a checkpoint or a baseline whose packages are not installed.
+        BundleError: The folder is not a complete model in a known format.
+        MissingExtraError: The model is a checkpoint or a baseline, and its packages are not installed.
     """
     folder = folder or default_model()
     info = info or read_info(folder)
     if info.kind == "bundle":
         return Predictor(folder, threads=threads, info=info)
     if info.kind == "baseline":
-        # Imported here, because users of a bundle need none of the modules behind it.
+        # Imported here, because users of a bundle need none of these modules.
         from .baselines.saving import load
 
         return load(folder, info=info)
     try:
         from .models.checkpoint import CheckpointClassifier
     except ModuleNotFoundError as error:
-        raise MissingExtraError(str(error.name), "train", f"{folder}: a checkpoint") from None
+        raise MissingExtraError(str(error.name), "train", f"{folder}: this checkpoint") from None
     return CheckpointClassifier(folder, info=info)

@@ -306,7 +306,7 @@ def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CodebookError) as caught:
         Codebook.load(path)
     assert str(caught.value) == (
-        f"{path}: No such file or directory; a codebook is a YAML file such as data/codebook.yaml"
+        f"{path}: No such file or directory. A codebook is a YAML file such as data/codebook.yaml"
     )
 
 

@@ -204,7 +204,7 @@ def test_only_the_html_report_requires_the_extra(model: Path, tmp_path: Path, mo
     assert (code, "macro-F1" in out) == (0, True), err
     code, _, err = run(model, corpus, "--html", tmp_path / "r.html")
     assert code == 1
-    assert "pip install 'communique[analysis]'" in err
+    assert "pip install -c constraints.txt '.[analysis]'" in err
     assert not (tmp_path / "r.html").exists()
 
 

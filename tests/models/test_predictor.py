@@ -181,7 +181,7 @@ def test_error_names_a_missing_truncated_or_edited_file(broken: Path, name: str)
         Predictor(broken)
 
 
-@pytest.mark.parametrize(("change", "remedy"), [(-1, "older .* Train and export"), (1, "newer .* Run pip install -U")])
+@pytest.mark.parametrize(("change", "remedy"), [(-1, "older .* Train and export"), (1, "newer .* Update communique")])
 def test_a_bundle_of_another_format_is_refused(broken: Path, change: int, remedy: str) -> None:
     info = json.loads((broken / "bundle.json").read_text())
     info["format"] = FORMAT + change

@@ -225,5 +225,5 @@ def test_error_for_a_missing_file_says_what_a_recipe_is(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         Recipe.load(path)
     assert str(caught.value) == (
-        f"{path}: No such file or directory; a recipe is a YAML file such as train/recipes/communique-small.yaml"
+        f"{path}: No such file or directory. A recipe is a YAML file such as train/recipes/communique-small.yaml"
     )

@@ -1,1 +1,4 @@
-"""The commands of `communique`, one module each; `communique.cli.app` puts them together, `communique.cli.start` runs them."""
+"""The commands of `communique`, with one module per command.
+
+`communique.cli.app` combines them, and `communique.cli.start` runs them.
+"""

@@ -1,7 +1,7 @@
 """Colours of labels on a page.
 
-In the light and the dark scheme, each colour has a contrast of at least 4.5 (WCAG AA) with its tint and with the page, and so has
-ordinary text with the tint. Neighbours in the list differ most.
+In the light and in the dark scheme, each colour has a contrast of at least 4.5 (WCAG AA) with its tint and with the page. Ordinary
+text has the same contrast with the tint. Neighbouring colours in the list are as different as possible.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Colour(NamedTuple):
-    """A colour of underlines and signs, and the tint behind the text, for a light and a dark page."""
+    """The colour of underlines and signs, and the tint behind the text, for a light and a dark page."""
 
     light: str
     light_tint: str

@@ -1,6 +1,6 @@
-"""Progress of long runs: a bar on a terminal, a plain line now and then elsewhere.
+"""Progress of long runs: a bar on a terminal, or a plain line every half minute elsewhere.
 
-The command line creates a reporter and passes it to the library. The library is silent unless it is given one.
+The command line creates a reporter and passes it to the library. Without a reporter, the library prints nothing.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from .format import one_line
 
 Step = TypeVar("Step")
 
-#: Seconds between plain lines.
+#: Minimum number of seconds between two plain lines.
 EVERY = 30.0
 
 
 def error_line(line: str) -> None:
-    """Print a line on the error stream."""
+    """Print a line to standard error."""
     print(one_line(line), file=sys.stderr, flush=True)
 
 
 class ProgressReporter:
-    """Report the progress of a long run on the error stream.
+    """Report the progress of a long run on standard error.
 
     Args:
-        total: Size of the whole run in any unit, such as bytes or steps. None: not known yet.
-        line: Prints a plain line. None: the reporter is silent.
-        console: The terminal. Default: the error stream.
-        clock: Returns the time in seconds.
+        total: Size of the whole run in any unit, such as bytes or steps. None if it is not known yet.
+        line: Function that prints a plain line. None for a silent reporter.
+        console: The terminal. Default: standard error.
+        clock: Function that returns the time in seconds.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class ProgressReporter:
 
     @classmethod
     def silent(cls) -> Self:
-        """Return a reporter that shows nothing."""
+        """Return a reporter that prints nothing."""
         return cls(line=None)
 
     @property
     def is_silent(self) -> bool:
-        """Whether the reporter shows nothing."""
+        """Whether the reporter prints nothing."""
         return self._line is None
 
     def __enter__(self) -> Self:
@@ -79,35 +79,35 @@ class ProgressReporter:
             self._line(line)
 
     def skipped(self, position: float) -> None:
-        """Note that an earlier run finished everything up to a position; the rate leaves that part out."""
+        """Record that an earlier run finished everything up to a position. The rate does not include that part."""
         self._first = position
         self._draw(position, "finished before" if position else "starting")
 
     def begin(self) -> None:
-        """Start the clock, unless it is running: everything is loaded and the work begins."""
+        """Start the clock if it is not running yet. Call this when everything is loaded and the work begins."""
         if self._begin is None:
             self._begin = self._clock()
 
     def done(self, position: float, sentences: int) -> None:
-        """Note that a shard was labelled.
+        """Record that a shard was labelled.
 
         Args:
-            position: Byte of the input at which the shard ends; the rows of a file are not counted in advance.
+            position: Byte of the input at which the shard ends. Progress is measured in bytes, because rows are not counted in advance.
             sentences: Number of sentences in the shard.
         """
         self._sentences += sentences
         text = f"{self._sentences:,} sentences, {self._sentences / self._seconds():,.0f} per second"
-        # The summary follows the last shard.
+        # No line after the last shard, because the summary follows.
         self.update(position, text=text, every=EVERY if position < (self._total or 0) else math.inf)
 
     def update(self, position: float, total: float | None = None, text: str = "", *, every: float = EVERY) -> None:
         """Show how much of the run is done.
 
         Args:
-            position: How much is done, in the unit of the total.
-            total: Size of the whole run. Default: as before.
-            text: Short description of the state.
-            every: Seconds that must have passed since the last plain line.
+            position: How much is done, in the same unit as the total.
+            total: Size of the whole run. Default: the previous value.
+            text: Short description of the current state.
+            every: Minimum number of seconds since the last plain line.
         """
         self._total = self._total if total is None else total
         now = self._clock()
@@ -118,7 +118,7 @@ class ProgressReporter:
             self._last_line = now
 
     def track(self, steps: Sequence[Step], what: str) -> Iterator[Step]:
-        """Yield steps and show how many are done; a single step is not shown."""
+        """Yield the steps and show how many are done. A single step is not shown."""
         if self.is_silent or len(steps) < 2:
             yield from steps
             return
@@ -131,7 +131,7 @@ class ProgressReporter:
                 self.update(number, text=what)
 
     def seconds_left(self, position: float) -> float:
-        """Estimate the remaining seconds from the rate so far."""
+        """Estimate the remaining time in seconds from the rate so far."""
         return max(0.0, (self._total or 0.0) - position) * self._seconds() / max(1.0, position - self._first)
 
     def _seconds(self) -> float:
@@ -144,8 +144,8 @@ class ProgressReporter:
 
 
 def _bar(console: Console) -> Progress | None:
-    """Return a bar if the console is a terminal."""
-    # FORCE_COLOR makes rich treat a log file as a terminal; the bar would be written into it again and again.
+    """Return a progress bar if the console is a terminal."""
+    # FORCE_COLOR makes rich treat a log file as a terminal. The bar would then be written to the file again and again.
     if not (console.is_terminal and console.file.isatty()):
         return None
     columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}", markup=False))

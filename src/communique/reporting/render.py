@@ -1,4 +1,4 @@
-"""Fill the templates in `templates/`. The words of reports are there; Python only prepares the values."""
+"""Fill the templates in `templates/`. The templates contain the words of all reports; Python code only prepares the values."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from jinja2.nodes import EvalContext
 from . import format as formats
 
 _FILTERS = ("cell", "mebibytes", "number", "p_value", "percent", "quantity", "signed")
-_GLOBALS = ("score", "signed_score", "UNDEFINED")
+_GLOBALS = ("counted", "score", "signed_score", "UNDEFINED")
 
 
 @cache
 def environment() -> Environment:
-    """Return the environment of all templates: HTML is escaped, Markdown is not, and a missing value is an error."""
+    """Return the environment of all templates. It escapes HTML but not Markdown, and a missing value is an error."""
     made = Environment(
         loader=PackageLoader("communique.reporting"),
         autoescape=select_autoescape(["html"]),
@@ -37,8 +37,8 @@ def render(template: str, **values: Any) -> str:
     """Fill a template.
 
     Args:
-        template: Its name, such as "card.md.jinja".
-        values: What its variables stand for.
+        template: Name of the template, such as "card.md.jinja".
+        values: Values of the template's variables.
 
     Raises:
         jinja2.UndefinedError: The template uses a variable that was not passed.
@@ -47,7 +47,7 @@ def render(template: str, **values: Any) -> str:
 
 
 def render_stream(template: str, **values: Any) -> Iterator[str]:
-    """Yield a filled template in pieces, so that a page of any length needs little memory. Arguments and errors: see `render`."""
+    """Yield a filled template in pieces, so that a long page needs little memory. Arguments and errors are those of `render`."""
     stream = environment().get_template(template).stream(values)
     stream.enable_buffering(500)
     yield from stream
@@ -60,13 +60,13 @@ def source(name: str) -> str:
 
 @pass_eval_context
 def _finalize(context: EvalContext, value: Any) -> Any:
-    """Escape control characters in every value, and tags and links in Markdown; HTML is escaped by Jinja's own rule."""
-    # Markup is HTML that was made here, such as a plot; it has been escaped already.
+    """Escape control characters in every value, and also tags and links in Markdown. Jinja escapes HTML itself."""
+    # Values of type Markup are HTML that this package built, such as a plot. They are already escaped.
     if type(value) is not str:
         return value
     return formats.printable(value) if context.autoescape else formats.plain_markdown(value)
 
 
 def _paragraph(text: str) -> str:
-    """Join lines into one line of text, so that a template can keep each sentence on a line of its own."""
+    """Join the lines of a text into one line, so that a template can have each sentence on its own line."""
     return " ".join(line.strip() for line in text.splitlines() if line.strip()) + "\n"
