@@ -209,7 +209,7 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
 
     Args:
         error: The error that pydantic raised.
-        model: The model that the content was validated against. For an unknown key, the message suggests the most similar known one.
+        model: The model that the content was validated against. The message suggests the known key most similar to an unknown one.
     """
     details = error.errors(include_url=False)
     invalid = {detail["loc"][:-1] for detail in details} | {detail["loc"][:-2] for detail in details}

@@ -428,14 +428,14 @@ def test_the_command_writes_json_and_markdown_for_held_out_rows(command: Callabl
     assert content["coverage"] == {"en": {"swapped": 2}}
     assert content["draws"] == 3
     assert text.read_text(encoding="utf-8").startswith("2 sentences: corpus.jsonl")
-    assert "1 rows left out by --only-held-out" in result.output
+    assert "1 row left out by --only-held-out" in result.output
     assert {c["test"] for c in content["stability"]} <= set(TESTS)
 
 
 def test_the_command_leaves_training_rows_out_of_the_error_rates(command: Callable[..., Run], tmp_path: Path) -> None:
     result = command("--json", str(tmp_path / "out.json"))
     assert result.exit_code == 0, result.output
-    assert "1 rows share a document or a text with the training data" in result.output
+    assert "1 row with a document or a text of the training data" in result.output
     errors = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["errors"]
     assert {e["sentences"] for e in errors if e["code"] == "*"} == {3}
 

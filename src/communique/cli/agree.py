@@ -1,4 +1,4 @@
-"""`communique agree`: how far coders agree, and the gold that they make."""
+"""`communique agree`: measure the agreement of coders and write gold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import Overwrite, cli_errors, default_codebook, note, show
+from ..reporting.format import counted
+from .common import OUTPUT, Overwrite, cli_errors, default_codebook, note, show
 
 if TYPE_CHECKING:
     from ..data.codebook import Codebook
@@ -19,27 +20,51 @@ if TYPE_CHECKING:
 def agree(
     coded: Annotated[
         list[Path],
-        typer.Argument(help="Sheets, and exports of Label Studio, doccano or Prodigy; adjudicated sheets too."),
+        typer.Argument(help="Coded sheets, adjudicated sheets, and exports of Label Studio, doccano or Prodigy."),
     ],
     design: Annotated[
-        Path | None, typer.Option(help="Design file of the sample; the one beside the first file without it.")
+        Path | None,
+        typer.Option(
+            help="Design file that `communique sample` wrote. Default: the one in the folder of the first coded file."
+        ),
     ] = None,
-    codebook: Annotated[Path | None, typer.Option(help="Codebook, where there is no design file.")] = None,
+    codebook: Annotated[
+        Path | None,
+        typer.Option(
+            help="Codebook. Default: the codebook in the design file or, without a design file, that of the shipped model."
+        ),
+    ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="What `communique label -o` wrote: sets the model beside the coders.")
+        Path | None,
+        typer.Option(help="Output of `communique label -o`, to compare the model with the coders as well."),
     ] = None,
     adjudicate: Annotated[
-        Path | None, typer.Option(help="Write a sheet (.xlsx, .csv) of the sentences on which coders differ.")
+        Path | None,
+        typer.Option(
+            help="Write a sheet (.xlsx, .csv) of the sentences on which coders differ, for adjudication.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     gold: Annotated[
-        Path | None, typer.Option(help="Write the agreed and adjudicated labels (.csv, .jsonl, .parquet).")
+        Path | None,
+        typer.Option(help="Write the agreed and adjudicated labels (.csv, .jsonl, .parquet).", rich_help_panel=OUTPUT),
     ] = None,
-    json_out: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
-    markdown_out: Annotated[Path | None, typer.Option("--markdown", help="Write the report as Markdown.")] = None,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write the report as JSON.", rich_help_panel=OUTPUT)
+    ] = None,
+    markdown_out: Annotated[
+        Path | None, typer.Option("--markdown", help="Write the report as Markdown.", rich_help_panel=OUTPUT)
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure how far coders agree, list what they differ on, and write gold."""
+    """Measure how far coders agree, list the sentences on which they differ, and write gold.
+
+    For example:
+
+        communique agree sheet-anna.xlsx sheet-ben.xlsx --adjudicate differences.xlsx
+        communique agree sheet-anna.xlsx sheet-ben.xlsx differences.xlsx --gold gold.csv
+    """
     from ..annotation.agreement_report import AgreementReport, write_adjudication
     from ..annotation.detect import read_coded
     from ..annotation.matching import gold_rows, match, write_gold
@@ -48,21 +73,21 @@ def agree(
     from ..io.output import check_outputs
     from ..sampling.population import read_population
 
-    beside = COMPANIONS.get(("sheet", adjudicate.suffix.lower())) if adjudicate else None
+    ending = COMPANIONS.get(("sheet", adjudicate.suffix.lower())) if adjudicate else None
     check_outputs(
-        [json_out, markdown_out, gold, adjudicate, companion(adjudicate, beside) if adjudicate and beside else None],
+        [json_out, markdown_out, gold, adjudicate, companion(adjudicate, ending) if adjudicate and ending else None],
         inputs=(*coded, design, codebook, model),
         overwrite=overwrite,
     )
     plan, labels = _design(coded, design, codebook)
     if gold is not None and plan is None:
-        raise typer.BadParameter("gold needs the design file of the sample (--design)", param_hint="--gold")
+        raise typer.BadParameter("gold needs the design file of the sample. Name it with --design", param_hint="--gold")
     codings = match([read_coded(path, labels) for path in coded], plan)
     for line in codings.messages:
         note(line)
     predicted = None
     if model is not None:
-        # Of the model's file the ids and labels are needed, and no text.
+        # Only the ids and labels of this file are needed, not its texts.
         population = read_population(model, keep=())
         predicted = {identity: population.predicted(i) for i, identity in enumerate(population.ids.to_pylist())}
     report = AgreementReport.compare(codings, labels, design=plan, model=predicted, seed=seed)
@@ -75,35 +100,41 @@ def agree(
             handle.write(report.to_markdown())
     if adjudicate is not None:
         n = write_adjudication(adjudicate, codings, labels)
-        note(f"{adjudicate}: {n} sentences to adjudicate. Fill it in, and name it along with the coded files")
+        note(
+            f"{adjudicate}: {counted(n, 'sentence')} to adjudicate. Fill in the sheet, then run communique agree again and name "
+            "it after the coded files"
+        )
     if gold is not None and plan is not None:
         rows, lines = gold_rows(codings, plan)
         write_gold(gold, rows)
         for line in lines:
             note(line)
-        note(f"{gold}: {len(rows)} sentences of gold")
+        note(f"{gold}: {counted(len(rows), 'gold sentence')}")
 
 
 def _design(coded: list[Path], given: Path | None, codebook: Path | None) -> tuple[Design | None, Codebook]:
+    """Return the design of the sample, if there is one, and the codebook."""
     from ..data.codebook import Codebook
     from ..errors import DataError
     from ..sampling.design import SUFFIX, Design
 
     if given is None:
-        beside = sorted(coded[0].parent.glob(f"*{SUFFIX}"))
-        if len(beside) > 1 and codebook is None:
-            names = ", ".join(path.name for path in beside)
+        found = sorted(coded[0].parent.glob(f"*{SUFFIX}"))
+        if len(found) > 1 and codebook is None:
+            names = ", ".join(path.name for path in found)
             raise DataError(
-                f"{coded[0].parent}: several design files ({names}); name the one of this sample with --design"
+                f"{coded[0].parent}: this folder contains several design files ({names}). Name the one of this sample with --design"
             )
-        if len(beside) == 1:
-            given = beside[0]
+        if len(found) == 1:
+            given = found[0]
             note(f"design: {given}")
     if given is not None:
         plan = Design.load(given)
         if codebook is not None:
             for line in plan.codebook.warning(Codebook.load(codebook), f"the sample {given}", str(codebook)):
-                note(f"{line}. The sample's codebook is used")
+                note(f"{line}. The codebook of the sample is used")
         return plan, plan.codebook
-    note("no design file: rows are joined with each other by id and text, and make no gold")
+    note(
+        "no design file: rows are matched by id and text, and gold cannot be written. Name the design file with --design"
+    )
     return None, Codebook.load(codebook or default_codebook())

@@ -1,7 +1,7 @@
 """The command line.
 
-Exit codes: 0 done, 1 data or model invalid, 2 wrong usage or an output that may not be written, 130 stopped with Ctrl-C (143 by
-SIGTERM, 129 by SIGHUP).
+Exit codes: 0 means done, 1 means invalid data or an invalid model, and 2 means wrong usage or an output that may not be written.
+A run that was stopped ends with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP).
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ from .robustness import robustness
 from .sample import sample
 from .train import train
 
+HELP = "Label sentences in political texts by stance, train and measure your own classifiers, and estimate label proportions."
+
 app = typer.Typer(
     name="communique",
     cls=Commands,
-    help="Label sentences of political statements: train, measure and run multilingual stance classifiers.",
+    help=HELP,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -42,12 +44,21 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Label sentences of political statements: train, measure and run multilingual stance classifiers."""
+    """Run without a command. The help text is `HELP`."""
 
 
-# In the order in which people need them, as `--help` lists them.
-for _command in (label, check, train, export, evaluate, benchmark, robustness, sample, agree, estimate):
-    app.command()(_command)
+#: The commands by task, in the order in which `--help` lists them.
+TASKS = {
+    "Label": (label,),
+    "Train": (check, train, export),
+    "Measure": (evaluate, benchmark, robustness),
+    "Code": (sample, agree),
+    "Estimate": (estimate,),
+}
+
+for _task, _commands in TASKS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_task)(_command)

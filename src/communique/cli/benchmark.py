@@ -1,4 +1,4 @@
-"""`communique benchmark`: compare classifiers."""
+"""`communique benchmark`: compare classifiers on several splits."""
 
 from __future__ import annotations
 
@@ -8,24 +8,42 @@ from typing import Annotated
 import typer
 
 from ..errors import require_extra
-from .common import cli_errors, note, show
+from ..reporting.format import counted
+from .common import INPUT, OUTPUT, StandoffTexts, cli_errors, note, show
 
 
 @cli_errors
 def benchmark(
-    recipe: Annotated[Path, typer.Argument(help="Recipe of a benchmark (YAML).")],
-    texts: Annotated[Path | None, typer.Option(help="File or folder of texts for stand-off labels.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder that stands for {data} in the recipe's paths.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of results.")] = Path("benchmarks/results"),
+    recipe: Annotated[
+        Path, typer.Argument(help="Recipe of the benchmark (YAML), which names classifiers, seeds and splits.")
+    ],
+    texts: StandoffTexts = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder that replaces {data} in the paths of the recipe.", rich_help_panel=INPUT),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder in which to save the results.", rich_help_panel=OUTPUT)
+    ] = Path("benchmarks/results"),
     only: Annotated[
-        list[str] | None, typer.Option(help="Run this classifier or split alone; repeatable. What is finished stays.")
+        list[str] | None,
+        typer.Option(help="Run only this classifier or split. Can be repeated. Finished runs of others are kept."),
     ] = None,
     use_held_out: Annotated[
-        str | None, typer.Option(help="Reason for reading held-out data; the use is logged.")
+        str | None, typer.Option(help="Use held-out data, for this reason. The use and the reason are logged.")
     ] = None,
-    work: Annotated[Path, typer.Option(help="Folder for what interrupted runs resume from.")] = Path("runs/benchmark"),
+    work: Annotated[
+        Path,
+        typer.Option(help="Folder for the files from which an interrupted run resumes.", rich_help_panel=OUTPUT),
+    ] = Path("runs/benchmark"),
 ) -> None:
-    """Run classifiers x seeds x splits and compare them. The same command resumes an interrupted benchmark."""
+    """Train and compare several classifiers with several seeds on several splits of labelled data.
+
+    The same command resumes an interrupted benchmark. For example:
+
+        communique benchmark benchmarks/recipes/reference.yaml
+        communique benchmark benchmarks/recipes/reference.yaml --only tfidf-logreg
+    """
     import json
 
     from ..benchmark.rendering import render_summary
@@ -36,23 +54,27 @@ def benchmark(
     from ..reporting.progress import ProgressReporter
 
     require_extra("sklearn", "communique benchmark", extra="analysis")
-    # The results of runs are kept: the same command resumes. Only where they are written is checked.
+    # The same command resumes, so existing results are no reason to refuse. Only the places are checked.
     for folder in (out, work):
         check_files_in(folder, (), overwrite=True)
     progress = ProgressReporter()
     grid = run(recipe, out, work, data=data, texts=texts, only=only or (), test_use=use_held_out, progress=progress)
     if not grid.runs:
-        note(f"no run is finished, {len(grid.left_out)} left out, {grid.waiting} not asked for yet")
+        note(f"no run is finished, {_others(len(grid.left_out), grid.waiting)}")
         raise typer.Exit(1)
-    note("comparing")
+    note("comparing the classifiers")
     summary = summarise(grid)
     with replacing(path(out, grid.recipe.name)) as handle:
         handle.write(json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     show(render_summary(summary))
     note(
-        f"{len(grid.runs)} runs are finished, {len(grid.left_out)} left out, {grid.waiting} not asked for yet; "
-        f"summary: {path(out, grid.recipe.name)}"
+        f"{counted(len(grid.runs), 'run')} finished, {_others(len(grid.left_out), grid.waiting)}. "
+        f"Summary: {path(out, grid.recipe.name)}"
     )
     if grid.left_out:
-        note(f"{len(grid.left_out)} runs failed; the same command tries them again")
+        note(f"{counted(len(grid.left_out), 'run')} failed. To try again, run the same command")
         raise typer.Exit(1)
+
+
+def _others(left_out: int, waiting: int) -> str:
+    return f"{left_out} left out, {waiting} not requested yet"

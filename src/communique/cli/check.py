@@ -1,4 +1,4 @@
-"""`communique check`: list all problems of a corpus."""
+"""`communique check`: list all problems of labelled tables."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
-from ..reporting.format import one_line
+from ..reporting.format import counted, one_line
 from .common import (
+    INPUT,
     DocumentColumn,
     EncodingOption,
     LabelColumn,
     SheetOption,
+    StandoffTexts,
     TextColumn,
     cli_errors,
     default_codebook,
@@ -25,20 +27,32 @@ from .common import (
 
 @cli_errors
 def check(
-    corpus: Annotated[list[str], typer.Argument(help="Tables, folders or globs.")],
-    codebook: Annotated[Path | None, typer.Option(help="Codebook; that of the shipped model without it.")] = None,
+    corpus: Annotated[list[str], typer.Argument(help="Labelled tables, folders or globs.")],
+    codebook: Annotated[
+        Path | None, typer.Option(help="Codebook of the labels. Default: that of the shipped model.")
+    ] = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     document_column: DocumentColumn = None,
     label_map: Annotated[
         list[str] | None,
-        typer.Option(help="CELL=LABEL: what a table writes for a label, as `labels` in a recipe. Repeat it per label."),
+        typer.Option(
+            help="Translate a cell of the label column: CELL=LABEL, such as pro=support. Repeat the option for each label. "
+            "In a recipe, the key `labels` does the same.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
-    texts: Annotated[Path | None, typer.Option(help="Texts of stand-off labels.")] = None,
+    texts: StandoffTexts = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
 ) -> None:
-    """List all problems of a corpus at once, with counts by label, language and document."""
+    """List all problems of labelled tables at once, and count labels, languages and documents.
+
+    For example:
+
+        communique check coded.xlsx --codebook codebook.yaml
+        communique check coded.csv --text-column Satz --label-map pro=support
+    """
     from ..data.codebook import Codebook
     from ..data.corpus import conflicts
     from ..data.standoff import scan_corpora
@@ -55,17 +69,18 @@ def check(
         note(line)
     unlabelled = sum(s.labels is None for s in found)
     if len(found) == unlabelled > 0:
-        note("no row has labels. If a column of another name holds them, name it with --label-column")
-    show(f"{len(found)} rows in {len(found.documents)} documents are readable, {len(problems)} are not")
+        note("no row has labels. If a column contains them under another name, name it with --label-column")
+    documents = counted(len(found.documents), "document")
+    show(f"{counted(len(found), 'row')} in {documents} can be read, {len(problems)} cannot")
     _counts("label", Counter(label for s in found for label in s.labels or ()))
     none = sum(s.labels == () for s in found)
     show(f"  none {none}, unlabelled {unlabelled}")
     _counts("language", Counter(s.language for s in found))
     if any(s.sampling for s in found):
-        _counts("sampling", Counter(s.sampling or "not told" for s in found))
+        _counts("sampling", Counter(s.sampling or "not stated" for s in found))
     sizes = sorted(len(members) for members in found.documents.values())
     if sizes:
-        show(f"rows a document: {sizes[0]} to {sizes[-1]}, median {sizes[len(sizes) // 2]}")
+        show(f"rows per document: {sizes[0]} to {sizes[-1]}, median {sizes[len(sizes) // 2]}")
     if problems:
         raise typer.Exit(1)
 
@@ -73,7 +88,9 @@ def check(
 def _pair(text: str) -> tuple[str, str]:
     cell, separator, label = text.partition("=")
     if not (separator and cell and label):
-        raise typer.BadParameter(f"{text!r}; write CELL=LABEL", param_hint="--label-map")
+        raise typer.BadParameter(
+            f"{text!r} does not name a cell and a label. Write CELL=LABEL", param_hint="--label-map"
+        )
     return cell, label
 
 

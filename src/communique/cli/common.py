@@ -1,4 +1,4 @@
-"""What the commands share: error handling, notes on the error stream, optional packages."""
+"""Code that all commands share: error handling, printing, shared options and optional packages."""
 
 from __future__ import annotations
 
@@ -18,21 +18,35 @@ from typer.core import TyperGroup
 from ..errors import CommuniqueError, DataError, OutputError, require_extra
 from ..reporting.format import one_line, printable
 
-#: The option with which an existing output is replaced.
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace output files that exist.")]
+#: Titles of the panels into which `--help` groups options. Options without a panel come first.
+INPUT = "Input"
+OUTPUT = "Output"
+SPEED = "Speed and memory"
 
-#: Set to any value, this variable lets unexpected errors end in a traceback.
+#: The option that replaces existing output.
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.", rich_help_panel=OUTPUT)]
+
+#: If this environment variable has any value, unexpected errors end in a traceback.
 DEBUG = "COMMUNIQUE_DEBUG"
 
-#: The class of all errors of usage. Some versions of typer bring a click of their own.
-_UsageError: type[Any] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+
+def _click_class(name: str) -> type[Any]:
+    """Return a class of click. Some versions of typer contain their own copy of click."""
+    return next(base for base in typer.BadParameter.__mro__ if base.__name__ == name)
+
+
+#: An error in how a command was called, whatever option caused it.
+UsageError = _click_class("UsageError")
+
+#: The class of all errors that click raises.
+_ClickError = _click_class("ClickException")
 
 
 class Commands(TyperGroup):
-    """The group of all commands. Whatever happens in one, the command line ends with one line and an exit code."""
+    """The group of all commands. Whatever a command raises, the command line ends with one line and an exit code."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run a command and exit: 0 done, 1 data or model invalid, 2 wrong usage, 130 stopped with Ctrl-C."""
+        """Run a command and exit with 0 (done), 1 (invalid data or model), 2 (wrong usage) or 130 (stopped with Ctrl-C)."""
         alone = extra.get("standalone_mode", True)
         extra["standalone_mode"] = False
         if not alone:
@@ -40,7 +54,7 @@ class Commands(TyperGroup):
         try:
             code = super().main(*args, **extra)
             sys.stdout.flush()
-        except _UsageError as error:
+        except _ClickError as error:
             sys.exit(_usage(error))
         except BrokenPipeError:
             _discard_output()
@@ -55,13 +69,15 @@ class Commands(TyperGroup):
 
 
 def _usage(error: Any) -> int:
-    """Print an error of usage on one line and return its exit code."""
+    """Print an error that click raised on one line, and return its exit code."""
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         show(error.format_message())
     else:
-        command = "communique" if context is None else context.command_path
-        fail(f"{error.format_message().rstrip('.')}. Run {command} --help for the options")
+        command = getattr(error, "command", "communique") if context is None else context.command_path
+        message = error.format_message()
+        stop = "" if message.endswith((".", "?", "!")) else "."
+        fail(f"{message}{stop} For all options, run {command} --help")
     return int(error.exit_code)
 
 
@@ -71,43 +87,48 @@ def _describe(error: Exception) -> str:
         name = next((str(path) for path in (error.filename, error.filename2) if path is not None), None)
         return f"{name}: {error.strerror}" if name else error.strerror
     if isinstance(error, MemoryError):
-        return "memory is exhausted. Use smaller input, or for `communique label` a lower --memory-limit"
+        return "not enough memory. Use a smaller input or, with `communique label`, a lower --memory-limit"
     text = f"{type(error).__name__}: {error}".split("\n")[0][:300]
-    return (
-        f"unexpected error ({text}). This is a defect of communique: run again with {DEBUG}=1 and report the traceback"
-    )
+    return f"unexpected error ({text}). This is a bug in communique. Run the command again with {DEBUG}=1 and report the traceback"
 
 
 def _discard_output() -> None:
-    """Let what is still in the buffer of standard output go nowhere, or Python would try to write it once more when it exits."""
-    with suppress(OSError, ValueError):  # Not a stream of the system, as in a notebook.
+    """Discard the buffer of standard output, which Python would otherwise try to write again when it exits."""
+    with suppress(OSError, ValueError):  # not a stream of the operating system, as in a notebook
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(*lines: str) -> None:
-    """Print an error of one or more lines on the error stream."""
+    """Print an error of one or more lines to standard error."""
     typer.echo("error: " + "\n".join(map(one_line, lines)), err=True)
 
 
 class Stopped(KeyboardInterrupt):
-    """SIGTERM or SIGHUP, which end a command as Ctrl-C does."""
+    """SIGTERM or SIGHUP, which end a command in the same way as Ctrl-C."""
 
     number = 0
 
 
 def cli_errors(function: Callable[..., None]) -> Callable[..., None]:
-    """Answer an error raised on purpose with its lines and exit code 1 or 2, and a signal that stops with 128 + its number."""
+    """Decorate a command so that it ends without a traceback.
+
+    An error that was raised on purpose ends in its message and exit code 1 or 2. A signal ends in exit code 128 plus its number.
+    """
 
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
             with _stopped_by_signals():
                 function(*args, **kwargs)
+        except _ClickError as error:
+            # The command itself raised the error, so click does not know which command it was.
+            error.command = f"communique {function.__name__}"
+            raise
         except CommuniqueError as error:
             fail(*(error.lines if isinstance(error, DataError) else [str(error)]))
             raise typer.Exit(2 if isinstance(error, OutputError) else 1) from None
         except KeyboardInterrupt as stopped:
-            # What was interrupted says in the first argument what is left, and how to resume.
+            # The first argument, if there is one, says what was kept and how to resume.
             typer.echo(": ".join(["stopped", *map(str, stopped.args)]), err=True)
             number = stopped.number if isinstance(stopped, Stopped) else signal.SIGINT
             raise typer.Exit(128 + number) from None
@@ -123,7 +144,7 @@ def _stopped_by_signals() -> Iterator[None]:
     def stop(number: int, frame: object) -> None:
         for other in old:
             if other != signal.SIGINT:
-                signal.signal(other, signal.SIG_IGN)  # a second one must not interrupt the first one's cleaning up
+                signal.signal(other, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
         stopped = Stopped()
         stopped.number = number
         raise stopped
@@ -143,20 +164,25 @@ def _stopped_by_signals() -> Iterator[None]:
 
 
 def show(text: str) -> None:
-    """Print a part of the result on standard output."""
+    """Print a part of the result to standard output."""
     typer.echo(printable(text))
 
 
 def note(line: str) -> None:
-    """Print a line that is not output, on the error stream."""
+    """Print a line that is not part of the result to standard error."""
     typer.echo(one_line(line), err=True)
 
 
 def checked(check: Callable[[str], str], value: str, option: str) -> str:
-    """Return the usual form of an option's value.
+    """Return the canonical form of an option's value.
+
+    Args:
+        check: Returns the canonical form, or raises a ValueError.
+        value: The value that the user passed.
+        option: Name of the option, for the message.
 
     Raises:
-        BadParameter: The check refused it with a ValueError.
+        BadParameter: The check refused the value with a ValueError.
     """
     try:
         return check(value)
@@ -170,11 +196,22 @@ def _encoding(name: str | None) -> str | None:
     return None if name is None else checked(check_encoding, name, "--encoding")
 
 
-TextColumn = Annotated[str | None, typer.Option(help="Column of texts. Default: found by its name.")]
-LabelColumn = Annotated[str | None, typer.Option(help="Column of labels. Default: found by its name.")]
-DocumentColumn = Annotated[str | None, typer.Option(help="Column of documents. Default: found by its name.")]
+TextColumn = Annotated[
+    str | None,
+    typer.Option(help="Column that contains the texts. Default: recognised by its name.", rich_help_panel=INPUT),
+]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(help="Column that contains the labels. Default: recognised by its name.", rich_help_panel=INPUT),
+]
+DocumentColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="Column that names the document of each row. Default: recognised by its name.", rich_help_panel=INPUT
+    ),
+]
 
-#: The option that names the column of each field.
+#: For each field, the option that names its column.
 COLUMN_OPTIONS = {"text": "--text-column", "labels": "--label-column", "document": "--document-column"}
 
 
@@ -185,15 +222,33 @@ def named_columns(text: str | None, labels: str | None, document: str | None) ->
 
 EncodingOption = Annotated[
     str | None,
-    typer.Option(help="Encoding of text files, such as cp1250. Default: recognised for each.", callback=_encoding),
+    typer.Option(
+        help="Encoding of all text files, such as cp1250. Default: recognised separately for each file.",
+        callback=_encoding,
+        rich_help_panel=INPUT,
+    ),
 ]
 SheetOption = Annotated[
-    str | None, typer.Option(help="Sheet of workbooks, by name or number. Default: the first visible one.")
+    str | None,
+    typer.Option(
+        help="Name or number of the sheet to read from workbooks. Default: the first visible sheet.",
+        rich_help_panel=INPUT,
+    ),
+]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Leave out the rows with this value: source=VALUE, language=VALUE or sampling=VALUE. Can be repeated.",
+        rich_help_panel=INPUT,
+    ),
+]
+StandoffTexts = Annotated[
+    Path | None, typer.Option(help="File or folder with the texts of stand-off labels.", rich_help_panel=INPUT)
 ]
 
 
 def default_codebook() -> Path:
-    """Find the codebook of the default model."""
+    """Return the path to the codebook of the default model."""
     from ..models.info import CODEBOOK
     from ..models.predictor import default_model
 
@@ -201,7 +256,10 @@ def default_codebook() -> Path:
 
 
 def require_training(purpose: str) -> None:
-    """Import torch, and keep transformers from drawing a bar for every file of weights.
+    """Import torch, and stop transformers from drawing a progress bar for every file of weights.
+
+    Args:
+        purpose: What needs torch, as the subject of the error message.
 
     Raises:
         MissingExtraError: The extra `train` is not installed.
@@ -213,14 +271,14 @@ def require_training(purpose: str) -> None:
 
 
 def condition(text: str) -> tuple[str, str]:
-    """Read `source=VALUE`, `language=VALUE` or `sampling=VALUE`.
+    """Split a condition such as `source=VALUE`, `language=VALUE` or `sampling=VALUE` into field and value.
 
     Raises:
-        BadParameter: It is none of these.
+        BadParameter: The text is not such a condition.
     """
     field, separator, value = text.partition("=")
     if not separator or field not in ("source", "language", "sampling"):
         raise typer.BadParameter(
-            f"{text!r}; write source=VALUE, language=VALUE or sampling=VALUE", param_hint="--exclude"
+            f"{text!r} is not a condition. Write source=VALUE, language=VALUE or sampling=VALUE", param_hint="--exclude"
         )
     return field, value

@@ -1,4 +1,4 @@
-"""`communique estimate`: shares of labels by group, with intervals that hold."""
+"""`communique estimate`: estimate label proportions by group, with valid intervals."""
 
 from __future__ import annotations
 
@@ -12,28 +12,32 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import require_extra
-from .common import Overwrite, cli_errors, note
+from .common import OUTPUT, Overwrite, cli_errors, note
 
 if TYPE_CHECKING:
     from ..estimation.analysis import Analysis
 
 
+#: Title of the panel of options that decide how to estimate.
+METHOD = "Method"
+
+
 class Target(StrEnum):
-    """What is estimated."""
+    """What the estimates refer to."""
 
     SUPERPOPULATION = "superpopulation"
     FINITE_POPULATION = "finite-population"
 
 
 class Missing(StrEnum):
-    """What is done where drawn sentences are missing in the gold."""
+    """What to do if drawn sentences are missing from the gold."""
 
     REFUSE = "refuse"
     RANDOM = "random"
 
 
 class Method(StrEnum):
-    """How shares are corrected."""
+    """How proportions are corrected for the model's errors."""
 
     PPI = "ppi"
     DSL = "dsl"
@@ -41,42 +45,93 @@ class Method(StrEnum):
 
 @cli_errors
 def estimate(
-    predictions: Annotated[Path, typer.Argument(help="What `communique label -o` wrote.")],
-    gold: Annotated[Path, typer.Argument(help="Coded sample with inclusion probabilities.")],
-    by: Annotated[str, typer.Option(help="Columns of groups, such as country,year.")] = "",
-    model: Annotated[Path | None, typer.Option(help="Folder of the model; the shipped model without it.")] = None,
-    codebook: Annotated[Path | None, typer.Option(help="Codebook; that of the model without it.")] = None,
+    predictions: Annotated[Path, typer.Argument(help="Output of `communique label -o`.")],
+    gold: Annotated[
+        Path, typer.Argument(help="Coded sample with inclusion probabilities, as `communique agree --gold` writes it.")
+    ],
+    by: Annotated[
+        str, typer.Option(help="Columns that define groups, separated by commas, such as country,year.")
+    ] = "",
+    model: Annotated[
+        Path | None, typer.Option(help="Folder of the model that labelled. Default: the shipped model.")
+    ] = None,
+    codebook: Annotated[
+        Path | None, typer.Option(help="Codebook of the labels. Default: the codebook of the model.")
+    ] = None,
     target: Annotated[
         Target,
         typer.Option(
-            help="superpopulation: what produced the corpus; documents count as random. "
-            "finite-population: these sentences alone."
+            help="superpopulation: proportions in the process that produced the corpus, with documents as a random sample. "
+            "finite-population: proportions in exactly these sentences.",
+            rich_help_panel=METHOD,
         ),
     ] = Target.SUPERPOPULATION,
-    method: Annotated[Method, typer.Option(help="Estimator of contrasts and figures.")] = Method.PPI,
+    method: Annotated[
+        Method, typer.Option(help="Estimator for contrasts and figures.", rich_help_panel=METHOD)
+    ] = Method.PPI,
     contrast: Annotated[
-        list[str] | None, typer.Option(help="'country=FR,year=2021 vs country=DE,year=2021'; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="Compare two groups, such as 'country=FR,year=2021 vs country=DE,year=2021'. Can be repeated.",
+            rich_help_panel=METHOD,
+        ),
     ] = None,
-    regress: Annotated[str | None, typer.Option(help="Predictors among the columns of --by; all without it.")] = None,
+    regress: Annotated[
+        str | None,
+        typer.Option(
+            help="Predictors of the regressions, separated by commas. Default: all columns of --by.",
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
     skip_unsupported: Annotated[
-        bool, typer.Option("--skip-unsupported", help="Leave out groups without enough gold, and tell them.")
+        bool,
+        typer.Option(
+            "--skip-unsupported",
+            help="Leave out groups without enough gold, and list them. Default: refuse to estimate.",
+            rich_help_panel=METHOD,
+        ),
     ] = False,
     design: Annotated[
-        Path | None, typer.Option(help="The sample's design file: tells what the gold lacks; for the appendix.")
+        Path | None,
+        typer.Option(help="Design file of the sample. It shows which sentences are missing from the gold."),
     ] = None,
     missing: Annotated[
         Missing,
-        typer.Option(help="Where drawn sentences are missing in the gold: refuse, or take them for missing at random."),
+        typer.Option(
+            help="What to do if drawn sentences are missing from the gold. refuse: stop. "
+            "random: treat them as missing at random.",
+            rich_help_panel=METHOD,
+        ),
     ] = Missing.REFUSE,
     agreement: Annotated[
-        Path | None, typer.Option(help="Text or Markdown on the coders' agreement, for the appendix.")
+        Path | None,
+        typer.Option(
+            help="Text or Markdown file about the agreement of the coders. It is copied into the appendix.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for tables, figures and methods.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the folds of DSL.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder in which to save tables, figures and a methods section. Default: print tables only.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the folds of the DSL estimator.", rich_help_panel=METHOD)
+    ] = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Estimate the share of each label by group from a model's labels and a coded sample."""
-    require_extra("scipy", "estimate", extra="analysis")
+    """Estimate the proportion of each label by group, corrected for the model's errors with a coded sample.
+
+    For example:
+
+        communique estimate labels.parquet gold.csv --by country,year
+        communique estimate labels.parquet gold.csv --by country --design sheet.design.json -o results
+    """
+    require_extra("scipy", "communique estimate", extra="analysis")
     from ..data.codebook import Codebook
     from ..estimation import outputs
     from ..estimation.analysis import analyse
@@ -90,9 +145,9 @@ def estimate(
 
     warnings: list[str] = []
     if codebook is not None and model is None:
-        # With a codebook alone the model is not known: another tool may have labelled.
+        # With only a codebook, the model is not known: another tool may have assigned the labels.
         info, book = None, Codebook.load(codebook)
-        note("warning: no --model: whether the gold trained the model cannot be checked")
+        note("warning: without --model, it cannot be checked whether the model was trained on the gold")
     else:
         folder = model or default_model()
         info = read_info(folder)
@@ -130,13 +185,13 @@ def estimate(
     for line in (*analysis.notes, *(f"warning: {line}" for line in analysis.warnings)):
         note(line)
     for name in analysis.left_out:
-        note(f"left out for want of gold: {name}")
+        note(f"left out because there is not enough gold: {name}")
     if plan is not None and plan.predictions_sha256 != coded.files[str(predictions)]:
-        note(f"warning: {design}: the sample was drawn from another file of predictions ({plan.predictions})")
+        note(f"warning: {design}: the sample was drawn from a different file of predictions ({plan.predictions})")
     _print(analysis)
     if out is None:
         return
-    require_extra("matplotlib", "figures of estimates", extra="analysis")
+    require_extra("matplotlib", "communique estimate -o, which draws figures,", extra="analysis")
     from ..estimation import plots
     from ..estimation.report import Provenance, methods
 
@@ -153,7 +208,7 @@ def estimate(
 
 
 def _print(analysis: Analysis) -> None:
-    """Print shares by group and contrasts. The naive share stands beside the corrected one, never alone."""
+    """Print the proportions by group, and the contrasts. A naive proportion is never printed without the corrected one."""
     import sys
 
     from ..reporting.format import one_line, p_value, signed
@@ -161,9 +216,9 @@ def _print(analysis: Analysis) -> None:
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
     for label in analysis.coded.labels:
         table = Table(
-            title=Text(f"{one_line(label)}: share and 95 % interval, {analysis.target}"), title_justify="left"
+            title=Text(f"{one_line(label)}: proportion and 95 % interval, {analysis.target}"), title_justify="left"
         )
-        for name in ("group", "model's labels (naive)", "gold alone", "PPI++", "DSL", "sentences", "gold", ""):
+        for name in ("group", "model's labels (naive)", "gold only", "PPI++", "DSL", "sentences", "gold", ""):
             table.add_column(name, justify="right" if name in ("sentences", "gold") else "left")
         for s in (s for s in analysis.shares if s.label == label):
             table.add_row(

@@ -1,4 +1,4 @@
-"""`communique evaluate`: measure a model."""
+"""`communique evaluate`: measure a model on labelled text."""
 
 from __future__ import annotations
 
@@ -9,38 +9,84 @@ from typing import Annotated
 import typer
 
 from ..errors import require_extra
-from .common import EncodingOption, Overwrite, SheetOption, cli_errors, condition, note, show
+from ..reporting.format import counted
+from .common import (
+    OUTPUT,
+    EncodingOption,
+    ExcludeOption,
+    Overwrite,
+    SheetOption,
+    StandoffTexts,
+    cli_errors,
+    condition,
+    note,
+    show,
+)
 
 
 @cli_errors
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="Folder of a model.")],
-    corpus: Annotated[list[str], typer.Argument(help="Labelled tables, folders or globs; stand-off labels too.")],
-    texts: Annotated[Path | None, typer.Option(help="Texts of stand-off labels.")] = None,
+    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    corpus: Annotated[
+        list[str], typer.Argument(help="Labelled tables, folders or globs, also tables of stand-off labels.")
+    ],
+    texts: StandoffTexts = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(help="Leave rows out: source=…, language=… or sampling=…; repeatable.")
-    ] = None,
+    exclude: ExcludeOption = None,
     drop_shared: Annotated[
-        bool, typer.Option("--drop-shared", help="Leave out rows that the training data share, and count them.")
+        bool,
+        typer.Option(
+            "--drop-shared",
+            help="Leave out rows that share a document or a text with the training data. The report counts them. "
+            "Default: refuse to measure if there are such rows.",
+        ),
     ] = False,
     allow_leak: Annotated[
-        bool, typer.Option("--allow-leak", help="Measure such rows all the same; the report says so.")
+        bool,
+        typer.Option(
+            "--allow-leak",
+            help="Keep rows that share a document or a text with the training data. The report warns about them.",
+        ),
     ] = False,
     html_out: Annotated[
-        Path | None, typer.Option("--html", help="Write one HTML file with plots and the errors that cost most.")
+        Path | None,
+        typer.Option(
+            "--html", help="Write a page with tables, plots and the most costly errors.", rich_help_panel=OUTPUT
+        ),
     ] = None,
-    json_out: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
-    markdown_out: Annotated[Path | None, typer.Option("--markdown", help="Write the report as Markdown.")] = None,
-    errors: Annotated[int, typer.Option(min=0, help="How many of the errors that cost most HTML and JSON list.")] = 25,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write the report as JSON.", rich_help_panel=OUTPUT)
+    ] = None,
+    markdown_out: Annotated[
+        Path | None, typer.Option("--markdown", help="Write the report as Markdown.", rich_help_panel=OUTPUT)
+    ] = None,
+    errors: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Number of errors, the most costly first, that the HTML and JSON reports list.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = 25,
     no_texts: Annotated[
-        bool, typer.Option("--no-texts", help="Leave the sentences of these errors out, for a report to be published.")
+        bool,
+        typer.Option(
+            "--no-texts",
+            help="Leave out the sentences of these errors, so that the report can be published.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure a model on labelled text that it has not seen."""
+    """Measure how well a model labels text that it was not trained on.
+
+    For example:
+
+        communique evaluate models/communique-small coded.csv
+        communique evaluate runs/my-model coded.csv --drop-shared --html report.html
+    """
     from ..data.standoff import read_corpora
     from ..evaluation.evaluate import Shared
     from ..evaluation.evaluate import evaluate as run
@@ -51,7 +97,8 @@ def evaluate(
 
     if drop_shared and allow_leak:
         raise typer.BadParameter(
-            "--drop-shared leaves out what --allow-leak measures; give one", param_hint="--allow-leak"
+            "--drop-shared leaves out the rows that --allow-leak keeps. Use only one of the two",
+            param_hint="--allow-leak",
         )
     files = list_files(corpus)
     check_outputs([json_out, markdown_out, html_out], inputs=(*files, texts), overwrite=overwrite)
@@ -65,7 +112,7 @@ def evaluate(
     n = len(found)
     found = found.where(lambda s: not any(getattr(s, field) == value for field, value in conditions))
     if conditions:
-        note(f"{n - len(found)} rows left out by --exclude {' '.join(exclude or ())}")
+        note(f"{counted(n - len(found), 'row')} left out by --exclude {' '.join(exclude or ())}")
     names = ", ".join(Path(name).name for name in found.files) or " ".join(corpus)
     data = names + "".join(f", without {text}" for text in exclude or ())
     shared: Shared = "drop" if drop_shared else "allow" if allow_leak else "refuse"

@@ -1,4 +1,4 @@
-"""`communique export`: export a checkpoint to a bundle."""
+"""`communique export`: export a checkpoint to a bundle for CPUs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,25 @@ from .common import cli_errors, note, require_training, show
 
 @cli_errors
 def export(
-    model: Annotated[Path, typer.Argument(help="Checkpoint folder.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Bundle folder. Default: models/NAME.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="The recipe, if its corpora have moved.")] = None,
-    texts: Annotated[Path | None, typer.Option(help="Texts of stand-off labels, if they have moved.")] = None,
+    model: Annotated[Path, typer.Argument(help="Checkpoint folder that `communique train` wrote.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder in which to save the bundle. Default: models/NAME.")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Recipe of the model, if its tables have moved.")] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="File or folder with the texts of stand-off labels, if they have moved.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing bundle.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Export even a model that has learned nothing, according to its training.")
+        bool, typer.Option("--force", help="Export the model even if its training found that it has learned nothing.")
     ] = False,
 ) -> None:
-    """Export a checkpoint to a bundle for CPUs, and compare the bundle with the checkpoint."""
+    """Export a checkpoint to a bundle that runs fast on CPUs, and compare the labels of the two.
+
+    The parity check refuses an export whose labels differ too much from those of the checkpoint. For example:
+
+        communique export runs/my-model -o models/my-model
+    """
     from ..io.output import check_folder
     from ..models.card import render_parity
     from ..models.folder import read_info

@@ -1,4 +1,4 @@
-"""`communique label`: label text."""
+"""`communique label`: label the sentences of documents and tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..errors import DataError, OutputError, require_extra
-from .common import EncodingOption, Overwrite, SheetOption, checked, cli_errors, note
+from ..reporting.format import counted
+from .common import (
+    INPUT,
+    OUTPUT,
+    SPEED,
+    EncodingOption,
+    Overwrite,
+    SheetOption,
+    UsageError,
+    checked,
+    cli_errors,
+    note,
+)
 
 if TYPE_CHECKING:
     from ..labelling.label import LabelledShard
@@ -34,27 +46,37 @@ if TYPE_CHECKING:
 def label(
     paths: Annotated[
         list[str],
-        typer.Argument(help="Documents, tables, folders, globs or saved datasets. - is standard input."),
+        typer.Argument(help="Documents, tables, folders, globs or saved datasets. Use - for standard input."),
     ],
     out: Annotated[
         str | None,
         typer.Option(
             "--out",
             "-o",
-            help="Output: .html (a page with the marked text), .xlsx (a workbook), .parquet, or .jsonl, .csv, .tsv, also with .gz "
-            "or .zst. - is standard output.",
+            help="File in which to save the labels: .html (a page with the text and its labels), .xlsx (a workbook), .parquet, "
+            ".jsonl, .csv or .tsv. The last three also with .gz or .zst. Use - for standard output. Default: print a table.",
         ),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model folder. Default: the shipped model.")] = None,
     text_column: Annotated[
-        str | None, typer.Option(help="Column of a table that holds the text. Default: found by its name.")
+        str | None,
+        typer.Option(
+            help="Column of a table that contains the texts. Default: recognised by its name.", rich_help_panel=INPUT
+        ),
     ] = None,
     document_column: Annotated[
-        str | None, typer.Option(help="Column of a table that names the document of a row. Default: found by its name.")
+        str | None,
+        typer.Option(
+            help="Column of a table that names the document of each row. Default: recognised by its name.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
     columns_from_filename: Annotated[
         str | None,
-        typer.Option(help="Columns in the names of files, such as '{country}_{session}_{year}' for USA_77_2022.txt."),
+        typer.Option(
+            help="Add columns from file names, such as '{country}_{session}_{year}' for USA_77_2022.txt.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
     sheet: SheetOption = None,
     encoding: EncodingOption = None,
@@ -62,62 +84,98 @@ def label(
         bool | None,
         typer.Option(
             "--split/--no-split",
-            help="Split the rows of tables into sentences, or not. Default: not; refused if many rows hold whole texts.",
+            help="Split each row of a table into sentences, or label it as one sentence. "
+            "Default: label it as one sentence, but refuse a table in which many rows contain whole texts.",
+            rich_help_panel=INPUT,
         ),
     ] = None,
     language: Annotated[
-        str | None, typer.Option(help="Language of all texts (BCP 47 code). Default: identified for each.")
+        str | None,
+        typer.Option(
+            help="Language of all texts (BCP 47 code, such as fr). Default: identified for each text.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
     form: Annotated[
         str | None,
         typer.Option(
-            "--format", help="Format of standard input and of named files, such as jsonl or csv. Default: by suffix."
+            "--format",
+            help="Format of standard input and of the named files, such as jsonl or csv. Default: recognised by the suffix.",
+            rich_help_panel=INPUT,
         ),
     ] = None,
     out_format: Annotated[
-        str, typer.Option(help="Format of standard output: jsonl, csv, tsv, parquet, xlsx or html.")
+        str,
+        typer.Option(help="Format of standard output: jsonl, csv, tsv, parquet, xlsx or html.", rich_help_panel=OUTPUT),
     ] = "jsonl",
     escape_formulas: Annotated[
         bool,
         typer.Option(
             "--escape-formulas",
-            help="In CSV, put an apostrophe in front of cells that a spreadsheet would run as a formula.",
+            help="In CSV output, put an apostrophe in front of cells that a spreadsheet would run as formulas.",
+            rich_help_panel=OUTPUT,
         ),
     ] = False,
     overwrite: Overwrite = False,
     resume: Annotated[
         bool | None,
-        typer.Option("--resume/--restart", help="Resume an interrupted run, or discard it and begin again."),
+        typer.Option(
+            "--resume/--restart",
+            help="Resume an interrupted run, or discard it and start again. Default: refuse to start if there is one.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     shard_rows: Annotated[
-        int | None, typer.Option(min=1, help="Rows per shard: an interrupted run loses at most one shard.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Rows per shard. An interrupted run loses at most one shard. Default: 4096, or fewer with --memory-limit.",
+            rich_help_panel=SPEED,
+        ),
     ] = None,
     memory_limit: Annotated[
-        str | None, typer.Option(help="Memory limit, such as 1200MB or 2GB. It decides the size of shards.")
+        str | None,
+        typer.Option(
+            help="Approximate memory limit, such as 1200MB or 2GB, which determines the size of shards.",
+            rich_help_panel=SPEED,
+        ),
     ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Number of CPU threads (per actor with --engine ray). Default: all cores, or 1 per actor."
+            min=1,
+            help="Number of CPU threads (per actor with --engine ray). Default: all cores, or 1 per actor.",
+            rich_help_panel=SPEED,
         ),
     ] = None,
     engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="Where to label: on this machine, or on a Ray cluster.")
+        Literal["local", "ray"],
+        typer.Option(help="Where to label: on this machine, or on a Ray cluster.", rich_help_panel=SPEED),
     ] = "local",
     ray_address: Annotated[
         str | None,
         typer.Option(
-            help="Ray cluster address, such as auto or host:6379. Default: $RAY_ADDRESS, otherwise a local cluster."
+            help="Ray cluster address, such as auto or host:6379. Default: $RAY_ADDRESS, otherwise a local cluster.",
+            rich_help_panel=SPEED,
         ),
     ] = None,
     actors: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Largest number of models on the cluster, each with --threads CPUs. Default: as many as fit."
+            min=1,
+            help="Maximum number of actors on the cluster. Each loads the model and uses --threads CPUs. Default: as many as fit.",
+            rich_help_panel=SPEED,
         ),
     ] = None,
 ) -> None:
-    """Label text. Without -o, a table is printed."""
+    """Label the sentences of documents and tables.
+
+    For example:
+
+        communique label speech.pdf
+        communique label speeches/ notes.docx -o labels.html
+        communique label sentences.csv --text-column statement -o labels.parquet
+    """
     from .. import load
     from ..io.output import check_outputs, is_stream
     from ..io.paths import FORMATS, find_files
@@ -137,17 +195,18 @@ def label(
     suffix = None if out is None else _suffix(out, out_format, to_file=to_file)
     if escape_formulas and suffix not in DELIMITED:
         raise typer.BadParameter(
-            "goes with .csv or .tsv; the other formats hold no formulas", param_hint="--escape-formulas"
+            "only .csv and .tsv output can contain formulas. Omit this option", param_hint="--escape-formulas"
         )
     if form is not None and form not in FORMATS:
-        raise typer.BadParameter(f"{form!r}; allowed: {', '.join(FORMATS)}", param_hint="--format")
+        raise typer.BadParameter(f"{form!r} is not a format. Use one of: {', '.join(FORMATS)}", param_hint="--format")
     if resume is not None and not to_file:
         raise typer.BadParameter(
-            "requires -o FILE: finished shards are stored next to the output file", param_hint="--resume"
+            "this option requires -o FILE, because finished shards are stored next to the output file",
+            param_hint="--resume",
         )
     _check_engine(engine, ray_address, actors, to_file=to_file)
     rows = shard_rows or rows_for(None if memory_limit is None else _megabytes(memory_limit))
-    # With --resume the output may exist: it may be complete.
+    # With --resume, the output may exist, because an earlier run may have completed it.
     outputs = check_outputs([out], inputs=paths, overwrite=overwrite or bool(resume))
     folder = model or default_model()
     info = read_info(folder)
@@ -176,9 +235,8 @@ def label(
         )
         reader = ShardReader(found, options)
         if split is None and (found_texts := rows_of_texts(reader.files, options)):
-            raise typer.BadParameter(
-                f"{found_texts}. Split them into sentences with --split, or label each row as one sentence with --no-split",
-                param_hint="--split",
+            raise UsageError(
+                f"{found_texts}. Split them into sentences with --split, or label each row as one sentence with --no-split"
             )
         if suffix == ".xlsx":
             check_known_rows(str(out), reader.files)
@@ -194,28 +252,33 @@ def label(
                 and _is_finished(path, ShardReader(found, options), output, opened(), run, overwrite)
             ):
                 return
-            # The model is opened last, so that a problem with the output is reported at once.
+            # Open the model last, so that a problem with the output is reported at once.
             with closing(ShardFolder(path, run, resume=resume)) as shards:
                 summary, notes = _label(reader, make_engine, shards, output, None if to_file else out)
     for line in (*notes.lines(), *summary.lines()):
         note(line)
     if to_file:
         note(f"output: {out}")
+    elif out is None:
+        note("Nothing was saved. To save the labels, use -o FILE")
     if summary.unreadable:
         raise typer.Exit(1)
 
 
 def _suffix(out: str, out_format: str, *, to_file: bool) -> str:
-    """Return the suffix that decides how the output is written."""
+    """Return the suffix that determines the format of the output."""
     from ..labelling.write import OUTPUT_SUFFIXES, output_suffix
 
     suffix = output_suffix(out)
     if suffix is None and not to_file:
-        # A pipe can have a name that ends in a format; standard output has none.
+        # A named pipe can have a suffix. Standard output has none.
         suffix = output_suffix(f"-.{out_format}")
     if suffix is None:
         allowed = ", ".join(OUTPUT_SUFFIXES)
-        raise typer.BadParameter(f"{out}: an output ends in {allowed}; text also in .gz or .zst", param_hint="--out")
+        raise typer.BadParameter(
+            f"{out}: the format is unknown. Use a name that ends in {allowed} (text formats also with .gz or .zst)",
+            param_hint="--out",
+        )
     return suffix
 
 
@@ -224,14 +287,17 @@ def _check_engine(name: str, address: str | None, actors: int | None, *, to_file
     if name == "ray":
         if not to_file:
             raise typer.BadParameter(
-                "ray requires -o FILE: finished shards are stored next to the output file", param_hint="--engine"
+                "ray requires -o FILE, because finished shards are stored next to the output file",
+                param_hint="--engine",
             )
-        # Ray reads both on import. They disable its usage telemetry and silence messages that it wrongly logs as errors.
+        # Ray reads both variables on import. They disable its usage telemetry and hide messages that it wrongly logs as errors.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         require_extra("ray", "--engine ray", extra="ray")
     elif address is not None or actors is not None:
-        raise typer.BadParameter("goes with --engine ray", param_hint="--actors" if actors else "--ray-address")
+        raise typer.BadParameter(
+            "this option requires --engine ray", param_hint="--actors" if actors else "--ray-address"
+        )
 
 
 def _engine(
@@ -242,6 +308,7 @@ def _engine(
     address: str | None,
     actors: int | None,
 ) -> LocalEngine | RayEngine:
+    """Create the engine that labels shards."""
     from .. import load
     from ..labelling.run import LocalEngine
 
@@ -251,7 +318,7 @@ def _engine(
 
     from ..labelling.ray import RayEngine
 
-    # Progress and errors are reported here; Ray Data keeps the rest in the log files of its session.
+    # This process reports progress and errors. Ray Data writes everything else to the log files of its session.
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     return RayEngine(folder, load.load_model, address=address, threads=threads, actors=actors)
 
@@ -259,7 +326,7 @@ def _engine(
 def _output_form(
     out: str, suffix: str, folder: Path, info: ModelInfo, run: dict[str, Any], escape_formulas: bool
 ) -> OutputForm:
-    """Describe how the output is written."""
+    """Describe the format of the output and what it records about the run."""
     from ..io.suffixes import ending
     from ..labelling.run import run_sha256
     from ..labelling.write import OutputForm
@@ -279,7 +346,10 @@ def _output_form(
 def _stream(
     reader: ShardReader, engine: Engine[Any], names: tuple[str, ...], out: str | None
 ) -> tuple[Summary, InputNotes]:
-    """Label to standard output or a pipe, each shard as soon as it is done: as JSON Lines, or as a table if `out` is None."""
+    """Label to standard output or a pipe, and write each shard as soon as it is finished.
+
+    The format is JSON Lines, or a table if `out` is None.
+    """
     from rich.console import Console
 
     from ..io.atomic import replacing
@@ -288,7 +358,7 @@ def _stream(
     from ..labelling.write import jsonl
     from ..reporting.progress import ProgressReporter
 
-    # When output goes to a file or a pipe, rich would assume 80 columns and cut words in two.
+    # If the output is not a terminal, rich would assume 80 columns and split words.
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     with _stream_errors(), nullcontext() if out is None else replacing(out, "wb") as handle:
 
@@ -309,7 +379,7 @@ def _label(
     output: OutputForm,
     stream: str | None,
 ) -> tuple[Summary, InputNotes]:
-    """Label into a file, or into a stream in a format that needs all shards before its first byte."""
+    """Label to a file, or to a stream in a format whose first byte requires all shards."""
     from ..io.atomic import replacing
     from ..labelling.run import FileSink, label_files
     from ..reporting.progress import ProgressReporter
@@ -323,13 +393,13 @@ def _label(
             sink = FileSink(shards, output, handle=handle)
             for number in shards.damaged:
                 note(
-                    f"{shards.path}: shard {number} is damaged: its bytes do not have its SHA-256. It is labelled again"
+                    f"{shards.path}: shard {number} is damaged, because its SHA-256 differs. It will be labelled again"
                 )
             return label_files(reader, make_engine(), sink, ProgressReporter(reader.bytes, note))
     except KeyboardInterrupt as stopped:
         if stream is None and (finished := len(shards.numbers())):
             stopped.args = (
-                f"{shards.path} keeps {finished} finished shards. Run the same command with --resume to continue",
+                f"{shards.path} contains {counted(finished, 'finished shard')}. To continue, run the same command with --resume",
             )
         raise
 
@@ -337,29 +407,29 @@ def _label(
 def _is_finished(
     out: Path, reader: ShardReader, output: OutputForm, model: Classifier, run: dict[str, Any], overwrite: bool
 ) -> bool:
-    """Report whether an output that exists is already what this run would write.
+    """Check whether an existing output is already what this run would write.
 
     Raises:
-        OutputError: It is something else, and may not be replaced.
-        Exit: It is complete, and rows of it could not be read.
+        OutputError: The output is something else, and may not be replaced.
+        Exit: The output is complete, but some rows of the input could not be read.
     """
     from ..labelling.finished import is_complete
     from ..labelling.shard_folder import ShardFolder, shards_folder
 
-    note(f"{out}: exists. Checking whether it is complete")
+    note(f"{out}: this file exists. Checking whether it is complete")
     if not is_complete(reader, out, output, model):
         if not overwrite:
             raise OutputError(
-                f"{out}: already exists, and is not the output of this run. Choose another output, or replace it with --overwrite"
+                f"{out}: already exists and is not the output of this run. Choose another output, or replace it with --overwrite"
             )
         return False
     if shards_folder(out).exists():
-        # The run was killed between writing the output and deleting the shards. Shards of another run stay.
+        # The run was killed between writing the output and deleting its shards. Shards of another run are kept.
         with suppress(DataError, OutputError):
             ShardFolder(out, run, resume=True).remove()
     for line in reader.notes.lines():
         note(line)
-    note(f"{out}: already complete")
+    note(f"{out}: already complete, nothing to do")
     if reader.notes.counts["unreadable"]:
         raise typer.Exit(1)
     return True
@@ -367,20 +437,24 @@ def _is_finished(
 
 @contextmanager
 def _stream_errors() -> Iterator[None]:
-    """Turn an `OSError` of standard output into an error of one line; typer handles a reader that has gone."""
+    """Turn an `OSError` of standard output into an error of one line. The command line handles a broken pipe."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        # What is still in the buffer cannot be written either, and Python would try once more when it exits.
+        # Discard the buffer, which cannot be written either. Python would otherwise try again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise DataError(f"standard output: {error.strerror or error}. Make room, or write to a file with -o") from error
+        raise DataError(
+            f"standard output: {error.strerror or error}. Free some disk space, or write to a file with -o"
+        ) from error
 
 
 def _megabytes(text: str) -> float:
-    """Read a size such as 1200MB or 2GB."""
+    """Return a size such as 1200MB or 2GB in megabytes."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([MG])(?:i?B)?\s*", text, re.IGNORECASE)
     if match is None:
-        raise typer.BadParameter(f"{text!r}; write 1200MB or 2GB", param_hint="--memory-limit")
+        raise typer.BadParameter(
+            f"{text!r} is not a size. Write for example 1200MB or 2GB", param_hint="--memory-limit"
+        )
     return float(match[1]) * (1000 if match[2].upper() == "G" else 1)

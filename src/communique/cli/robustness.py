@@ -1,4 +1,4 @@
-"""`communique robustness`: do labels stay when the actors or the surface of a sentence change?"""
+"""`communique robustness`: measure whether labels stay the same when the names or the surface of a sentence change."""
 
 from __future__ import annotations
 
@@ -9,35 +9,65 @@ from typing import Annotated
 import typer
 
 from ..errors import require_extra
-from .common import EncodingOption, Overwrite, SheetOption, cli_errors, condition, note, show
+from ..reporting.format import counted
+from .common import (
+    INPUT,
+    OUTPUT,
+    EncodingOption,
+    ExcludeOption,
+    Overwrite,
+    SheetOption,
+    StandoffTexts,
+    cli_errors,
+    condition,
+    note,
+    show,
+)
 
 
 @cli_errors
 def robustness(
-    model: Annotated[Path, typer.Argument(help="Folder of a bundle or a checkpoint.")],
+    model: Annotated[Path, typer.Argument(help="Model folder.")],
     corpus: Annotated[
         list[str],
-        typer.Argument(help="Tables, folders or globs; stand-off labels too. Labels are needed for error rates alone."),
+        typer.Argument(
+            help="Tables, folders or globs, also tables of stand-off labels. Only the error rates require labels."
+        ),
     ],
-    texts: Annotated[Path | None, typer.Option(help="Texts of stand-off labels.")] = None,
+    texts: StandoffTexts = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(help="Leave rows out: source=…, language=… or sampling=…; repeatable.")
-    ] = None,
+    exclude: ExcludeOption = None,
     only_held_out: Annotated[
-        bool, typer.Option("--only-held-out", help="Keep the rows that the model's training held out, and no others.")
+        bool,
+        typer.Option(
+            "--only-held-out",
+            help="Use only the rows that the training of the model held out.",
+            rich_help_panel=INPUT,
+        ),
     ] = False,
     test: Annotated[
-        list[str] | None, typer.Option(help="Run this test alone; repeatable. All of them without it.")
+        list[str] | None, typer.Option(help="Run only this test. Can be repeated. Default: all tests.")
     ] = None,
-    draws: Annotated[int, typer.Option(min=1, help="Names to put in place of a sentence's actors.")] = 10,
-    json_out: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON.")] = None,
-    markdown_out: Annotated[Path | None, typer.Option("--markdown", help="Write the result as Markdown.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws and the bootstrap.")] = 0,
+    draws: Annotated[
+        int, typer.Option(min=1, help="Maximum number of times that the actors of a sentence are swapped.")
+    ] = 10,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write the report as JSON.", rich_help_panel=OUTPUT)
+    ] = None,
+    markdown_out: Annotated[
+        Path | None, typer.Option("--markdown", help="Write the report as Markdown.", rich_help_panel=OUTPUT)
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws and of the bootstrap.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Swap the actors of sentences and change their surface, and measure whether labels stay."""
+    """Change the names and the surface of sentences, and measure whether the labels stay the same.
+
+    For example:
+
+        communique robustness models/communique-small coded.csv
+        communique robustness models/communique-small coded.csv --test "upper case" --markdown report.md
+    """
     for package in ("babel", "scipy"):
         require_extra(package, "measuring robustness", extra="analysis")
     from ..config import load_json
@@ -54,7 +84,7 @@ def robustness(
     from ..robustness.measure import TESTS
 
     if unknown := [name for name in test or () if name not in TESTS]:
-        raise typer.BadParameter(f"{unknown[0]!r}; allowed: {', '.join(TESTS)}", param_hint="--test")
+        raise typer.BadParameter(f"{unknown[0]!r} is not a test. Use one of: {', '.join(TESTS)}", param_hint="--test")
     files = list_files(corpus)
     check_outputs([json_out, markdown_out], inputs=(*files, texts), overwrite=overwrite)
     conditions = [condition(text) for text in exclude or ()]
@@ -66,33 +96,31 @@ def robustness(
     for line in (*lines, *found.notes):
         note(line)
     if all(sentence.labels is None for sentence in found):
-        note("no row has labels: error rates by actor are left out")
+        note("no row has labels, so the report contains no error rates by actor")
     n = len(found)
     found = found.where(lambda s: not any(getattr(s, field) == value for field, value in conditions))
     if conditions:
-        note(f"{n - len(found)} rows left out by --exclude {' '.join(exclude or ())}")
+        note(f"{counted(n - len(found), 'row')} left out by --exclude {' '.join(exclude or ())}")
     path = model / VALIDATION
     held_out: set[str] = set()
     if path.is_file():
         with reading(path):
             held_out = {
-                id for ids in load_json(path, BundleError, "copy the model's folder again").values() for id in ids
+                id for ids in load_json(path, BundleError, "copy the model folder again").values() for id in ids
             }
     if only_held_out:
         n = len(found)
         found = found.where(lambda s: s.id in held_out)
-        note(f"{n - len(found)} rows left out by --only-held-out")
+        note(f"{counted(n - len(found), 'row')} left out by --only-held-out")
         if not len(found):
             raise DataError(
-                f"{path}: none of the {n} rows is held out by the model; give the corpus that it was trained on, or leave "
-                "--only-held-out away"
+                f"{path}: the training of the model held out none of the {counted(n, 'row')}. Name the tables that the model was "
+                "trained on, or omit --only-held-out"
             )
     trained = opened.info.training.fingerprint
     seen = {s.id for s in found if s.id not in held_out and trained.overlap(s) is not None}
     if seen:
-        note(
-            f"{len(seen)} rows share a document or a text with the training data: they are left out of the error rates"
-        )
+        note(f"left out of the error rates: {counted(len(seen), 'row')} with a document or a text of the training data")
     data = ", ".join(Path(name).name for name in found.files) + "".join(f", without {text}" for text in exclude or ())
     if only_held_out:
         data += ", held-out rows"

@@ -1,4 +1,4 @@
-"""`communique sample`: draw the sentences that people are to read."""
+"""`communique sample`: draw sentences for people to code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .common import EncodingOption, Overwrite, SheetOption, cli_errors, default_codebook, note, show
+from ..reporting.format import counted
+from .common import (
+    OUTPUT,
+    EncodingOption,
+    Overwrite,
+    SheetOption,
+    UsageError,
+    cli_errors,
+    default_codebook,
+    note,
+    show,
+)
 
 if TYPE_CHECKING:
     from ..annotation.tasks import CodingTask
@@ -18,62 +29,120 @@ if TYPE_CHECKING:
 
 Form = Literal["sheet", "label-studio", "doccano", "prodigy"]
 
+#: Title of the panel of options that decide how sentences are drawn.
+DESIGN = "Design"
+
 
 @cli_errors
 def sample(
-    predictions: Annotated[Path, typer.Argument(help="What `communique label -o` wrote.")],
-    n: Annotated[int | None, typer.Option("-n", min=1, help="Sentences to draw.")] = None,
+    predictions: Annotated[Path, typer.Argument(help="Output of `communique label -o`.")],
+    n: Annotated[int | None, typer.Option("-n", min=1, help="Number of sentences to draw.")] = None,
     width: Annotated[
         float | None,
-        typer.Option(help="Say what n a 95 % interval of this width needs, such as 0.05; drawn without -n."),
+        typer.Option(
+            help="Print how many sentences a 95 % interval of this width requires, such as 0.05. Without -n, draw that many."
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Sheet (.xlsx, .csv) or tasks (.json, .jsonl).")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="File in which to save a sheet (.xlsx, .csv) or the tasks of a coding tool (.json, .jsonl).",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
-    form: Annotated[Form, typer.Option("--format", help="For whom the output is.")] = "sheet",
+    form: Annotated[
+        Form, typer.Option("--format", help="Tool in which people code.", rich_help_panel=OUTPUT)
+    ] = "sheet",
     purpose: Annotated[
         Literal["estimate", "training"],
-        typer.Option("--for", help="estimate: known inclusion probabilities; training: what teaches most."),
+        typer.Option(
+            "--for",
+            help="estimate: draw at random with known inclusion probabilities. "
+            "training: choose the sentences from which the model can learn most.",
+        ),
     ] = "estimate",
     design: Annotated[
         Literal["simple", "stratified", "two-stage"] | None,
-        typer.Option(help="stratified where groups or strata are given, else simple."),
+        typer.Option(
+            help="Sampling design. Default: stratified with --by or --strata, otherwise simple.",
+            rich_help_panel=DESIGN,
+        ),
     ] = None,
     by: Annotated[
-        str | None, typer.Option(help="Columns of groups, such as country,year; each becomes a stratum.")
+        str | None,
+        typer.Option(
+            help="Columns that define groups, such as country,year. Each group becomes a stratum.",
+            rich_help_panel=DESIGN,
+        ),
     ] = None,
-    strata: Annotated[str | None, typer.Option(help="predicted, uncertainty or columns, separated by commas.")] = None,
+    strata: Annotated[
+        str | None,
+        typer.Option(
+            help="Further strata, separated by commas: predicted (the predicted label), uncertainty, or columns.",
+            rich_help_panel=DESIGN,
+        ),
+    ] = None,
     allocation: Annotated[
-        Literal["proportional", "optimal", "equal"], typer.Option(help="How strata share the sentences.")
+        Literal["proportional", "optimal", "equal"],
+        typer.Option(help="How to divide the sentences among the strata.", rich_help_panel=DESIGN),
     ] = "proportional",
-    per_document: Annotated[int, typer.Option(min=1, help="Sentences of a document, in a two-stage design.")] = 5,
+    per_document: Annotated[
+        int,
+        typer.Option(min=1, help="Number of sentences per document in a two-stage design.", rich_help_panel=DESIGN),
+    ] = 5,
     first_stage: Annotated[
-        Literal["size", "equal"], typer.Option(help="Draw documents by their size, or all alike.")
+        Literal["size", "equal"],
+        typer.Option(
+            help="How to draw documents in a two-stage design: with probability proportional to size, or with equal probability.",
+            rich_help_panel=DESIGN,
+        ),
     ] = "size",
     exclude: Annotated[
-        list[Path] | None, typer.Option(help="For training: design files whose documents are left out; repeatable.")
+        list[Path] | None,
+        typer.Option(
+            help="With --for training, leave out the documents of this design file. Can be repeated.",
+            rich_help_panel=DESIGN,
+        ),
     ] = None,
-    show_model: Annotated[bool, typer.Option("--show-model", help="Let coders see the model's labels.")] = False,
-    coder: Annotated[list[str] | None, typer.Option(help="One sheet for each coder of this name; repeatable.")] = None,
+    show_model: Annotated[
+        bool,
+        typer.Option("--show-model", help="Show the predicted labels to the coders.", rich_help_panel=OUTPUT),
+    ] = False,
+    coder: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Write a separate sheet for the coder of this name. Can be repeated.", rich_help_panel=OUTPUT
+        ),
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the model that labelled: its codebook, and what it was trained on; the shipped one without it."
+            help="Folder of the model that labelled, for its codebook and its training data. Default: the shipped model."
         ),
     ] = None,
     report: Annotated[
         Path | None,
         typer.Option(
-            help="What `communique evaluate --json` wrote: --width then plans with measured precision and recall."
+            help="Output of `communique evaluate --json`. --width then uses the measured precision and recall."
         ),
     ] = None,
-    codebook: Annotated[Path | None, typer.Option(help="The labels' codebook; that of the model without it.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and of the order of rows.")] = 0,
+    codebook: Annotated[
+        Path | None, typer.Option(help="Codebook of the labels. Default: the codebook of the model.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and of the order of the rows.")] = 0,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw sentences for people to read, with the probability with which each was to be drawn."""
+    """Draw sentences for people to code, and record the probability with which each sentence was drawn.
+
+    For example:
+
+        communique sample labels.parquet --width 0.05
+        communique sample labels.parquet -n 400 --by country --coder anna --coder ben -o sheet.xlsx
+    """
     from ..annotation.tasks import companion
     from ..data.codebook import Codebook
     from ..io.output import check_outputs
@@ -93,7 +162,7 @@ def sample(
     for line in population.notes:
         note(line)
     if population.unlabelled:
-        note(f"{predictions}: {population.unlabelled} rows were not labelled and are no part of the population")
+        note(f"{predictions}: left out of the population: {counted(population.unlabelled, 'row')} without labels")
     if purpose == "estimate" and (model is not None or codebook is None):
         _warn_of_trained(population, model)
     if width is not None:
@@ -114,7 +183,7 @@ def sample(
             population, n, labels, by=groups, exclude=_documents(exclude), model_shown=show_model, seed=seed
         )
         if len(plan.rows) < n:
-            note(f"{n} wanted, but only {len(plan.rows)} different texts are left to pick")
+            note(f"only {counted(len(plan.rows), 'different text')} could be chosen instead of {n}")
     else:
         plan = draw_sample(
             population,
@@ -131,15 +200,16 @@ def sample(
         )
     if not population.has_index and population.previous.null_count == len(population):
         note(
-            f"{predictions}: no row says its place in its document, so coders are shown no sentence before theirs; give the table "
-            "that was labelled a column 'index' (1, 2, 3, ... in order), or one 'previous', and label it again"
+            f"{predictions}: no row has a position in its document, so coders cannot see the preceding sentence. To show it, add a "
+            "column 'index' (1, 2, 3, ...) or a column 'previous' to the table that was labelled, and label it again"
         )
     written = _write(out, form, population, plan, labels, coder or [], seed)
     plan.dump(companion(out, SUFFIX))
     for line in plan.describe():
         note(line)
     note(
-        f"written: {', '.join(map(str, written))}; keep {companion(out, SUFFIX)} to yourself, `communique agree` needs it"
+        f"written: {', '.join(map(str, written))}. Keep {companion(out, SUFFIX)} for `communique agree`, but do not "
+        "show it to the coders"
     )
 
 
@@ -153,28 +223,40 @@ def _check(
     exclude: list[Path] | None,
     report: Path | None,
 ) -> None:
+    """Check that the options go together.
+
+    Raises:
+        UsageError: They do not.
+    """
     if n is None and width is None:
-        raise typer.BadParameter("give the number of sentences (-n), or the width of an interval (--width)")
+        raise UsageError("the number of sentences is missing. Add -n NUMBER, or --width WIDTH to plan for an interval")
     if out is None and width is None:
-        raise typer.BadParameter("give a file to write", param_hint="--out")
+        raise UsageError("the output file is missing. Add -o FILE")
     if width is not None and not 0 < width < 1:
-        raise typer.BadParameter(f"{width}; allowed: between 0 and 1, such as 0.05", param_hint="--width")
+        raise typer.BadParameter(
+            f"{width} is not a width. Use a number between 0 and 1, such as 0.05", param_hint="--width"
+        )
     if report is not None and width is None:
-        raise typer.BadParameter("serves to plan for a width; give --width", param_hint="--report")
+        raise typer.BadParameter("a report is only used to plan for a width. Add --width", param_hint="--report")
     if purpose == "training" and width is not None:
-        raise typer.BadParameter("a sample for training estimates nothing; leave --width out", param_hint="--width")
+        raise typer.BadParameter(
+            "a sample for training cannot be used for estimates. Omit --width", param_hint="--width"
+        )
     if exclude and purpose != "training":
         raise typer.BadParameter(
-            "leaving documents out would change the population; only for --for training", param_hint="--exclude"
+            "documents that are left out would change the population. Use this option only with --for training",
+            param_hint="--exclude",
         )
     for name in coder or ():
         if not name.strip() or name.startswith(".") or len(name) > 60 or not re.fullmatch(r"[\w .@+-]+", name):
             raise typer.BadParameter(
-                f"{name!r}; it becomes part of a file's name: use letters, digits, spaces and . - _ @ +",
+                f"{name!r} cannot be part of a file name. Use up to 60 letters, digits, spaces and . - _ @ +",
                 param_hint="--coder",
             )
     if coder and form != "sheet":
-        raise typer.BadParameter(f"{form} has users of its own; only for sheets", param_hint="--coder")
+        raise typer.BadParameter(
+            f"{form} manages coders itself. Use this option only with --format sheet", param_hint="--coder"
+        )
 
 
 def _split(text: str | None) -> list[str]:
@@ -182,34 +264,40 @@ def _split(text: str | None) -> list[str]:
 
 
 def _check_labels(labels: Codebook, population: Population, given: Path | None) -> None:
+    """Check that the codebook has the labels of the predictions.
+
+    Raises:
+        DataError: It has other labels.
+    """
     from ..errors import DataError
 
     if set(labels.names) != set(population.names):
         raise DataError(
-            f"{population.path}: labels {', '.join(population.names)}, codebook {labels.name}: {', '.join(labels.names)}; "
-            f"give the codebook of the model that labelled them with --codebook{'' if given is None else ' (another one)'}"
+            f"{population.path}: the labels are {', '.join(population.names)}, but the codebook {labels.name} has "
+            f"{', '.join(labels.names)}. Name {'the' if given is None else 'a different'} codebook with --codebook: that of the "
+            "model that assigned the labels"
         )
 
 
 def _warn_of_trained(population: Population, model: Path | None) -> None:
-    """Warn of sentences that `communique estimate` would refuse as gold, before people code them."""
+    """Warn of sentences that `communique estimate` would later refuse as gold, so that nobody codes them."""
     from ..models.folder import read_info
     from ..models.predictor import default_model
 
     trained_on = read_info(model or default_model()).training.fingerprint
-    which, doubt = (str(model), "") if model else ("the shipped model", "if it labelled them, ")
+    which, condition = (str(model), "") if model else ("the shipped model", "If it labelled them, ")
     sentences = (population.sentence(row) for row in range(len(population)))
     shared = [sentence.id for sentence in sentences if trained_on.overlap(sentence)]
     if shared:
         note(
             f"warning: {population.path}: {which} was trained or tuned on {len(shared)} of {len(population)} sentences "
-            f"or their documents (first: id {shared[0]!r}); {doubt}`communique estimate` refuses them as gold: leave "
-            "them out of the predictions before a sample is drawn"
+            f"or their documents (first: id {shared[0]!r}). {condition}`communique estimate` will refuse them as gold. "
+            "Remove them from the predictions before you draw a sample"
         )
 
 
 def _files(out: Path, form: str, coders: list[str]) -> list[Path]:
-    """List the files that are written: the sheets or tasks, what goes with them, and the design."""
+    """List the files that will be written: the sheets or tasks, their companions, and the design file."""
     from ..annotation.tasks import COMPANIONS, companion
     from ..sampling.design import SUFFIX
 
@@ -228,6 +316,7 @@ def _say_need(
     per_document: int,
     report: Path | None,
 ) -> int:
+    """Print how many sentences each label requires, and return the largest number."""
     from ..sampling.size import needed, read_rates
     from ..sampling.strata import make_strata
 
@@ -242,28 +331,32 @@ def _say_need(
         rates=rates,
     )
     show(
-        f"for 95 % intervals of width {width} of the shares in these sentences (`estimate --target finite-population`):"
+        f"Sentences required for 95 % intervals of width {width} (proportions in these sentences, "
+        "`communique estimate --target finite-population`):"
     )
     for need in needs:
         show(str(need))
     n = max(need.n for need in needs)
     if rates:
-        believed = "; ".join(
+        rates_used = "; ".join(
             f"{label} precision {rates[label][0]:.2f}, recall {rates[label][1]:.2f}"
             if label in rates
-            else f"{label} not measured, by the model's probabilities"
+            else f"{label} not measured, from the model's probabilities"
             for label in population.names
         )
-        show(f"all labels: {n} sentences, if the model errs here as in {report} ({believed}).")
+        show(
+            f"all labels: {counted(n, 'sentence')}, if the model makes as many errors here as in {report} ({rates_used})."
+        )
     else:
         show(
-            f"all labels: {n} sentences. This trusts the model's probabilities; measured error rates (--report) or a pilot of 100 "
-            "show whether it may."
+            f"all labels: {counted(n, 'sentence')}. This number relies on the model's probabilities. To check them, use measured "
+            "error rates (--report) or code a pilot sample of 100 sentences."
         )
     return n
 
 
 def _documents(paths: list[Path] | None) -> set[str]:
+    """Return the documents of all sentences in some design files."""
     from ..sampling.design import Design
 
     return {row.document for path in paths or () for row in Design.load(path).rows}
@@ -272,13 +365,14 @@ def _documents(paths: list[Path] | None) -> set[str]:
 def _write(
     out: Path, form: str, population: Population, plan: Design, labels: Codebook, coders: list[str], seed: int
 ) -> list[Path]:
+    """Write the sheets or tasks, and return the files that were written."""
     from ..annotation import doccano, label_studio, prodigy
     from ..annotation.sheets import write_sheet
 
     if form == "sheet":
         if not coders:
             return write_sheet(out, _tasks(population, plan, seed, 0), labels)
-        # Each coder reads in an order of their own: who tires, tires of different sentences.
+        # Each coder gets a different order, so that coders grow tired at different sentences.
         return [
             path
             for number, name in enumerate(coders)
@@ -297,6 +391,7 @@ def _of(out: Path, coder: str) -> Path:
 
 
 def _tasks(population: Population, plan: Design, seed: int, number: int) -> list[CodingTask]:
+    """Return the drawn sentences as coding tasks, in the random order of one coder."""
     import numpy as np
 
     from ..annotation.tasks import CodingTask

@@ -1,4 +1,4 @@
-"""`communique train`: train a model from labelled tables or from a recipe."""
+"""`communique train`: train a model on labelled tables or from a recipe."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..reporting.format import counted
 from .common import (
     COLUMN_OPTIONS,
+    OUTPUT,
     DocumentColumn,
     EncodingOption,
     LabelColumn,
     SheetOption,
+    StandoffTexts,
     TextColumn,
     cli_errors,
     default_codebook,
@@ -26,41 +29,55 @@ if TYPE_CHECKING:
     from ..models.info import ModelInfo
     from ..training.recipe import Recipe
 
-#: With fewer training rows per label than this, the advice after a failed training names the label.
+#: If a label has fewer training rows than this, the advice after a failed training names the label.
 FEW_ROWS = 30
 
 
 @cli_errors
 def train(
     data: Annotated[
-        list[str], typer.Argument(help="Labelled tables, folders or globs; or one recipe (.yaml).", show_default=False)
+        list[str], typer.Argument(help="Labelled tables, folders or globs, or one recipe (.yaml).", show_default=False)
     ],
     codebook: Annotated[
-        Path | None, typer.Option(help="Codebook of the tables. Default: that of the shipped model.")
+        Path | None, typer.Option(help="Codebook of the labels. Default: that of the shipped model.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Checkpoint folder. Default: runs/NAME.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Folder in which to save the model. Default: runs/NAME.", rich_help_panel=OUTPUT
+        ),
+    ] = None,
     name: Annotated[
-        str | None, typer.Option(help="Name of the model. Default: the name of the first table or folder.")
+        str | None,
+        typer.Option(help="Name of the model. Default: the name of the first table or folder.", rich_help_panel=OUTPUT),
     ] = None,
     kind: Annotated[
         str | None,
         typer.Option(
-            help="Classifier: tfidf, frozen-encoder, transformer, or auto to keep the best in cross-validation. "
-            "Default: auto for tables; for a recipe, its transformer without cross-validation."
+            help="Classifier to train: tfidf, frozen-encoder or transformer, or auto to choose the best in cross-validation. "
+            "Default: auto for tables. For a recipe: its transformer, without cross-validation."
         ),
     ] = None,
-    texts: Annotated[Path | None, typer.Option(help="File or folder with the texts of stand-off labels.")] = None,
+    texts: StandoffTexts = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     document_column: DocumentColumn = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing checkpoint.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing model folder.", rich_help_panel=OUTPUT)
+    ] = False,
 ) -> None:
-    """Choose a classifier for labelled tables and train it. The same command resumes an interrupted training.
+    """Choose a classifier for labelled tables and train it.
 
-    The defaults are meant for 50 to 20,000 rows. A recipe (see docs/guides/training.md) changes them. The exit code is 1 if the
-    model has learned nothing; the checkpoint is kept.
+    The same command resumes an interrupted training. The defaults suit 50 to 20,000 rows.
+
+    To change them, write a recipe (docs/guides/training.md). If the model learns nothing, the exit code is 1.
+
+    For example:
+
+        communique train coded.xlsx --codebook codebook.yaml --name my-model
+        communique label speeches.csv --model runs/my-model -o labels.parquet
     """
     columns = named_columns(text_column, label_column, document_column)
     recipe = _recipe(data, codebook, name, columns, encoding, sheet)
@@ -87,7 +104,7 @@ def train(
                 recipe, folder, kind=kind or AUTO, texts=texts, overwrite=overwrite, progress=progress
             )
         except KeyboardInterrupt as stopped:
-            stopped.args = (f"{folder}.steps keeps what is finished, and the same command resumes",)
+            stopped.args = (f"{folder}.steps contains the finished steps. To resume, run the same command",)
             raise
         show(selection.render())
         written = folder
@@ -99,19 +116,21 @@ def train(
         for line in _advice(info):
             note(line)
         raise typer.Exit(1)
-    note(f"To label text with it: communique label TEXT --model {written}")
+    note(f"To label text with this model, run: communique label TEXT --model {written}")
     if info.kind == "checkpoint":
-        note(f"To label many texts several times as fast, export it first: communique export {written}")
+        note(
+            f"To label many texts, export it first, which makes labelling several times as fast: communique export {written}"
+        )
 
 
 def _check_processes(data: list[str], kind: str | None, processes: int) -> None:
-    """Refuse what several processes cannot do together, and say that they do not compare classifiers."""
+    """Refuse classifiers that several processes cannot train, and note that they do not compare classifiers."""
     if processes == 1:
         return
     if kind not in (None, "transformer"):
         raise typer.BadParameter(
-            f"{kind} cannot be trained in {processes} processes: together they only train a transformer. Start the command without "
-            "`accelerate launch`, or leave the option out",
+            f"{kind} cannot be trained in {processes} processes, which can only train a transformer. Start the command without "
+            "`accelerate launch`, or omit this option",
             param_hint="--kind",
         )
     from ..training.distributed import rank
@@ -131,7 +150,7 @@ def _recipe(
     encoding: str | None,
     sheet: str | None,
 ) -> Recipe:
-    """Read the recipe, or make one for the tables."""
+    """Read the recipe, or create one for the tables."""
     from ..training.recipe import Recipe
 
     recipes = [path for path in data if _is_recipe(path)]
@@ -147,7 +166,7 @@ def _recipe(
     options |= {COLUMN_OPTIONS[field]: column for field, column in columns.items()}
     for option, value in options.items():
         if value is not None:
-            raise typer.BadParameter(f"{data[0]} is a recipe, which sets this itself", param_hint=option)
+            raise typer.BadParameter(f"{data[0]} is a recipe. Set this in the recipe instead", param_hint=option)
     return Recipe.load(data[0])
 
 
@@ -156,15 +175,17 @@ def _is_recipe(path: str) -> bool:
 
 
 def _advice(info: ModelInfo) -> list[str]:
-    """Return lines that say why the model is not fit for use, and what to try."""
+    """Return lines that explain why the model is not fit for use, and what to try."""
     counts = info.training.by_label
     few = [f"{label} {counts[label]}" for label in info.labels if counts[label] < FEW_ROWS]
     lines = [f"WARNING: {line}." for line in info.warnings]
     lines.append("Do not use this model. The checkpoint is kept for inspection. What to try:")
     if few:
-        lines.append(f"- Code more rows with the labels that are rare among the training rows: {', '.join(few)}.")
-    lines.append(f"- Code more rows: {info.training.sentences} trained the model, and a few hundred usually suffice.")
-    lines.append("- Check the labels for mistakes: communique check TABLE --codebook CODEBOOK.")
+        lines.append(f"- Code more rows with labels that are rare in the training rows: {', '.join(few)}.")
+    lines.append(
+        f"- Code more rows: the model was trained on {counted(info.training.sentences, 'row')}, and a few hundred usually suffice."
+    )
+    lines.append("- Check the labels for errors: communique check TABLE --codebook CODEBOOK.")
     if info.classifier == "transformer":
         lines.append("- Train longer: write a recipe with a larger min_steps (docs/guides/training.md).")
     return lines

@@ -92,7 +92,7 @@ class ProgressReporter:
         """Record that a shard was labelled.
 
         Args:
-            position: Byte of the input at which the shard ends. Progress is measured in bytes, because rows are not counted in advance.
+            position: Byte of the input at which the shard ends. Rows are not counted in advance, so the unit is bytes.
             sentences: Number of sentences in the shard.
         """
         self._sentences += sentences
