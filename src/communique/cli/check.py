@@ -51,7 +51,7 @@ def check(
     For example:
 
         communique check coded.xlsx --codebook codebook.yaml
-        communique check coded.csv --text-column Satz --label-map pro=support
+        communique check coded.csv --text-column statement --label-map pro=support
     """
     from ..data.codebook import Codebook
     from ..data.corpus import conflicts

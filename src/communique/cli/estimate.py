@@ -53,7 +53,7 @@ def estimate(
         str, typer.Option(help="Columns that define groups, separated by commas, such as country,year.")
     ] = "",
     model: Annotated[
-        Path | None, typer.Option(help="Folder of the model that labelled. Default: the shipped model.")
+        Path | None, typer.Option(help="Folder of the model that assigned the labels. Default: the shipped model.")
     ] = None,
     codebook: Annotated[
         Path | None, typer.Option(help="Codebook of the labels. Default: the codebook of the model.")

@@ -25,7 +25,7 @@ def export(
         bool, typer.Option("--force", help="Export the model even if its training found that it has learned nothing.")
     ] = False,
 ) -> None:
-    """Export a checkpoint to a bundle that runs fast on CPUs, and compare the labels of the two.
+    """Export a checkpoint to a bundle that runs fast on CPUs, and compare its labels with those of the checkpoint.
 
     The parity check refuses an export whose labels differ too much from those of the checkpoint. For example:
 

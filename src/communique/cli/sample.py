@@ -119,7 +119,7 @@ def sample(
     model: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the model that labelled, for its codebook and its training data. Default: the shipped model."
+            help="Folder of the model that assigned the labels, for its codebook and training data. Default: the shipped model."
         ),
     ] = None,
     report: Annotated[

@@ -118,7 +118,7 @@
   function go(one) {
     if (!one) return;
     setStop(one);
-    // Blocks out of sight have estimated heights: the second call corrects what the first one has drawn.
+    // Blocks that are not visible have estimated heights, so a second call corrects the position after the first one was drawn.
     one.element.scrollIntoView({ block: "center" });
     one.element.focus({ preventScroll: true });
     requestAnimationFrame(() => one.element.scrollIntoView({ block: "center" }));
@@ -133,7 +133,7 @@
 
   items.forEach((one, i) => { one.index = i; });
   document.documentElement.classList.add("js");
-  // The filters would fill the first screen of a telephone.
+  // On a phone, the filters would fill the first screen.
   if (matchMedia("(max-width: 56rem)").matches) byId("panel").open = false;
   for (const option of language ? Array.from(language.options).slice(1) : []) option.textContent = `${languageName(option.value)}, ${option.dataset.n}`;
   let waiting = 0;
