@@ -1,4 +1,6 @@
-"""Fixtures: a backbone of two layers, a corpus whose words decide its labels, a model trained on it, a bundle without a network."""
+"""Fixtures: a backbone with two layers, a corpus whose words determine its labels, a model trained on it, and a bundle without a
+network.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,10 @@ from fakes import FakeModel, bundle_folder
 from helpers import CODEBOOK, CUES, FILLERS, PATIENCE, ROOT, tiny_rows, write_rows
 from hypothesis import settings
 
-# An error that no command expects fails a test with its traceback; users see one line.
+# Unexpected errors fail a test with a traceback. Users see one line.
 os.environ.setdefault("COMMUNIQUE_DEBUG", "1")
 
-# How long an example takes depends on what else the machine does, so no test asserts a time.
+# The time of an example depends on what else runs on the machine, so examples have no deadline.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
@@ -32,7 +34,7 @@ def fake_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def fake_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Open every folder as a `FakeModel`."""
-    # The evaluation names the function itself.
+    # The evaluation imports the function under its own name.
     for module in ("communique.load", "communique.evaluation.evaluate"):
         monkeypatch.setattr(f"{module}.load_model", lambda folder, *, threads=None, info=None: FakeModel(folder))
 
@@ -77,7 +79,7 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Path:
-    """Lay out a folder with a codebook, a corpus and a recipe."""
+    """Write a folder with a codebook, a corpus and a recipe."""
     folder = tmp_path_factory.mktemp("project")
     (folder / "codebook.yaml").write_text(yaml.safe_dump(CODEBOOK))
     write_rows(folder / "corpus.jsonl", tiny_rows())
@@ -119,7 +121,7 @@ def tiny_bundle(tiny_project: Path, tiny_checkpoint: Path) -> Path:
 
 @pytest.fixture
 def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run Python code in a new process without the variables of pytest and CI, which switch telemetry off."""
+    """Run Python code in a new process without the variables of CI services, which would switch telemetry off."""
 
     def run(code: str, *, home: Path) -> subprocess.CompletedProcess[str]:
         kept = {key: value for key, value in os.environ.items() if key not in ("CI", "TF_BUILD", "JENKINS_URL")}

@@ -1,4 +1,4 @@
-"""Models without a network and their folders, so that everything around the network is tested in a moment."""
+"""Models without a network, and their folders, so that tests of everything around the network are fast."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ runner = CliRunner()
 
 
 class FakeModel:
-    """Probabilities from a text's hash, and from that of the whole batch, so that another batch gives other bytes."""
+    """A model whose probabilities depend on the hash of the text and of the whole batch, so a different batch changes them."""
 
     def __init__(self, folder: Path, *, delay: float = 0.0, log: Path | None = None) -> None:
         self.info = read_info(folder)
@@ -54,12 +54,12 @@ class FakeModel:
 
 
 class RuleModel:
-    """A model whose probabilities are a function of the text alone; a text that holds the word "cut" was truncated.
+    """A model whose probabilities are a function of the text. A text that contains the word "cut" counts as truncated.
 
     Args:
-        info: Decides task and thresholds.
-        codebook: k labels.
-        score: Returns k probabilities of a text. Those of a multiclass model are divided by their sum.
+        info: Determines the task and the thresholds.
+        codebook: The k labels.
+        score: Returns k probabilities for a text. A multiclass model divides them by their sum.
     """
 
     def __init__(self, info: ModelInfo, codebook: Codebook, score: Callable[[str], Sequence[float]]) -> None:
@@ -88,13 +88,13 @@ def cue_scores(text: str) -> list[float]:
 
 
 def open_cue_model(folder: Path) -> RuleModel:
-    """Open a folder as a model whose words decide. Stands for `load_model`."""
+    """Open a folder as a model that looks for cue words. Use it in place of `load_model`."""
     info = read_info(folder)
     return RuleModel(info, read_codebook(folder, info), cue_scores)
 
 
 def model_info(codebook: Codebook = TINY, trained_on: Sequence[Sentence] = ()) -> ModelInfo:
-    """Make the info of a bundle that was trained on some sentences."""
+    """Return the info of a bundle that was trained on some sentences."""
     fingerprint = Fingerprint.of(trained_on)
     return ModelInfo(
         kind="bundle",
@@ -108,7 +108,7 @@ def model_info(codebook: Codebook = TINY, trained_on: Sequence[Sentence] = ()) -
         codebook_version=codebook.version,
         codebook_sha256=codebook.sha256,
         thresholds=(0.5,) * len(codebook.names) if codebook.multilabel else None,
-        temperature=1.5,  # not 1, so that reports compare calibration before and after
+        temperature=1.5,  # not 1, so that reports compare the calibration before and after
         max_tokens=32,
         recipe={},
         training=TrainingData(
@@ -138,14 +138,14 @@ def bundle_folder(
     signed: bool = False,
     **changes: object,
 ) -> Path:
-    """Write a bundle that is complete except for a network: its IR and its tokenizer hold one line each.
+    """Write a bundle that is complete except for its network. The files of the network and the tokenizer contain one line each.
 
     Args:
-        folder: Where to write; it must not exist.
+        folder: Folder to write, which must not exist.
         codebook: The codebook.
-        trained_on: Sentences that the model has seen.
+        trained_on: Sentences that the model was trained on.
         signed: Whether to write the near-duplicate signatures of these sentences.
-        **changes: Fields of `bundle.json` that are replaced without a check.
+        **changes: Fields of `bundle.json` to replace without validation.
     """
     folder.mkdir(parents=True)
     for name in (IR, WEIGHTS, TOKENIZER):
@@ -161,7 +161,7 @@ def bundle_folder(
 
 
 def label(*arguments: object, stdin: bytes | None = None) -> tuple[int, bytes, str]:
-    """Run `communique label`: exit code, standard output, error stream."""
+    """Run `communique label`, and return the exit code, standard output and standard error."""
     app = typer.Typer()
     app.command()(command.label)
     result = runner.invoke(app, [str(a) for a in arguments], input=stdin)
@@ -171,13 +171,13 @@ def label(*arguments: object, stdin: bytes | None = None) -> tuple[int, bytes, s
 
 
 def label_in_a_process(*arguments: object, delay: float, log: Path) -> int:
-    """Start `communique label` in a process of its own and give its id; a fork, so that it starts in a moment."""
+    """Start `communique label` in a new process, and return its id. The process is a fork, so it starts fast."""
     pid = os.fork()
     if pid:
         return pid
     code = 70
     try:
-        # A shell that starts the tests in the background has SIGINT ignored, nohup SIGHUP, and children inherit that.
+        # Children inherit ignored signals: SIGINT from a shell that runs the tests in the background, SIGHUP from nohup.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""Share between tests: the repository's root, a tiny codebook, rows whose words decide their labels, and `run`."""
+"""Helpers for tests: the root of the repository, a tiny codebook, rows whose words determine their labels, and `run`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from communique.data.codebook import Codebook
 
 ROOT = Path(__file__).parents[1]
 
-#: Seconds that a test waits for another process. A machine five times slower than a laptop must not fail a test.
+#: Seconds that a test waits for another process. A machine that is five times slower than a laptop must not fail a test.
 PATIENCE = 300
 
 CODEBOOK: dict[str, Any] = {
@@ -37,22 +37,22 @@ CODEBOOK: dict[str, Any] = {
 TINY = Codebook.model_validate(CODEBOOK)
 TINY_MULTICLASS = Codebook.model_validate(CODEBOOK | {"task": "multiclass"})
 
-#: A word of each label, and words that mean nothing.
+#: A cue word for each label, and words without a meaning for the labels.
 CUES = {"criticism": "condemn", "policy_claim": "should", "cooperation_pledge": "pledge"}
 FILLERS = """the of river trade minister grain port today water treaty border fish a in we it . oov""".split()  # noqa: SIM905
 
-#: Cells that say yes and no in every table, see `data.labels.yes_no`.
+#: Cells that mean yes or no in every table; see `data.labels.yes_no`.
 YES_CELLS = (1, 1.0, True, "1", "1.0", "TRUE", "Yes", " y ", "X", "✓", "✔", "✔\ufe0f", "☑")
 NO_CELLS = (0, 0.0, False, "0", "0.0", "false", "NO", " n ", "-", "–")
 
 
 def facts(*values: object) -> str:
-    """Return a pattern that matches a message with all of these values, in any order and wording."""
+    """Return a pattern that matches any message that contains all of these values, in any order."""
     return "(?s)" + "".join(f"(?=.*{re.escape(str(value))})" for value in values)
 
 
 def has_facts(message: str, *values: object) -> bool:
-    """Check that a message has all of these values, in any order and wording."""
+    """Check that a message contains all of these values, in any order."""
     return re.match(facts(*values), message) is not None
 
 
@@ -69,7 +69,7 @@ class Run(NamedTuple):
 
 
 def run(*arguments: object) -> Run:
-    """Run a command, e.g. `run("check", path)`, in this process. Errors that the command does not handle are raised."""
+    """Run a command such as `run("check", path)` in this process. Errors that the command does not handle are raised."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -84,7 +84,7 @@ def succeed(*arguments: object) -> Run:
 
 
 def until(condition: Callable[[], bool], message: str, *, pid: int | None = None) -> None:
-    """Poll until `condition` holds. Fail with `message` after `PATIENCE` seconds, or if the process `pid` ends before."""
+    """Wait until `condition` is true. Fail with `message` after `PATIENCE` seconds, or if the process `pid` ends earlier."""
     limit = time.monotonic() + PATIENCE
     while not condition():
         assert pid is None or not os.waitpid(pid, os.WNOHANG)[0], f"the process ended: {message}"
@@ -93,7 +93,7 @@ def until(condition: Callable[[], bool], message: str, *, pid: int | None = None
 
 
 def tiny_rows(documents: int = 60, per_document: int = 10, seed: int = 0) -> list[dict[str, Any]]:
-    """Make labelled sentences: each cue word that occurs is a label."""
+    """Create labelled sentences. Each cue word in a sentence gives it a label."""
     draw = random.Random(seed)
     rows: list[dict[str, Any]] = []
     for document in range(documents):
@@ -121,7 +121,7 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
 
 
 def predictions(path: Path, documents: int = 40, per_document: int = 10, seed: int = 0) -> Path:
-    """Write what `communique label -o` writes, with calibrated probabilities that documents share."""
+    """Write predictions as `communique label -o` does. Probabilities are calibrated and similar within a document."""
     draw = np.random.default_rng(seed)
     rows = []
     for document in range(documents):
@@ -146,7 +146,7 @@ def predictions(path: Path, documents: int = 40, per_document: int = 10, seed: i
 
 
 class NumbersAsTexts:
-    """Let an estimator take the rows of numbers of scikit-learn's checks as texts."""
+    """Turn the rows of numbers in scikit-learn's checks into texts for an estimator."""
 
     def predict(self, X: Any) -> NDArray[Any]:
         return super().predict(written(X))  # type: ignore[misc, no-any-return]

@@ -1,4 +1,4 @@
-"""Models and readers for tests of Ray, in a module that its workers can import."""
+"""Models and readers for tests of Ray, in a module that Ray workers can import."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from communique import BundleError
 from communique.labelling import ray as engine
 from communique.labelling.reader import ShardReader
 
-#: What the engine reads with, before a test replaces it.
+#: The function with which the engine reads, before a test replaces it.
 _read = engine._read
 
 
 def slow_model(delay: float, folder: Path, *, threads: int | None = None, info: object = None) -> FakeModel:
-    """Open a model that takes its time."""
+    """Open a model that answers slowly."""
     return FakeModel(folder, delay=delay)
 
 
@@ -27,7 +27,7 @@ def broken_model(folder: Path, *, threads: int | None = None, info: object = Non
 
 
 def slow_read(reader: ShardReader, finished: Container[int]) -> Iterator[object]:
-    """Read as from a disk that cannot keep up with the actors."""
+    """Read as slowly as a disk that cannot keep up with the actors."""
     for block in _read(reader, finished):
         time.sleep(0.1)
         yield block

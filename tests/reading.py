@@ -1,4 +1,4 @@
-"""Documents with known sentences, and the rows that `communique label` makes of them."""
+"""Documents with known sentences, and the output rows that `communique label` creates from documents."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def written(tmp_path: Path, name: str, content: str | bytes) -> Path:
 
 
 def read(*paths: Path, language: str | None = None) -> tuple[list[dict[str, object]], list[str]]:
-    """Read documents as `communique label` does: rows of output without the starts of paragraphs, and notes."""
+    """Read documents as `communique label` does. Return the output rows, without the starts of paragraphs, and the notes."""
     options = Options(language=language)
     reader = ShardReader(find_files(paths), options)
     shards = [shard.rows[0] for shard in reader.shards()]
     rows = [dict(zip(columns, row, strict=True)) for columns in shards for row in zip(*columns.values(), strict=True)]
     for row in rows:
-        del row[PARAGRAPH]  # A long document does not know them.
+        del row[PARAGRAPH]  # long documents do not have it
     return rows, reader.notes.lines()
 
 

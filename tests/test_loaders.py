@@ -1,4 +1,4 @@
-"""No file that is read can run code: every loader is called with the argument that forbids it."""
+"""Tests that no input file can run code: every loader is called with the argument that forbids it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from helpers import ROOT
 
-#: Functions that can run code, and the argument that keeps them from it.
+#: Functions that can run code from a file, and the argument that prevents it.
 LOADERS = {
     "from_pretrained": ("trust_remote_code", False),
     "pipeline": ("trust_remote_code", False),
@@ -17,7 +17,7 @@ LOADERS = {
     "torch.load": ("weights_only", True),
 }
 
-#: Modules whose files are programs.
+#: Modules whose files can contain code.
 FORBIDDEN = {"pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 
 
@@ -43,7 +43,7 @@ def test_every_loader_is_called_with_the_argument_that_forbids_code() -> None:
     assert checked >= 8
 
 
-def test_no_module_of_programs_is_imported() -> None:
+def test_no_module_that_loads_code_from_files_is_imported() -> None:
     for path in (ROOT / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [one.name for one in node.names] if isinstance(node, ast.Import) else []

@@ -1,4 +1,4 @@
-"""Nothing touches the network, and the base needs no torch."""
+"""Tests that nothing uses the network, and that the base installation does not need torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-#: Record every attempt to look up a host or to connect, also in threads; sockets of this machine's own files are none.
+#: Code that records every attempt to look up a host or to connect, also in threads. Unix sockets do not count.
 RECORD = """
 import sys
 attempts = []
@@ -34,7 +34,9 @@ def _attempts(done: subprocess.CompletedProcess[str]) -> str:
     return next(line for line in done.stdout.splitlines() if line.startswith("ATTEMPTS"))
 
 
-def test_the_recorder_records(run_python: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+def test_the_recorder_records_a_connection(
+    run_python: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
     code = """
 import socket
 try:
@@ -45,11 +47,11 @@ except OSError:
     assert "127.0.0.1" in _attempts(run_python(RECORD + code + REPORT, home=tmp_path))
 
 
-def test_openvino_alone_starts_its_telemetry(
+def test_openvino_on_its_own_starts_telemetry(
     run_python: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
-    # If this fails, OpenVINO no longer loads its telemetry on import, and `communique.models.openvino` can be deleted. Whether
-    # it opens a connection depends on the machine. It always writes the file of the user's consent into the home folder.
+    # If this test fails, OpenVINO no longer loads its telemetry on import, and `communique.models.openvino` can be deleted. Whether
+    # OpenVINO opens a connection depends on the machine, but it always writes a consent file to the home folder.
     attempts = _attempts(run_python(RECORD + "import openvino\n" + REPORT, home=tmp_path))
     assert attempts != "ATTEMPTS []" or (tmp_path / "intel").exists()
 
@@ -65,7 +67,7 @@ app(["label", text, "--model", model, "-o", out], standalone_mode=False)
 """
     assert _attempts(run_python(RECORD + code + REPORT, home=tmp_path)) == "ATTEMPTS []"
     assert (tmp_path / "out.jsonl").read_text().count("\n") == 2
-    # Nor is a consent file of OpenVINO's telemetry written into the home folder.
+    # The consent file of OpenVINO's telemetry is not written either.
     assert not (tmp_path / "intel").exists()
 
 
@@ -81,7 +83,7 @@ export({str(tmp_path / "checkpoint")!r}, {str(tmp_path / "bundle")!r})
     assert _attempts(run_python(RECORD + code + REPORT, home=tmp_path)) == "ATTEMPTS []"
 
 
-def test_the_base_imports_neither_torch_nor_its_companions(
+def test_the_base_installation_imports_neither_torch_nor_other_optional_packages(
     run_python: Callable[..., subprocess.CompletedProcess[str]], tiny_bundle: Path, tiny_project: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "text.md").write_text("# Heading\n\nThe minister should pledge. We condemn the port.")

@@ -1,4 +1,4 @@
-"""The public names: `__all__`, where each name is loaded from, and what type checkers see are the same."""
+"""Tests that `__all__`, lazy loading and type checkers agree on the public names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def homes_for_type_checkers() -> dict[str, str]:
     }
 
 
-def test_all_is_sorted_and_holds_what_type_checkers_see() -> None:
+def test_all_is_sorted_and_contains_the_names_that_type_checkers_see() -> None:
     assert communique.__all__ == sorted(communique.__all__)
     assert set(homes_for_type_checkers()) == set(PUBLIC)
 
@@ -42,13 +42,13 @@ def test_a_public_name_is_the_object_that_type_checkers_see(name: str) -> None:
     assert value.__module__ == homes_for_type_checkers()[name]
 
 
-def test_names_that_are_loaded_when_used_are_public() -> None:
+def test_lazily_loaded_names_are_public() -> None:
     assert communique._HOMES.keys() <= set(PUBLIC)
     with pytest.raises(AttributeError, match="Nothing"):
         communique.Nothing  # noqa: B018
 
 
-def test_every_error_is_public_and_has_one_base() -> None:
+def test_every_error_is_public_and_has_the_same_base() -> None:
     raised = {name for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, Exception)}
     assert raised <= set(communique.__all__)
     for name in raised:

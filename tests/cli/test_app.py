@@ -1,10 +1,12 @@
-"""The command line: its outputs, its messages, its exit codes."""
+"""Tests of the command line: output, messages and exit codes."""
 
 from __future__ import annotations
 
 import csv
 import json
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,12 +15,33 @@ import pytest
 from helpers import has_facts, run, tiny_rows, write_rows
 
 from communique import __version__
+from communique.cli.app import TASKS
 
 
-def test_version_and_unknown_option() -> None:
+def test_version_is_printed_and_unknown_options_are_refused() -> None:
     assert run("--version") == (0, f"communique {__version__}\n", "")
     assert run("label", "--nonsense")[0] == 2
     assert run("label")[0] == 2
+
+
+def test_help_groups_the_commands_by_task() -> None:
+    printed = run("--help").stdout
+    words = ("Label", "label", "Train", "check", "train", "export", "Measure", "evaluate", "benchmark", "robustness")
+    words += ("Code", "sample", "agree", "Estimate", "estimate")
+    starts = [re.search(rf"^\W+{word}\b", printed, re.MULTILINE) for word in words]
+    places = [start.start() for start in starts if start is not None]
+    assert len(places) == len(words)
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("command", [command for commands in TASKS.values() for command in commands])
+def test_help_of_every_command_starts_with_a_sentence(command: Callable[..., None]) -> None:
+    assert re.match(r"[A-Z][^\n]+\.\n", f"{command.__doc__}\n")
+
+
+def test_usage_errors_name_the_command_and_have_simple_punctuation() -> None:
+    assert run("labe").stderr.endswith("Did you mean 'label'? For all options, run communique --help\n")
+    assert run("sample", "x.csv").stderr.endswith(". For all options, run communique sample --help\n")
 
 
 def test_check_lists_all_problems_and_counts(tiny_project: Path, tmp_path: Path) -> None:
@@ -40,7 +63,7 @@ def test_check_lists_all_problems_and_counts(tiny_project: Path, tmp_path: Path)
         assert any(has_facts(line, *values) for line in lines), values
 
 
-def test_check_warns_of_equal_texts_with_different_labels(tiny_project: Path, tmp_path: Path) -> None:
+def test_check_warns_of_identical_texts_with_different_labels(tiny_project: Path, tmp_path: Path) -> None:
     rows = tiny_rows(1)
     rows[1] |= {"text": rows[0]["text"], "labels": ["criticism"]}
     rows[0]["labels"] = []
@@ -49,7 +72,7 @@ def test_check_warns_of_equal_texts_with_different_labels(tiny_project: Path, tm
     assert has_facts(err, "warning", "2 rows", "d0.0: none; d0.1: criticism")
 
 
-def test_errors_are_one_line_and_exit_code_1(tmp_path: Path) -> None:
+def test_errors_end_in_one_line_and_exit_code_1(tmp_path: Path) -> None:
     code, _, err = run("train", tmp_path / "none.yaml")
     assert (code, err.count("\n")) == (1, 1)
     assert "none.yaml: No such file" in err
@@ -58,7 +81,7 @@ def test_errors_are_one_line_and_exit_code_1(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 class TestLabel:
-    """With the model that ships: `test_batch.py` has everything around the network."""
+    """Tests with the shipped model. The tests in `tests/labelling` use models without a network."""
 
     @pytest.fixture
     def texts(self, tmp_path: Path) -> Path:
@@ -69,7 +92,7 @@ class TestLabel:
         (folder / "ignored.zip").write_bytes(b"%PDF")
         return folder
 
-    def test_folder_to_jsonl(self, texts: Path, tmp_path: Path) -> None:
+    def test_a_folder_is_labelled_to_jsonl(self, texts: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
         code, stdout, err = run("label", texts, "-o", out, "--language", "en")
         assert (code, stdout) == (0, ""), err
@@ -91,13 +114,14 @@ class TestLabel:
         assert "5 sentences in 2 documents; criticism " in err
         assert "none 2; languages: en 5; truncated 0" in err
 
-    def test_without_out_a_table_is_printed(self, texts: Path) -> None:
-        code, out, _ = run("label", texts / "b.txt")
+    def test_without_out_a_table_is_printed_and_nothing_is_saved(self, texts: Path) -> None:
+        code, out, err = run("label", texts / "b.txt")
         assert code == 0
+        assert err.endswith("Nothing was saved. To save the labels, use -o FILE\n")
         assert "We strongly condemn this attack." in out
         assert "criticism" in out
 
-    def test_table_keeps_its_columns_and_order(self, tmp_path: Path) -> None:
+    def test_a_table_keeps_its_columns_and_row_order(self, tmp_path: Path) -> None:
         source = tmp_path / "in.csv"
         source.write_text(
             "\ufeffcountry , sentence,labels,year\r\n"
@@ -115,7 +139,7 @@ class TestLabel:
         assert rows[1]["text"] == "fish,\nand grain"
         assert "column 'labels' is kept as 'input_labels'" in err
 
-    def test_split_and_text_column(self, tmp_path: Path) -> None:
+    def test_rows_of_a_named_text_column_are_split(self, tmp_path: Path) -> None:
         source = write_rows(
             tmp_path / "in.jsonl", [{"body": "We condemn it. We pledge fish.", "n": 7}, {"body": "The port.", "n": 8}]
         )
@@ -130,7 +154,7 @@ class TestLabel:
         ]
         assert len({r["id"] for r in rows}) == 3
 
-    def test_csv_and_parquet_out(self, tmp_path: Path) -> None:
+    def test_output_in_csv_and_parquet(self, tmp_path: Path) -> None:
         source = tmp_path / "in.parquet"
         texts = ["We strongly condemn this attack", "fish"]
         pq.write_table(pa.table({"text": texts, "n": pa.array([1, 2], pa.int16())}), source)
@@ -143,7 +167,7 @@ class TestLabel:
         assert table["labels"].to_pylist() == [["criticism"], []]
         assert table["n"].type == pa.int16()
 
-    def test_one_text_gets_the_same_labels_in_whatever_batch_it_comes(self, tmp_path: Path) -> None:
+    def test_the_labels_of_a_text_do_not_depend_on_its_batch(self, tmp_path: Path) -> None:
         texts = [f"We will send aid to {word} and condemn the siege." for word in ("Mali", "Gaza", "Kharkiv " * 9)]
         found = []
         for n, order in enumerate(([0, 1, 2], [2, 0, 1], [0])):
@@ -155,7 +179,7 @@ class TestLabel:
             assert other["labels"] == found[0]["labels"]
             assert other["probabilities"] == pytest.approx(found[0]["probabilities"], abs=0.02)
 
-    def test_unreadable_rows_are_told_and_the_rest_is_labelled(self, tmp_path: Path) -> None:
+    def test_unreadable_rows_are_reported_and_the_others_are_labelled(self, tmp_path: Path) -> None:
         (tmp_path / "in.jsonl").write_text('{"text": "We condemn it"}\nnot json\n{"text": ""}\n')
         code, _, err = run("label", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl")
         assert code == 1
@@ -166,7 +190,7 @@ class TestLabel:
         assert "empty 1" in err
         assert "unreadable 1" in err
 
-    def test_wrong_paths_and_endings(self, tmp_path: Path) -> None:
+    def test_missing_files_and_unknown_suffixes_are_refused(self, tmp_path: Path) -> None:
         (tmp_path / "x.pdf").write_bytes(b"")
         for argument in (tmp_path / "x.pdf", tmp_path / "none.txt", tmp_path / "none.csv"):
             code, _, err = run("label", argument)
@@ -175,7 +199,7 @@ class TestLabel:
         assert run("label", tmp_path, "-o", "out.xls")[0] == 2
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-    def test_an_unreadable_file_of_a_folder_does_not_stop_the_others(self, texts: Path) -> None:
+    def test_an_unreadable_file_in_a_folder_does_not_stop_the_others(self, texts: Path) -> None:
         (texts / "b.txt").chmod(0)
         code, out, err = run("label", texts)
         assert code == 1

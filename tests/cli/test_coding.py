@@ -1,4 +1,4 @@
-"""From predictions to gold: `communique sample`, coders, `communique agree`."""
+"""Tests of the way from predictions to gold: `communique sample`, coders, `communique agree`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ def drawn(labelled: Path, out: str, *options: object, n: int = 80) -> Path:
 
 
 def code(sheet: Path, *, wrong: float = 0.0, seed: int = 0, leave: int = 0) -> dict[str, set[str]]:
-    """Fill in a CSV sheet: labels from the sentence's number, with errors; the last rows are left blank."""
+    """Fill in a CSV sheet with labels that depend on the number of the sentence.
+
+    A proportion `wrong` of the labels is flipped, and the last `leave` rows are left blank.
+    """
     with sheet.open(encoding="utf-8-sig", newline="") as handle:
         rows = list(csv.DictReader(handle))
     draw = np.random.default_rng(seed)
@@ -48,7 +51,7 @@ def code(sheet: Path, *, wrong: float = 0.0, seed: int = 0, leave: int = 0) -> d
     return answers
 
 
-def test_sample_writes_sheet_and_design(labelled: Path) -> None:
+def test_sample_writes_a_sheet_and_a_design_file(labelled: Path) -> None:
     sheet = drawn(labelled, "sheet.csv", "--by", "country", "--strata", "predicted", "--allocation", "optimal")
     plan = Design.load(labelled.parent / "sheet.design.json")
     table = read_table(sheet)
@@ -60,7 +63,7 @@ def test_sample_writes_sheet_and_design(labelled: Path) -> None:
     assert order != [row.id for row in plan.rows], "rows are shuffled"
 
 
-def test_sample_keeps_work_that_is_there(labelled: Path) -> None:
+def test_sample_does_not_replace_an_existing_sheet(labelled: Path) -> None:
     drawn(labelled, "sheet.csv")
     again = run(
         "sample",
@@ -77,7 +80,7 @@ def test_sample_keeps_work_that_is_there(labelled: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["s.csv", "s.design.json", "s.codebook.md", "s-anna.csv", "s-anna.codebook.md"])
-def test_sample_replaces_none_of_its_files_unasked(name: str, labelled: Path) -> None:
+def test_sample_replaces_existing_files_only_with_overwrite(name: str, labelled: Path) -> None:
     path, coders = labelled.parent / name, ("--coder", "anna") if "anna" in name else ()
     path.write_text("work")
     options = ("-n", 5, "-o", labelled.parent / "s.csv", "--codebook", labelled.parent / "codebook.yaml", *coders)
@@ -88,7 +91,7 @@ def test_sample_replaces_none_of_its_files_unasked(name: str, labelled: Path) ->
     assert path.read_text() != "work"
 
 
-def test_agree_writes_no_file_that_it_reads_and_replaces_none_unasked(labelled: Path) -> None:
+def test_agree_never_writes_to_its_inputs_and_replaces_files_only_with_overwrite(labelled: Path) -> None:
     folder = labelled.parent
     drawn(labelled, "sheet.csv")
     code(folder / "sheet.csv")
@@ -103,7 +106,7 @@ def test_agree_writes_no_file_that_it_reads_and_replaces_none_unasked(labelled: 
         succeed("agree", folder / "sheet.csv", option, folder / name, "--overwrite")
 
 
-def test_sheets_of_several_coders_differ_in_order_alone(labelled: Path) -> None:
+def test_the_sheets_of_coders_differ_only_in_order(labelled: Path) -> None:
     drawn(labelled, "sheet.csv", "--coder", "anna", "--coder", "bob")
     orders = [
         [row["id"] for _, row in read_table(labelled.parent / f"sheet-{name}.csv").rows] for name in ("anna", "bob")
@@ -112,7 +115,7 @@ def test_sheets_of_several_coders_differ_in_order_alone(labelled: Path) -> None:
     assert sorted(orders[0]) == sorted(orders[1])
 
 
-def test_sample_refuses_a_codebook_of_another_model(labelled: Path) -> None:
+def test_sample_refuses_a_codebook_with_other_labels(labelled: Path) -> None:
     result = run("sample", labelled, "-n", 5, "-o", labelled.parent / "s.csv", "--codebook", _other(labelled.parent))
     assert result.exit_code == 1
     assert has_facts(result.output, "error:", "codebook")
@@ -135,11 +138,11 @@ def _other(folder: Path) -> Path:
         ("-n", 5, "-o", "x.jsonl", "--format", "prodigy", "--coder", "anna"),
     ],
 )
-def test_command_lines_that_mean_nothing_exit_with_2(labelled: Path, options: tuple[object, ...]) -> None:
+def test_options_that_contradict_each_other_exit_with_2(labelled: Path, options: tuple[object, ...]) -> None:
     assert run("sample", labelled, *options).exit_code == 2
 
 
-def test_width_says_what_it_needs(labelled: Path) -> None:
+def test_width_prints_the_required_number_of_sentences(labelled: Path) -> None:
     result = succeed("sample", labelled, "--width", 0.2)
     for name in TINY.names:
         assert f"{name}: " in result.output
@@ -147,26 +150,26 @@ def test_width_says_what_it_needs(labelled: Path) -> None:
     assert not list(labelled.parent.glob("*.design.json"))
 
 
-def test_width_is_told_beside_a_number_that_was_given(labelled: Path) -> None:
+def test_width_is_reported_even_if_n_is_set(labelled: Path) -> None:
     sheet = drawn(labelled, "sheet.csv", "--width", 0.2, n=7)
     assert len(read_table(sheet).rows) == 7
     assert "without the model's predictions" in succeed("sample", labelled, "-n", 7, "--width", 0.2).output
 
 
-def test_sentences_that_trained_the_model_are_told_before_people_code_them(
+def test_sample_warns_of_sentences_on_which_the_model_was_trained(
     labelled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = read_population(labelled).sentence(3)
-    for texts, told in ((frozenset[str](), False), (Fingerprint.of([seen]).texts, True)):
+    for texts, warned in ((frozenset[str](), False), (Fingerprint.of([seen]).texts, True)):
         training = SimpleNamespace(fingerprint=Fingerprint(frozenset(), texts))
         monkeypatch.setattr(
             "communique.models.folder.read_info", lambda _, training=training: SimpleNamespace(training=training)
         )
         output = succeed("sample", labelled, "--width", 0.2).output
-        assert (f"first: id {seen.id!r}" in output) == told
+        assert (f"first: id {seen.id!r}" in output) == warned
 
 
-def test_coders_agree_settle_and_make_gold(labelled: Path) -> None:
+def test_agreement_and_adjudication_produce_gold(labelled: Path) -> None:
     folder = labelled.parent
     drawn(labelled, "sheet.csv", "--coder", "anna", "--coder", "bob", "--by", "country,year")
     first = code(folder / "sheet-anna.csv", wrong=0.0)
@@ -176,9 +179,16 @@ def test_coders_agree_settle_and_make_gold(labelled: Path) -> None:
     assert differ
 
     result = succeed(
-        "agree", *files, "--model", labelled, "--adjudicate", folder / "settle.csv", "--json", folder / "agreement.json"
+        "agree",
+        *files,
+        "--model",
+        labelled,
+        "--adjudicate",
+        folder / "adjudicated.csv",
+        "--json",
+        folder / "agreement.json",
     )
-    assert f"{len(differ)} sentences on which they differ" in result.output.replace("\n", " ")
+    assert f"Coders differ on {len(differ)} sentences" in result.output.replace("\n", " ")
     report = json.loads((folder / "agreement.json").read_text(encoding="utf-8"))
     assert [a["label"] for a in report["alphas"]] == list(TINY.names)
     assert report["sets"]["uses"] == sum(map(bool, first.values())) + sum(map(bool, second.values()))
@@ -189,11 +199,11 @@ def test_coders_agree_settle_and_make_gold(labelled: Path) -> None:
     assert refused.exit_code == 1
     assert re.search(rf"disagree.* {len(differ)} sentences", refused.output)
 
-    assert {row["id"] for _, row in read_table(folder / "settle.csv").rows} == differ
-    adjudicated = code(folder / "settle.csv")
+    assert {row["id"] for _, row in read_table(folder / "adjudicated.csv").rows} == differ
+    adjudicated = code(folder / "adjudicated.csv")
     assert set(adjudicated) == differ
     for name in ("gold.csv", "gold.jsonl", "gold.parquet"):
-        succeed("agree", *files, folder / "settle.csv", "--gold", folder / name)
+        succeed("agree", *files, folder / "adjudicated.csv", "--gold", folder / name)
         rows = [row for _, row in read_table(folder / name).rows]
         assert len(rows) == 80
         for row in rows:
@@ -204,7 +214,7 @@ def test_coders_agree_settle_and_make_gold(labelled: Path) -> None:
 
 
 @pytest.mark.parametrize("design", ["simple", "stratified", "two-stage"])
-def test_gold_is_what_estimate_reads(labelled: Path, design: str) -> None:
+def test_estimate_can_read_the_gold_of_every_design(labelled: Path, design: str) -> None:
     from communique.estimation.inputs import read
 
     folder = labelled.parent
@@ -221,7 +231,7 @@ def test_gold_is_what_estimate_reads(labelled: Path, design: str) -> None:
     assert len(set(coded.sample.strata.tolist())) == len(plan.strata)
 
 
-def test_training_picks_are_refused_as_gold(labelled: Path) -> None:
+def test_a_sample_for_training_is_refused_as_gold(labelled: Path) -> None:
     from communique.estimation.inputs import read
 
     folder = labelled.parent
@@ -239,7 +249,7 @@ def test_training_picks_are_refused_as_gold(labelled: Path) -> None:
         read(labelled, folder / "g.csv", TINY)
 
 
-def test_unmatched_edited_and_repeated_rows_are_told(labelled: Path) -> None:
+def test_unmatched_edited_and_repeated_rows_are_reported(labelled: Path) -> None:
     sheet = drawn(labelled, "sheet.csv")
     code(sheet, leave=7)
     rows = [row for _, row in read_table(sheet).rows]
@@ -250,7 +260,7 @@ def test_unmatched_edited_and_repeated_rows_are_told(labelled: Path) -> None:
     rows.append(rows[4] | {"id": "other:1", "text": "Of another study."})
     write_csv(sheet, list(rows[0]), rows)
     result = succeed("agree", sheet, "--gold", labelled.parent / "gold.csv")
-    told = result.output.replace("\n", " ")
+    printed = result.output.replace("\n", " ")
     for words in (
         r"\b1 rows? .{0,30}edited",
         r"\b1 rows? without an id",
@@ -259,10 +269,10 @@ def test_unmatched_edited_and_repeated_rows_are_told(labelled: Path) -> None:
         r"\b7 rows? .{0,30}nobody coded",
         r"\b8 of 80 .{0,40}not coded",
     ):
-        assert re.search(words, told), words
+        assert re.search(words, printed), words
 
 
-def test_columns_sorted_apart_are_an_error(labelled: Path) -> None:
+def test_a_column_that_was_sorted_without_the_others_is_an_error(labelled: Path) -> None:
     sheet = drawn(labelled, "sheet.csv")
     code(sheet)
     rows = [row for _, row in read_table(sheet).rows]
@@ -273,7 +283,7 @@ def test_columns_sorted_apart_are_an_error(labelled: Path) -> None:
     assert has_facts(result.output, "error:", "sorted")
 
 
-def test_cautions(labelled: Path) -> None:
+def test_agree_warns_of_single_coders_copied_sheets_and_shared_names(labelled: Path) -> None:
     folder = labelled.parent
     drawn(labelled, "sheet.csv", "--coder", "anna", "--coder", "bob", "--show-model")
     code(folder / "sheet-anna.csv")
@@ -290,7 +300,7 @@ def test_cautions(labelled: Path) -> None:
     assert "coder 'anna' appears in 2 files" in shared
 
 
-def test_rates_that_rounding_alone_made_unequal_are_no_cause_for_caution(labelled: Path) -> None:
+def test_unequal_sampling_rates_are_reported_unless_they_come_from_rounding(labelled: Path) -> None:
     for name, *options in (("even", "--by", "country"), ("uneven", "--strata", "predicted", "--allocation", "equal")):
         sheet = drawn(labelled, f"{name}.csv", *options, n=81)
         code(sheet)
@@ -298,7 +308,7 @@ def test_rates_that_rounding_alone_made_unequal_are_no_cause_for_caution(labelle
         assert ("drawn at different rates" in output) == (name == "uneven")
 
 
-def test_too_few_to_say_anything(labelled: Path) -> None:
+def test_agree_warns_of_too_few_sentences(labelled: Path) -> None:
     folder = labelled.parent
     drawn(labelled, "sheet.csv", "--coder", "a", "--coder", "b", n=20)
     code(folder / "sheet-a.csv")
@@ -306,8 +316,8 @@ def test_too_few_to_say_anything(labelled: Path) -> None:
     assert "too few" in succeed("agree", folder / "sheet-a.csv", folder / "sheet-b.csv").output
 
 
-def test_coders_of_different_tools_meet(labelled: Path) -> None:
-    """One coder works in a sheet, another in Prodigy, with the same sample."""
+def test_coders_can_use_different_tools(labelled: Path) -> None:
+    """One coder uses a sheet and another one Prodigy, with the same sample."""
     folder = labelled.parent
     sheet = drawn(labelled, "sheet.csv", "--coder", "anna")
     drawn(labelled, "tasks.jsonl", "--format", "prodigy")
@@ -327,10 +337,10 @@ def test_coders_of_different_tools_meet(labelled: Path) -> None:
         encoding="utf-8",
     )
     result = succeed("agree", folder / "sheet-anna.csv", out, "--design", folder / "sheet.design.json")
-    assert "0 sentences on which they differ" in result.output.replace("\n", " ")
+    assert "Coders differ on 0 sentences" in result.output.replace("\n", " ")
 
 
-def test_agreement_without_a_sample(tmp_path: Path) -> None:
+def test_agreement_can_be_measured_without_a_design_file(tmp_path: Path) -> None:
     TINY.dump(tmp_path / "codebook.yaml")
     for name in ("x", "y"):
         rows = [
@@ -342,13 +352,13 @@ def test_agreement_without_a_sample(tmp_path: Path) -> None:
     assert run("agree", tmp_path / "x.csv", "--gold", tmp_path / "g.csv").exit_code == 2
 
 
-def test_sheet_that_nobody_filled_in_is_told(labelled: Path) -> None:
+def test_an_empty_sheet_is_refused(labelled: Path) -> None:
     result = run("agree", drawn(labelled, "sheet.csv"))
     assert result.exit_code == 1
     assert re.search(r"80 rows .*nobody coded", result.output)
 
 
-def test_settled_sheet_alone_is_gold(labelled: Path) -> None:
+def test_an_adjudicated_sheet_is_enough_for_gold(labelled: Path) -> None:
     folder = labelled.parent
     sheet = drawn(labelled, "sheet.csv")
     rows = [row | {"coder": "adjudication"} for _, row in read_table(sheet).rows]
@@ -359,7 +369,7 @@ def test_settled_sheet_alone_is_gold(labelled: Path) -> None:
     assert {row["coder"] for _, row in read_table(folder / "gold.csv").rows} == {"adjudication"}
 
 
-def test_a_coder_who_is_called_as_the_model_is_refused_beside_it(labelled: Path) -> None:
+def test_a_coder_named_model_is_refused_if_the_model_is_compared(labelled: Path) -> None:
     sheet = drawn(labelled, "model.csv")
     code(sheet)
     succeed("agree", sheet)
@@ -369,15 +379,15 @@ def test_a_coder_who_is_called_as_the_model_is_refused_beside_it(labelled: Path)
     assert result.output.splitlines()[-1].startswith("error:")
 
 
-def test_sentences_without_a_place_are_told_when_a_sheet_is_drawn(labelled: Path) -> None:
+def test_sample_warns_if_sentences_have_no_position_in_their_document(labelled: Path) -> None:
     rows = [json.loads(line) for line in labelled.read_text(encoding="utf-8").splitlines()]
     labelled.write_text("".join(json.dumps({**row, "index": 0}) + "\n" for row in rows), encoding="utf-8")
     options = ("-n", 20, "--codebook", labelled.parent / "codebook.yaml")
-    told = succeed("sample", labelled, "-o", labelled.parent / "a.csv", *options).output
-    assert "no row says its place in its document" in told
+    printed = succeed("sample", labelled, "-o", labelled.parent / "a.csv", *options).output
+    assert "no row has a position in its document" in printed
     numbered = [{**row, "index": 0, "input_index": row["index"]} for row in rows]
     labelled.write_text("".join(json.dumps(row) + "\n" for row in numbered), encoding="utf-8")
-    assert "its place" not in succeed("sample", labelled, "-o", labelled.parent / "b.csv", *options).output
+    assert "has a position" not in succeed("sample", labelled, "-o", labelled.parent / "b.csv", *options).output
     with (labelled.parent / "b.csv").open(encoding="utf-8-sig", newline="") as handle:
         shown = {row["id"]: row["previous"] for row in csv.DictReader(handle)}
     before = {row["id"]: rows[i - 1]["text"] if row["index"] else "" for i, row in enumerate(rows)}
@@ -385,19 +395,19 @@ def test_sentences_without_a_place_are_told_when_a_sheet_is_drawn(labelled: Path
     assert any(shown.values())
 
 
-def test_a_width_is_planned_from_measured_error_rates(labelled: Path) -> None:
+def test_width_uses_measured_error_rates(labelled: Path) -> None:
     rows = [{"label": n, "precision": {"value": 0.7}, "recall": {"value": 0.9}} for n in TINY.names]
     report = labelled.parent / "report.json"
     report.write_text(json.dumps({"groups": [{"labels": rows}]}), encoding="utf-8")
     plain = succeed("sample", labelled, "--width", 0.2).output
     measured = succeed("sample", labelled, "--width", 0.2, "--report", report).output
-    assert "trusts the model's probabilities" in plain
-    assert f"if the model errs here as in {report}" in measured
+    assert "relies on the model's probabilities" in plain
+    assert f"if the model makes as many errors here as in {report}" in measured
     assert "precision 0.70, recall 0.90" in measured
     assert run("sample", labelled, "-n", 5, "-o", labelled.parent / "x.csv", "--report", report).exit_code == 2
 
 
-def test_the_named_models_training_is_held_against_the_sentences(labelled: Path, tmp_path: Path) -> None:
+def test_sample_compares_sentences_with_the_training_data_of_the_named_model(labelled: Path, tmp_path: Path) -> None:
     import shutil
 
     from communique.data.sentence import text_sha256
@@ -412,12 +422,12 @@ def test_the_named_models_training_is_held_against_the_sentences(labelled: Path,
     (folder / "bundle.json").write_text(
         info.model_copy(update={"training": training}).model_dump_json(), encoding="utf-8"
     )
-    told = succeed("sample", labelled, "--width", 0.2, "--model", folder).output
-    assert f"{folder} was trained or tuned on 1 of" in told
+    printed = succeed("sample", labelled, "--width", 0.2, "--model", folder).output
+    assert f"{folder} was trained or tuned on 1 of" in printed
     assert "on 1 of" not in succeed("sample", labelled, "--width", 0.2).output
 
 
-def test_many_coders_have_one_alpha_but_no_pairs(tmp_path: Path) -> None:
+def test_many_coders_are_not_compared_in_pairs(tmp_path: Path) -> None:
     rows = "".join(f"{i % 5},t{i % 5},c{i},criticism\n" for i in range(60))
     (tmp_path / "coded.csv").write_text("id,text,coder,labels\n" + rows, encoding="utf-8")
     output = succeed("agree", tmp_path / "coded.csv").output
@@ -425,7 +435,7 @@ def test_many_coders_have_one_alpha_but_no_pairs(tmp_path: Path) -> None:
     assert "Cohen's kappa" not in output
 
 
-def test_rows_that_each_have_a_coder_of_their_own_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_different_coder_in_each_row_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("communique.annotation.agreement_report.MAX_CODES", 300)
     rows = "".join(f"{i},t{i},c{i},criticism\n" for i in range(20))
     (tmp_path / "coded.csv").write_text("id,text,coder,labels\n" + rows, encoding="utf-8")

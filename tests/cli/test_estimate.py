@@ -1,4 +1,4 @@
-"""`communique estimate` on files: refusals with reason and remedy, tables, figures, methods."""
+"""Tests of `communique estimate` on files: refusals with reason and remedy, tables, figures and methods."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Made = tuple[Path, list[Row], list[Row], NDArray[np.float64], Codebook]
 def make(
     folder: Path, *, n: int = 300, seed: int = 0, two_stage: bool = False, suffix: str = ".jsonl"
 ) -> tuple[list[Row], list[Row], NDArray[np.float64], Codebook]:
-    """Write a codebook, predictions of some 1,500 sentences in two countries and three years, and gold of n of them."""
+    """Write a codebook, predictions for about 1,500 sentences from two countries and three years, and gold for n of them."""
     codebook = Codebook.model_validate(
         {
             "name": "tiny",
@@ -115,7 +115,7 @@ def made(tmp_path: Path) -> Made:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_every_format_gives_the_same_data(tmp_path: Path, suffix: str) -> None:
+def test_all_formats_contain_the_same_data(tmp_path: Path, suffix: str) -> None:
     _, _, _, codebook = make(tmp_path)
     make(tmp_path, suffix=suffix)
     a = load(tmp_path, codebook)
@@ -130,7 +130,7 @@ def test_every_format_gives_the_same_data(tmp_path: Path, suffix: str) -> None:
         assert np.array_equal(a.columns[name].codes, b.columns[name].codes)
 
 
-def test_the_corrected_share_is_nearer_the_truth_than_the_naive_one(made: Made) -> None:
+def test_the_corrected_proportion_is_closer_to_the_truth_than_the_naive_one(made: Made) -> None:
     folder, _, _, y, codebook = made
     analysis = analyse(load(folder, codebook), target="finite-population")
     for k, label in enumerate(LABELS):
@@ -142,7 +142,7 @@ def test_the_corrected_share_is_nearer_the_truth_than_the_naive_one(made: Made) 
         assert share.methods["ppi"].width < share.methods["gold"].width
 
 
-def test_groups_contrasts_and_regressions_are_those_asked_for(made: Made) -> None:
+def test_the_requested_groups_contrasts_and_regressions_are_estimated(made: Made) -> None:
     folder, _, _, _, codebook = made
     analysis = analyse(load(folder, codebook), contrasts=["country=FR,year=2020 vs country=DE,year=2020"])
     assert {s.level for s in analysis.shares} == {"all", "country", "year", "cell"}
@@ -200,7 +200,7 @@ def change(folder: Path, gold: list[Row], **values: object) -> None:
         ({"labels": "threat"}, "'threat'", "criticism, pledge"),
     ],
 )  # fmt: skip
-def test_gold_at_fault_is_refused_with_reason_and_remedy(made: Made, values: Row, reason: str, remedy: str) -> None:
+def test_invalid_gold_is_refused_with_reason_and_remedy(made: Made, values: Row, reason: str, remedy: str) -> None:
     folder, _, gold, _, codebook = made
     change(folder, gold, **values)
     with pytest.raises(DataError) as error:
@@ -211,14 +211,14 @@ def test_gold_at_fault_is_refused_with_reason_and_remedy(made: Made, values: Row
     assert "\n" not in str(error.value)
 
 
-def test_gold_without_the_column_of_probabilities_is_refused(made: Made) -> None:
+def test_gold_without_inclusion_probabilities_is_refused(made: Made) -> None:
     folder, _, gold, _, codebook = made
     save(folder / "gold.jsonl", [{k: v for k, v in row.items() if k != "inclusion_probability"} for row in gold])
     with pytest.raises(DataError, match=facts("300 rows", "inclusion probability")):
         load(folder, codebook)
 
 
-def test_coders_who_disagree_are_refused_and_coders_who_agree_count_once(made: Made) -> None:
+def test_disagreeing_coders_are_refused_and_agreeing_coders_count_once(made: Made) -> None:
     folder, _, gold, _, codebook = made
     save(folder / "gold.jsonl", [{**row, "coder": coder} for coder in ("A", "B") for row in gold])
     coded = load(folder, codebook)
@@ -230,7 +230,7 @@ def test_coders_who_disagree_are_refused_and_coders_who_agree_count_once(made: M
         load(folder, codebook)
 
 
-def test_coders_are_counted_by_name_and_a_settlement_is_none_of_them(made: Made) -> None:
+def test_coders_are_counted_by_name_and_adjudication_is_not_a_coder(made: Made) -> None:
     folder, _, gold, _, codebook = made
     save(folder / "gold.jsonl", [{**row, "coder": "adjudication" if i < 3 else "A|B"} for i, row in enumerate(gold)])
     assert load(folder, codebook).coders == ("A", "B")
@@ -245,7 +245,7 @@ def test_gold_of_version_0_1_is_refused(made: Made) -> None:
         load(folder, codebook)
 
 
-def test_yes_no_cells_of_gold(made: Made) -> None:
+def test_gold_can_have_one_yes_or_no_column_per_label(made: Made) -> None:
     folder, _, gold, _, codebook = made
     cells = [*YES_CELLS, *NO_CELLS]
     rows = [{k: v for k, v in row.items() if k != "labels"} | {"criticism": 1, "pledge": 0} for row in gold]
@@ -259,7 +259,7 @@ def test_yes_no_cells_of_gold(made: Made) -> None:
             load(folder, codebook)
 
 
-def test_a_row_that_is_told_by_its_hash_alone_is_checked(made: Made) -> None:
+def test_a_row_that_has_only_the_hash_of_its_text_is_checked(made: Made) -> None:
     folder, _, gold, _, codebook = made
     hashed = [{**row, "sha256": text_sha256(row["text"])} for row in gold]
     for row in hashed:
@@ -271,7 +271,7 @@ def test_a_row_that_is_told_by_its_hash_alone_is_checked(made: Made) -> None:
         load(folder, codebook)
 
 
-def test_gold_that_trained_the_model_is_refused(made: Made) -> None:
+def test_gold_on_which_the_model_was_trained_is_refused(made: Made) -> None:
     folder, rows, gold, _, codebook = made
     position = {row["id"]: row for row in rows}
     text = Fingerprint(frozenset(), frozenset({text_sha256(gold[3]["text"])[:16]}))
@@ -298,13 +298,13 @@ def test_a_group_without_gold_is_refused_or_left_out(made: Made) -> None:
         analyse(coded, skip=True, contrasts=["year=1999 vs year=2020"])
 
 
-def test_a_comparison_that_is_none_is_refused(made: Made) -> None:
+def test_a_contrast_with_only_one_group_is_refused(made: Made) -> None:
     folder, _, _, _, codebook = made
     with pytest.raises(DataError, match=facts("country=FR")):
         analyse(load(folder, codebook), contrasts=["country=FR"])
 
 
-def test_columns_that_are_not_there_or_empty_are_refused(made: Made) -> None:
+def test_missing_and_empty_columns_are_refused(made: Made) -> None:
     folder, rows, _, _, codebook = made
     with pytest.raises(DataError, match=facts("'party'")):
         load(folder, codebook, columns=("party",))
@@ -313,7 +313,7 @@ def test_columns_that_are_not_there_or_empty_are_refused(made: Made) -> None:
         load(folder, codebook)
 
 
-def test_predictors_that_determine_each_other_give_a_note_and_no_regression(made: Made) -> None:
+def test_collinear_predictors_are_noted_and_not_regressed(made: Made) -> None:
     folder, rows, _, _, codebook = made
     save(
         folder / "predictions.jsonl",
@@ -324,16 +324,16 @@ def test_predictors_that_determine_each_other_give_a_note_and_no_regression(made
     assert any(has_facts(line, "country", "capital") for line in analysis.notes)
 
 
-def test_one_missing_sentence_is_told_with_counts(made: Made) -> None:
+def test_one_missing_sentence_is_noted_with_counts(made: Made) -> None:
     folder, _, gold, _, codebook = made
     assert not any("drawn" in line for line in load(folder, codebook).notes)
     save(folder / "gold.jsonl", gold[:-1])
-    told = [line for line in load(folder, codebook).notes if "missing" in line]
-    assert len(told) == 1
-    assert has_facts(told[0], "1 of 300", "0.3%")
+    found = [line for line in load(folder, codebook).notes if "missing" in line]
+    assert len(found) == 1
+    assert has_facts(found[0], "1 of 300", "0.3%")
 
 
-def test_gold_without_a_design_that_lacks_rows_is_refused_until_told_how_to_treat_them(made: Made) -> None:
+def test_gold_with_missing_rows_and_no_design_is_refused_without_the_option_missing(made: Made) -> None:
     folder, rows, gold, _, codebook = made
     save(folder / "gold.jsonl", gold[:270])
     with pytest.raises(DataError, match=facts("30 of 300", "10.0%", "--missing random")):
@@ -344,20 +344,20 @@ def test_gold_without_a_design_that_lacks_rows_is_refused_until_told_how_to_trea
     assert any("missing at random" in line for line in coded.notes)
 
 
-def test_gold_that_stands_for_more_than_the_predictions_is_told(made: Made) -> None:
+def test_gold_that_represents_more_sentences_than_were_predicted_is_noted(made: Made) -> None:
     folder, _, gold, _, codebook = made
     save(folder / "gold.jsonl", [{**row, "inclusion_probability": 0.1} for row in gold])
     assert any(has_facts(line, "3000 ", "predictions") for line in load(folder, codebook).notes)
 
 
-def test_gold_of_whole_documents_needs_the_design_to_be_checked(tmp_path: Path) -> None:
+def test_gold_of_a_two_stage_design_can_only_be_checked_with_the_design_file(tmp_path: Path) -> None:
     _, gold, _, codebook = make(tmp_path, two_stage=True)
     assert any("design" in line for line in load(tmp_path, codebook).notes)
     save(tmp_path / "gold.jsonl", gold[:-30])
     load(tmp_path, codebook)
 
 
-def test_with_the_design_missing_rows_lower_the_probabilities_of_their_stratum(made: Made) -> None:
+def test_with_a_design_file_missing_rows_lower_the_probabilities_of_their_stratum(made: Made) -> None:
     folder, rows, _, _, codebook = made
     plan = draw_sample(read_population(folder / "predictions.jsonl"), 200, codebook, by=("country",))
     given = [m for m in plan.rows if m.stratum != "country=FR"]
@@ -383,7 +383,7 @@ def test_with_the_design_missing_rows_lower_the_probabilities_of_their_stratum(m
     assert coded.sample.weights.sum() == pytest.approx(len(rows))
 
 
-def test_doubts_are_one_line_a_reason(made: Made) -> None:
+def test_doubtful_estimates_are_reported_in_one_line_per_reason(made: Made) -> None:
     folder, _, gold, _, codebook = made
     save(folder / "gold.jsonl", gold)
     analysis = analyse(load(folder, codebook))
@@ -398,7 +398,7 @@ def test_doubts_are_one_line_a_reason(made: Made) -> None:
     assert len(warned) == len(analysis.warnings)
 
 
-def test_of_predictions_only_what_is_needed_is_kept(made: Made) -> None:
+def test_only_the_needed_columns_and_texts_of_predictions_are_kept(made: Made) -> None:
     folder, rows, gold, _, codebook = made
     save(folder / "predictions.parquet", [{**row, "long": "x" * 1000} for row in rows])
     population = read_population(
@@ -420,7 +420,7 @@ def test_predictions_without_probabilities_are_used_as_decisions(made: Made) -> 
 
 
 @pytest.mark.parametrize("two_stage", [False, True])
-def test_the_command_writes_tables_figures_and_methods(tmp_path: Path, two_stage: bool) -> None:
+def test_the_command_writes_tables_figures_and_a_methods_section(tmp_path: Path, two_stage: bool) -> None:
     make(tmp_path, two_stage=two_stage)
     out = tmp_path / "out"
     (tmp_path / "agreement.md").write_text("Alpha 0.81", encoding="utf-8")
@@ -450,7 +450,7 @@ def test_the_command_writes_tables_figures_and_methods(tmp_path: Path, two_stage
     assert again == {name: (out / name).read_bytes() for name in again}
 
 
-def test_a_group_whose_name_has_a_bar_does_not_break_the_tables_of_the_methods(made: Made) -> None:
+def test_a_group_name_with_a_bar_does_not_break_the_tables_of_the_methods_section(made: Made) -> None:
     folder = made[0]
     path = folder / "predictions.jsonl"
     path.write_text(path.read_text(encoding="utf-8").replace('"FR"', '"F|R"'), encoding="utf-8")
@@ -460,7 +460,7 @@ def test_a_group_whose_name_has_a_bar_does_not_break_the_tables_of_the_methods(m
     assert {line.replace("\\|", "").count("|") for line in rows} == {6, 9}
 
 
-def test_the_table_for_r_has_what_dsl_expects(made: Made) -> None:
+def test_the_table_for_r_satisfies_the_checks_of_dsl(made: Made) -> None:
     folder, rows, gold, y, _ = made
     assert run(folder, "--by", "country", "-o", str(folder / "out")).exit_code == 0
     with open(folder / "out" / "dsl.csv", encoding="utf-8-sig", newline="") as handle:
@@ -473,8 +473,8 @@ def test_the_table_for_r_has_what_dsl_expects(made: Made) -> None:
         assert row["criticism"] == (str(int(y[i, 0])) if known else "")
         assert 0 <= float(row["criticism_predicted"]) <= 1
         assert 0 < float(row["sample_prob"]) <= 1
-    # What `dsl()` checks before it fits (R/dsl.R of naoki-egami/dsl): no NA but in labels that nobody coded, and those NA
-    # exactly where `labeled` is 0; 0 or 1 in `labeled`; probabilities above 0 and at most 1 after they are rescaled.
+    # `dsl()` checks this before it fits (R/dsl.R of naoki-egami/dsl): only labels contain NA, and only in rows whose `labeled` is
+    # 0. The column `labeled` contains 0 and 1. Probabilities are above 0 and at most 1 after rescaling.
     typed = pq.read_table(folder / "out" / "dsl.parquet")
     assert typed.column_names == list(table[0])
     kinds = {name: str(typed.schema.field(name).type) for name in typed.column_names}
@@ -488,11 +488,11 @@ def test_the_table_for_r_has_what_dsl_expects(made: Made) -> None:
     labeled = typed["labeled"].to_numpy() == 1
     for label in LABELS:
         assert np.array_equal(typed[label].is_valid().to_numpy(), labeled)
-    # R's dsl rescales the column to the mean n / N, and must find it so already.
+    # dsl rescales this column to the mean n / N, which must change nothing.
     assert np.mean([float(row["sample_prob"]) for row in table]) == pytest.approx(len(gold) / len(rows))
 
 
-def test_the_command_answers_refusals_with_one_line_and_exit_code_1(made: Made) -> None:
+def test_refused_gold_ends_in_one_line_and_exit_code_1(made: Made) -> None:
     folder, _, gold, _, _ = made
     change(folder, gold, purpose="training")
     result = run(folder)
@@ -500,10 +500,10 @@ def test_the_command_answers_refusals_with_one_line_and_exit_code_1(made: Made) 
     assert result.output.splitlines()[-1].startswith("error:")
 
 
-def test_without_a_model_named_gold_is_held_against_the_shipped_one(made: Made) -> None:
+def test_by_default_gold_is_compared_with_the_training_data_of_the_shipped_model(made: Made) -> None:
     folder, rows, gold, _, _ = made
     info = json.loads((ROOT / "models/communique-small/bundle.json").read_text(encoding="utf-8"))
-    # The shipped model's labels; the table has no texts, so that the gold's hash alone is what can be compared.
+    # Labels of the shipped model. The table has no texts, so only the hash in the gold can be compared.
     save(folder / "predictions.jsonl", [{"id": row["id"], "document": row["document"], "labels": []} for row in rows])
     plain = [{**row, "labels": [], "sha256": text_sha256(row["text"])} for row in gold]
     files = [folder / "predictions.jsonl", folder / "gold.jsonl"]
@@ -515,7 +515,7 @@ def test_without_a_model_named_gold_is_held_against_the_shipped_one(made: Made) 
     assert has_facts(result.output, "row 1:", "trained")
 
 
-def test_bands_over_time_are_drawn_whole(made: Made) -> None:
+def test_intervals_in_the_figure_over_time_are_not_cut_off(made: Made) -> None:
     from communique.estimation.plots import over
 
     folder, _, _, _, codebook = made
@@ -526,7 +526,7 @@ def test_bands_over_time_are_drawn_whole(made: Made) -> None:
     assert all(axis.get_ylim()[0] == 0 for axis in axes)
 
 
-def test_sentences_that_could_not_be_drawn_are_no_part_of_the_population(made: Made) -> None:
+def test_unlabelled_sentences_are_not_part_of_the_population(made: Made) -> None:
     folder, rows, _, _, codebook = made
     blank = {"text": "\u200b", "labels": [], "probabilities": dict.fromkeys(LABELS)}
     save(folder / "predictions.jsonl", [*rows, *({**rows[0], **blank, "id": f"blank{i}"} for i in range(300))])
@@ -535,7 +535,7 @@ def test_sentences_that_could_not_be_drawn_are_no_part_of_the_population(made: M
     assert any(has_facts(line, "300 rows", "not labelled") for line in coded.notes)
 
 
-def test_a_column_that_the_tables_have_already_is_refused(made: Made) -> None:
+def test_a_group_column_with_the_name_of_an_output_column_is_refused(made: Made) -> None:
     folder, rows, _, _, _ = made
     save(folder / "predictions.jsonl", [row | {"target": row["country"]} for row in rows])
     result = run(folder, "--by", "target", "--out", str(folder / "out"))
@@ -543,7 +543,7 @@ def test_a_column_that_the_tables_have_already_is_refused(made: Made) -> None:
     assert has_facts(result.output, "--by target", "Rename")
 
 
-def test_the_design_tells_what_the_gold_lacks(made: Made) -> None:
+def test_the_design_file_shows_what_is_missing_from_the_gold(made: Made) -> None:
     folder, rows, _, _, codebook = made
     plan = draw_sample(read_population(folder / "predictions.jsonl"), 200, codebook, by=("country",))
     plan.dump(folder / "sheet.design.json")
@@ -568,17 +568,17 @@ def test_the_design_tells_what_the_gold_lacks(made: Made) -> None:
     assert "8 of 200 sentences" in (folder / "out/methods.md").read_text(encoding="utf-8")
 
 
-def test_a_regression_without_a_solution_is_told(made: Made) -> None:
+def test_a_regression_without_a_finite_solution_is_noted(made: Made) -> None:
     folder, _, gold, _, codebook = made
     save(folder / "gold.jsonl", [row | {"labels": [n for n in row["labels"] if n != "pledge"]} for row in gold])
     analysis = analyse(load(folder, codebook))
     empty = {c.family for c in analysis.regressions if c.label == "pledge" and np.isnan(c.estimate.value)}
-    told = [line for line in analysis.notes if line.startswith("pledge: the ") and "no finite solution" in line]
-    assert bool(empty) == bool(told)
+    noted = [line for line in analysis.notes if line.startswith("pledge: the ") and "no finite solution" in line]
+    assert bool(empty) == bool(noted)
     assert empty == {"logistic"}
 
 
-def test_gold_that_cannot_be_held_against_the_training_is_told(made: Made) -> None:
+def test_gold_that_cannot_be_compared_with_the_training_data_is_noted(made: Made) -> None:
     folder, rows, gold, _, codebook = made
     save(folder / "predictions.jsonl", [{k: v for k, v in row.items() if k != "text"} for row in rows])
     nothing = Fingerprint(frozenset(), frozenset())
@@ -587,7 +587,7 @@ def test_gold_that_cannot_be_held_against_the_training_is_told(made: Made) -> No
     assert any(has_facts(n, "300 rows", "sha256") for n in load(folder, codebook, trained_on=nothing).notes)
 
 
-def test_the_methods_paragraph_reads_with_a_unit_that_is_a_definition(made: Made) -> None:
+def test_a_long_definition_of_the_unit_is_only_in_the_appendix(made: Made) -> None:
     folder, _, _, _, codebook = made
     unit = "One sentence of a statement. It is judged in its document."
     text = methods(analyse(load(folder, codebook)), codebook.model_copy(update={"unit": unit}), Provenance())

@@ -1,6 +1,6 @@
-"""Hostile files, names and settings: every command ends with an exit code of its own and prints no control character.
+"""Tests with hostile files, names and settings: every command ends with a proper exit code and prints no control characters.
 
-`COMMUNIQUE_DEBUG` is set in tests, so that an error that no code expected is raised and fails the test.
+Tests set `COMMUNIQUE_DEBUG`, so unexpected errors are raised and fail the test.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from communique.models.info import INFO
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("fake_network")]
 
-#: Clears a screen, sets a title, colours (C1), reverses the direction, closes a tag of rich and of HTML, is no Unicode text.
+#: A text that clears the screen, sets the title and colours (C1), reverses the direction, and contains tags of rich and HTML.
 EVIL = "\x1b[2J\x1b]0;owned\x07\u009b31m\u202e[/red][bold]<script>alert(1)</script>\u2028"
 
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -34,7 +34,7 @@ CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 
 @pytest.fixture(scope="module", autouse=True)
 def memory() -> Iterator[None]:
-    # What the commands import counts as ordinary.
+    # The memory of ordinary imports does not count.
     for module in ("torch", "transformers", "scipy.stats", "babel", "pyarrow.parquet", "communique.cli.app"):
         import_module(module)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -51,7 +51,7 @@ def codebook(tmp_path: Path) -> Path:
 
 
 def survive(*arguments: object, one_line: bool = False) -> str:
-    """Run a command; return what it printed."""
+    """Run a command, check that it ends properly, and return its output."""
     result = run(*arguments)
     assert result.exit_code in (0, 1, 2), result.output
     assert not CONTROLS.search(result.output), ascii(result.output)
@@ -81,8 +81,8 @@ YAMLS = {
     "tag of Python": '!!python/object/apply:os.system ["true"]',
     "tag of a module": "!!python/name:os.system",
     "invalid date": "version: 2025-02-30\n",
-    "timestamp that is none": "version: !!timestamp x\n",
-    "bool that is none": "version: !!bool maybe\n",
+    "invalid timestamp": "version: !!timestamp x\n",
+    "invalid bool": "version: !!bool maybe\n",
     "integer without digits": 'version: !!int ""\n',
     "integer of 6,000 digits": "version: " + "9" * 6000,
     "key that is a list": "? [a, b]\n: c\n",
@@ -102,7 +102,7 @@ YAMLS = {
 
 
 @pytest.mark.parametrize("name", YAMLS)
-def test_codebooks_are_refused_in_one_line(name: str, tmp_path: Path) -> None:
+def test_hostile_codebooks_are_refused_in_one_line(name: str, tmp_path: Path) -> None:
     path = tmp_path / "evil.yaml"
     path.write_text(YAMLS[name], encoding="utf-8")
     rows = write_rows(tmp_path / "rows.jsonl", tiny_rows(1))
@@ -110,14 +110,14 @@ def test_codebooks_are_refused_in_one_line(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["alias bomb", "deep flow list", "tag of Python", "large", "a number", "ESC in a key"])
-def test_recipes_are_refused_in_one_line(name: str, tmp_path: Path) -> None:
+def test_hostile_recipes_are_refused_in_one_line(name: str, tmp_path: Path) -> None:
     path = tmp_path / "evil.yaml"
     path.write_text(YAMLS[name], encoding="utf-8")
     survive("benchmark", path, one_line=True)
     survive("train", path, one_line=True)
 
 
-def test_aliases_are_read_within_limits(tmp_path: Path) -> None:
+def test_a_few_yaml_aliases_are_accepted(tmp_path: Path) -> None:
     path = tmp_path / "codebook.yaml"
     path.write_text(
         "name: tiny\nversion: &one '1'\ntask: multilabel\n"
@@ -158,7 +158,7 @@ BUNDLES: dict[str, Callable[[Path], None]] = {
     "thresholds as text": change(thresholds="abc"),
     "another task": change(task="multiclass"),
     "temperature of infinity": change(temperature=float("inf")),
-    "temperature all but 0": change(temperature=1e-320),
+    "temperature close to 0": change(temperature=1e-320),
     "temperature below 0": change(temperature=-1),
     "bias of infinity": change(bias=[float("inf")] * 3),
     "too many biases": change(bias=[0.0] * 9),
@@ -174,7 +174,7 @@ BUNDLES: dict[str, Callable[[Path], None]] = {
     "absolute file": change(files={"/dev/zero": SHA}),
     "file with NUL": change(files={"a\0b": SHA}),
     "file with ESC": change(files={EVIL: SHA}),
-    "hash that is none": change(files={"model.xml": EVIL}),
+    "invalid hash": change(files={"model.xml": EVIL}),
     "unknown key": change(**{EVIL: 1}),
     "format below 0": change(format=-1),
     "format as text": change(format=EVIL),
@@ -187,7 +187,7 @@ BUNDLES: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("name", BUNDLES)
-def test_model_folders_are_refused_in_one_line(name: str, tmp_path: Path) -> None:
+def test_hostile_model_folders_are_refused_in_one_line(name: str, tmp_path: Path) -> None:
     folder = bundle_folder(tmp_path / "model")
     BUNDLES[name](folder)
     source = tmp_path / "in.txt"
@@ -196,7 +196,7 @@ def test_model_folders_are_refused_in_one_line(name: str, tmp_path: Path) -> Non
     assert not (tmp_path / "out.jsonl").exists()
 
 
-def test_a_name_of_a_model_is_printed_escaped(tmp_path: Path) -> None:
+def test_the_name_of_a_model_is_escaped(tmp_path: Path) -> None:
     folder = bundle_folder(tmp_path / "model")
     change(name=EVIL, description="</pre>" + EVIL)(folder)
     rows = write_rows(tmp_path / "rows.jsonl", tiny_rows(30))
@@ -242,7 +242,7 @@ EXPORTS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", EXPORTS)
-def test_exports_of_coding_tools_end_without_traceback(name: str, tmp_path: Path, codebook: Path) -> None:
+def test_hostile_exports_of_coding_tools_end_without_a_traceback(name: str, tmp_path: Path, codebook: Path) -> None:
     path, content = tmp_path / "export.json", EXPORTS[name]
     path.write_text(content if name in ("deep", "deep objects", "not JSON") else json.dumps(content), encoding="utf-8")
     survive("agree", path, "--codebook", codebook)
@@ -259,15 +259,15 @@ def hostile_rows() -> list[dict[str, Any]]:
     return rows
 
 
-def test_names_are_escaped_by_every_command_that_prints_them(tmp_path: Path, codebook: Path) -> None:
+def test_every_command_escapes_the_names_that_it_prints(tmp_path: Path, codebook: Path) -> None:
     folder = bundle_folder(tmp_path / "model")
     source = write_rows(tmp_path / "\x1b[31m\u202e[bold][x=y].jsonl", hostile_rows())
     good = write_rows(tmp_path / "good\x1b[2J.jsonl", hostile_rows()[1:])
     survive("check", source, "--codebook", codebook)
     survive("label", source, "--model", folder)
     survive("label", source, "--model", folder, "-o", tmp_path / "out\x1b.jsonl")
-    said = survive("evaluate", folder, good, "--markdown", tmp_path / "evaluation.md")
-    assert (tmp_path / "evaluation.md").exists(), said
+    printed = survive("evaluate", folder, good, "--markdown", tmp_path / "evaluation.md")
+    assert (tmp_path / "evaluation.md").exists(), printed
     report = (tmp_path / "evaluation.md").read_text()
     assert not CONTROLS.search(report.replace("\t", " "))
     assert not re.search(r"(?<!\\)<script", report)
@@ -302,7 +302,7 @@ def test_names_are_escaped_by_every_command_that_prints_them(tmp_path: Path, cod
         ("label", "a\nb", "--format", "x\ny"),
     ],
 )
-def test_arguments_end_in_one_line(arguments: tuple[str, ...]) -> None:
+def test_hostile_arguments_end_in_one_line(arguments: tuple[str, ...]) -> None:
     survive(*arguments, one_line=True)
 
 
@@ -319,7 +319,7 @@ TABLES = {
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_tables_end_without_traceback(name: str, tmp_path: Path, codebook: Path) -> None:
+def test_hostile_tables_end_without_a_traceback(name: str, tmp_path: Path, codebook: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(TABLES[name] + "\n")
     survive("check", path, "--codebook", codebook)
@@ -329,7 +329,7 @@ def test_tables_end_without_traceback(name: str, tmp_path: Path, codebook: Path)
 
 
 def checkpoint_folder(folder: Path) -> Path:
-    """Write a checkpoint of one layer, as transformers does, without its tokenizer."""
+    """Write a checkpoint with one layer, as transformers does, but without a tokenizer."""
     from transformers import BertConfig, BertForSequenceClassification
 
     bundle_folder(folder)
@@ -345,10 +345,10 @@ def checkpoint_folder(folder: Path) -> Path:
     return folder
 
 
-def test_weights_in_a_pickle_are_refused_and_not_unpickled(tmp_path: Path) -> None:
+def test_pickled_weights_are_refused_and_not_unpickled(tmp_path: Path) -> None:
     folder = checkpoint_folder(tmp_path / "model")
     (folder / "model.safetensors").unlink()
-    # What a pickle calls when it is read.
+    # This pickle calls mkdir when it is read.
     (folder / "pytorch_model.bin").write_bytes(f'cos\nmkdir\n(S"{tmp_path / "owned"}"\ntR.'.encode())
     with pytest.raises(BundleError, match="pickle") as refused:
         CheckpointClassifier(folder)
@@ -356,7 +356,7 @@ def test_weights_in_a_pickle_are_refused_and_not_unpickled(tmp_path: Path) -> No
     assert not (tmp_path / "owned").exists()
 
 
-def test_a_pickle_that_torch_refuses_is_not_answered_with_advice_to_run_it(tmp_path: Path) -> None:
+def test_the_message_about_a_refused_pickle_does_not_advise_to_run_it(tmp_path: Path) -> None:
     import torch
 
     from communique.models.checkpoint import loading
@@ -389,13 +389,13 @@ def test_checkpoints_with_invalid_settings_are_refused_in_one_line(
     with pytest.raises(BundleError) as refused:
         CheckpointClassifier(folder)
     assert "\n" not in str(refused.value)
-    # transformers neither draws bars nor logs reports.
+    # transformers prints neither progress bars nor reports.
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("name", [INFO, "codebook.yaml", "config.json", "tokenizer_config.json"])
 @pytest.mark.parametrize("kind", ["device", "pipe"])
-def test_a_file_of_a_model_that_never_ends_is_refused(name: str, kind: str, tmp_path: Path) -> None:
+def test_an_endless_model_file_is_refused(name: str, kind: str, tmp_path: Path) -> None:
     folder = checkpoint_folder(tmp_path / "model")
     (folder / name).unlink(missing_ok=True)
     if kind == "device":
@@ -407,7 +407,7 @@ def test_a_file_of_a_model_that_never_ends_is_refused(name: str, kind: str, tmp_
 
 
 @pytest.mark.parametrize("value", [10**400, -1, "x", float("nan"), True, [1], {"a": 1}])
-def test_predictions_that_are_no_probabilities_end_in_one_line(value: object, tmp_path: Path, codebook: Path) -> None:
+def test_invalid_probabilities_end_without_a_traceback(value: object, tmp_path: Path, codebook: Path) -> None:
     path = predictions(tmp_path / "p.jsonl", documents=3)
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     rows[1]["probabilities"]["criticism"] = value
@@ -416,7 +416,7 @@ def test_predictions_that_are_no_probabilities_end_in_one_line(value: object, tm
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
-def test_halves_of_characters_in_predictions_do_not_stop_a_sample(form: str, tmp_path: Path, codebook: Path) -> None:
+def test_lone_surrogates_in_predictions_do_not_stop_a_sample(form: str, tmp_path: Path, codebook: Path) -> None:
     path = predictions(tmp_path / "p.jsonl", documents=3)
     rows = [json.loads(line) | {"text": "a\ud800b", "country": "\udfff"} for line in path.read_text().splitlines()]
     write_rows(path, rows)
@@ -425,5 +425,5 @@ def test_halves_of_characters_in_predictions_do_not_stop_a_sample(form: str, tmp
 
 
 @pytest.mark.parametrize("command", ["sample", "agree", "estimate", "evaluate", "robustness"])
-def test_a_seed_below_zero_is_refused(command: str) -> None:
+def test_a_negative_seed_is_refused(command: str) -> None:
     assert "--seed" in survive(command, "x", "y", "--seed", -1, one_line=True)

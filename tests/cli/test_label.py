@@ -1,4 +1,4 @@
-"""The option --engine, as far as no cluster is needed."""
+"""Tests of `communique label` that need neither a network nor a cluster."""
 
 from __future__ import annotations
 
@@ -22,19 +22,32 @@ def test_a_cluster_needs_an_output_file(out: tuple[str, ...], source: Path) -> N
     assert "ray requires -o FILE" in err
 
 
-def test_options_of_a_cluster_go_with_its_engine(source: Path, tmp_path: Path) -> None:
+def test_options_of_a_cluster_require_its_engine(source: Path, tmp_path: Path) -> None:
     for option in (("--actors", 2), ("--ray-address", "auto")):
         code, _, err = label(source, "-o", tmp_path / "out.jsonl", *option)
         assert code == 2
-        assert "goes with --engine ray" in err
+        assert "requires --engine ray" in err
 
 
-def test_a_missing_ray_is_told_with_its_command(
+def test_the_message_about_missing_ray_says_how_to_install_it(
     source: Path, fake_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")
     monkeypatch.setenv("RAY_BACKEND_LOG_LEVEL", "error")
     monkeypatch.setitem(sys.modules, "ray", None)
     code, _, err = label(source, "-o", tmp_path / "out.jsonl", "--model", fake_bundle, "--engine", "ray")
-    assert (code, err) == (1, "error: --engine ray needs the package 'ray': pip install 'communique[ray]'\n")
+    assert code == 1
+    assert err == (
+        "error: --engine ray needs the package 'ray', which is not installed. In your clone of communique, run "
+        "pip install -c constraints.txt '.[ray]'\n"
+    )
     assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.usefixtures("fake_network")
+def test_a_table_on_the_terminal_ends_with_a_note_that_nothing_was_saved(source: Path, fake_bundle: Path) -> None:
+    line = "Nothing was saved. To save the labels, use -o FILE\n"
+    code, _, err = label(source, "--model", fake_bundle)
+    assert (code, err.endswith(line)) == (0, True), err
+    code, _, err = label(source, "--model", fake_bundle, "-o", "-")
+    assert (code, line in err) == (0, False), err

@@ -1,4 +1,4 @@
-"""Every command that reads tables of people knows --encoding and --sheet."""
+"""Tests that every command that reads tables of users has the options --encoding and --sheet."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def codebook(tmp_path: Path) -> Path:
 
 
 def workbook(path: Path, rows: list[list[str]]) -> Path:
-    """Write rows into the second sheet; the first has no texts."""
+    """Write rows to the second sheet of a workbook. The first sheet has no texts."""
     book = Workbook()
     book.active.append(["nothing"])
     sheet = book.create_sheet("data")
@@ -32,20 +32,20 @@ def workbook(path: Path, rows: list[list[str]]) -> Path:
     return path
 
 
-def test_check_reads_the_sheet_and_the_encoding_that_are_named(codebook: Path, tmp_path: Path) -> None:
+def test_check_reads_the_named_sheet_and_encoding(codebook: Path, tmp_path: Path) -> None:
     rows = [["text", "labels"], ["Größe.", "criticism"], ["Straße.", "policy_claim"]]
     book = workbook(tmp_path / "a.xlsx", rows)
     assert run("check", book, "--codebook", codebook).exit_code == 1
     for sheet in ("data", "2"):
         assert "2 rows" in succeed("check", book, "--codebook", codebook, "--sheet", sheet).output
-    # UTF-8 that is valid in another encoding shows which of the two was used.
+    # These bytes are valid in both encodings, so the result shows which one was used.
     (tmp_path / "a.csv").write_text("text,größe\na,1\n", encoding="utf-8")
     named = run("check", tmp_path / "a.csv", "--codebook", codebook, "--encoding", "cp1252", "--text-column", "größe")
     assert has_facts(named.output, "'größe'")
     assert succeed("check", tmp_path / "a.csv", "--codebook", codebook, "--text-column", "größe").exit_code == 0
 
 
-def test_sample_reads_the_sheet_that_is_named(codebook: Path, tmp_path: Path) -> None:
+def test_sample_reads_the_named_sheet(codebook: Path, tmp_path: Path) -> None:
     columns = ["id", "document", "text", "labels", *(f"probability_{name}" for name in TINY.names)]
     rows = [columns, *([f"i{n}", f"d{n}", f"Text {n}.", "criticism", "0.9", "0.1", "0.1"] for n in range(4))]
     book = workbook(tmp_path / "p.xlsx", rows)
@@ -55,19 +55,19 @@ def test_sample_reads_the_sheet_that_is_named(codebook: Path, tmp_path: Path) ->
         assert {row["id"] for row in csv.DictReader(handle)} == {"i0", "i1", "i2", "i3"}
 
 
-def test_a_recipe_for_tables_carries_both(codebook: Path, tmp_path: Path) -> None:
+def test_a_recipe_for_tables_contains_encoding_and_sheet(codebook: Path, tmp_path: Path) -> None:
     recipe = Recipe.for_tables([tmp_path / "a.csv"], codebook, encoding="cp1250", sheet="2")
     assert [(one.encoding, one.sheet) for one in recipe.corpora] == [("cp1250", "2")]
 
 
 @pytest.mark.parametrize("command", ["check", "train", "evaluate", "robustness", "sample", "label"])
-def test_an_unknown_encoding_is_refused_by_every_command(command: str, tmp_path: Path) -> None:
+def test_every_command_refuses_an_unknown_encoding(command: str, tmp_path: Path) -> None:
     code, _, err = run(command, tmp_path / "x", tmp_path / "y", "--encoding", "klingon")
     assert (code, has_facts(err, "--encoding", "klingon")) == (2, True), err
 
 
 @pytest.mark.parametrize("option", ["--encoding", "--sheet"])
-def test_a_recipe_sets_them_itself(option: str, codebook: Path) -> None:
+def test_encoding_and_sheet_are_refused_with_a_recipe(option: str, codebook: Path) -> None:
     path = codebook.with_name("own.yaml")
     path.write_text("name: own\ncodebook: codebook.yaml\ncorpora: [{path: a.csv}]\n")
     code, _, err = run("train", path, option, "utf-8")
@@ -88,7 +88,7 @@ COMMANDS = ("check", "sample", "evaluate", "robustness", "train")
 
 
 def tables(folder: Path, *, predicted: bool) -> dict[str, Path]:
-    """Write a table in cp1250, and a workbook whose second sheet holds it; for `sample` with probabilities."""
+    """Write a table in cp1250, and a workbook that contains it in its second sheet. For `sample`, add probabilities."""
     names = tuple(f"probability_{name}" for name in TINY.names) if predicted else ()
     more = [names, *((0.5,) * len(names) for _ in ROWS[1:])]
     rows = [(*row, *cells) for row, cells in zip(ROWS, more, strict=True)]
@@ -111,7 +111,7 @@ def tables(folder: Path, *, predicted: bool) -> dict[str, Path]:
     ("suffix", "option", "right", "wrong"),
     [(".csv", "--encoding", "cp1250", "utf-8"), (".xlsx", "--sheet", "Data", "1"), (".xlsx", "--sheet", "2", "1")],
 )
-def test_each_command_reads_the_encoding_and_the_sheet_that_it_is_told(
+def test_each_command_reads_the_named_encoding_and_sheet(
     command: str,
     suffix: str,
     option: str,

@@ -1,4 +1,4 @@
-"""The command line as a process: its streams, its signals and its last resort."""
+"""Tests of the command line as a process: streams, signals and unexpected errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMMAND = [sys.executable, "-m", "communique"]
 
 
 def start(shell: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """Run a shell line in which $C is the command; files get no default encoding but the environment's."""
+    """Run a shell line in which $C is the command. Only `environment` changes the default encoding."""
     kept = {k: v for k, v in os.environ.items() if k not in ("COMMUNIQUE_DEBUG", "PYTHONIOENCODING", "PYTHONUTF8")}
     known = kept | {"C": " ".join(COMMAND), "PYTHONPATH": str(ROOT / "src")} | environment
     return subprocess.run(["bash", "-c", shell], cwd=folder, env=known, capture_output=True, timeout=250)
@@ -50,7 +50,9 @@ def codebook(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "encoding", [{"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "cp1252"}]
 )
-def test_streams_end_in_one_line(line: str, code: int, encoding: dict[str, str], codebook: Path) -> None:
+def test_closed_and_full_streams_end_in_one_line(
+    line: str, code: int, encoding: dict[str, str], codebook: Path
+) -> None:
     result = start(line, codebook.parent, **encoding)
     assert b"Traceback" not in result.stderr, result.stderr
     assert result.returncode == code, result.stderr
@@ -59,20 +61,20 @@ def test_streams_end_in_one_line(line: str, code: int, encoding: dict[str, str],
         assert result.stderr.count(b"\n") == 1, result.stderr
 
 
-def test_a_reader_that_has_gone_ends_quietly(codebook: Path) -> None:
+def test_a_broken_pipe_ends_quietly(codebook: Path) -> None:
     result = start("$C check zh.csv | true; echo ${PIPESTATUS[0]}", codebook.parent)
     assert result.stdout.strip() in (b"0", b"1")
     assert not result.stderr
 
 
-def test_a_full_folder_of_temporary_files_ends_in_one_line(codebook: Path) -> None:
+def test_a_full_temporary_folder_ends_in_one_line(codebook: Path) -> None:
     result = start("yes We condemn it. | head -100 | $C label - -o out.jsonl", codebook.parent, TMPDIR="/dev/full")
     assert result.returncode in (0, 1), result.stderr
     assert b"Traceback" not in result.stderr
 
 
 def test_a_copy_of_standard_input_that_does_not_fit_ends_in_one_line(tmp_path: Path) -> None:
-    """A limit on the size of files stands for a full disk."""
+    """A limit on the size of files simulates a full disk."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     line = "ulimit -f 40; yes We condemn it. | head -9000 | $C label - --format txt -o out.jsonl; echo $?"
@@ -86,7 +88,7 @@ def test_a_copy_of_standard_input_that_does_not_fit_ends_in_one_line(tmp_path: P
 
 @pytest.mark.parametrize("line", [1, 40, 150])
 def test_ctrl_c_while_modules_are_imported_ends_in_one_line(line: int) -> None:
-    # With -X importtime Python prints a line after each import.
+    # With -X importtime, Python prints a line after each import.
     code = "from communique.cli.start import run; run()"
     kept = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     command = [sys.executable, "-X", "importtime", "-c", code, "label", "-"]
@@ -106,13 +108,13 @@ def test_ctrl_c_while_modules_are_imported_ends_in_one_line(line: int) -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        # While the first module is imported.
+        # Ctrl-C while the first module is imported.
         "import sys\nclass Interrupted:\n  def find_spec(self, name, *_):\n    if name == 'signal': raise KeyboardInterrupt\n"
         "sys.modules.pop('signal', None)\nsys.meta_path.insert(0, Interrupted())\nimport communique.cli.start",
-        # Before the command itself.
+        # Ctrl-C before the command.
         "import os, signal, typer.main\nfrom communique.cli.start import run\n"
         "typer.main.get_command = lambda *_: os.kill(os.getpid(), signal.SIGINT)\nrun()",
-        # After it.
+        # Ctrl-C after the command.
         "import os, signal, sys\nfrom communique.cli.start import run\n"
         "sys.exit = lambda *_: os.kill(os.getpid(), signal.SIGINT)\nsys.argv[1:] = ['--version']\nrun()",
     ],
@@ -123,12 +125,14 @@ def test_ctrl_c_around_a_command_ends_in_one_line(code: str) -> None:
     assert (result.returncode, result.stderr) == (130, b"stopped\n")
 
 
-def test_non_ascii_names_are_read_and_shown_in_the_c_locale(codebook: Path) -> None:
+def test_files_with_non_ascii_names_are_read_in_the_c_locale(codebook: Path) -> None:
     result = start("$C check 中国é.csv", codebook.parent, LC_ALL="C")
     assert result.returncode == 0, result.stderr
 
 
-def test_what_no_code_expected_is_one_line_that_says_how_to_see_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_is_one_line_that_explains_how_to_see_the_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise KeyError("\x1b[2Jsurprise")
 
@@ -145,7 +149,7 @@ def test_what_no_code_expected_is_one_line_that_says_how_to_see_more(monkeypatch
         run("check", "x.csv")
 
 
-def test_a_failing_disk_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_ends_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device", "/tmp/x\x1b")
 

@@ -1,4 +1,4 @@
-"""`communique train` and `export`: tables instead of a recipe, and a model that has learned nothing."""
+"""Tests of `communique train` and `export`: tables instead of a recipe, and models that have learned nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from communique.training.recipe import Recipe
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Recipe, Path]]:
-    """Record what is to be trained in place of training it."""
+    """Record what would be trained instead of training it."""
     pytest.importorskip("torch")
     calls: list[tuple[Recipe, Path]] = []
 
@@ -50,7 +50,7 @@ def test_tables_need_no_recipe(trained: list[tuple[Recipe, Path]], tmp_path: Pat
     assert recipe.codebook == str(tmp_path / "mine.yaml")
     assert run("train", tables[0], "--name", "water", "-o", tmp_path / "out").exit_code == 0
     assert (trained[1][0].name, trained[1][1]) == ("water", tmp_path / "out")
-    # The classifier is chosen, unless one is named.
+    # The classifier is chosen in cross-validation unless --kind names one.
     assert trained[0][0].description == "auto"
     assert run("train", tables[0], "--kind", "frozen-encoder").exit_code == 0
     assert trained[2][0].description == "frozen-encoder"
@@ -58,11 +58,11 @@ def test_tables_need_no_recipe(trained: list[tuple[Recipe, Path]], tmp_path: Pat
     options = ("--text-column", "Satz", "--label-column", "Code", "--document-column", "Rede")
     assert run("train", tables[0], *options).exit_code == 0
     assert trained[3][0].corpora[0].columns == named
-    # Without a codebook it is that of the shipped model.
+    # The default codebook is that of the shipped model.
     assert Path(trained[1][0].codebook).parent.name == "communique-small"
 
 
-def test_several_processes_compare_no_classifiers_and_say_so(
+def test_several_processes_note_that_they_do_not_compare_classifiers(
     trained: list[tuple[Recipe, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("communique.training.distributed.world_size", lambda: 2)
@@ -86,14 +86,14 @@ def test_several_processes_compare_no_classifiers_and_say_so(
         (["r.yaml", "--name", "x"], ["--name", "r.yaml"]),
     ],
 )
-def test_a_recipe_stands_alone(arguments: list[str], facts: list[str]) -> None:
+def test_a_recipe_must_be_the_only_argument(arguments: list[str], facts: list[str]) -> None:
     result = run("train", *arguments)
     assert result.exit_code == 2
     assert has_facts(" ".join(result.stderr.replace("│", " ").split()), *facts)
 
 
 @pytest.mark.slow
-def test_a_model_that_has_learned_nothing_is_kept_but_not_exported(tiny_backbone: Path, tmp_path: Path) -> None:
+def test_a_model_that_has_learned_nothing_is_saved_but_not_exported(tiny_backbone: Path, tmp_path: Path) -> None:
     (tmp_path / "codebook.yaml").write_text(yaml.safe_dump(CODEBOOK))
     write_rows(tmp_path / "corpus.jsonl", tiny_rows(30))
     recipe = {
@@ -124,7 +124,7 @@ def test_a_model_that_has_learned_nothing_is_kept_but_not_exported(tiny_backbone
 
 
 def few_rows(path: Path, n: int, documents: int, labels: list[list[str]]) -> Path:
-    """Write n rows whose words name their labels, which take turns, in some documents; no two texts resemble each other."""
+    """Write n rows in some documents. Labels alternate, each text contains the names of its labels, and no texts are similar."""
     rows = [
         {
             "id": str(i),
@@ -151,14 +151,14 @@ FIVE = CODEBOOK | {
         (12, 1, MIXED, CODEBOOK),
         (12, 2, MIXED, CODEBOOK),
         (20, 4, MIXED, CODEBOOK),
-        # A label with one row.
+        # One label has a single row.
         (20, 5, [*MIXED * 3, ["cooperation_pledge"], *MIXED], CODEBOOK),
         (50, 10, MIXED, CODEBOOK),
         (12, 3, [[f"class{i}"] for i in range(5)], FIVE),
         (50, 2, [[f"class{i}"] for i in range(5)], FIVE),
     ],
 )
-def test_few_rows_end_with_a_model_or_with_what_is_wrong(
+def test_training_on_few_rows_ends_with_a_model_or_an_explanation(
     tmp_path: Path, n: int, documents: int, labels: list[list[str]], codebook: dict[str, Any]
 ) -> None:
     table = few_rows(tmp_path / "few.jsonl", n, documents, labels)
@@ -174,10 +174,8 @@ def test_few_rows_end_with_a_model_or_with_what_is_wrong(
 
 
 @pytest.mark.parametrize("labels", [[[]], [["criticism"]]])
-def test_rows_that_all_have_the_same_labels_teach_nothing_and_the_command_says_so(
-    tmp_path: Path, labels: list[list[str]]
-) -> None:
-    """With no label at all the held-out F1 is not defined; that is no success."""
+def test_training_on_rows_with_identical_labels_ends_with_a_warning(tmp_path: Path, labels: list[list[str]]) -> None:
+    """If no row has a label, the held-out F1 is not defined, which must not count as success."""
     table = few_rows(tmp_path / "same.jsonl", 20, 10, labels)
     (tmp_path / "codebook.yaml").write_text(yaml.safe_dump(CODEBOOK))
     result = run("train", table, "--codebook", tmp_path / "codebook.yaml", "--kind", "tfidf", "-o", tmp_path / "out")

@@ -1,4 +1,4 @@
-"""Numbers are written in one way, and data cannot break a Markdown table."""
+"""Tests of number formats, and of Markdown tables that no data can break."""
 
 from __future__ import annotations
 
@@ -36,21 +36,24 @@ NAN = float("nan")
         (formats.quantity, (100_001,), "> 100,000"),
         (formats.mebibytes, (3 * 2**30,), "3,072 MiB"),
         (formats.megabytes, (95_400_000,), "95 MB"),
+        (formats.counted, (0, "row"), "0 rows"),
+        (formats.counted, (1, "row"), "1 row"),
+        (formats.counted, (2, "match", "matches"), "2 matches"),
     ],
 )
-def test_numbers_are_written_as_listed(write: Callable[..., str], arguments: tuple[Any, ...], expected: str) -> None:
+def test_numbers_have_the_listed_formats(write: Callable[..., str], arguments: tuple[Any, ...], expected: str) -> None:
     assert write(*arguments) == expected
 
 
 @pytest.mark.parametrize("undefined", [None, NAN])
-def test_what_is_not_defined_is_a_dash(undefined: float | None) -> None:
+def test_undefined_numbers_become_a_dash(undefined: float | None) -> None:
     for write in (formats.number, formats.signed, formats.p_value, formats.percent, formats.quantity):
         assert write(undefined) == "–"
     assert formats.score(undefined, 0.4, 0.6) == "–"
     assert formats.signed_score(undefined, undefined, undefined) == "–"
 
 
-def test_result_files_hold_null_for_what_is_not_defined() -> None:
+def test_result_files_contain_null_for_undefined_numbers() -> None:
     assert formats.without_nan({"a": [1.0, NAN, (NAN, "nan")], "b": {"c": NAN}}) == {
         "a": [1.0, None, [None, "nan"]],
         "b": {"c": None},
@@ -63,7 +66,7 @@ def test_result_files_hold_null_for_what_is_not_defined() -> None:
 @example("a\\")
 @example("one\ntwo")
 @example("a\r\n| --- |")
-def test_whatever_is_in_a_cell_a_markdown_parser_finds_the_same_table(text: str) -> None:
+def test_no_cell_content_breaks_a_markdown_table(text: str) -> None:
     written = formats.table(("first", "second"), [("x", text), (text, "y")])
     rendered = MarkdownIt("commonmark").enable("table").render(written)
     assert rendered.count("<table>") == 1

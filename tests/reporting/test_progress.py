@@ -1,4 +1,4 @@
-"""Progress: a bar on a terminal, plain lines elsewhere."""
+"""Tests of progress reports: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from communique.reporting.progress import ProgressReporter
 
 
 class Screen(io.StringIO):
-    """A file that says that it is a terminal."""
+    """A file that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -29,7 +29,7 @@ def test_a_plain_line_is_printed_every_thirty_seconds() -> None:
     assert lines == ["50%: 150 sentences, 5 per second, 0:00:50 left", "80%: 300 sentences, 5 per second, 0:00:20 left"]
 
 
-def test_a_terminal_gets_a_bar() -> None:
+def test_progress_is_a_bar_on_a_terminal() -> None:
     screen = Screen()
     with ProgressReporter(100, print, console=Console(file=screen, force_terminal=True, width=100)) as progress:
         progress.done(50, 10)
@@ -37,7 +37,7 @@ def test_a_terminal_gets_a_bar() -> None:
     assert "50%" in screen.getvalue()
 
 
-def test_colour_that_is_asked_for_makes_no_bar_in_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forced_colour_draws_no_bar_in_a_log_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     log, lines = io.StringIO(), list[str]()
     now = [0.0]
@@ -49,7 +49,7 @@ def test_colour_that_is_asked_for_makes_no_bar_in_a_log(monkeypatch: pytest.Monk
     assert len(lines) == 2
 
 
-def test_steps_report_how_many_are_done() -> None:
+def test_steps_report_their_progress() -> None:
     lines: list[str] = []
     now = [0.0]
     for _ in ProgressReporter(line=lines.append, clock=lambda: now[0]).track(range(10), "embedding"):
@@ -60,7 +60,7 @@ def test_steps_report_how_many_are_done() -> None:
     ]
 
 
-def test_every_update_is_a_line_where_that_is_wanted() -> None:
+def test_every_update_can_be_a_line() -> None:
     lines: list[str] = []
     now = [0.0]
     progress = ProgressReporter(line=lines.append, clock=lambda: now[0])
@@ -71,7 +71,7 @@ def test_every_update_is_a_line_where_that_is_wanted() -> None:
     assert lines == ["50%: step 1, 0:00:03 left", "100%: step 2, 0:00:00 left"]
 
 
-def test_lines_go_to_the_error_stream_and_a_silent_reporter_prints_none(capfd: pytest.CaptureFixture[str]) -> None:
+def test_lines_go_to_standard_error_and_a_silent_reporter_prints_none(capfd: pytest.CaptureFixture[str]) -> None:
     for progress in (ProgressReporter(), ProgressReporter.silent()):
         with progress:
             progress.say("loading")
@@ -81,7 +81,7 @@ def test_lines_go_to_the_error_stream_and_a_silent_reporter_prints_none(capfd: p
     assert (captured.out, captured.err.splitlines()) == ("", ["loading", "50%: 0:00:00 left"])
 
 
-def test_a_terminal_gets_a_bar_for_each_run_of_steps() -> None:
+def test_each_run_of_steps_has_its_own_bar_on_a_terminal() -> None:
     screen = Screen()
     progress = ProgressReporter(console=Console(file=screen, force_terminal=True, width=100))
     for what in ("embedding", "asking"):

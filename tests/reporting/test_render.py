@@ -1,4 +1,4 @@
-"""Templates: what is missing is an error, HTML is escaped, and names in the data cannot break a table."""
+"""Tests of templates: a missing value is an error, HTML is escaped, and names in the data cannot break a table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from communique.models.info import ModelInfo
 from communique.reporting.render import environment, render
 from communique.robustness.report import ActorErrors, NameEffect, Robustness, Stability
 
-#: A name as careless data have it.
+#: A name that would break a table if it were not escaped.
 NASTY = "a|b\\|c\nd"
 
 VALUE = ScoreCI(0.5, 0.4, 0.6)
@@ -29,7 +29,7 @@ INFO = ModelInfo.model_validate_json((ROOT / "models/communique-small/bundle.jso
 
 
 def assert_tables_are_whole(text: str) -> None:
-    """Check that all lines of each table have as many cells as its head, and that the nasty name stands in some cell."""
+    """Check that all lines of each table have as many cells as its header, and that some cell contains the nasty name."""
     tables = re.findall(r"(?:^\|.*\n)+", text + "\n", flags=re.MULTILINE)
     assert tables
     for table in tables:
@@ -46,7 +46,7 @@ def test_every_template_compiles() -> None:
         environment().get_template(name)
 
 
-def test_a_value_that_was_not_passed_is_an_error() -> None:
+def test_a_missing_value_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="parity"):
         render("parity.md.jinja")
 
@@ -58,7 +58,7 @@ def test_html_is_escaped_and_markdown_is_not() -> None:
     assert not escaped("report.md.jinja")
 
 
-def test_names_cannot_break_the_tables_of_a_card() -> None:
+def test_names_cannot_break_the_tables_of_a_model_card() -> None:
     assert INFO.parity is not None
     row = INFO.parity.rows[0].model_copy(update={"group": NASTY, "label": NASTY})
     parity = INFO.parity.model_copy(update={"rows": (row,)})
@@ -80,16 +80,16 @@ def test_names_cannot_break_the_tables_of_a_report() -> None:
     assert_tables_are_whole(render_report(replace(report, labels=(NASTY, *report.labels[1:]))))
 
 
-def test_names_cannot_break_the_tables_of_agreement() -> None:
+def test_names_cannot_break_the_tables_of_an_agreement_report() -> None:
     alpha = AlphaScore(NASTY, 60, 12, 20, VALUE)
     pair = PairScore(NASTY, "ben", NASTY, 60, 12, 20, 21, 0.9, VALUE, VALUE)
     report = AgreementReport({NASTY: 60, "ben": 60}, 60, 12, (alpha,), alpha, (pair,), (pair,), 6, ("few",), 0, 100)
     text = report.to_markdown()
     assert_tables_are_whole(text)
-    assert text.startswith("- **few**\n\n60 sentences, 12 documents; coders: ")
+    assert text.startswith("- **few**\n\n60 sentences in 12 documents. Coders: ")
 
 
-def test_names_cannot_break_the_tables_of_robustness() -> None:
+def test_names_cannot_break_the_tables_of_a_robustness_report() -> None:
     cell = Stability("upper case", NASTY, NASTY, 9, 9, 3, VALUE, 4, VALUE, VALUE)
     name = NameEffect("FR", NASTY, 20, 20, 10, 3, VALUE, {NASTY: 3})
     error = ActorErrors("FR", NASTY, NASTY, 20, 10, 9, 11, VALUE, VALUE)

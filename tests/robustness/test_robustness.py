@@ -252,7 +252,7 @@ def test_proportions_and_changes_equal_those_computed_by_hand() -> None:
     assert {c.test for c in result.stability} == {ACTOR_SWAP}
     first = next(line for line in result.to_markdown().splitlines() if line.startswith("- "))
     assert first.startswith(f"- actor swap, all, criticism: {cell.kept.value:.3f}")
-    assert first.endswith("of 16 texts (4 sentences, 4 documents), too few to conclude")
+    assert first.endswith("of 16 texts (4 sentences, 4 documents), too few to draw a conclusion")
     with pytest.raises(KeyError, match="no cell"):
         result.cell(ACTOR_SWAP, "de", "criticism")
 
