@@ -26,8 +26,8 @@ def test_version_is_printed_and_unknown_options_are_refused() -> None:
 
 def test_help_groups_the_commands_by_task() -> None:
     printed = run("--help").stdout
-    words = ("Label", "label", "Train", "check", "train", "export", "Measure", "evaluate", "benchmark", "robustness")
-    words += ("Code", "sample", "agree", "Estimate", "estimate")
+    words = ["Label", "label", "Train", "check", "train", "export", "Measure", "evaluate", "benchmark", "robustness"]
+    words += ["Code", "sample", "agree", "Estimate", "estimate"]
     starts = [re.search(rf"^\W+{word}\b", printed, re.MULTILINE) for word in words]
     places = [start.start() for start in starts if start is not None]
     assert len(places) == len(words)
