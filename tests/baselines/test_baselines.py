@@ -351,7 +351,7 @@ def test_a_baseline_that_does_not_consist_of_arrays_cannot_be_saved(tmp_path: Pa
 
 def test_the_error_for_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(MissingExtraError, match=r"communique\[analysis\]"):
+    with pytest.raises(MissingExtraError, match=r"\.\[analysis\]"):
         baselines.make("tfidf-logreg", TINY).fit(corpus(TINY, 4))
 
 

@@ -109,5 +109,5 @@ def test_incompatible_and_damaged_signatures_are_refused(tmp_path: Path) -> None
 
 def test_a_missing_package_is_reported_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(near_duplicates, "available", lambda: False)
-    with pytest.raises(MissingExtraError, match=r"communique\[analysis\]"):
+    with pytest.raises(MissingExtraError, match=r"\.\[analysis\]"):
         near_duplicates.signatures(["a text"])

@@ -313,7 +313,7 @@ def test_missing_and_invalid_weights_are_refused(model: Path, tmp_path: Path) ->
 def test_the_error_for_html_without_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     unused: Any = None
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtraError, match=r"matplotlib.*communique\[analysis\]"):
+    with pytest.raises(MissingExtraError, match=r"matplotlib.*\.\[analysis\]"):
         render_html(unused)
 
 

@@ -214,7 +214,7 @@ def test_files_in_a_folder_that_are_not_read_are_counted_by_suffix_and_reason(
 
 def test_a_named_document_is_refused_if_its_library_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(suffixes.MODULES, ".pdf", "no_such_module")
-    with pytest.raises(MissingExtraError, match=r"communique\[documents\]"):
+    with pytest.raises(MissingExtraError, match=r"\.\[documents\]"):
         find_files([written(tmp_path, "a.pdf", b"%PDF")])
 
 
