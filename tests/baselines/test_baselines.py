@@ -310,7 +310,7 @@ def test_save_tunes_the_baseline_and_refuses_a_leak(tmp_path: Path) -> None:
     assert info.training.sentences == len(train)
     card = (tmp_path / "model" / "README.md").read_text()
     assert "# words 1.0" in card
-    assert "Baseline tfidf-svm" in card
+    assert "Baseline: tfidf-svm" in card
     assert "tokens" not in card
     with pytest.raises(LeakError):
         baselines.save(classifier, tmp_path / "leak", training=train, tuning=train)

@@ -66,7 +66,7 @@ SUMMARY: dict[str, Any] = {
 def test_the_main_table_shows_scores_differences_and_costs() -> None:
     text = main_table(SUMMARY["tables"][:1], SUMMARY, languages=False)
     lines = text.splitlines()
-    assert lines[0] == "40 sentences, 12 documents."
+    assert lines[0] == "40 sentences in 12 documents."
     assert lines[4] == (
         "| deep (2) | 0.700 [0.600, 0.800] | 0.700 [0.600, 0.800] | 0.700 [0.600, 0.800] | – | – | – | ≥ 1,234 | 46 "
         "| 3,072 MiB / 1,024 MiB |"
