@@ -89,7 +89,7 @@ def test_undefined_values_are_null_in_json() -> None:
 def test_markdown_contains_counts_intervals_and_ignored_labels() -> None:
     sentences = _sentences()
     text = render_report(Report.compare(sentences, _predictions(sentences), TINY, data="sixty rows", resamples=50))
-    assert "60 sentences, 10 documents: sixty rows." in text
+    assert "60 sentences in 10 documents: sixty rows." in text
     assert "| cooperation_pledge | 0 | 0 | 0.000 [–] | – | – | – | – | – |" in text
     assert "Left out of a mean, for no gold and no prediction: en: cooperation_pledge; zh: cooperation_pledge." in text
 
