@@ -91,7 +91,7 @@ def test_markdown_contains_counts_intervals_and_ignored_labels() -> None:
     text = render_report(Report.compare(sentences, _predictions(sentences), TINY, data="sixty rows", resamples=50))
     assert "60 sentences in 10 documents: sixty rows." in text
     assert "| cooperation_pledge | 0 | 0 | 0.000 [–] | – | – | – | – | – |" in text
-    assert "Left out of a mean, for no gold and no prediction: en: cooperation_pledge; zh: cooperation_pledge." in text
+    assert "as a prediction: en: cooperation_pledge; zh: cooperation_pledge." in text
 
 
 def test_scores_do_not_depend_on_the_order_of_labels() -> None:
