@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # Folder or file with the texts of data/reference, which are not part of the project; see data/README.md.
 TEXTS ?=
 
-.PHONY: label test check soak train bench peers tables clean
+.PHONY: label test check soak train bench peers tables docs clean
 
 label: $(VENV)/base
 	$(BIN)/communique label seeds/*.txt
@@ -57,6 +57,10 @@ $(VENV)/base: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) -e .
 	touch $@
 
+$(VENV)/docs: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) -e ".[docs]"
+	touch $@ $(VENV)/base
+
 $(VENV)/full: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) -e ".[train,analysis,documents,ray,setfit,dev]"
+	$(PIP) -e ".[train,analysis,documents,ray,setfit,docs,dev]"
 	touch $@ $(VENV)/base

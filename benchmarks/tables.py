@@ -28,6 +28,7 @@ DOCUMENTS = (
     ROOT / "docs/guides/estimates.md",
 )
 RESULTS = ROOT / "benchmarks/results"
+MODEL = ROOT / "models/communique-small"
 FIGURES = ROOT / "benchmarks/figures"
 
 #: The tasks of `few_rows.py` that have results.
@@ -56,6 +57,32 @@ def quality() -> str:
     rows = [_row("**all**", groups["all", "all"]), _row("sampled at random", groups["sampling", "random"])]
     rows += [_row(name, group) for (kind, name), group in groups.items() if kind == "language"]
     return table(head, rows)
+
+
+def overview() -> str:
+    """Return the README's small table: quality, speed and size of the shipped bundle."""
+    report, rates, memory_use = _result("dev"), _result("speed"), _result("memory-distinct")["results"]
+    overall = next(group for group in report["groups"] if group["kind"] == "all")
+    files = sum(path.stat().st_size for path in MODEL.iterdir())
+    longest = max(memory_use, key=lambda run: run["rows"])
+    stock = rates["against_pipeline_fp32"]
+    rows = (
+        (
+            "quality",
+            f"macro-F1 {_value(overall['macro_f1'])} on {overall['n']} sentences from {overall['documents']} documents",
+        ),
+        (
+            "speed",
+            f"{number(rates['sentences_per_second']['communique'], 0)} sentences per second with {rates['threads']} threads: "
+            f"{number(stock['ratio'], 1)} times as fast as the transformers pipeline",
+        ),
+        (
+            "size",
+            f"{megabytes(files)} on disk, {megabytes(longest['peak_mb'] * 1e6)} of memory for {longest['rows']:,} "
+            "different sentences",
+        ),
+    )
+    return table(("communique-small", ""), rows)
 
 
 def speed() -> str:
@@ -187,6 +214,7 @@ def tables() -> dict[str, Callable[[], str]]:
     its first split by language (`reference-languages`).
     """
     found: dict[str, Callable[[], str]] = {
+        "overview": overview,
         "quality": quality,
         "speed": speed,
         "memory": memory,
