@@ -1,7 +1,7 @@
 """Write the tables in README.md, benchmarks/README.md and docs/, and draw the figures, from benchmarks/results.
 
-python benchmarks/tables.py --write    rewrites what stands between the markers, and draws figures that are out of date
-python benchmarks/tables.py --check    exits with 1 where they differ
+python benchmarks/tables.py --write    rewrites the text between the markers, and draws figures that are out of date
+python benchmarks/tables.py --check    exits with 1 if a table or figure is out of date
 """
 
 from __future__ import annotations
@@ -92,20 +92,22 @@ def speed() -> str:
     abilities = [name for name in ("avx2", "avx512_vnni", "amx_int8") if cpu.get(name)]
     rates = sorted(result["sentences_per_second"].items(), key=lambda item: item[1])
     lines = table(("engine", "sentences/s"), ((name, number(rate, 0)) for name, rate in rates))
-    stock, other, int8 = (result[name] for name in ("against_pipeline_fp32", "against_best_other", "int8"))
-    return "\n".join(
-        [
-            lines,
-            "",
-            f"`communique` is {_times(stock)} as fast as the pipeline in fp32 at its best, {_times(other)} as fast as the best of "
-            f"the others (medians of {result['turns']} turns of one run, in brackets the least and the most): "
-            f"{result['sentences']} real sentences of {number(result['tokens_a_sentence'], 0)} tokens on average in their given "
-            f"order, none twice, {result['threads']} threads, {cpu['name']} ({', '.join(abilities)}). Labelling reaches "
-            f"{percent(int8['share_of_limit'])} of what the machine does in 8-bit matrix products of the model's shapes alone "
-            f"({number(int8['limit_of_model_shapes'], 2)} Tera-operations a second); tokenizing takes "
-            f"{percent(result['tokenizer_share'], 1)} of the time. {_overhead()}",
-        ]
+    int8, tokens = result["int8"], number(result["tokens_a_sentence"], 0)
+    ratios = table(
+        ("communique compared with", "times as fast", f"lowest and highest of {result['turns']} turns"),
+        (
+            _times("the stock pipeline in fp32", result["against_pipeline_fp32"]),
+            _times("the best of the others", result["against_best_other"]),
+        ),
     )
+    text = (
+        f"Medians of {result['turns']} turns of one run, on {result['sentences']} different real sentences of {tokens} tokens on "
+        f"average in the order of the file, with {result['threads']} threads on {cpu['name']} ({', '.join(abilities)}). Labelling "
+        f"reaches {percent(int8['share_of_limit'])} of the rate at which this machine computes 8-bit matrix products of the "
+        f"model's shapes ({number(int8['limit_of_model_shapes'], 2)} tera-operations per second). Tokenizing takes "
+        f"{percent(result['tokenizer_share'], 1)} of the time. {_overhead()}"
+    )
+    return "\n\n".join((lines, ratios, text))
 
 
 def _overhead() -> str:
@@ -113,8 +115,8 @@ def _overhead() -> str:
     share = result["besides_the_network_processor"]
     median, low, high = (percent(value, 1) for value in (share["median"], *share["range"]))
     return (
-        f"From a file to a file ({result['rows']} real sentences), {median} [{low}, {high}] of the processor's time is not "
-        "the network's (`python benchmarks/overhead.py`)."
+        f"When a file of {result['rows']:,} real sentences is labelled into another file, {median} [{low}, {high}] of the "
+        "processor time is spent outside the network (`python benchmarks/overhead.py`)."
     )
 
 
@@ -196,9 +198,9 @@ def _memory(runs: list[dict[str, Any]]) -> str:
     return table(("rows", "peak memory", "seconds"), rows)
 
 
-def _times(ratio: dict[str, Any]) -> str:
+def _times(name: str, ratio: dict[str, Any]) -> list[str]:
     value, low, high = (number(value, 2) for value in (ratio["ratio"], *ratio["ratio_range"]))
-    return f"{value} times [{low}, {high}] ({ratio['best']})"
+    return [f"{name} ({ratio['best']})", value, f"{low} to {high}"]
 
 
 def summaries() -> dict[str, dict[str, Any]]:
