@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -200,6 +201,13 @@ def test_links_lead_to_files_and_headings(path: Path) -> None:
 
 
 # Code
+
+
+@pytest.mark.parametrize("path", PAGES, ids=_name)
+def test_python_blocks_parse(path: Path) -> None:
+    for block in _blocks(path):
+        if block.language == "python":
+            ast.parse(textwrap.dedent(block.code))
 
 
 @pytest.mark.slow
