@@ -61,8 +61,7 @@ def _command(name: str, command: Any) -> str:
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
     usage = " ".join(["communique", name, "[OPTIONS]", *map(_metavar, arguments)])
-    paragraphs = "\n\n".join(map(_prose, _plain(command.help).split("\n\n")))
-    parts = [f"## `communique {name}`", paragraphs, f"```text\n{usage}\n```"]
+    parts = [f"## `communique {name}`", f"```text\n{usage}\n```", *map(_paragraph, _plain(command.help).split("\n\n"))]
     if arguments:
         parts.append(_table(("argument", "meaning"), ((f"`{_metavar(one)}`", _meaning(one)) for one in arguments)))
     parts.append(_table(("option", "meaning"), _options(options)))
@@ -117,6 +116,14 @@ def _metavar(argument: Any) -> str:
 def _plain(text: Any) -> str:
     """Return a help text without the markup of rich and the indentation of docstrings; '' for None."""
     return re.sub(r"\[/?(?:bold|italic|dim|cyan|green)\]", "", inspect.cleandoc(text)) if isinstance(text, str) else ""
+
+
+def _paragraph(text: str) -> str:
+    """Return a paragraph of a help text as Markdown. Lines that are commands become a block of code."""
+    lines = [line.strip() for line in text.replace("\b", "").splitlines() if line.strip()]
+    if lines and all(line.startswith("communique ") for line in lines):
+        return "\n".join(["```sh", *lines, "```"])
+    return _prose(text)
 
 
 def _prose(text: str) -> str:
