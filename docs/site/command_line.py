@@ -37,7 +37,7 @@ Run `communique COMMAND --help` to see the same texts on the terminal. Options c
 """
 
 #: Words for the values of options.
-_VALUES = {Path: "PATH", str: "TEXT", int: "N", float: "NUMBER"}
+_VALUES: dict[Any, str] = {Path: "PATH", str: "TEXT", int: "N", float: "NUMBER"}
 
 
 def render() -> str:
