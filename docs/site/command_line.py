@@ -110,7 +110,7 @@ def _meaning(parameter: Any) -> str:
 
 def _metavar(argument: Any) -> str:
     name = str(argument.metavar or argument.name).strip("[]{}.").upper()
-    return name + "..." * (argument.nargs == -1)
+    return name + ("..." if argument.nargs == -1 else "")
 
 
 def _plain(text: Any) -> str:
