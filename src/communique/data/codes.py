@@ -12,7 +12,7 @@ Value = TypeVar("Value", bound=Hashable)
 
 
 def factorize(values: Iterable[Value]) -> tuple[NDArray[np.int64], list[Value]]:
-    """Number values in order of first appearance, like `pandas.factorize`.
+    """Return a code for each value in order of first appearance, like `pandas.factorize`.
 
     Returns:
         The number of each value (n,), and the distinct values in the order of their numbers.
