@@ -26,14 +26,14 @@ _INTRODUCTION = """\
 
 <!-- Written by `python docs/site/command_line.py --write` from the help texts in src/communique/cli/. Do not edit this page. -->
 
-Run `communique COMMAND --help` to see the same texts on the terminal. Options can be given in any order.
+`communique COMMAND --help` prints the same texts on the terminal. Options can be given in any order.
 
 | exit code | meaning |
 | --- | --- |
 | 0 | done |
-| 1 | the data or the model are invalid, or some rows could not be read |
+| 1 | the data or the model is invalid, or some rows could not be read |
 | 2 | the command line is wrong, or an output may not be written |
-| 130, 143, 129 | stopped with Ctrl-C, by SIGTERM, by SIGHUP |
+| 130, 143, 129 | the command was stopped by Ctrl-C, SIGTERM or SIGHUP, respectively |
 """
 
 #: Words for the values of options.
@@ -100,7 +100,9 @@ def _meaning(parameter: Any) -> str:
         text += " Can be repeated."
     if (
         parameter.show_default
-        and default not in (None, False, (), [])
+        and default is not None
+        and default is not False
+        and default not in ((), [], "")
         and not callable(default)
         and not parameter.is_flag
     ):

@@ -31,7 +31,7 @@ def agree(
     codebook: Annotated[
         Path | None,
         typer.Option(
-            help="Codebook. Default: the codebook in the design file or, without a design file, that of the shipped model."
+            help="Codebook of the labels. Default: that in the design file or, without a design file, that of the shipped model."
         ),
     ] = None,
     model: Annotated[
@@ -58,7 +58,7 @@ def agree(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure how far coders agree, list the sentences on which they differ, and write gold.
+    """Measure how far coders agree, list the sentences on which they differ, and write the final (gold) labels.
 
     For example:
 

@@ -27,10 +27,13 @@ def benchmark(
     ] = Path("benchmarks/results"),
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Run only this classifier or split. Can be repeated. Finished runs of others are kept."),
+        typer.Option(help="Run only this classifier or split, and keep finished runs of others. Can be repeated."),
     ] = None,
     use_held_out: Annotated[
-        str | None, typer.Option(help="Use held-out data, for this reason. The use and the reason are logged.")
+        str | None,
+        typer.Option(
+            help="Reason for using held-out data. It is logged. Default: refuse recipes that use held-out data."
+        ),
     ] = None,
     work: Annotated[
         Path,
@@ -39,7 +42,7 @@ def benchmark(
 ) -> None:
     """Train and compare several classifiers with several seeds on several splits of labelled data.
 
-    The same command resumes an interrupted benchmark. For example:
+    Run the same command again to resume an interrupted benchmark. For example:
 
         communique benchmark benchmarks/recipes/reference.yaml
         communique benchmark benchmarks/recipes/reference.yaml --only tfidf-logreg

@@ -37,7 +37,7 @@ def check(
     label_map: Annotated[
         list[str] | None,
         typer.Option(
-            help="Translate a cell of the label column: CELL=LABEL, such as pro=support. Repeat the option for each label. "
+            help="Translate a word in the label column into a label: WORD=LABEL, such as pro=support. Can be repeated. "
             "In a recipe, the key `labels` does the same.",
             rich_help_panel=INPUT,
         ),

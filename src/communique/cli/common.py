@@ -238,12 +238,16 @@ SheetOption = Annotated[
 ExcludeOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Leave out the rows with this value: source=VALUE, language=VALUE or sampling=VALUE. Can be repeated.",
+        help="Leave out rows that have this value: source=VALUE, language=VALUE or sampling=VALUE. Can be repeated.",
         rich_help_panel=INPUT,
     ),
 ]
 StandoffTexts = Annotated[
-    Path | None, typer.Option(help="File or folder with the texts of stand-off labels.", rich_help_panel=INPUT)
+    Path | None,
+    typer.Option(
+        help="File or folder with the texts, if the tables contain labels without texts (stand-off labels).",
+        rich_help_panel=INPUT,
+    ),
 ]
 
 

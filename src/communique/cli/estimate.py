@@ -50,7 +50,11 @@ def estimate(
         Path, typer.Argument(help="Coded sample with inclusion probabilities, as `communique agree --gold` writes it.")
     ],
     by: Annotated[
-        str, typer.Option(help="Columns that define groups, separated by commas, such as country,year.")
+        str,
+        typer.Option(
+            help="Columns that define groups, separated by commas, such as country,year. Default: no groups.",
+            show_default=False,
+        ),
     ] = "",
     model: Annotated[
         Path | None, typer.Option(help="Folder of the model that assigned the labels. Default: the shipped model.")
@@ -93,20 +97,22 @@ def estimate(
     ] = False,
     design: Annotated[
         Path | None,
-        typer.Option(help="Design file of the sample. It shows which sentences are missing from the gold."),
+        typer.Option(
+            help="Design file that `communique sample` wrote. With it, missing sentences are found by their ids."
+        ),
     ] = None,
     missing: Annotated[
         Missing,
         typer.Option(
             help="What to do if drawn sentences are missing from the gold. refuse: stop. "
-            "random: treat them as missing at random.",
+            "random: assume that they are missing at random, and estimate.",
             rich_help_panel=METHOD,
         ),
     ] = Missing.REFUSE,
     agreement: Annotated[
         Path | None,
         typer.Option(
-            help="Text or Markdown file about the agreement of the coders. It is copied into the appendix.",
+            help="Text or Markdown file about the agreement of the coders, which is copied into the appendix of methods.md.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -115,7 +121,7 @@ def estimate(
         typer.Option(
             "--out",
             "-o",
-            help="Folder in which to save tables, figures and a methods section. Default: print tables only.",
+            help="Folder in which to save tables, figures and a methods paragraph. Default: only print tables.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -124,7 +130,7 @@ def estimate(
     ] = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Estimate the proportion of each label by group, corrected for the model's errors with a coded sample.
+    """Estimate the proportion of each label by group, and use a coded sample to correct for the model's errors.
 
     For example:
 

@@ -28,7 +28,8 @@ from .common import (
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
     corpus: Annotated[
-        list[str], typer.Argument(help="Labelled tables, folders or globs, also tables of stand-off labels.")
+        list[str],
+        typer.Argument(help="Labelled tables, folders or globs. Tables of stand-off labels also need --texts."),
     ],
     texts: StandoffTexts = None,
     encoding: EncodingOption = None,
@@ -39,7 +40,7 @@ def evaluate(
         typer.Option(
             "--drop-shared",
             help="Leave out rows that share a document or a text with the training data. The report counts them. "
-            "Default: refuse to measure if there are such rows.",
+            "Default: stop if there are such rows.",
         ),
     ] = False,
     allow_leak: Annotated[
@@ -65,7 +66,7 @@ def evaluate(
         int,
         typer.Option(
             min=0,
-            help="Number of errors, the most costly first, that the HTML and JSON reports list.",
+            help="Number of errors that the HTML and JSON reports list, the most costly first.",
             rich_help_panel=OUTPUT,
         ),
     ] = 25,
@@ -73,7 +74,7 @@ def evaluate(
         bool,
         typer.Option(
             "--no-texts",
-            help="Leave out the sentences of these errors, so that the report can be published.",
+            help="List these errors without their sentences, so that the report can be published.",
             rich_help_panel=OUTPUT,
         ),
     ] = False,

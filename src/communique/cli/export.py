@@ -18,7 +18,8 @@ def export(
     ] = None,
     recipe: Annotated[Path | None, typer.Option(help="Recipe of the model, if its tables have moved.")] = None,
     texts: Annotated[
-        Path | None, typer.Option(help="File or folder with the texts of stand-off labels, if they have moved.")
+        Path | None,
+        typer.Option(help="File or folder with the texts of stand-off labels, if it has moved since training."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing bundle.")] = False,
     force: Annotated[

@@ -54,7 +54,7 @@ def label(
             "--out",
             "-o",
             help="File in which to save the labels: .html (a page with the text and its labels), .xlsx (a workbook), .parquet, "
-            ".jsonl, .csv or .tsv. The last three also with .gz or .zst. Use - for standard output. Default: print a table.",
+            ".jsonl, .csv or .tsv. The last three may also end in .gz or .zst. Use - for standard output. Default: print a table.",
         ),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model folder. Default: the shipped model.")] = None,
@@ -74,7 +74,7 @@ def label(
     columns_from_filename: Annotated[
         str | None,
         typer.Option(
-            help="Add columns from file names, such as '{country}_{session}_{year}' for USA_77_2022.txt.",
+            help="Add columns with parts of file names, such as '{country}_{session}_{year}' for USA_77_2022.txt.",
             rich_help_panel=INPUT,
         ),
     ] = None,
@@ -85,7 +85,7 @@ def label(
         typer.Option(
             "--split/--no-split",
             help="Split each row of a table into sentences, or label it as one sentence. "
-            "Default: label it as one sentence, but refuse a table in which many rows contain whole texts.",
+            "Default: label each row as one sentence, but refuse a table in which many rows contain whole texts.",
             rich_help_panel=INPUT,
         ),
     ] = None,
@@ -100,7 +100,7 @@ def label(
         str | None,
         typer.Option(
             "--format",
-            help="Format of standard input and of the named files, such as jsonl or csv. Default: recognised by the suffix.",
+            help="Format of standard input and of named files, such as jsonl or csv. Default: recognised by the suffix.",
             rich_help_panel=INPUT,
         ),
     ] = None,
@@ -129,14 +129,15 @@ def label(
         int | None,
         typer.Option(
             min=1,
-            help="Rows per shard. An interrupted run loses at most one shard. Default: 4096, or fewer with --memory-limit.",
+            help="Rows per shard. A run that is interrupted loses the work on at most one shard. Default: 4096, or fewer with "
+            "--memory-limit.",
             rich_help_panel=SPEED,
         ),
     ] = None,
     memory_limit: Annotated[
         str | None,
         typer.Option(
-            help="Approximate memory limit, such as 1200MB or 2GB, which determines the size of shards.",
+            help="Approximate memory limit, such as 1200MB or 2GB. The size of shards is chosen accordingly.",
             rich_help_panel=SPEED,
         ),
     ] = None,
@@ -144,7 +145,7 @@ def label(
         int | None,
         typer.Option(
             min=1,
-            help="Number of CPU threads (per actor with --engine ray). Default: all cores, or 1 per actor.",
+            help="Number of CPU threads, or of threads per actor with --engine ray. Default: all cores, or 1 per actor.",
             rich_help_panel=SPEED,
         ),
     ] = None,
@@ -163,7 +164,7 @@ def label(
         int | None,
         typer.Option(
             min=1,
-            help="Maximum number of actors on the cluster. Each loads the model and uses --threads CPUs. Default: as many as fit.",
+            help="Maximum number of actors: Ray processes that load the model and use --threads CPUs. Default: as many as fit.",
             rich_help_panel=SPEED,
         ),
     ] = None,

@@ -30,9 +30,7 @@ def robustness(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
     corpus: Annotated[
         list[str],
-        typer.Argument(
-            help="Tables, folders or globs, also tables of stand-off labels. Only the error rates require labels."
-        ),
+        typer.Argument(help="Tables, folders or globs. Labels are required only for the error rates."),
     ],
     texts: StandoffTexts = None,
     encoding: EncodingOption = None,
@@ -42,7 +40,7 @@ def robustness(
         bool,
         typer.Option(
             "--only-held-out",
-            help="Use only the rows that the training of the model held out.",
+            help="Use only the rows that were held out when the model was trained.",
             rich_help_panel=INPUT,
         ),
     ] = False,
@@ -50,7 +48,11 @@ def robustness(
         list[str] | None, typer.Option(help="Run only this test. Can be repeated. Default: all tests.")
     ] = None,
     draws: Annotated[
-        int, typer.Option(min=1, help="Maximum number of times that the actors of a sentence are swapped.")
+        int,
+        typer.Option(
+            min=1,
+            help="Maximum number of swapped versions of each sentence, in which another country or organisation is named.",
+        ),
     ] = 10,
     json_out: Annotated[
         Path | None, typer.Option("--json", help="Write the report as JSON.", rich_help_panel=OUTPUT)
@@ -61,7 +63,7 @@ def robustness(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws and of the bootstrap.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Change the names and the surface of sentences, and measure whether the labels stay the same.
+    """Change names, spelling and punctuation in sentences, and measure whether the labels stay the same.
 
     For example:
 

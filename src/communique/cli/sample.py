@@ -40,7 +40,8 @@ def sample(
     width: Annotated[
         float | None,
         typer.Option(
-            help="Print how many sentences a 95 % interval of this width requires, such as 0.05. Without -n, draw that many."
+            help="Print how many sentences 95 % intervals of this width require, such as 0.05. With -o and without -n, draw "
+            "that many."
         ),
     ] = None,
     out: Annotated[
@@ -53,7 +54,10 @@ def sample(
         ),
     ] = None,
     form: Annotated[
-        Form, typer.Option("--format", help="Tool in which people code.", rich_help_panel=OUTPUT)
+        Form,
+        typer.Option(
+            "--format", help="Format for the coders: a sheet, or tasks for a coding tool.", rich_help_panel=OUTPUT
+        ),
     ] = "sheet",
     purpose: Annotated[
         Literal["estimate", "training"],
@@ -80,7 +84,7 @@ def sample(
     strata: Annotated[
         str | None,
         typer.Option(
-            help="Further strata, separated by commas: predicted (the predicted label), uncertainty, or columns.",
+            help="Further strata, separated by commas: predicted (the predicted labels), uncertainty (of the model), or columns.",
             rich_help_panel=DESIGN,
         ),
     ] = None,
@@ -119,13 +123,14 @@ def sample(
     model: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the model that assigned the labels, for its codebook and training data. Default: the shipped model."
+            help="Folder of the model that assigned the labels. Its codebook and the hashes of its training data are read. "
+            "Default: the shipped model."
         ),
     ] = None,
     report: Annotated[
         Path | None,
         typer.Option(
-            help="Output of `communique evaluate --json`. --width then uses the measured precision and recall."
+            help="Output of `communique evaluate --json`. Its precision and recall are then used to plan for --width."
         ),
     ] = None,
     codebook: Annotated[

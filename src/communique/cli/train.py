@@ -55,7 +55,7 @@ def train(
         str | None,
         typer.Option(
             help="Classifier to train: tfidf, frozen-encoder or transformer, or auto to choose the best in cross-validation. "
-            "Default: auto for tables. For a recipe: its transformer, without cross-validation."
+            "Default: auto for tables, transformer for a recipe."
         ),
     ] = None,
     texts: StandoffTexts = None,
@@ -70,9 +70,9 @@ def train(
 ) -> None:
     """Choose a classifier for labelled tables and train it.
 
-    The same command resumes an interrupted training. The defaults suit 50 to 20,000 rows.
+    Run the same command again to resume an interrupted training. If the model learns nothing, the exit code is 1.
 
-    To change them, write a recipe (docs/guides/training.md). If the model learns nothing, the exit code is 1.
+    The default settings suit 50 to 20,000 rows. To change settings, write a recipe (docs/guides/training.md).
 
     For example:
 
