@@ -101,10 +101,11 @@ def speed() -> str:
         ),
     )
     text = (
-        f"Medians of {result['turns']} turns of one run, on {result['sentences']} different real sentences of {tokens} tokens on "
-        f"average in the order of the file, with {result['threads']} threads on {cpu['name']} ({', '.join(abilities)}). Labelling "
-        f"reaches {percent(int8['share_of_limit'])} of the rate at which this machine computes 8-bit matrix products of the "
-        f"model's shapes ({number(int8['limit_of_model_shapes'], 2)} tera-operations per second). Tokenizing takes "
+        f"The rates are medians of {result['turns']} turns of one run. The data are {result['sentences']} different real sentences "
+        f"in the order of the file, with {tokens} tokens on average. The processor is {cpu['name']} ({', '.join(abilities)}), with "
+        f"{result['threads']} threads. Labelling performs {percent(int8['share_of_limit'])} as many 8-bit operations per second as "
+        "matrix products of the same shapes alone "
+        f"({number(int8['limit_of_model_shapes'], 2)} tera-operations per second). Tokenizing takes "
         f"{percent(result['tokenizer_share'], 1)} of the time. {_overhead()}"
     )
     return "\n\n".join((lines, ratios, text))
@@ -116,7 +117,7 @@ def _overhead() -> str:
     median, low, high = (percent(value, 1) for value in (share["median"], *share["range"]))
     return (
         f"When a file of {result['rows']:,} real sentences is labelled into another file, {median} [{low}, {high}] of the "
-        "processor time is spent outside the network (`python benchmarks/overhead.py`)."
+        "processor time is spent outside the neural network (`python benchmarks/overhead.py`)."
     )
 
 
