@@ -1,4 +1,4 @@
-# Everything happens in .venv. `make label` and `make test` are all the set-up there is.
+# Everything happens in .venv. `make label` and `make test` create it; no other set-up is needed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -33,19 +33,24 @@ train: $(VENV)/full
 bench: $(VENV)/full
 	$(BIN)/python benchmarks/speed.py $(if $(TEXTS),--texts $(TEXTS))
 
-# Environments of what `make bench` measures against.
+# Environments of the programs that `make bench` compares with.
 peers: $(patsubst benchmarks/peers/%.txt,runs/peers/%/made,$(wildcard benchmarks/peers/*.txt))
 
 runs/peers/%/made: benchmarks/peers/%.txt
 	$(PYTHON) -m venv runs/peers/$*
 	runs/peers/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
-	# optimum-intel asks for torchvision; PyPI's is built for CUDA, does not load beside a CPU build of torch, and text needs none.
+	# optimum-intel asks for torchvision. The build on PyPI is for CUDA, does not load next to a CPU build
+	# of torch, and is not needed for text.
 	runs/peers/$*/bin/python -m pip uninstall --quiet --yes torchvision
 	touch $@
 
 # Write the tables of README, benchmarks/README and docs from benchmarks/results.
 tables: $(VENV)/full
 	$(BIN)/python benchmarks/tables.py --write
+
+# Build the documentation into runs/site. Every warning is an error.
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict -f docs/site/mkdocs.yml
 
 clean:
 	rm -rf $(VENV) runs
