@@ -78,7 +78,7 @@ def measure(source: Path, text_column: str | None, rows: int) -> dict[str, float
     found["bytes sent"] = sum(map(len, sent)) / n
     found["identify language"], _ = timed(n, lambda: [shard.rows for shard in shards])
     named = [replace(shard, records=[replace(record, language="en") for record in shard.records]) for shard in shards]
-    found["rows with language given"], _ = timed(n, lambda: [shard.rows for shard in named])
+    found["rows with a known language"], _ = timed(n, lambda: [shard.rows for shard in named])
     model = RandomModel(Codebook.load(default_codebook()))
     found["pack"], packed = timed(n, lambda: [pack(label_shard(shard, model)) for shard in named])  # type: ignore[arg-type]
     found["bytes kept"] = sum(map(len, packed)) / n

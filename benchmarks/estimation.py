@@ -354,7 +354,7 @@ def real(texts: Path, draws: int, n: int, cache: Path, *, dev: bool) -> dict[str
         "documents": len(keys),
         "gold": n,
         "draws": draws,
-        "design": "stratified by language, target corpus",
+        "design": "stratified by language, target finite-population",
         "rows": rows,
     }
 
