@@ -148,7 +148,7 @@ def test_commands_in_notebooks_parse(path: Path) -> None:
         _parse(words)
 
 
-def test_pages_contain_commands() -> None:
+def test_commands_are_found_in_pages_and_notebooks() -> None:
     assert sum(len(_commands(path)) for path in PAGES) > 40
     assert sum(len(_calls(path)) for path in NOTEBOOKS) >= 8
 

@@ -154,7 +154,7 @@ class TestLabel:
         ]
         assert len({r["id"] for r in rows}) == 3
 
-    def test_output_in_csv_and_parquet(self, tmp_path: Path) -> None:
+    def test_csv_and_parquet_outputs_have_labels_and_probabilities(self, tmp_path: Path) -> None:
         source = tmp_path / "in.parquet"
         texts = ["We strongly condemn this attack", "fish"]
         pq.write_table(pa.table({"text": texts, "n": pa.array([1, 2], pa.int16())}), source)

@@ -196,7 +196,7 @@ def test_every_format_returns_the_same_sentences(tmp_path: Path) -> None:
         ([0, 2], ["0", "2"]),
     ],
 )
-def test_cells_of_labels(value: object, expected: list[str]) -> None:
+def test_label_cells_are_read_in_every_notation(value: object, expected: list[str]) -> None:
     assert split_labels(value, TINY) == expected
 
 
@@ -256,7 +256,7 @@ def test_labels_are_not_read_without_a_codebook(tmp_path: Path) -> None:
         ("x", " "),
     ],
 )
-def test_one_column_per_label_as_text(tmp_path: Path, yes: str, no: str) -> None:
+def test_one_column_per_label_is_read_from_text_cells(tmp_path: Path, yes: str, no: str) -> None:
     content = (
         f"Cooperation_Pledge,text,criticism,policy_claim\n{no},a,{yes},{yes}\n{yes},b,{no},{no}\n{no},c,{no},{no}\n"
     )
@@ -266,7 +266,7 @@ def test_one_column_per_label_as_text(tmp_path: Path, yes: str, no: str) -> None
 
 
 @pytest.mark.parametrize(("yes", "no"), [(1, 0), (1.0, 0.0), (True, False), ("yes", "no")])
-def test_one_column_per_label_in_typed_formats(tmp_path: Path, yes: object, no: object) -> None:
+def test_one_column_per_label_is_read_from_typed_cells(tmp_path: Path, yes: object, no: object) -> None:
     columns = {"text": ["a", "b", "c"], CRITICISM: [yes, no, no], CLAIM: [yes, no, no], PLEDGE: [no, yes, no]}
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     pq.write_table(pa.table(columns), tmp_path / "c.parquet")
@@ -282,7 +282,7 @@ def test_invalid_values_in_label_columns_are_reported(tmp_path: Path, cell: str)
     assert_problems(problems_of(path), ("row 2:", "'policy_claim'", repr(cell), "yes"))
 
 
-def test_yes_no_cells_of_a_corpus(tmp_path: Path) -> None:
+def test_yes_no_cells_of_a_corpus_follow_the_common_rule(tmp_path: Path) -> None:
     cells = [*YES_CELLS, *NO_CELLS, ""]
     path = write_rows(tmp_path / "c.jsonl", [{"text": "a", CRITICISM: c, CLAIM: "no", PLEDGE: 1} for c in cells])
     yes = [(CRITICISM, PLEDGE)] * len(YES_CELLS)
@@ -298,7 +298,7 @@ def test_a_column_of_labels_takes_precedence_over_one_column_per_label(tmp_path:
     assert labels_of(path) == [(PLEDGE,)]
 
 
-def test_multiclass_labels_in_one_column(tmp_path: Path) -> None:
+def test_a_multiclass_row_needs_exactly_one_label_in_its_label_column(tmp_path: Path) -> None:
     path = written(tmp_path, "c.csv", "text,label\na,policy_claim\nb,\nc,criticism|policy_claim\n")
     assert problems_of(path, SINGLE) == [
         f", row {row}: column 'label': there are {n} labels, but the codebook's task is 'multiclass'. Write exactly one label"
@@ -307,7 +307,7 @@ def test_multiclass_labels_in_one_column(tmp_path: Path) -> None:
     assert [s.labels for s in Corpus.scan(path, SINGLE)[0]] == [(CLAIM,)]
 
 
-def test_multiclass_labels_in_one_column_per_label(tmp_path: Path) -> None:
+def test_a_multiclass_row_needs_exactly_one_yes_in_its_label_columns(tmp_path: Path) -> None:
     path = written(tmp_path, "c.csv", "text,criticism,policy_claim,cooperation_pledge\na,0,1,0\nb,0,0,0\nc,1,1,0\n")
     corpus, problems = Corpus.scan(path, SINGLE)
     assert [s.labels for s in corpus] == [(CLAIM,)]
@@ -317,7 +317,7 @@ def test_multiclass_labels_in_one_column_per_label(tmp_path: Path) -> None:
     ]
 
 
-def test_numbered_classes_in_every_format(tmp_path: Path) -> None:
+def test_numbered_classes_are_read_in_every_format(tmp_path: Path) -> None:
     columns = {"text": ["a", "b", "c"], "label": [0, 2, 1]}
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     written(tmp_path, "c.csv", "text,label\na,0\nb,2\nc,1\n")
@@ -537,7 +537,7 @@ def test_the_proportion_is_reached_in_each_source_and_language(share: float) -> 
     assert drawn == {(source, language): documents * 5 * share for source, language, documents in strata}
 
 
-def test_proportions_of_0_and_1() -> None:
+def test_a_proportion_of_0_holds_out_nothing_and_1_everything() -> None:
     corpus = Corpus(tuple(many(10)))
     assert [len(part) for part in corpus.split(0, seed=0)] == [60, 0]
     assert [len(part) for part in corpus.split(1, seed=0)] == [0, 60]

@@ -70,7 +70,7 @@ class Array:
         return self._column.__arrow_c_array__(requested_schema)
 
 
-def test_columns_that_support_arrows_protocol() -> None:
+def test_columns_that_support_arrows_protocol_are_read_and_missing_values_reported() -> None:
     assert as_texts(Stream(pa.chunked_array([TEXTS[:1], TEXTS[1:]]))) == TEXTS
     assert as_texts(Array(pa.array(TEXTS, pa.string_view()))) == TEXTS
     with pytest.raises(DataError, match=facts("texts[1]:", "None")):
@@ -79,7 +79,7 @@ def test_columns_that_support_arrows_protocol() -> None:
         as_texts(Stream(pa.table({"text": TEXTS})))
 
 
-def test_columns_of_polars() -> None:
+def test_polars_columns_are_read_and_frames_refused() -> None:
     polars = pytest.importorskip("polars")
     assert as_texts(polars.Series(TEXTS)) == TEXTS
     assert as_texts(polars.Series(TEXTS, dtype=polars.Categorical)) == TEXTS
@@ -91,13 +91,13 @@ def test_columns_of_polars() -> None:
             as_texts(table)
 
 
-def test_a_single_text_and_a_single_sentence() -> None:
+def test_a_single_text_or_sentence_becomes_a_list() -> None:
     assert as_texts("We agree.") == ["We agree."]
     assert as_texts(Sentence("1", "We agree.", "d")) == ["We agree."]
     assert as_texts([]) == []
 
 
-def test_columns_of_pandas_and_their_missing_values() -> None:
+def test_pandas_columns_are_read_and_frames_refused() -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"text": TEXTS})
     assert as_texts(frame["text"]) == as_texts(frame["text"].astype("category")) == TEXTS

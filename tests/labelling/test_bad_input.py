@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("fake_network")
 @pytest.mark.parametrize(
     "case", [pytest.param(c, id=c.name, marks=[pytest.mark.slow] if c.slow else []) for c in CASES]
 )
-def test_bad_input(case: Case, fake_bundle: Path, tmp_path: Path) -> None:
+def test_every_bad_input_has_the_documented_result(case: Case, fake_bundle: Path, tmp_path: Path) -> None:
     arguments = case.make(tmp_path)
     out = tmp_path / "out.jsonl"
     code, _, err = label(*arguments, "-o", out, "--model", fake_bundle, "--language", "en", "--no-split")
@@ -62,7 +62,9 @@ def test_case_names_are_unique_and_the_docs_list_every_case() -> None:
 
 @pytest.mark.parametrize("form", ["csv", "tsv", "parquet", "jsonl.gz"])
 @pytest.mark.parametrize("case", [c for c in CASES if c.texts is not None and not c.slow], ids=lambda c: c.name)
-def test_bad_input_with_every_output_format(case: Case, form: str, fake_bundle: Path, tmp_path: Path) -> None:
+def test_every_output_format_has_all_rows_of_bad_input(
+    case: Case, form: str, fake_bundle: Path, tmp_path: Path
+) -> None:
     arguments = case.make(tmp_path)
     out = tmp_path / f"out.{form}"
     code, _, err = label(*arguments, "-o", out, "--model", fake_bundle, "--language", "en", "--no-split")
@@ -152,7 +154,7 @@ def test_an_output_in_a_missing_folder_or_with_the_name_of_a_folder_is_refused(
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda f: (f / "model.bin").unlink(), "model.bin: the file is missing. Copy the model's folder again"),
+        (lambda f: (f / "model.bin").unlink(), "model.bin: the file is missing. Copy the model folder again"),
         (lambda f: os.truncate(f / "model.bin", 3), "model.bin: this is not the file that was saved (SHA-256 differs)"),
         (
             lambda f: (f / "model.xml").write_text("edited"),

@@ -218,7 +218,7 @@ def test_signs_are_unique_for_any_label_names() -> None:
     assert all(signs)
 
 
-def test_many_labels_with_one_label_per_sentence(tmp_path: Path) -> None:
+def test_a_page_can_show_many_labels_with_one_label_per_sentence(tmp_path: Path) -> None:
     labels = [{"name": f"label {i}", "definition": "One."} for i in range(14)]
     codebook = Codebook.model_validate(CODEBOOK | {"labels": labels, "task": "multiclass"})
     folder = bundle_folder(tmp_path / "m", codebook)

@@ -83,5 +83,5 @@ def test_a_numeric_id_is_kept_as_an_extra_column(fake_bundle: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "", "1.5", 1.5, [1], -(2**63) - 1])
-def test_values_that_are_not_an_index(value: object) -> None:
+def test_values_other_than_64_bit_integers_are_not_an_index(value: object) -> None:
     assert as_index(value) is None

@@ -193,7 +193,7 @@ def test_columns_that_appear_late_or_change_type_have_one_type_in_parquet(fake_b
 
 
 @pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "parquet", "xlsx", "txt"])
-def test_standard_input_and_output(form: str, fake_bundle: Path, tmp_path: Path) -> None:
+def test_standard_input_can_be_labelled_to_standard_output(form: str, fake_bundle: Path, tmp_path: Path) -> None:
     content = b"We condemn it." if form == "txt" else write(tmp_path / f"in.{form}", TEXTS[:4]).read_bytes()
     code, out, err = label("-", "--format", form, "-o", "-", "--model", fake_bundle, stdin=content)
     assert code == 0, err
@@ -216,7 +216,7 @@ def test_standard_input_needs_a_format(fake_bundle: Path) -> None:
     assert label("x.csv", "-o", "-", "--out-format", "docx", "--model", fake_bundle)[0] == 2
 
 
-def test_a_saved_dataset_and_one_with_splits(fake_bundle: Path, tmp_path: Path) -> None:
+def test_saved_datasets_are_read_with_and_without_splits(fake_bundle: Path, tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     data = datasets.Dataset.from_dict({"text": TEXTS[:4], "n": [1, 2, 3, 4]})
     data.save_to_disk(tmp_path / "one", num_shards=2)
@@ -228,7 +228,7 @@ def test_a_saved_dataset_and_one_with_splits(fake_bundle: Path, tmp_path: Path) 
         assert len({row["id"] for row in rows(out)}) == len(texts)
 
 
-def test_folders_and_globs_of_tables(fake_bundle: Path, tmp_path: Path) -> None:
+def test_tables_in_folders_and_globs_are_read(fake_bundle: Path, tmp_path: Path) -> None:
     folder = tmp_path / "f"
     (folder / "sub").mkdir(parents=True)
     for name in ("b.csv", "a.jsonl", "sub/a.parquet", "sub/.hidden.csv"):

@@ -198,7 +198,7 @@ def test_an_error_of_the_output_stream_keeps_its_type(tmp_path: Path) -> None:
         write_workbook(Closed(), {"a": ([Column("text")], [["x"]])}, folder=scratch(tmp_path / "a"))  # type: ignore[arg-type]
 
 
-def test_rows_filters_and_formats(fake_bundle: Path, tmp_path: Path) -> None:
+def test_a_workbook_has_rows_filters_and_formats(fake_bundle: Path, tmp_path: Path) -> None:
     table = pa.table(
         {
             "text": ["We condemn it.", "=1+1 is two", "***", "Short."],

@@ -39,11 +39,11 @@ MISSING_DATA = codes(
 @pytest.mark.parametrize(
     ("given", "published"), [(BINARY, 0.095), (NOMINAL, 0.692), (MISSING_DATA, 0.743)], ids=["A", "B", "C"]
 )
-def test_alpha_of_published_examples(given: np.ndarray, published: float) -> None:
+def test_alpha_equals_that_of_published_examples(given: np.ndarray, published: float) -> None:
     assert krippendorff_alpha(given) == pytest.approx(published, abs=0.0005)
 
 
-def test_alpha_with_the_interval_metric_of_the_published_example() -> None:
+def test_alpha_with_the_interval_metric_equals_that_of_the_published_example() -> None:
     values = np.arange(1.0, 6.0)
     distance = (values[:, None] - values) ** 2
     assert krippendorff_alpha(MISSING_DATA, distance) == pytest.approx(0.849, abs=0.0005)

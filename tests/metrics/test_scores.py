@@ -15,7 +15,7 @@ pairs = st.integers(1, 40).flatmap(lambda n: st.tuples(arrays(np.bool_, (n, 3)),
 
 
 @given(pairs)
-def test_agrees_with_scikit_learn(pair: tuple[np.ndarray, np.ndarray]) -> None:
+def test_scores_agree_with_scikit_learn(pair: tuple[np.ndarray, np.ndarray]) -> None:
     from sklearn.metrics import precision_recall_fscore_support
 
     gold, predicted = pair
@@ -38,7 +38,7 @@ def test_order_of_rows_and_of_labels_does_not_matter(pair: tuple[np.ndarray, np.
     )
 
 
-def test_scores_of_perfect_and_empty_predictions() -> None:
+def test_perfect_predictions_score_1_and_scores_without_cases_are_nan() -> None:
     gold = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0]], bool)
     assert macro_f1(outcome_counts(gold, gold)) == 1
     nothing = np.zeros_like(gold)

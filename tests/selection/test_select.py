@@ -428,7 +428,7 @@ def test_the_steps_of_another_run_are_refused(
         train_selected(settings, tmp_path / "run", kind="tfidf")
 
 
-def test_another_encoder_with_the_same_name_makes_it_another_run(
+def test_a_run_does_not_resume_if_the_encoder_was_changed(
     tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = tmp_path / "encoder"

@@ -25,7 +25,7 @@ def sentences_of(*paths: Path, language: str | None = None) -> list[object]:
 
 
 @pytest.mark.parametrize("language", SENTENCES)
-def test_sentences_of_each_language(language: str) -> None:
+def test_text_is_split_into_sentences_in_each_language(language: str) -> None:
     sentences = SENTENCES[language]
     text = ("" if language in ("zh", "ja") else " ").join(sentences)
     assert split_sentences(text, language) == sentences

@@ -50,7 +50,7 @@ def test_every_recipe_of_the_repository_loads(path: Path) -> None:
         assert Path(source.path).exists()
 
 
-def test_fields_have_these_defaults(tmp_path: Path) -> None:
+def test_fields_have_the_documented_defaults(tmp_path: Path) -> None:
     recipe = Recipe.load(written(tmp_path, CONTENT))
     assert recipe.backbone == "e5-small"
     assert (recipe.max_tokens, recipe.epochs, recipe.batch_size, recipe.pooling) == (160, 5, 16, "mean")

@@ -97,7 +97,7 @@ def test_rows_without_a_sampling_column_can_be_used_for_everything(tmp_path: Pat
     assert not any("sampling" in line for line in sets.messages)
 
 
-def test_a_warning_is_given_if_no_row_was_drawn_at_random(tmp_path: Path) -> None:
+def test_a_warning_is_printed_if_no_row_was_drawn_at_random(tmp_path: Path) -> None:
     sets = read(tmp_path, [row | {"sampling": "selected"} for row in tiny_rows(40, 10)], validation_share=0.2)
     assert_disjoint(sets)
     assert sum(map(len, (sets.train, sets.validation, sets.parity))) == 400
