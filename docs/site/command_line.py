@@ -96,7 +96,7 @@ def _value(option: Any) -> str:
 def _meaning(parameter: Any) -> str:
     text = _prose(_plain(parameter.help))
     default = parameter.default
-    if parameter.param_type_name == "option" and parameter.multiple and "epeat" not in text:
+    if parameter.param_type_name == "option" and parameter.multiple and "repeat" not in text.lower():
         text += " Can be repeated."
     if (
         parameter.show_default
