@@ -1,4 +1,4 @@
-"""Find the English that users and maintainers read: documents, docstrings, comments, messages and names of tests.
+"""Find the English that users and maintainers read: documents, tables, docstrings, comments, messages and names of tests.
 
 Run in tests/:
 
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 WORDS = Path(__file__).with_suffix(".toml")
 
 #: Kinds of passages, in the order in which they are printed.
-KINDS = ("documents", "docstrings", "comments", "messages", "tests")
+KINDS = ("documents", "tables", "docstrings", "comments", "messages", "tests")
 
 #: Data in other languages, and pages whose text is generated.
 _SKIPPED = ("src/communique/actors/", "tests/text/splitting/", "docs/reference/command-line.md")
@@ -36,7 +36,11 @@ _SKIPPED = ("src/communique/actors/", "tests/text/splitting/", "docs/reference/c
 #: Folders in which strings are messages to users. Strings of tests are data.
 _PROGRAMS = ("src/", "benchmarks/")
 
+#: Folder of the templates, which contain the words of reports and pages.
+_TEMPLATES = "src/communique/reporting/templates/"
+
 _WORDS = re.compile(r"[A-Za-z]{2,} [a-z]+ [a-z]+")
+_TAG = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<[^>]*>", re.DOTALL)
 _CODE = re.compile(r"`[^`]*`")
 _QUOTED = re.compile(r"`[^`]*`|\"[^\"]*\"|'[^']{2,40}'|“[^”]*”")
 
@@ -87,26 +91,38 @@ def passages(root: Path = ROOT) -> list[Passage]:
             found += _notebook(name, path.read_text(encoding="utf-8"))
         elif path.suffix == ".py":
             found += _python(name, path.read_text(encoding="utf-8"))
+        elif name.startswith(_TEMPLATES) and path.suffix in (".jinja", ".html"):
+            found += _template(name, path.read_text(encoding="utf-8"))
     return found
 
 
 def _markdown(name: str, content: str) -> Iterator[Passage]:
-    """Yield headings, paragraphs and list items. Code blocks, comments and tables are left out."""
-    table = False
+    """Yield headings, paragraphs, list items, and cells of tables with several words. Code blocks and comments are left out."""
+    line, table = 0, False
     for token in MarkdownIt("commonmark").enable("table").parse(content):
+        line = token.map[0] + 1 if token.map else line
         table = (table or token.type == "table_open") and token.type != "table_close"
-        if token.type == "inline" and not table and token.map and token.children:
+        if token.type == "inline" and token.children:
             parts = [
                 f"`{child.content}`" if child.type == "code_inline" else child.content or " "
                 for child in token.children
             ]
-            yield Passage(name, token.map[0] + 1, "documents", "".join(parts))
+            if not table or _WORDS.search("".join(parts)):
+                yield Passage(name, line, "tables" if table else "documents", "".join(parts))
 
 
 def _notebook(name: str, content: str) -> Iterator[Passage]:
     for cell in json.loads(content)["cells"]:
         if cell["cell_type"] == "markdown":
             yield from _markdown(name, "".join(cell["source"]))
+
+
+def _template(name: str, content: str) -> Iterator[Passage]:
+    """Yield the lines of a template with "…" in place of tags and values."""
+    blank = _TAG.sub(lambda match: "…" + "\n" * match[0].count("\n"), content)
+    for number, line in enumerate(blank.splitlines(), 1):
+        if _WORDS.search(line):
+            yield Passage(name, number, "messages", line.strip(" …"))
 
 
 def _python(name: str, content: str) -> Iterator[Passage]:
@@ -134,7 +150,7 @@ def _python(name: str, content: str) -> Iterator[Passage]:
 
 def _strings(tree: ast.Module, documented: set[ast.Constant]) -> Iterator[tuple[int, str]]:
     """Yield the strings that are English: at least three words, no letters of other alphabets."""
-    parts = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)} - {tree}
+    parts = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             text = "".join(str(v.value) if isinstance(v, ast.Constant) else "{}" for v in node.values)
