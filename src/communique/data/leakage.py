@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..errors import LeakError
+from ..reporting.format import counted
 from .sentence import Sentence
 
 #: Number of hexadecimal digits of each hash that a fingerprint keeps. 64 bits give few collisions among a billion texts.
@@ -67,7 +68,7 @@ class Fingerprint:
             first, kind = shared[0]
             documents = len({s.document_key for s, kind in shared if kind != "text"})
             raise LeakError(
-                f"{name}: {len(shared)} of {len(listed)} rows also occur in the training data, in {documents} shared "
-                f"{'document' if documents == 1 else 'documents'} (first: id {first.id!r}, {SHARED[kind]}), so scores would not "
-                "show how well the model labels unseen text. Use other data, or drop these rows with --drop-shared"
+                f"{name}: {len(shared)} of {len(listed)} rows also {'occurs' if len(shared) == 1 else 'occur'} in the training "
+                f"data, in {counted(documents, 'shared document')} (first: id {first.id!r}, {SHARED[kind]}), so scores would not "
+                "show how well the model labels unseen text. Remove the shared rows from one of the two, or use other data"
             )
