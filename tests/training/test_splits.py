@@ -162,7 +162,7 @@ def test_a_validation_corpus_that_shares_rows_with_training_is_refused(tmp_path:
     with pytest.raises(LeakError) as caught:
         read(tmp_path, rows, held)
     documents = int(shared != "text")
-    assert has_facts(str(caught.value), "1 of 300 rows", f"{documents} documents", "'vd0.7'", SHARED[shared])
+    assert has_facts(str(caught.value), "1 of 300 rows", f"{documents} shared document", "'vd0.7'", SHARED[shared])
 
 
 def test_versions_of_a_text_are_held_out_together(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_stand_off_labels_without_texts_are_left_out_and_counted(tmp_path: Path)
         }
     )
     without = DataSplits.read(recipe, TINY)
-    assert has_facts(without.messages[0], f"{reference}:", "left out")
+    assert has_facts(without.messages[0], f"{reference}:", "skipped", "--texts")
     assert all(s.id.startswith("d") for part in (without.train, without.validation, without.parity) for s in part)
     texts = tmp_path / "texts.txt"
     texts.write_text("".join(f"{row['text']}\n" for row in renamed(tiny_rows(30, 10), "r")[:50]))
