@@ -126,7 +126,7 @@ def test_home_is_the_region_of_the_language_tag_or_else_the_likeliest_territory(
     assert [home(tag) for tag in ("sv", "uk", "es-MX", "zh-Hant-TW", "und")] == ["SE", "UA", "MX", "TW", None]
 
 
-def test_own_countries_are_that_of_the_language_and_the_one_that_the_document_names_most() -> None:
+def test_the_speakers_country_is_that_of_the_language_or_the_one_that_the_document_names_most() -> None:
     rows = _rows(
         ["Colombia will act.", "Peru and Colombia met.", "Chile came.", "Peru left.", "Chad spoke."], per_document=4
     )
@@ -136,7 +136,7 @@ def test_own_countries_are_that_of_the_language_and_the_one_that_the_document_na
     assert own[None, "en-1"] == {"US"}
 
 
-def test_sentences_about_the_own_side_are_not_swapped_and_all_reasons_are_counted() -> None:
+def test_sentences_about_the_speakers_own_side_are_not_swapped_and_all_reasons_are_counted() -> None:
     rows = [
         *_rows(["France must stop.", "Our citizens in Spain will be helped.", "We agree.", "The Gambia is here."]),
         *_rows(["Ukraina stöds av Sverige.", "Norge är vår granne."], "sv"),
@@ -146,12 +146,12 @@ def test_sentences_about_the_own_side_are_not_swapped_and_all_reasons_are_counte
     assert plan.reasons == {
         "en": {
             "swapped": 1,
-            "speaks of the own citizens": 1,
+            "mentions the speaker's own citizens": 1,
             "names no actor": 1,
             "no name is sure to fit": 1,
         },
         "it": {"no rules for the language": 1},
-        "sv": {"names the own country": 1, "swapped": 1},
+        "sv": {"names the speaker's own country": 1, "swapped": 1},
     }
     assert {swap.row for swap in plan.swaps} == {0, 5}
     assert all(swap.other not in ("US", "FR") for swap in plan.swaps if swap.row == 0)
@@ -261,13 +261,13 @@ def test_bootstrap_intervals_resample_whole_documents() -> None:
     # Upper case removes the label in the first ten sentences, which are in one document or in ten.
     texts = [f"We {'stood' if i < 10 else 'came'} {i}." for i in range(100)]
     model = _model(criticism=lambda text: "stood" in text)
-    co_occurrence, apart = (
+    clustered, apart = (
         _measure(model, rows, tests=["upper case"]).cell("upper case", "all", "criticism")
         for rows in (_rows(texts, per_document=10), _rows(texts))
     )
-    assert co_occurrence.kept.value == apart.kept.value == pytest.approx(0.9)
-    assert (co_occurrence.documents, apart.documents) == (10, 100)
-    for wide, narrow in ((co_occurrence.kept, apart.kept), (co_occurrence.change, apart.change)):
+    assert clustered.kept.value == apart.kept.value == pytest.approx(0.9)
+    assert (clustered.documents, apart.documents) == (10, 100)
+    for wide, narrow in ((clustered.kept, apart.kept), (clustered.change, apart.change)):
         assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low) > 0
 
 
@@ -299,7 +299,7 @@ def test_names_that_change_decisions_are_ranked_by_the_lower_end_of_their_interv
 
 
 def test_a_name_in_few_documents_is_marked_and_not_ranked() -> None:
-    # France is named most often, so it counts as the own country of each document. The other names are swapped.
+    # France is named most often, so it counts as the speaker's own country in each document. The other names are swapped.
     names = ("France", "Spain", "Italy", "Peru", "Chile", "Sweden", "Poland", "Japan", "India", "Kenya", "France")
     rows = _rows([f"{name} came on day {i}." for i in range(30) for name in names], per_document=110)
     result = _measure(_model(criticism=lambda text: "Norway" in text), rows, tests=[ACTOR_SWAP])
@@ -371,7 +371,7 @@ def test_the_report_says_if_no_sentence_could_be_changed() -> None:
     result = _measure(_model(), _rows(["We agree."]), tests=[ACTOR_SWAP])
     assert result.stability == ()
     text = result.to_markdown()
-    assert "\nNo sentence could be changed: nothing was measured.\n" in text
+    assert "\nNo sentence could be changed, so nothing was measured.\n" in text
     assert "No name was drawn 10 times." in text
 
 

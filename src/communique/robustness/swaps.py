@@ -24,8 +24,8 @@ SWAPPED = "swapped"
 NO_RULES, NO_NAME, OWN_COUNTRY, OWN_PEOPLE, NO_FIT = (
     "no rules for the language",
     "names no actor",
-    "names the own country",
-    "speaks of the own citizens",
+    "names the speaker's own country",
+    "mentions the speaker's own citizens",
     "no name is sure to fit",
 )
 
