@@ -23,7 +23,7 @@ def slow_model(delay: float, folder: Path, *, threads: int | None = None, info: 
 
 def broken_model(folder: Path, *, threads: int | None = None, info: object = None) -> FakeModel:
     """Fail to open a model."""
-    raise BundleError(f"{threads} CPUs: no such network; copy the model's folder again")
+    raise BundleError(f"{threads} CPUs: no such network; copy the model folder again")
 
 
 def slow_read(reader: ShardReader, finished: Container[int]) -> Iterator[object]:

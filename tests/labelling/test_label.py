@@ -20,21 +20,21 @@ class Recorder:
 
     def __init__(self) -> None:
         self.codebook = Codebook.model_validate(CODEBOOK)
-        self.given: list[tuple[str, str]] = []
+        self.received: list[tuple[str, str]] = []
 
     def predict(self, texts: Sequence[str], *, languages: Sequence[str] | None = None) -> Predictions:
         assert languages is not None
-        self.given += zip(texts, languages, strict=True)
+        self.received += zip(texts, languages, strict=True)
         p = np.array([[0.9 * (language == "de"), 0.1, 0.1] for language in languages], np.float32)
         return Predictions(self.codebook.names, p, p > 0.5, np.zeros(len(texts), np.bool_))
 
 
 def test_a_model_receives_the_language_and_equal_sentences_only_once() -> None:
-    given = [("a", "Die Not.", "de"), ("b", "Die Not.", "en"), ("c", "", "und"), ("d", "Die Not.", "de")]
-    records = [Record(id, text, id, language) for id, text, language in given]
+    inputs = [("a", "Die Not.", "de"), ("b", "Die Not.", "en"), ("c", "", "und"), ("d", "Die Not.", "de")]
+    records = [Record(id, text, id, language) for id, text, language in inputs]
     model = Recorder()
     shard = label_shard(Shard(0, records, [ExtraColumns(4, None)], Options()), model)  # type: ignore[arg-type]
-    assert model.given == [("Die Not.", "de"), ("Die Not.", "en")]
+    assert model.received == [("Die Not.", "de"), ("Die Not.", "en")]
     assert shard.table.column("labels").to_pylist() == [["criticism"], [], [], ["criticism"]]
     assert shard.counts.repeated == 1
     summary = Summary(model.codebook.names)

@@ -159,7 +159,7 @@ def test_an_error_of_the_model_is_reported_as_on_one_machine(
     monkeypatch.setattr("communique.load.load_model", ray_models.broken_model)
     source, out = write(tmp_path / "in.jsonl", 20), tmp_path / "out.jsonl"
     code, _, err = on_ray(cluster, source, "-o", out, "--model", fake_bundle, "--actors", 1)
-    assert (code, err.splitlines()) == (1, ["error: 1 CPUs: no such network; copy the model's folder again"])
+    assert (code, err.splitlines()) == (1, ["error: 1 CPUs: no such network; copy the model folder again"])
     assert not out.exists()
 
 

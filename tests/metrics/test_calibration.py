@@ -71,7 +71,7 @@ def test_the_calibration_is_the_minimum_of_the_penalised_loss(seed: int, n: int,
 
 
 def _held_out_losses(n: int, shift: float, multilabel: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return the log-losses without and with biases, tuned on n rows whose logits for the first label are `shift` too high."""
+    """Return the log losses without and with biases, tuned on n rows whose logits for the first label are `shift` too high."""
     losses = []
     for seed in range(40):
         generator = np.random.default_rng(seed)

@@ -39,12 +39,12 @@ def test_labels_depend_on_the_words_of_the_text(predictor: Predictor) -> None:
 
 def test_a_text_gets_the_same_probabilities_in_any_batch(predictor: Predictor) -> None:
     texts = [str(row["text"]) for row in tiny_rows(30, seed=3)]
-    co_occurrence = predictor.predict(texts).probabilities
+    together = predictor.predict(texts).probabilities
     order = random.Random(0).sample(range(len(texts)), len(texts))
     shuffled = predictor.predict([texts[i] for i in order]).probabilities
     alone = np.concatenate([predictor.predict(text).probabilities for text in texts[:40]])
-    np.testing.assert_allclose(shuffled, co_occurrence[order], atol=2e-5)
-    np.testing.assert_allclose(alone, co_occurrence[:40], atol=2e-5)
+    np.testing.assert_allclose(shuffled, together[order], atol=2e-5)
+    np.testing.assert_allclose(alone, together[:40], atol=2e-5)
 
 
 def test_input_can_be_one_text_a_sentence_an_iterator_or_empty(predictor: Predictor) -> None:
@@ -171,7 +171,7 @@ def test_error_for_a_missing_folder_asks_for_a_model_folder(tmp_path: Path) -> N
 def test_error_names_a_missing_truncated_or_edited_file(broken: Path, name: str) -> None:
     content = (broken / name).read_bytes()
     (broken / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(BundleError, match=f"{name}.*Copy the model's folder again"):
+    with pytest.raises(BundleError, match=f"{name}.*Copy the model folder again"):
         Predictor(broken)
     (broken / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(BundleError, match=name):

@@ -44,11 +44,11 @@ class Codings:
 
     def disagreements(self) -> list[str]:
         """Return the ids of sentences on which coders disagree and which nobody adjudicated."""
-        return [id for id in self.units if id not in self.adjudicated and len(set(self.given(id).values())) > 1]
+        return [id for id in self.units if id not in self.adjudicated and len(set(self.by_coder(id).values())) > 1]
 
-    def given(self, id: str) -> dict[str, Labels]:
+    def by_coder(self, id: str) -> dict[str, Labels]:
         """Return the labels of a sentence by coder."""
-        return {coder: given[id] for coder, given in self.labels.items() if id in given}
+        return {coder: labels[id] for coder, labels in self.labels.items() if id in labels}
 
 
 def match(readings: Sequence[Reading], design: Design | None) -> Codings:
@@ -211,15 +211,18 @@ def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], l
     if open_ := codings.disagreements():
         raise DataError(
             f"the coders disagree on {counted(len(open_), 'sentence')} (first: id {open_[0]!r}), and gold without them would lack "
-            "the hard sentences. Write a sheet of them with --adjudicate SHEET.xlsx, fill it in, and name it with the coded files"
+            "the hard sentences. Write a sheet of them with --adjudicate SHEET.xlsx, fill it in, and add it to the command "
+            "after the coded files"
         )
     rows: list[dict[str, Any]] = []
     for member in design.rows:
-        given = codings.given(member.id)
-        if not given and member.id not in codings.adjudicated:
+        by_coder = codings.by_coder(member.id)
+        if not by_coder and member.id not in codings.adjudicated:
             continue
-        labels = codings.adjudicated.get(member.id) if member.id in codings.adjudicated else next(iter(given.values()))
-        coder = ADJUDICATION if member.id in codings.adjudicated else "|".join(given)
+        labels = (
+            codings.adjudicated.get(member.id) if member.id in codings.adjudicated else next(iter(by_coder.values()))
+        )
+        coder = ADJUDICATION if member.id in codings.adjudicated else "|".join(by_coder)
         row: dict[str, Any] = {
             "id": member.id,
             "document": member.document,

@@ -206,7 +206,7 @@ class Published(_Frozen):
     """A published score to show in the table."""
 
     name: str = Field(min_length=1)
-    average: float = Field(gt=0, lt=1, description="macro-F1 as mean over languages")
+    average: float = Field(gt=0, lt=1, description="mean of macro-F1 over languages")
     by_language: dict[str, float] = Field(default_factory=dict)
     citation: str = Field(min_length=1)
 

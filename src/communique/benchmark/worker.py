@@ -79,7 +79,7 @@ def end_with_parent() -> None:
 
 
 def work(job: Job) -> Outcome:
-    """Do a run.
+    """Execute a run.
 
     Raises:
         CommuniqueError: The run failed, for example because an extra is missing, an endpoint cannot be reached, settings are

@@ -1,1 +1,1 @@
-"""What is labelled: sentences, codebooks, corpora."""
+"""Read and represent labelled data: sentences, codebooks and corpora."""

@@ -108,7 +108,7 @@ def _slope(line: Sequence[Group], column: str) -> FloatArray:
 
 
 def parse(text: str, groups: Sequence[Group]) -> ContrastSpec:
-    """Parse a comparison that the user asks for, such as ``country=FR,year=2021 vs country=DE,year=2021``.
+    """Parse a comparison that the user requests, such as ``country=FR,year=2021 vs country=DE,year=2021``.
 
     Args:
         text: Two groups, separated by `vs`.

@@ -1,4 +1,4 @@
-"""Label on a Ray cluster. The shards and the output bytes are the same as on one machine. Needs the extra `ray`.
+"""Label on a Ray cluster. The shards and the output bytes are the same as on one machine. Requires the extra `ray`.
 
 ::
 

@@ -120,10 +120,10 @@ def log_loss(logits: FloatArray, gold: BoolArray, *, multilabel: bool) -> float:
 def fit_calibration(logits: FloatArray, gold: BoolArray, *, multilabel: bool) -> tuple[float, NDArray[np.float64]]:
     """Fit the temperature, between 0.25 and 4, and the biases (k,) by penalised logistic regression.
 
-    The objective is the sum of the log-losses plus a ridge penalty: half the squared distance of 1/temperature from 1 and of
+    The objective is the sum of the log losses plus a ridge penalty: half the squared distance of 1/temperature from 1 and of
     each bias from 0, in units of `SPREADS`. For a rare label, the penalty weighs as much as four positive rows. It therefore
     shrinks the bias towards 0 if there are few positive rows, and hardly matters if there are a hundred. Without the penalty,
-    biases fitted on 20 rows would on average make the log-loss worse than no calibration. The objective is convex in
+    biases fitted on 20 rows would on average make the log loss worse than no calibration. The objective is convex in
     1/temperature and the biases, so Newton's method finds its only minimum.
 
     Args:
@@ -162,7 +162,7 @@ def fit_calibration(logits: FloatArray, gold: BoolArray, *, multilabel: bool) ->
 
 
 def _loss(x: FloatArray, gold: BoolArray, multilabel: bool) -> float:
-    """Return the sum of the log-losses of logits x (n, k)."""
+    """Return the sum of the log losses of logits x (n, k)."""
     if multilabel:
         return float(np.logaddexp(0, x).sum() - x[gold].sum())
     highest = x.max(axis=1)

@@ -106,7 +106,7 @@ class CoOccurrence:
 
 @dataclass(frozen=True)
 class CostlyError:
-    """A sentence with a wrong prediction, and its log-loss.
+    """A sentence with a wrong prediction, and its log loss.
 
     `previous` is the preceding sentence. It comes from the field `previous` of the sentence or, if that is empty, from the same
     document by its index.
@@ -338,7 +338,7 @@ def costly_errors(
     codebook: Codebook,
     n: int,
 ) -> tuple[CostlyError, ...]:
-    """Return the n wrong predictions with the greatest log-loss. If several labels can apply, it is summed over labels."""
+    """Return the n wrong predictions with the greatest log loss. If several labels can apply, it is summed over labels."""
     p = np.clip(probability, EDGE, 1 - EDGE)
     loss = -np.where(gold, np.log(p), np.log1p(-p) if codebook.multilabel else 0.0).sum(axis=1)
     wrong = np.flatnonzero((gold != predicted).any(axis=1))

@@ -110,11 +110,11 @@ def _check_files(folder: Path) -> None:
             continue
         if not path.is_file():
             # transformers would never finish reading a device or a pipe.
-            raise BundleError(f"{path}: this is not a regular file. Copy the model's folder again")
+            raise BundleError(f"{path}: this is not a regular file. Copy the model folder again")
         if not path.name.endswith("config.json"):
             continue
         if path.stat().st_size > MAX_SETTINGS:
-            raise BundleError(f"{path}: the file is larger than {MAX_SETTINGS:,} bytes. Copy the model's folder again")
+            raise BundleError(f"{path}: the file is larger than {MAX_SETTINGS:,} bytes. Copy the model folder again")
         if b"auto_map" in path.read_bytes():
             raise BundleError(
                 f"{path}: the model comes with its own Python code (auto_map), which communique never runs. Name the folder that "
@@ -133,7 +133,7 @@ def _check_size(folder: Path) -> None:
     config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
     if (layers := getattr(config, "num_hidden_layers", None) or 0) > MAX_LAYERS:
         raise BundleError(
-            f"{folder / 'config.json'}: the network has {layers:,} layers; the maximum is {MAX_LAYERS:,}. Copy the model's folder "
+            f"{folder / 'config.json'}: the network has {layers:,} layers; the maximum is {MAX_LAYERS:,}. Copy the model folder "
             "again"
         )
     auto: Any = transformers.AutoModelForSequenceClassification
@@ -144,7 +144,7 @@ def _check_size(folder: Path) -> None:
     if size and weights > size:  # A weight takes at least one byte.
         raise BundleError(
             f"{folder / 'config.json'}: the network has {weights:,} weights, but the weights file has only {size:,} bytes. Copy "
-            "the model's folder again"
+            "the model folder again"
         )
 
 
@@ -161,7 +161,7 @@ class CheckpointClassifier:
         self.info = info or read_info(folder, "checkpoint")
         self.codebook = read_codebook(folder, self.info)
         _check_files(self.folder)
-        with loading(str(folder), BundleError, "Copy the model's folder again"):
+        with loading(str(folder), BundleError, "Copy the model folder again"):
             _check_size(self.folder)
             # A safetensors file contains only numbers; a pickle could contain code.
             self.model = transformers.AutoModelForSequenceClassification.from_pretrained(
@@ -173,7 +173,7 @@ class CheckpointClassifier:
         if self.model.config.num_labels != len(self.codebook.names):
             raise BundleError(
                 f"{folder}: the network has {self.model.config.num_labels} outputs, but the codebook has "
-                f"{len(self.codebook.names)} labels. Copy the model's folder again"
+                f"{len(self.codebook.names)} labels. Copy the model folder again"
             )
 
     def predict(
@@ -182,7 +182,7 @@ class CheckpointClassifier:
         """Label texts or sentences and return predictions in the same order. `languages` is ignored."""
         texts = as_texts(texts)
         # A tokenizer that has no padding token or the wrong vocabulary loads without an error and fails only here.
-        with loading(str(self.folder), BundleError, "Copy the model's folder again"):
+        with loading(str(self.folder), BundleError, "Copy the model folder again"):
             logits, truncated = checkpoint_logits(self.model, self.tokenizer, texts)
         return Predictions.from_logits(self.info, logits, truncated)
 

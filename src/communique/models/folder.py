@@ -54,7 +54,7 @@ def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baselin
     try:
         info = ModelInfo.model_validate(content)
     except ValidationError as error:
-        raise BundleError(f"{path}: {describe(error, ModelInfo)}. Copy the model's folder again") from error
+        raise BundleError(f"{path}: {describe(error, ModelInfo)}. Copy the model folder again") from error
     if kind is not None and info.kind != kind:
         remedy = (
             "Make a bundle from a checkpoint with `communique export`"
@@ -67,7 +67,7 @@ def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baselin
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Convert any failure of another library to read a file of a model folder into a one-line error.
+    """Turn any error of another library that reads a file of a model folder into a `BundleError` of one line.
 
     Raises:
         BundleError: The block failed.
@@ -78,7 +78,7 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except BaseException as error:  # A panic in the Rust code of tokenizers is not an Exception.
         line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise BundleError(f"{path}: the file cannot be read ({line[:300]}). Copy the model's folder again") from error
+        raise BundleError(f"{path}: the file cannot be read ({line[:300]}). Copy the model folder again") from error
 
 
 def read_codebook(folder: str | Path, info: ModelInfo) -> Codebook:
@@ -94,7 +94,7 @@ def read_codebook(folder: str | Path, info: ModelInfo) -> Codebook:
         raise BundleError(str(error)) from error
     if codebook.names != info.labels or codebook.sha256 != info.codebook_sha256:
         raise BundleError(
-            f"{path}: this is not the codebook that the model was trained with. Copy the model's folder again"
+            f"{path}: this is not the codebook that the model was trained with. Copy the model folder again"
         )
     return codebook
 
@@ -108,15 +108,15 @@ def verify_files(folder: str | Path, info: ModelInfo) -> None:
     network = (IR, WEIGHTS, TOKENIZER) if info.kind == "bundle" else ()
     if unnamed := [name for name in network if name not in info.files]:
         raise BundleError(
-            f"{Path(folder) / INFO}: 'files' has no SHA-256 for {', '.join(unnamed)}. Copy the model's folder again"
+            f"{Path(folder) / INFO}: 'files' has no SHA-256 for {', '.join(unnamed)}. Copy the model folder again"
         )
     for name, expected in info.files.items():
         path = Path(folder) / name
         if not path.is_file():
-            raise BundleError(f"{path}: the file is missing. Copy the model's folder again")
+            raise BundleError(f"{path}: the file is missing. Copy the model folder again")
         if file_sha256(path) != expected:
             raise BundleError(
-                f"{path}: this is not the file that was saved (SHA-256 differs). Copy the model's folder again"
+                f"{path}: this is not the file that was saved (SHA-256 differs). Copy the model folder again"
             )
 
 

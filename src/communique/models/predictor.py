@@ -71,7 +71,9 @@ class Predictions:
                 get no label.
         """
         if not np.isfinite(logits).all():
-            raise BundleError(f"{info.name}: the model computes infinite or undefined values. Copy its folder again")
+            raise BundleError(
+                f"{info.name}: the model computes infinite or undefined values. Copy the model folder again"
+            )
         probability = probabilities(logits, multilabel=info.multilabel, temperature=info.temperature, bias=info.bias)
         thresholds = None if info.thresholds is None else np.array(info.thresholds)
         return cls(info.labels, probability, decide(probability, thresholds), truncated)
@@ -120,7 +122,7 @@ class Predictor:
     def _opened(self) -> tuple[Tokenizer, Any]:
         """The tokenizer and the network, loaded in this process."""
         if self.__dict__.setdefault("_process", os.getpid()) != os.getpid():
-            # A forked child does not have the threads of its parent's network: using that network would wait for ever, and freeing
+            # A forked child does not have the threads of its parent's network: using that network would wait forever, and freeing
             # it would crash. An additional reference prevents Python from freeing it.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.__dict__.pop("_network", None)))
             self.__dict__.pop("tokenizer", None)
@@ -225,7 +227,7 @@ class Predictor:
         network = self._opened[1]
         logits = np.zeros((len(encodings), len(self.codebook.names)), np.float32)
         # AsyncInferQueue is not used, because its callbacks need the GIL in OpenVINO's threads: freeing a model at that moment
-        # would wait for such a thread for ever.
+        # would wait for such a thread forever.
         lengths, longest = [len(encoding) for encoding in encodings], self.info.max_tokens
         batches = list(batches_by_length(lengths, max_tokens=BATCH_TOKENS, padded=lambda n: _padded(n, longest)))
         requests = [network.create_infer_request() for _ in range(min(REQUESTS * self.threads, len(batches)))]

@@ -1,4 +1,4 @@
-"""Export a checkpoint to OpenVINO in 8 bits, and compare the export with the checkpoint. Needs the extra `train`."""
+"""Export a checkpoint to OpenVINO in 8 bits, and compare the export with the checkpoint. Requires the extra `train`."""
 
 from __future__ import annotations
 

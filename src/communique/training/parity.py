@@ -88,7 +88,7 @@ def require_parity(parity: ParityReport) -> None:
     for row in parity.rows:
         if row.group == "all" and row.agreement is not None and row.agreement < MIN_AGREEMENT:
             raise ExportError(
-                f"the decisions for {row.label} agree with the checkpoint's with an F1 of {number(row.agreement)} on {parity.n} "
-                f"rows, but at least {MIN_AGREEMENT} is needed. Nothing was written. You can use the checkpoint itself "
-                f"instead{table}"
+                f"on {parity.n} rows, the decisions for {row.label} agree with those of the checkpoint with F1 "
+                f"{number(row.agreement)}, but at least {MIN_AGREEMENT} is needed. Nothing was written. You can use the "
+                f"checkpoint itself instead{table}"
             )

@@ -1,4 +1,4 @@
-"""Train only the word embeddings of tokens that occur in the data. Needs the extra `train`.
+"""Train only the word embeddings of tokens that occur in the data. Requires the extra `train`.
 
 A multilingual vocabulary has hundreds of thousands of tokens, but a corpus uses only about a tenth of them. The other embeddings
 get no gradient, yet at each step an optimizer reads and writes them, their gradients and its two averages. With 250,000 tokens,

@@ -1,4 +1,4 @@
-"""Train a model: read the data, fit the transformer, check the result and write a checkpoint. Needs the extra `train`."""
+"""Train a model: read the data, fit the transformer, check the result and write a checkpoint. Requires the extra `train`."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def train(
 
 
 def find_warnings(classifier: TransformerClassifier, data: DataSplits, codebook: Codebook) -> tuple[str, ...]:
-    """Return the reasons why a trained model is not fit for use: on all held-out rows it has collapsed or learned nothing."""
+    """Return the reasons why a trained model is not fit for use, which its predictions for all held-out rows show."""
     held_out = (data.validation + data.parity).sentences
     gold = indicator(held_out, codebook)
     predicted = decide(classifier.predict_proba(held_out), classifier.tuning_.thresholds)

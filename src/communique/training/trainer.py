@@ -1,4 +1,4 @@
-"""Fine-tune a transformer with the standard classification head and the standard Trainer. Needs the extra `train`."""
+"""Fine-tune a transformer with the standard classification head and the standard Trainer. Requires the extra `train`."""
 
 from __future__ import annotations
 
