@@ -628,6 +628,7 @@ def test_leaks_are_refused_with_their_number_and_the_first_one() -> None:
     message = str(caught.value)
     assert "\n" not in message
     assert has_facts(message, "test.csv: 3 of 5 rows", "2 shared documents", "'again'", "Remove")
+    assert "--" not in message, "the commands that train have no option for it"
 
 
 def test_an_empty_fingerprint_has_nothing_in_common_with_any_corpus() -> None:

@@ -85,8 +85,8 @@ class DataSplits:
             validation, parity = eligible.split(0.5, seed=recipe.seed)
         if not (len(train) and len(validation) and len(parity)):
             raise DataError(
-                f"{', '.join(corpus.files) or 'no corpus'}: {counted(len(corpus), 'labelled row')} in "
-                f"{counted(len(corpus.documents), 'document')} are too few to hold out some documents. Add rows of other "
+                f"{', '.join(corpus.files) or 'no corpus'}: no documents can be held out with only "
+                f"{counted(len(corpus), 'labelled row')} in {counted(len(corpus.documents), 'document')}. Add rows of other "
                 "documents, or name a validation corpus in a recipe"
             )
         messages.append(
