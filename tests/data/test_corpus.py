@@ -378,7 +378,8 @@ def test_a_lone_surrogate_is_reported_with_its_row(tmp_path: Path) -> None:
 
 def test_a_missing_text_column_is_reported(tmp_path: Path) -> None:
     assert problems_of(written(tmp_path, "c.csv", "id,body\n1,a\n")) == [
-        ": there is no text column (text, sentence, statement, content). Name one of the columns with --text-column: id, body"
+        ": there is no text column (text, sentence, statement, content). Rename one of the columns, or name it with "
+        "--text-column if the command has this option: id, body"
     ]
 
 

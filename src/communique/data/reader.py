@@ -171,8 +171,8 @@ class CorpusReader:
                 fields[name] = found
         if "text" not in fields:
             raise DataError(
-                f"{table.path}: there is no text column ({', '.join(COLUMNS['text'])}). Name one of the columns with "
-                f"--text-column: {', '.join(table.columns)}"
+                f"{table.path}: there is no text column ({', '.join(COLUMNS['text'])}). Rename one of the columns, or name it with "
+                f"--text-column if the command has this option: {', '.join(table.columns)}"
             )
         if self.codebook is None or "labels" in fields:
             return fields, []

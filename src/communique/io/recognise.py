@@ -124,8 +124,8 @@ def recognise(path: str | Path, handle: BinaryIO, language: str | None = None) -
 
 
 def _guess(path: str | Path, name: str) -> Encoding:
-    note = f"{path}: not UTF-8, so it is read as {name}, which is a guess."
-    return Encoding(name, (f"{note} If characters look wrong, name the encoding with --encoding",), damaged=True)
+    note = f"{path}: not UTF-8, so it is read as {name}, which is a guess. If characters look wrong, save the file as UTF-8"
+    return Encoding(name, (f"{note}, or name its encoding with --encoding",), damaged=True)
 
 
 def _read_as_utf8(handle: BinaryIO, head: bytes, lines: _LinesBeyondAscii) -> bool:
