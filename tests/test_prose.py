@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import prose
 import pytest
+import typer
+
+from communique.cli.app import app
 
 #: Pages about the past quote the words of their time.
 _HISTORY = ("CHANGELOG.md", "train/LOG.md")
+
+#: Options of other programs that the package mentions.
+_OTHER_PROGRAMS = {"--view-id"}
+
+#: What goes wrong where pieces of a message are joined: no space after a full stop, or two marks in a row.
+_JOINED_BADLY = re.compile(r"[a-z)}][.;!?][A-Z][a-z]|(?<!\.)\.\.(?!\.)|[.,;:] [.,;:](?!\S)")
 
 
 @pytest.fixture(scope="module")
@@ -35,3 +45,26 @@ def test_words_are_spelled_correctly(passages: list[prose.Passage]) -> None:
     done = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True, cwd=prose.ROOT)
     assert done.stdout + done.stderr == ""
     assert done.returncode == 0
+
+
+def test_options_and_commands_in_messages_and_docstrings_exist(passages: list[prose.Passage]) -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    options = {name for one in commands.values() for param in one.params for name in (*param.opts, *param.secondary_opts)}
+    options |= _OTHER_PROGRAMS | {"--help"}
+    checked = 0
+    for passage in passages:
+        if passage.path.startswith("src/") and passage.kind in ("messages", "docstrings"):
+            for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", passage.text):
+                assert option in options, f"{option}: {passage}"
+                checked += 1
+            for name in re.findall(r"(?:`|\b[Rr]un )communique ([a-z-]+)", passage.text):
+                assert name in commands, f"communique {name}: {passage}"
+                checked += 1
+    assert checked > 100
+
+
+def test_pieces_of_a_message_are_joined_with_a_space_and_one_mark(passages: list[prose.Passage]) -> None:
+    found = [str(p) for p in passages if p.kind == "messages" and _JOINED_BADLY.search(prose.plain(p.text))]
+    assert found == []
+    for text in ("the file is gone.Copy it", "it ended.. Copy it", "it ended. . Copy it", "row {}.Copy it"):
+        assert _JOINED_BADLY.search(text)
