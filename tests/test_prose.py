@@ -49,7 +49,9 @@ def test_words_are_spelled_correctly(passages: list[prose.Passage]) -> None:
 
 def test_options_and_commands_in_messages_and_docstrings_exist(passages: list[prose.Passage]) -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    options = {name for one in commands.values() for param in one.params for name in (*param.opts, *param.secondary_opts)}
+    options = {
+        name for one in commands.values() for param in one.params for name in (*param.opts, *param.secondary_opts)
+    }
     options |= _OTHER_PROGRAMS | {"--help"}
     checked = 0
     for passage in passages:
