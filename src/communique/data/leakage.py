@@ -69,6 +69,6 @@ class Fingerprint:
             documents = len({s.document_key for s, kind in shared if kind != "text"})
             raise LeakError(
                 f"{name}: {len(shared)} of {len(listed)} rows {'is' if len(shared) == 1 else 'are'} shared with the training data, "
-                f"in {counted(documents, 'shared document')} (first: id {first.id!r}, {SHARED[kind]}), so scores would not show how "
-                "well the model labels unseen text. Remove the shared rows from one of the two, or use other data"
+                f"in {counted(documents, 'shared document')} (first: id {first.id!r}, {SHARED[kind]}), so scores would not show "
+                "how well the model labels unseen text. Remove the shared rows from one of the two, or use other data"
             )
