@@ -310,7 +310,7 @@ def test_save_tunes_the_baseline_and_refuses_a_leak(tmp_path: Path) -> None:
     assert info.training.sentences == len(train)
     card = (tmp_path / "model" / "README.md").read_text()
     assert "# words 1.0" in card
-    assert "Baseline: tfidf-svm" in card
+    assert "the baseline tfidf-svm" in card
     assert "tokens" not in card
     with pytest.raises(LeakError):
         baselines.save(classifier, tmp_path / "leak", training=train, tuning=train)
@@ -323,7 +323,7 @@ def test_an_edited_file_is_refused(tmp_path: Path) -> None:
     baselines.save(baselines.make("prior", TINY).fit(data), tmp_path / "model", training=data)
     path = tmp_path / "model" / "baseline.json"
     path.write_text(path.read_text().replace("prior", "majority"))
-    with pytest.raises(BundleError, match=r"baseline\.json: not the file that was saved"):
+    with pytest.raises(BundleError, match=r"baseline\.json: this is not the file that was saved"):
         load_model(tmp_path / "model")
 
 

@@ -329,14 +329,14 @@ def test_a_frozen_encoder_becomes_a_checkpoint_that_can_be_exported_and_can_labe
     assert (info.kind, info.classifier, info.tuned_by) == ("checkpoint", "frozen-encoder", "out-of-fold")
     assert info.training.sentences == selection.rows
     if task == "multilabel":
-        assert f"out-of-fold predictions of {info.tuned_on} training" in (tmp_path / "run" / "README.md").read_text()
+        assert f"out-of-fold predictions for {info.tuned_on} training" in (tmp_path / "run" / "README.md").read_text()
     succeed("export", tmp_path / "run", "-o", tmp_path / "bundle")
     texts = ["we condemn the port", "they should trade", "we pledge fish"]
     bundle = load_model(tmp_path / "bundle")
     assert bundle.info.thresholds == info.thresholds
     assert bundle.info.scores == info.scores
     assert bundle.info.parity is not None
-    assert bundle.info.parity.data.endswith("rows that trained it")
+    assert bundle.info.parity.data.endswith("rows that trained the model")
     table = tmp_path / "new.csv"
     table.write_text("text\n" + "\n".join(texts) + "\n")
     succeed("label", table, "--model", tmp_path / "bundle", "-o", tmp_path / "out.csv")

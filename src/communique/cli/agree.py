@@ -101,8 +101,8 @@ def agree(
     if adjudicate is not None:
         n = write_adjudication(adjudicate, codings, labels)
         note(
-            f"{adjudicate}: {counted(n, 'sentence')} to adjudicate. Fill in the sheet, then run communique agree again and name "
-            "it after the coded files"
+            f"{adjudicate}: {counted(n, 'sentence')} to adjudicate. Fill in the sheet, then run communique agree again with "
+            "the sheet as the last of the coded files"
         )
     if gold is not None and plan is not None:
         rows, lines = gold_rows(codings, plan)
