@@ -43,14 +43,14 @@ class DataError(CommuniqueError):
         problems: One line per problem. Each line can be read on its own.
     """
 
-    #: Number of problems that the message shows. `communique check` prints all of them.
+    #: Number of problems that the message shows.
     SHOWN = 5
 
     def __init__(self, *problems: str) -> None:
         self.problems: Sequence[str] = problems
         lines = list(problems[: self.SHOWN])
         if len(problems) > self.SHOWN:
-            lines.append(f"... and {len(problems) - self.SHOWN} more. `communique check` lists all of them")
+            lines.append(f"... and {len(problems) - self.SHOWN} more")
         #: The lines of the message.
         self.lines: Sequence[str] = lines
         super().__init__("\n".join(lines))

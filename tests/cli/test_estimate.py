@@ -187,7 +187,7 @@ def change(folder: Path, gold: list[Row], **values: object) -> None:
 @pytest.mark.parametrize(
     ("values", "reason", "remedy"),
     [
-        ({"inclusion_probability": None}, "inclusion probability", "communique sample"),
+        ({"inclusion_probability": None}, "inclusion probability", "communique agree"),
         ({"inclusion_probability": 0}, "inclusion probability", "n/N"),
         ({"inclusion_probability": 1.5}, "inclusion probability", "n/N"),
         ({"purpose": "training"}, "training", "communique sample"),

@@ -23,7 +23,7 @@ from .robustness import robustness
 from .sample import sample
 from .train import train
 
-HELP = "Label sentences in political texts by stance, train and measure your own classifiers, and estimate label proportions."
+HELP = "Label sentences of political texts, train and measure your own classifiers, and estimate label proportions."
 
 app = typer.Typer(
     name="communique",

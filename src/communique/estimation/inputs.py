@@ -220,8 +220,8 @@ def _gold_rows(table: Table, codebook: Codebook) -> list[tuple[int, Row]]:
         table,
         [n for n, row in rows if not _known(row.get(PROBABILITY))],
         f"there is no valid inclusion probability in column {PROBABILITY!r} (a number above 0, and at most 1)",
-        "Estimates would be biased without it. Draw gold with `communique sample`, which writes this column, or write n/N if n of "
-        "N rows were drawn with equal probabilities",
+        "Estimates would be biased without it. If this is a coded sheet, run `communique agree SHEET --gold gold.csv` first and "
+        "use gold.csv. For a sample that you drew yourself, write n/N if n of N rows were drawn with equal probabilities",
     )
     _refuse(
         table,
