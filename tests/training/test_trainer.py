@@ -168,6 +168,17 @@ def test_steps_of_another_recipe_are_refused(tiny_project: Path, tmp_path: Path)
         prepare_steps(tmp_path / "steps", recipe, corpus, [1, 2, 3])
 
 
+def test_training_without_a_folder_for_steps_writes_nothing(
+    tiny_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from communique.training.trainer import TransformerClassifier
+
+    recipe = Recipe.load(tiny_project / "recipe.yaml").model_copy(update={"epochs": 1, "min_steps": 0})
+    monkeypatch.chdir(tmp_path)
+    TransformerClassifier(recipe, TINY).fit(Corpus.read(tiny_project / "corpus.jsonl"))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_multiclass_model_is_trained_with_softmax(tiny_project: Path, tiny_backbone: Path, tmp_path: Path) -> None:
     import yaml
 

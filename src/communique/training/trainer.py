@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -190,7 +191,8 @@ class TransformerClassifier:
             recipe,
             model=model,
             args=transformers.TrainingArguments(
-                output_dir=str(self.steps or "steps"),
+                # The trainer creates this folder even if it saves nothing, so it must be one that exists.
+                output_dir=str(self.steps or tempfile.gettempdir()),
                 max_steps=total,
                 per_device_train_batch_size=recipe.batch_size,
                 per_device_eval_batch_size=PREDICT_BATCH,
