@@ -45,15 +45,23 @@ class DataError(CommuniqueError):
 
     #: Number of problems that the message shows.
     SHOWN = 5
+    #: What follows the number of problems that are not shown.
+    FURTHER = "more"
 
     def __init__(self, *problems: str) -> None:
         self.problems: Sequence[str] = problems
         lines = list(problems[: self.SHOWN])
         if len(problems) > self.SHOWN:
-            lines.append(f"... and {len(problems) - self.SHOWN} more")
+            lines.append(f"... and {len(problems) - self.SHOWN} {self.FURTHER}")
         #: The lines of the message.
         self.lines: Sequence[str] = lines
         super().__init__("\n".join(lines))
+
+
+class CorpusError(DataError):
+    """Labelled tables that cannot be read, whose problems `communique check` can list."""
+
+    FURTHER = "more. `communique check` lists all of them"
 
 
 class LeakError(DataError):

@@ -440,6 +440,10 @@ def test_all_problems_in_all_files_are_reported_at_once(tmp_path: Path) -> None:
     assert has_facts(last, " 4 ", "communique check")
 
 
+def test_only_problems_of_labelled_tables_point_to_the_command_that_lists_them() -> None:
+    assert str(DataError(*"abcdefg")).split("\n")[-1] == "... and 2 more"
+
+
 def test_notes_of_tables_reach_the_corpus(tmp_path: Path) -> None:
     path = tmp_path / "c.csv"
     path.write_bytes("text;document\nМы осуждаем нападение и требуем прекращения огня.;d\n".encode("cp1251"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..errors import CorpusError
 from ..io.paths import list_files
 from .codebook import Codebook
 from .leakage import Fingerprint
@@ -57,11 +57,11 @@ class Corpus:
             labelled: Whether rows without labels are invalid.
 
         Raises:
-            DataError: Some rows or files are invalid. The error lists every problem in every file.
+            CorpusError: Some rows or files are invalid. The error lists every problem in every file.
         """
         corpus, problems = cls.scan(paths, codebook, columns=columns, labelled=labelled)
         if problems:
-            raise DataError(*problems)
+            raise CorpusError(*problems)
         return corpus
 
     @classmethod

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import CorpusError, DataError
 from ..io.encoding import read_text
 from ..io.paths import list_files
 from ..io.read import Table, read_table
@@ -324,7 +324,7 @@ def read_sources(
     """Read the corpora of a recipe. The results and errors are those of `read_corpora`."""
     corpus, messages, problems = scan_sources(sources, codebook, texts)
     if problems:
-        raise DataError(*problems)
+        raise CorpusError(*problems)
     return corpus, messages
 
 
@@ -342,7 +342,7 @@ def read_corpora(
         The sentences, and lines that report which texts were joined or are missing and which files were skipped.
 
     Raises:
-        DataError: Some rows or files are invalid. The error lists every problem in every file.
+        CorpusError: Some rows or files are invalid. The error lists every problem in every file.
     """
     sources = [CorpusFields(path=_utf8(path), encoding=encoding, sheet=sheet) for path in paths]
     return read_sources(sources, codebook, texts)
