@@ -126,30 +126,25 @@ def load_json(path: Path, error: type[CommuniqueError], hint: str) -> Any:
     try:
         return json.loads(text.decode("utf-8-sig"))
     except ValueError as cause:
-        raise error(f"{path}: not JSON in UTF-8 ({str(cause)[:200]}). {_sentence(hint)}") from cause
+        raise error(f"{path}: not JSON in UTF-8 ({str(cause)[:200]}). {hint}") from cause
     except RecursionError as cause:
-        raise error(f"{path}: the JSON is nested too deeply. {_sentence(hint)}") from cause
+        raise error(f"{path}: the JSON is nested too deeply. {hint}") from cause
 
 
 def _read(path: Path, limit: int, error: type[CommuniqueError], hint: str) -> bytes:
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             # Reading a pipe or a device might never end.
-            raise error(f"{path}: not a file. {_sentence(hint)}")
+            raise error(f"{path}: not a file. {hint}")
         with path.open("rb") as handle:
             content = handle.read(limit + 1)
     except OSError as cause:
-        raise error(f"{path}: {cause.strerror}. {_sentence(hint)}") from cause
+        raise error(f"{path}: {cause.strerror}. {hint}") from cause
     except ValueError as cause:  # the name contains a NUL
-        raise error(f"{path}: {cause}. {_sentence(hint)}") from cause
+        raise error(f"{path}: {cause}. {hint}") from cause
     if len(content) > limit:
-        raise error(f"{path}: more than {limit:,} bytes, the maximum size of this kind of file. {_sentence(hint)}")
+        raise error(f"{path}: more than {limit:,} bytes, the maximum size of this kind of file. {hint}")
     return content
-
-
-def _sentence(hint: str) -> str:
-    """Capitalise a hint, unless its first word is a name such as `model.yaml`."""
-    return hint[:1].upper() + hint[1:] if hint.split(" ")[0].isalpha() else hint
 
 
 def check_format(path: Path, content: object, current: int, error: type[CommuniqueError], remedy: str) -> None:

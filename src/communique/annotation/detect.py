@@ -61,7 +61,7 @@ def _by_fields(table: Table, codebook: Codebook) -> Reading:
 
 
 def _read_json(path: Path) -> Table:
-    content = load_json(path, DataError, "export the file again")
+    content = load_json(path, DataError, "Export the file again")
     if isinstance(content, dict):
         content = [content]
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):

@@ -83,7 +83,7 @@ class Lexicon(BaseModel):
             RecipeError: The file is missing, is not YAML, or does not follow the notation.
         """
         return load_yaml(
-            Path(path), cls, RecipeError, "a lexicon is a YAML file as described in docs/guides/baselines.md"
+            Path(path), cls, RecipeError, "A lexicon is a YAML file as described in docs/guides/baselines.md"
         )
 
     def missing(self, codebook: Codebook) -> str | None:

@@ -172,7 +172,7 @@ def load(folder: str | Path, *, info: ModelInfo | None = None) -> SavedBaseline:
     verify_files(folder, info)
     codebook = read_codebook(folder, info)
     path = Path(folder) / BASELINE
-    saved = load_json(path, BundleError, "copy the model folder again")
+    saved = load_json(path, BundleError, "Copy the model folder again")
     try:
         with reading(path):
             classifier = make(saved["baseline"], codebook, **saved["settings"])

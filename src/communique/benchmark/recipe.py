@@ -267,7 +267,7 @@ class BenchmarkRecipe(_Frozen):
             RecipeError: The file is missing, is not YAML, has unknown keys or invalid values, or requires `data`.
         """
         path = Path(path)
-        hint = "a benchmark's recipe is a YAML file such as benchmarks/recipes/reference.yaml"
+        hint = "A benchmark's recipe is a YAML file such as benchmarks/recipes/reference.yaml"
         recipe = load_yaml(path, cls, RecipeError, hint)
         needs = next((corpus.path for corpus in recipe.corpora if DATA in corpus.path), None)
         if needs is not None and data is None:

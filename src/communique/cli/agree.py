@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..reporting.format import counted
-from .common import OUTPUT, Overwrite, cli_errors, default_codebook, note, show
+from .common import OUTPUT, JsonReport, MarkdownReport, Overwrite, cli_errors, default_codebook, note, show
 
 if TYPE_CHECKING:
     from ..data.codebook import Codebook
@@ -49,12 +49,8 @@ def agree(
         Path | None,
         typer.Option(help="Write the agreed and adjudicated labels (.csv, .jsonl, .parquet).", rich_help_panel=OUTPUT),
     ] = None,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write the report as JSON.", rich_help_panel=OUTPUT)
-    ] = None,
-    markdown_out: Annotated[
-        Path | None, typer.Option("--markdown", help="Write the report as Markdown.", rich_help_panel=OUTPUT)
-    ] = None,
+    json_out: JsonReport = None,
+    markdown_out: MarkdownReport = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:

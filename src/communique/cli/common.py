@@ -249,6 +249,10 @@ StandoffTexts = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
+JsonReport = Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.", rich_help_panel=OUTPUT)]
+MarkdownReport = Annotated[
+    Path | None, typer.Option("--markdown", help="Write the report as Markdown.", rich_help_panel=OUTPUT)
+]
 
 
 def default_codebook() -> Path:

@@ -14,6 +14,8 @@ from .common import (
     OUTPUT,
     EncodingOption,
     ExcludeOption,
+    JsonReport,
+    MarkdownReport,
     Overwrite,
     SheetOption,
     StandoffTexts,
@@ -56,12 +58,8 @@ def evaluate(
             "--html", help="Write a page with tables, plots and the most costly errors.", rich_help_panel=OUTPUT
         ),
     ] = None,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write the report as JSON.", rich_help_panel=OUTPUT)
-    ] = None,
-    markdown_out: Annotated[
-        Path | None, typer.Option("--markdown", help="Write the report as Markdown.", rich_help_panel=OUTPUT)
-    ] = None,
+    json_out: JsonReport = None,
+    markdown_out: MarkdownReport = None,
     errors: Annotated[
         int,
         typer.Option(

@@ -20,9 +20,11 @@ from .common import (
     INPUT,
     OUTPUT,
     SPEED,
+    DocumentColumn,
     EncodingOption,
     Overwrite,
     SheetOption,
+    TextColumn,
     UsageError,
     checked,
     cli_errors,
@@ -58,19 +60,8 @@ def label(
         ),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model folder. Default: the shipped model.")] = None,
-    text_column: Annotated[
-        str | None,
-        typer.Option(
-            help="Column of a table that contains the texts. Default: recognised by its name.", rich_help_panel=INPUT
-        ),
-    ] = None,
-    document_column: Annotated[
-        str | None,
-        typer.Option(
-            help="Column of a table that names the document of each row. Default: recognised by its name.",
-            rich_help_panel=INPUT,
-        ),
-    ] = None,
+    text_column: TextColumn = None,
+    document_column: DocumentColumn = None,
     columns_from_filename: Annotated[
         str | None,
         typer.Option(

@@ -12,9 +12,10 @@ from ..errors import require_extra
 from ..reporting.format import counted
 from .common import (
     INPUT,
-    OUTPUT,
     EncodingOption,
     ExcludeOption,
+    JsonReport,
+    MarkdownReport,
     Overwrite,
     SheetOption,
     StandoffTexts,
@@ -54,12 +55,8 @@ def robustness(
             help="Maximum number of swapped versions of each sentence, in which another country or organisation is named.",
         ),
     ] = 10,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write the report as JSON.", rich_help_panel=OUTPUT)
-    ] = None,
-    markdown_out: Annotated[
-        Path | None, typer.Option("--markdown", help="Write the report as Markdown.", rich_help_panel=OUTPUT)
-    ] = None,
+    json_out: JsonReport = None,
+    markdown_out: MarkdownReport = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws and of the bootstrap.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
@@ -108,7 +105,7 @@ def robustness(
     if path.is_file():
         with reading(path):
             held_out = {
-                id for ids in load_json(path, BundleError, "copy the model folder again").values() for id in ids
+                id for ids in load_json(path, BundleError, "Copy the model folder again").values() for id in ids
             }
     if only_held_out:
         n = len(found)

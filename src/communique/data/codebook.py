@@ -236,7 +236,7 @@ class Codebook(_Frozen):
         Raises:
             CodebookError: The file is missing, is not YAML, or does not follow the schema.
         """
-        return load_yaml(Path(path), cls, CodebookError, "a codebook is a YAML file such as data/codebook.yaml")
+        return load_yaml(Path(path), cls, CodebookError, "A codebook is a YAML file such as data/codebook.yaml")
 
     def dump(self, path: str | Path) -> None:
         """Write the codebook as YAML. `load` reads the file back as an equal object."""

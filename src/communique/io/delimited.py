@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any
 
 from ..errors import DataError
+from ..reporting.format import counted
 from .encoding import UNDECODABLE, TextFile
 from .tables import (
     MAX_CELL,
@@ -129,7 +130,7 @@ def _delimited(stream: TableStream, text: TextFile, reader: Any, lines: _Lines) 
         elif any(cell.strip() for cell in cells):
             yield Problem(
                 number,
-                f"{place}: the row has {len(cells)} cell{'s' * (len(cells) != 1)}, but the header has {len(stream.columns)}. "
+                f"{place}: the row has {counted(len(cells), 'cell')}, but the header has {len(stream.columns)}. "
                 f"Quote cells that contain {reader.dialect.delimiter!r}, or add the missing cells",
                 excerpt("".join(lines.row)),
             )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import ChangedError, DataError, OutputError
+from ..reporting.format import counted
 from ..text.cleaning import without_surrogates
 from .atomic import disk_errors
 from .documents.read import EXTRA, require_reader
@@ -355,7 +356,7 @@ def _add_folder(found: FoundFiles, folder: Path, outputs: Container[Path]) -> No
     found.problems += problems
     kinds = (DOCUMENT_SUFFIXES, TABLE_SUFFIXES, (JSON,))
     if pages := [path for path in inside if is_own_page(path)]:
-        written = f"{len(pages)} .html file{'s' * (len(pages) != 1)} written by `communique label`"
+        written = f"{counted(len(pages), '.html file')} written by `communique label`"
         found.notes.append(f"{folder}: skipped {written}, such as {pages[0].name}. Name such a file to read it")
         inside = [path for path in inside if path not in pages]
     by_kind = [[p for p in inside if ending(p)[0] in kind and _why_not(ending(p)[0]) is None] for kind in kinds]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import DataError
+from ..reporting.format import counted
 from .tables import Problem, Row, TableStream, Unreadable, chunked, header
 from .workbook import SheetFacts, inspect_sheet
 
@@ -40,7 +41,7 @@ def open_xlsx(stream: TableStream) -> None:
     faults = sum(row != top + 1 for row, _ in facts.faults)
     if faults:
         stream.notes.append(
-            f"{path}: {faults} cell{'s' * (faults != 1)} with an error value or a formula without a saved value "
+            f"{path}: {counted(faults, 'cell')} with an error value or a formula without a saved value "
             f"{'are' if faults != 1 else 'is'} read as empty. Open the workbook in Excel or LibreOffice, correct and save it"
         )
     stream.chunks = chunked(_rows(stream, rows, columns, facts, (top + 2, left + 1)))

@@ -49,7 +49,7 @@ def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baselin
         BundleError: The file is missing, invalid or of another format, or the model is of another kind.
     """
     path = Path(folder) / INFO
-    content = load_json(path, BundleError, "name a model folder, such as models/communique-small, or copy it again")
+    content = load_json(path, BundleError, "Name a model folder, such as models/communique-small, or copy it again")
     check_format(path, content, FORMAT, BundleError, "Train and export the model again")
     try:
         info = ModelInfo.model_validate(content)

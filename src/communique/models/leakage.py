@@ -10,6 +10,7 @@ from ..data import near_duplicates
 from ..data.corpus import Corpus
 from ..data.leakage import SHARED
 from ..errors import LeakError
+from ..reporting.format import counted
 from .info import NEAR_DUPLICATES, ModelInfo
 
 #: Kinds of overlap, from the most to the least certain. A row counts under the first kind that applies.
@@ -32,12 +33,12 @@ class Leak:
     @property
     def counts(self) -> dict[str, int]:
         """The number of shared rows per kind."""
-        counted = Counter(self.kinds.values())
-        return {kind: counted[kind] for kind in KINDS}
+        rows = Counter(self.kinds.values())
+        return {kind: rows[kind] for kind in KINDS}
 
     def describe(self) -> str:
         """Return a clause that states how many rows are shared, per kind of overlap."""
-        of_documents = f" from {self.documents} document{'s' * (self.documents != 1)}"
+        of_documents = f" from {counted(self.documents, 'document')}"
         parts = [
             f"{KINDS[kind]}: {n}{of_documents if kind == 'document' else ''}" for kind, n in self.counts.items() if n
         ]

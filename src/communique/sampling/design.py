@@ -116,7 +116,7 @@ class Design(_Frozen):
             DataError: The file is missing, is not JSON, has another format, or does not follow the schema.
         """
         path = Path(path)
-        content = load_json(path, DataError, "use the design file that `communique sample` wrote")
+        content = load_json(path, DataError, "Use the design file that `communique sample` wrote")
         remedy = "Run communique sample again with the same predictions, options and seed, which draws the same rows"
         check_format(path, content, FORMAT, DataError, remedy)
         try:

@@ -62,7 +62,7 @@ def read_rates(path: str | Path) -> dict[str, tuple[float, float]]:
         DataError: The file is not such a report.
     """
     try:
-        labels = load_json(Path(path), DataError, "use the report that `communique evaluate --json` wrote")["groups"][
+        labels = load_json(Path(path), DataError, "Use the report that `communique evaluate --json` wrote")["groups"][
             0
         ]["labels"]
         values = {row["label"]: (row["precision"]["value"], row["recall"]["value"]) for row in labels}

@@ -96,7 +96,7 @@ class Recipe(BaseModel):
             RecipeError: The file is missing, is not YAML, or has unknown keys or values that are not allowed.
         """
         path = Path(path)
-        hint = "a recipe is a YAML file such as train/recipes/communique-small.yaml"
+        hint = "A recipe is a YAML file such as train/recipes/communique-small.yaml"
         return load_yaml(path, cls, RecipeError, hint)._resolved(path.parent)
 
     def _resolved(self, folder: Path) -> Recipe:

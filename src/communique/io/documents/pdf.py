@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError
+from ...reporting.format import counted
 from . import pdf_text
 from .limits import MAX_CHARACTERS, Document, too_large
 
@@ -44,7 +45,7 @@ def read_pdf(path: Path, name: str) -> Document:
     scanned = found["scanned"]
     notes = (
         (
-            f"{name}: skipped {scanned} of {len(pages)} page{'s' * (len(pages) != 1)}: scanned images without text. "
+            f"{name}: skipped {scanned} of {counted(len(pages), 'page')}: scanned images without text. "
             "Add a text layer with OCR software to read them",
         )
         if scanned
