@@ -2,12 +2,12 @@
 
     python benchmarks/few_rows.py fit reference --texts TEXTS --work DIR [--worker 0/2]
     python benchmarks/few_rows.py fit umsab --data DIR --work DIR
-    python benchmarks/few_rows.py summarise reference --texts TEXTS --work DIR
+    python benchmarks/few_rows.py summarise reference --texts TEXTS
 
-`fit` trains on nested draws of whole documents and stores logits in DIR, so that a stopped run can resume. Several workers can
-divide the draws between them. `summarise` applies the rules of `communique train` (calibration and thresholds from out-of-fold
-predictions, the choice between candidates) and writes benchmarks/results/few-rows-TASK.json. `python benchmarks/tables.py` draws
-the figures.
+`fit` trains on nested draws of whole documents and stores logits in benchmarks/results/few-rows, so that a stopped run can
+resume. DIR is for sentence vectors, which can be computed again. Several workers can divide the draws between them. `summarise`
+applies the rules of `communique train` (calibration and thresholds from out-of-fold predictions, the choice between candidates)
+and writes benchmarks/results/few-rows-TASK.json. `python benchmarks/tables.py` draws the figures.
 
 The task `reference` draws from the sources of data/reference/train.jsonl on which version 0.1.0 of communique-small was not
 trained, so that the text is new to its encoder. All draws are tested on the same 1,500 rows of other documents. The task `umsab`
@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from stored import load, store
 
 from communique.baselines import make
 from communique.data.codebook import Codebook
@@ -58,6 +59,7 @@ from communique.training.recipe import Recipe
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
+LOGITS = RESULTS / "few-rows"
 
 #: Numbers of training rows, and the number of draws for each.
 SIZES = {50: 5, 100: 5, 250: 5, 500: 5, 1000: 5, 2000: 1, 5000: 1}
@@ -182,15 +184,14 @@ def fit(task: Task, work: Path, names: list[str] | None, worker: int, workers: i
             continue
         corpus = task.draw(seed, n)
         for name, build in classifiers(task, n, work).items():
-            path = work / task.name / f"{n}-{seed}" / f"{name.replace('/', '-')}.npz"
+            path = LOGITS / task.name / f"{n}-{seed}" / f"{name}.npz"
             if path.exists() or (names and name not in names):
                 continue
             start = time.monotonic()
             found = _fit(task, build(), corpus, name) if build else _fit_setfit(task, corpus, seed)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path, "wb") as handle:
-                np.savez(handle, allow_pickle=False, seconds=time.monotonic() - start, **found)
-            print(f"{task.name}, {n} rows, draw {seed}: {name}, {time.monotonic() - start:.0f} s", flush=True)
+            seconds = time.monotonic() - start
+            store(path, (*corpus.sentences, *task.test.sentences), found, seconds)
+            print(f"{task.name}, {n} rows, draw {seed}: {name}, {seconds:.0f} s", flush=True)
 
 
 def _fit(task: Task, candidate: Candidate, corpus: Corpus, name: str) -> dict[str, NDArray[np.float32]]:
@@ -211,17 +212,19 @@ def _fit_setfit(task: Task, corpus: Corpus, seed: int) -> dict[str, NDArray[np.f
     return {"folds": none, "test": to_logits(found, multilabel=task.codebook.multilabel).astype(np.float32)}
 
 
-def summarise(task: Task, work: Path) -> dict[str, object]:
+def summarise(task: Task) -> dict[str, object]:
     """Score all finished draws."""
     gold = indicator(task.test.sentences, task.codebook)
     resamples = Resamples.draw([s.document_key for s in task.test], seed=0)
     points = []
     for n, draws in task.sizes.items():
         for seed in range(draws):
-            folder = work / task.name / f"{n}-{seed}"
-            kept = {path.stem: dict(np.load(path, allow_pickle=False)) for path in sorted(folder.glob("*.npz"))}
+            corpus = task.draw(seed, n)
+            rows = (*corpus.sentences, *task.test.sentences)
+            folder = LOGITS / task.name / f"{n}-{seed}"
+            kept = {path.stem: load(path, rows) for path in sorted(folder.glob("*.npz"))}
             if kept:
-                points.append(_point(task, task.draw(seed, n), kept, gold, resamples) | {"rows": n, "draw": seed})
+                points.append(_point(task, corpus, kept, gold, resamples) | {"rows": n, "draw": seed})
     return {
         "task": task.name,
         "test": {"sentences": len(task.test), "documents": len(task.test.documents)},
@@ -293,7 +296,7 @@ def main() -> None:
     parser.add_argument("task", choices=("reference", "umsab"))
     parser.add_argument("--texts", type=Path, help="folder with the texts of data/reference; see data/README.md")
     parser.add_argument("--data", type=Path, help="folder with the tables of UMSAB")
-    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--work", type=Path, default=Path("runs/few-rows"), help="folder for sentence vectors")
     parser.add_argument("--only", action="append", help="name of a classifier to fit; can be repeated; default: all")
     parser.add_argument("--worker", default="0/1", help="number of this worker, and number of workers")
     arguments = parser.parse_args()
@@ -305,7 +308,7 @@ def main() -> None:
         fit(task, arguments.work, arguments.only, worker, workers)
         return
     with replacing(RESULTS / f"few-rows-{task.name}.json") as handle:
-        handle.write(json.dumps(summarise(task, arguments.work), indent=1) + "\n")
+        handle.write(json.dumps(summarise(task), indent=1) + "\n")
 
 
 if __name__ == "__main__":

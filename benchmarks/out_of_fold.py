@@ -1,12 +1,12 @@
 """Measure the effect of each training setting by cross-validation over all documents of data/reference/train.jsonl.
 
     python benchmarks/out_of_fold.py fit --texts TEXTS --work DIR [--variant NAME] [--parts documents] [--worker 0/2]
-    python benchmarks/out_of_fold.py summarise --texts TEXTS --work DIR
+    python benchmarks/out_of_fold.py summarise --texts TEXTS
 
-`fit` trains on all parts of the data except one, and stores the logits of this part in DIR, so that a stopped run can resume. The
-parts are five folds of documents, or five groups of sources, so that the languages and types of text in a group may be new to the
-model. `summarise` writes benchmarks/results/out-of-fold.json. The sentences in data/authored are always training rows and are never
-scored.
+`fit` trains on all parts of the data except one, and stores the logits of this part in benchmarks/results/out-of-fold, so that
+a stopped run can resume. DIR is for sentence vectors and for checkpoints of the training. The parts are five folds of documents,
+or five groups of sources, so that the languages and types of text in a group may be new to the model. `summarise` writes
+benchmarks/results/out-of-fold.json. The sentences in data/authored are always training rows and are never scored.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from few_rows import OLD_SOURCES, VERSION_0_1
 from numpy.typing import NDArray
+from stored import load, store
 
 from communique.data.codebook import Codebook
 from communique.data.codes import factorize
@@ -38,6 +39,7 @@ from communique.training.recipe import Recipe
 HERE = Path(__file__).parent
 DATA = HERE.parent / "data"
 RESULT = HERE / "results" / "out-of-fold.json"
+LOGITS = RESULT.with_suffix("")
 
 #: Number of folds of documents, and of groups of sources.
 PARTS = 5
@@ -98,7 +100,7 @@ def fit(task: Task, work: Path, variants: list[str], parts: list[str], only: int
     """For each variant and each part, train on the other parts and store the logits of this part."""
     jobs = [(name, kind, part) for name in variants for kind in parts for part in range(only)]
     for number, (name, kind, part) in enumerate(jobs):
-        path = _path(work, name, kind, part)
+        path = _path(name, kind, part)
         if number % workers != worker or path.exists():
             continue
         start = time.monotonic()
@@ -108,19 +110,19 @@ def fit(task: Task, work: Path, variants: list[str], parts: list[str], only: int
             training &= np.array([s.source in variant.sources for s in task.corpus])
         candidate = _candidate(variant, task.codebook, work)
         candidate.fit(task.corpus.rows(training) + task.authored, work / "steps" / path.stem)
-        logits = candidate.predict_logits(task.corpus.rows(inside).sentences)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path, "wb") as handle:
-            np.savez(handle, allow_pickle=False, logits=logits, seconds=time.monotonic() - start)
-        print(f"{name}, {kind}, part {part}: {time.monotonic() - start:.0f} s", flush=True)
+        scored = task.corpus.rows(inside).sentences
+        logits = candidate.predict_logits(scored)
+        seconds = time.monotonic() - start
+        store(path, scored, {"logits": logits}, seconds)
+        print(f"{name}, {kind}, part {part}: {seconds:.0f} s", flush=True)
 
 
-def summarise(task: Task, work: Path) -> dict[str, object]:
+def summarise(task: Task) -> dict[str, object]:
     """Score each variant on the rows predicted so far, and its difference from the default on the rows predicted by both."""
     gold = indicator(task.corpus.sentences, task.codebook)
     found: dict[str, dict[str, object]] = {}
     for kind in task.parts:
-        decisions = {name: _decisions(task, work, name, kind) for name in VARIANTS}
+        decisions = {name: _decisions(task, name, kind) for name in VARIANTS}
         for name, (tuned, plain) in decisions.items():
             rows = tuned[:, 0] >= 0
             if not rows.any():
@@ -129,7 +131,7 @@ def summarise(task: Task, work: Path) -> dict[str, object]:
             both = rows & (decisions[DEFAULT][0][:, 0] >= 0)
             if name != DEFAULT and both.any():
                 each["behind_default"] = _difference(task, both, gold, decisions[DEFAULT][0], tuned)
-            each["seconds"] = [float(np.load(path)["seconds"]) for path in _paths(work, name, kind) if path.exists()]
+            each["seconds"] = [float(np.load(path)["seconds"]) for path in _paths(name, kind) if path.exists()]
             found.setdefault(kind, {})[name] = each
     return {
         "sentences": len(task.corpus),
@@ -141,14 +143,15 @@ def summarise(task: Task, work: Path) -> dict[str, object]:
     }
 
 
-def _decisions(task: Task, work: Path, name: str, kind: str) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+def _decisions(task: Task, name: str, kind: str) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
     """Return decisions (n, k) with thresholds tuned on the other parts, and with 0.5; -1 for rows without predictions."""
     shape = len(task.corpus), len(task.codebook.names)
     tuned, plain = np.full(shape, -1, np.int8), np.full(shape, -1, np.int8)
     logits = np.full(shape, np.nan, np.float32)
-    for part, path in enumerate(_paths(work, name, kind)):
+    for part, path in enumerate(_paths(name, kind)):
         if path.exists():
-            logits[task.parts[kind] == part] = np.load(path, allow_pickle=False)["logits"]
+            inside = task.parts[kind] == part
+            logits[inside] = load(path, task.corpus.rows(inside).sentences)["logits"]
     rows = ~np.isnan(logits[:, 0])
     parts = task.parts[kind][rows]
     if len(np.unique(parts)) > 1:
@@ -214,12 +217,12 @@ def _candidate(variant: Variant, codebook: Codebook, work: Path) -> Candidate:
     return variant.kind(recipe, codebook)
 
 
-def _path(work: Path, name: str, kind: str, part: int) -> Path:
-    return work / "out-of-fold" / f"{name.replace(' ', '-')}-{kind}-{part}.npz"
+def _path(name: str, kind: str, part: int) -> Path:
+    return LOGITS / f"{name.replace(' ', '-')}-{kind}-{part}.npz"
 
 
-def _paths(work: Path, name: str, kind: str) -> list[Path]:
-    return [_path(work, name, kind, part) for part in range(PARTS)]
+def _paths(name: str, kind: str) -> list[Path]:
+    return [_path(name, kind, part) for part in range(PARTS)]
 
 
 def main() -> None:
@@ -229,7 +232,9 @@ def main() -> None:
     parser.add_argument(
         "--texts", type=Path, required=True, help="folder with the texts of data/reference; see data/README.md"
     )
-    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs/out-of-fold"), help="folder for checkpoints and vectors"
+    )
     parser.add_argument("--variant", action="append", choices=tuple(VARIANTS), help="default: the default settings")
     parser.add_argument("--parts", action="append", choices=("documents", "sources"), help="default: documents")
     parser.add_argument("--only", type=int, default=PARTS, help="number of parts to predict")
@@ -242,7 +247,7 @@ def main() -> None:
         fit(task, arguments.work, variants, parts, arguments.only, worker, workers)
         return
     with replacing(RESULT) as handle:
-        handle.write(json.dumps(summarise(task, arguments.work), indent=1) + "\n")
+        handle.write(json.dumps(summarise(task), indent=1) + "\n")
 
 
 if __name__ == "__main__":
