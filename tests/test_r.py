@@ -64,6 +64,8 @@ def simulate(folder: Path, options: list[str]) -> None:
     """Write labelled.parquet, gold.csv and estimates/ from `data/authored`; its labels are the codings."""
     codebook = Codebook.load(CODEBOOK)
     corpus = Corpus.read(ROOT / "data/authored", codebook, labelled=True)
+    # Only these languages have enough documents for strata.
+    corpus = corpus.where(lambda s: "-q" not in s.document)
     truth = {sentence.id: set(sentence.labels or ()) for sentence in corpus}
     draw = np.random.default_rng(0)
     rows = []

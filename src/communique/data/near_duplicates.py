@@ -29,7 +29,7 @@ NGRAM = 3
 #: Number of MinHash values per signature. With 128 values, the standard error of a Jaccard index of 0.7 is 0.04.
 PERMUTATIONS = 128
 
-#: Two texts are near-duplicates if their estimated Jaccard index is at least this large. Among the 1,465 sentences of
+#: Two texts are near-duplicates if their estimated Jaccard index is at least this large. Among 1,465 sentences of
 #: data/authored, no two different sentences from different documents exceed 0.42. After one word is exchanged (in Chinese, one
 #: character), 9 in 10 sentences still reach 0.73.
 THRESHOLD = 0.7
