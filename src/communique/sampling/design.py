@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -15,7 +15,8 @@ from ..config import check_format, describe, load_json
 from ..data.codebook import Codebook
 from ..errors import DataError
 from ..io.atomic import replacing
-from .draws import Draw, Ints, allocate, plan_two_stage, simple, stratified, two_stage
+from .draws import MINIMUM, Draw, Ints, allocate, plan_two_stage, simple, stratified, two_stage
+from .frame import Frame, LeftOut, MissingGroup, in_frame, name_missing
 from .population import Population, display_sha256
 from .strata import Strata, allocation_weights, documents_of, make_strata
 from .training import pick_for_training
@@ -40,6 +41,13 @@ class Stratum(_Frozen):
     population: int
     documents: int
     drawn: int
+
+
+class Source(_Frozen):
+    """A file of texts that were not labelled yet when the sample was drawn."""
+
+    name: str
+    sha256: str
 
 
 class Member(_Frozen):
@@ -68,10 +76,14 @@ class Design(_Frozen):
     purpose: Literal["estimate", "training"]
     sampling: Sampling
     seed: int
-    predictions: str
-    predictions_sha256: str
+    predictions: str | None
+    predictions_sha256: str | None
+    texts: tuple[Source, ...] = ()
+    ids_sha256: str | None = Field(None, description="hash of the ids of the population, see `Population.ids_sha256`")
     population: int
     documents: int
+    left_out: tuple[LeftOut, ...] = ()
+    missing_group: MissingGroup = "refuse"
     allocation: str | None = None
     first_stage: Literal["size", "equal"] | None = None
     per_document: int | None = None
@@ -86,6 +98,7 @@ class Design(_Frozen):
         """Return a few lines that say what was drawn and what it may be used for."""
         documents = len({row.document for row in self.rows})
         lines = [f"{len(self.rows)} of {self.population} sentences, from {documents} of {self.documents} documents"]
+        lines += [self._describe(part) for part in self.left_out]
         if self.purpose == "training":
             lines.append(
                 "selected for training, with unknown inclusion probabilities: never use these rows as gold labels for "
@@ -102,6 +115,33 @@ class Design(_Frozen):
         if len(self.strata) > 1:
             lines += [f"stratum {s.stratum}: {s.drawn} of {s.population}" for s in self.strata]
         return lines
+
+    def _describe(self, part: LeftOut) -> str:
+        return f"{part}" if self.purpose == "training" else f"{part}. Estimates refer to the other sentences only"
+
+    def frame(self, population: Population) -> Population:
+        """Return the rows of the predictions that the sample represents, with empty groups named as when it was drawn.
+
+        Args:
+            population: The predictions, which may have been made after the sample was drawn.
+        """
+        rows = in_frame(population, self.left_out)
+        by = [name for name in self.by if name in rows.columns]
+        return name_missing(rows, by) if self.missing_group == "keep" else rows
+
+    def check_frame(self, rows: Population) -> list[str]:
+        """Return a warning if the predictions are not those of the sentences that the sample was drawn from, or an empty list.
+
+        Args:
+            rows: The predictions as `frame` returned them.
+        """
+        if self.ids_sha256 in (None, rows.ids_sha256):
+            return []
+        what = "the same number of" if len(rows) == self.population else f"{len(rows)}"
+        return [
+            f"warning: {rows.path}: the sample was drawn from {self.population} sentences, but these predictions have {what} "
+            "sentences with other ids. Label the input that the sample was drawn from, with the same options"
+        ]
 
     def dump(self, path: str | Path) -> None:
         """Write the design as JSON. `load` reads the file back as an equal object."""
@@ -128,7 +168,7 @@ class Design(_Frozen):
 
 
 def draw_sample(
-    population: Population,
+    population: Population | Frame,
     n: int,
     codebook: Codebook,
     *,
@@ -136,6 +176,8 @@ def draw_sample(
     by: Sequence[str] = (),
     strata: Sequence[str] = (),
     allocation: str = "proportional",
+    per_group: Mapping[str, int] | None = None,
+    texts: Sequence[tuple[str, str]] = (),
     per_document: int = 5,
     documents_by_size: bool = True,
     model_shown: bool = False,
@@ -144,13 +186,16 @@ def draw_sample(
     """Draw rows with known inclusion probabilities.
 
     Args:
-        population: The rows that `communique label` wrote.
-        n: Number of rows to draw. A two-stage design draws approximately this number.
+        population: The rows, or the frame of rows that can be drawn.
+        n: Number of rows to draw. A two-stage design draws approximately this number. Ignored if `per_group` is set.
         codebook: The codebook of the labels.
         design: The sampling design. Default: `stratified` if `by` or `strata` is not empty, otherwise `simple`.
         by: Columns that define groups. Except in a simple design, each group is a stratum and is certain to have gold rows.
         strata: `predicted`, `uncertainty` or names of columns.
         allocation: Allocation of rows to strata (see `strata.allocation_weights`).
+        per_group: Number of rows to draw from each group of `by`, by the group's name (see `strata.make_strata`). Strata within
+            a group share its rows according to `allocation`.
+        texts: Name and SHA-256 of the files, if the texts are not labelled yet.
         per_document: Number of rows per document in a two-stage design.
         documents_by_size: Whether a two-stage design draws documents with probability proportional to size, or with equal
             probability.
@@ -161,11 +206,17 @@ def draw_sample(
         DataError: The sample cannot be drawn, because n is too large or too small, a column does not exist, or a document
             belongs to two strata.
     """
+    frame = population if isinstance(population, Frame) else Frame(population)
+    population = frame.population
     sampling = design or ("stratified" if by or strata else "simple")
     if sampling == "simple" and strata:
         raise DataError(
             f"a simple design cannot use the strata {', '.join(strata)}. Use --design stratified, or omit --strata"
         )
+    if model_shown:
+        population.require_predictions("--show-model")
+    if per_group is not None:
+        n = sum(per_group.values())
     if n > len(population):
         raise DataError(
             f"{population.path}: {n} rows are wanted, but only {len(population)} have a text. Use a smaller -n"
@@ -174,12 +225,16 @@ def draw_sample(
     groups = make_strata(population, by if sampling != "simple" else (), strata)
     if sampling == "simple":
         drawn = simple(len(population), n, generator)
-    elif sampling == "stratified":
-        drawn = stratified(groups.of_row, _share_out(population, groups, n, allocation), generator)
     else:
-        drawn = _draw_two_stage(population, groups, n, allocation, per_document, documents_by_size, generator)
+        parts = None if per_group is None else make_strata(population, by, ())
+        sizes = share_out(population, groups, n, allocation, parts=parts, per_part=per_group)
+        if sampling == "stratified":
+            drawn = stratified(groups.of_row, sizes, generator)
+        else:
+            drawn = _draw_two_stage(population, groups, sizes, per_document, documents_by_size, generator)
     return _design(
-        population,
+        frame,
+        texts,
         drawn,
         groups,
         codebook,
@@ -193,24 +248,54 @@ def draw_sample(
     )
 
 
-def _share_out(population: Population, groups: Strata, n: int, allocation: str) -> Ints:
-    return allocate(groups.sizes, allocation_weights(population, groups, allocation), n)
+def share_out(
+    population: Population,
+    groups: Strata,
+    n: int,
+    allocation: str,
+    *,
+    parts: Strata | None = None,
+    per_part: Mapping[str, int] | None = None,
+) -> Ints:
+    """Allocate rows to strata (see `draws.allocate`).
+
+    Args:
+        population: The rows.
+        groups: The strata.
+        n: Number of rows, if there are no parts.
+        allocation: Allocation of rows to strata (see `strata.allocation_weights`).
+        parts: Coarser strata, each of which has its own number of rows.
+        per_part: Number of rows in each of them, by name.
+
+    Returns:
+        Number of rows for each stratum.
+    """
+    weights = allocation_weights(population, groups, allocation)
+    if parts is None or per_part is None:
+        return allocate(groups.sizes, weights, n)
+    part_of = np.zeros(len(groups.names), np.int64)
+    part_of[groups.of_row] = parts.of_row
+    drawn = np.zeros(len(groups.names), np.int64)
+    for number, name in enumerate(parts.names):
+        inside = np.flatnonzero(part_of == number)
+        sizes = groups.sizes[inside]
+        # Each stratum needs a minimum number of rows, which may be more than the whole part was to have.
+        wanted = max(per_part[name], int(np.minimum(sizes, MINIMUM).sum()))
+        drawn[inside] = allocate(sizes, weights[inside], wanted)
+    return drawn
 
 
 def _draw_two_stage(
     population: Population,
     groups: Strata,
-    n: int,
-    allocation: str,
+    sizes: Ints,
     per_document: int,
     by_size: bool,
     generator: np.random.Generator,
 ) -> Draw:
     stratum_of_document = documents_of(population, groups)
     rows, probability = [], []
-    for stratum, (inside, wanted) in enumerate(
-        zip(groups.members(), _share_out(population, groups, n, allocation), strict=True)
-    ):
+    for stratum, (inside, wanted) in enumerate(zip(groups.members(), sizes, strict=True)):
         numbers = np.flatnonzero(stratum_of_document == stratum)
         # The documents of a stratum are numbered from 0 again.
         documents = np.searchsorted(numbers, population.documents[inside])
@@ -224,7 +309,7 @@ def _draw_two_stage(
 
 
 def training_sample(
-    population: Population,
+    population: Population | Frame,
     n: int,
     codebook: Codebook,
     *,
@@ -238,6 +323,8 @@ def training_sample(
     Raises:
         DataError: No row is left to select, or a column does not exist.
     """
+    frame = population if isinstance(population, Frame) else Frame(population)
+    population = frame.population
     rows = np.sort(pick_for_training(population, n, exclude=exclude, seed=seed))
     if not len(rows):
         raise DataError(
@@ -245,7 +332,8 @@ def training_sample(
             "other predictions"
         )
     return _design(
-        population,
+        frame,
+        (),
         Draw(rows, np.full(len(rows), np.nan)),
         make_strata(population, (), ()),
         codebook,
@@ -257,7 +345,8 @@ def training_sample(
 
 
 def _design(
-    population: Population,
+    frame: Frame,
+    texts: Sequence[tuple[str, str]],
     drawn: Draw,
     groups: Strata,
     codebook: Codebook,
@@ -270,6 +359,7 @@ def _design(
     first_stage: Literal["size", "equal"] | None = None,
     per_document: int | None = None,
 ) -> Design:
+    population = frame.population
     columns = {name: population.column(name) for name in by}
     members = []
     for row, probability in zip(drawn.rows.tolist(), drawn.probability.tolist(), strict=True):
@@ -295,8 +385,12 @@ def _design(
         purpose="training" if sampling == "training" else "estimate",
         sampling=sampling,
         seed=seed,
-        predictions=population.path.name,
-        predictions_sha256=population.sha256,
+        predictions=population.path.name if population.has_predictions else None,
+        predictions_sha256=population.sha256 if population.has_predictions else None,
+        texts=tuple(Source(name=name, sha256=sha256) for name, sha256 in texts),
+        ids_sha256=population.ids_sha256,
+        left_out=frame.left_out,
+        missing_group=frame.missing_group,
         population=len(population),
         documents=len(np.unique(population.documents)),
         allocation=allocation,

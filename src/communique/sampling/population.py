@@ -1,4 +1,4 @@
-"""The population of a sample and of estimates: the rows that `communique label` wrote.
+"""The population of a sample and of estimates: the rows that `communique label` wrote, or texts that are not labelled yet.
 
 `communique sample` and `communique estimate` both read it here, so that rows that cannot be drawn are not part of the estimate
 either. Columns are kept as Arrow and NumPy arrays. With three labels, a row needs about a hundred bytes plus its text.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,9 @@ _OURS = frozenset((*OUTPUT, "previous")) - {"document", "language"}
 _CORE = frozenset((*OUTPUT, "source", "previous", OWN_INDEX)) - {"truncated"}
 _BETWEEN = "\x1f"
 
+#: Name of the group of rows whose cell in a column of groups is empty, if the user keeps them.
+MISSING_GROUP = "(missing)"
+
 
 @dataclass(frozen=True)
 class Column:
@@ -56,6 +59,21 @@ class Column:
     def values(self) -> list[str]:
         """Return the value in each row."""
         return [self.levels[code] for code in self.codes.tolist()]
+
+    def take(self, rows: NDArray[np.int64]) -> Column:
+        """Return the column of some rows, without the levels that none of them has."""
+        used, codes = np.unique(self.codes[rows], return_inverse=True)
+        return Column(tuple(self.levels[i] for i in used), codes.reshape(-1).astype(np.int64))
+
+    def missing(self) -> NDArray[np.bool_]:
+        """Return which rows have an empty cell, (N,)."""
+        if "" not in self.levels:
+            return np.zeros(len(self.codes), np.bool_)
+        return np.asarray(self.codes == self.levels.index(""))
+
+    def named(self, missing: str) -> Column:
+        """Return the column with a value in place of empty cells."""
+        return self if "" not in self.levels else column_of([value or missing for value in self.values()])
 
     @cached_property
     def numbers(self) -> NDArray[np.float64] | None:
@@ -97,7 +115,7 @@ def _encode(array: Any) -> tuple[NDArray[np.int64], list[str]]:
 
 @dataclass(frozen=True)
 class Population:
-    """N labelled sentences in the order of their file.
+    """N sentences in the order of their file, with the labels of a model unless `has_predictions` is False.
 
     Attributes:
         path: The file.
@@ -120,6 +138,7 @@ class Population:
         n_without_probabilities: Number of rows of the population without probabilities.
         has_index: Whether `index` distinguishes the rows of a document.
         notes: Assumptions that were made while reading.
+        has_predictions: Whether a model labelled the rows. Otherwise, `decisions` and `probabilities` are all False and 0.
     """
 
     path: Path
@@ -141,9 +160,63 @@ class Population:
     n_without_probabilities: int
     has_index: bool
     notes: tuple[str, ...]
+    has_predictions: bool = True
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def require_predictions(self, purpose: str) -> None:
+        """Check that a model labelled the rows.
+
+        Args:
+            purpose: What needs the labels, as the subject of the error message, such as `--strata predicted`.
+
+        Raises:
+            DataError: The texts are not labelled yet.
+        """
+        if not self.has_predictions:
+            raise DataError(
+                f"{self.path}: {purpose} needs predictions, but these texts have none. Run `communique label` first, and name its "
+                "output instead of the texts"
+            )
+
+    def take(self, rows: NDArray[np.int64]) -> Population:
+        """Return the population of some rows, in ascending order. Documents are numbered again.
+
+        A row whose preceding sentence is not among the rows still shows it.
+        """
+        import pyarrow as pa
+
+        kept = np.zeros(len(self), np.bool_)
+        kept[rows] = True
+        before = self.previous.take(pa.array(rows)).to_pylist()
+        for place, row in enumerate(rows.tolist()):
+            if row > 0 and not kept[row - 1]:
+                before[place] = self._before(row)
+        used, documents = np.unique(self.documents[rows], return_inverse=True)
+        return replace(
+            self,
+            numbers=self.numbers[rows],
+            ids=self.ids.take(pa.array(rows)),
+            texts=self.texts.take(pa.array(rows)),
+            previous=pa.array(before, self.previous.type),
+            documents=documents.reshape(-1).astype(np.int64),
+            document_names=tuple(self.document_names[i] for i in used),
+            sources=tuple(self.sources[i] for i in used),
+            index=self.index[rows],
+            language=self.language.take(rows),
+            decisions=self.decisions[rows],
+            probabilities=self.probabilities[rows],
+            columns={name: column.take(rows) for name, column in self.columns.items()},
+        )
+
+    @property
+    def ids_sha256(self) -> str:
+        """Hash of all ids in order. Two populations with this hash have the same rows."""
+        digest = hashlib.sha256()
+        for identity in self.ids.to_pylist():
+            digest.update(f"{identity}\n".encode())
+        return digest.hexdigest()
 
     def sentence(self, row: int) -> Sentence:
         """Return a row as a sentence. It includes the preceding sentence if the file shows which one that is."""
@@ -215,7 +288,53 @@ def read_population(
                 reader.seen.update(dict.fromkeys(rows.column_names))
                 rows = rows.select([name for name in rows.column_names if reader.wants(name)]).to_pylist()
             reader.add(chunk.numbers, rows)
-    return reader.population([*stream.columns, *reader.seen], stream.notes)
+    with Path(path).open("rb") as handle:
+        sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+    return reader.population([*stream.columns, *reader.seen], stream.notes, sha256)
+
+
+def population_of_texts(
+    name: str, sha256: str, codebook: Codebook, batches: Iterable[Sequence[Row]]
+) -> Population:
+    """Build the population of texts that are not labelled yet.
+
+    Args:
+        name: Name of the input in messages.
+        sha256: Hash of the input.
+        codebook: The labels that coders will assign.
+        batches: Rows with the columns that `communique label` would write for the same input. Rows that it would not label must
+            be left out.
+
+    Raises:
+        DataError: There are no rows, or two rows have the same id.
+    """
+    reader = _Reader(Path(name), codebook, None, None, predicted=False)
+    first = 1
+    for rows in batches:
+        reader.add(range(first, first + len(rows)), rows)
+        first += len(rows)
+    return reader.population([*OUTPUT, *reader.seen], (), sha256)
+
+
+def refuse_missing(population: Population, columns: Iterable[str], remedy: str) -> None:
+    """Check that no row has an empty cell in the columns that define groups.
+
+    Args:
+        population: The rows.
+        columns: Names of the columns.
+        remedy: What to do, as a sentence without a full stop.
+
+    Raises:
+        DataError: Some rows have an empty cell. The message has their number per column, and the first of them.
+    """
+    parts = []
+    for name in columns:
+        missing = population.column(name).missing()
+        if n := int(missing.sum()):
+            row = population.numbers[np.flatnonzero(missing)[0]]
+            parts.append(f"column {name!r} is empty in {n} of {len(population)} rows (first: row {row})")
+    if parts:
+        raise DataError(f"{population.path}: {'; '.join(parts)}. {remedy}")
 
 
 @dataclass
@@ -234,9 +353,16 @@ class _Reader:
     """Collect rows as arrays."""
 
     def __init__(
-        self, path: Path, codebook: Codebook | None, columns: Sequence[str] | None, keep: Collection[str] | None
+        self,
+        path: Path,
+        codebook: Codebook | None,
+        columns: Sequence[str] | None,
+        keep: Collection[str] | None,
+        *,
+        predicted: bool = True,
     ) -> None:
         self.path, self.codebook, self.columns, self.keep = path, codebook, columns, keep
+        self.predicted = predicted
         self.names: tuple[str, ...] = codebook.names if codebook else ()
         self.seen: dict[str, None] = {}
         self.problems: list[str] = []
@@ -295,7 +421,7 @@ class _Reader:
         if not self.names:
             self.names = tuple(_names(row))
         probabilities = _probabilities(row, self.names)
-        predicted = self._labels(row.get("labels"))
+        predicted = self._labels(row.get("labels")) if self.predicted else [False] * len(self.names)
         identity = str(row["id"]).strip() if row.get("id") is not None else ""
         if not identity:
             raise ValueError("the id is missing. Give each row a different id")
@@ -331,7 +457,7 @@ class _Reader:
                 )
         return [name in labels for name in self.names]
 
-    def population(self, seen: Iterable[str], notes: Sequence[str]) -> Population:
+    def population(self, seen: Iterable[str], notes: Sequence[str], sha256: str) -> Population:
         """Build the population from all chunks."""
         import pyarrow as pa
 
@@ -378,11 +504,9 @@ class _Reader:
         has_index = bool(index.any()) or len(pairs) == len(numbers)
         if not has_index and (own_index >= 0).all():
             index, has_index = own_index, True
-        with self.path.open("rb") as handle:
-            digest = hashlib.file_digest(handle, "sha256").hexdigest()
         return Population(
             self.path,
-            digest,
+            sha256,
             self.names,
             numbers,
             _one(table["id"]),
@@ -397,9 +521,10 @@ class _Reader:
             probabilities,
             {name: column_of(own[name]) for name in own.column_names if name},
             self.skipped,
-            len(without_probabilities),
+            len(without_probabilities) if self.predicted else 0,
             has_index,
             tuple(all_notes),
+            has_predictions=self.predicted,
         )
 
     def _check_ids(self, ids: Any, numbers: NDArray[np.int64]) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..data.codes import factorize
 from ..errors import DataError
 from .draws import Ints, grouped
-from .population import Population
+from .population import MISSING_GROUP, Population
 
 #: Values of `--strata` that are not column names: the predicted labels, and the uncertainty of the model.
 PREDICTED, UNCERTAINTY = "predicted", "uncertainty"
@@ -50,12 +50,14 @@ def make_strata(population: Population, by: Sequence[str], strata: Sequence[str]
     """
     parts = []
     for name in dict.fromkeys([*by, *strata]):
+        if name in (PREDICTED, UNCERTAINTY):
+            population.require_predictions(f"--strata {name}")
         if name == PREDICTED:
             values = ["|".join(population.predicted(i)) or "none" for i in range(len(population))]
         elif name == UNCERTAINTY:
             values = _uncertainty_strata(uncertainty(population.probabilities))
         else:
-            values = population.column(name).values()
+            values = population.column(name).named(MISSING_GROUP).values()
         parts.append([f"{name}={value}" for value in values])
     named = ["; ".join(row) for row in zip(*parts, strict=True)] if parts else ["all"] * len(population)
     numbers, names = factorize(named)
@@ -122,6 +124,7 @@ def allocation_weights(population: Population, strata: Strata, allocation: str) 
         return np.ones(len(sizes))
     weights = np.asarray(sizes / sizes.sum())
     if allocation == "optimal":
+        population.require_predictions("--allocation optimal")
         spread = np.sqrt(stratum_variances(population, strata).mean(axis=1)) * sizes
         if spread.sum() > 0:
             weights = (weights + spread / spread.sum()) / 2
