@@ -9,6 +9,7 @@ from typing import Any
 
 from ..data.codebook import Codebook
 from ..errors import DataError
+from ..io.hints import unknown_suffix
 from ..sampling.population import visible
 from ..text.language import UNDETERMINED
 
@@ -255,7 +256,10 @@ def need_suffix(path: Path, allowed: Sequence[str], tool: str) -> None:
         DataError: The suffix is not allowed, or the folder does not exist.
     """
     if path.suffix.lower() not in allowed:
-        raise DataError(f"{path}: the name of a file for {tool} must end in {' or '.join(allowed)}. Rename the output")
+        raise DataError(
+            f"{path}: the name of a file for {tool} must end in {' or '.join(allowed)}. Rename the output"
+            f"{unknown_suffix(path, allowed)}"
+        )
     if not path.parent.is_dir():
         raise DataError(f"{path}: the folder {path.parent} does not exist. Create it first")
 

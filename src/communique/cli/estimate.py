@@ -192,7 +192,7 @@ def estimate(
         note(line)
     for name in analysis.left_out:
         note(f"left out because there is not enough gold: {name}")
-    if plan is not None and plan.predictions_sha256 != coded.files[str(predictions)]:
+    if plan is not None and plan.predictions_sha256 not in (None, coded.files[str(predictions)]):
         note(f"warning: {design}: the sample was drawn from a different file of predictions ({plan.predictions})")
     _print(analysis)
     if out is None:

@@ -30,6 +30,8 @@ _REMEDY = (
     "the probabilities accordingly"
 )
 
+_LEFT_OUT = "If `communique sample` left sentences out of the population, name its design file with --design"
+
 
 def checked(
     gold: str | Path,
@@ -82,7 +84,7 @@ def checked(
     if missing == "random":
         return probability * total / size, [f"{what}. The estimates assume that they are missing at random"]
     if short > ROUNDED * size:
-        raise DataError(f"{what}, so the inclusion probabilities are wrong. {_REMEDY}")
+        raise DataError(f"{what}, so the inclusion probabilities are wrong. {_REMEDY}. {_LEFT_OUT}")
     return probability, [f"warning: {what}, or the probabilities are rounded. Code the missing sentences too"]
 
 

@@ -22,7 +22,7 @@ from ..io.read import Table, as_number, cell, read_table
 from ..io.tables import Row
 from ..reporting.format import counted
 from ..sampling.design import Design
-from ..sampling.population import Column, Population, read_population
+from ..sampling.population import Column, Population, read_population, refuse_missing
 from .completeness import Missing, checked
 from .sample import BoolArray, FloatArray, Sample
 
@@ -98,7 +98,15 @@ def read(
         raise DataError(*table.problems)
     rows = _gold_rows(table, codebook)
     population = read_population(predictions, codebook, columns=columns, keep={row["id"] for _, row in rows})
-    _refuse_empty(population)
+    frame_notes: list[str] = []
+    if design is not None:
+        population = design.frame(population)
+        frame_notes = [*design.check_frame(population), *map(str, design.left_out)]
+    refuse_missing(
+        population,
+        columns,
+        "If the sample was drawn with --missing-group, name its design file with --design. Otherwise, fill in these cells",
+    )
     position = _positions(population, {row["id"] for _, row in rows})
     _refuse(
         table,
@@ -119,7 +127,7 @@ def read(
         f"the text differs from the text with the same id in {predictions}",
         "Use the predictions that the gold was drawn from, or correct the ids",
     )
-    notes = [*population.notes, *other_codebooks(str(gold), (row for _, row in table.rows), codebook)]
+    notes = [*population.notes, *frame_notes, *other_codebooks(str(gold), (row for _, row in table.rows), codebook)]
     if population.unlabelled:
         rows_were = counted(population.unlabelled, "row was", "rows were")
         notes.append(f"{predictions}: {rows_were} not labelled. The population does not include such rows")
@@ -180,16 +188,6 @@ def _positions(population: Population, wanted: set[str]) -> dict[str, int]:
 
     rows = pc.indices_nonzero(pc.is_in(population.ids, value_set=pa.array(sorted(wanted), population.ids.type)))
     return dict(zip(population.ids.take(rows).to_pylist(), rows.to_pylist(), strict=True))
-
-
-def _refuse_empty(population: Population) -> None:
-    for name, column in population.columns.items():
-        if "" in column.levels:
-            numbers = population.numbers[column.codes == column.levels.index("")]
-            rows = f"row {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} rows (first: row {numbers[0]})"
-            raise DataError(
-                f"{population.path}, {rows}: column {name!r} is empty. Fill it in, or remove these rows before drawing the gold"
-            )
 
 
 def _refuse(

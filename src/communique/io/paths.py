@@ -21,6 +21,7 @@ from ..text.cleaning import without_surrogates
 from .atomic import disk_errors
 from .documents.read import EXTRA, require_reader
 from .encoding import inspect
+from .hints import missing_file, unknown_suffix
 from .output import STANDARD as STANDARD
 from .output import is_own_page, is_run_folder
 from .recognise import Encoding
@@ -130,6 +131,7 @@ def find_files(
     encoding: str | None = None,
     language: str | None = None,
     outputs: Container[Path] = (),
+    format_option: str = "--format",
 ) -> FoundFiles:
     """Find documents and tables, hash them and recognise their encodings.
 
@@ -140,6 +142,7 @@ def find_files(
         encoding: Encoding of all text files. Default: recognised from each file.
         language: Language of all texts, if it is known. It helps to recognise encodings.
         outputs: Files that the command writes (see `check_outputs`). They are skipped in folders and globs.
+        format_option: Name of the option for `file_format`, for messages.
 
     Raises:
         OutputError: A path names an output of the command.
@@ -154,6 +157,8 @@ def find_files(
             if given in streams:
                 raise DataError(f"{given}: named twice, but a stream can be read only once. Name it once")
             streams.add(given)
+            if file_format is None:
+                raise DataError(f"{given}: unknown format. Name one of these with {format_option}: {', '.join(FORMATS)}")
             found.files.append(_spooled(given, file_format, spool, len(found.files)))
         elif path.is_dir():
             _add_folder(found, path, outputs)
@@ -163,10 +168,11 @@ def find_files(
             own = ending(path)[0]
             held = f".{file_format}" if file_format else own if own in _READ else None
             if not path.exists():
-                raise DataError(f"{path}: no such file or folder")
+                raise DataError(f"{path}: no such file or folder{missing_file(path)}")
             if not held:
                 raise DataError(
-                    f"{path}: unknown suffix. Name its format with --format, or name a file or folder of: {_supported()}"
+                    f"{path}: unknown suffix. Name its format with {format_option}, or name a file or folder of: {_supported()}"
+                    f"{unknown_suffix(path, _READ)}"
                 )
             if not path.is_file():
                 raise DataError(f"{path}: not a regular file. Name a file or a folder, or - for standard input")
@@ -316,9 +322,9 @@ def _is_pipe(path: Path) -> bool:
         return False
 
 
-def _spooled(given: str, file_format: str | None, spool: Path | None, number: int) -> InputFile:
-    if file_format is None or spool is None:
-        raise DataError(f"{given}: unknown format. Name one of these with --format: {', '.join(FORMATS)}")
+def _spooled(given: str, file_format: str, spool: Path | None, number: int) -> InputFile:
+    if spool is None:
+        raise DataError(f"{given}: a stream cannot be read here. Name a file")
     name = "stdin" if given == STANDARD else without_surrogates(Path(given).name)
     # The number distinguishes two pipes that have the same name.
     copy = spool / f"{number}.{file_format}"

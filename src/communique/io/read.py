@@ -12,6 +12,7 @@ from .conllu import open_conllu
 from .delimited import open_delimited
 from .documents.read import require_reader
 from .encoding import TextFile, open_text
+from .hints import missing_file, unknown_suffix
 from .json_array import holds_lines, open_json
 from .jsonl import open_jsonl
 from .recognise import Encoding
@@ -43,9 +44,10 @@ def open_table(
     file_format = file_format or own
     if file_format not in ROW_SUFFIXES:
         shown = ", ".join((*TABLE_SUFFIXES, JSON, *CORPUS_SUFFIXES))
-        raise DataError(f"{path}: not a supported table format ({shown}). Rename or convert the file")
+        hint = unknown_suffix(path, TABLE_SUFFIXES)
+        raise DataError(f"{path}: not a supported table format ({shown}). Rename or convert the file{hint}")
     if not path.is_file():
-        raise DataError(f"{path}: no such file")
+        raise DataError(f"{path}: no such file{missing_file(path)}")
     stream = TableStream(path, sheet=sheet)
     if file_format in TEXT_SUFFIXES:
         if file_format == JSON:

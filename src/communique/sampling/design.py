@@ -79,6 +79,7 @@ class Design(_Frozen):
     predictions: str | None
     predictions_sha256: str | None
     texts: tuple[Source, ...] = ()
+    reading: tuple[str, ...] = Field((), description="options of `communique label` that give the texts the same ids")
     ids_sha256: str | None = Field(None, description="hash of the ids of the population, see `Population.ids_sha256`")
     population: int
     documents: int
@@ -178,6 +179,7 @@ def draw_sample(
     allocation: str = "proportional",
     per_group: Mapping[str, int] | None = None,
     texts: Sequence[tuple[str, str]] = (),
+    reading: Sequence[str] = (),
     per_document: int = 5,
     documents_by_size: bool = True,
     model_shown: bool = False,
@@ -196,6 +198,7 @@ def draw_sample(
         per_group: Number of rows to draw from each group of `by`, by the group's name (see `strata.make_strata`). Strata within
             a group share its rows according to `allocation`.
         texts: Name and SHA-256 of the files, if the texts are not labelled yet.
+        reading: Options with which `communique label` must read them, so that the sentences have the same ids.
         per_document: Number of rows per document in a two-stage design.
         documents_by_size: Whether a two-stage design draws documents with probability proportional to size, or with equal
             probability.
@@ -235,6 +238,7 @@ def draw_sample(
     return _design(
         frame,
         texts,
+        reading,
         drawn,
         groups,
         codebook,
@@ -334,6 +338,7 @@ def training_sample(
     return _design(
         frame,
         (),
+        (),
         Draw(rows, np.full(len(rows), np.nan)),
         make_strata(population, (), ()),
         codebook,
@@ -347,6 +352,7 @@ def training_sample(
 def _design(
     frame: Frame,
     texts: Sequence[tuple[str, str]],
+    reading: Sequence[str],
     drawn: Draw,
     groups: Strata,
     codebook: Codebook,
@@ -388,6 +394,7 @@ def _design(
         predictions=population.path.name if population.has_predictions else None,
         predictions_sha256=population.sha256 if population.has_predictions else None,
         texts=tuple(Source(name=name, sha256=sha256) for name, sha256 in texts),
+        reading=tuple(reading),
         ids_sha256=population.ids_sha256,
         left_out=frame.left_out,
         missing_group=frame.missing_group,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,8 +19,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..data.leakage import Fingerprint
 from ..errors import DataError
+from ..io.write import write_csv
 from ..reporting.format import counted
 from .population import MISSING_GROUP, Population, refuse_missing
+
+#: Suffix of the file that lists the rows that were left out.
+LEFT_OUT = ".left-out.csv"
 
 #: What to do with rows whose cell in a column of groups is empty. `refuse` raises an error, `drop` leaves them out, and `keep` makes
 #: them a group of their own.
@@ -102,6 +107,27 @@ class Frame:
         empty = np.zeros(len(self.population), np.bool_)
         dropped = np.logical_or.reduce([empty, *missing])
         return replace(self.without("missing-group", dropped), missing_group="drop")
+
+
+def write_left_out(path: str | Path, population: Population, left_out: Iterable[LeftOut]) -> None:
+    """Write a CSV file that lists the rows that were left out: id, document, and the reason.
+
+    Args:
+        path: The file.
+        population: The population before rows were left out.
+        left_out: The rows.
+    """
+    place = {identity: row for row, identity in enumerate(population.ids.to_pylist())}
+    rows = (
+        {
+            "id": identity,
+            "document": population.document_names[population.documents[place[identity]]],
+            "reason": REASONS[part.reason],
+        }
+        for part in left_out
+        for identity in part.ids
+    )
+    write_csv(path, ("id", "document", "reason"), rows)
 
 
 def name_missing(population: Population, columns: Iterable[str]) -> Population:

@@ -23,6 +23,7 @@ from ..data.sentence import Sentence, text_sha256
 from ..errors import DataError
 from ..io.read import as_number, cell, open_table
 from ..io.recognise import Encoding
+from ..io.suffixes import ROW_SUFFIXES, ending
 from ..io.tables import Problem, Row
 from ..reporting.format import NOT_XML
 from ..text.cleaning import without_surrogates
@@ -335,6 +336,19 @@ def refuse_missing(population: Population, columns: Iterable[str], remedy: str) 
             parts.append(f"column {name!r} is empty in {n} of {len(population)} rows (first: row {row})")
     if parts:
         raise DataError(f"{population.path}: {'; '.join(parts)}. {remedy}")
+
+
+def holds_predictions(path: str | Path, *, encoding: str | None = None, sheet: str | None = None) -> bool:
+    """Return whether a file is a table of predictions: it has labels and probabilities, as `communique label -o` writes them.
+
+    Raises:
+        DataError: The table cannot be read.
+    """
+    if not Path(path).is_file() or ending(path)[0] not in ROW_SUFFIXES:
+        return False
+    with open_table(path, encoding=Encoding.chosen(encoding), sheet=sheet) as stream:
+        columns = stream.columns
+    return "labels" in columns and any(name == "probabilities" or name.startswith(PREFIX) for name in columns)
 
 
 @dataclass
