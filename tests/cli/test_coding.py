@@ -156,17 +156,17 @@ def test_width_is_reported_even_if_n_is_set(labelled: Path) -> None:
     assert "without the model's predictions" in succeed("sample", labelled, "-n", 7, "--width", 0.2).output
 
 
-def test_sample_warns_of_sentences_on_which_the_model_was_trained(
+def test_sample_leaves_out_sentences_on_which_the_model_was_trained(
     labelled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = read_population(labelled).sentence(3)
-    for texts, warned in ((frozenset[str](), False), (Fingerprint.of([seen]).texts, True)):
+    for texts, left_out in ((frozenset[str](), False), (Fingerprint.of([seen]).texts, True)):
         training = SimpleNamespace(fingerprint=Fingerprint(frozenset(), texts))
         monkeypatch.setattr(
             "communique.models.folder.read_info", lambda _, training=training: SimpleNamespace(training=training)
         )
         output = succeed("sample", labelled, "--width", 0.2).output
-        assert (f"first: id {seen.id!r}" in output) == warned
+        assert (f"first: id {seen.id!r}" in output) == left_out
 
 
 def test_agreement_and_adjudication_produce_gold(labelled: Path) -> None:
@@ -423,8 +423,8 @@ def test_sample_compares_sentences_with_the_training_data_of_the_named_model(lab
         info.model_copy(update={"training": training}).model_dump_json(), encoding="utf-8"
     )
     printed = succeed("sample", labelled, "--width", 0.2, "--model", folder).output
-    assert f"{folder} was trained or tuned on 1 of" in printed
-    assert "on 1 of" not in succeed("sample", labelled, "--width", 0.2).output
+    assert has_facts(printed, "left out 1 sentence", "trained", "'d2:3'", folder)
+    assert "left out" not in succeed("sample", labelled, "--width", 0.2).output
 
 
 def test_many_coders_are_not_compared_in_pairs(tmp_path: Path) -> None:

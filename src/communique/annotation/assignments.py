@@ -36,7 +36,12 @@ def planned_files(out: Path, form: Form, coders: Sequence[str] = ()) -> list[Pat
     need_suffix(out, *_FILES[form])
     sheets = [_of(out, name) for name in coders] or [out]
     ending = COMPANIONS.get((form, out.suffix.lower()))
-    return [*sheets, *(companion(sheet, ending) for sheet in sheets if ending), companion(out, SUFFIX), companion(out, LEFT_OUT)]
+    return [
+        *sheets,
+        *(companion(sheet, ending) for sheet in sheets if ending),
+        companion(out, SUFFIX),
+        companion(out, LEFT_OUT),
+    ]
 
 
 def write_assignments(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,21 +11,23 @@ import typer
 
 from ..reporting.format import counted
 from .common import (
+    INPUT,
     OUTPUT,
+    DocumentColumn,
     EncodingOption,
     Overwrite,
     SheetOption,
+    TextColumn,
     UsageError,
     cli_errors,
-    default_codebook,
     note,
     show,
 )
+from .sample_input import Labels, Reading, leave_out, read_input
 
 if TYPE_CHECKING:
-    from ..annotation.tasks import CodingTask
-    from ..data.codebook import Codebook
     from ..sampling.design import Design
+    from ..sampling.planning import Plan
     from ..sampling.population import Population
 
 Form = Literal["sheet", "label-studio", "doccano", "prodigy"]
@@ -35,13 +38,18 @@ DESIGN = "Design"
 
 @cli_errors
 def sample(
-    predictions: Annotated[Path, typer.Argument(help="Output of `communique label -o`.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            help="Output of `communique label -o`, or texts that are not labelled yet: documents, tables, folders or globs."
+        ),
+    ],
     n: Annotated[int | None, typer.Option("-n", min=1, help="Number of sentences to draw.")] = None,
     width: Annotated[
-        float | None,
+        str | None,
         typer.Option(
-            help="Print how many sentences 95 % intervals of this width require, such as 0.05. With -o and without -n, draw "
-            "that many."
+            help="Print how many sentences 95 % intervals of this width require, such as 0.05. With --by, plan for each group. "
+            "With -o and without -n, draw that many."
         ),
     ] = None,
     out: Annotated[
@@ -81,6 +89,14 @@ def sample(
             rich_help_panel=DESIGN,
         ),
     ] = None,
+    missing_group: Annotated[
+        Literal["refuse", "drop", "keep"],
+        typer.Option(
+            help="What to do if a column of --by is empty in some rows. refuse: stop. drop: leave these rows out of the sample and "
+            "of the estimates. keep: treat them as the group (missing).",
+            rich_help_panel=DESIGN,
+        ),
+    ] = "refuse",
     strata: Annotated[
         str | None,
         typer.Option(
@@ -110,6 +126,21 @@ def sample(
             rich_help_panel=DESIGN,
         ),
     ] = None,
+    coded: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="With --for training, leave out the sentences of this coded sheet, gold, export of a coding tool, or design file. "
+            "Can be repeated.",
+            rich_help_panel=DESIGN,
+        ),
+    ] = None,
+    prevalence: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Expected proportion of all labels (0.1) or of one label (criticism=0.1), to plan for --width without "
+            "predictions. Can be repeated. Default for texts without predictions: 0.5, which needs most sentences.",
+        ),
+    ] = None,
     show_model: Annotated[
         bool,
         typer.Option("--show-model", help="Show the predicted labels to the coders.", rich_help_panel=OUTPUT),
@@ -123,8 +154,8 @@ def sample(
     model: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the model that assigned the labels. Its codebook and the hashes of its training data are read. "
-            "Default: the shipped model."
+            help="Folder of the model that assigned the labels, or will assign them. Its codebook is used, and the sentences that "
+            "it was trained on are left out. Default: the shipped model."
         ),
     ] = None,
     report: Annotated[
@@ -137,6 +168,38 @@ def sample(
         Path | None, typer.Option(help="Codebook of the labels. Default: the codebook of the model.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and of the order of the rows.")] = 0,
+    text_column: TextColumn = None,
+    document_column: DocumentColumn = None,
+    columns_from_filename: Annotated[
+        str | None,
+        typer.Option(
+            help="Add columns with parts of file names, such as '{country}_{session}_{year}' for USA_77_2022.txt.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    split: Annotated[
+        bool | None,
+        typer.Option(
+            "--split/--no-split",
+            help="Split each row of a table of texts into sentences, or draw each row as one sentence. "
+            "Default: draw each row as one sentence, but refuse a table in which many rows contain whole texts.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            help="Language of all texts (BCP 47 code, such as fr). Default: identified for each text.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    input_format: Annotated[
+        str | None,
+        typer.Option(
+            help="Format of standard input and of named files of texts, such as jsonl or csv. Default: recognised by the suffix.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
     overwrite: Overwrite = False,
@@ -145,77 +208,106 @@ def sample(
 
     For example:
 
-        communique sample labels.parquet --width 0.05
+        communique sample speeches.csv --split --codebook mine.yaml -n 300 --by country -o sheet.xlsx
+        communique sample labels.parquet --width 0.05 --by country
         communique sample labels.parquet -n 400 --by country --coder anna --coder ben -o sheet.xlsx
     """
+    from ..annotation.assignments import planned_files, write_assignments
     from ..annotation.tasks import companion
-    from ..data.codebook import Codebook
     from ..io.output import check_outputs
-    from ..models.folder import read_codebook, read_info
     from ..sampling.design import SUFFIX, draw_sample, training_sample
-    from ..sampling.population import read_population
+    from ..sampling.frame import LEFT_OUT, write_left_out
 
-    _check(n, width, out, form, purpose, coder, exclude, report)
+    wished = None if width is None else _as_width(width)
+    _check(n, wished, out, form, purpose, coder, exclude, coded, report, prevalence)
     if out is not None:
         check_outputs(
-            _files(out, form, coder or []),
-            inputs=(predictions, report, codebook, *(exclude or ())),
+            planned_files(out, form, coder or []),
+            inputs=(*paths, report, codebook, *(exclude or ()), *(coded or ())),
             overwrite=overwrite,
         )
-    groups, kinds = _split(by), _split(strata)
-    population = read_population(predictions, encoding=encoding, sheet=sheet)
-    for line in population.notes:
-        note(line)
-    if population.unlabelled:
-        note(f"{predictions}: left out of the population: {counted(population.unlabelled, 'row')} without labels")
-    if purpose == "estimate" and (model is not None or codebook is None):
-        _warn_of_trained(population, model)
-    if width is not None:
-        need = _say_need(population, width, design, groups, kinds, allocation, per_document, report)
-        n = n or need
-    if out is None or n is None:
-        return
-    of_model = None if model is None else read_codebook(model, read_info(model))
-    if of_model is not None and codebook is None:
-        labels = of_model
-    else:
-        labels = Codebook.load(codebook or default_codebook())
-        for line in [] if of_model is None else of_model.warning(labels, f"the model {model}", str(codebook)):
-            note(line)
-    _check_labels(labels, population, codebook)
+    reading = Reading(
+        text_column, document_column, columns_from_filename, split, language, input_format, encoding, sheet
+    )
+    labels = Labels(model, codebook)
+    population, texts = read_input(paths, reading, labels)
     if purpose == "training":
-        plan = training_sample(
-            population, n, labels, by=groups, exclude=_documents(exclude), model_shown=show_model, seed=seed
+        population.require_predictions("--for training")
+    groups, kinds = _split(by), _split(strata)
+    frame = leave_out(population, purpose, groups, missing_group, coded or [], labels)
+    drawn: Design | None = None
+    plan: Plan | None = None
+    expected = _as_proportions(prevalence, population)
+    if wished is not None:
+        plan = _show_plan(frame.population, wished, design, groups, kinds, allocation, per_document, report, expected)
+    if purpose == "training" and n is not None and out is not None:
+        book = labels.of(population)
+        drawn = training_sample(
+            frame, n, book, by=groups, exclude=_documents(exclude), model_shown=show_model, seed=seed
         )
-        if len(plan.rows) < n:
-            note(f"only {counted(len(plan.rows), 'different text')} could be chosen instead of {n}")
-    else:
-        plan = draw_sample(
-            population,
-            n,
-            labels,
+        if len(drawn.rows) < n:
+            note(f"only {counted(len(drawn.rows), 'different text')} could be chosen instead of {n}")
+    elif out is not None or plan is not None:
+        drawn = draw_sample(
+            frame,
+            n or (plan.n if plan else 0),
+            # A plan without a sample does not use the codebook.
+            labels.of(population) if out is not None else labels.any(),
             design=design,
             by=groups,
             strata=kinds,
             allocation=allocation,
+            per_group=plan.per_group if plan and n is None else None,
+            texts=texts,
+            reading=reading.options(),
             per_document=per_document,
             documents_by_size=first_stage == "size",
             model_shown=show_model,
             seed=seed,
         )
+        _foresee(frame.population, drawn, report, expected)
+    if out is None or drawn is None:
+        return
     if not population.has_index and population.previous.null_count == len(population):
         note(
-            f"{predictions}: no row has a position in its document, so coders cannot see the preceding sentence. To show it, add a "
-            "column 'index' (1, 2, 3, ...) or a column 'previous' to the table that was labelled, and label it again"
+            f"{population.path}: no row has a position in its document, so coders cannot see the preceding sentence. To show it, "
+            "add a column 'index' (1, 2, 3, ...) or a column 'previous' to the table that was labelled, and label it again"
         )
-    written = _write(out, form, population, plan, labels, coder or [], seed)
-    plan.dump(companion(out, SUFFIX))
-    for line in plan.describe():
+    written = write_assignments(out, form, frame.population, drawn, drawn.codebook, coders=coder or [], seed=seed)
+    if frame.left_out:
+        write_left_out(companion(out, LEFT_OUT), population, frame.left_out)
+        written.append(companion(out, LEFT_OUT))
+    drawn.dump(companion(out, SUFFIX))
+    for line in drawn.describe():
         note(line)
     note(
         f"written: {', '.join(map(str, written))}. Keep {companion(out, SUFFIX)} for `communique agree`, but do not "
         "show it to the coders"
     )
+    if texts:
+        command = shlex.join(["communique", "label", *paths, *reading.options(), "-o", "labelled.parquet"])
+        note(
+            f"After coding, label the same texts with the same options: {command}. Then name {companion(out, SUFFIX)} with "
+            "`communique estimate --design`"
+        )
+
+
+def _as_width(text: str) -> float:
+    from ..sampling.planning import as_width
+
+    try:
+        return as_width(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--width") from None
+
+
+def _as_proportions(texts: list[str] | None, population: Population) -> dict[str, float] | None:
+    from ..sampling.planning import as_proportions
+
+    try:
+        return as_proportions(texts, population.names) if texts else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--prevalence") from None
 
 
 def _check(
@@ -226,7 +318,9 @@ def _check(
     purpose: str,
     coder: list[str] | None,
     exclude: list[Path] | None,
+    coded: list[Path] | None,
     report: Path | None,
+    prevalence: list[str] | None,
 ) -> None:
     """Check that the options go together.
 
@@ -237,21 +331,23 @@ def _check(
         raise UsageError("the number of sentences is missing. Add -n NUMBER, or --width WIDTH to plan for an interval")
     if out is None and width is None:
         raise UsageError("the output file is missing. Add -o FILE")
-    if width is not None and not 0 < width < 1:
+    for option, given in (("--report", report), ("--prevalence", prevalence)):
+        if given and width is None:
+            raise typer.BadParameter("this is only used to plan for a width. Add --width", param_hint=option)
+    if report is not None and prevalence:
         raise typer.BadParameter(
-            f"{width} is not a width. Use a number between 0 and 1, such as 0.05", param_hint="--width"
+            "the report already contains proportions. Omit one of --prevalence and --report", param_hint="--prevalence"
         )
-    if report is not None and width is None:
-        raise typer.BadParameter("a report is only used to plan for a width. Add --width", param_hint="--report")
     if purpose == "training" and width is not None:
         raise typer.BadParameter(
             "a sample for training cannot be used for estimates. Omit --width", param_hint="--width"
         )
-    if exclude and purpose != "training":
-        raise typer.BadParameter(
-            "documents that are left out would change the population. Use this option only with --for training",
-            param_hint="--exclude",
-        )
+    for option, paths in (("--exclude", exclude), ("--coded", coded)):
+        if paths and purpose != "training":
+            raise typer.BadParameter(
+                "sentences that are left out would change the population. Use this option only with --for training",
+                param_hint=option,
+            )
     for name in coder or ():
         if not name.strip() or name.startswith(".") or len(name) > 60 or not re.fullmatch(r"[\w .@+-]+", name):
             raise typer.BadParameter(
@@ -268,50 +364,7 @@ def _split(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
-def _check_labels(labels: Codebook, population: Population, given: Path | None) -> None:
-    """Check that the codebook has the labels of the predictions.
-
-    Raises:
-        DataError: It has other labels.
-    """
-    from ..errors import DataError
-
-    if set(labels.names) != set(population.names):
-        raise DataError(
-            f"{population.path}: the labels are {', '.join(population.names)}, but the codebook {labels.name} has "
-            f"{', '.join(labels.names)}. Name {'the' if given is None else 'a different'} codebook with --codebook: that of the "
-            "model that assigned the labels"
-        )
-
-
-def _warn_of_trained(population: Population, model: Path | None) -> None:
-    """Warn of sentences that `communique estimate` would later refuse as gold, so that nobody codes them."""
-    from ..models.folder import read_info
-    from ..models.predictor import default_model
-
-    trained_on = read_info(model or default_model()).training.fingerprint
-    which, condition = (str(model), "") if model else ("the shipped model", "If it labelled them, ")
-    sentences = (population.sentence(row) for row in range(len(population)))
-    shared = [sentence.id for sentence in sentences if trained_on.overlap(sentence)]
-    if shared:
-        note(
-            f"warning: {population.path}: {which} was trained or tuned on {len(shared)} of {len(population)} sentences "
-            f"or their documents (first: id {shared[0]!r}). {condition}`communique estimate` will refuse them as gold. "
-            "Remove them from the predictions before you draw a sample"
-        )
-
-
-def _files(out: Path, form: str, coders: list[str]) -> list[Path]:
-    """List the files that will be written: the sheets or tasks, their companions, and the design file."""
-    from ..annotation.tasks import COMPANIONS, companion
-    from ..sampling.design import SUFFIX
-
-    sheets = [_of(out, name) for name in coders] or [out]
-    ending = COMPANIONS.get((form, out.suffix.lower()))
-    return [*sheets, *(companion(sheet, ending) for sheet in sheets if ending), companion(out, SUFFIX)]
-
-
-def _say_need(
+def _show_plan(
     population: Population,
     width: float,
     design: str | None,
@@ -320,28 +373,31 @@ def _say_need(
     allocation: str,
     per_document: int,
     report: Path | None,
-) -> int:
-    """Print how many sentences each label requires, and return the largest number."""
-    from ..sampling.size import needed, read_rates
-    from ..sampling.strata import make_strata
+    expected: dict[str, float] | None,
+) -> Plan:
+    """Print how many sentences are required, and return the plan."""
+    from ..sampling.planning import plan_sample
+    from ..sampling.size import read_rates
 
     rates = read_rates(report) if report else {}
-    stratified = design != "simple" and bool(groups or kinds)
-    needs = needed(
+    plan = plan_sample(
         population,
         width,
-        strata=make_strata(population, groups, kinds) if stratified else None,
+        design=design,
+        by=groups,
+        strata=kinds,
         allocation=allocation,
-        per_document=per_document if design == "two-stage" else None,
+        per_document=per_document,
         rates=rates,
+        proportions=expected,
     )
     show(
-        f"Sentences required for 95 % intervals of width {width} (proportions in these sentences, "
+        f"Sentences required for 95 % intervals of width {width:g} (proportions in these sentences, "
         "`communique estimate --target finite-population`):"
     )
-    for need in needs:
-        show(str(need))
-    n = max(need.n for need in needs)
+    *parts, total = plan.lines
+    for line in parts:
+        show(line)
     if rates:
         rates_used = "; ".join(
             f"{label} precision {rates[label][0]:.2f}, recall {rates[label][1]:.2f}"
@@ -349,15 +405,29 @@ def _say_need(
             else f"{label} not measured, from the model's probabilities"
             for label in population.names
         )
-        show(
-            f"all labels: {counted(n, 'sentence')}, if the model makes as many errors here as in {report} ({rates_used})."
-        )
+        show(f"{total}, if the model makes as many errors here as in {report} ({rates_used}).")
+    elif expected or not population.has_predictions:
+        show(f"{total}. With predictions, fewer sentences are needed: run `communique label` first to plan with them.")
     else:
         show(
-            f"all labels: {counted(n, 'sentence')}. This number relies on the model's probabilities. To check them, use measured "
+            f"{total}. This number relies on the model's probabilities. To check them, use measured "
             "error rates (--report) or code a pilot sample of 100 sentences."
         )
-    return n
+    return plan
+
+
+def _foresee(population: Population, drawn: Design, report: Path | None, expected: dict[str, float] | None) -> None:
+    """Print warnings about groups that `communique estimate` would refuse or call doubtful."""
+    from ..estimation.foresight import foresee, planned_groups
+    from ..sampling.size import assumed, by_rates, read_rates
+
+    chances = None
+    if expected:
+        chances = assumed(population, expected).probabilities
+    elif population.has_predictions:
+        chances = by_rates(population, read_rates(report) if report else {}).probabilities
+    for line in foresee(planned_groups(population, drawn, chances), drawn):
+        note(line)
 
 
 def _documents(paths: list[Path] | None) -> set[str]:
@@ -365,47 +435,3 @@ def _documents(paths: list[Path] | None) -> set[str]:
     from ..sampling.design import Design
 
     return {row.document for path in paths or () for row in Design.load(path).rows}
-
-
-def _write(
-    out: Path, form: str, population: Population, plan: Design, labels: Codebook, coders: list[str], seed: int
-) -> list[Path]:
-    """Write the sheets or tasks, and return the files that were written."""
-    from ..annotation import doccano, label_studio, prodigy
-    from ..annotation.sheets import write_sheet
-
-    if form == "sheet":
-        if not coders:
-            return write_sheet(out, _tasks(population, plan, seed, 0), labels)
-        # Each coder gets a different order, so that coders grow tired at different sentences.
-        return [
-            path
-            for number, name in enumerate(coders)
-            for path in write_sheet(_of(out, name), _tasks(population, plan, seed, number), labels, coder=name)
-        ]
-    writers = {
-        "label-studio": label_studio.write_tasks,
-        "doccano": doccano.write_tasks,
-        "prodigy": prodigy.write_tasks,
-    }
-    return writers[form](out, _tasks(population, plan, seed, 0), labels)
-
-
-def _of(out: Path, coder: str) -> Path:
-    return out.with_name(f"{out.stem}-{coder}{out.suffix}")
-
-
-def _tasks(population: Population, plan: Design, seed: int, number: int) -> list[CodingTask]:
-    """Return the drawn sentences as coding tasks, in the random order of one coder."""
-    import numpy as np
-
-    from ..annotation.tasks import CodingTask
-
-    place = {identity: row for row, identity in enumerate(population.ids.to_pylist())}
-    tasks = []
-    for row in plan.rows:
-        sentence = population.sentence(place[row.id])
-        shown = row.labels if plan.model_shown else None
-        tasks.append(CodingTask(row.id, sentence.text, row.document, row.language, sentence.previous or "", shown))
-    order = np.random.default_rng([seed, number]).permutation(len(tasks))
-    return [tasks[i] for i in order]

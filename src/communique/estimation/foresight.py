@@ -97,7 +97,7 @@ def foresee(groups: Sequence[PlannedGroup], design: Design) -> list[str]:
         )
     elif scarce := [group.name for group in groups if group.documents < FEW_DOCUMENTS]:
         found.append(
-            f"{_in(scarce, groups)}: coded sentences would come from fewer than {FEW_DOCUMENTS} documents, so `communique estimate` "
+            f"{_in(scarce, groups)}: coded sentences would come from fewer than {FEW_DOCUMENTS} documents. `communique estimate` "
             "would call estimates for the default target, superpopulation, doubtful"
         )
     return [f"warning: {line}" for line in (*found, *_few_cases(groups))]
@@ -111,8 +111,8 @@ def _few_cases(groups: Sequence[PlannedGroup]) -> Iterator[str]:
     """Yield a line per label that too few of the coded sentences of some group are expected to have, or not to have."""
     if small := [group.name for group in groups if group.expected is None and group.rows < 2 * FEW_CASES]:
         yield (
-            f"{_in(small, groups)}: fewer than {2 * FEW_CASES} sentences would be coded. At least {FEW_CASES} with and {FEW_CASES} "
-            "without each label are needed, otherwise `communique estimate` calls the estimate doubtful"
+            f"{_in(small, groups)}: fewer than {2 * FEW_CASES} sentences would be coded. At least {FEW_CASES} with and "
+            f"{FEW_CASES} without each label are needed, otherwise `communique estimate` calls the estimate doubtful"
         )
     for label in dict.fromkeys(label for group in groups for label in group.expected or ()):
         few = [group.name for group in groups if group.expected and _cases(group, label) < FEW_CASES]

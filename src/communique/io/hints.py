@@ -21,9 +21,8 @@ def missing_file(path: str | Path) -> str:
     """Return the end of a message that suggests which existing file was meant, or an empty text."""
     path = Path(path)
     names: list[str] = []
-    with suppress(OSError):
-        with os.scandir(path.parent) as entries:
-            names = sorted(entry.name for entry in islice(entries, COMPARED) if not entry.name.startswith("."))
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        names = sorted(entry.name for entry in islice(entries, COMPARED) if not entry.name.startswith("."))
     if whole := next((n for n in names if n.startswith(f"{path.name} ") or n.endswith(f" {path.name}")), None):
         return f". If you mean {whole}, put quotation marks around the name: {shlex.quote(str(path.with_name(whole)))}"
     if close := get_close_matches(path.name, names, 1, SIMILAR):

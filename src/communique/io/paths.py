@@ -158,7 +158,9 @@ def find_files(
                 raise DataError(f"{given}: named twice, but a stream can be read only once. Name it once")
             streams.add(given)
             if file_format is None:
-                raise DataError(f"{given}: unknown format. Name one of these with {format_option}: {', '.join(FORMATS)}")
+                raise DataError(
+                    f"{given}: unknown format. Name one of these with {format_option}: {', '.join(FORMATS)}"
+                )
             found.files.append(_spooled(given, file_format, spool, len(found.files)))
         elif path.is_dir():
             _add_folder(found, path, outputs)

@@ -27,6 +27,9 @@ SUFFIX = ".design.json"
 #: Version of the format of design files. It changes when their keys change.
 FORMAT: Final = 2
 
+#: Largest number of strata that are described one by one. The design file lists all of them.
+LISTED_STRATA = 30
+
 Sampling = Literal["simple", "stratified", "two-stage", "training"]
 
 
@@ -113,7 +116,10 @@ class Design(_Frozen):
             f"design {self.sampling}, seed {self.seed}; inclusion probabilities {min(probabilities):.4g} to "
             f"{max(probabilities):.4g}"
         )
-        if len(self.strata) > 1:
+        if len(self.strata) > LISTED_STRATA:
+            drawn = [s.drawn for s in self.strata]
+            lines.append(f"{len(self.strata)} strata, with {min(drawn)} to {max(drawn)} sentences each")
+        elif len(self.strata) > 1:
             lines += [f"stratum {s.stratum}: {s.drawn} of {s.population}" for s in self.strata]
         return lines
 

@@ -26,8 +26,8 @@ from .population import MISSING_GROUP, Population, refuse_missing
 #: Suffix of the file that lists the rows that were left out.
 LEFT_OUT = ".left-out.csv"
 
-#: What to do with rows whose cell in a column of groups is empty. `refuse` raises an error, `drop` leaves them out, and `keep` makes
-#: them a group of their own.
+#: What to do with rows whose cell in a column of groups is empty. `refuse` raises an error, `drop` leaves them out, and `keep`
+#: makes them a group of their own.
 MissingGroup = Literal["refuse", "drop", "keep"]
 
 #: Why rows are left out, with the wording in messages.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..io.read import as_number
 from ..reporting.format import counted
 from .draws import MINIMUM
 from .population import Population
@@ -15,6 +17,47 @@ from .strata import Strata, make_strata
 
 #: Expected proportion of a label about which nothing is known. No other proportion needs more sentences.
 WORST_CASE = 0.5
+
+
+def as_width(text: str) -> float:
+    """Return the width of an interval, such as 0.05 or 5%.
+
+    Raises:
+        ValueError: The text is not a width between 0 and 1.
+    """
+    number, percent = text.strip().removesuffix("%"), text.strip().endswith("%")
+    with suppress(ValueError):
+        value = as_number(number) / (100 if percent else 1)
+        if 0 < value < 1:
+            return value
+    raise ValueError(
+        f"{text!r} is not a width. Use a number between 0 and 1, such as 0.05, or a percentage, such as 5%"
+    )
+
+
+def as_proportions(texts: Iterable[str], names: Sequence[str]) -> dict[str, float]:
+    """Return the expected proportion of each label. Labels about which nothing is known have `WORST_CASE`.
+
+    Args:
+        texts: Proportions of all labels, such as `0.1`, or of one label, such as `criticism=0.1`. Later ones replace earlier ones.
+        names: Names of the labels.
+
+    Raises:
+        ValueError: A text is not a proportion between 0 and 1, or names a label that does not exist.
+    """
+    found = dict.fromkeys(names, WORST_CASE)
+    for text in texts:
+        name, separator, number = text.rpartition("=")
+        value = 0.0
+        with suppress(ValueError):
+            value = as_number(number)
+        if not 0 < value < 1 or (separator and name not in names):
+            raise ValueError(
+                f"{text!r} is not an expected proportion. Write a number between 0 and 1, or LABEL=NUMBER with one of the labels "
+                f"{', '.join(names)}"
+            )
+        found |= {name: value} if separator else dict.fromkeys(names, value)
+    return found
 
 
 @dataclass(frozen=True)
@@ -137,7 +180,7 @@ def plan_sample(
     clustered = per_document if design == "two-stage" else None
     correlation = None
     if proportions or not population.has_predictions:
-        expected = dict.fromkeys(population.names, WORST_CASE) | dict(proportions or {})
+        expected = dict(proportions or dict.fromkeys(population.names, WORST_CASE))
         population, correlation = assumed(population, expected), ASSUMED_CORRELATION
         basis = _assumption(expected, bool(proportions), clustered)
     else:

@@ -294,9 +294,7 @@ def read_population(
     return reader.population([*stream.columns, *reader.seen], stream.notes, sha256)
 
 
-def population_of_texts(
-    name: str, sha256: str, codebook: Codebook, batches: Iterable[Sequence[Row]]
-) -> Population:
+def population_of_texts(name: str, sha256: str, codebook: Codebook, batches: Iterable[Sequence[Row]]) -> Population:
     """Build the population of texts that are not labelled yet.
 
     Args:

@@ -1,0 +1,219 @@
+"""The input of `communique sample`: predictions, or texts that are not labelled yet, without the rows that cannot be drawn."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from ..errors import DataError
+from ..reporting.format import counted
+from .common import UsageError, checked, default_codebook, note
+
+if TYPE_CHECKING:
+    from ..data.codebook import Codebook
+    from ..sampling.frame import Frame, MissingGroup
+    from ..sampling.population import Population
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Options that decide how texts are read. All except the last two have no effect on predictions."""
+
+    text_column: str | None
+    document_column: str | None
+    columns_from_filename: str | None
+    split: bool | None
+    language: str | None
+    input_format: str | None
+    encoding: str | None
+    sheet: str | None
+
+    def options(self) -> list[str]:
+        """Return the options of `communique label` that read the same sentences."""
+        values = {
+            "--text-column": self.text_column,
+            "--document-column": self.document_column,
+            "--columns-from-filename": self.columns_from_filename,
+            "--language": self.language,
+            "--format": self.input_format,
+            "--encoding": self.encoding,
+            "--sheet": self.sheet,
+        }
+        chosen = [] if self.split is None else ["--split" if self.split else "--no-split"]
+        return [*chosen, *(part for name, value in values.items() if value is not None for part in (name, value))]
+
+    def refuse_for_predictions(self, path: str) -> None:
+        """Check that no option is set that has no effect on predictions.
+
+        Raises:
+            UsageError: One is set.
+        """
+        unused = [name for name in self.options() if name.startswith("--") and name not in ("--encoding", "--sheet")]
+        if unused:
+            raise UsageError(
+                f"{path} is the output of `communique label`, so {unused[0].replace('--format', '--input-format')} has no effect. "
+                "Omit this option"
+            )
+
+
+class Labels:
+    """The model that assigns the labels, and the codebook of the coders."""
+
+    def __init__(self, model: Path | None, codebook: Path | None) -> None:
+        self.model, self.codebook = model, codebook
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known which model assigns the labels. With only a codebook, it may be any."""
+        return self.model is not None or self.codebook is None
+
+    def any(self) -> Codebook:
+        """Return the codebook without comparing it with anything."""
+        from ..data.codebook import Codebook
+        from ..models.folder import read_codebook, read_info
+
+        if self.model is not None and self.codebook is None:
+            return read_codebook(self.model, read_info(self.model))
+        return Codebook.load(self.codebook or default_codebook())
+
+    def of(self, population: Population) -> Codebook:
+        """Return the codebook, and print a warning if the model has a different one.
+
+        Raises:
+            DataError: The predictions have other labels.
+        """
+        from ..models.folder import read_codebook, read_info
+
+        labels = self.any()
+        if self.model is not None and self.codebook is not None:
+            of_model = read_codebook(self.model, read_info(self.model))
+            for line in of_model.warning(labels, f"the model {self.model}", str(self.codebook)):
+                note(line)
+        if set(labels.names) != set(population.names):
+            which = "the" if self.codebook is None else "a different"
+            raise DataError(
+                f"{population.path}: the labels are {', '.join(population.names)}, but the codebook {labels.name} has "
+                f"{', '.join(labels.names)}. Name {which} codebook with --codebook: that of the model that assigned the labels"
+            )
+        return labels
+
+
+def read_input(
+    paths: Sequence[str], reading: Reading, labels: Labels
+) -> tuple[Population, tuple[tuple[str, str], ...]]:
+    """Read predictions, or texts that are not labelled yet, and print notes about them.
+
+    Returns:
+        The population, and name and SHA-256 of each file of texts. There are none if the input is predictions.
+    """
+    from ..io.output import is_own_page
+    from ..sampling.population import holds_predictions, read_population
+
+    for path in paths:
+        if is_own_page(Path(path)):
+            raise DataError(
+                f"{path}: this is a page for reading, which contains too little for a sample. Label the texts again with -o "
+                "labelled.parquet (or .jsonl, .csv, .xlsx), and name that file"
+            )
+        if not holds_predictions(path, encoding=reading.encoding, sheet=reading.sheet):
+            continue
+        if len(paths) > 1:
+            raise UsageError(f"{path} is the output of `communique label`. Name this file only, without other paths")
+        reading.refuse_for_predictions(path)
+        population = read_population(path, encoding=reading.encoding, sheet=reading.sheet)
+        for line in population.notes:
+            note(line)
+        if population.unlabelled:
+            rows = counted(population.unlabelled, "row")
+            note(f"{path}: left out of the population: {rows} without labels")
+        return population, ()
+    return _read_texts(paths, reading, labels.any())
+
+
+def _read_texts(
+    paths: Sequence[str], reading: Reading, codebook: Codebook
+) -> tuple[Population, tuple[tuple[str, str], ...]]:
+    from ..io.paths import FORMATS, find_files
+    from ..labelling.options import Options
+    from ..labelling.reader import ShardReader
+    from ..labelling.units import rows_of_texts
+    from ..labelling.unlabelled import read_unlabelled
+    from ..reporting.progress import ProgressReporter
+    from ..text.language_codes import normalize_language
+
+    if reading.input_format is not None and reading.input_format not in FORMATS:
+        raise typer.BadParameter(
+            f"{reading.input_format!r} is not a format. Use one of: {', '.join(FORMATS)}", param_hint="--input-format"
+        )
+    language = reading.language and checked(normalize_language, reading.language, "--language")
+    options = Options(
+        text_column=reading.text_column,
+        document_column=reading.document_column,
+        sheet=reading.sheet,
+        filename_columns=reading.columns_from_filename,
+        language=language,
+        encoding=reading.encoding,
+        split=bool(reading.split),
+        as_json=False,
+        labels=codebook.names,
+    )
+    with tempfile.TemporaryDirectory(prefix="communique-") as spool:
+        found = find_files(
+            paths,
+            file_format=reading.input_format,
+            spool=Path(spool),
+            encoding=reading.encoding,
+            language=language,
+            format_option="--input-format",
+        )
+        reader = ShardReader(found, options)
+        if reading.split is None and (whole := rows_of_texts(reader.files, options)):
+            raise UsageError(
+                f"{whole}. Split them into sentences with --split, or draw each row as one sentence with --no-split"
+            )
+        texts = read_unlabelled(reader, codebook, progress=ProgressReporter(reader.bytes, note))
+    for line in texts.notes:
+        note(line)
+    return texts.population, texts.inputs
+
+
+def leave_out(
+    population: Population,
+    purpose: str,
+    groups: list[str],
+    missing_group: MissingGroup,
+    coded: list[Path],
+    labels: Labels,
+) -> Frame:
+    """Return the rows that can be drawn, and print how many are left out and why.
+
+    Raises:
+        DataError: Rows have no group, and the user did not decide what to do with them, or no row is left.
+    """
+    from ..annotation.coded import read_coded_sentences
+    from ..models.folder import read_info
+    from ..models.predictor import default_model
+    from ..sampling.frame import Frame, trained_rows
+
+    frame = Frame(population)
+    if purpose == "estimate":
+        frame = frame.without_missing(groups, missing_group)
+    if labels.known:
+        trained_on = read_info(labels.model or default_model()).training.fingerprint
+        # For training, other sentences of a training document can be informative. For estimates, they are refused as gold.
+        rows = trained_rows(frame.population, trained_on, documents=purpose == "estimate")
+        frame = frame.without("trained", rows)
+    if coded:
+        known = read_coded_sentences(coded, labels.of(population))
+        frame = frame.without("coded", known.rows(frame.population))
+    for part in frame.left_out:
+        model = ""
+        if part.reason == "trained":
+            model = f". The model is {labels.model or 'the shipped one. If it is another one, name it with --model'}"
+        note(f"{population.path}: {part} (first: id {part.ids[0]!r}){model}")
+    return frame
