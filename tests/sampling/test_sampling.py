@@ -19,6 +19,7 @@ from communique.data.sentence import Sentence
 from communique.errors import DataError
 from communique.sampling.design import Design, draw_sample, training_sample
 from communique.sampling.draws import allocate, plan_two_stage, simple, stratified, two_stage
+from communique.sampling.planning import as_width, needed_by_group
 from communique.sampling.population import Population, column_of, display_sha256, read_population, visible
 from communique.sampling.size import Z, by_rates, label_correlation, needed, read_rates
 from communique.sampling.strata import allocation_weights, make_strata, residual_variance, stratum_variances
@@ -391,6 +392,46 @@ def test_the_estimated_correlation_is_that_of_the_labels() -> None:
     population = _of(p, [f"d{i // length}" for i in range(documents * length)])
     m = lean.mean()
     assert label_correlation(population)[0] == pytest.approx(lean.var() / (m * (1 - m)), rel=0.05)
+
+
+def test_sentences_of_similar_documents_do_not_widen_the_interval_of_a_simple_sample() -> None:
+    """A simple sample draws sentences, not documents, so its variance does not depend on how similar those of a document are."""
+    draw = np.random.default_rng(7)
+    documents, length, width = 60, 50, 0.12
+    p = np.repeat(draw.beta(0.5, 1, size=documents), length)[:, None]
+    population = _of(p, [f"d{i // length}" for i in range(documents * length)])
+    assert label_correlation(population)[0] > 0.3
+    need = needed(population, width)[0]
+    y = (draw.random(len(p)) < p[:, 0]).astype(float)
+    means = [
+        y[np.random.default_rng(seed).choice(len(p), need.n_gold_only, replace=False)].mean() for seed in range(600)
+    ]
+    assert 2 * Z * np.std(means) == pytest.approx(width, rel=0.1)
+    assert need.deff == 1
+    assert need.width <= width
+
+
+def test_each_group_is_planned_as_a_population_of_its_own(population: Population) -> None:
+    groups = make_strata(population, ("country", "year"), ())
+    for need, members in zip(needed_by_group(population, 0.2, groups), groups.members(), strict=True):
+        largest = max(needed(population.take(members), 0.2), key=lambda one: one.n)
+        assert (need.size, need.n, need.need.label) == (len(members), largest.n, largest.label)
+
+
+def test_strata_within_a_planned_group_share_its_rows(population: Population) -> None:
+    plan = draw_sample(
+        population, 0, TINY, by=("country",), strata=("predicted",), per_group={"country=FR": 40, "country=DE": 3}
+    )
+    drawn = Counter(row.columns["country"] for row in plan.rows)
+    # Each stratum has at least two rows, although only three were planned for all strata of the second country.
+    small = [s for s in plan.strata if s.stratum.startswith("country=DE")]
+    assert drawn["FR"] == 40
+    assert drawn["DE"] == sum(min(2, s.population) for s in small)
+
+
+@pytest.mark.parametrize("text", ["0.05", "5%", "0,05", " 5 % "])
+def test_a_width_can_be_a_percentage(text: str) -> None:
+    assert as_width(text) == pytest.approx(0.05)
 
 
 def test_a_clustered_sample_needs_more_sentences(population: Population) -> None:

@@ -423,7 +423,7 @@ def _foresee(population: Population, drawn: Design, report: Path | None, expecte
 
     chances = None
     if expected:
-        chances = assumed(population, expected).probabilities
+        chances = assumed(population, {name: expected[name] for name in population.names}).probabilities
     elif population.has_predictions:
         chances = by_rates(population, read_rates(report) if report else {}).probabilities
     for line in foresee(planned_groups(population, drawn, chances), drawn):

@@ -118,8 +118,8 @@ def _few_cases(groups: Sequence[PlannedGroup]) -> Iterator[str]:
         few = [group.name for group in groups if group.expected and _cases(group, label) < FEW_CASES]
         if few:
             yield (
-                f"{_in(few, groups)}: fewer than {FEW_CASES} coded sentences are expected to have the label {label}, or not to have "
-                "it. `communique estimate` would call this estimate doubtful. Code more sentences, or use fewer groups"
+                f"{_in(few, groups)}: fewer than {FEW_CASES} coded sentences are expected to have the label {label}, or not to "
+                "have it. `communique estimate` would call this estimate doubtful. Code more sentences, or use fewer groups"
             )
 
 

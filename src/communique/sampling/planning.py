@@ -18,6 +18,9 @@ from .strata import Strata, make_strata
 #: Expected proportion of a label about which nothing is known. No other proportion needs more sentences.
 WORST_CASE = 0.5
 
+#: Name in messages if all labels are expected to have the same proportion.
+ANY = "any label"
+
 
 def as_width(text: str) -> float:
     """Return the width of an interval, such as 0.05 or 5%.
@@ -180,7 +183,9 @@ def plan_sample(
     clustered = per_document if design == "two-stage" else None
     correlation = None
     if proportions or not population.has_predictions:
-        expected = dict(proportions or dict.fromkeys(population.names, WORST_CASE))
+        expected = dict(proportions or {})
+        if len(set(expected.values())) < 2:
+            expected = {ANY: next(iter(expected.values()), WORST_CASE)}
         population, correlation = assumed(population, expected), ASSUMED_CORRELATION
         basis = _assumption(expected, bool(proportions), clustered)
     else:
@@ -209,7 +214,9 @@ def plan_sample(
         correlation=correlation,
     )
     n = max(need.n for need in found)
-    lines = () if basis and not proportions else tuple(map(str, found))
+    lines = [str(need) for need in found]
+    if basis:
+        lines = [f"{need.label}: {need.n} sentences; expected proportion {need.share:.3f}" for need in found]
     return Plan(n, None, (*lines, f"all labels: {counted(n, 'sentence')}{basis}"))
 
 

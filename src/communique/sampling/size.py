@@ -107,10 +107,10 @@ def assumed(population: Population, proportions: Mapping[str, float]) -> Populat
 
     Args:
         population: The rows.
-        proportions: Expected proportion by label.
+        proportions: Expected proportion by label. They become the labels of the population.
     """
-    p = np.tile([proportions[name] for name in population.names], (len(population), 1))
-    return replace(population, probabilities=p, decisions=np.zeros(p.shape, np.bool_))
+    p = np.tile(list(proportions.values()), (len(population), 1))
+    return replace(population, names=tuple(proportions), probabilities=p, decisions=np.zeros(p.shape, np.bool_))
 
 
 def needed(
@@ -162,7 +162,7 @@ def needed(
 
     def error(n: int, variances: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the variance (k,) of the estimates from n rows, for residual variances (strata, k)."""
-        drawn = allocate(sizes, shares, n)
+        drawn = allocate(sizes, shares, n) if len(sizes) > 1 else np.array([n])
         terms = (sizes / size)[:, None] ** 2 * variances * ((1 - drawn / sizes) / drawn)[:, None]
         return np.asarray(deff(n) * terms.sum(axis=0))
 
