@@ -112,7 +112,8 @@ def read_input(
         The population, and name and SHA-256 of each file of texts. There are none if the input is predictions.
     """
     from ..io.output import is_own_page
-    from ..sampling.population import holds_predictions, read_population
+    from ..sampling.population import read_population
+    from ..sampling.texts import holds_predictions
 
     for path in paths:
         if is_own_page(Path(path)):

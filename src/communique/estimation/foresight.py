@@ -108,17 +108,21 @@ LEAST_ROWS = 2
 
 
 def _few_cases(groups: Sequence[PlannedGroup]) -> Iterator[str]:
-    """Yield a line per label that too few of the coded sentences of some group are expected to have, or not to have."""
+    """Yield a line per label that too few of the coded sentences of some group are expected to have, or not to have.
+
+    If all sentences of a group are coded, nothing about them is doubtful.
+    """
+    all_groups, groups = groups, [group for group in groups if group.rows < group.size]
     if small := [group.name for group in groups if group.expected is None and group.rows < 2 * FEW_CASES]:
         yield (
-            f"{_in(small, groups)}: fewer than {2 * FEW_CASES} sentences would be coded. At least {FEW_CASES} with and "
+            f"{_in(small, all_groups)}: fewer than {2 * FEW_CASES} sentences would be coded. At least {FEW_CASES} with and "
             f"{FEW_CASES} without each label are needed, otherwise `communique estimate` calls the estimate doubtful"
         )
     for label in dict.fromkeys(label for group in groups for label in group.expected or ()):
         few = [group.name for group in groups if group.expected and _cases(group, label) < FEW_CASES]
         if few:
             yield (
-                f"{_in(few, groups)}: fewer than {FEW_CASES} coded sentences are expected to have the label {label}, or not to "
+                f"{_in(few, all_groups)}: fewer than {FEW_CASES} coded sentences are expected to have the label {label}, or not to "
                 "have it. `communique estimate` would call this estimate doubtful. Code more sentences, or use fewer groups"
             )
 

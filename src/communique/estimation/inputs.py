@@ -22,7 +22,8 @@ from ..io.read import Table, as_number, cell, read_table
 from ..io.tables import Row
 from ..reporting.format import counted
 from ..sampling.design import Design
-from ..sampling.population import Column, Population, read_population, refuse_missing
+from ..sampling.frame import name_missing, refuse_missing
+from ..sampling.population import Column, Population, read_population
 from .completeness import Missing, checked
 from .sample import BoolArray, FloatArray, Sample
 
@@ -101,6 +102,8 @@ def read(
     frame_notes: list[str] = []
     if design is not None:
         population = design.frame(population)
+        if design.missing_group == "keep":
+            population = name_missing(population, columns)
         frame_notes = [*design.check_frame(population), *map(str, design.left_out)]
     refuse_missing(
         population,

@@ -123,27 +123,18 @@ def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> Labe
     The model receives equal texts only once. Its input depends only on the shard, so a shard always gets the same rows,
     whenever and wherever it is labelled.
     """
-    return _with_labels(shard, model.codebook.names, None if blank else model)
-
-
-def blank_shard(shard: Shard, names: Sequence[str]) -> LabelledShard:
-    """Return the rows of a shard without labels, as `label_shard` would return them for a model with these label names."""
-    return _with_labels(shard, names, None)
-
-
-def _with_labels(shard: Shard, names: Sequence[str], model: Classifier | None) -> LabelledShard:
     rows, extra = shard.rows
     texts: list[str] = rows["text"]
     # Some models, such as a lexicon, use the language too.
     languages: list[str] = rows["language"]
     reasons = list(map(_reason, texts, rows[ERROR]))
-    labelled = [i for i, reason in enumerate(reasons) if not (model is None or reason or is_blank(texts[i]))]
+    labelled = [i for i, reason in enumerate(reasons) if not (blank or reason or is_blank(texts[i]))]
     distinct = {pair: n for n, pair in enumerate(dict.fromkeys((texts[i], languages[i]) for i in labelled))}
     places = {i: distinct[texts[i], languages[i]] for i in labelled}
     cut = [text[:SEEN] for text, _ in distinct]
     sent = rejoin_words(cut)
-    predictions = model.predict(sent, languages=[language for _, language in distinct]) if model and sent else None
-    columns = _columns(rows | {ERROR: reasons}, names, places, predictions)
+    predictions = model.predict(sent, languages=[language for _, language in distinct]) if sent else None
+    columns = _columns(rows | {ERROR: reasons}, model.codebook.names, places, predictions)
     as_json = shard.options.as_json
     if extra is not None and not as_json:
         # Add all columns at once. Adding them one by one would copy the table for each column.

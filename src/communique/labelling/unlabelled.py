@@ -10,16 +10,19 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import cast
 
 from ..data.codebook import Codebook
 from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE
 from ..errors import DataError
 from ..io.tables import Row
+from ..models.classifier import Classifier
 from ..reporting.format import counted
 from ..reporting.progress import ProgressReporter
-from ..sampling.population import Population, population_of_texts
+from ..sampling.population import Population
+from ..sampling.texts import population_of_texts
 from ..text.language import UNDETERMINED
-from .label import LabelledShard, Positions, blank_shard, is_blank
+from .label import LabelledShard, Positions, is_blank, label_shard
 from .reader import ShardReader
 from .units import count_fragments, fragments_line
 
@@ -120,14 +123,22 @@ class _Counts:
 _REASONS = {NO_LETTERS: "without letters", PAGE_LINE: "page headers, footers and numbers"}
 
 
+@dataclass(frozen=True)
+class _Nobody:
+    """Stands in for the model of rows that are not labelled, of which only the names of the labels are needed."""
+
+    codebook: Codebook
+
+
 def _batches(
     reader: ShardReader, codebook: Codebook, counts: _Counts, progress: ProgressReporter
 ) -> Iterator[list[Row]]:
     """Yield the sentences of each shard as rows."""
     positions = Positions()
+    nobody = cast("Classifier", _Nobody(codebook))
     for shard in reader.shards():
         progress.begin()
-        found = positions.complete(blank_shard(shard, codebook.names))
+        found = positions.complete(label_shard(shard, nobody, blank=True))
         rows = []
         for row in found.table.to_pylist():
             reason = row.pop(ERROR)

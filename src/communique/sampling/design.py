@@ -16,7 +16,7 @@ from ..data.codebook import Codebook
 from ..errors import DataError
 from ..io.atomic import replacing
 from .draws import MINIMUM, Draw, Ints, allocate, plan_two_stage, simple, stratified, two_stage
-from .frame import Frame, LeftOut, MissingGroup, in_frame, name_missing
+from .frame import Frame, LeftOut, MissingGroup, in_frame
 from .population import Population, display_sha256
 from .strata import Strata, allocation_weights, documents_of, make_strata
 from .training import pick_for_training
@@ -127,14 +127,12 @@ class Design(_Frozen):
         return f"{part}" if self.purpose == "training" else f"{part}. Estimates refer to the other sentences only"
 
     def frame(self, population: Population) -> Population:
-        """Return the rows of the predictions that the sample represents, with empty groups named as when it was drawn.
+        """Return the rows of the predictions that the sample represents.
 
         Args:
             population: The predictions, which may have been made after the sample was drawn.
         """
-        rows = in_frame(population, self.left_out)
-        by = [name for name in self.by if name in rows.columns]
-        return name_missing(rows, by) if self.missing_group == "keep" else rows
+        return in_frame(population, self.left_out)
 
     def check_frame(self, rows: Population) -> list[str]:
         """Return a warning if the predictions are not those of the sentences that the sample was drawn from, or an empty list.

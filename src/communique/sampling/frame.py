@@ -21,7 +21,7 @@ from ..data.leakage import Fingerprint
 from ..errors import DataError
 from ..io.write import write_csv
 from ..reporting.format import counted
-from .population import MISSING_GROUP, Population, refuse_missing
+from .population import MISSING_GROUP, Population
 
 #: Suffix of the file that lists the rows that were left out.
 LEFT_OUT = ".left-out.csv"
@@ -107,6 +107,27 @@ class Frame:
         empty = np.zeros(len(self.population), np.bool_)
         dropped = np.logical_or.reduce([empty, *missing])
         return replace(self.without("missing-group", dropped), missing_group="drop")
+
+
+def refuse_missing(population: Population, columns: Iterable[str], remedy: str) -> None:
+    """Check that no row has an empty cell in the columns that define groups.
+
+    Args:
+        population: The rows.
+        columns: Names of the columns.
+        remedy: What to do, as a sentence without a full stop.
+
+    Raises:
+        DataError: Some rows have an empty cell. The message has their number per column, and the first of them.
+    """
+    parts = []
+    for name in columns:
+        missing = population.column(name).missing()
+        if n := int(missing.sum()):
+            row = population.numbers[np.flatnonzero(missing)[0]]
+            parts.append(f"column {name!r} is empty in {n} of {len(population)} rows (first: row {row})")
+    if parts:
+        raise DataError(f"{population.path}: {'; '.join(parts)}. {remedy}")
 
 
 def write_left_out(path: str | Path, population: Population, left_out: Iterable[LeftOut]) -> None:

@@ -1,4 +1,4 @@
-"""The population of a sample and of estimates: the rows that `communique label` wrote, or texts that are not labelled yet.
+"""The population of a sample and of estimates: the rows that `communique label` wrote.
 
 `communique sample` and `communique estimate` both read it here, so that rows that cannot be drawn are not part of the estimate
 either. Columns are kept as Arrow and NumPy arrays. With three labels, a row needs about a hundred bytes plus its text.
@@ -23,7 +23,6 @@ from ..data.sentence import Sentence, text_sha256
 from ..errors import DataError
 from ..io.read import as_number, cell, open_table
 from ..io.recognise import Encoding
-from ..io.suffixes import ROW_SUFFIXES, ending
 from ..io.tables import Problem, Row
 from ..reporting.format import NOT_XML
 from ..text.cleaning import without_surrogates
@@ -42,7 +41,7 @@ _OURS = frozenset((*OUTPUT, "previous")) - {"document", "language"}
 _CORE = frozenset((*OUTPUT, "source", "previous", OWN_INDEX)) - {"truncated"}
 _BETWEEN = "\x1f"
 
-#: Name of the group of rows whose cell in a column of groups is empty, if the user keeps them.
+#: Name of the group of rows whose cell in a column of groups is empty.
 MISSING_GROUP = "(missing)"
 
 
@@ -116,7 +115,7 @@ def _encode(array: Any) -> tuple[NDArray[np.int64], list[str]]:
 
 @dataclass(frozen=True)
 class Population:
-    """N sentences in the order of their file, with the labels of a model unless `has_predictions` is False.
+    """N labelled sentences in the order of their file.
 
     Attributes:
         path: The file.
@@ -138,8 +137,8 @@ class Population:
         unlabelled: Number of rows that have no text or were not labelled. They are not part of the population.
         n_without_probabilities: Number of rows of the population without probabilities.
         has_index: Whether `index` distinguishes the rows of a document.
-        notes: Assumptions that were made while reading.
         has_predictions: Whether a model labelled the rows. Otherwise, `decisions` and `probabilities` are all False and 0.
+        notes: Assumptions that were made while reading.
     """
 
     path: Path
@@ -165,6 +164,41 @@ class Population:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def sentence(self, row: int) -> Sentence:
+        """Return a row as a sentence. It includes the preceding sentence if the file shows which one that is."""
+        document = self.documents[row]
+        return Sentence(
+            self.ids[row].as_py(),
+            self.texts[row].as_py() or "",
+            self.document_names[document],
+            int(self.index[row]),
+            self.language.levels[self.language.codes[row]],
+            self._before(row),
+            source=self.sources[document],
+        )
+
+    def _before(self, row: int) -> str | None:
+        own: str | None = self.previous[row].as_py()
+        follows = (
+            row > 0 and self.documents[row - 1] == self.documents[row] and self.index[row - 1] == self.index[row] - 1
+        )
+        text: str | None = self.texts[row - 1].as_py() if own is None and follows else own
+        return text
+
+    def column(self, name: str) -> Column:
+        """Return an extra column.
+
+        Raises:
+            DataError: There is no such column.
+        """
+        if name not in self.columns:
+            raise _no_column(self.path, name, [*OUTPUT, *self.columns])
+        return self.columns[name]
+
+    def predicted(self, row: int) -> tuple[str, ...]:
+        """Return the labels that the model predicts for a row."""
+        return tuple(name for name, given in zip(self.names, self.decisions[row], strict=True) if given)
 
     def require_predictions(self, purpose: str) -> None:
         """Check that a model labelled the rows.
@@ -219,41 +253,6 @@ class Population:
             digest.update(f"{identity}\n".encode())
         return digest.hexdigest()
 
-    def sentence(self, row: int) -> Sentence:
-        """Return a row as a sentence. It includes the preceding sentence if the file shows which one that is."""
-        document = self.documents[row]
-        return Sentence(
-            self.ids[row].as_py(),
-            self.texts[row].as_py() or "",
-            self.document_names[document],
-            int(self.index[row]),
-            self.language.levels[self.language.codes[row]],
-            self._before(row),
-            source=self.sources[document],
-        )
-
-    def _before(self, row: int) -> str | None:
-        own: str | None = self.previous[row].as_py()
-        follows = (
-            row > 0 and self.documents[row - 1] == self.documents[row] and self.index[row - 1] == self.index[row] - 1
-        )
-        text: str | None = self.texts[row - 1].as_py() if own is None and follows else own
-        return text
-
-    def column(self, name: str) -> Column:
-        """Return an extra column.
-
-        Raises:
-            DataError: There is no such column.
-        """
-        if name not in self.columns:
-            raise _no_column(self.path, name, [*OUTPUT, *self.columns])
-        return self.columns[name]
-
-    def predicted(self, row: int) -> tuple[str, ...]:
-        """Return the labels that the model predicts for a row."""
-        return tuple(name for name, given in zip(self.names, self.decisions[row], strict=True) if given)
-
 
 def read_population(
     path: str | Path,
@@ -289,64 +288,7 @@ def read_population(
                 reader.seen.update(dict.fromkeys(rows.column_names))
                 rows = rows.select([name for name in rows.column_names if reader.wants(name)]).to_pylist()
             reader.add(chunk.numbers, rows)
-    with Path(path).open("rb") as handle:
-        sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
-    return reader.population([*stream.columns, *reader.seen], stream.notes, sha256)
-
-
-def population_of_texts(name: str, sha256: str, codebook: Codebook, batches: Iterable[Sequence[Row]]) -> Population:
-    """Build the population of texts that are not labelled yet.
-
-    Args:
-        name: Name of the input in messages.
-        sha256: Hash of the input.
-        codebook: The labels that coders will assign.
-        batches: Rows with the columns that `communique label` would write for the same input. Rows that it would not label must
-            be left out.
-
-    Raises:
-        DataError: There are no rows, or two rows have the same id.
-    """
-    reader = _Reader(Path(name), codebook, None, None, predicted=False)
-    first = 1
-    for rows in batches:
-        reader.add(range(first, first + len(rows)), rows)
-        first += len(rows)
-    return reader.population([*OUTPUT, *reader.seen], (), sha256)
-
-
-def refuse_missing(population: Population, columns: Iterable[str], remedy: str) -> None:
-    """Check that no row has an empty cell in the columns that define groups.
-
-    Args:
-        population: The rows.
-        columns: Names of the columns.
-        remedy: What to do, as a sentence without a full stop.
-
-    Raises:
-        DataError: Some rows have an empty cell. The message has their number per column, and the first of them.
-    """
-    parts = []
-    for name in columns:
-        missing = population.column(name).missing()
-        if n := int(missing.sum()):
-            row = population.numbers[np.flatnonzero(missing)[0]]
-            parts.append(f"column {name!r} is empty in {n} of {len(population)} rows (first: row {row})")
-    if parts:
-        raise DataError(f"{population.path}: {'; '.join(parts)}. {remedy}")
-
-
-def holds_predictions(path: str | Path, *, encoding: str | None = None, sheet: str | None = None) -> bool:
-    """Return whether a file is a table of predictions: it has labels and probabilities, as `communique label -o` writes them.
-
-    Raises:
-        DataError: The table cannot be read.
-    """
-    if not Path(path).is_file() or ending(path)[0] not in ROW_SUFFIXES:
-        return False
-    with open_table(path, encoding=Encoding.chosen(encoding), sheet=sheet) as stream:
-        columns = stream.columns
-    return "labels" in columns and any(name == "probabilities" or name.startswith(PREFIX) for name in columns)
+    return reader.population([*stream.columns, *reader.seen], stream.notes)
 
 
 @dataclass
@@ -365,16 +307,9 @@ class _Reader:
     """Collect rows as arrays."""
 
     def __init__(
-        self,
-        path: Path,
-        codebook: Codebook | None,
-        columns: Sequence[str] | None,
-        keep: Collection[str] | None,
-        *,
-        predicted: bool = True,
+        self, path: Path, codebook: Codebook | None, columns: Sequence[str] | None, keep: Collection[str] | None
     ) -> None:
         self.path, self.codebook, self.columns, self.keep = path, codebook, columns, keep
-        self.predicted = predicted
         self.names: tuple[str, ...] = codebook.names if codebook else ()
         self.seen: dict[str, None] = {}
         self.problems: list[str] = []
@@ -433,7 +368,7 @@ class _Reader:
         if not self.names:
             self.names = tuple(_names(row))
         probabilities = _probabilities(row, self.names)
-        predicted = self._labels(row.get("labels")) if self.predicted else [False] * len(self.names)
+        predicted = self._labels(row.get("labels"))
         identity = str(row["id"]).strip() if row.get("id") is not None else ""
         if not identity:
             raise ValueError("the id is missing. Give each row a different id")
@@ -469,7 +404,7 @@ class _Reader:
                 )
         return [name in labels for name in self.names]
 
-    def population(self, seen: Iterable[str], notes: Sequence[str], sha256: str) -> Population:
+    def population(self, seen: Iterable[str], notes: Sequence[str]) -> Population:
         """Build the population from all chunks."""
         import pyarrow as pa
 
@@ -512,13 +447,12 @@ class _Reader:
             all_notes.append(f"{self.path}: there is no column 'document', so each row counts as a separate document")
         documents, keys = _encode(table["document"].cast(pa.string()))
         pairs = [key.split(_BETWEEN, 1) for key in keys]
-        # Without `--split` the index of every row is 0. Use the index of the original table instead if all rows have one.
-        has_index = bool(index.any()) or len(pairs) == len(numbers)
-        if not has_index and (own_index >= 0).all():
-            index, has_index = own_index, True
+        index, has_index = positions(index, own_index, len(pairs))
+        with self.path.open("rb") as handle:
+            digest = hashlib.file_digest(handle, "sha256").hexdigest()
         return Population(
             self.path,
-            sha256,
+            digest,
             self.names,
             numbers,
             _one(table["id"]),
@@ -533,26 +467,52 @@ class _Reader:
             probabilities,
             {name: column_of(own[name]) for name in own.column_names if name},
             self.skipped,
-            len(without_probabilities) if self.predicted else 0,
+            len(without_probabilities),
             has_index,
             tuple(all_notes),
-            has_predictions=self.predicted,
         )
 
     def _check_ids(self, ids: Any, numbers: NDArray[np.int64]) -> None:
-        import pyarrow.compute as pc
+        check_ids(self.path, ids, numbers)
 
-        if pc.count_distinct(ids).as_py() == len(ids):
-            return
-        first: dict[str, int] = {}
-        repeated = []
-        for number_, identity in zip(numbers.tolist(), ids.to_pylist(), strict=True):
-            if (other := first.setdefault(identity, number_)) != number_:
-                repeated.append(
-                    f"{self.path}, row {number_}: id {identity!r} is also the id of row {other}, but coded rows are matched by "
-                    "id. Give each row a different id and label the file again"
-                )
-        raise DataError(*repeated[:20])
+
+def check_ids(path: Path, ids: Any, numbers: NDArray[np.int64]) -> None:
+    """Check that no two rows have the same id.
+
+    Raises:
+        DataError: Some have. The message has the first rows.
+    """
+    import pyarrow.compute as pc
+
+    if pc.count_distinct(ids).as_py() == len(ids):
+        return
+    first: dict[str, int] = {}
+    repeated = []
+    for number_, identity in zip(numbers.tolist(), ids.to_pylist(), strict=True):
+        if (other := first.setdefault(identity, number_)) != number_:
+            repeated.append(
+                f"{path}, row {number_}: id {identity!r} is also the id of row {other}, but coded rows are matched by "
+                "id. Give each row a different id and label the file again"
+            )
+    raise DataError(*repeated[:20])
+
+
+def positions(
+    index: NDArray[np.int64], own_index: NDArray[np.int64], n_documents: int
+) -> tuple[NDArray[np.int64], bool]:
+    """Return the position of each row in its document, and whether these positions distinguish the rows.
+
+    Without `--split`, `communique label` writes an index of 0 in every row. The index of the original table is then used, if all
+    rows have one.
+
+    Args:
+        index: The column `index`, (N,).
+        own_index: The column `OWN_INDEX`, or -1 where it is empty, (N,).
+        n_documents: Number of documents.
+    """
+    if index.any() or n_documents == len(index):
+        return index, True
+    return (own_index, True) if (own_index >= 0).all() else (index, False)
 
 
 def _one(column: Any) -> Any:
