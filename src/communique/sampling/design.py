@@ -284,12 +284,13 @@ def share_out(
     part_of = np.zeros(len(groups.names), np.int64)
     part_of[groups.of_row] = parts.of_row
     drawn = np.zeros(len(groups.names), np.int64)
+    all_sizes = groups.sizes
     for number, name in enumerate(parts.names):
         inside = np.flatnonzero(part_of == number)
-        sizes = groups.sizes[inside]
+        sizes = all_sizes[inside]
         # Each stratum needs a minimum number of rows, which may be more than the whole part was to have.
         wanted = max(per_part[name], int(np.minimum(sizes, MINIMUM).sum()))
-        drawn[inside] = allocate(sizes, weights[inside], wanted)
+        drawn[inside] = wanted if len(inside) == 1 else allocate(sizes, weights[inside], wanted)
     return drawn
 
 
