@@ -185,11 +185,14 @@ def test_options_that_need_predictions_name_the_command_to_run_first(texts: Path
     assert not (texts.parent / "s.csv").exists()
 
 
-def test_a_table_of_texts_with_a_column_of_labels_is_not_treated_as_predictions(texts: Path) -> None:
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_table_of_labels_contains_predictions_only_if_it_has_all_their_columns(texts: Path, complete: bool) -> None:
     rows = [{"id": f"r{i}", "text": f"{WORDS[i % 4]} {i}.", "labels": "criticism"} for i in range(8)]
-    write_csv(texts.parent / "human.csv", list(rows[0]), rows)
-    _, plan = drawn(texts.parent / "human.csv", "-n", 4)
-    assert plan.predictions is None
+    rows = [row | ({"document": f"d{i}"} if complete else {}) for i, row in enumerate(rows)]
+    write_csv(texts.parent / "other.csv", list(rows[0]), rows)
+    _, plan = drawn(texts.parent / "other.csv", "-n", 4)
+    assert plan.predictions == ("other.csv" if complete else None)
+    assert {row.labels for row in plan.rows} == {("criticism",) if complete else ()}
 
 
 def test_predictions_refuse_options_for_texts_and_other_paths(texts: Path) -> None:

@@ -56,7 +56,7 @@ class Reading:
         unused = [name for name in self.options() if name.startswith("--") and name not in ("--encoding", "--sheet")]
         if unused:
             raise UsageError(
-                f"{path} is the output of `communique label`, so {unused[0].replace('--format', '--input-format')} has no effect. "
+                f"{path} contains predictions, so {unused[0].replace('--format', '--input-format')} has no effect. "
                 "Omit this option"
             )
 
@@ -113,7 +113,7 @@ def read_input(
     """
     from ..io.output import is_own_page
     from ..sampling.population import read_population
-    from ..sampling.texts import holds_predictions
+    from ..sampling.texts import content_of
 
     for path in paths:
         if is_own_page(Path(path)):
@@ -121,12 +121,19 @@ def read_input(
                 f"{path}: this is a page for reading, which contains too little for a sample. Label the texts again with -o "
                 "labelled.parquet (or .jsonl, .csv, .xlsx), and name that file"
             )
-        if not holds_predictions(path, encoding=reading.encoding, sheet=reading.sheet):
+        content = content_of(path, encoding=reading.encoding, sheet=reading.sheet)
+        # Without probabilities, only a codebook says what the labels are.
+        if content == "texts" or (content == "labels" and labels.codebook is None):
             continue
         if len(paths) > 1:
-            raise UsageError(f"{path} is the output of `communique label`. Name this file only, without other paths")
+            raise UsageError(f"{path} contains predictions. Name this file only, without other paths")
         reading.refuse_for_predictions(path)
-        population = read_population(path, encoding=reading.encoding, sheet=reading.sheet)
+        book = labels.any() if content == "labels" else None
+        population = read_population(path, book, encoding=reading.encoding, sheet=reading.sheet)
+        if book is not None:
+            note(
+                f"{path}: read as predictions without probabilities, because of the columns id, document, text and labels"
+            )
         for line in population.notes:
             note(line)
         if population.unlabelled:

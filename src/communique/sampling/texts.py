@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,17 +24,29 @@ from .population import OWN_INDEX, Population, check_ids, column_of, positions
 _OURS = frozenset((*OUTPUT, ERROR, "previous")) - {"document", "language"}
 
 
-def holds_predictions(path: str | Path, *, encoding: str | None = None, sheet: str | None = None) -> bool:
-    """Return whether a file is a table of predictions: it has labels and columns of probabilities, as `communique label` writes.
+#: Columns that every table of predictions without probabilities has.
+PREDICTION_COLUMNS = frozenset(("id", "document", "text", "labels"))
+
+#: What a file contains: predictions with probabilities, predictions without them, or texts that are not labelled yet.
+Content = Literal["probabilities", "labels", "texts"]
+
+
+def content_of(path: str | Path, *, encoding: str | None = None, sheet: str | None = None) -> Content:
+    """Return whether a file contains predictions or texts.
+
+    A table with labels and columns of probabilities contains predictions. So does a table that has all of the columns `id`,
+    `document`, `text` and `labels`.
 
     Raises:
         DataError: The table cannot be read.
     """
     if not Path(path).is_file() or ending(path)[0] not in ROW_SUFFIXES:
-        return False
+        return "texts"
     with open_table(path, encoding=Encoding.chosen(encoding), sheet=sheet) as stream:
         columns = stream.columns
-    return "labels" in columns and any(name == "probabilities" or name.startswith(PREFIX) for name in columns)
+    if "labels" in columns and any(name == "probabilities" or name.startswith(PREFIX) for name in columns):
+        return "probabilities"
+    return "labels" if set(columns) >= PREDICTION_COLUMNS else "texts"
 
 
 def population_of_texts(
