@@ -110,7 +110,8 @@ def assumed(population: Population, proportions: Mapping[str, float]) -> Populat
         proportions: Expected proportion by label. They become the labels of the population.
     """
     p = np.tile(list(proportions.values()), (len(population), 1))
-    return replace(population, names=tuple(proportions), probabilities=p, decisions=np.zeros(p.shape, np.bool_))
+    none = np.zeros(p.shape, np.bool_)
+    return replace(population, names=tuple(proportions), probabilities=p, decisions=none, n_without_probabilities=0)
 
 
 def needed(
