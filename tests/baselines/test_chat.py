@@ -18,8 +18,9 @@ import pytest
 from helpers import CUES, ROOT, TINY, TINY_MULTICLASS
 
 from communique import baselines
-from communique.baselines.chat import ChatClassifier, instructions, read_answer
+from communique.baselines.chat import ChatClassifier
 from communique.baselines.endpoint import ChatEndpoint
+from communique.baselines.prompt import instructions, read_answer
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence

@@ -15,7 +15,7 @@ import yaml
 from helpers import CODEBOOK, TINY, facts, has_facts, tiny_rows, until, write_rows
 from helpers import run as command
 
-from communique.baselines.endpoint import AnswerCache
+from communique.baselines.answers import AnswerCache
 from communique.benchmark import results, runner
 from communique.benchmark.recipe import ClassifierSettings
 from communique.benchmark.rendering import render_summary

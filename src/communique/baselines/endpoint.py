@@ -1,28 +1,25 @@
-"""A client for OpenAI's chat completions API, with retries and a cache of answers on disk."""
+"""A client for OpenAI's chat completions API, with retries."""
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 import os
 import random
 import re
 import socket
-import sqlite3
 import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import RecipeError, UnreachableError
-from ..reporting.format import one_line
+from ..reporting.format import counted, one_line
 
 #: HTTP statuses after which the same request is sent again.
 TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
@@ -53,6 +50,15 @@ class RefusedError(UnreachableError):
         self.status = status
 
 
+@dataclass(frozen=True)
+class Completion:
+    """The answer to a request. The numbers of tokens are None if the server does not report them."""
+
+    text: str
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+
+
 class ChatEndpoint:
     """A client that posts to ``{base_url}/chat/completions``.
 
@@ -80,9 +86,21 @@ class ChatEndpoint:
             )
         self.url = base_url.rstrip("/") + "/chat/completions"
         self.key, self.timeout, self.retries, self.pause = key, timeout, retries, pause
+        #: Once this is set, failed requests are not repeated.
+        self.stopped = threading.Event()
+
+    @property
+    def host(self) -> str:
+        """The host and port of the address, which can be recorded. The rest of an address can contain secrets."""
+        parts = urlsplit(self.url)
+        return str(parts.hostname) + (f":{parts.port}" if parts.port else "")
 
     def ask(self, body: Mapping[str, Any]) -> str:
-        """Send a request and return the text of the first choice in the answer, or an empty string if it has no text.
+        """Send a request and return only the text of the answer. The errors are those of `complete`."""
+        return self.complete(body).text
+
+    def complete(self, body: Mapping[str, Any]) -> Completion:
+        """Send a request and return the first choice in the answer. Its text is empty if the choice has none.
 
         Raises:
             RefusedError: The server rejects the request permanently, redirects, or answers with something other than a completion.
@@ -100,13 +118,15 @@ class ChatEndpoint:
                 named = error.retry_after
             except (OSError, http.client.HTTPException, _UnreadableError) as error:
                 last = str(error) if isinstance(error, _UnreadableError) else _line(f"{type(error).__name__}: {error}")
-            if attempt < self.retries:
+            if attempt < self.retries and not self.stopped.is_set():
                 # Random jitter keeps the workers from retrying all at once.
                 known = re.fullmatch(r"[0-9]{1,9}", named.strip())
                 wanted = float(named) if known else self.pause * 2**attempt * random.uniform(0.5, 1)
-                time.sleep(min(wanted, LONGEST_PAUSE))
+                self.stopped.wait(min(wanted, LONGEST_PAUSE))
+            else:
+                break
         raise UnreachableError(
-            f"{self.url}: no answer in {self.retries + 1} attempts (last: {last}). Start the server or set another base_url; "
+            f"{self.url}: no answer in {counted(attempt + 1, 'attempt')} (last: {last}). Start the server or set another base_url; "
             "if a cache is set, answers received so far are stored in it"
         )
 
@@ -131,8 +151,8 @@ class ChatEndpoint:
                     shown = error.read(4 * SHOWN).decode("utf-8", "replace")
                 raise _StatusError(error.code, str(error.reason), shown, error.headers.get("Retry-After", "")) from None
 
-    def _content(self, body: bytes) -> str:
-        """Return the text of a completion.
+    def _content(self, body: bytes) -> Completion:
+        """Return the text of a completion and its numbers of tokens.
 
         Raises:
             _UnreadableError: The body is not JSON, for example the HTML page of a gateway.
@@ -150,7 +170,16 @@ class ChatEndpoint:
         if not isinstance(content, str):
             raise RefusedError(f"{self.url}: the answer is not a chat completion: {shown}; {EXPECTED}", 200)
         # A lone surrogate is not valid text, and the cache cannot store it.
-        return content.encode("utf-8", "replace").decode("utf-8")
+        text = content.encode("utf-8", "replace").decode("utf-8")
+        return Completion(text, _tokens(answer, "prompt_tokens"), _tokens(answer, "completion_tokens"))
+
+
+def _tokens(answer: Any, name: str) -> int | None:
+    """Return a number of tokens from the field `usage` of an answer, or None if it has no such number."""
+    usage = answer.get("usage")
+    found = usage.get(name) if isinstance(usage, dict) else None
+    # A boolean is an int, and a larger number cannot be stored.
+    return found if type(found) is int and 0 <= found < 2**40 else None
 
 
 class _StatusError(Exception):
@@ -264,39 +293,3 @@ def _remedy(status: int) -> str:
     if status in (401, 403):
         return "set the environment variable that contains the API key"
     return "check base_url and model" if status == 404 else "the server does not accept this request"
-
-
-class AnswerCache:
-    """Answers by hash of the question, in one SQLite file. The file contains neither the texts nor the key.
-
-    Args:
-        path: The file. If it is None, answers are kept in memory only.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
-        self._base = sqlite3.connect(path or ":memory:", check_same_thread=False, timeout=60)
-        with self._base:
-            self._base.execute("CREATE TABLE IF NOT EXISTS answers (question TEXT PRIMARY KEY, answer TEXT NOT NULL)")
-
-    def get(self, question: str) -> str | None:
-        """Return the stored answer to a question, or None."""
-        with self._lock:
-            row = self._base.execute("SELECT answer FROM answers WHERE question = ?", (question,)).fetchone()
-        return None if row is None else str(row[0])
-
-    def put(self, question: str, answer: str) -> None:
-        """Store an answer immediately, so that it is not lost if the run is killed."""
-        with self._lock, self._base:
-            self._base.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (question, answer))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._base.close()
-
-
-def question_key(*parts: str | Sequence[Any] | Mapping[str, Any]) -> str:
-    """Return a hash of a question and of everything else that determines its answer."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
