@@ -7,12 +7,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from chat_server import Server
 from fakes import FakeModel, bundle_folder
 from helpers import CODEBOOK, CUES, FILLERS, PATIENCE, ROOT, tiny_rows, write_rows
 from hypothesis import settings
@@ -29,6 +31,20 @@ settings.load_profile("untimed")
 def fake_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a bundle without a network."""
     return bundle_folder(tmp_path_factory.mktemp("fake") / "bundle")
+
+
+@pytest.fixture
+def chat_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server that answers with the labels whose cue words are in the text."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    found = Server()
+    thread = threading.Thread(target=found.http.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield found
+    found.http.shutdown()
+    found.http.server_close()
+    thread.join()
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@
     ├── OutputError          an output that may not be written; the command line exits with code 2
     ├── ChangedError         an input that changed while it was read
     ├── MissingExtraError    a package of an optional extra that is not installed
-    └── UnreachableError     a service, or a model on a hub, that does not answer or refuses the request
+    ├── UnreachableError     a service, or a model on a hub, that does not answer or refuses the request
+    └── LimitReachedError    a limit on tokens or cost, which the user set, was reached
 
 Every message is one line. It names the file, the row and the value, and says what is allowed and what to do.
 """
@@ -106,6 +107,10 @@ class MissingExtraError(CommuniqueError):
 
 class UnreachableError(CommuniqueError):
     """A service, or a model on a hub, that does not answer or refuses the request."""
+
+
+class LimitReachedError(CommuniqueError):
+    """A limit on tokens or cost, which the user set, was reached. What was done so far is kept."""
 
 
 def require_extra(package: str, purpose: str, *, extra: str = "train") -> None:

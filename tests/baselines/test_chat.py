@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import CUES, ROOT, TINY, TINY_MULTICLASS
+from chat_server import Answer, Server, by_cues, completion
+from helpers import ROOT, TINY, TINY_MULTICLASS
 
 from communique import baselines
 from communique.baselines.chat import ChatClassifier
@@ -26,70 +24,10 @@ from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
 from communique.errors import DataError, RecipeError, UnreachableError
 
-#: The answer of a server: status, body (JSON or text) and headers.
-Answer = tuple[int, Any, dict[str, str]]
-
-
-def completion(content: str | None) -> Answer:
-    return 200, {"choices": [{"message": {"role": "assistant", "content": content}, "finish_reason": "stop"}]}, {}
-
-
-def by_cues(request: dict[str, Any]) -> Answer:
-    """Answer as a good model does, with the labels whose cue words are in the text."""
-    text = request["messages"][-1]["content"]
-    return completion(json.dumps({"labels": [label for label, cue in CUES.items() if cue in text]}))
-
-
-class Server:
-    """A server that answers with the result of a function and records the requests."""
-
-    def __init__(self) -> None:
-        self.answer: Callable[[dict[str, Any]], Answer] = by_cues
-        self.requests: list[dict[str, Any]] = []
-        self.keys: list[str | None] = []
-        self.paths: list[str] = []
-        self.most_at_once = self._now = 0
-        lock = threading.Lock()
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                with lock:
-                    server.requests.append(request)
-                    server.keys.append(self.headers["Authorization"])
-                    server.paths.append(self.path)
-                    server._now += 1
-                    server.most_at_once = max(server.most_at_once, server._now)
-                    status, body, headers = server.answer(request)
-                time.sleep(0.01)
-                with lock:
-                    server._now -= 1
-                data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-                self.send_response(status)
-                for name, value in {"Content-Length": str(len(data)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
-
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    found = Server()
-    thread = threading.Thread(target=found.http.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield found
-    found.http.shutdown()
-    found.http.server_close()
-    thread.join()
+def server(chat_server: Server) -> Server:
+    return chat_server
 
 
 def sentence(number: int, text: str, labels: tuple[str, ...] | None = None) -> Sentence:

@@ -70,22 +70,30 @@ class ChatEndpoint:
         timeout: An attempt fails if the whole answer has not arrived after this number of seconds.
         retries: Further attempts after a transient failure.
         pause: Seconds before the second attempt, doubled before each further attempt, unless the server sends a waiting time.
+        option: Name of the option with the address, for messages.
 
     Raises:
-        RecipeError: The address is not an HTTP address, or the key contains characters that cannot be sent.
+        RecipeError: The address is not an HTTP address or contains a password, or the key contains characters that cannot be sent.
     """
 
-    def __init__(self, base_url: str, *, key: str | None, timeout: float, retries: int, pause: float) -> None:
+    def __init__(
+        self, base_url: str, *, key: str | None, timeout: float, retries: int, pause: float, option: str = "base_url"
+    ) -> None:
         if not _is_address(base_url):
             raise RecipeError(
-                f"base_url {base_url!r}: this is not an HTTP address. Use an address such as http://localhost:8000/v1"
+                f"{option} {base_url!r}: this is not an HTTP address. Use an address such as http://localhost:8000/v1"
+            )
+        if "@" in urlsplit(base_url).netloc:
+            raise RecipeError(
+                f"{option}: the address contains a user name or a password. Remove it, and put the key into the environment "
+                "variable of the API key"
             )
         if key is not None and not re.fullmatch(r"[!-~]+", key):
             raise RecipeError(
                 "the API key contains spaces or other characters that cannot be sent. Copy it into its environment variable again"
             )
         self.url = base_url.rstrip("/") + "/chat/completions"
-        self.key, self.timeout, self.retries, self.pause = key, timeout, retries, pause
+        self.key, self.timeout, self.retries, self.pause, self.option = key, timeout, retries, pause, option
         #: Once this is set, failed requests are not repeated.
         self.stopped = threading.Event()
 
@@ -114,7 +122,7 @@ class ChatEndpoint:
             except _StatusError as error:
                 last = _line(str(error))
                 if error.status not in TRANSIENT:
-                    raise RefusedError(f"{self.url}: {last}; {_remedy(error.status)}", error.status) from error
+                    raise RefusedError(f"{self.url}: {last}; {self._remedy(error.status)}", error.status) from error
                 named = error.retry_after
             except (OSError, http.client.HTTPException, _UnreadableError) as error:
                 last = str(error) if isinstance(error, _UnreadableError) else _line(f"{type(error).__name__}: {error}")
@@ -126,9 +134,19 @@ class ChatEndpoint:
             else:
                 break
         raise UnreachableError(
-            f"{self.url}: no answer in {counted(attempt + 1, 'attempt')} (last: {last}). Start the server or set another base_url; "
-            "if a cache is set, answers received so far are stored in it"
+            f"{self.url}: no answer in {counted(attempt + 1, 'attempt')} (last: {last}). Start the server or set another "
+            f"{self.option}; if a cache is set, answers received so far are stored in it"
         )
+
+    def _remedy(self, status: int) -> str:
+        if 300 <= status < 400:
+            return (
+                "redirects are not followed, because the key would be sent to another address. Set "
+                f"{self.option} to the final address"
+            )
+        if status in (401, 403):
+            return "set the environment variable that contains the API key"
+        return f"check {self.option} and model" if status == 404 else "the server does not accept this request"
 
     def _post(self, body: Mapping[str, Any]) -> bytes:
         """Send a request and return the body of its answer.
@@ -285,11 +303,3 @@ def key_from(variable: str) -> str | None:
 
 def _line(text: str) -> str:
     return one_line(" ".join(text.split())[:SHOWN])
-
-
-def _remedy(status: int) -> str:
-    if 300 <= status < 400:
-        return "redirects are not followed, because the key would be sent to another address. Set base_url to the final address"
-    if status in (401, 403):
-        return "set the environment variable that contains the API key"
-    return "check base_url and model" if status == 404 else "the server does not accept this request"

@@ -30,8 +30,26 @@ from .common import (
     cli_errors,
     note,
 )
+from .label_chat import (
+    SHARD_ROWS,
+    AnswerTokens,
+    ChatOptions,
+    CodebookOption,
+    EndpointOption,
+    KeyOption,
+    LabelerOption,
+    MaxCost,
+    MaxTokens,
+    ModelOption,
+    OwnTemperature,
+    ParallelOption,
+    PriceIn,
+    PriceOut,
+    TemperatureOption,
+)
 
 if TYPE_CHECKING:
+    from ..data.codebook import Codebook
     from ..labelling.label import LabelledShard
     from ..labelling.options import InputNotes
     from ..labelling.ray import RayEngine
@@ -42,6 +60,7 @@ if TYPE_CHECKING:
     from ..labelling.write import OutputForm
     from ..models.classifier import Classifier
     from ..models.info import ModelInfo
+    from ..reporting.progress import ProgressReporter
 
 
 @cli_errors
@@ -159,6 +178,19 @@ def label(
             rich_help_panel=SPEED,
         ),
     ] = None,
+    labeler: LabelerOption = "model",
+    codebook: CodebookOption = None,
+    endpoint: EndpointOption = None,
+    chat_model: ModelOption = None,
+    api_key_variable: KeyOption = "OPENAI_API_KEY",
+    temperature: TemperatureOption = 0.0,
+    no_temperature: OwnTemperature = False,
+    answer_tokens: AnswerTokens = 200,
+    parallel: ParallelOption = 4,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
+    max_cost: MaxCost = None,
+    max_tokens: MaxTokens = None,
 ) -> None:
     """Label the sentences of documents and tables.
 
@@ -167,20 +199,22 @@ def label(
         communique label speech.pdf
         communique label speeches/ notes.docx -o labels.html
         communique label sentences.csv --text-column statement -o labels.parquet
+        communique label sentences.csv --labeler chat --codebook mine.yaml --endpoint URL --chat-model NAME -o labels.csv
     """
     from .. import load
     from ..io.output import check_outputs, is_stream
     from ..io.paths import FORMATS, find_files
     from ..labelling.options import Options
     from ..labelling.reader import ShardReader
-    from ..labelling.run import describe_run
+    from ..labelling.run import LocalEngine, describe_run, run_sha256
     from ..labelling.run import shard_rows as rows_for
     from ..labelling.shard_folder import ShardFolder
     from ..labelling.spreadsheet import check_known_rows
     from ..labelling.units import rows_of_texts
     from ..labelling.write import DELIMITED
-    from ..models.folder import read_info
+    from ..models.folder import read_codebook, read_info
     from ..models.predictor import default_model
+    from ..reporting.progress import ProgressReporter
     from ..text.language_codes import normalize_language
 
     to_file = out is not None and not is_stream(out)
@@ -197,11 +231,36 @@ def label(
             param_hint="--resume",
         )
     _check_engine(engine, ray_address, actors, to_file=to_file)
+    chat_options = ChatOptions(
+        codebook,
+        endpoint,
+        chat_model,
+        api_key_variable,
+        temperature,
+        no_temperature,
+        answer_tokens,
+        parallel,
+        price_in,
+        price_out,
+        max_cost,
+        max_tokens,
+    )
+    chat = None
+    if labeler == "chat":
+        chat = chat_options.run(
+            out, others={"--model": model, "--threads": threads, "--engine": engine if engine != "local" else None}
+        )
+    else:
+        chat_options.check_unused()
     rows = shard_rows or rows_for(None if memory_limit is None else _megabytes(memory_limit))
+    if chat is not None:
+        rows = min(rows, shard_rows or SHARD_ROWS)
     # With --resume, the output may exist, because an earlier run may have completed it.
-    outputs = check_outputs([out], inputs=paths, overwrite=overwrite or bool(resume))
-    folder = model or default_model()
-    info = read_info(folder)
+    written = [out] if chat is None else [out, *chat.files]
+    outputs = check_outputs(written, inputs=[*paths, codebook], overwrite=overwrite or bool(resume))
+    folder = model or default_model() if chat is None else Path()
+    info = read_info(folder) if chat is None else chat.info
+    book = read_codebook(folder, info) if chat is None else chat.codebook
     options = Options(
         text_column=text_column,
         document_column=document_column,
@@ -213,6 +272,7 @@ def label(
         as_json=suffix in (None, ".jsonl"),
         shard_rows=rows,
         labels=info.labels,
+        probabilities=chat is None,
     )
     opened = cache(lambda: load.load_model(folder, threads=threads, info=info))
     make_engine = partial(_engine, engine, folder, opened, threads, ray_address, actors)
@@ -235,25 +295,34 @@ def label(
         if not to_file and suffix in (None, ".jsonl"):
             summary, notes = _stream(reader, make_engine(), info.labels, out)
         else:
-            run = describe_run(info, reader, threads)
-            output = _output_form(str(out), str(suffix), folder, info, run, escape_formulas)
+            run = describe_run(info, reader, threads) | ({} if chat is None else {"chat": chat.describe()})
+            output = _output_form(str(out), str(suffix), info, book, run, escape_formulas)
             path = Path(str(out)) if to_file else Path(spool, f"output{suffix}")
-            if (
-                path.exists()
-                and resume
-                and _is_finished(path, ShardReader(found, options), output, opened(), run, overwrite)
-            ):
-                return
+            if path.exists() and resume:
+                if chat is not None:
+                    finished = chat.is_finished(run_sha256(run), overwrite=overwrite)
+                else:
+                    finished = _is_finished(path, ShardReader(found, options), output, opened(), run, overwrite)
+                if finished:
+                    return
             # Open the model last, so that a problem with the output is reported at once.
             with closing(ShardFolder(path, run, resume=resume)) as shards:
-                summary, notes = _label(reader, make_engine, shards, output, None if to_file else out)
+                if chat is None:
+                    progress = ProgressReporter(reader.bytes, note)
+                    summary, notes = _label(reader, make_engine, shards, output, None if to_file else out, progress)
+                else:
+                    with chat.labeler(restart=resume is False) as asked:
+                        progress = ProgressReporter(reader.bytes, note, detail=asked.progress)
+                        asked.report = progress.state
+                        summary, notes = _label(reader, lambda: LocalEngine(asked), shards, output, None, progress)
+                        chat.finish(asked, summary, run_sha256(run))
     for line in (*notes.lines(), *summary.lines()):
         note(line)
     if to_file:
         note(f"output: {out}")
     elif out is None:
         note("Nothing was saved. To save the labels, use -o FILE")
-    if summary.unreadable:
+    if summary.unreadable or summary.failed:
         raise typer.Exit(1)
 
 
@@ -316,20 +385,19 @@ def _engine(
 
 
 def _output_form(
-    out: str, suffix: str, folder: Path, info: ModelInfo, run: dict[str, Any], escape_formulas: bool
+    out: str, suffix: str, info: ModelInfo, codebook: Codebook, run: dict[str, Any], escape_formulas: bool
 ) -> OutputForm:
     """Describe the format of the output and what it records about the run."""
     from ..io.suffixes import ending
     from ..labelling.run import run_sha256
     from ..labelling.write import OutputForm
-    from ..models.folder import read_codebook
 
     return OutputForm(
         name=out,
         suffix=suffix,
         codec=ending(out)[1],
         info=info,
-        codebook=read_codebook(folder, info),
+        codebook=codebook,
         run=run_sha256(run),
         escape_formulas=escape_formulas,
     )
@@ -370,11 +438,11 @@ def _label(
     shards: ShardFolder,
     output: OutputForm,
     stream: str | None,
+    progress: ProgressReporter,
 ) -> tuple[Summary, InputNotes]:
     """Label to a file, or to a stream in a format whose first byte requires all shards."""
     from ..io.atomic import replacing
     from ..labelling.run import FileSink, label_files
-    from ..reporting.progress import ProgressReporter
 
     try:
         with ExitStack() as stack:
@@ -387,7 +455,7 @@ def _label(
                 note(
                     f"{shards.path}: shard {number} is damaged, because its SHA-256 differs. It will be labelled again"
                 )
-            return label_files(reader, make_engine(), sink, ProgressReporter(reader.bytes, note))
+            return label_files(reader, make_engine(), sink, progress)
     except KeyboardInterrupt as stopped:
         if stream is None and (finished := len(shards.numbers())):
             stopped.args = (

@@ -17,7 +17,7 @@ from .shard import json_text
 def output_schema(headers: Sequence[tuple[pa.Schema, ShardCounts]]) -> pa.Schema:
     """Return the columns of all shards. `error` is included only if at least one row has a value in it."""
     schema = unify_schemas(schema for schema, _ in headers)
-    errors = any(counts.unreadable or counts.letterless or counts.page_lines for _, counts in headers)
+    errors = any(counts.unreadable or counts.letterless or counts.page_lines or counts.failed for _, counts in headers)
     return pa.schema([column for column in schema if column.name != ERROR or errors])
 
 

@@ -43,6 +43,7 @@ class ShardCounts:
         page_lines: Rows that are not labelled because they are page headers, footers or numbers.
         rejoined: Labelled sentences with a word that is divided by a hyphen and a space ("Gover- nment"). The model reads the
             joined word.
+        failed: Rows of the output that the model could not label, such as those without a readable answer of a chat model.
     """
 
     records: int
@@ -53,6 +54,7 @@ class ShardCounts:
     letterless: int
     page_lines: int = 0
     rejoined: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,12 @@ def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> Labe
     cut = [text[:SEEN] for text, _ in distinct]
     sent = rejoin_words(cut)
     predictions = model.predict(sent, languages=[language for _, language in distinct]) if sent else None
-    columns = _columns(rows | {ERROR: reasons}, model.codebook.names, places, predictions)
+    failures = _failures(places, predictions)
+    reasons = [failures.get(i, reason) for i, reason in enumerate(reasons)]
+    answered = {i: place for i, place in places.items() if i not in failures}
+    columns = _columns(rows | {ERROR: reasons}, model.codebook.names, answered, predictions)
+    if not shard.options.probabilities:
+        del columns["probabilities"]
     as_json = shard.options.as_json
     if extra is not None and not as_json:
         # Add all columns at once. Adding them one by one would copy the table for each column.
@@ -144,16 +151,25 @@ def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> Labe
     counts = ShardCounts(
         records=shard.n_records,
         rows=len(texts),
-        unreadable=sum(reason is not None for reason in reasons) - letterless - page_lines,
-        labelled=len(labelled),
-        repeated=len(labelled) - len(distinct),
+        unreadable=sum(reason is not None for reason in reasons) - letterless - page_lines - len(failures),
+        labelled=len(answered),
+        repeated=len(answered) - len(set(answered.values())),
         letterless=letterless,
         page_lines=page_lines,
-        rejoined=sum(place in changed for place in places.values()),
+        rejoined=sum(place in changed for place in answered.values()),
+        failed=len(failures),
     )
     extra_json = extra.column(0) if extra is not None and as_json else None
     paragraphs = tuple(compress(count(), rows[PARAGRAPH]))
     return LabelledShard(shard.number, pa.table(columns), counts, extra_json, paragraphs)
+
+
+def _failures(places: Mapping[int, int], predictions: Predictions | None) -> dict[int, str]:
+    """Return the reason why the model could not label a row, by index of the row."""
+    if predictions is None or not predictions.errors:
+        return {}
+    reasons = {i: predictions.errors[place] for i, place in places.items()}
+    return {i: reason for i, reason in reasons.items() if reason is not None}
 
 
 def _columns(
@@ -167,7 +183,9 @@ def _columns(
     if predictions is not None:
         labelled, origin = list(places), list(places.values())
         probabilities[labelled] = np.round(predictions.probabilities.astype(np.float64), DIGITS)[origin]
-        truncated[labelled] = predictions.truncated[origin] | np.array([len(rows["text"][i]) > SEEN for i in labelled])
+        truncated[labelled] = predictions.truncated[origin] | np.array(
+            [len(rows["text"][i]) > SEEN for i in labelled], np.bool_
+        )
         unread[labelled] = False
         found = predictions.labels
         for i, place in places.items():

@@ -122,7 +122,7 @@ def write_spreadsheet(
     ]
     sheets = {
         LABELLED: (_columns(names, info), _rows(names, shards)),
-        LABELS: (explained, _explain(info, codebook, summary)),
+        LABELS: (explained, _explain(info, codebook, summary, probabilities="probabilities" in schema.names)),
     }
     write_workbook(handle, sheets, folder=scratch)
 
@@ -148,11 +148,16 @@ def _rows(names: Sequence[str], shards: Iterable[LabelledShard]) -> Iterator[lis
             yield [cell(row.get(name)) for name in names]
 
 
-def _explain(info: ModelInfo, codebook: Codebook, summary: Summary) -> Iterator[tuple[Any, ...]]:
+def _explain(
+    info: ModelInfo, codebook: Codebook, summary: Summary, *, probabilities: bool
+) -> Iterator[tuple[Any, ...]]:
     thresholds: Sequence[Any] = info.thresholds or ["most probable"] * len(info.labels)
+    if not probabilities:
+        thresholds = ["no probabilities"] * len(info.labels)
     for label, threshold in zip(codebook.labels, thresholds, strict=True):
         yield label.name, label.definition, threshold, summary.labels[label.name]
     if info.multilabel:
-        yield "(none)", "No label reaches its threshold.", None, summary.none
+        none = "No label reaches its threshold." if probabilities else "The model assigns no label."
+        yield "(none)", none, None, summary.none
     yield "(model)", f"{info.name} {info.version}, codebook {info.codebook_name} {info.codebook_version}", None, None
     yield "(counts)", summary.caution, None, summary.sentences

@@ -56,6 +56,7 @@ class Summary:
     letterless: int = 0
     page_lines: int = 0
     rejoined: int = 0
+    failed: int = 0
     lower: int = 0
     open_ended: int = 0
     none: int = 0
@@ -76,6 +77,7 @@ class Summary:
         self.letterless += counts.letterless
         self.page_lines += counts.page_lines
         self.rejoined += counts.rejoined
+        self.failed += counts.failed
         lower, open_ended = count_fragments(shard)
         self.lower += lower
         self.open_ended += open_ended
@@ -100,7 +102,7 @@ class Summary:
     @property
     def empty(self) -> int:
         """Number of sentences that contain nothing to read."""
-        return self.sentences - self.labelled
+        return self.sentences - self.labelled - self.failed
 
     def lines(self) -> list[str]:
         """Return lines that report the counts, and warn that they do not estimate proportions."""
@@ -127,6 +129,8 @@ class Summary:
             parts.append(f"language unknown {self.languages[UNDETERMINED]}")
         if self.unreadable:
             parts.append(f"unreadable {self.unreadable}")
+        if self.failed:
+            parts.append(f"without a usable answer {self.failed} (see the column {ERROR!r}; not labelled)")
         if self.repeated:
             proportion = self.repeated / self.labelled
             parts.append(f"repeated {self.repeated} ({proportion:.1%} of sentences, computed once per shard)")
@@ -141,6 +145,11 @@ class Summary:
 def _count(counter: Counter[Any], values: Any) -> None:
     for entry in pc.value_counts(values).to_pylist():
         counter[entry["values"]] += entry["counts"]
+
+
+def _probability(row: Row, label: str) -> str:
+    """Return the probability of a label, with a space in front of it, or nothing if the model computes no probabilities."""
+    return f" {row['probabilities'][label]:.2f}" if "probabilities" in row else ""
 
 
 def print_table(console: Console, output: Sequence[Row], names: Sequence[str]) -> None:
@@ -158,8 +167,7 @@ def print_table(console: Console, output: Sequence[Row], names: Sequence[str]) -
         table.add_column("labels", no_wrap=True)
         for row in members:
             labels = Text("\n").join(
-                Text(f"{one_line(label)} {row['probabilities'][label]:.2f}", style=colours[label])
-                for label in row["labels"]
+                Text(f"{one_line(label)}{_probability(row, label)}", style=colours[label]) for label in row["labels"]
             )
             text = row["text"] + (" […cut]" if row["truncated"] else "")
             if ERROR in row:

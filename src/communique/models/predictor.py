@@ -51,13 +51,15 @@ class Predictions:
     """Predictions of a model for n texts, in the order of the texts.
 
     `names` are the k labels of the codebook. The columns of `probabilities` (n, k) and `decisions` (n, k) are in the same order.
-    `truncated` (n,) marks texts of which the model read only the beginning.
+    `truncated` (n,) marks texts of which the model read only the beginning. `errors` has, for each text, the reason why the model
+    could not label it, or None. It is empty if every text was labelled.
     """
 
     names: tuple[str, ...]
     probabilities: NDArray[np.float32]
     decisions: NDArray[np.bool_]
     truncated: NDArray[np.bool_]
+    errors: tuple[str | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.probabilities)

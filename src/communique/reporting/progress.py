@@ -36,6 +36,8 @@ class ProgressReporter:
         line: Function that prints a plain line. None for a silent reporter.
         console: The terminal. Default: standard error.
         clock: Function that returns the time in seconds.
+        detail: Function that returns a further description of the state, such as the cost so far. Its argument is the proportion of
+            the work of this run that is done.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class ProgressReporter:
         *,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
+        detail: Callable[[float], str] = lambda proportion: "",
     ) -> None:
+        self._detail = detail
         self._total, self._line, self._clock = total, line, clock
         self._bar = None if line is None else _bar(console or Console(stderr=True))
         self._task = self._bar.add_task("starting", total=total) if self._bar else None
         self._begin: float | None = None
-        self._first = 0.0
+        self._first = self._position = 0.0
         self._last_line = clock()
         self._sentences = 0
 
@@ -80,7 +84,7 @@ class ProgressReporter:
 
     def skipped(self, position: float) -> None:
         """Record that an earlier run finished everything up to a position. The rate does not include that part."""
-        self._first = position
+        self._first = self._position = position
         self._draw(position, "finished before" if position else "starting")
 
     def begin(self) -> None:
@@ -97,6 +101,8 @@ class ProgressReporter:
         """
         self._sentences += sentences
         text = f"{self._sentences:,} sentences, {self._sentences / self._seconds():,.0f} per second"
+        done = (position - self._first) / max(1.0, (self._total or 0.0) - self._first)
+        text = ", ".join(filter(None, (text, self._detail(done))))
         # No line after the last shard, because the summary follows.
         self.update(position, text=text, every=EVERY if position < (self._total or 0) else math.inf)
 
@@ -110,11 +116,20 @@ class ProgressReporter:
             every: Minimum number of seconds since the last plain line.
         """
         self._total = self._total if total is None else total
+        self._position = position
         now = self._clock()
         text = ", ".join(part for part in (text, f"{_clock_time(self.seconds_left(position))} left") if part)
         self._draw(position, text)
         if self._bar is None and now - self._last_line >= every and self._total:
             self.say(f"{position / self._total:.0%}: {text}")
+            self._last_line = now
+
+    def state(self, text: str) -> None:
+        """Describe what is happening within a part of the run that takes long, such as a shard."""
+        self._draw(self._position, text)
+        now = self._clock()
+        if self._bar is None and now - self._last_line >= EVERY:
+            self.say(text)
             self._last_line = now
 
     def track(self, steps: Sequence[Step], what: str) -> Iterator[Step]:
