@@ -15,6 +15,8 @@ from chat_server import Answer, Server, by_cues, completion
 from helpers import CODEBOOK, CUES, has_facts, run, succeed
 
 from communique.data.codebook import Codebook
+from communique.sampling.population import read_population
+from communique.sampling.size import needed
 
 TEXTS = [
     "We condemn the closure of the port.",
@@ -81,7 +83,7 @@ def refusing(word: str) -> Any:
     return answer
 
 
-def test_the_table_has_the_columns_of_label_without_probabilities(
+def test_the_table_has_the_columns_of_label_with_empty_probabilities(
     chat_server: Server, corpus: Path, codebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_KEY", "secret-key")
@@ -92,9 +94,10 @@ def test_the_table_has_the_columns_of_label_without_probabilities(
         *("--api-key-variable", "MY_KEY", "--price-in", 2, "--price-out", 10, "--max-cost", 1),
     )
     assert pq.read_schema(out).names == [
-        *("id", "document", "index", "language", "text", "labels", "truncated", "error", "country"),
+        *("id", "document", "index", "language", "text", "labels", "probabilities", "truncated", "error", "country"),
     ]
     found = rows(out)
+    assert all(row["probabilities"] == dict.fromkeys(CUES) for row in found)
     assert [row["id"] for row in found] == [f"s{i}" for i in range(7)]
     assert [row["labels"] for row in found] == [
         *(["criticism"], ["policy_claim"], [], [], [], ["criticism"], ["policy_claim", "cooperation_pledge"]),
@@ -116,16 +119,77 @@ def test_the_table_has_the_columns_of_label_without_probabilities(
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".xlsx"])
-def test_other_formats_have_no_probability_columns(
+def test_other_formats_have_empty_probabilities(
     chat_server: Server, corpus: Path, codebook: Path, tmp_path: Path, suffix: str
 ) -> None:
     out = tmp_path / f"labels{suffix}"
     succeed(*arguments(chat_server, corpus, codebook, out))
-    if suffix == ".xlsx":
-        return
-    text = out.read_text(encoding="utf-8-sig")
-    assert "criticism" in text
-    assert "probabilit" not in text
+    found = read_population(out)
+    assert found.names == tuple(CUES)
+    assert found.n_without_probabilities == len(found) == 5
+    assert found.predicted(0) == ("criticism",)
+
+
+def test_rows_without_an_answer_are_not_part_of_the_population(
+    chat_server: Server, corpus: Path, codebook: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "labels.csv"
+    chat_server.answer = refusing("minister")
+    run(*arguments(chat_server, corpus, codebook, out))
+    for book in (None, Codebook.load(codebook)):
+        found = read_population(out, book)
+        assert found.ids.to_pylist() == ["s0", "s1", "s5", "s6"]
+        assert found.unlabelled == 3
+
+
+def test_the_output_is_sampled_compared_with_coders_and_corrected(
+    chat_server: Server, codebook: Path, tmp_path: Path
+) -> None:
+    corpus, out, sheet = tmp_path / "many.csv", tmp_path / "labels.parquet", tmp_path / "sheet.csv"
+    with corpus.open("w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["id", "document", "language", "country", "text"])
+        for i in range(240):
+            text = f"{TEXTS[(0, 1, 2, 6)[i % 4]]} Case {i}."
+            writer.writerow([f"s{i}", f"d{i // 4}", "en", "FR" if i % 3 else "DE", text])
+    succeed(*arguments(chat_server, corpus, codebook, out))
+    drawn = succeed("sample", out, "--codebook", codebook, "-n", 80, "--by", "country", "-o", sheet)
+    assert "80" in drawn.stderr
+    # The coder finds the labels by the cue words, but never sees a pledge.
+    with sheet.open(encoding="utf-8-sig", newline="") as handle:
+        coded = list(csv.DictReader(handle))
+    for row in coded:
+        row |= {
+            label: "1" if cue in row["text"] and label != "cooperation_pledge" else "0" for label, cue in CUES.items()
+        }
+    with sheet.open("w", encoding="utf-8-sig", newline="") as handle:
+        writer = csv.DictWriter(handle, list(coded[0]))
+        writer.writeheader()
+        writer.writerows(coded)
+    gold = tmp_path / "gold.csv"
+    agreed = succeed("agree", sheet, "--model", out, "--gold", gold)
+    assert "criticism" in agreed.stdout
+    done = succeed("estimate", out, gold, "--codebook", codebook, "--by", "country", "--target", "finite-population")
+    assert has_facts(done.stderr, "240 rows have no probabilities", "0 or 1")
+    assert has_facts(done.stdout, "criticism", "country=FR")
+
+
+def test_what_needs_probabilities_is_refused(chat_server: Server, corpus: Path, codebook: Path, tmp_path: Path) -> None:
+    out = tmp_path / "labels.parquet"
+    succeed(*arguments(chat_server, corpus, codebook, out))
+    for options in (("--for", "training"), ("--strata", "uncertainty")):
+        refused = run("sample", out, "--codebook", codebook, "-n", 2, "-o", tmp_path / "s.csv", *options)
+        assert refused.exit_code == 1
+        assert has_facts(refused.stderr, " ".join(options), "probabilities")
+
+
+def test_the_size_of_a_sample_is_planned_as_if_nothing_were_predicted(
+    chat_server: Server, corpus: Path, codebook: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "labels.parquet"
+    succeed(*arguments(chat_server, corpus, codebook, out))
+    for need in needed(read_population(out), 0.05):
+        assert need.residual == pytest.approx(need.share * (1 - need.share))
 
 
 def test_a_row_without_a_usable_answer_has_the_reason_and_can_be_asked_about_again(

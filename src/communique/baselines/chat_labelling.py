@@ -143,7 +143,7 @@ def money(amount: float) -> str:
 
 
 class ChatLabeler:
-    """A language model in the role of a `Classifier`. Its predictions contain no probabilities, only decisions as 0 and 1.
+    """A language model in the role of a `Classifier`. Its predictions contain decisions; their probabilities are NaN.
 
     Args:
         codebook: The prompt contains it as a whole.
@@ -219,11 +219,12 @@ class ChatLabeler:
         decisions = np.array([[name in (row.labels or ()) for name in names] for row in rows], np.bool_)
         decisions = decisions.reshape(len(rows), len(names))
         errors = tuple(row.last if row.labels is None else None for row in rows)
-        return Predictions(names, decisions.astype(np.float32), decisions, np.zeros(len(rows), np.bool_), errors)
+        nothing = np.full(decisions.shape, np.nan, np.float32)
+        return Predictions(names, nothing, decisions, np.zeros(len(rows), np.bool_), errors)
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Return the decisions (n, k) as 0 and 1, with columns in the codebook's order. They are not probabilities."""
-        return self.predict(sentences).probabilities
+        return self.predict(sentences).decisions.astype(np.float32)
 
     def progress(self, proportion: float) -> str:
         """Describe what this run has used, and what it will use in all if the rest of the input is similar.

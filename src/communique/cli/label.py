@@ -272,7 +272,6 @@ def label(
         as_json=suffix in (None, ".jsonl"),
         shard_rows=rows,
         labels=info.labels,
-        probabilities=chat is None,
     )
     opened = cache(lambda: load.load_model(folder, threads=threads, info=info))
     make_engine = partial(_engine, engine, folder, opened, threads, ray_address, actors)

@@ -140,8 +140,6 @@ def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> Labe
     reasons = [failures.get(i, reason) for i, reason in enumerate(reasons)]
     answered = {i: place for i, place in places.items() if i not in failures}
     columns = _columns(rows | {ERROR: reasons}, model.codebook.names, answered, predictions)
-    if not shard.options.probabilities:
-        del columns["probabilities"]
     as_json = shard.options.as_json
     if extra is not None and not as_json:
         # Add all columns at once. Adding them one by one would copy the table for each column.
@@ -178,7 +176,7 @@ def _columns(
     """Return the output columns. `places` maps the index of each labelled row to the index of its prediction."""
     n = len(rows["text"])
     probabilities = np.zeros((n, len(names)))
-    truncated, unread = np.zeros(n, np.bool_), np.ones(n, np.bool_)
+    truncated, unknown = np.zeros(n, np.bool_), np.ones((n, len(names)), np.bool_)
     labels: list[list[str]] = [[] for _ in range(n)]
     if predictions is not None:
         labelled, origin = list(places), list(places.values())
@@ -186,7 +184,8 @@ def _columns(
         truncated[labelled] = predictions.truncated[origin] | np.array(
             [len(rows["text"][i]) > SEEN for i in labelled], np.bool_
         )
-        unread[labelled] = False
+        # Some models, such as a chat model, only decide.
+        unknown[labelled] = np.isnan(probabilities[labelled])
         found = predictions.labels
         for i, place in places.items():
             labels[i] = found[place]
@@ -198,7 +197,7 @@ def _columns(
         "text": pa.array(rows["text"], pa.string()),
         "labels": pa.array(labels, pa.list_(pa.string())),
         "probabilities": pa.StructArray.from_arrays(
-            [pa.array(probabilities[:, j], pa.float64(), mask=unread) for j in range(len(names))], list(names)
+            [pa.array(probabilities[:, j], pa.float64(), mask=unknown[:, j]) for j in range(len(names))], list(names)
         ),
         "truncated": pa.array(truncated),
         ERROR: pa.array(rows[ERROR], pa.string()),

@@ -27,7 +27,6 @@ class Options:
         as_json: Whether extra columns are kept unchanged as JSON. Otherwise, they become typed columns.
         shard_rows: Number of rows per shard.
         labels: The model's labels. The output has a probability column for each of them.
-        probabilities: Whether the model computes probabilities. If it is False, the output has no probability columns.
     """
 
     text_column: str | None = None
@@ -40,7 +39,6 @@ class Options:
     as_json: bool = True
     shard_rows: int = 4096
     labels: tuple[str, ...] = ()
-    probabilities: bool = True
 
 
 @dataclass

@@ -122,7 +122,7 @@ def write_spreadsheet(
     ]
     sheets = {
         LABELLED: (_columns(names, info), _rows(names, shards)),
-        LABELS: (explained, _explain(info, codebook, summary, probabilities="probabilities" in schema.names)),
+        LABELS: (explained, _explain(info, codebook, summary)),
     }
     write_workbook(handle, sheets, folder=scratch)
 
@@ -148,16 +148,14 @@ def _rows(names: Sequence[str], shards: Iterable[LabelledShard]) -> Iterator[lis
             yield [cell(row.get(name)) for name in names]
 
 
-def _explain(
-    info: ModelInfo, codebook: Codebook, summary: Summary, *, probabilities: bool
-) -> Iterator[tuple[Any, ...]]:
+def _explain(info: ModelInfo, codebook: Codebook, summary: Summary) -> Iterator[tuple[Any, ...]]:
     thresholds: Sequence[Any] = info.thresholds or ["most probable"] * len(info.labels)
-    if not probabilities:
+    if not info.has_probabilities:
         thresholds = ["no probabilities"] * len(info.labels)
     for label, threshold in zip(codebook.labels, thresholds, strict=True):
         yield label.name, label.definition, threshold, summary.labels[label.name]
     if info.multilabel:
-        none = "No label reaches its threshold." if probabilities else "The model assigns no label."
+        none = "No label reaches its threshold." if info.has_probabilities else "The model assigns no label."
         yield "(none)", none, None, summary.none
     yield "(model)", f"{info.name} {info.version}, codebook {info.codebook_name} {info.codebook_version}", None, None
     yield "(counts)", summary.caution, None, summary.sentences

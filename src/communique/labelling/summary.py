@@ -149,7 +149,8 @@ def _count(counter: Counter[Any], values: Any) -> None:
 
 def _probability(row: Row, label: str) -> str:
     """Return the probability of a label, with a space in front of it, or nothing if the model computes no probabilities."""
-    return f" {row['probabilities'][label]:.2f}" if "probabilities" in row else ""
+    value = row["probabilities"][label]
+    return "" if value is None else f" {value:.2f}"
 
 
 def print_table(console: Console, output: Sequence[Row], names: Sequence[str]) -> None:

@@ -250,6 +250,11 @@ class ModelInfo(_Model):
         """Whether a sentence can have several labels."""
         return self.task == "multilabel"
 
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether the model computes probabilities. A chat model only decides."""
+        return self.classifier != "chat"
+
 
 def package_versions(*packages: str) -> dict[str, str]:
     """Return the installed version of each package."""

@@ -51,8 +51,9 @@ class Predictions:
     """Predictions of a model for n texts, in the order of the texts.
 
     `names` are the k labels of the codebook. The columns of `probabilities` (n, k) and `decisions` (n, k) are in the same order.
-    `truncated` (n,) marks texts of which the model read only the beginning. `errors` has, for each text, the reason why the model
-    could not label it, or None. It is empty if every text was labelled.
+    Probabilities are NaN if the model only decides, as a chat model does. `truncated` (n,) marks texts of which the model read only
+    the beginning. `errors` has, for each text, the reason why the model could not label it, or None. It is empty if every text was
+    labelled.
     """
 
     names: tuple[str, ...]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.labels import split_labels
-from ..data.predictions_schema import OUTPUT, PREFIX
+from ..data.predictions_schema import ERROR, OUTPUT, PREFIX
 from ..data.sentence import Sentence, text_sha256
 from ..errors import DataError
 from ..io.read import as_number, cell, open_table
@@ -38,7 +38,7 @@ OWN_INDEX = "input_index"
 
 #: Columns that cannot define groups, and columns that are always read.
 _OURS = frozenset((*OUTPUT, "previous")) - {"document", "language"}
-_CORE = frozenset((*OUTPUT, "source", "previous", OWN_INDEX)) - {"truncated"}
+_CORE = frozenset((*OUTPUT, ERROR, "source", "previous", OWN_INDEX)) - {"truncated"}
 _BETWEEN = "\x1f"
 
 #: Name of the group of rows whose cell in a column of groups is empty.
@@ -165,6 +165,21 @@ class Population:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    def require_probabilities(self, purpose: str) -> None:
+        """Check that the rows have probabilities.
+
+        Args:
+            purpose: What needs them, as the subject of the error message, such as `--strata uncertainty`.
+
+        Raises:
+            DataError: The model only decided, as a chat model does.
+        """
+        if self.n_without_probabilities:
+            raise DataError(
+                f"{self.path}: {purpose} needs probabilities, but these labels have none, because a language model or another tool "
+                "assigned them. Use another option, or the labels of a model that `communique train` trained"
+            )
+
     def sentence(self, row: int) -> Sentence:
         """Return a row as a sentence. It includes the preceding sentence if the file shows which one that is."""
         document = self.documents[row]
@@ -267,8 +282,8 @@ def read_population(
 
     Args:
         path: The file.
-        codebook: The labels. If it is set, the file may lack probabilities and texts, and predicted labels without
-            probabilities count as 0 or 1. Default: the labels that have probabilities.
+        codebook: The labels. If it is set, the file may lack probability columns and texts. Default: the labels that have
+            probability columns. If these columns are empty in all rows, predicted labels count as 0 or 1.
         columns: Extra columns to read. Default: all.
         keep: Ids of the rows whose texts are kept. Default: all.
         encoding: Encoding of a text file. Default: detected.
@@ -335,6 +350,9 @@ class _Reader:
                 self.skipped += 1
                 continue
             given = labelled(row)
+            if not given and not row.get("labels") and cell(row, ERROR) is not None:
+                self.skipped += 1
+                continue
             try:
                 self._add(batch, number_, row, text)
             except ValueError as error:
@@ -425,8 +443,8 @@ class _Reader:
         )
         table, own = pa.concat_tables(self.tables), pa.concat_tables(self.own, promote_options="default")
         self.tables, self.own, self.arrays = [], [], []
-        # If the file contains probabilities, the model did not label the rows without them.
-        if self.codebook is None or not without_probabilities.all():
+        # If the file contains probabilities, the model did not label the rows without them. A chat model has no probabilities.
+        if not without_probabilities.all():
             self.skipped += int(without_probabilities.sum()) + len(self.unlabelled_problems)
             if without_probabilities.any():
                 kept = ~without_probabilities

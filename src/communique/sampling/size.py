@@ -150,6 +150,8 @@ def needed(
     repeats = _repeats(population)
     rho = label_correlation(population) if correlation is None else np.full(len(population.names), correlation)
     population = by_rates(population, rates) if rates else population
+    if population.n_without_probabilities:
+        population = _trusting_nothing(population, rates or {})
     share = population.probabilities.mean(axis=0)
     sizes = np.array([size]) if strata is None else strata.sizes
     shares = np.ones(1) if strata is None else allocation_weights(population, strata, allocation)
@@ -196,6 +198,16 @@ def needed(
             )
         )
     return needs
+
+
+def _trusting_nothing(population: Population, rates: Mapping[str, tuple[float, float]]) -> Population:
+    """Plan as if no sentence had a predicted label, except for labels with measured rates.
+
+    Without probabilities and rates, it is not known how often the predictions are wrong. If they were treated as certain, hardly
+    any sentence would seem to be necessary.
+    """
+    known = np.array([name in rates for name in population.names], np.bool_)
+    return replace(population, decisions=population.decisions & known)
 
 
 def _smallest(enough: Callable[[int], bool], low: int, high: int) -> tuple[int, bool]:

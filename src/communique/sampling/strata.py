@@ -55,6 +55,7 @@ def make_strata(population: Population, by: Sequence[str], strata: Sequence[str]
         if name == PREDICTED:
             values = ["|".join(population.predicted(i)) or "none" for i in range(len(population))]
         elif name == UNCERTAINTY:
+            population.require_probabilities(f"--strata {UNCERTAINTY}")
             values = _uncertainty_strata(uncertainty(population.probabilities))
         else:
             values = population.column(name).named(MISSING_GROUP).values()

@@ -30,6 +30,7 @@ def pick_for_training(population: Population, n: int, *, exclude: Collection[str
         Row numbers in the order of selection.
     """
     population.require_predictions("--for training")
+    population.require_probabilities("--for training")
     uncertain = uncertainty(population.probabilities)
     doubtful = (population.probabilities * (1 - population.probabilities)).argmax(axis=1)
     side = population.decisions[np.arange(len(population)), doubtful]
