@@ -15,6 +15,7 @@ from .agree import agree
 from .benchmark import benchmark
 from .check import check
 from .common import Commands
+from .compare import compare
 from .estimate import estimate
 from .evaluate import evaluate
 from .export import export
@@ -54,7 +55,7 @@ def main(
 TASKS = {
     "Label": (label,),
     "Train": (check, train, export),
-    "Measure": (evaluate, benchmark, robustness),
+    "Measure": (evaluate, compare, benchmark, robustness),
     "Code": (sample, agree),
     "Estimate": (estimate,),
 }
