@@ -63,8 +63,8 @@ def compare(
         bool | None,
         typer.Option(
             "--split/--no-split",
-            help="Split each row of a table into sentences, or label it as one sentence. Default: label each row as one sentence, but "
-            "refuse a table in which many rows contain whole texts.",
+            help="Split each row of a table into sentences, or label it as one sentence. "
+            "Default: label each row as one sentence, but refuse a table in which many rows contain whole texts.",
             rich_help_panel=INPUT,
         ),
     ] = None,

@@ -190,7 +190,7 @@ def compare_models(
 
 def _decisions(population: Population, rows: NDArray[np.int64], labels: Sequence[str]) -> BoolArray:
     columns = [population.names.index(name) for name in labels]
-    return np.asarray(population.decisions[np.ix_(rows, columns)])
+    return np.asarray(population.decisions[rows][:, columns])
 
 
 def _groups(first: Side, second: Side, pairs: Pairs, by: Sequence[str]) -> list[tuple[str, str, NDArray[np.int64]]]:

@@ -85,7 +85,8 @@ def score(
         DataError: No coded row is left.
     """
     population = first.population
-    place = {population.ids[int(row)].as_py(): i for i, row in enumerate(pairs.first)}
+    ids = population.ids.to_pylist()
+    place = {ids[row]: i for i, row in enumerate(pairs.first.tolist())}
     labelled = [s for s in coded if s.labels is not None]
     absent = [s for s in labelled if s.id not in place]
     texts = population.texts
