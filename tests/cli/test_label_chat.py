@@ -163,9 +163,9 @@ def test_the_output_is_sampled_compared_with_coders_and_corrected(
             label: "1" if cue in row["text"] and label != "cooperation_pledge" else "0" for label, cue in CUES.items()
         }
     with sheet.open("w", encoding="utf-8-sig", newline="") as handle:
-        writer = csv.DictWriter(handle, list(coded[0]))
-        writer.writeheader()
-        writer.writerows(coded)
+        sheet_writer = csv.DictWriter(handle, list(coded[0]))
+        sheet_writer.writeheader()
+        sheet_writer.writerows(coded)
     gold = tmp_path / "gold.csv"
     agreed = succeed("agree", sheet, "--model", out, "--gold", gold)
     assert "criticism" in agreed.stdout

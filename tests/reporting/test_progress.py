@@ -87,3 +87,24 @@ def test_each_run_of_steps_has_its_own_bar_on_a_terminal() -> None:
     for what in ("embedding", "asking"):
         assert list(progress.track(range(3), what)) == [0, 1, 2]
         assert what in screen.getvalue()
+
+
+def test_a_detail_is_printed_with_the_proportion_of_this_run_and_states_between_shards_too() -> None:
+    now, lines = [0.0], list[str]()
+    proportions: list[float] = []
+
+    def detail(proportion: float) -> str:
+        proportions.append(proportion)
+        return "12 tokens"
+
+    progress = ProgressReporter(1000, lines.append, clock=lambda: now[0], detail=detail)
+    progress.skipped(200)
+    progress.begin()
+    now[0] = 31.0
+    progress.done(600, 10)
+    assert proportions == [0.5]
+    assert "12 tokens" in lines[0]
+    progress.state("3 of 4 texts")
+    now[0] = 62.0
+    progress.state("4 of 4 texts")
+    assert lines[1:] == ["4 of 4 texts"]

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from ..data.codebook import Codebook
 from ..data.inputs import as_texts
 from ..data.sentence import Sentence
-from ..errors import DataError, LimitReachedError
+from ..errors import DataError
 from ..models.info import ModelInfo, TrainingData
 from ..models.predictor import Predictions
 from ..reporting.format import counted, one_line
 from ..text.cleaning import for_model
 from .answers import AnswerCache, Usage
 from .asking import ANSWER_TOKENS, Questioner, Reply, estimated_tokens, in_parallel
+from .budget import Budget, money
 from .endpoint import ChatEndpoint, RefusedError, key_from
 from .prompt import instructions
 
@@ -95,53 +96,6 @@ class ChatSettings:
         }
 
 
-@dataclass(frozen=True)
-class Budget:
-    """Prices per million tokens, and limits on what a run may use. None means that there is no price or limit.
-
-    The limits apply to all runs that write the same output, including earlier ones that were stopped.
-    """
-
-    price_in: float | None = None
-    price_out: float | None = None
-    max_cost: float | None = None
-    max_tokens: int | None = None
-
-    def cost(self, usage: Usage) -> float | None:
-        """Return the cost in the currency of the prices, or None if there are no prices."""
-        if self.price_in is None or self.price_out is None:
-            return None
-        return (usage.tokens_in * self.price_in + usage.tokens_out * self.price_out) / 1e6
-
-    def check(self, used: Usage, expected: Usage) -> None:
-        """Check that the limits leave room for one more request.
-
-        Args:
-            used: What was used so far.
-            expected: What the request is expected to use.
-
-        Raises:
-            LimitReachedError: They do not. The message does not name the remedy.
-        """
-        if self.max_tokens is not None and used.tokens + expected.tokens > self.max_tokens:
-            raise LimitReachedError(f"{used.tokens:,} tokens were used, and the limit is {self.max_tokens:,}")
-        cost, more = self.cost(used), self.cost(expected)
-        if self.max_cost is not None and cost is not None and more is not None and cost + more > self.max_cost:
-            raise LimitReachedError(f"requests for {money(cost)} were sent, and the limit is {money(self.max_cost)}")
-
-    def describe(self, usage: Usage) -> str:
-        """Return the tokens and, if there are prices, the cost."""
-        about = "about " if usage.estimated else ""
-        text = f"{about}{usage.tokens_in:,} tokens in, {usage.tokens_out:,} out"
-        cost = self.cost(usage)
-        return text if cost is None else f"{text}, cost {about}{money(cost)}"
-
-
-def money(amount: float) -> str:
-    """Format an amount of money: with two decimals, or with four if it is small."""
-    return f"{amount:,.2f}" if amount >= 1 else f"{amount:.4f}"
-
-
 class ChatLabeler:
     """A language model in the role of a `Classifier`. Its predictions contain decisions; their probabilities are NaN.
 
@@ -149,7 +103,7 @@ class ChatLabeler:
         codebook: The prompt contains it as a whole.
         settings: Where and how the model is asked.
         cache: Receives the answers. Texts whose answers are stored there cost nothing.
-        budget: Prices and limits.
+        budget: Prices and limits. Default: none.
         report: Called with a description of the state after each text.
     """
 
@@ -159,10 +113,11 @@ class ChatLabeler:
         settings: ChatSettings,
         cache: AnswerCache,
         *,
-        budget: Budget = Budget(),
+        budget: Budget | None = None,
         report: Callable[[str], None] | None = None,
     ) -> None:
-        self.codebook, self.settings, self.cache, self.budget, self.report = codebook, settings, cache, budget, report
+        self.codebook, self.settings, self.cache, self.report = codebook, settings, cache, report
+        self.budget = budget or Budget()
         self.info = chat_info(codebook, settings)
         self._endpoint = settings.endpoint()
         self._questioner = Questioner(

@@ -15,7 +15,8 @@ from ..reporting.format import counted
 from .common import UsageError, note
 
 if TYPE_CHECKING:
-    from ..baselines.chat_labelling import Budget, ChatLabeler, ChatSettings
+    from ..baselines.budget import Budget
+    from ..baselines.chat_labelling import ChatLabeler, ChatSettings
     from ..data.codebook import Codebook
     from ..labelling.summary import Summary
     from ..models.info import ModelInfo
@@ -142,7 +143,8 @@ class ChatOptions:
             BadParameter: An option is invalid, or does not go together with the others.
             CodebookError: The codebook is invalid.
         """
-        from ..baselines.chat_labelling import Budget, ChatSettings
+        from ..baselines.budget import Budget
+        from ..baselines.chat_labelling import ChatSettings
         from ..data.codebook import Codebook
         from ..errors import RecipeError
         from ..io.output import is_stream
