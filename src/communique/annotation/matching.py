@@ -76,7 +76,7 @@ def match(readings: Sequence[Reading], design: Design | None) -> Codings:
             "different things"
         )
     _same_names(readings, codings)
-    place = _InSample(design) if design is not None else _AmongThemselves()
+    place = InSample(design) if design is not None else AmongThemselves()
     found: dict[str, CodedSentence] = {}
     twice = changed = 0
     for reading in readings:
@@ -124,7 +124,7 @@ def _same_names(readings: Sequence[Reading], codings: Codings) -> None:
             )
 
 
-class _InSample:
+class InSample:
     """Match coded rows with the rows of the sample."""
 
     def __init__(self, design: Design) -> None:
@@ -138,6 +138,7 @@ class _InSample:
         self.by_text = 0
 
     def find(self, row: CodedRow) -> CodedSentence | None:
+        """Return the sentence of a row, or None if the row is left out (see `messages`)."""
         digest = None if row.text is None else display_sha256(row.text)
         member = self.rows.get(row.id or "")
         same_text = self.by_hash.get(digest or "", [])
@@ -153,6 +154,7 @@ class _InSample:
         return CodedSentence(member.id, member.document, member.language, row.previous, row.text or "")
 
     def messages(self) -> Iterable[str]:
+        """Yield notes on rows that were left out or that need attention."""
         if self.by_text:
             yield f"{counted(self.by_text, 'row')} without an id of the sample, matched by text"
         if self.unknown:
@@ -164,7 +166,7 @@ class _InSample:
             )
 
 
-class _AmongThemselves:
+class AmongThemselves:
     """Match coded rows with each other by id and text, without a sample."""
 
     def __init__(self) -> None:
@@ -174,6 +176,7 @@ class _AmongThemselves:
         self.without_document = 0
 
     def find(self, row: CodedRow) -> CodedSentence | None:
+        """Return the sentence of a row, or None if the row is left out (see `messages`)."""
         digest = display_sha256(row.text or "")
         identity = row.id or digest
         self.without_document += row.document is None
@@ -185,6 +188,7 @@ class _AmongThemselves:
         return first
 
     def messages(self) -> Iterable[str]:
+        """Yield notes on rows that were left out or that need attention."""
         if self.edited:
             yield (
                 f"left out {counted(len(self.edited), 'row')} whose text differs from the first row with the same id "

@@ -19,9 +19,12 @@ from .compare import compare
 from .estimate import estimate
 from .evaluate import evaluate
 from .export import export
+from .init import init
 from .label import label
+from .merge import merge
 from .robustness import robustness
 from .sample import sample
+from .status import status
 from .train import train
 
 HELP = "Label sentences of political texts, train and measure your own classifiers, and estimate label proportions."
@@ -53,6 +56,7 @@ def main(
 
 #: The commands by task, in the order in which `--help` lists them.
 TASKS = {
+    "Manage a project": (init, status, merge),
     "Label": (label,),
     "Train": (check, train, export),
     "Measure": (evaluate, compare, benchmark, robustness),

@@ -75,6 +75,10 @@ class Label(_Frozen):
     )
     examples: tuple[Example, ...] = ()
 
+    def differing_parts(self, other: Label) -> list[str]:
+        """Return the names of the fields that differ from another label."""
+        return [part for part in type(self).model_fields if getattr(self, part) != getattr(other, part)]
+
 
 class Codebook(_Frozen):
     """The labels in a fixed order, with their definitions.
@@ -168,8 +172,7 @@ class Codebook(_Frozen):
         theirs_by_name = {label.name: label for label in other.labels}
         for label in self.labels:
             theirs = theirs_by_name.get(label.name, label)
-            parts = [part for part in type(label).model_fields if getattr(label, part) != getattr(theirs, part)]
-            if parts:
+            if parts := label.differing_parts(theirs):
                 found.append(f"{', '.join(parts)} of {label.name!r}")
         return found
 

@@ -1,0 +1,160 @@
+"""Decide what to do next in a project."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..reporting.format import counted, signed_score
+
+if TYPE_CHECKING:
+    from .curve import Curve
+
+#: Number of sentences of the first sample. With fewer, a comparison of classifiers is mostly chance.
+FIRST_SAMPLE = 200
+
+#: Number of sentences of a sample for estimates. Without a model, the interval of a proportion of 0.1 is then about 0.07 wide.
+ESTIMATE_SAMPLE = 300
+
+#: Minimum number of sentences of a further sample for training.
+MIN_TRAINING_SAMPLE = 50
+
+_UNKNOWN = "How much more coding would help is not known"
+
+#: Training again is advised when the coded rows have grown by this proportion since the last model.
+GROWTH = 0.15
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to do next: a command, or an action without a command, and the reason."""
+
+    command: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the next step depends on.
+
+    Attributes:
+        starter: Whether the codebook is still the example that `communique init` wrote.
+        documents: Number of documents and tables, or of folders with them.
+        sample: Name of the newest sample, if there is one.
+        missing: Number of its sentences that nobody coded.
+        sheets: Its sheets and tasks.
+        differing: Number of sentences on which coders differ and which nobody adjudicated.
+        outdated: Number of codings that must be made again because the codebook changed.
+        rows: Number of coded rows that may train a model.
+        trained_rows: Number of rows of the newest model, or None if there is no model for the present codebook.
+        labelled: Whether the newest model has labelled the documents.
+        reserved: Whether there is a sample that is reserved for estimates.
+        estimated: Whether there are estimates that are newer than that sample.
+        curve: The learning curve, if there is one.
+    """
+
+    starter: bool
+    documents: int
+    sample: str | None
+    missing: int
+    sheets: Sequence[str]
+    differing: int
+    outdated: int
+    rows: int
+    trained_rows: int | None
+    labelled: bool
+    reserved: bool
+    estimated: bool
+    curve: Curve | None
+
+
+def next_step(facts: Facts) -> Step:
+    """Return the next step. The first reason that applies decides."""
+    return _prepare(facts) or _code(facts) or _train(facts) or _after_training(facts)
+
+
+def training_sample_size(rows: int) -> int:
+    """Return the number of sentences of the next sample for training: about a quarter of the coded rows."""
+    return max(MIN_TRAINING_SAMPLE, round(rows / 4 / 50) * 50)
+
+
+def describe_projection(curve: Curve | None) -> str:
+    """Return one or two sentences on how much more coding is likely to help."""
+    if curve is None:
+        return f"{_UNKNOWN}, because there is no learning curve. To compute one, run `communique status --curve`."
+    if curve.projection is None:
+        return f"{_UNKNOWN}: {curve.reason}."
+    p = curve.projection
+    gain = signed_score(p.gain, p.gain_low, p.gain_high)
+    about = f"With {p.rows} coded rows, macro-F1 would change by about {gain}, if the learning curve continues as a power law."
+    verdict = {
+        "stop": "More coding is unlikely to improve the model noticeably.",
+        "code": "More coding is likely to improve the model.",
+        "unclear": "The scores are too uncertain to say whether more coding would improve the model.",
+    }
+    return f"{about} {verdict[p.advice]}"
+
+
+def _prepare(facts: Facts) -> Step | None:
+    if facts.starter:
+        return Step(
+            "edit codebook.yaml, then run: communique status",
+            "The codebook is still the example. Describe the labels of your own question",
+        )
+    if not facts.documents:
+        return Step(
+            "copy texts or tables into documents/, or list them in project.yaml, then run: communique status",
+            "The project has no documents",
+        )
+    return None
+
+
+def _code(facts: Facts) -> Step | None:
+    if facts.sample is None:
+        if facts.rows:
+            return None
+        return Step(f"communique sample -n {FIRST_SAMPLE} --coder NAME", "Nothing has been drawn for coding yet")
+    if facts.missing:
+        files = " ".join(facts.sheets) or "CODED_FILE"
+        return Step(
+            f"communique merge {files}",
+            f"Nobody has coded {counted(facts.missing, 'sentence')} of {facts.sample}. Have them coded, then add the coded files",
+        )
+    if facts.differing:
+        return Step(
+            "communique agree",
+            f"Coders differ on {counted(facts.differing, 'sentence')}. The command writes a sheet for adjudication",
+        )
+    return None
+
+
+def _train(facts: Facts) -> Step | None:
+    if facts.outdated:
+        return Step(
+            f"communique sample -n {FIRST_SAMPLE} --coder NAME",
+            f"{counted(facts.outdated, 'coding')} cannot be used since the codebook changed. Code sentences with the new codebook",
+        )
+    if facts.rows and (facts.trained_rows is None or facts.rows >= (1 + GROWTH) * facts.trained_rows):
+        before = (
+            "there is no model for this codebook"
+            if facts.trained_rows is None
+            else f"the model has {facts.trained_rows}"
+        )
+        return Step("communique train", f"{counted(facts.rows, 'coded row')} can train a model, and {before}")
+    if facts.trained_rows is not None and not facts.labelled:
+        return Step("communique label", "The newest model has not labelled the documents yet")
+    return None
+
+
+def _after_training(facts: Facts) -> Step:
+    if facts.reserved:
+        if facts.estimated:
+            return Step("read the report in estimates/", "The newest sample for estimates has been used")
+        return Step("communique estimate", "The sample for estimates is coded")
+    if facts.curve is None:
+        return Step("communique status --curve", "A learning curve shows whether more coding would improve the model")
+    if facts.curve.projection is None or facts.curve.projection.advice != "stop":
+        n = training_sample_size(facts.rows)
+        return Step(f"communique sample --for training -n {n} --coder NAME", describe_projection(facts.curve))
+    return Step(f"communique sample -n {ESTIMATE_SAMPLE} --coder NAME", describe_projection(facts.curve))

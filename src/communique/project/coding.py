@@ -1,0 +1,213 @@
+"""Store codings in files to which lines are only appended: one file per coder and computer, one coding per line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from ..config import describe
+from ..io.atomic import disk_errors
+from ..reporting.format import counted
+from ..text.language import UNDETERMINED
+
+try:
+    import fcntl
+except ImportError:  # Windows; each process then appends to a file of its own
+    fcntl = None  # type: ignore[assignment]
+
+#: Maximum length of the part of a file name that comes from the name of the coder.
+NAME_LENGTH = 60
+
+#: What identifies a coded sentence: its id, and the hash of its text as coders see it.
+SentenceKey = tuple[str, str]
+
+
+class Coding(BaseModel):
+    """The labels that one coder assigned to one sentence, and how the coding was made.
+
+    `sha256` is the hash of the text as coders see it. `sample` is the name of the sample, or None if the sentence belongs to
+    none. `model_shown` records whether the coder saw the labels of a model; None if that is not known. `origin` and
+    `origin_sha256` are the name and the hash of the file that the coding came from.
+    """
+
+    # Unknown keys are ignored, so that a project can be shared with a newer version of the program.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str = Field(min_length=1)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    text: str
+    document: str
+    index: int = 0
+    language: str = UNDETERMINED
+    previous: str = ""
+    labels: tuple[str, ...]
+    coder: str = Field(min_length=1)
+    time: AwareDatetime
+    codebook: str
+    codebook_sha256: str
+    sample: str | None = None
+    model_shown: bool | None = None
+    comment: str = ""
+    origin: str = ""
+    origin_sha256: str = ""
+
+    @property
+    def sentence(self) -> SentenceKey:
+        """The id and the hash of the text, which together identify the sentence."""
+        return self.id, self.sha256
+
+    @property
+    def answer(self) -> tuple[frozenset[str], str]:
+        """The labels, in any order, and the comment."""
+        return frozenset(self.labels), self.comment
+
+    def line(self) -> str:
+        """Return the coding as one line of JSON, without its line end."""
+        return json.dumps(self.model_dump(mode="json"), ensure_ascii=False)
+
+
+@dataclass
+class Read:
+    """The codings of a log in order of time, and one note per file with lines that cannot be read."""
+
+    codings: list[Coding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def now() -> datetime:
+    """Return the current time in UTC."""
+    return datetime.now(UTC)
+
+
+class CodingLog:
+    """The folder with the codings of a project. Lines are appended to its files, and none is ever changed or deleted.
+
+    Args:
+        folder: The folder. It is created by the first coding.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def append(self, codings: Iterable[Coding]) -> int:
+        """Append codings to the file of their coder, and flush them to disk. Several processes may do so at the same time.
+
+        Returns:
+            The number of codings.
+
+        Raises:
+            DataError: A file cannot be written.
+        """
+        by_coder: dict[str, list[Coding]] = {}
+        for coding in codings:
+            by_coder.setdefault(coding.coder, []).append(coding)
+        for coder, given in by_coder.items():
+            path = self.path(coder)
+            with disk_errors(path):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                _append(path, "".join(coding.line() + "\n" for coding in given).encode())
+        return sum(map(len, by_coder.values()))
+
+    def path(self, coder: str) -> Path:
+        """Return the file of a coder on this computer. Copies of the project elsewhere append to other files."""
+        place = f"{socket.gethostname()}\0{self.folder.resolve()}"
+        if fcntl is None:
+            place += f"\0{os.getpid()}"
+        name = re.sub(r"[^\w@+-]+", "-", coder).strip("-")[:NAME_LENGTH] or "coder"
+        return self.folder / f"{name}-{hashlib.sha256(place.encode()).hexdigest()[:8]}.jsonl"
+
+    def read(self) -> Read:
+        """Read all codings in order of time. Codings with the same time stay in the order of their file."""
+        return read_codings(sorted(self.folder.glob("*.jsonl")))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let no other process of this computer enter the same block, so that none appends what another is about to append."""
+        with disk_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle = (self.folder / ".lock").open("ab")
+        with handle, _lock(handle):
+            yield
+
+
+def read_codings(paths: Sequence[Path]) -> Read:
+    """Read files of a log. Lines that cannot be read are left out and counted, such as the last line after a power failure."""
+    found = Read()
+    for path in paths:
+        with disk_errors(path, "Restore the file, or check its permissions"):
+            content = path.read_bytes()
+        lines = content.split(b"\n")
+        unreadable: list[tuple[int, str]] = []
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                found.codings.append(Coding.model_validate_json(line))
+            except ValidationError as error:
+                # The text after the last line end is a line whose writing was interrupted.
+                torn = number == len(lines) or error.errors(include_url=False)[0]["type"] == "json_invalid"
+                unreadable.append((number, "it is incomplete" if torn else describe(error, Coding)[:200]))
+        if unreadable:
+            number, reason = unreadable[0]
+            found.notes.append(
+                f"{path}: left out {counted(len(unreadable), 'line')} that cannot be read (first: line {number}, {reason}). Code "
+                "the sentence again, or correct the line"
+            )
+    found.codings.sort(key=lambda coding: coding.time)
+    return found
+
+
+def is_log(path: Path) -> bool:
+    """Return whether a file contains codings, as shown by its first line."""
+    if path.suffix.lower() != ".jsonl":
+        return False
+    try:
+        with path.open("rb") as handle:
+            Coding.model_validate_json(handle.readline(10_000_000))
+    except (OSError, ValidationError):
+        return False
+    return True
+
+
+def latest(codings: Iterable[Coding]) -> dict[tuple[str, SentenceKey], Coding]:
+    """Return the last coding of each sentence by each coder, by coder and sentence.
+
+    Args:
+        codings: Codings in order of time.
+    """
+    return {(coding.coder, coding.sentence): coding for coding in codings}
+
+
+def _append(path: Path, content: bytes) -> None:
+    with path.open("ab+") as handle, _lock(handle):
+        # A line that was interrupted must not swallow the next one.
+        if handle.seek(0, os.SEEK_END) and _last_byte(handle) != b"\n":
+            content = b"\n" + content
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _last_byte(handle: IO[bytes]) -> bytes:
+    handle.seek(-1, os.SEEK_END)
+    return handle.read(1)
+
+
+@contextmanager
+def _lock(handle: IO[Any]) -> Iterator[None]:
+    if fcntl is not None:
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+    # Closing the file releases the lock.
+    yield

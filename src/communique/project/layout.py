@@ -1,0 +1,135 @@
+"""Define the files and folders of a project, and create them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Final, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ..config import UPDATE, load_yaml
+from ..data.codebook import Codebook
+from ..errors import DataError, OutputError
+from ..io.atomic import disk_errors, replacing
+from ..io.output import exists
+from .coding import now
+
+#: The file that makes a folder a project, and the version of its format.
+PROJECT_FILE = "project.yaml"
+FORMAT: Final = 1
+
+CODEBOOK = "codebook.yaml"
+
+DOCUMENTS, LABELLED, SAMPLES, CODINGS = "documents", "labelled", "samples", "codings"
+MODELS, ESTIMATES, CODEBOOKS = "models", "estimates", "codebooks"
+
+#: The folders of a project. `codebooks` keeps every version of the codebook that was used.
+FOLDERS = (DOCUMENTS, LABELLED, SAMPLES, CODINGS, MODELS, ESTIMATES, CODEBOOKS)
+
+_HEADER = """\
+# This file makes its folder a project of communique.
+# documents: files and folders with texts or tables, relative to this folder. Everything in documents/ is read as well.
+"""
+
+
+class ProjectFile(BaseModel):
+    """The content of `project.yaml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = FORMAT
+    name: str = Field(min_length=1)
+    codebook: str = Field(CODEBOOK, min_length=1, description="path to the codebook, relative to the folder")
+    documents: tuple[str, ...] = Field((), description="files and folders with texts, relative to the folder")
+    created: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _current(cls, content: object) -> object:
+        if isinstance(content, dict) and isinstance(found := content.get("format"), int) and found > FORMAT:
+            raise ValueError(
+                f"a newer version of communique wrote this project (format {found}; this version reads format {FORMAT}). {UPDATE}"
+            )
+        return content
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read the file of a project.
+
+        Raises:
+            DataError: The file is missing or invalid.
+        """
+        hint = "Name the folder of a project, or create one with `communique init FOLDER`"
+        return load_yaml(folder / PROJECT_FILE, cls, DataError, hint)
+
+    def dump(self, folder: Path) -> None:
+        """Write the file, with a comment that explains its keys."""
+        with replacing(folder / PROJECT_FILE) as handle:
+            handle.write(_HEADER)
+            content = self.model_dump(mode="json")
+            yaml.safe_dump(content, handle, allow_unicode=True, sort_keys=False, width=120)
+
+
+def starter() -> str:
+    """Return the example codebook with comments that `communique init` writes."""
+    return files("communique.project").joinpath("starter.yaml").read_text(encoding="utf-8")
+
+
+def create_folder(
+    folder: Path, *, name: str | None, codebook: Path | None, documents: Sequence[Path], copy: bool
+) -> None:
+    """Create the folder of a project. Arguments and errors are those of `Project.create`."""
+    if (folder / PROJECT_FILE).exists():
+        raise OutputError(
+            f"{folder}: is already a project. Choose another folder, or run `communique status` in this one"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is not a folder. Choose another name")
+    for path in documents:
+        if not path.exists():
+            raise DataError(f"{path}: no such file or folder. Name the texts or tables of the project")
+    if copy and (taken := next((path for path in documents if (folder / DOCUMENTS / path.name).exists()), None)):
+        raise exists(folder / DOCUMENTS / taken.name)
+    existing = folder / CODEBOOK
+    if codebook is not None and existing.exists() and not existing.samefile(codebook):
+        raise OutputError(f"{existing}: already exists. Omit --codebook to use it, or choose another folder")
+    source = codebook or (existing if existing.exists() else None)
+    if source is not None:
+        Codebook.load(source)
+    with disk_errors(folder, "Choose a folder in which files can be written"):
+        for part in FOLDERS:
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        if not existing.exists():
+            _write_codebook(existing, source)
+        if copy:
+            for path in documents:
+                _copy(path, folder / DOCUMENTS / path.name)
+    listed = () if copy else tuple(_relative(path, folder) for path in documents)
+    created = now().isoformat(timespec="seconds")
+    ProjectFile(name=name or folder.resolve().name, documents=listed, created=created).dump(folder)
+
+
+def _write_codebook(path: Path, source: Path | None) -> None:
+    """Write the starter, or a copy of a codebook with its comments."""
+    with replacing(path, "wb") as handle:
+        handle.write(starter().encode() if source is None else source.read_bytes())
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """Return a path for `project.yaml`. It is relative inside the folder that contains the project, and absolute elsewhere."""
+    whole, inside = path.resolve(), folder.resolve()
+    if whole.is_relative_to(inside.parent):
+        return Path(os.path.relpath(whole, inside)).as_posix()
+    return str(whole)

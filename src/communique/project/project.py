@@ -1,0 +1,289 @@
+"""The project: one object that knows where everything in its folder is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ..annotation.matching import Codings, gold_rows, match, write_gold
+from ..data.codebook import Codebook
+from ..data.corpus import Corpus
+from ..errors import CodebookError, DataError
+from ..models.info import INFO, ModelInfo
+from ..reporting.format import counted
+from ..sampling.design import SUFFIX, Design
+from .coding import Coding, CodingLog
+from .layout import CODEBOOKS, CODINGS, DOCUMENTS, ESTIMATES, LABELLED, MODELS, PROJECT_FILE, SAMPLES, ProjectFile
+from .layout import create_folder as _create
+from .rows import CodedRows, as_reading, coded_rows, member_keys
+
+#: Number of hexadecimal digits of the hash in the file names of kept codebooks.
+DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with a codebook, documents, samples, codings, models and estimates.
+
+    Use `Project.create` or `Project.open`. All paths are inside the folder, except documents that `project.yaml` lists.
+    """
+
+    folder: Path
+    file: ProjectFile
+
+    @classmethod
+    def create(
+        cls,
+        folder: str | Path,
+        *,
+        name: str | None = None,
+        codebook: str | Path | None = None,
+        documents: Sequence[str | Path] = (),
+        copy: bool = False,
+    ) -> Project:
+        """Create a project. No file is overwritten.
+
+        Args:
+            folder: The folder. It may exist and contain other files.
+            name: Name of the project. Default: the name of the folder.
+            codebook: YAML file to copy as the codebook. Default: the `codebook.yaml` in the folder if there is one, otherwise a
+                commented example to edit.
+            documents: Files and folders with texts or tables. They are referenced by their path.
+            copy: Whether to copy the documents into the folder instead.
+
+        Raises:
+            OutputError: The folder is already a project, or a file would be overwritten.
+            DataError: A document does not exist.
+            CodebookError: The codebook is invalid.
+        """
+        folder = Path(folder)
+        book = None if codebook is None else Path(codebook)
+        _create(folder, name=name, codebook=book, documents=[Path(path) for path in documents], copy=copy)
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, folder: str | Path = ".") -> Project:
+        """Open a project.
+
+        Raises:
+            DataError: The folder is not a project, or its `project.yaml` is invalid.
+        """
+        folder = Path(folder)
+        return cls(folder, ProjectFile.load(folder))
+
+    @classmethod
+    def find(cls, folder: str | Path = ".") -> Project | None:
+        """Open the project in a folder, or return None if the folder is not a project."""
+        return cls.open(folder) if (Path(folder) / PROJECT_FILE).is_file() else None
+
+    @property
+    def name(self) -> str:
+        """Name of the project."""
+        return self.file.name
+
+    @property
+    def codebook_path(self) -> Path:
+        """Path to the codebook in use."""
+        return self.folder / self.file.codebook
+
+    @property
+    def codebook(self) -> Codebook:
+        """The codebook in use. It is read again each time, because users edit it."""
+        return Codebook.load(self.codebook_path)
+
+    @property
+    def log(self) -> CodingLog:
+        """The codings."""
+        return CodingLog(self.folder / CODINGS)
+
+    def documents(self) -> list[Path]:
+        """Return the files and folders with texts: those that `project.yaml` lists and, if it is not empty, `documents/`."""
+        own = self.folder / DOCUMENTS
+        listed = [self.folder / path for path in self.file.documents]
+        return [*listed, *([own] if own.is_dir() and any(own.iterdir()) else [])]
+
+    def designs(self) -> dict[str, Design]:
+        """Return the design of each sample by the name of the sample, in order of their numbers."""
+        paths = sorted((self.folder / SAMPLES).glob(f"*{SUFFIX}"), key=_natural)
+        return {path.name.removesuffix(SUFFIX): Design.load(path) for path in paths}
+
+    def design_path(self, sample: str) -> Path:
+        """Return the path to the design file of a sample."""
+        return self.folder / SAMPLES / f"{sample}{SUFFIX}"
+
+    def models(self) -> dict[Path, ModelInfo]:
+        """Return the description of each model, from the oldest to the newest. Folders that are not models are left out."""
+        from ..models.folder import read_info
+
+        folders = [path.parent for path in (self.folder / MODELS).glob(f"*/{INFO}")]
+        found = {folder: read_info(folder) for folder in sorted(folders, key=_natural)}
+        return dict(sorted(found.items(), key=lambda item: item[1].created))
+
+    def keep_codebook(self, codebook: Codebook) -> Path:
+        """Keep a version of the codebook, so that later changes can be shown. Return its path."""
+        path = self.folder / CODEBOOKS / f"{codebook.sha256[:DIGITS]}.yaml"
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            codebook.dump(path)
+        return path
+
+    def used_codebook(self, sha256: str) -> Codebook | None:
+        """Return the version of the codebook with this hash, or None if no file of the project contains it."""
+        current = self.codebook
+        if current.sha256 == sha256:
+            return current
+        path = self.folder / CODEBOOKS / f"{sha256[:DIGITS]}.yaml"
+        if path.is_file():
+            try:
+                kept = Codebook.load(path)
+            except CodebookError:
+                return None
+            if kept.sha256 == sha256:
+                return kept
+        return next((d.codebook for d in self.designs().values() if d.codebook.sha256 == sha256), None)
+
+    def codings(self, sample: str | None = None, *, blind: bool = False) -> Codings:
+        """Return the latest codings for agreement, adjudication and gold.
+
+        Args:
+            sample: Name of a sample. Codings of its sentences count, whichever sample they were made for. Default: all codings.
+            blind: Whether to leave out codings that were made with the labels of a model in view.
+
+        Raises:
+            DataError: The sample does not exist, or nothing of it has been coded.
+        """
+        found = self.log.read()
+        design = None if sample is None else self._design(sample)
+        # Codings are filtered before the latest of them counts: a later coding that is not blind must not hide a blind one.
+        inside = None if design is None else member_keys(design)
+        made = [coding for coding in found.codings if inside is None or coding.sentence in inside]
+        used = [coding for coding in made if not (blind and coding.model_shown)]
+        if not used:
+            what = "codings" if sample is None else f"codings of the sample {sample!r}"
+            raise DataError(f"{self.log.folder}: there are no {what} yet. Add coded files with `communique merge FILE`")
+        codings = match([as_reading(self.log.folder, used)], design)
+        codings.messages[:0] = found.notes
+        if hidden := len(made) - len(used):
+            codings.messages.append(f"left out {counted(hidden, 'coding')} made with the labels of a model in view")
+        return codings
+
+    def coded_corpus(self, *, reserved: bool = False) -> CodedRows:
+        """Return the coded sentences with their final labels, in terms of the codebook in use.
+
+        Args:
+            reserved: Whether to include samples that are reserved for estimates. These are the samples for estimates that were
+                drawn from the labels of a model: gold that a model was trained on cannot correct the errors of this model.
+
+        Raises:
+            CodebookError: The codebook in use is invalid.
+        """
+        found = self.log.read()
+        rows = coded_rows(found.codings, self.codebook, self.used_codebook, self.designs(), reserved=reserved)
+        return CodedRows(rows.corpus, (*found.notes, *rows.notes), rows.differing)
+
+    def gold(self, sample: str) -> tuple[list[dict[str, Any]], list[str]]:
+        """Return the gold rows of a sample (see `gold_rows`), and notes for the user.
+
+        Codings that were made with the labels of a model in view are left out, unless the whole sample was coded in this way.
+
+        Raises:
+            DataError: The sample does not exist, nothing of it has been coded, or coders disagree on sentences that nobody
+                adjudicated.
+        """
+        design = self._design(sample)
+        codings = self.codings(sample, blind=not design.model_shown)
+        rows, notes = gold_rows(codings, design)
+        return rows, [*codings.messages, *notes]
+
+    def write_gold(self, sample: str) -> tuple[Path, list[str]]:
+        """Write the gold rows of a sample into `samples/` as JSON Lines. Return the path, and notes for the user.
+
+        The file is replaced, because the codings determine it. The errors are those of `gold`.
+        """
+        rows, notes = self.gold(sample)
+        path = self.folder / SAMPLES / f"{sample}.gold.jsonl"
+        write_gold(path, rows)
+        return path, notes
+
+    def write_training_rows(self, model: Path) -> tuple[Path, tuple[str, ...]]:
+        """Write the coded rows that train a model next to its folder, as JSON Lines. Return the path, and notes for the user.
+
+        Raises:
+            DataError: There are no coded rows.
+        """
+        from ..io.write import write_jsonl
+
+        found = self.coded_corpus()
+        if not len(found.corpus):
+            reasons = f" ({'; '.join(found.notes)})" if found.notes else ""
+            raise DataError(
+                f"{self.log.folder}: no coded rows for training{reasons}. Add coded files with `communique merge FILE`"
+            )
+        path = model.with_name(f"{model.name}.rows.jsonl")
+        write_jsonl(path, map(_training_row, found.corpus))
+        return path, found.notes
+
+    def next_sample_path(self, suffix: str = ".xlsx") -> Path:
+        """Return the path of the next sample, such as `samples/sample-2.xlsx`."""
+        return self._next(SAMPLES, "sample", suffix)
+
+    def next_model_path(self) -> Path:
+        """Return the folder of the next model, such as `models/model-2`. It is the same until the model is complete."""
+        return self._next(MODELS, "model", "")
+
+    def next_labelled_path(self, model: Path | None = None) -> Path:
+        """Return the path of the next output of `communique label`, such as `labelled/model-2.parquet`."""
+        first = self.folder / LABELLED / f"{'shipped' if model is None else model.name}.parquet"
+        return self._next(LABELLED, first.stem, ".parquet") if first.exists() else first
+
+    def next_estimates_path(self) -> Path:
+        """Return the folder of the next estimates, such as `estimates/estimates-1`."""
+        return self._next(ESTIMATES, "estimates", "")
+
+    def labelled(self) -> list[Path]:
+        """Return the outputs of `communique label`, from the oldest to the newest."""
+        found = [path for path in (self.folder / LABELLED).glob("*") if path.is_file() and path.name[0] != "."]
+        return sorted(found, key=lambda path: (path.stat().st_mtime, path.name))
+
+    def _next(self, folder: str, stem: str, suffix: str) -> Path:
+        taken = {name for path in (self.folder / folder).glob("*") for name in (path.name, path.name.split(".")[0])}
+        if not suffix:  # files next to a model do not make the model complete
+            taken = {path.name for path in (self.folder / folder).glob("*") if path.is_dir()}
+        number = next(i for i in range(1, 10**9) if f"{stem}-{i}" not in taken and f"{stem}-{i}{suffix}" not in taken)
+        return self.folder / folder / f"{stem}-{number}{suffix}"
+
+    def _design(self, sample: str) -> Design:
+        path = self.design_path(sample)
+        if not path.is_file():
+            names = ", ".join(self.designs()) or "none"
+            raise DataError(f"{path}: there is no sample {sample!r} in this project. Samples: {names}")
+        return Design.load(path)
+
+
+def corpus_of(project: Project, purpose: Literal["training", "all"] = "training") -> Corpus:
+    """Return the coded sentences of a project: those that may train a model, or all of them."""
+    return project.coded_corpus(reserved=purpose == "all").corpus
+
+
+def latest_sample(designs: dict[str, Design], codings: Sequence[Coding]) -> str | None:
+    """Return the newest sample for estimates of which something is coded, otherwise the newest sample with codings, or None."""
+    coded = {coding.sentence for coding in codings}
+    with_codings = [name for name, design in designs.items() if member_keys(design) & coded]
+    for_estimates = [name for name in with_codings if designs[name].purpose == "estimate"]
+    return next(reversed(for_estimates or with_codings), None)
+
+
+def _training_row(sentence: Any) -> dict[str, Any]:
+    fields = ("id", "document", "index", "language", "text", "previous", "sampling")
+    return {name: getattr(sentence, name) for name in fields} | {"labels": list(sentence.labels or ())}
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Return a sort key under which sample-10 follows sample-9."""
+    return [
+        (int(part), "") if part.isdigit() else (-1, part)
+        for part in re.split(r"(\d+)", path.parent.name + "/" + path.name)
+    ]

@@ -1,0 +1,168 @@
+"""Turn codings into the rows that matching, training and status need."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..annotation.tasks import ADJUDICATION, CodedRow, Reading
+from ..data.codebook import Codebook
+from ..data.codebook_changes import translate
+from ..data.corpus import Corpus
+from ..data.sentence import Sentence
+from ..reporting.format import counted
+from ..sampling.design import Design
+from .coding import Coding, SentenceKey, latest
+
+Labels = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CodedRows:
+    """Coded sentences with their final labels, notes on what was left out, and the number of sentences on which coders differ."""
+
+    corpus: Corpus
+    notes: tuple[str, ...]
+    differing: int
+
+
+def as_reading(path: Path, codings: Sequence[Coding]) -> Reading:
+    """Return the latest codings in the form that `annotation.matching.match` reads.
+
+    Sentences of different documents may have the same id. Their ids then get part of the hash of their text.
+    """
+    reading = Reading(path, "codings")
+    chosen = latest(codings)
+    times = Counter(id for id, _ in {sentence for _, sentence in chosen})
+    for coding in chosen.values():
+        reading.rows.append(
+            CodedRow(
+                where=f"{path}, coder {coding.coder}, id {coding.id!r}",
+                id=coding.id if times[coding.id] == 1 else f"{coding.id}#{coding.sha256[:8]}",
+                text=coding.text,
+                coder=coding.coder,
+                labels=coding.labels,
+                comment=coding.comment,
+                document=coding.document,
+                language=coding.language,
+                previous=coding.previous,
+            )
+        )
+        title = f"{coding.codebook} (SHA-256 {coding.codebook_sha256[:12]})"
+        if title not in reading.codebooks:
+            reading.codebooks.append(title)
+    return reading
+
+
+def member_keys(design: Design) -> set[SentenceKey]:
+    """Return what identifies each sentence of a sample."""
+    return {(row.id, row.display_sha256 or row.sha256) for row in design.rows}
+
+
+def is_reserved(design: Design) -> bool:
+    """Return whether a sample is reserved for estimates: it was drawn for them, from the labels of a model."""
+    return design.purpose == "estimate" and design.predictions is not None
+
+
+def final_labels(codings: Mapping[str, Labels]) -> Labels | None:
+    """Return the labels of a sentence from the labels by coder, or None if coders differ and nobody adjudicated."""
+    if ADJUDICATION in codings:
+        return codings[ADJUDICATION]
+    answers = {frozenset(labels) for labels in codings.values()}
+    return next(iter(codings.values())) if len(answers) == 1 else None
+
+
+def coded_rows(
+    codings: Iterable[Coding],
+    codebook: Codebook,
+    used: Callable[[str], Codebook | None],
+    designs: Mapping[str, Design],
+    *,
+    reserved: bool,
+) -> CodedRows:
+    """Return one row per coded sentence on which coders agree or which was adjudicated.
+
+    Args:
+        codings: Codings in order of time.
+        codebook: The codebook in use. Codings of earlier versions are translated if that is possible.
+        used: Returns the codebook with a hash, or None if it is not known.
+        designs: The samples by name.
+        reserved: Whether to include rows of samples that are reserved for estimates.
+    """
+    kept_back: set[SentenceKey] = set()
+    if not reserved:
+        kept_back = {key for design in designs.values() if is_reserved(design) for key in member_keys(design)}
+    by_sentence: dict[SentenceKey, dict[str, Labels]] = {}
+    first: dict[SentenceKey, Coding] = {}
+    outdated: set[SentenceKey] = set()
+    translator = _Translator(codebook, used)
+    for coding in latest(codings).values():
+        labels = translator.labels(coding)
+        if labels is None:
+            outdated.add(coding.sentence)
+            continue
+        by_sentence.setdefault(coding.sentence, {})[coding.coder] = labels
+        first.setdefault(coding.sentence, coding)
+    random = {key for design in designs.values() if design.sampling == "simple" for key in member_keys(design)}
+    sentences, left_out = [], Counter[str]()
+    for key, given in by_sentence.items():
+        labels = final_labels(given)
+        if key in kept_back:
+            left_out["reserved"] += 1
+        elif labels is None:
+            left_out["differing"] += 1
+        else:
+            sentences.append(_sentence(first[key], labels, "random" if key in random else None))
+    left_out["outdated"] = len(outdated - by_sentence.keys())
+    return CodedRows(Corpus(_distinct(sentences)), tuple(_notes(left_out)), left_out["differing"])
+
+
+class _Translator:
+    """Translate the labels of codings to the codebook in use. Each version of the codebook is read once."""
+
+    def __init__(self, codebook: Codebook, used: Callable[[str], Codebook | None]) -> None:
+        self.codebook, self._used = codebook, used
+        self._known: dict[str, Codebook | None] = {codebook.sha256: codebook}
+
+    def labels(self, coding: Coding) -> Labels | None:
+        """Return the labels in terms of the codebook in use, or None if the sentence must be coded again."""
+        if coding.codebook_sha256 not in self._known:
+            self._known[coding.codebook_sha256] = self._used(coding.codebook_sha256)
+        old = self._known[coding.codebook_sha256]
+        return translate(coding.labels, old or self.codebook, self.codebook)
+
+
+def _sentence(coding: Coding, labels: Labels, sampling: str | None) -> Sentence:
+    return Sentence(
+        id=coding.id,
+        text=coding.text,
+        document=coding.document,
+        index=coding.index,
+        language=coding.language,
+        previous=coding.previous or None,
+        labels=labels,
+        sampling=sampling,
+    )
+
+
+def _distinct(sentences: Sequence[Sentence]) -> tuple[Sentence, ...]:
+    """Return sentences with different ids: those with an id that occurs twice get part of the hash of their text."""
+    times = Counter(sentence.id for sentence in sentences)
+    return tuple(s if times[s.id] == 1 else replace(s, id=f"{s.id}#{s.sha256[:8]}") for s in sentences)
+
+
+def _notes(left_out: Counter[str]) -> Iterable[str]:
+    if n := left_out["reserved"]:
+        yield (
+            f"left out {counted(n, 'row')} of samples that are reserved for estimates, because gold that a model was trained on "
+            "cannot correct its errors"
+        )
+    if n := left_out["differing"]:
+        yield f"left out {counted(n, 'row')} on which coders differ. To adjudicate them, run `communique agree` in the project"
+    if n := left_out["outdated"]:
+        yield (
+            f"left out {counted(n, 'row')} coded before the codebook changed in a way that needs new codings. For details, run "
+            "`communique status`"
+        )

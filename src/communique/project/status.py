@@ -1,0 +1,329 @@
+"""Report the state of a project: what is coded, how far coders agree, how good the models are, and what to do next."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..annotation.agreement_report import AgreementReport
+from ..annotation.tasks import ADJUDICATION
+from ..data.codebook import Codebook
+from ..data.codebook_changes import codebook_changes, describe_changes, translate
+from ..errors import CommuniqueError
+from ..metrics.bootstrap import RESAMPLES
+from ..models.info import ModelInfo
+from ..reporting.format import without_nan
+from ..reporting.render import render
+from ..sampling.design import SUFFIX, Design
+from .advice import Facts, Step, describe_projection, next_step
+from .coding import Coding, SentenceKey, latest
+from .curve import Curve, Point, compute_curve, curve_of_models
+from .layout import ESTIMATES, MODELS, SAMPLES, starter
+from .project import Project
+from .rows import final_labels, is_reserved, member_keys
+
+#: File with the quick learning curve, in the folder of the models.
+CURVE = "learning-curve.json"
+
+
+@dataclass(frozen=True)
+class SampleStatus:
+    """How much of a sample is coded.
+
+    `coded` counts the sentences with at least one coding, `coders` the codings by coder, and `labels` the sentences by final
+    label. `differing` counts the sentences on which coders differ and which nobody adjudicated.
+    """
+
+    name: str
+    purpose: str
+    sampling: str
+    drawn: int
+    coded: int
+    coders: Mapping[str, int]
+    labels: Mapping[str, int]
+    differing: int
+    model_shown: bool
+    reserved: bool
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """A trained model, with the score and the interval that its training recorded."""
+
+    name: str
+    classifier: str
+    rows: int
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    other_codebook: bool
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OtherCodebook:
+    """Codings that were made with another content of the codebook. `changes` describes the differences in words.
+
+    `outdated` counts the codings that must be made again.
+    """
+
+    title: str
+    sha256: str
+    codings: int
+    outdated: int
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a project.
+
+    `sentences` counts the coded sentences, `labels` those with each final label (`none` for no label), and `coders` the codings
+    by coder. `training_rows` counts the rows that `communique train` would use. `agreement` is None if fewer than two coders coded
+    the same sentences.
+    """
+
+    name: str
+    codebook: str
+    documents: int
+    sentences: int
+    training_rows: int
+    labels: Mapping[str, int]
+    coders: Mapping[str, int]
+    differing: int
+    samples: tuple[SampleStatus, ...]
+    agreement: AgreementReport | None
+    changes: tuple[OtherCodebook, ...]
+    models: tuple[ModelStatus, ...]
+    curve: Curve | None
+    outlook: str
+    next: Step
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the status as plain values for JSON. Values that are not defined are None."""
+        plain: dict[str, Any] = without_nan(asdict(self))
+        return plain
+
+    def to_markdown(self) -> str:
+        """Return the status as Markdown."""
+        return render("status.md.jinja", status=self)
+
+
+def project_status(project: Project, *, seed: int = 0, resamples: int = RESAMPLES) -> Status:
+    """Return the state of a project.
+
+    Args:
+        project: The project.
+        seed: Seed of the bootstrap.
+        resamples: Number of bootstrap samples for agreement.
+
+    Raises:
+        CodebookError: The codebook is invalid.
+        DataError: A design file is invalid.
+    """
+    codebook, designs = project.codebook, project.designs()
+    read = project.log.read()
+    by_sentence = _by_sentence(read.codings)
+    rows, training = project.coded_corpus(reserved=True), project.coded_corpus()
+    samples = tuple(_sample(name, design, by_sentence, codebook) for name, design in designs.items())
+    changes = changed_codebooks(project, read.codings)
+    models, notes = _models(project, codebook)
+    curve = Curve.load(project.folder / MODELS / CURVE) or _model_curve(models, len(training.corpus))
+    notes = [*read.notes, *notes]
+    if curve is not None and curve.classifier and curve.coded != len(training.corpus):
+        notes.append(
+            f"the learning curve was computed on {curve.coded} of now {len(training.corpus)} coded rows. To compute it again, run "
+            "communique status --curve"
+        )
+    facts = _facts(project, designs, samples, models, changes, rows.differing, len(training.corpus), curve)
+    return Status(
+        name=project.name,
+        codebook=codebook.title,
+        documents=len(project.documents()),
+        sentences=len(by_sentence),
+        training_rows=len(training.corpus),
+        labels=_count_labels([s.labels or () for s in rows.corpus], codebook),
+        coders=dict(Counter(coder for coder, _ in latest(read.codings))),
+        differing=rows.differing,
+        samples=samples,
+        agreement=_agreement(project, by_sentence, codebook, seed, resamples),
+        changes=changes,
+        models=models,
+        curve=curve,
+        outlook=describe_projection(curve),
+        next=next_step(facts),
+        notes=tuple(notes),
+    )
+
+
+def quick_curve(project: Project, kind: str = "tfidf", **options: Any) -> Curve:
+    """Compute a learning curve on the coded rows that may train a model, and store it for `project_status`.
+
+    Args:
+        project: The project.
+        kind: See `compute_curve`.
+        options: Further arguments of `compute_curve`.
+
+    Raises:
+        DataError: There are too few documents.
+    """
+    curve = compute_curve(project.coded_corpus().corpus, project.codebook, kind=kind, **options)
+    curve.dump(project.folder / MODELS / CURVE)
+    return curve
+
+
+def changed_codebooks(project: Project, codings: Sequence[Coding]) -> tuple[OtherCodebook, ...]:
+    """Return the other contents of the codebook with which codings were made, with the changes since then in words.
+
+    Args:
+        project: The project.
+        codings: Codings in order of time. Only the latest of each sentence and coder counts.
+    """
+    current = project.codebook
+    groups: dict[str, list[Coding]] = {}
+    for coding in latest(codings).values():
+        if coding.codebook_sha256 != current.sha256:
+            groups.setdefault(coding.codebook_sha256, []).append(coding)
+    found = []
+    for sha256, made in groups.items():
+        old, labels = project.used_codebook(sha256), [coding.labels for coding in made]
+        if old is None:
+            lines = ["this version of the codebook is not in the project, so the changes are not known"]
+            outdated = sum(translate(given, current, current) is None for given in labels)
+        else:
+            lines = describe_changes(codebook_changes(old, current), labels)
+            outdated = sum(translate(given, old, current) is None for given in labels)
+        found.append(OtherCodebook(made[0].codebook, sha256, len(made), outdated, tuple(lines)))
+    return tuple(found)
+
+
+def _by_sentence(codings: Sequence[Coding]) -> dict[SentenceKey, dict[str, tuple[str, ...]]]:
+    found: dict[SentenceKey, dict[str, tuple[str, ...]]] = {}
+    for coding in latest(codings).values():
+        found.setdefault(coding.sentence, {})[coding.coder] = coding.labels
+    return found
+
+
+def _sample(
+    name: str, design: Design, by_sentence: Mapping[SentenceKey, Mapping[str, tuple[str, ...]]], codebook: Codebook
+) -> SampleStatus:
+    coded = [by_sentence[key] for key in member_keys(design) if key in by_sentence]
+    final = [labels for given in coded if (labels := final_labels(given)) is not None]
+    return SampleStatus(
+        name=name,
+        purpose=design.purpose,
+        sampling=design.sampling,
+        drawn=len(design.rows),
+        coded=len(coded),
+        coders=dict(Counter(coder for given in coded for coder in given)),
+        labels=_count_labels(final, codebook),
+        differing=len(coded) - len(final),
+        model_shown=design.model_shown,
+        reserved=is_reserved(design),
+    )
+
+
+def _count_labels(labels: Sequence[Sequence[str]], codebook: Codebook) -> dict[str, int]:
+    counts = Counter(name for given in labels for name in given)
+    found = {name: counts[name] for name in codebook.names}
+    return found | ({"none": sum(not given for given in labels)} if codebook.multilabel else {})
+
+
+def _agreement(
+    project: Project,
+    by_sentence: Mapping[SentenceKey, Mapping[str, tuple[str, ...]]],
+    codebook: Codebook,
+    seed: int,
+    resamples: int,
+) -> AgreementReport | None:
+    if not any(len(given.keys() - {ADJUDICATION}) > 1 for given in by_sentence.values()):
+        return None
+    return AgreementReport.compare(project.codings(), codebook, seed=seed, resamples=resamples)
+
+
+def _models(project: Project, codebook: Codebook) -> tuple[tuple[ModelStatus, ...], list[str]]:
+    """Return the status of each model, and notes on model folders that cannot be read."""
+    try:
+        found = project.models()
+    except CommuniqueError as error:
+        return (), [str(error)]
+    return tuple(_model(folder, info, codebook) for folder, info in found.items()), []
+
+
+def _model(folder: Path, info: ModelInfo, codebook: Codebook) -> ModelStatus:
+    score = info.scores[0] if info.scores else None
+    return ModelStatus(
+        name=folder.name,
+        classifier=info.classifier,
+        rows=info.training.sentences,
+        metric=score.metric if score else "macro_f1",
+        value=score.value if score else None,
+        low=score.low if score else None,
+        high=score.high if score else None,
+        other_codebook=info.codebook_sha256 != codebook.sha256,
+        warnings=info.warnings,
+    )
+
+
+def _model_curve(models: Sequence[ModelStatus], coded: int) -> Curve | None:
+    points = [Point(m.rows, m.value, m.low, m.high, m.name) for m in models if not m.other_codebook]
+    return curve_of_models(points, coded) if len({point.rows for point in points}) > 1 else None
+
+
+def _facts(
+    project: Project,
+    designs: Mapping[str, Design],
+    samples: Sequence[SampleStatus],
+    models: Sequence[ModelStatus],
+    changes: Sequence[OtherCodebook],
+    differing: int,
+    rows: int,
+    curve: Curve | None,
+) -> Facts:
+    newest = samples[-1] if samples else None
+    reserved = [s for s in samples if s.reserved and s.coded]
+    usable = [m for m in models if not m.other_codebook]
+    sheets = _sheets(project, newest.name) if newest else []
+    return Facts(
+        starter=project.codebook_path.read_bytes() == starter().encode(),
+        documents=len(project.documents()),
+        sample=newest.name if newest else None,
+        missing=newest.drawn - newest.coded if newest else 0,
+        sheets=[path.relative_to(project.folder).as_posix() for path in sheets],
+        differing=differing,
+        outdated=sum(change.outdated for change in changes),
+        rows=rows,
+        trained_rows=usable[-1].rows if usable else None,
+        labelled=bool(usable) and any(_labelled_by(path, usable[-1].name) for path in project.labelled()),
+        reserved=bool(reserved),
+        estimated=bool(reserved) and _newer(project.folder / ESTIMATES, project.design_path(reserved[-1].name)),
+        curve=curve,
+    )
+
+
+def _sheets(project: Project, sample: str) -> list[Path]:
+    """Return the sheets and tasks of a sample."""
+    other = (SUFFIX, ".codebook.md", ".config.xml", ".labels.json", ".gold.jsonl")
+    found = [*(project.folder / SAMPLES).glob(f"{sample}.*"), *(project.folder / SAMPLES).glob(f"{sample}-*.*")]
+    longer = {name for name in project.designs() if name.startswith(f"{sample}-")}
+    return sorted(
+        path
+        for path in found
+        if not path.name.endswith(other) and "-adjudication" not in path.name and path.stem not in longer
+    )
+
+
+def _labelled_by(path: Path, model: str) -> bool:
+    """Return whether the name of an output is one that `Project.next_labelled_path` chooses for a model."""
+    return re.fullmatch(rf"{re.escape(model)}(-\d+)?", path.name.split(".")[0]) is not None
+
+
+def _newer(folder: Path, path: Path) -> bool:
+    written = [one.stat().st_mtime for one in folder.glob("*/*")]
+    return bool(written) and max(written) > path.stat().st_mtime
