@@ -17,7 +17,7 @@ from ..data.corpus import Corpus
 from ..data.splits import document_folds, split_units
 from ..errors import DataError
 from ..io.atomic import replacing
-from ..metrics.bootstrap import MIN_CLUSTERS, RESAMPLES, Resamples, interval
+from ..metrics.bootstrap import MIN_CLUSTERS, RESAMPLES, Resamples, interval_or_nan
 from ..metrics.calibration import to_logits
 from ..metrics.scores import indicator, macro_f1, outcomes
 from ..reporting.format import without_nan
@@ -157,8 +157,8 @@ def compute_curve(
         counts = outcomes(gold, decided)
         draws.append(macro_f1(resamples.sums(counts)))
         value = float(macro_f1(counts.sum(axis=0)))
-        low, high = interval(draws[-1], clusters=resamples.clusters)
-        points.append(Point(rows, *map(without_nan, (value, low, high))))
+        scored = interval_or_nan(value, draws[-1], resamples.clusters)
+        points.append(Point(rows, *map(without_nan, scored)))
         say(f"learning curve: {len(points)} of {len(FRACTIONS)} points")
     projection, reason = extrapolate(points, np.stack(draws, axis=1), seed=seed)
     return Curve(kind, tuple(points), projection, reason, len(corpus))

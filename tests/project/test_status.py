@@ -1,0 +1,242 @@
+"""Tests of the status of a project, the learning curve and the advice on the next step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import CODEBOOK, TINY, tiny_rows, write_rows
+from project_helpers import code, draw
+
+from communique.data.codebook import Codebook
+from communique.data.corpus import Corpus
+from communique.errors import DataError
+from communique.project import Project, merge, project_status
+from communique.project.advice import Facts, describe_projection, next_step
+from communique.project.curve import Curve, Point, Projection, compute_curve, curve_of_models, extrapolate, nested
+from communique.project.status import quick_curve
+
+Sampled = Callable[..., Path]
+
+
+def double_coded(project: Project, wrong: float = 0.1) -> None:
+    sample = draw(project, 60, coders=("anna", "ben"), purpose="training")
+    for coder, share in (("anna", 0.0), ("ben", wrong)):
+        sheet = sample.with_name(f"{sample.stem}-{coder}.csv")
+        code(sheet, project.codebook, wrong=share, rows=60 if coder == "anna" else 55)
+        merge(project, [sheet])
+
+
+def test_the_status_counts_rows_labels_coders_and_differences(project: Project) -> None:
+    double_coded(project)
+    status = project_status(project, resamples=200)
+    (sample,) = status.samples
+    assert (sample.drawn, sample.coded, dict(sample.coders)) == (60, 60, {"anna": 60, "ben": 55})
+    assert sample.differing == status.differing > 0
+    assert status.coders == {"anna": 60, "ben": 55}
+    final = project.coded_corpus().corpus
+    assert status.training_rows == len(final) == 60 - status.differing
+    assert status.labels["criticism"] == sum("criticism" in (s.labels or ()) for s in final)
+    assert status.labels["none"] == sum(not s.labels for s in final)
+    assert status.agreement is not None
+    assert 0 < status.agreement.alphas[0].alpha.low < status.agreement.alphas[0].alpha.value < 1
+    assert status.next.command == "communique agree"
+    text = status.to_markdown()
+    assert "| sample-1 | training | training | 60 | 60 | anna 60, ben 55 |" in text
+    assert text.rstrip().splitlines()[-3] == "Next: communique agree"
+    assert json.loads(json.dumps(status.to_dict()))["next"]["command"] == "communique agree"
+
+
+def test_an_empty_project_says_what_to_do_first(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "study")
+    assert "edit codebook.yaml" in project_status(project).next.command
+    TINY.dump(project.codebook_path)
+    assert "documents" in project_status(project).next.reason
+    write_rows(project.folder / "documents" / "texts.jsonl", tiny_rows(2))
+    assert project_status(project).next.command.startswith("communique sample -n ")
+    assert "Next: " in project_status(project).to_markdown()
+
+
+def test_uncoded_sentences_name_the_sheets_to_merge(project: Project, sampled: Sampled) -> None:
+    sampled(coders=("anna", "ben"))
+    found = project_status(project)
+    assert found.next.command == "communique merge samples/sample-1-anna.csv samples/sample-1-ben.csv"
+    assert "60 sentences" in found.next.reason
+
+
+def test_a_changed_codebook_is_shown_with_the_affected_codings(project: Project, sampled: Sampled) -> None:
+    sheet = sampled(purpose="training").with_name("sample-1-anna.csv")
+    code(sheet, project.codebook)
+    merge(project, [sheet])
+    with_label = sum("criticism" in c.labels for c in project.log.read().codings)
+    labels = [dict(label) for label in CODEBOOK["labels"]]
+    labels[0]["definition"] = "Somebody blames."
+    labels.append({"name": "praise", "definition": "Somebody approves."})
+    Codebook.model_validate(CODEBOOK | {"version": "2", "labels": labels}).dump(project.codebook_path)
+    status = project_status(project)
+    (other,) = status.changes
+    assert (other.title, other.sha256, other.codings, other.outdated) == ("tiny 1", TINY.sha256, 60, 60)
+    lines = "\n".join(other.changes)
+    assert f"Somebody blames.' ({with_label} codings with this label)" in lines
+    assert "'praise' was added (affects all 60 codings)" in lines
+    assert "60 codings were made with another codebook, tiny 1" in status.to_markdown()
+    assert status.next.command.startswith("communique sample")
+
+
+def test_a_codebook_that_nobody_kept_is_named_as_unknown(project: Project, sampled: Sampled) -> None:
+    sheet = sampled().with_name("sample-1-anna.csv")
+    code(sheet, project.codebook)
+    merge(project, [sheet])
+    lost = project.log.read().codings[0].model_copy(update={"codebook_sha256": "f" * 64, "coder": "eve"})
+    project.log.append([lost])
+    (other,) = project_status(project).changes
+    assert other.codings == 1
+    assert "not known" in other.changes[0]
+
+
+FACTS = Facts(
+    starter=False,
+    documents=1,
+    sample="sample-1",
+    missing=0,
+    sheets=(),
+    differing=0,
+    outdated=0,
+    rows=200,
+    trained_rows=200,
+    labelled=True,
+    reserved=False,
+    estimated=False,
+    curve=None,
+)
+
+
+def curve_with(gain: float, low: float, high: float) -> Curve:
+    points = (Point(50, 0.4, 0.3, 0.5), Point(100, 0.5, 0.4, 0.6), Point(200, 0.6, 0.5, 0.7))
+    return Curve("tfidf", points, Projection(400, 0.6 + gain, 0.5, 0.7, gain, low, high), None, 200)
+
+
+@pytest.mark.parametrize(
+    ("changed", "command"),
+    [
+        ({"trained_rows": None}, "communique train"),
+        ({"rows": 240}, "communique train"),
+        ({"rows": 210}, "communique status --curve"),
+        ({"labelled": False}, "communique label"),
+        ({"curve": curve_with(0.08, 0.03, 0.13)}, "communique sample --for training -n 50 --coder NAME"),
+        ({"curve": curve_with(0.03, -0.02, 0.08)}, "communique sample --for training -n 50 --coder NAME"),
+        ({"curve": curve_with(0.005, 0.0, 0.015)}, "communique sample -n 300 --coder NAME"),
+        ({"reserved": True}, "communique estimate"),
+        ({"sample": None}, "communique status --curve"),
+        ({"sample": None, "rows": 0}, "communique sample -n 200 --coder NAME"),
+        ({"outdated": 12}, "communique sample -n 200 --coder NAME"),
+    ],
+)
+def test_the_next_step_is_one_command(changed: dict[str, object], command: str) -> None:
+    step = next_step(replace(FACTS, **changed))  # type: ignore[arg-type]
+    assert step.command == command
+    assert step.reason
+
+
+def test_advice_to_stop_rests_on_the_learning_curve() -> None:
+    assert "unlikely" in describe_projection(curve_with(0.005, 0.0, 0.015))
+    assert "is likely" in describe_projection(curve_with(0.08, 0.03, 0.13))
+    assert "too uncertain" in describe_projection(curve_with(0.03, 0.0, 0.08))
+    assert "not known" in describe_projection(None)
+    assert "not known: there are 2" in describe_projection(Curve("", (), None, "there are 2 points", 9))
+
+
+def power_law(rows: list[int], exponent: float, noise: float, seed: int = 0) -> tuple[list[Point], np.ndarray]:
+    draw = np.random.default_rng(seed)
+    values = [0.8 - 2 * n**-exponent + draw.normal(0, noise) for n in rows]
+    points = [Point(n, v, v - 1.96 * noise, v + 1.96 * noise) for n, v in zip(rows, values, strict=True)]
+    return points, np.array(values) + draw.normal(0, noise, (2000, len(rows)))
+
+
+@pytest.mark.parametrize("exponent", [0.2, 0.5, 0.9])
+def test_the_projection_contains_the_continuation_of_a_power_law(exponent: float) -> None:
+    truth = 2 * 800**-exponent - 2 * 1600**-exponent
+    inside = 0
+    for seed in range(50):
+        projection, _ = extrapolate(*power_law([100, 200, 400, 800], exponent, 0.01, seed))
+        assert projection is not None
+        assert projection.rows == 1600
+        inside += projection.gain_low <= truth <= projection.gain_high
+    assert inside >= 45
+
+
+def test_a_flat_curve_advises_to_stop_and_a_steep_one_to_code() -> None:
+    flat = [Point(n, 0.7, 0.695, 0.705) for n in (100, 200, 400, 800)]
+    steep = [Point(n, v, v - 0.005, v + 0.005) for n, v in ((100, 0.3), (200, 0.4), (400, 0.5), (800, 0.6))]
+    advice = []
+    for points in (flat, steep):
+        curve = curve_of_models(points, 800)
+        assert curve.projection is not None
+        advice.append(curve.projection.advice)
+    assert advice == ["stop", "code"]
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        [],
+        [Point(100, 0.5, 0.4, 0.6), Point(200, 0.6, 0.5, 0.7)],
+        [Point(100, 0.5, None, None), Point(200, 0.6, 0.5, 0.7), Point(400, 0.6, 0.5, 0.7)],
+        [Point(100, 0.5, 0.4, 0.6), Point(105, 0.5, 0.4, 0.6), Point(110, 0.5, 0.4, 0.6)],
+    ],
+)
+def test_few_points_give_no_projection_but_a_reason(points: list[Point]) -> None:
+    curve = curve_of_models(points, 200)
+    assert curve.projection is None
+    assert curve.reason
+
+
+def test_of_models_with_the_same_rows_the_last_one_counts() -> None:
+    curve = curve_of_models([Point(200, 0.6, 0.5, 0.7), Point(100, 0.5, 0.4, 0.6), Point(200, 0.7, 0.6, 0.8)], 200)
+    assert [(p.rows, p.value) for p in curve.points] == [(100, 0.5), (200, 0.7)]
+
+
+def test_subsets_are_nested_and_consist_of_whole_documents(tmp_path: Path) -> None:
+    corpus = Corpus.read(write_rows(tmp_path / "rows.jsonl", tiny_rows(20)), TINY)
+    allowed = np.arange(len(corpus)) >= 50
+    smaller = np.zeros(len(corpus), np.bool_)
+    for fraction in (0.125, 0.25, 0.5, 1.0):
+        chosen = nested(corpus, allowed, fraction, seed=1)
+        assert not (smaller & ~chosen).any()
+        assert not (chosen & ~allowed).any()
+        assert abs(chosen.sum() - fraction * allowed.sum()) <= 10
+        documents = {s.document for s, yes in zip(corpus, chosen, strict=True) if yes}
+        assert chosen.sum() == 10 * len(documents)
+        smaller = chosen
+
+
+def test_the_quick_curve_rises_and_is_stored(project: Project, tmp_path: Path) -> None:
+    rows = write_rows(tmp_path / "coded.jsonl", tiny_rows(20))
+    merge(project, [rows])
+    curve = quick_curve(project)
+    values = [point.value or 0 for point in curve.points]
+    assert values[-1] > values[0]
+    assert [point.rows for point in curve.points] == sorted(point.rows for point in curve.points)
+    assert all((p.low or 0) < (p.value or 0) < (p.high or 1.1) for p in curve.points)
+    assert Curve.load(project.folder / "models" / "learning-curve.json") == curve
+    status = project_status(project, resamples=100)
+    assert status.curve == curve
+    assert f"| {curve.points[-1].rows} | {values[-1]:.3f} [" in status.to_markdown()
+    project.log.append([project.log.read().codings[0].model_copy(update={"id": "new", "document": "new"})])
+    assert any("200 of now 201" in line for line in project_status(project, resamples=100).notes)
+
+
+def test_a_curve_needs_several_documents(tmp_path: Path) -> None:
+    corpus = Corpus.read(write_rows(tmp_path / "rows.jsonl", tiny_rows(4)), TINY)
+    with pytest.raises(DataError, match="4"):
+        compute_curve(corpus, TINY)
+
+
+def test_a_damaged_curve_counts_as_missing(tmp_path: Path) -> None:
+    for content in ("", "[]", "{}", '{"points": [{"rows": 1}]}', '{"points": 1}'):
+        (tmp_path / "curve.json").write_text(content)
+        assert Curve.load(tmp_path / "curve.json") is None
