@@ -10,6 +10,8 @@ import pytest
 from helpers import TINY, has_facts, predictions, run, succeed
 from project_helpers import code, draw
 
+from communique.io.read import read_table
+from communique.io.write import write_csv
 from communique.project import Project
 
 
@@ -93,3 +95,68 @@ def test_two_coders_work_on_copies_and_merge(study: Path, tmp_path: Path) -> Non
         succeed("merge", sheet, "--project", where.folder)
     assert "ben: 60 new codings" in succeed("merge", tmp_path / "copy", "--project", study).stdout
     assert has_facts(succeed("status", study).stdout, "anna 60, ben 60", "Krippendorff")
+
+
+def test_the_walk_from_a_codebook_to_an_estimate(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(study)
+    project = Project.open()
+    drawn = succeed("sample", "-n", 60, "--coder", "anna", "--coder", "ben", "--format", "sheet", "-o", "samples/s.csv")
+    assert has_facts(drawn.stderr, "project study: communique sample ../labelled.jsonl", "--codebook codebook.yaml")
+    for coder, wrong in (("anna", 0.0), ("ben", 0.05)):
+        code(Path(f"samples/s-{coder}.csv"), project.codebook, wrong=wrong, seed=1)
+    assert "communique merge samples/s-anna.csv samples/s-ben.csv" in succeed("status").stdout
+    succeed("merge", "samples/s-anna.csv", "samples/s-ben.csv")
+    assert "Next: communique agree" in succeed("status").stdout
+    agreed = succeed("agree")
+    assert has_facts(agreed.output, "s-adjudication.xlsx", "communique merge", "Krippendorff")
+    refused = run("estimate")
+    assert refused.exit_code == 1
+    assert "differ" in refused.output or "disagree" in refused.output
+    _adjudicate(Path("samples/s-adjudication.xlsx"), Path("decided.csv"))
+    succeed("merge", "decided.csv")
+    assert "Next: communique estimate" in succeed("status").stdout
+    succeed("agree", "--gold", "gold.csv")
+    estimated = succeed("estimate", "--target", "finite-population")
+    assert "estimates/estimates-1" in estimated.stderr
+    assert (study / "estimates" / "estimates-1" / "methods.md").is_file()
+
+
+def _adjudicate(sheet: Path, out: Path) -> None:
+    """Decide on each difference as the first coder did."""
+    table = read_table(sheet)
+    rows = []
+    for _, row in table.rows:
+        chosen = str(row["anna said"]).split("|")
+        rows.append({**row, **{name: "yes" if name in chosen else "no" for name in TINY.names}})
+    write_csv(out, table.columns, rows)
+
+
+def test_loose_files_are_used_as_always_in_the_folder_of_a_project(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(study)
+    table = study.parent / "labelled.jsonl"
+    made = succeed("sample", table, "-n", 20, "-o", "mine.csv", "--codebook", "codebook.yaml")
+    assert "project study" not in made.output
+    assert Path("mine.csv").is_file()
+    assert not list(Path("samples").iterdir())
+
+
+def test_a_project_elsewhere_is_named_with_an_option(study: Path) -> None:
+    succeed("sample", "--project", study, "-n", 20)
+    assert (study / "samples" / "sample-1.xlsx").is_file()
+    both = run("sample", study.parent / "labelled.jsonl", "--project", study, "-n", 20)
+    assert both.exit_code == 2
+    assert has_facts(both.output, "--project", "input")
+    wrong = run("sample", "--project", study.parent, "-n", 20)
+    assert wrong.exit_code == 1
+    assert has_facts(wrong.output, "project.yaml", "communique init")
+
+
+@pytest.mark.parametrize("command", ["sample", "agree", "train", "label", "estimate"])
+def test_outside_a_project_the_input_is_required(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    missing = run(command)
+    assert missing.exit_code == 2
+    assert "Missing argument" in missing.output
+    assert "--project" in succeed(command, "--help").output

@@ -19,6 +19,7 @@ from .compare import compare
 from .estimate import estimate
 from .evaluate import evaluate
 from .export import export
+from .in_project import InProject, with_project
 from .init import init
 from .label import label
 from .merge import merge
@@ -64,6 +65,12 @@ TASKS = {
     "Estimate": (estimate,),
 }
 
+#: The commands that can also find their input and output in the folder of a project.
+IN_PROJECT = (label, train, sample, agree, estimate)
+
 for _task, _commands in TASKS.items():
     for _command in _commands:
-        app.command(rich_help_panel=_task)(_command)
+        if _command in IN_PROJECT:
+            app.command(rich_help_panel=_task, cls=InProject)(with_project(_command))
+        else:
+            app.command(rich_help_panel=_task)(_command)

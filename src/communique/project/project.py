@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ..annotation.matching import Codings, gold_rows, match, write_gold
 from ..data.codebook import Codebook
-from ..data.corpus import Corpus
+from ..data.sentence import Sentence
 from ..errors import CodebookError, DataError
 from ..models.info import INFO, ModelInfo
 from ..reporting.format import counted
@@ -263,11 +263,6 @@ class Project:
         return Design.load(path)
 
 
-def corpus_of(project: Project, purpose: Literal["training", "all"] = "training") -> Corpus:
-    """Return the coded sentences of a project: those that may train a model, or all of them."""
-    return project.coded_corpus(reserved=purpose == "all").corpus
-
-
 def latest_sample(designs: dict[str, Design], codings: Sequence[Coding]) -> str | None:
     """Return the newest sample for estimates of which something is coded, otherwise the newest sample with codings, or None."""
     coded = {coding.sentence for coding in codings}
@@ -276,7 +271,7 @@ def latest_sample(designs: dict[str, Design], codings: Sequence[Coding]) -> str 
     return next(reversed(for_estimates or with_codings), None)
 
 
-def _training_row(sentence: Any) -> dict[str, Any]:
+def _training_row(sentence: Sentence) -> dict[str, Any]:
     fields = ("id", "document", "index", "language", "text", "previous", "sampling")
     return {name: getattr(sentence, name) for name in fields} | {"labels": list(sentence.labels or ())}
 

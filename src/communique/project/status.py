@@ -300,7 +300,7 @@ def _facts(
         outdated=sum(change.outdated for change in changes),
         rows=rows,
         trained_rows=usable[-1].rows if usable else None,
-        labelled=bool(usable) and any(_labelled_by(path, usable[-1].name) for path in project.labelled()),
+        labelled=bool(usable) and any(used_to_label(path, usable[-1].name) for path in project.labelled()),
         reserved=bool(reserved),
         estimated=bool(reserved) and _newer(project.folder / ESTIMATES, project.design_path(reserved[-1].name)),
         curve=curve,
@@ -319,7 +319,7 @@ def _sheets(project: Project, sample: str) -> list[Path]:
     )
 
 
-def _labelled_by(path: Path, model: str) -> bool:
+def used_to_label(path: Path, model: str) -> bool:
     """Return whether the name of an output is one that `Project.next_labelled_path` chooses for a model."""
     return re.fullmatch(rf"{re.escape(model)}(-\d+)?", path.name.split(".")[0]) is not None
 

@@ -1,0 +1,86 @@
+"""Commands that find their input and output in the folder of a project."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from .common import INPUT, cli_errors, note
+
+#: The option that names a project.
+ProjectOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of a project, which provides the input and output that are not named. Default: the current folder, if it "
+        "is a project and no input is named.",
+        rich_help_panel=INPUT,
+    ),
+]
+
+#: Name of the parameter of this option.
+PROJECT = "project"
+
+
+class InProject(TyperCommand):
+    """A command that reads from and writes to a project if the user names no input.
+
+    If the current folder is a project, or `--project` names one, the missing arguments are added to the command line before it is
+    parsed. The command itself does not know about projects.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments, after adding those that the project provides."""
+        found = self.make_parser(ctx).parse_args(args=list(args))[0]
+        given = {name: value for name, value in found.items() if value not in (None, ())}
+        inputs = [param.name for param in self.params if param.param_type_name == "argument"]
+        if "help" not in given:
+            if not any(name in given for name in inputs):
+                args = [*self._from_project(given), *args]
+            elif PROJECT in given:
+                ctx.fail("--project finds the input in a project, but the command names its input. Omit one of the two")
+        return super().parse_args(ctx, args)
+
+    def _from_project(self, given: dict[str, Any]) -> list[str]:
+        """Return the arguments that the project provides, or nothing if there is no project."""
+        added: list[str] = []
+
+        def fill() -> None:
+            from ..project import Project, defaults
+
+            named = given.get(PROJECT)
+            project = Project.find() if named is None else Project.open(named)
+            if project is None:
+                return
+            options = {option for param in self.params for option in param.opts}
+            filled = defaults.fill(str(self.name), project, given, options)
+            for line in filled.notes:
+                note(line)
+            note(f"project {project.name}: communique {self.name} {shlex.join(filled.arguments)}")
+            added.extend(filled.arguments)
+
+        cli_errors(fill)()
+        return added
+
+
+def with_project(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the option `--project`, which `InProject` reads, to a command that does not know about projects."""
+
+    @wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        kwargs.pop(PROJECT, None)
+        function(*args, **kwargs)
+
+    # The annotations are evaluated here, because typer would look for their names in this module.
+    signature = inspect.signature(function, eval_str=True)
+    option = inspect.Parameter(PROJECT, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=ProjectOption)
+    parameters = [*signature.parameters.values(), option]
+    wrapped.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return wrapped

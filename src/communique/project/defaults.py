@@ -1,0 +1,243 @@
+"""Fill in the arguments of a command in the folder of a project: its input, its output and the codebook.
+
+Each function returns arguments as they would be typed, so that a command in a project is the same as a command on loose files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import DataError
+from ..io.atomic import file_sha256
+from ..io.write import write_jsonl
+from ..sampling.design import Design
+from .coding import latest
+from .layout import SAMPLES
+from .project import Project, latest_sample
+from .rows import is_reserved, member_keys
+from .status import changed_codebooks, used_to_label
+
+
+@dataclass
+class Filled:
+    """Arguments to add to a command, and notes for the user."""
+
+    arguments: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, option: str, value: object) -> None:
+        """Add an option with its value."""
+        self.arguments += [option, str(value)]
+
+
+def fill(command: str, project: Project, given: Mapping[str, object], options: Collection[str]) -> Filled:
+    """Return the arguments that a command lacks.
+
+    Args:
+        command: Name of the command, one of `COMMANDS`.
+        project: The project.
+        given: Values of the options that the user named, by name of the parameter.
+        options: The options that the command has, such as `--coded`.
+
+    Raises:
+        DataError: The project lacks the input of the command.
+        CodebookError: The codebook is invalid.
+    """
+    filled = COMMANDS[command](project, given, options)
+    for other in changed_codebooks(project, project.log.read().codings) if command in ("agree", "train") else ():
+        filled.notes.append(
+            f"warning: {other.codings} codings were made with another codebook, {other.title} (SHA-256 {other.sha256[:12]}). Since "
+            f"then: {'; '.join(other.changes)}"
+        )
+    return filled
+
+
+def _sample(project: Project, given: Mapping[str, object], options: Collection[str]) -> Filled:
+    """Draw from the newest labels of the newest model or, if there are none, from the documents."""
+    filled, model, training = Filled(), _newest_model(project), given.get("purpose") == "training"
+    labelled = [path for path in project.labelled() if model is not None and used_to_label(path, model.name)]
+    filled.arguments += [str(labelled[-1])] if labelled else _documents(project)
+    if model is not None and "model" not in given:
+        filled.add("--model", model)
+    if "codebook" not in given:
+        filled.add("--codebook", project.codebook_path)
+    if "out" not in given and "n" in given:
+        filled.add("--out", project.next_sample_path(_suffix(given)))
+    if "seed" not in given and (drawn := len(project.designs())):
+        # With the same seed, a second sample would contain the same sentences as the first.
+        filled.add("--seed", drawn)
+    if training and "--coded" in options:
+        for sample in project.designs():
+            filled.add("--coded", project.design_path(sample))
+        if (loose := _write_loose(project)) is not None:
+            filled.add("--coded", loose)
+    project.keep_codebook(project.codebook)
+    return filled
+
+
+def _agree(project: Project, given: Mapping[str, object], options: Collection[str]) -> Filled:
+    """Compare the coders of one sample, and write a sheet for adjudication if they differ."""
+    filled, sample = Filled(), _chosen_sample(project, given)
+    filled.arguments.append(str(write_codings(project, sample)))
+    if "design" not in given:
+        filled.add("--design", project.design_path(sample))
+    differing = len(project.codings(sample).disagreements())
+    if differing and "adjudicate" not in given and "gold" not in given:
+        folder = project.folder / SAMPLES
+        names = (f"{sample}-adjudication{number}.xlsx" for number in ("", *(f"-{i}" for i in range(2, 10**6))))
+        sheet = next(path for name in names if not (path := folder / name).exists())
+        filled.add("--adjudicate", sheet)
+        filled.notes.append(f"fill in {sheet}, then run: communique merge {sheet}")
+    return filled
+
+
+def _train(project: Project, given: Mapping[str, object], options: Collection[str]) -> Filled:
+    """Train on all coded rows except those that are reserved for estimates."""
+    filled, model = Filled(), project.next_model_path()
+    rows, notes = project.write_training_rows(model)
+    filled.arguments.append(str(rows))
+    filled.notes += notes
+    if "codebook" not in given:
+        filled.add("--codebook", project.codebook_path)
+    if "out" not in given:
+        filled.add("--out", model)
+    if "name" not in given:
+        filled.add("--name", model.name)
+    project.keep_codebook(project.codebook)
+    return filled
+
+
+def _label(project: Project, given: Mapping[str, object], options: Collection[str]) -> Filled:
+    """Label the documents with the newest model."""
+    filled, chat = Filled(_documents(project)), given.get("labeler") == "chat"
+    model = None if chat else given.get("model") or _newest_model(project)
+    if model is None and not chat:
+        raise DataError(
+            f"{project.folder}: there is no model for this codebook yet. Train one with `communique train`, or name one with "
+            "--model"
+        )
+    if chat and "codebook" not in given:
+        filled.add("--codebook", project.codebook_path)
+    if model is not None and "model" not in given:
+        filled.add("--model", model)
+    if "out" not in given:
+        filled.add("--out", project.next_labelled_path(Path(str(model or "chat"))))
+    return filled
+
+
+def _estimate(project: Project, given: Mapping[str, object], options: Collection[str]) -> Filled:
+    """Estimate proportions from the labels that the sample was drawn from, and its gold."""
+    filled, sample = Filled(), _chosen_sample(project, given)
+    design = project.designs()[sample]
+    gold, notes = project.write_gold(sample)
+    filled.arguments += [str(_drawn_from(project, design)), str(gold)]
+    filled.notes += notes
+    if "design" not in given:
+        filled.add("--design", project.design_path(sample))
+    if not {"model", "codebook"} & given.keys():
+        model = _newest_model(project)
+        filled.add(*("--codebook", project.codebook_path) if model is None else ("--model", model))
+    if "out" not in given:
+        filled.add("--out", project.next_estimates_path())
+    return filled
+
+
+#: The commands that find their input and output in a project.
+COMMANDS: Mapping[str, Callable[[Project, Mapping[str, object], Collection[str]], Filled]] = {
+    "sample": _sample,
+    "agree": _agree,
+    "train": _train,
+    "label": _label,
+    "estimate": _estimate,
+}
+
+
+def write_codings(project: Project, sample: str) -> Path:
+    """Write the latest codings of a sample into `samples/`, as a table that `communique agree` reads. Return its path.
+
+    Raises:
+        DataError: Nothing of the sample has been coded.
+    """
+    codings = project.codings(sample)
+    project.keep_codebook(project.designs()[sample].codebook)
+    path = project.folder / SAMPLES / f"{sample}.codings.jsonl"
+    keys = member_keys(project.designs()[sample])
+    rows = [one for one in latest(project.log.read().codings).values() if one.sentence in keys]
+    columns = (
+        "id",
+        "document",
+        "language",
+        "previous",
+        "text",
+        "labels",
+        "coder",
+        "comment",
+        "codebook",
+        "codebook_sha256",
+    )
+    write_jsonl(path, ({name: getattr(row, name) for name in columns} for row in rows if row.id in codings.units))
+    return path
+
+
+def _documents(project: Project) -> list[str]:
+    found = project.documents()
+    if not found:
+        raise DataError(
+            f"{project.folder}: the project has no documents. Copy texts or tables into documents/, or list them in project.yaml"
+        )
+    return list(map(str, found))
+
+
+def _suffix(given: Mapping[str, object]) -> str:
+    return {"label-studio": ".json", "doccano": ".jsonl", "prodigy": ".jsonl"}.get(str(given.get("form")), ".xlsx")
+
+
+def _newest_model(project: Project) -> Path | None:
+    """Return the newest model that was trained with the codebook in use, or None."""
+    current = project.codebook.sha256
+    return next((p for p, info in reversed(project.models().items()) if info.codebook_sha256 == current), None)
+
+
+def _chosen_sample(project: Project, given: Mapping[str, object]) -> str:
+    """Return the sample of `--design`, otherwise the newest coded one for estimates, or the newest coded one."""
+    designs = project.designs()
+    if (design := given.get("design")) is not None:
+        names = [name for name in designs if project.design_path(name).resolve() == Path(str(design)).resolve()]
+        if not names:
+            raise DataError(f"{design}: is not a design file of the project {project.folder}. Name one in {SAMPLES}/")
+        return names[0]
+    codings = project.log.read().codings
+    reserved = {name: found for name, found in designs.items() if is_reserved(found)}
+    if (found := latest_sample(reserved, codings) or latest_sample(designs, codings)) is None:
+        raise DataError(
+            f"{project.folder}: no sentence of a sample has been coded yet. Draw a sample with `communique sample`, and add the "
+            "coded sheets with `communique merge FILE`"
+        )
+    return found
+
+
+def _drawn_from(project: Project, design: Design) -> Path:
+    """Return the labels that a sample was drawn from, or the newest labels if that file is not in the project.
+
+    Labels that were made elsewhere are documents of the project.
+    """
+    labelled = project.labelled()
+    documents = [path for path in project.documents() if path.is_file()]
+    same = [path for path in (*documents, *labelled) if file_sha256(path) == design.predictions_sha256]
+    if not (same or labelled):
+        raise DataError(f"{project.folder}: the documents have not been labelled yet. Run `communique label` first")
+    return (same or labelled)[-1]
+
+
+def _write_loose(project: Project) -> Path | None:
+    """Write the codings that belong to no sample as a table, so that their sentences are not drawn again."""
+    drawn = {key for design in project.designs().values() for key in member_keys(design)}
+    rows = [one for one in latest(project.log.read().codings).values() if one.sentence not in drawn]
+    if not rows:
+        return None
+    path = project.folder / SAMPLES / "other.codings.jsonl"
+    columns = ("id", "document", "language", "text", "labels", "coder")
+    write_jsonl(path, ({name: getattr(row, name) for name in columns} for row in rows))
+    return path
