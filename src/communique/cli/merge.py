@@ -25,7 +25,7 @@ def merge(
             help="Coded sheets, exports of Label Studio, doccano or Prodigy, and folders of other copies of the project."
         ),
     ],
-    project: Annotated[Path, typer.Option(help="Folder of the project. Default: the current folder.")] = Path(),
+    project: Annotated[Path | None, typer.Option(help="Folder of the project. Default: the current folder.")] = None,
 ) -> None:
     """Add codings to a project. Merging something twice adds nothing.
 
@@ -41,7 +41,7 @@ def merge(
     from ..project import merge as run
     from ..project.status import changed_codebooks
 
-    opened = Project.open(project)
+    opened = Project.open(project or ".")
     merged = run(opened, coded)
     for line in merged.notes:
         note(line)

@@ -13,7 +13,9 @@ from .common import cli_errors, note, show
 
 @cli_errors
 def status(
-    project: Annotated[Path, typer.Argument(help="Folder of the project.")] = Path(),
+    project: Annotated[
+        Path | None, typer.Argument(help="Folder of the project. Default: the current folder.", show_default=False)
+    ] = None,
     curve: Annotated[
         bool,
         typer.Option(
@@ -41,7 +43,7 @@ def status(
     from ..project import Project, project_status
     from ..project.status import quick_curve
 
-    opened = Project.open(project)
+    opened = Project.open(project or ".")
     if curve:
         require_extra("sklearn", "a learning curve", extra="analysis")
         if kind == "frozen-encoder":
