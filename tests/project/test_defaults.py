@@ -50,7 +50,7 @@ def test_a_sample_for_training_leaves_out_what_is_coded(project: Project, tmp_pa
     table = tmp_path / "earlier.csv"
     table.write_text("id,text,labels\ne1,Rents rose.,criticism\n")
     merge(project, [table])
-    arguments = fill("sample", project, {"n": 5, "purpose": "training"}, ["--coded"]).arguments
+    arguments = fill("sample", project, {"n": 5, "purpose": "training"}, ["coded"]).arguments
     values = [arguments[i + 1] for i, one in enumerate(arguments) if one == "--coded"]
     assert values == [str(project.design_path("sample-1")), str(project.folder / "samples" / "other.codings.jsonl")]
     assert [row["text"] for _, row in read_table(values[1]).rows] == ["Rents rose."]

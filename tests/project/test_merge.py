@@ -92,7 +92,7 @@ def test_two_copies_of_a_project_are_merged_in_both_directions(project: Project,
     theirs = copy / "samples" / sheet_of(sample, "ben").name
     code(theirs, other.codebook, wrong=0.1)
     merge(other, [theirs])
-    # Both draw a second sample with the same name but with other rows.
+    # The second samples of the two copies have the same name, but different rows.
     draw(project, 10, seed=1)
     second = draw(other, 12, coders=("cleo",), seed=2)
     code(sheet_of(second, "cleo"), other.codebook)

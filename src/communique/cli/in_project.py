@@ -58,8 +58,7 @@ class InProject(TyperCommand):
             project = Project.find() if named is None else Project.open(named)
             if project is None:
                 return
-            options = {option for param in self.params for option in param.opts}
-            filled = defaults.fill(str(self.name), project, given, options)
+            filled = defaults.fill(str(self.name), project, given, {str(param.name) for param in self.params})
             for line in filled.notes:
                 note(line)
             note(f"project {project.name}: communique {self.name} {shlex.join(filled.arguments)}")

@@ -32,20 +32,20 @@ class Filled:
         self.arguments += [option, str(value)]
 
 
-def fill(command: str, project: Project, given: Mapping[str, object], options: Collection[str]) -> Filled:
+def fill(command: str, project: Project, given: Mapping[str, object], parameters: Collection[str]) -> Filled:
     """Return the arguments that a command lacks.
 
     Args:
         command: Name of the command, one of `COMMANDS`.
         project: The project.
         given: Values of the options that the user named, by name of the parameter.
-        options: The options that the command has, such as `--coded`.
+        parameters: Names of the parameters that the command has.
 
     Raises:
         DataError: The project lacks the input of the command.
         CodebookError: The codebook is invalid.
     """
-    filled = COMMANDS[command](project, given, options)
+    filled = COMMANDS[command](project, given, parameters)
     for other in changed_codebooks(project, project.log.read().codings) if command in ("agree", "train") else ():
         filled.notes.append(
             f"warning: {other.codings} codings were made with another codebook, {other.title} (SHA-256 {other.sha256[:12]}). Since "
@@ -54,7 +54,7 @@ def fill(command: str, project: Project, given: Mapping[str, object], options: C
     return filled
 
 
-def _sample(project: Project, given: Mapping[str, object], options: Collection[str]) -> Filled:
+def _sample(project: Project, given: Mapping[str, object], parameters: Collection[str]) -> Filled:
     """Draw from the newest labels of the newest model or, if there are none, from the documents."""
     filled, model, training = Filled(), _newest_model(project), given.get("purpose") == "training"
     labelled = [path for path in project.labelled() if model is not None and used_to_label(path, model.name)]
@@ -68,7 +68,7 @@ def _sample(project: Project, given: Mapping[str, object], options: Collection[s
     if "seed" not in given and (drawn := len(project.designs())):
         # With the same seed, a second sample would contain the same sentences as the first.
         filled.add("--seed", drawn)
-    if training and "--coded" in options:
+    if training and "coded" in parameters:
         for sample in project.designs():
             filled.add("--coded", project.design_path(sample))
         if (loose := _write_loose(project)) is not None:
@@ -77,7 +77,7 @@ def _sample(project: Project, given: Mapping[str, object], options: Collection[s
     return filled
 
 
-def _agree(project: Project, given: Mapping[str, object], options: Collection[str]) -> Filled:
+def _agree(project: Project, given: Mapping[str, object], parameters: Collection[str]) -> Filled:
     """Compare the coders of one sample, and write a sheet for adjudication if they differ."""
     filled, sample = Filled(), _chosen_sample(project, given)
     filled.arguments.append(str(write_codings(project, sample)))
@@ -93,7 +93,7 @@ def _agree(project: Project, given: Mapping[str, object], options: Collection[st
     return filled
 
 
-def _train(project: Project, given: Mapping[str, object], options: Collection[str]) -> Filled:
+def _train(project: Project, given: Mapping[str, object], parameters: Collection[str]) -> Filled:
     """Train on all coded rows except those that are reserved for estimates."""
     filled, model = Filled(), project.next_model_path()
     rows, notes = project.write_training_rows(model)
@@ -109,7 +109,7 @@ def _train(project: Project, given: Mapping[str, object], options: Collection[st
     return filled
 
 
-def _label(project: Project, given: Mapping[str, object], options: Collection[str]) -> Filled:
+def _label(project: Project, given: Mapping[str, object], parameters: Collection[str]) -> Filled:
     """Label the documents with the newest model."""
     filled, chat = Filled(_documents(project)), given.get("labeler") == "chat"
     model = None if chat else given.get("model") or _newest_model(project)
@@ -127,7 +127,7 @@ def _label(project: Project, given: Mapping[str, object], options: Collection[st
     return filled
 
 
-def _estimate(project: Project, given: Mapping[str, object], options: Collection[str]) -> Filled:
+def _estimate(project: Project, given: Mapping[str, object], parameters: Collection[str]) -> Filled:
     """Estimate proportions from the labels that the sample was drawn from, and its gold."""
     filled, sample = Filled(), _chosen_sample(project, given)
     design = project.designs()[sample]
