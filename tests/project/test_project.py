@@ -216,3 +216,14 @@ def test_codings_are_translated_when_a_label_is_renamed_and_left_out_when_one_is
 
 def test_the_starter_is_about_another_topic_than_the_shipped_model(tmp_path: Path) -> None:
     assert "criticism" not in starter()
+
+
+def test_samples_with_equal_probabilities_tune_thresholds(project: Project) -> None:
+    for purpose in ("training", "estimate"):
+        sample = draw(project, 20, purpose=purpose, seed=5)  # type: ignore[arg-type]
+        sheet = sample.with_name(f"{sample.stem}-anna.csv")
+        code(sheet, project.codebook)
+        merge(project, [sheet])
+    drawn = {row.id for row in project.designs()["sample-2"].rows}
+    for sentence in project.coded_corpus(reserved=True).corpus:
+        assert sentence.sampling == ("random" if sentence.id in drawn else None)

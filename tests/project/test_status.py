@@ -132,8 +132,8 @@ def curve_with(gain: float, low: float, high: float) -> Curve:
         ({"curve": curve_with(0.005, 0.0, 0.015)}, "communique sample -n 300 --coder NAME"),
         ({"reserved": True}, "communique estimate"),
         ({"sample": None}, "communique status --curve"),
-        ({"sample": None, "rows": 0}, "communique sample -n 200 --coder NAME"),
-        ({"outdated": 12}, "communique sample -n 200 --coder NAME"),
+        ({"sample": None, "rows": 0}, "communique sample -n 200 --design two-stage --coder NAME"),
+        ({"outdated": 12}, "communique sample -n 200 --design two-stage --coder NAME"),
     ],
 )
 def test_the_next_step_is_one_command(changed: dict[str, object], command: str) -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 #: Number of sentences of the first sample. With fewer, a comparison of classifiers is mostly chance.
 FIRST_SAMPLE = 200
 
+#: The command for the first sample. Two stages draw from few documents. Documents that train a model cannot be used for estimates.
+_FIRST = f"communique sample -n {FIRST_SAMPLE} --design two-stage --coder NAME"
+
 #: Number of sentences of a sample for estimates. Without a model, the interval of a proportion of 0.1 is then about 0.07 wide.
 ESTIMATE_SAMPLE = 300
 
@@ -114,7 +117,7 @@ def _code(facts: Facts) -> Step | None:
     if facts.sample is None:
         if facts.rows:
             return None
-        return Step(f"communique sample -n {FIRST_SAMPLE} --coder NAME", "Nothing has been drawn for coding yet")
+        return Step(_FIRST, "Nothing has been drawn for coding yet")
     if facts.missing:
         files = " ".join(facts.sheets) or "CODED_FILE"
         return Step(
@@ -132,7 +135,7 @@ def _code(facts: Facts) -> Step | None:
 def _train(facts: Facts) -> Step | None:
     if facts.outdated:
         return Step(
-            f"communique sample -n {FIRST_SAMPLE} --coder NAME",
+            _FIRST,
             f"{counted(facts.outdated, 'coding')} cannot be used since the codebook changed. Code sentences with the new codebook",
         )
     if facts.rows and (facts.trained_rows is None or facts.rows >= (1 + GROWTH) * facts.trained_rows):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..annotation.agreement_report import UNEQUAL
 from ..annotation.tasks import ADJUDICATION, CodedRow, Reading
 from ..data.codebook import Codebook
 from ..data.codebook_changes import translate
@@ -105,7 +106,7 @@ def coded_rows(
             continue
         by_sentence.setdefault(coding.sentence, {})[coding.coder] = labels
         first.setdefault(coding.sentence, coding)
-    random = {key for design in designs.values() if design.sampling == "simple" for key in member_keys(design)}
+    random = {key for design in designs.values() if _is_self_weighting(design) for key in member_keys(design)}
     sentences, left_out = [], Counter[str]()
     for key, given in by_sentence.items():
         labels = final_labels(given)
@@ -117,6 +118,12 @@ def coded_rows(
             sentences.append(_sentence(first[key], labels, "random" if key in random else None))
     left_out["outdated"] = len(outdated - by_sentence.keys())
     return CodedRows(Corpus(_distinct(sentences)), tuple(_notes(left_out)), left_out["differing"])
+
+
+def _is_self_weighting(design: Design) -> bool:
+    """Return whether all sentences had about the same probability, so that the sample can tune thresholds."""
+    rates = [row.inclusion_probability for row in design.rows if row.inclusion_probability is not None]
+    return bool(rates) and len(rates) == len(design.rows) and max(rates) <= UNEQUAL * min(rates)
 
 
 class _Translator:
