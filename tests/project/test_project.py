@@ -220,7 +220,7 @@ def test_the_starter_is_about_another_topic_than_the_shipped_model(tmp_path: Pat
 
 def test_samples_with_equal_probabilities_tune_thresholds(project: Project) -> None:
     for purpose in ("training", "estimate"):
-        sample = draw(project, 20, purpose=purpose, seed=5)  # type: ignore[arg-type]
+        sample = draw(project, 20, purpose=purpose, seed=5)
         sheet = sample.with_name(f"{sample.stem}-anna.csv")
         code(sheet, project.codebook)
         merge(project, [sheet])
