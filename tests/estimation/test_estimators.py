@@ -286,15 +286,17 @@ def test_regression_is_the_published_moment_estimator() -> None:
     fit = dsl_regression(sample, x, y, fitted, "linear")
 
     def moments(beta: FloatArray) -> FloatArray:
-        coded = x * (full - x @ beta)[:, None] * labelled[:, None]
+        true = x * (full - x @ beta)[:, None] * labelled[:, None]
         predicted = x * (fitted - x @ beta)[:, None]
-        return predicted + (coded - predicted * labelled[:, None]) * (labelled / probability)[:, None]
+        return predicted + (true - predicted * labelled[:, None]) * (labelled / probability)[:, None]
 
     m = moments(fit.coefficients)
     assert m.sum(axis=0) == pytest.approx(0, abs=1e-9)
     clustered = np.stack([m[documents == d].sum(axis=0) for d in range(200)])
     jacobian = np.linalg.inv(x.T @ x / 1000)
-    errors = np.sqrt(np.diag(jacobian @ (clustered.T @ clustered / 1000) @ jacobian) / 1000)
+    coded = len(np.unique(sample.gold_documents))
+    small = coded / (coded - 2)
+    errors = np.sqrt(small * np.diag(jacobian @ (clustered.T @ clustered / 1000) @ jacobian) / 1000)
     ours = [float(np.sqrt(influence.documents @ influence.documents)) for influence in fit.influences]
     assert ours == pytest.approx(errors)
 

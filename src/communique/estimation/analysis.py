@@ -8,22 +8,31 @@ from typing import Literal
 
 import numpy as np
 
-from ..errors import DataError
-from ..reporting.format import counted
-from . import contrasts as comparing
-from .contrasts import Contrast
-from .domains import Group, build_groups, cross, supported
-from .estimators import Estimate, cross_fit, dsl_mean, gold_mean, naive_mean, ppi_mean, tune_lambda
-from .inputs import EstimationData
+from . import comparisons as comparing
+from .comparisons import Comparison
+from .contrasts import Contrast, contrast
+from .domains import Group, build_groups, supported
+from .estimators import (
+    Estimate,
+    Lambda,
+    cross_fit,
+    dsl_mean,
+    gold_mean,
+    group_lambda,
+    naive_mean,
+    ppi_mean,
+    tune_lambda,
+)
+from .inputs import NO_VALUE, EstimationData
 from .intervals import Interval, interval
-from .regression import Family, dsl_regression
-from .sample import FloatArray, IntArray, Target
-from .warnings import EstimateWarning, find_warnings, summary
+from .predictors import FAMILIES, Coefficient, build_predictors, regress
+from .sample import BoolArray, FloatArray, IntArray, Target
+from .warnings import EstimateWarning, group_warnings, summary
 
-#: The estimator that contrasts and plots use. The table of proportions has both.
+__all__ = ["FAMILIES", "Analysis", "Coefficient", "Corrected", "ErrorRate", "Share", "analyse"]
+
+#: The estimator of the reported proportions, of contrasts and of figures. The tables have both.
 Corrected = Literal["ppi", "dsl"]
-
-FAMILIES: tuple[Family, ...] = ("linear", "logistic")
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,7 @@ class Share:
         gold_documents: Number of documents that these gold sentences come from.
         positives: Number of these gold sentences with the label.
         methods: The estimate of each method.
+        lambda_: Lambda of PPI++ in this group.
         warnings: Reasons why the proportion is doubtful.
     """
 
@@ -51,6 +61,7 @@ class Share:
     gold_documents: int
     positives: int
     methods: Mapping[str, Interval]
+    lambda_: float
     warnings: tuple[EstimateWarning, ...]
 
 
@@ -68,18 +79,8 @@ class ErrorRate:
 
 
 @dataclass(frozen=True)
-class Coefficient:
-    """A coefficient in the regression of one label, with its interval."""
-
-    label: str
-    family: Family
-    term: str
-    estimate: Interval
-
-
-@dataclass(frozen=True)
 class Analysis:
-    """All results of an analysis, with its data and settings."""
+    """All results of an analysis, with its data and settings. `lambdas` are those of all gold, by label."""
 
     coded: EstimationData
     columns: tuple[str, ...]
@@ -105,6 +106,8 @@ def analyse(
     *,
     target: Target = "superpopulation",
     corrected: Corrected = "ppi",
+    compare: Sequence[Comparison] | None = None,
+    references: Mapping[str, str] | None = None,
     contrasts: Sequence[str] = (),
     regress: Sequence[str] | None = None,
     skip: bool = False,
@@ -115,56 +118,41 @@ def analyse(
     Args:
         coded: Predictions and gold.
         target: What is estimated, see `sample`.
-        corrected: Estimator of the contrasts.
-        contrasts: Comparisons that the user asks for, see `contrasts.parse`.
+        corrected: Estimator of the reported proportions and contrasts.
+        compare: Kinds of comparisons of the levels of each column, see `comparisons.Comparison`. Default: see
+            `comparisons.default`. An empty sequence plans none.
+        references: Reference levels by column, for the comparison `reference`.
+        contrasts: Additional comparisons of two groups, see `comparisons.parse`.
         regress: Columns that the labels are regressed on. Default: all columns.
         skip: Whether groups with too little gold are left out and reported. Otherwise, they are an error.
         seed: Seed of the folds of DSL.
 
     Raises:
-        DataError: A group or a contrast has too little gold, or `regress` names an unknown column.
+        DataError: A group or a contrast has too little gold, a comparison is impossible, or `regress` names an unknown column.
     """
     columns = tuple(coded.columns)
-    groups, left_out = supported(coded, build_groups(coded, columns), skip=skip)
-    plans = comparing.plan(groups, coded.columns) + [comparing.parse(text, groups) for text in contrasts]
-    covariates = [column.codes for column in coded.columns.values()]
-    finest = _finest(groups, coded)
-    sizes = {group.name: _size(coded, group) for group in groups}
-    predictors, notes = _predictors(coded, columns if regress is None else regress)
+    groups, left_out = supported(coded, build_groups(coded, columns), target=target, skip=skip)
+    planned = comparing.plan(groups, coded.columns, compare, references)
+    asked = [comparing.parse(text, groups) for text in contrasts]
+    predictors, notes = build_predictors(coded, columns if regress is None else regress)
+    run = _Run(coded, tuple(groups), planned.complements, target, corrected, seed)
     shares: list[Share] = []
     compared: list[Contrast] = []
     coefficients: list[Coefficient] = []
     rates: list[ErrorRate] = []
     lambdas = {}
     for k, label in enumerate(coded.labels):
-        y, prediction = coded.y[:, k].astype(float), coded.prediction[:, k]
-        predicted = coded.predicted[:, k].astype(float)
-        lambdas[label] = tune_lambda(coded.sample, y, prediction, finest)
-        fitted = cross_fit(coded.sample, y, prediction, covariates, seed=seed)
-        naive: dict[str, float] = {}
-        best: dict[str, Estimate] = {}
-        for group in groups:
-            members = group.members
-            estimates = {
-                "naive": naive_mean(coded.sample, predicted, members),
-                "gold": gold_mean(coded.sample, y, members[coded.sample.gold]),
-                "ppi": ppi_mean(coded.sample, y, prediction, members, lambda_=lambdas[label]),
-                "dsl": dsl_mean(coded.sample, y, fitted, members),
-            }
-            naive[group.name], best[group.name] = estimates["naive"].value, estimates[corrected]
-            shares.append(_share(coded, label, y, group, estimates, target, sizes[group.name]))
-            rates += _rates(coded, label, y, predicted, group, target)
-        doubtful = {s.group for s in shares if s.label == label and s.warnings}
-        compared += comparing.contrast(coded.sample, label, plans, best, naive, target, doubtful=doubtful)
+        one = run.label(k)
+        lambdas[label] = one.pooled
+        shares += one.shares
+        rates += one.rates
+        compared += contrast(
+            coded.sample, label, [*planned.contrasts, *asked], one.best, one.naive, target, doubtful=one.doubtful
+        )
         if predictors is not None:
-            found = _regress(coded, label, y, fitted, predictors, target)
+            found, line = _regress(coded, label, coded.y[:, k].astype(float), one.fitted, predictors, target)
             coefficients += found
-            if unsolved := {c.family for c in found if np.isnan(c.estimate.value)}:
-                which = f"the {' and the '.join(sorted(unsolved))} {'regression has' if len(unsolved) == 1 else 'regressions have'}"
-                notes.append(
-                    f"{label}: {which} no finite solution, because some group has too few sentences with or without the label. "
-                    "The corresponding rows are empty"
-                )
+            notes += [line] if line else []
     return Analysis(
         coded,
         columns,
@@ -181,67 +169,123 @@ def analyse(
     )
 
 
-def _size(coded: EstimationData, group: Group) -> tuple[int, int]:
-    """Return the number of sentences and the number of documents in a group."""
-    members = group.members
-    return int(members.sum()), len(np.unique(coded.sample.documents[members]))
+#: The parameter `regress` of `analyse` has the same name.
+_regress = regress
 
 
-def _share(
-    coded: EstimationData,
-    label: str,
-    y: FloatArray,
-    group: Group,
-    estimates: Mapping[str, Estimate],
-    target: Target,
-    size: tuple[int, int],
-) -> Share:
-    # The naive interval treats the labelled sentences as a sample from a superpopulation. In the corpus alone, nothing would vary.
-    methods = {
-        name: interval(coded.sample, e.value, e.influence, "superpopulation" if name == "naive" else target, share=True)
-        for name, e in estimates.items()
-    }
-    gold = group.gold(coded.sample)
-    positives = int(y[gold].sum())
-    documents = len(np.unique(coded.sample.gold_documents[gold]))
-    return Share(
-        label,
-        group.level,
-        group.name,
-        group.values,
-        n=size[0],
-        documents=size[1],
-        gold=int(gold.sum()),
-        gold_documents=documents,
-        positives=positives,
-        methods=methods,
-        warnings=find_warnings(coded.sample.weights[gold], positives, documents),
-    )
+@dataclass(frozen=True)
+class _OfLabel:
+    """The results for one label. `best` and `naive` are by name of the group, and include complements."""
+
+    pooled: float
+    fitted: FloatArray
+    shares: list[Share]
+    rates: list[ErrorRate]
+    best: dict[str, Estimate]
+    naive: dict[str, float]
+    doubtful: set[str]
 
 
-def _rates(
-    coded: EstimationData, label: str, y: FloatArray, predicted: FloatArray, group: Group, target: Target
-) -> list[ErrorRate]:
-    gold = group.gold(coded.sample)
-    decided = predicted[coded.sample.gold]
-    found = []
-    for rate, carries in (("sensitivity", y == 1), ("specificity", y == 0)):
-        domain = gold & carries
-        estimate = gold_mean(
-            coded.sample, decided if rate == "sensitivity" else 1 - decided, domain, comparable=carries
-        )
-        found.append(
-            ErrorRate(
-                label,
-                group.level,
-                group.name,
-                group.values,
-                "sensitivity" if rate == "sensitivity" else "specificity",
-                int(domain.sum()),
-                interval(coded.sample, estimate.value, estimate.influence, target, share=True),
+@dataclass(frozen=True)
+class _Run:
+    """What all labels have in common."""
+
+    coded: EstimationData
+    groups: tuple[Group, ...]
+    complements: tuple[Group, ...]
+    target: Target
+    corrected: Corrected
+    seed: int
+
+    def label(self, k: int) -> _OfLabel:
+        """Estimate one label in all groups."""
+        coded, sample = self.coded, self.coded.sample
+        y, prediction = coded.y[:, k].astype(float), coded.prediction[:, k]
+        predicted = coded.predicted[:, k].astype(float)
+        pooled = tune_lambda(sample, y, prediction, _finest(self.groups, coded))
+        # Sentences without a value have a level of their own.
+        covariates = [
+            np.where(column.codes == NO_VALUE, len(column.levels), column.codes) for column in coded.columns.values()
+        ]
+        fitted = cross_fit(sample, y, prediction, covariates, seed=self.seed)
+        found = _OfLabel(pooled, fitted, [], [], {}, {}, set())
+        for group in (*self.groups, *self.complements):
+            members, gold = group.members, group.gold(sample)
+            lambda_ = group_lambda(sample, y, prediction, gold, pooled)
+
+            def corrected(method: Corrected, members: BoolArray = members, lambda_: Lambda = lambda_) -> Estimate:
+                if method == "dsl":
+                    return dsl_mean(sample, y, fitted, members)
+                return ppi_mean(sample, y, prediction, members, lambda_=lambda_)
+
+            naive = naive_mean(sample, predicted, members)
+            found.naive[group.name] = naive.value
+            doubts = group_warnings(sample, y, gold, self.target)
+            if doubts:
+                found.doubtful.add(group.name)
+            if group.rest:
+                found.best[group.name] = corrected(self.corrected)
+                continue
+            estimates = {
+                "naive": naive,
+                "gold": gold_mean(sample, y, gold),
+                "ppi": corrected("ppi"),
+                "dsl": corrected("dsl"),
+            }
+            found.best[group.name] = estimates[self.corrected]
+            found.shares.append(self._share(k, y, group, gold, estimates, lambda_, doubts))
+            found.rates.extend(self._rates(k, y, predicted, group, gold))
+        return found
+
+    def _share(
+        self,
+        k: int,
+        y: FloatArray,
+        group: Group,
+        gold: BoolArray,
+        estimates: Mapping[str, Estimate],
+        lambda_: Lambda,
+        doubts: tuple[EstimateWarning, ...],
+    ) -> Share:
+        # The naive interval treats the labelled sentences as a sample from a superpopulation. In the corpus alone, nothing varies.
+        sample = self.coded.sample
+        methods = {
+            name: interval(
+                sample, e.value, e.influence, "superpopulation" if name == "naive" else self.target, share=True
             )
+            for name, e in estimates.items()
+        }
+        return Share(
+            self.coded.labels[k],
+            group.level,
+            group.name,
+            group.values,
+            n=estimates["naive"].influence.n,
+            documents=estimates["naive"].influence.n_documents,
+            gold=int(gold.sum()),
+            gold_documents=len(np.unique(sample.gold_documents[gold])),
+            positives=int(y[gold].sum()),
+            methods=methods,
+            lambda_=lambda_.value,
+            warnings=doubts,
         )
-    return found
+
+    def _rates(self, k: int, y: FloatArray, predicted: FloatArray, group: Group, gold: BoolArray) -> list[ErrorRate]:
+        sample = self.coded.sample
+        decided = predicted[sample.gold]
+        kinds: tuple[tuple[Literal["sensitivity", "specificity"], BoolArray, FloatArray], ...] = (
+            ("sensitivity", y == 1, decided),
+            ("specificity", y == 0, 1 - decided),
+        )
+        found = []
+        for rate, carries, right in kinds:
+            domain = gold & carries
+            e = gold_mean(sample, right, domain, comparable=carries)
+            one = interval(sample, e.value, e.influence, self.target, share=True)
+            found.append(
+                ErrorRate(self.coded.labels[k], group.level, group.name, group.values, rate, int(domain.sum()), one)
+            )
+        return found
 
 
 def _finest(groups: Sequence[Group], coded: EstimationData) -> IntArray:
@@ -251,57 +295,3 @@ def _finest(groups: Sequence[Group], coded: EstimationData) -> IntArray:
     for i, group in enumerate((g for g in groups if g.level == level), 1):
         numbers[group.gold(coded.sample)] = i
     return numbers
-
-
-@dataclass(frozen=True)
-class _Predictors:
-    """Names of the coefficients (p,), predictors of each kind of sentence (C, p), and the kind of each sentence (N,)."""
-
-    names: list[str]
-    x: FloatArray
-    kinds: IntArray
-
-
-def _predictors(coded: EstimationData, columns: Sequence[str]) -> tuple[_Predictors | None, list[str]]:
-    """Build the predictors. Numbers become differences from the smallest number, and other columns become indicators."""
-    if unknown := [column for column in columns if column not in coded.columns]:
-        raise DataError(
-            f"--regress {unknown[0]}: --by does not name this column (it names: {', '.join(coded.columns)}). Add it to --by"
-        )
-    if not columns:
-        return None, []
-    levels, kinds = cross([coded.columns[column] for column in columns])
-    names, parts = ["intercept"], [np.ones(len(levels))]
-    for column, codes in zip(columns, levels.T, strict=True):
-        one = coded.columns[column]
-        if one.numbers is not None and len(one.levels) > 2:
-            names.append(f"{column} (from {one.levels[0]})")
-            parts.append(one.numbers[codes] - one.numbers[0])
-        else:
-            names += [f"{column}={level} (against {one.levels[0]})" for level in one.levels[1:]]
-            parts += [(codes == code).astype(float) for code in range(1, len(one.levels))]
-    if len(names) == 1:
-        return None, []
-    x = np.stack(parts, axis=1)
-    documents = len(np.unique(coded.sample.gold_documents))
-    if np.linalg.matrix_rank(x) < x.shape[1]:
-        return None, [
-            f"no regression: the columns {', '.join(columns)} determine each other. Name fewer columns with --regress"
-        ]
-    if documents <= x.shape[1]:
-        return None, [
-            f"no regression: the gold of {counted(documents, 'document')} is too little for {x.shape[1]} coefficients. Name fewer "
-            "columns with --regress"
-        ]
-    return _Predictors(names, x, kinds), []
-
-
-def _regress(
-    coded: EstimationData, label: str, y: FloatArray, fitted: FloatArray, predictors: _Predictors, target: Target
-) -> list[Coefficient]:
-    found = []
-    for family in FAMILIES:
-        fit = dsl_regression(coded.sample, predictors.x, y, fitted, family, kinds=predictors.kinds)
-        for name, value, influence in zip(predictors.names, fit.coefficients, fit.influences, strict=True):
-            found.append(Coefficient(label, family, name, interval(coded.sample, float(value), influence, target)))
-    return found

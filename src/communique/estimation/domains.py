@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..errors import DataError
-from ..sampling.population import Column
-from .inputs import EstimationData
-from .sample import BoolArray, IntArray, Sample
+from ..reporting.format import counted
+from ..sampling.population import MISSING_GROUP, Column
+from .inputs import NO_VALUE, EstimationData
+from .sample import BoolArray, IntArray, Sample, Target
 
-#: Smallest number of documents with gold in a group. With fewer, the variance between documents cannot be estimated.
-LEAST_DOCUMENTS = 2
+#: Smallest number of documents with gold in a group, or of gold sentences if only the drawing of sentences is random. With fewer,
+#: the variance cannot be estimated.
+LEAST = 2
+
+#: Largest number of groups that a message names.
+NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -24,35 +29,58 @@ class Group:
         level: `all`, the name of a column, or `cell`.
         values: The value of the group in each column that defines it.
         codes: Number of each sentence's group within the level, (N,). All groups of a level share this array to save memory.
+            Sentences without a value have the number `NO_VALUE`.
         code: Number of this group within the level.
+        rest: Whether this is the complement: the sentences of all other groups of the level. Sentences without a value belong to
+            no complement.
     """
 
     level: str
     values: Mapping[str, str]
     codes: IntArray
     code: int
+    rest: bool = False
 
     @property
     def name(self) -> str:
         """Readable name, such as `country=FR, year=2021`."""
-        return ", ".join(f"{column}={value}" for column, value in self.values.items()) or "all"
+        name = ", ".join(f"{column}={value}" for column, value in self.values.items()) or "all"
+        return f"all but {name}" if self.rest else name
+
+    @property
+    def missing(self) -> bool:
+        """Whether this is the group of the sentences without a value."""
+        return self.code == NO_VALUE
 
     @property
     def members(self) -> BoolArray:
         """Whether each sentence belongs to the group, (N,)."""
-        return np.asarray(self.codes == self.code)
+        return self._of(self.codes)
 
     def gold(self, sample: Sample) -> BoolArray:
         """Return whether each gold sentence belongs to the group, (n,)."""
-        return np.asarray(self.codes[sample.gold] == self.code)
+        return self._of(self.codes[sample.gold])
+
+    def complement(self) -> Group:
+        """Return the group of all other sentences that have a value."""
+        return replace(self, rest=True)
+
+    def _of(self, codes: IntArray) -> BoolArray:
+        same = codes == self.code
+        return ~same & (codes != NO_VALUE) if self.rest else same
 
 
 def build_groups(coded: EstimationData, columns: Sequence[str]) -> list[Group]:
-    """Build all groups: all sentences, the levels of each column and, with several columns, all cells that have sentences."""
+    """Build all groups: all sentences, the levels of each column and, with several columns, all cells that have sentences.
+
+    Sentences without a value in a column form a group of this column, and belong to no cell.
+    """
     groups = [Group("all", {}, np.zeros(len(coded.ids), np.int64), 0)]
     for column in columns:
         one = coded.columns[column]
         groups += [Group(column, {column: value}, one.codes, code) for code, value in enumerate(one.levels)]
+        if (one.codes == NO_VALUE).any():
+            groups.append(Group(column, {column: MISSING_GROUP}, one.codes, NO_VALUE))
     if len(columns) > 1:
         kinds, codes = cross([coded.columns[column] for column in columns])
         for code, kind in enumerate(kinds.tolist()):
@@ -65,44 +93,93 @@ def cross(columns: Sequence[Column]) -> tuple[IntArray, IntArray]:
     """Cross columns.
 
     Returns:
-        The combinations of levels that occur, in order, (C, columns), and the number of each sentence's combination, (N,).
+        The combinations of levels that occur, in order, (C, columns), and the number of each sentence's combination, (N,). It is
+        `NO_VALUE` if the sentence has no value in one of the columns.
     """
     joined = np.zeros(len(columns[0].codes), np.int64)
+    known = np.ones(len(joined), np.bool_)
     for column in columns:
+        known &= column.codes != NO_VALUE
         joined = joined * len(column.levels) + column.codes
-    found, place = np.unique(joined, return_inverse=True)
-    kinds = np.stack(np.unravel_index(found, [len(column.levels) for column in columns]), axis=1)
-    return kinds.astype(np.int64), place.reshape(-1).astype(np.int64)
+    found, place = np.unique(joined[known], return_inverse=True)
+    kinds = np.stack(np.unravel_index(found, [max(len(column.levels), 1) for column in columns]), axis=1)
+    codes = np.full(len(joined), NO_VALUE, np.int64)
+    codes[known] = place.reshape(-1)
+    return kinds.astype(np.int64), codes
 
 
-def supported(coded: EstimationData, groups: Sequence[Group], *, skip: bool) -> tuple[list[Group], list[str]]:
-    """Separate groups with enough gold from the other groups.
+def lacking(sample: Sample, group: Group, target: Target) -> str | None:
+    """Return what a group lacks for an estimate, or None if it has enough gold.
+
+    For `superpopulation`, documents are random, so gold from two documents is necessary. For `finite-population`, only the drawing
+    of the gold is random. If sentences were drawn directly, or from documents that were drawn with certainty, two gold sentences
+    are enough, or all sentences of the group. In other two-stage samples, two documents are necessary.
+
+    Args:
+        sample: The gold sample.
+        group: The group.
+        target: What is estimated, see `sample`.
+    """
+    gold = group.gold(sample)
+    if target == "finite-population":
+        members = group.members
+        if int(gold.sum()) == int(members.sum()):
+            return None
+        if not sample.two_stage or sample.certain_documents[sample.documents[members]].all():
+            n = int((gold & (sample.left > 0)).sum())
+            return None if n >= LEAST else f"{n or 'no'} gold sentence{'s' * (n != 1)}"
+        gold = gold & ~sample.certain_documents[sample.gold_documents]
+    documents = len(np.unique(sample.gold_documents[gold]))
+    return None if documents >= LEAST else f"{documents or 'no'} gold document{'s' * (documents != 1)}"
+
+
+def supported(
+    coded: EstimationData, groups: Sequence[Group], *, target: Target, skip: bool
+) -> tuple[list[Group], list[str]]:
+    """Separate groups with enough gold from the other groups, see `lacking`.
 
     Args:
         coded: Predictions and gold.
         groups: All groups.
-        skip: Whether groups with too little gold are left out and reported. Otherwise, they are an error.
+        target: What is estimated, see `sample`.
+        skip: Whether groups with too little gold are left out and reported. Otherwise, they are an error. Groups of sentences
+            without a value are left out in any case.
 
     Returns:
-        The groups with gold from at least two documents, and the names of the other groups.
+        The groups with enough gold, and the names of the other groups.
 
     Raises:
         DataError: A group has too little gold, and `skip` is False.
     """
-    missing: list[str] = []
-    kept = []
-    for group in groups:
-        documents = len(np.unique(coded.sample.gold_documents[group.gold(coded.sample)]))
-        if documents >= LEAST_DOCUMENTS:
-            kept.append(group)
-        else:
-            missing.append(f"{group.name} ({documents or 'no'} gold document{'s' * (documents != 1)})")
-    if missing and not skip:
-        shown = "; ".join(missing[:8]) + (f"; and {len(missing) - 8} more" if len(missing) > 8 else "")
-        verb = "has" if len(missing) == 1 else "have"
+    reasons = [lacking(coded.sample, group, target) for group in groups]
+    kept = [group for group, reason in zip(groups, reasons, strict=True) if reason is None]
+    short = [(group, reason) for group, reason in zip(groups, reasons, strict=True) if reason is not None]
+    refused = [group for group, _ in short if not group.missing]
+    if refused and not skip:
         raise DataError(
-            f"{len(missing)} of {len(groups)} groups {verb} gold from fewer than {LEAST_DOCUMENTS} documents, which is too little "
-            f"for an estimate: {shown}. Draw gold in these groups (`communique sample` with strata), group by fewer columns, or "
-            "leave the groups out with --skip-unsupported"
+            _refusal(coded.sample, groups, dict(zip(map(id, groups), reasons, strict=True)), refused, target)
         )
-    return kept, missing
+    return kept, [f"{group.name} ({reason})" for group, reason in short]
+
+
+def _refusal(
+    sample: Sample, groups: Sequence[Group], reasons: Mapping[int, str | None], refused: Sequence[Group], target: Target
+) -> str:
+    named = [f"{group.name} ({reasons[id(group)]})" for group in refused[:NAMED]]
+    more = f"; and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
+    verb = "has" if len(refused) == 1 else "have"
+    line = f"{len(refused)} of {counted(len(groups), 'group')} {verb} too little gold for the target {target}: {'; '.join(named)}{more}. "
+    remedy = (
+        "Draw gold in these groups (`communique sample --by`), group by fewer columns, or leave the groups out with "
+        "--skip-unsupported"
+    )
+    if target == "finite-population":
+        needed = "gold from two documents" if sample.two_stage else "two gold sentences"
+        return f"{line}A group needs {needed}, or gold for all of its sentences. {remedy}"
+    line += f"This target treats documents as random, so a group needs gold from {LEAST} documents. "
+    if possible := sum(lacking(sample, group, "finite-population") is None for group in refused):
+        line += (
+            f"--target finite-population estimates {'all' if possible == len(refused) else possible} of these groups. It then "
+            "describes exactly the sentences of this corpus, and does not generalise to other documents. "
+        )
+    return line + (f"Or: {remedy[0].lower()}{remedy[1:]}" if possible else remedy)

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from .sample import BoolArray, FloatArray, Influence, IntArray, Sample, by_document
+from .sample import BoolArray, FloatArray, Influence, IntArray, Sample, by_document, contributions, influence
 
 Method = Literal["naive", "gold", "ppi", "dsl"]
 
@@ -26,6 +26,10 @@ RIDGE = 1.0
 
 #: Ridge penalty of the intercept. It keeps the intercept finite if no gold sentence of a fold has the label.
 INTERCEPT = 0.1
+
+
+#: Weight of the lambda that was tuned on all gold, as a number of gold sentences with the label (or without it) in the group.
+PRIOR = 10.0
 
 
 @dataclass(frozen=True)
@@ -64,38 +68,85 @@ def naive_mean(sample: Sample, predicted: FloatArray, domain: BoolArray) -> Esti
     where = np.flatnonzero(domain)
     mean = float(predicted[where].mean()) if len(where) else float("nan")
     documents, at = by_document(sample.documents[where], (predicted[where] - mean) / max(len(where), 1))
-    return Estimate(mean, Influence(documents, at, np.zeros(len(sample.gold)), 0.0, len(where), len(at)))
+    small = np.sqrt(len(at) / max(len(at) - 1, 1))
+    return Estimate(mean, Influence(documents * small, at, np.zeros(len(sample.gold)), 0.0, len(where), len(at)))
+
+
+@dataclass(frozen=True)
+class Lambda:
+    """Lambda of PPI++ for a group: the weight of the predictions, in [0, 1].
+
+    Attributes:
+        value: The weight of the predictions.
+        own: How much of it was tuned on the group's own gold, in [0, 1). The rest was tuned on all gold. In the variance, it
+            counts as this number of estimated slopes.
+    """
+
+    value: float
+    own: float = 0.0
 
 
 def tune_lambda(sample: Sample, y: FloatArray, prediction: FloatArray, groups: IntArray) -> float:
-    """Tune lambda of PPI++: the weight of the predictions in [0, 1] that minimises the variance of the rectifier.
-
-    All groups have the same lambda. With a few dozen gold sentences per group, a lambda per group would follow chance.
+    """Tune lambda of PPI++ on all gold: the weight of the predictions in [0, 1] that minimises the variance of the rectifier.
 
     Args:
         sample: The gold sample.
         y: Gold values, (n,).
         prediction: The model's predictions, (N,).
-        groups: Number of each gold sentence's group, (n,). Covariances are computed within groups.
+        groups: Number of each gold sentence's group, (n,). Covariances are computed within groups, and within strata.
     """
-    weights = sample.weights
-    importance = weights**2 * (1 - sample.probability)
-    if not importance.any():
+    if not sample.left.any():
         return 1.0
-    f = prediction[sample.gold]
+    totals = np.bincount(groups, sample.weights)
 
-    def centre(values: FloatArray) -> FloatArray:
-        totals = np.bincount(groups, weights)
-        means = np.bincount(groups, weights * values) / np.where(totals > 0, totals, 1)
-        centred: FloatArray = values - means[groups]
-        return centred
+    def drawn(values: FloatArray) -> FloatArray:
+        means = np.bincount(groups, sample.weights * values) / np.where(totals > 0, totals, 1)
+        return contributions(sample, sample.weights * (values - means[groups]))
 
-    f, y = centre(f), centre(y)
-    spread = float((importance * f * f).sum())
-    return float(np.clip((importance * f * y).sum() / spread, 0, 1)) if spread > 0 else 0.0
+    return _least(drawn(y), drawn(prediction[sample.gold]))
 
 
-def ppi_mean(sample: Sample, y: FloatArray, prediction: FloatArray, domain: BoolArray, *, lambda_: float) -> Estimate:
+def group_lambda(sample: Sample, y: FloatArray, prediction: FloatArray, gold: BoolArray, pooled: float) -> Lambda:
+    """Tune lambda of PPI++ for a group, as a compromise between the lambda of its own gold and that of all gold.
+
+    With few gold sentences, the lambda of a group alone would follow chance. Its weight is therefore c / (c + `PRIOR`), where c is
+    the number of the group's gold sentences with the label, or without it, whichever is smaller.
+
+    Args:
+        sample: The gold sample.
+        y: Gold values, (n,).
+        prediction: The model's predictions, (N,).
+        gold: Whether each gold sentence belongs to the group, (n,).
+        pooled: Lambda of all gold, see `tune_lambda`.
+    """
+    positives = float(y[gold].sum())
+    cases = min(positives, float(gold.sum()) - positives)
+    own = cases / (cases + PRIOR)
+    if not cases or not sample.left[gold].any():
+        return Lambda(pooled)
+    weights = np.where(gold, sample.weights, 0)
+
+    def drawn(values: FloatArray) -> FloatArray:
+        return contributions(sample, weights * (values - weights @ values / weights.sum()))
+
+    best = _least(drawn(y), drawn(prediction[sample.gold]))
+    return Lambda(own * best + (1 - own) * pooled, own)
+
+
+def _least(y: FloatArray, prediction: FloatArray) -> float:
+    """Return the lambda in [0, 1] that minimises the sum of squares of y - lambda prediction."""
+    spread = float(prediction @ prediction)
+    return float(np.clip(prediction @ y / spread, 0, 1)) if spread > 0 else 0.0
+
+
+def ppi_mean(
+    sample: Sample,
+    y: FloatArray,
+    prediction: FloatArray,
+    domain: BoolArray,
+    *,
+    lambda_: float | Lambda,
+) -> Estimate:
     """Estimate a domain's mean by PPI++: lambda times the mean prediction, plus the mean gold residual.
 
     The residual of a gold sentence is its value minus lambda times its prediction. Here, the population contains the gold. If the
@@ -106,10 +157,12 @@ def ppi_mean(sample: Sample, y: FloatArray, prediction: FloatArray, domain: Bool
         y: Gold values, (n,).
         prediction: Predictions, (N,): probabilities, or decisions if there are no probabilities.
         domain: Whether each sentence belongs to the domain, (N,).
-        lambda_: Lambda in [0, 1], see `tune_lambda`.
+        lambda_: Lambda, see `tune_lambda` and `group_lambda`. A number does not count as estimated from the domain's gold.
     """
+    used = lambda_ if isinstance(lambda_, Lambda) else Lambda(lambda_)
     where = np.flatnonzero(domain)
-    return _hajek(sample, y, lambda_ * prediction[sample.gold], domain[sample.gold], where, lambda_ * prediction[where])
+    predicted = used.value * prediction
+    return _hajek(sample, y, predicted[sample.gold], domain[sample.gold], where, predicted[where], slopes=used.own)
 
 
 def expected_squared_error(errors: FloatArray, weights: FloatArray) -> float:
@@ -140,6 +193,7 @@ def _hajek(
     where: IntArray,
     everyone: FloatArray,
     comparable: BoolArray | None = None,
+    slopes: float = 0.0,
 ) -> Estimate:
     """Correct a mean. `predicted` are the predictions of the gold (n,), and `everyone` those of the sentences `where`."""
     weights = np.where(gold, sample.weights, 0)
@@ -153,7 +207,7 @@ def _hajek(
     pool = slice(None) if comparable is None else comparable
     size = expected_squared_error(rest[pool], sample.weights[pool])
     parts = (everyone - mean) / max(len(where), 1)
-    return Estimate(mean + correction, _influence(sample, where, parts, rows, weights / total, gold, size))
+    return Estimate(mean + correction, _influence(sample, where, parts, rows, weights / total, gold, size, slopes))
 
 
 def cross_fit(
@@ -242,6 +296,7 @@ def _influence(
     share: FloatArray,
     gold: BoolArray,
     size: float,
+    slopes: float = 0.0,
 ) -> Influence:
     """Add up contributions by document. `parts` are those of the sentences `where`, and `rows` those of the gold.
 
@@ -250,14 +305,7 @@ def _influence(
     documents, at = by_document(
         np.concatenate([sample.documents[where], sample.gold_documents[gold]]), np.concatenate([parts, rows[gold]])
     )
-    return Influence(
-        documents,
-        at,
-        rows,
-        unseen_error_variance=float((share[gold] ** 2).mean()) * size,
-        n=int(gold.sum()),
-        n_documents=len(np.unique(sample.gold_documents[gold])),
-    )
+    return influence(sample, documents, at, rows, share=share, inside=gold, size=size, slopes=slopes)
 
 
 def _nothing(sample: Sample) -> Estimate:

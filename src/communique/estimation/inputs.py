@@ -22,8 +22,7 @@ from ..io.read import Table, as_number, cell, read_table
 from ..io.tables import Row
 from ..reporting.format import counted
 from ..sampling.design import Design
-from ..sampling.frame import name_missing, refuse_missing
-from ..sampling.population import Column, Population, read_population
+from ..sampling.population import MISSING_GROUP, Column, Population, read_population
 from .completeness import Missing, checked
 from .sample import BoolArray, FloatArray, Sample
 
@@ -35,6 +34,9 @@ SAMPLINGS = ("simple", "stratified", "two-stage")
 
 PROBABILITY = "inclusion_probability"
 
+#: Number of sentences without a value in a group column, in `Column.codes`. Results show them as `MISSING_GROUP`.
+NO_VALUE = -1
+
 
 @dataclass(frozen=True)
 class EstimationData:
@@ -45,7 +47,7 @@ class EstimationData:
         ids: Ids of the sentences, as an Arrow array of text (N,).
         documents: Names of the documents, by their number in `sample.documents`.
         predicted, prediction: The model's decisions and probabilities, (N, k). Without probabilities, both are the decisions.
-        columns: The requested extra columns of the predictions.
+        columns: The requested extra columns of the predictions. Sentences without a value have the code `NO_VALUE`.
         sample: The gold sample.
         y: Gold labels, (n, k).
         sampling: Number of gold rows per sampling method.
@@ -102,14 +104,8 @@ def read(
     frame_notes: list[str] = []
     if design is not None:
         population = design.frame(population)
-        if design.missing_group == "keep":
-            population = name_missing(population, columns)
         frame_notes = [*design.check_frame(population), *map(str, design.left_out)]
-    refuse_missing(
-        population,
-        columns,
-        "If the sample was drawn with --missing-group, name its design file with --design. Otherwise, fill in these cells",
-    )
+    groups, empty = _group_columns(population, columns)
     position = _positions(population, {row["id"] for _, row in rows})
     _refuse(
         table,
@@ -130,7 +126,8 @@ def read(
         f"the text differs from the text with the same id in {predictions}",
         "Use the predictions that the gold was drawn from, or correct the ids",
     )
-    notes = [*population.notes, *frame_notes, *other_codebooks(str(gold), (row for _, row in table.rows), codebook)]
+    notes = [*population.notes, *frame_notes, *empty]
+    notes += other_codebooks(str(gold), (row for _, row in table.rows), codebook)
     if population.unlabelled:
         rows_were = counted(population.unlabelled, "row was", "rows were")
         notes.append(f"{predictions}: {rows_were} not labelled. The population does not include such rows")
@@ -165,7 +162,7 @@ def read(
         documents=population.document_names,
         predicted=population.decisions,
         prediction=population.probabilities,
-        columns={name: population.columns[name] for name in columns},
+        columns=groups,
         sample=Sample(
             population.documents,
             np.array(places, np.int64),
@@ -191,6 +188,35 @@ def _positions(population: Population, wanted: set[str]) -> dict[str, int]:
 
     rows = pc.indices_nonzero(pc.is_in(population.ids, value_set=pa.array(sorted(wanted), population.ids.type)))
     return dict(zip(population.ids.take(rows).to_pylist(), rows.to_pylist(), strict=True))
+
+
+def _group_columns(population: Population, columns: Sequence[str]) -> tuple[dict[str, Column], list[str]]:
+    """Return the columns with `NO_VALUE` for sentences without a value, and one line per column that counts these sentences."""
+    found, lines = {}, []
+    for name in columns:
+        column = population.columns[name]
+        if "" in column.levels:
+            place = column.levels.index("")
+            numbers = population.numbers[column.codes == place]
+            if len(column.levels) == 1:
+                raise DataError(
+                    f"{population.path}: column {name!r} is empty in all rows. Fill it in, or leave it out of --by"
+                )
+            rows = "row has" if len(numbers) == 1 else "rows have"
+            lines.append(
+                f"{population.path}: {len(numbers)} {rows} no value in column {name!r} (first: row {numbers[0]}). They form the "
+                f"group {name}={MISSING_GROUP}, and are not part of comparisons by {name} or of regressions on it"
+            )
+            codes = np.where(column.codes == place, NO_VALUE, column.codes - (column.codes > place))
+            column = Column(tuple(level for level in column.levels if level), codes)
+            numeric = column.numbers
+            if numeric is not None:
+                # The empty text made all levels text, which is sorted alphabetically.
+                order = np.argsort(numeric, kind="stable")
+                place_of = np.r_[np.argsort(order, kind="stable"), NO_VALUE]
+                column = Column(tuple(column.levels[i] for i in order), place_of[column.codes])
+        found[name] = column
+    return found, lines
 
 
 def _refuse(

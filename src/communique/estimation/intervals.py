@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -35,6 +35,11 @@ class Interval:
         """Length of the interval."""
         return self.high - self.low
 
+    def at(self, level: float) -> Interval:
+        """Return the interval with another confidence level, in (0, 1). It is not cut to [0, 1]."""
+        half = float(stdtrit(self.freedom, 0.5 + level / 2)) * self.error
+        return Interval(self.value, self.error, self.freedom, self.value - half, self.value + half)
+
     def __str__(self) -> str:
         return score(self.value, self.low, self.high)
 
@@ -44,9 +49,7 @@ class Interval:
         return signed_score(self.value, self.low, self.high)
 
 
-def interval(
-    sample: Sample, value: float, influence: Influence, target: Target, *, level: float = LEVEL, share: bool = False
-) -> Interval:
+def interval(sample: Sample, value: float, influence: Influence, target: Target, *, share: bool = False) -> Interval:
     """Compute the interval of an estimate from Student's t distribution.
 
     Args:
@@ -54,14 +57,12 @@ def interval(
         value: The estimate.
         influence: The influence of the estimate.
         target: What is estimated, see `sample`.
-        level: Confidence level of the interval, in (0, 1).
         share: Whether the estimate is a proportion, so that the interval is cut to [0, 1].
     """
     spread, freedom = variance(sample, influence, target)
-    error = float(np.sqrt(spread))
-    half = float(stdtrit(freedom, 0.5 + level / 2)) * error
-    low, high = value - half, value + half
-    if share:
-        # Cut both ends, because the whole interval of a corrected proportion can lie below 0.
-        low, high = (min(max(end, 0.0), 1.0) if end == end else end for end in (low, high))
-    return Interval(value, error, freedom, low, high)
+    found = Interval(value, float(np.sqrt(spread)), freedom, float("nan"), float("nan")).at(LEVEL)
+    if not share:
+        return found
+    # Cut both ends, because the whole interval of a corrected proportion can lie below 0.
+    low, high = (min(max(end, 0.0), 1.0) if end == end else end for end in (found.low, found.high))
+    return replace(found, low=low, high=high)

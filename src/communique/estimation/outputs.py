@@ -10,7 +10,9 @@ from ..io.atomic import replacing
 from ..io.tables import Row
 from ..io.write import write_csv, write_parquet
 from ..reporting.format import without_nan
+from ..sampling.population import Column
 from .analysis import Analysis
+from .inputs import NO_VALUE
 from .intervals import Interval
 
 #: Value in a group column if the estimate covers all values of the column.
@@ -139,7 +141,7 @@ def dsl_batches(analysis: Analysis) -> Iterator[list[Row]]:
             gold = place.get(i)
             document = int(sample.documents[i])
             row: Row = {"id": identity, "document": coded.documents[document], "cluster": document}
-            row |= {name: column.levels[column.codes[i]] for name, column in coded.columns.items()}
+            row |= {name: _level(column, int(column.codes[i])) for name, column in coded.columns.items()}
             for k, label in enumerate(coded.labels):
                 row[label] = None if gold is None else int(coded.y[gold, k])
                 row[f"{label}_predicted"] = float(coded.prediction[i, k])
@@ -177,6 +179,10 @@ def _write_dsl(path: Path, analysis: Analysis) -> list[Path]:
             writer.write_table(pa.Table.from_pylist(rows, schema))
     write_csv(path.with_suffix(".csv"), schema.names, (row for rows in dsl_batches(analysis) for row in rows))
     return [path.with_suffix(".csv"), path.with_suffix(".parquet")]
+
+
+def _level(column: Column, code: int) -> str | None:
+    return None if code == NO_VALUE else column.levels[code]
 
 
 def _values(values: Mapping[str, str], columns: Sequence[str]) -> Row:

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from .estimators import expected_squared_error, logistic, pseudo_outcome
-from .sample import FloatArray, Influence, IntArray, Sample, by_document, sums
+from .sample import FloatArray, Influence, IntArray, Sample, by_document, influence, sums
 
 Family = Literal["linear", "logistic"]
 
@@ -63,12 +63,11 @@ def dsl_regression(
     share = levers[kinds[sample.gold]] * sample.weights[:, None]
     errors = y - fitted[sample.gold]
     rows, size = share * errors[:, None], expected_squared_error(errors, sample.weights)
-    clusters = len(np.unique(sample.gold_documents))
+    inside = (levers[kinds[sample.gold]] != 0).any(axis=1)
     influences = []
     for j in range(x.shape[1]):
         documents, at = by_document(sample.documents, rest * levers[kinds, j])
-        unseen_error_variance = float((share[:, j] ** 2).mean()) * size
         influences.append(
-            Influence(documents, at, rows[:, j], unseen_error_variance, len(y), clusters, fixed=x.shape[1])
+            influence(sample, documents, at, rows[:, j], share=share[:, j], inside=inside, size=size, fixed=x.shape[1])
         )
     return Fit(beta, tuple(influences))

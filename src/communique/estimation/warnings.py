@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..reporting.format import counted
-from .sample import FloatArray
+from .sample import BoolArray, FloatArray, Sample, Target
 
 #: Smallest number of gold sentences with the label, and of gold sentences without it. In the simulations, intervals covered the
 #: true proportion in 93 % of draws with no such sentence, in 96 % with one or two, in 97 % with three to nine, and in 95 to 96 %
@@ -34,13 +36,35 @@ class EstimateWarning:
     text: str
 
 
-def find_warnings(weights: FloatArray, positives: int, documents: int) -> tuple[EstimateWarning, ...]:
+def group_warnings(sample: Sample, y: FloatArray, gold: BoolArray, target: Target) -> tuple[EstimateWarning, ...]:
+    """Return the reasons why the interval of a group's proportion is doubtful.
+
+    The number of documents matters only if documents are random: for `superpopulation`, and if documents were drawn by chance.
+    If every sentence of the group was coded, nothing is doubtful for `finite-population`.
+
+    Args:
+        sample: The gold sample.
+        y: Gold values, (n,).
+        gold: Whether each gold sentence belongs to the group, (n,).
+        target: What is estimated, see `sample`.
+    """
+    inside = sample.gold_documents[gold]
+    documents: int | None = len(np.unique(inside))
+    if target == "finite-population":
+        if not sample.left[gold].any():
+            return ()
+        if not sample.two_stage or sample.certain_documents[inside].all():
+            documents = None
+    return find_warnings(sample.weights[gold], int(y[gold].sum()), documents)
+
+
+def find_warnings(weights: FloatArray, positives: int, documents: int | None) -> tuple[EstimateWarning, ...]:
     """Return the reasons why the interval of a proportion is doubtful.
 
     Args:
         weights: Design weights of the gold sentences in the group.
         positives: Number of these sentences with the label.
-        documents: Number of documents that these sentences come from.
+        documents: Number of documents that these sentences come from. None if documents are not random.
     """
     found = []
     n = len(weights)
@@ -52,7 +76,7 @@ def find_warnings(weights: FloatArray, positives: int, documents: int) -> tuple[
                 f"only {counted(cases, 'gold sentence')} {with_or_without} the label",
             )
         )
-    if documents < FEW_DOCUMENTS:
+    if documents is not None and documents < FEW_DOCUMENTS:
         found.append(
             EstimateWarning(
                 f"gold from fewer than {FEW_DOCUMENTS} documents", f"gold from only {counted(documents, 'document')}"
