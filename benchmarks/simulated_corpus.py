@@ -58,14 +58,14 @@ def population(
     document = np.repeat(np.arange(documents), sizes)
     shares = share * np.asarray(SHARES)
     errors = 1 - np.clip(accuracy + np.asarray(ACCURACIES), 0.5, 0.99)
-    y = rng.random(len(document)) < _clustered(rng, shares[group_of], DOCUMENT)[document]
-    wrong = rng.random(len(document)) < _clustered(rng, errors[group_of], ERRORS)[document]
+    y = rng.random(len(document)) < clustered(rng, shares[group_of], DOCUMENT)[document]
+    wrong = rng.random(len(document)) < clustered(rng, errors[group_of], ERRORS)[document]
     # Like most classifiers, the model is more certain of correct predictions than of wrong ones.
     doubt = np.where(wrong, rng.beta(4, 3, len(document)), rng.beta(1.5, 4, len(document))) / 2
     return SimulatedCorpus(y.astype(float), np.where(y ^ wrong, 1 - doubt, doubt), group_of[document], document, shares)
 
 
-def _clustered(rng: np.random.Generator, means: FloatArray, spread: float) -> FloatArray:
+def clustered(rng: np.random.Generator, means: FloatArray, spread: float) -> FloatArray:
     """Draw one probability per document from logit-normal distributions with the given means."""
     logits = np.array([_logit(float(mean), spread) for mean in means])
     probabilities: FloatArray = 1 / (1 + np.exp(-(logits + spread * rng.standard_normal(len(means)))))

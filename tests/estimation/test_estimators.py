@@ -11,7 +11,8 @@ import statsmodels.api as sm
 from numpy.typing import NDArray
 from simulated_corpus import draw_simple, draw_stratified, draw_two_stage, population
 
-from communique.estimation.contrasts import ContrastSpec, contrast, plan
+from communique.estimation.comparisons import ContrastSpec, plan
+from communique.estimation.contrasts import contrast
 from communique.estimation.domains import Group
 from communique.estimation.estimators import (
     cross_fit,
@@ -402,7 +403,8 @@ def test_a_trend_gives_each_group_the_same_weight() -> None:
     year = np.repeat([0, 1, 2], sizes)
     codes = year.astype(np.int64)
     groups = [Group("year", {"year": str(2020 + i)}, codes, i) for i in range(3)]
-    one = next(p for p in plan(groups, {"year": column_of([str(2020 + i) for i in year])}) if "slope" in p.name)
+    planned = plan(groups, {"year": column_of([str(2020 + i) for i in year])})
+    one = next(p for p in planned.contrasts if "slope" in p.name)
     y = (rng.random(3600) < shares[year]).astype(float)
     sample = census(np.arange(3600), y)
     estimates = {g.name: gold_mean(sample, y, g.gold(sample)) for g in groups}

@@ -15,7 +15,10 @@ from ..errors import require_extra
 from .common import OUTPUT, Overwrite, cli_errors, note
 
 if TYPE_CHECKING:
+    from ..data.codebook import Codebook
     from ..estimation.analysis import Analysis
+    from ..models.info import ModelInfo
+    from ..sampling.design import Design
 
 
 #: Title of the panel of options that decide how to estimate.
@@ -34,6 +37,17 @@ class Missing(StrEnum):
 
     REFUSE = "refuse"
     RANDOM = "random"
+
+
+class Compare(StrEnum):
+    """How the values of a column are compared."""
+
+    REFERENCE = "reference"
+    PAIRS = "pairs"
+    REST = "rest"
+    CONSECUTIVE = "consecutive"
+    TREND = "trend"
+    NONE = "none"
 
 
 class Method(StrEnum):
@@ -71,12 +85,33 @@ def estimate(
         ),
     ] = Target.SUPERPOPULATION,
     method: Annotated[
-        Method, typer.Option(help="Estimator for contrasts and figures.", rich_help_panel=METHOD)
+        Method,
+        typer.Option(help="Estimator of the reported proportions and comparisons.", rich_help_panel=METHOD),
     ] = Method.PPI,
+    compare: Annotated[
+        list[Compare] | None,
+        typer.Option(
+            help="Comparisons of the values of each column of --by. reference: with the value that --reference names. "
+            "pairs: all pairs. rest: each value with all other sentences. consecutive: each number, such as a year, with the "
+            "previous one. trend: slope over numbers. none: no comparisons. Can be repeated. Default: pairs for up to six values, "
+            "otherwise rest or, for numbers, consecutive; and trend for numbers.",
+            rich_help_panel=METHOD,
+            show_default=False,
+        ),
+    ] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=VALUE",
+            help="Value with which --compare reference compares the other values, such as country=FR. Can be repeated, once per "
+            "column.",
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
     contrast: Annotated[
         list[str] | None,
         typer.Option(
-            help="Compare two groups, such as 'country=FR,year=2021 vs country=DE,year=2021'. Can be repeated.",
+            help="Compare two groups in addition, such as 'country=FR,year=2021 vs country=DE,year=2021'. Can be repeated.",
             rich_help_panel=METHOD,
         ),
     ] = None,
@@ -121,7 +156,7 @@ def estimate(
         typer.Option(
             "--out",
             "-o",
-            help="Folder in which to save tables, figures and a methods paragraph. Default: only print tables.",
+            help="Folder in which to save tables, figures, a methods paragraph and a report as HTML. Default: only print tables.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -135,15 +170,16 @@ def estimate(
     For example:
 
         communique estimate labels.parquet gold.csv --by country,year
+        communique estimate labels.parquet gold.csv --by country --compare reference --reference country=FR
+        communique estimate labels.parquet gold.csv --by country,year --target finite-population --compare rest
         communique estimate labels.parquet gold.csv --by country --design sheet.design.json -o results
     """
     require_extra("scipy", "communique estimate", extra="analysis")
     from ..data.codebook import Codebook
     from ..estimation import outputs
     from ..estimation.analysis import analyse
+    from ..estimation.comparisons import parse_comparisons
     from ..estimation.inputs import read
-    from ..io.atomic import replacing
-    from ..io.encoding import read_text
     from ..io.output import check_files_in
     from ..models.folder import read_codebook, read_info
     from ..models.predictor import default_model
@@ -162,6 +198,7 @@ def estimate(
             book = Codebook.load(codebook)
             warnings += of_model.warning(book, f"the model {folder}", str(codebook))
     columns = [name.strip() for name in by.split(",") if name.strip()]
+    kinds, references = parse_comparisons([kind.value for kind in compare or ()], reference or ())
     if out is not None:
         outputs.check_columns(columns, book.names)
         check_files_in(out, outputs.FILES, inputs=(predictions, gold, design, agreement), overwrite=overwrite)
@@ -183,6 +220,8 @@ def estimate(
         coded,
         target="superpopulation" if target is Target.SUPERPOPULATION else "finite-population",
         corrected=method.value,
+        compare=kinds,
+        references=references,
         contrasts=contrast or (),
         regress=None if regress is None else [name.strip() for name in regress.split(",") if name.strip()],
         skip=skip_unsupported,
@@ -195,11 +234,25 @@ def estimate(
     if plan is not None and plan.predictions_sha256 not in (None, coded.files[str(predictions)]):
         note(f"warning: {design}: the sample was drawn from a different file of predictions ({plan.predictions})")
     _print(analysis)
-    if out is None:
-        return
+    if out is not None:
+        _write(out, analysis, book, info, plan, agreement)
+
+
+def _write(
+    out: Path,
+    analysis: Analysis,
+    book: Codebook,
+    info: ModelInfo | None,
+    plan: Design | None,
+    agreement: Path | None,
+) -> None:
+    """Write the tables, the figures, the methods paragraph and the report."""
     require_extra("matplotlib", "communique estimate -o, which draws figures,", extra="analysis")
-    from ..estimation import plots
+    from ..estimation import outputs, plots
+    from ..estimation.html import render_html
     from ..estimation.report import Provenance, methods
+    from ..io.atomic import replacing
+    from ..io.encoding import read_text
 
     out.mkdir(parents=True, exist_ok=True)
     provenance = Provenance(
@@ -208,44 +261,59 @@ def estimate(
         agreement=read_text(agreement)[0] if agreement else None,
     )
     written = outputs.write(out, analysis) + plots.write(out, analysis)
-    with replacing(out / "methods.md") as handle:
-        handle.write(methods(analysis, book, provenance))
-    note(f"{out}: {', '.join(path.name for path in (*written, out / 'methods.md'))}")
+    for name, write in (("methods.md", methods), ("report.html", render_html)):
+        with replacing(out / name) as handle:
+            handle.write(write(analysis, book, provenance))
+        written.append(out / name)
+    note(f"{out}: {', '.join(path.name for path in written)}")
 
 
 def _print(analysis: Analysis) -> None:
-    """Print the proportions by group, and the contrasts. A naive proportion is never printed without the corrected one."""
+    """Print the reported proportion of each group, and the comparisons."""
     import sys
 
-    from ..reporting.format import one_line, p_value, signed
-
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    _print_proportions(console, analysis)
+    if analysis.contrasts:
+        _print_comparisons(console, analysis)
+    console.print(
+        "The proportions are corrected for the errors of the model. The tables of --out also contain what the model's labels "
+        "count (naive) and what the coded sentences alone show (gold)."
+    )
+
+
+def _print_proportions(console: Console, analysis: Analysis) -> None:
+    from ..reporting.format import one_line
+
+    method = {"ppi": "PPI++", "dsl": "DSL"}[analysis.corrected]
     for label in analysis.coded.labels:
-        table = Table(
-            title=Text(f"{one_line(label)}: proportion and 95 % interval, {analysis.target}"), title_justify="left"
-        )
-        for name in ("group", "model's labels (naive)", "gold only", "PPI++", "DSL", "sentences", "gold", ""):
-            table.add_column(name, justify="right" if name in ("sentences", "gold") else "left")
+        title = f"{one_line(label)}: proportion and 95 % interval ({method}, {analysis.target})"
+        table = Table(title=Text(title), title_justify="left")
+        for name in ("group", "proportion", "sentences", "gold (with label)", ""):
+            table.add_column(name, justify="right" if name in ("sentences", "gold (with label)") else "left")
         for s in (s for s in analysis.shares if s.label == label):
             table.add_row(
                 Text(one_line(s.group)),
-                *(str(s.methods[m]) for m in ("naive", "gold", "ppi", "dsl")),
+                str(s.methods[analysis.corrected]),
                 str(s.n),
                 f"{s.gold} ({s.positives})",
                 "doubtful" if s.warnings else "",
             )
         console.print(table)
-    if analysis.contrasts:
-        table = Table(title=f"comparisons ({analysis.corrected})", title_justify="left")
-        for name in ("label", "comparison", "estimate", "p (Holm)", "naive", ""):
-            table.add_column(name)
-        for c in analysis.contrasts:
-            table.add_row(
-                Text(one_line(c.label)),
-                Text(one_line(c.name)),
-                c.estimate.signed,
-                p_value(c.p_holm),
-                signed(c.naive),
-                "doubtful" if c.doubtful else "",
-            )
-        console.print(table)
+
+
+def _print_comparisons(console: Console, analysis: Analysis) -> None:
+    from ..reporting.format import one_line, p_value
+
+    table = Table(title="comparisons", title_justify="left")
+    for name in ("label", "comparison", "estimate", "p (Holm)", ""):
+        table.add_column(name)
+    for c in analysis.contrasts:
+        table.add_row(
+            Text(one_line(c.label)),
+            Text(one_line(c.name)),
+            c.estimate.signed,
+            p_value(c.p_holm),
+            "doubtful" if c.doubtful else "",
+        )
+    console.print(table)

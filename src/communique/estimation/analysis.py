@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from . import comparisons as comparing
-from .comparisons import Comparison
+from .comparisons import Comparison, Plan
 from .contrasts import Contrast, contrast
-from .domains import Group, build_groups, supported
+from .domains import Group, build_groups, lacking, supported
 from .estimators import (
     Estimate,
     Lambda,
@@ -132,7 +132,7 @@ def analyse(
     """
     columns = tuple(coded.columns)
     groups, left_out = supported(coded, build_groups(coded, columns), target=target, skip=skip)
-    planned = comparing.plan(groups, coded.columns, compare, references)
+    planned, unsupported = _plan(coded, groups, target, compare, references)
     asked = [comparing.parse(text, groups) for text in contrasts]
     predictors, notes = build_predictors(coded, columns if regress is None else regress)
     run = _Run(coded, tuple(groups), planned.complements, target, corrected, seed)
@@ -165,8 +165,26 @@ def analyse(
         tuple(coefficients),
         tuple(rates),
         tuple(left_out),
-        (*coded.notes, *notes),
+        (*coded.notes, *unsupported, *notes),
     )
+
+
+def _plan(
+    coded: EstimationData,
+    groups: Sequence[Group],
+    target: Target,
+    compare: Sequence[Comparison] | None,
+    references: Mapping[str, str] | None,
+) -> tuple[Plan, list[str]]:
+    """Plan the comparisons. Those with a complement that has too little gold are left out, and reported."""
+    planned = comparing.plan(groups, coded.columns, compare, references)
+    reasons = {group.name: lacking(coded.sample, group, target) for group in planned.complements}
+    short = {name: reason for name, reason in reasons.items() if reason is not None}
+    kept = tuple(one for one in planned.contrasts if not short.keys() & set(one.groups))
+    complements = tuple(group for group in planned.complements if group.name not in short)
+    return Plan(kept, complements), [
+        f"no comparison with {name}, which has too little gold ({reason})" for name, reason in short.items()
+    ]
 
 
 #: The parameter `regress` of `analyse` has the same name.

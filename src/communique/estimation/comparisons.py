@@ -58,7 +58,7 @@ def plan(
     compare: Sequence[Comparison] | None = None,
     references: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Plan the comparisons of the levels of each column.
+    """Plan the comparisons of the levels of each column. Sentences without a value take part in none.
 
     Args:
         groups: The groups with enough gold.
@@ -95,8 +95,8 @@ def plan(
 def default(column: Column, levels: int) -> tuple[Comparison, ...]:
     """Return the comparisons of a column that are planned by default.
 
-    With up to six levels, all pairs are compared. With more, each level is compared with the rest or, if the levels are numbers such
-    as years, with the previous one. Numbers also have a trend.
+    With up to six levels, all pairs are compared. With more, each level is compared with the rest or, if the levels are numbers
+    such as years, with the previous one. Numbers also have a trend.
     """
     if column.numbers is not None:
         return ("pairs" if levels <= PAIRED else "consecutive", "trend")
@@ -119,9 +119,9 @@ def _check(
     known = {group.name for group in groups}
     for column, level in references.items():
         if column not in columns:
+            names = ", ".join(columns) or "no column"
             raise DataError(
-                f"--reference {column}={level}: --by does not name the column {column!r} (it names: {', '.join(columns) or 'none'}). "
-                "Add it to --by"
+                f"--reference {column}={level}: --by does not name this column (it names: {names}). Add it to --by"
             )
         if f"{column}={level}" not in known:
             others = [group.values[column] for group in groups if group.level == column and not group.missing]
@@ -129,12 +129,12 @@ def _check(
                 f"--reference {column}={level}: this group does not exist or has too little gold. Use one of: "
                 f"{', '.join(others[:NAMED])}"
             )
-    if needing := [kind for kind in ("trend", "consecutive") if kind in asked]:
-        if all(column.numbers is None for column in columns.values()):
-            raise DataError(
-                f"--compare {needing[0]}: no column of --by contains only numbers, such as years. Add such a column to --by, or "
-                "choose another comparison"
-            )
+    needing = [kind for kind in ("trend", "consecutive") if kind in asked]
+    if needing and all(column.numbers is None for column in columns.values()):
+        raise DataError(
+            f"--compare {needing[0]}: no column of --by contains only numbers, such as years. Add such a column to --by, or "
+            "choose another comparison"
+        )
 
 
 def _differences(

@@ -165,10 +165,10 @@ def supported(
 def _refusal(
     sample: Sample, groups: Sequence[Group], reasons: Mapping[int, str | None], refused: Sequence[Group], target: Target
 ) -> str:
-    named = [f"{group.name} ({reasons[id(group)]})" for group in refused[:NAMED]]
+    named = "; ".join(f"{group.name} ({reasons[id(group)]})" for group in refused[:NAMED])
     more = f"; and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
     verb = "has" if len(refused) == 1 else "have"
-    line = f"{len(refused)} of {counted(len(groups), 'group')} {verb} too little gold for the target {target}: {'; '.join(named)}{more}. "
+    line = f"{len(refused)} of {counted(len(groups), 'group')} {verb} too little gold for the target {target}: {named}{more}. "
     remedy = (
         "Draw gold in these groups (`communique sample --by`), group by fewer columns, or leave the groups out with "
         "--skip-unsupported"

@@ -28,14 +28,15 @@ FILES = tuple(
     for form in ("csv", "parquet")
 )
 FILES += tuple(f"{name}.{form}" for name in ("forest", "shares_by_*") for form in ("svg", "png"))
-FILES += ("methods.md",)
+FILES += ("methods.md", "report.html")
 
 #: Number of rows of the `dsl` table that are in memory at a time.
 BATCH = 16_384
 
 #: Columns of the tables other than groups. A group column of the same name would overwrite such a column, or be lost.
 TAKEN = frozenset(
-    "label level method estimate std_error df low high n documents n_gold gold_documents gold_positives lambda target warnings "
+    "label level method reported estimate std_error df low high n documents n_gold gold_documents gold_positives lambda target "
+    "warnings "
     f"rate cluster {LABELED} {SAMPLE_PROB}".split()
 )
 
@@ -95,7 +96,8 @@ def _estimates(analysis: Analysis) -> list[Row]:
             "n_gold": share.gold,
             "gold_documents": share.gold_documents,
             "gold_positives": share.positives,
-            "lambda": analysis.lambdas[share.label] if method == "ppi" else None,
+            "reported": method == analysis.corrected,
+            "lambda": share.lambda_ if method == "ppi" else None,
             "target": "superpopulation" if method == "naive" else analysis.target,
             "warnings": "; ".join(warning.text for warning in share.warnings),
         }

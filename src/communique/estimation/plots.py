@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from ..io.atomic import replacing
 from .analysis import Analysis, Share
 
-#: Colours of Okabe and Ito, which people with colour blindness can distinguish.
-CORRECTED, NAIVE = "#0072B2", "#D55E00"
+#: A colour of Okabe and Ito, which people with colour blindness can distinguish.
+COLOUR = "#0072B2"
 
 _FORMATS = ("svg", "png")
 
@@ -44,8 +44,7 @@ def over(analysis: Analysis, column: str) -> Figure:
         for axis, (name, groups) in zip(row, series.items(), strict=True):
             shares = [s for s in analysis.shares if s.label == label and s.group in groups]
             x = [float(s.values[column]) for s in shares]
-            _band(axis, x, shares, "naive", NAIVE, "model's labels (naive)", "--")
-            _band(axis, x, shares, analysis.corrected, CORRECTED, "corrected", "-")
+            _band(axis, x, shares, analysis.corrected)
             axis.set_title(name if label == analysis.coded.labels[0] else "", fontsize=9)
             axis.spines[["top", "right"]].set_visible(False)
         # Fix the lower end only after all panels of the row are drawn, because the upper end then stops following the data.
@@ -54,8 +53,6 @@ def over(analysis: Analysis, column: str) -> Figure:
     for axis in axes[-1]:
         axis.set_xlabel(column, fontsize=9)
         axis.xaxis.get_major_locator().set_params(integer=True)
-    handles, names = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=9, frameon=False)
     return figure
 
 
@@ -69,16 +66,14 @@ def _series(analysis: Analysis, column: str) -> dict[str, set[str]]:
     return dict(list(series.items())[:MAX_SERIES])
 
 
-def _band(
-    axis: Any, x: Sequence[float], shares: Sequence[Share], method: str, colour: str, name: str, style: str
-) -> None:
+def _band(axis: Any, x: Sequence[float], shares: Sequence[Share], method: str) -> None:
     intervals = [share.methods[method] for share in shares]
-    axis.fill_between(x, [i.low for i in intervals], [i.high for i in intervals], color=colour, alpha=0.2, linewidth=0)
-    axis.plot(x, [i.value for i in intervals], style, color=colour, marker="o", markersize=3, linewidth=1.2, label=name)
+    axis.fill_between(x, [i.low for i in intervals], [i.high for i in intervals], color=COLOUR, alpha=0.2, linewidth=0)
+    axis.plot(x, [i.value for i in intervals], "-", color=COLOUR, marker="o", markersize=3, linewidth=1.2)
 
 
 def forest(analysis: Analysis) -> Figure:
-    """Draw the corrected and the naive proportion of each group with their intervals, with one panel per label.
+    """Draw the reported proportion of each group with its interval, with one panel per label.
 
     Doubtful proportions have hollow markers.
     """
@@ -88,23 +83,18 @@ def forest(analysis: Analysis) -> Figure:
     figure = Figure(figsize=(2.8 * len(labels) + 2, 0.32 * len(groups) + 1.4), layout="constrained")
     for axis, label in zip(figure.subplots(1, len(labels), squeeze=False, sharey=True)[0], labels, strict=True):
         for share in (s for s in analysis.shares if s.label == label):
-            for method, colour, shift in ((analysis.corrected, CORRECTED, 0.12), ("naive", NAIVE, -0.12)):
-                one = share.methods[method]
-                y = height[share.group] + shift
-                axis.plot([one.low, one.high], [y, y], color=colour, linewidth=1.2)
-                hollow = bool(share.warnings) and method != "naive"
-                axis.plot([one.value], [y], "o" if method != "naive" else "s", color=colour, markersize=4,
-                          markerfacecolor="white" if hollow else colour)  # fmt: skip
+            one, y = share.methods[analysis.corrected], height[share.group]
+            axis.plot([one.low, one.high], [y, y], color=COLOUR, linewidth=1.2)
+            fill = "white" if share.warnings else COLOUR
+            axis.plot([one.value], [y], "o", color=COLOUR, markersize=4, markerfacecolor=fill)
         axis.set_title(label, fontsize=9)
         axis.set_xlim(left=0)
         axis.set_xlabel("proportion, 95 % interval", fontsize=8)
         axis.set_yticks(list(height.values()), list(height), fontsize=8)
         axis.spines[["top", "right"]].set_visible(False)
     marks = [
-        matplotlib.lines.Line2D(
-            [], [], color=CORRECTED, marker="o", markersize=4, label="corrected (hollow: doubtful)"
-        ),
-        matplotlib.lines.Line2D([], [], color=NAIVE, marker="s", markersize=4, label="model's labels (naive)"),
+        matplotlib.lines.Line2D([], [], color=COLOUR, marker="o", markersize=4, markerfacecolor=fill, label=name)
+        for fill, name in ((COLOUR, "proportion"), ("white", "doubtful proportion"))
     ]
     figure.legend(handles=marks, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
     return figure

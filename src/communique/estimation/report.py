@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -24,10 +25,29 @@ class Provenance:
     agreement: str | None = None
 
 
+def paragraph(analysis: Analysis, codebook: Codebook, provenance: Provenance) -> str:
+    """Write the methods paragraph as one line of text."""
+    sample = analysis.coded.sample
+    low, high = sample.probability.min(), sample.probability.max()
+    families = Counter(one.family for one in analysis.contrasts)
+    return render(
+        "methods_paragraph.md.jinja",
+        analysis=analysis,
+        coded=analysis.coded,
+        codebook=codebook,
+        model=provenance.model,
+        gold_documents=len(set(sample.gold_documents.tolist())),
+        probabilities=f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}",
+        rates={(rate.rate, rate.label): rate.estimate for rate in analysis.rates if rate.level == "all"},
+        doubtful=[share for share in analysis.shares if share.warnings],
+        families={family: n // len(analysis.coded.labels) for family, n in families.items()},
+        trends=any(family.startswith("trend") for family in families),
+    ).strip()
+
+
 def methods(analysis: Analysis, codebook: Codebook, provenance: Provenance) -> str:
     """Write the methods paragraph and the appendix as Markdown."""
     sample = analysis.coded.sample
-    low, high = sample.probability.min(), sample.probability.max()
     return render(
         "methods.md.jinja",
         analysis=analysis,
@@ -35,9 +55,7 @@ def methods(analysis: Analysis, codebook: Codebook, provenance: Provenance) -> s
         codebook=codebook,
         model=provenance.model,
         provenance=provenance,
-        gold_documents=len(set(sample.gold_documents.tolist())),
-        probabilities=f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}",
-        rates={(rate.rate, rate.label): rate.estimate for rate in analysis.rates if rate.level == "all"},
+        paragraph=paragraph(analysis, codebook, provenance),
         doubtful=[share for share in analysis.shares if share.warnings],
         files=[(Path(name).name, sha256) for name, sha256 in analysis.coded.files.items()],
         strata=len(set(sample.strata.tolist())),

@@ -23,6 +23,11 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
+#: Number of seen errors, each as large as the unseen one, that halve the unseen-error variance. With it, the exact coverage of 95 %
+#: intervals of a mean of zeros and ones is 94 to 96 % if at least 8 of each are expected. Without the decrease, it is up to 98 % in
+#: groups of 40 sentences that have a good model.
+SEEN = 5.0
+
 Target = Literal["finite-population", "superpopulation"]
 
 #: Relative error of inclusion probabilities that were rounded to three digits.
@@ -299,14 +304,21 @@ def variance(sample: Sample, influence: Influence, target: Target) -> tuple[floa
         if not domain.n:
             return 0.0, float(max(influence.n, 1))
         most = domain.n - max(influence.fixed, domain.means) - influence.slopes
-        return _with_freedom(drawn, drawing, influence.unseen_error_variance * influence.left, most)
+        return _with_freedom(drawn, drawing, _unseen(influence.unseen_error_variance * influence.left, drawn), most)
     clusters = influence.documents[influence.documents != 0]
     clustered = float(clusters @ clusters)
     # The clustered sum treats sentences as drawn independently of each other, but strata of fixed size vary less.
     gain = 0.0 if sample.two_stage else float(((1 - sample.probability) * influence.rows**2).sum()) - drawn
     value = max(drawn, clustered - max(0.0, gain))
     most = influence.n_documents - influence.fixed - influence.slopes
-    return _with_freedom(value, clusters, influence.unseen_error_variance, most)
+    return _with_freedom(value, clusters, _unseen(influence.unseen_error_variance, drawn), most)
+
+
+def _unseen(unseen_error_variance: float, drawn: float) -> float:
+    """Return the part of the unseen-error variance that is added to a variance of `drawn`, see `SEEN`."""
+    if not unseen_error_variance:
+        return 0.0
+    return unseen_error_variance / (1 + drawn / (SEEN * unseen_error_variance))
 
 
 def _with_freedom(

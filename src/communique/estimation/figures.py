@@ -1,0 +1,109 @@
+"""Draw the figures of the HTML report as SVG. Their colours are CSS variables of the page, so they suit light and dark mode.
+
+Texts come from the data, so every text is escaped here. matplotlib is not needed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from ..reporting.format import number, one_line
+from .analysis import Analysis, Share
+from .intervals import Interval
+
+#: Largest number of small panels in the figure of one label. More groups are only listed in the table.
+MAX_PANELS = 12
+
+#: Size of a panel and its margins, in units of the SVG.
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 260.0, 150.0, 38.0, 8.0, 22.0, 24.0
+
+#: Lengths of ticks between which `upper_end` chooses.
+_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+
+
+def upper_end(intervals: Sequence[Interval]) -> float:
+    """Return a round number above all intervals, at most 1, at which the axis of a figure ends."""
+    high = max((i.high if i.high == i.high else i.value for i in intervals if i.value == i.value), default=1.0)
+    if high <= 0:
+        return 0.1
+    scale = 10.0 ** math.floor(math.log10(high))
+    return min(1.0, next(step * scale for step in _STEPS if step * scale >= high - 1e-12))
+
+
+def bar(one: Interval, end: float, *, hollow: bool) -> Markup:
+    """Draw a proportion as a point with its interval, on an axis from 0 to `end`. A hollow point marks a doubtful proportion."""
+    if one.value != one.value:
+        return Markup("")
+
+    def place(value: float) -> str:
+        # Leave room for the radius of a point at either end.
+        return f"{3 + 94 * min(max(value / end, 0.0), 1.0):.2f}%"
+
+    line = Markup("")
+    if one.low == one.low:
+        line = Markup('<line class="range" x1="{}" x2="{}" y1="9" y2="9"/>').format(place(one.low), place(one.high))
+    mark = Markup('<circle class="{}" cx="{}" cy="9" r="4"/>').format("hollow" if hollow else "point", place(one.value))
+    return Markup('<svg class="bar" height="18" role="img" aria-label="{}">{}{}{}</svg>').format(
+        str(one), Markup('<line class="axis" x1="3%" x2="97%" y1="17" y2="17"/>'), line, mark
+    )
+
+
+def over(analysis: Analysis, label: str, column: str) -> list[Markup]:
+    """Draw a label's proportion over a numeric column, as one panel for all sentences and one per combination of other columns."""
+    series: dict[str, list[Share]] = {}
+    for share in analysis.shares:
+        if share.label != label or share.values.get(column) not in analysis.coded.columns[column].levels:
+            continue
+        if share.level in (column, "cell"):
+            rest = ", ".join(f"{c}={v}" for c, v in share.values.items() if c != column)
+            series.setdefault(rest or "all", []).append(share)
+    shown = [(name, line) for name, line in series.items() if len(line) > 1][:MAX_PANELS]
+    end = upper_end([share.methods[analysis.corrected] for _, line in shown for share in line])
+    return [_panel(name, line, analysis.corrected, column, end) for name, line in shown]
+
+
+def _panel(name: str, line: Sequence[Share], method: str, column: str, end: float) -> Markup:
+    points = sorted((float(share.values[column]), share) for share in line)
+    first, last = points[0][0], points[-1][0]
+
+    def x(value: float) -> float:
+        return _LEFT + (value - first) / ((last - first) or 1) * (_WIDTH - _LEFT - _RIGHT)
+
+    def y(value: float) -> float:
+        return _HEIGHT - _BOTTOM - min(max(value / end, 0.0), 1.0) * (_HEIGHT - _TOP - _BOTTOM)
+
+    known = [(at, share.methods[method], bool(share.warnings)) for at, share in points]
+    sure = [(at, one) for at, one, _ in known if one.low == one.low]
+    band = " ".join(
+        [f"{x(at):.1f},{y(one.high):.1f}" for at, one in sure]
+        + [f"{x(at):.1f},{y(one.low):.1f}" for at, one in reversed(sure)]
+    )
+    path = " ".join(f"{x(at):.1f},{y(one.value):.1f}" for at, one, _ in known if one.value == one.value)
+    marks = Markup("").join(
+        Markup('<circle class="{}" cx="{}" cy="{}" r="3"/>').format(
+            "hollow" if hollow else "point", f"{x(at):.1f}", f"{y(one.value):.1f}"
+        )
+        for at, one, hollow in known
+        if one.value == one.value
+    )
+    ticks = Markup("").join(
+        Markup(
+            '<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/><text class="tick" x="{3}" y="{4}">{5}</text>'
+        ).format(_LEFT, _WIDTH - _RIGHT, f"{y(value):.1f}", _LEFT - 4, f"{y(value) + 3:.1f}", number(value, 2))
+        for value in (0.0, end / 2, end)
+    )
+    labels = Markup("").join(
+        Markup('<text class="{}" x="{}" y="{}">{}</text>').format(anchor, f"{x(at):.1f}", _HEIGHT - 8, f"{at:g}")
+        for at, anchor in ((first, "start"), (last, "end"))
+    )
+    return Markup(
+        '<svg class="panel" viewBox="0 0 {w} {h}" role="img" aria-label="{name}, {column}">{ticks}'
+        '<polygon class="band" points="{band}"/><polyline class="line" points="{path}"/>{marks}{labels}'
+        '<text class="title" x="{left}" y="13">{name}</text></svg>'
+    ).format(
+        w=_WIDTH, h=_HEIGHT, name=one_line(name), column=one_line(column), ticks=ticks, band=band, path=path, marks=marks,
+        labels=labels, left=_LEFT,
+    )  # fmt: skip
