@@ -1,9 +1,11 @@
 """Measure the coverage of the intervals of `communique estimate`, in a simulation with known truth and on labelled real text.
 
     python benchmarks/estimation.py simulate [--draws 200] [-o benchmarks/results/estimation-simulation.json]
+    python benchmarks/estimation.py groups [--draws 1000] [--workers 2] [-o benchmarks/results/estimation-groups.json]
     python benchmarks/estimation.py real --texts DIR [--draws 500] [--without-dev] [-o benchmarks/results/estimation-real.json]
 
-`simulate` resumes where it stopped, and draws its figures next to the JSON. The population of `real` are the rows of data/reference
+`simulate` and `groups` resume where they stopped. `simulate` draws its figures next to the JSON. `groups` simulates panels with one
+document per cell, contrasts with the rest, and lambda per group (see `estimation_groups.py`). The population of `real` are the rows of data/reference
 with `sampling: random` on which the shipped model was not trained. It draws gold samples from this population many times, and
 compares the estimates with the labels of all rows. The last line of the output is one JSON object.
 """
@@ -20,6 +22,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import estimation_groups
 import numpy as np
 from estimation_figures import ACCURACIES, ACCURACY, COMPARED, OTHERS, SHARES, SIZES, draw
 from simulated_corpus import SimulatedCorpus, draw_simple, draw_stratified, draw_two_stage, population
@@ -378,12 +381,17 @@ def _draw_by_language(rng: np.random.Generator, documents: IntArray, codes: IntA
 
 
 def main() -> None:
-    """Run one of the two benchmarks, write its JSON and print a summary in one line."""
+    """Run one of the three benchmarks, write its JSON and print a summary in one line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     simulation = commands.add_parser("simulate")
     simulation.add_argument("--draws", type=int, default=200)
     simulation.add_argument("-o", "--out", type=Path, default=RESULTS / "estimation-simulation.json")
+    grouped = commands.add_parser("groups")
+    grouped.add_argument("--draws", type=int, default=1000)
+    grouped.add_argument("--workers", type=int, default=2)
+    grouped.add_argument("--only", default="", help="simulate only settings whose name contains this text")
+    grouped.add_argument("-o", "--out", type=Path, default=RESULTS / "estimation-groups.json")
     on_text = commands.add_parser("real")
     on_text.add_argument("--texts", type=Path, required=True)
     on_text.add_argument("--draws", type=int, default=500)
@@ -395,6 +403,10 @@ def main() -> None:
     if given.command == "simulate":
         result = simulate(given.draws, given.out)
         print(json.dumps({"draws": result["draws"], "bins": result["bins"]}))
+        return
+    if given.command == "groups":
+        result = estimation_groups.simulate(given.draws, given.out, workers=given.workers, only=given.only)
+        print(json.dumps({"draws": result["draws"], "settings": len(result["settings"])}))
         return
     result = real(given.texts, given.draws, given.n, given.cache, dev=not given.without_dev)
     with replacing(given.out) as handle:

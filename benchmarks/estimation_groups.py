@@ -22,7 +22,7 @@ from simulated_corpus import DOCUMENT, ERRORS, clustered, draw_simple, draw_stra
 
 from communique.estimation.domains import Group
 from communique.estimation.estimators import Estimate, gold_mean, group_lambda, ppi_mean, tune_lambda
-from communique.estimation.intervals import interval
+from communique.estimation.intervals import Interval, interval
 from communique.estimation.sample import BoolArray, FloatArray, IntArray, Sample, Target, combine
 from communique.estimation.warnings import group_warnings
 from communique.io.atomic import replacing
@@ -35,10 +35,16 @@ EDITION = 1
 FACTORS = (0.6, 0.8, 0.9, 1.0, 1.0, 1.1, 1.2, 1.4)
 ACCURACIES = (0.08, -0.12, 0.04, -0.04, 0.06, -0.08, 0.02, 0.04)
 
+#: Countries of which the cells of the first and the last year are estimated. More cells would only take more time.
+SAMPLED = (0, 2, 5, 7)
+
+#: `ppi` has a lambda per group and is what `communique estimate` reports, `pooled` has one lambda for all groups.
+METHODS = ("ppi", "gold", "pooled")
+
 #: A setting counts as one with a warning if `communique estimate` warns in at least this proportion of its draws.
 WARNED = 0.5
 
-Design = Literal["by cell", "by country", "simple", "all documents", "by prediction", "two-stage"]
+Design = Literal["by cell", "simple", "all documents", "by prediction", "two-stage"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class Setting:
 SETTINGS = tuple(
     Setting("panel", design, share, accuracy, gold)
     for design, share, accuracy, gold in product(
-        ("by cell", "by country", "simple", "all documents"), (0.1, 0.4), (0.7, 0.9), (320, 1280)
+        ("by cell", "simple", "all documents"), (0.1, 0.4), (0.7, 0.9), (320, 1280)
     )
 ) + tuple(
     Setting("documents", design, share, accuracy, gold)
@@ -122,8 +128,6 @@ def draw(rng: np.random.Generator, setting: Setting, p: SimulatedPanel) -> Sampl
     n = setting.gold
     if setting.design == "by cell":
         return draw_stratified(rng, p.documents, p.countries * 4 + p.years, n)
-    if setting.design == "by country":
-        return draw_stratified(rng, p.documents, p.countries, n)
     if setting.design == "by prediction":
         return draw_stratified(rng, p.documents, p.countries * 2 + (p.prediction >= 0.5), n)
     if setting.design == "all documents":
@@ -134,7 +138,7 @@ def draw(rng: np.random.Generator, setting: Setting, p: SimulatedPanel) -> Sampl
 
 @dataclass(frozen=True)
 class Fits:
-    """Estimates of the groups of one draw by group, with lambda per group (`ppi`), pooled lambda (`pooled`) and gold alone."""
+    """Estimates of the groups of one draw by method, the gold of each group, and the proportions in the corpus."""
 
     sample: Sample
     y: FloatArray
@@ -142,9 +146,20 @@ class Fits:
     gold: Mapping[str, BoolArray]
     truth: Mapping[str, float]
 
-    def doubted(self, names: tuple[str, ...], target: Target) -> bool:
-        """Return whether `communique estimate` warns about one of the groups."""
-        return any(group_warnings(self.sample, self.y, self.gold[name], target) for name in names)
+    def intervals(self, target: Target) -> dict[str, dict[str, Interval]]:
+        """Return the interval of each group by each method."""
+        return {
+            name: {m: interval(self.sample, e.value, e.influence, target, share=True) for m, e in methods.items()}
+            for name, methods in self.found.items()
+        }
+
+    def doubtful(self, intervals: Mapping[str, Mapping[str, Interval]], target: Target) -> set[str]:
+        """Return the groups about whose proportions `communique estimate` warns."""
+        return {
+            name
+            for name, one in intervals.items()
+            if group_warnings(self.sample, self.y, self.gold[name], target, one["ppi"].freedom)
+        }
 
 
 def fit(p: SimulatedPanel, sample: Sample, groups: Mapping[str, Group], finest: IntArray) -> Fits:
@@ -159,9 +174,10 @@ def fit(p: SimulatedPanel, sample: Sample, groups: Mapping[str, Group], finest: 
         own = group_lambda(sample, y, p.prediction, gold, pooled)
         found[name] = {
             "ppi": ppi_mean(sample, y, p.prediction, members, lambda_=own),
-            "pooled": ppi_mean(sample, y, p.prediction, members, lambda_=pooled),
             "gold": gold_mean(sample, y, gold),
         }
+        if name.startswith(("country", "cell")):
+            found[name]["pooled"] = ppi_mean(sample, y, p.prediction, members, lambda_=pooled)
         golds[name], truth[name] = gold, float(p.y[members].mean())
     return Fits(sample, y, found, golds, truth)
 
@@ -180,24 +196,29 @@ def groups_of(p: SimulatedPanel, kind: str) -> tuple[dict[str, Group], IntArray]
     return groups, p.countries
 
 
-def estimands(setting: Setting, fits: Fits) -> Iterator[tuple[str, Target, tuple[str, ...], FloatArray]]:
-    """Yield what is estimated: its kind, the target, and the groups of a linear combination with its coefficients."""
+def targets(setting: Setting) -> tuple[Target, ...]:
+    """Return the targets of a setting. A country of a panel has too few documents for `superpopulation`."""
+    return ("finite-population",) if setting.kind == "panel" else ("finite-population", "superpopulation")
+
+
+def estimands(setting: Setting, fits: Fits) -> Iterator[tuple[str, tuple[str, ...], FloatArray]]:
+    """Yield what is estimated: its kind, and the groups of a linear combination with its coefficients.
+
+    Groups without gold are left out, as by `--skip-unsupported`.
+    """
     one, difference = np.ones(1), np.array([1.0, -1.0])
-    targets: tuple[Target, ...] = (
-        ("finite-population",) if setting.kind == "panel" else ("finite-population", "superpopulation")
-    )
-    for target in targets:
-        for name in fits.found:
-            kind = name.split()[0]
-            if kind in ("cell", "country"):
-                yield kind, target, (name,), one
-            if kind == "country":
-                yield "country minus rest", target, (name, name.replace("country", "rest")), difference
-        if setting.kind == "panel":
-            slope = (np.arange(4) - 1.5) / 5
-            yield "trend", target, tuple(f"year {t}" for t in range(4)), slope
-            for c in range(len(FACTORS)):
-                yield "change of a cell", target, (f"cell {4 * c + 3}", f"cell {4 * c}"), difference
+    for name in fits.found:
+        kind = name.split()[0]
+        if kind in ("cell", "country"):
+            yield kind, (name,), one
+        if kind == "country":
+            yield "country minus rest", (name, name.replace("country", "rest")), difference
+    if setting.kind == "panel":
+        yield "trend", tuple(f"year {t}" for t in range(4)), (np.arange(4) - 1.5) / 5
+        for c in SAMPLED:
+            names = (f"cell {4 * c + 3}", f"cell {4 * c}")
+            if all(name in fits.found for name in names):
+                yield "change of a cell", names, difference
 
 
 class Tally:
@@ -210,48 +231,55 @@ class Tally:
         """Add the intervals of one draw."""
         expected = {f"country {c}": float(p.shares[c]) for c in range(len(FACTORS))}
         expected |= {f"rest {c}": float(np.delete(p.shares, c).mean()) for c in range(len(FACTORS))}
-        for kind, target, names, coefficients in estimands(setting, fits):
-            if any(name not in fits.found for name in names):
-                continue
+        for target in targets(setting):
             truths = fits.truth if target == "finite-population" else expected
-            truth = float(coefficients @ [truths[name] for name in names])
-            doubted = fits.doubted(names, target)
-            for method in ("ppi", "pooled", "gold"):
-                parts = [fits.found[name][method] for name in names]
-                value = float(coefficients @ [part.value for part in parts])
-                influence = (
-                    parts[0].influence if len(parts) == 1 else combine([part.influence for part in parts], coefficients)
-                )
-                found = interval(fits.sample, value, influence, target, share=len(parts) == 1)
-                covered = float("nan") if np.isnan(found.low) else float(found.low <= truth <= found.high)
-                self.rows[kind, target, method].append((covered, found.width, value - truth, float(doubted)))
+            intervals = fits.intervals(target)
+            doubtful = fits.doubtful(intervals, target)
+            for kind, names, coefficients in estimands(setting, fits):
+                truth = float(coefficients @ [truths[name] for name in names])
+                doubted = bool(doubtful & set(names))
+                for method in METHODS if len(names) == 1 else METHODS[:2]:
+                    if len(names) == 1:
+                        found = intervals[names[0]][method]
+                    else:
+                        parts = [fits.found[name][method] for name in names]
+                        value = float(coefficients @ [part.value for part in parts])
+                        influence = combine([part.influence for part in parts], coefficients)
+                        found = interval(fits.sample, value, influence, target)
+                    covered = float("nan") if np.isnan(found.low) else float(found.low <= truth <= found.high)
+                    self.rows[kind, target, method].append((covered, found.width, found.value - truth, float(doubted)))
 
     def summary(self) -> list[dict[str, Any]]:
         """Return one row per kind of estimand and target."""
-        lines = []
-        for kind, target in dict.fromkeys((kind, target) for kind, target, _ in self.rows):
-            methods = {m: np.array(self.rows[kind, target, m]) for m in ("ppi", "pooled", "gold")}
-            rows = methods["ppi"]
-            there = rows[~np.isnan(rows[:, 0])]
-            line: dict[str, Any] = {"estimand": kind, "target": target, "intervals": len(there)}
-            if len(there):
-                kept, warned = there[there[:, 3] == 0], float(there[:, 3].mean())
+        return [self._line(kind, target) for kind, target in dict.fromkeys((k, t) for k, t, _ in self.rows)]
+
+    def _line(self, kind: str, target: str) -> dict[str, Any]:
+        rows = np.array(self.rows[kind, target, "ppi"])
+        there = ~np.isnan(rows[:, 0])
+        line: dict[str, Any] = {"estimand": kind, "target": target, "intervals": int(there.sum())}
+        if not there.any():
+            return line
+        covered, width, error, warned = rows[there].T
+        line |= {
+            "coverage": _rounded(covered.mean()),
+            "coverage_without_warning": _rounded(covered[warned == 0].mean()) if (warned == 0).any() else None,
+            "warned": _rounded(warned.mean()),
+            "setting_warned": bool(warned.mean() >= WARNED),
+            "width": _rounded(width.mean()),
+            "bias": _rounded(error.mean()),
+        }
+        gold = np.array(self.rows[kind, target, "gold"])[there]
+        for method in METHODS[1:]:
+            if key_rows := self.rows.get((kind, target, method)):
+                other = np.array(key_rows)[there]
                 line |= {
-                    "coverage": _rounded(there[:, 0].mean()),
-                    "coverage_without_warning": _rounded(kept[:, 0].mean()) if len(kept) else None,
-                    "warned": _rounded(warned),
-                    "setting_warned": warned >= WARNED,
-                    "width": _rounded(there[:, 1].mean()),
-                    "bias": _rounded(there[:, 2].mean()),
+                    f"coverage_{method}": _rounded(np.nanmean(other[:, 0])),
+                    f"width_{method}": _rounded(np.nanmean(other[:, 1])),
+                    f"wider_than_{method}": _rounded((width > other[:, 1]).mean()),
                 }
-                for m in ("pooled", "gold"):
-                    line[f"coverage_{m}"] = _rounded(np.nanmean(methods[m][:, 0]))
-                    line[f"width_{m}"] = _rounded(np.nanmean(methods[m][:, 1]))
-                    wider = rows[:, 1] > methods[m][:, 1]
-                    line[f"wider_than_{m}"] = _rounded(wider.mean())
-                line["pooled_wider_than_gold"] = _rounded((methods["pooled"][:, 1] > methods["gold"][:, 1]).mean())
-            lines.append(line)
-        return lines
+                if method == "pooled":
+                    line["pooled_wider_than_gold"] = _rounded((other[:, 1] > gold[:, 1]).mean())
+        return line
 
 
 def _rounded(value: float) -> float:

@@ -238,22 +238,26 @@ class _Run:
 
             naive = naive_mean(sample, predicted, members)
             found.naive[group.name] = naive.value
-            doubts = group_warnings(sample, y, gold, self.target)
+            best = corrected(self.corrected)
+            found.best[group.name] = best
+            reported = interval(sample, best.value, best.influence, self.target, share=True)
+            doubts = group_warnings(sample, y, gold, self.target, reported.freedom)
             if doubts:
                 found.doubtful.add(group.name)
             if group.rest:
-                found.best[group.name] = corrected(self.corrected)
                 continue
-            estimates = {
-                "naive": naive,
-                "gold": gold_mean(sample, y, gold),
-                "ppi": corrected("ppi"),
-                "dsl": corrected("dsl"),
-            }
-            found.best[group.name] = estimates[self.corrected]
-            found.shares.append(self._share(k, y, group, gold, estimates, lambda_, doubts))
+            other: Corrected = "dsl" if self.corrected == "ppi" else "ppi"
+            estimates = {"naive": naive, "gold": gold_mean(sample, y, gold), other: corrected(other)}
+            intervals = {self.corrected: reported} | {name: self._interval(name, e) for name, e in estimates.items()}
+            methods = {name: intervals[name] for name in ("naive", "gold", "ppi", "dsl")}
+            found.shares.append(self._share(k, y, group, gold, naive, methods, lambda_, doubts))
             found.rates.extend(self._rates(k, y, predicted, group, gold))
         return found
+
+    def _interval(self, name: str, estimate: Estimate) -> Interval:
+        # The naive interval treats the labelled sentences as a sample from a superpopulation. In the corpus alone, nothing varies.
+        target = "superpopulation" if name == "naive" else self.target
+        return interval(self.coded.sample, estimate.value, estimate.influence, target, share=True)
 
     def _share(
         self,
@@ -261,25 +265,19 @@ class _Run:
         y: FloatArray,
         group: Group,
         gold: BoolArray,
-        estimates: Mapping[str, Estimate],
+        naive: Estimate,
+        methods: Mapping[str, Interval],
         lambda_: Lambda,
         doubts: tuple[EstimateWarning, ...],
     ) -> Share:
-        # The naive interval treats the labelled sentences as a sample from a superpopulation. In the corpus alone, nothing varies.
         sample = self.coded.sample
-        methods = {
-            name: interval(
-                sample, e.value, e.influence, "superpopulation" if name == "naive" else self.target, share=True
-            )
-            for name, e in estimates.items()
-        }
         return Share(
             self.coded.labels[k],
             group.level,
             group.name,
             group.values,
-            n=estimates["naive"].influence.n,
-            documents=estimates["naive"].influence.n_documents,
+            n=naive.influence.n,
+            documents=naive.influence.n_documents,
             gold=int(gold.sum()),
             gold_documents=len(np.unique(sample.gold_documents[gold])),
             positives=int(y[gold].sum()),

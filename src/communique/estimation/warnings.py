@@ -20,6 +20,11 @@ FEW_CASES = 10
 #: documents, and in 95 to 96 % with more. If sentences of a document are more similar than in the simulations, coverage is lower.
 FEW_DOCUMENTS = 30
 
+#: Smallest number of degrees of freedom. They are few if a handful of sentences, such as coded sentences with a large weight and an
+#: error, make up most of the variance. In simulations of groups, intervals covered the true proportion in more than 99 % of draws
+#: with fewer, and in 95 to 97 % with more.
+FEW_FREEDOM = 15
+
 #: Smallest effective size of the gold (Kish), as a proportion of its size. Below it, a few sentences with large weights dominate.
 #: This is a rule of survey practice. The simulations did not test it, because their designs stay above it.
 UNEVEN = 0.25
@@ -36,7 +41,9 @@ class EstimateWarning:
     text: str
 
 
-def group_warnings(sample: Sample, y: FloatArray, gold: BoolArray, target: Target) -> tuple[EstimateWarning, ...]:
+def group_warnings(
+    sample: Sample, y: FloatArray, gold: BoolArray, target: Target, freedom: float
+) -> tuple[EstimateWarning, ...]:
     """Return the reasons why the interval of a group's proportion is doubtful.
 
     The number of documents matters only if documents are random: for `superpopulation`, and if documents were drawn by chance.
@@ -47,6 +54,7 @@ def group_warnings(sample: Sample, y: FloatArray, gold: BoolArray, target: Targe
         y: Gold values, (n,).
         gold: Whether each gold sentence belongs to the group, (n,).
         target: What is estimated, see `sample`.
+        freedom: Degrees of freedom of the corrected proportion.
     """
     inside = sample.gold_documents[gold]
     documents: int | None = len(np.unique(inside))
@@ -55,16 +63,19 @@ def group_warnings(sample: Sample, y: FloatArray, gold: BoolArray, target: Targe
             return ()
         if not sample.two_stage or sample.certain_documents[inside].all():
             documents = None
-    return find_warnings(sample.weights[gold], int(y[gold].sum()), documents)
+    return find_warnings(sample.weights[gold], int(y[gold].sum()), documents, freedom)
 
 
-def find_warnings(weights: FloatArray, positives: int, documents: int | None) -> tuple[EstimateWarning, ...]:
+def find_warnings(
+    weights: FloatArray, positives: int, documents: int | None, freedom: float = float("inf")
+) -> tuple[EstimateWarning, ...]:
     """Return the reasons why the interval of a proportion is doubtful.
 
     Args:
         weights: Design weights of the gold sentences in the group.
         positives: Number of these sentences with the label.
         documents: Number of documents that these sentences come from. None if documents are not random.
+        freedom: Degrees of freedom of the proportion.
     """
     found = []
     n = len(weights)
@@ -80,6 +91,13 @@ def find_warnings(weights: FloatArray, positives: int, documents: int | None) ->
         found.append(
             EstimateWarning(
                 f"gold from fewer than {FEW_DOCUMENTS} documents", f"gold from only {counted(documents, 'document')}"
+            )
+        )
+    if not found and freedom < FEW_FREEDOM:
+        found.append(
+            EstimateWarning(
+                f"fewer than {FEW_FREEDOM} degrees of freedom",
+                f"a few gold sentences decide the width of the interval ({freedom:.0f} degrees of freedom)",
             )
         )
     if n and weights.sum() ** 2 / (weights**2).sum() < UNEVEN * n:
