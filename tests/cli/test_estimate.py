@@ -298,6 +298,105 @@ def test_a_group_without_gold_is_refused_or_left_out(made: Made) -> None:
         analyse(coded, skip=True, contrasts=["year=1999 vs year=2020"])
 
 
+def panel(folder: Path, codebook: Codebook, rows: list[Row], per_document: int) -> None:
+    """Write predictions of three documents, each a country, and gold for a number of sentences of each."""
+    chosen = [row for row in rows if row["document"] in ("d0", "d1", "d2")]
+    written: dict[str, list[Row]] = {}
+    for row in chosen:
+        written.setdefault(row["document"], []).append({**row, "country": row["document"].upper()})
+    save(folder / "predictions.jsonl", [row for part in written.values() for row in part])
+    save(
+        folder / "gold.jsonl",
+        [
+            {
+                "id": row["id"],
+                "labels": ["pledge"] if i % 3 == 0 else [],
+                "inclusion_probability": min(1, per_document / len(part)),
+                "sampling": "stratified",
+                "stratum": row["country"],
+            }
+            for part in written.values()
+            for i, row in enumerate(part[:per_document])
+        ],
+    )
+
+
+def test_a_panel_with_one_document_per_group_is_estimated_for_exactly_this_corpus(made: Made) -> None:
+    folder, rows, _, _, codebook = made
+    panel(folder, codebook, rows, 5)
+    coded = load(folder, codebook, columns=("country",))
+    with pytest.raises(
+        DataError, match=facts("3 of 4 groups", "1 gold document", "--target finite-population", "all of")
+    ):
+        analyse(coded)
+    analysis = analyse(coded, target="finite-population")
+    shares = [s for s in analysis.shares if s.label == "pledge" and s.level == "country"]
+    assert [s.gold_documents for s in shares] == [1, 1, 1]
+    assert all(s.methods["ppi"].low < s.methods["ppi"].high for s in shares)
+    panel(folder, codebook, rows, 1)
+    with pytest.raises(DataError, match=facts("1 gold sentence", "two gold sentences", "--skip-unsupported")):
+        analyse(load(folder, codebook, columns=("country",)), target="finite-population")
+
+
+def test_one_proportion_per_group_is_printed_and_the_others_are_explained(made: Made) -> None:
+    output = run(made[0], "--by", "country").output
+    head = next(line for line in output.splitlines() if "proportion" in line and "sentences" in line)
+    assert not any(word in head for word in ("naive", "DSL", "gold only"))
+    assert "PPI++" in output
+    assert has_facts(output, "naive", "--out")
+
+
+def test_comparisons_are_chosen_on_the_command_line(made: Made) -> None:
+    folder = made[0]
+
+    def compared(*options: object) -> list[tuple[str, str]]:
+        done = run(folder, "--by", "country,year", "--out", folder / "out", "--overwrite", *options)
+        assert done.exit_code == 0, done.output
+        path = folder / "out/contrasts.parquet"
+        found = [(r["family"], r["contrast"]) for r in pq.read_table(path).to_pylist() if r["label"] == "pledge"]
+        path.unlink()
+        return found
+
+    assert compared("--compare", "reference", "--reference", "country=FR") == [
+        ("country against FR", "country=DE minus country=FR")
+    ]
+    rest = compared("--compare", "rest", "--compare", "trend")
+    assert [name for family, name in rest if family == "year against the rest"] == [
+        f"year={year} minus all but year={year}" for year in (2020, 2021, 2022)
+    ]
+    assert ("trend over year", "all: slope per 1 year") in rest
+    assert ("trends over year by cell", "country=FR: slope per 1 year") in rest
+    asked = compared("--compare", "none", "--contrast", "country=FR vs country=DE")
+    assert asked == [("asked for", "country=FR minus country=DE")]
+    methods_text = (folder / "out/methods.md").read_text(encoding="utf-8")
+    assert "asked for (1)" in methods_text
+    refused = run(folder, "--by", "country", "--compare", "reference")
+    assert (refused.exit_code, has_facts(refused.output, "--reference country=FR")) == (1, True)
+
+
+def test_the_report_is_one_page_without_connections_and_escapes_texts(made: Made) -> None:
+    folder, rows, _, _, _ = made
+    name = "<script>alert(1)</script>"
+    save(folder / "predictions.jsonl", [{**r, "country": name if r["country"] == "FR" else "DE"} for r in rows])
+    done = run(folder, "--by", "country,year", "--out", folder / "out")
+    assert done.exit_code == 0, done.output
+    page = (folder / "out/report.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert not re.search(r"(src|href)=[\"'](?!#)", page)
+    assert "default-src 'none'" in page
+    estimates = [r for r in pq.read_table(folder / "out/estimates.parquet").to_pylist() if r["reported"]]
+    for row in (r for r in estimates if r["level"] == "country"):
+        assert f"{row['estimate']:.3f} [{row['low']:.3f}, {row['high']:.3f}]" in page
+    assert page.count('class="panel"') == 2 * 3
+    assert "doubtful: " in page
+    paragraph = (folder / "out/methods.md").read_text(encoding="utf-8").split("\n")[2]
+    assert paragraph.startswith("We labelled")
+    assert "We labelled" in page
+    for word in ("naive", "What other numbers count", "prefers-color-scheme: dark", "viewport"):
+        assert word in page
+
+
 def test_a_contrast_with_only_one_group_is_refused(made: Made) -> None:
     folder, _, _, _, codebook = made
     with pytest.raises(DataError, match=facts("country=FR")):
@@ -308,9 +407,42 @@ def test_missing_and_empty_columns_are_refused(made: Made) -> None:
     folder, rows, _, _, codebook = made
     with pytest.raises(DataError, match=facts("'party'")):
         load(folder, codebook, columns=("party",))
-    save(folder / "predictions.jsonl", [{**rows[0], "country": ""}, *rows[1:]])
-    with pytest.raises(DataError, match=facts("'country'", "row 1")):
+    save(folder / "predictions.jsonl", [{**row, "country": ""} for row in rows])
+    with pytest.raises(DataError, match=facts("'country'", "--by")):
         load(folder, codebook)
+
+
+def test_sentences_without_a_value_are_counted_and_form_a_group(made: Made) -> None:
+    folder, rows, _, _, codebook = made
+    gone = {f"d{i}" for i in range(0, 40)}
+    save(
+        folder / "predictions.jsonl", [{**row, "year": "" if row["document"] in gone else row["year"]} for row in rows]
+    )
+    count = sum(row["document"] in gone for row in rows)
+    coded = load(folder, codebook)
+    assert any(has_facts(line, f"{count} rows have no value", "'year'", "(missing)") for line in coded.notes)
+    assert coded.columns["year"].levels == ("2020", "2021", "2022")
+    analysis = analyse(coded)
+    sizes = {s.group: s.n for s in analysis.shares if s.label == "pledge"}
+    assert sizes["year=(missing)"] == count
+    assert sum(n for group, n in sizes.items() if group.startswith("year=")) == sizes["all"] == len(rows)
+    assert not any("missing" in c.name for c in analysis.contrasts)
+    assert "all: slope per 1 year" in {c.name for c in analysis.contrasts}
+    assert {c.term for c in analysis.regressions} == {"intercept", "country=FR (against DE)", "year (from 2020)"}
+    done = run(folder, "--by", "country,year", "--out", folder / "out")
+    assert done.exit_code == 0, done.output
+    dsl = pq.read_table(folder / "out/dsl.parquet").to_pylist()
+    assert sum(row["year"] is None for row in dsl) == count
+
+
+def test_a_few_sentences_without_a_value_are_left_out_and_not_refused(made: Made) -> None:
+    folder, rows, gold, _, codebook = made
+    coded_ids = {row["id"] for row in gold}
+    first = next(row["id"] for row in rows if row["id"] not in coded_ids)
+    save(folder / "predictions.jsonl", [{**row, "country": None} if row["id"] == first else row for row in rows])
+    analysis = analyse(load(folder, codebook))
+    assert analysis.left_out == ("country=(missing) (no gold documents)",)
+    assert any("1 row has no value" in line for line in analysis.notes)
 
 
 def test_collinear_predictors_are_noted_and_not_regressed(made: Made) -> None:
@@ -433,10 +565,12 @@ def test_the_command_writes_tables_figures_and_a_methods_section(tmp_path: Path,
         *(f"{name}.{ending}" for name in tables for ending in ("csv", "parquet")),
         *(f"{name}.{ending}" for name in ("forest", "shares_by_year") for ending in ("svg", "png")),
         "methods.md",
+        "report.html",
     }
     estimates = pq.read_table(out / "estimates.parquet").to_pylist()
     assert {row["method"] for row in estimates} == {"naive", "gold", "ppi", "dsl"}
     assert all(row["low"] <= row["estimate"] <= row["high"] for row in estimates)
+    assert {row["method"] for row in estimates if row["reported"]} == {"ppi"}
     assert {row["country"] for row in estimates} == {"DE", "FR", "all"}
     text = (out / "methods.md").read_text(encoding="utf-8")
     assert ("two-stage" if two_stage else "simple random sampling") in text
@@ -457,7 +591,7 @@ def test_a_group_name_with_a_bar_does_not_break_the_tables_of_the_methods_sectio
     assert run(folder, "--by", "country", "--out", str(folder / "out")).exit_code == 0
     lines = (folder / "out/methods.md").read_text(encoding="utf-8").splitlines()
     rows = [line for line in lines if line.startswith("| ") and "F\\|R" in line]
-    assert {line.replace("\\|", "").count("|") for line in rows} == {6, 9}
+    assert {line.replace("\\|", "").count("|") for line in rows} == {6, 7}
 
 
 def test_the_table_for_r_satisfies_the_checks_of_dsl(made: Made) -> None:

@@ -58,7 +58,9 @@ def test_many_years_are_compared_with_the_previous_year_and_have_a_trend() -> No
 def test_only_what_was_asked_is_compared() -> None:
     assert names([], country=COUNTRIES) == []
     assert len(names(["pairs"], country=COUNTRIES)) == 21
-    assert names(["trend"], country=COUNTRIES, year=["2020", "2021", "2022"] + ["2022"] * 4) == ["all: slope per 1 year"]
+    assert names(["trend"], country=COUNTRIES, year=["2020", "2021", "2022"] + ["2022"] * 4) == [
+        "all: slope per 1 year"
+    ]
     found = names(["reference"], {"country": "FR"}, country=COUNTRIES, year=["2020"] * 3 + ["2021"] * 4)
     assert found == [f"country={one} minus country=FR" for one in sorted(COUNTRIES) if one != "FR"]
     both = names(["rest", "reference"], {"country": "FR"}, country=COUNTRIES)
@@ -83,7 +85,9 @@ def test_sentences_without_a_value_are_not_compared() -> None:
         (["consecutive"], {}, facts("--compare consecutive", "--by")),
     ],
 )
-def test_impossible_comparisons_are_refused(compare: list[Comparison], references: dict[str, str], message: str) -> None:
+def test_impossible_comparisons_are_refused(
+    compare: list[Comparison], references: dict[str, str], message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         names(compare, references, country=COUNTRIES)
 
@@ -114,9 +118,7 @@ def test_a_level_is_compared_with_all_other_sentences_and_shared_documents_count
     y = p.y[sample.gold]
     level = Group("topic", {"topic": "a"}, codes, 0)
     parts = {group.name: gold_mean(sample, y, group.gold(sample)) for group in (level, level.complement())}
-    naive = {
-        group.name: naive_mean(sample, p.predicted, group.members).value for group in (level, level.complement())
-    }
+    naive = {group.name: naive_mean(sample, p.predicted, group.members).value for group in (level, level.complement())}
     groups = [Group("topic", {"topic": name}, codes, code) for code, name in enumerate("abc")]
     planned = plan(groups, {"topic": Column(("a", "b", "c"), codes)}, ["rest"])
     one = next(one for one in planned.contrasts if one.name.startswith("topic=a "))

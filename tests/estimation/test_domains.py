@@ -53,7 +53,9 @@ def test_a_cell_of_one_sentence_that_was_coded_is_estimated_without_error() -> N
 
 def test_certain_gold_does_not_represent_sentences_that_had_no_chance() -> None:
     """Two sentences of the group were drawn with certainty. Nothing is known about its other sentences."""
-    sample = Sample(np.zeros(20, np.int64), np.array([0, 1, 15, 16]), np.array([1, 1, 0.1, 0.1]), np.array([0, 0, 1, 1]))
+    sample = Sample(
+        np.zeros(20, np.int64), np.array([0, 1, 15, 16]), np.array([1, 1, 0.1, 0.1]), np.array([0, 0, 1, 1])
+    )
     group = Group("party", {"party": "A"}, (np.arange(20) >= 10).astype(np.int64), 0)
     assert lacking(sample, group, "finite-population") == "no gold sentences"
 
