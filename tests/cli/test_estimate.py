@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -299,8 +300,9 @@ def test_a_group_without_gold_is_refused_or_left_out(made: Made) -> None:
 
 
 def panel(folder: Path, codebook: Codebook, rows: list[Row], per_document: int) -> None:
-    """Write predictions of three documents, each a country, and gold for a number of sentences of each."""
-    chosen = [row for row in rows if row["document"] in ("d0", "d1", "d2")]
+    """Write predictions of the three longest documents, each a country, and gold for a number of sentences of each."""
+    longest = {name for name, _ in Counter(row["document"] for row in rows).most_common(3)}
+    chosen = [row for row in rows if row["document"] in longest]
     written: dict[str, list[Row]] = {}
     for row in chosen:
         written.setdefault(row["document"], []).append({**row, "country": row["document"].upper()})

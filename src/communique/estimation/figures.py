@@ -14,8 +14,8 @@ from ..reporting.format import number, one_line
 from .analysis import Analysis, Share
 from .intervals import Interval
 
-#: Largest number of small panels in the figure of one label. More groups are only listed in the table.
-MAX_PANELS = 12
+#: Largest number of panels in a figure over a numeric column. More groups are only listed in the tables.
+MAX_PANELS = 8
 
 #: Size of a panel and its margins, in units of the SVG.
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 260.0, 150.0, 38.0, 8.0, 22.0, 24.0
@@ -51,23 +51,33 @@ def bar(one: Interval, end: float, *, hollow: bool) -> Markup:
     )
 
 
-def over(analysis: Analysis, label: str, column: str) -> list[Markup]:
-    """Draw a label's proportion over a numeric column, as one panel for all sentences and one per combination of other columns."""
-    series: dict[str, list[Share]] = {}
+def series(analysis: Analysis, label: str, column: str) -> dict[str, list[Share]]:
+    """Return the proportions of a label over a numeric column: of all sentences, and of each combination of the other columns.
+
+    Sentences without a value are left out. There are at most `MAX_PANELS` lines, each with at least two proportions in order.
+    """
+    found: dict[str, list[Share]] = {}
+    levels = analysis.coded.columns[column].levels
     for share in analysis.shares:
-        if share.label != label or share.values.get(column) not in analysis.coded.columns[column].levels:
-            continue
-        if share.level in (column, "cell"):
+        if share.label == label and share.level in (column, "cell") and share.values[column] in levels:
             rest = ", ".join(f"{c}={v}" for c, v in share.values.items() if c != column)
-            series.setdefault(rest or "all", []).append(share)
-    shown = [(name, line) for name, line in series.items() if len(line) > 1][:MAX_PANELS]
-    end = upper_end([share.methods[analysis.corrected] for _, line in shown for share in line])
-    return [_panel(name, line, analysis.corrected, column, end) for name, line in shown]
+            found.setdefault(rest or "all", []).append(share)
+    lines = [
+        (name, sorted(line, key=lambda s: float(s.values[column]))) for name, line in found.items() if len(line) > 1
+    ]
+    return dict(lines[:MAX_PANELS])
+
+
+def over(analysis: Analysis, label: str, column: str) -> list[Markup]:
+    """Draw a label's proportion over a numeric column, with one panel per line of `series`."""
+    lines = series(analysis, label, column)
+    end = upper_end([share.methods[analysis.corrected] for line in lines.values() for share in line])
+    return [_panel(name, line, analysis.corrected, column, end) for name, line in lines.items()]
 
 
 def _panel(name: str, line: Sequence[Share], method: str, column: str, end: float) -> Markup:
-    points = sorted((float(share.values[column]), share) for share in line)
-    first, last = points[0][0], points[-1][0]
+    known = [(float(share.values[column]), share.methods[method], bool(share.warnings)) for share in line]
+    first, last = known[0][0], known[-1][0]
 
     def x(value: float) -> float:
         return _LEFT + (value - first) / ((last - first) or 1) * (_WIDTH - _LEFT - _RIGHT)
@@ -75,7 +85,6 @@ def _panel(name: str, line: Sequence[Share], method: str, column: str, end: floa
     def y(value: float) -> float:
         return _HEIGHT - _BOTTOM - min(max(value / end, 0.0), 1.0) * (_HEIGHT - _TOP - _BOTTOM)
 
-    known = [(at, share.methods[method], bool(share.warnings)) for at, share in points]
     sure = [(at, one) for at, one, _ in known if one.low == one.low]
     band = " ".join(
         [f"{x(at):.1f},{y(one.high):.1f}" for at, one in sure]

@@ -11,14 +11,12 @@ from matplotlib.figure import Figure
 
 from ..io.atomic import replacing
 from .analysis import Analysis, Share
+from .figures import series
 
 #: A colour of Okabe and Ito, which people with colour blindness can distinguish.
 COLOUR = "#0072B2"
 
 _FORMATS = ("svg", "png")
-
-#: Largest number of panels next to each other. A figure with more would be unreadable.
-MAX_SERIES = 8
 
 
 def write(folder: str | Path, analysis: Analysis) -> list[Path]:
@@ -27,7 +25,7 @@ def write(folder: str | Path, analysis: Analysis) -> list[Path]:
     written = _save(forest(analysis), folder / "forest")
     for column in analysis.columns:
         values = analysis.coded.columns[column]
-        if values.numbers is not None and len(values.levels) > 2:
+        if values.numbers is not None and len(values.levels) > 2 and series(analysis, analysis.coded.labels[0], column):
             written += _save(over(analysis, column), folder / f"shares_by_{column}")
     return written
 
@@ -37,14 +35,14 @@ def over(analysis: Analysis, column: str) -> Figure:
 
     The first panel shows all sentences. Each of the other panels shows one combination of the other columns.
     """
-    series = _series(analysis, column)
-    figure = Figure(figsize=(2.6 * len(series) + 1, 2.2 * len(analysis.coded.labels) + 0.8), layout="constrained")
-    axes = figure.subplots(len(analysis.coded.labels), len(series), squeeze=False, sharex=True, sharey="row")
-    for row, label in zip(axes, analysis.coded.labels, strict=True):
-        for axis, (name, groups) in zip(row, series.items(), strict=True):
-            shares = [s for s in analysis.shares if s.label == label and s.group in groups]
-            x = [float(s.values[column]) for s in shares]
-            _band(axis, x, shares, analysis.corrected)
+    lines = {label: series(analysis, label, column) for label in analysis.coded.labels}
+    names = list(next(iter(lines.values())))
+    figure = Figure(figsize=(2.6 * len(names) + 1, 2.2 * len(lines) + 0.8), layout="constrained")
+    axes = figure.subplots(len(lines), len(names), squeeze=False, sharex=True, sharey="row")
+    for row, (label, groups) in zip(axes, lines.items(), strict=True):
+        for axis, name in zip(row, names, strict=True):
+            shares = groups[name]
+            _band(axis, [float(s.values[column]) for s in shares], shares, analysis.corrected)
             axis.set_title(name if label == analysis.coded.labels[0] else "", fontsize=9)
             axis.spines[["top", "right"]].set_visible(False)
         # Fix the lower end only after all panels of the row are drawn, because the upper end then stops following the data.
@@ -54,16 +52,6 @@ def over(analysis: Analysis, column: str) -> Figure:
         axis.set_xlabel(column, fontsize=9)
         axis.xaxis.get_major_locator().set_params(integer=True)
     return figure
-
-
-def _series(analysis: Analysis, column: str) -> dict[str, set[str]]:
-    """Return the groups of each panel: the levels of the column, and the cells of each combination of the other columns."""
-    series: dict[str, set[str]] = {"all": {s.group for s in analysis.shares if s.level == column}}
-    for share in analysis.shares:
-        if share.level == "cell":
-            rest = ", ".join(value for key, value in share.values.items() if key != column)
-            series.setdefault(rest, set()).add(share.group)
-    return dict(list(series.items())[:MAX_SERIES])
 
 
 def _band(axis: Any, x: Sequence[float], shares: Sequence[Share], method: str) -> None:
