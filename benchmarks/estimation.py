@@ -4,10 +4,10 @@
     python benchmarks/estimation.py groups [--draws 1000] [--workers 2] [-o benchmarks/results/estimation-groups.json]
     python benchmarks/estimation.py real --texts DIR [--draws 500] [--without-dev] [-o benchmarks/results/estimation-real.json]
 
-`simulate` and `groups` resume where they stopped. `simulate` draws its figures next to the JSON. `groups` simulates panels with one
-document per cell, contrasts with the rest, and lambda per group (see `estimation_groups.py`). The population of `real` are the rows of data/reference
-with `sampling: random` on which the shipped model was not trained. It draws gold samples from this population many times, and
-compares the estimates with the labels of all rows. The last line of the output is one JSON object.
+`simulate` and `groups` resume where they stopped. `simulate` draws its figures next to the JSON. `groups` simulates panels with
+one document per cell, contrasts with the rest, and lambda per group (see `estimation_groups.py`). The population of `real` are the
+rows of data/reference with `sampling: random` on which the shipped model was not trained. It draws gold samples from this
+population many times, and compares the estimates with the labels of all rows. The last line of the output is one JSON object.
 """
 
 from __future__ import annotations

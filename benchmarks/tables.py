@@ -194,6 +194,37 @@ def estimation_memory() -> str:
     return _memory(_result("estimation-memory")["runs"])
 
 
+def estimation_groups() -> str:
+    """Return the coverage of intervals of groups, by kind of estimand: in settings without a warning, and with one."""
+    result = _result("estimation-groups")
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for setting in result["settings"].values():
+        for line in setting["results"]:
+            if line["intervals"]:
+                found.setdefault((line["estimand"], line["target"]), []).append(line)
+    head = ("estimate", "target", "settings", "without a warning", "of these 93 to 97 %", "coverage", "with a warning", "coverage",
+            "width compared with gold", "wider than gold: lambda per group", "one lambda")  # fmt: skip
+    rows = []
+    for (estimand, target), lines in found.items():
+        sure, doubted = ([one for one in lines if one["setting_warned"] is warned] for warned in (False, True))
+        inside = sum(0.93 <= one["coverage"] <= 0.97 for one in sure)
+        width = sum(one["width"] for one in lines) / sum(one["width_gold"] for one in lines) - 1
+        wider = [
+            percent(sum(one[key] for one in lines) / len(lines)) if key in lines[0] else "–"
+            for key in ("wider_than_gold", "pooled_wider_than_gold")
+        ]
+        counts = (str(len(lines)), str(len(sure)), str(inside), _range(sure), str(len(doubted)), _range(doubted))
+        rows.append((estimand, target, *counts, f"{width:+.0%}", *wider))
+    text = f"{result['draws']:,} draws in each of {len(result['settings'])} settings."
+    return f"{text}\n\n{table(head, rows)}"
+
+
+def _range(lines: list[dict[str, Any]]) -> str:
+    """Format the lowest and the highest coverage."""
+    values = [one["coverage"] for one in lines]
+    return f"{percent(min(values), 1)} to {percent(max(values), 1)}" if values else "–"
+
+
 def _memory(runs: list[dict[str, Any]]) -> str:
     rows = ((f"{r['rows']:,}", megabytes(r["peak_mb"] * 1e6), number(r["seconds"], 0)) for r in runs)
     return table(("rows", "peak memory", "seconds"), rows)
@@ -223,6 +254,8 @@ def tables() -> dict[str, Callable[[], str]]:
         "memory": memory,
         "estimation-memory": estimation_memory,
     }
+    if (RESULTS / "estimation-groups.json").exists():
+        found["estimation-groups"] = estimation_groups
     for task in FEW_ROWS:
         found[f"few-rows-{task}"] = partial(few_rows, task)
     for name, summary in summaries().items():

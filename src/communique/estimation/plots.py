@@ -18,6 +18,9 @@ COLOUR = "#0072B2"
 
 _FORMATS = ("svg", "png")
 
+#: Largest number of groups in a forest plot. A higher figure would not fit into a PNG.
+MAX_ROWS = 200
+
 
 def write(folder: str | Path, analysis: Analysis) -> list[Path]:
     """Write the figures that the groups allow, and return their paths."""
@@ -63,14 +66,16 @@ def _band(axis: Any, x: Sequence[float], shares: Sequence[Share], method: str) -
 def forest(analysis: Analysis) -> Figure:
     """Draw the reported proportion of each group with its interval, with one panel per label.
 
-    Doubtful proportions have hollow markers.
+    Doubtful proportions have hollow markers. With more than `MAX_ROWS` groups, the cells are left out.
     """
     groups = list(dict.fromkeys(s.group for s in analysis.shares))
+    if len(groups) > MAX_ROWS:
+        groups = list(dict.fromkeys(s.group for s in analysis.shares if s.level != "cell"))[:MAX_ROWS]
     height = {group: len(groups) - i for i, group in enumerate(groups)}
     labels = analysis.coded.labels
     figure = Figure(figsize=(2.8 * len(labels) + 2, 0.32 * len(groups) + 1.4), layout="constrained")
     for axis, label in zip(figure.subplots(1, len(labels), squeeze=False, sharey=True)[0], labels, strict=True):
-        for share in (s for s in analysis.shares if s.label == label):
+        for share in (s for s in analysis.shares if s.label == label and s.group in height):
             one, y = share.methods[analysis.corrected], height[share.group]
             axis.plot([one.low, one.high], [y, y], color=COLOUR, linewidth=1.2)
             fill = "white" if share.warnings else COLOUR
