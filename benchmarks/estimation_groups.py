@@ -72,16 +72,19 @@ class Setting:
         return f"{self.kind}, {self.design}, proportion {self.share}, accuracy {self.accuracy}, gold {self.gold}"
 
 
+PANELS: tuple[Design, ...] = ("by cell", "simple", "all documents")
+CORPORA: tuple[Design, ...] = ("simple", "by prediction", "two-stage")
+
 #: In panels of 32 cells, the gold has 10 or 40 sentences per cell. In corpora of 400 documents, it has 25 or 100 per country.
 SETTINGS = tuple(
     Setting("panel", design, share, accuracy, gold)
     for design, share, accuracy, gold in product(
-        ("by cell", "simple", "all documents"), (0.1, 0.4), (0.7, 0.9), (320, 1280)
+        PANELS, (0.1, 0.4), (0.7, 0.9), (320, 1280)
     )
 ) + tuple(
     Setting("documents", design, share, accuracy, gold)
     for design, share, accuracy, gold in product(
-        ("simple", "by prediction", "two-stage"), (0.1, 0.4), (0.7, 0.9), (200, 800)
+        CORPORA, (0.1, 0.4), (0.7, 0.9), (200, 800)
     )
 )  # fmt: skip
 

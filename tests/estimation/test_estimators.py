@@ -15,10 +15,13 @@ from communique.estimation.comparisons import ContrastSpec, plan
 from communique.estimation.contrasts import contrast
 from communique.estimation.domains import Group
 from communique.estimation.estimators import (
+    PRIOR,
+    Lambda,
     cross_fit,
     dsl_mean,
     expected_squared_error,
     gold_mean,
+    group_lambda,
     logistic,
     naive_mean,
     ppi_mean,
@@ -97,6 +100,59 @@ def test_lambda_minimises_the_variance(singles: Singles) -> None:
 
     assert spread(tuned) < min(spread(tuned - 0.1), spread(min(1, tuned + 0.1)))
     assert tune_lambda(sample, y, 1 - prediction, np.zeros(n, np.int64)) == 0
+
+
+def two_models(seed: int, size: int = 150) -> tuple[Sample, FloatArray, FloatArray, IntArray]:
+    """Return a sample of two groups of 1,500 sentences. The model is good in group 0, and useless in group 1."""
+    rng = np.random.default_rng(seed)
+    groups = np.repeat([0, 1], 1500)
+    truth = (rng.random(3000) < 0.4).astype(float)
+    good = np.clip(0.8 * truth + 0.1 + 0.1 * rng.standard_normal(3000), 0, 1)
+    prediction = np.where(groups == 0, good, rng.random(3000))
+    sample = draw_stratified(rng, np.arange(3000), groups, 2 * size)
+    return sample, truth[sample.gold], prediction, groups
+
+
+def test_a_group_has_a_lambda_of_its_own_if_it_has_enough_gold() -> None:
+    sample, y, prediction, groups = two_models(0)
+    pooled = tune_lambda(sample, y, prediction, groups[sample.gold])
+    good, useless = (group_lambda(sample, y, prediction, groups[sample.gold] == g, pooled) for g in (0, 1))
+    assert useless.value < pooled < good.value
+    assert 0.8 < good.own < 1
+    # Without gold sentences of both kinds, the lambda of the group would be that of an accident.
+    zero = group_lambda(sample, np.zeros(300), prediction, groups[sample.gold] == 0, pooled)
+    assert (zero.value, zero.own) == (pooled, 0)
+    few = np.zeros(300, bool)
+    few[:6] = True
+    cases = min(y[:6].sum(), 6 - y[:6].sum())
+    assert group_lambda(sample, y, prediction, few, pooled).own == pytest.approx(cases / (cases + PRIOR))
+
+
+def test_with_a_lambda_per_group_a_poor_model_makes_no_group_less_precise_than_gold_alone() -> None:
+    wider = {"own": 0, "pooled": 0}
+    for seed in range(20):
+        sample, y, prediction, groups = two_models(seed)
+        pooled = tune_lambda(sample, y, prediction, groups[sample.gold])
+        inside = groups == 1
+        own = group_lambda(sample, y, prediction, inside[sample.gold], pooled)
+        alone = gold_mean(sample, y, inside[sample.gold])
+        for name, lambda_ in (("own", own), ("pooled", Lambda(pooled))):
+            e = ppi_mean(sample, y, prediction, inside, lambda_=lambda_)
+            intervals = [interval(sample, one.value, one.influence, "finite-population") for one in (e, alone)]
+            wider[name] += intervals[0].width > 1.02 * intervals[1].width
+    assert wider["pooled"] >= 18
+    assert wider["own"] <= 6
+
+
+def test_a_lambda_that_is_tuned_on_the_group_costs_a_degree_of_freedom() -> None:
+    sample, y, prediction, groups = two_models(3, size=12)
+    inside = groups == 0
+    fixed, tuned = (
+        interval(sample, e.value, e.influence, "superpopulation")
+        for e in (ppi_mean(sample, y, prediction, inside, lambda_=lambda_) for lambda_ in (0.9, Lambda(0.9, own=0.5)))
+    )
+    assert tuned.value == fixed.value
+    assert tuned.error > fixed.error
 
 
 def test_gold_alone_is_the_textbook_mean(singles: Singles) -> None:

@@ -66,8 +66,8 @@ class Group:
         return replace(self, rest=True)
 
     def _of(self, codes: IntArray) -> BoolArray:
-        same = codes == self.code
-        return ~same & (codes != NO_VALUE) if self.rest else same
+        same: BoolArray = codes == self.code
+        return np.asarray(~same & (codes != NO_VALUE)) if self.rest else same
 
 
 def build_groups(coded: EstimationData, columns: Sequence[str]) -> list[Group]:
