@@ -69,7 +69,7 @@ def series(analysis: Analysis, label: str, column: str) -> dict[str, list[Share]
 
 
 def over(analysis: Analysis, label: str, column: str) -> list[Markup]:
-    """Draw a label's proportion over a numeric column, with a panel for each element of `series`."""
+    """Draw the proportion of a label over a numeric column, with a panel for each element of `series`."""
     lines = series(analysis, label, column)
     end = upper_end([share.methods[analysis.corrected] for line in lines.values() for share in line])
     return [_panel(name, line, analysis.corrected, column, end) for name, line in lines.items()]
