@@ -29,8 +29,8 @@ INTERCEPT = 0.1
 
 
 #: Weight of the lambda that was tuned on all gold, as a number of gold sentences with the label (or without it) in the group. In
-#: `benchmarks/estimation.py groups`, coverage is the same as with one lambda, and intervals are wider than those of gold alone in fewer
-#: draws: 1 % instead of 14 % in a stratified setting (proportion 40 %, accuracy 0.9, 100 gold sentences per group).
+#: simulations (`benchmarks/estimation.py groups`), coverage is the same as with one lambda, and intervals are wider than those of
+#: gold alone in fewer draws: 1 % instead of 14 % in a stratified setting (proportion 40 %, accuracy 0.9, 100 sentences per group).
 PRIOR = 10.0
 
 
