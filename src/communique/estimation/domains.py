@@ -13,9 +13,9 @@ from ..sampling.population import MISSING_GROUP, Column
 from .inputs import NO_VALUE, EstimationData
 from .sample import BoolArray, IntArray, Sample, Target
 
-#: Smallest number of documents with gold in a group, or of gold sentences if only the drawing of sentences is random. With fewer,
-#: the variance cannot be estimated.
-LEAST = 2
+#: Smallest number of documents with gold in a group, if documents are random, and of gold sentences, if only the drawing of
+#: sentences is random. With fewer, the variance cannot be estimated. `lacking` is the rule.
+LEAST_DOCUMENTS, LEAST_SENTENCES = 2, 2
 
 #: Largest number of groups that a message names.
 NAMED = 8
@@ -127,10 +127,10 @@ def lacking(sample: Sample, group: Group, target: Target) -> str | None:
             return None
         if not sample.two_stage or sample.certain_documents[sample.documents[members]].all():
             n = int((gold & (sample.left > 0)).sum())
-            return None if n >= LEAST else f"{n or 'no'} gold sentence{'s' * (n != 1)}"
+            return None if n >= LEAST_SENTENCES else f"{n or 'no'} gold sentence{'s' * (n != 1)}"
         gold = gold & ~sample.certain_documents[sample.gold_documents]
     documents = len(np.unique(sample.gold_documents[gold]))
-    return None if documents >= LEAST else f"{documents or 'no'} gold document{'s' * (documents != 1)}"
+    return None if documents >= LEAST_DOCUMENTS else f"{documents or 'no'} gold document{'s' * (documents != 1)}"
 
 
 def supported(
@@ -176,7 +176,7 @@ def _refusal(
     if target == "finite-population":
         needed = "gold from two documents" if sample.two_stage else "two gold sentences"
         return f"{line}A group needs {needed}, or gold for all of its sentences. {remedy}"
-    line += f"This target treats documents as random, so a group needs gold from {LEAST} documents. "
+    line += f"This target treats documents as random, so a group needs gold from {LEAST_DOCUMENTS} documents. "
     if possible := sum(lacking(sample, group, "finite-population") is None for group in refused):
         line += (
             f"--target finite-population estimates {'all' if possible == len(refused) else possible} of these groups. It then "

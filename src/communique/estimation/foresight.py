@@ -10,7 +10,7 @@ import numpy as np
 from ..reporting.format import counted
 from ..sampling.design import Design
 from ..sampling.population import Population
-from .domains import LEAST_DOCUMENTS
+from .domains import LEAST_DOCUMENTS, LEAST_SENTENCES
 from .sample import FloatArray, IntArray
 from .warnings import FEW_CASES, FEW_DOCUMENTS, NAMED
 
@@ -80,9 +80,9 @@ def foresee(groups: Sequence[PlannedGroup], design: Design) -> list[str]:
         design: The design of the sample.
     """
     found = []
-    if few := [group.name for group in groups if group.rows < min(LEAST_ROWS, group.size)]:
+    if few := [group.name for group in groups if group.rows < min(LEAST_SENTENCES, group.size)]:
         found.append(
-            f"{_in(few, groups)}: fewer than {LEAST_ROWS} sentences would be coded, so there would be no interval. Add the columns "
+            f"{_in(few, groups)}: fewer than {LEAST_SENTENCES} sentences would be coded, so there would be no interval. Add the columns "
             "of these groups to --by, or code more sentences"
         )
     if alone := [group.name for group in groups if 0 < group.documents < LEAST_DOCUMENTS]:
@@ -101,10 +101,6 @@ def foresee(groups: Sequence[PlannedGroup], design: Design) -> list[str]:
             "would call estimates for the default target, superpopulation, doubtful"
         )
     return [f"warning: {line}" for line in (*found, *_few_cases(groups))]
-
-
-#: Smallest number of coded sentences for which a variance can be estimated.
-LEAST_ROWS = 2
 
 
 def _few_cases(groups: Sequence[PlannedGroup]) -> Iterator[str]:
