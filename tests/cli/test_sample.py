@@ -14,7 +14,7 @@ from helpers import TINY, has_facts, predictions, run, succeed, write_rows
 
 import communique.load
 from communique.data.sentence import Sentence
-from communique.estimation.inputs import read
+from communique.estimation.inputs import NO_VALUE, read
 from communique.io.read import read_table
 from communique.io.write import write_csv
 from communique.sampling.design import Design
@@ -315,10 +315,15 @@ def test_estimate_uses_the_groups_of_the_sample(gaps: Path, choice: str, size: i
     succeed("agree", sheet, "--gold", folder / "gold.csv")
     coded = read(gaps, folder / "gold.csv", TINY, columns=("country",), design=plan)
     assert len(coded.ids) == size
-    assert set(coded.columns["country"].levels) == levels
+    assert set(coded.columns["country"].levels) == {"DE", "FR"}
+    assert int((coded.columns["country"].codes == NO_VALUE).sum()) == size - 380
     assert float(coded.sample.weights.sum()) == pytest.approx(size)
     without = run("estimate", gaps, folder / "gold.csv", "--codebook", folder / "mine.yaml", "--by", "country")
-    assert has_facts(without.output, "'country'", "40 of 420", "--design")
+    if choice == "drop":
+        assert without.exit_code == 1
+        assert has_facts(without.output, "380 of the 420", "--design")
+    else:
+        assert has_facts(without.output, "40 rows have no value", "'country'", f"country={MISSING_GROUP}")
 
 
 # --- what is left out -------------------------------------------------------------------------------------------------

@@ -82,8 +82,8 @@ def foresee(groups: Sequence[PlannedGroup], design: Design) -> list[str]:
     found = []
     if few := [group.name for group in groups if group.rows < min(LEAST_SENTENCES, group.size)]:
         found.append(
-            f"{_in(few, groups)}: fewer than {LEAST_SENTENCES} sentences would be coded, so there would be no interval. Add the columns "
-            "of these groups to --by, or code more sentences"
+            f"{_in(few, groups)}: fewer than {LEAST_SENTENCES} sentences would be coded, so there would be no interval. Add "
+            "the columns of these groups to --by, or code more sentences"
         )
     if alone := [group.name for group in groups if 0 < group.documents < LEAST_DOCUMENTS]:
         remedy = (
