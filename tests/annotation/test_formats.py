@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from helpers import CODEBOOK, TINY, facts, has_facts
+from helpers import CODEBOOK, TINY, facts, has_facts, write_rows
 
 from communique.annotation import doccano, label_studio, prodigy
 from communique.annotation.detect import read_coded
@@ -101,7 +101,10 @@ def minified(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
             record = {**task["data"], "id": task["id"]}
             for result in annotation["result"]:
                 value = result["value"].get("choices", result["value"].get("text"))
-                record[result["from_name"]] = value[0] if len(value) == 1 else result["value"]
+                if value is None:  # a taxonomy or marked spans
+                    record[result["from_name"]] = [result["value"]]
+                else:
+                    record[result["from_name"]] = value[0] if len(value) == 1 else result["value"]
             records.append(
                 record | {"annotator": annotation["completed_by"]["email"], "annotation_id": annotation["id"]}
             )
@@ -163,9 +166,105 @@ def test_label_studio_exports_with_old_field_names_and_numbered_users_are_read(t
     }
     (tmp_path / "old.json").write_text(json.dumps([task, {"id": 2, "data": TASKS[1].fields(), "completions": []}]))
     reading = read_coded(tmp_path / "old.json", TINY)
-    assert labels_of(reading) == {("7", "doc:0"): ("criticism",), ("9", "doc:0"): ()}
+    assert labels_of(reading) == {("7", "doc:0"): ("criticism",)}, "no answer never means that no label applies"
     assert comments_of(reading) == {("9", "doc:0"): "unsure"}
     assert any(has_facts(note, "1 task", "nobody coded") for note in reading.notes)
+    assert any(has_facts(note, "1 answer", "nothing was chosen", "'none'") for note in reading.notes)
+
+
+def renamed(tasks: list[dict[str, Any]], name: str, kind: str = "choices") -> list[dict[str, Any]]:
+    """Rename the control of the labels, and turn it into a taxonomy if `kind` says so."""
+    for task in tasks:
+        for result in (r for a in task["annotations"] for r in a["result"] if r["from_name"] == "labels"):
+            result["from_name"] = name
+            if kind == "taxonomy":
+                paths = [["stance", label] for label in result["value"]["choices"]]
+                result |= {"type": kind, "value": {kind: paths}}
+    return tasks
+
+
+def flat_csv(path: Path, records: list[dict[str, Any]]) -> Path:
+    """Write records as the CSV export of Label Studio does: lists and objects as JSON."""
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, sorted({key for record in records for key in record}))
+        writer.writeheader()
+        writer.writerows(
+            {k: json.dumps(v) if isinstance(v, (dict, list)) else v for k, v in record.items()} for record in records
+        )
+    return path
+
+
+@pytest.mark.parametrize("kind", ["choices", "taxonomy"])
+@pytest.mark.parametrize("form", ["JSON", "JSON-MIN", "CSV"])
+def test_label_studio_answers_under_another_name_are_read_and_the_control_is_named(
+    tmp_path: Path, label_studio_export: list[dict[str, Any]], form: str, kind: str
+) -> None:
+    tasks = renamed(label_studio_export, "stance", kind)
+    for task in tasks:
+        for annotation in task["annotations"]:
+            annotation["result"].append({"from_name": "tone", "type": "choices", "value": {"choices": ["harsh"]}})
+    if form == "CSV":
+        path = flat_csv(tmp_path / "export.csv", minified(tasks))
+    else:
+        path = tmp_path / "export.json"
+        path.write_text(json.dumps(tasks if form == "JSON" else minified(tasks)), encoding="utf-8")
+    reading = read_coded(path, TINY)
+    assert labels_of(reading) == expected()
+    assert any("'stance'" in note for note in reading.notes)
+
+
+@pytest.mark.parametrize("form", ["JSON", "JSON-MIN"])
+def test_label_studio_answers_in_unknown_controls_are_refused(
+    tmp_path: Path, label_studio_export: list[dict[str, Any]], form: str
+) -> None:
+    """Choices of another codebook, two controls with the labels, and marked spans: none of them is 'no label'."""
+    path = tmp_path / "export.json"
+
+    def refusal() -> str:
+        path.write_text(json.dumps(tasks if form == "JSON" else minified(tasks)), encoding="utf-8")
+        with pytest.raises(DataError) as error:
+            read_coded(path, TINY)
+        return str(error.value)
+
+    tasks = renamed(label_studio_export, "stance")
+    for task in tasks:
+        for annotation in task["annotations"]:
+            annotation["result"] += [r | {"from_name": "second"} for r in annotation["result"] if "choices" in r["value"]]
+    assert has_facts(refusal(), "several", "'stance'", "'second'")
+    span = {"from_name": "labels", "type": "labels", "value": {"start": 0, "end": 2, "labels": ["criticism"]}}
+    for task in tasks:
+        for annotation in task["annotations"]:
+            annotation["result"] = [span]
+    assert has_facts(refusal(), "'labels'")
+    for task in tasks:
+        for annotation in task["annotations"]:
+            annotation["result"] = [{"from_name": "tone", "type": "choices", "value": {"choices": ["harsh"]}}]
+    assert has_facts(refusal(), "'tone'", "harsh", "criticism")
+
+
+def test_a_taxonomy_whose_leaves_are_not_labels_is_refused(
+    tmp_path: Path, label_studio_export: list[dict[str, Any]]
+) -> None:
+    tasks = renamed(label_studio_export, "stance", "taxonomy")
+    result = next(r for t in tasks for a in t["annotations"] for r in a["result"] if r["from_name"] == "stance")
+    result["value"]["taxonomy"].append(["stance"])
+    (tmp_path / "export.json").write_text(json.dumps(tasks), encoding="utf-8")
+    with pytest.raises(DataError, match=facts("'stance'", "no answer")):
+        read_coded(tmp_path / "export.json", TINY)
+
+
+def test_labels_of_a_model_among_the_fields_of_the_tasks_are_no_answers(
+    tmp_path: Path, label_studio_export: list[dict[str, Any]]
+) -> None:
+    """A project made from the output of `communique label`: its fields include the model's labels and probabilities."""
+    tasks = renamed(label_studio_export, "stance")
+    for task in tasks:
+        task["data"] |= {"labels": ["criticism"], "probability_criticism": 0.9}
+    (tmp_path / "min.json").write_text(json.dumps(minified(tasks)), encoding="utf-8")
+    with pytest.raises(DataError, match=facts("output of a model", "JSON")):
+        read_coded(tmp_path / "min.json", TINY)
+    (tmp_path / "full.json").write_text(json.dumps(tasks), encoding="utf-8")
+    assert labels_of(read_coded(tmp_path / "full.json", TINY)) == expected()
 
 
 def test_label_studio_tasks_without_annotation_are_left_out(tmp_path: Path) -> None:
@@ -282,6 +381,13 @@ def test_joined_labels_are_split_unless_ambiguous() -> None:
         split_joined("for#thanks", "#", SINGLE)
 
 
+def test_a_doccano_export_without_a_field_of_labels_is_refused(tmp_path: Path) -> None:
+    row = {"id": 1, **TASKS[0].fields(), "stance": ["criticism"], "Comments": []}
+    (tmp_path / "anna.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=facts("'label'", "stance")):
+        read_coded(tmp_path / "anna.jsonl", TINY)
+
+
 # --- Prodigy ---------------------------------------------------------------------------------------------------------------
 
 
@@ -346,3 +452,20 @@ def test_other_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "y.json").write_text('{"a": ')
     with pytest.raises(DataError, match="not JSON"):
         read_coded(tmp_path / "y.json", TINY)
+
+
+def test_prodigy_answers_without_a_choice_are_left_out_and_counted(tmp_path: Path) -> None:
+    row = {**TASKS[0].fields(), "answer": "accept", "_task_hash": 1}
+    path = write_rows(tmp_path / "out.jsonl", [row | {"accept": []}, row | {"accept": ["none"], "_annotator_id": "b"}])
+    reading = read_coded(path, TINY)
+    assert labels_of(reading) == {("b", TASKS[0].id): ()}
+    assert any(has_facts(note, "1 answer", "nothing was chosen", "'none'") for note in reading.notes)
+
+
+def test_prodigy_tasks_of_other_interfaces_are_refused(tmp_path: Path) -> None:
+    row = {**TASKS[0].fields(), "answer": "accept", "_task_hash": 1}
+    for fields in ({"spans": [{"start": 0, "end": 2, "label": "criticism"}]}, {"cats": {"criticism": 1.0}}):
+        with pytest.raises(DataError, match=facts("'accept'", next(iter(fields)))):
+            read_coded(write_rows(tmp_path / "out.jsonl", [row | fields]), TINY)
+    reading = read_coded(write_rows(tmp_path / "out.jsonl", [row | {"label": "praise"}]), TINY)
+    assert has_facts(reading.problems[0], "row 1", "'praise'")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.codebook import Codebook
+from ..errors import DataError
 from ..io.atomic import replacing
 from ..io.tables import Row
 from ..io.write import write_jsonl
@@ -41,8 +42,18 @@ def write_tasks(path: Path, tasks: Sequence[CodingTask], codebook: Codebook) -> 
 
 
 def read(path: Path, rows: Sequence[tuple[int, Row]], codebook: Codebook) -> Reading:
-    """Read an export. A text with an empty list of labels counts as not coded, because perhaps nobody has read it."""
+    """Read an export. A text with an empty list of labels counts as not coded, because perhaps nobody has read it.
+
+    Raises:
+        DataError: No row has a field with labels.
+    """
     reading = Reading(path, "doccano")
+    fields = dict.fromkeys(name for _, row in rows for name in row)
+    if rows and not {"label", "labels", "annotations"} & set(fields):
+        raise DataError(
+            f"{path}: there is no field 'label' with the labels. The fields are: {', '.join(fields)}. Rename the field that contains "
+            "the labels to 'label'"
+        )
     unread = 0
     for number, row in rows:
         given = row.get("label", row.get("labels"))

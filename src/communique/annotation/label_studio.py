@@ -7,17 +7,22 @@ JSON-MIN and CSV, the tool's own `id` would overwrite a field `id` of a task. Th
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from ..data.codebook import Codebook
+from ..data.predictions_schema import prediction_columns
+from ..errors import DataError
 from ..io.atomic import replacing
 from ..io.tables import Row
 from ..reporting.format import counted
+from .controls import CHOICES, LABELS, TAXONOMY, Answer, find_control, leaves
 from .tasks import (
     COMPANIONS,
+    FIELDS,
     NONE,
     TEXT,
     CodingTask,
@@ -30,8 +35,11 @@ from .tasks import (
     need_suffix,
 )
 
-#: Names of the controls in the labelling configuration, which are also the names of the answers in exports.
-LABELS, COMMENT = "labels", "comment"
+#: Name of the control for comments in the labelling configuration, which is also the name of the comments in exports.
+COMMENT = "comment"
+
+#: Columns that JSON-MIN and CSV exports add to the fields of the task and the answers.
+_META = frozenset(("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", COMMENT))
 
 Rows = Sequence[tuple[int, Row]]
 
@@ -78,9 +86,14 @@ def configuration(codebook: Codebook) -> str:
 
 
 def read_json(path: Path, rows: Rows, codebook: Codebook) -> Reading:
-    """Read the JSON export: a list of tasks, each with its annotations (called completions in old versions)."""
+    """Read the JSON export: a list of tasks, each with its annotations (called completions in old versions).
+
+    Raises:
+        DataError: No control of the project contains the labels (see `controls.find_control`).
+    """
     reading = Reading(path, "Label Studio JSON")
     cancelled = unread = 0
+    found: list[tuple[int, Row, _Annotation]] = []
     for number, task in rows:
         try:
             data = as_object(task.get("data"), "'data'")
@@ -90,51 +103,119 @@ def read_json(path: Path, rows: Rows, codebook: Codebook) -> Reading:
                 if annotation.get("was_cancelled") or annotation.get("skipped"):
                     cancelled += 1
                 else:
-                    _answer(reading, number, data, *_annotation(annotation), codebook)
+                    found.append((number, data, _annotation(annotation)))
         except ValueError as error:
             reading.problems.append(f"{path}, row {number}: {error}")
+    controls: dict[str, list[Answer]] = {}
+    for _, _, annotation in found:
+        for name, answer in annotation.answers.items():
+            controls.setdefault(name, []).append(answer)
+    control = find_control(reading, {name: said for name, said in controls.items() if name != COMMENT}, codebook)
+    for number, data, annotation in found:
+        chosen = annotation.answers.get(control or "", Answer())
+        _answer(reading, number, data, chosen, annotation.coder, annotation.comments, codebook)
     reading.note(cancelled, f"left out {counted(cancelled, 'annotation')} that the coder cancelled or skipped")
     reading.note(unread, f"left out {counted(unread, 'task')} that nobody coded")
+    reading.note_unanswered(control)
     return reading
 
 
-def _annotation(annotation: Row) -> tuple[list[str], Any, list[str]]:
-    """Return the choices, the coder and the comments of an annotation.
+@dataclass(frozen=True)
+class _Annotation:
+    """The answers of one coder to one task, by the name of the control, and the coder's name and comments."""
+
+    answers: Mapping[str, Answer]
+    coder: Any
+    comments: list[str]
+
+
+def _annotation(annotation: Row) -> _Annotation:
+    """Read an annotation.
 
     Raises:
         ValueError: The annotation does not have the format of Label Studio.
     """
-    results = as_objects(annotation.get("result"), "'result'")
-    answers = {str(one.get("from_name")): as_object(one.get("value"), "'value'") for one in results}
-    comments = as_words(answers.get(COMMENT, {}).get("text"), "the comment")
+    answers: dict[str, Answer] = {}
+    comments: list[str] = []
+    for result in as_objects(annotation.get("result"), "'result'"):
+        name, value = str(result.get("from_name")), as_object(result.get("value"), "'value'")
+        if name == COMMENT and "text" in value:
+            comments += as_words(value["text"], "the comment")
+        else:
+            answers[name] = answers.get(name, Answer()) + _choices(value, str(result.get("type") or ""))
     # Some editions of Label Studio have their own comments on annotations.
     comments += [str(one.get("text", "")) for one in as_objects(annotation.get("comments"), "'comments'")]
     who = annotation.get("completed_by")
     if isinstance(who, dict):
         who = who.get("email") or who.get("id")
-    return as_words(answers.get(LABELS, {}).get("choices"), "'choices'"), who, comments
+    return _Annotation(answers, who, comments)
+
+
+def _choices(value: Row, kind: str) -> Answer:
+    """Return what was chosen in a control. Controls other than choices and taxonomies cannot contain labels of a sentence.
+
+    Raises:
+        ValueError: The choices are not words.
+    """
+    if TAXONOMY in value:
+        return Answer(tuple(leaves(value[TAXONOMY])))
+    if CHOICES in value:
+        return Answer(tuple(as_words(value[CHOICES], "'choices'")))
+    # The values of other controls, such as marked spans, are shown if no control contains the labels.
+    return Answer(other=kind or ", ".join(map(str, value)) or "without a value")
 
 
 def read_flat(path: Path, rows: Rows, codebook: Codebook, kind: str) -> Reading:
-    """Read the JSON-MIN or CSV export: one record per annotation, with choices as a word or as ``{"choices": [...]}``."""
+    """Read the JSON-MIN or CSV export: one record per annotation, with choices as a word or as ``{"choices": [...]}``.
+
+    Raises:
+        DataError: No control of the project contains the labels (see `controls.find_control`).
+    """
     reading = Reading(path, f"Label Studio {kind}")
-    unread = 0
+    unread = sum(row.get("annotation_id") in (None, "") for _, row in rows)
+    rows = [(number, row) for number, row in rows if row.get("annotation_id") not in (None, "")]
+    columns = dict.fromkeys(name for _, row in rows for name in row)
+    # These exports mix answers with the fields of the task, among which may be the labels of a model.
+    if prediction_columns(columns) and LABELS in columns:
+        raise DataError(
+            f"{path}: the tasks contain the output of a model, and this export does not distinguish it from the answers of "
+            "coders. Export the project again as JSON"
+        )
+    controls: dict[str, list[Answer]] = {}
+    for name in columns:
+        if name not in _META and name not in FIELDS:
+            controls[name] = [_flat_answer(row.get(name)) for _, row in rows]
+    control = find_control(reading, controls, codebook, mixed=True)
     for number, row in rows:
-        if row.get("annotation_id") in (None, ""):
-            unread += 1
-            continue
         try:
-            chosen, comment = _values(row.get(LABELS), "choices"), _values(row.get(COMMENT), "text")
+            chosen = Answer() if control is None else Answer(tuple(_values(row.get(control))))
+            comment = _values(row.get(COMMENT), "text")
         except ValueError as error:
             reading.problems.append(f"{path}, row {number}: {error}")
             continue
         _answer(reading, number, row, chosen, row.get("annotator"), comment, codebook)
     reading.note(unread, f"left out {counted(unread, 'task')} that nobody coded")
+    reading.note_unanswered(control)
     return reading
 
 
-def _values(value: Any, key: str) -> list[str]:
-    """Read an answer: empty, a word, a list, or an object with a list under `key`. In CSV, lists and objects are JSON."""
+def _flat_answer(value: Any) -> Answer:
+    """Return what a column of a flat export contains. Texts, numbers and other fields are no choices."""
+    try:
+        chosen = tuple(_values(value))
+    except ValueError:
+        return Answer(other="another type")
+    return Answer(chosen)
+
+
+def _values(value: Any, key: str = CHOICES) -> list[str]:
+    """Read an answer: empty, a word, a list, or an object with a list under `key`. In CSV, lists and objects are JSON.
+
+    The value of a taxonomy is read as the last word of each path.
+
+    Raises:
+        ValueError: The value has another type.
+    """
     if value in (None, ""):
         return []
     if isinstance(value, str):
@@ -145,13 +226,19 @@ def _values(value: Any, key: str) -> list[str]:
         except (ValueError, RecursionError):
             return [value]  # This is a comment that begins with a bracket.
     if isinstance(value, dict):
-        value = value.get(key, [])
+        if key == CHOICES and TAXONOMY in value:
+            return leaves(value[TAXONOMY])
+        if key not in value:
+            raise ValueError(f"the answer {value!r:.80} has no {key!r}. Export the project again as JSON")
+        value = value[key]
     if isinstance(value, str):
         return [value]
     if not isinstance(value, list):
         raise ValueError(
-            f"the answer is {value!r}, but it must be a word or {{{key!r}: [...]}}. Export the project again as JSON"
+            f"the answer is {value!r:.80}, but it must be a word or {{{key!r}: [...]}}. Export the project again as JSON"
         )
+    if any(isinstance(part, list) for part in value):
+        return leaves(value)
     return [
         inner
         for part in value
@@ -160,7 +247,7 @@ def _values(value: Any, key: str) -> list[str]:
 
 
 def _answer(
-    reading: Reading, number: int, data: Row, chosen: list[str], who: Any, comments: list[str], codebook: Codebook
+    reading: Reading, number: int, data: Row, chosen: Answer, who: Any, comments: list[str], codebook: Codebook
 ) -> None:
     coder = reading.path.stem if who in (None, "") else str(who)
-    reading.answer(number, data, chosen, codebook, coder=coder, comment="\n".join(comments).strip())
+    reading.answer(number, data, chosen.chosen, codebook, coder=coder, comment="\n".join(comments).strip())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.codebook import Codebook
+from ..errors import DataError
 from ..io.tables import Row
 from ..io.write import write_jsonl
 from ..reporting.format import counted
@@ -39,9 +40,13 @@ def write_tasks(path: Path, tasks: Sequence[CodingTask], codebook: Codebook) -> 
 def read(path: Path, rows: Sequence[tuple[int, Row]], codebook: Codebook) -> Reading:
     """Read the output of `db-out`: accepted choices, and binary answers, which are collected per text and coder.
 
-    Ignored and rejected tasks are left out, and a note reports their number.
+    Tasks that were ignored or rejected, or in which nothing was chosen, are left out, and notes report their numbers.
+
+    Raises:
+        DataError: The tasks have neither choices nor yes-or-no questions about labels, for example because spans were marked.
     """
     reading = Reading(path, "Prodigy")
+    _refuse_other_interfaces(path, rows)
     skipped = {"ignore": 0, "reject": 0}
     binary: dict[tuple[str, str], tuple[int, Row, dict[str, bool]]] = {}
     for number, row in rows:
@@ -53,6 +58,11 @@ def read(path: Path, rows: Sequence[tuple[int, Row]], codebook: Codebook) -> Rea
         elif isinstance(row.get("label"), str) and "accept" not in row and "options" not in row:
             if answer == "ignore":
                 skipped["ignore"] += 1
+                continue
+            if row["label"] not in codebook.names:
+                reading.problems.append(
+                    f"{path}, row {number}: unknown label {row['label']!r:.80}. Allowed: {', '.join(codebook.names)}"
+                )
                 continue
             key = (str(row.get(SENTENCE) or row.get(TEXT)), _coder(row, path))
             binary.setdefault(key, (number, row, {}))[2][row["label"]] = answer == "accept"
@@ -67,9 +77,10 @@ def read(path: Path, rows: Sequence[tuple[int, Row]], codebook: Codebook) -> Rea
     for number, row, answers in binary.values():
         affirmed = [name for name, yes in answers.items() if yes]
         if set(codebook.names) <= set(answers) or (affirmed and not codebook.multilabel):
-            _answer(reading, number, row, affirmed, codebook)
+            _answer(reading, number, row, affirmed or [NONE] * codebook.multilabel, codebook)
         else:
             unfinished += 1
+    reading.note_unanswered()
     ignored, rejected = counted(skipped["ignore"], "task"), counted(skipped["reject"], "task")
     reading.note(skipped["ignore"], f"left out {ignored} that the coder ignored")
     reading.note(
@@ -79,6 +90,16 @@ def read(path: Path, rows: Sequence[tuple[int, Row]], codebook: Codebook) -> Rea
         unfinished, f"left out {counted(unfinished, 'text')} without an answer to the yes-or-no question of every label"
     )
     return reading
+
+
+def _refuse_other_interfaces(path: Path, rows: Sequence[tuple[int, Row]]) -> None:
+    accepted = [row for _, row in rows if row.get("answer") == "accept"]
+    if accepted and not any("accept" in row or isinstance(row.get("label"), str) for row in accepted):
+        fields = sorted({name for row in accepted for name in row if not name.startswith("_")})
+        raise DataError(
+            f"{path}: the tasks have no field 'accept' with the chosen labels. The fields are: {', '.join(fields)}. Code the "
+            "sentences in the interface 'choice' (prodigy mark DATASET FILE --view-id choice)"
+        )
 
 
 def _coder(row: Row, path: Path) -> str:

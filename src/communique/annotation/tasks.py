@@ -10,6 +10,7 @@ from typing import Any
 from ..data.codebook import Codebook
 from ..errors import DataError
 from ..io.hints import unknown_suffix
+from ..reporting.format import counted
 from ..sampling.population import visible
 from ..text.language import UNDETERMINED
 
@@ -19,6 +20,7 @@ NONE = "none"
 
 #: Names of the fields in the tools' files. `id` cannot be used, because the tools store their own number there.
 SENTENCE, TEXT, PREVIOUS, DOCUMENT, LANGUAGE = "sentence_id", "text", "previous", "document", "language"
+FIELDS = (SENTENCE, TEXT, PREVIOUS, DOCUMENT, LANGUAGE)
 
 #: Name endings of the files that are written next to a sheet or a file of tasks, by format and suffix.
 COMPANIONS = {
@@ -61,7 +63,7 @@ class CodingTask:
     def fields(self) -> dict[str, str]:
         """Return the fields of the task in the tools' files."""
         values = map(visible, (self.id, self.text, self.previous, self.document, self.language))
-        return dict(zip((SENTENCE, TEXT, PREVIOUS, DOCUMENT, LANGUAGE), values, strict=True))
+        return dict(zip(FIELDS, values, strict=True))
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,26 @@ class Reading:
     notes: list[str] = field(default_factory=list)
     #: Name, version and hash of each codebook that rows of the file name.
     codebooks: list[str] = field(default_factory=list)
+    #: Number of answers in which nothing was chosen.
+    unanswered: int = 0
 
     def note(self, number: int, text: str) -> None:
         """Add a note on some rows, unless their number is 0."""
         if number:
             self.notes.append(f"{self.path}: {text}")
+
+    def note_unanswered(self, control: str | None = None) -> None:
+        """Add a note on the answers in which nothing was chosen, if there are any.
+
+        Args:
+            control: Name of the control that contains the labels. Default: not known.
+        """
+        where = "" if control is None else f" in {control!r}"
+        self.note(
+            self.unanswered,
+            f"left out {counted(self.unanswered, 'answer')} in which nothing was chosen{where}. If no label applies, the coder must "
+            f"choose {NONE!r}",
+        )
 
     def take(
         self,
@@ -145,10 +162,11 @@ class Reading:
     ) -> None:
         """Add a coder's answer, or the error in it.
 
-        An answer without a choice means that no label applies, because our tasks require an answer.
+        If nothing was chosen, the row counts as not coded. It does not mean that no label applies: coders choose `none` for that.
         """
+        self.unanswered += not chosen
         try:
-            labels = decode(chosen or ([NONE] if codebook.multilabel else []), codebook)
+            labels = decode(chosen, codebook) if chosen else None
         except ValueError as error:
             self.problems.append(f"{self.path}, row {number}: {error}")
             return

@@ -1,6 +1,8 @@
-"""Names of the columns in labelled output, and the reasons in its column `error`."""
+"""Names of the columns in labelled output, the reasons in its column `error`, and how the output of a model is recognised."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 #: Columns of the output, in this order. The columns of the input follow. `error` is only written if some row has an error.
 OUTPUT = ("id", "document", "index", "language", "text", "labels", "probabilities", "truncated")
@@ -14,3 +16,39 @@ PAGE_LINE = "page header or footer"
 
 #: Prefix of probability columns in CSV files.
 PREFIX = "probability_"
+
+
+def prediction_columns(columns: Iterable[str]) -> list[str]:
+    """Return the columns that only the output of a model has: probabilities, and whether the text was truncated.
+
+    The result is empty if a table is not the output of a model. The name of the file does not matter.
+    """
+    return [name for name in columns if name in ("probabilities", "truncated") or name.startswith(PREFIX)]
+
+
+def refuse_predictions(name: str, columns: Iterable[str], column: str | None) -> str | None:
+    """Return why labels cannot be gold if they are the output of a model, or None if people may have written them.
+
+    Every command that reads labels of people asks this function. A model measured on its own output would seem perfect.
+
+    Args:
+        name: The file, for the message.
+        columns: All columns of the table.
+        column: The column with the labels, or None if the table has one column per label.
+    """
+    columns = list(columns)
+    if not (found := prediction_columns(columns)):
+        return None
+    where = "the labels" if column is None else f"the labels in column {column!r}"
+    shown = ", ".join(map(repr, found[:3])) + (", …" if len(found) > 3 else "")
+    other = next((c for c in ("label", "input_labels", "input_label") if c in columns and c != column), None)
+    hint = (
+        f"If people wrote the column {other!r}, name it with --label-column"
+        if other
+        else "If people wrote the labels, delete these columns or, if the command has the option, name the column of the labels "
+        "with --label-column"
+    )
+    return (
+        f"{name}: {where} are the output of a model, because the table has the columns {shown}. The output of a model cannot be "
+        f"used as gold. {hint}"
+    )

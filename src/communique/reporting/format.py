@@ -69,8 +69,8 @@ def unescape_formula(value: Any) -> Any:
 
 
 def counted(n: int, noun: str, plural: str | None = None) -> str:
-    """Format a number with its noun, such as "1 row" or "2 rows". The plural ends in -s by default."""
-    return f"{n} {noun if n == 1 else plural or noun + 's'}"
+    """Format a number with its noun, such as "1 row" or "2,000 rows". The plural ends in -s by default."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
 def number(value: float | None, digits: int = 3) -> str:
