@@ -24,6 +24,7 @@ from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus, conflicts
 from communique.data.labels import split_labels
 from communique.data.leakage import Fingerprint
+from communique.data.reader import CorpusReader
 from communique.data.sentence import Sentence
 from communique.errors import DataError, LeakError
 
@@ -153,7 +154,7 @@ def test_every_format_returns_the_same_sentences(tmp_path: Path) -> None:
     rows: list[Sequence[object]] = [
         [1, 2019, "Мы против, и это ясно.", "ru", "criticism|policy_claim"],
         [2, 2019, "我们愿意合作。", "zh", "cooperation_pledge"],
-        [3, 2020, "نشكركم", "ar", ""],
+        [3, 2020, "نشكركم", "ar", "none"],
     ]
     for name, delimiter in (("c.csv", ","), ("s.csv", ";"), ("t.tsv", "\t")):
         lines = [delimiter.join(f'"{cell}"' for cell in row) for row in [header, *rows]]
@@ -235,8 +236,80 @@ def test_labels_are_in_the_order_of_the_codebook(tmp_path: Path, cell: object) -
 def test_unlabelled_rows_differ_from_rows_without_a_label(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "c.jsonl", [{"text": "a", "labels": []}, {"text": "b"}, {"text": "c", "labels": None}])
     assert labels_of(path) == [(), None, None]
-    remedy = ("'labels'", "a|b", "'none'")
-    assert_problems(problems_of(path, labelled=True), ("row 2:", *remedy), ("row 3:", *remedy))
+    corpus = Corpus.read(path, TINY, labelled=True)
+    assert [s.labels for s in corpus] == [()], "rows that nobody coded are left out"
+    assert has_facts(corpus.notes[-1], "left out 2 rows", "'labels'", "'none'")
+
+
+def test_rows_of_a_half_filled_sheet_are_left_out_and_counted_in_every_format(tmp_path: Path) -> None:
+    """Empty cells of a row with an answer mean no. A row without any answer was not coded."""
+    head = ["document", "text", CRITICISM, CLAIM, PLEDGE]
+    rows = [["d", "a", "yes", "", ""], ["d", "b", "no", "no", "no"], ["d", "c", "", " ", ""], ["d", "e", "", "", ""]]
+    written(tmp_path, "c.csv", "\n".join(",".join(row) for row in [head, *rows]))
+    workbook(tmp_path / "x.xlsx", [head, *([cell.strip() or None for cell in row] for row in rows)])
+    write_rows(tmp_path / "j.jsonl", [dict(zip(head, row, strict=True)) for row in rows])
+    for path in sorted(tmp_path.iterdir()):
+        corpus = Corpus.read(path, TINY, labelled=True)
+        assert [s.labels for s in corpus] == [(CRITICISM,), ()], path.name
+        assert has_facts(corpus.notes[-1], "left out 2 rows", "nobody coded"), path.name
+        assert labels_of(path) == [(CRITICISM,), (), None, None], path.name
+
+
+def test_a_table_that_nobody_coded_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "c.csv", f"document,text,{CRITICISM},{CLAIM},{PLEDGE}\nd,a,,,\nd,b,,,\n")
+    assert_problems(problems_of(path, labelled=True), ("no row is coded", "'no'"))
+    path = written(tmp_path, "c.csv", "document,text,labels\nd,a,\n")
+    assert_problems(problems_of(path, labelled=True), ("no row is coded", "'labels'", "'none'"))
+
+
+# The output of a model
+
+
+@pytest.mark.parametrize("marker", ["probability_criticism", "truncated"])
+def test_labels_of_a_model_are_refused_whatever_the_file_is_called(tmp_path: Path, marker: str) -> None:
+    path = written(tmp_path, "gold.csv", f"document,text,labels,{marker}\nd,a,criticism,0\n")
+    for labelled in (True, False):
+        assert_problems(problems_of(path, labelled=labelled), ("'labels'", "output of a model", f"'{marker}'", "gold"))
+    assert problems_of(path, codebook=None) == [], "without a codebook, no labels are read"
+
+
+def test_nested_probabilities_show_the_output_of_a_model_too(tmp_path: Path) -> None:
+    row = {"text": "a", "label": "criticism", "probabilities": {"criticism": 0.9}}
+    assert_problems(problems_of(write_rows(tmp_path / "c.jsonl", [row])), ("'label'", "output of a model"))
+
+
+def test_labels_of_people_next_to_those_of_a_model_are_used_if_they_are_named(tmp_path: Path) -> None:
+    content = "document,text,labels,label,probability_criticism\nd,a,criticism,policy_claim,0.9\n"
+    path = written(tmp_path, "c.csv", content)
+    assert_problems(problems_of(path), ("'labels'", "'label'", "--label-column"))
+    (found,) = Corpus.read(path, TINY, columns={"labels": "label"})
+    assert found.labels == (CLAIM,)
+    assert_problems(problems_of(path, columns={"labels": "labels"}), ("output of a model",))
+
+
+def test_labels_of_a_model_can_be_left_unread(tmp_path: Path) -> None:
+    path = written(tmp_path, "c.csv", "document,text,labels,probability_criticism\nd,a,criticism,0.9\n")
+    reader = CorpusReader(TINY, {}, labelled=False, refuse_model=False)
+    reader.read(path)
+    assert (reader.problems, [s.labels for s in reader.sentences]) == ([], [None])
+    assert has_facts(reader.notes[0], "output of a model", "not read")
+
+
+# Unknown columns
+
+
+def test_a_renamed_label_column_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, "c.csv", "id,text,Criticism,policy_claim,coop_pledge,country\n1,a,1,0,0,FR\n")
+    assert_problems(problems_of(path), (PLEDGE, "'coop_pledge'", "'country'", "rename it"))
+    path = written(tmp_path, "c.csv", "id,text,lables\n1,a,none\n")
+    assert_problems(problems_of(path, labelled=True), ("no labels", "'lables'", "rename it to 'labels'"))
+
+
+def test_columns_of_unknown_labels_are_named(tmp_path: Path) -> None:
+    content = f"document,text,{CRITICISM},{CLAIM},{PLEDGE},praise,country\nd,a,yes,no,,x,FR\nd,b,no,no,no,,1\n"
+    (note,) = Corpus.read(written(tmp_path, "c.csv", content), TINY).notes
+    assert has_facts(note, "not read", "'praise'")
+    assert "country" not in note
 
 
 def test_labels_are_not_read_without_a_codebook(tmp_path: Path) -> None:
@@ -250,10 +323,8 @@ def test_labels_are_not_read_without_a_codebook(tmp_path: Path) -> None:
         ("TRUE", "FALSE"),
         ("true", "false"),
         ("Yes", "No"),
-        ("yes", ""),
         ("y", "n"),
         ("1.0", "0.0"),
-        ("x", " "),
     ],
 )
 def test_one_column_per_label_is_read_from_text_cells(tmp_path: Path, yes: str, no: str) -> None:
@@ -288,7 +359,7 @@ def test_yes_no_cells_of_a_corpus_follow_the_common_rule(tmp_path: Path) -> None
     yes = [(CRITICISM, PLEDGE)] * len(YES_CELLS)
     assert labels_of(path) == yes + [(PLEDGE,)] * (len(NO_CELLS) + 1), "an empty cell means no"
     write_rows(path, [{"text": "a", CRITICISM: None, CLAIM: "no", PLEDGE: 1}])
-    assert_problems(problems_of(path), ("row 1:", "'criticism'", "yes or no"))
+    assert labels_of(path) == [(PLEDGE,)], "a null is an empty cell"
 
 
 def test_a_column_of_labels_takes_precedence_over_one_column_per_label(tmp_path: Path) -> None:
@@ -296,15 +367,15 @@ def test_a_column_of_labels_takes_precedence_over_one_column_per_label(tmp_path:
         tmp_path, "c.csv", "text,criticism,policy_claim,cooperation_pledge,labels\na,1,1,0,cooperation_pledge\n"
     )
     assert labels_of(path) == [(PLEDGE,)]
+    assert any(has_facts(note, "'labels'", "not", "'criticism'") for note in Corpus.read(path, TINY).notes)
 
 
 def test_a_multiclass_row_needs_exactly_one_label_in_its_label_column(tmp_path: Path) -> None:
     path = written(tmp_path, "c.csv", "text,label\na,policy_claim\nb,\nc,criticism|policy_claim\n")
     assert problems_of(path, SINGLE) == [
-        f", row {row}: column 'label': there are {n} labels, but the codebook's task is 'multiclass'. Write exactly one label"
-        for row, n in ((3, 0), (4, 2))
+        ", row 4: column 'label': there are 2 labels, but the codebook's task is 'multiclass'. Write exactly one label"
     ]
-    assert [s.labels for s in Corpus.scan(path, SINGLE)[0]] == [(CLAIM,)]
+    assert [s.labels for s in Corpus.scan(path, SINGLE)[0]] == [(CLAIM,), None]
 
 
 def test_a_multiclass_row_needs_exactly_one_yes_in_its_label_columns(tmp_path: Path) -> None:
@@ -664,11 +735,11 @@ def test_control_characters_in_labels_are_escaped_in_problems(tmp_path: Path) ->
     assert_problems(problems_of(path), ("row 1:", "'labels'", "'two\\x1blines'", ALLOWED))
 
 
-def test_a_note_reports_the_number_of_empty_label_cells(tmp_path: Path) -> None:
+def test_rows_with_an_empty_label_cell_are_left_out_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "c.csv"
     path.write_text("document,text,labels\na,One.,\na,Two.,none\na,Three.,\n")
     corpus = Corpus.read(path, TINY, labelled=True)
-    assert [s.labels for s in corpus] == [(), (), ()]
+    assert [s.text for s in corpus] == ["Two."]
     assert_problems(corpus.notes, ("2 rows", "'labels'", "none"))
     path.write_text("document,text,labels\na,One.,none\n")
     assert Corpus.read(path, TINY).notes == ()

@@ -6,7 +6,7 @@ import ast
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -61,6 +61,19 @@ def read_answers(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str
         except ValueError as error:
             raise ValueError(f"column {column!r}: {error}") from None
     return answers
+
+
+def is_blank(value: Any) -> bool:
+    """Return whether a cell is empty. An empty list is not: it says that no label applies."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def is_uncoded(row: Mapping[str, Any], columns: Iterable[str]) -> bool:
+    """Return whether all cells with labels or answers are empty, so that nobody coded the row.
+
+    If at least one cell is filled in, the empty ones mean no, because many tables mark only the labels that apply.
+    """
+    return all(is_blank(row.get(column)) for column in columns)
 
 
 def split_labels(value: Any, codebook: Codebook) -> list[str]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+#: Column of the labels in the output.
+OUTPUT_LABELS = "labels"
+
 #: Columns of the output, in this order. The columns of the input follow. `error` is only written if some row has an error.
-OUTPUT = ("id", "document", "index", "language", "text", "labels", "probabilities", "truncated")
+OUTPUT = ("id", "document", "index", "language", "text", OUTPUT_LABELS, "probabilities", "truncated")
 ERROR = "error"
 
 #: Value of `error` in a row without letters, such as a number, a date or a line of asterisks. Such a row is not labelled.

@@ -13,10 +13,13 @@ from ..errors import DataError
 from ..io.atomic import file_sha256
 from ..io.read import Table, as_number, cell, read_table
 from ..io.tables import Row, Unreadable, is_missing
+from ..reporting.format import counted
 from ..text.language import UNDETERMINED
 from ..text.language_codes import normalize_language
 from .codebook import Codebook
-from .labels import read_answers, split_labels
+from .label_columns import describe_unknown, label_columns, note_unread, unknown_columns
+from .labels import is_uncoded, read_answers, split_labels
+from .predictions_schema import OUTPUT_LABELS, refuse_predictions
 from .sentence import Sentence
 
 #: Column names that are recognised for each field of `Sentence` if the user names no column.
@@ -93,8 +96,19 @@ def document_like(rows: Sequence[Row], known: set[str]) -> str | None:
 class CorpusReader:
     """Convert rows of tables to sentences, and collect the problems of all tables."""
 
-    def __init__(self, codebook: Codebook | None, columns: Mapping[str, str], labelled: bool) -> None:
+    def __init__(
+        self, codebook: Codebook | None, columns: Mapping[str, str], labelled: bool, *, refuse_model: bool = True
+    ) -> None:
+        """Start without sentences.
+
+        Args:
+            codebook: The labels. None: labels are not read.
+            columns: Column for each field of `Sentence` whose column is not named as in `COLUMNS`.
+            labelled: Whether rows without labels are left out.
+            refuse_model: Whether labels that a model assigned are a problem. Otherwise, they are not read.
+        """
         self.codebook, self.column_map, self.labelled = codebook, columns, labelled
+        self.refuse_model = refuse_model
         self.sentences: list[Sentence] = []
         self.problems: list[str] = []
         self.notes: list[str] = []
@@ -114,13 +128,13 @@ class CorpusReader:
         self.files[str(path)] = file_sha256(path)
         self.notes += table.notes
         self.problems += table.problems
-        fields, label_columns = self._fields(table)
+        fields, answers = self._fields(table)
         if "document" not in fields:
             rows = [row for _, row in table.rows[:1000]]
             like = document_like(rows, known=set(fields.values()))
             hint = (
-                f". The values of column {like!r} repeat in consecutive rows. If it identifies the document, name it with "
-                "--document-column"
+                f". The values of column {like!r} repeat in consecutive rows. If it identifies the document, rename it to "
+                "'document', or name it with --document-column if the command has this option"
                 if like
                 else ""
             )
@@ -134,10 +148,10 @@ class CorpusReader:
                 "Each such row counts as a separate document"
             )
         positions: Counter[str] = Counter()
-        blank = 0
+        coded = blank = 0
         for number, row in table.rows:
             try:
-                sentence = self._sentence(path, number, row, fields, label_columns, positions)
+                sentence = self._sentence(path, number, row, fields, answers, positions)
             except ValueError as error:
                 self.problems.append(f"{path}, row {number}: {error}")
                 continue
@@ -147,17 +161,27 @@ class CorpusReader:
                 )
                 continue
             self._seen[sentence.id] = f"{path}, row {number}"
-            self.sentences.append(sentence)
-            blank += self.codebook is not None and row.get(fields.get("labels", "")) == ""
-        if blank:
-            self.notes.append(
-                f"{path}: {blank} {'row' if blank == 1 else 'rows'} with an empty cell in column {fields['labels']!r} "
-                f"{'counts' if blank == 1 else 'count'} as labelled with no label. Delete rows that nobody labelled, and write "
-                "'none' where no label applies"
-            )
+            coded += sentence.labels is not None
+            blank += sentence.labels is None
+            if sentence.labels is not None or not self.labelled:
+                self.sentences.append(sentence)
+        if self.codebook is not None and (answers or "labels" in fields):
+            self._report_blank(path, blank, coded, [*answers.values()] or [fields["labels"]])
 
-    def _fields(self, table: Table) -> tuple[dict[str, str], list[str]]:
-        """Return the column of each field, and the label columns of a table that has one column per label."""
+    def _report_blank(self, path: Path, blank: int, coded: int, columns: Sequence[str]) -> None:
+        """Report the rows that nobody coded."""
+        if not blank:
+            return
+        where = f"column {columns[0]!r} is empty" if len(columns) == 1 else "the cells of all labels are empty"
+        none = "'none' where no label applies" if len(columns) == 1 else "'no' in each cell if no label applies"
+        if self.labelled and not coded:
+            self.problems.append(f"{path}: no row is coded: {where}. Write the labels, and write {none}")
+        else:
+            left_out = "left out " if self.labelled else ""
+            self.notes.append(f"{path}: {left_out}{counted(blank, 'row')} that nobody coded: {where}. Write {none}")
+
+    def _fields(self, table: Table) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the column of each field and, if the table has one column per label, the column of each label."""
         fields: dict[str, str] = {}
         for name in COLUMNS:
             if name in self.column_map:
@@ -174,21 +198,42 @@ class CorpusReader:
                 f"{table.path}: there is no text column ({', '.join(COLUMNS['text'])}). Rename one of the columns, or name it with "
                 f"--text-column if the command has this option: {', '.join(table.columns)}"
             )
-        if self.codebook is None or "labels" in fields:
-            return fields, []
-        lower = {column.lower(): column for column in reversed(table.columns)}
-        label_columns = [lower[name.lower()] for name in self.codebook.names if name.lower() in lower]
-        if len(label_columns) not in (0, len(self.codebook.names)):
-            missing = [name for name in self.codebook.names if name.lower() not in lower]
+        if self.codebook is None:
+            return fields, {}
+        answers = label_columns(table.columns, self.codebook)
+        if "labels" in fields and (reason := self._of_model(table, fields["labels"])) is not None:
+            if self.refuse_model:
+                raise DataError(reason)
+            self.notes.append(f"{reason}. These labels are not read")
+            del fields["labels"]
+        if "labels" in fields:
+            if answers:
+                shown = ", ".join(map(repr, answers.values()))
+                self.notes.append(
+                    f"{table.path}: the labels are read from column {fields['labels']!r}, not from the columns {shown}"
+                )
+            return fields, {}
+        unknown = unknown_columns(table.columns, self.codebook, fields.values())
+        if len(answers) not in (0, len(self.codebook.names)):
+            missing = [name for name in self.codebook.names if name not in answers]
             raise DataError(
-                f"{table.path}: some labels have a column and others do not. Add a column with 0 or 1 for: {', '.join(missing)}"
+                f"{table.path}: some labels have a column and others do not. Add a column with yes or no for: "
+                f"{', '.join(missing)}{describe_unknown(unknown, missing)}"
             )
-        if self.labelled and not label_columns:
+        if self.labelled and not answers:
             raise DataError(
                 f"{table.path}: there are no labels. Add a column 'labels' (a|b), or one column per label: "
-                f"{', '.join(self.codebook.names)}"
+                f"{', '.join(self.codebook.names)}{describe_unknown(unknown, ('labels', *self.codebook.names))}"
             )
-        return fields, label_columns
+        if answers:
+            self.notes += note_unread(table.path, (row for _, row in table.rows), unknown, self.codebook)
+        return fields, answers
+
+    def _of_model(self, table: Table, column: str) -> str | None:
+        """Return why the labels are those of a model, or None. A column that the user named is the work of people."""
+        if column != OUTPUT_LABELS and "labels" in self.column_map:
+            return None
+        return refuse_predictions(str(table.path), table.columns, column)
 
     def _sentence(
         self,
@@ -196,7 +241,7 @@ class CorpusReader:
         number: int,
         row: Row,
         fields: Mapping[str, str],
-        label_columns: Sequence[str],
+        label_columns: Mapping[str, str],
         positions: Counter[str],
     ) -> Sentence:
         def get(name: str) -> str | None:
@@ -249,28 +294,24 @@ class CorpusReader:
             parallel=get("parallel"),
         )
 
-    def _labels(self, row: Row, column: str | None, label_columns: Sequence[str]) -> tuple[str, ...] | None:
-        if self.codebook is None:
+    def _labels(
+        self, row: Row, column: str | None, label_columns: Mapping[str, str]
+    ) -> tuple[str, ...] | None:
+        """Return the labels of a row, or None if nobody coded it."""
+        columns = [*label_columns.values()] if column is None else [column]
+        if self.codebook is None or not columns:
+            return None
+        for name in columns:
+            if isinstance(given := row.get(name), Unreadable):
+                raise ValueError(f"column {name!r} contains {given.reason}")
+        if is_uncoded(row, columns):
             return None
         if column is not None:
-            if isinstance(given := row.get(column), Unreadable):
-                raise ValueError(f"column {column!r} contains {given.reason}")
-            if row.get(column) is None:
-                if self.labelled:
-                    raise ValueError(
-                        f"column {column!r}: there are no labels. Write them as a|b, or write 'none' if no label applies"
-                    )
-                return None
             try:
                 return self.codebook.validate_labels(split_labels(row[column], self.codebook))
             except ValueError as error:
                 raise ValueError(f"column {column!r}: {error}") from None
-        if not label_columns:
-            return None
-        # An empty cell means no, because many tables mark only the labels that apply. A null means that nobody answered.
-        if (null := next((c for c in label_columns if row.get(c, "") is None), None)) is not None:
-            raise ValueError(f"column {null!r}: the value is missing. Write yes or no")
-        answers = read_answers(row, dict(zip(self.codebook.names, label_columns, strict=True)))
+        answers = read_answers(row, label_columns)
         return self.codebook.validate_labels(name for name, answer in answers.items() if answer)
 
 
