@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import CODEBOOK, TINY, has_facts, predictions, run, succeed
+from helpers import CODEBOOK, TINY, facts, has_facts, predictions, run, succeed, write_rows
 
 from communique.data.codebook import Codebook
 from communique.data.leakage import Fingerprint
@@ -101,7 +101,7 @@ def test_agree_never_writes_to_its_inputs_and_replaces_files_only_with_overwrite
         assert (refused.exit_code, (folder / "sheet.csv").read_bytes()) == (2, sheet)
         assert has_facts(refused.output, "sheet.csv", "also an input")
     for option, name in (("--gold", "g.csv"), ("--json", "r.json"), ("--markdown", "r.md"), ("--adjudicate", "a.csv")):
-        succeed("agree", folder / "sheet.csv", option, folder / name)
+        (folder / name).write_text("work")
         assert run("agree", folder / "sheet.csv", option, folder / name).exit_code == 2
         succeed("agree", folder / "sheet.csv", option, folder / name, "--overwrite")
 
@@ -298,6 +298,115 @@ def test_agree_warns_of_single_coders_copied_sheets_and_shared_names(labelled: P
     write_csv(folder / "sheet-bob.csv", list(rows[0]), [row | {"coder": "anna"} for row in rows])
     shared = succeed("agree", folder / "sheet-anna.csv", folder / "sheet-bob.csv").output.replace("\n", " ")
     assert "coder 'anna' appears in 2 files" in shared
+
+
+def test_one_coder_has_no_differences_and_no_sheet_for_adjudication(labelled: Path) -> None:
+    sheet = drawn(labelled, "sheet.csv")
+    code(sheet)
+    result = succeed("agree", sheet, "--adjudicate", labelled.parent / "a.xlsx")
+    assert "differ" not in result.stdout
+    assert "95 %" not in result.stdout
+    assert has_facts(result.output, "a.xlsx", "not written", "one coder")
+    assert not (labelled.parent / "a.xlsx").exists()
+
+
+def test_coders_who_agree_leave_nothing_to_adjudicate(labelled: Path) -> None:
+    folder = labelled.parent
+    drawn(labelled, "sheet.csv", "--coder", "a", "--coder", "b")
+    sheets = [folder / f"sheet-{name}.csv" for name in "ab"]
+    for sheet in sheets:
+        code(sheet)
+    assert "not written" in succeed("agree", *sheets, "--adjudicate", folder / "d.csv").output
+    assert not (folder / "d.csv").exists()
+
+
+@pytest.mark.parametrize("n", [30, 80])
+def test_a_sheet_of_another_sample_is_refused(labelled: Path, n: int) -> None:
+    """Two samples of the same corpus share some sentences, and the others would be left out."""
+    folder = labelled.parent
+    sheet = drawn(labelled, "first.csv")
+    code(sheet)
+    drawn(labelled, "second.csv", "--seed", 1, n=n)
+    both = {row.id for row in Design.load(folder / "second.design.json").rows}
+    foreign = sum(row["id"] not in both for _, row in read_table(sheet).rows)
+    result = run("agree", sheet, "--design", folder / "second.design.json", "--gold", folder / "gold.csv")
+    assert result.exit_code == 1
+    assert has_facts(result.output, "first.csv", f"{foreign} of 80 rows", f"{n} sentences", "second.design.json", "--design")
+    assert not (folder / "gold.csv").exists()
+
+
+def test_ids_of_another_corpus_do_not_make_its_sheet_part_of_the_sample(labelled: Path) -> None:
+    sheet = drawn(labelled, "sheet.csv")
+    code(sheet)
+    rows = [row | {"text": f"Of another corpus, {i}."} for i, (_, row) in enumerate(read_table(sheet).rows)]
+    write_csv(sheet, list(rows[0]), rows)
+    result = run("agree", sheet)
+    assert (result.exit_code, has_facts(result.output, "80 of 80 rows", "sheet.design.json")) == (1, True)
+
+
+def test_the_output_of_a_model_is_not_a_coder(labelled: Path) -> None:
+    drawn(labelled, "sheet.csv")
+    renamed = labelled.parent / "ben.jsonl"
+    renamed.write_bytes(labelled.read_bytes())
+    result = run("agree", renamed, "--design", labelled.parent / "sheet.design.json")
+    assert result.exit_code == 1
+    assert has_facts(result.output, "ben.jsonl", "output of a model", "--model")
+
+
+def test_codings_made_in_view_of_the_model_are_marked_and_refused_as_gold(labelled: Path) -> None:
+    from communique.estimation.inputs import read
+
+    folder = labelled.parent
+    sheet = drawn(labelled, "sheet.csv", "--show-model")
+    code(sheet)
+    for name in ("gold.csv", "gold.jsonl", "gold.parquet"):
+        output = succeed("agree", sheet, "--gold", folder / name).output
+        assert has_facts(output, "model_shown", "estimate", "refuses")
+        with pytest.raises(DataError, match="model_shown"):
+            read(labelled, folder / name, TINY)
+
+    drawn(labelled, "blind.csv")
+    blind = folder / "blind.csv"
+    code(blind)
+    design = ("--design", folder / "blind.design.json")
+    succeed("agree", blind, *design, "--gold", folder / "blind-gold.csv")
+    assert read(labelled, folder / "blind-gold.csv", TINY).notes is not None
+    # Somebody pasted the model's labels into a sheet that was written without them.
+    rows = [row | {"model_labels": "none"} for _, row in read_table(blind).rows]
+    write_csv(blind, list(rows[0]), rows)
+    succeed("agree", blind, *design, "--gold", folder / "shown.csv")
+    assert {row["model_shown"] for _, row in read_table(folder / "shown.csv").rows} == {"True"}
+
+
+def test_the_output_of_a_model_is_refused_as_gold_of_an_estimate(labelled: Path) -> None:
+    from communique.estimation.inputs import read
+
+    rows = [row | {"inclusion_probability": 1.0} for _, row in read_table(labelled).rows]
+    gold = write_rows(labelled.parent / "gold.jsonl", rows)
+    with pytest.raises(DataError, match=facts("gold.jsonl", "output of a model")):
+        read(labelled, gold, TINY)
+
+
+def test_sheets_in_which_only_yes_was_marked_are_explained(labelled: Path) -> None:
+    folder = labelled.parent
+    sheet = drawn(labelled, "sheet.csv")
+    code(sheet)
+    rows = [row for _, row in read_table(sheet).rows]
+    for row in rows:
+        row.update({name: "yes" if row[name] == "yes" else "" for name in TINY.names})
+    write_csv(sheet, list(rows[0]), rows)
+    blank = sum(not any(row[name] for name in TINY.names) for row in rows)
+    assert blank
+    output = succeed("agree", sheet, "--gold", folder / "gold.csv").output
+    assert has_facts(output, "warning", f"{80 - blank} coded rows", f"{blank} rows are blank", "answer no")
+    book = ("--codebook", folder / "codebook.yaml")
+    for design in ((), ("--design", folder / "sheet.design.json")):
+        refused = run("estimate", labelled, folder / "gold.csv", *book, *design)
+        assert refused.exit_code == 1
+        assert has_facts(refused.output, "very gold sentence has a label", "'no'")
+        assert "use --missing random" not in refused.output
+        risky = succeed("estimate", labelled, folder / "gold.csv", *book, *design, "--missing", "random")
+        assert has_facts(risky.output, "warning", "very gold sentence has a label")
 
 
 def test_unequal_sampling_rates_are_reported_unless_they_come_from_rounding(labelled: Path) -> None:

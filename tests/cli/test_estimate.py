@@ -550,7 +550,7 @@ def test_predictions_without_probabilities_are_used_as_decisions(made: Made) -> 
     save(folder / "predictions.jsonl", [{k: v for k, v in row.items() if k != "probabilities"} for row in rows])
     coded = load(folder, codebook)
     assert set(np.unique(coded.prediction)) == {0.0, 1.0}
-    assert any(has_facts(line, f"{len(rows)} rows", "0 or 1") for line in coded.notes)
+    assert any(has_facts(line, f"{len(rows):,} rows", "0 or 1") for line in coded.notes)
 
 
 @pytest.mark.parametrize("two_stage", [False, True])

@@ -272,7 +272,7 @@ def _warnings(
             warnings.append(
                 f"{coder} assigned exactly the model's labels to all of {n} sentences. Check whether labels were copied"
             )
-    if design is not None and design.model_shown:
+    if codings.model_shown:
         warnings.append(
             "The coders saw the model's labels, so their agreement with the model, and therefore with each other, is too high"
         )

@@ -19,16 +19,22 @@ def read_coded(path: str | Path, codebook: Codebook) -> Reading:
     """Read a coded file: a sheet, or an export of Label Studio, doccano or Prodigy. The fields show which of them it is.
 
     Raises:
-        DataError: The file cannot be read, or it has none of these formats.
+        DataError: The file cannot be read, it has none of these formats, or its labels are the output of a model.
     """
     path = Path(path)
     if path.suffix.lower() == ".json":
-        return _by_fields(_read_json(path), codebook)
+        return _checked(_by_fields(_read_json(path), codebook), codebook)
     if ending(path)[0] not in TABLE_SUFFIXES:
         raise DataError(
             f"{path}: the name of a coded file must end in .json, {', '.join(TABLE_SUFFIXES)}. Unpack archives first"
         )
-    return _by_fields(read_table(path), codebook)
+    return _checked(_by_fields(read_table(path), codebook), codebook)
+
+
+def _checked(reading: Reading, codebook: Codebook) -> Reading:
+    if codebook.multilabel:
+        reading.note_only_labels()
+    return reading
 
 
 def _by_fields(table: Table, codebook: Codebook) -> Reading:

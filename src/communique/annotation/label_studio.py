@@ -99,6 +99,8 @@ def read_json(path: Path, rows: Rows, codebook: Codebook) -> Reading:
             data = as_object(task.get("data"), "'data'")
             annotations = as_objects(task.get("annotations", task.get("completions")), "'annotations'")
             unread += not annotations
+            # Pre-annotations: the tool showed the labels of a model, and coders only had to confirm them.
+            reading.model_shown |= bool(task.get("predictions"))
             for annotation in annotations:
                 if annotation.get("was_cancelled") or annotation.get("skipped"):
                     cancelled += 1

@@ -13,7 +13,7 @@ from ..io.write import write_csv, write_jsonl, write_parquet
 from ..reporting.format import counted
 from ..sampling.design import Design
 from ..sampling.population import display_sha256
-from .tasks import ADJUDICATION, NONE, CodedRow, Reading, need_suffix
+from .tasks import ADJUDICATION, FEW_CODED, NONE, CodedRow, Reading, need_suffix
 
 Labels = tuple[str, ...]
 
@@ -41,6 +41,8 @@ class Codings:
     adjudicated: dict[str, Labels] = field(default_factory=dict)
     comments: dict[str, dict[str, str]] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    #: Whether coders saw the labels of a model.
+    model_shown: bool = False
 
     def disagreements(self) -> list[str]:
         """Return the ids of sentences on which coders disagree and which nobody adjudicated."""
@@ -51,7 +53,12 @@ class Codings:
         return {coder: labels[id] for coder, labels in self.labels.items() if id in labels}
 
 
-def match(readings: Sequence[Reading], design: Design | None) -> Codings:
+#: Proportion of the rows of a file that may be missing from the sample. More rows show that it is another sample. One row is
+#: always allowed.
+STRAYS = 0.05
+
+
+def match(readings: Sequence[Reading], design: Design | None, *, name: str = "the design file") -> Codings:
     """Join coded files.
 
     A coded row matches the row of the sample that has the same id and the same text, up to white space and Unicode form. A row
@@ -61,14 +68,18 @@ def match(readings: Sequence[Reading], design: Design | None) -> Codings:
     Args:
         readings: The coded files.
         design: The design of the sample. None: there is no sample, so rows are only joined with each other.
+        name: The file of the design, for messages.
 
     Raises:
-        DataError: Rows cannot be read, texts have the ids of other rows, or no coded row belongs to the sample.
+        DataError: Rows cannot be read, texts have the ids of other rows, or a file belongs to another sample.
     """
     problems = [problem for reading in readings for problem in reading.problems]
     if problems:
         raise DataError(*problems)
-    codings = Codings(messages=[note for reading in readings for note in reading.notes])
+    codings = Codings(
+        messages=[note for reading in readings for note in reading.notes],
+        model_shown=any(reading.model_shown for reading in readings) or (design is not None and design.model_shown),
+    )
     titles = dict.fromkeys(title for reading in readings for title in reading.codebooks)
     if len(titles) > 1:
         codings.messages.append(
@@ -80,6 +91,7 @@ def match(readings: Sequence[Reading], design: Design | None) -> Codings:
     found: dict[str, CodedSentence] = {}
     twice = changed = 0
     for reading in readings:
+        strays = len(place.unknown) + len(place.edited)
         for row in reading.rows:
             unit = place.find(row)
             if unit is None or row.labels is None:
@@ -92,6 +104,9 @@ def match(readings: Sequence[Reading], design: Design | None) -> Codings:
                 twice += 1
                 changed += target[unit.id] != row.labels
             target[unit.id] = row.labels
+        strays = len(place.unknown) + len(place.edited) - strays
+        if design is not None and not place.misplaced and strays > max(1, STRAYS * len(reading.rows)):
+            raise DataError(_another_sample(reading, strays, design, name))
     codings.messages += place.messages()
     if place.misplaced:
         raise DataError(
@@ -108,6 +123,14 @@ def match(readings: Sequence[Reading], design: Design | None) -> Codings:
     order = [row.id for row in design.rows] if design is not None else list(found)
     codings.units = {id: found[id] for id in order if id in found}
     return codings
+
+
+def _another_sample(reading: Reading, strays: int, design: Design, name: str) -> str:
+    return (
+        f"{reading.path}: {strays:,} of {counted(len(reading.rows), 'row')} are not among the {counted(len(design.rows), 'sentence')} "
+        f"of the sample {name} (drawn from {design.predictions}, seed {design.seed}). Name the design file of the sample that this "
+        "file was written for with --design. If the file contains the sentences of several samples, divide it"
+    )
 
 
 def _same_names(readings: Sequence[Reading], codings: Codings) -> None:
@@ -171,6 +194,7 @@ class AmongThemselves:
 
     def __init__(self) -> None:
         self.units: dict[str, tuple[str, CodedSentence]] = {}
+        self.unknown: list[str] = []
         self.edited: list[str] = []
         self.misplaced: list[str] = []
         self.without_document = 0
@@ -242,26 +266,39 @@ def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], l
             "coder": coder,
             "comment": _comments(codings.comments.get(member.id, {})),
             "purpose": design.purpose,
-            "model_shown": design.model_shown,
+            "model_shown": codings.model_shown,
             CODEBOOK_TITLE: design.codebook.title,
             CODEBOOK_SHA256: design.codebook.sha256,
         }
         rows.append(row)
     messages = []
-    if missing := len(design.rows) - len(rows):
+    missing = len(design.rows) - len(rows)
+    if missing:
         messages.append(
             f"{missing} of {len(design.rows)} sampled sentences {'is' if missing == 1 else 'are'} not coded. Code all of them: the "
             "inclusion probabilities are valid only if a sentence's label does not affect whether it is missing"
         )
-    if design.model_shown:
+    if codings.model_shown:
         messages.append(
-            "the coders saw the model's labels, so the gold labels are biased towards the model (see the column model_shown)"
+            "the coders saw the model's labels (model_shown), so `communique estimate` refuses these labels as gold: people tend to "
+            "confirm what they are shown"
         )
+    messages += _only_labels(rows, missing, design)
     if design.purpose == "training":
         messages.append(
             "these sentences were selected for training (purpose 'training'), so `communique estimate` refuses them"
         )
     return rows, messages
+
+
+def _only_labels(rows: Sequence[Mapping[str, Any]], missing: int, design: Design) -> list[str]:
+    """Return a warning if sentences are missing and all others have a label."""
+    if not (missing and design.codebook.multilabel and len(rows) >= FEW_CODED and all(row["labels"] for row in rows)):
+        return []
+    return [
+        f"warning: every gold sentence has a label, and {counted(missing, 'sentence is', 'sentences are')} missing. If coders left "
+        "sentences without a label blank, these must be coded as 'no' before the gold can be used"
+    ]
 
 
 def write_gold(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..data.codebook import Codebook, named_codebooks, other_codebooks
-from ..data.labels import read_answers, split_labels
-from ..data.reader import find_column
+from ..data.label_columns import describe_unknown, label_columns, note_unread, unknown_columns
+from ..data.labels import is_blank, is_uncoded, read_answers, split_labels
+from ..data.predictions_schema import refuse_predictions
+from ..data.reader import COLUMNS, find_column
 from ..errors import DataError
 from ..io.atomic import replacing
 from ..io.read import Table, cell
@@ -165,23 +167,17 @@ def read_sheet(table: Table, codebook: Codebook) -> Reading:
 
     A row without any answer counts as not coded. Blank cells in a row with a yes mean no, and a note reports them. Blank cells
     in a row without a yes are an error, because the row is unfinished.
+
+    Raises:
+        DataError: The table has no labels, a label has no column, or the labels are the output of a model.
     """
     reading = Reading(table.path, "sheet", problems=list(table.problems))
     table = _unescaped(table)
     names = {name: find_column(table.columns, name) for name in ("id", "text", "document", "labels")}
     lower = {column.lower(): column for column in reversed(table.columns)}
-    answers = {name: lower[name.lower()] for name in codebook.names if name.lower() in lower}
-    if codebook.multilabel and answers:
-        if missing := [name for name in codebook.names if name not in answers]:
-            raise DataError(
-                f"{table.path}: there is no column for the label {missing[0]!r}. Restore the columns of the sheet"
-            )
-    elif names["labels"] is None:
-        wanted = "one column per label" if codebook.multilabel else "a column 'label'"
-        raise DataError(
-            f"{table.path}: the table has no labels. Add {wanted} ({', '.join(codebook.names)}) or a column 'labels' (a|b). "
-            f"Columns found: {', '.join(table.columns)}"
-        )
+    reading.model_shown = MODEL in lower
+    answers = label_columns(table.columns, codebook)
+    _check_columns(table, names["labels"], answers, codebook, reading)
     use_columns = codebook.multilabel and bool(answers)
     unread = assumed = 0
     for number, row in table.rows:
@@ -214,6 +210,35 @@ def read_sheet(table: Table, codebook: Codebook) -> Reading:
     return reading
 
 
+def _check_columns(
+    table: Table, labels: str | None, answers: Mapping[str, str], codebook: Codebook, reading: Reading
+) -> None:
+    """Check that a table has the columns of the labels, and note columns that look like labels but are not read.
+
+    Raises:
+        DataError: It has no labels, a label has no column, or the labels are the output of a model.
+    """
+    unknown = unknown_columns(table.columns, codebook, (name for names in COLUMNS.values() for name in names))
+    if codebook.multilabel and answers:
+        if missing := [name for name in codebook.names if name not in answers]:
+            raise DataError(
+                f"{table.path}: there is no column for the label {missing[0]!r}. Restore the columns of the sheet"
+                f"{describe_unknown(unknown, missing)}"
+            )
+        reading.notes += note_unread(table.path, (row for _, row in table.rows), unknown, codebook)
+        if labels is not None:
+            shown = ", ".join(map(repr, answers.values()))
+            reading.notes.append(f"{table.path}: the labels are read from the columns {shown}, not from {labels!r}")
+    elif labels is None:
+        wanted = "one column per label" if codebook.multilabel else "a column 'label'"
+        raise DataError(
+            f"{table.path}: the table has no labels. Add {wanted} ({', '.join(codebook.names)}) or a column 'labels' (a|b). "
+            f"Columns found: {', '.join(table.columns)}{describe_unknown(unknown, ('label', 'labels', *codebook.names))}"
+        )
+    elif (reason := refuse_predictions(str(table.path), table.columns, labels)) is not None:
+        raise DataError(f"{reason}. To compare a model with the coders, name its output with --model")
+
+
 def _unescaped(table: Table) -> Table:
     """Return a table without the apostrophes that `escape_formula` added."""
     rows = [
@@ -226,12 +251,11 @@ def _unescaped(table: Table) -> Table:
 def _from_columns(
     row: Mapping[str, Any], columns: Mapping[str, str], codebook: Codebook
 ) -> tuple[tuple[str, ...] | None, bool]:
+    if is_uncoded(row, columns.values()):
+        return None, False
     answers = read_answers(row, columns)
     chosen = [name for name, answer in answers.items() if answer]
-    # If all cells are empty, the row was not coded. Empty cells next to a yes mean no.
     blank = sum(answer is None for answer in answers.values())
-    if blank == len(answers):
-        return None, False
     if blank and not chosen:
         raise ValueError(
             f"{counted(len(answers) - blank, 'label')} answered, {blank} blank. Answer every label with yes or no, or "
@@ -242,7 +266,7 @@ def _from_columns(
 
 def _from_cell(value: Any, codebook: Codebook) -> tuple[str, ...] | None:
     # An empty list means that no label applies. An empty cell means that the row was not coded.
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if is_blank(value):
         return None
     if isinstance(value, str) and value.strip() == NONE and codebook.multilabel:
         return ()

@@ -29,6 +29,9 @@ COMPANIONS = {
     ("doccano", ".jsonl"): ".labels.json",
 }
 
+#: If at least this many rows were coded and none of them is without a label, blank rows are suspicious.
+FEW_CODED = 10
+
 #: The name in the column of coders for adjudicated rows, which decide between coders who disagree.
 ADJUDICATION = "adjudication"
 
@@ -94,6 +97,8 @@ class Reading:
     codebooks: list[str] = field(default_factory=list)
     #: Number of answers in which nothing was chosen.
     unanswered: int = 0
+    #: Whether the coder saw the labels of a model.
+    model_shown: bool = False
 
     def note(self, number: int, text: str) -> None:
         """Add a note on some rows, unless their number is 0."""
@@ -112,6 +117,17 @@ class Reading:
             f"left out {counted(self.unanswered, 'answer')} in which nothing was chosen{where}. If no label applies, the coder must "
             f"choose {NONE!r}",
         )
+
+    def note_only_labels(self) -> None:
+        """Add a warning if all coded rows have a label and the others are blank: the coder probably marked only those with one."""
+        coded = [row for row in self.rows if row.labels is not None]
+        blank = len(self.rows) - len(coded)
+        if blank and len(coded) >= FEW_CODED and all(row.labels for row in coded):
+            self.notes.append(
+                f"warning: {self.path}: all of the {counted(len(coded), 'coded row')} have a label, and {counted(blank, 'row')} "
+                f"{'is' if blank == 1 else 'are'} blank. If blank means that no label applies, answer no in these rows: a blank row "
+                "counts as not coded, so the labels would seem far too frequent"
+            )
 
     def take(
         self,

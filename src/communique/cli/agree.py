@@ -12,6 +12,7 @@ from ..reporting.format import counted
 from .common import OUTPUT, JsonReport, MarkdownReport, Overwrite, cli_errors, default_codebook, note, show
 
 if TYPE_CHECKING:
+    from ..annotation.matching import Codings
     from ..data.codebook import Codebook
     from ..sampling.design import Design
 
@@ -36,7 +37,7 @@ def agree(
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(help="Output of `communique label -o`, to compare the model with the coders as well."),
+        typer.Option(help="Predictions to compare with the coders as well: output of `communique label -o`, or a table made elsewhere."),
     ] = None,
     adjudicate: Annotated[
         Path | None,
@@ -61,7 +62,7 @@ def agree(
         communique agree sheet-anna.xlsx sheet-ben.xlsx --adjudicate differences.xlsx
         communique agree sheet-anna.xlsx sheet-ben.xlsx differences.xlsx --gold gold.csv
     """
-    from ..annotation.agreement_report import AgreementReport, write_adjudication
+    from ..annotation.agreement_report import AgreementReport
     from ..annotation.detect import read_coded
     from ..annotation.matching import gold_rows, match, write_gold
     from ..annotation.tasks import COMPANIONS, companion
@@ -75,16 +76,18 @@ def agree(
         inputs=(*coded, design, codebook, model),
         overwrite=overwrite,
     )
-    plan, labels = _design(coded, design, codebook)
+    plan, labels, plan_file = _design(coded, design, codebook)
     if gold is not None and plan is None:
         raise typer.BadParameter("gold needs the design file of the sample. Name it with --design", param_hint="--gold")
-    codings = match([read_coded(path, labels) for path in coded], plan)
+    codings = match([read_coded(path, labels) for path in coded], plan, name=str(plan_file))
     for line in codings.messages:
         note(line)
     predicted = None
     if model is not None:
         # Only the ids and labels of this file are needed, not its texts.
-        population = read_population(model, keep=())
+        population = read_population(model, labels, columns=(), keep=())
+        for line in population.notes:
+            note(line)
         predicted = {identity: population.predicted(i) for i, identity in enumerate(population.ids.to_pylist())}
     report = AgreementReport.compare(codings, labels, design=plan, model=predicted, seed=seed)
     show(report.to_markdown())
@@ -95,11 +98,7 @@ def agree(
         with replacing(markdown_out) as handle:
             handle.write(report.to_markdown())
     if adjudicate is not None:
-        n = write_adjudication(adjudicate, codings, labels)
-        note(
-            f"{adjudicate}: {counted(n, 'sentence')} to adjudicate. Fill in the sheet, then run communique agree again with "
-            "the sheet as the last of the coded files"
-        )
+        _adjudicate(adjudicate, codings, labels)
     if gold is not None and plan is not None:
         rows, lines = gold_rows(codings, plan)
         write_gold(gold, rows)
@@ -108,8 +107,25 @@ def agree(
         note(f"{gold}: {counted(len(rows), 'gold sentence')}")
 
 
-def _design(coded: list[Path], given: Path | None, codebook: Path | None) -> tuple[Design | None, Codebook]:
-    """Return the design of the sample, if there is one, and the codebook."""
+def _adjudicate(path: Path, codings: Codings, labels: Codebook) -> None:
+    """Write the sheet for adjudication, unless there is nothing to adjudicate."""
+    from ..annotation.agreement_report import write_adjudication
+
+    if not codings.disagreements():
+        why = "there is only one coder" if len(codings.labels) < 2 else "no difference between coders is open"
+        note(f"{path}: not written, because {why}")
+        return
+    n = write_adjudication(path, codings, labels)
+    note(
+        f"{path}: {counted(n, 'sentence')} to adjudicate. Fill in the sheet, then run communique agree again with the sheet as the "
+        "last of the coded files"
+    )
+
+
+def _design(
+    coded: list[Path], given: Path | None, codebook: Path | None
+) -> tuple[Design | None, Codebook, Path | None]:
+    """Return the design of the sample and its file, if there is one, and the codebook."""
     from ..data.codebook import Codebook
     from ..errors import DataError
     from ..sampling.design import SUFFIX, Design
@@ -129,8 +145,8 @@ def _design(coded: list[Path], given: Path | None, codebook: Path | None) -> tup
         if codebook is not None:
             for line in plan.codebook.warning(Codebook.load(codebook), f"the sample {given}", str(codebook)):
                 note(f"{line}. The codebook of the sample is used")
-        return plan, plan.codebook
+        return plan, plan.codebook, given
     note(
         "no design file: rows are matched by id and text, and gold cannot be written. Name the design file with --design"
     )
-    return None, Codebook.load(codebook or default_codebook())
+    return None, Codebook.load(codebook or default_codebook()), None

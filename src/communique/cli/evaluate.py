@@ -12,15 +12,19 @@ from ..errors import require_extra
 from ..reporting.format import counted
 from .common import (
     OUTPUT,
+    DocumentColumn,
     EncodingOption,
     ExcludeOption,
     JsonReport,
+    LabelColumn,
     MarkdownReport,
     Overwrite,
     SheetOption,
     StandoffTexts,
+    TextColumn,
     cli_errors,
     condition,
+    named_columns,
     note,
     show,
 )
@@ -34,6 +38,9 @@ def evaluate(
         typer.Argument(help="Labelled tables, folders or globs. Tables of stand-off labels also need --texts."),
     ],
     texts: StandoffTexts = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    document_column: DocumentColumn = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
     exclude: ExcludeOption = None,
@@ -105,7 +112,9 @@ def evaluate(
     if html_out is not None:
         require_extra("matplotlib", "an HTML report (--html)", extra="analysis")
     info = read_info(model)
-    found, messages = read_corpora(files, read_codebook(model, info), texts, encoding=encoding, sheet=sheet)
+    columns = named_columns(text_column, label_column, document_column)
+    book = read_codebook(model, info)
+    found, messages = read_corpora(files, book, texts, columns=columns, encoding=encoding, sheet=sheet)
     for line in (*messages, *found.notes):
         note(line)
     n = len(found)

@@ -12,15 +12,19 @@ from ..errors import require_extra
 from ..reporting.format import counted
 from .common import (
     INPUT,
+    DocumentColumn,
     EncodingOption,
     ExcludeOption,
     JsonReport,
+    LabelColumn,
     MarkdownReport,
     Overwrite,
     SheetOption,
     StandoffTexts,
+    TextColumn,
     cli_errors,
     condition,
+    named_columns,
     note,
     show,
 )
@@ -34,6 +38,9 @@ def robustness(
         typer.Argument(help="Tables, folders or globs. Labels are required only for the error rates."),
     ],
     texts: StandoffTexts = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    document_column: DocumentColumn = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
     exclude: ExcludeOption = None,
@@ -89,7 +96,16 @@ def robustness(
     conditions = [condition(text) for text in exclude or ()]
     opened = load_model(model)
     lines: list[str]
-    found, lines, problems = scan_corpora(files, opened.codebook, texts, encoding=encoding, sheet=sheet, labelled=False)
+    found, lines, problems = scan_corpora(
+        files,
+        opened.codebook,
+        texts,
+        columns=named_columns(text_column, label_column, document_column),
+        encoding=encoding,
+        sheet=sheet,
+        labelled=False,
+        refuse_model=False,
+    )
     if problems:
         raise DataError(*problems)
     for line in (*lines, *found.notes):

@@ -54,7 +54,7 @@ class Corpus:
             paths: A file, a folder (all of its tables), a glob, or a list of these.
             codebook: The labels. Default: labels are not read.
             columns: Column for each field of `Sentence` whose column is not named as in `reader.COLUMNS`.
-            labelled: Whether rows without labels are invalid.
+            labelled: Whether rows without labels are left out.
 
         Raises:
             CorpusError: Some rows or files are invalid. The error lists every problem in every file.

@@ -229,6 +229,7 @@ def scan_corpora(
     encoding: str | None = None,
     sheet: str | None = None,
     labelled: bool = True,
+    refuse_model: bool = True,
 ) -> tuple[Corpus, list[str], list[str]]:
     """Read corpora, which may include stand-off files. Each file is read once.
 
@@ -240,7 +241,8 @@ def scan_corpora(
         labels: Label of the codebook for each name that the tables use instead.
         encoding: Encoding of text files. Default: detected for each file.
         sheet: Sheet of workbooks, by name or by number from 1. Default: the first visible one.
-        labelled: Whether rows without labels are invalid.
+        labelled: Whether rows without labels are left out.
+        refuse_model: Whether labels that a model assigned are a problem. Otherwise, they are not read.
 
     Returns:
         The valid sentences, lines that report which texts were joined or are missing and which files were skipped, and one
@@ -252,7 +254,7 @@ def scan_corpora(
         )
         for path in paths
     ]
-    return scan_sources(sources, codebook, texts, labelled=labelled)
+    return scan_sources(sources, codebook, texts, labelled=labelled, refuse_model=refuse_model)
 
 
 def _utf8(path: str | Path) -> str:
@@ -270,13 +272,18 @@ def _utf8(path: str | Path) -> str:
 
 
 def scan_sources(
-    sources: Iterable[CorpusFields], codebook: Codebook, texts: str | Path | None, *, labelled: bool = True
+    sources: Iterable[CorpusFields],
+    codebook: Codebook,
+    texts: str | Path | None,
+    *,
+    labelled: bool = True,
+    refuse_model: bool = True,
 ) -> tuple[Corpus, list[str], list[str]]:
     """Read the corpora of a recipe. Values in a row take precedence over values in the recipe.
 
     The arguments and results are those of `scan_corpora`.
     """
-    reader = CorpusReader(codebook, {}, labelled)
+    reader = CorpusReader(codebook, {}, labelled, refuse_model=refuse_model)
     messages: list[str] = []
     known: dict[str, str] | None = None
     for source, path in ((origin, path) for origin in sources for path in list_files(origin.path)):
@@ -333,6 +340,7 @@ def read_corpora(
     codebook: Codebook,
     texts: str | Path | None,
     *,
+    columns: Mapping[str, str] | None = None,
     encoding: str | None = None,
     sheet: str | None = None,
 ) -> tuple[Corpus, list[str]]:
@@ -344,5 +352,6 @@ def read_corpora(
     Raises:
         CorpusError: Some rows or files are invalid. The error lists every problem in every file.
     """
-    sources = [CorpusFields(path=_utf8(path), encoding=encoding, sheet=sheet) for path in paths]
+    fields = dict(columns or {})
+    sources = [CorpusFields(path=_utf8(path), columns=fields, encoding=encoding, sheet=sheet) for path in paths]
     return read_sources(sources, codebook, texts)

@@ -32,6 +32,12 @@ _REMEDY = (
 
 _LEFT_OUT = "If `communique sample` left sentences out of the population, name its design file with --design"
 
+#: What to say if every gold sentence has a label. Coders who mark only the labels that apply leave the other sentences blank.
+_ONLY_LABELS = (
+    "every gold sentence has a label. If coders left sentences without a label blank, these are not missing at random, and the labels "
+    "would seem far too frequent. Answer 'no' in the blank rows of the sheet (or write 'none'), and run communique agree again"
+)
+
 
 def checked(
     gold: str | Path,
@@ -42,6 +48,7 @@ def checked(
     two_stage: bool,
     design: Design | None,
     missing: Missing,
+    only_labels: bool = False,
 ) -> tuple[FloatArray, list[str]]:
     """Compare the gold with the sample that was drawn.
 
@@ -53,6 +60,7 @@ def checked(
         two_stage: Whether documents were drawn first.
         design: The design of the sample, if known.
         missing: What to do if sentences are missing, see `Missing`.
+        only_labels: Whether every gold sentence has a label although sentences without one are possible.
 
     Returns:
         Inclusion probabilities, lowered if sentences are missing, and lines for the user.
@@ -60,8 +68,10 @@ def checked(
     Raises:
         DataError: Drawn sentences are missing, and `missing` is `refuse`.
     """
+    remedy = _ONLY_LABELS[0].upper() + _ONLY_LABELS[1:] if only_labels else _REMEDY
+    doubt = [f"warning: {gold}: {_ONLY_LABELS}"] if only_labels else []
     if design is not None:
-        return _by_design(gold, ids, probability, design, missing)
+        return _by_design(gold, ids, probability, design, missing, remedy, doubt)
     total = float((1 / probability).sum())
     if two_stage:
         return probability, [
@@ -82,14 +92,20 @@ def checked(
         f"{lacking + len(ids)} drawn sentences ({short / size:.1%}) {'is' if lacking == 1 else 'are'} missing"
     )
     if missing == "random":
-        return probability * total / size, [f"{what}. The estimates assume that they are missing at random"]
+        return probability * total / size, [*doubt, f"{what}. The estimates assume that they are missing at random"]
     if short > ROUNDED * size:
-        raise DataError(f"{what}, so the inclusion probabilities are wrong. {_REMEDY}. {_LEFT_OUT}")
+        raise DataError(f"{what}, so the inclusion probabilities are wrong. {remedy}. {_LEFT_OUT}")
     return probability, [f"warning: {what}, or the probabilities are rounded. Code the missing sentences too"]
 
 
 def _by_design(
-    gold: str | Path, ids: Sequence[str], probability: FloatArray, design: Design, missing: Missing
+    gold: str | Path,
+    ids: Sequence[str],
+    probability: FloatArray,
+    design: Design,
+    missing: Missing,
+    remedy: str,
+    doubt: Sequence[str],
 ) -> tuple[FloatArray, list[str]]:
     drawn = {row.id: row for row in design.rows}
     known = [drawn.get(identity) for identity in ids]
@@ -115,6 +131,6 @@ def _by_design(
     verb = "is" if lacking == 1 else "are"
     what = f"{gold}: {lacking} of {len(drawn)} sentences that were drawn {verb} missing from the gold ({most})"
     if missing == "refuse":
-        raise DataError(f"{what}. The inclusion probabilities are valid only for the whole sample. {_REMEDY}")
+        raise DataError(f"{what}. The inclusion probabilities are valid only for the whole sample. {remedy}")
     part = np.array([1.0 if row is None else given[row.stratum] / wanted[row.stratum] for row in known])
-    return probability * part, [*lines, f"{what}. The estimates assume that they are missing at random within strata"]
+    return probability * part, [*lines, *doubt, f"{what}. The estimates assume that they are missing at random within strata"]

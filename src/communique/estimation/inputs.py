@@ -14,6 +14,7 @@ from ..annotation.tasks import ADJUDICATION, check_coders
 from ..data.codebook import Codebook, other_codebooks
 from ..data.labels import read_answers, split_labels
 from ..data.leakage import Fingerprint
+from ..data.predictions_schema import refuse_predictions
 from ..data.reader import find_column
 from ..data.sentence import Sentence, text_sha256
 from ..errors import DataError, LeakError
@@ -155,6 +156,7 @@ def read(
         two_stage="two-stage" in sampling,
         design=design,
         missing=missing,
+        only_labels=codebook.multilabel and all(row["labels"] for _, row in rows),
     )
     return EstimationData(
         labels=codebook.names,
@@ -261,6 +263,15 @@ def _gold_rows(table: Table, codebook: Codebook) -> list[tuple[int, Row]]:
             f"{table.path}: some rows were drawn individually, others by document. Use only one of the two samples"
         )
     labels_column = find_column(table.columns, "labels")
+    if labels_column and (reason := refuse_predictions(str(table.path), table.columns, labels_column)) is not None:
+        raise DataError(reason)
+    _refuse(
+        table,
+        [n for n, row in rows if _word(row, "model_shown") in ("true", "1", "yes")],
+        "the coder saw the labels of a model (column 'model_shown')",
+        "People tend to confirm labels that they are shown, so the estimate would repeat the errors of the model. Have the sentences "
+        "coded again without --show-model",
+    )
     for i, (number, row) in enumerate(rows):
         try:
             labels = _labels(row, labels_column, table, codebook)
