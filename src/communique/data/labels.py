@@ -6,7 +6,7 @@ import ast
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -86,6 +86,20 @@ def split_labels(value: Any, codebook: Codebook) -> list[str]:
     Raises:
         ValueError: The value has none of these forms.
     """
+    return split_names(value, codebook.names, multilabel=codebook.multilabel)
+
+
+def split_names(value: Any, names: Sequence[str], *, multilabel: bool = True) -> list[str]:
+    """Parse a cell that contains labels if only their names are known. See `split_labels`.
+
+    Args:
+        value: The cell.
+        names: Names of the labels.
+        multilabel: Whether `none` means that no label applies.
+
+    Raises:
+        ValueError: The value has none of the forms.
+    """
     if isinstance(value, str):
         value = value.strip()
         if value.startswith("["):
@@ -99,8 +113,8 @@ def split_labels(value: Any, codebook: Codebook) -> list[str]:
         value = [str(int(value)) if float(value).is_integer() else str(value)]
     if not isinstance(value, (list, tuple)) or not all(isinstance(part, (str, int)) for part in value):
         raise ValueError(f"{value!r} is not a list of labels. Write a|b or a JSON list")
-    parts = [_label(stripped, codebook) for part in value if (stripped := str(part).strip())]
-    if parts == ["none"] and codebook.multilabel:
+    parts = [_label(stripped, names) for part in value if (stripped := str(part).strip())]
+    if parts == ["none"] and multilabel and "none" not in names:
         return []
     return parts
 
@@ -119,9 +133,9 @@ def _read_list(text: str) -> Any:
     raise ValueError(f"{text[:80]!r} is not a list of labels. Write a|b or a JSON list")
 
 
-def _label(text: str, codebook: Codebook) -> str:
-    """Return the label of the codebook that a text stands for, or the normalized text if there is none."""
+def _label(text: str, names: Sequence[str]) -> str:
+    """Return the label that a text stands for, or the normalized text if there is none."""
     name = " ".join(unicodedata.normalize("NFC", text).split())
-    if name not in codebook.names and _WHOLE.fullmatch(name) and (whole := name.partition(".")[0]) in codebook.names:
+    if name not in names and _WHOLE.fullmatch(name) and (whole := name.partition(".")[0]) in names:
         return whole
     return name

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..io.atomic import file_sha256
-from ..io.read import Table, as_number, cell, read_table
+from ..io.read import Table, as_number, cell, has_decimal_comma, read_table
 from ..io.tables import Row, Unreadable, is_missing
 from ..reporting.format import counted
 from ..text.language import UNDETERMINED
@@ -19,6 +19,7 @@ from ..text.language_codes import normalize_language
 from .codebook import Codebook
 from .label_columns import describe_unknown, label_columns, note_unread, unknown_columns
 from .labels import is_uncoded, read_answers, split_labels
+from .predictions import DecimalCommas
 from .predictions_schema import OUTPUT_LABELS, refuse_predictions
 from .sentence import Sentence
 
@@ -149,7 +150,9 @@ class CorpusReader:
             )
         positions: Counter[str] = Counter()
         coded = blank = 0
+        commas = DecimalCommas()
         for number, row in table.rows:
+            commas.see(row.get(fields.get("weight", "")), f"row {number}, {fields.get('weight')}")
             try:
                 sentence = self._sentence(path, number, row, fields, answers, positions)
             except ValueError as error:
@@ -165,6 +168,7 @@ class CorpusReader:
             blank += sentence.labels is None
             if sentence.labels is not None or not self.labelled:
                 self.sentences.append(sentence)
+        self.notes += commas.notes(path)
         if self.codebook is not None and (answers or "labels" in fields):
             self._report_blank(path, blank, coded, [*answers.values()] or [fields["labels"]])
 
@@ -318,7 +322,9 @@ class CorpusReader:
 def _weight(column: str, given: str) -> float:
     try:
         weight = as_number(given)
-    except ValueError:
+    except ValueError as error:
+        if has_decimal_comma(given):
+            raise ValueError(f"column {column!r}: {error}") from None
         weight = math.nan
     if not 0 < weight < math.inf:
         raise ValueError(

@@ -14,6 +14,7 @@ from ..annotation.tasks import ADJUDICATION, check_coders
 from ..data.codebook import Codebook, other_codebooks
 from ..data.labels import read_answers, split_labels
 from ..data.leakage import Fingerprint
+from ..data.predictions import DecimalCommas
 from ..data.predictions_schema import refuse_predictions
 from ..data.reader import find_column
 from ..data.sentence import Sentence, text_sha256
@@ -146,12 +147,16 @@ def read(
     strata = {name: i for i, name in enumerate(sorted({_stratum(row) for _, row in rows}))}
     sampling = Counter(_word(row, "sampling") or "simple" for _, row in rows)
     notes += table.notes
+    commas = DecimalCommas()
+    for number, row in rows:
+        commas.see(row[PROBABILITY], f"row {number}, {PROBABILITY}")
+    notes += commas.notes(gold)
     if "sampling" not in table.columns:
         notes.append(f"{gold}: there is no column 'sampling'. The rows are treated as drawn individually ('simple')")
     probability, lines = checked(
         gold,
         [row["id"] for _, row in rows],
-        np.array([as_number(row[PROBABILITY]) for _, row in rows]),
+        np.array([_probability(row) for _, row in rows]),
         len(population),
         two_stage="two-stage" in sampling,
         design=design,
@@ -307,7 +312,7 @@ def _one_each(table: Table, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]
     differing = []
     for number, row in rows:
         known = first.setdefault(row["id"], (number, row))[1]
-        if known["labels"] != row["labels"] or as_number(known[PROBABILITY]) != as_number(row[PROBABILITY]):
+        if known["labels"] != row["labels"] or _probability(known) != _probability(row):
             differing.append(number)
     _refuse(
         table,
@@ -342,9 +347,13 @@ def _stratum(row: Row) -> str:
     return cell(row, "stratum") or ""
 
 
+def _probability(row: Row) -> float:
+    return as_number(row[PROBABILITY], largest=1)
+
+
 def _known(value: Any) -> bool:
     try:
-        return 0 < as_number(value) <= 1
+        return 0 < as_number(value, largest=1) <= 1
     except (TypeError, ValueError):
         return False
 

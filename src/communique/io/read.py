@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -108,14 +110,29 @@ def cell(row: Row, column: str | None) -> str | None:
     return None if value is None else str(value).strip() or None
 
 
-def as_number(value: object) -> float:
+#: A text such as 1,234, which is either a whole number with a separator of thousands or a number with a decimal comma.
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+
+
+def has_decimal_comma(value: object) -> bool:
+    """Return whether a cell is a text with one comma and no point, which `as_number` reads as a decimal comma."""
+    return isinstance(value, str) and value.count(",") == 1 and "." not in value
+
+
+def as_number(value: object, *, largest: float = math.inf) -> float:
     """Return a cell as a number. A text may have a decimal comma, as in the spreadsheets of many countries.
 
+    Args:
+        value: The cell.
+        largest: The largest number that makes sense. If it is below 1,000, a comma cannot separate thousands.
+
     Raises:
-        ValueError: The text is not a number.
+        ValueError: The text is not a number, or it is ambiguous, such as 1,234.
         TypeError: The value is neither a text nor a number.
     """
-    if isinstance(value, str) and value.count(",") == 1 and "." not in value:
+    if isinstance(value, str) and has_decimal_comma(value):
+        if largest >= 1000 and _THOUSANDS.fullmatch(value.strip()):
+            raise ValueError(f"{value!r} may be a decimal number or have a separator of thousands. Write it without a comma")
         value = value.replace(",", ".")
     return float(value)  # type: ignore[arg-type]
 

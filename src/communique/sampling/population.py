@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
-from ..data.labels import split_labels
+from ..data.predictions import PredictionReader, has_probabilities, is_predicted
 from ..data.predictions_schema import ERROR, OUTPUT, PREFIX
 from ..data.sentence import Sentence, text_sha256
 from ..errors import DataError
-from ..io.read import as_number, cell, open_table
+from ..io.read import cell, open_table
 from ..io.recognise import Encoding
 from ..io.tables import Problem, Row
 from ..reporting.format import NOT_XML
@@ -38,7 +38,7 @@ OWN_INDEX = "input_index"
 
 #: Columns that cannot define groups, and columns that are always read.
 _OURS = frozenset((*OUTPUT, "previous")) - {"document", "language"}
-_CORE = frozenset((*OUTPUT, ERROR, "source", "previous", OWN_INDEX)) - {"truncated"}
+_CORE = frozenset((*OUTPUT, ERROR, "source", "previous", OWN_INDEX))
 _BETWEEN = "\x1f"
 
 #: Name of the group of rows whose cell in a column of groups is empty.
@@ -325,7 +325,7 @@ class _Reader:
         self, path: Path, codebook: Codebook | None, columns: Sequence[str] | None, keep: Collection[str] | None
     ) -> None:
         self.path, self.codebook, self.columns, self.keep = path, codebook, columns, keep
-        self.names: tuple[str, ...] = codebook.names if codebook else ()
+        self.predictions = PredictionReader(codebook)
         self.seen: dict[str, None] = {}
         self.problems: list[str] = []
         self.unlabelled_problems: list[str] = []
@@ -349,8 +349,8 @@ class _Reader:
             if text is None and ("text" in row or self.codebook is None):
                 self.skipped += 1
                 continue
-            given = labelled(row)
-            if not given and not row.get("labels") and cell(row, ERROR) is not None:
+            given = has_probabilities(row)
+            if not is_predicted(row):
                 self.skipped += 1
                 continue
             try:
@@ -383,19 +383,16 @@ class _Reader:
         )
 
     def _add(self, batch: _Batch, number_: int, row: Row, text: str | None) -> None:
-        if not self.names:
-            self.names = tuple(_names(row))
-        probabilities = _probabilities(row, self.names)
-        predicted = self._labels(row.get("labels"))
+        predicted, probabilities = self.predictions.read(row, number_)
         identity = str(row["id"]).strip() if row.get("id") is not None else ""
         if not identity:
             raise ValueError("the id is missing. Give each row a different id")
         try:
-            index = int(row.get("index") or 0)
+            index = int(float(given)) if (given := cell(row, "index")) else 0
             own_index = int(float(given)) if (given := cell(row, OWN_INDEX)) else None
         except (ValueError, OverflowError):
             raise ValueError(
-                f"the index {row.get('index')!r} is not a whole number. Use a file that `communique label -o` wrote"
+                f"the index {row.get('index')!r} is not a whole number. Write the position of the sentence in its document"
             ) from None
         kept = self.keep is None or identity in self.keep
         document = f"{cell(row, 'source') or ''}{_BETWEEN}{cell(row, 'document') or identity}"
@@ -410,17 +407,10 @@ class _Reader:
             wanted = [name for name in row if name not in _OURS and not name.startswith(PREFIX)]
         batch.own.append({name: cell(row, name) for name in wanted})
 
-    def _labels(self, value: Any) -> list[bool]:
-        if self.codebook is not None:
-            labels = self.codebook.validate_labels(split_labels(value or [], self.codebook))
-        else:
-            given = value.split("|") if isinstance(value, str) else list(value or ())
-            labels = tuple(name for name in given if name)
-            if unknown := [name for name in labels if name not in self.names]:
-                raise ValueError(
-                    f"the label {unknown[0]!r} has no probability. Labels with a probability: {', '.join(self.names)}"
-                )
-        return [name in labels for name in self.names]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the labels."""
+        return self.predictions.names
 
     def population(self, seen: Iterable[str], notes: Sequence[str]) -> Population:
         """Build the population from all chunks."""
@@ -460,7 +450,7 @@ class _Reader:
         if not len(numbers):
             raise DataError(f"{self.path}: no row has a text. Use a file that `communique label -o` wrote")
         self._check_ids(table["id"], numbers)
-        all_notes = list(notes)
+        all_notes = [*notes, *self.predictions.commas.notes(self.path)]
         if "document" not in known:
             all_notes.append(f"{self.path}: there is no column 'document', so each row counts as a separate document")
         documents, keys = _encode(table["document"].cast(pa.string()))
@@ -542,40 +532,10 @@ def _one(column: Any) -> Any:
 
 def _no_column(path: Path, name: str, known: Sequence[str]) -> DataError:
     return DataError(
-        f"{path}: there is no column {name!r}. Use a file that `communique label -o` wrote and that contains the columns of "
-        f"groups. Columns in this file: {', '.join(dict.fromkeys(known))}"
+        f"{path}: there is no column {name!r}. Use a file that `communique label -o` wrote, or a table of predictions with the "
+        "columns that docs/guides/predictions.md lists, and keep the columns of groups. Columns in this file: "
+        f"{', '.join(dict.fromkeys(known))}. To list all problems of the file, run communique check {path} --predictions"
     )
-
-
-def labelled(row: Row) -> bool:
-    """Return whether a row has probabilities. Rows without a text, or whose text could not be read, have none."""
-    nested = row.get("probabilities")
-    values = nested.values() if isinstance(nested, dict) else (v for k, v in row.items() if k.startswith(PREFIX))
-    return any(value not in (None, "") for value in values)
-
-
-def _names(row: Row) -> list[str]:
-    nested = row.get("probabilities")
-    return list(nested) if isinstance(nested, dict) else [k.removeprefix(PREFIX) for k in row if k.startswith(PREFIX)]
-
-
-def _probabilities(row: Row, names: Sequence[str]) -> list[float] | None:
-    """Return the probabilities of a row, or None if it has none."""
-    nested = row.get("probabilities")
-    values: Row = nested if isinstance(nested, dict) else {name: row.get(PREFIX + name) for name in names}
-    if all(value is None or value == "" for value in values.values()):
-        return None
-    try:
-        p = [as_number(values[name]) for name in names]
-    except (KeyError, TypeError, ValueError, OverflowError):
-        raise ValueError(
-            f"the probabilities {str(values)[:300]} are not numbers for all labels. Write one for each of {', '.join(names)}"
-        ) from None
-    if not all(0 <= value <= 1 for value in p):
-        raise ValueError(
-            f"the probabilities {str(values)[:300]} are not all from 0 to 1. Correct them for {', '.join(names)}"
-        )
-    return p
 
 
 def _strings(values: Sequence[str | None], kind: Any) -> Any:
