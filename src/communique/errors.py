@@ -62,7 +62,7 @@ class DataError(CommuniqueError):
 class CorpusError(DataError):
     """Labelled tables that cannot be read, whose problems `communique check` can list."""
 
-    FURTHER = "more. `communique check` lists all of them"
+    FURTHER = "more. `communique check --all` lists all of them"
 
 
 class LeakError(DataError):

@@ -161,7 +161,7 @@ def test_an_output_in_a_missing_folder_or_with_the_name_of_a_folder_is_refused(
             "model.xml: this is not the file that was saved (SHA-256 differs)",
         ),
         (lambda f: (f / "codebook.yaml").unlink(), "codebook.yaml: "),
-        (lambda f: (f / "bundle.json").unlink(), "bundle.json: No such file"),
+        (lambda f: (f / "bundle.json").unlink(), "not a model, because it contains no bundle.json"),
         (lambda f: os.truncate(f / "bundle.json", 50), "bundle.json: not JSON"),
         (
             lambda f: (f / "bundle.json").write_text('{"format": 99}'),

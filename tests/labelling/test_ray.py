@@ -16,6 +16,7 @@ import pytest
 from fakes import bundle_folder, label, until
 from helpers import ROOT
 
+from communique.errors import UnreachableError
 from communique.labelling.shard_folder import shards_folder
 
 ray = pytest.importorskip("ray", reason="needs the extra ray: pip install 'communique[ray]'")
@@ -203,3 +204,18 @@ def test_a_killed_driver_loses_no_finished_shard_and_either_engine_can_resume(
     for resumed, run in ((out, partial(on_ray, cluster)), (half, label)):
         assert run(source, "-o", resumed, "--resume", *options)[2] == said.replace(str(whole), str(resumed))
     assert out.read_bytes() == half.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize(("address", "facts"), [(None, "Ray did not start"), ("10.0.0.1:6379", "10.0.0.1:6379")])
+def test_a_start_that_takes_too_long_is_reported_as_one_error(
+    address: str | None, facts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray raises a bare `Exception` for this."""
+
+    def init(*_: object, **__: object) -> None:
+        raise Exception("The current node timed out during startup.\nMore lines.")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(UnreachableError, match=f"{facts}.*timed out during startup"), ray_engine._connected(address):
+        pass

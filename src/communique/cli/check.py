@@ -1,4 +1,4 @@
-"""`communique check`: list all problems of labelled tables."""
+"""`communique check`: list the problems of labelled tables and of predictions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..reporting.format import counted, one_line
+from ..reporting.problems import summarize
 from .common import (
     INPUT,
     DocumentColumn,
@@ -27,7 +28,7 @@ from .common import (
 
 @cli_errors
 def check(
-    corpus: Annotated[list[str], typer.Argument(help="Labelled tables, folders or globs.")],
+    corpus: Annotated[list[str], typer.Argument(help="Labelled tables or predictions: files, folders or globs.")],
     codebook: Annotated[
         Path | None, typer.Option(help="Codebook of the labels. Default: that of the shipped model.")
     ] = None,
@@ -45,14 +46,40 @@ def check(
     texts: StandoffTexts = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
+    predictions: Annotated[
+        bool,
+        typer.Option(
+            "--predictions",
+            help="Check predictions that `communique sample`, `agree --model` and `estimate` can read, whoever made them.",
+        ),
+    ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="List each problem on its own line. Default: group the problems by kind.")
+    ] = False,
 ) -> None:
-    """List all problems of labelled tables at once, and count labels, languages and documents.
+    """List the problems of labelled tables or of predictions, and count labels, languages and documents.
 
     For example:
 
         communique check coded.xlsx --codebook codebook.yaml
         communique check coded.csv --text-column statement --label-map pro=support
+        communique check gpt.csv --predictions --codebook codebook.yaml
     """
+    if predictions:
+        for option, value in (
+            ("--text-column", text_column),
+            ("--label-column", label_column),
+            ("--document-column", document_column),
+            ("--label-map", label_map),
+            ("--texts", texts),
+        ):
+            if value is not None:
+                raise typer.BadParameter(
+                    "predictions have fixed column names (docs/guides/predictions.md). Rename the column of the table",
+                    param_hint=option,
+                )
+        _check_predictions(corpus, codebook, encoding, sheet, every=every)
+        return
     from ..data.codebook import Codebook
     from ..data.corpus import conflicts
     from ..data.standoff import scan_corpora
@@ -63,15 +90,18 @@ def check(
     found, messages, problems = scan_corpora(
         corpus, book, texts, columns=columns, labels=labels, encoding=encoding, sheet=sheet, labelled=False
     )
-    for line in problems:
-        show(one_line(line))
+    _problems(problems, every=every)
+    if codebook is None and any("unknown label" in line for line in problems):
+        note("the labels were compared with the codebook of the shipped model. To use yours, name it with --codebook")
+    if any("output of a model" in line for line in problems):
+        note("to check predictions that people will sample, code and estimate from, add --predictions")
     for line in (*messages, *found.notes, *(f"warning: {line}" for line in conflicts(found))):
         note(line)
     unlabelled = sum(s.labels is None for s in found)
     if len(found) == unlabelled > 0:
         note("no row has labels. If a column contains them under another name, name it with --label-column")
     documents = counted(len(found.documents), "document")
-    show(f"{counted(len(found), 'row')} in {documents} can be read, {len(problems)} cannot")
+    show(f"{counted(len(found), 'row')} in {documents} can be read, {len(problems):,} cannot")
     _counts("label", Counter(label for s in found for label in s.labels or ()))
     none = sum(s.labels == () for s in found)
     show(f"  none {none}, unlabelled {unlabelled}")
@@ -83,6 +113,36 @@ def check(
         show(f"rows per document: {sizes[0]} to {sizes[-1]}, median {sizes[len(sizes) // 2]}")
     if problems:
         raise typer.Exit(1)
+
+
+def _check_predictions(
+    paths: list[str], codebook: Path | None, encoding: str | None, sheet: str | None, *, every: bool
+) -> None:
+    """Check tables of predictions, and print what to do next."""
+    from ..data.codebook import Codebook
+    from ..data.predictions_check import check_predictions
+    from ..io.paths import list_files
+
+    book = None if codebook is None else Codebook.load(codebook)
+    failed = False
+    for path in list_files(paths):
+        found = check_predictions(path, book, encoding=encoding, sheet=sheet)
+        _problems(found.problems, every=every)
+        for line in found.notes:
+            note(line)
+        for line in found.describe():
+            show(line)
+        show(f"Problems: {len(found.problems):,}")
+        if not found.problems:
+            note(f"next: {found.next_commands(str(codebook or 'CODEBOOK.yaml'))}")
+        failed |= bool(found.problems)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _problems(problems: list[str], *, every: bool) -> None:
+    for line in problems if every else summarize(problems):
+        show(one_line(line))
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -150,13 +150,21 @@ def _connected(address: str | None) -> Iterator[None]:
     )
     try:
         context = ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = (str(error).splitlines() or [""])[0]
-        raise UnreachableError(
-            f"{address or 'Ray'}: no cluster answers ({reason}). Check with `ray status` whether a cluster is running"
-        ) from error
+    except Exception as error:
+        raise UnreachableError(_not_started(address, error)) from error
     with context:
         yield
+
+
+def _not_started(address: str | None, error: Exception) -> str:
+    """Say why Ray does not run. Ray raises errors of many classes, for example a bare `Exception` if its start takes too long."""
+    reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+    if address and address != "local":
+        return f"{address}: no cluster answers ({reason}). Check with `ray status` whether a cluster is running"
+    return (
+        f"Ray did not start on this machine ({reason}). Run the command again when the machine has more free memory and processors, or "
+        "label without a cluster: omit --engine ray"
+    )
 
 
 class _Shards(ray.data.Datasource):

@@ -49,6 +49,8 @@ def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baselin
         BundleError: The file is missing, invalid or of another format, or the model is of another kind.
     """
     path = Path(folder) / INFO
+    if not path.is_file():
+        raise BundleError(_no_model(Path(folder)))
     content = load_json(path, BundleError, "Name a model folder, such as models/communique-small, or copy it again")
     check_format(path, content, FORMAT, BundleError, "Train and export the model again")
     try:
@@ -63,6 +65,21 @@ def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baselin
         )
         raise BundleError(f"{folder}: this folder contains a {info.kind}, but a {kind} is needed. {remedy}")
     return info
+
+
+def _no_model(folder: Path) -> str:
+    """Say why a path is not a model folder, and what to do."""
+    steps = folder.with_name(folder.name + ".steps")
+    if steps.is_dir():
+        return f"{folder}: the training of this model has not finished. Run the same communique train command again to resume it"
+    if folder.is_dir():
+        problem = f"this folder is not a model, because it contains no {INFO}"
+    else:
+        problem = "this file is not a model folder" if folder.is_file() else "there is no such folder"
+    return (
+        f"{folder}: {problem}. Name a model folder, such as models/communique-small, or train a model first: communique train "
+        f"TABLE --codebook CODEBOOK -o {folder}"
+    )
 
 
 @contextmanager

@@ -1,0 +1,88 @@
+"""`communique check`, and the messages of commands that are given the output of a model or an unfinished model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from helpers import ROOT, TINY, has_facts, predictions, run, succeed, write_rows
+
+SHIPPED = ROOT / "models/communique-small"
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    TINY.dump(tmp_path / "mine.yaml")
+    return tmp_path / "mine.yaml"
+
+
+def test_check_predictions_ends_with_the_next_command(tmp_path: Path, book: Path) -> None:
+    path = predictions(tmp_path / "gpt.jsonl")
+    result = succeed("check", path, "--predictions", "--codebook", book)
+    assert has_facts(result.stdout, "420 rows", "40 documents", "country", "criticism", "ar", "Problems: 0")
+    assert has_facts(result.stderr, "next: communique sample", "-n 300", book, "communique estimate")
+
+
+def test_check_predictions_exits_with_1_and_names_no_next_command(tmp_path: Path) -> None:
+    path = predictions(tmp_path / "gpt.jsonl")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[3]["id"] = rows[2]["id"]
+    result = run("check", write_rows(path, rows), "--predictions")
+    assert result.exit_code == 1
+    assert has_facts(result.stdout, "row 4", "row 3", "Problems: 1")
+    assert "next:" not in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--text-column", "--label-column", "--document-column", "--label-map", "--texts"])
+def test_check_predictions_has_fixed_columns(tmp_path: Path, option: str) -> None:
+    result = run("check", predictions(tmp_path / "p.jsonl"), "--predictions", option, "a=b")
+    assert (result.exit_code, option in result.stderr) == (2, True)
+
+
+def test_check_names_the_option_for_the_output_of_a_model(tmp_path: Path, book: Path) -> None:
+    result = run("check", predictions(tmp_path / "coded.jsonl"), "--codebook", book)
+    assert result.exit_code == 1
+    assert has_facts(result.output, "output of a model", "--predictions")
+
+
+def test_check_summarizes_problems_by_kind(tmp_path: Path) -> None:
+    rows = [{"id": i, "document": "d", "text": f"Text {i}.", "label": ("pro", "contra")[i % 2]} for i in range(100)]
+    path = write_rows(tmp_path / "c.jsonl", rows)
+    result = run("check", path)
+    assert result.exit_code == 1
+    assert result.stdout.count("unknown label") == 2
+    assert has_facts(result.stdout, "50 rows (1, 3, 5, 7, 9, …)", "'pro'", "100 cannot")
+    assert has_facts(result.stderr, "shipped model", "--codebook")
+    assert run("check", path, "--all").stdout.count("unknown label") == 100
+
+
+def test_evaluate_refuses_the_output_of_a_model_and_uses_a_named_column_of_people(tmp_path: Path) -> None:
+    from communique import Codebook
+
+    names = Codebook.load(SHIPPED / "codebook.yaml").names
+    rows = [
+        {"document": f"d{i}", "text": f"We will send {i} ships to the port of Anmar.", "labels": [names[0]]}
+        | {"label": names[2], "probabilities": dict.fromkeys(names, 0.5)}
+        for i in range(4)
+    ]
+    path = write_rows(tmp_path / "gold.jsonl", rows)
+    refused = run("evaluate", SHIPPED, path)
+    assert refused.exit_code == 1
+    assert has_facts(refused.output, "gold.jsonl", "output of a model", "--label-column")
+    assert run("evaluate", SHIPPED, path, "--label-column", "labels").exit_code == 1
+    assert succeed("evaluate", SHIPPED, path, "--label-column", "label").exit_code == 0
+
+
+def test_train_refuses_the_output_of_a_model(tmp_path: Path, book: Path) -> None:
+    result = run("train", predictions(tmp_path / "x.jsonl"), "--codebook", book, "-o", tmp_path / "m", "--kind", "tfidf")
+    assert result.exit_code == 1
+    assert has_facts(result.output, "x.jsonl", "output of a model")
+
+
+def test_export_says_that_a_folder_is_not_a_model(tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    result = run("export", tmp_path / "m")
+    assert (result.exit_code, has_facts(result.output, "not a model", "communique train")) == (1, True)
+    (tmp_path / "m.steps").mkdir()
+    assert has_facts(run("export", tmp_path / "m").output, "not finished", "communique train")
