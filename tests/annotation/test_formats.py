@@ -229,7 +229,9 @@ def test_label_studio_answers_in_unknown_controls_are_refused(
     tasks = renamed(label_studio_export, "stance")
     for task in tasks:
         for annotation in task["annotations"]:
-            annotation["result"] += [r | {"from_name": "second"} for r in annotation["result"] if "choices" in r["value"]]
+            annotation["result"] += [
+                r | {"from_name": "second"} for r in annotation["result"] if "choices" in r["value"]
+            ]
     assert has_facts(refusal(), "several", "'stance'", "'second'")
     span = {"from_name": "labels", "type": "labels", "value": {"start": 0, "end": 2, "labels": ["criticism"]}}
     for task in tasks:

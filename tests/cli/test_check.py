@@ -75,7 +75,9 @@ def test_evaluate_refuses_the_output_of_a_model_and_uses_a_named_column_of_peopl
 
 
 def test_train_refuses_the_output_of_a_model(tmp_path: Path, book: Path) -> None:
-    result = run("train", predictions(tmp_path / "x.jsonl"), "--codebook", book, "-o", tmp_path / "m", "--kind", "tfidf")
+    result = run(
+        "train", predictions(tmp_path / "x.jsonl"), "--codebook", book, "-o", tmp_path / "m", "--kind", "tfidf"
+    )
     assert result.exit_code == 1
     assert has_facts(result.output, "x.jsonl", "output of a model")
 

@@ -331,7 +331,9 @@ def test_a_sheet_of_another_sample_is_refused(labelled: Path, n: int) -> None:
     foreign = sum(row["id"] not in both for _, row in read_table(sheet).rows)
     result = run("agree", sheet, "--design", folder / "second.design.json", "--gold", folder / "gold.csv")
     assert result.exit_code == 1
-    assert has_facts(result.output, "first.csv", f"{foreign} of 80 rows", f"{n} sentences", "second.design.json", "--design")
+    assert has_facts(
+        result.output, "first.csv", f"{foreign} of 80 rows", f"{n} sentences", "second.design.json", "--design"
+    )
     assert not (folder / "gold.csv").exists()
 
 

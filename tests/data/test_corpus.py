@@ -56,7 +56,7 @@ def labels_of(path: Path, codebook: Codebook = TINY) -> list[tuple[str, ...] | N
     return [s.labels for s in Corpus.read(path, codebook)]
 
 
-def problems_of(path: Path | list[Path], codebook: Codebook = TINY, **options: Any) -> list[str]:
+def problems_of(path: Path | list[Path], codebook: Codebook | None = TINY, **options: Any) -> list[str]:
     """Return the problems without their path if there is a single file, which every problem must start with."""
     problems = Corpus.scan(path, codebook, **options)[1]
     assert all("\n" not in problem for problem in problems)

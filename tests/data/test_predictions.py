@@ -163,7 +163,9 @@ def test_labels_that_no_threshold_explains_are_only_a_note(tmp_path: Path) -> No
 def test_the_most_probable_of_exclusive_labels_needs_no_threshold(tmp_path: Path) -> None:
     triples = [(0.4, 0.3, 0.3), (0.45, 0.55, 0.0), (0.2, 0.3, 0.5)]
     content = [
-        row | {"labels": TINY.names[i % 3]} | {f"probability_{n}": p for n, p in zip(TINY.names, triples[i % 3], strict=True)}
+        row
+        | {"labels": TINY.names[i % 3]}
+        | {f"probability_{n}": p for n, p in zip(TINY.names, triples[i % 3], strict=True)}
         for i, row in enumerate(rows())
     ]
     assert check_predictions(table(tmp_path / "gpt.csv", content), TINY_MULTICLASS).notes == []

@@ -23,6 +23,8 @@ def test_problems_that_differ_in_few_values_are_listed_by_value() -> None:
 
 
 def test_problems_that_differ_in_every_row_are_summarized_with_an_example() -> None:
-    lines = [f"a.csv, row {row}: id 's{row - 2}' is also the id of a.csv, row 1" for row in range(2, 2 + MESSAGES + ROWS)]
+    lines = [
+        f"a.csv, row {row}: id 's{row - 2}' is also the id of a.csv, row 1" for row in range(2, 2 + MESSAGES + ROWS)
+    ]
     (line,) = summarize(lines)
     assert line == "a.csv, 10 rows (2, 3, 4, 5, 6, …): for example: id 's0' is also the id of a.csv, row 1"

@@ -51,8 +51,8 @@ def read(path: Path, rows: Sequence[tuple[int, Row]], codebook: Codebook) -> Rea
     fields = dict.fromkeys(name for _, row in rows for name in row)
     if rows and not {"label", "labels", "annotations"} & set(fields):
         raise DataError(
-            f"{path}: there is no field 'label' with the labels. The fields are: {', '.join(fields)}. Rename the field that contains "
-            "the labels to 'label'"
+            f"{path}: there is no field 'label' with the labels. The fields are: {', '.join(fields)}. Rename the field that "
+            "contains the labels to 'label'"
         )
     unread = 0
     for number, row in rows:

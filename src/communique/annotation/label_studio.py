@@ -109,13 +109,13 @@ def read_json(path: Path, rows: Rows, codebook: Codebook) -> Reading:
         except ValueError as error:
             reading.problems.append(f"{path}, row {number}: {error}")
     controls: dict[str, list[Answer]] = {}
-    for _, _, annotation in found:
-        for name, answer in annotation.answers.items():
+    for _, _, given in found:
+        for name, answer in given.answers.items():
             controls.setdefault(name, []).append(answer)
     control = find_control(reading, {name: said for name, said in controls.items() if name != COMMENT}, codebook)
-    for number, data, annotation in found:
-        chosen = annotation.answers.get(control or "", Answer())
-        _answer(reading, number, data, chosen, annotation.coder, annotation.comments, codebook)
+    for number, data, given in found:
+        chosen = given.answers.get(control or "", Answer())
+        _answer(reading, number, data, chosen, given.coder, given.comments, codebook)
     reading.note(cancelled, f"left out {counted(cancelled, 'annotation')} that the coder cancelled or skipped")
     reading.note(unread, f"left out {counted(unread, 'task')} that nobody coded")
     reading.note_unanswered(control)

@@ -126,9 +126,9 @@ def match(readings: Sequence[Reading], design: Design | None, *, name: str = "th
 
 
 def _another_sample(reading: Reading, strays: int, design: Design, name: str) -> str:
+    n = counted(len(design.rows), "sentence")
     return (
-        f"{reading.path}: {strays:,} of {counted(len(reading.rows), 'row')} are not among the {counted(len(design.rows), 'sentence')} "
-        f"of the sample {name} (drawn from {design.predictions}, seed {design.seed}). Name the design file of the sample that this "
+        f"{reading.path}: {strays:,} of {counted(len(reading.rows), 'row')} are not among the {n} of the sample {name} (drawn from {design.predictions}, seed {design.seed}). Name the design file of the sample that this "
         "file was written for with --design. If the file contains the sentences of several samples, divide it"
     )
 
@@ -280,8 +280,8 @@ def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], l
         )
     if codings.model_shown:
         messages.append(
-            "the coders saw the model's labels (model_shown), so `communique estimate` refuses these labels as gold: people tend to "
-            "confirm what they are shown"
+            "the coders saw the model's labels (model_shown), so `communique estimate` refuses these labels as gold: people tend "
+            "to confirm what they are shown"
         )
     messages += _only_labels(rows, missing, design)
     if design.purpose == "training":

@@ -114,8 +114,8 @@ class Reading:
         where = "" if control is None else f" in {control!r}"
         self.note(
             self.unanswered,
-            f"left out {counted(self.unanswered, 'answer')} in which nothing was chosen{where}. If no label applies, the coder must "
-            f"choose {NONE!r}",
+            f"left out {counted(self.unanswered, 'answer')} in which nothing was chosen{where}. If no label applies, the coder "
+            f"must choose {NONE!r}",
         )
 
     def note_only_labels(self) -> None:
@@ -125,8 +125,8 @@ class Reading:
         if blank and len(coded) >= FEW_CODED and all(row.labels for row in coded):
             self.notes.append(
                 f"warning: {self.path}: all of the {counted(len(coded), 'coded row')} have a label, and {counted(blank, 'row')} "
-                f"{'is' if blank == 1 else 'are'} blank. If blank means that no label applies, answer no in these rows: a blank row "
-                "counts as not coded, so the labels would seem far too frequent"
+                f"{'is' if blank == 1 else 'are'} blank. If blank means that no label applies, answer no in these rows: a blank "
+                "row counts as not coded, so the labels would seem far too frequent"
             )
 
     def take(

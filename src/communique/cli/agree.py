@@ -37,7 +37,9 @@ def agree(
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(help="Predictions to compare with the coders as well: output of `communique label -o`, or a table made elsewhere."),
+        typer.Option(
+            help="Predictions to compare with the coders as well: output of `communique label -o`, or a table made elsewhere."
+        ),
     ] = None,
     adjudicate: Annotated[
         Path | None,

@@ -179,7 +179,9 @@ def _advice(info: ModelInfo) -> list[str]:
     counts = info.training.by_label
     few = [f"{label} {counts[label]}" for label in info.labels if counts[label] < FEW_ROWS]
     lines = [f"WARNING: {line}." for line in info.warnings]
-    lines.append(f"Do not use this model. The {info.kind if info.kind == 'checkpoint' else 'model'} is kept for inspection. What to try:")
+    lines.append(
+        f"Do not use this model. The {info.kind if info.kind == 'checkpoint' else 'model'} is kept for inspection. What to try:"
+    )
     if few:
         lines.append(f"- Code more rows with labels that are rare in the training rows: {', '.join(few)}.")
     lines.append(

@@ -82,8 +82,8 @@ class PredictionsCheck:
         """
         book = f"--codebook {codebook}"
         return (
-            f"communique sample {self.path} -n {min(self.rows, 300)} {book} -o sheet.xlsx. When the sheet is coded: communique agree "
-            f"sheet.xlsx --gold gold.csv, and communique estimate {self.path} gold.csv {book}"
+            f"communique sample {self.path} -n {min(self.rows, 300)} {book} -o sheet.xlsx. When the sheet is coded: communique "
+            f"agree sheet.xlsx --gold gold.csv, and communique estimate {self.path} gold.csv {book}"
         )
 
 
@@ -137,7 +137,9 @@ class _Checker:
         if identity is None and "id" in row:
             found.problems.append(f"{where}: the id is missing. Give each row a different id")
         elif identity is not None and (other := self.first.setdefault(identity, number)) != number:
-            found.problems.append(f"{where}: id {identity!r} is also the id of row {other}. Give each row a different id")
+            found.problems.append(
+                f"{where}: id {identity!r} is also the id of row {other}. Give each row a different id"
+            )
         try:
             given, probabilities = self.reader.read(row, number)
         except ValueError as error:
@@ -171,8 +173,8 @@ class _Checker:
         total = found.rows
         if total and found.without_probabilities == total:
             found.notes.append(
-                "There are no probabilities. Labels count as 0 or 1, which is valid but gives wider intervals. --strata uncertainty, "
-                "--allocation optimal, --for training and --width without --report need probabilities"
+                "There are no probabilities. Labels count as 0 or 1, which is valid but gives wider intervals. --strata "
+                "uncertainty, --allocation optimal, --for training and --width without --report need probabilities"
             )
         elif found.without_probabilities:
             found.notes.append(
@@ -182,8 +184,8 @@ class _Checker:
             found.unlabelled += found.without_probabilities
         if found.unlabelled:
             found.notes.append(
-                f"{counted(found.unlabelled, 'row is', 'rows are')} not part of the population: no text, or no predictions. Where no "
-                "label applies, write 'none' into an empty cell of labels"
+                f"{counted(found.unlabelled, 'row is', 'rows are')} not part of the population: no text, or no predictions. Where "
+                "no label applies, write 'none' into an empty cell of labels"
             )
         if self.without_document and "document" in columns:
             found.notes.append(
@@ -203,17 +205,19 @@ class _Checker:
                 continue
             other = find_column(columns, name)
             rename = f"Rename {other!r}" if other else "Add it"
-            found.problems.append(f"{found.path}: there is no column {name!r}. {rename}. The columns are: {', '.join(columns)}")
+            found.problems.append(
+                f"{found.path}: there is no column {name!r}. {rename}. The columns are: {', '.join(columns)}"
+            )
         with_probability = probability_names(dict.fromkeys(columns))
         if self.codebook is None and not found.names and not with_probability:
             found.problems.append(
                 f"{found.path}: there are no columns {PREFIX}LABEL, so the labels are not known. Name the codebook with --codebook"
             )
         if self.codebook is not None and with_probability:
-            if other := [name for name in with_probability if name not in self.codebook.names]:
+            if strange := [name for name in with_probability if name not in self.codebook.names]:
                 found.notes.append(
                     f"not read, because the codebook {self.codebook.name} has no such label: "
-                    f"{', '.join(repr(PREFIX + name) for name in other)}"
+                    f"{', '.join(repr(PREFIX + name) for name in strange)}"
                 )
             if lacking := [name for name in self.codebook.names if name not in with_probability]:
                 found.problems.append(

@@ -298,9 +298,7 @@ class CorpusReader:
             parallel=get("parallel"),
         )
 
-    def _labels(
-        self, row: Row, column: str | None, label_columns: Mapping[str, str]
-    ) -> tuple[str, ...] | None:
+    def _labels(self, row: Row, column: str | None, label_columns: Mapping[str, str]) -> tuple[str, ...] | None:
         """Return the labels of a row, or None if nobody coded it."""
         columns = [*label_columns.values()] if column is None else [column]
         if self.codebook is None or not columns:

@@ -34,8 +34,8 @@ _LEFT_OUT = "If `communique sample` left sentences out of the population, name i
 
 #: What to say if every gold sentence has a label. Coders who mark only the labels that apply leave the other sentences blank.
 _ONLY_LABELS = (
-    "every gold sentence has a label. If coders left sentences without a label blank, these are not missing at random, and the labels "
-    "would seem far too frequent. Answer 'no' in the blank rows of the sheet (or write 'none'), and run communique agree again"
+    "every gold sentence has a label. If coders left sentences without a label blank, these are not missing at random, and the "
+    "labels would seem far too frequent. Answer 'no' in the blank rows of the sheet (or write 'none'), and run communique agree again"
 )
 
 
@@ -133,4 +133,8 @@ def _by_design(
     if missing == "refuse":
         raise DataError(f"{what}. The inclusion probabilities are valid only for the whole sample. {remedy}")
     part = np.array([1.0 if row is None else given[row.stratum] / wanted[row.stratum] for row in known])
-    return probability * part, [*lines, *doubt, f"{what}. The estimates assume that they are missing at random within strata"]
+    return probability * part, [
+        *lines,
+        *doubt,
+        f"{what}. The estimates assume that they are missing at random within strata",
+    ]

@@ -274,8 +274,8 @@ def _gold_rows(table: Table, codebook: Codebook) -> list[tuple[int, Row]]:
         table,
         [n for n, row in rows if _word(row, "model_shown") in ("true", "1", "yes")],
         "the coder saw the labels of a model (column 'model_shown')",
-        "People tend to confirm labels that they are shown, so the estimate would repeat the errors of the model. Have the sentences "
-        "coded again without --show-model",
+        "People tend to confirm labels that they are shown, so the estimate would repeat the errors of the model. Have the "
+        "sentences coded again without --show-model",
     )
     for i, (number, row) in enumerate(rows):
         try:

@@ -132,7 +132,9 @@ def as_number(value: object, *, largest: float = math.inf) -> float:
     """
     if isinstance(value, str) and has_decimal_comma(value):
         if largest >= 1000 and _THOUSANDS.fullmatch(value.strip()):
-            raise ValueError(f"{value!r} may be a decimal number or have a separator of thousands. Write it without a comma")
+            raise ValueError(
+                f"{value!r} may be a decimal number or have a separator of thousands. Write it without a comma"
+            )
         value = value.replace(",", ".")
     return float(value)  # type: ignore[arg-type]
 

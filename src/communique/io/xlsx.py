@@ -65,7 +65,11 @@ def _choose(stream: TableStream, book: Any) -> str:
         raise DataError(f"{stream.path}: no sheet {given!r}. Name one of {', '.join(map(repr, names))} with --sheet")
     if len(names) > 1 or name not in visible:
         shown = ", ".join(repr(n) + ("" if n in visible else " (hidden)") for n in names)
-        hint = "" if given is not None else ". To read another sheet, move it to the front, or use --sheet if the command has this option"
+        hint = (
+            ""
+            if given is not None
+            else ". To read another sheet, move it to the front, or use --sheet if the command has this option"
+        )
         stream.notes.append(f"{stream.path}: reading sheet {name!r} of {shown}{hint}")
     return name
 
