@@ -128,8 +128,9 @@ def match(readings: Sequence[Reading], design: Design | None, *, name: str = "th
 def _another_sample(reading: Reading, strays: int, design: Design, name: str) -> str:
     n = counted(len(design.rows), "sentence")
     return (
-        f"{reading.path}: {strays:,} of {counted(len(reading.rows), 'row')} are not among the {n} of the sample {name} (drawn from {design.predictions}, seed {design.seed}). Name the design file of the sample that this "
-        "file was written for with --design. If the file contains the sentences of several samples, divide it"
+        f"{reading.path}: {strays:,} of {counted(len(reading.rows), 'row')} are not among the {n} of the sample {name} "
+        f"(drawn from {design.predictions}, seed {design.seed}). Name the design file of the sample that this file was written "
+        "for with --design. If the file contains the sentences of several samples, divide it"
     )
 
 

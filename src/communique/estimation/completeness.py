@@ -35,7 +35,8 @@ _LEFT_OUT = "If `communique sample` left sentences out of the population, name i
 #: What to say if every gold sentence has a label. Coders who mark only the labels that apply leave the other sentences blank.
 _ONLY_LABELS = (
     "every gold sentence has a label. If coders left sentences without a label blank, these are not missing at random, and the "
-    "labels would seem far too frequent. Answer 'no' in the blank rows of the sheet (or write 'none'), and run communique agree again"
+    "labels would seem far too frequent. Answer 'no' in the blank rows of the sheet (or write 'none'), and run communique agree "
+    "again"
 )
 
 

@@ -162,8 +162,8 @@ def _not_started(address: str | None, error: Exception) -> str:
     if address and address != "local":
         return f"{address}: no cluster answers ({reason}). Check with `ray status` whether a cluster is running"
     return (
-        f"Ray did not start on this machine ({reason}). Run the command again when the machine has more free memory and processors, "
-        "or label without a cluster: omit --engine ray"
+        f"Ray did not start on this machine ({reason}). Run the command again when the machine has more free memory and "
+        "processors, or label without a cluster: omit --engine ray"
     )
 
 
