@@ -389,6 +389,29 @@ def test_the_output_of_a_model_is_refused_as_gold_of_an_estimate(labelled: Path)
         read(labelled, gold, TINY)
 
 
+def test_labels_without_probabilities_can_be_sampled_compared_and_estimated_from(labelled: Path) -> None:
+    """A table that a chat model made has labels only. The whole way works if the codebook is named."""
+    folder, book = labelled.parent, labelled.parent / "codebook.yaml"
+    rows = [
+        {k: v for k, v in row.items() if k not in ("probabilities", "truncated")}
+        for _, row in read_table(labelled).rows
+    ]
+    gpt = write_rows(folder / "gpt.jsonl", rows)
+    sheet = folder / "s.csv"
+    succeed("check", gpt, "--predictions", "--codebook", book)
+    succeed("sample", gpt, "-n", 60, "--strata", "predicted", "--codebook", book, "-o", sheet)
+    code(sheet)
+    assert "model" in succeed("agree", sheet, "--model", gpt, "--gold", folder / "gold.csv").stdout
+    output = succeed("estimate", gpt, folder / "gold.csv", "--codebook", book).output
+    assert has_facts(output, "420 rows", "no probabilities")
+    refused = (("--strata", "uncertainty"), ("--by", "country", "--allocation", "optimal"), ("--for", "training"))
+    for options in refused:
+        result = run("sample", gpt, "-n", 60, *options, "--codebook", book, "-o", folder / "x.csv")
+        assert (result.exit_code, "needs probabilities" in result.output) == (1, True), options
+    # A plan does not trust the labels: it needs as many sentences as without predictions.
+    assert "all labels" in succeed("sample", gpt, "--width", 0.1, "--codebook", book).output
+
+
 def test_sheets_in_which_only_yes_was_marked_are_explained(labelled: Path) -> None:
     folder = labelled.parent
     sheet = drawn(labelled, "sheet.csv")

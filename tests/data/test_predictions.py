@@ -88,7 +88,7 @@ def test_without_probabilities_labels_count_as_0_or_1_and_a_codebook_is_needed(t
     assert problems(check_predictions(path)) != []
     found = check_predictions(path, TINY)
     assert (found.problems, found.rows) == ([], 6)
-    assert any(has_facts(note, "no probabilities", "--strata uncertainty", "--width") for note in found.notes)
+    assert any(has_facts(note, "no probabilities", "--strata uncertainty") for note in found.notes)
     assert set(read_population(path, TINY).probabilities.ravel().tolist()) == {0.0, 1.0}
 
 
@@ -102,6 +102,20 @@ def test_no_answer_of_a_model_does_not_mean_that_no_label_applies(tmp_path: Path
     assert any(has_facts(note, "1 row", "'none'") for note in found.notes)
     population = read_population(path, TINY)
     assert (len(population), population.unlabelled) == (5, 1)
+
+
+def test_the_output_of_a_chat_model_has_empty_probabilities_and_says_what_was_not_answered(tmp_path: Path) -> None:
+    """`communique label --labeler chat` writes all columns. An empty cell of labels means no label, unless there is an error."""
+    empty = {f"probability_{name}": "" for name in TINY.names}
+    content = [row | empty | {"truncated": "False", "error": ""} for row in rows()]
+    content[2]["labels"] = ""
+    content[3] |= {"labels": "", "error": "no answer"}
+    path = table(tmp_path / "chat.csv", content)
+    for codebook in (None, TINY):
+        found = check_predictions(path, codebook)
+        assert (found.problems, found.rows, found.none, found.unlabelled) == ([], 5, 2, 1)
+        population = read_population(path, codebook)
+        assert (len(population), population.unlabelled, population.n_without_probabilities) == (5, 1, 5)
 
 
 def test_an_empty_cell_next_to_probabilities_means_that_no_label_applies(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ class _Checker:
         if total and found.without_probabilities == total:
             found.notes.append(
                 "There are no probabilities. Labels count as 0 or 1, which is valid but gives wider intervals. --strata "
-                "uncertainty, --allocation optimal, --for training and --width without --report need probabilities"
+                "uncertainty, --allocation optimal and --for training need probabilities"
             )
         elif found.without_probabilities:
             found.notes.append(

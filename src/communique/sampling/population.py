@@ -531,10 +531,13 @@ def _one(column: Any) -> Any:
 
 
 def _no_column(path: Path, name: str, known: Sequence[str]) -> DataError:
+    # The check knows which columns every table needs, but not which ones the user wants as groups.
+    listed = name in (*OUTPUT, "probabilities")
+    hint = f". To list all problems of the file, run communique check {path} --predictions" if listed else ""
     return DataError(
         f"{path}: there is no column {name!r}. Use a file that `communique label -o` wrote, or a table of predictions with the "
         "columns that docs/guides/predictions.md lists, and keep the columns of groups. Columns in this file: "
-        f"{', '.join(dict.fromkeys(known))}. To list all problems of the file, run communique check {path} --predictions"
+        f"{', '.join(dict.fromkeys(known))}{hint}"
     )
 
 

@@ -126,6 +126,7 @@ def allocation_weights(population: Population, strata: Strata, allocation: str) 
     weights = np.asarray(sizes / sizes.sum())
     if allocation == "optimal":
         population.require_predictions("--allocation optimal")
+        population.require_probabilities("--allocation optimal")
         spread = np.sqrt(stratum_variances(population, strata).mean(axis=1)) * sizes
         if spread.sum() > 0:
             weights = (weights + spread / spread.sum()) / 2

@@ -28,6 +28,9 @@ def pick_for_training(population: Population, n: int, *, exclude: Collection[str
 
     Returns:
         Row numbers in the order of selection.
+
+    Raises:
+        DataError: The predictions have no probabilities.
     """
     population.require_predictions("--for training")
     population.require_probabilities("--for training")
