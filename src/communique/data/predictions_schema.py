@@ -46,7 +46,10 @@ def refuse_predictions(name: str, columns: Iterable[str], column: str | None) ->
     shown = ", ".join(map(repr, found[:3])) + (", …" if len(found) > 3 else "")
     other = next((c for c in ("label", "input_labels", "input_label") if c in columns and c != column), None)
     people = f"If people wrote the column {other!r}" if other else "If people wrote the labels"
-    hint = f"{people}, name their column with --label-column if the command has this option. Otherwise, delete the columns of the model"
+    hint = (
+        f"{people}, name their column with --label-column if the command has this option. Otherwise, delete the columns of "
+        "the model"
+    )
     return (
         f"{name}: {where} are the output of a model, because the table has the columns {shown}. The output of a model cannot be "
         f"used as gold. {hint}"
