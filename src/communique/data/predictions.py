@@ -63,8 +63,8 @@ def has_probabilities(row: Row) -> bool:
 def is_predicted(row: Row) -> bool:
     """Return whether a row was labelled: it has probabilities or labels.
 
-    Without probabilities, an empty cell may mean that a model did not answer, so it does not mean that no label applies. The output of
-    `communique label` is different: it says in the column `truncated` that a row was labelled, and in `error` why not.
+    Without probabilities, an empty cell may mean that a model did not answer, so it does not mean that no label applies. The output
+    of `communique label` is different: it says in the column `truncated` that a row was labelled, and in `error` why not.
     """
     if has_probabilities(row):
         return True
