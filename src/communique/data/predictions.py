@@ -63,15 +63,16 @@ def has_probabilities(row: Row) -> bool:
 def is_predicted(row: Row) -> bool:
     """Return whether a row was labelled: it has probabilities or labels.
 
-    Without probabilities, an empty cell may mean that a model did not answer, so it does not mean that no label applies. The output
-    of `communique label` is different: it says in the column `truncated` that a row was labelled, and in `error` why not.
+    In a table without columns of probabilities, an empty cell may mean that a model did not answer, so it does not mean that no
+    label applies. If the columns exist but are empty, `communique label` wrote the table with a chat model, and `error` says which
+    rows have no answer.
     """
     if has_probabilities(row):
         return True
     labels = row.get(OUTPUT_LABELS)
     if not labels and not _is_empty(row.get(ERROR)):
         return False
-    return not _is_empty(labels) or not _is_empty(row.get("truncated"))
+    return not _is_empty(labels) or bool(probability_names(row))
 
 
 def _is_empty(value: Any) -> bool:

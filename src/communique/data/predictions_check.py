@@ -124,6 +124,8 @@ class _Checker:
         self.reader = PredictionReader(codebook)
         self.first: dict[str, int] = {}
         self.decided: list[tuple[list[bool], list[float]]] = []
+        # Rows without probabilities. They belong to the population only if no row has probabilities.
+        self.bare: list[tuple[int, list[bool], Row]] = []
         self.bad_languages: Counter[str] = Counter()
         self.without_document = 0
 
@@ -145,13 +147,20 @@ class _Checker:
         except ValueError as error:
             found.problems.append(f"{where}: {error}")
             return
+        if probabilities is None:
+            self.bare.append(
+                (number, given, {name: row.get(name) for name in ("id", "document", "source", "language")})
+            )
+            return
+        self.decided.append((given, probabilities))
+        self._count(number, given, row)
+
+    def _count(self, number: int, given: list[bool], row: Row) -> None:
+        """Count a row of the population."""
+        found, identity = self.found, cell(row, "id")
         found.rows += 1
         found.none += not any(given)
         found.labels.update(name for name, yes in zip(self.reader.names, given, strict=True) if yes)
-        if probabilities is None:
-            found.without_probabilities += 1
-        else:
-            self.decided.append((given, probabilities))
         document = cell(row, "document")
         self.without_document += document is None
         found.documents[f"{cell(row, 'source') or ''}\x1f{document or identity or number}"] += 1
@@ -170,6 +179,10 @@ class _Checker:
         found = self.found
         found.names = self.reader.names
         self._check_columns(columns)
+        found.without_probabilities = len(self.bare)
+        if not self.decided:
+            for number, given, row in self.bare:
+                self._count(number, given, row)
         total = found.rows
         if total and found.without_probabilities == total:
             found.notes.append(
@@ -178,8 +191,8 @@ class _Checker:
             )
         elif found.without_probabilities:
             found.notes.append(
-                f"{counted(found.without_probabilities, 'row has', 'rows have')} labels but no probabilities. Because other rows "
-                "have some, these rows are left out of samples and estimates"
+                f"{counted(found.without_probabilities, 'row has', 'rows have')} no probabilities. Because other rows have some, "
+                "these rows are left out of samples and estimates"
             )
             found.unlabelled += found.without_probabilities
         if found.unlabelled:
