@@ -418,15 +418,10 @@ def _show_plan(
 
 def _foresee(population: Population, drawn: Design, report: Path | None, expected: dict[str, float] | None) -> None:
     """Print warnings about groups that `communique estimate` would refuse or call doubtful."""
-    from ..estimation.foresight import foresee, planned_groups
-    from ..sampling.size import assumed, by_rates, read_rates
+    from ..estimation.foresight import foresee
+    from ..sampling.size import read_rates
 
-    chances = None
-    if expected:
-        chances = assumed(population, {name: expected[name] for name in population.names}).probabilities
-    elif population.has_predictions:
-        chances = by_rates(population, read_rates(report) if report else {}).probabilities
-    for line in foresee(planned_groups(population, drawn, chances), drawn):
+    for line in foresee(population, drawn, rates=read_rates(report) if report else None, proportions=expected):
         note(line)
 
 

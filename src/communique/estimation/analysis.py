@@ -131,7 +131,7 @@ def analyse(
         DataError: A group or a contrast has too little gold, a comparison is impossible, or `regress` names an unknown column.
     """
     columns = tuple(coded.columns)
-    groups, left_out = supported(coded, build_groups(coded, columns), target=target, skip=skip)
+    groups, left_out = supported(coded, build_groups(coded.columns, len(coded.ids)), target=target, skip=skip)
     planned, unsupported = _plan(coded, groups, target, compare, references)
     asked = [comparing.parse(text, groups) for text in contrasts]
     predictors, notes = build_predictors(coded, columns if regress is None else regress)

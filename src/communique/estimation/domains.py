@@ -70,21 +70,24 @@ class Group:
         return np.asarray(~same & (codes != NO_VALUE)) if self.rest else same
 
 
-def build_groups(coded: EstimationData, columns: Sequence[str]) -> list[Group]:
+def build_groups(columns: Mapping[str, Column], size: int) -> list[Group]:
     """Build all groups: all sentences, the levels of each column and, with several columns, all cells that have sentences.
 
     Sentences without a value in a column form a group of this column, and belong to no cell.
+
+    Args:
+        columns: The columns by name, see `inputs.group_column`.
+        size: Number of sentences.
     """
-    groups = [Group("all", {}, np.zeros(len(coded.ids), np.int64), 0)]
-    for column in columns:
-        one = coded.columns[column]
+    groups = [Group("all", {}, np.zeros(size, np.int64), 0)]
+    for column, one in columns.items():
         groups += [Group(column, {column: value}, one.codes, code) for code, value in enumerate(one.levels)]
         if (one.codes == NO_VALUE).any():
             groups.append(Group(column, {column: MISSING_GROUP}, one.codes, NO_VALUE))
     if len(columns) > 1:
-        kinds, codes = cross([coded.columns[column] for column in columns])
+        kinds, codes = cross(list(columns.values()))
         for code, kind in enumerate(kinds.tolist()):
-            values = {c: coded.columns[c].levels[level] for c, level in zip(columns, kind, strict=True)}
+            values = {name: one.levels[level] for (name, one), level in zip(columns.items(), kind, strict=True)}
             groups.append(Group("cell", values, codes, code))
     return groups
 

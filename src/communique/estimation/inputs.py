@@ -24,7 +24,7 @@ from ..io.read import Table, as_number, cell, read_table
 from ..io.tables import Row
 from ..reporting.format import counted
 from ..sampling.design import Design
-from ..sampling.population import MISSING_GROUP, Column, Population, read_population
+from ..sampling.population import MISSING_GROUP, Column, Population, column_of, read_population
 from .completeness import Missing, checked
 from .sample import BoolArray, FloatArray, Sample
 
@@ -36,7 +36,7 @@ SAMPLINGS = ("simple", "stratified", "two-stage")
 
 PROBABILITY = "inclusion_probability"
 
-#: Number of sentences without a value in a group column, in `Column.codes`. Results show them as `MISSING_GROUP`.
+#: Code of sentences without a value in a group column, see `group_column`. Results show them as `MISSING_GROUP`.
 NO_VALUE = -1
 
 
@@ -201,29 +201,31 @@ def _group_columns(population: Population, columns: Sequence[str]) -> tuple[dict
     """Return the columns with `NO_VALUE` for sentences without a value, and one line per column that counts these sentences."""
     found, lines = {}, []
     for name in columns:
-        column = population.columns[name]
-        if "" in column.levels:
-            place = column.levels.index("")
-            numbers = population.numbers[column.codes == place]
-            if len(column.levels) == 1:
-                raise DataError(
-                    f"{population.path}: column {name!r} is empty in all rows. Fill it in, or leave it out of --by"
-                )
-            rows = "row has" if len(numbers) == 1 else "rows have"
-            lines.append(
-                f"{population.path}: {len(numbers)} {rows} no value in column {name!r} (first: row {numbers[0]}). They form the "
-                f"group {name}={MISSING_GROUP}, and are not part of comparisons by {name} or of regressions on it"
+        found[name] = column = group_column(population.columns[name])
+        numbers = population.numbers[column.codes == NO_VALUE]
+        if not column.levels:
+            raise DataError(
+                f"{population.path}: column {name!r} is empty in all rows. Fill it in, or leave it out of --by"
             )
-            codes = np.where(column.codes == place, NO_VALUE, column.codes - (column.codes > place))
-            column = Column(tuple(level for level in column.levels if level), codes)
-            numeric = column.numbers
-            if numeric is not None:
-                # The empty text made all levels text, which is sorted alphabetically.
-                order = np.argsort(numeric, kind="stable")
-                place_of = np.r_[np.argsort(order, kind="stable"), NO_VALUE]
-                column = Column(tuple(column.levels[i] for i in order), place_of[column.codes])
-        found[name] = column
+        if len(numbers):
+            lines.append(
+                f"{population.path}: {counted(len(numbers), 'row has', 'rows have')} no value in column {name!r} (first: row "
+                f"{numbers[0]}). They form the group {name}={MISSING_GROUP}, and are not part of comparisons by {name} or of "
+                "regressions on it"
+            )
     return found, lines
+
+
+def group_column(column: Column) -> Column:
+    """Return a column with the code `NO_VALUE` for sentences without a value.
+
+    These are sentences with an empty cell, or with the name `MISSING_GROUP`, which `communique sample --missing-group keep` uses.
+    """
+    # Without the empty text, all values may be numbers, which have another order.
+    known = column_of([level for level in column.levels if level not in ("", MISSING_GROUP)])
+    place = {level: code for code, level in enumerate(known.levels)}
+    codes = np.array([place.get(level, NO_VALUE) for level in column.levels], np.int64)
+    return Column(known.levels, codes[column.codes])
 
 
 def _refuse(
