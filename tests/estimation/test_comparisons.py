@@ -72,6 +72,16 @@ def test_sentences_without_a_value_are_not_compared() -> None:
     groups.append(Group("country", {"country": "(missing)"}, made["country"].codes, -1))
     planned = plan(groups, made, ["pairs", "rest"])
     assert not any("missing" in one.name for one in planned.contrasts)
+    with pytest.raises(DataError, match=facts(r"country=\(missing\)", "DE, FR, GB")):
+        plan(groups, made, ["reference"], {"country": "(missing)"})
+
+
+def test_the_rest_includes_groups_with_too_little_gold_for_an_estimate_of_their_own() -> None:
+    groups, made = groups_of(country=["DE", "FR", "GB"])
+    only = [group for group in groups if group.name in ("all", "country=FR")]
+    planned = plan(only, made, ["rest"])
+    assert [one.name for one in planned.contrasts] == ["country=FR minus all but country=FR"]
+    assert planned.complements[0].members.tolist() == [True, False, True]
 
 
 @pytest.mark.parametrize(

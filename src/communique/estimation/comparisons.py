@@ -81,7 +81,7 @@ def plan(
                 found += _against_reference(margin, column, references[column])
             elif kind == "pairs":
                 found += _differences(f"differences by {column}", ((b, a) for a, b in combinations(margin, 2)))
-            elif kind == "rest" and len(margin) > 1:
+            elif kind == "rest" and len(values.levels) > 1:
                 pairs = [(group, group.complement()) for group in margin]
                 found += _differences(f"{column} against the rest", pairs)
                 complements += [rest for _, rest in pairs]
@@ -116,15 +116,14 @@ def _check(
         raise DataError(
             "--reference: it only has an effect with --compare reference. Add this option, or omit --reference"
         )
-    known = {group.name for group in groups}
     for column, level in references.items():
         if column not in columns:
             names = ", ".join(columns) or "no column"
             raise DataError(
                 f"--reference {column}={level}: --by does not name this column (it names: {names}). Add it to --by"
             )
-        if f"{column}={level}" not in known:
-            others = [group.values[column] for group in groups if group.level == column and not group.missing]
+        others = [group.values[column] for group in groups if group.level == column and not group.missing]
+        if level not in others:
             raise DataError(
                 f"--reference {column}={level}: this group does not exist or has too little gold. Use one of: "
                 f"{', '.join(others[:NAMED])}"
