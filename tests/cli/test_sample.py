@@ -17,7 +17,7 @@ from communique.data.sentence import Sentence
 from communique.estimation.inputs import NO_VALUE, read
 from communique.io.read import read_table
 from communique.io.write import write_csv
-from communique.sampling.design import Design
+from communique.sampling.design import Design, draw_sample
 from communique.sampling.population import MISSING_GROUP, read_population
 
 WORDS = ("We condemn the attack", "The port should be open", "We pledge ten ships", "The river is long")
@@ -208,6 +208,15 @@ def test_different_predictions_than_those_of_the_texts_cause_a_warning(texts: Pa
     other = read_population(predictions(texts.parent / "p.jsonl"))
     (warning,) = plan.check_frame(plan.frame(other))
     assert has_facts(warning, "288 sentences", "p.jsonl", len(other))
+
+
+def test_predictions_in_another_order_are_those_of_the_sample(tmp_path: Path) -> None:
+    labelled = predictions(tmp_path / "p.jsonl")
+    population = read_population(labelled)
+    plan = draw_sample(population, 20, TINY)
+    lines = labelled.read_text(encoding="utf-8").splitlines()
+    write_rows(tmp_path / "sorted.jsonl", [json.loads(line) for line in reversed(lines)])
+    assert plan.check_frame(read_population(tmp_path / "sorted.jsonl")) == []
 
 
 # --- plans ------------------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 OWN_INDEX = "input_index"
 
 #: Columns that cannot define groups, and columns that are always read.
-_OURS = frozenset((*OUTPUT, "previous")) - {"document", "language"}
+NOT_GROUPS = frozenset((*OUTPUT, "previous")) - {"document", "language"}
 _CORE = frozenset((*OUTPUT, ERROR, "source", "previous", OWN_INDEX))
 _BETWEEN = "\x1f"
 
@@ -262,9 +262,9 @@ class Population:
 
     @property
     def ids_sha256(self) -> str:
-        """Hash of all ids in order. Two populations with this hash have the same rows."""
+        """Hash of all ids, in any order. Two populations with this hash have the same rows."""
         digest = hashlib.sha256()
-        for identity in self.ids.to_pylist():
+        for identity in sorted(self.ids.to_pylist()):
             digest.update(f"{identity}\n".encode())
         return digest.hexdigest()
 
@@ -404,7 +404,7 @@ class _Reader:
         batch.probabilities.append(probabilities)
         wanted = self.columns
         if wanted is None:
-            wanted = [name for name in row if name not in _OURS and not name.startswith(PREFIX)]
+            wanted = [name for name in row if name not in NOT_GROUPS and not name.startswith(PREFIX)]
         batch.own.append({name: cell(row, name) for name in wanted})
 
     @property
@@ -449,7 +449,7 @@ class _Reader:
             raise DataError(*self.problems)
         if not len(numbers):
             raise DataError(f"{self.path}: no row has a text. Use a file that `communique label -o` wrote")
-        self._check_ids(table["id"], numbers)
+        check_ids(self.path, table["id"], numbers)
         all_notes = [*notes, *self.predictions.commas.notes(self.path)]
         if "document" not in known:
             all_notes.append(f"{self.path}: there is no column 'document', so each row counts as a separate document")
@@ -479,9 +479,6 @@ class _Reader:
             has_index,
             tuple(all_notes),
         )
-
-    def _check_ids(self, ids: Any, numbers: NDArray[np.int64]) -> None:
-        check_ids(self.path, ids, numbers)
 
 
 def check_ids(path: Path, ids: Any, numbers: NDArray[np.int64]) -> None:

@@ -11,18 +11,14 @@ import numpy as np
 
 from ..data.codebook import Codebook
 from ..data.codes import factorize
-from ..data.predictions_schema import ERROR, OUTPUT, PREFIX
+from ..data.predictions_schema import PREFIX
 from ..io.read import cell, open_table
 from ..io.recognise import Encoding
 from ..io.suffixes import ROW_SUFFIXES, ending
 from ..io.tables import Row
 from ..text.cleaning import without_surrogates
 from ..text.language import UNDETERMINED
-from .population import OWN_INDEX, Population, check_ids, column_of, positions
-
-#: Columns that cannot define groups.
-_OURS = frozenset((*OUTPUT, ERROR, "previous")) - {"document", "language"}
-
+from .population import NOT_GROUPS, OWN_INDEX, Population, check_ids, column_of, positions
 
 #: Columns that every table of predictions without probabilities has.
 PREDICTION_COLUMNS = frozenset(("id", "document", "text", "labels"))
@@ -49,9 +45,7 @@ def content_of(path: str | Path, *, encoding: str | None = None, sheet: str | No
     return "labels" if set(columns) >= PREDICTION_COLUMNS else "texts"
 
 
-def population_of_texts(
-    name: str, sha256: str, codebook: Codebook, batches: Iterable[Sequence[Row]], *, skipped: int = 0
-) -> Population:
+def population_of_texts(name: str, sha256: str, codebook: Codebook, batches: Iterable[Sequence[Row]]) -> Population:
     """Build the population of texts that are not labelled yet.
 
     Args:
@@ -60,7 +54,6 @@ def population_of_texts(
         codebook: The labels that coders will assign.
         batches: Rows with the columns that `communique label` would write for the same input. Rows that it would not label must
             be left out. There is at least one row.
-        skipped: Number of rows that were left out.
 
     Raises:
         DataError: Two rows have the same id.
@@ -92,7 +85,7 @@ def population_of_texts(
         decisions=np.zeros((n, k), np.bool_),
         probabilities=np.zeros((n, k)),
         columns={name: column_of(values) for name, values in rows.columns.items()},
-        unlabelled=skipped,
+        unlabelled=0,
         n_without_probabilities=0,
         has_index=has_index,
         notes=(),
@@ -127,7 +120,7 @@ class _Rows:
             self.own_index.append(_whole(row.get(OWN_INDEX)))
         found = dict.fromkeys(chain.from_iterable(rows))
         for name in dict.fromkeys([*self.columns, *found]):
-            if name not in _OURS and not name.startswith(PREFIX):
+            if name not in NOT_GROUPS and not name.startswith(PREFIX):
                 values = self.columns.setdefault(name, [None] * before)
                 values += [_text(row, name) for row in rows]
 
