@@ -195,6 +195,13 @@ def test_a_table_of_labels_contains_predictions_only_if_it_has_all_their_columns
     assert {row.labels for row in plan.rows} == {("criticism",) if complete else ()}
 
 
+def test_labels_whose_codebook_is_not_named_are_reported_as_texts(texts: Path) -> None:
+    rows = [{"id": f"r{i}", "document": "d", "text": f"{WORDS[i % 4]} {i}.", "labels": "criticism"} for i in range(8)]
+    write_csv(texts.parent / "other.csv", list(rows[0]), rows)
+    printed = succeed("sample", texts.parent / "other.csv", "-n", 4, "-o", texts.parent / "s.csv").output
+    assert has_facts(printed, "other.csv", "read as texts", "--codebook")
+
+
 def test_predictions_refuse_options_for_texts_and_other_paths(texts: Path) -> None:
     labelled = predictions(texts.parent / "p.jsonl")
     out = ("-n", 5, "-o", texts.parent / "s.csv", "--codebook", texts.parent / "mine.yaml")
@@ -364,6 +371,16 @@ def test_training_data_are_left_out_of_the_population_and_listed(tmp_path: Path)
     printed = succeed(*options, "--design", tmp_path / "sheet.design.json", "-o", tmp_path / "results").output
     assert "left out 11 sentences from 2 documents" in printed
     assert "left out 11 sentences" in (tmp_path / "results" / "methods.md").read_text(encoding="utf-8")
+
+
+def test_an_overwritten_sample_without_left_out_rows_has_no_list_of_them(tmp_path: Path) -> None:
+    labelled = predictions(tmp_path / "p.jsonl")
+    model = bundle_folder(tmp_path / "model", trained_on=trained_on(labelled, "d2", "Sentence 3 of document 5."))
+    options = ("sample", labelled, "-n", 80, "-o", tmp_path / "sheet.csv", "--model")
+    succeed(*options, model)
+    assert (tmp_path / "sheet.left-out.csv").exists()
+    succeed(*options, bundle_folder(tmp_path / "another"), "--overwrite")
+    assert not (tmp_path / "sheet.left-out.csv").exists()
 
 
 def test_a_row_after_a_left_out_row_keeps_its_preceding_sentence(tmp_path: Path) -> None:

@@ -10,13 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperGroup
 
 from ..errors import CommuniqueError, DataError, OutputError, require_extra
 from ..reporting.format import one_line, printable
+
+#: The value of an option as the user passed it, and what it is parsed to.
+Given = TypeVar("Given")
+Parsed = TypeVar("Parsed")
 
 #: Titles of the panels into which `--help` groups options. Options without a panel come first.
 INPUT = "Input"
@@ -173,11 +177,11 @@ def note(line: str) -> None:
     typer.echo(one_line(line), err=True)
 
 
-def checked(check: Callable[[str], str], value: str, option: str) -> str:
-    """Return the canonical form of an option's value.
+def checked(check: Callable[[Given], Parsed], value: Given, option: str) -> Parsed:
+    """Return the parsed value of an option, such as its canonical form.
 
     Args:
-        check: Returns the canonical form, or raises a ValueError.
+        check: Parses the value, or raises a ValueError.
         value: The value that the user passed.
         option: Name of the option, for the message.
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from ..reporting.format import counted
 from .common import (
     INPUT,
     OUTPUT,
@@ -18,19 +15,11 @@ from .common import (
     Overwrite,
     SheetOption,
     TextColumn,
-    UsageError,
+    checked,
     cli_errors,
-    note,
-    show,
 )
 from .sample_input import Labels, Reading, leave_out, read_input
-
-if TYPE_CHECKING:
-    from ..sampling.design import Design
-    from ..sampling.planning import Plan
-    from ..sampling.population import Population
-
-Form = Literal["sheet", "label-studio", "doccano", "prodigy"]
+from .sample_request import Form, Request, note_next_steps, plan_and_draw, write
 
 #: Title of the panel of options that decide how sentences are drawn.
 DESIGN = "Design"
@@ -212,221 +201,48 @@ def sample(
         communique sample labels.parquet --width 0.05 --by country
         communique sample labels.parquet -n 400 --by country --coder anna --coder ben -o sheet.xlsx
     """
-    from ..annotation.assignments import planned_files, write_assignments
-    from ..annotation.tasks import companion
-    from ..io.output import check_outputs
-    from ..sampling.design import SUFFIX, draw_sample, training_sample
-    from ..sampling.frame import LEFT_OUT, write_left_out
-
-    wished = None if width is None else _as_width(width)
-    _check(n, wished, out, form, purpose, coder, exclude, coded, report, prevalence)
+    request = Request(
+        n=n,
+        width=None if width is None else checked(_width, width, "--width"),
+        out=out,
+        form=form,
+        purpose=purpose,
+        design=design,
+        by=_split(by),
+        strata=_split(strata),
+        allocation=allocation,
+        per_document=per_document,
+        by_size=first_stage == "size",
+        exclude=exclude or [],
+        coded=coded or [],
+        prevalence=prevalence or [],
+        show_model=show_model,
+        coders=coder or [],
+        report=report,
+        seed=seed,
+    )
+    request.check()
     if out is not None:
-        check_outputs(
-            planned_files(out, form, coder or []),
-            inputs=(*paths, report, codebook, *(exclude or ()), *(coded or ())),
-            overwrite=overwrite,
-        )
+        request.check_outputs((*paths, codebook), overwrite=overwrite)
     reading = Reading(
         text_column, document_column, columns_from_filename, split, language, input_format, encoding, sheet
     )
     labels = Labels(model, codebook)
     population, texts = read_input(paths, reading, labels)
-    if purpose == "training":
-        population.require_predictions("--for training")
-    groups, kinds = _split(by), _split(strata)
-    frame = leave_out(population, purpose, groups, missing_group, coded or [], labels)
-    drawn: Design | None = None
-    plan: Plan | None = None
-    expected = _as_proportions(prevalence, population)
-    if wished is not None:
-        plan = _show_plan(frame.population, wished, design, groups, kinds, allocation, per_document, report, expected)
-    if purpose == "training" and n is not None and out is not None:
-        book = labels.of(population)
-        drawn = training_sample(
-            frame, n, book, by=groups, exclude=_documents(exclude), model_shown=show_model, seed=seed
-        )
-        if len(drawn.rows) < n:
-            note(f"only {counted(len(drawn.rows), 'different text')} could be chosen instead of {n}")
-    elif out is not None or plan is not None:
-        drawn = draw_sample(
-            frame,
-            n or (plan.n if plan else 0),
-            # A plan without a sample does not use the codebook.
-            labels.of(population) if out is not None else labels.any(),
-            design=design,
-            by=groups,
-            strata=kinds,
-            allocation=allocation,
-            per_group=plan.per_group if plan and n is None else None,
-            texts=texts,
-            reading=reading.options(),
-            per_document=per_document,
-            documents_by_size=first_stage == "size",
-            model_shown=show_model,
-            seed=seed,
-        )
-        _foresee(frame.population, drawn, report, expected)
+    frame = leave_out(population, purpose, request.by, missing_group, request.coded, labels)
+    drawn = plan_and_draw(request, frame, labels, texts, reading)
     if out is None or drawn is None:
         return
-    if not population.has_index and population.previous.null_count == len(population):
-        note(
-            f"{population.path}: no row has a position in its document, so coders cannot see the preceding sentence. To show it, "
-            "add a column 'index' (1, 2, 3, ...) or a column 'previous' to the table that was labelled, and label it again"
-        )
-    written = write_assignments(out, form, frame.population, drawn, drawn.codebook, coders=coder or [], seed=seed)
-    if frame.left_out:
-        write_left_out(companion(out, LEFT_OUT), population, frame.left_out)
-        written.append(companion(out, LEFT_OUT))
-    drawn.dump(companion(out, SUFFIX))
-    for line in drawn.describe():
-        note(line)
-    note(
-        f"written: {', '.join(map(str, written))}. Keep {companion(out, SUFFIX)} for `communique agree`, but do not "
-        "show it to the coders"
-    )
+    write(request, out, population, frame, drawn)
     if texts:
-        command = shlex.join(["communique", "label", *paths, *reading.options(), "-o", "labelled.parquet"])
-        note(
-            f"After coding, label the same texts with the same options: {command}. Then name {companion(out, SUFFIX)} with "
-            "`communique estimate --design`"
-        )
+        note_next_steps(paths, reading, out)
 
 
-def _as_width(text: str) -> float:
+def _width(text: str) -> float:
     from ..sampling.planning import as_width
 
-    try:
-        return as_width(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--width") from None
-
-
-def _as_proportions(texts: list[str] | None, population: Population) -> dict[str, float] | None:
-    from ..sampling.planning import as_proportions
-
-    try:
-        return as_proportions(texts, population.names) if texts else None
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--prevalence") from None
-
-
-def _check(
-    n: int | None,
-    width: float | None,
-    out: Path | None,
-    form: str,
-    purpose: str,
-    coder: list[str] | None,
-    exclude: list[Path] | None,
-    coded: list[Path] | None,
-    report: Path | None,
-    prevalence: list[str] | None,
-) -> None:
-    """Check that the options go together.
-
-    Raises:
-        UsageError: They do not.
-    """
-    if n is None and width is None:
-        raise UsageError("the number of sentences is missing. Add -n NUMBER, or --width WIDTH to plan for an interval")
-    if out is None and width is None:
-        raise UsageError("the output file is missing. Add -o FILE")
-    for option, given in (("--report", report), ("--prevalence", prevalence)):
-        if given and width is None:
-            raise typer.BadParameter("this is only used to plan for a width. Add --width", param_hint=option)
-    if report is not None and prevalence:
-        raise typer.BadParameter(
-            "the report already contains proportions. Omit one of --prevalence and --report", param_hint="--prevalence"
-        )
-    if purpose == "training" and width is not None:
-        raise typer.BadParameter(
-            "a sample for training cannot be used for estimates. Omit --width", param_hint="--width"
-        )
-    for option, paths in (("--exclude", exclude), ("--coded", coded)):
-        if paths and purpose != "training":
-            raise typer.BadParameter(
-                "sentences that are left out would change the population. Use this option only with --for training",
-                param_hint=option,
-            )
-    for name in coder or ():
-        if not name.strip() or name.startswith(".") or len(name) > 60 or not re.fullmatch(r"[\w .@+-]+", name):
-            raise typer.BadParameter(
-                f"{name!r} cannot be part of a file name. Use up to 60 letters, digits, spaces and . - _ @ +",
-                param_hint="--coder",
-            )
-    if coder and form != "sheet":
-        raise typer.BadParameter(
-            f"{form} manages coders itself. Use this option only with --format sheet", param_hint="--coder"
-        )
+    return as_width(text)
 
 
 def _split(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
-
-
-def _show_plan(
-    population: Population,
-    width: float,
-    design: str | None,
-    groups: list[str],
-    kinds: list[str],
-    allocation: str,
-    per_document: int,
-    report: Path | None,
-    expected: dict[str, float] | None,
-) -> Plan:
-    """Print how many sentences are required, and return the plan."""
-    from ..sampling.planning import plan_sample
-    from ..sampling.size import read_rates
-
-    rates = read_rates(report) if report else {}
-    plan = plan_sample(
-        population,
-        width,
-        design=design,
-        by=groups,
-        strata=kinds,
-        allocation=allocation,
-        per_document=per_document,
-        rates=rates,
-        proportions=expected,
-    )
-    show(
-        f"Sentences required for 95 % intervals of width {width:g} (proportions in these sentences, "
-        "`communique estimate --target finite-population`):"
-    )
-    *parts, total = plan.lines
-    for line in parts:
-        show(line)
-    if rates:
-        rates_used = "; ".join(
-            f"{label} precision {rates[label][0]:.2f}, recall {rates[label][1]:.2f}"
-            if label in rates
-            else f"{label} not measured, from the model's probabilities"
-            for label in population.names
-        )
-        show(f"{total}, if the model makes as many errors here as in {report} ({rates_used}).")
-    elif expected or not population.has_predictions:
-        show(f"{total}. With predictions, fewer sentences are needed: run `communique label` first to plan with them.")
-    else:
-        show(
-            f"{total}. This number relies on the model's probabilities. To check them, use measured "
-            "error rates (--report) or code a pilot sample of 100 sentences."
-        )
-    return plan
-
-
-def _foresee(population: Population, drawn: Design, report: Path | None, expected: dict[str, float] | None) -> None:
-    """Print warnings about groups that `communique estimate` would refuse or call doubtful."""
-    from ..estimation.foresight import foresee
-    from ..sampling.size import read_rates
-
-    for line in foresee(population, drawn, rates=read_rates(report) if report else None, proportions=expected):
-        note(line)
-
-
-def _documents(paths: list[Path] | None) -> set[str]:
-    """Return the documents of all sentences in some design files."""
-    from ..sampling.design import Design
-
-    return {row.document for path in paths or () for row in Design.load(path).rows}

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -123,7 +123,12 @@ def read_input(
             )
         content = content_of(path, encoding=reading.encoding, sheet=reading.sheet)
         # Without probabilities, only a codebook says what the labels are.
-        if content == "texts" or (content == "labels" and labels.codebook is None):
+        if content == "labels" and labels.codebook is None:
+            note(
+                f"{path}: read as texts. If its column 'labels' contains predictions, name their codebook with --codebook"
+            )
+            continue
+        if content == "texts":
             continue
         if len(paths) > 1:
             raise UsageError(f"{path} contains predictions. Name this file only, without other paths")
@@ -192,7 +197,7 @@ def _read_texts(
 
 def leave_out(
     population: Population,
-    purpose: str,
+    purpose: Literal["estimate", "training"],
     groups: list[str],
     missing_group: MissingGroup,
     coded: list[Path],
@@ -206,16 +211,14 @@ def leave_out(
     from ..annotation.coded import read_coded_sentences
     from ..models.folder import read_info
     from ..models.predictor import default_model
-    from ..sampling.frame import Frame, trained_rows
+    from ..sampling.frame import Frame
 
     frame = Frame(population)
     if purpose == "estimate":
         frame = frame.without_missing(groups, missing_group)
     if labels.known:
         trained_on = read_info(labels.model or default_model()).training.fingerprint
-        # For training, other sentences of a training document can be informative. For estimates, they are refused as gold.
-        rows = trained_rows(frame.population, trained_on, documents=purpose == "estimate")
-        frame = frame.without("trained", rows)
+        frame = frame.without_trained(trained_on, purpose)
     if coded:
         known = read_coded_sentences(coded, labels.of(population))
         frame = frame.without("coded", known.rows(frame.population))

@@ -87,6 +87,19 @@ class Frame:
         )
         return replace(self, population=population.take(np.flatnonzero(~rows)), left_out=(*self.left_out, left))
 
+    def without_trained(self, trained_on: Fingerprint, purpose: Literal["estimate", "training"]) -> Frame:
+        """Return the frame without rows that a model was trained or tuned on.
+
+        Args:
+            trained_on: Hashes of the model's training data.
+            purpose: For estimates, all rows of training documents are left out, because `communique estimate` refuses them as
+                gold. For training, other sentences of these documents can be informative.
+
+        Raises:
+            DataError: No row would be left.
+        """
+        return self.without("trained", trained_rows(self.population, trained_on, documents=purpose == "estimate"))
+
     def without_missing(self, columns: Sequence[str], missing_group: MissingGroup) -> Frame:
         """Return the frame in which each row has a value in the columns that define groups.
 
