@@ -368,6 +368,7 @@ def test_comparisons_are_chosen_on_the_command_line(made: Made) -> None:
     ]
     assert ("trend over year", "all: slope per 1 year") in rest
     assert ("trends over year by cell", "country=FR: slope per 1 year") in rest
+    assert "Each group has a lambda of its own" in (folder / "out/methods.md").read_text(encoding="utf-8")
     asked = compared("--compare", "none", "--contrast", "country=FR vs country=DE")
     assert asked == [("asked for", "country=FR minus country=DE")]
     methods_text = (folder / "out/methods.md").read_text(encoding="utf-8")

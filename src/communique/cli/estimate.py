@@ -218,7 +218,7 @@ def estimate(
     )
     analysis = analyse(
         coded,
-        target="superpopulation" if target is Target.SUPERPOPULATION else "finite-population",
+        target=target.value,
         corrected=method.value,
         compare=kinds,
         references=references,
@@ -283,9 +283,10 @@ def _print(analysis: Analysis) -> None:
 
 
 def _print_proportions(console: Console, analysis: Analysis) -> None:
+    from ..estimation.analysis import METHODS
     from ..reporting.format import one_line
 
-    method = {"ppi": "PPI++", "dsl": "DSL"}[analysis.corrected]
+    method = METHODS[analysis.corrected]
     for label in analysis.coded.labels:
         title = f"{one_line(label)}: proportion and 95 % interval ({method}, {analysis.target})"
         table = Table(title=Text(title), title_justify="left")

@@ -34,6 +34,9 @@ __all__ = ["FAMILIES", "Analysis", "Coefficient", "Corrected", "ErrorRate", "Sha
 #: The estimator of the reported proportions, of contrasts and of figures. The tables have both.
 Corrected = Literal["ppi", "dsl"]
 
+#: Names of these estimators, as readers know them.
+METHODS: Mapping[Corrected, str] = {"ppi": "PPI++", "dsl": "DSL"}
+
 
 @dataclass(frozen=True)
 class Share:

@@ -11,12 +11,9 @@ from .. import __version__
 from ..data.codebook import Codebook
 from ..reporting.render import render
 from . import figures
-from .analysis import Analysis, Share
+from .analysis import METHODS, Analysis, Share
 from .contrasts import Contrast
 from .report import Provenance, paragraph
-
-#: Names of the estimators, as readers know them.
-METHODS = {"ppi": "PPI++", "dsl": "DSL"}
 
 #: Largest number of rows that a table shows without a click.
 UNFOLDED = 40
