@@ -727,8 +727,11 @@ def test_gold_that_cannot_be_compared_with_the_training_data_is_noted(made: Made
 def test_a_long_definition_of_the_unit_is_only_in_the_appendix(made: Made) -> None:
     folder, _, _, _, codebook = made
     unit = "One sentence of a statement. It is judged in its document."
-    text = methods(analyse(load(folder, codebook)), codebook.model_copy(update={"unit": unit}), Provenance())
+    coded = load(folder, codebook, columns=())
+    text = methods(analyse(coded), codebook.model_copy(update={"unit": unit}), Provenance())
     paragraph, appendix = text.split("# Replication appendix")
     assert "sentences of 145 documents" in paragraph
     assert unit not in paragraph
+    # There are no groups.
+    assert "Each group" not in paragraph
     assert unit in appendix
