@@ -78,6 +78,9 @@ def test_codings_are_translated_only_if_every_present_label_was_decided() -> Non
     assert translate(("policy_claim", "criticism"), TINY, removed) == ("policy_claim",)
     assert translate((), TINY, changed(labels=labels(praise={"definition": "New."}))) is None
     assert translate(("criticism",), TINY, changed(task="multiclass")) is None
+    # Without the codebook of the coding, a label that is not in the present one must not become "no label".
+    assert translate(("criticism",), None, removed) is None
+    assert translate(("policy_claim",), None, removed) == ("policy_claim",)
     one = changed(task="multiclass")
     assert translate(("criticism",), one, changed(task="multiclass", labels=labels(criticism=None))) is None
     assert translate(("policy_claim",), one, changed(task="multiclass", labels=labels(criticism=None))) is not None

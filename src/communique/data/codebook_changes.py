@@ -82,7 +82,7 @@ def renamed_labels(old: Codebook, new: Codebook) -> dict[str, str]:
     }
 
 
-def translate(labels: Sequence[str], old: Codebook, new: Codebook) -> tuple[str, ...] | None:
+def translate(labels: Sequence[str], old: Codebook | None, new: Codebook) -> tuple[str, ...] | None:
     """Return the labels of an older coding in terms of a newer codebook, or None if it must be coded again.
 
     A coding must be coded again if a label was added since, because nobody decided on it, or if the codebook requires exactly one
@@ -90,9 +90,11 @@ def translate(labels: Sequence[str], old: Codebook, new: Codebook) -> tuple[str,
 
     Args:
         labels: Labels of a sentence, from the older codebook.
-        old: The codebook of the coding.
+        old: The codebook of the coding. If it is not known (None), labels that the new codebook lacks must be coded again.
         new: The codebook in use.
     """
+    if old is None:
+        return translate(labels, new, new) if set(labels) <= set(new.names) else None
     renamed = renamed_labels(old, new)
     if old.task != new.task or set(new.names) - {*old.names, *renamed.values()}:
         return None
