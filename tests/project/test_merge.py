@@ -124,6 +124,47 @@ def test_rows_outside_every_sample_are_kept_for_training_only(project: Project, 
     assert [s.labels for s in project.coded_corpus().corpus] == [("criticism",)] * 9
 
 
+def test_halves_of_characters_in_an_export_are_replaced(project: Project, tmp_path: Path) -> None:
+    export = tmp_path / "export.jsonl"
+    row = {"id": "e1", "text": "A \ud800 text.", "labels": ["criticism"], "coder": "x\ud800", "comment": "\udfff"}
+    export.write_text(json.dumps(row) + "\n")
+    assert merge(project, [export]).added == {"x\ufffd": 1}
+    (coding,) = project.log.read().codings
+    assert (coding.text, coding.comment) == ("A \ufffd text.", "\ufffd")
+    assert merge(project, [export]).added == {}
+
+
+def test_a_file_of_codings_names_no_sample_that_lacks_the_sentence(
+    project: Project, sampled: Sampled, tmp_path: Path
+) -> None:
+    sheet = sheet_of(sampled())
+    code(sheet, project.codebook)
+    merge(project, [sheet])
+    logs = list((project.folder / "codings").glob("*.jsonl"))
+    other = Project.create(tmp_path / "other", codebook=tmp_path / "tiny.yaml", documents=project.documents())
+    draw(other, 20, seed=5)
+    inside = {row.id for row in other.designs()["sample-1"].rows}
+    merge(other, logs)
+    assert {c.id for c in other.log.read().codings if c.sample == "sample-1"} == inside & {
+        c.id for c in project.log.read().codings
+    }
+
+
+def test_the_same_sheet_under_two_names_is_merged_once(project: Project, sampled: Sampled, tmp_path: Path) -> None:
+    sheet = sheet_of(sampled())
+    code(sheet, project.codebook, wrong=0.2)
+    first, again = tmp_path / "anna-first.csv", tmp_path / "anna-again.csv"
+    shutil.copy(sheet, first)
+    code(sheet, project.codebook)
+    shutil.copy(first, again)
+    age(first, 200)
+    age(sheet, 100)
+    merged = merge(project, [first, sheet, again])
+    assert merged.added["anna"] == 60 + len(merged.conflicts)
+    log = project.log.read().codings
+    assert log[-1].origin == sheet.name
+
+
 def test_edited_texts_and_blank_rows_are_counted(project: Project, sampled: Sampled) -> None:
     sheet = sheet_of(sampled())
     code(sheet, project.codebook, rows=50)

@@ -12,13 +12,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ..config import describe
 from ..io.atomic import disk_errors
 from ..reporting.format import counted
+from ..text.cleaning import without_surrogates
 from ..text.language import UNDETERMINED
 
 try:
@@ -32,6 +33,9 @@ NAME_LENGTH = 60
 #: What identifies a coded sentence: its id, and the hash of its text as coders see it.
 SentenceKey = tuple[str, str]
 
+#: Text that can be written as UTF-8. An export in JSON can contain lone surrogates.
+Text = Annotated[str, BeforeValidator(lambda value: without_surrogates(value) if isinstance(value, str) else value)]
+
 
 class Coding(BaseModel):
     """The labels that one coder assigned to one sentence, and how the coding was made.
@@ -44,22 +48,22 @@ class Coding(BaseModel):
     # Unknown keys are ignored, so that a project can be shared with a newer version of the program.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    id: str = Field(min_length=1)
+    id: Text = Field(min_length=1)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    text: str
-    document: str
+    text: Text
+    document: Text
     index: int = 0
-    language: str = UNDETERMINED
-    previous: str = ""
+    language: Text = UNDETERMINED
+    previous: Text = ""
     labels: tuple[str, ...]
-    coder: str = Field(min_length=1)
+    coder: Text = Field(min_length=1)
     time: AwareDatetime
     codebook: str
     codebook_sha256: str
     sample: str | None = None
     model_shown: bool | None = None
-    comment: str = ""
-    origin: str = ""
+    comment: Text = ""
+    origin: Text = ""
     origin_sha256: str = ""
 
     @property

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
-from ..annotation.detect import read_coded
-from ..annotation.matching import AmongThemselves, CodedSentence, InSample
-from ..annotation.sheets import MODEL
-from ..annotation.tasks import CodedRow, Reading
 from ..data.codebook import Codebook
 from ..errors import DataError
-from ..io.atomic import disk_errors, file_sha256
-from ..io.read import read_table
-from ..io.suffixes import TABLE_SUFFIXES, ending
-from ..reporting.format import counted
+from ..io.atomic import disk_errors
 from ..sampling.design import SUFFIX, Design
-from ..sampling.population import display_sha256
-from .coding import Coding, is_log, latest, read_codings
+from .coded_files import read_coded_file
+from .coding import Coding, Read, is_log, latest, read_codings
 from .layout import CODEBOOKS, CODINGS, PROJECT_FILE, SAMPLES
 from .project import Project
+from .rows import member_keys
 
 
 @dataclass(frozen=True)
@@ -75,16 +68,9 @@ def merge(project: Project, paths: Sequence[str | Path]) -> Merged:
         designs |= _new_samples(designs, other)
     incoming: list[Coding] = []
     for path in map(Path, paths):
-        if path.is_dir():
-            incoming += _of_project(path, designs, merged)
-        elif not path.exists():
-            raise DataError(f"{path}: no such file or folder. Name a coded file or the folder of a project")
-        elif is_log(path):
-            found = read_codings([path])
-            incoming += found.codings
-            merged.notes += found.notes
-        else:
-            incoming += _of_file(project, path, designs, merged)
+        found = _read(project, path, designs)
+        incoming += found.codings
+        merged.notes += found.notes
     with project.log.locked():
         new = _only_new(project.log.read().codings, incoming, merged)
         for other in others:
@@ -107,18 +93,14 @@ def _only_new(existing: Sequence[Coding], incoming: Iterable[Coding], merged: Me
     for coding in sorted(incoming, key=lambda one: one.time):
         key = coding.coder, coding.sentence
         last = current.get(key)
-        repeated = (*key, coding.time, coding.answer) in exact or (
-            *key,
-            coding.origin_sha256,
-            coding.answer,
-        ) in from_files
-        unchanged = (
-            last is not None and last.answer == coding.answer and last.codebook_sha256 == coding.codebook_sha256
-        ) and last.model_shown == coding.model_shown
-        if repeated or unchanged:
+        once = (*key, coding.time, coding.answer)
+        in_file = (*key, coding.origin_sha256, coding.answer)
+        if once in exact or in_file in from_files or (last is not None and _unchanged(last, coding)):
             merged.known += 1
             continue
-        exact.add((*key, coding.time, coding.answer))
+        exact.add(once)
+        if coding.origin_sha256:
+            from_files.add(in_file)
         new.append(coding)
         if last is not None and set(last.labels) != set(coding.labels):
             kept, other = (coding, last) if coding.time >= last.time else (last, coding)
@@ -128,15 +110,36 @@ def _only_new(existing: Sequence[Coding], incoming: Iterable[Coding], merged: Me
     return new
 
 
-def _of_project(folder: Path, designs: dict[str, Design], merged: Merged) -> list[Coding]:
-    """Return the codings of another project, with the names that its samples have in this one."""
-    if not (folder / PROJECT_FILE).is_file():
-        raise DataError(f"{folder}: is a folder without {PROJECT_FILE}. Name coded files, or the folder of a project")
-    found = read_codings(sorted((folder / CODINGS).glob("*.jsonl")))
-    merged.notes += found.notes
-    theirs = Project.open(folder).designs()
-    names = {name: next(n for n, d in designs.items() if d == design) for name, design in theirs.items()}
-    return [coding.model_copy(update={"sample": names.get(coding.sample or "")}) for coding in found.codings]
+def _unchanged(last: Coding, coding: Coding) -> bool:
+    """Return whether a coding says the same as the last one of its coder."""
+    known, new = ((one.answer, one.codebook_sha256, one.model_shown) for one in (last, coding))
+    return known == new
+
+
+def _read(project: Project, path: Path, designs: Mapping[str, Design]) -> Read:
+    """Read the codings of a coded file, of a file of a project's `codings/`, or of another project."""
+    if path.is_dir():
+        if not (path / PROJECT_FILE).is_file():
+            raise DataError(f"{path}: is a folder without {PROJECT_FILE}. Name coded files, or the folder of a project")
+        found = read_codings(sorted((path / CODINGS).glob("*.jsonl")))
+        theirs = Project.open(path).designs()
+        names = {name: next(n for n, d in designs.items() if d == design) for name, design in theirs.items()}
+        renamed = [coding.model_copy(update={"sample": names.get(coding.sample or "")}) for coding in found.codings]
+        return Read(renamed, found.notes)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder. Name a coded file or the folder of a project")
+    if not is_log(path):
+        return read_coded_file(path, project.codebook, designs)
+    found = read_codings([path])
+    # The other project is not known, and its sample may be another one with the same name.
+    members = {name: member_keys(design) for name, design in designs.items()}
+    placed = [
+        coding
+        if coding.sentence in members.get(coding.sample or "", ())
+        else coding.model_copy(update={"sample": None})
+        for coding in found.codings
+    ]
+    return Read(placed, found.notes)
 
 
 def _new_samples(known: dict[str, Design], other: Project) -> dict[str, Design]:
@@ -170,154 +173,6 @@ def _copy_missing(project: Project, other: Project, merged: Merged) -> None:
 def _find_codebook(project: Project, designs: dict[str, Design], sha256: str) -> Codebook | None:
     known = project.used_codebook(sha256)
     return known or next((d.codebook for d in designs.values() if d.codebook.sha256 == sha256), None)
-
-
-def _of_file(project: Project, path: Path, designs: dict[str, Design], merged: Merged) -> list[Coding]:
-    """Read a coded file with the codebook that it was coded with."""
-    reading, codebook, place = _read(path, project.codebook, designs)
-    merged.notes += reading.notes
-    placed = [(row, place.find(row)) for row in reading.rows if row.labels is not None]
-    merged.notes += place.messages(path)
-    time = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    digest, shown = file_sha256(path), _shows_model(path)
-    codings = []
-    for row, found in placed:
-        if found is None or row.labels is None:
-            continue
-        unit, sample = found
-        design = designs[sample] if sample else None
-        codings.append(
-            Coding(
-                id=unit.id,
-                sha256=display_sha256(unit.text),
-                text=unit.text,
-                document=unit.document,
-                index=place.index(unit.id, sample),
-                language=unit.language,
-                previous=unit.previous,
-                labels=row.labels,
-                coder=row.coder,
-                time=time,
-                codebook=codebook.title,
-                codebook_sha256=codebook.sha256,
-                sample=sample,
-                model_shown=shown or (design.model_shown if design else None),
-                comment=row.comment,
-                origin=path.name,
-                origin_sha256=digest,
-            )
-        )
-    return codings
-
-
-def _read(path: Path, current: Codebook, designs: dict[str, Design]) -> tuple[Reading, Codebook, _Places]:
-    """Read a coded file with the codebook of its sample, which may be older than the codebook in use.
-
-    The labels of a sheet can only be read with its own codebook, and its sample is only known once its rows have been read. The
-    codebook in use and those of the samples are therefore tried in this order.
-    """
-    problem: DataError | None = None
-    for codebook in {
-        book.sha256: book for book in (current, *(d.codebook for d in reversed(designs.values())))
-    }.values():
-        try:
-            reading = read_coded(path, codebook)
-            if reading.problems:
-                raise DataError(*reading.problems)
-        except DataError as error:
-            problem = problem or error
-            continue
-        place = _Places(reading.rows, designs)
-        if place.main is None or designs[place.main].codebook.sha256 == codebook.sha256:
-            if place.main is None and codebook.sha256 != current.sha256:
-                continue
-            return reading, codebook, place
-    raise problem or DataError(
-        f"{path}: no row can be read with the codebook of the sample that it belongs to. Restore the sheet"
-    )
-
-
-class _Places:
-    """Find the sample of each row of a file. Rows that belong to no sample are kept as well.
-
-    Args:
-        rows: The rows of the file.
-        designs: The samples by name.
-    """
-
-    def __init__(self, rows: Sequence[CodedRow], designs: dict[str, Design]) -> None:
-        hits = {name: _hits(rows, design) for name, design in designs.items()}
-        # Of samples that contain equally many rows, the newest comes first.
-        newest_first = list(reversed(hits))
-        order = sorted(newest_first, key=lambda name: -hits[name])
-        #: The sample to which most rows belong.
-        self.main = next((name for name in order if hits[name]), None)
-        self._samples = {name: InSample(designs[name]) for name in order if hits[name]}
-        self._loose = AmongThemselves()
-        self._indexes = {name: {row.id: row.index for row in designs[name].rows} for name in self._samples}
-        self._edited: list[str] = []
-        self._outside = 0
-
-    def find(self, row: CodedRow) -> tuple[CodedSentence, str | None] | None:
-        """Return the sentence of a row and its sample, or None if its text was edited.
-
-        Raises:
-            DataError: The text of the row belongs to another id of the sample.
-        """
-        if not row.text:
-            self._edited.append(row.where)
-            return None
-        for name, sample in self._samples.items():
-            if (unit := sample.find(row)) is not None:
-                return unit, name
-            if sample.misplaced:
-                raise DataError(
-                    f"{row.where}: the text belongs to another id of the sample {name}. The columns were probably sorted "
-                    "separately: undo the sorting, or restore the ids from the original sheet"
-                )
-            if row.id in sample.rows:
-                self._edited.append(row.where)
-                return None
-        unit = self._loose.find(row)
-        self._outside += unit is not None
-        return None if unit is None else (unit, None)
-
-    def index(self, id: str, sample: str | None) -> int:
-        """Return the position of a sentence in its document, or 0 if it is not known."""
-        return 0 if sample is None else self._indexes[sample][id]
-
-    def messages(self, path: Path) -> list[str]:
-        """Return notes on rows that were left out or that belong to no sample."""
-        lines = []
-        if self._edited:
-            lines.append(
-                f"{path}: left out {counted(len(self._edited), 'row')} with an edited or missing text (first: {self._edited[0]}). "
-                "Restore the original text to include the labels"
-            )
-        if self._outside:
-            lines.append(
-                f"{path}: {counted(self._outside, 'row')} in no sample of the project. The codings can train a model, but "
-                "cannot be used for estimates"
-            )
-            lines += [f"{path}: {line}" for line in self._loose.messages()]
-        return lines
-
-
-def _hits(rows: Sequence[CodedRow], design: Design) -> int:
-    members = {row.id: row.display_sha256 or row.sha256 for row in design.rows}
-    by_text = set(members.values())
-    return sum(
-        members.get(row.id or "") == digest or digest in by_text
-        for row in rows
-        if row.text is not None and (digest := display_sha256(row.text))
-    )
-
-
-def _shows_model(path: Path) -> bool | None:
-    """Return True if a sheet shows the labels of a model, or None if that is not known."""
-    if ending(path)[0] not in TABLE_SUFFIXES:
-        return None
-    return True if MODEL in read_table(path).columns else None
 
 
 def _labels(labels: tuple[str, ...]) -> str:
