@@ -56,6 +56,12 @@ def test_copied_documents_are_in_the_folder(tmp_path: Path) -> None:
     assert project.documents() == [project.folder / "documents"]
 
 
+def test_hidden_files_are_no_documents(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "study")
+    (project.folder / "documents" / ".DS_Store").touch()
+    assert project.documents() == []
+
+
 def test_an_existing_folder_keeps_its_files(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     TINY.dump(tmp_path / "codebook.yaml")
@@ -92,6 +98,9 @@ def test_a_project_is_not_created_from_invalid_input(tmp_path: Path) -> None:
         (tmp_path / "new", {"codebook": tmp_path / "none.yaml"}, CodebookError),
         (tmp_path / "new", {"documents": [tmp_path / "none.csv"]}, DataError),
         (tmp_path / "file", {}, OutputError),
+        # The project's own files would be documents, and a copy would contain itself.
+        (tmp_path / "new", {"documents": [tmp_path]}, DataError),
+        (tmp_path / "new", {"documents": [tmp_path], "copy": True}, DataError),
     ]
     for folder, options, error in cases:
         with pytest.raises(error):
@@ -130,9 +139,9 @@ def test_the_next_paths_are_numbered(project: Project, sampled: Sampled) -> None
     assert project.next_model_path() == folder / "models" / "model-1", "an interrupted training resumes"
     (folder / "models" / "model-1").mkdir()
     assert project.next_model_path() == folder / "models" / "model-2"
-    assert project.next_labelled_path(folder / "models" / "model-1") == folder / "labelled" / "model-1.parquet"
+    assert project.next_labelled_path("model-1") == folder / "labelled" / "model-1.parquet"
     (folder / "labelled" / "model-1.parquet").touch()
-    assert project.next_labelled_path(folder / "models" / "model-1") == folder / "labelled" / "model-1-1.parquet"
+    assert project.next_labelled_path("model-1") == folder / "labelled" / "model-1-1.parquet"
     assert project.next_estimates_path() == folder / "estimates" / "estimates-1"
 
 

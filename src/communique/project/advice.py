@@ -133,7 +133,7 @@ def _code(facts: Facts) -> Step | None:
 
 
 def _train(facts: Facts) -> Step | None:
-    if facts.outdated:
+    if facts.outdated and facts.trained_rows is None and facts.rows < MIN_TRAINING_SAMPLE:
         return Step(
             _FIRST,
             f"{counted(facts.outdated, 'coding')} cannot be used since the codebook changed. Code sentences with the new codebook",

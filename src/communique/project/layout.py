@@ -31,6 +31,9 @@ MODELS, ESTIMATES, CODEBOOKS = "models", "estimates", "codebooks"
 #: The folders of a project. `codebooks` keeps every version of the codebook that was used.
 FOLDERS = (DOCUMENTS, LABELLED, SAMPLES, CODINGS, MODELS, ESTIMATES, CODEBOOKS)
 
+#: Endings of the tables in `samples/` that commands write from the codings.
+CODINGS_TABLE, GOLD_TABLE = ".codings.jsonl", ".gold.jsonl"
+
 _HEADER = """\
 # This file makes its folder a project of communique.
 # documents: files and folders with texts or tables, relative to this folder. Everything in documents/ is read as well.
@@ -93,6 +96,11 @@ def create_folder(
     for path in documents:
         if not path.exists():
             raise DataError(f"{path}: no such file or folder. Name the texts or tables of the project")
+        if folder.resolve().is_relative_to(path.resolve()):
+            raise DataError(
+                f"{path}: contains the folder of the project, whose own files would count as documents. Create the project in "
+                "another folder, or name the texts themselves"
+            )
     if copy and (taken := next((path for path in documents if (folder / DOCUMENTS / path.name).exists()), None)):
         raise exists(folder / DOCUMENTS / taken.name)
     existing = folder / CODEBOOK
