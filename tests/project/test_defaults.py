@@ -13,6 +13,7 @@ from communique.annotation.detect import read_coded
 from communique.errors import DataError
 from communique.io.read import read_table
 from communique.project import Project, merge
+from communique.project.coding import now
 from communique.project.defaults import fill
 
 Sampled = Callable[..., Path]
@@ -27,22 +28,22 @@ def coded(project: Project, *, wrong: float = 0.0, purpose: str = "estimate") ->
 
 
 def test_sample_draws_from_the_documents_into_the_next_file(project: Project) -> None:
-    filled = fill("sample", project, {"n": 10}, [])
+    filled = fill("sample", project, {"n": 10})
     table, codebook = project.documents()[0], project.codebook_path
     out = project.folder / "samples" / "sample-1.xlsx"
     assert filled.arguments == [str(table), "--codebook", str(codebook), "--out", str(out)]
     draw(project, 10)
-    again = fill("sample", project, {"n": 10, "form": "doccano"}, []).arguments
+    again = fill("sample", project, {"n": 10, "form": "doccano"}).arguments
     assert again[-4:] == ["--out", str(project.folder / "samples" / "sample-2.jsonl"), "--seed", "1"]
 
 
 def test_planning_without_a_number_draws_nothing(project: Project) -> None:
-    assert "--out" not in fill("sample", project, {"width": 0.05}, []).arguments
+    assert "--out" not in fill("sample", project, {"width": 0.05}).arguments
 
 
 def test_options_that_are_named_are_kept(project: Project) -> None:
     given = {"n": 10, "out": "mine.csv", "codebook": "mine.yaml", "seed": 4, "model": "m"}
-    assert fill("sample", project, given, []).arguments == [str(project.documents()[0])]
+    assert fill("sample", project, given).arguments == [str(project.documents()[0])]
 
 
 def test_a_sample_for_training_leaves_out_what_is_coded(project: Project, tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_a_sample_for_training_leaves_out_what_is_coded(project: Project, tmp_pa
     table = tmp_path / "earlier.csv"
     table.write_text("id,text,labels\ne1,Rents rose.,criticism\n")
     merge(project, [table])
-    arguments = fill("sample", project, {"n": 5, "purpose": "training"}, ["coded"]).arguments
+    arguments = fill("sample", project, {"n": 5, "purpose": "training"}).arguments
     values = [arguments[i + 1] for i, one in enumerate(arguments) if one == "--coded"]
     assert values == [str(project.design_path("sample-1")), str(project.folder / "samples" / "other.codings.jsonl")]
     assert [row["text"] for _, row in read_table(values[1]).rows] == ["Rents rose."]
@@ -58,40 +59,40 @@ def test_a_sample_for_training_leaves_out_what_is_coded(project: Project, tmp_pa
 
 def test_agree_reads_the_codings_of_the_newest_sample_and_asks_for_adjudication(project: Project) -> None:
     coded(project, wrong=0.1)
-    arguments = fill("agree", project, {}, []).arguments
+    arguments = fill("agree", project, {}).arguments
     reading = read_coded(arguments[0], project.codebook)
     assert {row.coder for row in reading.rows} == {"anna", "ben"}
     assert len(reading.rows) == 120
     sheet = project.folder / "samples" / "sample-1-adjudication.xlsx"
     assert arguments[1:] == ["--design", str(project.design_path("sample-1")), "--adjudicate", str(sheet)]
     sheet.touch()
-    assert fill("agree", project, {}, []).arguments[-1] == str(sheet.with_name("sample-1-adjudication-2.xlsx"))
+    assert fill("agree", project, {}).arguments[-1] == str(sheet.with_name("sample-1-adjudication-2.xlsx"))
 
 
 def test_agree_asks_for_no_adjudication_if_coders_agree(project: Project) -> None:
     coded(project)
-    assert "--adjudicate" not in fill("agree", project, {}, []).arguments
+    assert "--adjudicate" not in fill("agree", project, {}).arguments
 
 
 def test_the_sample_can_be_chosen_by_its_design_file(project: Project) -> None:
     coded(project)
     coded(project, purpose="training")
-    assert "sample-1" in fill("agree", project, {}, []).arguments[0]
+    assert "sample-1" in fill("agree", project, {}).arguments[0]
     design = str(project.design_path("sample-2"))
-    assert "sample-2.codings" in fill("agree", project, {"design": design}, []).arguments[0]
+    assert "sample-2.codings" in fill("agree", project, {"design": design}).arguments[0]
     with pytest.raises(DataError, match=facts("other.design.json")):
-        fill("agree", project, {"design": "other.design.json"}, [])
+        fill("agree", project, {"design": "other.design.json"})
 
 
 def test_train_uses_the_coded_rows_and_the_next_folder(project: Project) -> None:
     coded(project, purpose="training")
-    filled = fill("train", project, {}, [])
+    filled = fill("train", project, {})
     rows, folder = project.folder / "models" / "model-1.rows.jsonl", project.folder / "models" / "model-1"
     codebook = str(project.codebook_path)
     assert filled.arguments == [str(rows), "--codebook", codebook, "--out", str(folder), "--name", "model-1"]
     assert len(read_table(rows).rows) == 60
     before = rows.read_bytes()
-    fill("train", project, {}, [])
+    fill("train", project, {})
     assert rows.read_bytes() == before, "an interrupted training can resume"
 
 
@@ -100,14 +101,14 @@ def test_train_and_agree_warn_of_a_changed_codebook(project: Project) -> None:
     changed = project.codebook.model_copy(update={"version": "2", "labels": project.codebook.labels[:2]})
     changed.dump(project.codebook_path)
     for command in ("train", "agree"):
-        assert any("'cooperation_pledge' was removed" in line for line in fill(command, project, {}, []).notes)
+        assert any("'cooperation_pledge' was removed" in line for line in fill(command, project, {}).notes)
 
 
 def test_estimate_uses_the_labels_that_the_sample_was_drawn_from(project: Project) -> None:
     coded(project)
     newer = project.folder / "labelled" / "other.jsonl"
     newer.write_text("{}\n")
-    arguments = fill("estimate", project, {}, []).arguments
+    arguments = fill("estimate", project, {}).arguments
     assert arguments[:2] == [str(project.documents()[0]), str(project.folder / "samples" / "sample-1.gold.jsonl")]
     assert arguments[2:] == [
         "--design",
@@ -130,17 +131,44 @@ def test_estimate_uses_the_labels_that_the_sample_was_drawn_from(project: Projec
 )
 def test_a_missing_step_is_named(command: str, message: tuple[str, ...], project: Project) -> None:
     with pytest.raises(DataError, match=facts(*message)):
-        fill(command, project, {}, [])
+        fill(command, project, {})
 
 
 @pytest.mark.parametrize("command", ["sample", "label"])
 def test_a_project_without_documents_says_where_to_put_them(command: str, tmp_path: Path) -> None:
     project = Project.create(tmp_path / "study")
     with pytest.raises(DataError, match=facts("documents/", "project.yaml")):
-        fill(command, project, {}, [])
+        fill(command, project, {})
 
 
 def test_labels_of_a_chat_model_need_the_codebook(project: Project) -> None:
-    arguments = fill("label", project, {"labeler": "chat"}, []).arguments
+    arguments = fill("label", project, {"labeler": "chat"}).arguments
     out = project.folder / "labelled" / "chat.parquet"
     assert arguments[1:] == ["--codebook", str(project.codebook_path), "--out", str(out)]
+
+
+def test_label_continues_an_interrupted_output_and_otherwise_begins_a_new_one(project: Project) -> None:
+    def out(**given: object) -> str:
+        return Path(fill("label", project, {"model": "models/m", **given}).arguments[-1]).name
+
+    labelled = project.folder / "labelled"
+    assert out(resume=True) == "m.parquet"
+    (labelled / "m.parquet").touch()
+    # A complete output may have rows without an answer, about which --resume asks again.
+    assert (out(resume=True), out(), out(resume=False)) == ("m.parquet", "m-1.parquet", "m-1.parquet")
+    (labelled / "m-1.parquet.shards").mkdir()
+    assert (out(resume=True), out()) == ("m-1.parquet", "m-1.parquet")
+
+
+def test_files_next_to_the_labels_are_not_labels(project: Project) -> None:
+    for name in ("chat.parquet", "chat.parquet.answers.sqlite", "chat.parquet.chat.json", "page.html", ".hidden.csv"):
+        (project.folder / "labelled" / name).touch()
+    assert [path.name for path in project.labelled()] == ["chat.parquet"]
+
+
+def test_agree_learns_that_a_coder_saw_the_labels_of_a_model(project: Project) -> None:
+    coded(project)
+    assert not read_coded(fill("agree", project, {}).arguments[0], project.codebook).model_shown
+    found = project.log.read().codings
+    project.log.append([found[0].model_copy(update={"time": now(), "model_shown": True})])
+    assert read_coded(fill("agree", project, {}).arguments[0], project.codebook).model_shown

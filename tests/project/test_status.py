@@ -18,6 +18,7 @@ from communique.errors import DataError
 from communique.project import Project, merge, project_status
 from communique.project.advice import Facts, describe_projection, next_step
 from communique.project.curve import Curve, Point, Projection, compute_curve, curve_of_models, extrapolate, nested
+from communique.project.defaults import write_codings
 from communique.project.status import quick_curve
 
 Sampled = Callable[..., Path]
@@ -66,6 +67,37 @@ def test_uncoded_sentences_name_the_sheets_to_merge(project: Project, sampled: S
     found = project_status(project)
     assert found.next.command == "communique merge samples/sample-1-anna.csv samples/sample-1-ben.csv"
     assert "60 sentences" in found.next.reason
+
+
+def test_tables_that_commands_write_are_not_sheets_to_merge(project: Project, sampled: Sampled) -> None:
+    sheet = sampled().with_name("sample-1-anna.csv")
+    code(sheet, project.codebook, rows=40)
+    merge(project, [sheet])
+    write_codings(project, "sample-1")
+    assert project_status(project).next.command == "communique merge samples/sample-1-anna.csv"
+
+
+def test_labels_and_agreement_are_those_of_the_codebook_in_use(project: Project, sampled: Sampled) -> None:
+    sample = sampled(coders=("anna", "ben"))
+    for coder in ("anna", "ben"):
+        code(sample.with_name(f"sample-1-{coder}.csv"), project.codebook)
+        merge(project, [sample.with_name(f"sample-1-{coder}.csv")])
+    before = project_status(project)
+    labels = [dict(label) for label in CODEBOOK["labels"]]
+    labels[0]["name"] = "blame"
+    Codebook.model_validate(CODEBOOK | {"labels": labels}).dump(project.codebook_path)
+    after = project_status(project)
+    assert after.samples[0].labels == {
+        "blame" if name == "criticism" else name: n for name, n in before.samples[0].labels.items()
+    }
+    assert before.agreement is not None
+    assert after.agreement is not None
+    assert [a.uses for a in after.agreement.alphas] == [a.uses for a in before.agreement.alphas]
+    labels.append({"name": "praise", "definition": "Somebody approves."})
+    Codebook.model_validate(CODEBOOK | {"labels": labels}).dump(project.codebook_path)
+    outdated = project_status(project)
+    assert outdated.agreement is None
+    assert (outdated.samples[0].coded, outdated.samples[0].labels["blame"]) == (60, 0)
 
 
 def test_a_changed_codebook_is_shown_with_the_affected_codings(project: Project, sampled: Sampled) -> None:
@@ -133,7 +165,9 @@ def curve_with(gain: float, low: float, high: float) -> Curve:
         ({"reserved": True}, "communique estimate"),
         ({"sample": None}, "communique status --curve"),
         ({"sample": None, "rows": 0}, "communique sample -n 200 --design two-stage --coder NAME"),
-        ({"outdated": 12}, "communique sample -n 200 --design two-stage --coder NAME"),
+        ({"outdated": 12, "rows": 0, "trained_rows": None}, "communique sample -n 200 --design two-stage --coder NAME"),
+        # Codings of an older codebook stay in the log, and must not ask for new ones forever.
+        ({"outdated": 300, "trained_rows": None}, "communique train"),
     ],
 )
 def test_the_next_step_is_one_command(changed: dict[str, object], command: str) -> None:

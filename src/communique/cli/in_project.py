@@ -58,7 +58,7 @@ class InProject(TyperCommand):
             project = Project.find() if named is None else Project.open(named)
             if project is None:
                 return
-            filled = defaults.fill(str(self.name), project, given, {str(param.name) for param in self.params})
+            filled = defaults.fill(str(self.name), project, given)
             for line in filled.notes:
                 note(line)
             note(f"project {project.name}: communique {self.name} {shlex.join(filled.arguments)}")

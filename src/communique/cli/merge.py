@@ -39,7 +39,7 @@ def merge(
     """
     from ..project import Project
     from ..project import merge as run
-    from ..project.status import changed_codebooks
+    from ..project.codebooks import changed_codebooks
 
     opened = Project.open(project or ".")
     merged = run(opened, coded)
@@ -47,10 +47,7 @@ def merge(
         note(line)
     _show(merged)
     for other in changed_codebooks(opened, opened.log.read().codings):
-        note(
-            f"warning: {counted(other.codings, 'coding')} made with another codebook, {other.title} (SHA-256 {other.sha256[:12]}). "
-            f"Since then: {'; '.join(other.changes)}"
-        )
+        note(f"warning: {other}")
     note("To see what is coded and what to do next, run communique status")
 
 

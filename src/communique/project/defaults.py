@@ -5,19 +5,21 @@ Each function returns arguments as they would be typed, so that a command in a p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..annotation.sheets import MODEL
 from ..errors import DataError
 from ..io.atomic import file_sha256
 from ..io.write import write_jsonl
 from ..sampling.design import Design
-from .coding import latest
-from .layout import SAMPLES
-from .project import Project, latest_sample
-from .rows import is_reserved, member_keys
-from .status import changed_codebooks, used_to_label
+from .codebooks import changed_codebooks
+from .coding import Coding, latest
+from .layout import CODINGS_TABLE, SAMPLES
+from .project import Project
+from .rows import in_terms_of, is_reserved, member_keys
+from .status import used_to_label
 
 
 @dataclass
@@ -32,31 +34,28 @@ class Filled:
         self.arguments += [option, str(value)]
 
 
-def fill(command: str, project: Project, given: Mapping[str, object], parameters: Collection[str]) -> Filled:
+def fill(command: str, project: Project, given: Mapping[str, object]) -> Filled:
     """Return the arguments that a command lacks.
 
     Args:
         command: Name of the command, one of `COMMANDS`.
         project: The project.
         given: Values of the options that the user named, by name of the parameter.
-        parameters: Names of the parameters that the command has.
 
     Raises:
         DataError: The project lacks the input of the command.
         CodebookError: The codebook is invalid.
     """
-    filled = COMMANDS[command](project, given, parameters)
-    for other in changed_codebooks(project, project.log.read().codings) if command in ("agree", "train") else ():
-        filled.notes.append(
-            f"warning: {other.codings} codings were made with another codebook, {other.title} (SHA-256 {other.sha256[:12]}). Since "
-            f"then: {'; '.join(other.changes)}"
-        )
+    filled = COMMANDS[command](project, given)
+    if command in ("agree", "train"):
+        changed = changed_codebooks(project, project.log.read().codings)
+        filled.notes += [f"warning: {other}" for other in changed]
     return filled
 
 
-def _sample(project: Project, given: Mapping[str, object], parameters: Collection[str]) -> Filled:
+def _sample(project: Project, given: Mapping[str, object]) -> Filled:
     """Draw from the newest labels of the newest model or, if there are none, from the documents."""
-    filled, model, training = Filled(), _newest_model(project), given.get("purpose") == "training"
+    filled, model = Filled(), _newest_model(project)
     labelled = [path for path in project.labelled() if model is not None and used_to_label(path, model.name)]
     filled.arguments += [str(labelled[-1])] if labelled else _documents(project)
     if model is not None and "model" not in given:
@@ -68,7 +67,7 @@ def _sample(project: Project, given: Mapping[str, object], parameters: Collectio
     if "seed" not in given and (drawn := len(project.designs())):
         # With the same seed, a second sample would contain the same sentences as the first.
         filled.add("--seed", drawn)
-    if training and "coded" in parameters:
+    if given.get("purpose") == "training":
         for sample in project.designs():
             filled.add("--coded", project.design_path(sample))
         if (loose := _write_loose(project)) is not None:
@@ -77,7 +76,7 @@ def _sample(project: Project, given: Mapping[str, object], parameters: Collectio
     return filled
 
 
-def _agree(project: Project, given: Mapping[str, object], parameters: Collection[str]) -> Filled:
+def _agree(project: Project, given: Mapping[str, object]) -> Filled:
     """Compare the coders of one sample, and write a sheet for adjudication if they differ."""
     filled, sample = Filled(), _chosen_sample(project, given)
     filled.arguments.append(str(write_codings(project, sample)))
@@ -93,7 +92,7 @@ def _agree(project: Project, given: Mapping[str, object], parameters: Collection
     return filled
 
 
-def _train(project: Project, given: Mapping[str, object], parameters: Collection[str]) -> Filled:
+def _train(project: Project, given: Mapping[str, object]) -> Filled:
     """Train on all coded rows except those that are reserved for estimates."""
     filled, model = Filled(), project.next_model_path()
     rows, notes = project.write_training_rows(model)
@@ -109,7 +108,7 @@ def _train(project: Project, given: Mapping[str, object], parameters: Collection
     return filled
 
 
-def _label(project: Project, given: Mapping[str, object], parameters: Collection[str]) -> Filled:
+def _label(project: Project, given: Mapping[str, object]) -> Filled:
     """Label the documents with the newest model."""
     filled, chat = Filled(_documents(project)), given.get("labeler") == "chat"
     model = None if chat else given.get("model") or _newest_model(project)
@@ -123,11 +122,12 @@ def _label(project: Project, given: Mapping[str, object], parameters: Collection
     if model is not None and "model" not in given:
         filled.add("--model", model)
     if "out" not in given:
-        filled.add("--out", project.next_labelled_path(Path(str(model or "chat"))))
+        name = "chat" if model is None else Path(str(model)).name
+        filled.add("--out", project.next_labelled_path(name, resume=given.get("resume") is True))
     return filled
 
 
-def _estimate(project: Project, given: Mapping[str, object], parameters: Collection[str]) -> Filled:
+def _estimate(project: Project, given: Mapping[str, object]) -> Filled:
     """Estimate proportions from the labels that the sample was drawn from, and its gold."""
     filled, sample = Filled(), _chosen_sample(project, given)
     design = project.designs()[sample]
@@ -145,7 +145,7 @@ def _estimate(project: Project, given: Mapping[str, object], parameters: Collect
 
 
 #: The commands that find their input and output in a project.
-COMMANDS: Mapping[str, Callable[[Project, Mapping[str, object], Collection[str]], Filled]] = {
+COMMANDS: Mapping[str, Callable[[Project, Mapping[str, object]], Filled]] = {
     "sample": _sample,
     "agree": _agree,
     "train": _train,
@@ -160,11 +160,21 @@ def write_codings(project: Project, sample: str) -> Path:
     Raises:
         DataError: Nothing of the sample has been coded.
     """
-    codings = project.codings(sample)
-    project.keep_codebook(project.designs()[sample].codebook)
-    path = project.folder / SAMPLES / f"{sample}.codings.jsonl"
-    keys = member_keys(project.designs()[sample])
-    rows = [one for one in latest(project.log.read().codings).values() if one.sentence in keys]
+    codings, design = project.codings(sample), project.designs()[sample]
+    project.keep_codebook(design.codebook)
+    keys = member_keys(design)
+    used = in_terms_of(design.codebook, project.log.read().codings, project.used_codebook)
+    rows = [one for one in used.codings if one.sentence in keys and one.id in codings.units]
+    path = project.folder / SAMPLES / f"{sample}{CODINGS_TABLE}"
+    _write_table(path, rows)
+    return path
+
+
+def _write_table(path: Path, codings: Sequence[Coding]) -> None:
+    """Write codings as a table that `read_coded` reads.
+
+    If a coder saw the labels of a model, the table has the column of the model's labels, as the sheet of that coder had.
+    """
     columns = (
         "id",
         "document",
@@ -177,8 +187,8 @@ def write_codings(project: Project, sample: str) -> Path:
         "codebook",
         "codebook_sha256",
     )
-    write_jsonl(path, ({name: getattr(row, name) for name in columns} for row in rows if row.id in codings.units))
-    return path
+    shown = {MODEL: ""} if any(coding.model_shown for coding in codings) else {}
+    write_jsonl(path, ({name: getattr(coding, name) for name in columns} | shown for coding in codings))
 
 
 def _documents(project: Project) -> list[str]:
@@ -210,12 +220,20 @@ def _chosen_sample(project: Project, given: Mapping[str, object]) -> str:
         return names[0]
     codings = project.log.read().codings
     reserved = {name: found for name, found in designs.items() if is_reserved(found)}
-    if (found := latest_sample(reserved, codings) or latest_sample(designs, codings)) is None:
+    if (found := _latest_sample(reserved, codings) or _latest_sample(designs, codings)) is None:
         raise DataError(
             f"{project.folder}: no sentence of a sample has been coded yet. Draw a sample with `communique sample`, and add the "
             "coded sheets with `communique merge FILE`"
         )
     return found
+
+
+def _latest_sample(designs: Mapping[str, Design], codings: Sequence[Coding]) -> str | None:
+    """Return the newest sample for estimates of which something is coded, otherwise the newest sample with codings, or None."""
+    coded = {coding.sentence for coding in codings}
+    with_codings = [name for name, design in designs.items() if member_keys(design) & coded]
+    for_estimates = [name for name in with_codings if designs[name].purpose == "estimate"]
+    return next(reversed(for_estimates or with_codings), None)
 
 
 def _drawn_from(project: Project, design: Design) -> Path:
@@ -237,7 +255,6 @@ def _write_loose(project: Project) -> Path | None:
     rows = [one for one in latest(project.log.read().codings).values() if one.sentence not in drawn]
     if not rows:
         return None
-    path = project.folder / SAMPLES / "other.codings.jsonl"
-    columns = ("id", "document", "language", "text", "labels", "coder")
-    write_jsonl(path, ({name: getattr(row, name) for name in columns} for row in rows))
+    path = project.folder / SAMPLES / f"other{CODINGS_TABLE}"
+    _write_table(path, rows)
     return path

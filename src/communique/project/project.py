@@ -10,15 +10,26 @@ from typing import Any
 
 from ..annotation.matching import Codings, gold_rows, match, write_gold
 from ..data.codebook import Codebook
-from ..data.sentence import Sentence
 from ..errors import CodebookError, DataError
+from ..labelling.write import output_suffix
 from ..models.info import INFO, ModelInfo
 from ..reporting.format import counted
 from ..sampling.design import SUFFIX, Design
-from .coding import Coding, CodingLog
-from .layout import CODEBOOKS, CODINGS, DOCUMENTS, ESTIMATES, LABELLED, MODELS, PROJECT_FILE, SAMPLES, ProjectFile
+from .coding import CodingLog
+from .layout import (
+    CODEBOOKS,
+    CODINGS,
+    DOCUMENTS,
+    ESTIMATES,
+    GOLD_TABLE,
+    LABELLED,
+    MODELS,
+    PROJECT_FILE,
+    SAMPLES,
+    ProjectFile,
+)
 from .layout import create_folder as _create
-from .rows import CodedRows, as_reading, coded_rows, member_keys
+from .rows import CodedRows, as_reading, coded_rows, in_terms_of, member_keys, training_row
 
 #: Number of hexadecimal digits of the hash in the file names of kept codebooks.
 DIGITS = 12
@@ -103,7 +114,9 @@ class Project:
         """Return the files and folders with texts: those that `project.yaml` lists and, if it is not empty, `documents/`."""
         own = self.folder / DOCUMENTS
         listed = [self.folder / path for path in self.file.documents]
-        return [*listed, *([own] if own.is_dir() and any(own.iterdir()) else [])]
+        # The system adds hidden files such as .DS_Store to folders.
+        filled = own.is_dir() and any(not path.name.startswith(".") for path in own.iterdir())
+        return [*listed, *([own] if filled else [])]
 
     def designs(self) -> dict[str, Design]:
         """Return the design of each sample by the name of the sample, in order of their numbers."""
@@ -148,6 +161,9 @@ class Project:
     def codings(self, sample: str | None = None, *, blind: bool = False) -> Codings:
         """Return the latest codings for agreement, adjudication and gold.
 
+        Their labels are those of the sample's codebook or, without a sample, of the codebook in use. Codings that must be made
+        again because the codebook changed are left out and counted.
+
         Args:
             sample: Name of a sample. Codings of its sentences count, whichever sample they were made for. Default: all codings.
             blind: Whether to leave out codings that were made with the labels of a model in view.
@@ -160,14 +176,25 @@ class Project:
         # Codings are filtered before the latest of them counts: a later coding that is not blind must not hide a blind one.
         inside = None if design is None else member_keys(design)
         made = [coding for coding in found.codings if inside is None or coding.sentence in inside]
-        used = [coding for coding in made if not (blind and coding.model_shown)]
-        if not used:
+        seen = [coding for coding in made if not (blind and coding.model_shown)]
+        codebook = self.codebook if design is None else design.codebook
+        used = in_terms_of(codebook, seen, self.used_codebook)
+        left_out = []
+        if hidden := len(made) - len(seen):
+            left_out.append(f"left out {counted(hidden, 'coding')} made with the labels of a model in view")
+        if used.outdated:
+            left_out.append(
+                f"left out {counted(len(used.outdated), 'coding')} that cannot be used with the codebook {codebook.title}"
+            )
+        if not used.codings:
             what = "codings" if sample is None else f"codings of the sample {sample!r}"
-            raise DataError(f"{self.log.folder}: there are no {what} yet. Add coded files with `communique merge FILE`")
-        codings = match([as_reading(self.log.folder, used)], design)
+            reasons = f" ({'; '.join(left_out)})" if left_out else ""
+            raise DataError(
+                f"{self.log.folder}: there are no {what} yet{reasons}. Add coded files with `communique merge FILE`"
+            )
+        codings = match([as_reading(self.log.folder, used.codings)], design)
         codings.messages[:0] = found.notes
-        if hidden := len(made) - len(used):
-            codings.messages.append(f"left out {counted(hidden, 'coding')} made with the labels of a model in view")
+        codings.messages += left_out
         return codings
 
     def coded_corpus(self, *, reserved: bool = False) -> CodedRows:
@@ -204,7 +231,7 @@ class Project:
         The file is replaced, because the codings determine it. The errors are those of `gold`.
         """
         rows, notes = self.gold(sample)
-        path = self.folder / SAMPLES / f"{sample}.gold.jsonl"
+        path = self.folder / SAMPLES / f"{sample}{GOLD_TABLE}"
         write_gold(path, rows)
         return path, notes
 
@@ -223,7 +250,7 @@ class Project:
                 f"{self.log.folder}: no coded rows for training{reasons}. Add coded files with `communique merge FILE`"
             )
         path = model.with_name(f"{model.name}.rows.jsonl")
-        write_jsonl(path, map(_training_row, found.corpus))
+        write_jsonl(path, map(training_row, found.corpus))
         return path, found.notes
 
     def next_sample_path(self, suffix: str = ".xlsx") -> Path:
@@ -234,18 +261,31 @@ class Project:
         """Return the folder of the next model, such as `models/model-2`. It is the same until the model is complete."""
         return self._next(MODELS, "model", "")
 
-    def next_labelled_path(self, model: Path | None = None) -> Path:
-        """Return the path of the next output of `communique label`, such as `labelled/model-2.parquet`."""
-        first = self.folder / LABELLED / f"{'shipped' if model is None else model.name}.parquet"
-        return self._next(LABELLED, first.stem, ".parquet") if first.exists() else first
+    def next_labelled_path(self, model: str, *, resume: bool = False) -> Path:
+        """Return the path of the next output of `communique label`, such as `labelled/model-2.parquet`.
+
+        Args:
+            model: Name of the model.
+            resume: Whether to continue a run. The path is then that of the interrupted output or, if there is none, of the newest
+                complete one.
+        """
+
+        def path(number: int) -> Path:
+            return self.folder / LABELLED / f"{model}{f'-{number}' if number else ''}.parquet"
+
+        number = next(i for i in range(10**9) if not path(i).exists())
+        # Files of an interrupted run have names such as model-2.parquet.shards.
+        begun = any(other.name.startswith(f"{path(number).name}.") for other in path(number).parent.glob("*"))
+        return path(number - 1) if resume and number and not begun else path(number)
 
     def next_estimates_path(self) -> Path:
         """Return the folder of the next estimates, such as `estimates/estimates-1`."""
         return self._next(ESTIMATES, "estimates", "")
 
     def labelled(self) -> list[Path]:
-        """Return the outputs of `communique label`, from the oldest to the newest."""
-        found = [path for path in (self.folder / LABELLED).glob("*") if path.is_file() and path.name[0] != "."]
+        """Return the tables that `communique label` wrote, from the oldest to the newest."""
+        tables = [path for path in (self.folder / LABELLED).glob("*") if output_suffix(path) not in (None, ".html")]
+        found = [path for path in tables if path.is_file() and path.name[0] != "."]
         return sorted(found, key=lambda path: (path.stat().st_mtime, path.name))
 
     def _next(self, folder: str, stem: str, suffix: str) -> Path:
@@ -261,19 +301,6 @@ class Project:
             names = ", ".join(self.designs()) or "none"
             raise DataError(f"{path}: there is no sample {sample!r} in this project. Samples: {names}")
         return Design.load(path)
-
-
-def latest_sample(designs: dict[str, Design], codings: Sequence[Coding]) -> str | None:
-    """Return the newest sample for estimates of which something is coded, otherwise the newest sample with codings, or None."""
-    coded = {coding.sentence for coding in codings}
-    with_codings = [name for name, design in designs.items() if member_keys(design) & coded]
-    for_estimates = [name for name in with_codings if designs[name].purpose == "estimate"]
-    return next(reversed(for_estimates or with_codings), None)
-
-
-def _training_row(sentence: Sentence) -> dict[str, Any]:
-    fields = ("id", "document", "index", "language", "text", "previous", "sampling")
-    return {name: getattr(sentence, name) for name in fields} | {"labels": list(sentence.labels or ())}
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..annotation.agreement_report import UNEQUAL
 from ..annotation.tasks import ADJUDICATION, CodedRow, Reading
@@ -29,6 +30,43 @@ class CodedRows:
     differing: int
 
 
+@dataclass(frozen=True)
+class Translated:
+    """The latest codings in terms of one codebook. `outdated` are those that must be made again."""
+
+    codings: tuple[Coding, ...]
+    outdated: tuple[Coding, ...]
+
+
+def in_terms_of(codebook: Codebook, codings: Iterable[Coding], used: Callable[[str], Codebook | None]) -> Translated:
+    """Return the latest codings with their labels in terms of a codebook (see `translate`).
+
+    Args:
+        codebook: The codebook.
+        codings: Codings in order of time.
+        used: Returns the codebook with a hash, or None if it is not known. It is called once per hash.
+    """
+    known: dict[str, Codebook | None] = {codebook.sha256: codebook}
+    kept, outdated = [], []
+    for coding in latest(codings).values():
+        if coding.codebook_sha256 not in known:
+            known[coding.codebook_sha256] = used(coding.codebook_sha256)
+        labels = translate(coding.labels, known[coding.codebook_sha256], codebook)
+        if labels is None:
+            outdated.append(coding)
+        else:
+            kept.append(coding.model_copy(update={"labels": labels}))
+    return Translated(tuple(kept), tuple(outdated))
+
+
+def labels_by_sentence(codings: Iterable[Coding]) -> dict[SentenceKey, dict[str, Labels]]:
+    """Return the labels of each sentence by coder. The last coding of a sentence by a coder counts."""
+    found: dict[SentenceKey, dict[str, Labels]] = {}
+    for coding in codings:
+        found.setdefault(coding.sentence, {})[coding.coder] = coding.labels
+    return found
+
+
 def as_reading(path: Path, codings: Sequence[Coding]) -> Reading:
     """Return the latest codings in the form that `annotation.matching.match` reads.
 
@@ -36,6 +74,7 @@ def as_reading(path: Path, codings: Sequence[Coding]) -> Reading:
     """
     reading = Reading(path, "codings")
     chosen = latest(codings)
+    reading.model_shown = any(coding.model_shown for coding in chosen.values())
     times = Counter(id for id, _ in {sentence for _, sentence in chosen})
     for coding in chosen.values():
         reading.rows.append(
@@ -95,17 +134,9 @@ def coded_rows(
     kept_back: set[SentenceKey] = set()
     if not reserved:
         kept_back = {key for design in designs.values() if is_reserved(design) for key in member_keys(design)}
-    by_sentence: dict[SentenceKey, dict[str, Labels]] = {}
-    first: dict[SentenceKey, Coding] = {}
-    outdated: set[SentenceKey] = set()
-    translator = _Translator(codebook, used)
-    for coding in latest(codings).values():
-        labels = translator.labels(coding)
-        if labels is None:
-            outdated.add(coding.sentence)
-            continue
-        by_sentence.setdefault(coding.sentence, {})[coding.coder] = labels
-        first.setdefault(coding.sentence, coding)
+    translated = in_terms_of(codebook, codings, used)
+    by_sentence = labels_by_sentence(translated.codings)
+    first = {coding.sentence: coding for coding in reversed(translated.codings)}
     random = {key for design in designs.values() if _is_self_weighting(design) for key in member_keys(design)}
     sentences, left_out = [], Counter[str]()
     for key, given in by_sentence.items():
@@ -116,29 +147,20 @@ def coded_rows(
             left_out["differing"] += 1
         else:
             sentences.append(_sentence(first[key], labels, "random" if key in random else None))
-    left_out["outdated"] = len(outdated - by_sentence.keys())
+    left_out["outdated"] = len({coding.sentence for coding in translated.outdated} - by_sentence.keys())
     return CodedRows(Corpus(_distinct(sentences)), tuple(_notes(left_out)), left_out["differing"])
+
+
+def training_row(sentence: Sentence) -> dict[str, Any]:
+    """Return a coded sentence as a row of the table that `communique train` reads."""
+    fields = ("id", "document", "index", "language", "text", "previous", "sampling")
+    return {name: getattr(sentence, name) for name in fields} | {"labels": list(sentence.labels or ())}
 
 
 def _is_self_weighting(design: Design) -> bool:
     """Return whether all sentences had about the same probability, so that the sample can tune thresholds."""
     rates = [row.inclusion_probability for row in design.rows if row.inclusion_probability is not None]
     return bool(rates) and len(rates) == len(design.rows) and max(rates) <= UNEQUAL * min(rates)
-
-
-class _Translator:
-    """Translate the labels of codings to the codebook in use. Each version of the codebook is read once."""
-
-    def __init__(self, codebook: Codebook, used: Callable[[str], Codebook | None]) -> None:
-        self.codebook, self._used = codebook, used
-        self._known: dict[str, Codebook | None] = {codebook.sha256: codebook}
-
-    def labels(self, coding: Coding) -> Labels | None:
-        """Return the labels in terms of the codebook in use, or None if the sentence must be coded again."""
-        if coding.codebook_sha256 not in self._known:
-            self._known[coding.codebook_sha256] = self._used(coding.codebook_sha256)
-        old = self._known[coding.codebook_sha256]
-        return translate(coding.labels, old or self.codebook, self.codebook)
 
 
 def _sentence(coding: Coding, labels: Labels, sampling: str | None) -> Sentence:

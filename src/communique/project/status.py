@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..annotation.agreement_report import AgreementReport
-from ..annotation.tasks import ADJUDICATION
+from ..annotation.tasks import ADJUDICATION, COMPANIONS
 from ..data.codebook import Codebook
-from ..data.codebook_changes import codebook_changes, describe_changes, translate
 from ..errors import CommuniqueError
 from ..metrics.bootstrap import RESAMPLES
 from ..models.info import ModelInfo
@@ -20,11 +19,15 @@ from ..reporting.format import without_nan
 from ..reporting.render import render
 from ..sampling.design import SUFFIX, Design
 from .advice import Facts, Step, describe_projection, next_step
-from .coding import Coding, SentenceKey, latest
+from .codebooks import OtherCodebook, changed_codebooks
+from .coding import SentenceKey, latest
 from .curve import Curve, Point, compute_curve, curve_of_models
-from .layout import ESTIMATES, MODELS, SAMPLES, starter
+from .layout import CODINGS_TABLE, ESTIMATES, GOLD_TABLE, MODELS, SAMPLES, starter
 from .project import Project
-from .rows import final_labels, is_reserved, member_keys
+from .rows import Labels, final_labels, in_terms_of, is_reserved, labels_by_sentence, member_keys
+
+#: The labels of each sentence by coder.
+Coded = Mapping[SentenceKey, Mapping[str, Labels]]
 
 #: File with the quick learning curve, in the folder of the models.
 CURVE = "learning-curve.json"
@@ -63,20 +66,6 @@ class ModelStatus:
     high: float | None
     other_codebook: bool
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class OtherCodebook:
-    """Codings that were made with another content of the codebook. `changes` describes the differences in words.
-
-    `outdated` counts the codings that must be made again.
-    """
-
-    title: str
-    sha256: str
-    codings: int
-    outdated: int
-    changes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -129,9 +118,10 @@ def project_status(project: Project, *, seed: int = 0, resamples: int = RESAMPLE
     """
     codebook, designs = project.codebook, project.designs()
     read = project.log.read()
-    by_sentence = _by_sentence(read.codings)
+    coded = labels_by_sentence(read.codings)
+    labelled = labels_by_sentence(in_terms_of(codebook, read.codings, project.used_codebook).codings)
     rows, training = project.coded_corpus(reserved=True), project.coded_corpus()
-    samples = tuple(_sample(name, design, by_sentence, codebook) for name, design in designs.items())
+    samples = tuple(_sample(name, design, coded, labelled, codebook) for name, design in designs.items())
     changes = changed_codebooks(project, read.codings)
     models, notes = _models(project, codebook)
     curve = Curve.load(project.folder / MODELS / CURVE) or _model_curve(models, len(training.corpus))
@@ -146,13 +136,13 @@ def project_status(project: Project, *, seed: int = 0, resamples: int = RESAMPLE
         name=project.name,
         codebook=codebook.title,
         documents=len(project.documents()),
-        sentences=len(by_sentence),
+        sentences=len(coded),
         training_rows=len(training.corpus),
         labels=_count_labels([s.labels or () for s in rows.corpus], codebook),
         coders=dict(Counter(coder for coder, _ in latest(read.codings))),
         differing=rows.differing,
         samples=samples,
-        agreement=_agreement(project, by_sentence, codebook, seed, resamples),
+        agreement=_agreement(project, labelled, codebook, seed, resamples),
         changes=changes,
         models=models,
         curve=curve,
@@ -178,52 +168,28 @@ def quick_curve(project: Project, kind: str = "tfidf", **options: Any) -> Curve:
     return curve
 
 
-def changed_codebooks(project: Project, codings: Sequence[Coding]) -> tuple[OtherCodebook, ...]:
-    """Return the other contents of the codebook with which codings were made, with the changes since then in words.
+def _sample(name: str, design: Design, coded: Coded, labelled: Coded, codebook: Codebook) -> SampleStatus:
+    """Return the status of a sample.
 
     Args:
-        project: The project.
-        codings: Codings in order of time. Only the latest of each sentence and coder counts.
+        name: Its name.
+        design: Its design.
+        coded: All codings.
+        labelled: Those that can be used with the codebook, in its terms.
+        codebook: The codebook in use.
     """
-    current = project.codebook
-    groups: dict[str, list[Coding]] = {}
-    for coding in latest(codings).values():
-        if coding.codebook_sha256 != current.sha256:
-            groups.setdefault(coding.codebook_sha256, []).append(coding)
-    found = []
-    for sha256, made in groups.items():
-        old, labels = project.used_codebook(sha256), [coding.labels for coding in made]
-        if old is None:
-            lines = ["this version of the codebook is not in the project, so the changes are not known"]
-            outdated = sum(translate(given, current, current) is None for given in labels)
-        else:
-            lines = describe_changes(codebook_changes(old, current), labels)
-            outdated = sum(translate(given, old, current) is None for given in labels)
-        found.append(OtherCodebook(made[0].codebook, sha256, len(made), outdated, tuple(lines)))
-    return tuple(found)
-
-
-def _by_sentence(codings: Sequence[Coding]) -> dict[SentenceKey, dict[str, tuple[str, ...]]]:
-    found: dict[SentenceKey, dict[str, tuple[str, ...]]] = {}
-    for coding in latest(codings).values():
-        found.setdefault(coding.sentence, {})[coding.coder] = coding.labels
-    return found
-
-
-def _sample(
-    name: str, design: Design, by_sentence: Mapping[SentenceKey, Mapping[str, tuple[str, ...]]], codebook: Codebook
-) -> SampleStatus:
-    coded = [by_sentence[key] for key in member_keys(design) if key in by_sentence]
-    final = [labels for given in coded if (labels := final_labels(given)) is not None]
+    members = member_keys(design)
+    answers = [coded[key] for key in members if key in coded]
+    final = [final_labels(labelled[key]) for key in members if key in labelled]
     return SampleStatus(
         name=name,
         purpose=design.purpose,
         sampling=design.sampling,
         drawn=len(design.rows),
-        coded=len(coded),
-        coders=dict(Counter(coder for given in coded for coder in given)),
-        labels=_count_labels(final, codebook),
-        differing=len(coded) - len(final),
+        coded=len(answers),
+        coders=dict(Counter(coder for given in answers for coder in given)),
+        labels=_count_labels([labels for labels in final if labels is not None], codebook),
+        differing=final.count(None),
         model_shown=design.model_shown,
         reserved=is_reserved(design),
     )
@@ -236,13 +202,9 @@ def _count_labels(labels: Sequence[Sequence[str]], codebook: Codebook) -> dict[s
 
 
 def _agreement(
-    project: Project,
-    by_sentence: Mapping[SentenceKey, Mapping[str, tuple[str, ...]]],
-    codebook: Codebook,
-    seed: int,
-    resamples: int,
+    project: Project, labelled: Coded, codebook: Codebook, seed: int, resamples: int
 ) -> AgreementReport | None:
-    if not any(len(given.keys() - {ADJUDICATION}) > 1 for given in by_sentence.values()):
+    if not any(len(given.keys() - {ADJUDICATION}) > 1 for given in labelled.values()):
         return None
     return AgreementReport.compare(project.codings(), codebook, seed=seed, resamples=resamples)
 
@@ -309,7 +271,7 @@ def _facts(
 
 def _sheets(project: Project, sample: str) -> list[Path]:
     """Return the sheets and tasks of a sample."""
-    other = (SUFFIX, ".codebook.md", ".config.xml", ".labels.json", ".gold.jsonl")
+    other = (SUFFIX, CODINGS_TABLE, GOLD_TABLE, *COMPANIONS.values())
     found = [*(project.folder / SAMPLES).glob(f"{sample}.*"), *(project.folder / SAMPLES).glob(f"{sample}-*.*")]
     longer = {name for name in project.designs() if name.startswith(f"{sample}-")}
     return sorted(
