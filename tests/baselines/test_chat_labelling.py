@@ -14,6 +14,7 @@ from helpers import TINY, TINY_MULTICLASS
 from communique.baselines.answers import AnswerCache, Usage
 from communique.baselines.budget import Budget
 from communique.baselines.chat_labelling import GIVE_UP, ChatLabeler, ChatSettings, chat_info
+from communique.baselines.endpoint import RefusedError
 from communique.errors import DataError, LimitReachedError
 
 
@@ -92,3 +93,41 @@ def test_equal_settings_have_equal_descriptions_without_address_or_key(monkeypat
     changed = ChatSettings("https://host.example:8443/v1", "small", temperature=1.0)
     assert chat_info(TINY, changed).sha256 != info.sha256
     assert chat_info(TINY_MULTICLASS, settings).recipe["prompt_sha256"] != info.recipe["prompt_sha256"]
+
+
+def test_a_text_that_was_labelled_at_the_second_question_is_not_asked_about_again(
+    chat_server: Server, tmp_path: Path
+) -> None:
+    chat_server.answer = lambda request: completion("?") if request["seed"] == 0 else by_cues(request)
+    first = labeler(chat_server, AnswerCache(tmp_path / "a")).predict(["We condemn it."])
+    assert len(chat_server.requests) == 2
+    chat_server.answer = lambda request: completion(json.dumps({"labels": []}))
+    again = labeler(chat_server, AnswerCache(tmp_path / "a")).predict(["We condemn it."])
+    assert len(chat_server.requests) == 2
+    assert again.labels == first.labels == [["criticism"]]
+
+
+def test_requests_under_way_count_towards_the_limit(chat_server: Server) -> None:
+    chat_server.answer = reporting
+    settings = ChatSettings(chat_server.url, "small", parallel=8)
+    cache = AnswerCache(None)
+    ChatLabeler(TINY, settings, cache).predict(["First."])
+    with pytest.raises(LimitReachedError):
+        ChatLabeler(TINY, settings, cache, budget=Budget(max_tokens=3999)).predict([f"Text {i}." for i in range(8)])
+    assert len(chat_server.requests) == 3
+    assert cache.usage.tokens == 3000
+
+
+def test_a_key_that_the_server_repeats_is_not_shown(chat_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
+    chat_server.answer = lambda request: (401, {"error": "Incorrect API key provided: secret-key."}, {})
+    with pytest.raises(RefusedError, match="Incorrect API key provided") as refused:
+        labeler(chat_server).predict(["First."])
+    assert "secret-key" not in str(refused.value)
+
+
+def test_earlier_rows_show_that_a_model_is_suitable(chat_server: Server) -> None:
+    chat_server.answer = lambda request: completion("?")
+    assert labeler(chat_server, earlier=1).predict(["Odd."]).errors[0] is not None
+    with pytest.raises(DataError, match="could not label the text"):
+        labeler(chat_server).predict(["Odd."])

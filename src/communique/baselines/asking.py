@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -46,7 +47,8 @@ class Questioner:
         seed: Sent with each request. Servers that do not support seeds ignore it.
         asked: Maximum number of requests for a text whose answers cannot be read.
         answer_tokens: Maximum number of tokens in an answer.
-        before: Called before each request. An exception that it raises prevents the request.
+        permit: Returns a context for each request, which ends once its tokens are counted. An exception that it raises prevents
+            the request.
     """
 
     def __init__(
@@ -61,11 +63,11 @@ class Questioner:
         seed: int,
         asked: int,
         answer_tokens: int = ANSWER_TOKENS,
-        before: Callable[[], None] = lambda: None,
+        permit: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.codebook, self.endpoint, self.cache = codebook, endpoint, cache
         self.base_url, self.model, self.temperature, self.seed = base_url, model, temperature, seed
-        self.asked, self.answer_tokens, self.before = asked, answer_tokens, before
+        self.asked, self.answer_tokens, self.permit = asked, answer_tokens, permit
         self.prompt = instructions(codebook)
         self._form = FORMS[0]
         self._limit = "max_tokens"
@@ -78,15 +80,17 @@ class Questioner:
             UnreachableError: The server does not answer.
         """
         last = ""
-        for attempt in range(self.asked):
-            body = self._body(text, self.seed + attempt)
-            question = question_key(self.base_url, body)
-            kept = self.cache.get(question)
-            last = self._answer(body) if kept is None else kept
-            labels = read_answer(last, self.codebook)
-            if labels is not None:
-                if kept is None:
-                    self.cache.put(question, last)
+        bodies = [self._body(text, self.seed + attempt) for attempt in range(self.asked)]
+        questions = [question_key(self.base_url, body) for body in bodies]
+        # Only usable answers are stored. If a later question got one, the earlier ones must not be asked again: they would cost
+        # tokens, and could change labels that are already in an output.
+        for kept in map(self.cache.get, questions):
+            if kept is not None and (labels := read_answer(kept, self.codebook)) is not None:
+                return Reply(labels)
+        for body, question in zip(bodies, questions, strict=True):
+            last = self._answer(body)
+            if (labels := read_answer(last, self.codebook)) is not None:
+                self.cache.put(question, last)
                 return Reply(labels)
         return Reply(None, last)
 
@@ -98,9 +102,10 @@ class Questioner:
         """
         form = self._form
         while True:
-            self.before()
             try:
-                completion = self.endpoint.complete(self._limited(body) | response_format(form, self.codebook))
+                with self.permit():
+                    completion = self.endpoint.complete(self._limited(body) | response_format(form, self.codebook))
+                    self._count(body, completion)
             except RefusedError as error:
                 if error.status not in (400, 422):
                     raise
@@ -113,7 +118,6 @@ class Questioner:
                 continue
             # Another thread may have moved on to a looser format in the meantime.
             self._form = max(self._form, form, key=FORMS.index)
-            self._count(body, completion)
             return completion.text
 
     def _limited(self, body: dict[str, Any]) -> dict[str, Any]:

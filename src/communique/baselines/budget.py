@@ -26,20 +26,21 @@ class Budget:
             return None
         return (usage.tokens_in * self.price_in + usage.tokens_out * self.price_out) / 1e6
 
-    def check(self, used: Usage, expected: Usage) -> None:
-        """Check that the limits leave room for one more request.
+    def check(self, used: Usage, expected: Usage, n: int = 1) -> None:
+        """Check that the limits leave room for more requests.
 
         Args:
             used: What was used so far.
-            expected: What the request is expected to use.
+            expected: What one request is expected to use.
+            n: Number of requests, including those that are under way.
 
         Raises:
             LimitReachedError: They do not. The message does not name the remedy.
         """
-        if self.max_tokens is not None and used.tokens + expected.tokens > self.max_tokens:
+        if self.max_tokens is not None and used.tokens + n * expected.tokens > self.max_tokens:
             raise LimitReachedError(f"{used.tokens:,} tokens were used, and the limit is {self.max_tokens:,}")
         cost, more = self.cost(used), self.cost(expected)
-        if self.max_cost is not None and cost is not None and more is not None and cost + more > self.max_cost:
+        if self.max_cost is not None and cost is not None and more is not None and cost + n * more > self.max_cost:
             raise LimitReachedError(f"requests for {money(cost)} were sent, and the limit is {money(self.max_cost)}")
 
     def describe(self, usage: Usage) -> str:

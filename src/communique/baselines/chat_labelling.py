@@ -10,6 +10,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +105,7 @@ class ChatLabeler:
         settings: Where and how the model is asked.
         cache: Receives the answers. Texts whose answers are stored there cost nothing.
         budget: Prices and limits. Default: none.
+        earlier: Number of rows that an earlier part of the same run finished. They show that the model is suitable.
         report: Called with a description of the state after each text.
     """
 
@@ -114,6 +116,7 @@ class ChatLabeler:
         cache: AnswerCache,
         *,
         budget: Budget | None = None,
+        earlier: int = 0,
         report: Callable[[str], None] | None = None,
     ) -> None:
         self.codebook, self.settings, self.cache, self.report = codebook, settings, cache, report
@@ -130,11 +133,12 @@ class ChatLabeler:
             seed=settings.seed,
             asked=settings.asked,
             answer_tokens=settings.answer_tokens,
-            before=self._check_budget,
+            permit=self._permit,
         )
         self._lock = threading.Lock()
         self._before = cache.usage
-        self._failed_in_a_row = self._failed = self._labelled = 0
+        self._failed_in_a_row = self._failed = self._waiting = 0
+        self._labelled = earlier
 
     @property
     def prompt(self) -> str:
@@ -216,7 +220,7 @@ class ChatLabeler:
         except RefusedError as error:
             if error.status not in _REFUSES_TEXT:
                 raise
-            reply = Reply(None, f"the server refused the text: {one_line(str(error))}")
+            reply = Reply(None, f"the server refused the text: {one_line(error.reason)}")
         else:
             if reply.labels is None:
                 asked = counted(self.settings.asked, "request")
@@ -244,14 +248,25 @@ class ChatLabeler:
                 text = f"{number} of {counted(len(futures), 'text')} of this part"
                 self.report(f"{text}, {self.budget.describe(self.used)}")
 
+    @contextmanager
+    def _permit(self) -> Iterator[None]:
+        """Allow a request only if the limits leave room for it and for those that are under way."""
+        with self._lock:
+            self._check_budget()
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
     def _check_budget(self) -> None:
         used = self.cache.usage
-        if used.requests:
-            n = used.requests
+        if n := used.requests:
             expected = Usage(1, -(-used.tokens_in // n), -(-used.tokens_out // n))
         else:
             expected = Usage(1, estimated_tokens(self.prompt), 0)
-        self.budget.check(used, expected)
+        self.budget.check(used, expected, self._waiting + 1)
 
 
 def chat_info(codebook: Codebook, settings: ChatSettings) -> ModelInfo:

@@ -43,11 +43,12 @@ class RefusedError(UnreachableError):
     Args:
         message: The error message, in one line.
         status: The HTTP status.
+        reason: The status and what the server says, without the address, which can contain secrets.
     """
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, reason: str = "") -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.reason = status, reason
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,9 @@ class ChatEndpoint:
             except _StatusError as error:
                 last = _line(str(error))
                 if error.status not in TRANSIENT:
-                    raise RefusedError(f"{self.url}: {last}; {self._remedy(error.status)}", error.status) from error
+                    raise RefusedError(
+                        f"{self.url}: {last}; {self._remedy(error.status)}", error.status, last
+                    ) from error
                 named = error.retry_after
             except (OSError, http.client.HTTPException, _UnreadableError) as error:
                 last = str(error) if isinstance(error, _UnreadableError) else _line(f"{type(error).__name__}: {error}")
@@ -166,8 +169,13 @@ class ChatEndpoint:
             except urllib.error.HTTPError as error:
                 # Only the beginning of an error page is shown, so no more of it is read.
                 with error:
-                    shown = error.read(4 * SHOWN).decode("utf-8", "replace")
+                    shown = self._without_key(error.read(4 * SHOWN))
                 raise _StatusError(error.code, str(error.reason), shown, error.headers.get("Retry-After", "")) from None
+
+    def _without_key(self, answer: bytes) -> str:
+        """Return a part of an answer for messages. Some servers repeat the key in their error messages."""
+        text = answer.decode("utf-8", "replace")
+        return text.replace(self.key, "(key)") if self.key else text
 
     def _content(self, body: bytes) -> Completion:
         """Return the text of a completion and its numbers of tokens.
@@ -176,7 +184,7 @@ class ChatEndpoint:
             _UnreadableError: The body is not JSON, for example the HTML page of a gateway.
             RefusedError: The body is JSON but not a chat completion.
         """
-        shown = _line(body[: 4 * SHOWN].decode("utf-8", "replace"))
+        shown = _line(self._without_key(body[: 4 * SHOWN]))
         try:
             answer = json.loads(body)
         except (ValueError, RecursionError):
