@@ -261,6 +261,20 @@ def test_predictions_without_probabilities_are_compared(tmp_path: Path, tables: 
     succeed("compare", tables[0], bare, "-o", tmp_path / "out")
 
 
+def test_coded_rows_can_be_a_folder_of_tables(tmp_path: Path, tables: tuple[Path, Path]) -> None:
+    (tmp_path / "gold").mkdir()
+    gold(tmp_path / "gold" / "gold.jsonl", rows(), inclusion_probability=0.5)
+    done = succeed("compare", *tables, "--coded", tmp_path / "gold", "--json", tmp_path / "out.json")
+    assert "communique estimate" in done.stderr.split("inclusion probabilities")[1]
+    assert json.loads((tmp_path / "out.json").read_text())["scores"]["n"] == 120
+
+
+def test_a_corpus_that_nothing_would_label_is_refused(tmp_path: Path, tables: tuple[Path, Path]) -> None:
+    refused = run("compare", *tables, tmp_path / "corpus.csv")
+    assert refused.exit_code == 2
+    assert has_facts(refused.stderr, "corpus.csv", "two tables")
+
+
 def test_an_unknown_column_of_groups_is_refused(tables: tuple[Path, Path]) -> None:
     refused = run("compare", *tables, "--by", "region")
     assert refused.exit_code == 1

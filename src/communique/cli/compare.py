@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,10 +18,12 @@ from .common import (
     Overwrite,
     SheetOption,
     TextColumn,
+    UsageError,
     cli_errors,
     note,
     show,
 )
+from .label_options import SplitOption
 
 if TYPE_CHECKING:
     from ..data.codebook import Codebook
@@ -59,15 +60,7 @@ def compare(
     ] = None,
     text_column: TextColumn = None,
     document_column: DocumentColumn = None,
-    split: Annotated[
-        bool | None,
-        typer.Option(
-            "--split/--no-split",
-            help="Split each row of a table into sentences, or label it as one sentence. "
-            "Default: label each row as one sentence, but refuse a table in which many rows contain whole texts.",
-            rich_help_panel=INPUT,
-        ),
-    ] = None,
+    split: SplitOption = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
     out: Annotated[
@@ -96,12 +89,19 @@ def compare(
     """
     from ..evaluation import compare_outputs as outputs
     from ..evaluation.compare import compare_models
-    from ..evaluation.sides import CorpusOptions, open_side
+    from ..evaluation.sides import CorpusOptions, is_model, open_side
     from ..io.atomic import replacing
     from ..io.output import check_files_in, check_outputs
+    from ..io.paths import list_files
     from ..reporting.progress import ProgressReporter
 
-    inputs = (model_a, model_b, *(corpus or ()), *(coded or ()), codebook, codebook_a, codebook_b)
+    if corpus and not (is_model(model_a) or is_model(model_b)):
+        raise UsageError(
+            f"{corpus[0]}: two tables of predictions are compared, so there is nothing to label. Omit the corpus, or name a model "
+            "folder"
+        )
+    coded_files = list_files(coded or [])
+    inputs = (model_a, model_b, *(corpus or ()), *coded_files, codebook, codebook_a, codebook_b)
     check_outputs([json_out, markdown_out], inputs=inputs, overwrite=overwrite)
     if out is not None:
         check_files_in(out, outputs.FILES, inputs=inputs, overwrite=overwrite)
@@ -110,28 +110,29 @@ def compare(
         open_side(path, texts, _codebook(book), threads=threads, progress=lambda total: ProgressReporter(total, note))
         for path, book in ((model_a, codebook_a), (model_b, codebook_b))
     )
-    rows = _coded(coded, first, second, _codebook(codebook)) if coded else None
+    rows = _coded(coded_files, first, second, _codebook(codebook)) if coded_files else None
     columns = [name.strip() for name in by.split(",") if name.strip()]
     comparison = compare_models(first, second, by=columns, coded=rows, seed=seed)
     for line in comparison.notes:
         note(line)
     markdown = outputs.to_markdown(comparison)
     show(markdown)
-    if coded and _has_design(coded):
+    if _has_design(coded_files):
         note(
             "the coded rows have inclusion probabilities. To correct the proportions for the errors of a model, run `communique "
             "estimate` on its labels"
         )
     if json_out is not None:
-        content = outputs.to_dict(comparison)
         with replacing(json_out) as handle:
-            handle.write(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+            handle.write(outputs.to_json(comparison))
     if markdown_out is not None:
         with replacing(markdown_out) as handle:
             handle.write(markdown)
+    for written in (json_out, markdown_out):
+        if written is not None:
+            note(f"report: {written}")
     if out is not None:
-        written = outputs.write(out, comparison)
-        note(f"{out}: {', '.join(path.name for path in written)}")
+        note(f"{out}: {', '.join(path.name for path in outputs.write(out, comparison))}")
     elif comparison.n_changed:
         note("To list the changed sentences, save them with -o FOLDER")
 

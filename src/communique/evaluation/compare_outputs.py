@@ -13,7 +13,8 @@ from ..io.atomic import replacing
 from ..io.write import write_csv, write_jsonl
 from ..reporting.format import escape_formula, rounded, without_nan
 from ..reporting.render import render
-from .compare import ChangedSentence, LabelChange, ModelComparison
+from .changed import ChangedSentence
+from .compare import LabelChange, ModelComparison
 
 #: Files of `write`.
 FILES = ("comparison.md", "comparison.json", "comparison.html", "changed.csv", "changed.jsonl")
@@ -70,16 +71,20 @@ def to_dict(comparison: ModelComparison) -> dict[str, Any]:
     return plain
 
 
+def to_json(comparison: ModelComparison) -> str:
+    """Write a comparison as JSON, without any sentence of the corpus."""
+    return json.dumps(to_dict(comparison), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write(folder: Path, comparison: ModelComparison) -> list[Path]:
     """Write all files of a comparison into a folder, and return their paths. Existing files of these names are replaced.
 
     In the CSV file, cells that a spreadsheet would run as formulas begin with an apostrophe.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    content = json.dumps(to_dict(comparison), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     texts = {
         "comparison.md": to_markdown(comparison),
-        "comparison.json": content,
+        "comparison.json": to_json(comparison),
         "comparison.html": to_html(comparison),
     }
     for name, text in texts.items():

@@ -19,7 +19,7 @@ from ..labelling.units import rows_of_texts
 from ..labelling.write import OutputForm
 from ..load import load_model
 from ..models.folder import read_codebook, read_info
-from ..models.info import INFO, ModelInfo
+from ..models.info import ModelInfo
 from ..reporting.format import counted
 from ..reporting.progress import ProgressReporter
 from ..sampling.population import Population, read_population
@@ -60,7 +60,7 @@ class Side:
 
 def is_model(path: str | Path) -> bool:
     """Return whether a path is a model folder rather than a table."""
-    return Path(path).is_dir() or (Path(path) / INFO).exists()
+    return Path(path).is_dir()
 
 
 def open_side(
