@@ -253,6 +253,7 @@ def test_a_text_that_the_server_refuses_does_not_end_the_run(
     found = rows(out)
     assert [bool(row["error"]) for row in found] == [True, False, False, True, False, True, False]
     assert has_facts(found[0]["error"], "HTTP 400", "content_filter")
+    assert chat_server.url not in found[0]["error"], "the address can contain secrets"
     # The strict format of the answer is kept for the texts after the refused one.
     assert all("json_schema" in json.dumps(r) for r in chat_server.requests if "condemn" not in json.dumps(r))
 
@@ -295,6 +296,29 @@ def test_a_run_that_was_stopped_resumes_to_the_same_bytes_and_pays_for_no_text_t
     assert len(asked(chat_server)) == 1
     assert out.read_bytes() == whole.read_bytes()
     assert record(out)["requests"] == 4
+
+
+def test_a_text_that_the_server_refuses_does_not_end_a_resumed_run(
+    chat_server: Server, corpus: Path, codebook: Path, tmp_path: Path
+) -> None:
+    left = [1] * 3
+
+    def answer(request: dict[str, Any]) -> Answer:
+        if "They pledge" in request["messages"][-1]["content"]:
+            return (400, {"error": "content_filter"}, {}) if not left else (403, "quota", {})
+        left.pop()
+        return reporting(request)
+
+    chat_server.answer = answer
+    out = tmp_path / "labels.parquet"
+    command = [*arguments(chat_server, corpus, codebook, out), "--shard-rows", 6, "--parallel", 1]
+    left.append(1)
+    assert run(*command).exit_code == 1
+    assert not out.exists()
+    # All that is left to ask about is the refused text. The finished shard shows that the model can label others.
+    left.clear()
+    assert has_facts(run(*command, "--resume").stderr, "1 row", "no usable answer")
+    assert [bool(row["error"]) for row in rows(out)] == [False, False, False, True, False, False, True]
 
 
 def test_another_temperature_cannot_resume_the_run(
@@ -361,6 +385,10 @@ def test_the_newer_name_of_the_limit_is_used_where_a_server_requires_it(
         (("--labeler", "chat", "--endpoint", "http://127.0.0.1:9/v1", "--chat-model", "m"), ("--codebook",)),
         (("--endpoint", "http://127.0.0.1:9/v1"), ("--endpoint", "--labeler chat")),
         (("--max-cost", 1), ("--max-cost", "--labeler chat")),
+        (("--temperature", 1), ("--temperature", "--labeler chat")),
+        (("--no-temperature",), ("--no-temperature", "--labeler chat")),
+        (("--api-key-variable", "KEY"), ("--api-key-variable", "--labeler chat")),
+        (("--parallel", 2), ("--parallel", "--labeler chat")),
     ],
 )
 def test_incomplete_options_are_refused(corpus: Path, tmp_path: Path, options: Any, words: Any) -> None:

@@ -1,123 +1,51 @@
-"""The options of `communique label --labeler chat`, and what this labeler needs in addition to a trained model."""
+"""Labelling with a language model: its options, its limits, and how a run is continued."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ..errors import CommuniqueError, DataError, LimitReachedError, OutputError
 from ..reporting.format import counted
 from .common import UsageError, note
+from .label_model import Labelling
 
 if TYPE_CHECKING:
     from ..baselines.budget import Budget
     from ..baselines.chat_labelling import ChatLabeler, ChatSettings
     from ..data.codebook import Codebook
+    from ..labelling.reader import ShardReader
+    from ..labelling.shard_folder import ShardFolder
     from ..labelling.summary import Summary
+    from ..labelling.write import OutputForm
     from ..models.info import ModelInfo
-
-#: Title of the panel of options.
-CHAT = "Chat model"
 
 #: Default number of rows per shard. The answers of an interrupted shard are stored, so this is only the interval of the reports.
 SHARD_ROWS = 256
 
-Labeler = Literal["model", "chat"]
-
-LabelerOption = Annotated[
-    Labeler,
-    typer.Option(
-        help="model: a trained model. chat: a language model behind an OpenAI-compatible endpoint that you name, which receives "
-        "every text.",
-        rich_help_panel=CHAT,
-    ),
-]
-CodebookOption = Annotated[
-    Path | None,
-    typer.Option(help="Codebook that the language model is prompted with.", rich_help_panel=CHAT),
-]
-EndpointOption = Annotated[
-    str | None,
-    typer.Option(help="Address of the endpoint, such as http://localhost:8000/v1.", rich_help_panel=CHAT),
-]
-ModelOption = Annotated[
-    str | None, typer.Option(help="Name of the language model at the endpoint.", rich_help_panel=CHAT)
-]
-KeyOption = Annotated[
-    str,
-    typer.Option(
-        help="Environment variable that contains the API key. If it is not set, no key is sent.", rich_help_panel=CHAT
-    ),
-]
-TemperatureOption = Annotated[
-    float, typer.Option(min=0, max=2, help="Sampling temperature.", rich_help_panel=CHAT, show_default=True)
-]
-OwnTemperature = Annotated[
-    bool,
-    typer.Option(
-        "--no-temperature",
-        help="Send no temperature. Some language models only accept their own.",
-        rich_help_panel=CHAT,
-    ),
-]
-AnswerTokens = Annotated[
-    int,
-    typer.Option(
-        min=1,
-        help="Maximum number of tokens per answer. Language models that reason before they answer need thousands.",
-        rich_help_panel=CHAT,
-    ),
-]
-ParallelOption = Annotated[
-    int, typer.Option(min=1, max=64, help="Maximum number of simultaneous requests.", rich_help_panel=CHAT)
-]
-PriceIn = Annotated[
-    float | None,
-    typer.Option(min=0, help="Price per million tokens sent, to report the cost.", rich_help_panel=CHAT),
-]
-PriceOut = Annotated[
-    float | None,
-    typer.Option(min=0, help="Price per million tokens received, to report the cost.", rich_help_panel=CHAT),
-]
-MaxCost = Annotated[
-    float | None,
-    typer.Option(
-        min=0,
-        help="Stop before the cost exceeds this amount. The run can be resumed. Needs both prices.",
-        rich_help_panel=CHAT,
-    ),
-]
-MaxTokens = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        help="Stop before more tokens are sent and received than this number. The run can be resumed.",
-        rich_help_panel=CHAT,
-    ),
-]
-
 
 @dataclass(frozen=True)
 class ChatOptions:
-    """The values of the options, as the user wrote them."""
+    """The values of the options, as the user wrote them, with the defaults of the command."""
 
-    codebook: Path | None
-    endpoint: str | None
-    chat_model: str | None
-    api_key_variable: str
-    temperature: float
-    no_temperature: bool
-    answer_tokens: int
-    parallel: int
-    price_in: float | None
-    price_out: float | None
-    max_cost: float | None
-    max_tokens: int | None
+    codebook: Path | None = None
+    endpoint: str | None = None
+    chat_model: str | None = None
+    api_key_variable: str = "OPENAI_API_KEY"
+    temperature: float = 0.0
+    no_temperature: bool = False
+    answer_tokens: int = 200
+    parallel: int = 4
+    price_in: float | None = None
+    price_out: float | None = None
+    max_cost: float | None = None
+    max_tokens: int | None = None
 
     def check_unused(self) -> None:
         """Check that no option is used without `--labeler chat`.
@@ -125,10 +53,10 @@ class ChatOptions:
         Raises:
             BadParameter: One is.
         """
-        for option in ("codebook", "endpoint", "chat_model", "price_in", "price_out", "max_cost", "max_tokens"):
-            if getattr(self, option) is not None:
+        for option in fields(self):
+            if getattr(self, option.name) != option.default:
                 raise typer.BadParameter(
-                    "this option requires --labeler chat", param_hint=f"--{option.replace('_', '-')}"
+                    "this option requires --labeler chat", param_hint=f"--{option.name.replace('_', '-')}"
                 )
 
     def run(self, out: str | None, *, others: dict[str, Any]) -> ChatRun:
@@ -206,9 +134,16 @@ class ChatRun:
 
         return chat_info(self.codebook, self.settings)
 
-    def describe(self) -> dict[str, Any]:
-        """Return everything that affects the labels."""
-        return self.settings.describe(self.codebook)
+    @property
+    def max_shard_rows(self) -> int:
+        """Maximum number of rows per shard, unless the user names it."""
+        return SHARD_ROWS
+
+    def describe(self, reader: ShardReader) -> dict[str, Any]:
+        """Return everything that the output depends on."""
+        from ..labelling.run import describe_run
+
+        return describe_run(self.info, reader, None) | {"chat": self.settings.describe(self.codebook)}
 
     @property
     def files(self) -> list[Path]:
@@ -217,8 +152,14 @@ class ChatRun:
 
         return [record_path(self.out)]
 
-    def is_finished(self, run_sha256: str, *, overwrite: bool) -> bool:
+    def is_finished(self, path: Path, reader: ShardReader, form: OutputForm, *, overwrite: bool) -> bool:
         """Check whether the existing output is already complete. Otherwise it will be replaced.
+
+        Args:
+            path: The output.
+            reader: Not used: the record next to the output describes the input.
+            form: The format of the output, with the hash of the run.
+            overwrite: Whether another output may be replaced.
 
         Raises:
             OutputError: The output is something else, and may not be replaced.
@@ -226,29 +167,31 @@ class ChatRun:
         """
         from ..baselines.chat_record import answers_path, state
 
-        found = state(self.out, run_sha256)
+        found = state(path, form.run)
         if found == "complete":
-            note(f"{self.out}: already complete, nothing to do")
+            note(f"{path}: already complete, nothing to do")
             return True
         if found == "failures":
-            if not (stored := answers_path(self.out)).exists():
+            if not (stored := answers_path(path)).exists():
                 raise DataError(
                     f"{stored}: the file with the stored answers is missing, so all rows would be asked about again. Copy it "
                     "back, or label the texts again with --restart --overwrite"
                 )
-            note(f"{self.out}: asking again about the rows without a usable answer")
+            note(f"{path}: asking again about the rows without a usable answer")
         elif not overwrite:
             raise OutputError(
-                f"{self.out}: already exists and is not the output of this run. Choose another output, or replace it with "
+                f"{path}: already exists and is not the output of this run. Choose another output, or replace it with "
                 "--overwrite"
             )
         return False
 
     @contextmanager
-    def labeler(self, *, restart: bool) -> Iterator[ChatLabeler]:
+    def labelling(self, reader: ShardReader, shards: ShardFolder, *, restart: bool) -> Iterator[Labelling]:
         """Open the stored answers and the language model. No request is sent yet.
 
         Args:
+            reader: The input.
+            shards: The finished shards of an interrupted run.
             restart: Whether to delete answers of an earlier run.
 
         Raises:
@@ -258,18 +201,23 @@ class ChatRun:
         from ..baselines.asking import estimated_tokens
         from ..baselines.chat_labelling import ChatLabeler
         from ..baselines.chat_record import answers_path
+        from ..labelling.run import LocalEngine
+        from ..reporting.progress import ProgressReporter
 
         path = answers_path(self.out)
         cache = AnswerCache(path)
         try:
             if restart:
                 cache.clear()
-            labeler = ChatLabeler(self.codebook, self.settings, cache, budget=self.budget)
+            earlier = len(shards.numbers()) * reader.options.shard_rows
+            labeler = ChatLabeler(self.codebook, self.settings, cache, budget=self.budget, earlier=earlier)
+            progress = ProgressReporter(reader.bytes, note, detail=labeler.progress)
+            labeler.report = progress.state
             note(
                 f"every text is sent to {labeler.info.version}, each with a prompt of about "
                 f"{estimated_tokens(labeler.prompt)} tokens. Answers are stored in {path}"
             )
-            yield labeler
+            yield Labelling(lambda: LocalEngine(labeler), progress, partial(self._finish, labeler))
         except KeyboardInterrupt as stopped:
             stopped.args = (f"Answers received so far are stored in {path}. To continue, add --resume",)
             raise
@@ -285,7 +233,7 @@ class ChatRun:
         finally:
             cache.close()
 
-    def finish(self, labeler: ChatLabeler, summary: Summary, run_sha256: str) -> None:
+    def _finish(self, labeler: ChatLabeler, summary: Summary, run_sha256: str) -> None:
         """Write the record, and print what was asked and which rows have no answer."""
         from ..baselines.chat_record import ChatRecord
 

@@ -71,7 +71,7 @@ def _read(path: Path, current: Codebook, designs: Mapping[str, Design]) -> tuple
     """
     problem: DataError | None = None
     for codebook in {
-        book.sha256: book for book in (current, *(d.codebook for d in reversed(designs.values())))
+        book.sha256: book for book in (current, *(d.codebook for d in reversed(list(designs.values()))))
     }.values():
         try:
             reading = read_coded(path, codebook)
