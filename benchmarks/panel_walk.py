@@ -22,7 +22,6 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from openpyxl import load_workbook
-from panel_comparison import Truth, compared, groups_without_gold
+from panel_comparison import Truth, contrasts_compared, estimates_compared, read_ids, read_rows
 from panel_regions import REGIONS
 from panel_truth import TOPICS, truth, with_errors
 
@@ -134,7 +133,7 @@ def read_truth(documents: Path, codebook: Codebook) -> Truth:
         found = truth(identity, bodies[row], previous[row] or "", document, regions[row], int(years[row]))
         labels[row] = [name in found for name in codebook.names]
     columns = {"region": np.array(regions), "year": np.array(years), "country": np.array(countries)}
-    return Truth(codebook.names, {identity: row for row, identity in enumerate(ids)}, labels, columns)
+    return Truth(codebook.names, np.array(ids), np.array(names)[texts.documents], labels, columns)
 
 
 def fill_in(sheet: Path, known: Truth, *, errs: bool = False) -> int:
@@ -213,3 +212,50 @@ def run_panel(walk: Walk, known: Truth, project: Path, folder: Path) -> None:
     estimated = ("estimate", "labelled.parquet", "gold.csv", "--model", model, "--design", "sheet.design.json", "--by", "country,year")
     target = ("--target", "finite-population", "--compare", "rest", "--skip-unsupported")
     walk.run("panel: estimate", *estimated, *target, "--out", "estimates", folder=folder)
+
+
+def results_of(folder: Path, known: Truth, left_out: Path) -> dict[str, Any]:
+    """Compare the estimates in a folder with the truth about the same sentences, and about all sentences."""
+    same = known.without(read_ids(left_out)) if left_out.exists() else known
+    estimates, contrasts = (read_rows(folder / f"{name}.csv") for name in ("estimates", "contrasts"))
+    return {
+        "sentences": len(same),
+        "levels": estimates_compared(estimates, same, known),
+        "contrasts": contrasts_compared(contrasts, same),
+    }
+
+
+def main() -> None:
+    """Run the walk, compare the estimates with the truth, and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("-o", "--out", type=Path, default=HERE / "results/panel-walk.json")
+    given = parser.parse_args()
+    work: Path = given.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    documents, project, panel = work / "speeches.csv", work / "debate", work / "panel"
+    write_documents(given.data, documents)
+    known = read_truth(documents, Codebook.load(CODEBOOK))
+    print(f"{len(known)} sentences; true proportions: {known.proportions()}", flush=True)
+    walk = Walk(work)
+    run_project(walk, known, documents, project)
+    run_panel(walk, known, project, panel)
+    in_panel = known.only({"region": PANEL})
+    left_out = project / "samples/sample-2.left-out.csv"
+    content = {
+        "commit": git_commit(),
+        "sentences": len(known),
+        "documents": len(known.documents),
+        "true_proportions": known.proportions(),
+        "steps": [asdict(step) for step in walk.steps],
+        "finite-population": results_of(project / "estimates/estimates-1", known, left_out),
+        "superpopulation": results_of(project / "estimates/estimates-2", known, left_out),
+        "panel": results_of(panel / "estimates", in_panel, panel / "sheet.left-out.csv"),
+    }
+    with replacing(given.out) as handle:
+        handle.write(json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
