@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 #: Value in a group column of the tables if the estimate covers all values of the column.
 ALL = "all"
 
+#: Largest difference that counts as rounding when a limit of an interval equals the truth.
+TOLERANCE = 1e-9
+
 Row = Mapping[str, str]
 
 
@@ -71,7 +74,7 @@ class Truth:
     def proportions(self, values: Mapping[str, str] | None = None) -> dict[str, float]:
         """Return the true proportion of each label among the sentences with these values. Default: among all sentences."""
         found = self.only(values or {})
-        return {name: round(float(found.labels[:, k].mean()), 4) for k, name in enumerate(self.names)}
+        return {name: float(found.labels[:, k].mean()) for k, name in enumerate(self.names)}
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -161,7 +164,6 @@ def contrasts_compared(rows: Sequence[Row], same: Truth) -> dict[str, dict[str, 
         significant = row["p_holm"] != "" and float(row["p_holm"]) < 0.05
         line = {
             "covers": _covers(row, true),
-            "naive": row["naive"] != "" and float(row["low"]) <= float(row["naive"]) <= float(row["high"]),
             "error": float(row["estimate"]) - true,
             "naive_error": float(row["naive"]) - true if row["naive"] else np.nan,
             "width": _width(row),
@@ -207,12 +209,15 @@ def true_contrast(family: str, name: str, label: str, known: Truth) -> float:
 
 
 def _covers(row: Row, true: float) -> bool:
-    return float(row["low"]) - 5e-5 <= true <= float(row["high"]) + 5e-5
+    """Return whether the interval contains the truth. A naive proportion of one document has no interval, and does not."""
+    return row["low"] != "" and float(row["low"]) - TOLERANCE <= true <= float(row["high"]) + TOLERANCE
 
 
 def _width(row: Row) -> float:
-    return float(row["high"]) - float(row["low"])
+    return float(row["high"]) - float(row["low"]) if row["low"] != "" else np.nan
 
 
-def _mean(lines: Sequence[dict[str, Any]], key: str) -> float:
-    return round(float(np.mean([line[key] for line in lines])), 4)
+def _mean(lines: Sequence[dict[str, Any]], key: str) -> float | None:
+    """Return the mean of the numbers that are not NaN, or None if there is none."""
+    found = [line[key] for line in lines if not np.isnan(line[key])]
+    return round(float(np.mean(found)), 4) if found else None

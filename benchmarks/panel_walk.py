@@ -197,7 +197,8 @@ def run_panel(walk: Walk, known: Truth, project: Path, folder: Path) -> None:
     if not (folder / "labelled.parquet").exists():
         pq.write_table(table, folder / "labelled.parquet")
     model = os.path.relpath(project / "models/model-1", folder)
-    cells = len(set(zip(table["country"].to_pylist(), table["year"].to_pylist(), strict=True)))
+    trained = read_ids(project / "samples/sample-2.left-out.csv")
+    cells = len(known.only({"region": PANEL}).without(trained).documents)
     coders = [part for coder in CODERS for part in ("--coder", coder)]
     drawn = ("sample", "labelled.parquet", "--model", model, "-n", str(PER_CELL * cells), "--by", "country,year")
     walk.run("panel: sample", *drawn, "--allocation", "equal", "-o", "sheet.xlsx", *coders, folder=folder)
@@ -247,7 +248,7 @@ def main() -> None:
         "commit": git_commit(),
         "sentences": len(known),
         "documents": len(known.documents),
-        "true_proportions": known.proportions(),
+        "true_proportions": {name: round(value, 4) for name, value in known.proportions().items()},
         "steps": [asdict(step) for step in walk.steps],
         "finite-population": results_of(project / "estimates/estimates-1", known, left_out),
         "superpopulation": results_of(project / "estimates/estimates-2", known, left_out),

@@ -102,6 +102,7 @@ def test_the_walk_from_a_codebook_to_an_estimate(study: Path, monkeypatch: pytes
     project = Project.open()
     drawn = succeed("sample", "-n", 60, "--coder", "anna", "--coder", "ben", "--format", "sheet", "-o", "samples/s.csv")
     assert has_facts(drawn.stderr, "project study: communique sample ../labelled.jsonl", "--codebook codebook.yaml")
+    assert has_facts(drawn.stderr, "-n 60 --coder anna --coder ben", "-o samples/s.csv")
     for coder, wrong in (("anna", 0.0), ("ben", 0.05)):
         code(Path(f"samples/s-{coder}.csv"), project.codebook, wrong=wrong, seed=1)
     assert "communique merge samples/s-anna.csv samples/s-ben.csv" in succeed("status").stdout
@@ -143,7 +144,9 @@ def test_loose_files_are_used_as_always_in_the_folder_of_a_project(
 
 
 def test_a_project_elsewhere_is_named_with_an_option(study: Path) -> None:
-    succeed("sample", "--project", study, "-n", 20)
+    drawn = succeed("sample", "--project", study, "-n", 20)
+    # The command that is printed can be run as it is, so it does not contain --project.
+    assert has_facts(drawn.stderr, "sample-1.xlsx -n 20")
     assert (study / "samples" / "sample-1.xlsx").is_file()
     both = run("sample", study.parent / "labelled.jsonl", "--project", study, "-n", 20)
     assert both.exit_code == 2

@@ -119,8 +119,8 @@ def _adjudicate(path: Path, codings: Codings, labels: Codebook) -> None:
         return
     n = write_adjudication(path, codings, labels)
     note(
-        f"{path}: {counted(n, 'sentence')} to adjudicate. Fill in the sheet, then run communique agree again with the sheet as the "
-        "last of the coded files"
+        f"{path}: {counted(n, 'sentence')} to adjudicate. Fill in the sheet. Then add it with `communique merge` in a project, "
+        "or run communique agree again with the sheet as the last of the coded files"
     )
 
 

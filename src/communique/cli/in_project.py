@@ -42,13 +42,13 @@ class InProject(TyperCommand):
         inputs = [param.name for param in self.params if param.param_type_name == "argument"]
         if "help" not in given:
             if not any(name in given for name in inputs):
-                args = [*self._from_project(given), *args]
+                args = [*self._from_project(given, args), *args]
             elif PROJECT in given:
                 ctx.fail("--project finds the input in a project, but the command names its input. Omit one of the two")
         return super().parse_args(ctx, args)
 
-    def _from_project(self, given: dict[str, Any]) -> list[str]:
-        """Return the arguments that the project provides, or nothing if there is no project."""
+    def _from_project(self, given: dict[str, Any], args: list[str]) -> list[str]:
+        """Return the arguments that the project provides, or nothing if there is no project. Print the complete command."""
         added: list[str] = []
 
         def fill() -> None:
@@ -61,7 +61,7 @@ class InProject(TyperCommand):
             filled = defaults.fill(str(self.name), project, given)
             for line in filled.notes:
                 note(line)
-            note(f"project {project.name}: communique {self.name} {shlex.join(filled.arguments)}")
+            note(f"project {project.name}: communique {self.name} {shlex.join([*filled.arguments, *_without_project(args)])}")
             added.extend(filled.arguments)
 
         cli_errors(fill)()
@@ -83,3 +83,9 @@ def with_project(function: Callable[..., None]) -> Callable[..., None]:
     wrapped.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return wrapped
+
+
+def _without_project(args: list[str]) -> list[str]:
+    """Return the arguments without `--project`, which a command that names its input refuses."""
+    after = {i + 1 for i, one in enumerate(args) if one == f"--{PROJECT}"}
+    return [one for i, one in enumerate(args) if i not in after and not one.startswith(f"--{PROJECT}")]
