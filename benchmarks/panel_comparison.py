@@ -121,14 +121,29 @@ def estimates_compared(rows: Sequence[Row], same: Truth, everything: Truth) -> d
             "label": label,
         }
         found.setdefault(row["level"], []).append(line)
-    return {level: _level(lines, columns) for level, lines in found.items()}
+    return {level: _level(lines) for level, lines in found.items()}
 
 
-def _level(lines: Sequence[dict[str, Any]], columns: Sequence[str]) -> dict[str, Any]:
+def margins(rows: Sequence[Row], same: Truth) -> list[dict[str, Any]]:
+    """Return the reported proportions of all sentences and of the values of each column, with the truth."""
+    columns = [name for name in same.columns if rows and name in rows[0]]
+    chosen = [row for row in rows if row["reported"] == "True" and row["level"] != "cell"]
+    return [
+        {
+            "group": [row[name] for name in columns if row[name] != ALL] or [ALL],
+            "label": row["label"],
+            **{key: round(float(row[key]), 4) for key in ("estimate", "low", "high")},
+            "truth": round(same.proportions({name: row[name] for name in columns})[row["label"]], 4),
+            "warned": bool(row["warnings"]),
+        }
+        for row in chosen
+    ]
+
+
+def _level(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return what the table of one level says about each method."""
-    methods = {
-        name: _summary([line for line in lines if line["method"] == name]) for name in dict.fromkeys(line["method"] for line in lines)
-    }
+    names = dict.fromkeys(line["method"] for line in lines)
+    methods = {name: _summary([line for line in lines if line["method"] == name]) for name in names}
     return {"groups": len({line["group"] for line in lines}), "methods": methods}
 
 

@@ -1,9 +1,9 @@
 """Simulate the truth about sentences of the General Debate, and coders who reveal it.
 
-The rule was fixed before the walk was run. It has four parts: words of a topic and words that cancel them, the previous sentence, a
-random effect of the document and of the region and year, and chance. A classifier that reads single sentences can therefore learn the
-truth only in part. Everything random depends on a hash of the seed and of the sentence's or document's id, so it does not depend on the
-order or number of sentences.
+The rule was fixed before the walk was run. It has four parts: words of a topic and words that cancel them, the previous sentence,
+random effects of the document and of the region and year, and chance. A classifier that reads single sentences can therefore learn
+the truth only in part. Everything random depends on a hash of the seed and of the id of the sentence or document, so it does not
+depend on the order or number of sentences.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from hashlib import blake2b
 from statistics import NormalDist
 
@@ -33,7 +33,9 @@ DOCUMENT, REGION_YEAR = 0.7, 0.4
 ERRORS = 0.05
 
 #: The first words of a sentence that continues the previous one.
-_CONTINUES = re.compile(r"^(this|that|these|those|such|it|they|its|their|here|therefore|however|yet|moreover|both)\b", re.I)
+_CONTINUES = re.compile(
+    r"^(this|that|these|those|such|it|they|its|their|here|therefore|however|yet|moreover|both)\b", re.I
+)
 
 
 @dataclass(frozen=True)
@@ -66,17 +68,20 @@ TOPICS: Mapping[str, Topic] = {
     "climate": _topic(
         r"climat\w+|global warming|greenhouse|emissions?|carbon|sea[ -]levels?|rising seas|Kyoto|Paris Agreement|UNFCCC|COP ?2\d",
         r"environment\w*|renewable|droughts?|floods?|hurricanes?|cyclones?|oceans?|islands?|natural disasters?|planet",
-        r"(?:political|economic|business|investment|social|international|security) climate|climate of (?:fear|trust|peace|mistrust)",
+        r"(?:political|economic|business|investment|social|international|security) climate|"
+        r"climate of (?:fear|trust|peace|mistrust)",
     ),
     "armed_conflict": _topic(
-        r"wars?|armed|terroris\w+|cease-?fires?|peacekeep\w+|weapons?|massacres?|militar\w+|invasion|occupation|ISIS|Daesh|Boko Haram|"
-        r"nuclear tests?|conflicts?|bomb\w*",
+        r"wars?|armed|terroris\w+|cease-?fires?|peacekeep\w+|weapons?|massacres?|militar\w+|invasion|occupation|ISIS|Daesh|"
+        r"Boko Haram|nuclear tests?|conflicts?|bomb\w*",
         r"violence|peace|security|refugees?|crisis|crises|Syria\w*|Ukraine|Palestin\w+|Iraq\w*|Libya\w*|Mali|hostilit\w+|disarmament",
-        r"(?:first|second) world war|world war (?:I|II|two)|cold war|post-war|conflicts? of interest|war on (?:poverty|drugs|hunger)",
+        r"(?:first|second) world war|world war (?:I|II|two)|cold war|post-war|conflicts? of interest|"
+        r"war on (?:poverty|drugs|hunger)",
     ),
     "development": _topic(
         r"sustainable development|developing countr\w+|poverty|Millennium Development Goals|MDGs|SDGs|2030 Agenda|education|health|"
-        r"economic growth|development (?:goals?|agenda|assistance|cooperation|aid)|least developed|hunger|infrastructure|unemployment",
+        r"economic growth|development (?:goals?|agenda|assistance|cooperation|aid)|least developed|hunger|infrastructure|"
+        r"unemployment",
         r"develop\w+|econom\w+|trade|investments?|agricultur\w+|schools?|women|youth|financ\w+|jobs?|inequalit\w+|debt|aid|social",
         r"(?:recent|political|positive|latest|worrying|new) developments?|Ministers? (?:of|for) (?:health|education|development)",
     ),
@@ -84,7 +89,8 @@ TOPICS: Mapping[str, Topic] = {
         r"reform\w* (?:of|in) the (?:United Nations|Security Council|Council|Organization|system)|Security Council reform|veto|"
         r"(?:United Nations|Council|Organization) reforms?|permanent (?:seats?|members?|membership)|revitali[sz]\w+|"
         r"(?:expan\w+|enlarg\w+) (?:of )?the (?:Security )?Council|intergovernmental negotiations",
-        r"reform\w*|Security Council|General Assembly|representati(?:on|ve)|transparen\w+|accountab\w+|multilateral\w*|Charter|Secretariat",
+        r"reform\w*|Security Council|General Assembly|representati(?:on|ve)|transparen\w+|accountab\w+|multilateral\w*|"
+        r"Charter|Secretariat",
         r"(?:economic|land|tax|constitutional|electoral|judicial|domestic|national|structural) reforms?|special representatives?",
     ),
 }  # fmt: skip
@@ -96,7 +102,7 @@ def uniform(*parts: str) -> float:
     return (int.from_bytes(digest, "big") + 0.5) / 2**64
 
 
-@lru_cache(maxsize=None)
+@cache
 def normal(*parts: str) -> float:
     """Return a standard normal number that is determined by the seed and the parts."""
     return NormalDist().inv_cdf(uniform(*parts))

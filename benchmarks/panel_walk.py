@@ -2,13 +2,13 @@
 
     python benchmarks/panel_walk.py DATA --work DIR
 
-DATA is the folder of the speeches (`speeches-2013-2017.csv.gz`, with the columns document, country, year and text; not part of the
-repository). The program runs the commands of the command line one after the other, as a user would. Coders are simulated by the rule in
-`panel_truth.py`, which also says what the truth is for every sentence. The program then compares the estimates with this truth and
-writes `results/panel-walk.json`.
+DATA is the folder of the speeches (`speeches-2013-2017.csv.gz`, with the columns document, country, year and text; not part of
+the repository). The program runs the commands of the command line one after the other, as a user would. Coders are simulated by
+the rule in `panel_truth.py`, which also says what the truth is for every sentence. The program then compares the estimates with
+this truth and writes `results/panel-walk.json`.
 
-All seeds are fixed. A walk that was stopped resumes: a command that is recorded in DIR/steps.json is not run again. To repeat the walk,
-use another DIR.
+All seeds are fixed. A walk that was stopped resumes: a command that is recorded in DIR/steps.json is not run again. To repeat the
+walk, use another DIR.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from openpyxl import load_workbook
-from panel_comparison import Truth, contrasts_compared, estimates_compared, read_ids, read_rows
+from panel_comparison import Truth, contrasts_compared, estimates_compared, margins, read_ids, read_rows
 from panel_regions import REGIONS
-from panel_truth import TOPICS, truth, with_errors
+from panel_truth import truth, with_errors
 
 from communique.data.codebook import Codebook
 from communique.io.atomic import replacing
@@ -173,7 +173,9 @@ def run_project(walk: Walk, known: Truth, documents: Path, folder: Path) -> None
     coders = [part for coder in CODERS for part in ("--coder", coder)]
     by = ("--by", "region,year")
     walk.run("init", "init", str(folder), "--codebook", str(CODEBOOK), "--documents", str(documents), folder=walk.work)
-    walk.run("sample for training", "sample", "--split", "-n", str(TRAINING), "--design", "two-stage", *coders, folder=folder)
+    walk.run(
+        "sample for training", "sample", "--split", "-n", str(TRAINING), "--design", "two-stage", *coders, folder=folder
+    )
     code(walk, known, "sample-1", folder)
     walk.run("train", "train", "--kind", "tfidf", folder=folder)
     walk.run("label", "label", "--split", folder=folder)
@@ -210,8 +212,8 @@ def run_panel(walk: Walk, known: Truth, project: Path, folder: Path) -> None:
     if not (folder / "gold.csv").exists():
         fill_in(folder / "differences.xlsx", known)
     walk.run("panel: gold", "agree", *sheets, "differences.xlsx", "--gold", "gold.csv", folder=folder)
-    estimated = ("estimate", "labelled.parquet", "gold.csv", "--model", model, "--design", "sheet.design.json", "--by", "country,year")
-    target = ("--target", "finite-population", "--compare", "rest", "--skip-unsupported")
+    estimated = ("estimate", "labelled.parquet", "gold.csv", "--model", model, "--design", "sheet.design.json")
+    target = ("--by", "country,year", "--target", "finite-population", "--compare", "rest", "--skip-unsupported")
     walk.run("panel: estimate", *estimated, *target, "--out", "estimates", folder=folder)
 
 
@@ -223,6 +225,7 @@ def results_of(folder: Path, known: Truth, left_out: Path) -> dict[str, Any]:
         "sentences": len(same),
         "levels": estimates_compared(estimates, same, known),
         "contrasts": contrasts_compared(contrasts, same),
+        "margins": margins(estimates, same),
     }
 
 

@@ -225,6 +225,93 @@ def _range(lines: list[dict[str, Any]]) -> str:
     return f"{percent(min(values), 1)} to {percent(max(values), 1)}" if values else "–"
 
 
+def panel_walk() -> str:
+    """Return the durations of a project on a real panel, and how its estimates compare with the simulated truth."""
+    result = _result("panel-walk")
+    steps = table(
+        ("command", "minutes", "CPU minutes", "peak memory"),
+        (
+            (
+                f"`{_shortened(s['command'])}`",
+                _minutes(s["seconds"]),
+                _minutes(s["cpu_seconds"]),
+                megabytes(s["peak_mb"] * 1e6),
+            )
+            for s in result["steps"]
+        ),
+    )
+    total, cpu = (_minutes(sum(s[key] for s in result["steps"])) for key in ("seconds", "cpu_seconds"))
+    size = f"{result['sentences']:,} sentences in {result['documents']} speeches"
+    parts = [f"{size}; {total} minutes in all ({cpu} CPU minutes).", steps]
+    for title, key in PANEL_WALK.items():
+        part = result[key]
+        parts += [
+            f"**{title}** ({part['sentences']:,} sentences)",
+            _levels(part["levels"]),
+            _families(part["contrasts"]),
+        ]
+    return "\n\n".join(parts)
+
+
+#: The estimates of `panel_walk.py`, by title.
+PANEL_WALK = {
+    "Region and year, `finite-population`": "finite-population",
+    "Region and year, `superpopulation`": "superpopulation",
+    "Country and year in one region, `finite-population`": "panel",
+}
+
+
+def _levels(levels: dict[str, Any]) -> str:
+    """Return the table of proportions: intervals of PPI++, compared with those of gold alone and with naive proportions."""
+    head = ("groups", "intervals", "contain the truth", "without a warning", "of these contain the truth", "mean width",
+            "width of gold alone", "mean error", "error of gold alone", "naive error", "naive intervals that do")  # fmt: skip
+    rows = []
+    for level, found in levels.items():
+        ppi, gold, naive = (found["methods"][name] for name in ("ppi", "gold", "naive"))
+        counts = (str(ppi["intervals"]), _of(ppi["covered"], ppi["intervals"]), str(ppi["without_warning"]),
+                  _of(ppi["covered_without_warning"], ppi["without_warning"]))  # fmt: skip
+        widths = (number(one["width"]) for one in (ppi, gold))
+        errors = (number(one["mean_absolute_error"]) for one in (ppi, gold, naive))
+        rows.append(
+            (f"{level} ({found['groups']})", *counts, *widths, *errors, _of(naive["covered"], naive["intervals"]))
+        )
+    return table(head, rows)
+
+
+def _margins(result: dict[str, Any]) -> str:
+    """Return the proportions of regions and years next to the truth."""
+    groups: dict[str, list[str]] = {}
+    for one in result["finite-population"]["margins"]:
+        found = score(one["estimate"], one["low"], one["high"])
+        groups.setdefault(", ".join(one["group"]), []).append(f"{found} ({number(one['truth'])})")
+    return table(("group", *result["true_proportions"]), ([group, *cells] for group, cells in groups.items()))
+
+
+def _families(families: dict[str, Any]) -> str:
+    """Return the table of comparisons."""
+    head = ("comparison", "contrasts", "contain the truth", "with a warning", "significant", "with the wrong sign", "mean error",
+            "naive error")  # fmt: skip
+    rows = (
+        (family, str(one["contrasts"]), _of(one["covered"], one["contrasts"]), str(one["warned"]), str(one["significant"]),
+         str(one["significant_with_wrong_sign"]), number(one["mean_absolute_error"]), number(one["naive_mean_absolute_error"]))
+        for family, one in families.items()
+    )  # fmt: skip
+    return table(head, rows)
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{part} ({percent(part / whole)})" if whole else "–"
+
+
+def _minutes(seconds: float) -> str:
+    return number(seconds / 60, 1)
+
+
+def _shortened(command: str) -> str:
+    """Return a command with the names of its files, without their folders."""
+    return " ".join(word.rsplit("/", 1)[-1] for word in command.split(" "))
+
+
 def _memory(runs: list[dict[str, Any]]) -> str:
     rows = ((f"{r['rows']:,}", megabytes(r["peak_mb"] * 1e6), number(r["seconds"], 0)) for r in runs)
     return table(("rows", "peak memory", "seconds"), rows)
@@ -256,6 +343,8 @@ def tables() -> dict[str, Callable[[], str]]:
     }
     if (RESULTS / "estimation-groups.json").exists():
         found["estimation-groups"] = estimation_groups
+    if (RESULTS / "panel-walk.json").exists():
+        found["panel-walk"] = panel_walk
     for task in FEW_ROWS:
         found[f"few-rows-{task}"] = partial(few_rows, task)
     for name, summary in summaries().items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from panel_comparison import Truth, contrasts_compared, estimates_compared, true_contrast
+from panel_comparison import Truth, contrasts_compared, estimates_compared, margins, true_contrast
 from panel_regions import REGIONS
 from panel_truth import ERRORS, TOPICS, probability, truth, with_errors
 
@@ -43,7 +43,9 @@ def test_a_word_counts_unless_its_context_cancels_it_and_the_next_sentence_conti
 
 def test_hard_wrapped_words_are_found() -> None:
     wrapped = probability("development", "We support sustainable\ndevelopment.", "", "FRA_70_2015", "africa", 2015)
-    assert wrapped == probability("development", "We support sustainable development.", "", "FRA_70_2015", "africa", 2015)
+    assert wrapped == probability(
+        "development", "We support sustainable development.", "", "FRA_70_2015", "africa", 2015
+    )
     assert wrapped > 0.5
 
 
@@ -52,7 +54,9 @@ def test_the_truth_depends_on_the_sentence_alone_and_not_on_the_order() -> None:
     first = [truth(*one) for one in sentences]
     assert first[::-1] == [truth(*one) for one in reversed(sentences)]
     proportion = np.mean(["armed_conflict" in labels for labels in first])
-    assert proportion == pytest.approx(np.mean([probability("armed_conflict", *one[1:]) for one in sentences]), abs=0.06)
+    assert proportion == pytest.approx(
+        np.mean([probability("armed_conflict", *one[1:]) for one in sentences]), abs=0.06
+    )
 
 
 def test_the_second_coder_errs_in_the_planned_proportion_of_rows_about_one_label() -> None:
@@ -93,6 +97,17 @@ def test_intervals_that_contain_the_truth_are_counted(known: Truth) -> None:
     assert (found["methods"]["naive"]["covered"], found["methods"]["naive"]["width"]) == (0, None)
 
 
+def test_the_reported_proportions_of_margins_are_listed_with_the_truth(known: Truth) -> None:
+    rows = [
+        estimate({"region": "x", "year": "all"}, 0.1, 0.5, 12, level="region", reported="True"),
+        estimate({"region": "x", "year": "all"}, 0.1, 0.6, 12, level="region", reported="False", method="gold"),
+        estimate({"region": "x", "year": "2013"}, 0.1, 0.5, 4, reported="True"),
+    ]
+    (found,) = margins(rows, known)
+    assert found["group"] == ["x"]
+    assert (found["estimate"], found["low"], found["high"], found["truth"]) == (0.3, 0.1, 0.5, 0.25)
+
+
 def test_estimates_of_other_sentences_are_refused(known: Truth) -> None:
     with pytest.raises(ValueError, match="4 sentences"):
         estimates_compared([estimate({"region": "x", "year": "2014"}, 0, 1, 5)], known, known)
@@ -109,7 +124,15 @@ def test_true_contrasts_and_trends(known: Truth) -> None:
 
 def test_significant_contrasts_with_the_wrong_sign_are_counted(known: Truth) -> None:
     name = {"family": "region against the rest", "contrast": "region=x minus rest of region=x"}
-    wrong = {"label": "a", "estimate": "0.3", "low": "0.1", "high": "0.5", "p_holm": "0.01", "naive": "-0.4", "warnings": ""}
+    wrong = {
+        "label": "a",
+        "estimate": "0.3",
+        "low": "0.1",
+        "high": "0.5",
+        "p_holm": "0.01",
+        "naive": "-0.4",
+        "warnings": "",
+    }
     right = wrong | {"estimate": "-0.4", "low": "-0.6", "high": "-0.2"}
     found = contrasts_compared([name | wrong, name | right], known)["region against the rest"]
     assert (found["covered"], found["significant"], found["significant_with_wrong_sign"]) == (1, 2, 1)

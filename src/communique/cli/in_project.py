@@ -61,7 +61,9 @@ class InProject(TyperCommand):
             filled = defaults.fill(str(self.name), project, given)
             for line in filled.notes:
                 note(line)
-            note(f"project {project.name}: communique {self.name} {shlex.join([*filled.arguments, *_without_project(args)])}")
+            note(
+                f"project {project.name}: communique {self.name} {shlex.join([*filled.arguments, *_without_project(args)])}"
+            )
             added.extend(filled.arguments)
 
         cli_errors(fill)()
