@@ -15,6 +15,7 @@ from communique.io.read import read_table
 from communique.project import Project, merge
 from communique.project.coding import now
 from communique.project.defaults import fill
+from communique.sampling.design import Source
 
 Sampled = Callable[..., Path]
 
@@ -139,6 +140,16 @@ def test_a_project_without_documents_says_where_to_put_them(command: str, tmp_pa
     project = Project.create(tmp_path / "study")
     with pytest.raises(DataError, match=facts("documents/", "project.yaml")):
         fill(command, project, {})
+
+
+def test_texts_are_labelled_with_the_options_with_which_they_were_drawn(project: Project) -> None:
+    path = project.design_path(draw(project, 10).stem)
+    drawn = project.designs()["sample-1"]
+    texts = Source(name="labelled.jsonl", sha256="0" * 64)
+    drawn.model_copy(update={"texts": (texts,), "reading": ("--split", "--language", "en")}).dump(path)
+    table, chat = str(project.documents()[0]), {"labeler": "chat"}
+    assert fill("label", project, chat, []).arguments[:4] == [table, "--split", "--language", "en"]
+    assert "--language" not in fill("label", project, chat | {"split": True}, []).arguments
 
 
 def test_labels_of_a_chat_model_need_the_codebook(project: Project) -> None:

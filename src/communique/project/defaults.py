@@ -21,6 +21,11 @@ from .project import Project
 from .rows import in_terms_of, is_reserved, member_keys
 from .status import used_to_label
 
+#: Parameters of `communique label` that decide how texts are read, and so which ids their sentences have.
+READING = frozenset(
+    ("split", "text_column", "document_column", "columns_from_filename", "language", "form", "encoding", "sheet")
+)
+
 
 @dataclass
 class Filled:
@@ -109,8 +114,10 @@ def _train(project: Project, given: Mapping[str, object]) -> Filled:
 
 
 def _label(project: Project, given: Mapping[str, object]) -> Filled:
-    """Label the documents with the newest model."""
+    """Label the documents with the newest model, read as for the newest sample that was drawn from them."""
     filled, chat = Filled(_documents(project)), given.get("labeler") == "chat"
+    if not READING & given.keys():
+        filled.arguments += next((design.reading for design in reversed(project.designs().values()) if design.texts), ())
     model = None if chat else given.get("model") or _newest_model(project)
     if model is None and not chat:
         raise DataError(
