@@ -148,8 +148,8 @@ def test_texts_are_labelled_with_the_options_with_which_they_were_drawn(project:
     texts = Source(name="labelled.jsonl", sha256="0" * 64)
     drawn.model_copy(update={"texts": (texts,), "reading": ("--split", "--language", "en")}).dump(path)
     table, chat = str(project.documents()[0]), {"labeler": "chat"}
-    assert fill("label", project, chat, []).arguments[:4] == [table, "--split", "--language", "en"]
-    assert "--language" not in fill("label", project, chat | {"split": True}, []).arguments
+    assert fill("label", project, chat).arguments[:4] == [table, "--split", "--language", "en"]
+    assert "--language" not in fill("label", project, chat | {"split": True}).arguments
 
 
 def test_labels_of_a_chat_model_need_the_codebook(project: Project) -> None:
