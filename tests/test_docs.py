@@ -22,6 +22,7 @@ import typer
 from helpers import ROOT
 
 from communique.cli.app import app
+from communique.cli.in_project import InProject
 
 PAGES = (
     *(
@@ -32,7 +33,12 @@ PAGES = (
 )
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 #: Pages whose blocks of code run, in order, in a copy of the sample files. Blocks below a comment `not run in the tests` do not.
-RUN = (ROOT / "README.md", *sorted((ROOT / "docs/get-started").glob("*.md")), ROOT / "docs/reference/python.md")
+RUN = (
+    ROOT / "README.md",
+    *sorted((ROOT / "docs/get-started").glob("*.md")),
+    ROOT / "docs/walkthrough.md",
+    ROOT / "docs/reference/python.md",
+)
 #: Seconds for one block of code. Training on a slow machine takes minutes.
 BLOCK_SECONDS = 1800
 
@@ -132,6 +138,10 @@ def _parse(words: list[str]) -> None:
     try:
         command.make_context(words[0], words[1:])
     except Exception as error:
+        if type(error).__name__ == "MissingParameter" and isinstance(command, InProject) and "INPUT" not in words:
+            # In the folder of a project, the input need not be named.
+            _parse([*words, *("INPUT" for one in command.params if one.param_type_name == "argument")])
+            return
         message = error.format_message() if hasattr(error, "format_message") else error
         pytest.fail(f"communique {shlex.join(words)}: {message}")
 
@@ -220,10 +230,13 @@ def test_code_runs_in_a_copy_of_the_samples(path: Path, tmp_path: Path) -> None:
     run = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}
     blocks = [block for block in _blocks(path) if block.runs and block.language in run]
     assert blocks
+    folder, reached = tmp_path, tmp_path / "reached"
     for block in blocks:
+        # As in a terminal, `cd` is still in effect in the next block.
+        after = f"\npwd >{shlex.quote(str(reached))}" if block.language == "sh" else ""
         done = subprocess.run(
-            [*run[block.language], block.code],
-            cwd=tmp_path,
+            [*run[block.language], block.code + after],
+            cwd=folder,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -231,6 +244,8 @@ def test_code_runs_in_a_copy_of_the_samples(path: Path, tmp_path: Path) -> None:
             timeout=BLOCK_SECONDS,
         )
         assert done.returncode == 0, f"{block.code}\n{done.stdout}"
+        if after:
+            folder = Path(reached.read_text(encoding="utf-8").strip())
 
 
 # Generated pages and the site

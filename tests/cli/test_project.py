@@ -110,6 +110,8 @@ def test_the_walk_from_a_codebook_to_an_estimate(study: Path, monkeypatch: pytes
     assert "Next: communique agree" in succeed("status").stdout
     agreed = succeed("agree")
     assert has_facts(agreed.output, "s-adjudication.xlsx", "communique merge", "Krippendorff")
+    assert "communique agree again" not in agreed.output, "advice for loose files"
+    assert agreed.output.rstrip().endswith("communique merge samples/s-adjudication.xlsx")
     refused = run("estimate")
     assert refused.exit_code == 1
     assert "differ" in refused.output or "disagree" in refused.output
@@ -119,7 +121,9 @@ def test_the_walk_from_a_codebook_to_an_estimate(study: Path, monkeypatch: pytes
     succeed("agree", "--gold", "gold.csv")
     estimated = succeed("estimate", "--target", "finite-population")
     assert "estimates/estimates-1" in estimated.stderr
-    assert (study / "estimates" / "estimates-1" / "methods.md").is_file()
+    methods = (study / "estimates" / "estimates-1" / "methods.md").read_text(encoding="utf-8")
+    assert "Krippendorff" in methods
+    assert "estimates-1/report.html" in estimated.stderr
 
 
 def _adjudicate(sheet: Path, out: Path) -> None:

@@ -411,6 +411,31 @@ def test_a_sample_for_training_leaves_out_coded_and_trained_sentences(tmp_path: 
     assert {part.reason: len(part.ids) for part in reached}["trained"] == 1
 
 
+def test_a_sample_for_training_can_keep_the_other_documents_for_estimates(tmp_path: Path) -> None:
+    TINY.dump(tmp_path / "mine.yaml")
+    labelled = predictions(tmp_path / "p.jsonl", documents=6)
+    model = bundle_folder(tmp_path / "model", trained_on=trained_on(labelled, "d2", "Sentence 3 of document 5."))
+    command = ("sample", labelled, "-n", 8, "--for", "training", "--model", model, "--codebook", tmp_path / "mine.yaml")
+    anywhere = succeed(*command, "-o", tmp_path / "a.csv").output
+    reached = {row.document for row in Design.load(tmp_path / "a.design.json").rows} - {"d2"}
+    assert reached
+    assert has_facts(
+        anywhere, f"{len(reached)} documents of this sample", f"{5 - len(reached)} of 6 remain", "--trained-documents"
+    )
+    kept = succeed(*command, "--trained-documents", "-o", tmp_path / "b.csv").output
+    assert {row.document for row in Design.load(tmp_path / "b.design.json").rows} == {"d2"}
+    assert "remain" not in kept
+    untrained = bundle_folder(tmp_path / "other", trained_on=[Sentence("a", "A text.", "elsewhere")])
+    nothing = run(*command[:6], "--model", untrained, *command[8:], "--trained-documents", "-o", tmp_path / "c.csv")
+    assert nothing.exit_code == 1
+    assert has_facts(nothing.output, "no row can be selected", "omit --trained-documents")
+
+
+def test_documents_for_estimates_are_not_those_of_training(texts: Path) -> None:
+    refused = run("sample", texts, "-n", 5, "-o", texts.parent / "s.csv", "--trained-documents")
+    assert (refused.exit_code, has_facts(refused.output, "--trained-documents", "--for training")) == (2, True)
+
+
 def test_coded_files_are_refused_for_estimates(texts: Path) -> None:
     refused = run("sample", texts, "-n", 5, "-o", texts.parent / "s.csv", "--coded", texts)
     assert (refused.exit_code, has_facts(refused.output, "--coded", "--for training")) == (2, True)

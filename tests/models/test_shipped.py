@@ -127,7 +127,7 @@ def test_notebooks_run(path: Path) -> None:
 
     notebook = nbformat.read(path, as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells), "clear outputs before you commit"
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
+    NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(path.parent)}}).execute()
 
 
 def test_all_sources_of_stand_off_labels_are_described() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fakes import bundle_folder
 from helpers import facts
 from project_helpers import code, draw
 
@@ -116,9 +117,53 @@ def test_estimate_uses_the_labels_that_the_sample_was_drawn_from(project: Projec
         str(project.design_path("sample-1")),
         "--codebook",
         str(project.codebook_path),
+        "--agreement",
+        str(project.folder / "samples" / "sample-1.agreement.md"),
         "--out",
         str(project.folder / "estimates" / "estimates-1"),
     ]
+    agreement = (project.folder / "samples" / "sample-1.agreement.md").read_text(encoding="utf-8")
+    assert "Krippendorff" in agreement
+
+
+def test_estimate_names_the_model_that_labelled_the_population_of_the_sample(project: Project) -> None:
+    coded(project)
+    labelled = project.folder / "labelled" / "model-1.jsonl"
+    labelled.write_bytes(project.documents()[0].read_bytes())
+    for number in (1, 2):
+        created = f"2026-01-0{number}T00:00:00+00:00"
+        bundle_folder(project.folder / "models" / f"model-{number}", project.codebook, created=created)
+    arguments = fill("estimate", project, {}).arguments
+    assert arguments[0] == str(labelled)
+    assert arguments[arguments.index("--model") + 1] == str(project.folder / "models" / "model-1")
+
+
+def test_estimate_states_no_agreement_of_a_single_coder(project: Project) -> None:
+    sheet = draw(project, 60).with_name("sample-1-anna.csv")
+    code(sheet, project.codebook)
+    merge(project, [sheet])
+    assert "--agreement" not in fill("estimate", project, {}).arguments
+
+
+def test_a_sample_for_training_leaves_out_the_documents_of_a_sample_for_estimates(project: Project) -> None:
+    draw(project, 10)
+    draw(project, 10, purpose="training")
+    arguments = fill("sample", project, {"n": 5, "purpose": "training"}).arguments
+    assert [arguments[i + 1] for i, one in enumerate(arguments) if one == "--exclude"] == [
+        str(project.design_path("sample-1"))
+    ]
+
+
+def test_each_command_is_followed_by_the_next_step(project: Project) -> None:
+    given = {"n": 10, "coder": ("anna", "ben")}
+    samples = project.folder / "samples"
+    sheets = f"{samples / 'sample-1-anna.xlsx'} {samples / 'sample-1-ben.xlsx'}"
+    assert fill("sample", project, given).afterwards[0].endswith(f"communique merge {sheets}")
+    assert "EXPORT" in fill("sample", project, {"n": 10, "form": "prodigy"}).afterwards[0]
+    assert fill("sample", project, {"width": "0.1"}).afterwards == []
+    coded(project, wrong=0.1)
+    sheet = samples / "sample-1-adjudication.xlsx"
+    assert fill("agree", project, {}).afterwards == [f"Fill in {sheet}, then run: communique merge {sheet}"]
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,13 @@ def test_labels_and_agreement_are_those_of_the_codebook_in_use(project: Project,
     assert (outdated.samples[0].coded, outdated.samples[0].labels["blame"]) == (60, 0)
 
 
+def test_only_sheets_are_named_to_be_merged(project: Project, sampled: Sampled) -> None:
+    sampled()
+    for name in ("left-out.csv", "codings.jsonl", "agreement.md"):
+        (project.folder / "samples" / f"sample-1.{name}").write_text("id\n")
+    assert project_status(project).next.command == "communique merge samples/sample-1-anna.csv"
+
+
 def test_a_changed_codebook_is_shown_with_the_affected_codings(project: Project, sampled: Sampled) -> None:
     sheet = sampled(purpose="training").with_name("sample-1-anna.csv")
     code(sheet, project.codebook)
@@ -159,9 +166,19 @@ def curve_with(gain: float, low: float, high: float) -> Curve:
         ({"rows": 240}, "communique train"),
         ({"rows": 210}, "communique status --curve"),
         ({"labelled": False}, "communique label"),
-        ({"curve": curve_with(0.08, 0.03, 0.13)}, "communique sample --for training -n 50 --coder NAME"),
-        ({"curve": curve_with(0.03, -0.02, 0.08)}, "communique sample --for training -n 50 --coder NAME"),
+        (
+            {"curve": curve_with(0.08, 0.03, 0.13)},
+            "communique sample --for training -n 50 --trained-documents --coder NAME",
+        ),
+        (
+            {"curve": curve_with(0.03, -0.02, 0.08)},
+            "communique sample --for training -n 50 --trained-documents --coder NAME",
+        ),
         ({"curve": curve_with(0.005, 0.0, 0.015)}, "communique sample -n 300 --coder NAME"),
+        (
+            {"curve": curve_with(0.005, 0.0, 0.015), "rows": 240, "trained_rows": 240},
+            "communique status --curve",
+        ),
         ({"reserved": True}, "communique estimate"),
         ({"sample": None}, "communique status --curve"),
         ({"sample": None, "rows": 0}, "communique sample -n 200 --design two-stage --coder NAME"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..reporting.format import counted
-from .common import OUTPUT, JsonReport, MarkdownReport, Overwrite, cli_errors, default_codebook, note, show
+from .common import OUTPUT, JsonReport, MarkdownReport, Overwrite, advise, cli_errors, default_codebook, note, show
 
 if TYPE_CHECKING:
     from ..annotation.matching import Codings
@@ -118,10 +118,8 @@ def _adjudicate(path: Path, codings: Codings, labels: Codebook) -> None:
         note(f"{path}: not written, because {why}")
         return
     n = write_adjudication(path, codings, labels)
-    note(
-        f"{path}: {counted(n, 'sentence')} to adjudicate. Fill in the sheet. Then add it with `communique merge` in a project, "
-        "or run communique agree again with the sheet as the last of the coded files"
-    )
+    note(f"{path}: {counted(n, 'sentence')} to adjudicate")
+    advise("Fill in the sheet, then run communique agree again with the sheet as the last of the coded files")
 
 
 def _design(

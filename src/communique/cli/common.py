@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -175,6 +176,16 @@ def show(text: str) -> None:
 def note(line: str) -> None:
     """Print a line that is not part of the result to standard error."""
     typer.echo(one_line(line), err=True)
+
+
+#: Whether the command finds its input in a project. `InProject` then prints what to do next.
+in_project: ContextVar[bool] = ContextVar("in_project", default=False)
+
+
+def advise(line: str) -> None:
+    """Print what to do next with loose files. In a project, another step is next, so nothing is printed."""
+    if not in_project.get():
+        note(line)
 
 
 def checked(check: Callable[[Given], Parsed], value: Given, option: str) -> Parsed:

@@ -14,7 +14,12 @@ from .common import cli_errors, note, require_training, show
 def export(
     model: Annotated[Path, typer.Argument(help="Checkpoint folder that `communique train` wrote.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder in which to save the bundle. Default: models/NAME.")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder in which to save the bundle. Default: models/NAME, or models/NAME-int8 if models/NAME is the checkpoint.",
+        ),
     ] = None,
     recipe: Annotated[Path | None, typer.Option(help="Recipe of the model, if its tables have moved.")] = None,
     texts: Annotated[
@@ -38,7 +43,7 @@ def export(
     from ..models.info import INFO
 
     info = read_info(model, "checkpoint")
-    folder = out or Path("models") / info.name
+    folder = out or _default_folder(model, info.name)
     check_folder(folder, inputs=(model, recipe, texts), overwrite=overwrite, marker=INFO)
     require_training("export")
     from ..training.export import export as run
@@ -46,3 +51,9 @@ def export(
     parity = run(model, folder, recipe=recipe, texts=texts, overwrite=overwrite, force=force)
     show(render_parity(parity))
     note(f"bundle: {folder}")
+
+
+def _default_folder(model: Path, name: str) -> Path:
+    """Return the folder of the bundle. A checkpoint may already be in `models/`, as in a project."""
+    folder = Path("models") / name
+    return folder if folder.resolve() != model.resolve() else folder.with_name(f"{name}-int8")

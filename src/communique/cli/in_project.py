@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from .common import INPUT, cli_errors, note
+from .common import INPUT, cli_errors, in_project, note
 
 #: The option that names a project.
 ProjectOption = Annotated[
@@ -26,6 +26,9 @@ ProjectOption = Annotated[
 
 #: Name of the parameter of this option.
 PROJECT = "project"
+
+#: Key of the context that contains the lines to print after the command.
+AFTERWARDS = "communique.afterwards"
 
 
 class InProject(TyperCommand):
@@ -42,12 +45,25 @@ class InProject(TyperCommand):
         inputs = [param.name for param in self.params if param.param_type_name == "argument"]
         if "help" not in given:
             if not any(name in given for name in inputs):
-                args = [*self._from_project(given, args), *args]
+                args = [*self._from_project(ctx, given, args), *args]
             elif PROJECT in given:
                 ctx.fail("--project finds the input in a project, but the command names its input. Omit one of the two")
         return super().parse_args(ctx, args)
 
-    def _from_project(self, given: dict[str, Any], args: list[str]) -> list[str]:
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. In a project, print afterwards what to do next."""
+        if AFTERWARDS not in ctx.meta:
+            return super().invoke(ctx)
+        token = in_project.set(True)
+        try:
+            result = super().invoke(ctx)
+        finally:
+            in_project.reset(token)
+        for line in ctx.meta[AFTERWARDS]:
+            note(line)
+        return result
+
+    def _from_project(self, ctx: Any, given: dict[str, Any], args: list[str]) -> list[str]:
         """Return the arguments that the project provides, or nothing if there is no project. Print the complete command."""
         added: list[str] = []
 
@@ -65,6 +81,7 @@ class InProject(TyperCommand):
                 f"project {project.name}: communique {self.name} {shlex.join([*filled.arguments, *_without_project(args)])}"
             )
             added.extend(filled.arguments)
+            ctx.meta[AFTERWARDS] = filled.afterwards
 
         cli_errors(fill)()
         return added

@@ -123,6 +123,15 @@ def sample(
             rich_help_panel=DESIGN,
         ),
     ] = None,
+    trained_documents: Annotated[
+        bool,
+        typer.Option(
+            "--trained-documents",
+            help="With --for training, choose only from the documents on which the model was trained. The other documents remain "
+            "for estimates.",
+            rich_help_panel=DESIGN,
+        ),
+    ] = False,
     prevalence: Annotated[
         list[str] | None,
         typer.Option(
@@ -215,6 +224,7 @@ def sample(
         by_size=first_stage == "size",
         exclude=exclude or [],
         coded=coded or [],
+        trained_documents=trained_documents,
         prevalence=prevalence or [],
         show_model=show_model,
         coders=coder or [],

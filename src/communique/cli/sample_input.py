@@ -228,3 +228,14 @@ def leave_out(
             model = f". The model is {labels.model or 'the shipped one. If it is another one, name it with --model'}"
         note(f"{population.path}: {part} (first: id {part.ids[0]!r}){model}")
     return frame
+
+
+def documents_for_estimates(population: Population, labels: Labels) -> set[str]:
+    """Return the names of the documents on which the model was not trained. Without a known model, these are all documents."""
+    from ..models.folder import read_info
+    from ..models.predictor import default_model
+    from ..sampling.frame import untrained_documents
+
+    if not labels.known:
+        return set(population.document_names)
+    return untrained_documents(population, read_info(labels.model or default_model()).training.fingerprint)

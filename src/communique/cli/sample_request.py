@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from ..reporting.format import counted
-from .common import UsageError, checked, note, show
-from .sample_input import Labels, Reading
+from .common import UsageError, advise, checked, note, show
+from .sample_input import Labels, Reading, documents_for_estimates
 
 if TYPE_CHECKING:
     from ..sampling.design import Design
@@ -41,6 +41,7 @@ class Request:
     by_size: bool
     exclude: list[Path]
     coded: list[Path]
+    trained_documents: bool
     prevalence: list[str]
     show_model: bool
     coders: list[str]
@@ -80,6 +81,11 @@ class Request:
                     "a sample for training cannot be used for estimates. Omit --width", param_hint="--width"
                 )
             return
+        if self.trained_documents:
+            raise typer.BadParameter(
+                "estimates need documents on which the model was not trained. Use this option only with --for training",
+                param_hint="--trained-documents",
+            )
         for option, paths in (("--exclude", self.exclude), ("--coded", self.coded)):
             if paths:
                 raise typer.BadParameter(
@@ -144,18 +150,34 @@ def _draw_for_training(request: Request, frame: Frame, labels: Labels) -> Design
         return None
     # Texts that are not labelled yet have no predictions, whatever the codebook.
     frame.population.require_predictions("--for training")
+    untrained = documents_for_estimates(frame.population, labels)
+    exclude = {row.document for path in request.exclude for row in Design.load(path).rows}
     drawn = training_sample(
         frame,
         request.n,
         labels.of(frame.population),
         by=request.by,
-        exclude={row.document for path in request.exclude for row in Design.load(path).rows},
+        exclude=exclude | (untrained if request.trained_documents else set()),
         model_shown=request.show_model,
         seed=request.seed,
     )
     if len(drawn.rows) < request.n:
         note(f"only {counted(len(drawn.rows), 'different text')} could be chosen instead of {request.n}")
+    _show_used_documents(drawn, untrained, len(set(frame.population.document_names)))
     return drawn
+
+
+def _show_used_documents(drawn: Design, untrained: set[str], documents: int) -> None:
+    """Print how many documents can no longer be used for estimates after a model is trained on a sample."""
+    used = {row.document for row in drawn.rows} & untrained
+    if not used:
+        return
+    hint = ". To choose only from documents on which the model was trained, add --trained-documents"
+    note(
+        f"{counted(len(used), 'document')} of this sample did not train the model before. A model that is trained on the sample "
+        f"cannot be used for estimates of these documents; {len(untrained - used)} of {documents} remain"
+        f"{hint if len(untrained) < documents else ''}"
+    )
 
 
 def _draw(
@@ -277,7 +299,7 @@ def note_next_steps(paths: Sequence[str], reading: Reading, out: Path) -> None:
     from ..sampling.design import SUFFIX
 
     command = shlex.join(["communique", "label", *paths, *reading.options(), "-o", "labelled.parquet"])
-    note(
+    advise(
         f"After coding, label the same texts with the same options: {command}. Then name {companion(out, SUFFIX)} with "
         "`communique estimate --design`"
     )

@@ -17,6 +17,7 @@ from .common import (
     SheetOption,
     StandoffTexts,
     TextColumn,
+    advise,
     cli_errors,
     default_codebook,
     named_columns,
@@ -116,7 +117,7 @@ def train(
         for line in _advice(info):
             note(line)
         raise typer.Exit(1)
-    note(f"To label text with this model, run: communique label TEXT --model {written}")
+    advise(f"To label text with this model, run: communique label TEXT --model {written}")
     if info.kind == "checkpoint":
         note(
             f"To label many texts, export it first, which makes labelling several times as fast: communique export {written}"

@@ -25,7 +25,7 @@ MIN_TRAINING_SAMPLE = 50
 
 _UNKNOWN = "How much more coding would help is not known"
 
-#: Training again is advised when the coded rows have grown by this proportion since the last model.
+#: Training again, or another learning curve, is advised when the coded rows have grown by this proportion since the last one.
 GROWTH = 0.15
 
 
@@ -155,9 +155,12 @@ def _after_training(facts: Facts) -> Step:
         if facts.estimated:
             return Step("read the report in estimates/", "The newest sample for estimates has been used")
         return Step("communique estimate", "The sample for estimates is coded")
-    if facts.curve is None:
+    if facts.curve is None or facts.rows >= (1 + GROWTH) * facts.curve.coded:
         return Step("communique status --curve", "A learning curve shows whether more coding would improve the model")
     if facts.curve.projection is None or facts.curve.projection.advice != "stop":
         n = training_sample_size(facts.rows)
-        return Step(f"communique sample --for training -n {n} --coder NAME", describe_projection(facts.curve))
+        return Step(
+            f"communique sample --for training -n {n} --trained-documents --coder NAME",
+            describe_projection(facts.curve),
+        )
     return Step(f"communique sample -n {ESTIMATE_SAMPLE} --coder NAME", describe_projection(facts.curve))

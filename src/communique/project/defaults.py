@@ -9,14 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..annotation.agreement_report import AgreementReport
 from ..annotation.sheets import MODEL
 from ..errors import DataError
-from ..io.atomic import file_sha256
+from ..io.atomic import file_sha256, replacing
 from ..io.write import write_jsonl
 from ..sampling.design import Design
 from .codebooks import changed_codebooks
 from .coding import Coding, latest
-from .layout import CODINGS_TABLE, SAMPLES
+from .layout import AGREEMENT_FILE, CODINGS_TABLE, SAMPLES
 from .project import Project
 from .rows import in_terms_of, is_reserved, member_keys
 from .status import used_to_label
@@ -27,12 +28,17 @@ READING = frozenset(
 )
 
 
+#: What to do after a command, unless it is clear.
+STATUS = "To see what to do next, run: communique status"
+
+
 @dataclass
 class Filled:
-    """Arguments to add to a command, and notes for the user."""
+    """Arguments to add to a command, and what to print before and after it."""
 
     arguments: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    afterwards: list[str] = field(default_factory=list)
 
     def add(self, option: str, value: object) -> None:
         """Add an option with its value."""
@@ -68,13 +74,17 @@ def _sample(project: Project, given: Mapping[str, object]) -> Filled:
     if "codebook" not in given:
         filled.add("--codebook", project.codebook_path)
     if "out" not in given and "n" in given:
-        filled.add("--out", project.next_sample_path(_suffix(given)))
+        filled.add("--out", out := project.next_sample_path(_suffix(given)))
+        filled.afterwards.append(_when_coded(out, given))
     if "seed" not in given and (drawn := len(project.designs())):
         # With the same seed, a second sample would contain the same sentences as the first.
         filled.add("--seed", drawn)
     if given.get("purpose") == "training":
-        for sample in project.designs():
+        for sample, design in project.designs().items():
             filled.add("--coded", project.design_path(sample))
+            if is_reserved(design):
+                # The estimate refuses gold from documents on which the model was trained.
+                filled.add("--exclude", project.design_path(sample))
         if (loose := _write_loose(project)) is not None:
             filled.add("--coded", loose)
     project.keep_codebook(project.codebook)
@@ -93,7 +103,9 @@ def _agree(project: Project, given: Mapping[str, object]) -> Filled:
         names = (f"{sample}-adjudication{number}.xlsx" for number in ("", *(f"-{i}" for i in range(2, 10**6))))
         sheet = next(path for name in names if not (path := folder / name).exists())
         filled.add("--adjudicate", sheet)
-        filled.notes.append(f"fill in {sheet}, then run: communique merge {sheet}")
+        filled.afterwards.append(f"Fill in {sheet}, then run: communique merge {sheet}")
+    else:
+        filled.afterwards.append(STATUS)
     return filled
 
 
@@ -109,6 +121,7 @@ def _train(project: Project, given: Mapping[str, object]) -> Filled:
         filled.add("--out", model)
     if "name" not in given:
         filled.add("--name", model.name)
+    filled.afterwards.append("To label the documents with this model, run: communique label")
     project.keep_codebook(project.codebook)
     return filled
 
@@ -117,7 +130,9 @@ def _label(project: Project, given: Mapping[str, object]) -> Filled:
     """Label the documents with the newest model, read as for the newest sample that was drawn from them."""
     filled, chat = Filled(_documents(project)), given.get("labeler") == "chat"
     if not READING & given.keys():
-        filled.arguments += next((design.reading for design in reversed(project.designs().values()) if design.texts), ())
+        filled.arguments += next(
+            (design.reading for design in reversed(project.designs().values()) if design.texts), ()
+        )
     model = None if chat else given.get("model") or _newest_model(project)
     if model is None and not chat:
         raise DataError(
@@ -131,6 +146,7 @@ def _label(project: Project, given: Mapping[str, object]) -> Filled:
     if "out" not in given:
         name = "chat" if model is None else Path(str(model)).name
         filled.add("--out", project.next_labelled_path(name, resume=given.get("resume") is True))
+    filled.afterwards.append(STATUS)
     return filled
 
 
@@ -139,15 +155,19 @@ def _estimate(project: Project, given: Mapping[str, object]) -> Filled:
     filled, sample = Filled(), _chosen_sample(project, given)
     design = project.designs()[sample]
     gold, notes = project.write_gold(sample)
-    filled.arguments += [str(_drawn_from(project, design)), str(gold)]
+    labelled = _drawn_from(project, design)
+    filled.arguments += [str(labelled), str(gold)]
     filled.notes += notes
     if "design" not in given:
         filled.add("--design", project.design_path(sample))
     if not {"model", "codebook"} & given.keys():
-        model = _newest_model(project)
+        model = _labelled_by(project, labelled) or _newest_model(project)
         filled.add(*("--codebook", project.codebook_path) if model is None else ("--model", model))
+    if "agreement" not in given and (agreement := _write_agreement(project, sample)) is not None:
+        filled.add("--agreement", agreement)
     if "out" not in given:
-        filled.add("--out", project.next_estimates_path())
+        filled.add("--out", out := project.next_estimates_path())
+        filled.afterwards.append(f"To read the report, open {out / 'report.html'} in a browser")
     return filled
 
 
@@ -198,6 +218,18 @@ def _write_table(path: Path, codings: Sequence[Coding]) -> None:
     write_jsonl(path, ({name: getattr(coding, name) for name in columns} | shown for coding in codings))
 
 
+def _write_agreement(project: Project, sample: str) -> Path | None:
+    """Write the agreement on a sample, for the methods appendix. Return the path, or None if there is only one coder."""
+    design = project.designs()[sample]
+    codings = project.codings(sample, blind=not design.model_shown)
+    if len(codings.labels) < 2:
+        return None
+    path = project.folder / SAMPLES / f"{sample}{AGREEMENT_FILE}"
+    with replacing(path) as handle:
+        handle.write(AgreementReport.compare(codings, design.codebook, design=design).to_markdown())
+    return path
+
+
 def _documents(project: Project) -> list[str]:
     found = project.documents()
     if not found:
@@ -215,6 +247,23 @@ def _newest_model(project: Project) -> Path | None:
     """Return the newest model that was trained with the codebook in use, or None."""
     current = project.codebook.sha256
     return next((p for p, info in reversed(project.models().items()) if info.codebook_sha256 == current), None)
+
+
+def _labelled_by(project: Project, labelled: Path) -> Path | None:
+    """Return the model that made an output of `communique label`, or None if it is not a model of the project."""
+    if labelled not in project.labelled():
+        return None
+    return next((path for path in project.models() if used_to_label(labelled, path.name)), None)
+
+
+def _when_coded(out: Path, given: Mapping[str, object]) -> str:
+    """Return what to do when a sample is coded."""
+    if given.get("form") not in (None, "sheet"):
+        return "When the sample is coded, add the export of the coding tool: communique merge EXPORT"
+    coders = given.get("coder")
+    names = list(map(str, coders)) if isinstance(coders, (list, tuple)) else []
+    sheets = " ".join(str(out.with_stem(f"{out.stem}-{name}")) for name in names) or str(out)
+    return f"When the sheets are coded, add them to the project: communique merge {sheets}"
 
 
 def _chosen_sample(project: Project, given: Mapping[str, object]) -> str:

@@ -31,8 +31,8 @@ MODELS, ESTIMATES, CODEBOOKS = "models", "estimates", "codebooks"
 #: The folders of a project. `codebooks` keeps every version of the codebook that was used.
 FOLDERS = (DOCUMENTS, LABELLED, SAMPLES, CODINGS, MODELS, ESTIMATES, CODEBOOKS)
 
-#: Endings of the tables in `samples/` that commands write from the codings.
-CODINGS_TABLE, GOLD_TABLE = ".codings.jsonl", ".gold.jsonl"
+#: Endings of the files in `samples/` that commands write from the codings.
+CODINGS_TABLE, GOLD_TABLE, AGREEMENT_FILE = ".codings.jsonl", ".gold.jsonl", ".agreement.md"
 
 _HEADER = """\
 # This file makes its folder a project of communique.

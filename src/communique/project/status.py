@@ -18,11 +18,12 @@ from ..models.info import ModelInfo
 from ..reporting.format import without_nan
 from ..reporting.render import render
 from ..sampling.design import SUFFIX, Design
+from ..sampling.frame import LEFT_OUT
 from .advice import Facts, Step, describe_projection, next_step
 from .codebooks import OtherCodebook, changed_codebooks
 from .coding import SentenceKey, latest
 from .curve import Curve, Point, compute_curve, curve_of_models
-from .layout import CODINGS_TABLE, ESTIMATES, GOLD_TABLE, MODELS, SAMPLES, starter
+from .layout import AGREEMENT_FILE, CODINGS_TABLE, ESTIMATES, GOLD_TABLE, MODELS, SAMPLES, starter
 from .project import Project
 from .rows import Labels, final_labels, in_terms_of, is_reserved, labels_by_sentence, member_keys
 
@@ -271,7 +272,7 @@ def _facts(
 
 def _sheets(project: Project, sample: str) -> list[Path]:
     """Return the sheets and tasks of a sample."""
-    other = (SUFFIX, CODINGS_TABLE, GOLD_TABLE, *COMPANIONS.values())
+    other = (SUFFIX, LEFT_OUT, AGREEMENT_FILE, CODINGS_TABLE, GOLD_TABLE, *COMPANIONS.values())
     found = [*(project.folder / SAMPLES).glob(f"{sample}.*"), *(project.folder / SAMPLES).glob(f"{sample}-*.*")]
     longer = {name for name in project.designs() if name.startswith(f"{sample}-")}
     return sorted(

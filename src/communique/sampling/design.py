@@ -337,8 +337,8 @@ def training_sample(
     rows = np.sort(pick_for_training(population, n, exclude=exclude, seed=seed))
     if not len(rows):
         raise DataError(
-            f"{population.path}: no row can be selected, because every document is excluded. Exclude fewer documents, or use "
-            "other predictions"
+            f"{population.path}: no row can be selected, because every document is excluded. Exclude fewer documents, omit "
+            "--trained-documents, or use other predictions"
         )
     return _design(
         frame,

@@ -186,6 +186,15 @@ def trained_rows(population: Population, trained_on: Fingerprint, *, documents: 
     return np.fromiter(map(bool, seen), np.bool_, len(population))
 
 
+def untrained_documents(population: Population, trained_on: Fingerprint) -> set[str]:
+    """Return the names of the documents on which a model was neither trained nor tuned."""
+    rows = trained_rows(population, trained_on)
+    trained = np.zeros(len(population.document_names), np.bool_)
+    trained[population.documents[rows]] = True
+    present = np.unique(population.documents).tolist()
+    return {population.document_names[number] for number in present if not trained[number]}
+
+
 def in_frame(population: Population, left_out: Iterable[LeftOut]) -> Population:
     """Return the rows of a population that a design did not leave out."""
     import pyarrow as pa
