@@ -56,7 +56,7 @@ def fill_in(sheet: Path, codebook: Codebook) -> int:
         for name in codebook.names:
             rows.cell(number, columns[name]).value = "yes" if name in labels else "no"
     book.save(sheet)
-    return rows.max_row - 1
+    return int(rows.max_row) - 1
 
 
 def _errs(id: str) -> bool:
