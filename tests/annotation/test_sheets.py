@@ -144,6 +144,23 @@ def test_errors_in_a_sheet_name_the_row_and_the_value(tmp_path: Path, answers: d
     assert message in problem
 
 
+def test_a_formula_without_a_saved_value_is_not_a_blank_cell(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.xlsx"
+    write_sheet(path, TASKS, TINY)
+    fill(path, {"doc:0": {"criticism": '=IF(TRUE,"yes","no")', "policy_claim": "yes", "cooperation_pledge": "no"}})
+    reading = read_coded(path, TINY)
+    assert not any(row.labels for row in reading.rows)
+    assert len(reading.problems) == 1
+    assert has_facts(reading.problems[0], "row 2", "'criticism'", "formula", "save it")
+
+
+def test_two_columns_for_one_label_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.csv"
+    path.write_text("id,text,criticism,policy_claim,cooperation_pledge,Criticism\n1,a,no,no,no,yes\n", encoding="utf-8")
+    with pytest.raises(DataError, match=facts("'criticism'", "'Criticism'", "Rename")):
+        read_coded(path, TINY)
+
+
 def test_yes_no_cells_of_a_sheet_are_read(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     cells = [*YES_CELLS, *NO_CELLS, "", None]

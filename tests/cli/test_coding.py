@@ -503,6 +503,17 @@ def test_an_adjudicated_sheet_is_enough_for_gold(labelled: Path) -> None:
     assert {row["coder"] for _, row in read_table(folder / "gold.csv").rows} == {"adjudication"}
 
 
+def test_a_coder_named_model_is_a_coder_like_others(labelled: Path) -> None:
+    drawn(labelled, "sheet.csv", "--coder", "model", "--coder", "ben")
+    folder = labelled.parent
+    for number, name in enumerate(("model", "ben")):
+        code(folder / f"sheet-{name}.csv", wrong=0.1, seed=number)
+    succeed("agree", folder / "sheet-model.csv", folder / "sheet-ben.csv", "--json", folder / "report.json")
+    report = json.loads((folder / "report.json").read_text())
+    assert [one["n"] for one in report["alphas"]] == [80, 80, 80]
+    assert {(one["first"], one["second"], one["n"]) for one in report["pairs"]} == {("model", "ben", 80)}
+
+
 def test_a_coder_named_model_is_refused_if_the_model_is_compared(labelled: Path) -> None:
     sheet = drawn(labelled, "model.csv")
     code(sheet)

@@ -92,6 +92,7 @@ def save(path: Path, rows: list[Row]) -> None:
     else:
         flat = [
             {k: v for k, v in r.items() if k != "probabilities"}
+            | {"labels": r["labels"] or ["none"]}
             | {f"probability_{name}": p for name, p in r.get("probabilities", {}).items()}
             for r in rows
         ]
@@ -198,6 +199,7 @@ def change(folder: Path, gold: list[Row], **values: object) -> None:
         ({"id": "nobody"}, "predictions.jsonl", "row"),
         ({"text": "Another."}, "text", "id"),
         ({"labels": None}, "not coded", "none"),
+        ({"labels": " "}, "not coded", "none"),
         ({"labels": "threat"}, "'threat'", "criticism, pledge"),
     ],
 )  # fmt: skip
@@ -210,6 +212,14 @@ def test_invalid_gold_is_refused_with_reason_and_remedy(made: Made, values: Row,
     assert remedy in str(error.value)
     assert "row" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_blank_cell_in_gold_as_csv_does_not_mean_no_label(tmp_path: Path) -> None:
+    _, gold, _, codebook = make(tmp_path, suffix=".csv")
+    assert len(read(tmp_path / "predictions.csv", tmp_path / "gold.csv", codebook).y) == len(gold)
+    save(tmp_path / "gold.csv", [{**row, "labels": " " if i == 7 else "none"} for i, row in enumerate(gold)])
+    with pytest.raises(DataError, match=facts("gold.csv, row 9", "not coded")):
+        read(tmp_path / "predictions.csv", tmp_path / "gold.csv", codebook)
 
 
 def test_gold_without_inclusion_probabilities_is_refused(made: Made) -> None:
@@ -404,6 +414,25 @@ def test_a_contrast_with_only_one_group_is_refused(made: Made) -> None:
     folder, _, _, _, codebook = made
     with pytest.raises(DataError, match=facts("country=FR")):
         analyse(load(folder, codebook), contrasts=["country=FR"])
+    with pytest.raises(DataError, match=facts("same group")):
+        analyse(load(folder, codebook), contrasts=["country=FR vs country=FR"])
+
+
+def test_a_value_that_makes_the_name_of_another_group_is_refused(made: Made) -> None:
+    folder, rows, _, _, codebook = made
+    value = "DE, year=2020"
+    save(folder / "predictions.jsonl", [{**r, "country": value if r["country"] == "FR" else "DE"} for r in rows])
+    with pytest.raises(DataError, match=facts(repr(value), "'country'", "Rename")):
+        analyse(load(folder, codebook))
+
+
+def test_a_comparison_without_effect_is_noted(made: Made) -> None:
+    folder, rows, _, _, codebook = made
+    save(folder / "predictions.jsonl", [{**row, "country": "DE"} for row in rows])
+    analysis = analyse(load(folder, codebook, columns=("country",)), compare=["pairs", "rest"])
+    assert not analysis.contrasts
+    assert any("no comparisons (pairs, rest)" in line for line in analysis.notes)
+    assert not any("no comparisons" in line for line in analyse(load(folder, codebook, columns=("country",))).notes)
 
 
 def test_missing_and_empty_columns_are_refused(made: Made) -> None:
@@ -595,6 +624,15 @@ def test_a_group_name_with_a_bar_does_not_break_the_tables_of_the_methods_sectio
     lines = (folder / "out/methods.md").read_text(encoding="utf-8").splitlines()
     rows = [line for line in lines if line.startswith("| ") and "F\\|R" in line]
     assert {line.replace("\\|", "").count("|") for line in rows} == {6, 7}
+
+
+def test_group_names_are_no_formulas_in_figures(made: Made, recwarn: pytest.WarningsRecorder) -> None:
+    folder, rows, _, _, _ = made
+    names = {"DE": "US$ 5 to \x1b $\\frac$", "FR": "日本"}
+    save(folder / "predictions.jsonl", [{**row, "country": names[row["country"]]} for row in rows])
+    assert run(folder, "--by", "country", "--out", folder / "out").exit_code == 0
+    assert b"\x1b" not in (folder / "out/forest.svg").read_bytes()
+    assert not [str(one.message) for one in recwarn if "Glyph" in str(one.message)]
 
 
 def test_the_table_for_r_satisfies_the_checks_of_dsl(made: Made) -> None:

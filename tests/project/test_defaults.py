@@ -197,6 +197,13 @@ def test_texts_are_labelled_with_the_options_with_which_they_were_drawn(project:
     assert "--language" not in fill("label", project, chat | {"split": True}).arguments
 
 
+@pytest.mark.parametrize("command", ["sample", "label"])
+def test_documents_that_were_moved_are_named_with_the_file_that_lists_them(command: str, project: Project) -> None:
+    (project.folder.parent / "labelled.jsonl").unlink()
+    with pytest.raises(DataError, match=facts("project.yaml", "labelled.jsonl", "moved")):
+        fill(command, project, {})
+
+
 def test_labels_of_a_chat_model_need_the_codebook(project: Project) -> None:
     arguments = fill("label", project, {"labeler": "chat"}).arguments
     out = project.folder / "labelled" / "chat.parquet"

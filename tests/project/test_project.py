@@ -108,6 +108,17 @@ def test_a_project_is_not_created_from_invalid_input(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("copy", [True, False])
+def test_documents_that_contain_the_project_are_refused(copy: bool, tmp_path: Path) -> None:
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "speech.txt").write_text("We condemn the attack.")
+    for folder in (texts / "study", texts):
+        with pytest.raises(DataError, match=facts("texts", "another folder")):
+            Project.create(folder, documents=[texts], copy=copy)
+    assert [path.name for path in texts.iterdir()] == ["speech.txt"]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

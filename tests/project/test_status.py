@@ -107,6 +107,13 @@ def test_only_sheets_are_named_to_be_merged(project: Project, sampled: Sampled) 
     assert project_status(project).next.command == "communique merge samples/sample-1-anna.csv"
 
 
+def test_files_that_commands_wrote_are_not_named_as_sheets(project: Project, sampled: Sampled) -> None:
+    sheet = sampled(coders=("anna lee",)).with_name("sample-1-anna lee.csv")
+    for name in ("sample-1.codings.jsonl", "sample-1.gold.jsonl", "sample-1.left-out.csv"):
+        (sheet.parent / name).write_text("")
+    assert project_status(project).next.command == "communique merge 'samples/sample-1-anna lee.csv'"
+
+
 def test_a_changed_codebook_is_shown_with_the_affected_codings(project: Project, sampled: Sampled) -> None:
     sheet = sampled(purpose="training").with_name("sample-1-anna.csv")
     code(sheet, project.codebook)

@@ -163,7 +163,7 @@ class _Measure:
         self, codings: Codings, codebook: Codebook, model: Mapping[str, Labels], seed: int, resamples: int
     ) -> None:
         self.codings, self.codebook, self.seed, self.resamples = codings, codebook, seed, resamples
-        self.by_coder = {**codings.labels, MODEL: model}
+        self.by_coder = {**codings.labels, MODEL: model} if model else dict(codings.labels)
         self.documents = [unit.document for unit in codings.units.values()]
 
     def alpha_of_label(self, label: str) -> AlphaScore:

@@ -17,6 +17,7 @@ from ..errors import DataError
 from ..io.atomic import replacing
 from ..io.read import Table, cell
 from ..io.suffixes import stem
+from ..io.tables import Unreadable
 from ..io.workbook_writer import CELL_CHARACTERS, Column, cell_length, write_workbook
 from ..io.write import write_csv
 from ..reporting.format import counted, escape_formula, unescape_formula
@@ -175,12 +176,22 @@ def read_sheet(table: Table, codebook: Codebook) -> Reading:
     table = _unescaped(table)
     names = {name: find_column(table.columns, name) for name in ("id", "text", "document", "labels")}
     lower = {column.lower(): column for column in reversed(table.columns)}
+    for name in codebook.names if codebook.multilabel else ():
+        if len(same := [column for column in table.columns if column.lower() == name.lower()]) > 1:
+            raise DataError(
+                f"{table.path}: the columns {' and '.join(map(repr, same))} have the same name. Rename one of them"
+            )
     reading.model_shown = MODEL in lower
     answers = label_columns(table.columns, codebook)
     _check_columns(table, names["labels"], answers, codebook, reading)
     use_columns = codebook.multilabel and bool(answers)
     unread = assumed = 0
+    answered = list(answers.values()) if use_columns else [names["labels"]]
     for number, row in table.rows:
+        if broken := next((c for c in answered if c and isinstance(row.get(c), Unreadable)), None):
+            # Read as a blank cell, it would count as no.
+            reading.problems.append(f"{table.path}, row {number}, column {broken!r}: {row[broken].reason}")
+            continue
         try:
             if use_columns:
                 labels, blank = _from_columns(row, answers, codebook)

@@ -186,7 +186,8 @@ def _plan(
     kept = tuple(one for one in planned.contrasts if not short.keys() & set(one.groups))
     complements = tuple(group for group in planned.complements if group.name not in short)
     return Plan(kept, complements), [
-        f"no comparison with {name}, which has too little gold ({reason})" for name, reason in short.items()
+        *planned.notes,
+        *(f"no comparison with {name}, which has too little gold ({reason})" for name, reason in short.items()),
     ]
 
 

@@ -46,10 +46,14 @@ class ContrastSpec:
 
 @dataclass(frozen=True)
 class Plan:
-    """The planned contrasts, and the groups that they compare with in addition to the groups of the results (complements)."""
+    """The planned contrasts, the groups that they compare with in addition to those of the results (complements), and notes.
+
+    A note names each kind of comparison that was asked for although there is nothing to compare.
+    """
 
     contrasts: tuple[ContrastSpec, ...]
     complements: tuple[Group, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def plan(
@@ -89,7 +93,16 @@ def plan(
                 found += _differences(f"consecutive values of {column}", ((b, a) for a, b in pairwise(margin)))
             elif kind == "trend" and numeric:
                 found += _trends(groups, margin, column)
-    return Plan(tuple(found), tuple(complements))
+    return Plan(tuple(found), tuple(complements), tuple(_without_effect(found, columns, compare or ())))
+
+
+def _without_effect(
+    found: Sequence[ContrastSpec], columns: Mapping[str, Column], asked: Sequence[Comparison]
+) -> Iterator[str]:
+    if not asked or found:
+        return
+    reason = "the columns of --by have too few values with enough gold" if columns else "--by names no column"
+    yield f"no comparisons ({', '.join(dict.fromkeys(asked))}), because {reason}"
 
 
 def default(column: Column, levels: int) -> tuple[Comparison, ...]:
@@ -182,7 +195,7 @@ def parse(text: str, groups: Sequence[Group]) -> ContrastSpec:
         groups: The groups with enough gold.
 
     Raises:
-        DataError: The text is not a comparison, or one of its groups does not exist or has too little gold.
+        DataError: The text is not a comparison of two different groups, or one of them does not exist or has too little gold.
     """
     sides = [side.strip() for side in text.split(" vs ")]
     if len(sides) != 2:
@@ -200,6 +213,8 @@ def parse(text: str, groups: Sequence[Group]) -> ContrastSpec:
                 f"compare groups with enough gold: {'; '.join(list(by_values.values())[:NAMED])}"
             )
         names.append(name)
+    if names[0] == names[1]:
+        raise DataError(f"--contrast {text!r}: both sides are the same group. Name two different groups")
     return ContrastSpec("asked for", f"{names[0]} minus {names[1]}", tuple(names), np.array([1.0, -1.0]))
 
 

@@ -78,6 +78,9 @@ def build_groups(columns: Mapping[str, Column], size: int) -> list[Group]:
     Args:
         columns: The columns by name, see `inputs.group_column`.
         size: Number of sentences.
+
+    Raises:
+        DataError: Two groups have the same name, so that results of one could be taken for results of the other.
     """
     groups = [Group("all", {}, np.zeros(size, np.int64), 0)]
     for column, one in columns.items():
@@ -89,7 +92,19 @@ def build_groups(columns: Mapping[str, Column], size: int) -> list[Group]:
         for code, kind in enumerate(kinds.tolist()):
             values = {name: one.levels[level] for (name, one), level in zip(columns.items(), kind, strict=True)}
             groups.append(Group("cell", values, codes, code))
+    _check_names(groups)
     return groups
+
+
+def _check_names(groups: Sequence[Group]) -> None:
+    known: dict[str, Group] = {}
+    for group in groups:
+        other = known.setdefault(group.name, group)
+        if other is not group:
+            raise DataError(
+                f"two different groups would be named {group.name!r}, so their results could be confused. Rename the value "
+                f"{next(iter(other.values.values()))!r} of column {next(iter(other.values))!r} in the predictions"
+            )
 
 
 def cross(columns: Sequence[Column]) -> tuple[IntArray, IntArray]:

@@ -290,7 +290,7 @@ def _gold_rows(table: Table, codebook: Codebook) -> list[tuple[int, Row]]:
 
 def _labels(row: Row, column: str | None, table: Table, codebook: Codebook) -> tuple[str, ...]:
     if column is not None:
-        if row.get(column) is None:
+        if (given := row.get(column)) is None or (isinstance(given, str) and not given.strip()):
             raise ValueError(
                 "the row is not coded. Write its labels as a|b, or 'none' if no label applies. Leaving out drawn rows biases the "
                 "estimate"

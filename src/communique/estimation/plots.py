@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from ..io.atomic import replacing
+from ..reporting.format import one_line
 from .analysis import Analysis, Share
 from .figures import series
 
@@ -46,13 +48,13 @@ def over(analysis: Analysis, column: str) -> Figure:
         for axis, name in zip(row, names, strict=True):
             shares = groups[name]
             _band(axis, [float(s.values[column]) for s in shares], shares, analysis.corrected)
-            axis.set_title(name if label == analysis.coded.labels[0] else "", fontsize=9)
+            axis.set_title(_plain(name) if label == analysis.coded.labels[0] else "", fontsize=9)
             axis.spines[["top", "right"]].set_visible(False)
         # Fix the lower end only after all panels of the row are drawn, because the upper end then stops following the data.
         row[0].set_ylim(bottom=0)
-        row[0].set_ylabel(f"{label}\nproportion", fontsize=9)
+        row[0].set_ylabel(f"{_plain(label)}\nproportion", fontsize=9)
     for axis in axes[-1]:
-        axis.set_xlabel(column, fontsize=9)
+        axis.set_xlabel(_plain(column), fontsize=9)
         axis.xaxis.get_major_locator().set_params(integer=True)
     return figure
 
@@ -80,10 +82,10 @@ def forest(analysis: Analysis) -> Figure:
             axis.plot([one.low, one.high], [y, y], color=COLOUR, linewidth=1.2)
             fill = "white" if share.warnings else COLOUR
             axis.plot([one.value], [y], "o", color=COLOUR, markersize=4, markerfacecolor=fill)
-        axis.set_title(label, fontsize=9)
+        axis.set_title(_plain(label), fontsize=9)
         axis.set_xlim(left=0)
         axis.set_xlabel("proportion, 95 % interval", fontsize=8)
-        axis.set_yticks(list(height.values()), list(height), fontsize=8)
+        axis.set_yticks(list(height.values()), list(map(_plain, height)), fontsize=8)
         axis.spines[["top", "right"]].set_visible(False)
     marks = [
         matplotlib.lines.Line2D([], [], color=COLOUR, marker="o", markersize=4, markerfacecolor=fill, label=name)
@@ -93,12 +95,24 @@ def forest(analysis: Analysis) -> Figure:
     return figure
 
 
+def _plain(text: str) -> str:
+    """Return a text of the data as matplotlib shows it unchanged: a pair of dollar signs would be a formula."""
+    return one_line(text).replace("$", r"\$")
+
+
 def _save(figure: Figure, path: Path) -> list[Path]:
     """Write a figure as SVG and PNG. Equal figures have equal bytes, so that version control shows no false changes."""
     written = []
     for ending in _FORMATS:
         target = path.with_suffix(f".{ending}")
-        with matplotlib.rc_context({"svg.hashsalt": "communique"}), replacing(target, "wb") as handle:
+        with (
+            matplotlib.rc_context({"svg.hashsalt": "communique"}),
+            warnings.catch_warnings(),
+            replacing(target, "wb") as handle,
+        ):
+            # The font lacks characters of many scripts. They are boxes in the figure, and complete in the tables and the report.
+            warnings.filterwarnings("ignore", message="(?s)Glyph .* missing from", category=UserWarning)
+            warnings.filterwarnings("ignore", message=".*natively supports", category=UserWarning)
             figure.savefig(handle, format=ending, dpi=150, metadata={"Date": None} if ending == "svg" else {})
         written.append(target)
     return written

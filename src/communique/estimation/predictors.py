@@ -50,9 +50,8 @@ def build_predictors(coded: EstimationData, columns: Sequence[str]) -> tuple[Pre
         DataError: A column is not one of the group columns.
     """
     if unknown := [column for column in columns if column not in coded.columns]:
-        raise DataError(
-            f"--regress {unknown[0]}: --by does not name this column (it names: {', '.join(coded.columns)}). Add it to --by"
-        )
+        known = ", ".join(coded.columns) or "no column"
+        raise DataError(f"--regress {unknown[0]}: --by does not name this column (it names: {known}). Add it to --by")
     if not columns:
         return None, []
     levels, kinds = cross([coded.columns[column] for column in columns])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -119,7 +120,7 @@ def _code(facts: Facts) -> Step | None:
             return None
         return Step(_FIRST, "Nothing has been drawn for coding yet")
     if facts.missing:
-        files = " ".join(facts.sheets) or "CODED_FILE"
+        files = shlex.join(facts.sheets) or "CODED_FILE"
         return Step(
             f"communique merge {files}",
             f"Nobody has coded {counted(facts.missing, 'sentence')} of {facts.sample}. Have them coded, then add the coded files",

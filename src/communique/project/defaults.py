@@ -17,7 +17,7 @@ from ..io.write import write_jsonl
 from ..sampling.design import Design
 from .codebooks import changed_codebooks
 from .coding import Coding, latest
-from .layout import AGREEMENT_FILE, CODINGS_TABLE, SAMPLES
+from .layout import AGREEMENT_FILE, CODINGS_TABLE, PROJECT_FILE, SAMPLES
 from .project import Project
 from .rows import in_terms_of, is_reserved, member_keys
 from .status import used_to_label
@@ -235,6 +235,11 @@ def _documents(project: Project) -> list[str]:
     if not found:
         raise DataError(
             f"{project.folder}: the project has no documents. Copy texts or tables into documents/, or list them in project.yaml"
+        )
+    if missing := next((path for path in found if not path.exists()), None):
+        raise DataError(
+            f"{project.folder / PROJECT_FILE}: the documents {missing} do not exist. If the project or the documents were moved, "
+            "correct their path in this file"
         )
     return list(map(str, found))
 
