@@ -65,14 +65,12 @@ class Step:
         command: The command as it was typed.
         seconds: Wall-clock seconds.
         cpu_seconds: Processor seconds of the command and its processes.
-        peak_mb: Peak memory of the command in MB.
     """
 
     name: str
     command: str
     seconds: float
     cpu_seconds: float
-    peak_mb: int
 
 
 class Walk:
@@ -101,8 +99,8 @@ class Walk:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             sys.exit(f"{command}\n{log.read_text(encoding='utf-8')}\nfailed with exit code {process.returncode}")
-        cpu, peak = usage.ru_utime + usage.ru_stime, round(usage.ru_maxrss / 1024)
-        step = Step(name, command, round(time.perf_counter() - start, 1), round(cpu, 1), peak)
+        seconds, cpu = time.perf_counter() - start, usage.ru_utime + usage.ru_stime
+        step = Step(name, command, round(seconds, 1), round(cpu, 1))
         self.steps.append(step)
         with replacing(self._file) as handle:
             handle.write(json.dumps([asdict(one) for one in self.steps], indent=1) + "\n")
@@ -217,6 +215,12 @@ def run_panel(walk: Walk, known: Truth, project: Path, folder: Path) -> None:
     walk.run("panel: estimate", *estimated, *target, "--out", "estimates", folder=folder)
 
 
+def without_folders(command: str) -> str:
+    """Return a command with absolute paths shortened to their names, because they say where the walk was run."""
+    words = (Path(word).name if Path(word).is_absolute() else word for word in shlex.split(command))
+    return shlex.join(words)
+
+
 def results_of(folder: Path, known: Truth, left_out: Path) -> dict[str, Any]:
     """Compare the estimates in a folder with the truth about the same sentences, and about all sentences."""
     same = known.without(read_ids(left_out)) if left_out.exists() else known
@@ -252,7 +256,7 @@ def main() -> None:
         "sentences": len(known),
         "documents": len(known.documents),
         "true_proportions": {name: round(value, 4) for name, value in known.proportions().items()},
-        "steps": [asdict(step) for step in walk.steps],
+        "steps": [asdict(step) | {"command": without_folders(step.command)} for step in walk.steps],
         "finite-population": results_of(project / "estimates/estimates-1", known, left_out),
         "superpopulation": results_of(project / "estimates/estimates-2", known, left_out),
         "panel": results_of(panel / "estimates", in_panel, panel / "sheet.left-out.csv"),

@@ -18,7 +18,7 @@ from typing import Any
 from communique.benchmark.figures import Figure, figures
 from communique.benchmark.rendering import by_language, main_table, render_summary
 from communique.benchmark.results import read
-from communique.reporting.format import megabytes, number, percent, score, table
+from communique.reporting.format import megabytes, number, percent, score, signed, table
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (
@@ -229,14 +229,9 @@ def panel_walk() -> str:
     """Return the durations of a project on a real panel, and how its estimates compare with the simulated truth."""
     result = _result("panel-walk")
     steps = table(
-        ("command", "minutes", "CPU minutes", "peak memory"),
+        ("command", "minutes", "CPU minutes"),
         (
-            (
-                f"`{_shortened(s['command'])}`",
-                _minutes(s["seconds"]),
-                _minutes(s["cpu_seconds"]),
-                megabytes(s["peak_mb"] * 1e6),
-            )
+            (f"`{_shortened(s['command'])}`", _minutes(s["seconds"]), _minutes(s["cpu_seconds"]))
             for s in result["steps"]
         ),
     )
@@ -250,6 +245,14 @@ def panel_walk() -> str:
             _levels(part["levels"]),
             _families(part["contrasts"]),
         ]
+    parts += [
+        "**Bias of naive proportions**: means over groups of the differences from the truth.",
+        _naive_bias(result),
+    ]
+    parts += [
+        "**Estimates and truth**: proportions, with the truth in parentheses (`finite-population`).",
+        _margins(result),
+    ]
     return "\n\n".join(parts)
 
 
@@ -276,6 +279,16 @@ def _levels(levels: dict[str, Any]) -> str:
             (f"{level} ({found['groups']})", *counts, *widths, *errors, _of(naive["covered"], naive["intervals"]))
         )
     return table(head, rows)
+
+
+def _naive_bias(result: dict[str, Any]) -> str:
+    """Return the mean error of naive proportions, and of PPI++, by level of groups and label."""
+    rows = []
+    for level, found in result["finite-population"]["levels"].items():
+        for name, title in (("naive", "naive"), ("ppi", "PPI++")):
+            labels = found["methods"][name]["labels"].values()
+            rows.append([f"{level}, {title}", *(signed(one["mean_error"]) for one in labels)])
+    return table(("groups", *result["true_proportions"]), rows)
 
 
 def _margins(result: dict[str, Any]) -> str:

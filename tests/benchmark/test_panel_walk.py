@@ -7,6 +7,7 @@ import pytest
 from panel_comparison import Truth, contrasts_compared, estimates_compared, margins, true_contrast
 from panel_regions import REGIONS
 from panel_truth import ERRORS, TOPICS, probability, truth, with_errors
+from panel_walk import without_folders
 
 #: Four sentences per cell of two regions and three years. The label `a` becomes more frequent in the first region only.
 POSITIVES = {("x", "2013"): 0, ("x", "2014"): 1, ("x", "2015"): 2, ("y", "2013"): 3, ("y", "2014"): 3, ("y", "2015"): 3}
@@ -137,3 +138,10 @@ def test_significant_contrasts_with_the_wrong_sign_are_counted(known: Truth) -> 
     found = contrasts_compared([name | wrong, name | right], known)["region against the rest"]
     assert (found["covered"], found["significant"], found["significant_with_wrong_sign"]) == (1, 2, 1)
     assert found["mean_absolute_error"] == pytest.approx(0.45)
+
+
+def test_results_do_not_say_where_the_walk_was_run() -> None:
+    command = "communique init /data/of/someone/debate --codebook '/data/my file.yaml' --model ../debate/models/model-1"
+    assert (
+        without_folders(command) == "communique init debate --codebook 'my file.yaml' --model ../debate/models/model-1"
+    )

@@ -203,7 +203,8 @@ def test_agreement_and_adjudication_produce_gold(labelled: Path) -> None:
     adjudicated = code(folder / "adjudicated.csv")
     assert set(adjudicated) == differ
     for name in ("gold.csv", "gold.jsonl", "gold.parquet"):
-        succeed("agree", *files, folder / "adjudicated.csv", "--gold", folder / name)
+        printed = succeed("agree", *files, folder / "adjudicated.csv", "--gold", folder / name).output
+        assert f"{len(differ)} sentences, of which all are adjudicated" in " ".join(printed.split())
         rows = [row for _, row in read_table(folder / name).rows]
         assert len(rows) == 80
         for row in rows:

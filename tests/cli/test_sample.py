@@ -370,7 +370,9 @@ def test_training_data_are_left_out_of_the_population_and_listed(tmp_path: Path)
     assert has_facts(refused.output, "409 of the 420", "--design")
     printed = succeed(*options, "--design", tmp_path / "sheet.design.json", "-o", tmp_path / "results").output
     assert "left out 11 sentences from 2 documents" in printed
-    assert "left out 11 sentences" in (tmp_path / "results" / "methods.md").read_text(encoding="utf-8")
+    written = (tmp_path / "results" / "methods.md").read_text(encoding="utf-8")
+    assert "They do not include 11 sentences from 2 documents" in written.partition("# Replication appendix")[0]
+    assert "left out 11 sentences" in written
 
 
 def test_an_overwritten_sample_without_left_out_rows_has_no_list_of_them(tmp_path: Path) -> None:

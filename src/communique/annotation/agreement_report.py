@@ -85,6 +85,7 @@ class AgreementReport:
     sets: AlphaScore
     pairs: tuple[PairScore, ...]
     model: tuple[PairScore, ...]
+    differing: int
     disagreements: int
     warnings: tuple[str, ...]
     seed: int
@@ -140,6 +141,7 @@ class AgreementReport:
             sets=sets,
             pairs=tuple(pairs),
             model=tuple(with_model),
+            differing=len(codings.differing()),
             disagreements=len(codings.disagreements()),
             warnings=tuple(_warnings(codings, alphas, sets, design, model)),
             seed=seed,

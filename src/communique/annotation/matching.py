@@ -44,9 +44,13 @@ class Codings:
     #: Whether coders saw the labels of a model.
     model_shown: bool = False
 
+    def differing(self) -> list[str]:
+        """Return the ids of sentences on which coders disagree, adjudicated or not."""
+        return [id for id in self.units if len(set(self.by_coder(id).values())) > 1]
+
     def disagreements(self) -> list[str]:
         """Return the ids of sentences on which coders disagree and which nobody adjudicated."""
-        return [id for id in self.units if id not in self.adjudicated and len(set(self.by_coder(id).values())) > 1]
+        return [id for id in self.differing() if id not in self.adjudicated]
 
     def by_coder(self, id: str) -> dict[str, Labels]:
         """Return the labels of a sentence by coder."""

@@ -24,6 +24,7 @@ from ..io.read import Table, as_number, cell, read_table
 from ..io.tables import Row
 from ..reporting.format import counted
 from ..sampling.design import Design
+from ..sampling.frame import LeftOut
 from ..sampling.population import MISSING_GROUP, Column, Population, column_of, read_population
 from .completeness import Missing, checked
 from .sample import BoolArray, FloatArray, Sample
@@ -56,6 +57,7 @@ class EstimationData:
         coders: Names of the coders in the gold.
         files: SHA-256 of both files, by path.
         notes: Lines for the user about assumptions and possible problems.
+        left_out: Sentences of the predictions that are not part of the population, according to the design file.
     """
 
     labels: tuple[str, ...]
@@ -70,6 +72,7 @@ class EstimationData:
     coders: tuple[str, ...]
     files: Mapping[str, str]
     notes: tuple[str, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def read(
@@ -185,6 +188,7 @@ def read(
             str(gold): file_sha256(Path(gold)),
         },
         notes=(*notes, *lines),
+        left_out=() if design is None else design.left_out,
     )
 
 

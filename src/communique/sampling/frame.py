@@ -49,9 +49,14 @@ class LeftOut(BaseModel):
     documents: int = Field(description="number of documents that these rows come from")
     ids: tuple[str, ...]
 
-    def __str__(self) -> str:
+    @property
+    def described(self) -> str:
+        """How many rows were left out, and why."""
         sentences, documents = counted(len(self.ids), "sentence"), counted(self.documents, "document")
-        return f"left out {sentences} from {documents}, because {REASONS[self.reason]}"
+        return f"{sentences} from {documents}, because {REASONS[self.reason]}"
+
+    def __str__(self) -> str:
+        return f"left out {self.described}"
 
 
 @dataclass(frozen=True)
