@@ -6,7 +6,18 @@ import json
 
 import pytest
 
-from communique.text.cleaning import for_model, has_letters, holds_invisible, without_surrogates
+from hypothesis import given
+from hypothesis import strategies as st
+
+from communique.text.cleaning import (
+    for_model,
+    has_letters,
+    holds_invisible,
+    kept_positions,
+    span_for_model,
+    span_from_model,
+    without_surrogates,
+)
 from communique.text.language import identify_language
 
 PLAIN = "The Government strongly condemns the annexation of the territory."
@@ -59,3 +70,28 @@ def test_numbers_and_list_markers_have_no_letters(text: str) -> None:
 @pytest.mark.parametrize("text", ["是", "Wir", "No", "Ja.", "I agree", "Да"])
 def test_short_words_have_letters(text: str) -> None:
     assert has_letters(text)
+
+
+@given(st.text(alphabet="ab \u00ad\u200bम\u200dé👩", max_size=12), st.data())
+def test_spans_follow_the_words_when_invisible_characters_are_removed(text: str, data: st.DataObject) -> None:
+    cleaned = for_model(text)
+    assert "".join(text[i] for i in kept_positions(text)) == cleaned
+    if not text:
+        return
+    start = data.draw(st.integers(0, len(text) - 1))
+    span = (start, data.draw(st.integers(start + 1, len(text))))
+    moved = span_for_model(text, span)
+    if moved is None:
+        assert not set(range(*span)).intersection(kept_positions(text))
+        return
+    assert cleaned[slice(*moved)] == "".join(text[i] for i in kept_positions(text) if span[0] <= i < span[1])
+    back = span_from_model(text, moved)
+    # Only invisible characters at the ends are lost.
+    assert span[0] <= back[0] < back[1] <= span[1]
+    assert span_for_model(text, back) == moved
+
+
+def test_a_span_covers_a_soft_hyphen_inside_a_word() -> None:
+    text = "Die Bundes\u00adregierung hilft."
+    assert span_from_model(text, (4, 19)) == (4, 20)
+    assert span_for_model(text, (4, 20)) == (4, 19)

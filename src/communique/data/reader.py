@@ -16,6 +16,7 @@ from ..io.tables import Row, Unreadable, is_missing
 from ..reporting.format import counted
 from ..text.language import UNDETERMINED
 from ..text.language_codes import normalize_language
+from .acts import Act, Span, read_acts
 from .codebook import Codebook
 from .label_columns import describe_unknown, label_columns, note_unread, unknown_columns
 from .labels import is_uncoded, read_answers, split_labels
@@ -52,6 +53,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "parallel": ("parallel",),
 }
 
+
+#: Column that contains holder, target and kind by label (see `read_acts`). Only JSON Lines and Parquet can contain it.
+ACTS = "acts"
 
 #: Names of columns that may contain document identifiers.
 _DOCUMENT_LIKE = re.compile(
@@ -171,6 +175,16 @@ class CorpusReader:
         self.notes += commas.notes(path)
         if self.codebook is not None and (answers or "labels" in fields):
             self._report_blank(path, blank, coded, [*answers.values()] or [fields["labels"]])
+        self._report_acts(table)
+
+    def _report_acts(self, table: Table) -> None:
+        """Report values in the column of acts that are something else."""
+        others = sum(not isinstance(row.get(ACTS) or None, Mapping | None) for _, row in table.rows)
+        if others and self.codebook is not None:
+            self.notes.append(
+                f"{table.path}: {counted(others, 'row')} with a value in column {ACTS!r} that is not a mapping from labels to "
+                "holder, target and kind. These values were not read"
+            )
 
     def _report_blank(self, path: Path, blank: int, coded: int, columns: Sequence[str]) -> None:
         """Report the rows that nobody coded."""
@@ -282,6 +296,7 @@ class CorpusReader:
                     "document"
                 ) from None
         positions[document] = index + 1
+        labels = self._labels(row, fields.get("labels"), label_columns)
         return Sentence(
             id=get("id") or f"{path.stem}:{number}",
             text=text,
@@ -289,14 +304,28 @@ class CorpusReader:
             index=index,
             language=language or UNDETERMINED,
             previous=get("previous"),
-            labels=self._labels(row, fields.get("labels"), label_columns),
+            labels=labels,
             source=get("source"),
             sampling=get("sampling"),
             genre=get("genre"),
             date=get("date"),
             weight=_weight(fields["weight"], given) if (given := get("weight")) is not None else None,
             parallel=get("parallel"),
+            acts=self._acts(row, value or "", text, labels),
         )
+
+    def _acts(self, row: Row, given: str, text: str, labels: tuple[str, ...] | None) -> dict[str, Act] | None:
+        """Return the acts of a row as offsets into its text, which has no white space at the ends, unlike the given text."""
+        value = row.get(ACTS)
+        # A table can have a column of this name with another meaning. `add` reports that it is not read.
+        if self.codebook is None or not isinstance(value, Mapping) or (labels is None and not value):
+            return None
+        skipped = len(given) - len(given.lstrip())
+
+        def move(span: Span) -> Span:
+            return max(span[0] - skipped, 0), min(span[1] - skipped, len(text))
+
+        return {name: act.moved(move) for name, act in read_acts(value, given, labels, self.codebook).items()}
 
     def _labels(self, row: Row, column: str | None, label_columns: Mapping[str, str]) -> tuple[str, ...] | None:
         """Return the labels of a row, or None if nobody coded it."""

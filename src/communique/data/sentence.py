@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from ..text.cleaning import for_model
 from ..text.language import UNDETERMINED
+from .acts import Act, Span
 
 
 def normalized(text: str) -> str:
@@ -24,6 +27,19 @@ def text_sha256(text: str) -> str:
         64 hexadecimal digits.
     """
     return hashlib.sha256(normalized(text).encode()).hexdigest()
+
+
+def normalized_offset(text: str, offset: int) -> int:
+    """Convert a character offset of a text to an offset of its `normalized` form."""
+    # The added letter protects trailing white space of the prefix, which normalization would otherwise remove.
+    return len(normalized(text[:offset] + "x")) - 1
+
+
+def original_span(text: str, span: Span) -> Span:
+    """Convert a span of the `normalized` form of a text to a span of the text."""
+    offsets = [normalized_offset(text, i) for i in range(len(text) + 1)]
+    start, end = (bisect_right(offsets, offset) - 1 for offset in span)
+    return start, start + len(text[start:end].rstrip())
 
 
 #: A year in a date, in any position.
@@ -44,6 +60,8 @@ class Sentence:
     `document` is the unit of independence. Splits, leak checks and the clusters of every interval use it.
     `parallel` is the same in all documents that are versions of one text, such as translations (see `split_keys`).
     `weight` is a design weight, proportional to the number of sentences in the population that the row represents.
+    `acts` contains holder, target and kind by label, as offsets into `text`. It is None if nobody recorded them, whereas an act
+    without a holder means that the sentence names none.
     """
 
     id: str
@@ -59,6 +77,7 @@ class Sentence:
     date: str | None = None
     weight: float | None = None
     parallel: str | None = None
+    acts: Mapping[str, Act] | None = field(default=None, hash=False)
 
     @cached_property
     def sha256(self) -> str:

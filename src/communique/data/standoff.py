@@ -22,11 +22,12 @@ from ..io.suffixes import TABLE_SUFFIXES, ending
 from ..io.tables import Row
 from ..io.write import write_jsonl
 from ..text.language import UNDETERMINED
+from .acts import ROLES, Span, read_acts
 from .codebook import Codebook, other_codebooks
 from .corpus import Corpus
 from .labels import split_labels
 from .reader import CorpusReader, find_column
-from .sentence import Sentence, normalized, text_sha256
+from .sentence import Sentence, normalized, normalized_offset, original_span, text_sha256
 from .sources import CorpusFields
 
 #: Column that contains the hash of the text.
@@ -99,10 +100,26 @@ def join(table: Table, texts: Mapping[str, str]) -> Join:
             missing[str(row.get("source") or "unknown")] += 1
             missing_ids.append(str(row.get("id", number)))
         else:
-            found.append((number, {**row, "text": text}))
+            joined = {**row, "text": text}
+            if text != normalized(text):
+                joined["acts"] = _original_acts(text, row.get("acts"))
+            found.append((number, joined))
     table.rows = found
     table.columns.append("text")
     return Join(len(found), missing, tuple(missing_ids))
+
+
+def _original_acts(text: str, acts: Any) -> Any:
+    """Convert the spans of acts from the `normalized` form of a text to the text. Invalid acts are reported by the reader."""
+    if not isinstance(acts, Mapping):
+        return acts
+    moved = {name: dict(act) if isinstance(act, Mapping) else act for name, act in acts.items()}
+    for act in moved.values():
+        for column in (f"{role}_span" for role in ROLES):
+            with suppress(AttributeError, TypeError, ValueError):
+                start, end = act[column]
+                act[column] = original_span(text, (int(start), int(end)))
+    return moved
 
 
 #: Fields of a stand-off row, in addition to its hash, labels and acts, with their types. Other fields, and values of other types,
@@ -184,38 +201,23 @@ def reduce_acts(row: Row, codebook: Codebook) -> dict[str, dict[str, Any]]:
         ValueError: `acts` contains a label that the row does not have, a span does not match the text, or a kind is not in
             the codebook.
     """
-    acts = row.get("acts") or {}
-    if not isinstance(acts, Mapping) or not all(isinstance(act, Mapping) for act in acts.values()):
-        raise ValueError("'acts' is not a mapping from labels to holder, target and kind. Write it as such a mapping")
-    names = codebook.validate_labels(acts) if acts else ()
-    if unlabelled := set(names).difference(split_labels(row.get("labels"), codebook)):
-        raise ValueError(
-            f"'acts' contains the label {min(unlabelled)!r}, which is not in 'labels'. Correct one of the two"
-        )
+    labels = split_labels(row.get("labels"), codebook)
     reduced: dict[str, dict[str, Any]] = {}
-    for name in names:
-        act = acts[name]
-        reduced[name] = {f"{part}_span": _normalized_span(row["text"], act, part) for part in ("holder", "target")}
-        if act.get("kind") is not None:
-            reduced[name]["kind"] = codebook.validate_kind(name, act["kind"])
+    for name, act in read_acts(row.get("acts") or {}, row["text"], labels, codebook).items():
+        reduced[name] = {f"{role}_span": _normalized_span(row["text"], act.span(role), role) for role in ROLES}
+        if act.kind is not None:
+            reduced[name]["kind"] = act.kind
     return reduced
 
 
-def _normalized_span(text: str, act: Mapping[str, Any], part: str) -> list[int] | None:
+def _normalized_span(text: str, span: Span | None, role: str) -> list[int] | None:
     """Convert a span of the original text to a span of the `normalized` text."""
-    span, words = act.get(f"{part}_span"), act.get(part)
-    if span is None and words is None:
+    if span is None:
         return None
-    try:
-        start, end = span  # type: ignore[misc]
-        if not 0 <= start < end <= len(text) or (words is not None and text[start:end] != words):
-            raise ValueError
-        # The added letter protects trailing white space of the prefix, which normalization would otherwise remove.
-        moved = [len(normalized(text[:start] + "x")) - 1, len(normalized(text[:end] + "x")) - 1]
-        if normalized(text)[moved[0] : moved[1]] != normalized(text[start:end]):
-            raise ValueError
-    except (TypeError, ValueError):
-        raise ValueError(f"'{part}_span' {span!r} is not the position of the {part} in the text. Correct it") from None
+    start, end = span
+    moved = [normalized_offset(text, start), normalized_offset(text, end)]
+    if normalized(text)[moved[0] : moved[1]] != normalized(text[start:end]):
+        raise ValueError(f"'{role}_span' {list(span)!r} is not the position of the {role} in the text. Correct it")
     return moved
 
 
@@ -314,6 +316,8 @@ def _translate_labels(table: Table, source: CorpusFields, codebook: Codebook) ->
     if not source.labels or column is None:
         return
     for _, row in table.rows:
+        if isinstance(acts := row.get("acts"), Mapping):
+            row["acts"] = {source.labels.get(str(name), name): act for name, act in acts.items()}
         # An invalid cell is kept as it is, because the reader reports it with its row.
         with suppress(ValueError):
             if row.get(column) is not None:

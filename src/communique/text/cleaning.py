@@ -6,6 +6,8 @@ Output files keep each text unchanged. Training, prediction and language identif
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 
 #: Soft hyphen, zero-width space, word joiner and invisible operators, byte order mark, direction marks and embeddings.
 _INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
@@ -31,6 +33,25 @@ def for_model(text: str) -> str:
     if _INVISIBLE.search(text):
         text = _INVISIBLE.sub(lambda match: match[0] if _belongs(match) else "", text)
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def kept_positions(text: str) -> Sequence[int]:
+    """Return the position in a text of each character of `for_model(text)`."""
+    removed = {match.start() for match in _INVISIBLE.finditer(text) if not _belongs(match)}
+    return [i for i in range(len(text)) if i not in removed] if removed else range(len(text))
+
+
+def span_for_model(text: str, span: tuple[int, int]) -> tuple[int, int] | None:
+    """Convert a span of a text to a span of `for_model(text)`. Return None if all of its characters are removed."""
+    kept = kept_positions(text)
+    start, end = (bisect_left(kept, offset) for offset in span)
+    return (start, end) if start < end else None
+
+
+def span_from_model(text: str, span: tuple[int, int]) -> tuple[int, int]:
+    """Convert a span of `for_model(text)`, which is not empty, to a span of the text."""
+    kept = kept_positions(text)
+    return kept[span[0]], kept[span[1] - 1] + 1
 
 
 def without_surrogates(text: str) -> str:

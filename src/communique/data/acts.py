@@ -1,0 +1,86 @@
+"""Acts: for each label of a sentence, its kind, and the words that name the holder and the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .codebook import Codebook
+
+#: The parts of an act that words of the sentence can name, in the order of every array of spans.
+ROLES = ("holder", "target")
+
+#: Start and end of some words as character offsets into the text. The end is excluded.
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Act:
+    """The kind, the holder and the target of one label of a sentence.
+
+    `kind` is None if the label has no kinds or nobody recorded one. `holder` and `target` are spans of the text, or None if the
+    sentence does not name them.
+    """
+
+    kind: str | None = None
+    holder: Span | None = None
+    target: Span | None = None
+
+    def span(self, role: str) -> Span | None:
+        """Return the span of a role, `holder` or `target`."""
+        return self.holder if role == "holder" else self.target
+
+    def moved(self, move: Callable[[Span], Span | None]) -> Act:
+        """Return the act with both spans changed by a function, for a text whose characters have other positions."""
+        return Act(self.kind, *(None if span is None else move(span) for span in (self.holder, self.target)))
+
+
+def read_acts(value: Any, text: str, labels: Sequence[str] | None, codebook: Codebook) -> dict[str, Act]:
+    """Check the acts of a labelled row, and return them in the order of the codebook.
+
+    Args:
+        value: A mapping from labels to `holder_span` and `target_span` (pairs of character offsets into `text`, excluding the end,
+            or None) and, if the label has kinds, `kind`. The words may be included as `holder` and `target`, and are then compared
+            with the spans. An act that is None is left out, because tables such as Parquet have the same labels in each row.
+        text: The text of the row.
+        labels: The labels of the row.
+        codebook: The codebook of the labels.
+
+    Raises:
+        ValueError: The value is not such a mapping, it contains a label that the row does not have, a span does not match the
+            text, or a kind is not in the codebook.
+    """
+    given = {name: act for name, act in value.items() if act is not None} if isinstance(value, Mapping) else None
+    if given is None or not all(isinstance(act, Mapping) for act in given.values()):
+        raise ValueError("'acts' is not a mapping from labels to holder, target and kind. Write it as such a mapping")
+    if unknown := sorted(map(str, set(given).difference(codebook.names))):
+        raise ValueError(f"'acts' contains the unknown label {unknown[0]!r}. Allowed: {', '.join(codebook.names)}")
+    if unlabelled := set(given).difference(labels or ()):
+        raise ValueError(
+            f"'acts' contains the label {min(unlabelled)!r}, which is not in 'labels'. Correct one of the two"
+        )
+    found = {}
+    for name in codebook.names:
+        if name in given:
+            kind = given[name].get("kind")
+            found[name] = Act(
+                None if kind is None else codebook.validate_kind(name, kind),
+                *(_span(text, given[name], role) for role in ROLES),
+            )
+    return found
+
+
+def _span(text: str, act: Mapping[str, Any], role: str) -> Span | None:
+    span, words = act.get(f"{role}_span"), act.get(role)
+    if span is None and words is None:
+        return None
+    try:
+        start, end = span  # type: ignore[misc]
+        if not 0 <= start < end <= len(text) or text[start:end].strip() == "":
+            raise ValueError
+        if words is not None and text[start:end] != words:
+            raise ValueError
+    except (TypeError, ValueError):
+        raise ValueError(f"'{role}_span' {span!r} is not the position of the {role} in the text. Correct it") from None
+    return start, end
