@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from speed import sentences
 
@@ -27,6 +28,7 @@ from communique.labelling.reader import ShardReader
 from communique.labelling.run import SHARD_ROWS, FileSink, LocalEngine, label_files
 from communique.labelling.shard_folder import ShardFolder
 from communique.labelling.write import OutputForm
+from communique.models.outputs import NetworkOutputs
 from communique.reporting.progress import ProgressReporter
 
 
@@ -52,6 +54,12 @@ def label(predictor: Predictor, source: Path, out: Path) -> None:
         folder.close()
 
 
+def run_network(predictor: Predictor, encodings: list[Any]) -> None:
+    """Compute the logits of tokenized texts."""
+    outputs = NetworkOutputs.empty(len(encodings), len(predictor.codebook.names), None)
+    predictor._run(predictor._open(acts=False)[1], outputs, [], encodings)
+
+
 def main() -> None:
     """Measure in alternating turns and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -73,7 +81,7 @@ def main() -> None:
         source, out = Path(name, "in.jsonl"), Path(name, "out.parquet")
         write_jsonl(source, ({"id": str(i), "text": text} for i, text in enumerate(texts)))
         for _ in range(given.turns):
-            network = timed(lambda: [predictor._run(part) for part in encodings])
+            network = timed(lambda: [run_network(predictor, part) for part in encodings])
             out.unlink(missing_ok=True)
             whole = timed(lambda: label(predictor, source, out))
             rates.append(len(texts) / whole[0])

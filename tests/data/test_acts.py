@@ -91,8 +91,8 @@ def test_invalid_acts_are_reported_with_their_row(acts: Any, message: tuple[str,
         corpus = Corpus.read(path, BOOK)
         assert corpus.sentences[1].acts is None
         assert [note for note in corpus.notes if "'acts'" in note] == [
-            f"{path}: 1 row with a value in column 'acts' that is not a mapping from labels to holder, target and kind. These values "
-            "were not read"
+            f"{path}: 1 row with a value in column 'acts' that is not a mapping from labels to holder, target and kind. These "
+            "values were not read"
         ][: len(acts)]
         return
     with pytest.raises(CorpusError, match=facts(f"{path}, row 2", *message)):

@@ -13,6 +13,9 @@ from ..metrics.degenerate import describe_collapse
 from ..metrics.diagnostics import Diagnostics
 from ..metrics.report import Report
 from ..metrics.report_markdown import render_report
+from ..metrics.scores import indicator
+from ..metrics.spans import ActReport, score_acts
+from ..models.classifier import predict_fully
 from ..models.info import ModelInfo
 from ..models.leakage import Leak, find_leak, refuse
 from ..reporting.render import render
@@ -29,7 +32,8 @@ class Evaluation:
     """The evaluation of a model on a corpus.
 
     `leak` describes the rows of the whole corpus that are shared with the training data, and `dropped` is the number of them that
-    were left out. `truncated` is the number of texts of which the model read only the beginning.
+    were left out. `truncated` is the number of texts of which the model read only the beginning. `acts` contains scores of kinds,
+    holders and targets, if the model predicts them and the corpus contains them.
     """
 
     info: ModelInfo
@@ -38,6 +42,7 @@ class Evaluation:
     leak: Leak
     dropped: int
     truncated: int
+    acts: ActReport | None = None
 
     def to_dict(self, *, texts: bool = False) -> dict[str, Any]:
         """Return plain values for JSON: those of `Report.to_dict`, and `diagnostics`, `leak`, `dropped` and more.
@@ -58,6 +63,7 @@ class Evaluation:
                 "near_duplicates_unchecked": self.leak.unchecked,
             },
             **self.report.to_dict(),
+            **({} if self.acts is None else {"acts": self.acts.to_dict()}),
             "diagnostics": self.diagnostics.to_dict(texts=texts),
         }
 
@@ -99,6 +105,7 @@ class Evaluation:
             warnings=self.warnings,
             report=render_report(self.report),
             calibration=self.diagnostics.calibration,
+            acts=self.acts,
         )
 
 
@@ -138,7 +145,9 @@ def evaluate(
         raise DataError(
             f"{data}: no row is left to evaluate, because all {n} are shared with the training data. Use other data"
         )
-    predictions = model.predict(corpus.sentences)
+    # Kinds, holders and targets are only computed if they can be scored.
+    annotated = any(s.acts for s in corpus)
+    predictions = predict_fully(model, corpus.sentences) if annotated else model.predict(corpus.sentences)
     report = Report.compare(
         corpus.sentences,
         predictions.decisions,
@@ -158,4 +167,8 @@ def evaluate(
         errors=errors,
         seed=seed,
     )
-    return Evaluation(model.info, report, diagnostics, leak, n - len(corpus), int(predictions.truncated.sum()))
+    acts = None
+    if predictions.acts is not None:
+        given = predictions.acts.given(indicator(corpus.sentences, model.codebook))
+        acts = score_acts(corpus.sentences, given, model.codebook, seed=seed)
+    return Evaluation(model.info, report, diagnostics, leak, n - len(corpus), int(predictions.truncated.sum()), acts)

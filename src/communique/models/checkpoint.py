@@ -6,19 +6,22 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
 
+from ..data.acts import ROLES
 from ..data.inputs import as_texts
 from ..data.sentence import Sentence
 from ..errors import BundleError, CommuniqueError
 from ..text.cleaning import for_model
+from .act_heads import ActHeads, run_features
+from .acts import act_outputs, decode_spans
 from .batching import batches_by_length
-from .folder import read_codebook, read_info
+from .folder import read_codebook, read_info, require_acts
 from .info import ModelInfo
 from .predictor import Predictions
 
@@ -40,20 +43,64 @@ def checkpoint_logits(
     Returns:
         Logits (n, k), and flags (n,) that mark truncated texts. Both are in the order of the texts.
     """
+    encodings, truncated = _encode(tokenizer, texts)
+    logits = np.zeros((len(texts), model.config.num_labels), np.float32)
+    for rows, batch in _batches(model, tokenizer, encodings["input_ids"]):
+        logits[rows] = _array(model(**batch).logits)
+    return logits, truncated
+
+
+class ActLogits(NamedTuple):
+    """Outputs of a checkpoint with auxiliary heads.
+
+    `logits` (n, k) and `truncated` (n,) are those of `checkpoint_logits`. `kinds` are logits (n, kinds), and `spans` character
+    offsets (n, k, roles, 2).
+    """
+
+    logits: NDArray[np.float32]
+    truncated: NDArray[np.bool_]
+    kinds: NDArray[np.float32]
+    spans: NDArray[np.int32]
+
+
+def checkpoint_acts(model: Any, heads: ActHeads, tokenizer: Any, texts: Sequence[str]) -> ActLogits:
+    """Compute logits, kinds, holders and targets of texts, in batches of similar length."""
+    encodings, truncated = _encode(tokenizer, texts, offsets=True)
+    logits = np.zeros((len(texts), model.config.num_labels), np.float32)
+    kinds = np.zeros((len(texts), heads.info.n_kinds), np.float32)
+    spans = np.zeros((len(texts), heads.labels, len(ROLES), 2), np.int32)
+    for rows, batch in _batches(model, tokenizer, encodings["input_ids"]):
+        found = run_features(model, **batch)
+        logits[rows] = _array(found.output.logits)
+        if heads.kinds is not None:
+            kinds[rows] = _array(heads.kinds(found.pooled.float()))
+        offsets = [encodings["offset_mapping"][i] for i in rows]
+        spans[rows] = decode_spans([texts[i] for i in rows], offsets, _array(heads.tags(found.tokens.float())))
+    return ActLogits(logits, truncated, kinds, spans)
+
+
+def _array(values: torch.Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = values.float().cpu().numpy()
+    return array
+
+
+def _encode(tokenizer: Any, texts: Sequence[str], *, offsets: bool = False) -> tuple[Any, NDArray[np.bool_]]:
+    """Tokenize texts, and mark truncated texts (n,)."""
     texts = [for_model(text) for text in texts]
-    encodings = tokenizer(texts, truncation=True)
-    ids = encodings["input_ids"]
+    encodings = tokenizer(texts, truncation=True, return_offsets_mapping=offsets)
     if tokenizer.is_fast:
         cut = [bool(encoding.overflowing) for encoding in encodings.encodings]
     else:  # A tokenizer written in Python does not record what it truncated.
-        cut = [len(whole) > len(kept) for whole, kept in zip(tokenizer(texts)["input_ids"], ids, strict=True)]
-    truncated = np.array(cut, np.bool_)
-    logits = np.zeros((len(ids), model.config.num_labels), np.float32)
+        kept = encodings["input_ids"]
+        cut = [len(whole) > len(part) for whole, part in zip(tokenizer(texts)["input_ids"], kept, strict=True)]
+    return encodings, np.array(cut, np.bool_)
+
+
+def _batches(model: Any, tokenizer: Any, ids: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], Any]]:
+    """Yield the rows and the inputs of each batch, without computing gradients."""
     with torch.inference_mode():
         for rows in batches_by_length([len(one) for one in ids], max_rows=PREDICT_BATCH):
-            batch = tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt").to(model.device)
-            logits[rows] = model(**batch).logits.float().cpu().numpy()
-    return logits, truncated
+            yield rows, tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt").to(model.device)
 
 
 @contextmanager
@@ -170,6 +217,11 @@ class CheckpointClassifier:
             self.tokenizer = transformers.AutoTokenizer.from_pretrained(
                 folder, trust_remote_code=False, model_max_length=self.info.max_tokens
             )
+        self.heads = (
+            None
+            if self.info.acts is None
+            else ActHeads.load(self.folder, self.info.acts, len(self.codebook.names)).to(self.model.device)
+        )
         if self.model.config.num_labels != len(self.codebook.names):
             raise BundleError(
                 f"{folder}: the network has {self.model.config.num_labels} outputs, but the codebook has "
@@ -177,12 +229,28 @@ class CheckpointClassifier:
             )
 
     def predict(
-        self, texts: str | Iterable[str] | Iterable[Sentence], *, languages: Sequence[str] | None = None
+        self,
+        texts: str | Iterable[str] | Iterable[Sentence],
+        *,
+        languages: Sequence[str] | None = None,
+        acts: bool = False,
     ) -> Predictions:
-        """Label texts or sentences and return predictions in the same order. `languages` is ignored."""
+        """Label texts or sentences and return predictions in the same order. `languages` is ignored.
+
+        With `acts`, the predictions also have kinds, holders and targets.
+
+        Raises:
+            BundleError: `acts` is set, but the model was trained without these outputs.
+        """
         texts = as_texts(texts)
+        if acts:
+            info = require_acts(self.folder, self.info)
         # A tokenizer that has no padding token or the wrong vocabulary loads without an error and fails only here.
         with loading(str(self.folder), BundleError, "Copy the model folder again"):
+            if acts and self.heads is not None:
+                found = checkpoint_acts(self.model, self.heads, self.tokenizer, texts)
+                outputs = act_outputs(info, self.info.labels, found.kinds, found.spans)
+                return Predictions.from_logits(self.info, found.logits, found.truncated, outputs)
             logits, truncated = checkpoint_logits(self.model, self.tokenizer, texts)
         return Predictions.from_logits(self.info, logits, truncated)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,28 @@ class Classifier(Protocol):
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Compute probabilities (n, k), with columns in the codebook's order."""
         ...
+
+
+class ActsClassifier(Protocol):
+    """A loaded model that can also predict kinds, holders and targets."""
+
+    def predict(
+        self,
+        texts: str | Iterable[str] | Iterable[Sentence],
+        *,
+        languages: Sequence[str] | None = None,
+        acts: bool = False,
+    ) -> Predictions:
+        """Label texts as a `Classifier` does. With `acts`, the predictions have `acts`."""
+        ...
+
+
+def predict_fully(model: Classifier, sentences: Sequence[Sentence]) -> Predictions:
+    """Label sentences with all outputs that a model has: kinds, holders and targets too, if it was trained with them."""
+    if model.info.acts is None:
+        return model.predict(sentences)
+    # Only networks have these outputs, and both of their classes have this argument.
+    return cast(ActsClassifier, model).predict(sentences, acts=True)
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@
       validation.json                     validation.json           ids of the held-out rows
       bundle.json                         bundle.json               `ModelInfo`
       README.md                           README.md                 the card, rendered from bundle.json
+      acts.safetensors                                              heads for kind, holder and target, if trained
 
 The folder of a baseline contains `baseline.json` (settings, words) and `baseline.npz` (arrays) instead of a network.
 
@@ -35,7 +36,7 @@ from ..data import near_duplicates
 from ..data.codebook import Codebook
 from ..errors import BundleError, CodebookError, CommuniqueError
 from ..io.atomic import file_sha256
-from .info import CARD, CODEBOOK, FORMAT, INFO, IR, NEAR_DUPLICATES, TOKENIZER, VALIDATION, WEIGHTS, ModelInfo
+from .info import CARD, CODEBOOK, FORMAT, INFO, IR, NEAR_DUPLICATES, TOKENIZER, VALIDATION, WEIGHTS, ActsInfo, ModelInfo
 
 
 def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baseline"] | None = None) -> ModelInfo:
@@ -113,7 +114,25 @@ def read_codebook(folder: str | Path, info: ModelInfo) -> Codebook:
         raise BundleError(
             f"{path}: this is not the codebook that the model was trained with. Copy the model folder again"
         )
+    if info.acts is not None and info.acts.kinds != ActsInfo.of(codebook, info.acts.width).kinds:
+        raise BundleError(
+            f"{Path(folder) / INFO}: 'acts' does not describe the kinds of the codebook. Copy the model folder again"
+        )
     return codebook
+
+
+def require_acts(folder: str | Path, info: ModelInfo) -> ActsInfo:
+    """Return the description of a model's auxiliary outputs.
+
+    Raises:
+        BundleError: The model was trained without them.
+    """
+    if info.acts is None:
+        raise BundleError(
+            f"{folder}: this model was trained without outputs for kind, holder and target. Train one with "
+            "'acts: true' in its recipe"
+        )
+    return info.acts
 
 
 def verify_files(folder: str | Path, info: ModelInfo) -> None:

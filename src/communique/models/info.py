@@ -29,6 +29,10 @@ FORMAT = 2
 INFO, CODEBOOK, CARD, VALIDATION = "bundle.json", "codebook.yaml", "README.md", "validation.json"
 IR, WEIGHTS, TOKENIZER = "model.xml", "model.bin", "tokenizer.json"
 BASELINE, ARRAYS = "baseline.json", "baseline.npz"
+ACT_HEADS = "acts.safetensors"
+
+#: Names of the auxiliary outputs of a bundle's network.
+KINDS_OUTPUT, ACTS_OUTPUT = "kinds", "acts"
 NEAR_DUPLICATES = "near_duplicates.npz"
 
 #: Limits on a shipped bundle, so that common hosts of Git repositories accept it.
@@ -134,6 +138,21 @@ class ParityRow(_Model):
         return None if self.f1_checkpoint is None or self.f1_export is None else self.f1_export - self.f1_checkpoint
 
 
+class ActsParityRow(_Model):
+    """Comparison of an auxiliary output of an export with its checkpoint, on rows that have the label in gold.
+
+    `output` is `kind`, `holder` or `target`. Scores are accuracies for kinds, and overlaps of characters for holder and target (see
+    `metrics.spans`), compared with gold. `agreement` is the same score of the export compared with the checkpoint.
+    """
+
+    output: Literal["kind", "holder", "target"]
+    label: str
+    n: int
+    score_checkpoint: float | None
+    score_export: float | None
+    agreement: float | None
+
+
 class ParityReport(_Model):
     """Parity check of an export: a comparison with its checkpoint, with one row per group and label."""
 
@@ -143,6 +162,44 @@ class ParityReport(_Model):
     macro_f1_checkpoint: float
     macro_f1_export: float
     rows: tuple[ParityRow, ...]
+    acts: tuple[ActsParityRow, ...] = ()
+
+
+class ActsInfo(_Model):
+    """Description of the auxiliary outputs of a network: kinds of labels, and tags of tokens for holder and target.
+
+    The output `kinds` has one logit per kind of each label, in the order of `kinds`. The output `acts` has the logits of three tags
+    for each token, label and role (see `models.acts`). `width` is the size of the vectors that the two heads read.
+    """
+
+    kinds: dict[str, tuple[str, ...]] = Field(description="kinds by label, for labels that have kinds")
+    roles: tuple[Literal["holder"], Literal["target"]] = ("holder", "target")
+    tags: tuple[Literal["outside"], Literal["begin"], Literal["inside"]] = ("outside", "begin", "inside")
+    width: int = Field(ge=1)
+
+    @classmethod
+    def of(cls, codebook: Codebook, width: int) -> ActsInfo:
+        """Return the description for a codebook and an encoder whose vectors have `width` elements."""
+        kinds = {label.name: tuple(kind.name for kind in label.kinds) for label in codebook.labels if label.kinds}
+        return cls(kinds=kinds, width=width)
+
+    @property
+    def columns(self) -> dict[str, slice]:
+        """The columns of the output `kinds` by label."""
+        found, start = {}, 0
+        for label, names in self.kinds.items():
+            found[label] = slice(start, start + len(names))
+            start += len(names)
+        return found
+
+    @property
+    def n_kinds(self) -> int:
+        """The number of columns of the output `kinds`."""
+        return sum(map(len, self.kinds.values()))
+
+    def n_tags(self, labels: int) -> int:
+        """Return the number of columns of the output `acts` for a number of labels."""
+        return labels * len(self.roles) * len(self.tags)
 
 
 class ModelInfo(_Model):
@@ -185,6 +242,7 @@ class ModelInfo(_Model):
         (), description="reasons why the model is not fit for use, for example that it predicts one label only"
     )
     parity: ParityReport | None = None
+    acts: ActsInfo | None = Field(None, description="auxiliary outputs; None if the network predicts only labels")
     versions: dict[str, str]
     commit: str | None
     created: str

@@ -21,10 +21,12 @@ from ..data.sentence import Sentence
 from ..errors import BundleError
 from ..metrics.calibration import decide, probabilities
 from ..text.cleaning import for_model
+from .acts import ActOutputs, act_outputs
 from .batching import batches_by_length
-from .folder import read_codebook, read_info, reading, verify_files
-from .info import INFO, IR, TOKENIZER, ModelInfo
+from .folder import read_codebook, read_info, reading, require_acts, verify_files
+from .info import ACTS_OUTPUT, INFO, IR, KINDS_OUTPUT, TOKENIZER, ModelInfo
 from .openvino import import_quietly
+from .outputs import NetworkOutputs
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -42,6 +44,9 @@ REQUESTS = 2
 #: memory: 742 MB instead of 1,150 MB after 4,096 texts of real lengths, at the same speed (348 and 341 sentences/s; train/LOG.md).
 LENGTH_STEP = 8
 
+#: Cached properties that contain a compiled network.
+_NETWORKS = ("_network", "_acts_network")
+
 #: Number of texts that are tokenized and sorted by length together.
 CHUNK = 16_384
 
@@ -51,22 +56,37 @@ class Predictions:
     """Predictions of a model for n texts, in the order of the texts.
 
     `names` are the k labels of the codebook. The columns of `probabilities` (n, k) and `decisions` (n, k) are in the same order.
+<<<<<<< HEAD
     Probabilities are NaN if the model only decides, as a chat model does. `truncated` (n,) marks texts of which the model read only
     the beginning. `errors` has, for each text, the reason why the model could not label it, or None. It is empty if every text was
     labelled.
+=======
+    `truncated` (n,) marks texts of which the model read only the beginning. `acts` contains kinds, holders and targets if they were
+    asked for (see `ActOutputs`).
+>>>>>>> 890f732 (Auxiliary outputs for kind, holder and target: heads, training, decoding, export and scores)
     """
 
     names: tuple[str, ...]
     probabilities: NDArray[np.float32]
     decisions: NDArray[np.bool_]
     truncated: NDArray[np.bool_]
+<<<<<<< HEAD
     errors: tuple[str | None, ...] = ()
+=======
+    acts: ActOutputs | None = None
+>>>>>>> 890f732 (Auxiliary outputs for kind, holder and target: heads, training, decoding, export and scores)
 
     def __len__(self) -> int:
         return len(self.probabilities)
 
     @classmethod
-    def from_logits(cls, info: ModelInfo, logits: NDArray[np.float32], truncated: NDArray[np.bool_]) -> Predictions:
+    def from_logits(
+        cls,
+        info: ModelInfo,
+        logits: NDArray[np.float32],
+        truncated: NDArray[np.bool_],
+        acts: ActOutputs | None = None,
+    ) -> Predictions:
         """Compute predictions from logits (n, k) with the temperature, biases and thresholds of a model.
 
         Raises:
@@ -79,7 +99,7 @@ class Predictions:
             )
         probability = probabilities(logits, multilabel=info.multilabel, temperature=info.temperature, bias=info.bias)
         thresholds = None if info.thresholds is None else np.array(info.thresholds)
-        return cls(info.labels, probability, decide(probability, thresholds), truncated)
+        return cls(info.labels, probability, decide(probability, thresholds), truncated, acts)
 
     @property
     def labels(self) -> list[list[str]]:
@@ -118,24 +138,33 @@ class Predictor:
     def __getstate__(self) -> dict[str, Any]:
         # A loaded network cannot be copied or sent to another process, so it is left out and loaded again there. The remaining
         # state is the same before and after use. `datasets.map` needs that, because it caches results by the hash of the function.
-        left_out = ("_network", "_process", "tokenizer", "_pad_id")
+        left_out = (*_NETWORKS, "_process", "tokenizer", "_pad_id")
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
-    @property
-    def _opened(self) -> tuple[Tokenizer, Any]:
-        """The tokenizer and the network, loaded in this process."""
+    def _open(self, *, acts: bool) -> tuple[Tokenizer, Any]:
+        """Return the tokenizer and the network, with or without its auxiliary outputs, loaded in this process."""
         if self.__dict__.setdefault("_process", os.getpid()) != os.getpid():
             # A forked child does not have the threads of its parent's network: using that network would wait forever, and freeing
             # it would crash. An additional reference prevents Python from freeing it.
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.__dict__.pop("_network", None)))
+            for name in _NETWORKS:
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.__dict__.pop(name, None)))
             self.__dict__.pop("tokenizer", None)
             self.__dict__["_process"] = os.getpid()
-        network = self._network
+        network = self._acts_network if acts else self._network
         return self.tokenizer, network
 
     @cached_property
     def _network(self) -> Any:
-        """The network, compiled while the tokenizer is read.
+        """The network without auxiliary outputs."""
+        return self._compile(acts=False)
+
+    @cached_property
+    def _acts_network(self) -> Any:
+        """The network with all of its outputs."""
+        return self._compile(acts=True)
+
+    def _compile(self, *, acts: bool) -> Any:
+        """Return the network, which is compiled while the tokenizer is read.
 
         Reading the tokenizer holds the GIL all the time, whereas OpenVINO needs the GIL only to start compiling. Reading
         therefore begins when the compilation is about to start.
@@ -146,9 +175,11 @@ class Predictor:
         def compile_network() -> Any:
             started.set()
             with reading(self.folder / IR):
-                network = core.compile_model(str(self.folder / IR), "CPU", self._settings)
+                network = core.read_model(str(self.folder / IR))
                 self._check(network)
-                return network
+                if not acts:
+                    remove_act_outputs(network)
+                return core.compile_model(network, "CPU", self._settings)
 
         with ThreadPoolExecutor(1, thread_name_prefix="communique-network") as pool:
             network = pool.submit(compile_network)
@@ -169,15 +200,19 @@ class Predictor:
         return tokenizer
 
     def _check(self, network: Any) -> None:
-        """Check that a network has the expected inputs and one output per label.
+        """Check that a network has the expected inputs, one output per label, and the auxiliary outputs of `bundle.json`.
 
         Raises:
             BundleError: The inputs or the number of outputs differ.
         """
         inputs = {name for one in network.inputs for name in one.get_names()}
-        outputs = network.output(0).get_partial_shape()
-        width, k = outputs[len(outputs) - 1], len(self.codebook.names)
-        if not {"input_ids", "attention_mask"} <= inputs or (width.is_static and width.get_length() != k):
+        k, acts = len(self.codebook.names), self.info.acts
+        fits = {"input_ids", "attention_mask"} <= inputs and _has_width(network.output(0), k)
+        if fits and acts is not None:
+            by_name = {name: one for one in network.outputs for name in one.get_names()}
+            expected = {ACTS_OUTPUT: acts.n_tags(k)} | ({KINDS_OUTPUT: acts.n_kinds} if acts.kinds else {})
+            fits = all(name in by_name and _has_width(by_name[name], width) for name, width in expected.items())
+        if not fits:
             raise BundleError(
                 f"{self.folder / IR}: the network does not fit the {k} labels in {self.folder / INFO}. Copy the "
                 "model's folder again"
@@ -193,42 +228,52 @@ class Predictor:
         }
 
     def predict(
-        self, texts: str | Iterable[str] | Iterable[Sentence], *, languages: Sequence[str] | None = None
+        self,
+        texts: str | Iterable[str] | Iterable[Sentence],
+        *,
+        languages: Sequence[str] | None = None,
+        acts: bool = False,
     ) -> Predictions:
         """Label texts.
 
         Args:
             texts: One text, or several texts or sentences as a list, an iterator, a pandas or polars column, or an Arrow array.
             languages: Ignored. The network needs no language codes.
+            acts: Whether to also predict kinds, holders and targets (`Predictions.acts`). Without it, they are not computed.
 
         Returns:
             Predictions in the order of the texts.
+
+        Raises:
+            BundleError: `acts` is set, but the model was trained without these outputs.
         """
         given = as_texts(texts)
-        logits = np.zeros((len(given), len(self.codebook.names)), np.float32)
-        truncated = np.zeros(len(given), np.bool_)
+        info = require_acts(self.folder, self.info) if acts else None
+        found = NetworkOutputs.empty(len(given), len(self.codebook.names), info)
         for start in range(0, len(given), CHUNK):
-            part = slice(start, start + CHUNK)
-            logits[part], truncated[part] = self._logits(given[part])
-        return Predictions.from_logits(self.info, logits, truncated)
+            self._fill(found[start : start + CHUNK], given[start : start + CHUNK])
+        outputs = None if info is None else act_outputs(info, self.info.labels, found.kinds, found.spans)
+        return Predictions.from_logits(self.info, found.logits, found.truncated, outputs)
 
     def predict_logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Compute the network's logits (n, k), before temperature and biases. An export is tuned on these."""
-        return self._logits(texts)[0]
+        found = NetworkOutputs.empty(len(texts), len(self.codebook.names), None)
+        self._fill(found, texts)
+        return found.logits
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Compute probabilities (n, k), with columns in the codebook's order."""
         return self.predict(sentences).probabilities
 
-    def _logits(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Compute logits (n, k), and flags (n,) that mark truncated texts."""
-        encodings = self._opened[0].encode_batch([for_model(text) for text in texts])
-        return self._run(encodings), np.array([bool(encoding.overflowing) for encoding in encodings], np.bool_)
+    def _fill(self, found: NetworkOutputs, texts: Sequence[str]) -> None:
+        """Compute the outputs for texts, in batches of similar length that run in parallel."""
+        tokenizer, network = self._open(acts=found.acts)
+        encodings = tokenizer.encode_batch([for_model(text) for text in texts])
+        found.truncated[:] = [bool(encoding.overflowing) for encoding in encodings]
+        self._run(network, found, texts, encodings)
 
-    def _run(self, encodings: Sequence[Encoding]) -> NDArray[np.float32]:
-        """Compute logits (n, k) of tokenized texts, in batches of similar length that run in parallel."""
-        network = self._opened[1]
-        logits = np.zeros((len(encodings), len(self.codebook.names)), np.float32)
+    def _run(self, network: Any, found: NetworkOutputs, texts: Sequence[str], encodings: Sequence[Encoding]) -> None:
+        """Compute the outputs of a compiled network for tokenized texts."""
         # AsyncInferQueue is not used, because its callbacks need the GIL in OpenVINO's threads: freeing a model at that moment
         # would wait for such a thread forever.
         lengths, longest = [len(encoding) for encoding in encodings], self.info.max_tokens
@@ -239,7 +284,7 @@ class Predictor:
         def collect(turn: int) -> None:
             if running[turn]:
                 requests[turn].wait()
-                logits[running[turn]] = requests[turn].get_output_tensor(0).data
+                found.collect(requests[turn], running[turn], texts, encodings)
                 running[turn] = []
 
         for number, rows in enumerate(batches):
@@ -250,11 +295,24 @@ class Predictor:
             running[turn] = rows
         for turn in range(len(requests)):
             collect(turn)
-        return logits
 
     @cached_property
     def _pad_id(self) -> int:
         return self.tokenizer.token_to_id("<pad>") or self.tokenizer.token_to_id("[PAD]") or 0
+
+
+def remove_act_outputs(network: Any) -> None:
+    """Remove the auxiliary outputs of an OpenVINO model, so that what only they need is not computed."""
+    for result in network.get_results():
+        if result.input_value(0).get_names() & {KINDS_OUTPUT, ACTS_OUTPUT}:
+            network.remove_result(result)
+
+
+def _has_width(output: Any, width: int) -> bool:
+    """Return whether the last dimension of an output has a size, or may have it."""
+    shape = output.get_partial_shape()
+    last = shape[len(shape) - 1]
+    return not last.is_static or last.get_length() == width
 
 
 def _padded(length: int, longest: int) -> int:

@@ -35,7 +35,7 @@ from ..models.info import (
     score_tuning_rows,
 )
 from ..models.openvino import import_quietly
-from ..models.predictor import Predictor
+from ..models.predictor import Predictions, Predictor
 from ..reporting.format import megabytes
 from .parity import check_parity, require_parity
 from .quantize import quantize, silenced
@@ -96,14 +96,18 @@ def export(
         )
     classifier = CheckpointClassifier(checkpoint)
     samples = _samples(data.train.sentences, classifier.tokenizer, settings.seed)
-    before = classifier.predict_proba(data.parity.sentences)
+    before = classifier.predict(data.parity.sentences, acts=info.acts is not None)
     info = info.model_copy(
         update={"kind": "bundle", "recipe": settings.portable().model_dump(mode="json"), "texts": None}
     )
     for activations in (True, False):
         with silenced():
             exported = quantize(
-                classifier.model, samples, four_bit_embeddings=settings.freeze_embeddings, activations=activations
+                classifier.model,
+                samples,
+                four_bit_embeddings=settings.freeze_embeddings,
+                activations=activations,
+                heads=classifier.heads,
             )
         quantization = "8-bit weights and activations" if activations else "8-bit weights"
         try:
@@ -123,12 +127,11 @@ def _fill(
     exported: Any,
     classifier: CheckpointClassifier,
     codebook: Codebook,
-    before: NDArray[np.float32],
+    before: Predictions,
     data: DataSplits,
     seed: int,
 ) -> ParityReport:
     """Write an exported model to the bundle folder, tune it on its own outputs, and check its parity."""
-    checkpoint_thresholds = None if info.thresholds is None else np.array(info.thresholds)
     import_quietly("openvino").save_model(exported, folder / IR, compress_to_fp16=False)
     classifier.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER), pretty=False)
     finish(folder, info, codebook, data.ids, texts=data.texts)
@@ -141,7 +144,6 @@ def _fill(
     parity = check_parity(
         data.parity.sentences,
         before,
-        checkpoint_thresholds,
         predictor,
         data=f"{quantization}; {rows}",
     )

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..data.codebook import Codebook
 from ..data.sentence import Sentence
 from ..errors import ExportError
-from ..metrics.calibration import decide
 from ..metrics.scores import indicator, macro_f1, outcome_counts, precision_recall_f1
+from ..metrics.spans import OUTPUTS, Sums, compare_acts
+from ..models.acts import ActOutputs
 from ..models.card import render_parity
-from ..models.info import ParityReport, ParityRow
-from ..models.predictor import Predictor
+from ..models.info import ActsParityRow, ParityReport, ParityRow
+from ..models.predictor import Predictions, Predictor
 from ..reporting.format import number, rounded
 
 #: Maximum loss of macro-F1 of an export, and minimum F1 of its decisions per label, with the checkpoint's as the reference.
@@ -22,8 +23,7 @@ MAX_LOSS, MIN_AGREEMENT = 0.005, 0.95
 
 def check_parity(
     sentences: Sequence[Sentence],
-    before: NDArray[np.float32],
-    checkpoint_thresholds: NDArray[np.float64] | None,
+    before: Predictions,
     predictor: Predictor,
     *,
     data: str,
@@ -32,15 +32,14 @@ def check_parity(
 
     Args:
         sentences: n labelled sentences, held out of training and tuning where possible.
-        before: The checkpoint's probabilities (n, k), in fp32.
-        checkpoint_thresholds: The checkpoint's thresholds (k,); None if exactly one label applies.
+        before: The checkpoint's predictions, in fp32. If they have auxiliary outputs, these are compared too.
         predictor: The bundle.
         data: Short description of the sentences.
     """
     codebook = predictor.codebook
     gold = indicator(sentences, codebook)
-    decided_before = decide(before, checkpoint_thresholds)
-    after = predictor.predict(sentences)
+    decided_before = before.decisions
+    after = predictor.predict(sentences, acts=before.acts is not None)
     languages = np.array([s.language for s in sentences])
     groups = {"all": np.ones(len(sentences), np.bool_)} | {name: languages == name for name in sorted(set(languages))}
     rows = []
@@ -48,7 +47,7 @@ def check_parity(
         f1_before = precision_recall_f1(outcome_counts(gold[members], decided_before[members]))[:, 2]
         f1_after = precision_recall_f1(outcome_counts(gold[members], after.decisions[members]))[:, 2]
         agreement = precision_recall_f1(outcome_counts(decided_before[members], after.decisions[members]))[:, 2]
-        difference = np.abs(before[members] - after.probabilities[members]).mean(axis=0)
+        difference = np.abs(before.probabilities[members] - after.probabilities[members]).mean(axis=0)
         for i, name in enumerate(codebook.names):
             rows.append(
                 ParityRow(
@@ -69,7 +68,39 @@ def check_parity(
         macro_f1_checkpoint=round(float(macro_f1(outcome_counts(gold, decided_before))), 4),
         macro_f1_export=round(float(macro_f1(outcome_counts(gold, after.decisions))), 4),
         rows=tuple(rows),
+        acts=()
+        if before.acts is None or after.acts is None
+        else _compare_acts(sentences, codebook, before.acts, after.acts),
     )
+
+
+def _compare_acts(
+    sentences: Sequence[Sentence], codebook: Codebook, before: ActOutputs, after: ActOutputs
+) -> tuple[ActsParityRow, ...]:
+    """Compare kinds, holders and targets for the labels that hold in gold."""
+    labels = before.labels
+    gold = indicator(sentences, codebook)
+    one, other = before.given(gold), after.given(gold)
+    annotated = [s.acts for s in sentences]
+    pairs = ((annotated, one), (annotated, other), (one, other))
+    found = [Sums.of(compare_acts(expected, acts, labels).sum(axis=0)) for expected, acts in pairs]
+    rows = []
+    for i, label in enumerate(labels):
+        for j, output in enumerate(OUTPUTS):
+            if not found[2].items[i, j]:
+                continue
+            checkpoint, export, agreement = (rounded(float(sums.mean_overlap[i, j]), 4) for sums in found)
+            rows.append(
+                ActsParityRow(
+                    output=output,
+                    label=label,
+                    n=int(found[2].items[i, j]),
+                    score_checkpoint=checkpoint,
+                    score_export=export,
+                    agreement=agreement,
+                )
+            )
+    return tuple(rows)
 
 
 def require_parity(parity: ParityReport) -> None:

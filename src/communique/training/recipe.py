@@ -6,9 +6,9 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ..config import load_yaml
 from ..data.sources import CorpusSource
@@ -17,6 +17,9 @@ from ..io.suffixes import stem
 
 #: Pattern of model names, which also become names of folders.
 NAME = r"^[a-z0-9][a-z0-9-]*$"
+
+#: Fields that have no effect if `acts` is false.
+_OF_ACTS = ("acts", "acts_weight", "kind_weight")
 
 
 class Recipe(BaseModel):
@@ -50,6 +53,14 @@ class Recipe(BaseModel):
     attention_dropout: float | None = Field(
         0.0, ge=0, lt=1, description="dropout of the attention weights; `null` for the backbone's own"
     )
+
+    acts: bool = Field(
+        False, description="whether to also train outputs for the kind, the holder and the target of each label"
+    )
+    acts_weight: float = Field(
+        0.1, ge=0, description="weight of the loss of holders and targets; the loss of the labels has weight 1"
+    )
+    kind_weight: float = Field(0.2, ge=0, description="weight of the loss of kinds")
 
     epochs: int = Field(
         5, ge=1, description="passes over the training rows; there are more if `min_steps` requires them"
@@ -87,6 +98,12 @@ class Recipe(BaseModel):
                 "no corpus has the role 'train'. Give one corpus this role, or remove its role, because 'train' is the default"
             )
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out settings that have no effect, so that runs and results of recipes without them keep their identity."""
+        content: dict[str, Any] = serialize(self)
+        return content if self.acts else {name: value for name, value in content.items() if name not in _OF_ACTS}
 
     @classmethod
     def load(cls, path: str | Path) -> Recipe:

@@ -79,7 +79,16 @@ def train(
         warnings=find_warnings(classifier, data, codebook),
         commit=commit,
     )
-    write_checkpoint(out, classifier.model_, classifier.tokenizer_, info, codebook, data, overwrite=overwrite)
+    write_checkpoint(
+        out,
+        classifier.model_,
+        classifier.tokenizer_,
+        info,
+        codebook,
+        data,
+        heads=classifier.heads_,
+        overwrite=overwrite,
+    )
     shutil.rmtree(steps, ignore_errors=True)
     return out
 

@@ -17,6 +17,8 @@ from .splits import DataSplits
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from ..models.act_heads import ActHeads
+
 
 def describe_checkpoint(
     recipe: Recipe, codebook: Codebook, data: DataSplits, *, texts: str | Path | None, **measured: Any
@@ -56,6 +58,7 @@ def write_checkpoint(
     codebook: Codebook,
     data: DataSplits,
     *,
+    heads: ActHeads | None = None,
     overwrite: bool = False,
 ) -> ModelInfo:
     """Write a checkpoint folder and return its description, with the hashes of its files.
@@ -67,11 +70,15 @@ def write_checkpoint(
         info: The description from `describe_checkpoint`.
         codebook: The codebook.
         data: The training rows and the held-out rows.
+        heads: The auxiliary heads, if any.
         overwrite: Whether to replace an existing folder.
     """
+    info = info.model_copy(update={"acts": None if heads is None else heads.info})
     with new_folder(out, replace=overwrite, marker=INFO) as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+        if heads is not None:
+            heads.save(folder)
         return finish(folder, info, codebook, data.ids, texts=data.texts)
 
 
@@ -83,7 +90,9 @@ def fold_calibration(model: PreTrainedModel, tuning: Tuning) -> None:
     """
     import torch
 
-    head = [m for m in model.modules() if isinstance(m, torch.nn.Linear)][-1]
+    from ..models.act_heads import classification_head
+
+    head = classification_head(model)
     if head.bias is None:
         raise RecipeError(
             f"backbone: the classification head of {model.config.model_type!r} has no bias, so it cannot be calibrated. Name an "

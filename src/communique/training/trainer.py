@@ -28,10 +28,13 @@ from ..data.sentence import Sentence
 from ..errors import RecipeError
 from ..metrics.calibration import Tuning, decide, probabilities, tune
 from ..metrics.scores import indicator, macro_f1, outcome_counts
+from ..models.act_heads import ActHeads, ActsClassifier
 from ..models.checkpoint import PREDICT_BATCH, checkpoint_logits
+from ..models.info import ActsInfo
 from ..reporting.format import counted
 from ..reporting.progress import ProgressReporter
 from . import distributed
+from .act_targets import act_targets, check_acts
 from .backbones import add_mean_layer, backbone_sha256, has_mean_layer, load_backbone
 from .partial_embeddings import used_embeddings
 from .recipe import Recipe
@@ -145,8 +148,9 @@ class TransformerClassifier:
             checkpoints are written.
         progress: Reports the progress of the training. Default: silent.
 
-    Attributes after `fit`: `model_`, `tokenizer_`, `tuning_` (temperature and biases are already part of the model's last layer),
-    `seconds_`, `seconds_per_step_` (measured before the first step), `precision_`.
+    Attributes after `fit`: `model_`, `tokenizer_`, `heads_` (auxiliary heads, if the recipe has `acts`), `tuning_` (temperature and
+    biases are already part of the model's last layer), `seconds_`, `seconds_per_step_` (measured before the first step),
+    `precision_`.
     """
 
     def __init__(
@@ -175,7 +179,10 @@ class TransformerClassifier:
         if not torch.cuda.is_available():
             # At the length of sentences, torch's fused attention costs a fifth of the time of a step on a CPU (train/LOG.md).
             model.set_attn_implementation("eager")
-        self.model_, self.tokenizer_ = model, tokenizer
+        self.model_, self.tokenizer_, self.heads_ = model, tokenizer, self._new_heads(corpus, model, tokenizer)
+        trained: Any = model
+        if self.heads_ is not None:
+            trained = ActsClassifier(model, self.heads_, acts_weight=recipe.acts_weight, kind_weight=recipe.kind_weight)
         self.precision_ = resolve_precision(recipe.precision)
         rows = self._dataset(corpus.sentences)
         validation_rows = self._dataset(validation.sentences) if validation else None
@@ -189,7 +196,7 @@ class TransformerClassifier:
         total, per_epoch = recipe.steps(len(corpus), processes), recipe.steps_per_epoch(len(corpus), processes)
         trainer = _Trainer(
             recipe,
-            model=model,
+            model=trained,
             args=transformers.TrainingArguments(
                 # The trainer creates this folder even if it saves nothing, so it must be one that exists.
                 output_dir=str(self.steps or tempfile.gettempdir()),
@@ -235,7 +242,7 @@ class TransformerClassifier:
         self.seconds_ = time.monotonic() - start
         # Without gradients, the fused attention is faster.
         model.set_attn_implementation(attention)
-        model.eval()
+        trained.eval()
         self.tuning_ = Tuning.none(len(self.codebook.names), multilabel=self.codebook.multilabel)
         if validation:
             self._tune(validation)
@@ -254,11 +261,22 @@ class TransformerClassifier:
         self.tuning_ = tune(logits, gold, multilabel=self.codebook.multilabel)
         fold_calibration(self.model_, self.tuning_)
 
+    def _new_heads(self, corpus: Corpus, model: Any, tokenizer: Any) -> ActHeads | None:
+        """Return new auxiliary heads, or None if the recipe does not ask for them."""
+        if not self.recipe.acts:
+            return None
+        self.progress.say(check_acts(corpus.sentences, tokenizer))
+        return ActHeads(ActsInfo.of(self.codebook, model.config.hidden_size), len(self.codebook.names))
+
     def _dataset(self, sentences: Sequence[Sentence]) -> datasets.Dataset:
-        encoded = self.tokenizer_([s.model_text for s in sentences], truncation=True)
+        acts = self.heads_ is not None
+        encoded = self.tokenizer_([s.model_text for s in sentences], truncation=True, return_offsets_mapping=acts)
         gold = indicator(sentences, self.codebook)
         labels = gold.astype(np.float32).tolist() if self.codebook.multilabel else gold.argmax(axis=1).tolist()
-        return datasets.Dataset.from_dict({"input_ids": encoded["input_ids"], "labels": labels})
+        columns = {"input_ids": encoded["input_ids"], "labels": labels}
+        if self.heads_ is not None:
+            columns |= act_targets(sentences, encoded["offset_mapping"], self.heads_.info, self.codebook)
+        return datasets.Dataset.from_dict(columns)
 
     def _metrics(self, prediction: transformers.EvalPrediction) -> dict[str, float]:
         multilabel = self.codebook.multilabel

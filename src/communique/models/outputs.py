@@ -1,0 +1,56 @@
+"""Collect the outputs of a bundle's network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.acts import ROLES
+from .acts import decode_spans
+from .info import ACTS_OUTPUT, KINDS_OUTPUT, ActsInfo
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding
+
+
+@dataclass(frozen=True)
+class NetworkOutputs:
+    """Arrays for the outputs of a network: `logits` (n, k), `truncated` (n,), `kinds` (n, kinds), `spans` (n, k, roles, 2).
+
+    The last two have no columns if they are not needed.
+    """
+
+    logits: NDArray[np.float32]
+    truncated: NDArray[np.bool_]
+    kinds: NDArray[np.float32]
+    spans: NDArray[np.int32]
+    acts: bool
+
+    @classmethod
+    def empty(cls, n: int, k: int, info: ActsInfo | None) -> NetworkOutputs:
+        """Return arrays of zeros for n texts and k labels, without auxiliary outputs if `info` is None."""
+        return cls(
+            np.zeros((n, k), np.float32),
+            np.zeros(n, np.bool_),
+            np.zeros((n, 0 if info is None else info.n_kinds), np.float32),
+            np.zeros((n, 0 if info is None else k, len(ROLES), 2), np.int32),
+            info is not None,
+        )
+
+    def __getitem__(self, rows: slice) -> NetworkOutputs:
+        """Return a view of some rows."""
+        return NetworkOutputs(self.logits[rows], self.truncated[rows], self.kinds[rows], self.spans[rows], self.acts)
+
+    def collect(self, request: Any, rows: list[int], texts: Sequence[str], encodings: Sequence[Encoding]) -> None:
+        """Copy the outputs of a finished request for some rows."""
+        self.logits[rows] = request.get_output_tensor(0).data
+        if not self.acts:
+            return
+        if self.kinds.shape[1]:
+            self.kinds[rows] = request.get_tensor(KINDS_OUTPUT).data
+        offsets = [encodings[i].offsets for i in rows]
+        self.spans[rows] = decode_spans([texts[i] for i in rows], offsets, request.get_tensor(ACTS_OUTPUT).data)
