@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 KINDS = ("demand", "norm")
 HOLDERS = {"criticism": "minister", "policy_claim": "treaty", "cooperation_pledge": "minister"}
 TARGET = "port"
-WORDS = [word for word in FILLERS if word not in (*HOLDERS.values(), TARGET, "river", "oov")]
+WORDS = [word for word in FILLERS if word not in (*HOLDERS.values(), TARGET, "oov")]
 
 
 def book() -> dict[str, Any]:
@@ -37,14 +37,14 @@ def book() -> dict[str, Any]:
 
 
 def rows(documents: int, seed: int, *, prefix: str = "d") -> list[dict[str, Any]]:
-    """Create sentences in which words determine labels, holders and targets. A claim with "river" is a norm."""
+    """Create sentences in which words determine labels, holders and targets. A claim that also criticises is a norm."""
     draw = random.Random(seed)
     found = []
     for document in range(documents):
         for index in range(10):
             labels = [label for label in CUES if draw.random() < 0.4]
             words = draw.choices(WORDS, k=draw.randint(3, 8)) + [CUES[label] for label in labels]
-            words += [word for word in ("minister", "treaty", TARGET, "river") if draw.random() < 0.5]
+            words += [word for word in ("minister", "treaty", TARGET) if draw.random() < 0.5]
             draw.shuffle(words)
             text = " ".join(words)
             acts: dict[str, Any] = {}
@@ -56,7 +56,7 @@ def rows(documents: int, seed: int, *, prefix: str = "d") -> list[dict[str, Any]
                     for role, word in (("holder", HOLDERS[label]), ("target", TARGET))
                 }
                 if label == "policy_claim":
-                    acts[label]["kind"] = KINDS["river" in words]
+                    acts[label]["kind"] = KINDS["criticism" in labels]
             found.append(
                 {
                     "id": f"{prefix}{document}.{index}",
@@ -88,9 +88,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Pa
         "max_tokens": 32,
         "freeze_embeddings": False,
         "acts": True,
-        "kind_weight": 1.0,
         "pooling": "first",
-        "epochs": 14,
+        "epochs": 16,
         "min_steps": 0,
         "learning_rate": 2e-3,
         "head_learning_rate": 2e-3,

@@ -58,9 +58,9 @@ class Recipe(BaseModel):
         False, description="whether to also train outputs for the kind, the holder and the target of each label"
     )
     acts_weight: float = Field(
-        0.1, ge=0, description="weight of the loss of holders and targets; the loss of the labels has weight 1"
+        0.03, ge=0, description="weight of the loss of holders and targets; the loss of the labels has weight 1"
     )
-    kind_weight: float = Field(0.2, ge=0, description="weight of the loss of kinds")
+    kind_weight: float = Field(0.3, ge=0, description="weight of the loss of kinds")
 
     epochs: int = Field(
         5, ge=1, description="passes over the training rows; there are more if `min_steps` requires them"
