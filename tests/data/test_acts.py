@@ -99,7 +99,7 @@ def test_invalid_acts_are_reported_with_their_row(acts: Any, message: tuple[str,
         Corpus.read(path, BOOK)
 
 
-def test_an_act_that_is_none_is_left_out() -> None:
+def test_a_null_act_is_left_out() -> None:
     # Parquet has the same fields in each row.
     assert read_acts({"criticism": None, **ACTS}, TEXT, ["policy_claim"], BOOK) == READ
 
