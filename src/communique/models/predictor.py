@@ -56,25 +56,17 @@ class Predictions:
     """Predictions of a model for n texts, in the order of the texts.
 
     `names` are the k labels of the codebook. The columns of `probabilities` (n, k) and `decisions` (n, k) are in the same order.
-<<<<<<< HEAD
     Probabilities are NaN if the model only decides, as a chat model does. `truncated` (n,) marks texts of which the model read only
     the beginning. `errors` has, for each text, the reason why the model could not label it, or None. It is empty if every text was
-    labelled.
-=======
-    `truncated` (n,) marks texts of which the model read only the beginning. `acts` contains kinds, holders and targets if they were
-    asked for (see `ActOutputs`).
->>>>>>> 890f732 (Auxiliary outputs for kind, holder and target: heads, training, decoding, export and scores)
+    labelled. `acts` contains kinds, holders and targets if they were asked for (see `ActOutputs`).
     """
 
     names: tuple[str, ...]
     probabilities: NDArray[np.float32]
     decisions: NDArray[np.bool_]
     truncated: NDArray[np.bool_]
-<<<<<<< HEAD
     errors: tuple[str | None, ...] = ()
-=======
     acts: ActOutputs | None = None
->>>>>>> 890f732 (Auxiliary outputs for kind, holder and target: heads, training, decoding, export and scores)
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -99,7 +91,7 @@ class Predictions:
             )
         probability = probabilities(logits, multilabel=info.multilabel, temperature=info.temperature, bias=info.bias)
         thresholds = None if info.thresholds is None else np.array(info.thresholds)
-        return cls(info.labels, probability, decide(probability, thresholds), truncated, acts)
+        return cls(info.labels, probability, decide(probability, thresholds), truncated, acts=acts)
 
     @property
     def labels(self) -> list[list[str]]:
