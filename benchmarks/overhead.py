@@ -54,10 +54,12 @@ def label(predictor: Predictor, source: Path, out: Path) -> None:
         folder.close()
 
 
-def run_network(predictor: Predictor, encodings: list[Any]) -> None:
-    """Compute the logits of tokenized texts."""
-    outputs = NetworkOutputs.empty(len(encodings), len(predictor.codebook.names), None)
-    predictor._run(predictor._open(acts=False)[1], outputs, [], encodings)
+def run_network(predictor: Predictor, parts: list[Any]) -> None:
+    """Compute the logits of tokenized texts, one part after the other."""
+    network = predictor._open(acts=False)[1]
+    for encodings in parts:
+        outputs = NetworkOutputs.empty(len(encodings), len(predictor.codebook.names), None)
+        predictor._run(network, outputs, [], encodings)
 
 
 def main() -> None:
@@ -81,7 +83,7 @@ def main() -> None:
         source, out = Path(name, "in.jsonl"), Path(name, "out.parquet")
         write_jsonl(source, ({"id": str(i), "text": text} for i, text in enumerate(texts)))
         for _ in range(given.turns):
-            network = timed(lambda: [run_network(predictor, part) for part in encodings])
+            network = timed(lambda: run_network(predictor, encodings))
             out.unlink(missing_ok=True)
             whole = timed(lambda: label(predictor, source, out))
             rates.append(len(texts) / whole[0])

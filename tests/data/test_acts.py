@@ -36,7 +36,7 @@ BOOK = Codebook.model_validate(
     }
 )
 TEXT = "Norland says that Velmark must open the strait."
-ACTS = {"policy_claim": {"holder_span": [0, 7], "target_span": [18, 25], "kind": "demand"}}
+ACTS: dict[str, dict[str, Any]] = {"policy_claim": {"holder_span": [0, 7], "target_span": [18, 25], "kind": "demand"}}
 READ = {"policy_claim": Act("demand", (0, 7), (18, 25))}
 
 
@@ -66,7 +66,7 @@ def test_acts_are_read_with_the_labels(tmp_path: Path) -> None:
 
 def shifted(by: int) -> dict[str, Any]:
     act = ACTS["policy_claim"]
-    spans = {name: [offset + by for offset in act[name]] for name in ("holder_span", "target_span")}  # type: ignore[attr-defined]
+    spans = {name: [offset + by for offset in act[name]] for name in ("holder_span", "target_span")}
     return {"policy_claim": act | spans}
 
 
