@@ -289,7 +289,7 @@ def test_a_row_of_many_sentences_stays_in_one_shard(fake_bundle: Path, tmp_path:
     source = write(tmp_path / "in.jsonl", ["We agree. " * 10_000, "Short."])
     code, out, err = label(source, "--split", "--language", "en", "-o", "-", "--model", fake_bundle)
     assert (code, out.count(b"\n")) == (0, 10_001)
-    assert "10001 sentences in 2 documents" in err
+    assert "10,001 sentences in 2 documents" in err
     assert "repeated 9999" in err
 
 

@@ -163,7 +163,7 @@ def broken(tiny_bundle: Path, tmp_path: Path) -> Path:
 
 
 def test_error_for_a_missing_folder_asks_for_a_model_folder(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"bundle\.json: No such file.*ame a model folder"):
+    with pytest.raises(BundleError, match=r"nowhere: there is no such folder.*ame a model folder"):
         Predictor(tmp_path / "nowhere")
 
 
