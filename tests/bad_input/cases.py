@@ -231,7 +231,7 @@ case("line separators inside JSON strings", 0, "1 sentence in 1 document", ["a\u
 case("a line of 50 MB in JSON Lines", 1, "row 1: a line of more than 16,777,216 characters", 1, 1, slow=True)(
     file("x.jsonl", lines({"text": "We condemn it. " * 3_400_000}, {"text": "a b"}))
 )
-case("a document of 100,000 sentences in one line", 0, "100000 sentences", 100_000, slow=True)(
+case("a document of 100,000 sentences in one line", 0, "100,000 sentences", 100_000, slow=True)(
     file("x.txt", "We condemn it. " * 100_000)
 )
 case("a row of 10,000 sentences", 0, "truncated 1", 1)(file("x.jsonl", lines({"text": "We condemn it. " * 10_000})))
