@@ -19,7 +19,7 @@ from communique.project import Project, merge, project_status
 from communique.project.advice import Facts, describe_projection, next_step
 from communique.project.curve import Curve, Point, Projection, compute_curve, curve_of_models, extrapolate, nested
 from communique.project.defaults import write_codings
-from communique.project.status import quick_curve
+from communique.project.status import ModelStatus, model_curve, quick_curve
 
 Sampled = Callable[..., Path]
 
@@ -298,3 +298,14 @@ def test_a_damaged_curve_counts_as_missing(tmp_path: Path) -> None:
     for content in ("", "[]", "{}", '{"points": [{"rows": 1}]}', '{"points": 1}'):
         (tmp_path / "curve.json").write_text(content)
         assert Curve.load(tmp_path / "curve.json") is None
+
+
+def test_another_classifier_is_no_point_of_the_learning_curve() -> None:
+    def model(name: str, classifier: str, rows: int, value: float) -> ModelStatus:
+        return ModelStatus(name, classifier, rows, "macro_f1", value, value - 0.1, value + 0.1, False, ())
+
+    first, second = model("model-1", "tfidf-logreg", 150, 0.5), model("model-2", "frozen-encoder", 200, 0.8)
+    assert model_curve([first, second], 200) is None
+    curve = model_curve([first, second, model("model-3", "frozen-encoder", 260, 0.81)], 260)
+    assert curve is not None
+    assert [point.rows for point in curve.points] == [200, 260]

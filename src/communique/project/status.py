@@ -125,7 +125,7 @@ def project_status(project: Project, *, seed: int = 0, resamples: int = RESAMPLE
     samples = tuple(_sample(name, design, coded, labelled, codebook) for name, design in designs.items())
     changes = changed_codebooks(project, read.codings)
     models, notes = _models(project, codebook)
-    curve = Curve.load(project.folder / MODELS / CURVE) or _model_curve(models, len(training.corpus))
+    curve = Curve.load(project.folder / MODELS / CURVE) or model_curve(models, len(training.corpus))
     notes = [*read.notes, *notes]
     if curve is not None and curve.classifier and curve.coded != len(training.corpus):
         notes.append(
@@ -234,8 +234,18 @@ def _model(folder: Path, info: ModelInfo, codebook: Codebook) -> ModelStatus:
     )
 
 
-def _model_curve(models: Sequence[ModelStatus], coded: int) -> Curve | None:
-    points = [Point(m.rows, m.value, m.low, m.high, m.name) for m in models if not m.other_codebook]
+def model_curve(models: Sequence[ModelStatus], coded: int) -> Curve | None:
+    """Return the learning curve of the models of a project, or None if it has fewer than two numbers of rows.
+
+    Only models with the classifier of the newest one count. A step from one classifier to a better one is no effect of more rows.
+
+    Args:
+        models: The models, from the oldest to the newest.
+        coded: Number of coded rows now.
+    """
+    usable = [m for m in models if not m.other_codebook]
+    same = [m for m in usable if (m.classifier, m.metric) == (usable[-1].classifier, usable[-1].metric)]
+    points = [Point(m.rows, m.value, m.low, m.high, m.name) for m in same]
     return curve_of_models(points, coded) if len({point.rows for point in points}) > 1 else None
 
 
