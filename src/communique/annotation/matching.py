@@ -109,7 +109,9 @@ def match(readings: Sequence[Reading], design: Design | None, *, name: str = "th
                 changed += target[unit.id] != row.labels
             target[unit.id] = row.labels
         strays = len(place.unknown) + len(place.edited) - strays
-        if design is not None and not place.misplaced and strays > max(1, STRAYS * len(reading.rows)):
+        # A table that codes the whole sample belongs to it, whatever else it contains.
+        whole = design is not None and len(reading.rows) - strays >= len(design.rows)
+        if design is not None and not (place.misplaced or whole) and strays > max(1, STRAYS * len(reading.rows)):
             raise DataError(_another_sample(reading, strays, design, name))
     codings.messages += place.messages()
     if place.misplaced:
