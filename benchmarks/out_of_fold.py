@@ -57,7 +57,7 @@ class Variant:
 DEFAULT = "default"
 VARIANTS = {
     DEFAULT: Variant(),
-    "three epochs": Variant({"epochs": 3}),
+    "five epochs": Variant({"epochs": 5}),
     "first token instead of mean": Variant({"pooling": "first"}),
     "steps of version 0.1": Variant({"batch_size": 32, "min_steps": 0}),
     "settings of version 0.1": Variant(VERSION_0_1),

@@ -6,6 +6,7 @@ import json
 import pickle
 import random
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -323,12 +324,16 @@ def test_outputs_that_nobody_asks_for_cost_nothing(
             model.model, _samples(fresh.sentences, model.tokenizer, 0), four_bit_embeddings=False, heads=None
         )
     assert operations(network) == operations(plain)
-    # OpenVINO executes the same operations too, and the labels do not depend on whether the other outputs are computed.
+    # OpenVINO executes the same matrix products too, and the labels do not depend on whether the other outputs are computed. The
+    # number of conversions between them depends on the processor.
     compiled = [core.compile_model(one, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}) for one in (network, plain)]
     executed = [
-        sorted(str(op.get_rt_info()["layerType"]) for op in one.get_runtime_model().get_ops()) for one in compiled
+        Counter(str(op.get_rt_info()["layerType"].value) for op in one.get_runtime_model().get_ops())
+        for one in compiled
     ]
-    assert executed[0] == executed[1]
+    products = "FullyConnected", "MatMul"
+    assert sum(executed[0][name] for name in products) > 0
+    assert [executed[0][name] for name in products] == [executed[1][name] for name in products]
     predictor = Predictor(bundle, threads=2)
     alone, together = predictor.predict(fresh.sentences), predictor.predict(fresh.sentences, acts=True)
     assert alone.acts is None

@@ -53,7 +53,7 @@ def test_every_recipe_of_the_repository_loads(path: Path) -> None:
 def test_fields_have_the_documented_defaults(tmp_path: Path) -> None:
     recipe = Recipe.load(written(tmp_path, CONTENT))
     assert recipe.backbone == "e5-small"
-    assert (recipe.max_tokens, recipe.epochs, recipe.batch_size, recipe.pooling) == (160, 5, 16, "mean")
+    assert (recipe.max_tokens, recipe.epochs, recipe.batch_size, recipe.pooling) == (160, 3, 16, "mean")
     assert (recipe.learning_rate, recipe.head_learning_rate) == (5e-5, 5e-4)
     assert (recipe.freeze_embeddings, recipe.precision, recipe.seed) == (True, "auto", 0)
     assert recipe.corpora[0].role == "train"

@@ -63,7 +63,7 @@ class Recipe(BaseModel):
     kind_weight: float = Field(0.3, ge=0, description="weight of the loss of kinds")
 
     epochs: int = Field(
-        5, ge=1, description="passes over the training rows; there are more if `min_steps` requires them"
+        3, ge=1, description="passes over the training rows; there are more if `min_steps` requires them"
     )
     min_steps: int = Field(
         200, ge=0, description="minimum number of steps, so that a few hundred rows train long enough; 0 for no minimum"
