@@ -67,5 +67,5 @@ $(VENV)/docs: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@ $(VENV)/base
 
 $(VENV)/full: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) -e ".[train,analysis,documents,ray,setfit,docs,dev]"
+	$(PIP) -e ".[train,analysis,app,documents,ray,setfit,docs,dev]"
 	touch $@ $(VENV)/base

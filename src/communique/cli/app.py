@@ -27,6 +27,8 @@ from .robustness import robustness
 from .sample import sample
 from .status import status
 from .train import train
+from .web import app as web_app
+from .web import serve
 
 HELP = "Label sentences of political texts, train and measure your own classifiers, and estimate label proportions."
 
@@ -63,6 +65,7 @@ TASKS = {
     "Measure": (evaluate, compare, benchmark, robustness),
     "Code": (sample, agree),
     "Estimate": (estimate,),
+    "Use in a browser or from other programs": (web_app, serve),
 }
 
 #: The commands that can also find their input and output in the folder of a project.

@@ -19,7 +19,7 @@ from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE
 from ..io.output import GENERATOR
 from ..io.tables import Row
 from ..models.info import ModelInfo
-from ..reporting.palette import PALETTE
+from ..reporting.palette import PALETTE, classes, variables
 from ..reporting.render import render_stream, source
 from ..text.language import UNDETERMINED
 from ..text.scripts import IS_CJK, direction
@@ -239,20 +239,11 @@ def _letters(word: str) -> list[str]:
 
 def _filled_style() -> str:
     """Return the style sheet with the colours of the palette filled in."""
-    light = " ".join(f"--strong-{i}: {c.light};" for i, c in enumerate(PALETTE)) + " ".join(
-        f"--tint-{i}: {c.light_tint};" for i, c in enumerate(PALETTE)
-    )
-    dark = " ".join(f"--strong-{i}: {c.dark};" for i, c in enumerate(PALETTE)) + " ".join(
-        f"--tint-{i}: {c.dark_tint};" for i, c in enumerate(PALETTE)
-    )
-    classes = "\n".join(
-        f".k{i} {{ --strong: var(--strong-{i}); --tint: var(--tint-{i}); }}" for i in range(len(PALETTE))
-    )
     return (
         source(STYLE)
-        .replace("/* palette: light */", light)
-        .replace("/* palette: dark */", dark)
-        .replace("/* palette: classes */", classes)
+        .replace("/* palette: light */", variables())
+        .replace("/* palette: dark */", variables(dark=True))
+        .replace("/* palette: classes */", classes())
     )
 
 

@@ -120,8 +120,12 @@ class Project:
 
     def designs(self) -> dict[str, Design]:
         """Return the design of each sample by the name of the sample, in order of their numbers."""
+        return {name: Design.load(path) for name, path in self.design_paths().items()}
+
+    def design_paths(self) -> dict[str, Path]:
+        """Return the design file of each sample by the name of the sample, in order of their numbers."""
         paths = sorted((self.folder / SAMPLES).glob(f"*{SUFFIX}"), key=_natural)
-        return {path.name.removesuffix(SUFFIX): Design.load(path) for path in paths}
+        return {path.name.removesuffix(SUFFIX): path for path in paths}
 
     def design_path(self, sample: str) -> Path:
         """Return the path to the design file of a sample."""

@@ -32,3 +32,15 @@ PALETTE = (
     Colour("#895634", "#f5e6db", "#cf9f7f", "#3e2e23"),
     Colour("#a01ca0", "#fad6fa", "#e779e7", "#451c45"),
 )
+
+
+def variables(*, dark: bool = False) -> str:
+    """Return the colours as properties of a style sheet, `--strong-0` and `--tint-0` and so on."""
+    strong = " ".join(f"--strong-{i}: {c.dark if dark else c.light};" for i, c in enumerate(PALETTE))
+    tint = " ".join(f"--tint-{i}: {c.dark_tint if dark else c.light_tint};" for i, c in enumerate(PALETTE))
+    return strong + tint
+
+
+def classes() -> str:
+    """Return rules of a style sheet that give elements of the class `k0` the first colour, and so on."""
+    return "\n".join(f".k{i} {{ --strong: var(--strong-{i}); --tint: var(--tint-{i}); }}" for i in range(len(PALETTE)))

@@ -17,10 +17,10 @@ _GLOBALS = ("counted", "score", "signed_score", "UNDEFINED")
 
 
 @cache
-def environment() -> Environment:
-    """Return the environment of all templates. It escapes HTML but not Markdown, and a missing value is an error."""
+def environment(package: str = "communique.reporting") -> Environment:
+    """Return the environment of the templates of a package. It escapes HTML but not Markdown, and a missing value is an error."""
     made = Environment(
-        loader=PackageLoader("communique.reporting"),
+        loader=PackageLoader(package),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         finalize=_finalize,

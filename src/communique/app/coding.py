@@ -1,0 +1,317 @@
+"""Code the sentences of a project: what comes next for a coder, and how an answer is recorded.
+
+An answer is appended to the files of codings, flushed to disk and only then acknowledged. The pages and the
+API both use this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from sqlalchemy import ColumnElement, Select, Subquery, Table, and_, exists, func, select
+
+from ..annotation.tasks import ADJUDICATION, NONE, check_coders
+from ..data.codebook import Codebook
+from ..errors import DataError
+from ..project import Coding, Project
+from ..project.coding import SentenceKey, now
+from ..reporting.format import counted
+from ..sampling.design import Design
+from .coding_index import index_codings
+from .problems import NotFoundError
+from .store import CODINGS, MEMBERS, PREDICTIONS, SEEN, SENTENCES, SKIPPED, Answer, IndexedSentence, Store, is_key
+
+#: Name of the queue of all sentences in random order. Samples have names such as `sample-1`.
+ALL = "all"
+
+#: A comment that begins with this word marks an answer as unsure. Coding sheets have no other place for it.
+UNSURE = "unsure"
+
+#: Maximum numbers of characters of the name of a coder and of a comment.
+MAX_NAME, MAX_COMMENT = 100, 10_000
+
+#: When a coder sees the labels of the model: never, once the sentence is coded, or as a suggestion.
+ModelView = Literal["hidden", "after", "suggested"]
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """The labels that a model predicts for a sentence, with probabilities if it has them."""
+
+    labels: tuple[str, ...]
+    probabilities: dict[str, float] | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How much of a queue is coded: by this coder, and by at least one coder."""
+
+    total: int
+    own: int
+    anyone: int
+    skipped: int
+
+
+@dataclass(frozen=True)
+class Given:
+    """An answer as it arrives. An answer without labels must say so with `none`, unless exactly one label applies."""
+
+    coder: str
+    queue: str
+    key: SentenceKey
+    labels: Sequence[str]
+    none: bool = False
+    comment: str = ""
+    unsure: bool = False
+    model: ModelView = "hidden"
+
+
+class Desk:
+    """The place where people code the sentences of a project.
+
+    Args:
+        project: The project.
+        store: Its index.
+    """
+
+    def __init__(self, project: Project, store: Store) -> None:
+        self.project, self.store = project, store
+        self._designs: dict[str, tuple[tuple[int, int], Design]] = {}
+
+    def queues(self) -> list[str]:
+        """Return the names of the queues: the samples from the newest to the oldest, and all sentences."""
+        return [*reversed(self.designs()), ALL]
+
+    def designs(self) -> dict[str, Design]:
+        """Return the designs of the samples. A design file is read again only if it changed."""
+        found = {}
+        for name, path in self.project.design_paths().items():
+            state = path.stat().st_mtime_ns, path.stat().st_size
+            if (kept := self._designs.get(name)) is None or kept[0] != state:
+                kept = self._designs[name] = (state, Design.load(path))
+            found[name] = kept[1]
+        return found
+
+    def design(self, queue: str) -> Design | None:
+        """Return the design of a queue, or None for all sentences.
+
+        Raises:
+            NotFoundError: There is no such queue.
+        """
+        if queue == ALL:
+            return None
+        found = self.designs().get(queue)
+        if found is None:
+            raise NotFoundError(f"There is no sample {queue!r} in this project. Allowed: {', '.join(self.queues())}")
+        return found
+
+    def codebook(self, queue: str) -> Codebook:
+        """Return the codebook with which a queue is coded. A sample keeps the codebook that it was drawn with."""
+        design = self.design(queue)
+        return self.project.codebook if design is None else design.codebook
+
+    def model_view(self, queue: str, wanted: ModelView) -> ModelView:
+        """Return when the labels of the model are shown. The design of a sample decides whether they are suggested."""
+        design = self.design(queue)
+        if design is None:
+            return wanted
+        if design.model_shown:
+            return "suggested"
+        return "hidden" if wanted == "hidden" else "after"
+
+    def refresh(self) -> None:
+        """Bring the index up to date with codings that other processes added."""
+        index_codings(self.store, self.project.log)
+
+    def next(self, coder: str, queue: str) -> IndexedSentence | None:
+        """Return the sentence that a coder codes next, or None if the coder has coded everything.
+
+        Skipped sentences come again after all others.
+        """
+        for skipped in (False, True):
+            query = _waiting(coder, queue, skipped=skipped).limit(1)
+            with self.store.reading() as connection:
+                found = connection.execute(query).first()
+            if found is not None:
+                return self.store.sentence((found.id, found.sha256))
+        return None
+
+    def progress(self, coder: str, queue: str) -> Progress:
+        """Return how much of a queue is coded."""
+        self.design(queue)
+        members = _members(queue)
+        mine = and_(CODINGS.c.id == members.c.id, CODINGS.c.sha256 == members.c.sha256)
+        skip = and_(SKIPPED.c.id == members.c.id, SKIPPED.c.sha256 == members.c.sha256, SKIPPED.c.coder == coder)
+        done = exists().where(mine, CODINGS.c.coder == coder)
+        # Starting from the codings is faster than asking for each of many sentences whether it is coded.
+        coded = select(CODINGS.c.id, CODINGS.c.sha256).join(members, mine)
+        with self.store.reading() as connection:
+            return Progress(
+                total=connection.scalar(select(func.count()).select_from(members)) or 0,
+                own=connection.scalar(
+                    select(func.count()).select_from(coded.where(CODINGS.c.coder == coder).subquery())
+                )
+                or 0,
+                anyone=connection.scalar(select(func.count()).select_from(coded.distinct().subquery())) or 0,
+                skipped=connection.scalar(select(func.count()).select_from(members).join(SKIPPED, skip).where(~done))
+                or 0,
+            )
+
+    def suggestion(self, queue: str, key: SentenceKey) -> Suggestion | None:
+        """Return the labels of the model: those that the sample was drawn from, otherwise the newest ones."""
+        with self.store.reading() as connection:
+            row = connection.execute(select(PREDICTIONS).where(is_key(PREDICTIONS, key))).first()
+            drawn = connection.scalar(select(MEMBERS.c.labels).where(MEMBERS.c.sample == queue, is_key(MEMBERS, key)))
+        labels = drawn if drawn is not None else None if row is None else row.labels
+        if labels is None:
+            return None
+        same = row is not None and row.labels == labels
+        return Suggestion(tuple(labels), row.probabilities if same and row is not None else None)
+
+    def skip(self, coder: str, queue: str, key: SentenceKey) -> None:
+        """Put a sentence at the end of the queue of a coder."""
+        self.store.mark(SKIPPED, check_coder(coder), self.find(key).key)
+
+    def find(self, key: SentenceKey) -> IndexedSentence:
+        """Return a sentence.
+
+        Raises:
+            NotFoundError: The documents of the project do not contain it.
+        """
+        found = self.store.sentence(key)
+        if found is None:
+            raise NotFoundError("The documents of the project no longer contain this sentence. Open the page again.")
+        return found
+
+    def answer(self, given: Given) -> Answer:
+        """Append an answer to the files of codings. When this function returns, the answer is on disk.
+
+        An answer that changes nothing is not recorded a second time.
+
+        Raises:
+            DataError: The answer is not valid for the codebook, or the coder has a reserved name.
+            NotFoundError: There is no such sentence or sample.
+        """
+        coder, codebook = check_coder(given.coder), self.codebook(given.queue)
+        sentence = self.find(given.key)
+        labels, comment = _labels(given, codebook), _comment(given)
+        self.refresh()
+        last = self.store.answer(coder, sentence.key)
+        shown = self._saw_model(given, sentence.key, last)
+        if last is not None and (set(last.labels), last.comment, last.codebook_sha256, last.model_shown) == (
+            set(labels),
+            comment,
+            codebook.sha256,
+            shown,
+        ):
+            return last
+        # A sheet can have a later time than the clock of this computer. The new answer must still be the latest.
+        time = now() if last is None else max(now(), last.time + timedelta(microseconds=1))
+        coding = Coding(
+            id=sentence.id,
+            sha256=sentence.sha256,
+            text=sentence.text,
+            document=sentence.document,
+            index=max(0, sentence.position),
+            language=sentence.language,
+            previous=sentence.previous,
+            labels=labels,
+            coder=coder,
+            time=time,
+            codebook=codebook.title,
+            codebook_sha256=codebook.sha256,
+            sample=None if given.queue == ALL else given.queue,
+            model_shown=shown,
+            comment=comment,
+        )
+        self.project.keep_codebook(codebook)
+        self.project.log.append([coding])
+        self.refresh()
+        return Answer(*coding.sentence, labels, comment, time, shown, codebook.sha256)
+
+    def _saw_model(self, given: Given, key: SentenceKey, last: Answer | None) -> bool:
+        """Return whether the coder has seen the labels of the model for a sentence, and record that they see them from now on."""
+        if self.suggestion(given.queue, key) is None:
+            return False
+        view = self.model_view(given.queue, given.model)
+        before = view == "suggested" or self.store.is_marked(SEEN, given.coder, key)
+        if view != "hidden":
+            self.store.mark(SEEN, given.coder, key)
+        return before or (last is not None and bool(last.model_shown))
+
+
+def check_coder(name: str) -> str:
+    """Return the name of a coder without spaces at its ends.
+
+    Raises:
+        DataError: The name is empty, too long or reserved.
+    """
+    name = " ".join(name.split())
+    if not name:
+        raise DataError("The name of the coder is missing. Enter your name")
+    if len(name) > MAX_NAME or not name.isprintable():
+        raise DataError(
+            f"The name of the coder is longer than {MAX_NAME} characters, or contains control characters. Shorten it"
+        )
+    if name == ADJUDICATION:
+        raise DataError(f"The name {ADJUDICATION!r} is reserved for decisions between coders. Use another name")
+    check_coders([name], "The name of the coder")
+    return name
+
+
+def _labels(given: Given, codebook: Codebook) -> tuple[str, ...]:
+    """Return the labels of an answer in the order of the codebook.
+
+    Raises:
+        DataError: They are not an answer.
+    """
+    if given.none and given.labels:
+        raise DataError(f"The answer contains labels and also {NONE!r}. Choose one of the two")
+    if codebook.multilabel and not given.labels and not given.none:
+        raise DataError(f"No label is chosen. Choose at least one label, or {NONE!r} if no label applies")
+    try:
+        return codebook.validate_labels(given.labels)
+    except ValueError as error:
+        raise DataError(f"The answer cannot be recorded: {error}") from None
+
+
+def _comment(given: Given) -> str:
+    comment = given.comment.replace("\r\n", "\n").strip()
+    if len(comment) > MAX_COMMENT:
+        raise DataError(f"The comment has {counted(len(comment), 'character')}. Allowed: {MAX_COMMENT:,}. Shorten it")
+    if given.unsure and not is_unsure(comment):
+        comment = f"{UNSURE}: {comment}" if comment else UNSURE
+    return comment
+
+
+def is_unsure(comment: str) -> bool:
+    """Return whether a comment marks an answer as unsure."""
+    return comment == UNSURE or comment.startswith(f"{UNSURE}:")
+
+
+def _members(queue: str) -> Subquery:
+    """Return the sentences of a queue that the documents contain."""
+    query = select(SENTENCES.c.id, SENTENCES.c.sha256, SENTENCES.c.draw)
+    if queue != ALL:
+        same = and_(MEMBERS.c.id == SENTENCES.c.id, MEMBERS.c.sha256 == SENTENCES.c.sha256)
+        query = query.join(MEMBERS, same).where(MEMBERS.c.sample == queue)
+    return query.subquery()
+
+
+def _waiting(coder: str, queue: str, *, skipped: bool) -> Select[tuple[str, str]]:
+    """Return the query of the sentences that a coder has not coded, in the order of the coder.
+
+    In a sample, each coder has a different order, so that coders grow tired at different sentences. All sentences have the same
+    order for everyone, so that the first ones are coded by several coders.
+    """
+    members = _members(queue)
+
+    def has(table: Table) -> ColumnElement[bool]:
+        return exists().where(table.c.coder == coder, table.c.id == members.c.id, table.c.sha256 == members.c.sha256)
+
+    order = members.c.draw if queue == ALL else func.shuffled(coder, members.c.id)
+    is_skipped = has(SKIPPED) if skipped else ~has(SKIPPED)
+    return select(members.c.id, members.c.sha256).where(~has(CODINGS), is_skipped).order_by(order)

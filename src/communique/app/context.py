@@ -1,0 +1,91 @@
+"""What the routes share: the project with its index, its jobs and its coding desk, and the model of the API."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from ..load import load_model
+from ..models.classifier import Classifier
+from ..project import Project
+from .coding import Desk
+from .indexing import is_current
+from .jobs import Jobs
+from .monitoring import Metrics
+from .problems import NotFoundError
+from .store import Store
+
+#: Name of the job that builds the index.
+INDEX_JOB = "index"
+
+
+class OpenProject:
+    """A project with its index, its jobs and its coding desk.
+
+    Args:
+        project: The project.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.store = Store(project.folder)
+        self.jobs = Jobs(project.folder)
+        self.desk = Desk(project, self.store)
+
+    def refresh(self) -> None:
+        """Index codings that were added elsewhere, and start building the index again if the documents changed."""
+        self.desk.refresh()
+        if self.jobs.running(INDEX_JOB) is None and not is_current(self.project, self.store):
+            self.jobs.start_module(INDEX_JOB, "communique.app.indexing", ["."])
+
+
+@dataclass
+class Context:
+    """What the routes share.
+
+    Attributes:
+        opened: The project, or None for a server without one.
+        model: Folder of the model of the API. Default: the shipped model.
+        metrics: Counts of requests.
+    """
+
+    opened: OpenProject | None
+    model: Path | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def classifier(self) -> Classifier:
+        """Return the model of the API. It is loaded when it is first needed."""
+        with self._lock:
+            return self._classifier
+
+    @cached_property
+    def _classifier(self) -> Classifier:
+        return load_model(self.model)
+
+
+def get_context(request: Request) -> Context:
+    """Return what the routes share."""
+    return cast(Context, request.app.state.context)
+
+
+def get_project(request: Request) -> OpenProject:
+    """Return the project.
+
+    Raises:
+        NotFoundError: The server has no project.
+    """
+    opened = get_context(request).opened
+    if opened is None:
+        raise NotFoundError("This server has no project. Start it with `communique app PROJECT`")
+    return opened
+
+
+#: Parameters of routes.
+ContextArg = Annotated[Context, Depends(get_context)]
+ProjectArg = Annotated[OpenProject, Depends(get_project)]

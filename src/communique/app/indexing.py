@@ -1,0 +1,255 @@
+"""Fill the index of a project from its documents, its samples and the newest labels of a model.
+
+`python -m communique.app.indexing FOLDER` does this in a process of its own, so that the pages stay responsive meanwhile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from ..data.codebook import Codebook
+from ..errors import CommuniqueError, DataError
+from ..io.paths import find_files
+from ..labelling.options import Options
+from ..labelling.reader import ShardReader
+from ..labelling.units import rows_of_texts
+from ..labelling.unlabelled import read_unlabelled
+from ..project import Project
+from ..project.rows import member_keys
+from ..reporting.progress import ProgressReporter
+from ..sampling.population import Population, display_sha256, read_population, visible
+from ..sampling.texts import content_of
+from .coding_index import index_codings
+from .store import MEMBERS, PREDICTIONS, SENTENCES, SOURCES, Store, insert_rows, shuffled
+
+#: Name of the row of the table of sources that describes the documents, the samples and the labels.
+DOCUMENTS = "documents"
+
+#: Number of rows that are inserted together.
+_BATCH = 5000
+
+#: Columns that are not groups, because the index has a column for each of them.
+_SHOWN = ("document", "language", "source")
+
+#: The options of `communique label` with a value, by the field of `Options` that they set.
+_FIELDS = {
+    "--text-column": "text_column",
+    "--document-column": "document_column",
+    "--columns-from-filename": "filename_columns",
+    "--language": "language",
+    "--encoding": "encoding",
+    "--sheet": "sheet",
+}
+
+
+def signature(project: Project) -> str:
+    """Return a hash of the names, sizes and times of all files that the index is made from."""
+    digest = hashlib.sha256()
+    for path in [
+        *_files(project.documents()),
+        *sorted((project.folder / "samples").glob("*.design.json")),
+        *project.labelled(),
+    ]:
+        try:
+            state = path.stat()
+        except OSError:
+            continue
+        digest.update(f"{path.resolve()}\0{state.st_size}\0{state.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def is_current(project: Project, store: Store) -> bool:
+    """Return whether the index contains the present documents, samples and labels."""
+    with store.reading() as connection:
+        found = connection.scalar(select(SOURCES.c.signature).where(SOURCES.c.name == DOCUMENTS))
+    return found == signature(project)
+
+
+def rebuild(project: Project, store: Store, progress: ProgressReporter | None = None) -> list[str]:
+    """Build the index of sentences, samples and labels again. Return notes about the documents.
+
+    Other processes see the old content until the new one is complete. Codings are indexed as well.
+
+    Args:
+        project: The project.
+        store: Its index.
+        progress: Receives the progress. Default: none is reported.
+
+    Raises:
+        DataError: A document cannot be read.
+        CodebookError: The codebook is invalid.
+    """
+    made_from = signature(project)
+    notes: list[str] = []
+    population = None
+    if project.documents():
+        population, notes = read_documents(project, progress)
+    labelled = project.labelled()
+    newest = population if population is not None and population.has_predictions else None
+    if labelled:
+        newest = read_population(labelled[-1], project.codebook)
+    with store.writing() as connection:
+        for table in (SENTENCES, MEMBERS, PREDICTIONS):
+            connection.execute(delete(table))
+        wanted = _add_members(connection, project)
+        if population is not None:
+            _add_sentences(connection, population)
+        if newest is not None:
+            if newest is not population:
+                _add_sentences(connection, newest, only=wanted)
+            _add_predictions(connection, newest)
+        values = {"name": DOCUMENTS, "signature": made_from, "read": 0}
+        statement = upsert(SOURCES).values(values)
+        connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+    index_codings(store, project.log)
+    return notes
+
+
+def read_documents(project: Project, progress: ProgressReporter | None = None) -> tuple[Population, list[str]]:
+    """Read the documents of a project as sentences with the ids that its samples and labels have. Return notes as well.
+
+    Raises:
+        DataError: A document cannot be read.
+    """
+    codebook, paths = project.codebook, project.documents()
+    for path in paths:
+        content = content_of(path)
+        if content != "texts" and len(paths) == 1:
+            population = read_population(path, codebook if content == "labels" else None)
+            return population, list(population.notes)
+    reading = next((design.reading for design in reversed(project.designs().values()) if design.texts), ())
+    with tempfile.TemporaryDirectory(prefix="communique-") as spool:
+        return _read_texts(paths, reading, codebook, Path(spool), progress)
+
+
+def _read_texts(
+    paths: Sequence[Path], reading: Sequence[str], codebook: Codebook, spool: Path, progress: ProgressReporter | None
+) -> tuple[Population, list[str]]:
+    options_given = dict(pairwise(reading))
+    given = {_FIELDS[name]: value for name, value in options_given.items() if name in _FIELDS}
+    values: dict[str, Any] = {"split": "--split" in reading, "as_json": False, "labels": codebook.names, **given}
+    options = Options(**values)
+    found = find_files(
+        paths,
+        file_format=options_given.get("--format"),
+        spool=spool,
+        encoding=options.encoding,
+        language=options.language,
+    )
+    if "--split" not in reading and "--no-split" not in reading and rows_of_texts(found.files, options):
+        options = Options(**{**values, "split": True})
+    reader = ShardReader(found, options)
+    texts = read_unlabelled(reader, codebook, progress=progress)
+    return texts.population, list(texts.notes)
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(one for one in path.rglob("*") if one.is_file())
+        else:
+            yield path
+
+
+def _add_members(connection: Connection, project: Project) -> set[tuple[str, str]]:
+    """Add the members of all samples, and return what identifies them."""
+    keys: set[tuple[str, str]] = set()
+    for name, design in project.designs().items():
+        keys |= member_keys(design)
+        insert_rows(
+            connection,
+            MEMBERS,
+            [
+                {
+                    "sample": name,
+                    "id": row.id,
+                    "sha256": row.display_sha256 or row.sha256,
+                    "labels": list(row.labels) if design.predictions is not None else None,
+                }
+                for row in design.rows
+            ],
+        )
+    return keys
+
+
+def _add_sentences(connection: Connection, population: Population, only: set[tuple[str, str]] | None = None) -> None:
+    """Add the sentences of a population that the index does not contain yet.
+
+    Args:
+        connection: A transaction.
+        population: The sentences.
+        only: What identifies the sentences to add. Default: all of them.
+    """
+    first = 0 if only is None else 10**9  # sentences of former documents follow the present ones
+    groups = {name: column.values() for name, column in population.columns.items() if name not in _SHOWN}
+    for start in range(0, len(population), _BATCH):
+        rows = []
+        for number in range(start, min(start + _BATCH, len(population))):
+            sentence = population.sentence(number)
+            digest = display_sha256(sentence.text)
+            if only is not None and (sentence.id, digest) not in only:
+                continue
+            rows.append(
+                {
+                    "id": sentence.id,
+                    "sha256": digest,
+                    "row": first + number,
+                    "draw": shuffled(sentence.id, digest),
+                    "text": visible(sentence.text),
+                    "document": sentence.document,
+                    "source": sentence.source,
+                    # Without a position of its own, no sentence has neighbours.
+                    "position": sentence.index if population.has_index else 10 * (first + number),
+                    "language": sentence.language,
+                    "previous": visible(sentence.previous or ""),
+                    "groups": {name: values[number] for name, values in groups.items() if values[number]},
+                }
+            )
+        if rows:
+            connection.execute(upsert(SENTENCES).on_conflict_do_nothing(), rows)
+
+
+def _add_predictions(connection: Connection, population: Population) -> None:
+    """Add the labels of a model."""
+    for start in range(0, len(population), _BATCH):
+        rows = []
+        for number in range(start, min(start + _BATCH, len(population))):
+            values = [round(float(p), 4) for p in population.probabilities[number]]
+            known = not population.n_without_probabilities and not any(map(math.isnan, values))
+            rows.append(
+                {
+                    "id": population.ids[number].as_py(),
+                    "sha256": display_sha256(population.texts[number].as_py() or ""),
+                    "labels": list(population.predicted(number)),
+                    "probabilities": dict(zip(population.names, values, strict=True)) if known else None,
+                }
+            )
+        if rows:
+            connection.execute(upsert(PREDICTIONS).on_conflict_do_nothing(), rows)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Build the index of a project. Return 0, or 1 if the documents cannot be read."""
+    try:
+        project = Project.open(arguments[0])
+        store = Store(project.folder)
+        for line in rebuild(project, store, ProgressReporter()):
+            print(line)
+    except CommuniqueError as error:
+        print("error: " + "\n".join(error.lines if isinstance(error, DataError) else [str(error)]), file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

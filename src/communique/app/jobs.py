@@ -1,0 +1,277 @@
+"""Run long commands as processes that outlive the server, and report how far they are.
+
+A job is a command such as `communique train` in the folder of the project. Its folder `.app/jobs/ID/` contains the command, its
+output and its exit code. A server that starts later finds the jobs of earlier ones there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from ..io.atomic import replacing
+from ..project.coding import now
+from ..reporting.format import printable
+from .problems import NotFoundError
+from .run_job import CANCELLED, EXIT, JOB, LOCK, LOG
+from .store import APP_FOLDER
+
+#: Folder of the jobs inside the folder of the app.
+JOBS = "jobs"
+
+#: Commands that may run as a job.
+COMMANDS = frozenset(("label", "train", "sample", "evaluate", "estimate", "status", "agree", "compare"))
+
+#: Number of bytes at the end of the output that are shown.
+_TAIL = 8000
+
+_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+
+#: A plain line of `ProgressReporter`: the proportion that is done, and a text that may end with the remaining time.
+_PROGRESS = re.compile(r"^\s*(\d{1,3})%: (.*)$", re.MULTILINE)
+
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+State = Literal["running", "done", "failed", "cancelled", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command that runs or ran.
+
+    Attributes:
+        id: Its id.
+        command: Name of the command.
+        arguments: Its arguments.
+        state: `failed` means that the command reported an error; `interrupted` that its process ended without an exit code, for
+            example because the computer was switched off.
+        percent: Proportion that is done in percent, or None if it is not known.
+        progress: What the command last reported about its progress.
+        output: The end of its output, without control characters.
+        begun: When it was started.
+        exit_code: Its exit code, or None.
+        resumable: Whether `resume` continues it.
+    """
+
+    id: str
+    command: str
+    arguments: tuple[str, ...]
+    state: State
+    percent: int | None
+    progress: str
+    output: str
+    begun: datetime
+    exit_code: int | None
+
+    @property
+    def resumable(self) -> bool:
+        """Whether the job can be resumed."""
+        return self.state in ("failed", "cancelled", "interrupted")
+
+    @property
+    def line(self) -> str:
+        """The command as it would be typed."""
+        return shlex.join(("communique", self.command, *self.arguments))
+
+
+class Jobs:
+    """The jobs of one project.
+
+    Args:
+        project: Folder of the project.
+    """
+
+    def __init__(self, project: Path) -> None:
+        self._project = project
+        self._folder = project / APP_FOLDER / JOBS
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, command: str, arguments: Sequence[str] = (), *, resume_with: Sequence[str] = ()) -> Job:
+        """Start a command in the folder of the project.
+
+        Args:
+            command: Name of the command, one of `COMMANDS`.
+            arguments: Its arguments. Values that come from a request must have been checked.
+            resume_with: Arguments that are added if the job is resumed, such as `--resume`.
+        """
+        if command not in COMMANDS:
+            raise ValueError(f"{command!r} cannot run as a job. Allowed: {', '.join(sorted(COMMANDS))}")
+        return self._start(command, "communique", [command, *arguments], resume_with)
+
+    def start_module(self, name: str, module: str, arguments: Sequence[str] = ()) -> Job:
+        """Start a module of this package that is no command, such as `communique.app.indexing`.
+
+        Args:
+            name: Name of the job for pages.
+            module: The module.
+            arguments: Its arguments.
+        """
+        # Only the newest run of such a job is of interest.
+        for job in self.all():
+            if job.command == name and job.state != "running":
+                shutil.rmtree(self._of(job.id), ignore_errors=True)
+        return self._start(name, module, arguments, ())
+
+    def all(self) -> list[Job]:
+        """Return all jobs, from the newest to the oldest."""
+        if not self._folder.is_dir():
+            return []
+        names = sorted((path.name for path in self._folder.iterdir() if (path / JOB).is_file()), reverse=True)
+        return [self.get(name) for name in names if _ID.fullmatch(name)]
+
+    def get(self, id: str) -> Job:
+        """Return a job.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        folder = self._of(id)
+        content: dict[str, Any] = json.loads((folder / JOB).read_text(encoding="utf-8"))
+        output = _tail(folder / LOG)
+        found = list(_PROGRESS.finditer(output))
+        exit_code = _exit_code(folder)
+        state = self._state(folder, exit_code)
+        return Job(
+            id=id,
+            command=content["name"],
+            arguments=tuple(content["arguments"][1:] if content["module"] == "communique" else content["arguments"]),
+            state=state,
+            percent=100 if state == "done" else min(100, int(found[-1][1])) if found else None,
+            progress=found[-1][2] if found else "",
+            output=output,
+            begun=datetime.fromisoformat(content["begun"]),
+            exit_code=exit_code,
+        )
+
+    def running(self, command: str | None = None) -> Job | None:
+        """Return the newest job that is running, or None.
+
+        Args:
+            command: Only consider jobs with this command. Default: all.
+        """
+        return next((one for one in self.all() if one.state == "running" and command in (None, one.command)), None)
+
+    def cancel(self, id: str) -> Job:
+        """Stop a job as Ctrl-C would. It keeps what is finished, and can be resumed.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        folder = self._of(id)
+        if self._state(folder, _exit_code(folder)) == "running":
+            (folder / CANCELLED).touch()
+            pid = int((folder / "pid").read_text(encoding="ascii"))
+            os.kill(pid, getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT))
+        return self.get(id)
+
+    def resume(self, id: str) -> Job:
+        """Run the command of a job again, which continues what it had begun.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        folder = self._of(id)
+        content = json.loads((folder / JOB).read_text(encoding="utf-8"))
+        if self._state(folder, _exit_code(folder)) != "running":
+            added = [one for one in content["resume_with"] if one not in content["arguments"]]
+            content["arguments"] += added
+            self._launch(folder, content)
+        return self.get(id)
+
+    def _start(self, name: str, module: str, arguments: Sequence[str], resume_with: Sequence[str]) -> Job:
+        begun = now()
+        id = f"{begun:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        folder = self._folder / id
+        folder.mkdir(parents=True)
+        self._launch(
+            folder,
+            {
+                "name": name,
+                "module": module,
+                "arguments": list(arguments),
+                "resume_with": list(resume_with),
+                "begun": begun.isoformat(),
+            },
+        )
+        return self.get(id)
+
+    def _launch(self, folder: Path, content: dict[str, Any]) -> None:
+        for name in (EXIT, CANCELLED):
+            (folder / name).unlink(missing_ok=True)
+        with replacing(folder / JOB) as handle:
+            json.dump(content, handle, ensure_ascii=False, indent=1)
+        with (folder / LOG).open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "communique.app.run_job", str(folder.resolve())],
+                cwd=self._project,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"},
+                # Ctrl-C in the terminal of the server must not stop the job.
+                start_new_session=os.name == "posix",
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+        (folder / "pid").write_text(f"{process.pid}\n", encoding="ascii")
+        self._processes[folder.name] = process
+
+    def _state(self, folder: Path, exit_code: int | None) -> State:
+        process = self._processes.get(folder.name)
+        if exit_code is None and (_is_locked(folder) or (process is not None and process.poll() is None)):
+            return "running"
+        exit_code = _exit_code(folder) if exit_code is None else exit_code
+        if exit_code == 0:
+            return "done"
+        if (folder / CANCELLED).exists():
+            return "cancelled"
+        return "interrupted" if exit_code is None else "failed"
+
+    def _of(self, id: str) -> Path:
+        folder = self._folder / id
+        if not _ID.fullmatch(id) or not (folder / JOB).is_file():
+            raise NotFoundError("There is no such job.")
+        return folder
+
+
+def _is_locked(folder: Path) -> bool:
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _exit_code(folder: Path) -> int | None:
+    try:
+        return int((folder / EXIT).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def _tail(path: Path) -> str:
+    """Return the end of the output without colours and other control characters."""
+    try:
+        with path.open("rb") as handle:
+            handle.seek(max(0, handle.seek(0, os.SEEK_END) - _TAIL))
+            content = handle.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    # A carriage return starts the line of a progress bar again.
+    lines = (line.rsplit("\r", 1)[-1] for line in _ESCAPES.sub("", content).replace("\r\n", "\n").split("\n"))
+    return printable("\n".join(lines))

@@ -1,0 +1,82 @@
+"""Answer requests that cannot be fulfilled: with JSON for programs, a page for browsers, and a message for htmx."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import Scope
+
+from ..errors import CommuniqueError, DataError
+from .templating import render
+
+#: Prefix of all paths of the API.
+API = "/api/v1"
+
+#: What a status code means, if nothing more is known.
+_REASONS = {
+    404: "There is no such page.",
+    405: "This address does not accept this kind of request.",
+    413: "The request is too large.",
+    500: "The program has an unexpected error. The log of the server contains the details.",
+}
+
+
+class NotFoundError(CommuniqueError):
+    """Something that a request names and that does not exist."""
+
+
+def problem_response(scope: Scope, status: int, *reasons: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a response that says in words why a request failed.
+
+    Args:
+        scope: The request.
+        status: Status code.
+        reasons: One line per problem.
+        headers: Further headers.
+    """
+    asked = Headers(scope=scope)
+    if asked.get("hx-request") == "true":
+        # The message is shown above the page, so that the page keeps what the user typed.
+        aimed = {"HX-Retarget": "#messages", "HX-Reswap": "innerHTML"}
+        return HTMLResponse(render("message.html", reasons=reasons), status, headers={**(headers or {}), **aimed})
+    if "text/html" in asked.get("accept", "") and not scope["path"].startswith(API):
+        page = render("problem.html", status=status, reasons=reasons)
+        return HTMLResponse(page, status, headers=dict(headers or {}))
+    return JSONResponse({"error": "\n".join(reasons), "errors": reasons}, status, headers=dict(headers or {}))
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Make an application answer every error with a reason in words."""
+
+    @app.exception_handler(CommuniqueError)
+    async def refused(request: Request, error: CommuniqueError) -> Response:
+        status = 404 if isinstance(error, NotFoundError) else 400
+        return problem_response(request.scope, status, *(error.lines if isinstance(error, DataError) else [str(error)]))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return problem_response(request.scope, 422, *map(_describe, error.errors()))
+
+    @app.exception_handler(HTTPException)
+    async def failed(request: Request, error: HTTPException) -> Response:
+        reason = _REASONS.get(error.status_code, error.detail)
+        return problem_response(request.scope, error.status_code, reason, headers=error.headers)
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        return problem_response(request.scope, 500, _REASONS[500])
+
+
+def _describe(detail: Mapping[str, Any]) -> str:
+    """Describe an error that pydantic found in a request."""
+    place = [str(part) for part in detail["loc"][1:]]
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "json_invalid":
+        return f"The body of the request is not valid JSON: {detail.get('ctx', {}).get('error', message)}."
+    return f"{'.'.join(place) or 'The request'}: {message}."

@@ -1,0 +1,322 @@
+"""The index of a project: its sentences, samples and latest codings in one SQLite file, so that pages of large projects are fast.
+
+The files of the project remain the only place where anything is stored. The index can be deleted at any time, and is then built
+again from them (`indexing.py`, `coding_index.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    Index,
+    Integer,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    and_,
+    create_engine,
+    event,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import DatabaseError
+
+from ..project.coding import SentenceKey
+from ..text.language import UNDETERMINED
+
+#: Folder of the app inside a project, and the file of the index.
+APP_FOLDER, INDEX_FILE = ".app", "index.sqlite"
+
+#: Version of the tables. An index with another version is deleted and built again.
+VERSION = 1
+
+#: Seconds that a connection waits for another process that writes.
+PATIENCE = 30
+
+_metadata = MetaData()
+
+
+def _key() -> tuple[Column[Any], Column[Any]]:
+    return Column("id", String, primary_key=True), Column("sha256", String, primary_key=True)
+
+
+#: What was read from each source: the signature of the documents, or the number of bytes of a file of codings.
+SOURCES = Table(
+    "source",
+    _metadata,
+    Column("name", String, primary_key=True),
+    Column("signature", String, nullable=False),
+    Column("read", Integer, nullable=False, default=0),
+)
+
+#: The sentences. `row` is their order in the documents, and `draw` a random order that is the same for all coders.
+SENTENCES = Table(
+    "sentence",
+    _metadata,
+    *_key(),
+    Column("row", Integer, nullable=False, index=True),
+    Column("draw", Integer, nullable=False, index=True),
+    Column("text", String, nullable=False),
+    Column("document", String, nullable=False),
+    Column("source", String),
+    Column("position", Integer, nullable=False),
+    Column("language", String, nullable=False),
+    Column("previous", String, nullable=False),
+    Column("groups", JSON, nullable=False),
+)
+Index("sentence_place", SENTENCES.c.document, SENTENCES.c.source, SENTENCES.c.position)
+
+#: The sentences of each sample, with the labels of the model that the sample was drawn from.
+MEMBERS = Table("member", _metadata, Column("sample", String, primary_key=True), *_key(), Column("labels", JSON))
+
+#: The labels of the newest output of `communique label`.
+PREDICTIONS = Table(
+    "prediction", _metadata, *_key(), Column("labels", JSON, nullable=False), Column("probabilities", JSON)
+)
+
+#: The latest coding of each sentence by each coder.
+CODINGS = Table(
+    "coding",
+    _metadata,
+    Column("coder", String, primary_key=True),
+    *_key(),
+    Column("labels", JSON, nullable=False),
+    Column("comment", String, nullable=False),
+    Column("time", String, nullable=False),
+    Column("sample", String),
+    Column("model_shown", Boolean),
+    Column("codebook_sha256", String, nullable=False),
+)
+Index("coding_sentence", CODINGS.c.id, CODINGS.c.sha256)
+Index("coding_time", CODINGS.c.coder, CODINGS.c.time)
+
+#: Sentences that a coder skipped, and sentences for which a coder saw the labels of the model.
+SKIPPED = Table("skipped", _metadata, Column("coder", String, primary_key=True), *_key())
+SEEN = Table("seen", _metadata, Column("coder", String, primary_key=True), *_key())
+
+
+@dataclass(frozen=True)
+class IndexedSentence:
+    """A sentence of the index. `sha256` is the hash of the text as coders see it."""
+
+    id: str
+    sha256: str
+    text: str
+    document: str
+    position: int
+    source: str | None = None
+    language: str = UNDETERMINED
+    previous: str = ""
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> SentenceKey:
+        """The id and the hash of the text, which together identify the sentence."""
+        return self.id, self.sha256
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The latest coding of a sentence by a coder."""
+
+    id: str
+    sha256: str
+    labels: tuple[str, ...]
+    comment: str
+    time: datetime
+    model_shown: bool | None
+    codebook_sha256: str
+
+    @property
+    def key(self) -> SentenceKey:
+        """The id and the hash of the text."""
+        return self.id, self.sha256
+
+
+class Store:
+    """The index of one project. Several threads and processes can use it at the same time.
+
+    Args:
+        folder: Folder of the project.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / APP_FOLDER / INDEX_FILE
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._engine = self._open()
+
+    def _open(self) -> Engine:
+        engine = _engine(self.path)
+        try:
+            with engine.connect() as connection:
+                version = connection.exec_driver_sql("PRAGMA user_version").scalar()
+            if version in (0, VERSION):
+                self._create(engine)
+                return engine
+        except DatabaseError:
+            pass  # damaged; the files of the project contain everything
+        engine.dispose()
+        for suffix in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        engine = _engine(self.path)
+        self._create(engine)
+        return engine
+
+    def _create(self, engine: Engine) -> None:
+        with engine.execution_options(writes=True).begin() as connection:
+            _metadata.create_all(connection)
+            connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a connection that sees one state of the index, and does not wait for a process that writes."""
+        with self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open a transaction. Only one process writes at a time."""
+        with self._engine.execution_options(writes=True).begin() as connection:
+            yield connection
+
+    def count(self) -> int:
+        """Return the number of sentences."""
+        with self.reading() as connection:
+            return connection.scalar(select(func.count()).select_from(SENTENCES)) or 0
+
+    def sentence(self, key: SentenceKey) -> IndexedSentence | None:
+        """Return a sentence, or None if the index does not contain it."""
+        with self.reading() as connection:
+            row = connection.execute(select(SENTENCES).where(is_key(SENTENCES, key))).mappings().first()
+        return None if row is None else _sentence(row)
+
+    def neighbours(
+        self, sentence: IndexedSentence, *, around: int = 2
+    ) -> tuple[list[IndexedSentence], list[IndexedSentence]]:
+        """Return the sentences of the same document before and after a sentence."""
+        place = SENTENCES.c.position
+        same = and_(SENTENCES.c.document == sentence.document, SENTENCES.c.source.is_not_distinct_from(sentence.source))
+        near = place.between(sentence.position - around, sentence.position + around)
+        query = select(SENTENCES).where(same, near).order_by(place, SENTENCES.c.row).limit(2 * around + 1)
+        with self.reading() as connection:
+            found = [_sentence(row) for row in connection.execute(query).mappings()]
+        return (
+            [one for one in found if one.position < sentence.position],
+            [one for one in found if one.position > sentence.position],
+        )
+
+    def answer(self, coder: str, key: SentenceKey) -> Answer | None:
+        """Return the latest coding of a sentence by a coder, or None."""
+        with self.reading() as connection:
+            row = (
+                connection.execute(select(CODINGS).where(CODINGS.c.coder == coder, is_key(CODINGS, key)))
+                .mappings()
+                .first()
+            )
+        return None if row is None else _answer(row)
+
+    def last_answer(self, coder: str, *, before: datetime | None = None) -> Answer | None:
+        """Return the newest coding of a coder, or the newest before a time."""
+        query = select(CODINGS).where(CODINGS.c.coder == coder).order_by(CODINGS.c.time.desc()).limit(1)
+        if before is not None:
+            query = query.where(CODINGS.c.time < time_key(before))
+        with self.reading() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else _answer(row)
+
+    def mark(self, table: Table, coder: str, key: SentenceKey) -> None:
+        """Record that a coder skipped a sentence (`SKIPPED`) or saw the labels of the model (`SEEN`)."""
+        with self.writing() as connection:
+            values = {"coder": coder, "id": key[0], "sha256": key[1]}
+            connection.execute(upsert(table).values(values).on_conflict_do_nothing())
+
+    def is_marked(self, table: Table, coder: str, key: SentenceKey) -> bool:
+        """Return whether `mark` recorded this."""
+        with self.reading() as connection:
+            query = select(table.c.id).where(table.c.coder == coder, is_key(table, key))
+            return connection.execute(query).first() is not None
+
+
+def is_key(table: Table, key: SentenceKey) -> Any:
+    """Return the condition that a row of a table belongs to a sentence."""
+    return and_(table.c.id == key[0], table.c.sha256 == key[1])
+
+
+def time_key(time: datetime) -> str:
+    """Return a time as text in which later times sort after earlier ones."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def shuffled(*parts: str) -> int:
+    """Return a number of 62 bits that looks random, but is the same for the same texts."""
+    return int.from_bytes(hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).digest()[:8], "big") >> 2
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, if there are any."""
+    if rows:
+        connection.execute(insert(table), list(rows))
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": PATIENCE, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # transactions begin where `begin` says, not at the first change
+        connection.create_function("shuffled", 2, shuffled, deterministic=True)
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -32000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that starts by reading could not be continued if another process writes in between.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _sentence(row: RowMapping) -> IndexedSentence:
+    return IndexedSentence(
+        id=row["id"],
+        sha256=row["sha256"],
+        text=row["text"],
+        document=row["document"],
+        position=row["position"],
+        source=row["source"],
+        language=row["language"],
+        previous=row["previous"],
+        groups=row["groups"],
+    )
+
+
+def _answer(row: RowMapping) -> Answer:
+    return Answer(
+        id=row["id"],
+        sha256=row["sha256"],
+        labels=tuple(row["labels"]),
+        comment=row["comment"],
+        time=datetime.fromisoformat(row["time"]),
+        model_shown=row["model_shown"],
+        codebook_sha256=row["codebook_sha256"],
+    )

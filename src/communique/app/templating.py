@@ -1,0 +1,52 @@
+"""Fill the templates of the pages. They escape HTML and control characters in the same way as the reports."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from jinja2 import Environment
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from ..reporting.render import environment
+from ..text.scripts import direction
+
+
+def text_direction(text: str | None) -> str:
+    """Return the value of the attribute `dir` of an element that contains a text from data."""
+    return direction(text or "") or "auto"
+
+
+@cache
+def templates() -> Environment:
+    """Return the environment of the templates in `templates/`."""
+    made = environment("communique.app")
+    made.globals |= {
+        "direction": text_direction,
+        "navigation": lambda: import_module("communique.app.pages").navigation(),
+    }
+    return made
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template."""
+    return templates().get_template(template).render(values)
+
+
+def respond(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """Fill a template for a request. The variable `path` contains the path of the page, which the navigation marks.
+
+    Args:
+        request: The request.
+        template: Name of the template.
+        status: Status code.
+        values: Values of the template's variables.
+    """
+    return HTMLResponse(render(template, path=request.url.path, **values), status)
+
+
+def is_partial(request: Request) -> bool:
+    """Return whether htmx asks for a part of a page."""
+    return request.headers.get("hx-request") == "true" and request.headers.get("hx-request-type") != "full"

@@ -1,0 +1,79 @@
+"""Tests that commands run as jobs: their state, output and exit code, cancelling, and a server that starts again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from helpers import PATIENCE
+
+from communique.app.jobs import Job, Jobs
+from communique.app.problems import NotFoundError
+from communique.project import Project
+
+
+def wait(jobs: Jobs, id: str, until: Callable[[Job], bool]) -> Job:
+    """Wait until a condition holds for a job."""
+    end = time.monotonic() + PATIENCE
+    while not until(job := jobs.get(id)):
+        assert time.monotonic() < end, job
+        time.sleep(0.05)
+    return job
+
+
+def finished(job: Job) -> bool:
+    return job.state != "running"
+
+
+def module(folder: Path, code: str) -> str:
+    """Write a module that jobs can run, and return its name."""
+    (folder / "task_of_the_test.py").write_text(code, encoding="utf-8")
+    return "task_of_the_test"
+
+
+@pytest.mark.slow
+def test_a_command_runs_in_the_project_and_leaves_its_output(project: Project) -> None:
+    jobs = Jobs(project.folder)
+    job = wait(jobs, jobs.start("status").id, finished)
+    assert (job.state, job.exit_code) == ("done", 0), job.output
+    assert "sample-1" in job.output
+    failed = wait(jobs, jobs.start("train").id, finished)
+    assert failed.state == "failed"
+    assert "codings" in failed.output
+    assert [one.id for one in Jobs(project.folder).all()] == [failed.id, job.id]
+
+
+def test_a_job_can_be_cancelled_and_resumed_by_another_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    name = module(
+        tmp_path,
+        "import pathlib, time\nprint('40%: rows, 0:00:05 left')\nprint('\\x1b[31mred\\x1b[0m \\u202e')\n"
+        "if not pathlib.Path('begun').exists():\n    pathlib.Path('begun').touch()\n    time.sleep(600)\n",
+    )
+    jobs, other = Jobs(tmp_path), Jobs(tmp_path)
+    job = wait(jobs, jobs.start_module("task", name).id, lambda job: "red" in job.output)
+    assert (job.state, job.percent, job.progress) == ("running", 40, "rows, 0:00:05 left")
+    assert "\x1b" not in job.output
+    assert "\u202e" not in job.output
+    found = other.running("task")
+    assert found is not None
+    assert wait(other, other.cancel(found.id).id, finished).state == "cancelled"
+    assert wait(jobs, other.resume(found.id).id, finished).state == "done"
+
+
+def test_a_job_whose_process_was_killed_counts_as_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    name = module(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    jobs = Jobs(tmp_path)
+    job = wait(jobs, jobs.start_module("task", name).id, finished)
+    assert (job.state, job.exit_code, job.resumable) == ("interrupted", None, True)
+
+
+@pytest.mark.parametrize("id", ["..", "../x", "20260101-000000-abcdef", "", "a/b"])
+def test_an_unknown_id_is_refused(tmp_path: Path, id: str) -> None:
+    with pytest.raises(NotFoundError):
+        Jobs(tmp_path).get(id)
+    with pytest.raises(ValueError, match="rm"):
+        Jobs(tmp_path).start("rm")
