@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +28,7 @@ from ..io.atomic import replacing
 from ..project.coding import now
 from ..reporting.format import printable
 from .problems import NotFoundError
-from .run_job import CANCELLED, EXIT, JOB, LOCK, LOG
+from .run_job import CANCELLED, EXIT, JOB, LOCK, LOG, PID, STARTING
 from .store import APP_FOLDER
 
 #: Folder of the jobs inside the folder of the app.
@@ -38,6 +39,9 @@ COMMANDS = frozenset(("label", "train", "sample", "evaluate", "estimate", "statu
 
 #: Number of bytes at the end of the output that are shown.
 _TAIL = 8000
+
+#: Seconds after which a process that never locked its folder counts as ended.
+_START = 60.0
 
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 
@@ -143,7 +147,7 @@ class Jobs:
         content: dict[str, Any] = json.loads((folder / JOB).read_text(encoding="utf-8"))
         output = _tail(folder / LOG)
         found = list(_PROGRESS.finditer(output))
-        exit_code = _exit_code(folder)
+        exit_code = _number(folder / EXIT)
         state = self._state(folder, exit_code)
         return Job(
             id=id,
@@ -172,9 +176,9 @@ class Jobs:
             NotFoundError: There is no such job.
         """
         folder = self._of(id)
-        if self._state(folder, _exit_code(folder)) == "running":
+        pid = _number(folder / PID)
+        if pid is not None and self._state(folder, _number(folder / EXIT)) == "running":
             (folder / CANCELLED).touch()
-            pid = int((folder / "pid").read_text(encoding="ascii"))
             os.kill(pid, getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT))
         return self.get(id)
 
@@ -186,7 +190,7 @@ class Jobs:
         """
         folder = self._of(id)
         content = json.loads((folder / JOB).read_text(encoding="utf-8"))
-        if self._state(folder, _exit_code(folder)) != "running":
+        if self._state(folder, _number(folder / EXIT)) != "running":
             added = [one for one in content["resume_with"] if one not in content["arguments"]]
             content["arguments"] += added
             self._launch(folder, content)
@@ -210,10 +214,11 @@ class Jobs:
         return self.get(id)
 
     def _launch(self, folder: Path, content: dict[str, Any]) -> None:
-        for name in (EXIT, CANCELLED):
+        for name in (EXIT, CANCELLED, PID):
             (folder / name).unlink(missing_ok=True)
         with replacing(folder / JOB) as handle:
             json.dump(content, handle, ensure_ascii=False, indent=1)
+        (folder / STARTING).touch()
         with (folder / LOG).open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "communique.app.run_job", str(folder.resolve())],
@@ -226,19 +231,29 @@ class Jobs:
                 start_new_session=os.name == "posix",
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
-        (folder / "pid").write_text(f"{process.pid}\n", encoding="ascii")
+        (folder / PID).write_text(f"{process.pid}\n", encoding="ascii")
         self._processes[folder.name] = process
 
     def _state(self, folder: Path, exit_code: int | None) -> State:
-        process = self._processes.get(folder.name)
-        if exit_code is None and (_is_locked(folder) or (process is not None and process.poll() is None)):
+        if exit_code is None and (_is_locked(folder) or self._is_starting(folder)):
             return "running"
-        exit_code = _exit_code(folder) if exit_code is None else exit_code
+        exit_code = _number(folder / EXIT) if exit_code is None else exit_code
         if exit_code == 0:
             return "done"
         if (folder / CANCELLED).exists():
             return "cancelled"
         return "interrupted" if exit_code is None else "failed"
+
+    def _is_starting(self, folder: Path) -> bool:
+        """Return whether the process of a job was started and has not locked its folder yet."""
+        try:
+            age = time.time() - (folder / STARTING).stat().st_mtime
+        except OSError:
+            return False
+        process = self._processes.get(folder.name)
+        # Another server may have started the job again in the meantime.
+        own = process is not None and process.pid == _number(folder / PID)
+        return process.poll() is None if process is not None and own else age < _START
 
     def _of(self, id: str) -> Path:
         folder = self._folder / id
@@ -257,9 +272,10 @@ def _is_locked(folder: Path) -> bool:
     return False
 
 
-def _exit_code(folder: Path) -> int | None:
+def _number(path: Path) -> int | None:
+    """Return the number that a file contains, or None if there is no such file."""
     try:
-        return int((folder / EXIT).read_text(encoding="ascii"))
+        return int(path.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
 

@@ -15,7 +15,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 #: Files in the folder of a job.
-JOB, LOG, LOCK, EXIT, CANCELLED = "job.json", "log.txt", "lock", "exit.txt", "cancelled"
+JOB, LOG, LOCK, EXIT, PID = "job.json", "log.txt", "lock", "exit.txt", "pid"
+
+#: Empty files in the folder of a job. They mean that it was started and does not hold its lock yet, and that a user cancelled it.
+STARTING, CANCELLED = "starting", "cancelled"
 
 #: Exit code of a job that found the folder locked.
 BUSY = 75
@@ -29,6 +32,7 @@ def main(folder: Path) -> int:
         lock.acquire(timeout=5)  # a server that checks the lock holds it for a moment
     except Timeout:
         return BUSY
+    (folder / STARTING).unlink(missing_ok=True)
     # A server that was started with `nohup` ignores this signal, and would pass that on.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = [job["module"], *job["arguments"]]

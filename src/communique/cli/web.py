@@ -78,7 +78,8 @@ def serve(
 
     Each request needs the header `Authorization: Bearer TOKEN`. The token is that of the environment variable COMMUNIQUE_TOKEN
     or, if it is not set, a random one that is printed. `/health` needs no token; `/metrics` has counts in the format of
-    Prometheus. The page `/api/v1/` describes the API. The connection is not encrypted: on a network, put a server with TLS in front.
+    Prometheus. The page `/api/v1/` describes the API. The connection is not encrypted: on a
+    network, put a server with TLS in front.
 
     For example:
 

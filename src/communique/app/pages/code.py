@@ -36,7 +36,7 @@ _LINES = 5
 
 
 class Choice(NamedTuple):
-    """A label as the page shows it: with its key, a sign, a colour and an underline style, which no other label shares."""
+    """A label as the page shows it: with its key, its sign, its colour and the style of its underline."""
 
     label: CodebookLabel
     key: str
