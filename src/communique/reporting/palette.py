@@ -35,7 +35,7 @@ PALETTE = (
 
 
 def variables(*, dark: bool = False) -> str:
-    """Return the colours as properties of a style sheet, `--strong-0` and `--tint-0` and so on."""
+    """Return the colours as custom properties of a style sheet: the strong colours, then the tints, each with its position."""
     strong = " ".join(f"--strong-{i}: {c.dark if dark else c.light};" for i, c in enumerate(PALETTE))
     tint = " ".join(f"--tint-{i}: {c.dark_tint if dark else c.light_tint};" for i, c in enumerate(PALETTE))
     return strong + tint
