@@ -203,6 +203,15 @@ def test_candidates_depend_on_the_number_of_rows_and_on_the_requested_kind(tmp_p
         names(few, "svm")
 
 
+@pytest.mark.parametrize("kind", ["auto", "frozen-encoder", "tfidf"])
+def test_a_recipe_with_acts_is_refused_for_classifiers_that_cannot_have_them(
+    tmp_path: Path, tiny_backbone: Path, kind: str
+) -> None:
+    settings = recipe(tmp_path, tiny_backbone).model_copy(update={"acts": True})
+    with pytest.raises(RecipeError, match=facts("acts: only a transformer", repr(kind), "--kind transformer")):
+        requested_candidates(settings, TINY, corpus(40), kind)
+
+
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a bundle that was trained on other texts, in place of the shipped model."""

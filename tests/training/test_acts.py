@@ -168,6 +168,23 @@ def test_the_checkpoint_is_a_standard_one_with_the_same_probabilities(checkpoint
         np.testing.assert_allclose([by_name[name] for name in plain.names], row, atol=1e-6)
 
 
+def test_a_transformer_that_is_tuned_out_of_fold_has_acts(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from communique.models.checkpoint import CheckpointClassifier
+    from communique.selection.select import train_selected
+
+    monkeypatch.setattr("communique.selection.select.FOLDS", 2)
+    recipe = Recipe.load(project / "recipe.yaml").model_copy(update={"epochs": 1})
+    train_selected(recipe, tmp_path / "run", kind="transformer")
+    info = read_info(tmp_path / "run", "checkpoint")
+    assert info.acts == ActsInfo(kinds={"policy_claim": KINDS}, width=64)
+    assert info.tuned_by == "out-of-fold"
+    acts = CheckpointClassifier(tmp_path / "run").predict(["the minister should fish ."], acts=True).acts
+    assert acts is not None
+    assert acts.kinds["policy_claim"].shape == (1, len(KINDS))
+
+
 def test_an_interrupted_run_resumes_to_the_same_heads(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ from ..training.splits import DataSplits
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from ..models.act_heads import ActHeads
     from ..training.trainer import TransformerClassifier
 
     Network = tuple[PreTrainedModel, PreTrainedTokenizerBase]
@@ -255,7 +256,8 @@ class TransformerCandidate(Candidate):
     def estimate(self, corpus: Corpus, fits: int) -> float:
         """Estimate how many seconds `fits` fits will take, by timing single steps on a few rows."""
         part = timed_part(corpus, self.recipe.seed, self.recipe.batch_size)
-        one_step = self.recipe.model_copy(update={"epochs": 1, "min_steps": 0})
+        # A few rows may have no acts, which would be an error. The heads for acts take hardly any time.
+        one_step = self.recipe.model_copy(update={"epochs": 1, "min_steps": 0, "acts": False})
         return fits * self.recipe.steps(len(corpus)) * self._train(one_step, part).seconds_per_step_
 
     def write(self, target: Target) -> ModelInfo:
@@ -268,6 +270,7 @@ class TransformerCandidate(Candidate):
             (fitted.model_, fitted.tokenizer_),
             seconds=fitted.seconds_,
             precision=fitted.precision_,
+            heads=fitted.heads_,
         )
 
     def _train(self, recipe: Recipe, corpus: Corpus, steps: Path | None = None) -> TransformerClassifier:
@@ -315,7 +318,14 @@ def candidates_for(
 
 
 def _write_checkpoint(
-    candidate: Candidate, target: Target, recipe: Recipe, network: Network, *, seconds: float, precision: str
+    candidate: Candidate,
+    target: Target,
+    recipe: Recipe,
+    network: Network,
+    *,
+    seconds: float,
+    precision: str,
+    heads: ActHeads | None = None,
 ) -> ModelInfo:
     model, tokenizer = network
     tuning, data = target.tuning, target.data
@@ -335,4 +345,6 @@ def _write_checkpoint(
         warnings=target.warnings,
         commit=git_commit(),
     )
-    return write_checkpoint(target.out, model, tokenizer, info, candidate.codebook, data, overwrite=target.overwrite)
+    return write_checkpoint(
+        target.out, model, tokenizer, info, candidate.codebook, data, heads=heads, overwrite=target.overwrite
+    )

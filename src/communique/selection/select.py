@@ -120,10 +120,15 @@ def requested_candidates(
     encoders to start from, the frozen encoders are added.
 
     Raises:
-        RecipeError: The kind is unknown.
+        RecipeError: The kind is unknown, or the recipe has `acts` but the kind is not `transformer`.
     """
     if kind != AUTO and kind not in KINDS:
         raise RecipeError(f"--kind {kind!r}: unknown kind. Allowed: {', '.join((AUTO, *KINDS))}")
+    if recipe.acts and kind != "transformer":
+        raise RecipeError(
+            f"acts: only a transformer has outputs for kind, holder and target, but --kind is {kind!r}. Write '--kind "
+            "transformer', omit this option, or write 'acts: false' in the recipe"
+        )
     if kind == "tfidf":
         return [PriorCandidate(recipe, codebook), TfidfCandidate(recipe, codebook)], ()
     backbones, notes = encoders_for(recipe, corpus)
