@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 import yaml
-from helpers import CODEBOOK, PATIENCE, tiny_rows, until, write_rows
+from helpers import CODEBOOK, PATIENCE, TINY, tiny_rows, until, write_rows
 
 from communique import RecipeError
 from communique.models.folder import read_info, verify_files
@@ -148,7 +148,7 @@ def test_killed_processes_resume_and_end_with_the_same_weights(
     torn = shutil.copytree(last, steps / "checkpoint-99999")
     (torn / "trainer_state.json").write_bytes(b"")
     with pytest.raises(RecipeError, match=re.escape(str(steps))):
-        prepare_steps(steps, Recipe.load(project / "batch-8.yaml"), Corpus.read(project / "train.jsonl"))
+        prepare_steps(steps, Recipe.load(project / "batch-8.yaml"), TINY, Corpus.read(project / "train.jsonl"))
     resumed = launch(project, out)
     said = resumed.communicate(timeout=PATIENCE)[1].decode()
     assert resumed.returncode == 0, said

@@ -159,13 +159,17 @@ def test_steps_of_another_recipe_are_refused(tiny_project: Path, tmp_path: Path)
 
     corpus = Corpus.read(tiny_project / "corpus.jsonl")
     recipe = Recipe.load(tiny_project / "recipe.yaml")
-    assert prepare_steps(tmp_path / "steps", recipe, corpus) is None
-    assert prepare_steps(tmp_path / "steps", recipe, corpus) is None
+    assert prepare_steps(tmp_path / "steps", recipe, TINY, corpus) is None
+    assert prepare_steps(tmp_path / "steps", recipe, TINY, corpus) is None
     with pytest.raises(RecipeError, match=facts(tmp_path / "steps")):
-        prepare_steps(tmp_path / "steps", recipe.model_copy(update={"seed": 1}), corpus)
+        prepare_steps(tmp_path / "steps", recipe.model_copy(update={"seed": 1}), TINY, corpus)
+    # With other labels, or with the same ones in another order, the outputs in the checkpoint would belong to the wrong labels.
+    other = TINY.model_copy(update={"labels": TINY.labels[::-1]})
+    with pytest.raises(RecipeError, match=facts(tmp_path / "steps", "another codebook")):
+        prepare_steps(tmp_path / "steps", recipe, other, corpus)
     # With other tokens, the embeddings in the checkpoint would belong to the wrong tokens.
     with pytest.raises(RecipeError, match=facts(tmp_path / "steps")):
-        prepare_steps(tmp_path / "steps", recipe, corpus, [1, 2, 3])
+        prepare_steps(tmp_path / "steps", recipe, TINY, corpus, [1, 2, 3])
 
 
 def test_training_without_a_folder_for_steps_writes_nothing(

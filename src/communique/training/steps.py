@@ -35,8 +35,8 @@ def check_run(steps: Path, run: Mapping[str, Any]) -> None:
     identity = steps / IDENTITY
     if identity.exists() and _read(identity) != json.loads(json.dumps(run)):
         raise RecipeError(
-            f"{steps}: this folder belongs to an interrupted run with another recipe, other data or another number of processes. "
-            "Delete it to start from the beginning"
+            f"{steps}: this folder belongs to an interrupted run with another recipe, another codebook, other data or another "
+            "number of processes. Delete it to start from the beginning"
         )
 
 

@@ -187,7 +187,7 @@ class TransformerClassifier:
         rows = self._dataset(corpus.sentences)
         validation_rows = self._dataset(validation.sentences) if validation else None
         tokens = None if recipe.freeze_embeddings else used_tokens((rows, validation_rows), tokenizer.pad_token_id)
-        resume = prepare_steps(self.steps, recipe, corpus, tokens)
+        resume = prepare_steps(self.steps, recipe, self.codebook, corpus, tokens)
         if resume is not None:
             self.progress.say(f"resuming from {resume}")
         processes = distributed.world_size()
@@ -353,15 +353,16 @@ def _set_dropout(model: transformers.PreTrainedModel, name: str, value: float | 
 
 
 def prepare_steps(
-    steps: Path | None, recipe: Recipe, corpus: Corpus, tokens: Sequence[int] | None = None
+    steps: Path | None, recipe: Recipe, codebook: Codebook, corpus: Corpus, tokens: Sequence[int] | None = None
 ) -> Path | None:
     """Prepare the folder of checkpoints, and return the last complete checkpoint of an interrupted run, if any.
 
-    The run must have the same recipe, data and number of processes.
+    The run must have the same recipe, codebook, data and number of processes.
 
     Args:
         steps: Folder of the checkpoints. None: nothing is written.
         recipe: The settings.
+        codebook: The codebook, whose labels in order are the outputs of the network.
         corpus: The training sentences.
         tokens: Ids of the tokens whose embeddings are trained. None: embeddings are frozen.
 
@@ -372,6 +373,7 @@ def prepare_steps(
         return None
     run = {
         "recipe": recipe.model_dump(mode="json"),
+        "codebook": codebook.sha256,
         "backbone": backbone_sha256(recipe.backbone),
         "data": corpus.files,
         "ids": [s.id for s in corpus],
