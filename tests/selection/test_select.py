@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,10 +29,11 @@ from communique.models.info import ModelInfo
 from communique.models.predictor import MODEL_VARIABLE
 from communique.selection import candidates
 from communique.selection.candidates import Candidate, Target, candidates_for
+from communique.selection.durations import Duration
 from communique.selection.encoders import encoders_for
 from communique.selection.folds import cross_fitted_decisions, describe_repeats, predict_out_of_fold, tuning_rows
 from communique.selection.results import Compared, choose, mean_average_precision
-from communique.selection.select import requested_candidates, select, train_selected
+from communique.selection.select import _score, requested_candidates, select, train_selected
 from communique.selection.steps import Steps
 from communique.training import trainer
 from communique.training.recipe import Recipe
@@ -65,7 +67,7 @@ class Fake(Candidate):
     """A candidate whose logits are right in the proportion `right` of the rows."""
 
     kind = "fake"
-    cost = 0.0
+    once = cost = 0.0
 
     def __init__(self, codebook: Codebook, name: str, right: float) -> None:
         self.codebook, self.right = codebook, right
@@ -83,8 +85,8 @@ class Fake(Candidate):
         flipped = np.random.default_rng(0).random(gold.shape) > self.right
         return np.where(gold ^ flipped, 2, -2).astype(np.float32)
 
-    def estimate(self, corpus: Corpus, fits: int) -> float:
-        return self.cost * fits
+    def estimate(self, corpus: Corpus) -> Duration:
+        return Duration(self.once, self.cost)
 
     def write(self, target: Target) -> ModelInfo:
         raise NotImplementedError
@@ -178,6 +180,20 @@ def test_only_slow_candidates_are_compared_on_two_folds_and_the_report_says_so()
     assert selection.compared_rows < 0.6 * len(data)
     assert tuning.rows < 0.4 * len(data)
     assert "2 of 5 folds only" in selection.render()
+    # The score of either candidate is that of the two folds.
+    kept = replace(selection, chosen="plain")
+    assert kept["plain"].folds == 5
+    score = _score(kept, "mine")
+    assert (score.n, score.documents) == (selection.compared_rows, selection.compared_documents)
+    assert score.documents < 0.6 * selection.documents
+    assert score.data.startswith("out-of-fold predictions, 2 of 5 folds")
+
+
+def test_work_that_is_done_only_once_does_not_reduce_the_number_of_folds() -> None:
+    data, plain, costly = corpus(40), Fake(TINY, "plain", 0.7), Fake(TINY, "costly", 0.95)
+    plain.once, costly.cost = 10_000.0, 1000.0
+    select(data, TINY, [plain, costly])
+    assert (len(plain.trained), len(costly.trained)) == (5, 2)
 
 
 def test_a_choice_that_is_no_better_than_constant_predictions_has_a_warning() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from ..reporting.format import number
 from ..training.recipe import Recipe
 from ..training.saving import describe_checkpoint, fold_calibration, write_checkpoint
 from ..training.splits import DataSplits
+from .durations import Duration, timed_part
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 #: Minimum number of rows for the transformer to be a candidate. With fewer rows, the result of fine-tuning is mostly chance.
 MIN_TRANSFORMER_ROWS = 200
-
-#: Number of rows on which the duration of a fit is measured.
-TIMED_ROWS = 64
 
 #: Number of folds of the cross-validation in which linear models choose the strength of their penalty.
 INNER_FOLDS = 3
@@ -101,8 +98,8 @@ class Candidate(ABC):
         """Compute logits (n, k)."""
 
     @abstractmethod
-    def estimate(self, corpus: Corpus, fits: int) -> float:
-        """Estimate how many seconds `fits` fits on almost all rows will take, by timing a part of the work."""
+    def estimate(self, corpus: Corpus) -> Duration:
+        """Estimate how long fits on almost all rows will take, by timing a part of the work."""
 
     @abstractmethod
     def write(self, target: Target) -> ModelInfo:
@@ -123,11 +120,11 @@ class _Baseline(Candidate):
         """Compute logits (n, k)."""
         return to_logits(self._fitted.predict_proba(sentences), multilabel=self.codebook.multilabel).astype(np.float32)
 
-    def estimate(self, corpus: Corpus, fits: int) -> float:
-        """Estimate how many seconds `fits` fits will take, by timing one fit on a few rows."""
+    def estimate(self, corpus: Corpus) -> Duration:
+        """Estimate how long fits will take, by timing one fit on a few rows."""
         part = timed_part(corpus, self.recipe.seed)
         self.fit(part)
-        return fits * self._seconds * len(corpus) / len(part)
+        return Duration(0.0, self._seconds * len(corpus) / len(part))
 
     def write(self, target: Target) -> ModelInfo:
         """Write a model folder with arrays and JSON."""
@@ -196,15 +193,16 @@ class FrozenCandidate(Candidate):
         """Compute logits (n, k)."""
         return self._classifier.predict_logits(sentences)
 
-    def estimate(self, corpus: Corpus, fits: int) -> float:
-        """Estimate how many seconds embedding all rows once and `fits` fits will take, by timing both on a few rows."""
+    def estimate(self, corpus: Corpus) -> Duration:
+        """Estimate how long embedding all rows once and each fit will take, by timing both on a few rows."""
         self._classifier.embed([""])  # Load the encoder, so that loading is not timed.
         part = timed_part(corpus, self.recipe.seed)
         start = time.monotonic()
         self._classifier.embed([s.model_text for s in part])
         embedding = time.monotonic() - start
         self.fit(part)
-        return (embedding + fits * self._seconds) * len(corpus) / len(part)
+        scale = len(corpus) / len(part)
+        return Duration(embedding * scale, self._seconds * scale)
 
     def write(self, target: Target) -> ModelInfo:
         """Write a checkpoint whose head is the logistic regression."""
@@ -253,12 +251,12 @@ class TransformerCandidate(Candidate):
         """Compute logits (n, k)."""
         return np.asarray(self._fitted.predict_logits(sentences))
 
-    def estimate(self, corpus: Corpus, fits: int) -> float:
-        """Estimate how many seconds `fits` fits will take, by timing single steps on a few rows."""
+    def estimate(self, corpus: Corpus) -> Duration:
+        """Estimate how long fits will take, by timing single steps on a few rows."""
         part = timed_part(corpus, self.recipe.seed, self.recipe.batch_size)
         # A few rows may have no acts, which would be an error. The heads for acts take hardly any time.
         one_step = self.recipe.model_copy(update={"epochs": 1, "min_steps": 0, "acts": False})
-        return fits * self.recipe.steps(len(corpus)) * self._train(one_step, part).seconds_per_step_
+        return Duration(0.0, self.recipe.steps(len(corpus)) * self._train(one_step, part).seconds_per_step_)
 
     def write(self, target: Target) -> ModelInfo:
         """Write a checkpoint."""
@@ -277,12 +275,6 @@ class TransformerCandidate(Candidate):
         from ..training.trainer import TransformerClassifier
 
         return TransformerClassifier(recipe, self.codebook, steps=steps).fit(corpus)
-
-
-def timed_part(corpus: Corpus, seed: int, rows: int = TIMED_ROWS) -> Corpus:
-    """Draw the rows on which the duration of a fit is measured."""
-    drawn = random.Random(seed).sample(list(corpus), min(rows, len(corpus)))
-    return Corpus(tuple(drawn), corpus.files)
 
 
 def encoder_name(backbone: str) -> str:

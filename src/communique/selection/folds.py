@@ -134,7 +134,7 @@ def cross_fitted_decisions(
 
 def compare_out_of_fold(
     corpus: Corpus, codebook: Codebook, predicted: Mapping[str, OutOfFold], folds: NDArray[np.int64], seed: int
-) -> tuple[tuple[Compared, ...], NDArray[np.bool_], dict[str, NDArray[np.bool_]]]:
+) -> tuple[tuple[Compared, ...], Corpus, dict[str, NDArray[np.bool_]]]:
     """Compare candidates on the folds that were predicted for all of them.
 
     Args:
@@ -145,15 +145,14 @@ def compare_out_of_fold(
         seed: Seed of the bootstrap.
 
     Returns:
-        The comparison, the gold labels (rows, k) of the rows that were compared, and the decisions (rows, k) by candidate.
+        The comparison, the rows that were compared, and the decisions (rows, k) by candidate.
     """
     part, rows = known_rows(corpus, np.stack([one.logits for one in predicted.values()]).sum(axis=0))
     decisions = {
         name: cross_fitted_decisions(one.logits[rows], part, codebook, folds[rows]) for name, one in predicted.items()
     }
-    gold = indicator(part.sentences, codebook)
     compared = compare(
-        gold,
+        indicator(part.sentences, codebook),
         {name: probabilities(one.logits[rows], multilabel=codebook.multilabel) for name, one in predicted.items()},
         decisions,
         folds[rows],
@@ -161,7 +160,7 @@ def compare_out_of_fold(
         codebook.names,
         [(one.kind, one.folds, one.seconds) for one in predicted.values()],
     )
-    return compared, gold, decisions
+    return compared, part, decisions
 
 
 def score_out_of_fold(

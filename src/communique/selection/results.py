@@ -46,9 +46,9 @@ class Compared:
 class Selection:
     """The result of a choice between classifiers.
 
-    `rows` and `documents` are the numbers of labelled rows and documents, and `compared_rows` the number of rows on which the
-    candidates were compared. `candidates` is in order of preference. `warnings` lists reasons why the candidate that was kept is
-    unfit for use, for example because it is no better than constant predictions.
+    `rows` and `documents` are the numbers of labelled rows and documents, and `compared_rows` and `compared_documents` the numbers
+    of those on which the candidates were compared. `candidates` is in order of preference. `warnings` lists reasons why the
+    candidate that was kept is unfit for use, for example because it is no better than constant predictions.
     """
 
     chosen: str
@@ -58,6 +58,7 @@ class Selection:
     rows: int
     documents: int
     compared_rows: int
+    compared_documents: int
     folds: int
     tuning_rows: int
     positives: dict[str, int]

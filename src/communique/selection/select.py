@@ -190,7 +190,8 @@ def select(
     if steps:
         steps.keep_plan(numbers, shortened)
     predicted, started = _predict(corpus, codebook, candidates, folds, numbers, steps, progress)
-    compared, gold_compared, decisions = compare_out_of_fold(corpus, codebook, predicted, folds, seed)
+    compared, part, decisions = compare_out_of_fold(corpus, codebook, predicted, folds, seed)
+    gold_compared = indicator(part.sentences, codebook)
     chosen = choose(compared, None if kind == AUTO else KINDS.get(kind, kind))
     tuning, rows = tune_out_of_fold(corpus, codebook, predicted[chosen].logits)
     positives, thresholds, few = _describe_tuning(corpus, codebook, tuning, rows)
@@ -204,7 +205,8 @@ def select(
         candidates=compared,
         rows=len(corpus),
         documents=len(corpus.documents),
-        compared_rows=len(gold_compared),
+        compared_rows=len(part),
+        compared_documents=len(part.documents),
         folds=number,
         tuning_rows=tuning.rows,
         positives=positives,
@@ -262,17 +264,18 @@ def _plan(
     """Estimate how long the candidates take and report it. Return the number of folds of each, and lines for the report."""
     numbers, notes = [folds] * len(candidates), []
     progress.say("measuring how long the comparison will take")
+    durations = [one.estimate(corpus) for one in candidates]
     # One more fit is needed to train the final model.
-    seconds = [one.estimate(corpus, folds + 1) for one in candidates]
+    seconds = [each.of(folds + 1) for each in durations]
     if sum(seconds) > LIMIT and folds > SCREENED:
-        for i, one in enumerate(candidates):
-            if seconds[i] / (folds + 1) <= COSTLY:
+        for i, (one, each) in enumerate(zip(candidates, durations, strict=True)):
+            if each.fit <= COSTLY:
                 continue
             notes.append(
                 f"{one.name} was compared on {SCREENED} of {folds} folds only, because {folds} folds would have taken about "
-                f"{quantity(seconds[i] / 60)} minutes."
+                f"{quantity(each.of(folds) / 60)} minutes."
             )
-            numbers[i], seconds[i] = SCREENED, seconds[i] * (SCREENED + 1) / (folds + 1)
+            numbers[i], seconds[i] = SCREENED, each.of(SCREENED + 1)
     each = ", ".join(f"{one.name} {quantity(value / 60)}" for one, value in zip(candidates, seconds, strict=True))
     progress.say(
         f"comparing {len(candidates)} classifiers on {len(corpus)} rows from {len(corpus.documents)} documents takes about "
@@ -283,11 +286,11 @@ def _plan(
 
 def _score(selection: Selection, name: str) -> Score:
     """Return the out-of-fold macro-F1 of the candidate that is kept, for `bundle.json`."""
-    one = selection[selection.chosen]
+    folds = min(one.folds for one in selection.candidates)
     return Score.of(
-        one.macro_f1,
+        selection[selection.chosen].macro_f1,
         n=selection.compared_rows,
-        documents=selection.documents,
-        data=f"out-of-fold predictions, {one.folds} of {selection.folds} folds by document",
+        documents=selection.compared_documents,
+        data=f"out-of-fold predictions, {folds} of {selection.folds} folds by document",
         command=f"communique train, model {name}",
     )
