@@ -20,18 +20,19 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from stored import load, store
+from stored import load, settings_of, store
 
 from communique.baselines import make
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
+from communique.data.sentence import Sentence
 from communique.data.sources import CorpusSource
 from communique.data.splits import document_folds, split_units
 from communique.data.standoff import read_sources
@@ -39,8 +40,9 @@ from communique.io.atomic import replacing
 from communique.metrics.bootstrap import Resamples
 from communique.metrics.calibration import Tuning, to_logits
 from communique.metrics.scores import indicator, macro_f1, outcome_counts, outcomes, precision_recall_f1
+from communique.models.folder import read_info
 from communique.models.info import git_commit
-from communique.models.predictor import default_model
+from communique.models.predictor import MODEL_VARIABLE, default_model
 from communique.selection.candidates import (
     MIN_TRANSFORMER_ROWS,
     Candidate,
@@ -100,7 +102,7 @@ class Task:
     def draw(self, seed: int, rows: int) -> Corpus:
         """Draw whole units (documents and their translations) until there are enough rows. The last unit may be cut off.
 
-        Draws with the same seed are nested.
+        Draws with the same seed are nested, except that only draws of at least 2,000 rows have units with more than `LARGE` rows.
         """
         units = split_units(self.pool)
         members: dict[int, list[int]] = {}
@@ -177,6 +179,7 @@ def classifiers(task: Task, rows: int, work: Path) -> dict[str, Callable[[], Can
 
 def fit(task: Task, work: Path, names: list[str] | None, worker: int, workers: int) -> None:
     """Train every classifier on every draw, and store its out-of-fold logits and those of the test rows."""
+    check_encoder(default_model(), (*task.pool.sentences, *task.test.sentences))
     jobs = [(n, seed) for seed in range(max(task.sizes.values())) for n in task.sizes if seed < task.sizes[n]]
     # The small draws come first, because all of them together take less time than the largest one.
     for number, (n, seed) in enumerate(sorted(jobs, key=lambda job: (job[0] >= 2000, job[1], job[0]))):
@@ -184,14 +187,35 @@ def fit(task: Task, work: Path, names: list[str] | None, worker: int, workers: i
             continue
         corpus = task.draw(seed, n)
         for name, build in classifiers(task, n, work).items():
+            if names and name not in names:
+                continue
             path = LOGITS / task.name / f"{n}-{seed}" / f"{name}.npz"
-            if path.exists() or (names and name not in names):
+            rows, settings = (*corpus.sentences, *task.test.sentences), _settings(build)
+            if path.exists() and load(path, rows, settings):
                 continue
             start = time.monotonic()
             found = _fit(task, build(), corpus, name) if build else _fit_setfit(task, corpus, seed)
             seconds = time.monotonic() - start
-            store(path, (*corpus.sentences, *task.test.sentences), found, seconds)
+            store(path, rows, settings, found, seconds)
             print(f"{task.name}, {n} rows, draw {seed}: {name}, {seconds:.0f} s", flush=True)
+
+
+def check_encoder(folder: Path, rows: Sequence[Sentence]) -> None:
+    """Check that the encoder of the shipped model was not trained on rows of a task.
+
+    Raises:
+        SystemExit: It was, so its scores would be too high.
+    """
+    trained = read_info(folder).training.fingerprint
+    if shared := sum(trained.overlap(s) is not None for s in rows):
+        raise SystemExit(
+            f"{folder}: this model was trained on {shared} of the {len(rows)} rows, so its scores would be too high. Set "
+            f"{MODEL_VARIABLE} to the folder of a model that was trained on other data"
+        )
+
+
+def _settings(build: Callable[[], Candidate] | None) -> dict[str, object]:
+    return settings_of(build()) if build else {"kind": "setfit"}
 
 
 def _fit(task: Task, candidate: Candidate, corpus: Corpus, name: str) -> dict[str, NDArray[np.float32]]:
@@ -212,7 +236,7 @@ def _fit_setfit(task: Task, corpus: Corpus, seed: int) -> dict[str, NDArray[np.f
     return {"folds": none, "test": to_logits(found, multilabel=task.codebook.multilabel).astype(np.float32)}
 
 
-def summarise(task: Task) -> dict[str, object]:
+def summarise(task: Task, work: Path) -> dict[str, object]:
     """Score all finished draws."""
     gold = indicator(task.test.sentences, task.codebook)
     resamples = Resamples.draw([s.document_key for s in task.test], seed=0)
@@ -222,7 +246,11 @@ def summarise(task: Task) -> dict[str, object]:
             corpus = task.draw(seed, n)
             rows = (*corpus.sentences, *task.test.sentences)
             folder = LOGITS / task.name / f"{n}-{seed}"
-            kept = {path.stem: load(path, rows) for path in sorted(folder.glob("*.npz"))}
+            kept = {
+                name: load(folder / f"{name}.npz", rows, _settings(build))
+                for name, build in sorted(classifiers(task, n, work).items())
+                if (folder / f"{name}.npz").exists()
+            }
             if kept:
                 points.append(_point(task, corpus, kept, gold, resamples) | {"rows": n, "draw": seed})
     return {
@@ -308,7 +336,7 @@ def main() -> None:
         fit(task, arguments.work, arguments.only, worker, workers)
         return
     with replacing(RESULTS / f"few-rows-{task.name}.json") as handle:
-        handle.write(json.dumps(summarise(task), indent=1) + "\n")
+        handle.write(json.dumps(summarise(task, arguments.work), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@
 
 `fit` trains on all parts of the data except one, and stores the logits of this part in benchmarks/results/out-of-fold, so that
 a stopped run can resume. DIR is for sentence vectors and for checkpoints of the training. The parts are five folds of documents,
-or five groups of sources, so that the languages and types of text in a group may be new to the model. `summarise` writes
-benchmarks/results/out-of-fold.json. The sentences in data/authored are always training rows and are never scored.
+or five groups of sources, so that the languages and types of text in a group may be new to the model. Sources with versions of the
+same texts, such as translations, are in the same group. The sentences in data/authored are always training rows and are never
+scored. `summarise` writes benchmarks/results/out-of-fold.json.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from few_rows import OLD_SOURCES, VERSION_0_1
 from numpy.typing import NDArray
-from stored import load, store
+from stored import Arrays, load, rows_sha256, settings_of, store
 
 from communique.data.codebook import Codebook
-from communique.data.codes import factorize
 from communique.data.corpus import Corpus
+from communique.data.sentence import Sentence
 from communique.data.sources import CorpusSource
-from communique.data.splits import assign_folds, document_folds
+from communique.data.splits import assign_folds, document_folds, split_units
 from communique.data.standoff import read_sources
 from communique.io.atomic import replacing
 from communique.metrics.bootstrap import MIN_CLUSTERS, Resamples
@@ -83,17 +84,15 @@ def read(texts: Path) -> Task:
         read_sources([CorpusSource(path=str(DATA / name))], codebook, texts)[0]
         for name in ("reference/train.jsonl", "authored")
     )
-    sources = factorize(s.source for s in corpus)[0]
-    classes = [s.labels or ("",) for s in corpus]
-    return Task(
-        codebook,
-        corpus,
-        authored,
-        {
-            "documents": document_folds(corpus.sentences, PARTS, seed=0),
-            "sources": assign_folds(sources, classes, PARTS, seed=0),
-        },
-    )
+    parts = {"documents": document_folds(corpus.sentences, PARTS, seed=0), "sources": source_parts(corpus)}
+    return Task(codebook, corpus, authored, parts)
+
+
+def source_parts(corpus: Corpus) -> NDArray[np.int64]:
+    """Return the part of each row (n,), so that no source and no group of sources with versions of the same texts is divided."""
+    # Without its document, a sentence is connected to all others of its source, and to other sources by the field `parallel`.
+    sources = split_units(replace(s, document="") for s in corpus)
+    return assign_folds(sources, [s.labels or ("",) for s in corpus], PARTS, seed=0)
 
 
 def fit(task: Task, work: Path, variants: list[str], parts: list[str], only: int, worker: int, workers: int) -> None:
@@ -101,19 +100,15 @@ def fit(task: Task, work: Path, variants: list[str], parts: list[str], only: int
     jobs = [(name, kind, part) for name in variants for kind in parts for part in range(only)]
     for number, (name, kind, part) in enumerate(jobs):
         path = _path(name, kind, part)
-        if number % workers != worker or path.exists():
+        if number % workers != worker or (path.exists() and _load(task, name, kind, part)):
             continue
         start = time.monotonic()
-        variant, inside = VARIANTS[name], task.parts[kind] == part
-        training = ~inside
-        if variant.sources:
-            training &= np.array([s.source in variant.sources for s in task.corpus])
-        candidate = _candidate(variant, task.codebook, work)
-        candidate.fit(task.corpus.rows(training) + task.authored, work / "steps" / path.stem)
-        scored = task.corpus.rows(inside).sentences
+        candidate = _candidate(VARIANTS[name], task.codebook, work)
+        candidate.fit(_training(task, name, kind, part), work / "steps" / path.stem)
+        scored = _scored(task, kind, part)
         logits = candidate.predict_logits(scored)
         seconds = time.monotonic() - start
-        store(path, scored, {"logits": logits}, seconds)
+        store(path, scored, _settings(task, name, kind, part), {"logits": logits}, seconds)
         print(f"{name}, {kind}, part {part}: {seconds:.0f} s", flush=True)
 
 
@@ -151,7 +146,7 @@ def _decisions(task: Task, name: str, kind: str) -> tuple[NDArray[np.int8], NDAr
     for part, path in enumerate(_paths(name, kind)):
         if path.exists():
             inside = task.parts[kind] == part
-            logits[inside] = load(path, task.corpus.rows(inside).sentences)["logits"]
+            logits[inside] = _load(task, name, kind, part)["logits"]
     rows = ~np.isnan(logits[:, 0])
     parts = task.parts[kind][rows]
     if len(np.unique(parts)) > 1:
@@ -209,11 +204,32 @@ def _interval(drawn: NDArray[np.float64], resamples: Resamples) -> dict[str, obj
     return {"interval": np.nanquantile(drawn, (0.025, 0.975)).tolist(), "documents": resamples.clusters}
 
 
-def _candidate(variant: Variant, codebook: Codebook, work: Path) -> Candidate:
+def _training(task: Task, name: str, kind: str, part: int) -> Corpus:
+    """Return the training rows of a variant if a part is scored."""
+    rows, sources = task.parts[kind] != part, VARIANTS[name].sources
+    if sources:
+        rows &= np.array([s.source in sources for s in task.corpus])
+    return task.corpus.rows(rows) + task.authored
+
+
+def _scored(task: Task, kind: str, part: int) -> tuple[Sentence, ...]:
+    return task.corpus.rows(task.parts[kind] == part).sentences
+
+
+def _settings(task: Task, name: str, kind: str, part: int) -> dict[str, object]:
+    candidate = _candidate(VARIANTS[name], task.codebook)
+    return settings_of(candidate) | {"training": rows_sha256(_training(task, name, kind, part).sentences)}
+
+
+def _load(task: Task, name: str, kind: str, part: int) -> Arrays:
+    return load(_path(name, kind, part), _scored(task, kind, part), _settings(task, name, kind, part))
+
+
+def _candidate(variant: Variant, codebook: Codebook, work: Path | None = None) -> Candidate:
     recipe = Recipe(name="out-of-fold", codebook="codebook", corpora=(CorpusSource(path="rows"),))
     recipe = Recipe.model_validate(recipe.model_dump() | variant.settings)
     if variant.kind is FrozenCandidate:
-        return FrozenCandidate(recipe, codebook, work / "vectors")
+        return FrozenCandidate(recipe, codebook, None if work is None else work / "vectors")
     return variant.kind(recipe, codebook)
 
 
