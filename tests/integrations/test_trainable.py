@@ -15,6 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 
 from communique.baselines.tfidf import TfidfLogReg
+from communique.data.codebook import Codebook, Label
 from communique.errors import DataError, RecipeError
 from communique.integrations import trainable
 from communique.integrations.sklearn import StanceClassifier
@@ -41,6 +42,15 @@ def test_classes_can_be_numbers_or_contain_spaces() -> None:
     assert set(StanceClassifier(kind="tfidf").fit(TEXTS, y).predict(TEXTS)) <= {0, 1}
     words = np.array(["one label", "two or more"])[y]
     assert set(StanceClassifier(kind="tfidf").fit(TEXTS, words).predict(TEXTS)) <= set(words)
+
+
+def test_classes_can_be_strings_that_are_no_names_of_labels() -> None:
+    classes = ["", "a b", "a_b", "none", "x" * 70 + "1", "x" * 70 + "2"]
+    names = trainable._label_names(classes)
+    assert len(set(names)) == len(classes)
+    Codebook(name="x", version="1", task="multilabel", labels=tuple(Label(name=n, definition=n) for n in names))
+    y = np.array(["a b", "a_b"])[[int("criticism" in labels) for labels in LABELS]]
+    assert (StanceClassifier(kind="tfidf").fit(TEXTS, y).predict(TEXTS) == y).mean() > 0.8
 
 
 def test_cross_validation_scores_the_trained_classifier_and_not_the_shipped_model() -> None:

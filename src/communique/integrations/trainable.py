@@ -68,8 +68,7 @@ def train_on_texts(texts: Sequence[str], y: Any, groups: Any, *, kind: str, seed
         raise DataError(
             f"y: a classifier needs at least 2 classes, but the labels contain {len(classes)}. Add texts of another class"
         )
-    # The names are only used in reports, because classes can be numbers or contain spaces.
-    names = [re.sub(r"[\s|;,]+", "_", str(name))[:60] for name in classes]
+    names = _label_names(classes)
     codebook = Codebook(
         name="labels",
         version="1",
@@ -87,6 +86,16 @@ def train_on_texts(texts: Sequence[str], y: Any, groups: Any, *, kind: str, seed
     candidates, notes = requested_candidates(recipe, codebook, corpus, kind)
     selection, candidate, tuning = select(corpus, codebook, candidates, kind=kind, seed=seed, notes=notes)
     return Trained(classes, multilabel, candidate.fit(corpus), tuning, selection)
+
+
+def _label_names(classes: Sequence[Any]) -> list[str]:
+    """Return names of labels that a codebook allows, one per class. They are only used in reports, not in predictions."""
+    names: list[str] = []
+    for i, one in enumerate(classes):
+        name = re.sub(r"[\s|;,]+", "_", str(one))[:50]
+        # Names can become equal, and "none" has another meaning.
+        names.append(f"{name}#{i}" if name in ("", "none", *names) else name)
+    return names
 
 
 def _labels(y: Any) -> tuple[NDArray[Any], NDArray[np.bool_], bool]:
