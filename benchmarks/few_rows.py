@@ -37,7 +37,7 @@ from communique.data.sources import CorpusSource
 from communique.data.splits import document_folds, split_units
 from communique.data.standoff import read_sources
 from communique.io.atomic import replacing
-from communique.metrics.bootstrap import Resamples
+from communique.metrics.bootstrap import Resamples, interval
 from communique.metrics.calibration import Tuning, to_logits
 from communique.metrics.scores import indicator, macro_f1, outcome_counts, outcomes, precision_recall_f1
 from communique.models.folder import read_info
@@ -277,7 +277,8 @@ def _point(
         else:
             tuning, _ = tune_out_of_fold(corpus, task.codebook, one["folds"])
         decided = tuning.decide(one["test"])
-        low, high = np.quantile(macro_f1(resamples.sums(outcomes(gold, decided))), (0.025, 0.975)).tolist()
+        drawn = macro_f1(resamples.sums(outcomes(gold, decided)))
+        low, high = interval(drawn, clusters=resamples.clusters)
         scores[name] = {
             "macro_f1": float(macro_f1(outcome_counts(gold, decided))),
             "interval": [low, high],

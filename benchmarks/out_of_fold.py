@@ -30,9 +30,10 @@ from communique.data.sources import CorpusSource
 from communique.data.splits import assign_folds, document_folds, split_units
 from communique.data.standoff import read_sources
 from communique.io.atomic import replacing
-from communique.metrics.bootstrap import MIN_CLUSTERS, Resamples
+from communique.metrics.bootstrap import Resamples, interval_or_nan
 from communique.metrics.scores import indicator, macro_f1, outcomes, precision_recall_f1
 from communique.models.info import git_commit
+from communique.reporting.format import without_nan
 from communique.selection.candidates import Candidate, FrozenCandidate, TransformerCandidate
 from communique.selection.folds import cross_fitted_decisions
 from communique.training.recipe import Recipe
@@ -175,8 +176,8 @@ def _value(
     """Return macro-F1, its 95 % interval over documents, and the numbers of sentences and documents."""
     counts = outcomes(gold[rows], decided[rows] > 0)
     resamples = _resamples(task, rows)
-    drawn = macro_f1(resamples.sums(counts))
-    return {"value": float(macro_f1(counts.sum(axis=0)))} | _interval(drawn, resamples) | {"n": int(rows.sum())}
+    value = float(macro_f1(counts.sum(axis=0)))
+    return _with_interval(value, macro_f1(resamples.sums(counts)), resamples) | {"n": int(rows.sum())}
 
 
 def _difference(
@@ -191,17 +192,17 @@ def _difference(
     each = [outcomes(gold[rows], decided[rows] > 0) for decided in (default, other)]
     value = [float(macro_f1(counts.sum(axis=0))) for counts in each]
     drawn = [macro_f1(resamples.sums(counts)) for counts in each]
-    return {"value": value[0] - value[1]} | _interval(drawn[0] - drawn[1], resamples) | {"n": int(rows.sum())}
+    return _with_interval(value[0] - value[1], drawn[0] - drawn[1], resamples) | {"n": int(rows.sum())}
 
 
 def _resamples(task: Task, rows: NDArray[np.bool_]) -> Resamples:
     return Resamples.draw([s.document_key for s in task.corpus.rows(rows)], seed=0)
 
 
-def _interval(drawn: NDArray[np.float64], resamples: Resamples) -> dict[str, object]:
-    if resamples.clusters < MIN_CLUSTERS:
-        return {"interval": None, "documents": resamples.clusters}
-    return {"interval": np.nanquantile(drawn, (0.025, 0.975)).tolist(), "documents": resamples.clusters}
+def _with_interval(value: float, drawn: NDArray[np.float64], resamples: Resamples) -> dict[str, object]:
+    value, low, high = interval_or_nan(value, drawn, resamples.clusters)
+    interval = None if np.isnan(low) else [low, high]
+    return {"value": without_nan(value), "interval": interval, "documents": resamples.clusters}
 
 
 def _training(task: Task, name: str, kind: str, part: int) -> Corpus:
