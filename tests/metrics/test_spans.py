@@ -95,6 +95,16 @@ def test_perfect_and_null_predictions() -> None:
     json.dumps(null.to_dict(), allow_nan=False)
 
 
+def test_the_overlap_of_named_words_is_undefined_if_nobody_is_named() -> None:
+    rows = [Sentence(str(i), "x", f"d{i}", labels=("criticism",), acts={"criticism": Act()}) for i in range(6)]
+    report = score_acts(rows, [{"criticism": Act()}] * 6, BOOK, resamples=10)
+    assert report is not None
+    holder = report.spans[0]
+    assert holder.overlap.value == 1
+    assert np.isnan(holder.named_overlap.value)
+    assert "no words are named" in (holder.named_overlap.reason or "")
+
+
 def test_all_labels_are_pooled_and_intervals_contain_the_score() -> None:
     rows = sentences(40)
     draw = random.Random(1)

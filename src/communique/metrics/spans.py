@@ -31,6 +31,9 @@ from .report import ScoreCI
 #: What is compared for each label, in the order of the second-last axis of `compare_acts`.
 OUTPUTS = ("kind", *ROLES)
 
+#: Reason why the overlap of named words is not defined. The other scores are defined if there are items.
+_NO_WORDS = "no words are named in gold, and the model marks none"
+
 #: Acts by label, as in `Sentence.acts`.
 Acts = Mapping[str, Act]
 
@@ -177,7 +180,7 @@ def score_acts(
 
     def score(name: str, at: tuple[int, int]) -> ScoreCI:
         of_resamples = getattr(resampled, name)[:, at[0], at[1]]
-        return ScoreCI.from_bootstrap(getattr(point, name)[at], of_resamples, drawn.clusters, "there is no item")
+        return ScoreCI.from_bootstrap(getattr(point, name)[at], of_resamples, drawn.clusters, _NO_WORDS)
 
     names = ("all", *codebook.names)
     spans = tuple(

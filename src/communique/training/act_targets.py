@@ -18,24 +18,33 @@ from ..models.info import ActsInfo
 from ..text.cleaning import span_for_model
 
 
-def check_acts(sentences: Sequence[Sentence], tokenizer: Any) -> str:
-    """Check that auxiliary outputs can be trained, and return a line that reports how many rows have acts.
+def check_acts(sentences: Sequence[Sentence], tokenizer: Any, codebook: Codebook) -> list[str]:
+    """Check that auxiliary outputs can be trained, and return lines that report how many rows have acts, and missing kinds.
 
     Raises:
-        RecipeError: No row has acts, or the tokenizer does not know the positions of its tokens in the text.
+        RecipeError: No row with labels has acts, or the tokenizer does not know the positions of its tokens in the text.
     """
     if not tokenizer.is_fast:
         raise RecipeError(
             "acts: the tokenizer of the backbone does not report the positions of its tokens. Name an encoder such as 'e5-small', "
             "or write 'acts: false'"
         )
-    annotated = sum(s.acts is not None for s in sentences)
-    if not annotated:
+    # Sentences without labels have no acts and therefore train none.
+    acts = [s.acts for s in sentences if s.acts]
+    if not acts:
         raise RecipeError(
             "acts: no training row has holder, target and kind. Add the column 'acts' to the corpora (docs/guides/codebooks.md), "
             "or write 'acts: false'"
         )
-    return f"{annotated} of {len(sentences)} training rows have acts. The other rows train only the labels"
+    labelled = sum(bool(s.labels) for s in sentences)
+    lines = [f"{len(acts)} of {labelled} training rows with labels have acts. The other rows train only the labels"]
+    known = {name for one in acts for name, act in one.items() if act.kind is not None}
+    if missing := [label.name for label in codebook.labels if label.kinds and label.name not in known]:
+        lines.append(
+            f"warning: no training row has a kind of {' or '.join(missing)}, so the kinds that the model predicts for it mean "
+            "nothing. Add kinds to the column 'acts'"
+        )
+    return lines
 
 
 def act_targets(

@@ -265,7 +265,8 @@ class TransformerClassifier:
         """Return new auxiliary heads, or None if the recipe does not ask for them."""
         if not self.recipe.acts:
             return None
-        self.progress.say(check_acts(corpus.sentences, tokenizer))
+        for line in check_acts(corpus.sentences, tokenizer, self.codebook):
+            self.progress.say(line)
         return ActHeads(ActsInfo.of(self.codebook, model.config.hidden_size), len(self.codebook.names))
 
     def _dataset(self, sentences: Sequence[Sentence]) -> datasets.Dataset:

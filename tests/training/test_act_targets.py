@@ -1,0 +1,43 @@
+"""Test what is checked and reported before auxiliary outputs are trained."""
+
+from __future__ import annotations
+
+import pytest
+from helpers import CODEBOOK, facts, has_facts
+
+from communique import Codebook, RecipeError, Sentence
+from communique.data.acts import Act
+from communique.training.act_targets import check_acts
+
+LABEL = {"name": "tone", "definition": "The tone.", "kinds": [{"name": "calm", "definition": "It is calm."}]}
+BOOK = Codebook.model_validate(CODEBOOK | {"labels": [LABEL, {"name": "other", "definition": "Others."}]})
+
+
+class Tokenizer:
+    """A tokenizer that knows the positions of tokens, or not."""
+
+    def __init__(self, *, is_fast: bool = True) -> None:
+        self.is_fast = is_fast
+
+
+def row(labels: tuple[str, ...], acts: dict[str, Act] | None) -> Sentence:
+    return Sentence("a", "text", "d", labels=labels, acts=acts)
+
+
+def test_rows_with_labels_and_acts_are_counted() -> None:
+    rows = [row(("tone",), {"tone": Act("calm")}), row(("other",), None), row(("tone",), {}), row((), {})]
+    (line,) = check_acts(rows, Tokenizer(), BOOK)
+    assert has_facts(line, "1 of 3 training rows with labels")
+
+
+def test_a_label_whose_kinds_nobody_recorded_is_reported() -> None:
+    _, warning = check_acts([row(("tone",), {"tone": Act(None, (0, 4))})], Tokenizer(), BOOK)
+    assert has_facts(warning, "warning", "no training row has a kind of tone")
+
+
+def test_rows_without_acts_and_slow_tokenizers_are_refused() -> None:
+    # Parquet has the same labels in each row, so a row that nobody annotated has an empty mapping.
+    with pytest.raises(RecipeError, match=facts("acts: no training row", "'acts: false'")):
+        check_acts([row(("tone",), {}), row((), {})], Tokenizer(), BOOK)
+    with pytest.raises(RecipeError, match=facts("acts: the tokenizer", "e5-small")):
+        check_acts([row(("tone",), {"tone": Act()})], Tokenizer(is_fast=False), BOOK)
