@@ -317,6 +317,19 @@ def test_a_bundle_computes_the_acts_of_its_checkpoint(bundle: Path, checkpoint: 
     assert len(predictor.predict([], acts=True).acts.given(np.zeros((0, 3), np.bool_))) == 0  # type: ignore[union-attr]
 
 
+def test_training_can_start_from_a_bundle_and_a_checkpoint_with_acts(bundle: Path, checkpoint: Path) -> None:
+    from communique.models.checkpoint import CheckpointClassifier
+    from communique.training.backbones import load_backbone
+
+    original = CheckpointClassifier(checkpoint).model.base_model.state_dict()
+    for folder, tolerance in ((checkpoint, 0), (bundle, 0.05)):
+        found = load_backbone(str(folder), Codebook.load(folder / "codebook.yaml"), max_tokens=32)[0]
+        weights = found.base_model.state_dict()
+        assert weights.keys() == original.keys()
+        for name, value in weights.items():
+            np.testing.assert_allclose(value.numpy(), original[name].numpy(), atol=tolerance, err_msg=name)
+
+
 def operations(network: Any) -> list[str]:
     return sorted(op.get_type_name() for op in network.get_ops())
 

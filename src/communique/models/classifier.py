@@ -39,7 +39,7 @@ class Classifier(Protocol):
         ...
 
 
-class ActsClassifier(Protocol):
+class ClassifierWithActs(Protocol):
     """A loaded model that can also predict kinds, holders and targets."""
 
     def predict(
@@ -58,7 +58,7 @@ def predict_fully(model: Classifier, sentences: Sequence[Sentence]) -> Predictio
     if model.info.acts is None:
         return model.predict(sentences)
     # Only networks have these outputs, and both of their classes have this argument.
-    return cast(ActsClassifier, model).predict(sentences, acts=True)
+    return cast(ClassifierWithActs, model).predict(sentences, acts=True)
 
 
 @runtime_checkable

@@ -142,7 +142,8 @@ class ActsParityRow(_Model):
     """Comparison of an auxiliary output of an export with its checkpoint, on rows that have the label in gold.
 
     `output` is `kind`, `holder` or `target`. Scores are accuracies for kinds, and overlaps of characters for holder and target (see
-    `metrics.spans`), compared with gold. `agreement` is the same score of the export compared with the checkpoint.
+    `metrics.spans`), compared with gold where it was annotated. `agreement` is the same score of the export compared with the
+    checkpoint, and `n` the number of rows for it.
     """
 
     output: Literal["kind", "holder", "target"]

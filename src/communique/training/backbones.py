@@ -86,6 +86,8 @@ def _load_ours(name: str, settings: dict[str, Any], max_tokens: int) -> tuple[Pr
     """Load the encoder of a checkpoint or bundle of communique, and initialise a new head."""
     import torch
 
+    from ..models.act_heads import classification_head
+
     folder = Path(name)
     info = read_info(folder)
     verify_files(folder, info)
@@ -95,7 +97,7 @@ def _load_ours(name: str, settings: dict[str, Any], max_tokens: int) -> tuple[Pr
         tokenizer = _bundle_tokenizer(folder, max_tokens)
         return bundle_classifier(folder, settings, int(tokenizer.pad_token_id)), tokenizer
     model, tokenizer = _load_stock(name, settings, max_tokens)
-    head = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
+    head = classification_head(model)
     with torch.no_grad():
         head.weight.normal_(std=_SPREAD)
         head.bias.zero_()
