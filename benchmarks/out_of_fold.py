@@ -61,7 +61,7 @@ VARIANTS = {
     DEFAULT: Variant(),
     "five epochs": Variant({"epochs": 5}),
     "first token instead of mean": Variant({"pooling": "first"}),
-    "steps of version 0.1": Variant({"batch_size": 32, "min_steps": 0}),
+    "steps of version 0.1": Variant({name: VERSION_0_1[name] for name in ("epochs", "batch_size", "min_steps")}),
     "settings of version 0.1": Variant(VERSION_0_1),
     "data of version 0.1": Variant(sources=OLD_SOURCES),
     "frozen encoder": Variant(kind=FrozenCandidate),
