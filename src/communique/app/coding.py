@@ -199,8 +199,42 @@ class Desk:
         sentence = self.find(given.key)
         labels, comment = _labels(given, codebook), _comment(given)
         self.refresh()
+        shown = self._saw_model(given, sentence.key, self.store.answer(coder, sentence.key))
+        sample = None if given.queue == ALL else given.queue
+        return self._record(coder, sentence, codebook, labels, comment, shown=shown, sample=sample)
+
+    def correct(self, given: Given, sentence: IndexedSentence) -> Answer:
+        """Record the labels of somebody who saw those of a model, for any sentence.
+
+        The sentence need not belong to the documents. Its labels are those of the codebook in use.
+
+        Args:
+            given: The answer.
+            sentence: The sentence.
+
+        Raises:
+            DataError: The answer is not valid for the codebook, or the coder has a reserved name.
+        """
+        coder, codebook = check_coder(given.coder), self.project.codebook
+        labels, comment = _labels(given, codebook), _comment(given)
+        self.refresh()
+        # The page for coding must know that this coder has seen the labels of the model.
+        self.store.mark(SEEN, coder, sentence.key)
+        return self._record(coder, sentence, codebook, labels, comment, shown=True, sample=None)
+
+    def _record(
+        self,
+        coder: str,
+        sentence: IndexedSentence,
+        codebook: Codebook,
+        labels: tuple[str, ...],
+        comment: str,
+        *,
+        shown: bool,
+        sample: str | None,
+    ) -> Answer:
+        """Append an answer to the files of codings, unless it changes nothing."""
         last = self.store.answer(coder, sentence.key)
-        shown = self._saw_model(given, sentence.key, last)
         if last is not None and (set(last.labels), last.comment, last.codebook_sha256, last.model_shown) == (
             set(labels),
             comment,
@@ -223,7 +257,7 @@ class Desk:
             time=time,
             codebook=codebook.title,
             codebook_sha256=codebook.sha256,
-            sample=None if given.queue == ALL else given.queue,
+            sample=sample,
             model_shown=shown,
             comment=comment,
         )

@@ -16,26 +16,33 @@ from ..project import Project
 from .coding import Desk
 from .indexing import is_current
 from .jobs import Jobs
+from .models import Models
 from .monitoring import Metrics
 from .problems import NotFoundError
 from .store import Store
+from .tables import Tables
+from .texts import Texts
 
 #: Name of the job that builds the index.
 INDEX_JOB = "index"
 
 
 class OpenProject:
-    """A project with its index, its jobs and its coding desk.
+    """A project with its index, its jobs, its coding desk, its models and its labelled tables.
 
     Args:
         project: The project.
+        model: Folder of the model that is offered in addition to those of the project. Default: the shipped model.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, model: Path | None = None) -> None:
         self.project = project
         self.store = Store(project.folder)
         self.jobs = Jobs(project.folder)
         self.desk = Desk(project, self.store)
+        self.models = Models(project, model)
+        self.tables = Tables(project)
+        self.texts = Texts(project.folder, self.models, self.jobs)
 
     def refresh(self) -> None:
         """Index codings that were added elsewhere, and start building the index again if the documents changed."""

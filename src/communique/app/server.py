@@ -55,7 +55,7 @@ def create_app(
         model: Folder of the model of the API. Default: the shipped model.
         names: Names under which the server is reached.
     """
-    context = Context(None if project is None else OpenProject(project), model, Metrics())
+    context = Context(None if project is None else OpenProject(project, model), model, Metrics())
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -1,0 +1,124 @@
+"""Show what the model assigned in a corpus: over time, by group, and in each document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+
+from ...errors import DataError
+from ..context import ProjectArg
+from ..corpus import DOCUMENTS_PER_PAGE, FEW, Corpus, Group
+from ..problems import NotFoundError
+from ..templating import respond
+from . import label
+from .code import choices
+
+TITLE, PATH = "Corpus", "/corpus"
+router = APIRouter(prefix=PATH)
+
+#: Size of a figure in the units of its coordinates, and the space below it for the names of groups.
+WIDTH, HEIGHT, BELOW = 320, 110, 16
+
+Short = Annotated[str, Query(max_length=1000)]
+Number = Annotated[int, Query(ge=1, le=10**9)]
+
+
+class Bar(NamedTuple):
+    """A bar of a figure, with the position of its top left corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    title: str
+
+
+class Figure(NamedTuple):
+    """The proportions of one label in all groups.
+
+    Attributes:
+        top: The proportion at the upper edge.
+        bars: One bar per group.
+        first: Name of the first group.
+        last: Name of the last group.
+    """
+
+    top: float
+    bars: tuple[Bar, ...]
+    first: str
+    last: str
+
+
+@router.get("")
+def page(
+    request: Request, opened: ProjectArg, table: Short = "", by: Short = "", q: Short = "", page: Number = 1
+) -> Response:
+    """Show a labelled table. Default: the newest one, over time if it has times."""
+    paths = opened.tables.paths()
+    if not paths:
+        return respond(request, "corpus_empty.html")
+    name = table or next(reversed(paths))
+    if name not in paths:
+        raise NotFoundError(f"There is no labelled table {name!r} in this project.")
+    codebook = opened.project.codebook
+    corpus = Corpus(opened.tables.open(paths[name], codebook))
+    _check_labels(name, corpus, codebook.names)
+    groupings = {one.name: one for one in corpus.groupings}
+    if by and by not in groupings:
+        raise NotFoundError(f"The sentences cannot be grouped by {by!r}. Allowed: {', '.join(groupings) or 'nothing'}")
+    grouping = groupings[by] if by else next(iter(groupings.values()), None)
+    groups = [] if grouping is None else corpus.groups(grouping)
+    styles = {choice.label.name: choice for choice in choices(codebook)}
+    found = corpus.documents(q.strip())
+    pages = max(1, -(-len(found) // DOCUMENTS_PER_PAGE))
+    page = min(page, pages)
+    start = (page - 1) * DOCUMENTS_PER_PAGE
+    return respond(
+        request,
+        "corpus.html",
+        name=name,
+        names=list(reversed(paths)),
+        corpus=corpus,
+        table=corpus.table,
+        styles=[styles[label] for label in corpus.table.names],
+        groupings=corpus.groupings,
+        grouping=grouping,
+        groups=groups,
+        figures=[_figure(groups, i) for i in range(len(corpus.table.names))] if groups else [],
+        few=FEW,
+        size=(WIDTH, HEIGHT, BELOW),
+        strips=corpus.strips(found[start : start + DOCUMENTS_PER_PAGE].tolist()),
+        found=len(found),
+        words=q.strip(),
+        page=page,
+        pages=[(n, _address(name, by, q, n)) for n in label.near(page, pages)],
+        reader=f"{label.PATH}/tables/{quote(name, safe='')}",
+    )
+
+
+def _check_labels(name: str, corpus: Corpus, known: tuple[str, ...]) -> None:
+    if unknown := [one for one in corpus.table.names if one not in known]:
+        raise DataError(
+            f"{Path(name).name}: the label {unknown[0]!r} is not in the codebook of the project. Label the documents again"
+        )
+
+
+def _figure(groups: list[Group], label: int) -> Figure:
+    """Return a figure whose upper edge is the smallest of a few round numbers that no bar exceeds."""
+    values = [group.proportion(label) or 0.0 for group in groups]
+    top = next(edge for edge in (0.05, 0.1, 0.25, 0.5, 1.0) if edge >= max(values))
+    step = WIDTH / len(groups)
+    bars = []
+    for i, (group, value) in enumerate(zip(groups, values, strict=True)):
+        height = round(HEIGHT * value / top, 1)
+        title = f"{group.name}: {value:.1%} of {group.n:,}"
+        bars.append(Bar(round(i * step, 1), round(HEIGHT - height, 1), round(max(step - 2, 1), 1), height, title))
+    return Figure(top, tuple(bars), groups[0].name, groups[-1].name)
+
+
+def _address(table: str, by: str, words: str, page: int) -> str:
+    values: dict[str, Any] = {"table": table, "by": by, "q": words, "page": page}
+    return f"{PATH}?{urlencode({key: value for key, value in values.items() if value})}#documents"

@@ -1,0 +1,407 @@
+"""Label texts: paste them, drop files or take the documents of the project; read the labels, correct them and export them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Form, Query, Request, Response, UploadFile
+from starlette.background import BackgroundTask
+from starlette.datastructures import QueryParams
+from starlette.responses import FileResponse, RedirectResponse
+
+from ...annotation.tasks import NONE as NO_LABEL
+from ...data.codebook import Codebook
+from ...errors import DataError
+from ...labelling.rewrite import rewrite
+from ...labelling.summary import Summary
+from ...labelling.write import OutputForm
+from ...models.info import ModelInfo
+from ...project.status import used_to_label
+from ..coding import ALL, Given
+from ..context import OpenProject, ProjectArg
+from ..jobs import Job
+from ..models import ModelChoice
+from ..problems import NotFoundError
+from ..reading import CHANGED, NONE, PER_PAGE, UNLABELLED, Filter, Reading
+from ..tables import LabelledTable
+from ..templating import is_partial, respond
+from ..texts import MAX_FILES, MAX_PASTED, TextSet
+from .code import choices
+
+TITLE, PATH = "Label", "/label"
+router = APIRouter(prefix=PATH)
+
+#: Largest upload in bytes, for all files together.
+MAX_UPLOAD = 200_000_000
+
+#: Formats of exports.
+EXPORTS = ("html", "xlsx", "jsonl")
+
+Kind = Literal["texts", "tables"]
+Line = Annotated[str, Form(max_length=200)]
+Short = Annotated[str, Query(max_length=1000)]
+Number = Annotated[int, Query(ge=1, le=10**9)]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A labelled table, and what is known about the model that labelled it.
+
+    Attributes:
+        kind: Whether these are texts of this page or a table of the project.
+        name: Name in addresses.
+        title: The name that people see.
+        path: The table.
+        codebook: Codebook of the labels.
+        info: Description of the model, or None if it is not known.
+        choice: The model, if it is still there.
+        texts: The texts of this page, or None.
+        job: The job that labels them, or None.
+    """
+
+    kind: Kind
+    name: str
+    title: str
+    path: Path
+    codebook: Codebook
+    info: ModelInfo | None
+    choice: ModelChoice | None
+    texts: TextSet | None = None
+    job: Job | None = None
+
+    @property
+    def address(self) -> str:
+        """Address of its page."""
+        return f"{PATH}/{self.kind}/{quote(self.name, safe='')}"
+
+
+@router.get("")
+def page(request: Request, opened: ProjectArg) -> Response:
+    """Show how to label texts, and what was labelled."""
+    models, current = opened.models.choices(), opened.project.codebook
+    job = opened.jobs.running("label")
+    latest = next((one for one in opened.jobs.all() if one.command == "label" and _is_of_documents(one)), None)
+    return respond(
+        request,
+        "label.html",
+        models=models,
+        default=opened.models.default(),
+        codebook=current,
+        fitting=[one for one in models if one.info.labels == current.names],
+        has_documents=bool(opened.project.documents()),
+        texts=opened.texts.all(),
+        tables=[(name, _address("tables", name)) for name in reversed(opened.tables.paths())],
+        job=latest,
+        busy=job is not None and latest is not None and job.id == latest.id,
+        max_pasted=MAX_PASTED,
+        max_upload=MAX_UPLOAD,
+        max_files=MAX_FILES,
+        prefix=PATH,
+    )
+
+
+@router.post("/text")
+def paste(
+    request: Request,
+    opened: ProjectArg,
+    text: Annotated[str, Form()] = "",
+    model: Line = "",
+    language: Line = "",
+) -> Response:
+    """Label a pasted text, and show it."""
+    made = opened.texts.paste(text, _chosen(opened, model), language)
+    return _go(request, _address("texts", made.id))
+
+
+@router.post("/files", max_body_size=MAX_UPLOAD)
+def upload(
+    request: Request,
+    opened: ProjectArg,
+    files: list[UploadFile] | None = None,
+    model: Line = "",
+    language: Line = "",
+    text_column: Line = "",
+) -> Response:
+    """Keep files, start labelling them, and show the progress."""
+    # A form without a chosen file sends one without a name.
+    given = [(one.filename, one.file) for one in files or [] if one.filename]
+    made = opened.texts.upload(given, _chosen(opened, model), text_column=text_column, language=language)
+    return _go(request, _address("texts", made.id))
+
+
+@router.post("/documents")
+def documents(request: Request, opened: ProjectArg, model: Line = "") -> Response:
+    """Start labelling the documents of the project."""
+    choice, codebook = _chosen(opened, model), opened.project.codebook
+    if not opened.project.documents():
+        raise DataError(
+            f"{opened.project.folder}: the project has no documents. Copy texts or tables into documents/, or list them in "
+            "project.yaml"
+        )
+    if choice.info.labels != codebook.names:
+        raise DataError(
+            f"The model {choice.info.name} has other labels than the codebook of this project, so its labels cannot be used here. "
+            "Train a model, or choose another one"
+        )
+    if any(one.state == "running" and _is_of_documents(one) for one in opened.jobs.all() if one.command == "label"):
+        raise DataError("The documents are being labelled already. Wait until the job ends, or cancel it")
+    arguments = ["--model", str(choice.folder.resolve())]
+    opened.jobs.start("label", arguments, resume_with=["--resume"])
+    return _go(request, PATH)
+
+
+@router.post("/texts/{id}/delete")
+def delete(request: Request, opened: ProjectArg, id: str) -> Response:
+    """Delete texts and their labels."""
+    opened.texts.delete(id)
+    return _go(request, PATH)
+
+
+@router.get("/{kind}/{name}")
+def read(request: Request, opened: ProjectArg, kind: Kind, name: str, page: Number = 1, coder: Short = "") -> Response:
+    """Show labelled sentences. While they are being labelled, show the progress."""
+    source = _source(opened, kind, name)
+    if not source.path.exists():
+        part = "label_waiting.html" if is_partial(request) else "label_read.html"
+        return respond(request, part, source=source, job=source.job, waiting=True)
+    values = _values(request, opened, source, page, coder)
+    if is_partial(request) and request.headers.get("hx-target", "").endswith("result"):
+        return respond(request, "label_result.html", **values)
+    if is_partial(request):
+        # The progress has ended, and the whole page is needed.
+        return Response(headers={"HX-Redirect": source.address})
+    return respond(request, "label_read.html", waiting=False, **values)
+
+
+@router.get("/{kind}/{name}/export/{form}")
+def export(opened: ProjectArg, kind: Kind, name: str, form: Literal["html", "xlsx", "jsonl"]) -> Response:
+    """Export the labels of the model."""
+    source = _source(opened, kind, name)
+    if source.info is None or not source.path.exists() or source.path.suffix.lower() != ".parquet":
+        raise DataError(
+            f"{source.title}: the export needs a table that `communique label` wrote with a model of this project. Label the texts again"
+        )
+    stem = "labelled" if source.texts is not None and source.texts.kind == "pasted" else Path(source.title).stem
+    folder = Path(tempfile.mkdtemp(prefix="communique-"))
+    try:
+        path, scratch = folder / f"labels.{form}", folder / "scratch"
+        scratch.mkdir()
+        output = OutputForm(f"{stem}.{form}", path.suffix, None, source.info, source.codebook)
+        with path.open("wb") as handle:
+            rewrite(source.path, handle, output, scratch)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    cleaning = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+    return FileResponse(path, filename=f"{stem}.{form}", background=cleaning, content_disposition_type="attachment")
+
+
+@router.get("/{kind}/{name}/{row}")
+def detail(request: Request, opened: ProjectArg, kind: Kind, name: str, row: int, coder: Short = "") -> Response:
+    """Show one sentence with all probabilities, and a form to correct its labels."""
+    return _detail(request, opened, _source(opened, kind, name), row, coder, is_open=request.query_params.get("close") is None)
+
+
+@router.post("/{kind}/{name}/{row}")
+def correct(
+    request: Request,
+    opened: ProjectArg,
+    kind: Kind,
+    name: str,
+    row: int,
+    coder: Annotated[str, Form()] = "",
+    labels: Annotated[list[str] | None, Form()] = None,
+    comment: Annotated[str, Form()] = "",
+) -> Response:
+    """Record a correction as a coding. The coder has seen the labels of the model, and the coding says so."""
+    source = _source(opened, kind, name)
+    table = _table(opened, source)
+    _check_row(table, row)
+    chosen = labels or []
+    none = NO_LABEL in chosen and NO_LABEL not in opened.project.codebook.names
+    given = [one for one in chosen if not (none and one == NO_LABEL)]
+    sentence = Reading(table, Filter()).sentence(row)
+    opened.desk.correct(Given(coder, ALL, sentence.key, given, none, comment), sentence)
+    if not is_partial(request):
+        return RedirectResponse(f"{source.address}?{urlencode({'coder': coder})}#s{row}", 303)
+    return _detail(request, opened, source, row, coder, is_open=False)
+
+
+def _detail(request: Request, opened: OpenProject, source: Source, row: int, coder: str, *, is_open: bool) -> Response:
+    table = _table(opened, source)
+    _check_row(table, row)
+    reading = Reading(table, Filter(_thresholds(request.query_params, source, table)))
+    [shown] = reading.show([row], opened.store, _acts(opened, source, [reading.text(row)]))
+    values = _about(opened, source, table) | {"row": shown, "coder": coder, "is_open": is_open, "query": _kept(request)}
+    return respond(request, "label_sentence.html" if is_partial(request) else "label_one.html", **values)
+
+
+def _values(request: Request, opened: OpenProject, source: Source, page: int, coder: str) -> dict[str, Any]:
+    """Return the values of the page of a source."""
+    table, given = _table(opened, source), request.query_params
+    wanted = Filter(
+        _thresholds(given, source, table), _label(given, table), given.get("q", "").strip()[:1000], _document(given, table)
+    )
+    reading = Reading(table, wanted)
+    rows = reading.page(page)
+    shown = reading.show(rows, opened.store, _acts(opened, source, [reading.text(row) for row in rows]))
+    thresholds = None if source.info is None else source.info.thresholds
+    page = min(page, reading.pages)
+    return _about(opened, source, table) | {
+        "reading": reading,
+        "rows": shown,
+        "page": page,
+        "first": (page - 1) * PER_PAGE + 1,
+        "coder": coder,
+        "wanted": wanted,
+        "document": None if wanted.document is None else table.document_names[wanted.document],
+        "changed": int(reading.changed.sum()) if wanted.thresholds is not None else 0,
+        "thresholds": thresholds if table.probabilities is not None else None,
+        "at": wanted.thresholds or thresholds,
+        "filters": {"none": NONE, "unlabelled": UNLABELLED, "changed": CHANGED},
+        "unlabelled": int((~table.labelled).sum()),
+        "query": _kept(request),
+        "pages": [(n, _with(request, page=str(n))) for n in near(page, reading.pages)],
+        "exports": EXPORTS if source.info is not None and source.path.suffix.lower() == ".parquet" else (),
+        "caution": Summary.caution.replace("`", ""),
+    }
+
+
+def _about(opened: OpenProject, source: Source, table: LabelledTable) -> dict[str, Any]:
+    """Return what the page and a single sentence have in common."""
+    own, current = {one.label.name: one for one in choices(source.codebook)}, opened.project.codebook
+    return {
+        "source": source,
+        "table": table,
+        "styles": [own[name] for name in table.names if name in own],
+        "own": choices(current),
+        "multilabel": current.multilabel,
+        "same_codebook": source.codebook.sha256 == current.sha256,
+        "current": current,
+        "no_label": NO_LABEL,
+    }
+
+
+def _source(opened: OpenProject, kind: Kind, name: str) -> Source:
+    if kind == "texts":
+        texts = opened.texts.get(name)
+        found = [one for one in opened.models.choices() if one.name == texts.model and one.info.files == texts.info.files]
+        job = opened.texts.job_of(texts)
+        choice = next(iter(found), None)
+        return Source(kind, name, texts.title, texts.table, texts.codebook, texts.info, choice, texts, job)
+    paths = opened.tables.paths()
+    if name not in paths:
+        raise NotFoundError(f"There is no labelled table {name!r} in this project.")
+    path, choice = paths[name], None
+    if path in opened.project.labelled():
+        made_by = (one for one in opened.models.choices() if used_to_label(path, one.folder.name))
+        choice = next(made_by, None)
+    if choice is None:
+        return Source(kind, name, name, path, opened.project.codebook, None, None)
+    return Source(kind, name, name, path, opened.models.codebook(choice), choice.info, choice)
+
+
+def _table(opened: OpenProject, source: Source) -> LabelledTable:
+    if not source.path.exists():
+        raise NotFoundError(f"{source.title}: is not labelled yet.")
+    table = opened.tables.open(source.path, source.codebook)
+    if unknown := [name for name in table.names if name not in source.codebook.names]:
+        raise DataError(
+            f"{source.title}: the label {unknown[0]!r} is not in the codebook {source.codebook.title}. Label the texts again, or "
+            "restore the codebook"
+        )
+    return table
+
+
+def _acts(opened: OpenProject, source: Source, texts: Sequence[str]) -> Any:
+    return None if source.choice is None else opened.models.acts(source.choice, texts)
+
+
+def _check_row(table: LabelledTable, row: int) -> None:
+    if not 0 <= row < len(table):
+        raise NotFoundError("There is no such sentence.")
+
+
+def _thresholds(given: QueryParams, source: Source, table: LabelledTable) -> tuple[float, ...] | None:
+    """Return the thresholds of the sliders, or None if they are those of the model.
+
+    Raises:
+        DataError: They are not numbers between 0 and 1, one per label.
+    """
+    values = given.getlist("t")
+    own = None if source.info is None else source.info.thresholds
+    if not values or own is None or table.probabilities is None:
+        return None
+    try:
+        numbers = [float(value) for value in values]
+    except ValueError:
+        numbers = []
+    if len(numbers) != len(own) or not all(0 <= number <= 1 for number in numbers):
+        raise DataError(f"t: {len(own)} numbers between 0 and 1 are needed, one per label. Open the page again")
+    # A slider has two decimals. One that was not moved means the exact threshold of the model.
+    moved = tuple(exact if abs(n - round(exact, 2)) < 1e-9 else n for n, exact in zip(numbers, own, strict=True))
+    return None if moved == tuple(own) else moved
+
+
+def _label(given: QueryParams, table: LabelledTable) -> str:
+    name = given.get("label", "")
+    if name and name not in (NONE, UNLABELLED, CHANGED, *table.names):
+        raise NotFoundError(f"There is no label {name!r} in this table. Labels: {', '.join(table.names)}")
+    return name
+
+
+def _document(given: QueryParams, table: LabelledTable) -> int | None:
+    value = given.get("document", "")
+    if not value:
+        return None
+    if not value.isascii() or not value.isdigit() or not int(value[:12]) < len(table.document_names):
+        raise NotFoundError("There is no such document in this table.")
+    return int(value[:12])
+
+
+def _chosen(opened: OpenProject, name: str) -> ModelChoice:
+    if name:
+        return opened.models.get(name)
+    if (found := opened.models.default()) is None:
+        raise DataError("There is no model yet. Train one on the page Train")
+    return found
+
+
+def _address(kind: Kind, name: str) -> str:
+    return f"{PATH}/{kind}/{quote(name, safe='')}"
+
+
+def _is_of_documents(job: Job) -> bool:
+    """Return whether a job labels the documents of the project: its first argument is an option, not a file."""
+    return job.arguments[:1] == ("--model",)
+
+
+def _kept(request: Request) -> str:
+    """Return the query of a request without what belongs to one sentence."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in ("close", "labels", "comment")]
+    return urlencode(kept)
+
+
+def _with(request: Request, **values: str) -> str:
+    """Return the query of a request with other values."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in values]
+    return urlencode([*kept, *values.items()])
+
+
+def near(page: int, pages: int) -> list[int]:
+    """Return the numbers of the pages that are linked: the first, the last, and those around the present one."""
+    near = {1, pages, *range(max(1, page - 2), min(pages, page + 2) + 1)}
+    return sorted(near)
+
+
+def _go(request: Request, address: str) -> Response:
+    """Send the browser to a page, after a form that htmx or the browser sent."""
+    if is_partial(request):
+        return Response(headers={"HX-Redirect": address})
+    return RedirectResponse(address, 303)
