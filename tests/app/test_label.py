@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +22,7 @@ from communique.app.jobs import Job
 from communique.app.pages.label import MAX_UPLOAD
 from communique.app.security import MAX_BODY
 from communique.app.texts import MAX_PASTED, file_names
+from communique.data.acts import Act
 from communique.errors import DataError
 from communique.models.predictor import MODEL_VARIABLE
 from communique.project import Project
@@ -69,9 +71,7 @@ def paste(client: TestClient, text: str = TEXT, **values: str) -> str:
 def names_of_marks(page: str) -> list[list[str]]:
     """Return the names of the marks of each sentence on a page."""
     items = re.findall(r'<li id="s\d+" class="one">(.*?)</li>', page, re.DOTALL)
-    return [
-        re.findall(r'<span class="mark \w+ k\d+">.*?<bdi>(\w+)</bdi>', item, re.DOTALL) for item in items
-    ]
+    return [re.findall(r'<span class="mark \w+ k\d+">.*?<bdi>(\w+)</bdi>', item, re.DOTALL) for item in items]
 
 
 def codings(project: Project) -> list[dict[str, Any]]:
@@ -203,7 +203,12 @@ def test_a_correction_becomes_a_coding_that_records_that_the_model_was_shown(
     assert saved.status_code == 200, saved.text
     assert "coded by" in saved.text
     [line] = codings(project)
-    assert (line["coder"], line["labels"], line["model_shown"], line["sample"]) == ("anna", ["policy_claim"], True, None)
+    assert (line["coder"], line["labels"], line["model_shown"], line["sample"]) == (
+        "anna",
+        ["policy_claim"],
+        True,
+        None,
+    )
     assert line["text"] == "We condemn the blockade."
     client.post(f"{address}/1", data={"coder": "anna", "labels": ["none"]})
     assert codings(project)[1]["labels"] == []
@@ -318,7 +323,14 @@ def test_files_may_be_larger_than_other_requests_up_to_a_limit(
 
 
 def test_names_of_files_stay_inside_their_folder() -> None:
-    given = ["../../etc/passwd.txt", "C:\\texts\\a.txt", "A.TXT", "\u202etxt.exe.txt", "x" * 400 + ".jsonl.gz", "/.txt.md"]
+    given = [
+        "../../etc/passwd.txt",
+        "C:\\texts\\a.txt",
+        "A.TXT",
+        "\u202etxt.exe.txt",
+        "x" * 400 + ".jsonl.gz",
+        "/.txt.md",
+    ]
     found = file_names(given)
     assert found[:4] == ["passwd.txt", "a.txt", "A-2.TXT", "txt.exe.txt"]
     assert found[4].endswith("x.jsonl.gz")
@@ -349,9 +361,7 @@ def test_the_documents_are_labelled_by_one_job(
 ) -> None:
     assert client.post("/label/documents", data={"model": "shipped"}).status_code == 200
     assert started[0][:2] == ("label", "--model")
-    other = bundle_folder(
-        project.folder / "models" / "other", labels=("a", "b", "c")
-    )
+    other = bundle_folder(project.folder / "models" / "other", labels=("a", "b", "c"))
     assert other.is_dir()
     refused = client.post("/label/documents", data={"model": "other"})
     assert refused.status_code == 400
@@ -374,3 +384,31 @@ def test_a_project_without_documents_and_model_explains_what_to_do(
     assert page.status_code == 200
     assert "no model yet" in page.text
     assert connect().post("/label/text", data={"text": TEXT}).status_code == 400
+
+
+def test_holders_and_targets_are_shown_if_the_model_predicts_them(
+    client: TestClient, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = model / "bundle.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(content | {"acts": {"kinds": {}, "width": 4}}), encoding="utf-8")
+
+    class Acts:
+        def given(self, decisions: Any) -> list[dict[str, Act]]:
+            return [{"criticism": Act(None, (0, 2), (11, 23))} for _ in decisions]
+
+    def open_model(folder: Any, *, threads: Any = None, info: Any = None) -> Any:
+        made = open_cue_model(Path(folder))
+        plain = made.predict
+
+        def predict(texts: Any, *, languages: Any = None, acts: bool = False) -> Any:
+            return replace(plain(texts), acts=Acts() if acts else None)
+
+        made.predict = predict  # type: ignore[method-assign]
+        return made
+
+    monkeypatch.setattr("communique.load.load_model", open_model)
+    page = client.get(paste(client)).text
+    first = re.findall(r'<li id="s0" class="one">.*?</li>', page, re.DOTALL)[0]
+    assert "holder: <bdi>We</bdi>" in first
+    assert "target: <bdi>the blockade</bdi>" in first

@@ -111,7 +111,10 @@ class Corpus:
         found, labelled = [], self.table.labelled
         n = np.bincount(column.codes[labelled], minlength=len(column.levels))
         counts = np.stack(
-            [np.bincount(column.codes[given & labelled], minlength=len(column.levels)) for given in self.table.decisions.T]
+            [
+                np.bincount(column.codes[given & labelled], minlength=len(column.levels))
+                for given in self.table.decisions.T
+            ]
         )
         for code, level in enumerate(column.levels):
             if n[code]:

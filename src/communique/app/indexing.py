@@ -31,6 +31,7 @@ from ..sampling.population import Population, display_sha256, read_population, v
 from ..sampling.texts import content_of
 from .coding_index import index_codings
 from .store import MEMBERS, PREDICTIONS, SENTENCES, SOURCES, Store, insert_rows, shuffled
+from .tables import Tables
 
 #: Name of the row of the table of sources that describes the documents, the samples and the labels.
 DOCUMENTS = "documents"
@@ -245,6 +246,7 @@ def main(arguments: Sequence[str]) -> int:
         store = Store(project.folder)
         for line in rebuild(project, store, ProgressReporter()):
             print(line)
+        Tables(project).prepare()
     except CommuniqueError as error:
         print("error: " + "\n".join(error.lines if isinstance(error, DataError) else [str(error)]), file=sys.stderr)
         return 1

@@ -44,8 +44,7 @@ class ModelChoice:
     @property
     def title(self) -> str:
         """The name that people see."""
-        whose = ", part of the program" if self.name == SHIPPED else ""
-        return f"{self.info.name} {self.info.version} ({self.info.codebook_name}{whose})"
+        return f"{self.info.name} {self.info.version}" + (", shipped" if self.name == SHIPPED else "")
 
 
 class Models:

@@ -155,9 +155,7 @@ class Reading:
         start = (min(max(number, 1), self.pages) - 1) * PER_PAGE
         return [int(row) for row in self.rows[start : start + PER_PAGE]]
 
-    def show(
-        self, rows: Sequence[int], store: Store, acts: Sequence[Mapping[str, Act]] | None = None
-    ) -> list[Row]:
+    def show(self, rows: Sequence[int], store: Store, acts: Sequence[Mapping[str, Act]] | None = None) -> list[Row]:
         """Return rows as a page shows them.
 
         Args:
@@ -172,7 +170,9 @@ class Reading:
         for i, (row, sentence) in enumerate(zip(rows, sentences, strict=True)):
             document = int(table.documents[row])
             known = table.probabilities is not None and bool(table.labelled[row])
-            probabilities = tuple(map(float, table.probabilities[row])) if known and table.probabilities is not None else ()
+            probabilities = (
+                tuple(map(float, table.probabilities[row])) if known and table.probabilities is not None else ()
+            )
             named = acts[i] if acts is not None else {}
             found.append(
                 Row(

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.predictions_schema import ERROR
-from ..errors import DataError
+from ..errors import CommuniqueError, DataError
 from ..io.atomic import replacing
 from ..io.paths import file_state
 from ..metrics.calibration import decide
@@ -149,6 +149,13 @@ class Tables:
             found[name] = path
         return found
 
+    def prepare(self) -> None:
+        """Convert the tables that are not Parquet, so that pages need not wait for it."""
+        for path in self.paths().values():
+            if path.suffix.lower() != ".parquet":
+                with suppress(CommuniqueError):  # the page that shows the table reports the error
+                    self.open(path, self._project.codebook)
+
     def open(self, path: Path, codebook: Codebook | None = None) -> LabelledTable:
         """Read a table, or return it from memory if the file has not changed.
 
@@ -205,7 +212,9 @@ def read_labelled(path: Path) -> LabelledTable:
     if missing := [name for name in needed if name not in table.column_names]:
         raise _ForeignTable(f"{path}: there is no column {missing[0]!r}. Use a file that `communique label` wrote")
     if not pa.types.is_struct(table.schema.field("probabilities").type):
-        raise _ForeignTable(f"{path}: the column 'probabilities' has no fields. Use a file that `communique label` wrote")
+        raise _ForeignTable(
+            f"{path}: the column 'probabilities' has no fields. Use a file that `communique label` wrote"
+        )
     nested = table["probabilities"].combine_chunks()
     nested = pa.concat_arrays(nested.chunks) if isinstance(nested, pa.ChunkedArray) else nested
     names = tuple(field.name for field in nested.type)
@@ -290,11 +299,16 @@ def _as_table(population: Population) -> pa.Table:
         "text": population.texts.cast(pa.string()).fill_null(""),
         "labels": pa.array(labels, pa.list_(pa.string())),
         "probabilities": pa.StructArray.from_arrays(
-            [pa.array(population.probabilities[:, j], pa.float64(), mask=unknown) for j in range(len(population.names))],
+            [
+                pa.array(population.probabilities[:, j], pa.float64(), mask=unknown)
+                for j in range(len(population.names))
+            ],
             list(population.names),
         ),
         "truncated": pa.array(np.zeros(len(population), np.bool_)),
         "source": pa.array([population.sources[i] for i in documents], pa.string()),
     }
-    columns |= {name: pa.array(c.values(), pa.string()) for name, c in population.columns.items() if name not in columns}
+    columns |= {
+        name: pa.array(c.values(), pa.string()) for name, c in population.columns.items() if name not in columns
+    }
     return pa.table(columns)

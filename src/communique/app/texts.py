@@ -173,8 +173,8 @@ class Texts:
             raise DataError("The text is empty. Paste a text, or choose files")
         if len(text) > MAX_PASTED:
             raise DataError(
-                f"The text has {counted(len(text), 'character')}. At most {MAX_PASTED:,} can be pasted. Save the text as a file, and "
-                "choose the file instead"
+                f"The text has {counted(len(text), 'character')}. At most {MAX_PASTED:,} can be pasted. Save the text as a file, "
+                "and choose the file instead"
             )
         given = _language(language)
         with self._new() as folder:
@@ -191,7 +191,8 @@ class Texts:
                 sink = FileSink(shards, form)
                 _, notes = label_files(reader, LocalEngine(model), sink, ProgressReporter.silent())
             lines = [line.replace(str(path), "text") for line in notes.lines()]
-            title = one_line(" ".join(text.split())[:_TITLE])
+            words = " ".join(text.split())
+            title = one_line(words[:_TITLE]) + ("…" if len(words) > _TITLE else "")
             return self._describe(folder, title, "pasted", choice, model.codebook, notes=lines)
 
     def upload(
@@ -211,7 +212,9 @@ class Texts:
         if not files:
             raise DataError("No file is chosen. Choose files, or paste a text")
         if len(files) > MAX_FILES:
-            raise DataError(f"{len(files):,} files are too many. Choose at most {MAX_FILES}, or add them to the documents")
+            raise DataError(
+                f"{len(files):,} files are too many. Choose at most {MAX_FILES}, or add them to the documents"
+            )
         given, names = _language(language), file_names([name for name, _ in files])
         codebook = self._models.codebook(choice)
         with self._new() as folder:

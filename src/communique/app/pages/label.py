@@ -185,9 +185,9 @@ def export(opened: ProjectArg, kind: Kind, name: str, form: Literal["html", "xls
     source = _source(opened, kind, name)
     if source.info is None or not source.path.exists() or source.path.suffix.lower() != ".parquet":
         raise DataError(
-            f"{source.title}: the export needs a table that `communique label` wrote with a model of this project. Label the texts again"
+            f"{source.title}: the export needs a Parquet table that a model of this project labelled. Label the texts again"
         )
-    stem = "labelled" if source.texts is not None and source.texts.kind == "pasted" else Path(source.title).stem
+    stem = "labelled" if source.texts is not None else Path(source.title).stem
     folder = Path(tempfile.mkdtemp(prefix="communique-"))
     try:
         path, scratch = folder / f"labels.{form}", folder / "scratch"
@@ -205,7 +205,9 @@ def export(opened: ProjectArg, kind: Kind, name: str, form: Literal["html", "xls
 @router.get("/{kind}/{name}/{row}")
 def detail(request: Request, opened: ProjectArg, kind: Kind, name: str, row: int, coder: Short = "") -> Response:
     """Show one sentence with all probabilities, and a form to correct its labels."""
-    return _detail(request, opened, _source(opened, kind, name), row, coder, is_open=request.query_params.get("close") is None)
+    return _detail(
+        request, opened, _source(opened, kind, name), row, coder, is_open=request.query_params.get("close") is None
+    )
 
 
 @router.post("/{kind}/{name}/{row}")
@@ -246,7 +248,10 @@ def _values(request: Request, opened: OpenProject, source: Source, page: int, co
     """Return the values of the page of a source."""
     table, given = _table(opened, source), request.query_params
     wanted = Filter(
-        _thresholds(given, source, table), _label(given, table), given.get("q", "").strip()[:1000], _document(given, table)
+        _thresholds(given, source, table),
+        _label(given, table),
+        given.get("q", "").strip()[:1000],
+        _document(given, table),
     )
     reading = Reading(table, wanted)
     rows = reading.page(page)
@@ -291,7 +296,9 @@ def _about(opened: OpenProject, source: Source, table: LabelledTable) -> dict[st
 def _source(opened: OpenProject, kind: Kind, name: str) -> Source:
     if kind == "texts":
         texts = opened.texts.get(name)
-        found = [one for one in opened.models.choices() if one.name == texts.model and one.info.files == texts.info.files]
+        found = [
+            one for one in opened.models.choices() if one.name == texts.model and one.info.files == texts.info.files
+        ]
         job = opened.texts.job_of(texts)
         choice = next(iter(found), None)
         return Source(kind, name, texts.title, texts.table, texts.codebook, texts.info, choice, texts, job)
@@ -384,7 +391,11 @@ def _is_of_documents(job: Job) -> bool:
 
 def _kept(request: Request) -> str:
     """Return the query of a request without what belongs to one sentence."""
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in ("close", "labels", "comment")]
+    kept = [
+        (name, value)
+        for name, value in request.query_params.multi_items()
+        if name not in ("close", "labels", "comment")
+    ]
     return urlencode(kept)
 
 

@@ -5,3 +5,7 @@ document.addEventListener("input", (event) => {
   const output = document.querySelector(`output[for="${CSS.escape(event.target.id)}"]`);
   if (output) output.value = Number(event.target.value).toFixed(2);
 });
+
+// On a phone, the filters would fill the first screen.
+const filters = document.getElementById("filters");
+if (filters && matchMedia("(max-width: 50rem)").matches) filters.open = false;
