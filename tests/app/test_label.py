@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 import openpyxl
 import pytest
-from fakes import bundle_folder, open_cue_model
+from fakes import bundle_folder, open_cue_model, until
+from helpers import ROOT
 from starlette.testclient import TestClient
 
 import communique.app.texts
@@ -412,3 +413,21 @@ def test_holders_and_targets_are_shown_if_the_model_predicts_them(
     first = re.findall(r'<li id="s0" class="one">.*?</li>', page, re.DOTALL)[0]
     assert "holder: <bdi>We</bdi>" in first
     assert "target: <bdi>the blockade</bdi>" in first
+
+
+@pytest.mark.slow
+def test_a_file_is_labelled_in_the_background_and_then_shown(
+    client: TestClient, opened: OpenProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MODEL_VARIABLE, str(ROOT / "models" / "communique-small"))
+    text = b"The minister condemns the attack on the port. We will send grain."
+    answer = client.post("/label/files", files={"files": ("-a speech.txt", text)}, follow_redirects=False)
+    address = answer.headers["location"]
+    [texts] = opened.texts.all()
+    job = opened.texts.job_of(texts)
+    assert job is not None
+    assert "being labelled" in client.get(address, headers=PARTIAL).text
+    until(lambda: opened.jobs.get(job.id).state != "running", "the job has not ended")
+    assert opened.jobs.get(job.id).state == "done", opened.jobs.get(job.id).output
+    assert client.get(address, headers=PARTIAL).headers["HX-Redirect"] == address
+    assert "We will send grain." in client.get(address).text
