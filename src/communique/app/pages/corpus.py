@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -12,6 +12,7 @@ from ...errors import DataError
 from ..context import ProjectArg
 from ..corpus import DOCUMENTS_PER_PAGE, FEW, Corpus, Group
 from ..problems import NotFoundError
+from ..sources import address_of
 from ..templating import respond
 from . import label
 from .code import choices
@@ -95,7 +96,7 @@ def page(
         words=q.strip(),
         page=page,
         pages=[(n, _address(name, by, q, n)) for n in label.near(page, pages)],
-        reader=f"{label.PATH}/tables/{quote(name, safe='')}",
+        reader=address_of("tables", name),
     )
 
 

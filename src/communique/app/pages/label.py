@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request, Response, UploadFile
 from starlette.background import BackgroundTask
@@ -16,22 +15,20 @@ from starlette.datastructures import QueryParams
 from starlette.responses import FileResponse, RedirectResponse
 
 from ...annotation.tasks import NONE as NO_LABEL
-from ...data.codebook import Codebook
 from ...errors import DataError
 from ...labelling.rewrite import rewrite
 from ...labelling.summary import Summary
 from ...labelling.write import OutputForm
-from ...models.info import ModelInfo
-from ...project.status import used_to_label
 from ..coding import ALL, Given
 from ..context import OpenProject, ProjectArg
 from ..jobs import Job
 from ..models import ModelChoice
 from ..problems import NotFoundError
 from ..reading import CHANGED, NONE, PER_PAGE, UNLABELLED, Filter, Reading
+from ..sources import Kind, Source, address_of, find_source, open_table
 from ..tables import LabelledTable
 from ..templating import is_partial, respond
-from ..texts import MAX_FILES, MAX_PASTED, TextSet
+from ..texts import MAX_FILES, MAX_PASTED
 from .code import choices
 
 TITLE, PATH = "Label", "/label"
@@ -43,42 +40,9 @@ MAX_UPLOAD = 200_000_000
 #: Formats of exports.
 EXPORTS = ("html", "xlsx", "jsonl")
 
-Kind = Literal["texts", "tables"]
 Line = Annotated[str, Form(max_length=200)]
 Short = Annotated[str, Query(max_length=1000)]
 Number = Annotated[int, Query(ge=1, le=10**9)]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A labelled table, and what is known about the model that labelled it.
-
-    Attributes:
-        kind: Whether these are texts of this page or a table of the project.
-        name: Name in addresses.
-        title: The name that people see.
-        path: The table.
-        codebook: Codebook of the labels.
-        info: Description of the model, or None if it is not known.
-        choice: The model, if it is still there.
-        texts: The texts of this page, or None.
-        job: The job that labels them, or None.
-    """
-
-    kind: Kind
-    name: str
-    title: str
-    path: Path
-    codebook: Codebook
-    info: ModelInfo | None
-    choice: ModelChoice | None
-    texts: TextSet | None = None
-    job: Job | None = None
-
-    @property
-    def address(self) -> str:
-        """Address of its page."""
-        return f"{PATH}/{self.kind}/{quote(self.name, safe='')}"
 
 
 @router.get("")
@@ -96,7 +60,7 @@ def page(request: Request, opened: ProjectArg) -> Response:
         fitting=[one for one in models if one.info.labels == current.names],
         has_documents=bool(opened.project.documents()),
         texts=opened.texts.all(),
-        tables=[(name, _address("tables", name)) for name in reversed(opened.tables.paths())],
+        tables=[(name, address_of("tables", name)) for name in reversed(opened.tables.paths())],
         job=latest,
         busy=job is not None and latest is not None and job.id == latest.id,
         max_pasted=MAX_PASTED,
@@ -116,7 +80,7 @@ def paste(
 ) -> Response:
     """Label a pasted text, and show it."""
     made = opened.texts.paste(text, _chosen(opened, model), language)
-    return _go(request, _address("texts", made.id))
+    return _go(request, address_of("texts", made.id))
 
 
 @router.post("/files", max_body_size=MAX_UPLOAD)
@@ -132,7 +96,7 @@ def upload(
     # A form without a chosen file sends one without a name.
     given = [(one.filename, one.file) for one in files or [] if one.filename]
     made = opened.texts.upload(given, _chosen(opened, model), text_column=text_column, language=language)
-    return _go(request, _address("texts", made.id))
+    return _go(request, address_of("texts", made.id))
 
 
 @router.post("/documents")
@@ -166,7 +130,7 @@ def delete(request: Request, opened: ProjectArg, id: str) -> Response:
 @router.get("/{kind}/{name}")
 def read(request: Request, opened: ProjectArg, kind: Kind, name: str, page: Number = 1, coder: Short = "") -> Response:
     """Show labelled sentences. While they are being labelled, show the progress."""
-    source = _source(opened, kind, name)
+    source = find_source(opened, kind, name)
     if not source.path.exists():
         part = "label_waiting.html" if is_partial(request) else "label_read.html"
         return respond(request, part, source=source, job=source.job, waiting=True)
@@ -182,7 +146,7 @@ def read(request: Request, opened: ProjectArg, kind: Kind, name: str, page: Numb
 @router.get("/{kind}/{name}/export/{form}")
 def export(opened: ProjectArg, kind: Kind, name: str, form: Literal["html", "xlsx", "jsonl"]) -> Response:
     """Export the labels of the model."""
-    source = _source(opened, kind, name)
+    source = find_source(opened, kind, name)
     if source.info is None or not source.path.exists() or source.path.suffix.lower() != ".parquet":
         raise DataError(
             f"{source.title}: the export needs a Parquet table that a model of this project labelled. Label the texts again"
@@ -206,7 +170,7 @@ def export(opened: ProjectArg, kind: Kind, name: str, form: Literal["html", "xls
 def detail(request: Request, opened: ProjectArg, kind: Kind, name: str, row: int, coder: Short = "") -> Response:
     """Show one sentence with all probabilities, and a form to correct its labels."""
     return _detail(
-        request, opened, _source(opened, kind, name), row, coder, is_open=request.query_params.get("close") is None
+        request, opened, find_source(opened, kind, name), row, coder, is_open=request.query_params.get("close") is None
     )
 
 
@@ -222,8 +186,8 @@ def correct(
     comment: Annotated[str, Form()] = "",
 ) -> Response:
     """Record a correction as a coding. The coder has seen the labels of the model, and the coding says so."""
-    source = _source(opened, kind, name)
-    table = _table(opened, source)
+    source = find_source(opened, kind, name)
+    table = open_table(opened, source)
     _check_row(table, row)
     chosen = labels or []
     none = NO_LABEL in chosen and NO_LABEL not in opened.project.codebook.names
@@ -236,7 +200,7 @@ def correct(
 
 
 def _detail(request: Request, opened: OpenProject, source: Source, row: int, coder: str, *, is_open: bool) -> Response:
-    table = _table(opened, source)
+    table = open_table(opened, source)
     _check_row(table, row)
     reading = Reading(table, Filter(_thresholds(request.query_params, source, table)))
     [shown] = reading.show([row], opened.store, _acts(opened, source, [reading.text(row)]))
@@ -246,7 +210,7 @@ def _detail(request: Request, opened: OpenProject, source: Source, row: int, cod
 
 def _values(request: Request, opened: OpenProject, source: Source, page: int, coder: str) -> dict[str, Any]:
     """Return the values of the page of a source."""
-    table, given = _table(opened, source), request.query_params
+    table, given = open_table(opened, source), request.query_params
     wanted = Filter(
         _thresholds(given, source, table),
         _label(given, table),
@@ -291,39 +255,6 @@ def _about(opened: OpenProject, source: Source, table: LabelledTable) -> dict[st
         "current": current,
         "no_label": NO_LABEL,
     }
-
-
-def _source(opened: OpenProject, kind: Kind, name: str) -> Source:
-    if kind == "texts":
-        texts = opened.texts.get(name)
-        found = [
-            one for one in opened.models.choices() if one.name == texts.model and one.info.files == texts.info.files
-        ]
-        job = opened.texts.job_of(texts)
-        choice = next(iter(found), None)
-        return Source(kind, name, texts.title, texts.table, texts.codebook, texts.info, choice, texts, job)
-    paths = opened.tables.paths()
-    if name not in paths:
-        raise NotFoundError(f"There is no labelled table {name!r} in this project.")
-    path, choice = paths[name], None
-    if path in opened.project.labelled():
-        made_by = (one for one in opened.models.choices() if used_to_label(path, one.folder.name))
-        choice = next(made_by, None)
-    if choice is None:
-        return Source(kind, name, name, path, opened.project.codebook, None, None)
-    return Source(kind, name, name, path, opened.models.codebook(choice), choice.info, choice)
-
-
-def _table(opened: OpenProject, source: Source) -> LabelledTable:
-    if not source.path.exists():
-        raise NotFoundError(f"{source.title}: is not labelled yet.")
-    table = opened.tables.open(source.path, source.codebook)
-    if unknown := [name for name in table.names if name not in source.codebook.names]:
-        raise DataError(
-            f"{source.title}: the label {unknown[0]!r} is not in the codebook {source.codebook.title}. Label the texts again, or "
-            "restore the codebook"
-        )
-    return table
 
 
 def _acts(opened: OpenProject, source: Source, texts: Sequence[str]) -> Any:
@@ -378,10 +309,6 @@ def _chosen(opened: OpenProject, name: str) -> ModelChoice:
     if (found := opened.models.default()) is None:
         raise DataError("There is no model yet. Train one on the page Train")
     return found
-
-
-def _address(kind: Kind, name: str) -> str:
-    return f"{PATH}/{kind}/{quote(name, safe='')}"
 
 
 def _is_of_documents(job: Job) -> bool:
