@@ -155,7 +155,7 @@ class Jobs:
             arguments=tuple(content["arguments"][1:] if content["module"] == "communique" else content["arguments"]),
             state=state,
             percent=100 if state == "done" else min(100, int(found[-1][1])) if found else None,
-            progress=found[-1][2] if found else "",
+            progress=found[-1][2] if found else _last_line(output),
             output=output,
             begun=datetime.fromisoformat(content["begun"]),
             exit_code=exit_code,
@@ -270,6 +270,11 @@ def _is_locked(folder: Path) -> bool:
         return True
     lock.release()
     return False
+
+
+def _last_line(output: str) -> str:
+    """Return the last line of the output that is not empty. It may contain how long the rest will take."""
+    return next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "")
 
 
 def _number(path: Path) -> int | None:

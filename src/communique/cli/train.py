@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..reporting.format import counted
 from .common import (
     COLUMN_OPTIONS,
     OUTPUT,
@@ -27,11 +26,7 @@ from .common import (
 )
 
 if TYPE_CHECKING:
-    from ..models.info import ModelInfo
     from ..training.recipe import Recipe
-
-#: If a label has fewer training rows than this, the advice after a failed training names the label.
-FEW_ROWS = 30
 
 
 @cli_errors
@@ -114,7 +109,9 @@ def train(
     info = read_info(written)
     note(f"{info.kind if info.kind == 'checkpoint' else 'model'}: {written}")
     if info.warnings:
-        for line in _advice(info):
+        from ..models.unfit import describe_unfit
+
+        for line in describe_unfit(info):
             note(line)
         raise typer.Exit(1)
     advise(f"To label text with this model, run: communique label TEXT --model {written}")
@@ -173,22 +170,3 @@ def _recipe(
 
 def _is_recipe(path: str) -> bool:
     return path.lower().endswith((".yaml", ".yml"))
-
-
-def _advice(info: ModelInfo) -> list[str]:
-    """Return lines that explain why the model is not fit for use, and what to try."""
-    counts = info.training.by_label
-    few = [f"{label} {counts[label]}" for label in info.labels if counts[label] < FEW_ROWS]
-    lines = [f"WARNING: {line}." for line in info.warnings]
-    lines.append(
-        f"Do not use this model. The {info.kind if info.kind == 'checkpoint' else 'model'} is kept for inspection. What to try:"
-    )
-    if few:
-        lines.append(f"- Code more rows with labels that are rare in the training rows: {', '.join(few)}.")
-    lines.append(
-        f"- Code more rows: the model was trained on {counted(info.training.sentences, 'row')}, and a few hundred usually suffice."
-    )
-    lines.append("- Check the labels for errors: communique check TABLE --codebook CODEBOOK.")
-    if info.classifier == "transformer":
-        lines.append("- Train longer: write a recipe with a larger min_steps (docs/guides/training.md).")
-    return lines

@@ -38,17 +38,43 @@ def bar(one: Interval, end: float, *, hollow: bool) -> Markup:
     if one.value != one.value:
         return Markup("")
 
+    marks = _interval(one, end, 9, "range", Markup('<circle class="{}" cx="{}" cy="9" r="4"/>'), hollow)
+    return _row(18, str(one), marks)
+
+
+def pair(corrected: Interval, naive: Interval | None, end: float, *, hollow: bool) -> Markup:
+    """Draw a corrected proportion as `bar` does and, below it, what the labels of the model count, as a square with its interval."""
+    marks, name = Markup(""), f"corrected {corrected}"
+    if corrected.value == corrected.value:
+        marks += _interval(corrected, end, 8, "range", Markup('<circle class="{}" cx="{}" cy="8" r="4"/>'), hollow)
+    if naive is not None and naive.value == naive.value:
+        square = Markup('<rect class="{}" x="{}" y="17" width="7" height="7" transform="translate(-3.5 0)"/>')
+        marks += _interval(naive, end, 20, "naive-range", square, None)
+        name += f", naive {naive}"
+    return _row(28, name, marks)
+
+
+def _row(height: int, name: str, marks: Markup) -> Markup:
+    axis = Markup('<line class="axis" x1="3%" x2="97%" y1="{0}" y2="{0}"/>').format(height - 1)
+    return Markup('<svg class="bar" height="{}" role="img" aria-label="{}">{}{}</svg>').format(
+        height, name, axis, marks
+    )
+
+
+def _interval(one: Interval, end: float, y: int, line: str, mark: Markup, hollow: bool | None) -> Markup:
+    """Draw an interval as a line of the class `line` at the height `y`, and its point with the template `mark`."""
+
     def place(value: float) -> str:
         # Leave room for the radius of a point at either end.
         return f"{3 + 94 * min(max(value / end, 0.0), 1.0):.2f}%"
 
-    line = Markup("")
+    drawn = Markup("")
     if one.low == one.low:
-        line = Markup('<line class="range" x1="{}" x2="{}" y1="9" y2="9"/>').format(place(one.low), place(one.high))
-    mark = Markup('<circle class="{}" cx="{}" cy="9" r="4"/>').format("hollow" if hollow else "point", place(one.value))
-    return Markup('<svg class="bar" height="18" role="img" aria-label="{}">{}{}{}</svg>').format(
-        str(one), Markup('<line class="axis" x1="3%" x2="97%" y1="17" y2="17"/>'), line, mark
-    )
+        drawn = Markup('<line class="{0}" x1="{1}" x2="{2}" y1="{3}" y2="{3}"/>').format(
+            line, place(one.low), place(one.high), y
+        )
+    kind = "naive" if hollow is None else "hollow" if hollow else "point"
+    return drawn + mark.format(kind, place(one.value))
 
 
 def series(analysis: Analysis, label: str, column: str) -> dict[str, list[Share]]:

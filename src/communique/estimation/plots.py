@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ def write(folder: str | Path, analysis: Analysis) -> list[Path]:
     for column in analysis.columns:
         values = analysis.coded.columns[column]
         if values.numbers is not None and len(values.levels) > 2 and series(analysis, analysis.coded.labels[0], column):
-            written += _save(over(analysis, column), folder / f"shares_by_{column}")
+            written += _save(over(analysis, column), folder / f"shares_by_{_file_part(column)}")
     return written
 
 
@@ -100,11 +101,16 @@ def _plain(text: str) -> str:
     return one_line(text).replace("$", r"\$")
 
 
+def _file_part(column: str) -> str:
+    """Return the name of a column without characters that are not allowed in file names, such as a slash."""
+    return re.sub(r"[^\w. -]", "-", column)[:100]
+
+
 def _save(figure: Figure, path: Path) -> list[Path]:
     """Write a figure as SVG and PNG. Equal figures have equal bytes, so that version control shows no false changes."""
     written = []
     for ending in _FORMATS:
-        target = path.with_suffix(f".{ending}")
+        target = path.with_name(f"{path.name}.{ending}")
         with (
             matplotlib.rc_context({"svg.hashsalt": "communique"}),
             warnings.catch_warnings(),

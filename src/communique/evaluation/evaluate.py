@@ -45,7 +45,7 @@ class Evaluation:
     acts: ActReport | None = None
 
     def to_dict(self, *, texts: bool = False) -> dict[str, Any]:
-        """Return plain values for JSON: those of `Report.to_dict`, and `diagnostics`, `leak`, `dropped` and more.
+        """Return plain values for JSON: those of `Report.to_dict`, and `warnings`, `diagnostics`, `leak` and more.
 
         Args:
             texts: Whether to include the sentences of the errors. Set it to False for a file that will be published.
@@ -54,6 +54,7 @@ class Evaluation:
             "model": self.info.name,
             "version": self.info.version,
             "kind": self.info.kind,
+            "warnings": self.warnings,
             "dropped": self.dropped,
             "truncated": self.truncated,
             "leak": {

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..io.atomic import replacing
 from ..metrics.bootstrap import Resamples
 from ..metrics.report import ScoreCI
 from ..metrics.scores import average_precision, macro_f1, outcomes, precision_recall_f1
+from ..reporting.format import without_nan
 from ..reporting.render import render
+
+#: File in a model folder that contains the comparison from which the model was chosen.
+SELECTION = "selection.json"
 
 #: Maximum difference in average precision from the best classifier. A classifier that comes earlier in the order of preference is
 #: kept if it is behind the best by less than this and by less than one standard error.
@@ -71,7 +79,41 @@ class Selection:
 
     def render(self) -> str:
         """Return the report as Markdown."""
-        return render("selection.md.jinja", selection=self, tolerance=TOLERANCE).rstrip()
+        return render("selection.md.jinja", selection=self, reason=self.reason).rstrip()
+
+    @property
+    def reason(self) -> str:
+        """Which candidate was kept, and why, in words."""
+        return render("selection_reason.md.jinja", selection=self, tolerance=TOLERANCE).strip()
+
+    def dump(self, path: Path) -> None:
+        """Write the comparison as JSON. Scores that are not defined are null."""
+        with replacing(path) as handle:
+            handle.write(json.dumps(without_nan(asdict(self)), indent=1, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Self | None:
+        """Read a comparison, or return None if there is no readable file. Older model folders contain none."""
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            candidates = tuple(_candidate(one) for one in content.pop("candidates"))
+            lists = {name: tuple(content.pop(name)) for name in ("warnings", "notes")}
+            found = cls(candidates=candidates, **lists, **content)
+            found[found.chosen], found[found.best]  # both are needed to describe the choice
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
+            return None
+        return found
+
+
+def _candidate(content: dict[str, Any]) -> Compared:
+    """Return a candidate from its values in JSON, where null stands for NaN."""
+    scores = {}
+    for name in ("average_precision", "macro_f1", "behind"):
+        one = content.pop(name)
+        ends = (one[key] for key in ("value", "low", "high"))
+        scores[name] = ScoreCI(*(float("nan") if end is None else float(end) for end in ends), one["reason"])
+    error = content.pop("error")
+    return Compared(error=float("nan") if error is None else float(error), **scores, **content)
 
 
 def compare(

@@ -32,7 +32,7 @@ from .folds import (
     score_out_of_fold,
     tune_out_of_fold,
 )
-from .results import Selection, choose
+from .results import SELECTION, Selection, choose
 from .steps import Steps
 
 #: Values of `--kind`, and the kind of candidate for each.
@@ -91,6 +91,7 @@ def train_selected(
     candidate.fit(data.train, steps.training(candidate.name, "all"))
     score = _score(selection, recipe.name)
     candidate.write(Target(out, data, tuning, score, selection.warnings, texts, overwrite))
+    selection.dump(out / SELECTION)
     steps.remove()
     return selection
 

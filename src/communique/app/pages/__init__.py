@@ -16,7 +16,7 @@ from fastapi import APIRouter
 from . import home, jobs
 
 #: Names of the modules of pages, in the order of the navigation. Those that do not exist yet are left out.
-ORDER = ("label", "codebook", "code", "agreement", "train", "evaluate", "estimate", "corpus")
+ORDER = ("label", "codebook", "sample", "code", "agreement", "train", "evaluate", "estimate", "corpus")
 
 
 class Entry(NamedTuple):

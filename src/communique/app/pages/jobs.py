@@ -26,6 +26,13 @@ def one(request: Request, opened: ProjectArg, id: str) -> Response:
     return _part(request, job) if is_partial(request) else respond(request, "jobs.html", jobs=[job])
 
 
+@router.get("/{id}/watch")
+def watch(opened: ProjectArg, id: str, was: str = "running") -> Response:
+    """Make a page load itself again when the state of a job is no longer the one that the page shows."""
+    changed = opened.jobs.get(id).state != was
+    return Response(headers={"HX-Refresh": "true"} if changed else {})
+
+
 @router.post("/{id}/cancel")
 def cancel(request: Request, opened: ProjectArg, id: str) -> Response:
     """Stop a job."""
