@@ -32,7 +32,7 @@ from communique.selection.candidates import Candidate, Target, candidates_for
 from communique.selection.durations import Duration
 from communique.selection.encoders import encoders_for
 from communique.selection.folds import cross_fitted_decisions, describe_repeats, predict_out_of_fold, tuning_rows
-from communique.selection.results import Compared, choose, mean_average_precision
+from communique.selection.results import Compared, Selection, choose, mean_average_precision
 from communique.selection.select import _score, requested_candidates, select, train_selected
 from communique.selection.steps import Steps
 from communique.training import trainer
@@ -378,6 +378,18 @@ def test_tfidf_becomes_a_model_with_thresholds_from_out_of_fold_predictions(
     assert model.info.thresholds == tuple(selection.thresholds.values())
     assert model.info.scores[0].value == pytest.approx(selection["tfidf-logreg"].macro_f1.value)
     assert model.predict(["we condemn it"]).labels[0] == ["criticism"]
+    kept = Selection.load(tmp_path / "run.selection.json")
+    assert kept is not None
+    assert kept.render() == selection.render()
+    assert kept.reason == "Kept: tfidf-logreg, as requested with --kind."
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"candidates": [{}], "warnings": [], "notes": []}'])
+def test_a_damaged_comparison_is_ignored(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "model.selection.json"
+    assert Selection.load(path) is None
+    path.write_text(content)
+    assert Selection.load(path) is None
 
 
 @pytest.mark.slow

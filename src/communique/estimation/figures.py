@@ -43,7 +43,7 @@ def bar(one: Interval, end: float, *, hollow: bool) -> Markup:
 
 
 def pair(corrected: Interval, naive: Interval | None, end: float, *, hollow: bool) -> Markup:
-    """Draw a corrected proportion as `bar` does and, below it, what the labels of the model count, as a square with its interval."""
+    """Draw a corrected proportion as `bar` does and, below it, the naive proportion as a square with its interval."""
     marks, name = Markup(""), f"corrected {corrected}"
     if corrected.value == corrected.value:
         marks += _interval(corrected, end, 8, "range", Markup('<circle class="{}" cx="{}" cy="8" r="4"/>'), hollow)

@@ -19,8 +19,9 @@ from ..metrics.scores import average_precision, macro_f1, outcomes, precision_re
 from ..reporting.format import without_nan
 from ..reporting.render import render
 
-#: File in a model folder that contains the comparison from which the model was chosen.
-SELECTION = "selection.json"
+#: Ending of the file next to a model folder that contains the comparison from which the model was chosen. It is not in the folder,
+#: whose bytes do not depend on how long the comparison took.
+SELECTION = ".selection.json"
 
 #: Maximum difference in average precision from the best classifier. A classifier that comes earlier in the order of preference is
 #: kept if it is behind the best by less than this and by less than one standard error.
@@ -93,7 +94,7 @@ class Selection:
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
-        """Read a comparison, or return None if there is no readable file. Older model folders contain none."""
+        """Read a comparison, or return None if there is no readable file. Models from elsewhere and older ones have none."""
         try:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             candidates = tuple(_candidate(one) for one in content.pop("candidates"))

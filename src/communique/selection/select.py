@@ -63,6 +63,7 @@ def train_selected(
     Args:
         recipe: The recipe. Its corpora with the role `validation` are used for training too.
         out: The model folder. During the run, finished steps are stored in `<out>.steps`, so that an interrupted run can resume.
+            The comparison is written to `<out>.selection.json`.
         kind: `auto`, or one of `KINDS`. A requested kind is compared with the prior and always kept.
         texts: A file or folder with the texts for stand-off labels.
         overwrite: Whether to replace an existing folder.
@@ -91,7 +92,7 @@ def train_selected(
     candidate.fit(data.train, steps.training(candidate.name, "all"))
     score = _score(selection, recipe.name)
     candidate.write(Target(out, data, tuning, score, selection.warnings, texts, overwrite))
-    selection.dump(out / SELECTION)
+    selection.dump(out.with_name(out.name + SELECTION))
     steps.remove()
     return selection
 

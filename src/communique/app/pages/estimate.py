@@ -31,7 +31,7 @@ TITLE, PATH = "Estimate", "/estimate"
 router = APIRouter(prefix=PATH)
 
 #: Largest number of rows of a table that is shown without a click.
-UNFOLDED = 40
+UNFOLDED = 12
 
 #: Policy for files that a command wrote. They may contain styles, but run nothing, even if somebody changed them.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox allow-downloads"

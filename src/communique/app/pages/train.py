@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from markupsafe import Markup
 
 from ...errors import CommuniqueError, DataError
@@ -23,6 +25,9 @@ from ..templating import is_partial, respond
 TITLE, PATH = "Train", "/train"
 router = APIRouter(prefix=PATH)
 
+#: How `communique train` announces how long it takes, in minutes.
+_DURATION = re.compile(r"takes about (\S+ minutes)")
+
 
 @router.get("")
 def page(request: Request, opened: ProjectArg) -> Response:
@@ -39,12 +44,21 @@ def state(request: Request, opened: ProjectArg) -> Response:
     return respond(request, "train.html", job=newest(opened, "train"), state=values, **values)
 
 
+@router.get("/duration")
+def duration(request: Request, opened: ProjectArg) -> Response:
+    """Show how long the training takes by the estimate of the command, and how long it has been running."""
+    job = newest(opened, "train")
+    found = None if job is None else _DURATION.search(job.output)
+    minutes = 0.0 if job is None else (datetime.now(UTC) - job.begun).total_seconds() / 60
+    return respond(request, "train_duration.html", expected=None if found is None else found[1], minutes=minutes)
+
+
 @router.post("")
-def run(request: Request, opened: ProjectArg) -> Response:
+def run(request: Request, opened: ProjectArg, kind: Annotated[Literal["auto", "tfidf"], Form()] = "auto") -> Response:
     """Start a training, or continue the one that was stopped."""
     if obstacles := training_rows(opened.project).obstacles:
         raise DataError(*obstacles)
-    start(opened, "train")
+    start(opened, "train", [] if kind == "auto" else [f"--kind={kind}"])
     return lead_to(request, PATH)
 
 
@@ -100,7 +114,7 @@ def _described(folder: Path, info: ModelInfo) -> dict[str, Any]:
         "name": folder.name,
         "info": info,
         "score": _score(info),
-        "selection": Selection.load(folder / SELECTION),
+        "selection": Selection.load(folder.with_name(folder.name + SELECTION)),
         "unfit": describe_unfit(info) if info.warnings else (),
     }
 
