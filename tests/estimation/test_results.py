@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from helpers import facts
+from matplotlib.figure import Figure
 
 from communique.errors import DataError
+from communique.estimation import plots
 from communique.estimation.figures import pair
 from communique.estimation.intervals import Interval
 from communique.estimation.results import read_results, written_files
@@ -89,3 +92,18 @@ def test_the_figure_shows_both_proportions_and_marks_a_doubtful_one() -> None:
     assert 'aria-label="corrected 0.200 [0.100, 0.300], naive 0.400 [–]"' in figure
     assert (figure.count('class="hollow"'), figure.count('class="naive"'), figure.count("naive-range")) == (1, 1, 0)
     assert 'class="naive"' not in pair(one, None, 0.5, hollow=False)
+
+
+@pytest.mark.parametrize("column", ["gdp.pc", "votes/seats", "../up", "x\\y"])
+def test_a_figure_over_any_column_stays_in_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: str
+) -> None:
+    values = SimpleNamespace(numbers=[1.0], levels=("1", "2", "3"))
+    analysis: Any = SimpleNamespace(columns=(column,), coded=SimpleNamespace(columns={column: values}, labels=("x",)))
+    for name in ("forest", "over"):
+        monkeypatch.setattr(plots, name, lambda *_: Figure())
+    monkeypatch.setattr(plots, "series", lambda *_: {"all": []})
+    written = plots.write(tmp_path, analysis)
+    assert len(set(written)) == 4
+    assert {path.parent for path in written} == {tmp_path}
+    assert set(written_files(tmp_path)) == set(written)

@@ -170,7 +170,7 @@ def _results(opened: OpenProject, name: str) -> dict[str, Any]:
         "found": found,
         "method": METHODS.get(found.method, found.method),  # type: ignore[call-overload]
         "doubtful": [one for one in found.proportions if one.doubts],
-        "sections": [(label, _tables(found, label)) for label in labels],
+        "sections": [(label, *_tables(found, label)) for label in labels],
         "families": families,
         "files": written_files(folder),
         "series": [path for path in written_files(folder) if path.match("shares_by_*.svg")],
@@ -180,8 +180,8 @@ def _results(opened: OpenProject, name: str) -> dict[str, Any]:
     }
 
 
-def _tables(found: Results, label: str) -> list[tuple[str, list[tuple[Proportion, Markup]]]]:
-    """Return a table for each level of a label: its heading, and its proportions with their figures."""
+def _tables(found: Results, label: str) -> tuple[float, list[tuple[str, list[tuple[Proportion, Markup]]]]]:
+    """Return where the axis of a label ends, and a table for each level: its heading, and its proportions with their figures."""
     inside = [one for one in found.proportions if one.label == label]
     end = upper_end([each for one in inside for each in (one.reported, one.naive) if each is not None])
     everything = [one for one in inside if one.level == ALL]
@@ -190,7 +190,7 @@ def _tables(found: Results, label: str) -> list[tuple[str, list[tuple[Proportion
     chosen = [(headings[level], [*everything, *(one for one in inside if one.level == level)]) for level in levels] or [
         ("All sentences", everything)
     ]
-    return [
+    return end, [
         (heading, [(one, pair(one.reported, one.naive, end, hollow=bool(one.doubts))) for one in rows])
         for heading, rows in chosen
     ]
