@@ -74,7 +74,18 @@ def test_what_was_compared_is_shown_and_escaped(client: TestClient, opened: Open
         for name, behind, error in (("tfidf", score, 0.1), ("<b>encoder", undefined, float("nan")))
     )
     selection = Selection(
-        "tfidf", "<b>encoder", "auto", candidates, 60, 12, 60, 5, 60, dict.fromkeys(TINY.names, 20), {}
+        chosen="tfidf",
+        best="<b>encoder",
+        requested="auto",
+        candidates=candidates,
+        rows=60,
+        documents=12,
+        compared_rows=60,
+        compared_documents=12,
+        folds=5,
+        tuning_rows=60,
+        positives=dict.fromkeys(TINY.names, 20),
+        thresholds={},
     )
     selection.dump(models / "model-<b>1.selection.json")
     page = client.get("/train/state").text
