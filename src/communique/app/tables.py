@@ -85,7 +85,7 @@ class LabelledTable:
     def order(self) -> NDArray[np.int64]:
         """The rows in reading order: document by document, and by their position in the document."""
         place = self.index if self.has_index else np.zeros(len(self), np.int64)
-        return np.lexsort((np.arange(len(self)), place, self.documents))
+        return np.asarray(np.lexsort((np.arange(len(self)), place, self.documents)), np.int64)
 
     @cached_property
     def bounds(self) -> NDArray[np.int64]:
