@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import openpyxl
@@ -56,7 +56,8 @@ def started(monkeypatch: pytest.MonkeyPatch, opened: OpenProject) -> list[tuple[
         content = {"name": name, "module": module, "arguments": list(arguments), "resume_with": list(resume_with)}
         (job / "job.json").write_text(json.dumps(content | {"begun": "2026-01-01T00:00:00+00:00"}), encoding="utf-8")
         (job / "exit.txt").write_text("1", encoding="ascii")
-        return self.get(job.name)
+        made: Job = self.get(job.name)
+        return made
 
     monkeypatch.setattr("communique.app.jobs.Jobs._start", start)
     return found
@@ -403,7 +404,7 @@ def test_holders_and_targets_are_shown_if_the_model_predicts_them(
         plain = made.predict
 
         def predict(texts: Any, *, languages: Any = None, acts: bool = False) -> Any:
-            return replace(plain(texts), acts=Acts() if acts else None)
+            return replace(plain(texts), acts=cast(Any, Acts() if acts else None))
 
         made.predict = predict  # type: ignore[method-assign]
         return made

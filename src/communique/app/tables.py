@@ -85,13 +85,13 @@ class LabelledTable:
     def order(self) -> NDArray[np.int64]:
         """The rows in reading order: document by document, and by their position in the document."""
         place = self.index if self.has_index else np.zeros(len(self), np.int64)
-        return np.lexsort((np.arange(len(self)), place, self.documents))
+        return np.asarray(np.lexsort((np.arange(len(self)), place, self.documents)), np.int64)
 
     @cached_property
     def bounds(self) -> NDArray[np.int64]:
         """Where each document begins in `order`, and the end (number of documents + 1,)."""
         counts = np.bincount(self.documents, minlength=len(self.document_names))
-        return np.r_[0, np.cumsum(counts)].astype(np.int64)
+        return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
 
     def rows_of(self, document: int) -> NDArray[np.int64]:
         """Return the rows of a document in reading order."""
