@@ -68,7 +68,7 @@ def train_on_texts(texts: Sequence[str], y: Any, groups: Any, *, kind: str, seed
         raise DataError(
             f"y: a classifier needs at least 2 classes, but the labels contain {len(classes)}. Add texts of another class"
         )
-    names = _label_names(classes)
+    names = _label_names(classes.tolist())
     codebook = Codebook(
         name="labels",
         version="1",

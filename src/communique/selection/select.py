@@ -270,14 +270,14 @@ def _plan(
     # One more fit is needed to train the final model.
     seconds = [each.of(folds + 1) for each in durations]
     if sum(seconds) > LIMIT and folds > SCREENED:
-        for i, (one, each) in enumerate(zip(candidates, durations, strict=True)):
-            if each.fit <= COSTLY:
+        for i, (one, duration) in enumerate(zip(candidates, durations, strict=True)):
+            if duration.fit <= COSTLY:
                 continue
             notes.append(
                 f"{one.name} was compared on {SCREENED} of {folds} folds only, because {folds} folds would have taken about "
-                f"{quantity(each.of(folds) / 60)} minutes."
+                f"{quantity(duration.of(folds) / 60)} minutes."
             )
-            numbers[i], seconds[i] = SCREENED, each.of(SCREENED + 1)
+            numbers[i], seconds[i] = SCREENED, duration.of(SCREENED + 1)
     each = ", ".join(f"{one.name} {quantity(value / 60)}" for one, value in zip(candidates, seconds, strict=True))
     progress.say(
         f"comparing {len(candidates)} classifiers on {len(corpus)} rows from {len(corpus.documents)} documents takes about "
