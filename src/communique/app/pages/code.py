@@ -131,7 +131,7 @@ def act(
     if not is_partial(request):
         return RedirectResponse(place.address(target), 303)
     response = _show(request, opened, place, target, done=done)
-    response.headers["HX-Push-Url"] = place.address(target)
+    response.headers["HX-Replace-Url"] = place.address(target)
     return response
 
 
