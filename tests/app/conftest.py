@@ -62,6 +62,21 @@ def client(connect: Callable[..., TestClient]) -> TestClient:
 
 
 @pytest.fixture
+def connect_to() -> Iterator[Callable[[Project], TestClient]]:
+    """Return a function that makes a client of another project."""
+    apps: list[TestClient] = []
+
+    def connect_to(project: Project) -> TestClient:
+        app = create_app(project, token=TOKEN, port=PORT, with_pages=True)
+        apps.append(TestClient(app, base_url=BASE, headers={"Authorization": f"Bearer {TOKEN}"}))
+        return apps[-1]
+
+    yield connect_to
+    for app in apps:
+        app.close()
+
+
+@pytest.fixture
 def start_app(tmp_path: Path) -> Iterator[Callable[..., AppProcess]]:
     """Return a function that starts `communique app` on the folder of a project in a process of its own."""
     started: list[AppProcess] = []
