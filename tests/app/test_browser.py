@@ -117,9 +117,7 @@ def test_keys_of_other_keyboards_work_by_their_place(study: Project, app: AppPro
     answer(page, lambda: page.evaluate(press, ["س", "KeyS"]))  # Arabic
 
 
-def test_ten_sentences_are_coded_with_the_mouse_on_a_phone(
-    study: Project, app: AppProcess, new_page: NewPage
-) -> None:
+def test_ten_sentences_are_coded_with_the_mouse_on_a_phone(study: Project, app: AppProcess, new_page: NewPage) -> None:
     page = new_page("narrow")
     open_code(page, app, "carla")
     for number in range(10):
@@ -241,7 +239,7 @@ HOSTILE = (
     "{{ 7 * 7 }} {% raw %} ${7*7} javascript:alert(1)",
     "‮This text ends from right to left.‬ ⁦ open isolate",
     "a\u0000b\u001b[31mc\u0085d\ufffe",
-    "=HYPERLINK(\"http://example.org\")",
+    '=HYPERLINK("http://example.org")',
     "x" * 5000,
     "word " * 40_000,
     "هذا نص عربي مع <b>English</b> وأرقام 123.",

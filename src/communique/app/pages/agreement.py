@@ -35,9 +35,7 @@ def _address(sample: str, key: SentenceKey | None = None) -> str:
 
 
 @router.get("")
-def page(
-    request: Request, opened: ProjectArg, sample: Name = "", start: Annotated[int, Query(ge=0)] = 0
-) -> Response:
+def page(request: Request, opened: ProjectArg, sample: Name = "", start: Annotated[int, Query(ge=0)] = 0) -> Response:
     """Show how many sentences coders differ on, and list them. The scores are loaded after the page."""
     names = opened.desk.queues()
     sample = sample or names[0]
