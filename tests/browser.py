@@ -31,7 +31,7 @@ def find_chromium() -> str | None:
 
 def chromium_arguments() -> list[str]:
     """Return the arguments without which Chromium does not start in a container."""
-    return ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    return ["--disable-dev-shm-usage", *(["--no-sandbox"] if getattr(os, "geteuid", lambda: 1)() == 0 else [])]
 
 
 class AppProcess:
