@@ -221,7 +221,7 @@ def test_hostile_texts_stay_texts(tmp_path: Path, connect_to: Callable[[Project]
     assert page.status_code == 200
     for tag in ("<script>alert", "<img", "<b>bold", "<i>", "<u>", "<s>", "<em>"):
         assert tag not in page.text
-    assert "49" not in re.sub(r'value="[^"]*"', "", page.text)
+    assert ("{{ 7 * 7 }}" in page.text) == ("{{ 7 * 7 }}" in text)
     for character in "\u202e\u001b\u0085":
         assert character not in page.text
     sentence = next_of(client, "<em>anna</em>", "all")["sentence"]

@@ -51,8 +51,8 @@ def test_a_new_sample_makes_the_index_out_of_date(project: Project, opened: Open
     assert not is_current(project, opened.store)
     rebuild(project, opened.store)
     with opened.store.reading() as connection:
-        members = connection.execute(select(MEMBERS.c.sample, func.count()).group_by(MEMBERS.c.sample))
-        assert {name: n for name, n in members} == {"sample-1": 24, "sample-2": 5}
+        members = connection.execute(select(MEMBERS.c.sample, func.count().label("n")).group_by(MEMBERS.c.sample))
+        assert {row.sample: row.n for row in members} == {"sample-1": 24, "sample-2": 5}
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database", b"SQLite format 3\0" + b"\xff" * 5000])
