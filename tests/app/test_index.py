@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 from app_study import code_study, create_study, study_rows
-from helpers import TINY, write_rows
+from helpers import TINY, succeed, write_rows
 from project_helpers import draw
 from sqlalchemy import func, select
 
 from communique.app.coding_index import index_codings
 from communique.app.context import OpenProject
 from communique.app.indexing import is_current, rebuild
-from communique.app.store import CODINGS, INDEX_FILE, MEMBERS, Store
+from communique.app.store import CODINGS, INDEX_FILE, MEMBERS, SENTENCES, Store
 from communique.project import Project
 
 
@@ -126,3 +126,27 @@ def test_a_deleted_file_takes_its_codings_with_it(project: Project, opened: Open
     next(project.log.folder.glob("ben-*.jsonl")).unlink()
     index_codings(opened.store, project.log)
     assert {coder for coder, _ in labels_of(opened.store)} == {"anna"}
+
+
+def test_texts_are_read_as_samples_read_them(tmp_path: Path) -> None:
+    TINY.dump(tmp_path / "tiny.yaml")
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "one.txt").write_text("Norland should act. We condemn this. The talks went on.\n", encoding="utf-8")
+    long = " ".join(f"Sentence number {number} should be read." for number in range(40))
+    write_rows(folder / "two.jsonl", [{"id": "a", "document": "a", "text": long}])
+    project = Project.create(
+        tmp_path / "study", codebook=tmp_path / "tiny.yaml", documents=[folder / "one.txt", folder / "two.jsonl"]
+    )
+    store = Store(project.folder)
+    rebuild(project, store)
+    assert store.count() == 43
+    succeed("sample", "-n", "10", "--split", "--coder", "anna", "--project", project.folder)
+    rebuild(project, store)
+    with store.reading() as connection:
+        members = connection.scalar(select(func.count()).select_from(MEMBERS))
+        found = connection.scalar(
+            select(func.count()).select_from(MEMBERS).join(SENTENCES, SENTENCES.c.sha256 == MEMBERS.c.sha256)
+        )
+    assert members == found == 10
+    store.close()
