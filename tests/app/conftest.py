@@ -1,12 +1,14 @@
-"""Fixtures: a project with documents, samples and an index, and clients that know the token."""
+"""Fixtures: a project with documents, samples and an index, clients that know the token, and a browser."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from browser import SIZES, TIMEOUT, AppProcess, chromium_arguments, find_chromium
 from helpers import TINY, predictions
 from project_helpers import draw
 from starlette.testclient import TestClient
@@ -18,6 +20,9 @@ from communique.app.run_job import EXIT, JOB, LOG
 from communique.app.server import create_app
 from communique.app.store import APP_FOLDER
 from communique.project import Project
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 TOKEN, PORT = "the-token-of-the-tests", 8123
 BASE = f"http://127.0.0.1:{PORT}"
@@ -97,3 +102,82 @@ def failed_job(project: Project) -> Callable[[str, str], str]:
         return folder.name
 
     return add
+
+
+@pytest.fixture
+def connect_to() -> Iterator[Callable[[Project], TestClient]]:
+    """Return a function that makes a client of another project."""
+    apps: list[TestClient] = []
+
+    def connect_to(project: Project) -> TestClient:
+        app = create_app(project, token=TOKEN, port=PORT, with_pages=True)
+        apps.append(TestClient(app, base_url=BASE, headers={"Authorization": f"Bearer {TOKEN}"}))
+        return apps[-1]
+
+    yield connect_to
+    for app in apps:
+        app.close()
+
+
+@pytest.fixture
+def start_app(tmp_path: Path) -> Iterator[Callable[..., AppProcess]]:
+    """Return a function that starts `communique app` on the folder of a project in a process of its own."""
+    started: list[AppProcess] = []
+
+    def start(folder: Path, *, port: int = 0) -> AppProcess:
+        started.append(AppProcess(folder, tmp_path / f"app-{len(started)}.log", port=port))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Start Chromium. Without it, or without Playwright, tests of pages are skipped."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="tests of pages in a browser need the package playwright: pip install playwright"
+    )
+    path = find_chromium()
+    if path is None:
+        pytest.skip("tests of pages in a browser need the program chromium, for example from apt-get install chromium")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=path, args=chromium_arguments())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a tab in a browser of its own. Errors that a page logs fail the test, unless it `may_fail`."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def new_page(size: str = "wide", *, dark: bool = False, beside: Page | None = None, may_fail: bool = False) -> Page:
+        if beside is None:
+            width, height = SIZES[size]
+            context = chromium.new_context(
+                viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+            )
+            context.set_default_timeout(TIMEOUT)
+            context.set_default_navigation_timeout(TIMEOUT)
+            contexts.append(context)
+        else:
+            context = beside.context
+        page = context.new_page()
+        if may_fail:
+            return page
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        # The browser also logs answers with 4xx, which tests cause on purpose.
+        page.on("console", lambda line: errors.append(line.text) if _is_error(line) else None)
+        return page
+
+    yield new_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def _is_error(line: ConsoleMessage) -> bool:
+    return line.type == "error" and "Failed to load resource" not in line.text

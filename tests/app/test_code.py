@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from app_study import create_study
+from helpers import TINY, TINY_MULTICLASS, write_rows
+from project_helpers import draw
 from starlette.testclient import TestClient
 
 from communique.app.context import OpenProject
+from communique.app.indexing import rebuild
 from communique.project import Project
+
+PARTIAL = {"HX-Request": "true"}
 
 
 def lines(project: Project) -> list[dict[str, Any]]:
@@ -135,3 +142,96 @@ def test_invalid_answers_are_refused_with_a_reason(
     assert 400 <= answer.status_code < 500
     assert words in answer.json()["error"]
     assert lines(project) == []
+
+
+def test_a_codebook_of_one_choice_needs_exactly_one_label(
+    tmp_path: Path, connect_to: Callable[[Project], TestClient]
+) -> None:
+    TINY_MULTICLASS.dump(tmp_path / "one.yaml")
+    project = create_study(tmp_path / "one", codebook=tmp_path / "one.yaml")
+    rebuild(project, OpenProject(project).store)
+    client = connect_to(project)
+    sentence = next_of(client)["sentence"]
+    page = client.get("/code", params={"coder": "anna", "queue": "sample-1"}).text
+    assert page.count('type="radio" name="labels"') == 3
+    assert "no label applies" not in page
+    for labels in ([], ["none"], ["criticism", "policy_claim"]):
+        assert client.post("/code", data=form(sentence, labels=labels), headers=PARTIAL).status_code == 400
+    assert client.post("/api/v1/codings", json=form(sentence, none=True)).status_code == 400
+    assert client.post("/code", data=form(sentence, labels=["criticism"]), headers=PARTIAL).status_code == 200
+    assert [line["labels"] for line in lines(project)] == [["criticism"]]
+
+
+def test_the_labels_of_the_model_stay_hidden_until_they_may_be_seen(client: TestClient, project: Project) -> None:
+    sentence = next_of(client)["sentence"]
+    for model, coder in (("hidden", "anna"), ("after", "ben")):
+        params = {"coder": coder, "queue": "sample-1", "model": model}
+        assert "the model" not in client.get("/code", params=params).text.lower()
+        data = form(sentence, labels=["criticism"]) | params
+        answer = client.post("/code", data=data, headers=PARTIAL).text
+        assert ("the model:" in answer) == (model == "after")
+        # A second answer follows after the labels of the model were seen, and the coding says so.
+        client.post("/code", data=data | {"labels": ["policy_claim"]}, headers=PARTIAL)
+    shown = {
+        coder: [line["model_shown"] for line in lines(project) if line["coder"] == coder] for coder in ["anna", "ben"]
+    }
+    assert shown == {"anna": [False, False], "ben": [False, True]}
+
+
+def test_a_suggestion_is_shown_and_recorded_if_the_design_or_the_coder_wants_it(
+    client: TestClient, opened: OpenProject
+) -> None:
+    everything = {"coder": "anna", "queue": "all", "model": "suggested"}
+    assert "The model suggests" in client.get("/code", params=everything).text
+    sentence = next_of(client, queue="all")["sentence"]
+    client.post("/code", data=form(sentence, labels=["criticism"]) | everything, headers=PARTIAL)
+    # The design of this sample hides the labels, so that wishing for them has no effect.
+    assert "The model suggests" not in client.get("/code", params=everything | {"queue": "sample-1"}).text
+    draw(opened.project, 5, shown=True)
+    rebuild(opened.project, opened.store)
+    params = {"coder": "ben", "queue": "sample-2", "model": "hidden"}
+    assert "The model suggests" in client.get("/code", params=params).text
+    other = next_of(client, "ben", "sample-2")["sentence"]
+    client.post("/code", data=form(other, labels=["criticism"]) | params, headers=PARTIAL)
+    assert [line["model_shown"] for line in lines(opened.project)] == [True, True]
+
+
+HOSTILE = (
+    "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "\"'><b>bold</b>&amp;",
+    "{{ 7 * 7 }}{% raw %}",
+    "\u202eright to left override\u202c",
+    "a\u001b[31mb\u0085c",
+    '=HYPERLINK("http://example.org")',
+    "x" * 1_000_000,
+)
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_hostile_texts_stay_texts(tmp_path: Path, connect_to: Callable[[Project], TestClient], number: int) -> None:
+    TINY.dump(tmp_path / "tiny.yaml")
+    text = HOSTILE[number]
+    row = {"id": f"<i>{number}</i>", "document": "<u>d</u>", "index": 0, "language": "en", "text": text, "labels": []}
+    row |= {"probabilities": dict.fromkeys(TINY.names, 0.1), "truncated": False, "<s>group": "<s>x"}
+    table = write_rows(tmp_path / "hostile.jsonl", [row])
+    project = Project.create(tmp_path / "study", codebook=tmp_path / "tiny.yaml", documents=[table])
+    rebuild(project, OpenProject(project).store)
+    client = connect_to(project)
+    page = client.get("/code", params={"coder": "<em>anna</em>", "queue": "all"})
+    assert page.status_code == 200
+    for tag in ("<script>alert", "<img", "<b>bold", "<i>", "<u>", "<s>", "<em>"):
+        assert tag not in page.text
+    assert ("{{ 7 * 7 }}" in page.text) == ("{{ 7 * 7 }}" in text)
+    for character in "\u202e\u001b\u0085":
+        assert character not in page.text
+    sentence = next_of(client, "<em>anna</em>", "all")["sentence"]
+    body = form(sentence, none=True) | {"coder": "<em>anna</em>", "queue": "all"}
+    assert client.post("/api/v1/codings", json=body).status_code == 201
+    [line] = lines(project)
+    assert (line["id"], line["coder"]) == (row["id"], "<em>anna</em>")
+
+
+def test_the_page_of_the_api_describes_its_routes(client: TestClient) -> None:
+    page = client.get("/api/v1/")
+    assert page.status_code == 200
+    assert "/api/v1/codings" in page.text

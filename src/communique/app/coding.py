@@ -197,7 +197,7 @@ class Desk:
         """
         coder, codebook = check_coder(given.coder), self.codebook(given.queue)
         sentence = self.find(given.key)
-        labels, comment = _labels(given, codebook), _comment(given)
+        labels, comment = check_labels(codebook, given.labels, none=given.none), _comment(given)
         self.refresh()
         shown = self._saw_model(given, sentence.key, self.store.answer(coder, sentence.key))
         sample = None if given.queue == ALL else given.queue
@@ -261,10 +261,14 @@ class Desk:
             model_shown=shown,
             comment=comment,
         )
+        self.record(coding, codebook)
+        return Answer(*coding.sentence, labels, comment, time, shown, codebook.sha256)
+
+    def record(self, coding: Coding, codebook: Codebook) -> None:
+        """Append a coding to the files of codings. When this function returns, the coding is on disk."""
         self.project.keep_codebook(codebook)
         self.project.log.append([coding])
         self.refresh()
-        return Answer(*coding.sentence, labels, comment, time, shown, codebook.sha256)
 
     def _saw_model(self, given: Given, key: SentenceKey, last: Answer | None) -> bool:
         """Return whether the coder has seen the labels of the model for a sentence, and record that they see them from now on."""
@@ -296,26 +300,48 @@ def check_coder(name: str) -> str:
     return name
 
 
-def _labels(given: Given, codebook: Codebook) -> tuple[str, ...]:
+def check_labels(codebook: Codebook, labels: Sequence[str], *, none: bool) -> tuple[str, ...]:
     """Return the labels of an answer in the order of the codebook.
+
+    Args:
+        codebook: The codebook.
+        labels: Names of the labels that were chosen.
+        none: Whether it was chosen that no label applies.
 
     Raises:
         DataError: They are not an answer.
     """
-    if given.none and given.labels:
+    if none and labels:
         raise DataError(f"The answer contains labels and also {NONE!r}. Choose one of the two")
-    if codebook.multilabel and not given.labels and not given.none:
+    if codebook.multilabel and not labels and not none:
         raise DataError(f"No label is chosen. Choose at least one label, or {NONE!r} if no label applies")
     try:
-        return codebook.validate_labels(given.labels)
+        return codebook.validate_labels(labels)
     except ValueError as error:
         raise DataError(f"The answer cannot be recorded: {error}") from None
 
 
-def _comment(given: Given) -> str:
-    comment = given.comment.replace("\r\n", "\n").strip()
+def split_choices(codebook: Codebook, chosen: Sequence[str]) -> tuple[list[str], bool]:
+    """Return the labels among the choices of a form, and whether it was chosen that no label applies."""
+    # Only codebooks without a label of this name have the choice.
+    none = NONE in chosen and NONE not in codebook.names
+    return [name for name in chosen if not (none and name == NONE)], none
+
+
+def check_comment(comment: str) -> str:
+    """Return a comment without spaces at its ends.
+
+    Raises:
+        DataError: It is too long.
+    """
+    comment = comment.replace("\r\n", "\n").strip()
     if len(comment) > MAX_COMMENT:
         raise DataError(f"The comment has {counted(len(comment), 'character')}. Allowed: {MAX_COMMENT:,}. Shorten it")
+    return comment
+
+
+def _comment(given: Given) -> str:
+    comment = check_comment(given.comment)
     if given.unsure and not is_unsure(comment):
         comment = f"{UNSURE}: {comment}" if comment else UNSURE
     return comment

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import IO, NamedTuple
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, delete, select
@@ -16,6 +19,32 @@ from .store import CODINGS, SOURCES, Store, time_key
 #: Prefix of the names of the files of codings in the table of sources.
 _PREFIX = "codings/"
 
+#: Number of bytes at the end of what was read that show whether a file was edited.
+_TAIL = 4096
+
+
+class _State(NamedTuple):
+    """A file of codings at the time when it was read.
+
+    Attributes:
+        inode: What identifies the file on its disk.
+        changed: When it was last changed, in nanoseconds.
+        size: Its size.
+        tail: Hash of the end of what was read.
+        read: Number of bytes that were read: up to the end of the last complete line.
+    """
+
+    inode: int
+    changed: int
+    size: int
+    tail: str = ""
+    read: int = 0
+
+    @property
+    def unchanged(self) -> tuple[int, int, int]:
+        """What stays the same if nobody touches the file."""
+        return self.inode, self.changed, self.size
+
 
 def index_codings(store: Store, log: CodingLog) -> int:
     """Bring the latest codings in the index up to date with the files of a project. Return the number of lines that were read.
@@ -25,7 +54,7 @@ def index_codings(store: Store, log: CodingLog) -> int:
     states = {path: _state(path) for path in sorted(log.folder.glob("*.jsonl"))}
     with store.reading() as connection:
         known = _known(connection)
-    if known == {path.name: state for path, state in states.items()}:
+    if _same(known, states):
         return 0
     with store.writing() as connection:
         known = _known(connection)  # another process may have indexed them in the meantime
@@ -33,36 +62,67 @@ def index_codings(store: Store, log: CodingLog) -> int:
             connection.execute(delete(CODINGS))
             connection.execute(delete(SOURCES).where(SOURCES.c.name.startswith(_PREFIX)))
             known = {}
-        return sum(_index_file(connection, path, *known.get(path.name, ("", 0))) for path in states)
+        return sum(_index_file(connection, path, known.get(path.name)) for path in states)
 
 
-def _state(path: Path) -> tuple[str, int]:
-    """Return what identifies a file and its present size."""
+def _state(path: Path) -> _State:
     found = path.stat()
-    return str(found.st_ino), found.st_size
+    return _State(found.st_ino, found.st_mtime_ns, found.st_size)
 
 
-def _known(connection: Connection) -> dict[str, tuple[str, int]]:
+def _known(connection: Connection) -> dict[str, _State]:
     rows = connection.execute(select(SOURCES).where(SOURCES.c.name.startswith(_PREFIX)))
-    return {row.name.removeprefix(_PREFIX): (row.signature, row.read) for row in rows}
+    found = {}
+    for row in rows:
+        inode, changed, size, tail = row.signature.split(" ")
+        found[row.name.removeprefix(_PREFIX)] = _State(int(inode), int(changed), int(size), tail, row.read)
+    return found
 
 
-def _only_appended(known: dict[str, tuple[str, int]], states: dict[Path, tuple[str, int]]) -> bool:
+def _same(known: Mapping[str, _State], states: Mapping[Path, _State]) -> bool:
+    return {name: one.unchanged for name, one in known.items()} == {
+        path.name: one.unchanged for path, one in states.items()
+    }
+
+
+def _only_appended(known: Mapping[str, _State], states: Mapping[Path, _State]) -> bool:
     """Return whether every file that was read still begins with what was read."""
-    now = {path.name: state for path, state in states.items()}
-    return all(name in now and now[name][0] == inode and now[name][1] >= read for name, (inode, read) in known.items())
+    present = {path.name: (path, state) for path, state in states.items()}
+    return all(name in present and _continues(*present[name], before) for name, before in known.items())
 
 
-def _index_file(connection: Connection, path: Path, inode: str, read: int) -> int:
+def _continues(path: Path, state: _State, before: _State) -> bool:
+    """Return whether nothing happened to a file except that lines were appended, as far as its end shows."""
+    if state.unchanged == before.unchanged:
+        return True
+    # A file of the same size that was changed later was edited.
+    if state.inode != before.inode or state.size <= before.size:
+        return False
     with disk_errors(path, "Restore the file, or check its permissions"), path.open("rb") as handle:
+        return _tail(handle, before.read) == before.tail
+
+
+def _tail(handle: IO[bytes], end: int) -> str:
+    """Return the hash of the bytes of a file before a position."""
+    start = max(0, end - _TAIL)
+    handle.seek(start)
+    return hashlib.sha256(handle.read(end - start)).hexdigest()
+
+
+def _index_file(connection: Connection, path: Path, before: _State | None) -> int:
+    read = 0 if before is None else before.read
+    with disk_errors(path, "Restore the file, or check its permissions"), path.open("rb") as handle:
+        # Taken before the content is read: what is appended meanwhile is noticed the next time.
+        state = os.fstat(handle.fileno())
         handle.seek(read)
-        content = handle.read()
-        inode = _state(path)[0]
-    # A line without its end is still being written, or its writing was interrupted. It is read when the next line follows.
-    end = content.rfind(b"\n") + 1
+        content = handle.read(max(0, state.st_size - read))
+        # A line without its end is still being written, or its writing was interrupted. It is read when the next line follows.
+        end = content.rfind(b"\n") + 1
+        tail = _tail(handle, read + end)
     lines = [line for line in content[:end].split(b"\n") if line.strip()]
     _add(connection, filter(None, map(_coding, lines)))
-    values = {"name": _PREFIX + path.name, "signature": inode, "read": read + end}
+    signature = f"{state.st_ino} {state.st_mtime_ns} {state.st_size} {tail}"
+    values = {"name": _PREFIX + path.name, "signature": signature, "read": read + end}
     statement = upsert(SOURCES).values(values)
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
     return len(lines)

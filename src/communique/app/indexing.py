@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import math
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -17,13 +16,9 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from ..data.codebook import Codebook
 from ..errors import CommuniqueError, DataError
-from ..io.paths import find_files
 from ..labelling.options import Options
-from ..labelling.reader import ShardReader
-from ..labelling.units import rows_of_texts
-from ..labelling.unlabelled import read_unlabelled
+from ..labelling.unlabelled import read_texts
 from ..project import Project
 from ..project.rows import member_keys
 from ..reporting.progress import ProgressReporter
@@ -129,28 +124,16 @@ def read_documents(project: Project, progress: ProgressReporter | None = None) -
             population = read_population(path, codebook if content == "labels" else None)
             return population, list(population.notes)
     reading = next((design.reading for design in reversed(project.designs().values()) if design.texts), ())
-    with tempfile.TemporaryDirectory(prefix="communique-") as spool:
-        return _read_texts(paths, reading, codebook, Path(spool), progress)
-
-
-def _read_texts(
-    paths: Sequence[Path], reading: Sequence[str], codebook: Codebook, spool: Path, progress: ProgressReporter | None
-) -> tuple[Population, list[str]]:
-    options_given = dict(pairwise(reading))
-    given = {_FIELDS[name]: value for name, value in options_given.items() if name in _FIELDS}
-    values: dict[str, Any] = {"split": "--split" in reading, "as_json": False, "labels": codebook.names, **given}
-    options = Options(**values)
-    found = find_files(
+    values = dict(pairwise(reading))
+    given: dict[str, Any] = {field: values[name] for name, field in _FIELDS.items() if name in values}
+    texts = read_texts(
         paths,
-        file_format=options_given.get("--format"),
-        spool=spool,
-        encoding=options.encoding,
-        language=options.language,
+        codebook,
+        Options(split="--split" in reading, **given),
+        decided="--split" in reading or "--no-split" in reading,
+        file_format=values.get("--format"),
+        progress=None if progress is None else lambda reader: progress,
     )
-    if "--split" not in reading and "--no-split" not in reading and rows_of_texts(found.files, options):
-        options = Options(**{**values, "split": True})
-    reader = ShardReader(found, options)
-    texts = read_unlabelled(reader, codebook, progress=progress)
     return texts.population, list(texts.notes)
 
 

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Scope
 
-from ..errors import CommuniqueError, DataError
+from ..errors import ChangedError, CommuniqueError, DataError
 from .templating import render
 
 #: Prefix of all paths of the API.
@@ -56,7 +56,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(CommuniqueError)
     async def refused(request: Request, error: CommuniqueError) -> Response:
-        status = 404 if isinstance(error, NotFoundError) else 400
+        status = 404 if isinstance(error, NotFoundError) else 409 if isinstance(error, ChangedError) else 400
         return problem_response(request.scope, status, *(error.lines if isinstance(error, DataError) else [str(error)]))
 
     @app.exception_handler(RequestValidationError)

@@ -43,7 +43,7 @@ from ..text.language import UNDETERMINED
 APP_FOLDER, INDEX_FILE = ".app", "index.sqlite"
 
 #: Version of the tables. An index with another version is deleted and built again.
-VERSION = 1
+VERSION = 2
 
 #: Seconds that a connection waits for another process that writes.
 PATIENCE = 30

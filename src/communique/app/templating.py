@@ -19,13 +19,19 @@ def text_direction(text: str | None) -> str:
     return direction(text or "") or "auto"
 
 
+def navigation() -> list[Any]:
+    """Return the entries of the navigation. The pages use this module, so that it cannot import them at its start."""
+    found: list[Any] = import_module("communique.app.pages").navigation()
+    return found
+
+
 @cache
 def templates() -> Environment:
     """Return the environment of the templates in `templates/`."""
     made = environment("communique.app")
     made.globals |= {
         "direction": text_direction,
-        "navigation": lambda: import_module("communique.app.pages").navigation(),
+        "navigation": navigation,
     }
     return made
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,11 +150,9 @@ def read_input(
 def _read_texts(
     paths: Sequence[str], reading: Reading, codebook: Codebook
 ) -> tuple[Population, tuple[tuple[str, str], ...]]:
-    from ..io.paths import FORMATS, find_files
+    from ..io.paths import FORMATS
     from ..labelling.options import Options
-    from ..labelling.reader import ShardReader
-    from ..labelling.units import rows_of_texts
-    from ..labelling.unlabelled import read_unlabelled
+    from ..labelling.unlabelled import read_texts
     from ..reporting.progress import ProgressReporter
     from ..text.language_codes import normalize_language
 
@@ -163,33 +160,31 @@ def _read_texts(
         raise typer.BadParameter(
             f"{reading.input_format!r} is not a format. Use one of: {', '.join(FORMATS)}", param_hint="--input-format"
         )
-    language = reading.language and checked(normalize_language, reading.language, "--language")
     options = Options(
         text_column=reading.text_column,
         document_column=reading.document_column,
         sheet=reading.sheet,
         filename_columns=reading.columns_from_filename,
-        language=language,
+        language=reading.language and checked(normalize_language, reading.language, "--language"),
         encoding=reading.encoding,
         split=bool(reading.split),
-        as_json=False,
-        labels=codebook.names,
     )
-    with tempfile.TemporaryDirectory(prefix="communique-") as spool:
-        found = find_files(
-            paths,
-            file_format=reading.input_format,
-            spool=Path(spool),
-            encoding=reading.encoding,
-            language=language,
-            format_option="--input-format",
+
+    def refuse(message: str) -> None:
+        raise UsageError(
+            f"{message}. Split them into sentences with --split, or draw each row as one sentence with --no-split"
         )
-        reader = ShardReader(found, options)
-        if reading.split is None and (whole := rows_of_texts(reader.files, options)):
-            raise UsageError(
-                f"{whole}. Split them into sentences with --split, or draw each row as one sentence with --no-split"
-            )
-        texts = read_unlabelled(reader, codebook, progress=ProgressReporter(reader.bytes, note))
+
+    texts = read_texts(
+        paths,
+        codebook,
+        options,
+        decided=reading.split is not None,
+        whole_texts=refuse,
+        file_format=reading.input_format,
+        format_option="--input-format",
+        progress=lambda reader: ProgressReporter(reader.bytes, note),
+    )
     for line in texts.notes:
         note(line)
     return texts.population, texts.inputs

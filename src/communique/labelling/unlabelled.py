@@ -7,14 +7,17 @@ be drawn and coded before there is a model, and the predictions that are made la
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import cast
 
 from ..data.codebook import Codebook
 from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE
 from ..errors import DataError
+from ..io.paths import find_files
 from ..io.tables import Row
 from ..models.classifier import Classifier
 from ..reporting.format import counted
@@ -23,8 +26,9 @@ from ..sampling.population import Population
 from ..sampling.texts import population_of_texts
 from ..text.language import UNDETERMINED
 from .label import LabelledShard, Positions, is_blank, label_shard
+from .options import Options
 from .reader import ShardReader
-from .units import count_fragments, fragments_line
+from .units import count_fragments, fragments_line, rows_of_texts
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,50 @@ class Unlabelled:
     population: Population
     inputs: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+
+
+def read_texts(
+    paths: Sequence[str | Path],
+    codebook: Codebook,
+    options: Options,
+    *,
+    decided: bool,
+    whole_texts: Callable[[str], None] | None = None,
+    file_format: str | None = None,
+    format_option: str = "--format",
+    progress: Callable[[ShardReader], ProgressReporter] | None = None,
+) -> Unlabelled:
+    """Find files and read their texts as `read_unlabelled` does.
+
+    Args:
+        paths: Files and folders.
+        codebook: The labels that coders will assign.
+        options: How the files are read. Extra columns are kept as columns, whatever `as_json` says.
+        decided: Whether `options.split` was chosen. Otherwise, the rows of tables are split if they contain whole texts.
+        whole_texts: Called with a message before such rows are split. It may refuse them by raising an error.
+        file_format: Format of the files. Default: that of their suffix.
+        format_option: Name of the option of the format, for messages.
+        progress: Returns what receives the progress. Default: none is reported.
+
+    Raises:
+        DataError: A path does not exist, or the reasons of `read_unlabelled`.
+    """
+    options = replace(options, as_json=False, labels=codebook.names)
+    with tempfile.TemporaryDirectory(prefix="communique-") as spool:
+        found = find_files(
+            paths,
+            file_format=file_format,
+            spool=Path(spool),
+            encoding=options.encoding,
+            language=options.language,
+            format_option=format_option,
+        )
+        reader = ShardReader(found, options)
+        if not decided and (message := rows_of_texts(reader.files, options)):
+            if whole_texts is not None:
+                whole_texts(message)
+            reader = ShardReader(found, replace(options, split=True))
+        return read_unlabelled(reader, codebook, progress=None if progress is None else progress(reader))
 
 
 def read_unlabelled(reader: ShardReader, codebook: Codebook, *, progress: ProgressReporter | None = None) -> Unlabelled:

@@ -16,7 +16,7 @@ from ...data.codebook import Label as CodebookLabel
 from ...labelling.page import label_signs
 from ...project.coding import SentenceKey
 from ...reporting.palette import PALETTE
-from ..coding import ALL, Given, ModelView, check_coder, is_unsure
+from ..coding import ALL, Given, ModelView, check_coder, is_unsure, split_choices
 from ..context import OpenProject, ProjectArg
 from ..problems import NotFoundError
 from ..store import Answer, IndexedSentence
@@ -120,10 +120,7 @@ def act(
     elif action == "skip":
         desk.skip(place.coder, queue, key)
     elif action == "next":
-        chosen = labels or []
-        # Only codebooks without a label of this name have the choice.
-        none = NONE in chosen and NONE not in desk.codebook(queue).names
-        given = [name for name in chosen if not (none and name == NONE)]
+        given, none = split_choices(desk.codebook(queue), labels or [])
         desk.answer(Given(place.coder, queue, key, given, none, comment, unsure, place.model))
         done = key
     else:
@@ -131,7 +128,7 @@ def act(
     if not is_partial(request):
         return RedirectResponse(place.address(target), 303)
     response = _show(request, opened, place, target, done=done)
-    response.headers["HX-Push-Url"] = place.address(target)
+    response.headers["HX-Replace-Url"] = place.address(target)
     return response
 
 

@@ -6,28 +6,43 @@ from fastapi import APIRouter, Request, Response
 
 from ...project import project_status
 from ...reporting.palette import classes, variables
-from ..context import ProjectArg
-from ..templating import respond
+from ..context import INDEX_JOB, ProjectArg
+from ..templating import navigation, respond
 
 router = APIRouter()
 
 #: Number of bootstrap samples. The page shows no interval of the agreement.
 _RESAMPLES = 1
 
+#: The page on which the first word of the command of a step is done.
+_PAGES = {
+    "edit": "/codebook",
+    "merge": "/code",
+    "agree": "/agreement",
+    "train": "/train",
+    "label": "/label",
+    "estimate": "/estimate",
+}
+
 
 @router.get("/")
 def home(request: Request, opened: ProjectArg) -> Response:
     """Show the project. The status needs all codings, so it is loaded after the page."""
     opened.refresh()
+    reading = opened.jobs.running(INDEX_JOB) is not None
+    jobs = opened.jobs.all()[:5]
     return respond(
-        request, "home.html", project=opened.project, sentences=opened.store.count(), jobs=opened.jobs.all()[:5]
+        request, "home.html", project=opened.project, sentences=opened.store.count(), reading=reading, jobs=jobs
     )
 
 
 @router.get("/status")
 def status(request: Request, opened: ProjectArg) -> Response:
     """Show what to do next, as a part of the page."""
-    return respond(request, "home_status.html", state=project_status(opened.project, resamples=_RESAMPLES))
+    state = project_status(opened.project, resamples=_RESAMPLES)
+    word = state.next.command.removeprefix("communique ").split()[0]
+    page = next((entry for entry in navigation() if entry.path == _PAGES.get(word)), None)
+    return respond(request, "home_status.html", state=state, page=page)
 
 
 @router.get("/palette.css")

@@ -1,0 +1,195 @@
+"""Compare the coders of a project, and decide about the sentences on which they differ.
+
+A decision is a coding of the coder `adjudication`, as a filled-in sheet of `communique agree` contains it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from ..annotation.agreement_report import AgreementReport
+from ..annotation.matching import Codings, Labels
+from ..annotation.tasks import ADJUDICATION
+from ..data.codebook import Codebook
+from ..errors import DataError
+from ..metrics.bootstrap import RESAMPLES
+from ..project import Coding, Project
+from ..project.coding import SentenceKey, latest, now
+from ..sampling.design import Design
+from ..sampling.population import display_sha256
+from .coding import ALL, Desk, check_comment, check_labels
+from .problems import NotFoundError
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A sentence on which coders differ.
+
+    Attributes:
+        key: What identifies it.
+        text: Its text.
+        document: Its document.
+        language: Its language.
+        previous: The previous sentence, if the coding recorded it.
+        given: The labels by coder.
+        comments: The comments by coder.
+        decision: The labels of the adjudicator, or None if nobody has decided.
+    """
+
+    key: SentenceKey
+    text: str
+    document: str
+    language: str
+    previous: str
+    given: Mapping[str, Labels]
+    comments: Mapping[str, str]
+    decision: Labels | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The codings of a sample, or of the whole project, as they are compared.
+
+    Attributes:
+        sample: Name of the sample, or `ALL`.
+        codings: The codings.
+        codebook: The codebook in whose terms they are.
+        design: The design of the sample, or None.
+        differences: The sentences on which coders differ, in the order of the sample.
+    """
+
+    sample: str
+    codings: Codings
+    codebook: Codebook
+    design: Design | None
+    differences: tuple[Difference, ...]
+
+    @property
+    def open(self) -> list[Difference]:
+        """The differences that nobody has decided."""
+        return [one for one in self.differences if one.decision is None]
+
+    def find(self, key: SentenceKey) -> Difference:
+        """Return a difference.
+
+        Raises:
+            NotFoundError: Coders do not differ on this sentence.
+        """
+        found = next((one for one in self.differences if one.key == key), None)
+        if found is None:
+            raise NotFoundError("Coders no longer differ on this sentence. Open the page Agreement again")
+        return found
+
+    def following(self, key: SentenceKey | None) -> Difference | None:
+        """Return the next open difference after a sentence or, after the last one, the first. Return None if there is none."""
+        keys = [one.key for one in self.differences]
+        start = keys.index(key) + 1 if key in keys else 0
+        order = [*self.differences[start:], *self.differences[:start]]
+        return next((one for one in order if one.decision is None), None)
+
+
+def compare(desk: Desk, sample: str) -> Comparison:
+    """Compare the coders of a sample, or of the whole project.
+
+    Raises:
+        NotFoundError: There is no such sample.
+        DataError: Nothing is coded yet.
+    """
+    desk.design(sample)
+    return _compare(desk.project.folder, sample, _state(desk.project, sample))
+
+
+def measure(desk: Desk, sample: str) -> AgreementReport:
+    """Measure the agreement of the coders of a sample, or of the whole project. The errors are those of `compare`."""
+    desk.design(sample)
+    return _measure(desk.project.folder, sample, _state(desk.project, sample))
+
+
+def decide(desk: Desk, sample: str, key: SentenceKey, labels: Sequence[str], *, none: bool, comment: str) -> Coding:
+    """Record the labels that an adjudicator chose. When this function returns, the decision is on disk.
+
+    Raises:
+        DataError: The labels are not an answer.
+        NotFoundError: Coders do not differ on this sentence, or there is no such sample.
+    """
+    compared = compare(desk, sample)
+    compared.find(key)
+    chosen, text = check_labels(compared.codebook, labels, none=none), check_comment(comment)
+    made = [coding for coding in desk.project.log.read().codings if coding.sentence == key]
+    last = latest(made).get((ADJUDICATION, key))
+    if last is not None and (last.answer, last.codebook_sha256) == (
+        (frozenset(chosen), text),
+        compared.codebook.sha256,
+    ):
+        return last
+    # The codings of another copy of the project can have a later time. The decision must still be the latest.
+    time = now() if last is None else max(now(), last.time + timedelta(microseconds=1))
+    decision = made[-1].model_copy(
+        update={
+            "labels": chosen,
+            "coder": ADJUDICATION,
+            "time": time,
+            "codebook": compared.codebook.title,
+            "codebook_sha256": compared.codebook.sha256,
+            "sample": None if sample == ALL else sample,
+            "model_shown": compared.design is not None and compared.design.model_shown,
+            "comment": text,
+            "origin": "",
+            "origin_sha256": "",
+        }
+    )
+    desk.record(decision, compared.codebook)
+    return decision
+
+
+@lru_cache(maxsize=8)
+def _compare(folder: Path, sample: str, state: object) -> Comparison:
+    """Compare the coders. `state` stands for the content of the files, so that they are read again only if they changed."""
+    project = Project.open(folder)
+    name = None if sample == ALL else sample
+    design = None if name is None else Design.load(project.design_path(name))
+    codings = project.codings(name)
+    codebook = project.codebook if design is None else design.codebook
+    return Comparison(sample, codings, codebook, design, tuple(_differences(codings)))
+
+
+@lru_cache(maxsize=8)
+def _measure(folder: Path, sample: str, state: object) -> AgreementReport:
+    compared = _compare(folder, sample, state)
+    return AgreementReport.compare(compared.codings, compared.codebook, design=compared.design, resamples=RESAMPLES)
+
+
+def _differences(codings: Codings) -> list[Difference]:
+    found = []
+    for id in codings.differing():
+        unit = codings.units[id]
+        digest = display_sha256(unit.text)
+        found.append(
+            Difference(
+                # Without a sample, ids that occur twice have part of the hash added (`project.rows.as_reading`).
+                key=(id.removesuffix(f"#{digest[:8]}"), digest),
+                text=unit.text,
+                document=unit.document,
+                language=unit.language,
+                previous=unit.previous,
+                given=codings.by_coder(id),
+                comments=codings.comments.get(id, {}),
+                decision=codings.adjudicated.get(id),
+            )
+        )
+    return found
+
+
+def _state(project: Project, sample: str) -> tuple[tuple[str, int, int], ...]:
+    """Return what changes when codings, the codebook or the design change."""
+    paths = [*sorted(project.log.folder.glob("*.jsonl")), project.codebook_path]
+    if sample != ALL:
+        paths.append(project.design_path(sample))
+    try:
+        return tuple((str(path), (found := path.stat()).st_size, found.st_mtime_ns) for path in paths)
+    except OSError as error:
+        raise DataError(f"{error.filename}: {error.strerror}. Restore the file") from error

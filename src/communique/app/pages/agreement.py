@@ -1,0 +1,149 @@
+"""Agreement and adjudication: how far coders agree, the sentences on which they differ, decisions, and gold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from starlette.responses import RedirectResponse
+
+from ...annotation.tasks import NONE
+from ...errors import DataError
+from ...project.coding import SentenceKey
+from ..adjudication import Comparison, Difference, compare, decide, measure
+from ..coding import ALL, split_choices
+from ..context import OpenProject, ProjectArg
+from ..problems import NotFoundError
+from ..templating import is_partial, respond
+from .code import COMMENT_KEY, NEXT_KEY, NONE_KEY, SKIP_KEY, choices
+
+TITLE, PATH = "Agreement", "/agreement"
+router = APIRouter(prefix=PATH)
+
+#: Number of differences that the page lists at a time.
+_LISTED = 25
+
+Name = Annotated[str, Query(max_length=1000)]
+
+
+def _address(sample: str, key: SentenceKey | None = None) -> str:
+    """Return the address at which a sentence, or the next one, is decided."""
+    named = {} if key is None else {"id": key[0], "sha256": key[1]}
+    return f"{PATH}/decide?{urlencode({'sample': sample, **named})}"
+
+
+@router.get("")
+def page(request: Request, opened: ProjectArg, sample: Name = "", start: Annotated[int, Query(ge=0)] = 0) -> Response:
+    """Show how many sentences coders differ on, and list them. The scores are loaded after the page."""
+    names = opened.desk.queues()
+    sample = sample or names[0]
+    compared, reason = None, ""
+    try:
+        compared = compare(opened.desk, sample)
+    except DataError as error:
+        reason = str(error)
+    listed = compared.differences[start : start + _LISTED] if compared is not None else ()
+    return respond(
+        request,
+        "agreement.html",
+        names=names,
+        sample=sample,
+        all=ALL,
+        compared=compared,
+        reason=reason,
+        listed=listed,
+        start=start,
+        step=_LISTED,
+        choices=choices(compared.codebook) if compared is not None else [],
+        no_label=NONE,
+        address=_address,
+    )
+
+
+@router.get("/scores")
+def scores(request: Request, opened: ProjectArg, sample: Name) -> Response:
+    """Show alpha, kappa and F1 with their intervals, as a part of the page."""
+    template = "agreement_scores.html" if is_partial(request) else "agreement_scores_page.html"
+    return respond(request, template, report=measure(opened.desk, sample), sample=sample)
+
+
+@router.get("/decide")
+def show(
+    request: Request, opened: ProjectArg, sample: Name, id: str | None = None, sha256: str | None = None
+) -> Response:
+    """Show a sentence on which coders differ, or the next one that nobody has decided."""
+    compared = compare(opened.desk, sample)
+    chosen = compared.following(None) if id is None or sha256 is None else compared.find((id, sha256))
+    return _task(request, opened, compared, chosen)
+
+
+@router.post("/decide")
+def act(
+    request: Request,
+    opened: ProjectArg,
+    sample: Annotated[str, Form()],
+    id: Annotated[str, Form()],
+    sha256: Annotated[str, Form()],
+    action: Annotated[str, Form()] = "next",
+    labels: Annotated[list[str] | None, Form()] = None,
+    comment: Annotated[str, Form()] = "",
+) -> Response:
+    """Record a decision or skip a sentence. Then show the next one that nobody has decided."""
+    key, compared, saved = (id, sha256), compare(opened.desk, sample), None
+    if action == "next":
+        given, none = split_choices(compared.codebook, labels or [])
+        saved = decide(opened.desk, sample, key, given, none=none, comment=comment).labels
+        compared = compare(opened.desk, sample)
+    elif action != "skip":
+        raise NotFoundError(f"There is no action {action!r} on this page.")
+    following = compared.following(key)
+    if not is_partial(request):
+        return RedirectResponse(_address(sample, following and following.key), 303)
+    response = _task(request, opened, compared, following, saved=saved, done=key if saved is not None else None)
+    response.headers["HX-Replace-Url"] = _address(sample, following and following.key)
+    return response
+
+
+@router.post("/gold")
+def gold(request: Request, opened: ProjectArg, sample: Annotated[str, Form()]) -> Response:
+    """Write the gold of a sample into the folder of the samples."""
+    if opened.desk.design(sample) is None:
+        raise DataError("Gold belongs to a sample. Choose a sample first")
+    path, notes = opened.project.write_gold(sample)
+    name = path.relative_to(opened.project.folder).as_posix()
+    return respond(
+        request, "agreement_gold.html" if is_partial(request) else "agreement_gold_page.html", name=name, notes=notes
+    )
+
+
+def _task(
+    request: Request,
+    opened: OpenProject,
+    compared: Comparison,
+    difference: Difference | None,
+    *,
+    saved: Sequence[str] | None = None,
+    done: SentenceKey | None = None,
+) -> Response:
+    before, after = [], []
+    if difference is not None and (sentence := opened.store.sentence(difference.key)) is not None:
+        before, after = opened.store.neighbours(sentence)
+    values: dict[str, Any] = {
+        "sample": compared.sample,
+        "all": ALL,
+        "codebook": compared.codebook,
+        "choices": choices(compared.codebook),
+        "no_label": NONE,
+        "total": len(compared.differences),
+        "decided": len(compared.differences) - len(compared.open),
+        "difference": difference,
+        "before": before,
+        "after": after,
+        "chosen": () if difference is None or difference.decision is None else difference.decision or (NONE,),
+        "saved": saved,
+        "done": None if done is None else _address(compared.sample, done),
+        "keys": {"none": NONE_KEY, "next": NEXT_KEY, "skip": SKIP_KEY, "comment": COMMENT_KEY},
+    }
+    return respond(request, "agreement_task.html" if is_partial(request) else "agreement_decide.html", **values)

@@ -1,0 +1,152 @@
+"""Tests that the index of a project follows its files: documents, samples, labels and codings that are appended or edited."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from app_study import code_study, create_study, study_rows
+from helpers import TINY, succeed, write_rows
+from project_helpers import draw
+from sqlalchemy import func, select
+
+from communique.app.coding_index import index_codings
+from communique.app.context import OpenProject
+from communique.app.indexing import is_current, rebuild
+from communique.app.store import CODINGS, INDEX_FILE, MEMBERS, SENTENCES, Store
+from communique.project import Project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    TINY.dump(tmp_path / "tiny.yaml")
+    return create_study(tmp_path / "study", codebook=tmp_path / "tiny.yaml")
+
+
+def labels_of(store: Store) -> dict[tuple[str, str], list[str]]:
+    """Return the latest labels in the index by coder and id."""
+    with store.reading() as connection:
+        return {(row.coder, row.id): row.labels for row in connection.execute(select(CODINGS))}
+
+
+def test_rebuilding_reads_the_present_documents(project: Project, opened: OpenProject) -> None:
+    assert opened.store.count() == 24
+    assert is_current(project, opened.store)
+    rows = study_rows()
+    [document] = project.documents()
+    write_rows(document, [*rows[1:], rows[0] | {"id": "new", "document": "new", "text": "A new sentence."}])
+    assert not is_current(project, opened.store)
+    rebuild(project, opened.store)
+    assert is_current(project, opened.store)
+    # The sentence that was removed is still a member of the sample, which the documents no longer contain.
+    assert opened.store.count() == 24
+    first = rebuild(project, opened.store)
+    assert rebuild(project, opened.store) == first
+
+
+def test_a_new_sample_makes_the_index_out_of_date(project: Project, opened: OpenProject) -> None:
+    draw(project, 5, seed=1)
+    assert not is_current(project, opened.store)
+    rebuild(project, opened.store)
+    with opened.store.reading() as connection:
+        members = connection.execute(select(MEMBERS.c.sample, func.count().label("n")).group_by(MEMBERS.c.sample))
+        assert {row.sample: row.n for row in members} == {"sample-1": 24, "sample-2": 5}
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database", b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_damaged_index_is_built_again(project: Project, content: bytes) -> None:
+    code_study(project, "anna", n=3)
+    store = Store(project.folder)
+    rebuild(project, store)
+    store.close()
+    for suffix in ("-wal", "-shm"):
+        store.path.with_name(INDEX_FILE + suffix).unlink(missing_ok=True)
+    store.path.write_bytes(content)
+    again = Store(project.folder)
+    assert not is_current(project, again)
+    rebuild(project, again)
+    assert (again.count(), len(labels_of(again))) == (24, 3)
+    again.close()
+
+
+def test_only_appended_lines_are_read(project: Project, opened: OpenProject) -> None:
+    code_study(project, "anna", n=4)
+    assert index_codings(opened.store, project.log) == 4
+    assert index_codings(opened.store, project.log) == 0
+    code_study(project, "anna", n=2, wrong=(0,))
+    assert index_codings(opened.store, project.log) == 2
+    code_study(project, "ben", n=3)
+    assert index_codings(opened.store, project.log) == 3
+    assert len(labels_of(opened.store)) == 7
+
+
+def test_a_line_that_is_being_written_is_read_when_it_is_complete(project: Project, opened: OpenProject) -> None:
+    code_study(project, "anna", n=3)
+    [path] = project.log.folder.glob("*.jsonl")
+    content = path.read_bytes()
+    path.write_bytes(content[:-20])
+    assert index_codings(opened.store, project.log) == 2
+    with path.open("ab") as handle:
+        handle.write(content[-20:])
+    assert index_codings(opened.store, project.log) == 1
+    assert len(labels_of(opened.store)) == 3
+
+
+@pytest.mark.parametrize("length", ["same", "shorter", "longer", "longer and appended"])
+def test_a_file_that_was_edited_in_place_is_read_again(project: Project, opened: OpenProject, length: str) -> None:
+    code_study(project, "anna", n=4)
+    index_codings(opened.store, project.log)
+    [path] = project.log.folder.glob("*.jsonl")
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    edited, size = lines[1], path.stat().st_size
+    comment = {"same": "", "shorter": ""}.get(length, "a long comment " * 5)
+    edited |= {"labels": ["criticism"], "comment": comment}
+    del edited["origin"]
+    content = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    if length == "same":
+        content += " " * (size - 1 - len(content.encode())) + "\n"
+    elif length == "longer and appended":
+        content += json.dumps(lines[0] | {"coder": "ben"}, ensure_ascii=False) + "\n"
+    with path.open("r+b") as handle:
+        handle.write(content.encode())
+        handle.truncate()
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    assert (path.stat().st_size == size) == (length == "same")
+    index_codings(opened.store, project.log)
+    assert labels_of(opened.store)["anna", edited["id"]] == ["criticism"]
+    assert len(labels_of(opened.store)) == (5 if length == "longer and appended" else 4)
+
+
+def test_a_deleted_file_takes_its_codings_with_it(project: Project, opened: OpenProject) -> None:
+    code_study(project, "anna", n=4)
+    code_study(project, "ben", n=2)
+    index_codings(opened.store, project.log)
+    next(project.log.folder.glob("ben-*.jsonl")).unlink()
+    index_codings(opened.store, project.log)
+    assert {coder for coder, _ in labels_of(opened.store)} == {"anna"}
+
+
+def test_texts_are_read_as_samples_read_them(tmp_path: Path) -> None:
+    TINY.dump(tmp_path / "tiny.yaml")
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "one.txt").write_text("Norland should act. We condemn this. The talks went on.\n", encoding="utf-8")
+    long = " ".join(f"Sentence number {number} should be read." for number in range(40))
+    write_rows(folder / "two.jsonl", [{"id": "a", "document": "a", "text": long}])
+    project = Project.create(
+        tmp_path / "study", codebook=tmp_path / "tiny.yaml", documents=[folder / "one.txt", folder / "two.jsonl"]
+    )
+    store = Store(project.folder)
+    rebuild(project, store)
+    assert store.count() == 43
+    succeed("sample", "-n", "10", "--split", "--coder", "anna", "--project", project.folder)
+    rebuild(project, store)
+    with store.reading() as connection:
+        members = connection.scalar(select(func.count()).select_from(MEMBERS))
+        found = connection.scalar(
+            select(func.count()).select_from(MEMBERS).join(SENTENCES, SENTENCES.c.sha256 == MEMBERS.c.sha256)
+        )
+    assert members == found == 10
+    store.close()
