@@ -24,6 +24,7 @@ from .common import (
 from .label_chat import ChatOptions, ChatRun
 from .label_model import ModelRun
 from .label_options import (
+    AbstainOption,
     ActorsOption,
     AnswerTokens,
     CodebookOption,
@@ -76,6 +77,7 @@ def label(
     form: FormatOption = None,
     out_format: OutFormat = "jsonl",
     escape_formulas: EscapeFormulas = False,
+    abstain: AbstainOption = None,
     overwrite: Overwrite = False,
     resume: ResumeOption = None,
     shard_rows: ShardRows = None,
@@ -108,6 +110,7 @@ def label(
         communique label sentences.csv --labeler chat --codebook mine.yaml --endpoint URL --chat-model NAME -o labels.csv
     """
     from ..labelling.options import Options
+    from ..metrics.calibration import check_abstention
     from ..models.predictor import default_model
     from ..text.language_codes import normalize_language
 
@@ -131,7 +134,12 @@ def label(
     )
     run: ModelRun | ChatRun = trained
     if labeler == "chat":
-        others = {"--model": model, "--threads": threads, "--engine": engine if engine != "local" else None}
+        others = {
+            "--model": model,
+            "--threads": threads,
+            "--engine": engine if engine != "local" else None,
+            "--abstain": abstain,
+        }
         run = chat.run(out, others=others)
     else:
         chat.check_unused()
@@ -145,6 +153,7 @@ def label(
         split=bool(split),
         as_json=output.suffix in (None, ".jsonl"),
         shard_rows=shard_rows or min(_rows(memory_limit), run.max_shard_rows),
+        abstain=None if abstain is None else checked(check_abstention, abstain, "--abstain"),
     )
     _run(paths, form, split, codebook, options, run, output)
 

@@ -69,6 +69,14 @@ EscapeFormulas = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+AbstainOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Write 'unsure' in place of the labels of a sentence if a decision about one of its labels is right with a probability "
+        "below this number, such as 0.9. Default: assign labels to every sentence.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 ResumeOption = Annotated[
     bool | None,
     typer.Option(

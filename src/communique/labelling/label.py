@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE
+from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE, TENTATIVE
 from ..io.tables import CHUNK_CELLS, Row
 from ..models.classifier import Classifier
 from ..models.predictor import Predictions
@@ -136,10 +136,12 @@ def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> Labe
     cut = [text[:SEEN] for text, _ in distinct]
     sent = rejoin_words(cut)
     predictions = model.predict(sent, languages=[language for _, language in distinct]) if sent else None
+    if predictions is not None and shard.options.abstain is not None:
+        predictions = predictions.abstain(shard.options.abstain)
     failures = _failures(places, predictions)
     reasons = [failures.get(i, reason) for i, reason in enumerate(reasons)]
     answered = {i: place for i, place in places.items() if i not in failures}
-    columns = _columns(rows | {ERROR: reasons}, model.codebook.names, answered, predictions)
+    columns = _columns(rows | {ERROR: reasons}, model.codebook.names, answered, predictions, shard.options.optional)
     as_json = shard.options.as_json
     if extra is not None and not as_json:
         # Add all columns at once. Adding them one by one would copy the table for each column.
@@ -171,13 +173,26 @@ def _failures(places: Mapping[int, int], predictions: Predictions | None) -> dic
 
 
 def _columns(
-    rows: dict[str, list[Any]], names: Sequence[str], places: Mapping[int, int], predictions: Predictions | None
+    rows: dict[str, list[Any]],
+    names: Sequence[str],
+    places: Mapping[int, int],
+    predictions: Predictions | None,
+    optional: Sequence[str],
 ) -> dict[str, pa.Array | pa.ChunkedArray]:
-    """Return the output columns. `places` maps the index of each labelled row to the index of its prediction."""
+    """Return the output columns.
+
+    Args:
+        rows: Values of the columns that do not depend on the model.
+        names: Names of the labels.
+        places: The index of the prediction of each labelled row, by index of the row.
+        predictions: The predictions, or None if no row is labelled.
+        optional: Names of optional columns.
+    """
     n = len(rows["text"])
     probabilities = np.zeros((n, len(names)))
     truncated, unknown = np.zeros(n, np.bool_), np.ones((n, len(names)), np.bool_)
     labels: list[list[str]] = [[] for _ in range(n)]
+    tentative: list[list[str]] = [[] for _ in range(n)]
     if predictions is not None:
         labelled, origin = list(places), list(places.values())
         probabilities[labelled] = np.round(predictions.probabilities.astype(np.float64), DIGITS)[origin]
@@ -186,9 +201,10 @@ def _columns(
         )
         # Some models, such as a chat model, only decide.
         unknown[labelled] = np.isnan(probabilities[labelled])
-        found = predictions.labels
+        found, otherwise = predictions.labels, predictions.tentative_labels
         for i, place in places.items():
-            labels[i] = found[place]
+            labels[i], tentative[i] = found[place], otherwise[place]
+    further = {TENTATIVE: pa.array(tentative, pa.list_(pa.string()))}
     return {
         "id": pa.array(rows["id"], pa.string()),
         "document": pa.array(rows["document"], pa.string()),
@@ -200,6 +216,7 @@ def _columns(
             [pa.array(probabilities[:, j], pa.float64(), mask=unknown[:, j]) for j in range(len(names))], list(names)
         ),
         "truncated": pa.array(truncated),
+        **{name: further[name] for name in optional},
         ERROR: pa.array(rows[ERROR], pa.string()),
     }
 

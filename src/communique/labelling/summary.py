@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE
+from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE, UNSURE
 from ..io.tables import Row
 from ..reporting.format import counted, one_line, printable
 from ..text.language import UNDETERMINED
@@ -36,7 +36,7 @@ class Summary:
     Attributes:
         rows: Number of output rows.
         records: Number of rows and documents of the input.
-        labels: Number of sentences per label.
+        labels: Number of sentences per label, and of those that are `unsure`.
         listed: Number of rows per document, for the first `LISTED_DOCUMENTS` documents and one more, in order of appearance.
     """
 
@@ -95,6 +95,11 @@ class Summary:
                     self.listed[name] = self.listed.get(name, 0) + entry["counts"]
 
     @property
+    def unsure(self) -> int:
+        """Number of sentences about which the model is not sure enough."""
+        return 0 if UNSURE in self.names else self.labels[UNSURE]
+
+    @property
     def sentences(self) -> int:
         """Number of rows that are sentences, including empty ones."""
         return self.rows - self.unreadable - self.letterless - self.page_lines
@@ -110,7 +115,9 @@ class Summary:
         documents = f"more than {COUNTED_DOCUMENTS} documents" if many else counted(len(self.documents), "document")
         parts = [
             f"{counted(self.sentences, 'sentence')} in {documents}",
-            ", ".join(f"{name} {self.labels[name]}" for name in self.names) + f", none {self.none}",
+            ", ".join(f"{name} {self.labels[name]}" for name in self.names)
+            + f", none {self.none}"
+            + (f", unsure {self.unsure} ({self.unsure / self.labelled:.1%} of sentences)" if self.unsure else ""),
             "languages: "
             + (", ".join(f"{language} {count}" for language, count in self.languages.most_common()) or "–"),
             f"truncated {self.truncated}",
@@ -148,8 +155,8 @@ def _count(counter: Counter[Any], values: Any) -> None:
 
 
 def _probability(row: Row, label: str) -> str:
-    """Return the probability of a label, with a space in front of it, or nothing if the model computes no probabilities."""
-    value = row["probabilities"][label]
+    """Return the probability of a label, with a space in front of it, or nothing if there is none."""
+    value = row["probabilities"].get(label)
     return "" if value is None else f" {value:.2f}"
 
 
@@ -168,7 +175,8 @@ def print_table(console: Console, output: Sequence[Row], names: Sequence[str]) -
         table.add_column("labels", no_wrap=True)
         for row in members:
             labels = Text("\n").join(
-                Text(f"{one_line(label)}{_probability(row, label)}", style=colours[label]) for label in row["labels"]
+                Text(f"{one_line(label)}{_probability(row, label)}", style=colours.get(label, "dim"))
+                for label in row["labels"]
             )
             text = row["text"] + (" […cut]" if row["truncated"] else "")
             if ERROR in row:

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.inputs import as_texts
+from ..data.predictions_schema import UNSURE
 from ..data.sentence import Sentence
-from ..errors import BundleError
-from ..metrics.calibration import decide, probabilities
+from ..errors import BundleError, DataError
+from ..metrics.calibration import certainty, check_abstention, decide, probabilities
 from ..text.cleaning import for_model
 from .acts import ActOutputs, act_outputs
 from .batching import batches_by_length
@@ -58,7 +59,8 @@ class Predictions:
     `names` are the k labels of the codebook. The columns of `probabilities` (n, k) and `decisions` (n, k) are in the same order.
     Probabilities are NaN if the model only decides, as a chat model does. `truncated` (n,) marks texts of which the model read only
     the beginning. `errors` has, for each text, the reason why the model could not label it, or None. It is empty if every text was
-    labelled. `acts` contains kinds, holders and targets if they were asked for (see `ActOutputs`).
+    labelled. `acts` contains kinds, holders and targets if they were asked for (see `ActOutputs`). `unsure` (n,) marks texts about
+    which the model is not sure enough, if it may abstain (see `abstain`).
     """
 
     names: tuple[str, ...]
@@ -67,6 +69,7 @@ class Predictions:
     truncated: NDArray[np.bool_]
     errors: tuple[str | None, ...] = ()
     acts: ActOutputs | None = None
+    unsure: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -95,8 +98,45 @@ class Predictions:
 
     @property
     def labels(self) -> list[list[str]]:
-        """The labels of each text, in the codebook's order."""
+        """The labels of each text, in the codebook's order, or only `unsure` if the model abstains."""
+        given = self.tentative_labels
+        return given if self.unsure is None else [[UNSURE] if u else g for u, g in zip(self.unsure, given, strict=True)]
+
+    @property
+    def tentative_labels(self) -> list[list[str]]:
+        """The labels of each text, in the codebook's order, also of texts about which the model is not sure enough."""
         return [[name for name, yes in zip(self.names, row, strict=True) if yes] for row in self.decisions]
+
+    def abstain(self, minimum: float) -> Predictions:
+        """Return the predictions with `unsure` in place of the labels of texts about which the model is not sure enough.
+
+        A text is unsure if at least one of the decisions about its labels is right with a probability below `minimum`. A decision
+        for a label is right with the calibrated probability p of the label, a decision against it with 1 - p. Of the texts that
+        keep a label, a proportion of at least `minimum` is therefore expected to have it.
+
+        Args:
+            minimum: A probability of more than 0.5 and less than 1.
+
+        Raises:
+            DataError: The probability is not allowed, the model computes no probabilities, or one of its labels is called `unsure`.
+        """
+        try:
+            check_abstention(minimum)
+        except ValueError as error:
+            raise DataError(f"minimum: {error}") from None
+        if UNSURE in self.names:
+            raise DataError(
+                f"the codebook has a label {UNSURE!r}, so a model with this codebook cannot abstain. Rename the label"
+            )
+        known = np.isfinite(self.probabilities).all(axis=1)
+        if self.errors:
+            known |= np.array([error is not None for error in self.errors])
+        if not known.all():
+            raise DataError(
+                "the model only decides and computes no probabilities, so it cannot abstain. Use a model that `communique train` "
+                "trained"
+            )
+        return replace(self, unsure=certainty(self.probabilities, self.decisions) < minimum)
 
 
 class Predictor:
