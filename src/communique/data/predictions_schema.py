@@ -33,9 +33,7 @@ def prediction_columns(columns: Iterable[str]) -> list[str]:
 
     The result is empty if a table is not the output of a model. The name of the file does not matter.
     """
-    return [
-        name for name in columns if name in ("probabilities", "truncated", *OPTIONAL) or name.startswith(PREFIX)
-    ]
+    return [name for name in columns if name in ("probabilities", "truncated", *OPTIONAL) or name.startswith(PREFIX)]
 
 
 def refuse_predictions(name: str, columns: Iterable[str], column: str | None) -> str | None:

@@ -85,8 +85,8 @@ class Sentence:
     Attributes:
         space: White space between the previous sentence and this one.
         marks: The labels of the sentence.
-        group: Value for the label filter: the positions of its labels, `-` if it has no label, `?` if the model is not sure enough, or
-            `x` if it was not labelled.
+        group: Value for the label filter: the positions of its labels, `-` if it has no label, `?` if the model is not sure
+            enough, or `x` if it was not labelled.
         probabilities: One probability per label of the model, as text.
         tint: Palette index of the most probable label of the sentence.
         note: Reason why the sentence has no labels although a label may apply, or None.

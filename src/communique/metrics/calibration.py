@@ -127,8 +127,7 @@ def check_abstention(minimum: float) -> float:
     """Return a probability below which a model may abstain from a decision.
 
     Raises:
-        ValueError: It is not more than 0.5 and less than 1. With 0.5 or less, decisions would be kept that are more probably wrong than
-            right.
+        ValueError: It is not more than 0.5 and less than 1. With 0.5 or less, decisions would be kept that are probably wrong.
     """
     if 0.5 < minimum < 1:
         return minimum
