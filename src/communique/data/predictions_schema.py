@@ -14,8 +14,11 @@ OUTPUT = ("id", "document", "index", "language", "text", OUTPUT_LABELS, "probabi
 #: otherwise have. Both are only written by a run that may abstain (see `Predictions.abstain`).
 UNSURE, TENTATIVE = "unsure", "tentative_labels"
 
+#: Column that says how unusual a sentence is for the model, from 0 to 1 (see `Predictions.out_of_domain`).
+OUT_OF_DOMAIN = "out_of_domain"
+
 #: Columns that are only written if the user asks for them. They follow `OUTPUT`.
-OPTIONAL = (TENTATIVE,)
+OPTIONAL = (TENTATIVE, OUT_OF_DOMAIN)
 ERROR = "error"
 
 #: Value of `error` in a row without letters, such as a number, a date or a line of asterisks. Such a row is not labelled.

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..data.predictions_schema import OPTIONAL, PREFIX
+from ..data.predictions_schema import OPTIONAL, OUT_OF_DOMAIN, PREFIX
 from ..errors import DataError
 from ..io.output import is_stream
 from ..io.read import open_table
@@ -25,8 +25,9 @@ from .write import OutputForm
 #: Columns that only the model can compute.
 _COMPUTED = ("labels", "probabilities", "truncated", *OPTIONAL)
 
-#: Largest difference between probabilities that count as equal. Their last digits depend on the number of threads.
-_TOLERANCE = 1e-4
+#: Largest differences between probabilities, and between out-of-domain scores, that count as equal. Their last digits depend on the
+#: number of threads.
+_TOLERANCE, _SCORE_TOLERANCE = 1e-4, 1e-3
 
 
 def is_complete(reader: ShardReader, out: Path, form: OutputForm, model: Classifier) -> bool:
@@ -110,6 +111,8 @@ def _equal(form: OutputForm, name: str, value: Any, found: Any) -> bool:
     """
     if name.startswith(PREFIX) and value is not None and found not in (None, ""):
         return abs(float(value) - float(found)) <= _TOLERANCE
+    if name == OUT_OF_DOMAIN and isinstance(value, float) and found not in (None, ""):
+        return abs(value - float(found)) <= _SCORE_TOLERANCE
     return (
         value == found
         or _written(form, value) == _shown(form, found)

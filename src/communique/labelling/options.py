@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ..data.predictions_schema import ERROR, TENTATIVE
+from ..data.predictions_schema import ERROR, OPTIONAL, OUT_OF_DOMAIN, TENTATIVE
 from ..reporting.format import counted
 
 #: Number of unreadable rows whose reasons are listed. Further rows are only counted.
@@ -28,6 +28,7 @@ class Options:
         shard_rows: Number of rows per shard.
         abstain: Probability of being right that the model's decisions must at least have. The labels of other rows are `unsure`.
             Default: every row gets labels.
+        out_of_domain: Whether the output says how unusual each sentence is for the model.
         labels: The model's labels. The output has a probability column for each of them.
     """
 
@@ -42,11 +43,13 @@ class Options:
     shard_rows: int = 4096
     labels: tuple[str, ...] = ()
     abstain: float | None = None
+    out_of_domain: bool = False
 
     @property
     def optional(self) -> tuple[str, ...]:
         """The optional columns of the output."""
-        return (TENTATIVE,) if self.abstain is not None else ()
+        wanted = {TENTATIVE: self.abstain is not None, OUT_OF_DOMAIN: self.out_of_domain}
+        return tuple(name for name in OPTIONAL if wanted[name])
 
 
 @dataclass

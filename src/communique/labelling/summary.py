@@ -17,7 +17,7 @@ from ..io.tables import Row
 from ..reporting.format import counted, one_line, printable
 from ..text.language import UNDETERMINED
 from .label import LabelledShard
-from .units import count_fragments, fragments_line
+from .units import count_fragments, count_lengthy, fragments_line
 
 #: Largest number of distinct documents that is counted exactly. Without a limit, their set would grow with the input.
 COUNTED_DOCUMENTS = 200_000
@@ -37,6 +37,8 @@ class Summary:
         rows: Number of output rows.
         records: Number of rows and documents of the input.
         labels: Number of sentences per label, and of those that are `unsure`.
+        lengthy: Number of sentences with more characters than a sentence usually has.
+        short, long, far: Number of sentences that are unusual for the model (see `ShardCounts`).
         listed: Number of rows per document, for the first `LISTED_DOCUMENTS` documents and one more, in order of appearance.
     """
 
@@ -59,6 +61,10 @@ class Summary:
     failed: int = 0
     lower: int = 0
     open_ended: int = 0
+    lengthy: int = 0
+    short: int = 0
+    long: int = 0
+    far: int = 0
     none: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
@@ -81,6 +87,10 @@ class Summary:
         lower, open_ended = count_fragments(shard)
         self.lower += lower
         self.open_ended += open_ended
+        self.lengthy += count_lengthy(shard)
+        self.short += counts.short
+        self.long += counts.long
+        self.far += counts.far
         # Empty and unreadable rows have no labels either, but do not count as sentences without a label.
         without = pc.sum(pc.equal(pc.list_value_length(table["labels"]), 0)).as_py() or 0
         self.none += without - (len(table) - counts.labelled)

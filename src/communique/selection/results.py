@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,8 @@ class Selection:
 
     `rows` and `documents` are the numbers of labelled rows and documents, and `compared_rows` the number of rows on which the
     candidates were compared. `candidates` is in order of preference. `warnings` lists reasons why the candidate that was kept is
-    unfit for use, for example because it is no better than constant predictions.
+    unfit for use, for example because it is no better than constant predictions. `out_of_fold` has its out-of-fold labels by id of
+    the row, for all rows that it predicted.
     """
 
     chosen: str
@@ -64,6 +65,7 @@ class Selection:
     thresholds: dict[str, float]
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    out_of_fold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Compared:
         return next(one for one in self.candidates if one.name == name)

@@ -28,6 +28,7 @@ from .folds import (
     OutOfFold,
     compare_out_of_fold,
     describe_repeats,
+    label_out_of_fold,
     predict_out_of_fold,
     score_out_of_fold,
     tune_out_of_fold,
@@ -90,7 +91,7 @@ def train_selected(
     progress.say(f"training {candidate.name} on all {len(data.train)} rows")
     candidate.fit(data.train, steps.training(candidate.name, "all"))
     score = _score(selection, recipe.name)
-    candidate.write(Target(out, data, tuning, score, selection.warnings, texts, overwrite))
+    candidate.write(Target(out, data, tuning, score, selection.warnings, texts, overwrite, selection.out_of_fold))
     steps.remove()
     return selection
 
@@ -206,6 +207,7 @@ def select(
         thresholds=thresholds,
         warnings=tuple(line for line in (collapsed, no_gain) if line),
         notes=(*notes, *shortened, *started, *few),
+        out_of_fold=label_out_of_fold(corpus, codebook, predicted[chosen].logits, folds),
     )
     return selection, next(one for one in candidates if one.name == chosen), tuning
 
