@@ -18,7 +18,7 @@ from communique.data.predictions_schema import TENTATIVE, UNSURE, prediction_col
 from communique.errors import DataError
 from communique.io.read import open_table
 from communique.models.folder import read_codebook, read_info
-from communique.models.predictor import Predictions
+from communique.models.predictions import Predictions
 from communique.sampling.population import read_population
 
 #: Probabilities of the three labels of `TINY` for a word at the start of a text, with thresholds of 0.5.

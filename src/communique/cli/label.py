@@ -211,7 +211,7 @@ def _run(
 
 
 def _report(summary: Summary, notes: InputNotes, info: ModelInfo, output: Output) -> None:
-    """Print the notes, the counts, and warnings about texts that are unusual for the model. Exit with 1 if some rows have no labels."""
+    """Print the notes, the counts, and warnings about unusual texts. Exit with 1 if some rows have no labels."""
     from ..labelling.limits import limit_lines
 
     for line in (*notes.lines(), *summary.lines(), *limit_lines(summary, info)):

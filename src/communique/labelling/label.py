@@ -15,7 +15,7 @@ from ..data.predictions_schema import ERROR, NO_LETTERS, OUT_OF_DOMAIN, PAGE_LIN
 from ..io.tables import CHUNK_CELLS, Row
 from ..models.classifier import Classifier
 from ..models.limits import FAR
-from ..models.predictor import Predictions
+from ..models.predictions import Predictions
 from ..text.blocks import is_page_number
 from ..text.cleaning import has_letters
 from ..text.hyphenation import rejoin_words

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ..models.info import ModelInfo
 from ..models.limits import FAR, RARE, Group, Limits
-from ..reporting.format import counted, number
+from ..reporting.format import counted, number, score
 from ..text.language import UNDETERMINED
 from .summary import Summary
 from .units import FEW, MANY_CHARACTERS
 
 #: Proportion and number of unusual sentences from which a warning is printed. By definition, 1 % of the training sentences are
-#: unusual. In a corpus of `FEW` sentences of the same kind, at least five are unusual with a probability of less than 0.00002.
+#: unusual. Of 100 independent sentences of the same kind, at least five are unusual with a probability of 0.003.
 UNUSUAL, LEAST = 0.05, 5
 
 #: Proportion of the sentences from which a language is reported. Languages of single sentences are not always identified correctly.
@@ -18,8 +18,8 @@ REPORTED = 0.01
 
 #: What to do about all warnings.
 ADVICE = (
-    "To measure how well the model labels these texts, code a sample and run `communique estimate`. To improve it, code some hundred "
-    "of their sentences and train a model with `communique train`"
+    "To measure how well the model labels these texts, code a sample and run `communique estimate`. To improve it, code a few "
+    "hundred of their sentences and train a model with `communique train`"
 )
 
 
@@ -113,14 +113,12 @@ def _proportion(n: int, of: int) -> str:
 
 
 def _expected(limits: Limits, group: Group, *, at_least: bool = False) -> str:
-    """Say which loss of macro-F1 to expect in a group of sentences."""
+    """Say which loss of macro-F1 to expect in a group of sentences, or at least to expect."""
     if (loss := limits.loss(group)) is None:
-        return "How much worse the model is there was not measured."
-    interval = "" if loss.low is None or loss.high is None else f" [{number(loss.low)}, {number(loss.high)}]"
-    measured = f"On {loss.n:,} sentences that did not train the model"
-    if at_least:
-        return (
-            f"{measured}, in languages with few training sentences, macro-F1 was lower by {number(loss.loss)}{interval}. Expect at "
-            "least this loss."
-        )
-    return f"{measured}, macro-F1 was lower by {number(loss.loss)}{interval} than on all others."
+        return "How much worse the model labels them was not measured."
+    which = "sentences in languages with few training sentences" if group == "rare language" else "such sentences"
+    least = " Expect at least this loss." if at_least and loss.loss > 0 else ""
+    return (
+        f"On {loss.n:,} {which} that did not train the model, macro-F1 was {number(loss.macro_f1)}, compared with "
+        f"{number(loss.others)} on all others (loss {score(loss.loss, loss.low, loss.high)}).{least}"
+    )

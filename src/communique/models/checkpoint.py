@@ -24,7 +24,7 @@ from .acts import ActOutputs, act_outputs, decode_spans
 from .batching import batches_by_length
 from .folder import read_codebook, read_info, require_acts
 from .info import ModelInfo
-from .predictor import Predictions
+from .predictions import Predictions
 
 #: Number of sentences per batch when no gradients are computed.
 PREDICT_BATCH = 64

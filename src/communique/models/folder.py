@@ -148,7 +148,7 @@ def require_domain(folder: str | Path, info: ModelInfo) -> DomainInfo:
         if info.kind == "checkpoint":
             reason = "a checkpoint computes no out-of-domain scores. Export it with `communique export` first"
         elif info.kind == "baseline":
-            reason = f"the classifier {info.classifier} computes no out-of-domain scores. Use a bundle that `communique export` wrote"
+            reason = f"a {info.classifier} model computes no out-of-domain scores. Use a model that `communique export` wrote"
         else:
             reason = "this model was exported without out-of-domain scores. Train and export it again"
         raise BundleError(f"{folder}: {reason}")

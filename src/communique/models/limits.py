@@ -1,4 +1,4 @@
-"""What a model folder records about the limits of the model: the usual length of sentences, and how much worse the model is outside."""
+"""What a model folder records about the limits of the model: what is usual, and how much worse the model is on the rest."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Part(BaseModel):
 class GroupLoss(_Part):
     """How much worse a model is on a group of sentences than on all other sentences, none of which trained it.
 
-    `loss` is the macro-F1 of the others minus that of the group, and `low` and `high` are its 95 % interval (None if there is none).
+    `loss` is the macro-F1 of the others minus that of the group. `low` and `high` are its 95 % interval, or None.
     """
 
     group: Group
@@ -43,7 +43,7 @@ class GroupLoss(_Part):
 
 
 class UsualLength(_Part):
-    """The lengths of 98 % of the training sentences, in tokens. One in a hundred is shorter than `low`, one is longer than `high`."""
+    """The lengths of 98 % of the training sentences, in tokens. 1 % are shorter than `low`, and 1 % are longer than `high`."""
 
     low: int = Field(ge=0)
     high: int = Field(ge=0)

@@ -36,7 +36,8 @@ from ..models.info import (
     score_tuning_rows,
 )
 from ..models.openvino import import_quietly
-from ..models.predictor import Predictions, Predictor
+from ..models.predictions import Predictions
+from ..models.predictor import Predictor
 from ..reporting.format import megabytes
 from .limits import describe_limits
 from .parity import check_parity, require_parity

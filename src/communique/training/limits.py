@@ -57,9 +57,9 @@ def describe_limits(
 ) -> tuple[Limits, Domain | None]:
     """Describe the limits of an exported model by its own vectors.
 
-    If documents were held out, their sentences define the out-of-domain scores, and losses are measured on them. Otherwise, training
-    sentences define the scores: each is compared with training sentences of other documents. Losses are then measured on the
-    out-of-fold labels in the checkpoint.
+    If documents were held out, their sentences define the out-of-domain scores, and losses are measured on them. Otherwise,
+    training sentences define the scores: each is compared with training sentences of other documents. Losses are then measured on
+    the out-of-fold labels in the checkpoint.
 
     Args:
         predictor: The exported model, with its thresholds.

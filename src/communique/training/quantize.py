@@ -146,8 +146,8 @@ def quantize(
             the rest of the network is the same as without them.
 
     Returns:
-        An OpenVINO model with inputs `input_ids` and `attention_mask` of any size and the output `logits`. If the architecture allows
-        it, the output `vector` is the mean of the token vectors that enter the last layer.
+        An OpenVINO model with inputs `input_ids` and `attention_mask` of any size and the output `logits`. If the architecture
+        allows it, the output `vector` is the mean of the token vectors that enter the last layer.
     """
     ov, nncf = import_quietly("openvino"), import_quietly("nncf")
     example = {name: torch.from_numpy(array) for name, array in samples[0].items()}
