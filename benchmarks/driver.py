@@ -36,7 +36,8 @@ from communique.labelling.shard_folder import ShardFolder, pack
 from communique.labelling.summary import Summary
 from communique.labelling.write import OutputForm, write_shards
 from communique.models.folder import read_info
-from communique.models.predictor import Predictions, default_model
+from communique.models.predictions import Predictions
+from communique.models.predictor import default_model
 
 
 class RandomModel:

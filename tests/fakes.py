@@ -26,7 +26,7 @@ from communique.data.sentence import Sentence
 from communique.metrics.calibration import decide
 from communique.models.folder import finish, read_codebook, read_info
 from communique.models.info import INFO, IR, TOKENIZER, WEIGHTS, ModelInfo, TrainingData
-from communique.models.predictor import Predictions
+from communique.models.predictions import Predictions
 
 runner = CliRunner()
 

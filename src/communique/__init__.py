@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     )
     from .metrics.report import Report
     from .models.classifier import Classifier
-    from .models.predictor import Predictions, Predictor
+    from .models.predictions import Predictions
+    from .models.predictor import Predictor
     from .training.recipe import Recipe
 
 __version__ = "0.2.0.dev0"
@@ -66,7 +67,7 @@ _HOMES = {
     "Codebook": "data.codebook",
     "Corpus": "data.corpus",
     "Classifier": "models.classifier",
-    "Predictions": "models.predictor",
+    "Predictions": "models.predictions",
     "Predictor": "models.predictor",
     "Recipe": "training.recipe",
     "Report": "metrics.report",

@@ -12,7 +12,7 @@ from communique.labelling.label import label_shard
 from communique.labelling.options import Options
 from communique.labelling.shard import ExtraColumns, Record, Shard
 from communique.labelling.summary import Summary
-from communique.models.predictor import Predictions
+from communique.models.predictions import Predictions
 
 
 class Recorder:

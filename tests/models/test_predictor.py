@@ -20,7 +20,8 @@ from helpers import FILLERS, PATIENCE, tiny_rows
 
 from communique import BundleError, DataError, Predictor, Sentence
 from communique.models.info import FORMAT
-from communique.models.predictor import LENGTH_STEP, Predictions, _padded, default_model
+from communique.models.predictions import Predictions
+from communique.models.predictor import LENGTH_STEP, _padded, default_model
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import CODEBOOK, ROOT
+from helpers import CODEBOOK, ROOT, has_facts
 from jinja2 import UndefinedError
 
 from communique.annotation.agreement_report import AgreementReport, AlphaScore, PairScore
@@ -18,6 +18,7 @@ from communique.metrics.report import Report, ScoreCI
 from communique.metrics.report_markdown import render_report
 from communique.models.card import render_card, render_parity
 from communique.models.info import ModelInfo
+from communique.models.limits import DomainInfo, GroupLoss, Limits, UsualLength
 from communique.reporting.render import environment, render
 from communique.robustness.report import ActorErrors, NameEffect, Robustness, Stability
 
@@ -56,6 +57,18 @@ def test_html_is_escaped_and_markdown_is_not() -> None:
     assert callable(escaped)
     assert escaped("report.html")
     assert not escaped("report.md.jinja")
+
+
+def test_the_card_says_what_is_usual_and_how_much_is_lost_on_the_rest() -> None:
+    loss = GroupLoss(group="far", n=60, documents=9, macro_f1=0.5, others=0.6, loss=0.1, low=None, high=None)
+    domain = DomainInfo(width=8, dimensions=2, sentences=500, calibrated_on=120, calibrated_by="training")
+    limits = Limits(length=UsualLength(low=3, high=40), domain=domain)
+    card = render_card(INFO.model_copy(update={"limits": limits}))
+    assert has_facts(card, "98 % have 3 to 40 tokens", "120 training sentences, each compared", "was not measured")
+    rare = loss.model_copy(update={"group": "rare language", "low": 0.02, "high": 0.2})
+    card = render_card(INFO.model_copy(update={"limits": limits.model_copy(update={"losses": (loss, rare)})}))
+    assert has_facts(card, "training sentences | 60 | 9 | 0.500 | 0.600 | 0.100 [–] |", "| 0.100 [0.020, 0.200] |")
+    assert "Of the training sentences" not in render_card(INFO.model_copy(update={"limits": None}))
 
 
 def test_names_cannot_break_the_tables_of_a_model_card() -> None:

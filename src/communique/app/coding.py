@@ -216,7 +216,7 @@ class Desk:
             DataError: The answer is not valid for the codebook, or the coder has a reserved name.
         """
         coder, codebook = check_coder(given.coder), self.project.codebook
-        labels, comment = _labels(given, codebook), _comment(given)
+        labels, comment = check_labels(codebook, given.labels, none=given.none), _comment(given)
         self.refresh()
         # The page for coding must know that this coder has seen the labels of the model.
         self.store.mark(SEEN, coder, sentence.key)

@@ -22,7 +22,7 @@ from ..data.inputs import as_texts
 from ..data.sentence import Sentence
 from ..errors import DataError
 from ..models.info import ModelInfo, TrainingData
-from ..models.predictor import Predictions
+from ..models.predictions import Predictions
 from ..reporting.format import counted, one_line
 from ..text.cleaning import for_model
 from .answers import AnswerCache, Usage

@@ -20,7 +20,7 @@ from ..metrics.calibration import Tuning, to_logits
 from ..models.classifier import tune_on
 from ..models.folder import finish, read_codebook, read_info, reading, verify_files
 from ..models.info import ARRAYS, BASELINE, INFO, ModelInfo, Score, TrainingData, git_commit, score_tuning_rows
-from ..models.predictor import Predictions
+from ..models.predictions import Predictions
 from ..text.language import UNDETERMINED
 from .base import Baseline, Storable
 from .registry import make

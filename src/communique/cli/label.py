@@ -24,6 +24,7 @@ from .common import (
 from .label_chat import ChatOptions, ChatRun
 from .label_model import ModelRun
 from .label_options import (
+    AbstainOption,
     ActorsOption,
     AnswerTokens,
     CodebookOption,
@@ -41,6 +42,7 @@ from .label_options import (
     ModelFolder,
     ModelOption,
     OutFormat,
+    OutOfDomainOption,
     OutOption,
     OwnTemperature,
     ParallelOption,
@@ -59,6 +61,7 @@ from .label_output import Output, label_to_file, label_to_stream
 if TYPE_CHECKING:
     from ..labelling.options import InputNotes, Options
     from ..labelling.summary import Summary
+    from ..models.info import ModelInfo
 
 
 @cli_errors
@@ -76,6 +79,8 @@ def label(
     form: FormatOption = None,
     out_format: OutFormat = "jsonl",
     escape_formulas: EscapeFormulas = False,
+    abstain: AbstainOption = None,
+    out_of_domain: OutOfDomainOption = False,
     overwrite: Overwrite = False,
     resume: ResumeOption = None,
     shard_rows: ShardRows = None,
@@ -108,6 +113,7 @@ def label(
         communique label sentences.csv --labeler chat --codebook mine.yaml --endpoint URL --chat-model NAME -o labels.csv
     """
     from ..labelling.options import Options
+    from ..metrics.calibration import check_abstention
     from ..models.predictor import default_model
     from ..text.language_codes import normalize_language
 
@@ -131,7 +137,13 @@ def label(
     )
     run: ModelRun | ChatRun = trained
     if labeler == "chat":
-        others = {"--model": model, "--threads": threads, "--engine": engine if engine != "local" else None}
+        others = {
+            "--model": model,
+            "--threads": threads,
+            "--engine": engine if engine != "local" else None,
+            "--abstain": abstain,
+            "--out-of-domain": out_of_domain,
+        }
         run = chat.run(out, others=others)
     else:
         chat.check_unused()
@@ -145,6 +157,8 @@ def label(
         split=bool(split),
         as_json=output.suffix in (None, ".jsonl"),
         shard_rows=shard_rows or min(_rows(memory_limit), run.max_shard_rows),
+        abstain=None if abstain is None else checked(check_abstention, abstain, "--abstain"),
+        out_of_domain=out_of_domain,
     )
     _run(paths, form, split, codebook, options, run, output)
 
@@ -169,6 +183,8 @@ def _run(
     overwrite = output.overwrite or bool(output.resume)
     outputs = check_outputs([output.out, *run.files], inputs=[*paths, codebook], overwrite=overwrite)
     options = replace(options, labels=run.info.labels)
+    if options.out_of_domain and isinstance(run, ModelRun):
+        run.require_domain()
     with tempfile.TemporaryDirectory(prefix="communique-") as spool:
         found = find_files(
             paths,
@@ -191,12 +207,14 @@ def _run(
             return
         else:
             done = labelled
-    _report(*done, output)
+    _report(*done, run.info, output)
 
 
-def _report(summary: Summary, notes: InputNotes, output: Output) -> None:
-    """Print the notes and counts. Exit with 1 if some rows have no labels."""
-    for line in (*notes.lines(), *summary.lines()):
+def _report(summary: Summary, notes: InputNotes, info: ModelInfo, output: Output) -> None:
+    """Print the notes, the counts, and warnings about unusual texts. Exit with 1 if some rows have no labels."""
+    from ..labelling.limits import limit_lines
+
+    for line in (*notes.lines(), *summary.lines(), *limit_lines(summary, info)):
         note(line)
     if output.to_file:
         note(f"output: {output.out}")

@@ -119,6 +119,16 @@ class ModelRun:
 
         return load.load_model(self.folder, threads=self.threads, info=self.info)
 
+    def require_domain(self) -> None:
+        """Check that the model computes out-of-domain scores.
+
+        Raises:
+            BundleError: It does not.
+        """
+        from ..models.folder import require_domain
+
+        require_domain(self.folder, self.info)
+
     def describe(self, reader: ShardReader) -> dict[str, Any]:
         """Return everything that the output depends on."""
         from ..labelling.run import describe_run

@@ -69,6 +69,22 @@ EscapeFormulas = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+AbstainOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Write 'unsure' in place of the labels of a sentence if a decision about one of its labels is right with a lower "
+        "probability than this number, such as 0.9. Default: assign labels to every sentence.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+OutOfDomainOption = Annotated[
+    bool,
+    typer.Option(
+        "--out-of-domain",
+        help="Add a column that says how unusual each sentence is for the model, from 0 to 1.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 ResumeOption = Annotated[
     bool | None,
     typer.Option(

@@ -8,13 +8,13 @@ from difflib import get_close_matches
 from ..io.tables import Row
 from .codebook import CODEBOOK_SHA256, CODEBOOK_TITLE, Codebook
 from .labels import is_blank, yes_no
-from .predictions_schema import ERROR, OUTPUT, prediction_columns
+from .predictions_schema import ERROR, OPTIONAL, OUTPUT, prediction_columns
 
 #: Columns of coding sheets, of gold and of stand-off labels that contain no labels.
 _OTHER = frozenset(
     (
         *("coder", "comment", "model_labels", "sha256", "inclusion_probability", "stratum", "purpose", "model_shown"),
-        *("in_order", "annotators", "passage", "acts", CODEBOOK_TITLE, CODEBOOK_SHA256, ERROR, *OUTPUT),
+        *("in_order", "annotators", "passage", "acts", CODEBOOK_TITLE, CODEBOOK_SHA256, ERROR, *OUTPUT, *OPTIONAL),
     )
 )
 

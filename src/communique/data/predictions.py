@@ -14,7 +14,7 @@ from ..io.read import as_number, has_decimal_comma
 from ..io.tables import Row, is_missing
 from .codebook import Codebook
 from .labels import is_blank, split_labels, split_names
-from .predictions_schema import ERROR, OUTPUT_LABELS, PREFIX
+from .predictions_schema import ERROR, OUTPUT_LABELS, PREFIX, TENTATIVE, UNSURE
 
 
 @dataclass
@@ -87,11 +87,13 @@ class PredictionReader:
         codebook: The labels. None: the labels are those that have probabilities.
         names: Names of the labels. Without a codebook, they are known after the first row.
         commas: Counts the numbers with a decimal comma.
+        unsure: Number of rows in which the model abstained. The labels that they would otherwise have are read instead.
     """
 
     codebook: Codebook | None = None
     names: tuple[str, ...] = ()
     commas: DecimalCommas = field(default_factory=DecimalCommas)
+    unsure: int = 0
 
     def __post_init__(self) -> None:
         if self.codebook is not None:
@@ -105,24 +107,47 @@ class PredictionReader:
             number: Its number, for the note on decimal commas.
 
         Raises:
-            ValueError: A label is unknown, or a probability is missing, not a number, or not between 0 and 1.
+            ValueError: A label is unknown, the model abstained and there is no column with tentative labels, or a probability is
+                missing, not a number, or not between 0 and 1.
         """
         if not self.names:
             self.names = probability_names(row)
         probabilities = self._probabilities(row, number)
-        labels = self._labels(row.get(OUTPUT_LABELS))
+        labels = self._labels(row)
         return [name in labels for name in self.names], probabilities
 
-    def _labels(self, value: Any) -> Sequence[str]:
-        value = [] if _is_empty(value) else value
+    def notes(self, name: object) -> list[str]:
+        """Return notes about the rows of a file: numbers with a decimal comma, and rows in which the model abstained."""
+        lines = self.commas.notes(name)
+        if self.unsure:
+            lines.append(
+                f"{name}: {self.unsure:,} {'row is' if self.unsure == 1 else 'rows are'} {UNSURE!r}. The labels in column "
+                f"{TENTATIVE!r}, which the model would have assigned without --abstain, are used for "
+                f"{'it' if self.unsure == 1 else 'them'}"
+            )
+        return lines
+
+    def _labels(self, row: Row) -> Sequence[str]:
+        labels = self._split(row.get(OUTPUT_LABELS))
+        if labels == [UNSURE] and UNSURE not in self.names:
+            if TENTATIVE not in row:
+                raise ValueError(
+                    f"the labels are {UNSURE!r}, which is not a label and does not mean that no label applies. Keep the column "
+                    f"{TENTATIVE!r} of the output, or label the texts again without --abstain"
+                )
+            self.unsure += 1
+            labels = self._split(row[TENTATIVE])
         if self.codebook is not None:
-            return self.codebook.validate_labels(split_labels(value, self.codebook))
-        labels = split_names(value, self.names)
+            return self.codebook.validate_labels(labels)
         if unknown := [name for name in labels if name not in self.names]:
             raise ValueError(
                 f"the label {unknown[0]!r} has no probability. Labels with a probability: {', '.join(self.names)}"
             )
         return labels
+
+    def _split(self, value: Any) -> list[str]:
+        value = [] if _is_empty(value) else value
+        return split_names(value, self.names) if self.codebook is None else split_labels(value, self.codebook)
 
     def _probabilities(self, row: Row, number: int) -> list[float] | None:
         if not has_probabilities(row):

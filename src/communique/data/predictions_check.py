@@ -18,14 +18,14 @@ from ..text.language import UNDETERMINED
 from ..text.language_codes import normalize_language
 from .codebook import Codebook
 from .predictions import PredictionReader, is_predicted, probability_names
-from .predictions_schema import ERROR, OUTPUT, OUTPUT_LABELS, PREFIX
+from .predictions_schema import ERROR, OPTIONAL, OUTPUT, OUTPUT_LABELS, PREFIX
 from .reader import find_column
 
 #: Columns that every table of predictions needs. `communique estimate` can do without the last two if a codebook is named.
 REQUIRED = ("id", OUTPUT_LABELS, "document", "text")
 
 #: Columns with a meaning, in addition to those of the output. All others can define groups.
-_OTHER = (ERROR, "previous", "source", "input_index")
+_OTHER = (*OPTIONAL, ERROR, "previous", "source", "input_index")
 
 
 @dataclass
@@ -205,7 +205,7 @@ class _Checker:
                 f"{counted(self.without_document, 'row has', 'rows have')} no document. Each such row counts as a separate document"
             )
         found.notes += [f"{error} ({counted(n, 'row')})" for error, n in self.bad_languages.items()]
-        found.notes += self.reader.commas.notes(found.path)
+        found.notes += self.reader.notes(found.path)
         found.notes += _contradictions(found.names, self.decided)
         if not total and not found.problems:
             found.problems.append(f"{found.path}: no row has predictions. Use a table with labels or probabilities")

@@ -9,6 +9,16 @@ OUTPUT_LABELS = "labels"
 
 #: Columns of the output, in this order. The columns of the input follow. `error` is only written if some row has an error.
 OUTPUT = ("id", "document", "index", "language", "text", OUTPUT_LABELS, "probabilities", "truncated")
+
+#: Value of `labels` in a row about which the model is not sure enough, and the column with the labels that such a row would
+#: otherwise have. Both are only written by a run that may abstain (see `Predictions.abstain`).
+UNSURE, TENTATIVE = "unsure", "tentative_labels"
+
+#: Column that says how unusual a sentence is for the model, from 0 to 1 (see `Predictions.out_of_domain`).
+OUT_OF_DOMAIN = "out_of_domain"
+
+#: Columns that are only written if the user asks for them. They follow `OUTPUT`.
+OPTIONAL = (TENTATIVE, OUT_OF_DOMAIN)
 ERROR = "error"
 
 #: Value of `error` in a row without letters, such as a number, a date or a line of asterisks. Such a row is not labelled.
@@ -22,11 +32,11 @@ PREFIX = "probability_"
 
 
 def prediction_columns(columns: Iterable[str]) -> list[str]:
-    """Return the columns that only the output of a model has: probabilities, and whether the text was truncated.
+    """Return the columns that only the output of a model has, such as probabilities, and whether the text was truncated.
 
     The result is empty if a table is not the output of a model. The name of the file does not matter.
     """
-    return [name for name in columns if name in ("probabilities", "truncated") or name.startswith(PREFIX)]
+    return [name for name in columns if name in ("probabilities", "truncated", *OPTIONAL) or name.startswith(PREFIX)]
 
 
 def refuse_predictions(name: str, columns: Iterable[str], column: str | None) -> str | None:

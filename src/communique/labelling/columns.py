@@ -83,7 +83,7 @@ class Columns:
         self._as_json = options.as_json
         self._unreadable, self._unreadable_cells = "", 0
         self._ids, self._repeated_ids, self._repeated_id = SeenIds(), 0, ""
-        self._taken = {*OUTPUT, ERROR, *(PREFIX + label for label in options.labels)}
+        self._taken = {*OUTPUT, *options.optional, ERROR, *(PREFIX + label for label in options.labels)}
 
     @property
     def width(self) -> int:

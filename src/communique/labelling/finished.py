@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..data.predictions_schema import PREFIX
+from ..data.predictions_schema import OPTIONAL, OUT_OF_DOMAIN, PREFIX
 from ..errors import DataError
 from ..io.output import is_stream
 from ..io.read import open_table
@@ -23,10 +23,11 @@ from .shard import json_text
 from .write import OutputForm
 
 #: Columns that only the model can compute.
-_COMPUTED = ("labels", "probabilities", "truncated")
+_COMPUTED = ("labels", "probabilities", "truncated", *OPTIONAL)
 
-#: Largest difference between probabilities that count as equal. Their last digits depend on the number of threads.
-_TOLERANCE = 1e-4
+#: Largest differences between probabilities, and between out-of-domain scores, that count as equal. Their last digits depend on the
+#: number of threads.
+_TOLERANCE, _SCORE_TOLERANCE = 1e-4, 1e-3
 
 
 def is_complete(reader: ShardReader, out: Path, form: OutputForm, model: Classifier) -> bool:
@@ -59,6 +60,8 @@ def is_complete(reader: ShardReader, out: Path, form: OutputForm, model: Classif
             found = [flat(row) for row in islice(written, len(expected.table))]
             if len(found) != len(expected.table) or not all(map(agree, _unlabelled(expected), found)):
                 return False
+            if not all(map(_have_same_options, expected.iter_rows(), found)):
+                return False
             if not labelled and expected.counts.rows > expected.counts.unreadable:
                 again = label_shard(shard, model)
                 labelled = again.counts.labelled > 0
@@ -87,7 +90,12 @@ def _unlabelled(shard: LabelledShard) -> Iterator[Row]:
 def _computed(shard: LabelledShard) -> Iterator[Row]:
     """Yield the rows with only the columns that the model computes."""
     for row in shard.iter_rows():
-        yield {name: row[name] for name in _COMPUTED}
+        yield {name: row[name] for name in _COMPUTED if name in row}
+
+
+def _have_same_options(expected: Row, found: Row) -> bool:
+    """Check that a row has the optional columns that it should have, and no others."""
+    return all((name in expected) == (name in found) for name in OPTIONAL)
 
 
 def _agree(form: OutputForm, expected: Row, found: Row) -> bool:
@@ -103,6 +111,8 @@ def _equal(form: OutputForm, name: str, value: Any, found: Any) -> bool:
     """
     if name.startswith(PREFIX) and value is not None and found not in (None, ""):
         return abs(float(value) - float(found)) <= _TOLERANCE
+    if name == OUT_OF_DOMAIN and isinstance(value, float) and found not in (None, ""):
+        return abs(value - float(found)) <= _SCORE_TOLERANCE
     return (
         value == found
         or _written(form, value) == _shown(form, found)

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE
+from ..data.predictions_schema import ERROR, NO_LETTERS, OUT_OF_DOMAIN, PAGE_LINE, TENTATIVE
 from ..io.tables import CHUNK_CELLS, Row
 from ..models.classifier import Classifier
-from ..models.predictor import Predictions
+from ..models.limits import FAR
+from ..models.predictions import Predictions
 from ..text.blocks import is_page_number
 from ..text.cleaning import has_letters
 from ..text.hyphenation import rejoin_words
@@ -23,6 +24,9 @@ from .shard import PARAGRAPH, Shard
 #: Decimal digits of a probability in the output. The batches depend only on the content of the shard, so all digits are
 #: reproducible.
 DIGITS = 6
+
+#: Decimal digits of an out-of-domain score. Several hundred sentences define its percentiles.
+SCORE_DIGITS = 4
 
 #: Largest number of characters that a model receives of a text. Even 512 tokens, the maximum of the longest models, end before
 #: this limit, and a tokenizer would need gigabytes of memory for a line of 50 MB.
@@ -44,6 +48,8 @@ class ShardCounts:
         rejoined: Labelled sentences with a word that is divided by a hyphen and a space ("Gover- nment"). The model reads the
             joined word.
         failed: Rows of the output that the model could not label, such as those without a readable answer of a chat model.
+        short, long, far: Labelled sentences that are shorter, longer, or farther from the training sentences than usual. They are 0
+            if the model does not know what is usual.
     """
 
     records: int
@@ -55,6 +61,9 @@ class ShardCounts:
     page_lines: int = 0
     rejoined: int = 0
     failed: int = 0
+    short: int = 0
+    long: int = 0
+    far: int = 0
 
 
 @dataclass(frozen=True)
@@ -136,10 +145,12 @@ def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> Labe
     cut = [text[:SEEN] for text, _ in distinct]
     sent = rejoin_words(cut)
     predictions = model.predict(sent, languages=[language for _, language in distinct]) if sent else None
+    if predictions is not None and shard.options.abstain is not None:
+        predictions = predictions.abstain(shard.options.abstain)
     failures = _failures(places, predictions)
     reasons = [failures.get(i, reason) for i, reason in enumerate(reasons)]
     answered = {i: place for i, place in places.items() if i not in failures}
-    columns = _columns(rows | {ERROR: reasons}, model.codebook.names, answered, predictions)
+    columns = _columns(rows | {ERROR: reasons}, model.codebook.names, answered, predictions, shard.options.optional)
     as_json = shard.options.as_json
     if extra is not None and not as_json:
         # Add all columns at once. Adding them one by one would copy the table for each column.
@@ -156,10 +167,22 @@ def label_shard(shard: Shard, model: Classifier, *, blank: bool = False) -> Labe
         page_lines=page_lines,
         rejoined=sum(place in changed for place in answered.values()),
         failed=len(failures),
+        **_unusual(list(answered.values()), predictions),
     )
     extra_json = extra.column(0) if extra is not None and as_json else None
     paragraphs = tuple(compress(count(), rows[PARAGRAPH]))
     return LabelledShard(shard.number, pa.table(columns), counts, extra_json, paragraphs)
+
+
+def _unusual(places: list[int], predictions: Predictions | None) -> dict[str, int]:
+    """Count rows that are unusual for the model. `places` has the index of the prediction of each labelled row."""
+    found: dict[str, int] = {}
+    if predictions is not None and predictions.unusual_length is not None:
+        length = predictions.unusual_length[places]
+        found |= {"short": int((length < 0).sum()), "long": int((length > 0).sum())}
+    if predictions is not None and predictions.out_of_domain is not None:
+        found["far"] = int((predictions.out_of_domain[places] > FAR).sum())
+    return found
 
 
 def _failures(places: Mapping[int, int], predictions: Predictions | None) -> dict[int, str]:
@@ -171,13 +194,27 @@ def _failures(places: Mapping[int, int], predictions: Predictions | None) -> dic
 
 
 def _columns(
-    rows: dict[str, list[Any]], names: Sequence[str], places: Mapping[int, int], predictions: Predictions | None
+    rows: dict[str, list[Any]],
+    names: Sequence[str],
+    places: Mapping[int, int],
+    predictions: Predictions | None,
+    optional: Sequence[str],
 ) -> dict[str, pa.Array | pa.ChunkedArray]:
-    """Return the output columns. `places` maps the index of each labelled row to the index of its prediction."""
+    """Return the output columns.
+
+    Args:
+        rows: Values of the columns that do not depend on the model.
+        names: Names of the labels.
+        places: The index of the prediction of each labelled row, by index of the row.
+        predictions: The predictions, or None if no row is labelled.
+        optional: Names of optional columns.
+    """
     n = len(rows["text"])
     probabilities = np.zeros((n, len(names)))
     truncated, unknown = np.zeros(n, np.bool_), np.ones((n, len(names)), np.bool_)
     labels: list[list[str]] = [[] for _ in range(n)]
+    tentative: list[list[str]] = [[] for _ in range(n)]
+    scores = np.full(n, np.nan)
     if predictions is not None:
         labelled, origin = list(places), list(places.values())
         probabilities[labelled] = np.round(predictions.probabilities.astype(np.float64), DIGITS)[origin]
@@ -186,9 +223,15 @@ def _columns(
         )
         # Some models, such as a chat model, only decide.
         unknown[labelled] = np.isnan(probabilities[labelled])
-        found = predictions.labels
+        if predictions.out_of_domain is not None:
+            scores[labelled] = np.round(predictions.out_of_domain.astype(np.float64), SCORE_DIGITS)[origin]
+        found, otherwise = predictions.labels, predictions.tentative_labels
         for i, place in places.items():
-            labels[i] = found[place]
+            labels[i], tentative[i] = found[place], otherwise[place]
+    further = {
+        TENTATIVE: pa.array(tentative, pa.list_(pa.string())),
+        OUT_OF_DOMAIN: pa.array(scores, pa.float64(), mask=np.isnan(scores)),
+    }
     return {
         "id": pa.array(rows["id"], pa.string()),
         "document": pa.array(rows["document"], pa.string()),
@@ -200,6 +243,7 @@ def _columns(
             [pa.array(probabilities[:, j], pa.float64(), mask=unknown[:, j]) for j in range(len(names))], list(names)
         ),
         "truncated": pa.array(truncated),
+        **{name: further[name] for name in optional},
         ERROR: pa.array(rows[ERROR], pa.string()),
     }
 

@@ -1,11 +1,11 @@
-"""Options for reading an input, and notes about the input."""
+"""Options for reading and labelling an input, and notes about the input."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ..data.predictions_schema import ERROR
+from ..data.predictions_schema import ERROR, OPTIONAL, OUT_OF_DOMAIN, TENTATIVE
 from ..reporting.format import counted
 
 #: Number of unreadable rows whose reasons are listed. Further rows are only counted.
@@ -14,7 +14,7 @@ LISTED = 20
 
 @dataclass(frozen=True)
 class Options:
-    """Options for reading an input.
+    """Options for reading and labelling an input.
 
     Attributes:
         text_column: Column that contains the text. Default: found by its name.
@@ -26,6 +26,9 @@ class Options:
         split: Whether the rows of tables are split into sentences.
         as_json: Whether extra columns are kept unchanged as JSON. Otherwise, they become typed columns.
         shard_rows: Number of rows per shard.
+        abstain: Probability of being right that the model's decisions must at least have. The labels of other rows are `unsure`.
+            Default: every row gets labels.
+        out_of_domain: Whether the output says how unusual each sentence is for the model.
         labels: The model's labels. The output has a probability column for each of them.
     """
 
@@ -39,6 +42,14 @@ class Options:
     as_json: bool = True
     shard_rows: int = 4096
     labels: tuple[str, ...] = ()
+    abstain: float | None = None
+    out_of_domain: bool = False
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """The optional columns of the output."""
+        wanted = {TENTATIVE: self.abstain is not None, OUT_OF_DOMAIN: self.out_of_domain}
+        return tuple(name for name in OPTIONAL if wanted[name])
 
 
 @dataclass

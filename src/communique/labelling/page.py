@@ -15,7 +15,7 @@ from typing import IO, NamedTuple
 from markupsafe import Markup
 
 from ..data.codebook import Codebook
-from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE
+from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE, UNSURE
 from ..io.output import GENERATOR
 from ..io.tables import Row
 from ..models.info import ModelInfo
@@ -85,10 +85,11 @@ class Sentence:
     Attributes:
         space: White space between the previous sentence and this one.
         marks: The labels of the sentence.
-        group: Value for the label filter: the positions of its labels, `-` if it has no label, or `x` if it was not labelled.
+        group: Value for the label filter: the positions of its labels, `-` if it has no label, `?` if the model is not sure
+            enough, or `x` if it was not labelled.
         probabilities: One probability per label of the model, as text.
         tint: Palette index of the most probable label of the sentence.
-        note: Reason why the sentence was not labelled, or None.
+        note: Reason why the sentence has no labels although a label may apply, or None.
         alarm: Whether the reason is a fault of the input.
         direction: Text direction, if it differs from the direction of the block.
         language: Language, if it differs from the language of the document.
@@ -311,18 +312,20 @@ def _sentence(
     text, error = row["text"], row.get(ERROR)
     own, language = direction(text), row["language"] or UNDETERMINED
     probabilities = row["probabilities"] or {}
-    labels = row["labels"] or []
+    unsure = row["labels"] == [UNSURE] and UNSURE not in styles
+    labels = [] if unsure else row["labels"] or []
     unlabelled = error is not None or is_blank(text)
+    group = "x" if unlabelled else "?" if unsure else " ".join(str(positions[name]) for name in labels) or "-"
     tint = max(labels, key=lambda name: probabilities[name], default=None)
     # Chinese and Japanese have no spaces between sentences.
     joined = not before or (IS_CJK.match(before[-1]) and IS_CJK.match(text[:1] or " "))
-    note = error if error is not None else "empty" if unlabelled else None
+    note = error if error is not None else "empty" if unlabelled else UNSURE if unsure else None
     return Sentence(
         id=row["id"],
         text=text,
         space="" if joined else " ",
         marks=[Mark(styles[name], f"{probabilities[name]:.2f}", i) for i, name in enumerate(labels)],
-        group="x" if unlabelled else " ".join(str(positions[name]) for name in labels) or "-",
+        group=group,
         probabilities=" ".join(f"{p:.3f}" for p in probabilities.values() if p is not None),
         tint=styles[tint].colour if tint is not None else 0,
         note=note,

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..data.codebook import Codebook
-from ..data.predictions_schema import ERROR, PREFIX
+from ..data.predictions_schema import ERROR, PREFIX, TENTATIVE
 from ..errors import FormatError
 from ..io.paths import InputFile
 from ..io.workbook_writer import CELL_CHARACTERS, COLUMNS, ROWS, Column, cell_length, write_workbook
@@ -24,9 +24,10 @@ from .summary import Summary
 LABELLED, LABELS = "labelled", "labels"
 
 _WIDTHS = {"id": 20, "document": 24, "index": 7, "language": 10, "text": 80, "labels": 28, "truncated": 11, ERROR: 40}
+_WIDTHS[TENTATIVE] = _WIDTHS["labels"]
 
 #: Columns with long texts, which are wrapped.
-_WRAPPED = ("text", "labels", ERROR)
+_WRAPPED = ("text", "labels", TENTATIVE, ERROR)
 
 #: Largest number of characters that one character can become. A noncharacter is written as an escape of six characters.
 _LONGEST = 6
@@ -157,5 +158,7 @@ def _explain(info: ModelInfo, codebook: Codebook, summary: Summary) -> Iterator[
     if info.multilabel:
         none = "No label reaches its threshold." if info.has_probabilities else "The model assigns no label."
         yield "(none)", none, None, summary.none
+    if summary.unsure:
+        yield "(unsure)", "The model is not sure enough about at least one label.", None, summary.unsure
     yield "(model)", f"{info.name} {info.version}, codebook {info.codebook_name} {info.codebook_version}", None, None
     yield "(counts)", summary.caution, None, summary.sentences

@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE
+from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE, UNSURE
 from ..io.tables import Row
 from ..reporting.format import counted, one_line, printable
 from ..text.language import UNDETERMINED
 from .label import LabelledShard
-from .units import count_fragments, fragments_line
+from .units import count_fragments, count_lengthy, fragments_line
 
 #: Largest number of distinct documents that is counted exactly. Without a limit, their set would grow with the input.
 COUNTED_DOCUMENTS = 200_000
@@ -36,7 +36,9 @@ class Summary:
     Attributes:
         rows: Number of output rows.
         records: Number of rows and documents of the input.
-        labels: Number of sentences per label.
+        labels: Number of sentences per label, and of those that are `unsure`.
+        lengthy: Number of sentences with more characters than a sentence usually has.
+        short, long, far: Number of sentences that are unusual for the model (see `ShardCounts`).
         listed: Number of rows per document, for the first `LISTED_DOCUMENTS` documents and one more, in order of appearance.
     """
 
@@ -59,6 +61,10 @@ class Summary:
     failed: int = 0
     lower: int = 0
     open_ended: int = 0
+    lengthy: int = 0
+    short: int = 0
+    long: int = 0
+    far: int = 0
     none: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
@@ -81,6 +87,10 @@ class Summary:
         lower, open_ended = count_fragments(shard)
         self.lower += lower
         self.open_ended += open_ended
+        self.lengthy += count_lengthy(shard)
+        self.short += counts.short
+        self.long += counts.long
+        self.far += counts.far
         # Empty and unreadable rows have no labels either, but do not count as sentences without a label.
         without = pc.sum(pc.equal(pc.list_value_length(table["labels"]), 0)).as_py() or 0
         self.none += without - (len(table) - counts.labelled)
@@ -93,6 +103,11 @@ class Summary:
                 name = entry["values"]
                 if name in self.listed or len(self.listed) <= LISTED_DOCUMENTS:
                     self.listed[name] = self.listed.get(name, 0) + entry["counts"]
+
+    @property
+    def unsure(self) -> int:
+        """Number of sentences about which the model is not sure enough."""
+        return 0 if UNSURE in self.names else self.labels[UNSURE]
 
     @property
     def sentences(self) -> int:
@@ -110,7 +125,9 @@ class Summary:
         documents = f"more than {COUNTED_DOCUMENTS} documents" if many else counted(len(self.documents), "document")
         parts = [
             f"{counted(self.sentences, 'sentence')} in {documents}",
-            ", ".join(f"{name} {self.labels[name]}" for name in self.names) + f", none {self.none}",
+            ", ".join(f"{name} {self.labels[name]}" for name in self.names)
+            + f", none {self.none}"
+            + (f", unsure {self.unsure} ({self.unsure / self.labelled:.1%} of sentences)" if self.unsure else ""),
             "languages: "
             + (", ".join(f"{language} {count}" for language, count in self.languages.most_common()) or "–"),
             f"truncated {self.truncated}",
@@ -148,8 +165,8 @@ def _count(counter: Counter[Any], values: Any) -> None:
 
 
 def _probability(row: Row, label: str) -> str:
-    """Return the probability of a label, with a space in front of it, or nothing if the model computes no probabilities."""
-    value = row["probabilities"][label]
+    """Return the probability of a label, with a space in front of it, or nothing if there is none."""
+    value = row["probabilities"].get(label)
     return "" if value is None else f" {value:.2f}"
 
 
@@ -168,7 +185,8 @@ def print_table(console: Console, output: Sequence[Row], names: Sequence[str]) -
         table.add_column("labels", no_wrap=True)
         for row in members:
             labels = Text("\n").join(
-                Text(f"{one_line(label)}{_probability(row, label)}", style=colours[label]) for label in row["labels"]
+                Text(f"{one_line(label)}{_probability(row, label)}", style=colours.get(label, "dim"))
+                for label in row["labels"]
             )
             text = row["text"] + (" […cut]" if row["truncated"] else "")
             if ERROR in row:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+import pyarrow.compute as pc
+
 from ..data.predictions_schema import ERROR
 from ..errors import DataError
 from ..io.arrow import as_text
@@ -70,6 +72,12 @@ def _is_text(text: str) -> bool:
     if len(begin) <= MANY_CHARACTERS:
         return False
     return sum(len(split_sentences(block, "en")) for block in text_blocks(begin)) > MANY_SENTENCES
+
+
+def count_lengthy(shard: LabelledShard) -> int:
+    """Return how many labelled texts of a shard have more characters than a sentence usually has."""
+    lengths = pc.utf8_length(shard.table["text"].filter(pc.is_null(shard.table[ERROR])))
+    return int(pc.sum(pc.greater(lengths, MANY_CHARACTERS)).as_py() or 0)
 
 
 def count_fragments(shard: LabelledShard) -> tuple[int, int]:

@@ -109,6 +109,35 @@ def decide(probability: FloatArray, thresholds: FloatArray | None) -> BoolArray:
     return chosen
 
 
+def certainty(probability: FloatArray, decisions: BoolArray) -> NDArray[np.float64]:
+    """Return the probability (n,) that the least certain decision about a label is right.
+
+    A decision for a label is right with the probability p of the label, and a decision against it with 1 - p. If exactly one label
+    applies, the least certain decision is the one for this label.
+
+    Args:
+        probability: Calibrated probabilities (n, k).
+        decisions: Predicted labels (n, k).
+    """
+    p = np.asarray(probability, np.float64)
+    return np.asarray(np.where(decisions, p, 1 - p).min(axis=1))
+
+
+def check_abstention(minimum: float) -> float:
+    """Return a probability below which a model may abstain from a decision.
+
+    Raises:
+        ValueError: It is not more than 0.5 and less than 1. With 0.5 or less, decisions would be kept that are probably wrong.
+    """
+    if 0.5 < minimum < 1:
+        return minimum
+    hint = f". To accept a probability of {minimum:g} of an error, write {1 - minimum:g}" if 0 < minimum < 0.5 else ""
+    raise ValueError(
+        f"{minimum:g} is not allowed. Write the probability that a decision must at least have of being right: more than 0.5 and "
+        f"less than 1, such as 0.9{hint}"
+    )
+
+
 def log_loss(logits: FloatArray, gold: BoolArray, *, multilabel: bool) -> float:
     """Return the mean negative log-likelihood of gold labels (n, k). If several labels can apply, it is also averaged over them."""
     p = np.clip(probabilities(logits, multilabel=multilabel).astype(np.float64), EDGE, 1 - EDGE)

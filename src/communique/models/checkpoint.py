@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,11 +20,11 @@ from ..data.sentence import Sentence
 from ..errors import BundleError, CommuniqueError
 from ..text.cleaning import for_model
 from .act_heads import ActHeads, run_features
-from .acts import act_outputs, decode_spans
+from .acts import ActOutputs, act_outputs, decode_spans
 from .batching import batches_by_length
 from .folder import read_codebook, read_info, require_acts
 from .info import ModelInfo
-from .predictor import Predictions
+from .predictions import Predictions
 
 #: Number of sentences per batch when no gradients are computed.
 PREDICT_BATCH = 64
@@ -77,6 +78,11 @@ def checkpoint_acts(model: Any, heads: ActHeads, tokenizer: Any, texts: Sequence
         offsets = [encodings["offset_mapping"][i] for i in rows]
         spans[rows] = decode_spans([texts[i] for i in rows], offsets, _array(heads.tags(found.tokens.float())))
     return ActLogits(logits, truncated, kinds, spans)
+
+
+def token_lengths(tokenizer: Any, texts: Sequence[str]) -> NDArray[np.int32]:
+    """Return the number of tokens (n,) that a checkpoint reads of each text."""
+    return np.array([len(ids) for ids in _encode(tokenizer, texts)[0]["input_ids"]], np.int32)
 
 
 def _array(values: torch.Tensor) -> NDArray[np.float32]:
@@ -250,9 +256,22 @@ class CheckpointClassifier:
             if acts and self.heads is not None:
                 found = checkpoint_acts(self.model, self.heads, self.tokenizer, texts)
                 outputs = act_outputs(info, self.info.labels, found.kinds, found.spans)
-                return Predictions.from_logits(self.info, found.logits, found.truncated, outputs)
+                return self._predictions(texts, found.logits, found.truncated, outputs)
             logits, truncated = checkpoint_logits(self.model, self.tokenizer, texts)
-        return Predictions.from_logits(self.info, logits, truncated)
+            return self._predictions(texts, logits, truncated)
+
+    def _predictions(
+        self,
+        texts: Sequence[str],
+        logits: NDArray[np.float32],
+        truncated: NDArray[np.bool_],
+        outputs: ActOutputs | None = None,
+    ) -> Predictions:
+        usual = None if self.info.limits is None else self.info.limits.length
+        return replace(
+            Predictions.from_logits(self.info, logits, truncated, outputs),
+            unusual_length=None if usual is None else usual.unusual(token_lengths(self.tokenizer, texts)),
+        )
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Compute probabilities (n, k), with columns in the codebook's order."""

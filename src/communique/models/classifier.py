@@ -14,7 +14,7 @@ from ..data.sentence import Sentence
 from ..metrics.calibration import Tuning, to_logits, tune
 from ..metrics.scores import indicator
 from .info import ModelInfo
-from .predictor import Predictions
+from .predictions import Predictions
 
 
 class Classifier(Protocol):

@@ -10,6 +10,8 @@
       bundle.json                         bundle.json               `ModelInfo`
       README.md                           README.md                 the card, rendered from bundle.json
       acts.safetensors                                              heads for kind, holder and target, if trained
+      out_of_fold.json                                              labels by cross-validation, if it tuned the model
+                                          domain.npz                description of the training sentences, for scores
 
 The folder of a baseline contains `baseline.json` (settings, words) and `baseline.npz` (arrays) instead of a network.
 
@@ -37,6 +39,7 @@ from ..data.codebook import Codebook
 from ..errors import BundleError, CodebookError, CommuniqueError
 from ..io.atomic import file_sha256
 from .info import CARD, CODEBOOK, FORMAT, INFO, IR, NEAR_DUPLICATES, TOKENIZER, VALIDATION, WEIGHTS, ActsInfo, ModelInfo
+from .limits import DomainInfo
 
 
 def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baseline"] | None = None) -> ModelInfo:
@@ -133,6 +136,23 @@ def require_acts(folder: str | Path, info: ModelInfo) -> ActsInfo:
             "'acts: true' in its recipe"
         )
     return info.acts
+
+
+def require_domain(folder: str | Path, info: ModelInfo) -> DomainInfo:
+    """Return the description of a model's out-of-domain scores.
+
+    Raises:
+        BundleError: The model computes none.
+    """
+    if info.limits is None or info.limits.domain is None:
+        if info.kind == "checkpoint":
+            reason = "a checkpoint computes no out-of-domain scores. Export it with `communique export` first"
+        elif info.kind == "baseline":
+            reason = f"a {info.classifier} model computes no out-of-domain scores. Use a model that `communique export` wrote"
+        else:
+            reason = "this model was exported without out-of-domain scores. Train and export it again"
+        raise BundleError(f"{folder}: {reason}")
+    return info.limits.domain
 
 
 def verify_files(folder: str | Path, info: ModelInfo) -> None:

@@ -23,16 +23,17 @@ from ..data.leakage import Fingerprint
 from ..data.sentence import Sentence
 from ..metrics.report import Report, ScoreCI
 from ..reporting.format import without_nan
+from .limits import Limits
 
 #: Version of the folder layout and of `bundle.json`. Folders with another version are refused.
 FORMAT = 2
 INFO, CODEBOOK, CARD, VALIDATION = "bundle.json", "codebook.yaml", "README.md", "validation.json"
 IR, WEIGHTS, TOKENIZER = "model.xml", "model.bin", "tokenizer.json"
 BASELINE, ARRAYS = "baseline.json", "baseline.npz"
-ACT_HEADS = "acts.safetensors"
+ACT_HEADS, DOMAIN, OUT_OF_FOLD = "acts.safetensors", "domain.npz", "out_of_fold.json"
 
-#: Names of the auxiliary outputs of a bundle's network.
-KINDS_OUTPUT, ACTS_OUTPUT = "kinds", "acts"
+#: Names of the auxiliary outputs of a bundle's network, and of its sentence vectors.
+KINDS_OUTPUT, ACTS_OUTPUT, VECTOR_OUTPUT = "kinds", "acts", "vector"
 NEAR_DUPLICATES = "near_duplicates.npz"
 
 #: Limits on a shipped bundle, so that common hosts of Git repositories accept it.
@@ -244,6 +245,10 @@ class ModelInfo(_Model):
     )
     parity: ParityReport | None = None
     acts: ActsInfo | None = Field(None, description="auxiliary outputs; None if the network predicts only labels")
+    limits: Limits | None = Field(
+        None,
+        description="usual lengths, distances from training sentences, and losses outside of them; None if not known",
+    )
     versions: dict[str, str]
     commit: str | None
     created: str

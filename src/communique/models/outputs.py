@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..data.acts import ROLES
 from .acts import decode_spans
-from .info import ACTS_OUTPUT, KINDS_OUTPUT, ActsInfo
+from .info import ACTS_OUTPUT, KINDS_OUTPUT, VECTOR_OUTPUT, ActsInfo
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -19,35 +19,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NetworkOutputs:
-    """Arrays for the outputs of a network: `logits` (n, k), `truncated` (n,), `kinds` (n, kinds), `spans` (n, k, roles, 2).
+    """Arrays for the outputs of a network: `logits` (n, k), `kinds` (n, kinds), `spans` (n, k, roles, 2), `vectors` (n, width).
 
-    The last two have no columns if they are not needed.
+    The last three have no columns if they are not needed. `truncated` (n,) and `lengths` (n,) describe the tokens of the texts.
     """
 
     logits: NDArray[np.float32]
     truncated: NDArray[np.bool_]
+    lengths: NDArray[np.int32]
     kinds: NDArray[np.float32]
     spans: NDArray[np.int32]
+    vectors: NDArray[np.float32]
     acts: bool
 
     @classmethod
     def empty(cls, n: int, k: int, info: ActsInfo | None) -> NetworkOutputs:
-        """Return arrays of zeros for n texts and k labels, without auxiliary outputs if `info` is None."""
+        """Return arrays of zeros for n texts and k labels, without vectors, and without auxiliary outputs if `info` is None."""
         return cls(
             np.zeros((n, k), np.float32),
             np.zeros(n, np.bool_),
+            np.zeros(n, np.int32),
             np.zeros((n, 0 if info is None else info.n_kinds), np.float32),
             np.zeros((n, 0 if info is None else k, len(ROLES), 2), np.int32),
+            np.zeros((n, 0), np.float32),
             info is not None,
         )
 
     def __getitem__(self, rows: slice) -> NetworkOutputs:
         """Return a view of some rows."""
-        return NetworkOutputs(self.logits[rows], self.truncated[rows], self.kinds[rows], self.spans[rows], self.acts)
+        parts = {name: value[rows] for name, value in vars(self).items() if name != "acts"}
+        return NetworkOutputs(**parts, acts=self.acts)
+
+    def with_vectors(self, width: int) -> NetworkOutputs:
+        """Return the same arrays with new vectors of a size. They are needed for a part of the texts at a time."""
+        return replace(self, vectors=np.zeros((len(self.logits), width), np.float32))
 
     def collect(self, request: Any, rows: list[int], texts: Sequence[str], encodings: Sequence[Encoding]) -> None:
         """Copy the outputs of a finished request for some rows."""
         self.logits[rows] = request.get_output_tensor(0).data
+        if self.vectors.shape[1]:
+            self.vectors[rows] = request.get_tensor(VECTOR_OUTPUT).data
         if not self.acts:
             return
         if self.kinds.shape[1]:

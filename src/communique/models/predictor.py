@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,14 +19,15 @@ from ..data.codebook import Codebook
 from ..data.inputs import as_texts
 from ..data.sentence import Sentence
 from ..errors import BundleError
-from ..metrics.calibration import decide, probabilities
 from ..text.cleaning import for_model
-from .acts import ActOutputs, act_outputs
+from .acts import act_outputs
 from .batching import batches_by_length
+from .domain import Domain
 from .folder import read_codebook, read_info, reading, require_acts, verify_files
-from .info import ACTS_OUTPUT, INFO, IR, KINDS_OUTPUT, TOKENIZER, ModelInfo
+from .info import ACTS_OUTPUT, INFO, IR, KINDS_OUTPUT, TOKENIZER, VECTOR_OUTPUT, ModelInfo
 from .openvino import import_quietly
 from .outputs import NetworkOutputs
+from .predictions import Predictions
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -49,54 +50,6 @@ _NETWORKS = ("_network", "_acts_network")
 
 #: Number of texts that are tokenized and sorted by length together.
 CHUNK = 16_384
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Predictions of a model for n texts, in the order of the texts.
-
-    `names` are the k labels of the codebook. The columns of `probabilities` (n, k) and `decisions` (n, k) are in the same order.
-    Probabilities are NaN if the model only decides, as a chat model does. `truncated` (n,) marks texts of which the model read only
-    the beginning. `errors` has, for each text, the reason why the model could not label it, or None. It is empty if every text was
-    labelled. `acts` contains kinds, holders and targets if they were asked for (see `ActOutputs`).
-    """
-
-    names: tuple[str, ...]
-    probabilities: NDArray[np.float32]
-    decisions: NDArray[np.bool_]
-    truncated: NDArray[np.bool_]
-    errors: tuple[str | None, ...] = ()
-    acts: ActOutputs | None = None
-
-    def __len__(self) -> int:
-        return len(self.probabilities)
-
-    @classmethod
-    def from_logits(
-        cls,
-        info: ModelInfo,
-        logits: NDArray[np.float32],
-        truncated: NDArray[np.bool_],
-        acts: ActOutputs | None = None,
-    ) -> Predictions:
-        """Compute predictions from logits (n, k) with the temperature, biases and thresholds of a model.
-
-        Raises:
-            BundleError: A logit is not finite, because the weights are damaged. Without this check, such texts would silently
-                get no label.
-        """
-        if not np.isfinite(logits).all():
-            raise BundleError(
-                f"{info.name}: the model computes infinite or undefined values. Copy the model folder again"
-            )
-        probability = probabilities(logits, multilabel=info.multilabel, temperature=info.temperature, bias=info.bias)
-        thresholds = None if info.thresholds is None else np.array(info.thresholds)
-        return cls(info.labels, probability, decide(probability, thresholds), truncated, acts=acts)
-
-    @property
-    def labels(self) -> list[list[str]]:
-        """The labels of each text, in the codebook's order."""
-        return [[name for name, yes in zip(self.names, row, strict=True) if yes] for row in self.decisions]
 
 
 class Predictor:
@@ -130,7 +83,7 @@ class Predictor:
     def __getstate__(self) -> dict[str, Any]:
         # A loaded network cannot be copied or sent to another process, so it is left out and loaded again there. The remaining
         # state is the same before and after use. `datasets.map` needs that, because it caches results by the hash of the function.
-        left_out = (*_NETWORKS, "_process", "tokenizer", "_pad_id")
+        left_out = (*_NETWORKS, "_process", "tokenizer", "_pad_id", "_domain")
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def _open(self, *, acts: bool) -> tuple[Tokenizer, Any]:
@@ -198,12 +151,13 @@ class Predictor:
             BundleError: The inputs or the number of outputs differ.
         """
         inputs = {name for one in network.inputs for name in one.get_names()}
-        k, acts = len(self.codebook.names), self.info.acts
+        k, acts, limits = len(self.codebook.names), self.info.acts, self.info.limits
         fits = {"input_ids", "attention_mask"} <= inputs and _has_width(network.output(0), k)
-        if fits and acts is not None:
-            by_name = {name: one for one in network.outputs for name in one.get_names()}
-            expected = {ACTS_OUTPUT: acts.n_tags(k)} | ({KINDS_OUTPUT: acts.n_kinds} if acts.kinds else {})
-            fits = all(name in by_name and _has_width(by_name[name], width) for name, width in expected.items())
+        expected = {} if limits is None or limits.domain is None else {VECTOR_OUTPUT: limits.domain.width}
+        if acts is not None:
+            expected |= {ACTS_OUTPUT: acts.n_tags(k)} | ({KINDS_OUTPUT: acts.n_kinds} if acts.kinds else {})
+        by_name = {name: one for one in network.outputs for name in one.get_names()}
+        fits = fits and all(name in by_name and _has_width(by_name[name], width) for name, width in expected.items())
         if not fits:
             raise BundleError(
                 f"{self.folder / IR}: the network does not fit the {k} labels in {self.folder / INFO}. Copy the "
@@ -242,16 +196,38 @@ class Predictor:
         given = as_texts(texts)
         info = require_acts(self.folder, self.info) if acts else None
         found = NetworkOutputs.empty(len(given), len(self.codebook.names), info)
+        domain, limits = self._domain, self.info.limits
+        scores = None if domain is None else np.zeros(len(given), np.float32)
         for start in range(0, len(given), CHUNK):
-            self._fill(found[start : start + CHUNK], given[start : start + CHUNK])
+            part = found[start : start + CHUNK].with_vectors(0 if domain is None else len(domain.mean))
+            self._fill(part, given[start : start + CHUNK])
+            if domain is not None and scores is not None:
+                scores[start : start + CHUNK] = domain.scores(part.vectors)
         outputs = None if info is None else act_outputs(info, self.info.labels, found.kinds, found.spans)
-        return Predictions.from_logits(self.info, found.logits, found.truncated, outputs)
+        usual = None if limits is None else limits.length
+        return replace(
+            Predictions.from_logits(self.info, found.logits, found.truncated, outputs),
+            out_of_domain=scores,
+            unusual_length=None if usual is None else usual.unusual(found.lengths),
+        )
 
     def predict_logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Compute the network's logits (n, k), before temperature and biases. An export is tuned on these."""
         found = NetworkOutputs.empty(len(texts), len(self.codebook.names), None)
         self._fill(found, texts)
         return found.logits
+
+    def predict_vectors(self, texts: Sequence[str], width: int) -> NDArray[np.float32]:
+        """Compute sentence vectors (n, width), from which out-of-domain scores are computed. The export describes them."""
+        found = NetworkOutputs.empty(len(texts), len(self.codebook.names), None).with_vectors(width)
+        self._fill(found, texts)
+        return found.vectors
+
+    @cached_property
+    def _domain(self) -> Domain | None:
+        """The description of the training sentences, if the folder has one."""
+        limits = self.info.limits
+        return None if limits is None or limits.domain is None else Domain.load(self.folder, limits.domain)
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Compute probabilities (n, k), with columns in the codebook's order."""
@@ -262,6 +238,7 @@ class Predictor:
         tokenizer, network = self._open(acts=found.acts)
         encodings = tokenizer.encode_batch([for_model(text) for text in texts])
         found.truncated[:] = [bool(encoding.overflowing) for encoding in encodings]
+        found.lengths[:] = [len(encoding) for encoding in encodings]
         self._run(network, found, texts, encodings)
 
     def _run(self, network: Any, found: NetworkOutputs, texts: Sequence[str], encodings: Sequence[Encoding]) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.predictions import PredictionReader, has_probabilities, is_predicted
-from ..data.predictions_schema import ERROR, OUTPUT, PREFIX
+from ..data.predictions_schema import ERROR, OPTIONAL, OUTPUT, PREFIX
 from ..data.sentence import Sentence, text_sha256
 from ..errors import DataError
 from ..io.read import cell, open_table
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 OWN_INDEX = "input_index"
 
 #: Columns that cannot define groups, and columns that are always read.
-NOT_GROUPS = frozenset((*OUTPUT, "previous")) - {"document", "language"}
-_CORE = frozenset((*OUTPUT, ERROR, "source", "previous", OWN_INDEX))
+NOT_GROUPS = frozenset((*OUTPUT, *OPTIONAL, "previous")) - {"document", "language"}
+_CORE = frozenset((*OUTPUT, *OPTIONAL, ERROR, "source", "previous", OWN_INDEX))
 _BETWEEN = "\x1f"
 
 #: Name of the group of rows whose cell in a column of groups is empty.
@@ -450,7 +450,7 @@ class _Reader:
         if not len(numbers):
             raise DataError(f"{self.path}: no row has a text. Use a file that `communique label -o` wrote")
         check_ids(self.path, table["id"], numbers)
-        all_notes = [*notes, *self.predictions.commas.notes(self.path)]
+        all_notes = [*notes, *self.predictions.notes(self.path)]
         if "document" not in known:
             all_notes.append(f"{self.path}: there is no column 'document', so each row counts as a separate document")
         documents, keys = _encode(table["document"].cast(pa.string()))

@@ -45,6 +45,7 @@ class Target:
     """Where to write a fitted classifier, and the results of the cross-validation that are written with it.
 
     `warnings` lists reasons why the classifier is unfit for use. `texts` is the file or folder with the texts for stand-off labels.
+    `out_of_fold` has the out-of-fold labels by id of the row.
     """
 
     out: Path
@@ -54,6 +55,7 @@ class Target:
     warnings: tuple[str, ...] = ()
     texts: str | Path | None = None
     overwrite: bool = False
+    out_of_fold: Mapping[str, tuple[str, ...]] | None = None
 
 
 class Candidate(ABC):
@@ -338,5 +340,13 @@ def _write_checkpoint(
         commit=git_commit(),
     )
     return write_checkpoint(
-        target.out, model, tokenizer, info, candidate.codebook, data, heads=heads, overwrite=target.overwrite
+        target.out,
+        model,
+        tokenizer,
+        info,
+        candidate.codebook,
+        data,
+        heads=heads,
+        out_of_fold=target.out_of_fold,
+        overwrite=target.overwrite,
     )

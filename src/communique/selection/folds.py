@@ -132,6 +132,25 @@ def cross_fitted_decisions(
     return decisions
 
 
+def label_out_of_fold(
+    corpus: Corpus, codebook: Codebook, logits: NDArray[np.float32], folds: NDArray[np.int64]
+) -> dict[str, tuple[str, ...]]:
+    """Return the labels from `cross_fitted_decisions` by id, for the rows whose logits (n, k) are not NaN.
+
+    Args:
+        corpus: n labelled rows.
+        codebook: The codebook.
+        logits: Out-of-fold logits (n, k).
+        folds: Fold of each row (n,).
+    """
+    part, rows = known_rows(corpus, logits)
+    decisions = cross_fitted_decisions(logits[rows], part, codebook, folds[rows])
+    return {
+        s.id: tuple(name for name, yes in zip(codebook.names, decided, strict=True) if yes)
+        for s, decided in zip(part, decisions, strict=True)
+    }
+
+
 def compare_out_of_fold(
     corpus: Corpus, codebook: Codebook, predicted: Mapping[str, OutOfFold], folds: NDArray[np.int64], seed: int
 ) -> tuple[tuple[Compared, ...], Corpus, dict[str, NDArray[np.bool_]]]:

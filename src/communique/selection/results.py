@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -57,7 +57,8 @@ class Selection:
 
     `rows` and `documents` are the numbers of labelled rows and documents, and `compared_rows` and `compared_documents` the numbers
     of those on which the candidates were compared. `candidates` is in order of preference. `warnings` lists reasons why the
-    candidate that was kept is unfit for use, for example because it is no better than constant predictions.
+    candidate that was kept is unfit for use, for example because it is no better than constant predictions. `out_of_fold` has its
+    out-of-fold labels by id of the row, for all rows that it predicted.
     """
 
     chosen: str
@@ -74,6 +75,7 @@ class Selection:
     thresholds: dict[str, float]
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    out_of_fold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Compared:
         return next(one for one in self.candidates if one.name == name)
@@ -88,9 +90,11 @@ class Selection:
         return render("selection_reason.md.jinja", selection=self, tolerance=TOLERANCE).strip()
 
     def dump(self, path: Path) -> None:
-        """Write the comparison as JSON. Scores that are not defined are null."""
+        """Write the comparison as JSON, without the out-of-fold labels, which the model folder contains. NaN becomes null."""
+        content = without_nan(asdict(replace(self, out_of_fold={})))
+        del content["out_of_fold"]
         with replacing(path) as handle:
-            handle.write(json.dumps(without_nan(asdict(self)), indent=1, ensure_ascii=False) + "\n")
+            handle.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Self | None:

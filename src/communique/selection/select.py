@@ -28,6 +28,7 @@ from .folds import (
     OutOfFold,
     compare_out_of_fold,
     describe_repeats,
+    label_out_of_fold,
     predict_out_of_fold,
     score_out_of_fold,
     tune_out_of_fold,
@@ -91,7 +92,7 @@ def train_selected(
     progress.say(f"training {candidate.name} on all {len(data.train)} rows")
     candidate.fit(data.train, steps.training(candidate.name, "all"))
     score = _score(selection, recipe.name)
-    candidate.write(Target(out, data, tuning, score, selection.warnings, texts, overwrite))
+    candidate.write(Target(out, data, tuning, score, selection.warnings, texts, overwrite, selection.out_of_fold))
     selection.dump(out.with_name(out.name + SELECTION))
     steps.remove()
     return selection
@@ -215,6 +216,7 @@ def select(
         thresholds=thresholds,
         warnings=tuple(line for line in (collapsed, no_gain) if line),
         notes=(*notes, *shortened, *started, *few),
+        out_of_fold=label_out_of_fold(corpus, codebook, predicted[chosen].logits, folds),
     )
     return selection, next(one for one in candidates if one.name == chosen), tuning
 
@@ -270,14 +272,14 @@ def _plan(
     # One more fit is needed to train the final model.
     seconds = [each.of(folds + 1) for each in durations]
     if sum(seconds) > LIMIT and folds > SCREENED:
-        for i, (one, duration) in enumerate(zip(candidates, durations, strict=True)):
-            if duration.fit <= COSTLY:
+        for i, (one, each) in enumerate(zip(candidates, durations, strict=True)):
+            if each.fit <= COSTLY:
                 continue
             notes.append(
                 f"{one.name} was compared on {SCREENED} of {folds} folds only, because {folds} folds would have taken about "
-                f"{quantity(duration.of(folds) / 60)} minutes."
+                f"{quantity(each.of(folds) / 60)} minutes."
             )
-            numbers[i], seconds[i] = SCREENED, duration.of(SCREENED + 1)
+            numbers[i], seconds[i] = SCREENED, each.of(SCREENED + 1)
     each = ", ".join(f"{one.name} {quantity(value / 60)}" for one, value in zip(candidates, seconds, strict=True))
     progress.say(
         f"comparing {len(candidates)} classifiers on {len(corpus)} rows from {len(corpus.documents)} documents takes about "

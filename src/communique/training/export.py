@@ -28,6 +28,7 @@ from ..models.info import (
     MAX_FILE_BYTES,
     TOKENIZER,
     VALIDATION,
+    VECTOR_OUTPUT,
     ModelInfo,
     ParityReport,
     Score,
@@ -35,8 +36,10 @@ from ..models.info import (
     score_tuning_rows,
 )
 from ..models.openvino import import_quietly
-from ..models.predictor import Predictions, Predictor
+from ..models.predictions import Predictions
+from ..models.predictor import Predictor
 from ..reporting.format import megabytes
+from .limits import describe_limits
 from .parity import check_parity, require_parity
 from .quantize import quantize, silenced
 from .recipe import Recipe
@@ -148,9 +151,14 @@ def _fill(
         data=f"{quantization}; {rows}",
     )
     require_parity(parity)
+    width = _vector_width(exported, classifier)
+    limits, domain = describe_limits(predictor, width, data, checkpoint=classifier.folder, seed=seed)
+    if domain is not None:
+        domain.save(folder)
     info = info.model_copy(
         update={
             "parity": parity,
+            "limits": limits,
             # Without held-out rows the export cannot be scored, so the out-of-fold scores are kept.
             "scores": (_score(info, predictor, data, codebook, seed),) if held_out else info.scores,
             "versions": info.versions | package_versions("openvino", "nncf", "tokenizers"),
@@ -160,6 +168,12 @@ def _fill(
     finish(folder, info, codebook, data.ids)
     _warn_if_large(folder)
     return parity
+
+
+def _vector_width(exported: Any, classifier: CheckpointClassifier) -> int | None:
+    """Return the size of the sentence vectors that an exported model computes, or None if it computes none."""
+    names = {name for one in exported.outputs for name in one.get_names()}
+    return int(classifier.model.config.hidden_size) if VECTOR_OUTPUT in names else None
 
 
 def _samples(sentences: Sequence[Sentence], tokenizer: Any, seed: int) -> list[dict[str, NDArray[np.int64]]]:

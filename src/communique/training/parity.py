@@ -14,7 +14,8 @@ from ..metrics.spans import OUTPUTS, Sums, compare_acts
 from ..models.acts import ActOutputs
 from ..models.card import render_parity
 from ..models.info import ActsParityRow, ParityReport, ParityRow
-from ..models.predictor import Predictions, Predictor
+from ..models.predictions import Predictions
+from ..models.predictor import Predictor
 from ..reporting.format import number, rounded
 
 #: Maximum loss of macro-F1 of an export, and minimum F1 of its decisions per label, with the checkpoint's as the reference.

@@ -14,9 +14,9 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
-from ..errors import ExportError
+from ..errors import CommuniqueError, ExportError
 from ..models.act_heads import ActHeads, run_features
-from ..models.info import ACTS_OUTPUT, KINDS_OUTPUT
+from ..models.info import ACTS_OUTPUT, KINDS_OUTPUT, VECTOR_OUTPUT
 from ..models.openvino import import_quietly
 from .e5 import BLOCK
 
@@ -79,6 +79,16 @@ class _FirstTokenLogits(_Logits):
         return result
 
 
+def _has_features(model: Any, example: dict[str, torch.Tensor]) -> bool:
+    """Return whether the vectors of a classifier's sentences and tokens are known. Those of unusual architectures are not."""
+    try:
+        with torch.inference_mode():
+            found = run_features(model, **example)
+    except (CommuniqueError, TypeError, IndexError, AttributeError):
+        return False
+    return found.tokens.shape[:2] == example["input_ids"].shape
+
+
 def _traceable(model: Any, example: dict[str, torch.Tensor], *, features: bool) -> _Logits:
     """Return the shorter computation if it gives the same numbers as the model, else the standard one."""
     stock = _Logits(model, features=features).eval()
@@ -136,12 +146,14 @@ def quantize(
             the rest of the network is the same as without them.
 
     Returns:
-        An OpenVINO model with inputs `input_ids` and `attention_mask` of any size and the output `logits`.
+        An OpenVINO model with inputs `input_ids` and `attention_mask` of any size and the output `logits`. If the architecture
+        allows it, the output `vector` is the mean of the token vectors that enter the last layer.
     """
     ov, nncf = import_quietly("openvino"), import_quietly("nncf")
     example = {name: torch.from_numpy(array) for name, array in samples[0].items()}
+    features = heads is not None or _has_features(model, example)
     converted = ov.convert_model(
-        _traceable(model, example, features=heads is not None),
+        _traceable(model, example, features=features),
         example_input=example,
         input=[
             ("input_ids", ov.PartialShape([-1, -1]), ov.Type.i64),
@@ -149,7 +161,7 @@ def quantize(
         ],
     )
     converted.outputs[0].set_names({"logits"})
-    features = [_cut_output(converted, result) for result in converted.get_results()[1:]]
+    cut = [_cut_output(converted, result) for result in converted.get_results()[1:]]
     table = _embedding_lookup(converted, model.config.vocab_size)
     quantized = converted
     if activations:
@@ -180,9 +192,12 @@ def quantize(
         )
     if not activations:
         quantized = nncf.compress_weights(quantized, mode=nncf.CompressWeightsMode.INT8_ASYM)
-    if heads is not None:
-        pooled, tokens = (_find_output(quantized, *source) for source in features)
-        for name, source, head in ((KINDS_OUTPUT, pooled, heads.kinds), (ACTS_OUTPUT, tokens, heads.tags)):
+    if cut:
+        pooled, tokens = (_find_output(quantized, *source) for source in cut)
+        _add_mean(quantized, VECTOR_OUTPUT, tokens)
+        for name, source, head in (
+            () if heads is None else ((KINDS_OUTPUT, pooled, heads.kinds), (ACTS_OUTPUT, tokens, heads.tags))
+        ):
             if head is not None:
                 _add_head(quantized, name, source, head)
     return quantized
@@ -198,6 +213,19 @@ def _cut_output(model: Any, result: Any) -> tuple[str, int]:
 def _find_output(model: Any, name: str, index: int) -> Any:
     """Return an output of an operation by the names from `_cut_output`."""
     return next(op for op in model.get_ops() if op.get_friendly_name() == name).output(index)
+
+
+def _add_mean(model: Any, name: str, tokens: Any) -> None:
+    """Add the mean of the token vectors of each text, without padding, to an OpenVINO model as an output with a name."""
+    ops = import_quietly("openvino").opset13
+    given = next(one for one in model.get_parameters() if "attention_mask" in one.output(0).get_names())
+    mask = ops.unsqueeze(ops.convert(given, "f32"), ops.constant(np.array([2])))
+    total, number = (
+        ops.reduce_sum(values, ops.constant(np.array([1])), False) for values in (ops.multiply(tokens, mask), mask)
+    )
+    output = ops.divide(total, number).output(0)
+    output.set_names({name})
+    model.add_results([ops.result(output)])
 
 
 def _add_head(model: Any, name: str, source: Any, head: torch.nn.Linear) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,8 @@ from ..errors import RecipeError
 from ..io.atomic import new_folder
 from ..metrics.calibration import Tuning
 from ..models.folder import finish
-from ..models.info import INFO, ModelInfo, TrainingData
+from ..models.info import INFO, OUT_OF_FOLD, ModelInfo, TrainingData
+from ..models.limits import Limits, UsualLength
 from .recipe import Recipe
 from .splits import DataSplits
 
@@ -59,6 +62,7 @@ def write_checkpoint(
     data: DataSplits,
     *,
     heads: ActHeads | None = None,
+    out_of_fold: Mapping[str, Sequence[str]] | None = None,
     overwrite: bool = False,
 ) -> ModelInfo:
     """Write a checkpoint folder and return its description, with the hashes of its files.
@@ -71,14 +75,24 @@ def write_checkpoint(
         codebook: The codebook.
         data: The training rows and the held-out rows.
         heads: The auxiliary heads, if any.
+        out_of_fold: Labels by id of the training row, each predicted by a model of a cross-validation that was not trained on its
+            document. The export measures losses on them.
         overwrite: Whether to replace an existing folder.
     """
-    info = info.model_copy(update={"acts": None if heads is None else heads.info})
+    from ..models.checkpoint import token_lengths
+
+    lengths = token_lengths(tokenizer, [s.text for s in data.train])
+    limits = Limits(length=UsualLength.of(lengths))
+    info = info.model_copy(update={"acts": None if heads is None else heads.info, "limits": limits})
     with new_folder(out, replace=overwrite, marker=INFO) as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         if heads is not None:
             heads.save(folder)
+        if out_of_fold is not None:
+            (folder / OUT_OF_FOLD).write_text(
+                json.dumps(dict(out_of_fold), ensure_ascii=False) + "\n", encoding="utf-8"
+            )
         return finish(folder, info, codebook, data.ids, texts=data.texts)
 
 
