@@ -102,8 +102,8 @@ class Selection:
         try:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             candidates = tuple(_candidate(one) for one in content.pop("candidates"))
-            lists = {name: tuple(content.pop(name)) for name in ("warnings", "notes")}
-            found = cls(candidates=candidates, **lists, **content)
+            content |= {name: tuple(content[name]) for name in ("warnings", "notes")}
+            found = cls(candidates=candidates, **content)
             found[found.chosen], found[found.best]  # both are needed to describe the choice
         except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
             return None
@@ -112,13 +112,16 @@ class Selection:
 
 def _candidate(content: dict[str, Any]) -> Compared:
     """Return a candidate from its values in JSON, where null stands for NaN."""
-    scores = {}
     for name in ("average_precision", "macro_f1", "behind"):
-        one = content.pop(name)
-        ends = (one[key] for key in ("value", "low", "high"))
-        scores[name] = ScoreCI(*(float("nan") if end is None else float(end) for end in ends), one["reason"])
-    error = content.pop("error")
-    return Compared(error=float("nan") if error is None else float(error), **scores, **content)
+        one = content[name]
+        value, low, high = (_or_nan(one[key]) for key in ("value", "low", "high"))
+        content[name] = ScoreCI(value, low, high, one["reason"])
+    content["error"] = _or_nan(content["error"])
+    return Compared(**content)
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
 
 
 def compare(
