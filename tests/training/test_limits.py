@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from communique import BundleError, Corpus, Predictor, Sentence
 from communique.metrics.scores import indicator, macro_f1, outcome_counts
 from communique.models.folder import read_info
-from communique.models.info import DOMAIN, OUT_OF_FOLD
+from communique.models.info import DOMAIN, INFO, IR, OUT_OF_FOLD, WEIGHTS
+from communique.models.openvino import import_quietly
 from communique.training.limits import MIN_GROUP, Scored, measure_losses
 
 
@@ -123,28 +124,21 @@ def test_scores_do_not_depend_on_the_batch_and_change_no_probability(tiny_bundle
     assert together.out_of_domain is not None
     np.testing.assert_allclose(alone, together.out_of_domain[:30], atol=2e-3)
     # The same network without the output for scores, as version 0.1 exported it.
-    plain = Path(shutil.copytree(tiny_bundle, tmp_path / "plain"))
-    info = json.loads((plain / "bundle.json").read_text())
-    (plain / "bundle.json").write_text(json.dumps(info | {"limits": None}))
-    old = Predictor(plain, threads=2).predict(texts)
-    assert (old.out_of_domain, old.unusual_length) == (None, None)
-    np.testing.assert_array_equal(old.probabilities, together.probabilities)
-
-
-@pytest.mark.slow
-def test_a_network_without_the_output_for_scores_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:
-    from communique.models.openvino import import_quietly
-
     ov = import_quietly("openvino")
-    broken = Path(shutil.copytree(tiny_bundle, tmp_path / "broken"))
-    network = ov.Core().read_model(str(broken / "model.xml"))
+    plain = Path(shutil.copytree(tiny_bundle, tmp_path / "plain"))
+    network = ov.Core().read_model(str(plain / IR))
     for result in network.get_results()[1:]:
         network.remove_result(result)
-    for name in ("model.xml", "model.bin"):
-        (broken / name).unlink()
-    ov.save_model(network, broken / "model.xml", compress_to_fp16=False)
+    for name in (IR, WEIGHTS):
+        (plain / name).unlink()
+    ov.save_model(network, plain / IR, compress_to_fp16=False)
     with pytest.raises(BundleError, match="does not fit"):
-        Predictor(broken, verify=False).predict("we condemn the treaty")
+        Predictor(plain, verify=False).predict(texts)
+    info = json.loads((plain / INFO).read_text())
+    (plain / INFO).write_text(json.dumps(info | {"limits": None}))
+    old = Predictor(plain, threads=2, verify=False).predict(texts)
+    assert (old.out_of_domain, old.unusual_length) == (None, None)
+    np.testing.assert_array_equal(old.probabilities, together.probabilities)
 
 
 @pytest.mark.slow
