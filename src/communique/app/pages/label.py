@@ -19,7 +19,7 @@ from ...errors import DataError
 from ...labelling.rewrite import rewrite
 from ...labelling.summary import Summary
 from ...labelling.write import OutputForm
-from ..coding import ALL, Given
+from ..coding import ALL, Given, split_choices
 from ..context import OpenProject, ProjectArg
 from ..jobs import Job
 from ..models import ModelChoice
@@ -189,9 +189,7 @@ def correct(
     source = find_source(opened, kind, name)
     table = open_table(opened, source)
     _check_row(table, row)
-    chosen = labels or []
-    none = NO_LABEL in chosen and NO_LABEL not in opened.project.codebook.names
-    given = [one for one in chosen if not (none and one == NO_LABEL)]
+    given, none = split_choices(opened.project.codebook, labels or [])
     sentence = Reading(table, Filter()).sentence(row)
     opened.desk.correct(Given(coder, ALL, sentence.key, given, none, comment), sentence)
     if not is_partial(request):
