@@ -1,4 +1,4 @@
-"""Tests of swapped actors, changes of the surface, error rates by actor, and training rows with swapped actors."""
+"""Tests of the measurement with swapped actors and a changed surface, and of error rates by actor."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from fakes import RuleModel, model_info
 from helpers import TINY, Run, run, write_rows
 
 from communique import Corpus, DataError, MissingExtraError, Sentence
-from communique.actors.grammar import GRAMMARS
 from communique.actors.names import actors, home
+from communique.actors.swaps import plan_swaps
 from communique.robustness import measure
 from communique.robustness.measure import ACTOR_SWAP, TESTS, clustered_share
 from communique.robustness.report import Robustness
-from communique.robustness.surface import PERTURBATIONS, SPEAKER_TAGS
-from communique.robustness.swaps import SWAPPED, augment, own_countries, plan_swaps
+from communique.robustness.surface import PERTURBATIONS
 
 
 def _model(**conditions: Callable[[str], bool]) -> RuleModel:
@@ -44,154 +43,6 @@ def _rows(texts: Iterable[str], language: str = "en", per_document: int = 1, **f
 
 def _measure(model: RuleModel, rows: list[Sentence], **options: Any) -> Robustness:
     return measure(model, Corpus(tuple(rows)), data="some rows", resamples=200, **options)
-
-
-@pytest.mark.parametrize(
-    ("language", "text", "codes"),
-    [
-        ("en", "Nigeria, not Niger, and South Sudan.", ["NG", "NE", "SS"]),
-        ("en", "Romanian and US-Iran talks in New Mexico.", []),
-        ("en", "The European Union and the United Nations met Peru's envoy.", ["EU", "UN", "PE"]),
-        ("de", "Frankreichs Vorschlag gefällt Russland, nicht den Franzosen.", ["FR", "RU"]),
-        ("sv", "Frankrikes och USA:s förslag gäller Finland.", ["FR", "US", "FI"]),
-        # Only the nominative is recognised.
-        ("ru", "Франция поддерживает предложения Германии.", ["FR"]),
-        ("ru", "Того же мнения Китай.", ["CN"]),
-        ("ar", "وفرنسا تتعاون مع اليمن وبالعراق دعم مالي.", ["FR", "YE", "IQ"]),
-        ("zh", "法国和印度尼西亚在印度洋合作。", ["FR", "ID"]),
-        ("es", "La Ciudad de México y Perú.", ["PE"]),
-    ],
-)
-def test_names_are_found_as_whole_words(language: str, text: str, codes: list[str]) -> None:
-    names = actors(language)
-    assert names is not None
-    assert [mention.code for mention in names.find(text)] == codes
-
-
-def _alternatives(language: str, text: str, code: str) -> list[str]:
-    names = actors(language)
-    assert names is not None
-    mentions = names.find(text)
-    return [
-        names.replace(text, mentions, code, other)
-        for other in names.alternatives(text, mentions, code, frozenset({"DE"}))
-    ]
-
-
-def test_replacements_agree_in_article_gender_and_attached_letters() -> None:
-    french = _alternatives("fr", "La France et la Suède protestent.", "FR")
-    assert "La Norvège et la Suède protestent." in french
-    assert not any(name in text for text in french for name in ("Canada", "Italie", "Mexique", "Cuba"))
-    assert "L'Italie proteste." in _alternatives("fr", "L'Espagne proteste.", "ES")
-    # A plural is replaced with another plural and its article. Without the article, nothing fits.
-    assert "Les Pays-Bas protestent." in _alternatives("fr", "Les États-Unis protestent.", "US")
-    assert _alternatives("fr", "États-Unis : protestation.", "US") == []
-    assert "The United Kingdom agrees." in _alternatives("en", "The United States agrees.", "US")
-    assert "Peru agrees." not in _alternatives("en", "The United States agrees.", "US")
-    assert _alternatives("de", "Wir helfen der Ukraine.", "UA") == []
-    assert "Norwegens Vorschlag" in _alternatives("de", "Frankreichs Vorschlag", "FR")
-    assert "Chinas Vorschlag" not in _alternatives("de", "Frankreichs Vorschlag in China", "FR")
-    swedish = _alternatives("sv", "Frankrikes förslag", "FR")
-    assert "USA:s förslag" in swedish
-    assert "Norges förslag" in swedish
-    assert "وبالصين" in _alternatives("ar", "وبالعراق", "IQ")
-    assert "وبكندا" not in _alternatives("ar", "وبالعراق", "IQ")
-    assert "Марокко" not in " ".join(_alternatives("ru", "Франция согласна.", "FR"))
-    assert "Die Schweiz" not in " ".join(_alternatives("de", "Frankreich", "FR"))
-
-
-def test_excluded_names_and_names_in_the_sentence_are_not_drawn() -> None:
-    texts = _alternatives("en", "France and Spain met.", "FR")
-    assert "Italy and Spain met." in texts
-    assert not any(text.startswith(("Germany", "Spain", "France")) for text in texts)
-
-
-@pytest.mark.parametrize("language", sorted(GRAMMARS))
-def test_every_language_has_names_and_each_replacement_is_recognised_again(language: str) -> None:
-    names = actors(language)
-    assert names is not None
-    assert len(names.names) > 200
-    assert not {"QO", "ZZ", "XA", "AQ"} & set(names.names)
-    assert {"FR", "SN", "US", "EU"} <= names.drawable
-    assert not {"CX", "BV"} & names.drawable
-    text = names.names["FR"]
-    mentions = names.find(text)
-    others = names.alternatives(text, mentions, "FR", frozenset())
-    assert len(others) > 20
-    for other in others:
-        assert [m.code for m in names.find(names.replace(text, mentions, "FR", other))] == [other]
-
-
-def test_home_is_the_region_of_the_language_tag_or_else_the_likeliest_territory() -> None:
-    assert [home(tag) for tag in ("sv", "uk", "es-MX", "zh-Hant-TW", "und")] == ["SE", "UA", "MX", "TW", None]
-
-
-def test_the_speakers_country_is_that_of_the_language_or_the_one_that_the_document_names_most() -> None:
-    rows = _rows(
-        ["Colombia will act.", "Peru and Colombia met.", "Chile came.", "Peru left.", "Chad spoke."], per_document=4
-    )
-    own = own_countries(rows)
-    assert own[None, "en-0"] == {"US", "CO", "PE"}
-    # A country that only one sentence names does not count.
-    assert own[None, "en-1"] == {"US"}
-
-
-def test_sentences_about_the_speakers_own_side_are_not_swapped_and_all_reasons_are_counted() -> None:
-    rows = [
-        *_rows(["France must stop.", "Our citizens in Spain will be helped.", "We agree.", "The Gambia is here."]),
-        *_rows(["Ukraina stöds av Sverige.", "Norge är vår granne."], "sv"),
-        *_rows(["La Francia protesta."], "it"),
-    ]
-    plan = plan_swaps(rows, draws=5, seed=0)
-    assert plan.reasons == {
-        "en": {
-            "swapped": 1,
-            "mentions the speaker's own citizens": 1,
-            "names no actor": 1,
-            "no name is sure to fit": 1,
-        },
-        "it": {"no rules for the language": 1},
-        "sv": {"names the speaker's own country": 1, "swapped": 1},
-    }
-    assert {swap.row for swap in plan.swaps} == {0, 5}
-    assert all(swap.other not in ("US", "FR") for swap in plan.swaps if swap.row == 0)
-    assert all(swap.other != "SE" for swap in plan.swaps if swap.row == 5)
-
-
-def test_draws_are_distinct_and_depend_on_the_seed_but_not_on_the_order_of_rows() -> None:
-    rows = _rows(["France met Spain and France left.", "Peru agreed.", "Norway must stop."])
-    plan = plan_swaps(rows, draws=6, seed=1)
-    assert [swap.row for swap in plan.swaps] == [0] * 6 + [1] * 6 + [2] * 6
-    assert len({swap.text for swap in plan.swaps}) == 18
-    # The actors of a sentence take turns, and all mentions of an actor are replaced.
-    assert [swap.code for swap in plan.swaps[:6]].count("FR") == 3
-    assert all("France" not in swap.text for swap in plan.swaps[:6] if swap.code == "FR")
-    assert plan == plan_swaps(rows, draws=6, seed=1)
-    assert plan.swaps != plan_swaps(rows, draws=6, seed=2).swaps
-    backwards = plan_swaps(rows[::-1], draws=6, seed=1)
-    assert {swap.text for swap in backwards.swaps} == {swap.text for swap in plan.swaps}
-
-
-def test_augment_copies_labels_and_document_and_replaces_the_actor() -> None:
-    rows = [
-        *_rows(
-            ["France must stop.", "We agree."], labels=("criticism",), source="s", sampling="random", per_document=2
-        ),
-        Sentence("x", "Peru must go.", "d9", 3, "en", "Once more Peru and Chile.", ("policy_claim",)),
-    ]
-    corpus = Corpus(tuple(rows))
-    made = augment(corpus, seed=0, copies=2)
-    assert [s.id for s in made] == ["en0~1", "en0~2", "x~1", "x~2"]
-    assert [s.labels for s in made] == [("criticism",)] * 2 + [("policy_claim",)] * 2
-    assert [(s.document, s.source, s.index) for s in made] == [("en-0", "s", 0)] * 2 + [("d9", None, 3)] * 2
-    assert {s.sampling for s in made} == {SWAPPED}
-    assert all(s.text.endswith(" must stop.") and "France" not in s.text for s in made.sentences[:2])
-    new = made.sentences[2].text.removesuffix(" must go.")
-    assert made.sentences[2].previous == f"Once more {new} and Chile."
-    # Splitting the corpus together with the copies keeps each copy with its document.
-    train, held_out = (corpus + made).split(0.5, seed=0)
-    assert not {s.document for s in train} & {s.document for s in held_out}
-    assert augment(corpus, seed=0).sentences != augment(corpus, seed=1).sentences
 
 
 @pytest.mark.parametrize(
@@ -218,10 +69,6 @@ def test_augment_copies_labels_and_document_and_replaces_the_actor() -> None:
 )
 def test_each_perturbation_changes_the_surface_as_expected(test: str, language: str, text: str, changed: str) -> None:
     assert PERTURBATIONS[test](text, language) == changed
-
-
-def test_every_language_with_names_has_a_speaker_tag() -> None:
-    assert set(GRAMMARS) <= set(SPEAKER_TAGS)
 
 
 def test_all_decisions_of_a_model_that_ignores_names_stay_the_same() -> None:
@@ -400,7 +247,7 @@ def test_missing_rows_and_a_missing_package_raise_errors(monkeypatch: pytest.Mon
     home.cache_clear()
     monkeypatch.setitem(sys.modules, "babel", None)
     with pytest.raises(MissingExtraError, match=r"'\.\[analysis\]'"):
-        augment(Corpus(tuple(_rows(["France must stop."]))), seed=0)
+        _measure(_model(), _rows(["France must stop."]))
     actors.cache_clear()
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 from ..errors import MissingExtraError
+from ..text.edits import Edit, apply_edits
 from ..text.language import UNDETERMINED
+from ..text.language_codes import primary
 from .grammar import GRAMMARS, Grammar
 
 #: Codes of organisations that Babel lists among the territories. All other codes are countries.
@@ -110,21 +112,21 @@ class Actors:
         taken = barred | {m.code for m in mentions}
         return sorted(other for other in self.drawable - taken if self._classes[other] == own)
 
-    def replace(self, text: str, mentions: Sequence[Mention], code: str, other: str) -> str:
-        """Replace every mention of a code with the name of another code. Attached letters are kept."""
+    def edits(self, mentions: Sequence[Mention], code: str, other: str) -> list[Edit]:
+        """Return the edits that replace every mention of a code with the name of another code. Attached letters are kept."""
         name = self.names[other]
-        for mention in reversed(mentions):
+        found = []
+        for mention in mentions:
             if mention.code == code:
                 # Swedish writes the genitive of an abbreviation with a colon ("USA:s", but "Kinas").
                 suffix = mention.suffix.lstrip(":")
                 suffix = f":{suffix}" if suffix and self.language == "sv" and name.isupper() else suffix
-                text = f"{text[: mention.start]}{name}{suffix}{text[mention.end :]}"
-        return text
+                found.append(Edit(mention.start, mention.end, name + suffix))
+        return found
 
-
-def primary(language: str) -> str:
-    """Return the primary language of a BCP 47 tag, such as `zh` for `zh-Hans-CN`."""
-    return language.split("-")[0].lower()
+    def replace(self, text: str, mentions: Sequence[Mention], code: str, other: str) -> str:
+        """Return a text in which the name of another code replaces every mention of a code (see `edits`)."""
+        return apply_edits(text, self.edits(mentions, code, other))
 
 
 @cache

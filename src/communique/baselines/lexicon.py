@@ -21,6 +21,7 @@ from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..errors import RecipeError
+from ..text.language_codes import primary
 from .base import Arrays, Storable, gold
 
 #: The lexicon that is part of the package.
@@ -130,7 +131,7 @@ class LexiconClassifier(Storable):
         right = np.stack([(labels & there).sum(axis=0) + WEIGHT * prevalence for there in at], axis=1)
         self.shares_ = (right / np.stack([there.sum(axis=0) + WEIGHT for there in at], axis=1)).astype(np.float32)
         self.notes_ = ()
-        unknown = len({_primary(s.language) for s in corpus} - set(lexicon.languages))
+        unknown = len({primary(s.language) for s in corpus} - set(lexicon.languages))
         if unknown:
             languages = "1 language" if unknown == 1 else f"{unknown} languages"
             self.notes_ = (f"no list for {languages} of the training sentences, so all lists are used",)
@@ -138,7 +139,7 @@ class LexiconClassifier(Storable):
 
     def count(self, sentences: Sequence[Sentence]) -> NDArray[np.int64]:
         """Count the hits (n, k) of each label's list, up to 2."""
-        rows = [self._hits(normalize(s.model_text), _primary(s.language)) for s in sentences]
+        rows = [self._hits(normalize(s.model_text), primary(s.language)) for s in sentences]
         return np.array(rows, np.int64).reshape(len(rows), len(self.codebook.names))
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
@@ -178,11 +179,6 @@ def normalize(text: str) -> str:
 
 def _count(pattern: re.Pattern[str] | None, text: str) -> int:
     return 0 if pattern is None else min(sum(1 for _ in pattern.finditer(text)), MOST)
-
-
-def _primary(language: str) -> str:
-    """Return the language of a BCP 47 code, such as pt for pt-BR."""
-    return language.split("-")[0].lower()
 
 
 def _problem(entry: str) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..text.edits import Edit, move_span
 from .codebook import Codebook
 
 #: The parts of an act that words of the sentence can name, in the order of every array of spans.
@@ -34,6 +35,20 @@ class Act:
     def moved(self, move: Callable[[Span], Span | None]) -> Act:
         """Return the act with both spans changed by a function, for a text whose characters have other positions."""
         return Act(self.kind, *(None if span is None else move(span) for span in (self.holder, self.target)))
+
+
+def moved_acts(acts: Mapping[str, Act], edits: Sequence[Edit]) -> dict[str, Act]:
+    """Return acts for a text that was changed by edits.
+
+    If nothing is left of the words of a holder or target, the act is left out, because an act without them means that the text names
+    nobody.
+    """
+    moved = {name: act.moved(lambda span: move_span(span, edits)) for name, act in acts.items()}
+    return {
+        name: act
+        for name, act in moved.items()
+        if all((act.span(role) is None) == (acts[name].span(role) is None) for role in ROLES)
+    }
 
 
 def read_acts(value: Any, text: str, labels: Sequence[str] | None, codebook: Codebook) -> dict[str, Act]:

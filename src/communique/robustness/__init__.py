@@ -2,6 +2,5 @@
 
 from .measure import TESTS, measure
 from .report import Robustness
-from .swaps import augment, plan_swaps
 
-__all__ = ["TESTS", "Robustness", "augment", "measure", "plan_swaps"]
+__all__ = ["TESTS", "Robustness", "measure"]

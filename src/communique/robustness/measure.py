@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..actors.names import actors, english_name
+from ..actors.swaps import Swap, plan_swaps
 from ..data.codes import factorize
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
@@ -21,7 +22,7 @@ from ..models.classifier import Classifier
 from ..models.predictor import CHUNK
 from .report import ALL, MIN_CASES, ActorErrors, NameEffect, Robustness, Stability
 from .surface import PERTURBATIONS
-from .swaps import Swap, plan_swaps
+
 
 #: Name of the test that swaps actors, and the names of all tests.
 ACTOR_SWAP = "actor swap"

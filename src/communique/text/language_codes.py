@@ -45,6 +45,11 @@ def _nearest(given: str) -> str | None:
     return names[near[0]] if near else None
 
 
+def primary(language: str) -> str:
+    """Return the primary language of a BCP 47 tag, such as `zh` for `zh-Hans-CN`."""
+    return language.split("-")[0].lower()
+
+
 @cache
 def _names() -> dict[str, str]:
     """Return language codes by name: the names in Python's table of locales, and some that it lacks."""

@@ -11,14 +11,11 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from ..actors.names import ORGANISATIONS, Mention, actors, home
-from ..data.corpus import Corpus
 from ..data.sentence import Sentence
-
-#: Value of `sampling` in the rows that `augment` makes. They are not a sample from any population.
-SWAPPED = "swapped"
+from ..text.edits import Edit, apply_edits
+from .names import ORGANISATIONS, Mention, actors, home
 
 #: Reasons for not swapping a sentence, in the order in which they are checked.
 NO_RULES, NO_NAME, OWN_COUNTRY, OWN_PEOPLE, NO_FIT = (
@@ -32,11 +29,12 @@ NO_RULES, NO_NAME, OWN_COUNTRY, OWN_PEOPLE, NO_FIT = (
 
 @dataclass(frozen=True)
 class Swap:
-    """A sentence with another actor: the number of its row, the codes of the old and the new actor, and the new text."""
+    """A sentence with another actor: the number of its row, the codes of the old and the new actor, the edits, and the new text."""
 
     row: int
     code: str
     other: str
+    edits: tuple[Edit, ...]
     text: str
 
 
@@ -97,7 +95,8 @@ def plan_swaps(sentences: Sequence[Sentence], *, draws: int, seed: int) -> SwapP
             continue
         generator = random.Random(f"{seed}/{sentence.id}")
         for code, other in _draw(choices, draws, generator):
-            swaps.append(Swap(row, code, other, names.replace(sentence.text, mentions, code, other)))
+            edits = tuple(names.edits(mentions, code, other))
+            swaps.append(Swap(row, code, other, edits, apply_edits(sentence.text, edits)))
     return SwapPlan(tuple(swaps), {language: dict(counts) for language, counts in sorted(reasons.items())})
 
 
@@ -127,41 +126,3 @@ def _draw(choices: dict[str, list[str]], draws: int, generator: random.Random) -
     for turn in range(max(map(len, shuffled.values()))):
         pairs += [(code, shuffled[code][turn]) for code in order if turn < len(shuffled[code])]
     return pairs[:draws]
-
-
-def augment(corpus: Corpus, *, seed: int, copies: int = 1) -> Corpus:
-    """Make training rows with swapped actors, which help if labels depend on names.
-
-    Use it on training rows only, because the copy of a held-out row would leak this row. Copies keep the document, position,
-    labels, language and source. Their `sampling` is `SWAPPED`, and their ids end in `~1`, `~2` and so on. In the previous sentence
-    the actor is replaced with the same new name.
-
-    Args:
-        corpus: Labelled training rows.
-        seed: Seed of the draws.
-        copies: Number of copies per sentence; fewer if fewer names fit.
-
-    Returns:
-        The copies without the original rows. Train on `corpus + augment(corpus, seed=0)`.
-
-    Raises:
-        MissingExtraError: Babel is not installed.
-    """
-    made: list[Sentence] = []
-    numbers: Counter[int] = Counter()
-    for swap in plan_swaps(corpus.sentences, draws=copies, seed=seed).swaps:
-        sentence = corpus.sentences[swap.row]
-        numbers[swap.row] += 1
-        previous, names = sentence.previous, actors(sentence.language)
-        if previous is not None and names is not None:
-            previous = names.replace(previous, names.find(previous), swap.code, swap.other)
-        made.append(
-            replace(
-                sentence,
-                id=f"{sentence.id}~{numbers[swap.row]}",
-                text=swap.text,
-                previous=previous,
-                sampling=SWAPPED,
-            )
-        )
-    return Corpus(tuple(made))
