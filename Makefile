@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # Folder or file with the texts of data/reference, which are not part of the project; see data/README.md.
 TEXTS ?=
 
-.PHONY: label test check soak train bench peers tables docs clean
+.PHONY: label test check soak folds train bench peers tables docs clean
 
 label: $(VENV)/base
 	$(BIN)/communique label seeds/*.txt
@@ -27,8 +27,13 @@ check: $(VENV)/full
 soak: $(VENV)/full
 	$(BIN)/python -m pytest -m soak
 
+# Version 0.2 of communique-small. `folds` computes and stores out-of-fold predictions for hours and can be interrupted; `train` uses
+# them. train/communique-small.sh reproduces version 0.1.0, which is in models/communique-small.
+folds: $(VENV)/full
+	BIN=$(BIN) sh train/communique-small-0.2.sh folds $(TEXTS)
+
 train: $(VENV)/full
-	BIN=$(BIN) sh train/communique-small.sh $(TEXTS)
+	BIN=$(BIN) sh train/communique-small-0.2.sh train $(TEXTS)
 
 bench: $(VENV)/full
 	$(BIN)/python benchmarks/speed.py $(if $(TEXTS),--texts $(TEXTS))

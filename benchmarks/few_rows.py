@@ -54,8 +54,9 @@ from communique.selection.candidates import (
     name_with_encoder,
 )
 from communique.selection.folds import OutOfFold, compare_out_of_fold, score_out_of_fold, tune_out_of_fold
+from communique.selection.plan import SCREENED
 from communique.selection.results import choose
-from communique.selection.select import FOLDS, SCREENED
+from communique.selection.select import FOLDS
 from communique.training.e5 import E5_SMALL
 from communique.training.recipe import Recipe
 
@@ -311,7 +312,7 @@ def _choice(
         if one.name not in kept:
             return None, {}
         logits = kept[one.name]["folds"]
-        predicted[one.name] = OutOfFold(one.kind, logits, FOLDS, 0.0)
+        predicted[one.name] = OutOfFold(one.kind, logits, FOLDS, 0.0, np.zeros((FOLDS, 0, logits.shape[1]), np.float32))
         if one.kind == FrozenCandidate.kind:
             scores[one.recipe.backbone] = score_out_of_fold(corpus, task.codebook, logits, folds)
     compared, _, _ = compare_out_of_fold(corpus, task.codebook, predicted, folds, seed=0)

@@ -216,7 +216,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.checkpoint.is_dir():
         parser.error(
-            f"{arguments.checkpoint}: there is no checkpoint. Run `make train`, or name another checkpoint with --checkpoint"
+            f"{arguments.checkpoint}: there is no checkpoint. Run train/communique-small.sh, or name another one with --checkpoint"
         )
 
     texts, data = sentences(arguments.texts, arguments.sentences)

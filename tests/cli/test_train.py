@@ -78,6 +78,41 @@ def test_several_processes_note_that_they_do_not_compare_classifiers(
     assert len(trained) == 2
 
 
+def test_a_recipe_with_folds_trains_a_transformer_in_cross_validation(
+    trained: list[tuple[Recipe, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import communique.selection.select
+
+    passed: list[dict[str, Any]] = []
+    select = communique.selection.select.train_selected
+
+    def recording(recipe: Recipe, out: Path, *, kind: str, **options: Any) -> Any:
+        passed.append(options)
+        return select(recipe, out, kind=kind, **options)
+
+    monkeypatch.setattr("communique.selection.select.train_selected", recording)
+    content = {"name": "water", "codebook": "c.yaml", "corpora": [{"path": "a.csv"}]}
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(content))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    options = ["--folds", tmp_path / "folds", "-o", tmp_path / "out"]
+    # Without a model, the folder of the model is not needed.
+    only = run("train", tmp_path / "r.yaml", *options, "--only-folds")
+    assert only.exit_code == 0
+    assert has_facts(only.stderr, "without --only-folds")
+    assert (passed[0]["folds"], passed[0]["only_folds"]) == (tmp_path / "folds", True)
+    assert trained[0][0].description == "transformer"
+    assert run("train", tmp_path / "r.yaml", *options).exit_code == 2
+    assert len(passed) == 1
+    refused = run("train", tmp_path / "r.yaml", "--only-folds")
+    assert refused.exit_code == 2
+    assert has_facts(refused.stderr, "--only-folds", "--folds")
+    monkeypatch.setattr("communique.training.distributed.world_size", lambda: 2)
+    refused = run("train", tmp_path / "r.yaml", "--folds", tmp_path / "folds")
+    assert refused.exit_code == 2
+    assert has_facts(" ".join(refused.stderr.replace("│", " ").split()), "--folds", "2 processes")
+
+
 @pytest.mark.parametrize(
     ("arguments", "facts"),
     [

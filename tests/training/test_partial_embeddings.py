@@ -76,8 +76,8 @@ def test_rows_are_written_back_if_training_fails(model: Any) -> None:
 def test_the_padding_token_of_the_tokenizer_is_included(model: Any) -> None:
     import torch
 
+    from communique.training.columns import used_tokens
     from communique.training.partial_embeddings import used_embeddings
-    from communique.training.trainer import used_tokens
 
     model.get_input_embeddings().padding_idx = None
     rows: Any = {"input_ids": [[5, 9], [6]]}

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_sampler_depends_only_on_seed_and_epoch() -> None:
-    from communique.training.trainer import LengthGroupedSampler
+    from communique.training.loop import LengthGroupedSampler
 
     lengths = [(7 * i) % 50 for i in range(333)]
 
@@ -36,7 +36,7 @@ def test_sampler_depends_only_on_seed_and_epoch() -> None:
 
 
 def test_sampler_yields_batches_of_similar_length_in_random_order() -> None:
-    from communique.training.trainer import LengthGroupedSampler
+    from communique.training.loop import LengthGroupedSampler
 
     lengths = np.random.default_rng(0).integers(5, 160, 1600)
     order = np.array(list(LengthGroupedSampler(lengths.tolist(), 32, 0)))
@@ -50,7 +50,7 @@ def test_sampler_yields_batches_of_similar_length_in_random_order() -> None:
 def test_parameter_groups_separate_the_head_and_parameters_without_decay(tiny_backbone: Path) -> None:
 
     from communique.training.backbones import load_backbone
-    from communique.training.trainer import parameter_groups
+    from communique.training.loop import parameter_groups
 
     model, _ = load_backbone(str(tiny_backbone), TINY, max_tokens=32)
     recipe = Recipe(name="x", codebook="c", corpora=[{"path": "p"}], learning_rate=1e-5, head_learning_rate=1e-3)
@@ -159,8 +159,8 @@ def test_steps_of_another_recipe_are_refused(tiny_project: Path, tmp_path: Path)
 
     corpus = Corpus.read(tiny_project / "corpus.jsonl")
     recipe = Recipe.load(tiny_project / "recipe.yaml")
-    assert prepare_steps(tmp_path / "steps", recipe, TINY, corpus) is None
-    assert prepare_steps(tmp_path / "steps", recipe, TINY, corpus) is None
+    for _ in range(2):
+        prepare_steps(tmp_path / "steps", recipe, TINY, corpus)
     with pytest.raises(RecipeError, match=facts(tmp_path / "steps")):
         prepare_steps(tmp_path / "steps", recipe.model_copy(update={"seed": 1}), TINY, corpus)
     # With other labels, or with the same ones in another order, the outputs in the checkpoint would belong to the wrong labels.

@@ -54,6 +54,18 @@ def train(
             "Default: auto for tables, transformer for a recipe."
         ),
     ] = None,
+    folds: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder in which out-of-fold predictions are kept. Folds that it contains are not computed again. Default: they "
+            "are deleted at the end.",
+            show_default=False,
+        ),
+    ] = None,
+    only_folds: Annotated[
+        bool,
+        typer.Option("--only-folds", help="Stop when all folds are in the folder of --folds. No model is written."),
+    ] = False,
     texts: StandoffTexts = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
@@ -77,19 +89,22 @@ def train(
     """
     columns = named_columns(text_column, label_column, document_column)
     recipe = _recipe(data, codebook, name, columns, encoding, sheet)
+    if only_folds and folds is None:
+        raise typer.BadParameter("name the folder for the folds with --folds", param_hint="--only-folds")
     folder = out or Path("runs") / recipe.name
     from ..io.output import check_folder
     from ..models.info import INFO
 
-    check_folder(folder, inputs=(*data, codebook, texts), overwrite=overwrite, marker=INFO)
+    if not only_folds:
+        check_folder(folder, inputs=(*data, codebook, texts), overwrite=overwrite, marker=INFO)
     require_training("training")
     from ..models.folder import read_info
     from ..reporting.progress import ProgressReporter
     from ..training import distributed
     from ..training.run import train as run
 
-    if (kind is None and _is_recipe(data[0])) or distributed.world_size() > 1:
-        _check_processes(data, kind, distributed.world_size())
+    if (kind is None and folds is None and _is_recipe(data[0])) or distributed.world_size() > 1:
+        _check_processes(data, kind, folds, distributed.world_size())
         written = run(recipe, folder, texts=texts, overwrite=overwrite, progress=ProgressReporter())
     else:
         from ..selection.select import AUTO, train_selected
@@ -97,13 +112,24 @@ def train(
         progress = ProgressReporter()
         try:
             selection = train_selected(
-                recipe, folder, kind=kind or AUTO, texts=texts, overwrite=overwrite, progress=progress
+                recipe,
+                folder,
+                kind=kind or ("transformer" if _is_recipe(data[0]) else AUTO),
+                texts=texts,
+                folds=folds,
+                only_folds=only_folds,
+                overwrite=overwrite,
+                progress=progress,
             )
         except KeyboardInterrupt as stopped:
-            stopped.args = (f"{folder}.steps contains the finished steps. To resume, run the same command",)
+            steps = folds or f"{folder}.steps"
+            stopped.args = (f"{steps} contains the finished steps. To resume, run the same command",)
             raise
         show(selection.render())
         written = folder
+        if only_folds:
+            advise(f"To train the model with these folds, run the same command without --only-folds. Folds: {folds}")
+            return
     if distributed.rank() > 0:
         return
     info = read_info(written)
@@ -121,7 +147,7 @@ def train(
         )
 
 
-def _check_processes(data: list[str], kind: str | None, processes: int) -> None:
+def _check_processes(data: list[str], kind: str | None, folds: Path | None, processes: int) -> None:
     """Refuse classifiers that several processes cannot train, and note that they do not compare classifiers."""
     if processes == 1:
         return
@@ -130,6 +156,11 @@ def _check_processes(data: list[str], kind: str | None, processes: int) -> None:
             f"{kind} cannot be trained in {processes} processes, which can only train a transformer. Start the command without "
             "`accelerate launch`, or omit this option",
             param_hint="--kind",
+        )
+    if folds is not None:
+        raise typer.BadParameter(
+            f"{processes} processes cannot compute folds. Start the command without `accelerate launch`",
+            param_hint="--folds",
         )
     from ..training.distributed import rank
 

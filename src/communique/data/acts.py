@@ -40,8 +40,8 @@ class Act:
 def moved_acts(acts: Mapping[str, Act], edits: Sequence[Edit]) -> dict[str, Act]:
     """Return acts for a text that was changed by edits.
 
-    If nothing is left of the words of a holder or target, the act is left out, because an act without them means that the text names
-    nobody.
+    If nothing is left of the words of a holder or target, the act is left out, because an act without them means that the text
+    names nobody.
     """
     moved = {name: act.moved(lambda span: move_span(span, edits)) for name, act in acts.items()}
     return {

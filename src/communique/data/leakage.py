@@ -11,7 +11,7 @@ from ..reporting.format import counted
 from .sentence import Sentence
 
 #: Number of hexadecimal digits of each hash that a fingerprint keeps. 64 bits give few collisions among a billion texts.
-_DIGITS = 16
+DIGITS = 16
 
 #: What a sentence can have in common with other sentences (see `Fingerprint.overlap`), with its wording in messages.
 SHARED = {"document": "same document", "parallel": "version of the same document", "text": "same text"}
@@ -20,7 +20,7 @@ SHARED = {"document": "same document", "parallel": "version of the same document
 def _document_hashes(sentence: Sentence) -> list[str]:
     """Return hashes of the document of a sentence and, if it has versions such as translations, of the group of versions."""
     joined = ("\x1f".join(part or "" for part in key) for key in sentence.split_keys)
-    return [hashlib.sha256(key.encode()).hexdigest()[:_DIGITS] for key in joined]
+    return [hashlib.sha256(key.encode()).hexdigest()[:DIGITS] for key in joined]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Fingerprint:
         """Compute the fingerprint of sentences."""
         return cls(
             documents=frozenset(digest for s in sentences for digest in _document_hashes(s)),
-            texts=frozenset(s.sha256[:_DIGITS] for s in sentences),
+            texts=frozenset(s.sha256[:DIGITS] for s in sentences),
         )
 
     def overlap(self, sentence: Sentence) -> str | None:
@@ -50,7 +50,7 @@ class Fingerprint:
 
     def has_text(self, sha256: str) -> bool:
         """Return whether the fingerprint contains a text with this hash (see `text_sha256`)."""
-        return sha256[:_DIGITS] in self.texts
+        return sha256[:DIGITS] in self.texts
 
     def check(self, sentences: Iterable[Sentence], name: str) -> None:
         """Check that sentences have no document or text in common with the fingerprint.

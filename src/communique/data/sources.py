@@ -1,4 +1,4 @@
-"""Fields that describe a labelled corpus in a recipe."""
+"""Fields that describe labelled corpora and unlabelled texts in a recipe."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from ..io.recognise import check_encoding
 
 
-class CorpusFields(BaseModel):
-    """The location of a labelled corpus, and the information that its tables do not contain."""
+class TextFields(BaseModel):
+    """The location of tables with texts, and the information that they do not contain."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,9 +27,6 @@ class CorpusFields(BaseModel):
         default_factory=dict,
         description="column for each field (text, labels, document, ...) whose column name is not recognised",
     )
-    labels: dict[str, str] = Field(
-        default_factory=dict, description="label of the codebook for each value in the table, such as '0': negative"
-    )
 
     @field_validator("encoding")
     @classmethod
@@ -37,10 +34,19 @@ class CorpusFields(BaseModel):
         return None if name is None else check_encoding(name)
 
 
+class CorpusFields(TextFields):
+    """The location of a labelled corpus, and the information that its tables do not contain."""
+
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="label of the codebook for each value in the table, such as '0': negative"
+    )
+
+
 class CorpusSource(CorpusFields):
     """A labelled corpus and its role in training."""
 
-    role: Literal["train", "validation"] = Field(
+    role: Literal["train", "validation", "test"] = Field(
         "train",
-        description="use of the corpus; if no corpus is for validation, validation documents are drawn from the training rows",
+        description="use of the corpus; if no corpus is for validation, validation documents are drawn from the training rows. "
+        "Training rows and unlabelled texts that are also in a test corpus are left out",
     )

@@ -28,7 +28,7 @@ from .corpus import Corpus
 from .labels import split_labels
 from .reader import CorpusReader, find_column
 from .sentence import Sentence, normalized, normalized_offset, original_span, text_sha256
-from .sources import CorpusFields
+from .sources import CorpusFields, TextFields
 
 #: Column that contains the hash of the text.
 HASH = "sha256"
@@ -305,7 +305,7 @@ def scan_sources(
             _translate_labels(table, source, codebook)
             start = len(reader.sentences)
             reader.add(table)
-            reader.sentences[start:] = [_completed(s, source) for s in reader.sentences[start:]]
+            reader.sentences[start:] = [completed(s, source) for s in reader.sentences[start:]]
         except DataError as error:
             reader.problems += error.problems
     return Corpus(tuple(reader.sentences), reader.files, tuple(reader.notes)), messages, reader.problems
@@ -324,7 +324,8 @@ def _translate_labels(table: Table, source: CorpusFields, codebook: Codebook) ->
                 row[column] = [source.labels.get(part, part) for part in split_labels(row[column], codebook)]
 
 
-def _completed(sentence: Sentence, source: CorpusFields) -> Sentence:
+def completed(sentence: Sentence, source: TextFields) -> Sentence:
+    """Return a sentence with the language and the source of the recipe, if its row has none."""
     language = source.language if sentence.language == UNDETERMINED else None
     return replace(sentence, language=language or sentence.language, source=sentence.source or source.source)
 

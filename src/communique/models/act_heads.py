@@ -145,21 +145,22 @@ class ActsClassifier(torch.nn.Module):
         kinds: torch.Tensor | None = None,
         spans: torch.Tensor | None = None,
     ) -> SequenceClassifierOutput:
-        """Compute the logits of the labels and, if there are targets, the sum of the losses.
+        """Compute the logits of the labels and the sum of the losses of the targets that are given.
 
         Args:
             input_ids: Tokens (n, t).
             attention_mask: Which tokens are not padding (n, t).
-            labels: Gold labels, as the classifier expects them.
+            labels: Gold labels, as the classifier expects them. None: their loss is not included.
             kinds: Number of the gold kind (n, labels with kinds) within its label, or `MASKED`.
             spans: First token and the one after the last (n, labels, roles, 2) of gold spans, twice `NO_SPAN` or `MASKED`.
         """
         found = run_features(self.model, input_ids=input_ids, attention_mask=attention_mask, labels=labels)
-        loss = found.output.loss
-        if loss is not None and kinds is not None:
-            loss = loss + self.kind_weight * kind_loss(self.heads, found.pooled, kinds)
-        if loss is not None and spans is not None:
-            loss = loss + self.acts_weight * tag_loss(self.heads, found.tokens, attention_mask, spans)
+        losses = [] if found.output.loss is None else [found.output.loss]
+        if kinds is not None:
+            losses.append(self.kind_weight * kind_loss(self.heads, found.pooled, kinds))
+        if spans is not None:
+            losses.append(self.acts_weight * tag_loss(self.heads, found.tokens, attention_mask, spans))
+        loss = sum(losses[1:], losses[0]) if losses else None
         return SequenceClassifierOutput(loss=loss, logits=found.output.logits)
 
 

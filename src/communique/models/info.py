@@ -23,6 +23,7 @@ from ..data.leakage import Fingerprint
 from ..data.sentence import Sentence
 from ..metrics.report import Report, ScoreCI
 from ..reporting.format import without_nan
+from .distillation import Distillation
 from .limits import Limits
 
 #: Version of the folder layout and of `bundle.json`. Folders with another version are refused.
@@ -96,9 +97,9 @@ class TrainingData(_Model):
     text_hashes: tuple[str, ...]
 
     @classmethod
-    def from_corpora(cls, train: Corpus, held_out: Corpus, codebook: Codebook) -> TrainingData:
-        """Count the training rows, and hash all rows that evaluation data must not contain, including held-out rows."""
-        everything = (train + held_out).fingerprint()
+    def from_corpora(cls, train: Corpus, others: Corpus, codebook: Codebook) -> TrainingData:
+        """Count the training rows, and hash them and the other rows that evaluation data must not contain."""
+        everything = (train + others).fingerprint()
         labels = Counter(label for s in train for label in s.labels or ())
         return cls(
             sentences=len(train),
@@ -244,6 +245,9 @@ class ModelInfo(_Model):
         (), description="reasons why the model is not fit for use, for example that it predicts one label only"
     )
     parity: ParityReport | None = None
+    distillation: Distillation | None = Field(
+        None, description="teachers and unlabelled texts; None if the model learned only from labels"
+    )
     acts: ActsInfo | None = Field(None, description="auxiliary outputs; None if the network predicts only labels")
     limits: Limits | None = Field(
         None,

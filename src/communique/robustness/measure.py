@@ -23,7 +23,6 @@ from ..models.predictor import CHUNK
 from .report import ALL, MIN_CASES, ActorErrors, NameEffect, Robustness, Stability
 from .surface import PERTURBATIONS
 
-
 #: Name of the test that swaps actors, and the names of all tests.
 ACTOR_SWAP = "actor swap"
 TESTS = (ACTOR_SWAP, *PERTURBATIONS)

@@ -18,10 +18,12 @@ from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..metrics.calibration import Tuning, to_logits
+from ..models.distillation import Distillation
 from ..models.info import ModelInfo, Score, git_commit
 from ..reporting.format import number
 from ..training.recipe import Recipe
-from ..training.saving import describe_checkpoint, fold_calibration, write_checkpoint
+from ..training.saving import EMPTY, describe_checkpoint, fold_calibration, write_checkpoint
+from ..training.soft_labels import SoftLabels
 from ..training.splits import DataSplits
 from .durations import Duration, timed_part
 
@@ -221,12 +223,16 @@ class TransformerCandidate(Candidate):
         codebook: Codebook with the labels.
         backbones: Encoders from which training may start. If there are several, `prepare` chooses the one whose frozen vectors
             scored best. Default: the encoder of the recipe.
+        soft: The teachers of the recipe. Default: the recipe has none.
     """
 
     kind = "transformer"
 
-    def __init__(self, recipe: Recipe, codebook: Codebook, backbones: Sequence[str] = ()) -> None:
+    def __init__(
+        self, recipe: Recipe, codebook: Codebook, backbones: Sequence[str] = (), soft: SoftLabels | None = None
+    ) -> None:
         super().__init__(recipe, codebook)
+        self.soft = soft
         self.backbones = tuple(backbones) or (recipe.backbone,)
         if len(self.backbones) == 1:
             self.name = name_with_encoder(self.kind, self.backbones[0])
@@ -255,10 +261,13 @@ class TransformerCandidate(Candidate):
 
     def estimate(self, corpus: Corpus) -> Duration:
         """Estimate how long fits will take, by timing single steps on a few rows."""
-        part = timed_part(corpus, self.recipe.seed, self.recipe.batch_size)
+        recipe, unlabelled = self.recipe, 0 if self.soft is None else len(self.soft.sentences)
+        part = timed_part(corpus, recipe.seed, recipe.batch_size)
         # A few rows may have no acts, which would be an error. The heads for acts take hardly any time.
-        one_step = self.recipe.model_copy(update={"epochs": 1, "min_steps": 0, "acts": False})
-        return Duration(0.0, self.recipe.steps(len(corpus)) * self._train(one_step, part).seconds_per_step_)
+        plain = {"acts": False, "augment": False, "teachers": (), "soup": 1}
+        one_step = recipe.model_copy(update={"epochs": 1, "min_steps": 0} | plain)
+        steps = recipe.soup * recipe.steps(recipe.rows(len(corpus), unlabelled))
+        return Duration(0.0, steps * self._train(one_step, part).seconds_per_step_)
 
     def write(self, target: Target) -> ModelInfo:
         """Write a checkpoint."""
@@ -271,12 +280,15 @@ class TransformerCandidate(Candidate):
             seconds=fitted.seconds_,
             precision=fitted.precision_,
             heads=fitted.heads_,
+            unlabelled=EMPTY if self.soft is None else self.soft.unlabelled.corpus,
+            distillation=fitted.distillation_,
         )
 
     def _train(self, recipe: Recipe, corpus: Corpus, steps: Path | None = None) -> TransformerClassifier:
         from ..training.trainer import TransformerClassifier
 
-        return TransformerClassifier(recipe, self.codebook, steps=steps).fit(corpus)
+        soft = self.soft if recipe.teachers else None
+        return TransformerClassifier(recipe, self.codebook, steps=steps, soft=soft).fit(corpus)
 
 
 def encoder_name(backbone: str) -> str:
@@ -290,7 +302,12 @@ def name_with_encoder(kind: str, backbone: str) -> str:
 
 
 def candidates_for(
-    recipe: Recipe, codebook: Codebook, rows: int, backbones: Sequence[str], vectors: Path | None = None
+    recipe: Recipe,
+    codebook: Codebook,
+    rows: int,
+    backbones: Sequence[str],
+    vectors: Path | None = None,
+    soft: SoftLabels | None = None,
 ) -> list[Candidate]:
     """Return the candidates that are suitable for a number of rows, in order of preference.
 
@@ -303,11 +320,14 @@ def candidates_for(
         rows: Number of labelled rows.
         backbones: The encoders to compare, in order of preference.
         vectors: A folder in which sentence vectors are stored. Default: vectors are kept in memory only.
+        soft: The teachers of the recipe, from which only the transformer learns. Default: the recipe has none.
     """
     frozen = [FrozenCandidate(recipe.model_copy(update={"backbone": one}), codebook, vectors) for one in backbones]
     found: list[Candidate] = [PriorCandidate(recipe, codebook), *frozen, TfidfCandidate(recipe, codebook)]
     if rows >= MIN_TRANSFORMER_ROWS:
-        found.append(TransformerCandidate(recipe.model_copy(update={"backbone": backbones[0]}), codebook, backbones))
+        found.append(
+            TransformerCandidate(recipe.model_copy(update={"backbone": backbones[0]}), codebook, backbones, soft)
+        )
     return found
 
 
@@ -320,6 +340,8 @@ def _write_checkpoint(
     seconds: float,
     precision: str,
     heads: ActHeads | None = None,
+    unlabelled: Corpus = EMPTY,
+    distillation: Distillation | None = None,
 ) -> ModelInfo:
     model, tokenizer = network
     tuning, data = target.tuning, target.data
@@ -329,6 +351,8 @@ def _write_checkpoint(
         candidate.codebook,
         data,
         texts=target.texts,
+        unlabelled=unlabelled,
+        distillation=distillation,
         classifier=candidate.kind,
         thresholds=None if tuning.thresholds is None else tuple(tuning.thresholds.tolist()),
         tuned_on=tuning.rows,

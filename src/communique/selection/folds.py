@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from ..data import near_duplicates
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
+from ..data.sentence import Sentence
 from ..metrics.bootstrap import Resamples
 from ..metrics.calibration import Tuning, probabilities, tune
 from ..metrics.scores import indicator
 from .candidates import Candidate
 from .results import Compared, compare, mean_average_precision
-from .steps import Steps
+from .steps import Fit, Steps
 
 #: Minimum proportion of rows whose text also occurs in another document for the warning that scores are too high.
 REPEATED = 0.02
@@ -32,12 +33,14 @@ class OutOfFold:
         logits: Logits (n, k) of all rows of a corpus; NaN for rows of folds that were not run.
         folds: Number of folds that were run.
         seconds: Mean duration of a fold in seconds.
+        unlabelled: Logits (all folds, m, k) of unlabelled sentences by the model of each fold; NaN for folds that were not run.
     """
 
     kind: str
     logits: NDArray[np.float32]
     folds: int
     seconds: float
+    unlabelled: NDArray[np.float32]
 
 
 def predict_out_of_fold(
@@ -46,6 +49,7 @@ def predict_out_of_fold(
     folds: NDArray[np.int64],
     *,
     only: int | None = None,
+    unlabelled: Sequence[Sentence] = (),
     steps: Steps | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> OutOfFold:
@@ -56,29 +60,36 @@ def predict_out_of_fold(
         corpus: n labelled rows.
         folds: Fold of each row (n,).
         only: Number of folds to predict. Default: all.
+        unlabelled: m sentences without labels, which the model of each fold predicts too. Default: none.
         steps: Folder in which finished folds are stored. Folds that an interrupted run finished are not fitted again. Default:
             nothing is stored.
         say: Function that receives one line per fold.
     """
-    logits = np.full((len(corpus), len(candidate.codebook.names)), np.nan, np.float32)
-    numbers = np.unique(folds)[:only]
+    k = len(candidate.codebook.names)
+    everything = np.unique(folds)
+    numbers = everything[:only]
+    logits = np.full((len(corpus), k), np.nan, np.float32)
+    of_unlabelled = np.full((len(everything), len(unlabelled), k), np.nan, np.float32)
     seconds = 0.0
     for done, fold in enumerate(numbers.tolist(), 1):
         inside = folds == fold
         train, test = corpus.rows(~inside), corpus.rows(inside)
-        found = steps.read_fit(candidate.name, fold, (len(test), logits.shape[1])) if steps else None
+        found = steps.read_fit(candidate.name, fold, (len(test), k), len(unlabelled)) if steps else None
         if found is None:
             start = time.monotonic()
             fitted = candidate.fit(train, steps.training(candidate.name, fold) if steps else None)
-            found = fitted.predict_logits(test.sentences), time.monotonic() - start
+            predicted = fitted.predict_logits(test.sentences)
+            taken = time.monotonic() - start
+            more = fitted.predict_logits(unlabelled) if unlabelled else of_unlabelled[done - 1]
+            found = Fit(predicted, more, taken)
             if steps:
-                steps.keep_fit(candidate.name, fold, *found)
+                steps.keep_fit(candidate.name, fold, found)
             say(f"{candidate.name}: fold {done} of {len(numbers)}")
         else:
-            say(f"{candidate.name}: fold {done} of {len(numbers)}, from the interrupted run")
-        logits[inside] = found[0]
-        seconds += found[1]
-    return OutOfFold(candidate.kind, logits, len(numbers), seconds / len(numbers))
+            say(f"{candidate.name}: fold {done} of {len(numbers)}, already finished")
+        logits[inside], of_unlabelled[done - 1] = found.logits, found.unlabelled
+        seconds += found.seconds
+    return OutOfFold(candidate.kind, logits, len(numbers), seconds / len(numbers), of_unlabelled)
 
 
 def describe_repeats(corpus: Corpus, folds: NDArray[np.int64]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
+from ..data.sentence import Sentence
 from ..data.splits import document_folds
 from ..errors import DataError, RecipeError
 from ..io.output import check_folder
@@ -17,11 +19,13 @@ from ..metrics.calibration import MIN_POSITIVES, Tuning
 from ..metrics.degenerate import describe_collapse, describe_no_gain
 from ..metrics.scores import indicator
 from ..models.info import INFO, Score
-from ..reporting.format import quantity
 from ..reporting.progress import ProgressReporter
 from ..training.backbones import backbone_sha256
+from ..training.fold_predictions import FOLD_FILE, FoldPredictions, row_key
 from ..training.recipe import Recipe
+from ..training.soft_labels import TEACHERS, SoftLabels
 from ..training.splits import DataSplits
+from ..training.unlabelled import NOT_USED, Unlabelled, read_unlabelled
 from .candidates import Candidate, FrozenCandidate, PriorCandidate, Target, TfidfCandidate, candidates_for
 from .encoders import encoders_for
 from .folds import (
@@ -33,8 +37,9 @@ from .folds import (
     score_out_of_fold,
     tune_out_of_fold,
 )
+from .plan import LIMIT, plan_folds
 from .results import SELECTION, Selection, choose
-from .steps import Steps
+from .steps import ALL, Steps
 
 #: Values of `--kind`, and the kind of candidate for each.
 KINDS = {"tfidf": "tfidf-logreg", "frozen-encoder": "frozen-encoder", "transformer": "transformer"}
@@ -43,12 +48,6 @@ AUTO = "auto"
 #: Number of folds of the cross-validation; fewer if there are fewer documents.
 FOLDS = 5
 
-#: Maximum duration of a comparison in seconds. If it would take longer, slow candidates are compared on `SCREENED` folds only.
-LIMIT, SCREENED = 1800.0, 2
-
-#: A candidate is slow if a single fit takes more seconds than this.
-COSTLY = 60.0
-
 
 def train_selected(
     recipe: Recipe,
@@ -56,6 +55,8 @@ def train_selected(
     *,
     kind: str = AUTO,
     texts: str | Path | None = None,
+    folds: str | Path | None = None,
+    only_folds: bool = False,
     overwrite: bool = False,
     progress: ProgressReporter | None = None,
 ) -> Selection:
@@ -67,6 +68,9 @@ def train_selected(
             The comparison is written to `<out>.selection.json`.
         kind: `auto`, or one of `KINDS`. A requested kind is compared with the prior and always kept.
         texts: A file or folder with the texts for stand-off labels.
+        folds: A folder for the out-of-fold predictions, which is kept: another run of the same recipe uses them, and other recipes
+            can name it in `teachers`. All folds are then predicted, also those of the unlabelled texts of the recipe.
+        only_folds: Whether to stop when the out-of-fold predictions are stored. No model is then written.
         overwrite: Whether to replace an existing folder.
         progress: Where progress is reported. Default: nowhere.
 
@@ -78,24 +82,48 @@ def train_selected(
         CommuniqueError: The recipe, the codebook or the data are invalid, or `<out>.steps` belongs to another run.
     """
     progress, out = progress or ProgressReporter.silent(), Path(out)
-    check_folder(out, overwrite=overwrite, marker=INFO)
+    if not only_folds:
+        check_folder(out, overwrite=overwrite, marker=INFO)
     codebook = Codebook.load(recipe.codebook)
     data = DataSplits.whole(recipe, codebook, Path(texts) if texts else None)
     for line in data.messages:
         progress.say(line)
-    folder = out.with_name(out.name + ".steps")
-    candidates, notes = requested_candidates(recipe, codebook, data.train, kind, Steps.vectors_in(folder))
-    steps = Steps(folder, _identity(recipe, codebook, data.train, kind, candidates))
+    folder = Path(folds) if folds else out.with_name(out.name + ".steps")
+    reads = folds is not None or bool(recipe.teachers)
+    unlabelled = read_unlabelled(recipe, data.train, data.train) if reads else Unlabelled()
+    if recipe.unlabelled:
+        progress.say(unlabelled.describe() if reads else NOT_USED)
+    soft = SoftLabels.open(recipe, codebook, unlabelled, data.train, cache=folder / TEACHERS)
+    candidates, notes = requested_candidates(recipe, codebook, data.train, kind, Steps.vectors_in(folder), soft)
+    run = _identity(_unnamed(recipe) if folds else recipe, codebook, data.train, kind, candidates)
+    run |= {"unlabelled": unlabelled.sha256} if len(unlabelled.corpus) else {}
+    run |= {} if soft is None else soft.identity
+    steps = Steps(folder, run, kept=folds is not None)
     selection, candidate, tuning = select(
-        data.train, codebook, candidates, kind=kind, seed=recipe.seed, notes=notes, steps=steps, progress=progress
+        data.train,
+        codebook,
+        candidates,
+        kind=kind,
+        seed=recipe.seed,
+        notes=notes,
+        unlabelled=unlabelled.corpus.sentences if folds else (),
+        steps=steps,
+        progress=progress,
     )
+    if only_folds:
+        return selection
     progress.say(f"training {candidate.name} on all {len(data.train)} rows")
-    candidate.fit(data.train, steps.training(candidate.name, "all"))
+    candidate.fit(data.train, steps.training(candidate.name, ALL))
     score = _score(selection, recipe.name)
     candidate.write(Target(out, data, tuning, score, selection.warnings, texts, overwrite, selection.out_of_fold))
     selection.dump(out.with_name(out.name + SELECTION))
-    steps.remove()
+    steps.end(candidate.name)
     return selection
+
+
+def _unnamed(recipe: Recipe) -> Recipe:
+    """Return a recipe without the fields that only describe the model, so that they can change without new folds."""
+    return recipe.model_copy(update={"name": "", "version": "", "description": "", "license": ""})
 
 
 def _identity(
@@ -115,7 +143,12 @@ def _identity(
 
 
 def requested_candidates(
-    recipe: Recipe, codebook: Codebook, corpus: Corpus, kind: str, vectors: Path | None = None
+    recipe: Recipe,
+    codebook: Codebook,
+    corpus: Corpus,
+    kind: str,
+    vectors: Path | None = None,
+    soft: SoftLabels | None = None,
 ) -> tuple[list[Candidate], tuple[str, ...]]:
     """Return the candidates for some labelled rows, and lines for the report about encoders that are left out.
 
@@ -136,11 +169,11 @@ def requested_candidates(
         return [PriorCandidate(recipe, codebook), TfidfCandidate(recipe, codebook)], ()
     backbones, notes = encoders_for(recipe, corpus)
     if kind == AUTO:
-        return candidates_for(recipe, codebook, len(corpus), backbones, vectors), notes
+        return candidates_for(recipe, codebook, len(corpus), backbones, vectors, soft), notes
     wanted = {PriorCandidate.kind, KINDS[kind]}
     if kind == "transformer" and len(backbones) > 1:
         wanted.add(FrozenCandidate.kind)
-    everything = candidates_for(recipe, codebook, 10**9, backbones, vectors)
+    everything = candidates_for(recipe, codebook, 10**9, backbones, vectors, soft)
     return [one for one in everything if one.kind in wanted], notes
 
 
@@ -152,6 +185,7 @@ def select(
     kind: str = AUTO,
     seed: int = 0,
     notes: Sequence[str] = (),
+    unlabelled: Sequence[Sentence] = (),
     steps: Steps | None = None,
     progress: ProgressReporter | None = None,
 ) -> tuple[Selection, Candidate, Tuning]:
@@ -164,7 +198,9 @@ def select(
         kind: `auto`, or the kind of candidate to keep.
         seed: Seed of the folds and the bootstrap.
         notes: Lines for the report.
-        steps: Folder in which finished steps are stored. Default: nothing is stored.
+        unlabelled: Sentences without labels, which the models of all folds predict too. Default: none.
+        steps: Folder in which finished steps are stored and, if the folder is kept, also the out-of-fold predictions of the chosen
+            candidate (see `training.fold_predictions`). Default: nothing is stored.
         progress: Where the estimated duration and the progress are reported. Default: nowhere.
 
     Returns:
@@ -189,13 +225,18 @@ def select(
     known = steps.read_plan() if steps else None
     if known and steps:
         progress.say(f"resuming from {steps.folder}")
-    numbers, shortened = known or _plan(corpus, candidates, number, progress)
+    numbers, shortened = known or plan_folds(
+        corpus, candidates, number, progress, limit=math.inf if steps and steps.kept else LIMIT
+    )
     if steps:
         steps.keep_plan(numbers, shortened)
-    predicted, started = _predict(corpus, codebook, candidates, folds, numbers, steps, progress)
+    predicted, started = _predict(corpus, codebook, candidates, folds, numbers, unlabelled, steps, progress)
     compared, part, decisions = compare_out_of_fold(corpus, codebook, predicted, folds, seed)
     gold_compared = indicator(part.sentences, codebook)
     chosen = choose(compared, None if kind == AUTO else KINDS.get(kind, kind))
+    if steps and steps.kept:
+        _store(steps.folder, chosen, corpus, codebook, folds, predicted[chosen], unlabelled)
+        progress.say(f"out-of-fold predictions: {steps.folder / FOLD_FILE}")
     tuning, rows = tune_out_of_fold(corpus, codebook, predicted[chosen].logits)
     positives, thresholds, few = _describe_tuning(corpus, codebook, tuning, rows)
     counts = gold_compared.sum(axis=0).tolist(), decisions[chosen].sum(axis=0).tolist()
@@ -227,6 +268,7 @@ def _predict(
     candidates: Sequence[Candidate],
     folds: NDArray[np.int64],
     numbers: Sequence[int],
+    unlabelled: Sequence[Sentence],
     steps: Steps | None,
     progress: ProgressReporter,
 ) -> tuple[dict[str, OutOfFold], list[str]]:
@@ -238,11 +280,33 @@ def _predict(
         if note := one.prepare(scores):
             notes.append(note)
             progress.say(note)
-        found = predict_out_of_fold(one, corpus, folds, only=number, steps=steps, say=progress.say)
+        found = predict_out_of_fold(
+            one, corpus, folds, only=number, unlabelled=unlabelled, steps=steps, say=progress.say
+        )
         predicted[one.name] = found
         if one.kind == FrozenCandidate.kind:
             scores[one.recipe.backbone] = score_out_of_fold(corpus, codebook, found.logits, folds)
     return predicted, notes
+
+
+def _store(
+    folder: Path,
+    name: str,
+    corpus: Corpus,
+    codebook: Codebook,
+    folds: NDArray[np.int64],
+    predicted: OutOfFold,
+    unlabelled: Sequence[Sentence],
+) -> None:
+    FoldPredictions(
+        name,
+        codebook.names,
+        tuple(row_key(s) for s in corpus),
+        folds,
+        predicted.logits,
+        tuple(s.sha256 for s in unlabelled),
+        predicted.unlabelled,
+    ).save(folder)
 
 
 def _describe_tuning(
@@ -260,32 +324,6 @@ def _describe_tuning(
         "theoretical optimum, which is half of the F1 that calibrated probabilities would reach."
     )
     return positives, thresholds, [line] if few else []
-
-
-def _plan(
-    corpus: Corpus, candidates: Sequence[Candidate], folds: int, progress: ProgressReporter
-) -> tuple[list[int], list[str]]:
-    """Estimate how long the candidates take and report it. Return the number of folds of each, and lines for the report."""
-    numbers, notes = [folds] * len(candidates), []
-    progress.say("measuring how long the comparison will take")
-    durations = [one.estimate(corpus) for one in candidates]
-    # One more fit is needed to train the final model.
-    seconds = [each.of(folds + 1) for each in durations]
-    if sum(seconds) > LIMIT and folds > SCREENED:
-        for i, (one, each) in enumerate(zip(candidates, durations, strict=True)):
-            if each.fit <= COSTLY:
-                continue
-            notes.append(
-                f"{one.name} was compared on {SCREENED} of {folds} folds only, because {folds} folds would have taken about "
-                f"{quantity(each.of(folds) / 60)} minutes."
-            )
-            numbers[i], seconds[i] = SCREENED, each.of(SCREENED + 1)
-    each = ", ".join(f"{one.name} {quantity(value / 60)}" for one, value in zip(candidates, seconds, strict=True))
-    progress.say(
-        f"comparing {len(candidates)} classifiers on {len(corpus)} rows from {len(corpus.documents)} documents takes about "
-        f"{quantity(sum(seconds) / 60)} minutes ({each})"
-    )
-    return numbers, notes
 
 
 def _score(selection: Selection, name: str) -> Score:

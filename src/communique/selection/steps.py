@@ -9,18 +9,35 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..io.atomic import replacing
-from ..training.steps import check_run, record_run
+from ..training.steps import check_run, read_arrays, record_run, write_arrays
+
+#: Number of the fit on all rows, in the name of the folder of its training state.
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The predictions of a finished fit.
+
+    Attributes:
+        logits: Logits (n, k) of the rows of the fold.
+        unlabelled: Logits (m, k) of unlabelled sentences.
+        seconds: Duration in seconds.
+    """
+
+    logits: NDArray[np.float32]
+    unlabelled: NDArray[np.float32]
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Steps:
-    """The folder `<out>.steps` of a comparison.
+    """The folder of a comparison: `<out>.steps`, or the one that `--folds` names.
 
     It contains the number of folds of each candidate (`plan.json`), the out-of-fold logits of each finished fit
     (`<candidate>-<fold>.npz`), sentence vectors (`vectors/`) and the training state of the fit that was interrupted.
@@ -28,6 +45,7 @@ class Steps:
     Args:
         folder: The folder.
         run: Everything that determines the result, as values that JSON can represent.
+        kept: Whether the folder is kept after the run. All folds are then predicted, however long this takes.
 
     Raises:
         RecipeError: The folder belongs to another run.
@@ -35,6 +53,7 @@ class Steps:
 
     folder: Path
     run: Mapping[str, Any]
+    kept: bool = False
 
     def __post_init__(self) -> None:
         check_run(self.folder, self.run)
@@ -62,26 +81,32 @@ class Steps:
         with replacing(self.folder / "plan.json") as handle:
             handle.write(json.dumps({"folds": list(folds), "notes": list(notes)}))
 
-    def read_fit(self, name: str, fold: int, shape: tuple[int, int]) -> tuple[NDArray[np.float32], float] | None:
-        """Return the logits (n, k) and the duration in seconds of a finished fit, or None if it is missing or damaged."""
-        try:
-            # Open the file here, because numpy does not close a file that it opened if it is not an archive.
-            with self._fit(name, fold).open("rb") as handle, np.load(handle, allow_pickle=False) as content:
-                logits, seconds = content["logits"], float(content["seconds"])
-        except (OSError, EOFError, ValueError, KeyError, BadZipFile):
-            return None
-        return (logits.astype(np.float32), seconds) if logits.shape == shape else None
+    def read_fit(self, name: str, fold: int, shape: tuple[int, int], unlabelled: int = 0) -> Fit | None:
+        """Return a finished fit, or None if it is missing or damaged.
 
-    def keep_fit(self, name: str, fold: int, logits: NDArray[np.float32], seconds: float) -> None:
-        """Store the logits (n, k) and the duration in seconds of a finished fit, and delete its training state."""
+        Args:
+            name: Name of the candidate.
+            fold: Number of the fold.
+            shape: Shape (n, k) of the logits.
+            unlabelled: Number of unlabelled sentences.
+        """
+        content = read_arrays(self._fit(name, fold))
+        if content is None or not {"logits", "unlabelled", "seconds"} <= set(content):
+            return None
+        logits, others = content["logits"].astype(np.float32), content["unlabelled"].astype(np.float32)
+        if (logits.shape, others.shape) != (shape, (unlabelled, shape[1])):
+            return None
+        return Fit(logits, others, float(content["seconds"]))
+
+    def keep_fit(self, name: str, fold: int, fit: Fit) -> None:
+        """Store a finished fit, and delete its training state."""
         record_run(self.folder, self.run)
-        with replacing(self._fit(name, fold), "wb") as handle:
-            np.savez(handle, allow_pickle=False, logits=logits, seconds=np.float64(seconds))
+        write_arrays(self._fit(name, fold), logits=fit.logits, unlabelled=fit.unlabelled, seconds=np.array(fit.seconds))
         shutil.rmtree(self.training(name, fold), ignore_errors=True)
 
-    def remove(self) -> None:
-        """Delete the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def end(self, name: str) -> None:
+        """Delete the folder or, if it is kept, the training state of the fit on all rows."""
+        shutil.rmtree(self.training(name, ALL) if self.kept else self.folder, ignore_errors=True)
 
     def _fit(self, name: str, fold: int) -> Path:
         return self.folder / f"{_file_name(name)}-{fold}.npz"

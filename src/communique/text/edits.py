@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Edit(NamedTuple):
-    """The replacement of the characters from `start` to `end`, excluding the end, with `new`. It is an insertion if they are equal."""
+    """The replacement of the characters from `start` to `end`, excluding the end, with `new`; an insertion if both are equal."""
 
     start: int
     end: int

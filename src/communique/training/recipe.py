@@ -11,15 +11,21 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ..config import load_yaml
-from ..data.sources import CorpusSource
+from ..data.sources import CorpusSource, TextFields
 from ..errors import RecipeError
 from ..io.suffixes import stem
 
 #: Pattern of model names, which also become names of folders.
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 
-#: Fields that have no effect if `acts` is false.
-_OF_ACTS = ("acts", "acts_weight", "kind_weight")
+#: Fields that have no effect if the first field of their group has its default.
+_GROUPS = (
+    ("acts", "acts_weight", "kind_weight"),
+    ("augment", "augment_share"),
+    ("teachers", "soft_weight", "unlabelled_weight"),
+    ("unlabelled",),
+    ("soup",),
+)
 
 
 class Recipe(BaseModel):
@@ -62,6 +68,35 @@ class Recipe(BaseModel):
     )
     kind_weight: float = Field(0.3, ge=0, description="weight of the loss of kinds")
 
+    augment: bool = Field(
+        False,
+        description="whether to add training copies with other actors, letter case, speaker tags, quotation marks or final marks",
+    )
+    augment_share: float = Field(0.5, gt=0, le=1, description="proportion of the training rows that get a copy")
+
+    teachers: tuple[str, ...] = Field(
+        (),
+        description="models whose probabilities the model also learns: folders of models, or folders that `train --folds` wrote",
+    )
+    soft_weight: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="weight of the teachers' out-of-fold probabilities in the target of a labelled row; the labels have the rest",
+    )
+    unlabelled: tuple[TextFields, ...] = Field(
+        (), description="tables of texts without labels, which the teachers label; each has a `path`"
+    )
+    unlabelled_weight: float = Field(
+        1.0, gt=0, le=1, description="weight of the loss of an unlabelled row; a labelled row has weight 1"
+    )
+    soup: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="number of fits from the same start with different orders of the rows, whose weights are averaged",
+    )
+
     epochs: int = Field(
         3, ge=1, description="passes over the training rows; there are more if `min_steps` requires them"
     )
@@ -103,7 +138,13 @@ class Recipe(BaseModel):
     def _without_unused(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out settings that have no effect, so that runs and results of recipes without them keep their identity."""
         content: dict[str, Any] = serialize(self)
-        return content if self.acts else {name: value for name, value in content.items() if name not in _OF_ACTS}
+        unused = {
+            name
+            for first, *others in _GROUPS
+            if getattr(self, first) == type(self).model_fields[first].default
+            for name in (first, *others)
+        }
+        return {name: value for name, value in content.items() if name not in unused}
 
     @classmethod
     def load(cls, path: str | Path) -> Recipe:
@@ -123,6 +164,8 @@ class Recipe(BaseModel):
         update: dict[str, object] = {
             "codebook": resolve(self.codebook),
             "corpora": tuple(s.model_copy(update={"path": resolve(s.path)}) for s in self.corpora),
+            "teachers": tuple(resolve(path) for path in self.teachers),
+            "unlabelled": tuple(s.model_copy(update={"path": resolve(s.path)}) for s in self.unlabelled),
         }
         # A hub name looks like a relative path, so it counts as a folder only if this folder exists. The default backbone is not
         # set here, because the comparison of classifiers checks whether the recipe names a backbone.
@@ -170,6 +213,10 @@ class Recipe(BaseModel):
         per_epoch = self.steps_per_epoch(rows, processes)
         return max(self.epochs * per_epoch, min(self.min_steps, self.max_epochs * per_epoch))
 
+    def rows(self, labelled: int, unlabelled: int = 0) -> int:
+        """Return about how many rows training reads per epoch for a number of labelled and unlabelled rows, including copies."""
+        return labelled + (round(labelled * self.augment_share) if self.augment else 0) + unlabelled
+
     def sources(self, role: str) -> list[CorpusSource]:
         """Return the corpora with a role."""
         return [source for source in self.corpora if source.role == role]
@@ -180,12 +227,16 @@ class Recipe(BaseModel):
 
     def portable(self) -> Recipe:
         """Return the recipe with short paths, because the folders of this machine mean nothing on another one."""
+
+        def short(path: str) -> str:
+            return "/".join(Path(path).parts[-2:])
+
         return self.model_copy(
             update={
                 "codebook": Path(self.codebook).name,
-                "corpora": tuple(
-                    s.model_copy(update={"path": "/".join(Path(s.path).parts[-2:])}) for s in self.corpora
-                ),
+                "corpora": tuple(s.model_copy(update={"path": short(s.path)}) for s in self.corpora),
                 "backbone": Path(self.backbone).name if Path(self.backbone).is_dir() else self.backbone,
+                "teachers": tuple(map(short, self.teachers)),
+                "unlabelled": tuple(s.model_copy(update={"path": short(s.path)}) for s in self.unlabelled),
             }
         )

@@ -15,8 +15,10 @@ from ..reporting.progress import ProgressReporter
 from . import distributed
 from .recipe import Recipe
 from .saving import describe_checkpoint, write_checkpoint
+from .soft_labels import TEACHERS, SoftLabels
 from .splits import DataSplits
 from .trainer import TransformerClassifier
+from .unlabelled import NOT_USED, Unlabelled, read_unlabelled
 
 
 def train(
@@ -54,7 +56,12 @@ def train(
     for line in data.messages:
         progress.say(line)
     steps = out.with_name(out.name + ".steps")
-    classifier = TransformerClassifier(recipe, codebook, steps=steps, progress=progress)
+    scored = data.validation + data.parity
+    unlabelled = read_unlabelled(recipe, data.train, scored) if recipe.teachers else Unlabelled()
+    if recipe.unlabelled:
+        progress.say(unlabelled.describe() if recipe.teachers else NOT_USED)
+    soft = SoftLabels.open(recipe, codebook, unlabelled, scored, cache=steps / TEACHERS)
+    classifier = TransformerClassifier(recipe, codebook, steps=steps, progress=progress, soft=soft)
     classifier.fit(data.train, data.validation)
     if distributed.rank() > 0:
         return out
@@ -78,6 +85,8 @@ def train(
         scores=(score,),
         warnings=find_warnings(classifier, data, codebook),
         commit=commit,
+        unlabelled=unlabelled.corpus,
+        distillation=classifier.distillation_,
     )
     write_checkpoint(
         out,

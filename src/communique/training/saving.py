@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.codebook import Codebook
+from ..data.corpus import Corpus
 from ..errors import RecipeError
 from ..io.atomic import new_folder
 from ..metrics.calibration import Tuning
@@ -22,9 +23,18 @@ if TYPE_CHECKING:
 
     from ..models.act_heads import ActHeads
 
+#: A corpus without sentences.
+EMPTY = Corpus(())
+
 
 def describe_checkpoint(
-    recipe: Recipe, codebook: Codebook, data: DataSplits, *, texts: str | Path | None, **measured: Any
+    recipe: Recipe,
+    codebook: Codebook,
+    data: DataSplits,
+    *,
+    texts: str | Path | None,
+    unlabelled: Corpus = EMPTY,
+    **measured: Any,
 ) -> ModelInfo:
     """Build the description of a checkpoint from its recipe, codebook, data and measured values.
 
@@ -33,6 +43,7 @@ def describe_checkpoint(
         codebook: The codebook.
         data: The training rows and the held-out rows.
         texts: The file or folder with the texts of stand-off labels.
+        unlabelled: Sentences without labels from which the model learned. Default: there are none.
         measured: The other fields of `ModelInfo`, such as `thresholds` and `training_seconds`.
     """
     return ModelInfo.create(
@@ -48,7 +59,7 @@ def describe_checkpoint(
         max_tokens=recipe.max_tokens,
         recipe=recipe.model_dump(mode="json"),
         texts=None if texts is None else str(Path(texts).resolve()),
-        training=TrainingData.from_corpora(data.train, data.validation + data.parity, codebook),
+        training=TrainingData.from_corpora(data.train, data.validation + data.parity + unlabelled, codebook),
         **measured,
     )
 

@@ -11,6 +11,7 @@ from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.splits import split_units
 from ..data.standoff import read_sources
+from ..data.texts import read_fingerprint
 from ..errors import DataError
 from ..metrics.calibration import MIN_POSITIVES
 from ..metrics.scores import indicator
@@ -58,6 +59,8 @@ class DataSplits:
         """
         corpus, messages = read_sources(recipe.sources("train"), codebook, texts)
         messages += corpus.notes
+        corpus, left_out = _without_test_rows(corpus, recipe)
+        messages += left_out
         messages += _count_labels(corpus, codebook)
         if sources := recipe.sources("validation"):
             held_out, more = read_sources(sources, codebook, texts)
@@ -110,8 +113,9 @@ class DataSplits:
             raise DataError(
                 f"{', '.join(corpus.files) or 'no corpus'}: there are no labelled rows. Name a table with labels"
             )
+        corpus, left_out = _without_test_rows(corpus, recipe)
         drawn = random.Random(recipe.seed).sample(corpus.sentences, min(PARITY_ROWS, len(corpus)))
-        lines = messages + list(corpus.notes) + _count_labels(corpus, codebook)
+        lines = messages + list(corpus.notes) + left_out + _count_labels(corpus, codebook)
         return cls(corpus, Corpus(()), Corpus(tuple(drawn)), tuple(lines))
 
     @property
@@ -123,6 +127,20 @@ class DataSplits:
     def texts(self) -> list[str]:
         """The texts of all rows, including the held-out ones."""
         return [s.text for part in (self.train, self.validation, self.parity) for s in part]
+
+
+def _without_test_rows(corpus: Corpus, recipe: Recipe) -> tuple[Corpus, list[str]]:
+    """Leave out rows whose document or text is in a test corpus, and return a line that counts them."""
+    sources = recipe.sources("test")
+    if not sources:
+        return corpus, []
+    test = read_fingerprint(sources)
+    kept = corpus.where(lambda s: test.overlap(s) is None)
+    if len(kept) == len(corpus):
+        return corpus, []
+    return kept, [
+        f"left out {counted(len(corpus) - len(kept), 'labelled row')}, because test corpora contain their documents or texts"
+    ]
 
 
 def _hold_out(corpus: Corpus, recipe: Recipe) -> tuple[Corpus, Corpus]:

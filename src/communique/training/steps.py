@@ -1,12 +1,17 @@
-"""Record and check which run a folder `<out>.steps` belongs to. An interrupted training resumes from this folder."""
+"""Record which run a folder `<out>.steps` belongs to, and store arrays in it. An interrupted training resumes from this folder."""
 
 from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import RecipeError
 from ..io.atomic import replacing
@@ -46,6 +51,23 @@ def record_run(steps: Path, run: Mapping[str, Any]) -> None:
     # Another process may be reading the file now.
     with replacing(steps / IDENTITY) as handle:
         handle.write(json.dumps(run))
+
+
+def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
+    """Write arrays to a file, which replaces an older one once it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, "wb") as handle:
+        np.savez_compressed(handle, allow_pickle=False, **arrays)
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]] | None:
+    """Return the arrays of a file, or None if it is missing or damaged."""
+    try:
+        # Open the file here, because numpy does not close a file that it opened if it is not an archive.
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as content:
+            return {name: content[name] for name in content.files}
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile, zlib.error):
+        return None
 
 
 def _read(identity: Path) -> object:

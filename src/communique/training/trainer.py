@@ -8,9 +8,8 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from itertools import chain
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -19,7 +18,6 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
-from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
@@ -34,84 +32,16 @@ from ..models.info import ActsInfo
 from ..reporting.format import counted
 from ..reporting.progress import ProgressReporter
 from . import distributed
-from .act_targets import act_targets, check_acts
+from .act_targets import check_acts
 from .backbones import add_mean_layer, backbone_sha256, has_mean_layer, load_backbone
+from .columns import TrainingRows, sentence_columns, used_tokens
+from .loop import Trainer
 from .partial_embeddings import used_embeddings
 from .recipe import Recipe
 from .saving import fold_calibration
+from .soft_labels import SoftLabels
+from .soup import Soup
 from .steps import check_run, record_run
-
-
-class LengthGroupedSampler(torch.utils.data.Sampler[int]):
-    """Sample batches of similar length in random order. Batches and order depend only on the seed and the epoch.
-
-    The sampler of transformers uses torch's global random generator, so a resumed run would read other batches than an
-    uninterrupted one (transformers issue 11323). It also sorts every 50 batches from the longest to the shortest. Because short
-    sentences have fewer labels, a model then follows this cycle and learns nothing (`train/LOG.md`).
-    """
-
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
-        self.lengths, self.batch_size, self.seed, self.epoch = list(lengths), batch_size, seed, 0
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Set the epoch whose order is drawn next. The trainer calls this."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator()
-        generator.manual_seed(self.seed * 1_000_003 + self.epoch)
-        grouped = get_length_grouped_indices(self.lengths, self.batch_size, generator=generator)
-        batches = [grouped[start : start + self.batch_size] for start in range(0, len(grouped), self.batch_size)]
-        # An incomplete batch must stay last, because it would shift the borders of all later batches.
-        last = [batches.pop()] if len(batches[-1]) < self.batch_size else []
-        order = torch.randperm(len(batches), generator=generator).tolist()
-        return iter([i for batch in [*(batches[b] for b in order), *last] for i in batch])
-
-
-class _Trainer(transformers.Trainer):
-    """The trainer of transformers with the sampler above and two learning rates."""
-
-    def __init__(self, recipe: Recipe, **arguments: Any) -> None:
-        self.recipe = recipe
-        super().__init__(**arguments)
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
-        lengths = [len(ids) for ids in cast(datasets.Dataset, self.train_dataset)["input_ids"]]
-        # The processes take batches in turn. Their batches for one step together form one batch of this sampler.
-        return LengthGroupedSampler(lengths, self.args.train_batch_size * distributed.world_size(), self.recipe.seed)
-
-    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        if self.optimizer is None:
-            # On a CPU, the fused kernel takes a quarter of the time (train/LOG.md).
-            groups = parameter_groups(cast(transformers.PreTrainedModel, self.model), self.recipe)
-            self.optimizer = torch.optim.AdamW(groups, fused=True)
-        return self.optimizer
-
-
-def parameter_groups(model: transformers.PreTrainedModel, recipe: Recipe) -> list[dict[str, Any]]:
-    """Group trainable parameters by learning rate and weight decay.
-
-    The head (everything outside the encoder, and the pooler) is new and has a higher learning rate. Biases and layer norms have
-    no weight decay.
-    """
-    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
-    encoder = model.base_model_prefix + "."
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            in_head = not name.startswith(encoder) or ".pooler." in name
-            rate = recipe.head_learning_rate if in_head else recipe.learning_rate
-            decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
-            groups.setdefault((rate, decay), []).append(parameter)
-    return [{"params": members, "lr": rate, "weight_decay": decay} for (rate, decay), members in groups.items()]
-
-
-def used_tokens(sets: Iterable[datasets.Dataset | None], padding: int | None) -> list[int]:
-    """Return the sorted ids of all tokens that occur in some data sets, and of the padding token."""
-    used = {id for rows in sets if rows is not None for id in chain.from_iterable(rows["input_ids"])}
-    return sorted(used if padding is None else used | {padding})
 
 
 class LogCallback(transformers.TrainerCallback):
@@ -147,10 +77,14 @@ class TransformerClassifier:
         steps: Folder for checkpoints during training. If it contains checkpoints, `fit` resumes from the last one. Default: no
             checkpoints are written.
         progress: Reports the progress of the training. Default: silent.
+        soft: The teachers of the recipe. Default: the recipe has none.
 
     Attributes after `fit`: `model_`, `tokenizer_`, `heads_` (auxiliary heads, if the recipe has `acts`), `tuning_` (temperature and
-    biases are already part of the model's last layer), `seconds_`, `seconds_per_step_` (measured before the first step),
-    `precision_`.
+    biases are already part of the model's last layer), `distillation_` (what teachers labelled, if the recipe has any), `seconds_`,
+    `seconds_per_step_` (measured before the first step), `precision_`.
+
+    Raises:
+        RecipeError: The recipe has teachers, but `soft` is missing.
     """
 
     def __init__(
@@ -160,8 +94,13 @@ class TransformerClassifier:
         *,
         steps: Path | None = None,
         progress: ProgressReporter | None = None,
+        soft: SoftLabels | None = None,
     ) -> None:
-        self.recipe, self.codebook, self.steps = recipe, codebook, steps
+        if recipe.teachers and soft is None:
+            raise RecipeError(
+                "teachers: only `communique train` can train with teachers. Remove this field from the recipe"
+            )
+        self.recipe, self.codebook, self.steps, self.soft = recipe, codebook, steps, soft
         self.progress = progress or ProgressReporter.silent()
 
     def fit(self, corpus: Corpus, validation: Corpus | None = None) -> Self:
@@ -184,22 +123,66 @@ class TransformerClassifier:
         if self.heads_ is not None:
             trained = ActsClassifier(model, self.heads_, acts_weight=recipe.acts_weight, kind_weight=recipe.kind_weight)
         self.precision_ = resolve_precision(recipe.precision)
-        rows = self._dataset(corpus.sentences)
-        validation_rows = self._dataset(validation.sentences) if validation else None
-        tokens = None if recipe.freeze_embeddings else used_tokens((rows, validation_rows), tokenizer.pad_token_id)
-        resume = prepare_steps(self.steps, recipe, self.codebook, corpus, tokens)
-        if resume is not None:
-            self.progress.say(f"resuming from {resume}")
+        acts = None if self.heads_ is None else self.heads_.info
+        training = TrainingRows(recipe, corpus, self.soft)
+        if training.copies:
+            self.progress.say(
+                f"{counted(len(training.copies), 'training row')} have a copy with another actor or spelling"
+            )
+        columns = sentence_columns(training.sentences, tokenizer, self.codebook, acts)
+        held_out = sentence_columns(validation.sentences, tokenizer, self.codebook, acts) if validation else None
+        tokens = None if recipe.freeze_embeddings else used_tokens((columns, held_out), tokenizer.pad_token_id)
+        prepare_steps(self.steps, recipe, self.codebook, corpus, tokens, self.soft)
+        self.distillation_ = training.add_targets(columns)
+        if self.distillation_ is not None:
+            self.progress.say(self.distillation_.line)
+        rows = datasets.Dataset.from_dict(columns)
+        validation_rows = None if held_out is None else datasets.Dataset.from_dict(held_out)
         processes = distributed.world_size()
         if processes > 1:
             self.progress.say(f"{processes} processes, each with {recipe.batch_size} sentences per step")
-        total, per_epoch = recipe.steps(len(corpus), processes), recipe.steps_per_epoch(len(corpus), processes)
-        trainer = _Trainer(
+        soup = Soup(trained, recipe.soup, self.steps)
+        self.seconds_ = 0.0
+        for fit in range(recipe.soup):
+            if soup.begin(fit):
+                if recipe.soup > 1:
+                    self.progress.say(f"fit {fit + 1} of {recipe.soup}, whose weights are averaged")
+                with nullcontext() if tokens is None else used_embeddings(model, tokens):
+                    self._train(trained, rows, validation_rows, soup.steps(fit), recipe.seed + 1000 * fit)
+                soup.end(fit)
+        soup.average()
+        # Without gradients, the fused attention is faster.
+        model.set_attn_implementation(attention)
+        trained.eval()
+        self.tuning_ = Tuning.none(len(self.codebook.names), multilabel=self.codebook.multilabel)
+        if validation:
+            self._tune(validation)
+        return self
+
+    def _train(
+        self, trained: Any, rows: datasets.Dataset, validation: datasets.Dataset | None, steps: Path | None, seed: int
+    ) -> None:
+        """Train the weights, or resume training from the last checkpoint.
+
+        Args:
+            trained: The classifier, with its auxiliary heads if there are any.
+            rows: Training rows.
+            validation: Rows to score during training, if any.
+            steps: Folder of the checkpoints. None: no checkpoints are written.
+            seed: Seed of the order of rows and of dropout.
+        """
+        recipe, processes = self.recipe, distributed.world_size()
+        resume = None if steps is None else last_checkpoint(steps)
+        if resume is not None:
+            self.progress.say(f"resuming from {resume}")
+        total, per_epoch = recipe.steps(len(rows), processes), recipe.steps_per_epoch(len(rows), processes)
+        trainer = Trainer(
             recipe,
+            seed,
             model=trained,
             args=transformers.TrainingArguments(
                 # The trainer creates this folder even if it saves nothing, so it must be one that exists.
-                output_dir=str(self.steps or tempfile.gettempdir()),
+                output_dir=str(steps or tempfile.gettempdir()),
                 max_steps=total,
                 per_device_train_batch_size=recipe.batch_size,
                 per_device_eval_batch_size=PREDICT_BATCH,
@@ -210,13 +193,15 @@ class TransformerClassifier:
                 # Otherwise the trainer refuses bf16, because it expects a GPU.
                 use_cpu=self.precision_ == "bf16" and not torch.cuda.is_available(),
                 # From here on, the seed affects only dropout, which must differ between processes.
-                seed=recipe.seed + distributed.rank(),
+                seed=seed + distributed.rank(),
                 # The loss is already a mean, which the trainer would otherwise multiply by the number of processes.
                 average_tokens_across_devices=False,
+                # The model does not know the columns of soft targets.
+                remove_unused_columns=False,
                 eval_strategy="steps" if validation else "no",
                 # After each epoch, or about ten times in total if there are many short epochs.
                 eval_steps=per_epoch * max(1, round(total / per_epoch / 10)),
-                save_strategy="steps" if self.steps else "no",
+                save_strategy="steps" if steps else "no",
                 save_steps=recipe.checkpoint_steps,
                 save_total_limit=2,
                 logging_steps=min(25, per_epoch),
@@ -225,28 +210,21 @@ class TransformerClassifier:
                 dataloader_pin_memory=False,
             ),
             train_dataset=rows,
-            eval_dataset=validation_rows,
-            data_collator=transformers.DataCollatorWithPadding(tokenizer),
+            eval_dataset=validation,
+            data_collator=transformers.DataCollatorWithPadding(self.tokenizer_),
             compute_metrics=self._metrics,
             callbacks=[LogCallback(self.progress)],
         )
         trainer.remove_callback(transformers.PrinterCallback)
         start = time.monotonic()
-        with self.progress, nullcontext() if tokens is None else used_embeddings(model, tokens):
+        with self.progress:
             self.seconds_per_step_ = _seconds_per_step(trainer)
             passes = counted(round(total / per_epoch), "pass", "passes")
             self.progress.say(
                 f"Training takes {total} steps ({passes} over the rows) and about {duration(total * self.seconds_per_step_)}"
             )
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-        self.seconds_ = time.monotonic() - start
-        # Without gradients, the fused attention is faster.
-        model.set_attn_implementation(attention)
-        trained.eval()
-        self.tuning_ = Tuning.none(len(self.codebook.names), multilabel=self.codebook.multilabel)
-        if validation:
-            self._tune(validation)
-        return self
+        self.seconds_ += time.monotonic() - start
 
     def predict_logits(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Compute logits (n, k) in fp32, in batches of similar length."""
@@ -268,16 +246,6 @@ class TransformerClassifier:
         for line in check_acts(corpus.sentences, tokenizer, self.codebook):
             self.progress.say(line)
         return ActHeads(ActsInfo.of(self.codebook, model.config.hidden_size), len(self.codebook.names))
-
-    def _dataset(self, sentences: Sequence[Sentence]) -> datasets.Dataset:
-        acts = self.heads_ is not None
-        encoded = self.tokenizer_([s.model_text for s in sentences], truncation=True, return_offsets_mapping=acts)
-        gold = indicator(sentences, self.codebook)
-        labels = gold.astype(np.float32).tolist() if self.codebook.multilabel else gold.argmax(axis=1).tolist()
-        columns = {"input_ids": encoded["input_ids"], "labels": labels}
-        if self.heads_ is not None:
-            columns |= act_targets(sentences, encoded["offset_mapping"], self.heads_.info, self.codebook)
-        return datasets.Dataset.from_dict(columns)
 
     def _metrics(self, prediction: transformers.EvalPrediction) -> dict[str, float]:
         multilabel = self.codebook.multilabel
@@ -302,7 +270,7 @@ def _seconds_per_step(trainer: transformers.Trainer) -> float:
         for _ in range(3):
             start = time.monotonic()
             with torch.autocast(model.device.type, torch.bfloat16, enabled=trainer.args.bf16):
-                loss = model(**batch).loss
+                loss = cast(torch.Tensor, trainer.compute_loss(model, dict(batch)))
             loss.backward()
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
@@ -354,11 +322,14 @@ def _set_dropout(model: transformers.PreTrainedModel, name: str, value: float | 
 
 
 def prepare_steps(
-    steps: Path | None, recipe: Recipe, codebook: Codebook, corpus: Corpus, tokens: Sequence[int] | None = None
-) -> Path | None:
-    """Prepare the folder of checkpoints, and return the last complete checkpoint of an interrupted run, if any.
-
-    The run must have the same recipe, codebook, data and number of processes.
+    steps: Path | None,
+    recipe: Recipe,
+    codebook: Codebook,
+    corpus: Corpus,
+    tokens: Sequence[int] | None = None,
+    soft: SoftLabels | None = None,
+) -> None:
+    """Prepare the folder of checkpoints. An interrupted run in it must have the same recipe, codebook, data and processes.
 
     Args:
         steps: Folder of the checkpoints. None: nothing is written.
@@ -366,13 +337,14 @@ def prepare_steps(
         codebook: The codebook, whose labels in order are the outputs of the network.
         corpus: The training sentences.
         tokens: Ids of the tokens whose embeddings are trained. None: embeddings are frozen.
+        soft: Teachers and unlabelled sentences, if any.
 
     Raises:
         RecipeError: The folder belongs to another run.
     """
     if steps is None:
-        return None
-    run = {
+        return
+    run: dict[str, object] = {
         "recipe": recipe.model_dump(mode="json"),
         "codebook": codebook.sha256,
         "backbone": backbone_sha256(recipe.backbone),
@@ -381,13 +353,19 @@ def prepare_steps(
         "processes": distributed.world_size(),
         "tokens": None if tokens is None else hashlib.sha256(json.dumps(tokens).encode()).hexdigest(),
     }
+    if soft is not None:
+        run |= soft.identity
     check_run(steps, run)
+    if distributed.rank() == 0:
+        record_run(steps, run)
+
+
+def last_checkpoint(steps: Path) -> Path | None:
+    """Return the last complete checkpoint in a folder, if any, and delete incomplete ones."""
     last = None
     for folder in sorted(steps.glob("checkpoint-*"), key=lambda p: int(p.name.rsplit("-", 1)[1])):
         if distributed.is_complete(folder):
             last = folder
         elif distributed.rank() == 0:
             shutil.rmtree(folder)
-    if distributed.rank() == 0:
-        record_run(steps, run)
     return last

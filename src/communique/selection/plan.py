@@ -1,0 +1,45 @@
+"""Decide how many folds of each candidate are computed, so that a comparison does not take too long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..data.corpus import Corpus
+from ..reporting.format import quantity
+from ..reporting.progress import ProgressReporter
+from .candidates import Candidate
+
+#: Maximum duration of a comparison in seconds. If it would take longer, slow candidates are compared on `SCREENED` folds only.
+LIMIT, SCREENED = 1800.0, 2
+
+#: A candidate is slow if a single fit takes more seconds than this.
+COSTLY = 60.0
+
+
+def plan_folds(
+    corpus: Corpus, candidates: Sequence[Candidate], folds: int, progress: ProgressReporter, *, limit: float
+) -> tuple[list[int], list[str]]:
+    """Estimate how long the candidates take and report it. Return the number of folds of each, and lines for the report.
+
+    If they take longer than the limit in seconds, slow candidates are compared on fewer folds.
+    """
+    numbers, notes = [folds] * len(candidates), []
+    progress.say("measuring how long the comparison will take")
+    durations = [one.estimate(corpus) for one in candidates]
+    # One more fit is needed to train the final model.
+    seconds = [each.of(folds + 1) for each in durations]
+    if sum(seconds) > limit and folds > SCREENED:
+        for i, (one, each) in enumerate(zip(candidates, durations, strict=True)):
+            if each.fit <= COSTLY:
+                continue
+            notes.append(
+                f"{one.name} was compared on {SCREENED} of {folds} folds only, because {folds} folds would have taken about "
+                f"{quantity(each.of(folds) / 60)} minutes."
+            )
+            numbers[i], seconds[i] = SCREENED, each.of(SCREENED + 1)
+    shown = ", ".join(f"{one.name} {quantity(value / 60)}" for one, value in zip(candidates, seconds, strict=True))
+    progress.say(
+        f"comparing {len(candidates)} classifiers on {len(corpus)} rows from {len(corpus.documents)} documents takes about "
+        f"{quantity(sum(seconds) / 60)} minutes ({shown})"
+    )
+    return numbers, notes

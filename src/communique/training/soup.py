@@ -1,0 +1,94 @@
+"""Average the weights of several fits from the same start (Wortsman et al. 2022, "Model Soups"). Requires the extra `train`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from ..errors import RecipeError
+from . import distributed
+
+Weights = Mapping[str, torch.Tensor]
+
+
+class Soup:
+    """The mean of the weights of several fits of a model, each of which starts from the weights that the model has now.
+
+    With a single fit, nothing is copied or stored.
+
+    Args:
+        model: The model. Only the weights that are trained are averaged.
+        size: Number of fits.
+        folder: Folder in which the weights of finished fits are stored, so that a resumed run does not repeat them. None: they are
+            not stored.
+    """
+
+    def __init__(self, model: torch.nn.Module, size: int, folder: Path | None) -> None:
+        self.model, self.size, self.folder = model, size, folder
+        self._start = trained_weights(model) if size > 1 else {}
+        self._sum: dict[str, torch.Tensor] = {}
+
+    def steps(self, fit: int) -> Path | None:
+        """Return the folder for the checkpoints of a fit."""
+        return self.folder if self.folder is None or fit == 0 else self.folder / f"fit-{fit}"
+
+    def begin(self, fit: int) -> bool:
+        """Set the weights of the start. Return False if the fit is already finished."""
+        stored = self._stored(fit)
+        if self.size == 1 or stored is None or not stored.exists():
+            if fit:
+                set_weights(self.model, self._start)
+            return True
+        self._add(load_file(stored))
+        return False
+
+    def end(self, fit: int) -> None:
+        """Add the weights that the model has now, and store them."""
+        if self.size == 1:
+            return
+        weights = trained_weights(self.model)
+        stored, steps = self._stored(fit), self.steps(fit)
+        if stored is not None and steps is not None and distributed.rank() == 0:
+            # A killed process must not leave a truncated file under this name.
+            part = stored.with_suffix(".part")
+            save_file(weights, part)
+            part.replace(stored)
+            for checkpoint in steps.glob("checkpoint-*"):
+                shutil.rmtree(checkpoint)
+        self._add(weights)
+
+    def average(self) -> None:
+        """Set the mean of the weights of all fits."""
+        if self.size > 1:
+            set_weights(self.model, {name: total / self.size for name, total in self._sum.items()})
+
+    def _stored(self, fit: int) -> Path | None:
+        return None if self.folder is None else self.folder / f"fit-{fit}.safetensors"
+
+    def _add(self, weights: Weights) -> None:
+        for name, value in weights.items():
+            value = value.double()
+            self._sum[name] = self._sum[name] + value if name in self._sum else value
+
+
+def trained_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Return copies of the weights that are trained, by name."""
+    return {name: p.detach().cpu().clone().contiguous() for name, p in model.named_parameters() if p.requires_grad}
+
+
+def set_weights(model: torch.nn.Module, weights: Weights) -> None:
+    """Replace the weights that are trained.
+
+    Raises:
+        RecipeError: The weights have other names or shapes than those of the model.
+    """
+    own = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if {name: p.shape for name, p in own.items()} != {name: value.shape for name, value in weights.items()}:
+        raise RecipeError("soup: the weights to average belong to models with another architecture or other labels")
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(weights[name])
