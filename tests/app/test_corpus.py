@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from communique.app.context import OpenProject
 from communique.app.corpus import BY_YEAR, CELLS, Corpus
 from communique.app.tables import Tables, read_labelled
+from communique.errors import DataError
 from communique.project import Project
 
 NAMES = list(CUES)
@@ -52,6 +53,21 @@ DATES: list[object] = ["2020-01-31", "2021-05-02", "2021-06-01", None]
 def labelled(project: Project) -> Path:
     """Write a small labelled table into the project."""
     return table(project.folder / "labelled" / "model-1.parquet", ROWS, date=DATES, country=["N", "V", "N", "N"])
+
+
+def test_tentative_labels_are_counted_where_the_model_abstained(project: Project, client: TestClient) -> None:
+    rows = [(document, text, labels if text != "Four." else ["unsure"]) for document, text, labels in ROWS]
+    tentative: list[object] = [labels for _, _, labels in ROWS]
+    path = table(project.folder / "labelled" / "model-1.parquet", rows, tentative_labels=tentative)
+    found = read_labelled(path)
+    assert (found.unsure, found.decisions[:, 0].tolist()) == (1, [True, True, False, True])
+    assert "tentative_labels" not in found.columns
+    assert "1 sentence is “unsure”" in client.get("/label/tables/model-1.parquet").text
+    # A column of this name that an earlier run wrote into the input is not used.
+    other = table(project.folder / "x.parquet", ROWS, tentative_labels=[["policy_claim"]] * 4)
+    assert read_labelled(other).decisions[:, 0].tolist() == [True, True, False, True]
+    with pytest.raises(DataError, match="tentative_labels"):
+        Tables(project).open(table(project.folder / "y.parquet", rows))
 
 
 def test_proportions_are_counted_by_year_and_by_group(labelled: Path) -> None:

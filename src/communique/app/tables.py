@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
-from ..data.predictions_schema import ERROR
+from ..data.predictions_schema import ERROR, TENTATIVE, UNSURE
 from ..errors import CommuniqueError, DataError
 from ..io.atomic import replacing
 from ..io.paths import file_state
@@ -58,9 +58,10 @@ class LabelledTable:
         index: Position of each row in its document (n,).
         has_index: Whether `index` distinguishes the rows of a document.
         labelled: Rows that the model labelled (n,).
-        decisions: Labels (n, k) in the file.
+        decisions: Labels (n, k) in the file, or the tentative labels of rows that are `unsure`.
         probabilities: Probabilities (n, k), NaN in rows that were not labelled. None if the table has none.
         extra: The extra columns.
+        unsure: Number of rows that are `unsure`, because the model was allowed to abstain.
     """
 
     names: tuple[str, ...]
@@ -77,6 +78,7 @@ class LabelledTable:
     decisions: NDArray[np.bool_]
     probabilities: NDArray[np.float32] | None
     extra: pa.Table
+    unsure: int = 0
 
     def __len__(self) -> int:
         return len(self.documents)
@@ -218,6 +220,10 @@ def read_labelled(path: Path) -> LabelledTable:
     nested = table["probabilities"].combine_chunks()
     nested = pa.concat_arrays(nested.chunks) if isinstance(nested, pa.ChunkedArray) else nested
     names = tuple(field.name for field in nested.type)
+    marked = pc.sum(pc.equal(pc.list_flatten(table["labels"]), UNSURE)).as_py() or 0
+    unsure = 0 if UNSURE in names else int(marked)
+    if unsure and TENTATIVE not in table.column_names:
+        raise _ForeignTable(f"{path}: there is no column {TENTATIVE!r}. Use a file that `communique label` wrote")
     probabilities = np.full((len(table), len(names)), np.nan, np.float32)
     for j, values in enumerate(nested.flatten()):
         probabilities[:, j] = values.cast(pa.float32()).fill_null(float("nan")).to_numpy(zero_copy_only=False)
@@ -251,9 +257,10 @@ def read_labelled(path: Path) -> LabelledTable:
         index=index,
         has_index=has_index,
         labelled=labelled,
-        decisions=_decisions(table["labels"], names),
+        decisions=_decisions(table[TENTATIVE if unsure else "labels"], names),
         probabilities=probabilities if known else None,
         extra=table.select([name for name in extra if name != "document"]),
+        unsure=unsure,
     )
 
 
