@@ -123,7 +123,7 @@ def test_labels_are_added_moved_and_removed(client: TestClient, project: Project
     post(client, "threat", {"sha256": project.codebook.sha256, "change": "up"}, save=True)
     assert project.codebook.names == ("blame", "policy_claim", "threat", "cooperation_pledge")
     post(client, "blame", {"sha256": project.codebook.sha256, "change": "remove"}, save=True)
-    assert project.codebook.names == ("policy_claim", "threat", "cooperation_pledge")
+    assert list(project.codebook.names) == ["policy_claim", "threat", "cooperation_pledge"]
     assert project.codebook.labels[1].examples == ()
 
 

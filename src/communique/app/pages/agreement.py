@@ -16,6 +16,7 @@ from ..adjudication import Comparison, Difference, compare, decide, measure
 from ..coding import ALL, split_choices
 from ..context import OpenProject, ProjectArg
 from ..problems import NotFoundError
+from ..store import IndexedSentence
 from ..templating import is_partial, respond
 from .code import COMMENT_KEY, NEXT_KEY, NONE_KEY, SKIP_KEY, choices
 
@@ -99,10 +100,11 @@ def act(
     elif action != "skip":
         raise NotFoundError(f"There is no action {action!r} on this page.")
     following = compared.following(key)
+    address = _address(sample, None if following is None else following.key)
     if not is_partial(request):
-        return RedirectResponse(_address(sample, following and following.key), 303)
+        return RedirectResponse(address, 303)
     response = _task(request, opened, compared, following, saved=saved, done=key if saved is not None else None)
-    response.headers["HX-Replace-Url"] = _address(sample, following and following.key)
+    response.headers["HX-Replace-Url"] = address
     return response
 
 
@@ -127,7 +129,8 @@ def _task(
     saved: Sequence[str] | None = None,
     done: SentenceKey | None = None,
 ) -> Response:
-    before, after = [], []
+    before: list[IndexedSentence] = []
+    after: list[IndexedSentence] = []
     if difference is not None and (sentence := opened.store.sentence(difference.key)) is not None:
         before, after = opened.store.neighbours(sentence)
     values: dict[str, Any] = {
