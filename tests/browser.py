@@ -21,7 +21,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 SIZES = {"wide": (1280, 800), "narrow": (390, 844)}
 
 #: Milliseconds that the browser waits for an element. Nothing in these tests depends on the speed of the machine.
-TIMEOUT = PATIENCE * 1000
+TIMEOUT = 120_000
 
 
 def find_chromium() -> str | None:
