@@ -31,15 +31,17 @@ def trained_on(limits: Limits | None = USUAL, **languages: int) -> ModelInfo:
     return info.model_copy(update={"limits": limits, "training": training})
 
 
-def counts(labelled: int, *, languages: dict[str, int] | None = None, **unusual: int) -> Summary:
-    summary = Summary(TINY.names, labelled=labelled, rows=labelled, **unusual)  # type: ignore[arg-type]
+def counts(labelled: int, languages: dict[str, int] | None = None, /, **unusual: int) -> Summary:
+    summary = Summary(TINY.names, labelled=labelled, rows=labelled)
+    for kind, n in unusual.items():
+        setattr(summary, kind, n)
     summary.languages.update(languages or {"en": labelled})
     return summary
 
 
 def loss(group: str, low: float | None = 0.02) -> GroupLoss:
     return GroupLoss(
-        group=group,  # type: ignore[arg-type]
+        group=group,
         n=1234,
         documents=60,
         macro_f1=0.5,
@@ -59,7 +61,7 @@ def test_a_usual_corpus_causes_no_warning() -> None:
 
 
 def test_languages_without_training_sentences_and_rare_ones_are_reported_separately() -> None:
-    summary = counts(1000, languages={"en": 500, "pt": 300, "it": 150, "de": 45, "ja": 5})
+    summary = counts(1000, {"en": 500, "pt": 300, "it": 150, "de": 45, "ja": 5})
     found = lines(summary, trained_on(en=5000, it=40, de=60))
     assert has_facts(found, "300 of 1,000 sentences (30.0%) are in languages that fake was not trained on (pt 300)")
     assert "195 of 1,000 sentences (19.5%) are in languages of which fake was trained on fewer than 100" in found
@@ -71,17 +73,17 @@ def test_languages_without_training_sentences_and_rare_ones_are_reported_separat
 
 
 def test_a_variant_of_a_language_and_an_unknown_language_are_no_unfamiliar_ones() -> None:
-    assert limit_lines(counts(50, languages={"pt-BR": 40, "und": 10}), trained_on(pt=500)) == []
+    assert limit_lines(counts(50, {"pt-BR": 40, "und": 10}), trained_on(pt=500)) == []
 
 
 def test_nothing_is_said_about_languages_if_those_of_the_training_data_are_not_known() -> None:
     for info in (trained_on(), trained_on(und=900, en=5)):
-        assert limit_lines(counts(50, languages={"pt": 50}), info) == []
+        assert limit_lines(counts(50, {"pt": 50}), info) == []
 
 
 def test_the_loss_in_rare_languages_is_the_least_to_expect_in_others() -> None:
     info = trained_on(Limits(losses=(loss("rare language"),)), en=500, it=50)
-    found = lines(counts(100, languages={"pt": 50, "it": 50}), info)
+    found = lines(counts(100, {"pt": 50, "it": 50}), info)
     assert found.count("macro-F1 was 0.500, compared with 0.600 on all others (loss 0.100 [0.020, 0.180])") == 2
     assert found.count("Expect at least this loss") == 1
     assert "1,234 sentences in languages with few training sentences that did not train the model" in found

@@ -22,7 +22,7 @@ def vectors(n: int, seed: int = 0) -> NDArray[Any]:
     draw = np.random.default_rng(seed)
     scale = np.full(WIDTH, 0.1)
     scale[:3] = (5, 3, 2)
-    return 7 + draw.normal(size=(n, WIDTH)) * scale
+    return np.asarray(7 + draw.normal(size=(n, WIDTH)) * scale)
 
 
 @pytest.fixture(scope="module")

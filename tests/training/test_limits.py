@@ -120,7 +120,7 @@ def test_scores_do_not_depend_on_the_batch_and_change_no_probability(tiny_bundle
     texts = [str(row["text"]) for row in tiny_rows(30, seed=22)]
     predictor = Predictor(tiny_bundle, threads=2)
     together = predictor.predict(texts)
-    alone = np.concatenate([predictor.predict(text).out_of_domain for text in texts[:30]])  # type: ignore[misc]
+    alone = np.concatenate([predictor.predict(text).out_of_domain for text in texts[:30]])
     assert together.out_of_domain is not None
     np.testing.assert_allclose(alone, together.out_of_domain[:30], atol=2e-3)
     # The same network without the output for scores, as version 0.1 exported it.

@@ -74,7 +74,8 @@ def describe_limits(
     training = data.train.sentences
     held_out = (data.validation + data.parity).sentences if len(data.validation) else ()
     drawn = random.Random(seed).sample(list(training), min(DESCRIBED, len(training)))
-    domain, distances = None, {}
+    domain: Domain | None = None
+    distances: dict[str, float] = {}
     if width is not None and min(len(drawn), len(held_out or drawn)) >= MIN_DESCRIBED:
         domain, distances = _describe(predictor, width, drawn, held_out, seed)
     decisions = _decisions(predictor, held_out, checkpoint / OUT_OF_FOLD)
@@ -176,7 +177,7 @@ def _loss(
     group: Group, scored: Scored, inside: BoolArray, known: BoolArray, codebook: Codebook, seed: int
 ) -> GroupLoss | None:
     """Return the loss in a group of sentences, or None if it, or the rest of the known sentences, has too few."""
-    rows = np.flatnonzero(known)
+    rows: list[int] = np.flatnonzero(known).tolist()
     members = inside[rows]
     documents = [scored.sentences[i].document_key for i in rows]
     n_documents = len({key for key, member in zip(documents, members, strict=True) if member})
