@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from helpers import PATIENCE
 
+from communique.app.context import INDEX_JOB, OpenProject
 from communique.app.jobs import Job, Jobs
 from communique.app.problems import NotFoundError
 from communique.project import Project
+from communique.project.coding import now
 
 
 def wait(jobs: Jobs, id: str, until: Callable[[Job], bool]) -> Job:
@@ -77,3 +80,17 @@ def test_an_unknown_id_is_refused(tmp_path: Path, id: str) -> None:
         Jobs(tmp_path).get(id)
     with pytest.raises(ValueError, match="rm"):
         Jobs(tmp_path).start("rm")
+
+
+@pytest.mark.parametrize(("seconds", "started"), [(0, 0), (120, 1)])
+def test_an_index_that_cannot_be_built_is_not_tried_with_each_request(
+    opened: OpenProject, monkeypatch: pytest.MonkeyPatch, seconds: int, started: int
+) -> None:
+    begun = now() - timedelta(seconds=seconds)
+    failed = Job("20260102-030405-abcdef", INDEX_JOB, (), "failed", None, "", "", begun, 1)
+    names: list[str] = []
+    monkeypatch.setattr(Jobs, "all", lambda _: [failed])
+    monkeypatch.setattr(Jobs, "start_module", lambda _, name, *__: names.append(name))
+    monkeypatch.setattr("communique.app.context.is_current", lambda *_: False)
+    opened.refresh()
+    assert len(names) == started

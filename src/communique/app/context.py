@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, cast
@@ -13,9 +14,10 @@ from fastapi import Depends, Request
 from ..load import load_model
 from ..models.classifier import Classifier
 from ..project import Project
+from ..project.coding import now
 from .coding import Desk
 from .indexing import is_current
-from .jobs import Jobs
+from .jobs import Job, Jobs
 from .models import Models
 from .monitoring import Metrics
 from .problems import NotFoundError
@@ -25,6 +27,9 @@ from .texts import Texts
 
 #: Name of the job that builds the index.
 INDEX_JOB = "index"
+
+#: Time after which building the index is tried again if it failed.
+RETRY = timedelta(minutes=1)
 
 
 class OpenProject:
@@ -47,8 +52,16 @@ class OpenProject:
     def refresh(self) -> None:
         """Index codings that were added elsewhere, and start building the index again if the documents changed."""
         self.desk.refresh()
-        if self.jobs.running(INDEX_JOB) is None and not is_current(self.project, self.store):
+        last = next((job for job in self.jobs.all() if job.command == INDEX_JOB), None)
+        if last is not None and (last.state == "running" or _failed_lately(last)):
+            return
+        if not is_current(self.project, self.store):
             self.jobs.start_module(INDEX_JOB, "communique.app.indexing", ["."])
+
+
+def _failed_lately(job: Job) -> bool:
+    # Pages refresh every few seconds, and each refresh would start a job that fails in the same way.
+    return job.state == "failed" and now() - job.begun < RETRY
 
 
 @dataclass
