@@ -52,7 +52,7 @@ class OpenProject:
     def refresh(self) -> None:
         """Index codings that were added elsewhere, and start building the index again if the documents changed."""
         self.desk.refresh()
-        last = next((job for job in self.jobs.all() if job.command == INDEX_JOB), None)
+        last = self.jobs.newest(INDEX_JOB)
         if last is not None and (last.state == "running" or _failed_lately(last)):
             return
         if not is_current(self.project, self.store):

@@ -169,6 +169,10 @@ class Jobs:
         """
         return next((one for one in self.all() if one.state == "running" and command in (None, one.command)), None)
 
+    def newest(self, command: str) -> Job | None:
+        """Return the newest job with a command, or None."""
+        return next((one for one in self.all() if one.command == command), None)
+
     def cancel(self, id: str) -> Job:
         """Stop a job as Ctrl-C would. It keeps what is finished, and can be resumed.
 

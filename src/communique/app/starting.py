@@ -26,11 +26,6 @@ def start(opened: OpenProject, command: str, arguments: Sequence[str] = ()) -> J
     return opened.jobs.start(command, arguments)
 
 
-def newest(opened: OpenProject, command: str) -> Job | None:
-    """Return the newest job with a command, or None."""
-    return next((job for job in opened.jobs.all() if job.command == command), None)
-
-
 def lead_to(request: Request, path: str, values: Mapping[str, Any] | None = None) -> Response:
     """Answer a form with the address of a page that shows the job. Its values stay in the address, so that a reload keeps them."""
     kept = {name: value for name, value in (values or {}).items() if value not in (None, "", [], False)}

@@ -24,7 +24,7 @@ from ...sampling.design import SUFFIX
 from ..context import OpenProject, ProjectArg
 from ..groups import checked_columns, group_columns
 from ..problems import NotFoundError
-from ..starting import lead_to, newest, start
+from ..starting import lead_to, start
 from ..templating import respond
 
 TITLE, PATH = "Estimate", "/estimate"
@@ -132,7 +132,7 @@ def _show(request: Request, opened: OpenProject, wanted: Wanted, name: str | Non
         "wanted": wanted,
         "samples": [(one, opened.desk.progress("", one)) for one in reversed(designs)],
         "columns": group_columns(opened.store),
-        "job": newest(opened, "estimate"),
+        "job": opened.jobs.newest("estimate"),
         "names": _names(opened),
         "shown": name,
         "results": None if name is None else _results(opened, name),

@@ -18,7 +18,7 @@ from ...sampling.population import display_sha256
 from ..context import OpenProject, ProjectArg
 from ..figures import Mark, chart
 from ..problems import NotFoundError
-from ..starting import lead_to, newest, start
+from ..starting import lead_to, start
 from ..store import CODINGS, Store, is_key
 from ..templating import respond
 from .estimate import POLICY
@@ -59,7 +59,7 @@ def page(request: Request, opened: ProjectArg, model: Name = "", sample: Name = 
         "samples": [
             (name, design, opened.desk.progress("", name)) for name, design in reversed(opened.desk.designs().items())
         ],
-        "job": newest(opened, "evaluate"),
+        "job": opened.jobs.newest("evaluate"),
         "existing": existing,
         "shown": shown,
         "result": None if shown is None else _result(opened, shown),

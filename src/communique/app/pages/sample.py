@@ -15,7 +15,7 @@ from ...sampling.frame import MissingGroup
 from ...sampling.planning import as_width
 from ..context import OpenProject, ProjectArg
 from ..groups import checked_columns, group_columns
-from ..starting import lead_to, newest, start
+from ..starting import lead_to, start
 from ..templating import respond
 
 TITLE, PATH = "Sample", "/sample"
@@ -126,7 +126,7 @@ def _show(request: Request, opened: OpenProject, wanted: Wanted) -> Response:
     values: dict[str, Any] = {
         "wanted": wanted,
         "columns": group_columns(opened.store),
-        "job": newest(opened, "sample"),
+        "job": opened.jobs.newest("sample"),
         "samples": [(name, design, opened.desk.progress("", name)) for name, design in reversed(designs.items())],
         "documents": len(opened.project.documents()),
         "first": FIRST_SAMPLE,

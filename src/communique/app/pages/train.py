@@ -19,7 +19,7 @@ from ...project.training import TrainingRows, training_rows
 from ...selection.results import SELECTION, Selection
 from ..context import OpenProject, ProjectArg
 from ..figures import Mark, chart
-from ..starting import lead_to, newest, start
+from ..starting import lead_to, start
 from ..templating import is_partial, respond
 
 TITLE, PATH = "Train", "/train"
@@ -32,7 +32,7 @@ _DURATION = re.compile(r"takes about (\S+ minutes)")
 @router.get("")
 def page(request: Request, opened: ProjectArg) -> Response:
     """Show the job. The rest needs all codings, so it is loaded after the page."""
-    return respond(request, "train.html", job=newest(opened, "train"), state=None)
+    return respond(request, "train.html", job=opened.jobs.newest("train"), state=None)
 
 
 @router.get("/state")
@@ -41,13 +41,13 @@ def state(request: Request, opened: ProjectArg) -> Response:
     values = _state(opened)
     if is_partial(request):
         return respond(request, "train_state.html", **values)
-    return respond(request, "train.html", job=newest(opened, "train"), state=values, **values)
+    return respond(request, "train.html", job=opened.jobs.newest("train"), state=values, **values)
 
 
 @router.get("/duration")
 def duration(request: Request, opened: ProjectArg) -> Response:
     """Show how long the training takes by the estimate of the command, and how long it has been running."""
-    job = newest(opened, "train")
+    job = opened.jobs.newest("train")
     found = None if job is None else _DURATION.search(job.output)
     minutes = 0.0 if job is None else (datetime.now(UTC) - job.begun).total_seconds() / 60
     return respond(request, "train_duration.html", expected=None if found is None else found[1], minutes=minutes)
@@ -95,7 +95,7 @@ def _state(opened: OpenProject) -> dict[str, Any]:
 
 def _curve_job(opened: OpenProject) -> Any:
     """Return the newest job that computes a learning curve, if it is running or failed."""
-    job = newest(opened, "status")
+    job = opened.jobs.newest("status")
     return job if job is not None and job.state != "done" else None
 
 
