@@ -55,6 +55,32 @@ def test_merge_prints_what_was_added_and_which_answers_differ(study: Path) -> No
     assert "no new codings" in succeed("merge", sheet, "--project", study).stdout
 
 
+def test_merge_without_any_coding_fails(study: Path) -> None:
+    project = Project.open(study)
+    sheet = draw(project, 30).with_name("sample-1-anna.csv")
+    blank = run("merge", sheet, "--project", study)
+    assert blank.exit_code == 1
+    assert has_facts(blank.output, "error:", "no codings", "none")
+    code(sheet, project.codebook)
+    rows = [row | {"text": ""} for _, row in read_table(sheet).rows]
+    write_csv(sheet, list(rows[0]), rows)
+    edited = run("merge", sheet, "--project", study)
+    assert edited.exit_code == 1
+    assert has_facts(edited.output, "left out 30 rows", "error:", "no codings")
+
+
+def test_merge_warns_of_coders_whose_names_differ_in_case_or_spaces(study: Path) -> None:
+    project = Project.open(study)
+    sheets = [draw(project, 30, seed=i, coders=(name,)) for i, name in enumerate(("anna", "Anna"))]
+    for sheet, name in zip(sheets, ("anna", "Anna"), strict=True):
+        code(sheet.with_name(f"{sheet.stem}-{name}.csv"), project.codebook)
+    merged = [
+        succeed("merge", path, "--project", study).output for path in sorted((study / "samples").glob("*nna.csv"))
+    ]
+    assert "count as different coders" not in merged[0]
+    assert has_facts(merged[1], "warning:", "'Anna' and 'anna'", "count as different coders")
+
+
 def test_merge_warns_of_a_changed_codebook(study: Path) -> None:
     project = Project.open(study)
     sheet = draw(project, 30).with_name("sample-1-anna.csv")

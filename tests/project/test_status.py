@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +51,22 @@ def test_the_status_counts_rows_labels_coders_and_differences(project: Project) 
     assert "| sample-1 | training | training | 60 | 60 | anna 60, ben 55 |" in text
     assert text.rstrip().splitlines()[-3] == "Next: communique agree"
     assert json.loads(json.dumps(status.to_dict()))["next"]["command"] == "communique agree"
+
+
+def test_a_sheet_for_adjudication_is_merged_next_unless_something_was_coded_since(project: Project) -> None:
+    double_coded(project)
+    sheet = project.folder / "samples" / "sample-1-adjudication-2.xlsx"
+    older, other = sheet.with_name("sample-1-adjudication.xlsx"), sheet.with_name("sample-12-adjudication.xlsx")
+    logs = list((project.folder / "codings").glob("*.jsonl"))
+    written = max(log.stat().st_mtime for log in logs)
+    for path, seconds in ((older, 1), (sheet, 2), (other, 3)):
+        path.touch()
+        os.utime(path, (written + seconds, written + seconds))
+    found = project_status(project, resamples=100).next
+    assert found.command == "communique merge samples/sample-1-adjudication-2.xlsx"
+    assert f"{project_status(project, resamples=100).differing} sentences" in found.reason
+    os.utime(logs[0], (written + 2.5, written + 2.5))
+    assert project_status(project, resamples=100).next.command == "communique agree"
 
 
 def test_an_empty_project_says_what_to_do_first(tmp_path: Path) -> None:
@@ -151,6 +168,7 @@ FACTS = Facts(
     missing=0,
     sheets=(),
     differing=0,
+    adjudication=None,
     outdated=0,
     rows=200,
     trained_rows=200,

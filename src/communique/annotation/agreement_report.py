@@ -20,7 +20,7 @@ from ..reporting.render import render
 from ..sampling.design import Design
 from .matching import Codings, Labels
 from .sheets import write_sheet
-from .tasks import ADJUDICATION, CodingTask
+from .tasks import ADJUDICATION, CodingTask, similar_coders
 
 #: Minimum numbers of sentences, of documents and of uses of a label. With fewer, intervals are too wide to be informative: an alpha
 #: of 0.8 on 50 sentences, a fifth of which have the label, has an interval of about 0.55 to 0.97.
@@ -239,8 +239,8 @@ def _warnings(
     model: Mapping[str, Labels] | None,
 ) -> list[str]:
     """Return the reasons why the results may be misleading."""
-    warnings = []
     coders = list(codings.labels)
+    warnings = similar_coders(coders)
     if len(coders) < 2:
         warnings.append(
             "There is only one coder, so agreement cannot be measured. Have part of the sample coded a second time, independently"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,18 @@ def check_coders(names: Collection[str], where: str) -> None:
         raise DataError(
             f"{where}: the coder is 'settlement', the name that communique 0.1 used. Replace it with {ADJUDICATION!r}"
         )
+
+
+def similar_coders(names: Iterable[str]) -> list[str]:
+    """Return a warning for each group of names that are probably one coder, because they differ only in case or spaces."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        groups.setdefault("".join(unicodedata.normalize("NFKC", name).casefold().split()), []).append(name)
+    return [
+        f"{' and '.join(map(repr, group))} count as different coders. If they are one person, use one name in all files"
+        for group in groups.values()
+        if len(group) > 1
+    ]
 
 
 @dataclass(frozen=True)

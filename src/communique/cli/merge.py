@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import DataError
 from ..reporting.format import counted
 from .common import cli_errors, note, show
 
@@ -45,6 +46,11 @@ def merge(
     merged = run(opened, coded)
     for line in merged.notes:
         note(line)
+    if not (merged.added or merged.known) and not any(path.is_dir() for path in coded):
+        raise DataError(
+            "there are no codings to add. If rows were left out, the notes above say why. All other rows have no labels yet. Have "
+            "them coded, with `none` for sentences without a label"
+        )
     _show(merged)
     for other in changed_codebooks(opened, opened.log.read().codings):
         note(f"warning: {other}")

@@ -49,6 +49,7 @@ class Facts:
         missing: Number of its sentences that nobody coded.
         sheets: Its sheets and tasks.
         differing: Number of sentences on which coders differ and which nobody adjudicated.
+        adjudication: The newest sheet for adjudication, unless something was coded since it was written.
         outdated: Number of codings that must be made again because the codebook changed.
         rows: Number of coded rows that may train a model.
         trained_rows: Number of rows of the newest model, or None if there is no model for the present codebook.
@@ -64,6 +65,7 @@ class Facts:
     missing: int
     sheets: Sequence[str]
     differing: int
+    adjudication: str | None
     outdated: int
     rows: int
     trained_rows: int | None
@@ -126,9 +128,12 @@ def _code(facts: Facts) -> Step | None:
             f"Nobody has coded {counted(facts.missing, 'sentence')} of {facts.sample}. Have them coded, then add the coded files",
         )
     if facts.differing:
+        differ = f"Coders differ on {counted(facts.differing, 'sentence')}"
+        if facts.adjudication is None:
+            return Step("communique agree", f"{differ}. The command writes a sheet for adjudication")
         return Step(
-            "communique agree",
-            f"Coders differ on {counted(facts.differing, 'sentence')}. The command writes a sheet for adjudication",
+            f"communique merge {shlex.quote(facts.adjudication)}",
+            f"{differ}. Decide between them in the sheet for adjudication, then add it",
         )
     return None
 

@@ -17,7 +17,7 @@ from ..io.write import write_jsonl
 from ..sampling.design import Design
 from .codebooks import changed_codebooks
 from .coding import Coding, latest
-from .layout import AGREEMENT_FILE, CODINGS_TABLE, PROJECT_FILE, SAMPLES
+from .layout import ADJUDICATION_SHEET, AGREEMENT_FILE, CODINGS_TABLE, PROJECT_FILE, SAMPLES
 from .project import Project
 from .rows import in_terms_of, is_reserved, member_keys
 from .status import used_to_label
@@ -100,7 +100,7 @@ def _agree(project: Project, given: Mapping[str, object]) -> Filled:
     differing = len(project.codings(sample).disagreements())
     if differing and "adjudicate" not in given and "gold" not in given:
         folder = project.folder / SAMPLES
-        names = (f"{sample}-adjudication{number}.xlsx" for number in ("", *(f"-{i}" for i in range(2, 10**6))))
+        names = (f"{sample}{ADJUDICATION_SHEET}{number}.xlsx" for number in ("", *(f"-{i}" for i in range(2, 10**6))))
         sheet = next(path for name in names if not (path := folder / name).exists())
         filled.add("--adjudicate", sheet)
         filled.afterwards.append(f"Fill in {sheet}, then run: communique merge {sheet}")

@@ -34,6 +34,9 @@ FOLDERS = (DOCUMENTS, LABELLED, SAMPLES, CODINGS, MODELS, ESTIMATES, CODEBOOKS)
 #: Endings of the files in `samples/` that commands write from the codings.
 CODINGS_TABLE, GOLD_TABLE, AGREEMENT_FILE = ".codings.jsonl", ".gold.jsonl", ".agreement.md"
 
+#: What is added to the name of a sample for its sheets for adjudication.
+ADJUDICATION_SHEET = "-adjudication"
+
 _HEADER = """\
 # This file makes its folder a project of communique.
 # documents: files and folders with texts or tables, relative to this folder. Everything in documents/ is read as well.

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..annotation.tasks import similar_coders
 from ..data.codebook import Codebook
 from ..errors import DataError
 from ..io.atomic import disk_errors
@@ -72,7 +73,8 @@ def merge(project: Project, paths: Sequence[str | Path]) -> Merged:
         incoming += found.codings
         merged.notes += found.notes
     with project.log.locked():
-        new = _only_new(project.log.read().codings, incoming, merged)
+        existing = project.log.read().codings
+        new = _only_new(existing, incoming, merged)
         for other in others:
             _copy_missing(project, other, merged)
         for sha256 in {coding.codebook_sha256 for coding in new}:
@@ -81,6 +83,7 @@ def merge(project: Project, paths: Sequence[str | Path]) -> Merged:
         project.log.append(new)
     for coding in new:
         merged.added[coding.coder] = merged.added.get(coding.coder, 0) + 1
+    merged.notes += [f"warning: {line}" for line in similar_coders(c.coder for c in (*existing, *new))]
     return merged
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,17 @@ from .advice import Facts, Step, describe_projection, next_step
 from .codebooks import OtherCodebook, changed_codebooks
 from .coding import SentenceKey, latest
 from .curve import Curve, Point, compute_curve, curve_of_models
-from .layout import AGREEMENT_FILE, CODINGS_TABLE, ESTIMATES, GOLD_TABLE, MODELS, SAMPLES, starter
+from .layout import (
+    ADJUDICATION_SHEET,
+    AGREEMENT_FILE,
+    CODINGS,
+    CODINGS_TABLE,
+    ESTIMATES,
+    GOLD_TABLE,
+    MODELS,
+    SAMPLES,
+    starter,
+)
 from .project import Project
 from .rows import Labels, final_labels, in_terms_of, is_reserved, labels_by_sentence, member_keys
 
@@ -270,6 +281,7 @@ def _facts(
         missing=newest.drawn - newest.coded if newest else 0,
         sheets=[path.relative_to(project.folder).as_posix() for path in sheets],
         differing=differing,
+        adjudication=_adjudication(project, newest.name) if newest and differing else None,
         outdated=sum(change.outdated for change in changes),
         rows=rows,
         trained_rows=usable[-1].rows if usable else None,
@@ -288,8 +300,21 @@ def _sheets(project: Project, sample: str) -> list[Path]:
     return sorted(
         path
         for path in found
-        if not path.name.endswith(other) and "-adjudication" not in path.name and path.stem not in longer
+        if not path.name.endswith(other) and ADJUDICATION_SHEET not in path.name and path.stem not in longer
     )
+
+
+def _adjudication(project: Project, sample: str) -> str | None:
+    """Return the newest sheet for adjudication of a sample, or None if there is none or something was coded since then."""
+    sheets = (project.folder / SAMPLES).glob(f"{glob.escape(sample + ADJUDICATION_SHEET)}*.xlsx")
+    newest = max(sheets, key=_written, default=None)
+    if newest is None or any(_written(path) > _written(newest) for path in (project.folder / CODINGS).glob("*.jsonl")):
+        return None
+    return newest.relative_to(project.folder).as_posix()
+
+
+def _written(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 def used_to_label(path: Path, model: str) -> bool:
@@ -298,5 +323,5 @@ def used_to_label(path: Path, model: str) -> bool:
 
 
 def _newer(folder: Path, path: Path) -> bool:
-    written = [one.stat().st_mtime for one in folder.glob("*/*")]
-    return bool(written) and max(written) > path.stat().st_mtime
+    written = [_written(one) for one in folder.glob("*/*")]
+    return bool(written) and max(written) > _written(path)
