@@ -4,7 +4,8 @@
     python benchmarks/out_of_fold.py summarise --texts TEXTS
 
 `fit` trains on all parts of the data except one, and stores the logits of this part in benchmarks/results/out-of-fold, so that
-a stopped run can resume. DIR is for sentence vectors and for checkpoints of the training. The parts are five folds of documents,
+a stopped run can resume. With --models it also writes each classifier as a model folder, with thresholds tuned on this part.
+DIR is for sentence vectors and for checkpoints of the training. The parts are five folds of documents,
 or five groups of sources, so that the languages and types of text in a group may be new to the model. Sources with versions of the
 same texts, such as translations, are in the same group. The sentences in data/authored are always training rows and are never
 scored. `summarise` writes benchmarks/results/out-of-fold.json.
@@ -31,12 +32,14 @@ from communique.data.splits import assign_folds, document_folds, split_units
 from communique.data.standoff import read_sources
 from communique.io.atomic import replacing
 from communique.metrics.bootstrap import Resamples, interval_or_nan
+from communique.metrics.report import ScoreCI
 from communique.metrics.scores import indicator, macro_f1, outcomes, precision_recall_f1
-from communique.models.info import git_commit
+from communique.models.info import Score, git_commit
 from communique.reporting.format import without_nan
-from communique.selection.candidates import Candidate, FrozenCandidate, TransformerCandidate
-from communique.selection.folds import cross_fitted_decisions
+from communique.selection.candidates import Candidate, FrozenCandidate, Target, TransformerCandidate
+from communique.selection.folds import cross_fitted_decisions, tune_out_of_fold
 from communique.training.recipe import Recipe
+from communique.training.splits import DataSplits
 
 HERE = Path(__file__).parent
 DATA = HERE.parent / "data"
@@ -96,7 +99,16 @@ def source_parts(corpus: Corpus) -> NDArray[np.int64]:
     return assign_folds(sources, [s.labels or ("",) for s in corpus], PARTS, seed=0)
 
 
-def fit(task: Task, work: Path, variants: list[str], parts: list[str], only: int, worker: int, workers: int) -> None:
+def fit(
+    task: Task,
+    work: Path,
+    variants: list[str],
+    parts: list[str],
+    only: int,
+    worker: int,
+    workers: int,
+    models: Path | None = None,
+) -> None:
     """For each variant and each part, train on the other parts and store the logits of this part."""
     jobs = [(name, kind, part) for name in variants for kind in parts for part in range(only)]
     for number, (name, kind, part) in enumerate(jobs):
@@ -110,7 +122,41 @@ def fit(task: Task, work: Path, variants: list[str], parts: list[str], only: int
         logits = candidate.predict_logits(scored)
         seconds = time.monotonic() - start
         store(path, scored, _settings(task, name, kind, part), {"logits": logits}, seconds)
+        if models is not None:
+            write_model(task, candidate, _training(task, name, kind, part), kind, part, logits, models / path.stem)
         print(f"{name}, {kind}, part {part}: {seconds:.0f} s", flush=True)
+
+
+def write_model(
+    task: Task,
+    candidate: Candidate,
+    training: Corpus,
+    kind: str,
+    part: int,
+    logits: NDArray[np.float32],
+    out: Path,
+) -> None:
+    """Write a classifier as a model folder, with thresholds tuned on the part that it was not trained on.
+
+    The score in the model card uses thresholds of 0.5, because no other part is left to tune them on.
+    """
+    rows = task.corpus.rows(task.parts[kind] == part)
+    gold = indicator(rows.sentences, task.codebook)
+    counts = outcomes(gold, logits >= 0)
+    resamples = Resamples.draw([s.document_key for s in rows], seed=0)
+    value, low, high = interval_or_nan(
+        float(macro_f1(counts.sum(axis=0))), macro_f1(resamples.sums(counts)), resamples.clusters
+    )
+    score = Score.of(
+        ScoreCI(value, low, high),
+        n=len(rows),
+        documents=len(rows.documents),
+        data=f"{kind}, part {part} of {PARTS}, thresholds of 0.5",
+        command="python benchmarks/out_of_fold.py fit",
+    )
+    tuning, _ = tune_out_of_fold(rows, task.codebook, logits)
+    splits = DataSplits(training, rows, Corpus(()), ())
+    candidate.write(Target(out, splits, tuning, score))
 
 
 def summarise(task: Task) -> dict[str, object]:
@@ -255,13 +301,14 @@ def main() -> None:
     parser.add_argument("--variant", action="append", choices=tuple(VARIANTS), help="default: the default settings")
     parser.add_argument("--parts", action="append", choices=("documents", "sources"), help="default: documents")
     parser.add_argument("--only", type=int, default=PARTS, help="number of parts to predict")
+    parser.add_argument("--models", type=Path, help="folder for the classifiers. Default: they are not written")
     parser.add_argument("--worker", default="0/1", help="number of this worker, and number of workers")
     arguments = parser.parse_args()
     task = read(arguments.texts)
     if arguments.action == "fit":
         worker, workers = map(int, arguments.worker.split("/"))
         variants, parts = arguments.variant or [DEFAULT], arguments.parts or ["documents"]
-        fit(task, arguments.work, variants, parts, arguments.only, worker, workers)
+        fit(task, arguments.work, variants, parts, arguments.only, worker, workers, arguments.models)
         return
     with replacing(RESULT) as handle:
         handle.write(json.dumps(summarise(task), indent=1) + "\n")

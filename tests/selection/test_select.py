@@ -480,6 +480,23 @@ def test_a_run_does_not_resume_if_the_encoder_was_changed(
         train_selected(settings, tmp_path / "run")
 
 
+def test_a_run_resumes_in_a_folder_that_was_renamed(
+    tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = tmp_path / "before" / "study", tmp_path / "after"
+    before.mkdir(parents=True)
+    shutil.copytree(tiny_backbone, before / "encoder")
+    with monkeypatch.context() as patch:
+        stopping(8, patch, "_Baseline.fit")
+        with pytest.raises(Stopped):
+            train_selected(recipe(before, before / "encoder"), before / "run", kind="tfidf")
+    before.rename(after)
+    begun = stopping(100, monkeypatch, "_Baseline.fit")
+    train_selected(recipe(after, after / "encoder"), after / "run", kind="tfidf")
+    assert len(begun) < 8
+    assert not (after / "run.steps").exists()
+
+
 @pytest.mark.parametrize("content", ["file", "folder", "damaged"])
 def test_a_steps_folder_that_no_run_wrote_is_not_changed(tmp_path: Path, content: str) -> None:
     steps = tmp_path / "run.steps"

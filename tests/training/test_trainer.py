@@ -159,8 +159,9 @@ def test_steps_of_another_recipe_are_refused(tiny_project: Path, tmp_path: Path)
 
     corpus = Corpus.read(tiny_project / "corpus.jsonl")
     recipe = Recipe.load(tiny_project / "recipe.yaml")
-    for _ in range(2):
-        prepare_steps(tmp_path / "steps", recipe, TINY, corpus)
+    moved = recipe.model_copy(update={"codebook": "elsewhere/codebook.yaml"})
+    for one in (recipe, moved):
+        prepare_steps(tmp_path / "steps", one, TINY, corpus)
     with pytest.raises(RecipeError, match=facts(tmp_path / "steps")):
         prepare_steps(tmp_path / "steps", recipe.model_copy(update={"seed": 1}), TINY, corpus)
     # With other labels, or with the same ones in another order, the outputs in the checkpoint would belong to the wrong labels.

@@ -25,6 +25,7 @@ from ..training.fold_predictions import FOLD_FILE, FoldPredictions, row_key
 from ..training.recipe import Recipe
 from ..training.soft_labels import TEACHERS, SoftLabels
 from ..training.splits import DataSplits
+from ..training.steps import settings_without_paths
 from ..training.unlabelled import NOT_USED, Unlabelled, read_unlabelled
 from .candidates import Candidate, FrozenCandidate, PriorCandidate, Target, TfidfCandidate, candidates_for
 from .encoders import encoders_for
@@ -134,10 +135,10 @@ def _identity(
     return {
         "kind": kind,
         "candidates": [one.name for one in candidates],
-        "backbones": {one: backbone_sha256(one) for one in backbones},
-        "recipe": recipe.model_dump(mode="json"),
+        "backbones": [backbone_sha256(one) for one in backbones],
+        "recipe": settings_without_paths(recipe),
         "codebook": codebook.sha256,
-        "data": dict(corpus.files),
+        "data": list(corpus.files.values()),
         "ids": [s.id for s in corpus],
     }
 

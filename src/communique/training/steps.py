@@ -16,9 +16,19 @@ from numpy.typing import NDArray
 from ..errors import RecipeError
 from ..io.atomic import replacing
 from ..io.output import check_folder
+from .recipe import Recipe
 
 #: Name of the file that records which run the folder belongs to.
 IDENTITY = "run.json"
+
+
+def settings_without_paths(recipe: Recipe) -> dict[str, Any]:
+    """Return the settings of a recipe without paths, because a run compares the content of files, which may have been moved.
+
+    Columns and other settings of the tables are included.
+    """
+    tables = {"corpora": {"__all__": {"path"}}, "unlabelled": {"__all__": {"path"}}}
+    return recipe.model_dump(mode="json", exclude={"codebook": True, "backbone": True, "teachers": True} | tables)
 
 
 def check_run(steps: Path, run: Mapping[str, Any]) -> None:

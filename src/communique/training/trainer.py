@@ -41,7 +41,7 @@ from .recipe import Recipe
 from .saving import fold_calibration
 from .soft_labels import SoftLabels
 from .soup import Soup
-from .steps import check_run, record_run
+from .steps import check_run, record_run, settings_without_paths
 
 
 class LogCallback(transformers.TrainerCallback):
@@ -345,10 +345,10 @@ def prepare_steps(
     if steps is None:
         return
     run: dict[str, object] = {
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": settings_without_paths(recipe),
         "codebook": codebook.sha256,
         "backbone": backbone_sha256(recipe.backbone),
-        "data": corpus.files,
+        "data": list(corpus.files.values()),
         "ids": [s.id for s in corpus],
         "processes": distributed.world_size(),
         "tokens": None if tokens is None else hashlib.sha256(json.dumps(tokens).encode()).hexdigest(),
