@@ -113,9 +113,9 @@ def test_two_processes_compute_the_same_as_one_with_batches_of_twice_the_size(
     np.testing.assert_allclose(losses(said), losses(told), atol=2e-3)
     # The validation loss is averaged over batches, which differ with two processes. Scores do not depend on batches, but rounding
     # can change the decision on a sentence.
-    scores = [[float(found) for found in re.findall(r"macro-F1 (\d\.\d+)", text)] for text in (said, told)]
-    assert scores[0]
-    np.testing.assert_allclose(*scores, atol=0.02)
+    expected, found = ([float(score) for score in re.findall(r"macro-F1 (\d\.\d+)", text)] for text in (told, said))
+    assert expected
+    np.testing.assert_allclose(found, expected, atol=0.02)
     # Sums are computed in another order, and 80 steps of AdamW divide by small numbers. Compared with what was learned, the
     # differences are small. The biases of keys do not affect attention, so their gradients are nothing but rounding.
     one, both = weights(alone), weights(out)
