@@ -113,7 +113,7 @@ def tiny_project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) 
         "learning_rate": 2e-3,
         "head_learning_rate": 2e-3,
         "precision": "fp32",
-        "checkpoint_steps": 10,
+        "checkpoint_steps": 30,
         "validation_share": 0.3,
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))

@@ -25,6 +25,10 @@ from communique.models.predictor import LENGTH_STEP, _padded, default_model
 
 pytestmark = pytest.mark.slow
 
+#: Maximum difference between probabilities of the same text. On some processors, other texts in a batch change the last bits of a
+#: sum, which sometimes moves an 8-bit activation to the next value.
+ROUNDING = 0.02
+
 
 @pytest.fixture(scope="module")
 def predictor(tiny_bundle: Path) -> Predictor:
@@ -44,8 +48,11 @@ def test_a_text_gets_the_same_probabilities_in_any_batch(predictor: Predictor) -
     order = random.Random(0).sample(range(len(texts)), len(texts))
     shuffled = predictor.predict([texts[i] for i in order]).probabilities
     alone = np.concatenate([predictor.predict(text).probabilities for text in texts[:40]])
-    np.testing.assert_allclose(shuffled, together[order], atol=2e-5)
-    np.testing.assert_allclose(alone, together[:40], atol=2e-5)
+    for found, expected in ((shuffled, together[order]), (alone, together[:40])):
+        np.testing.assert_allclose(found, expected, atol=ROUNDING)
+        assert np.abs(found - expected).mean() < ROUNDING / 20
+    # Texts of one batch differ by far more.
+    assert together.std(axis=0).min() > 10 * ROUNDING
 
 
 def test_input_can_be_one_text_a_sentence_an_iterator_or_empty(predictor: Predictor) -> None:
@@ -121,8 +128,8 @@ def test_truncated_texts_are_flagged_and_read_from_their_beginning(predictor: Pr
     words = (FILLERS * 10)[: limit + 1]
     predictions = predictor.predict([" ".join(words[:limit]), " ".join(words), " ".join([*words, "condemn"])])
     assert predictions.truncated.tolist() == [False, True, True]
-    np.testing.assert_allclose(predictions.probabilities[1], predictions.probabilities[0], atol=2e-5)
-    np.testing.assert_allclose(predictions.probabilities[2], predictions.probabilities[0], atol=2e-5)
+    for probabilities in predictions.probabilities[1:]:
+        np.testing.assert_allclose(probabilities, predictions.probabilities[0], atol=ROUNDING)
 
 
 @pytest.mark.parametrize(

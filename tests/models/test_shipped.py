@@ -80,12 +80,14 @@ def test_probabilities_of_the_seeds_match_the_recorded_ones(predictor: Predictor
     """Compare the outputs of the shipped model with recorded ones.
 
     CPUs without VNNI sum 8-bit products in another way. With oneDNN limited to AVX2, the probabilities of these sentences differ
-    by 0.006 on average and by at most 0.086.
+    by 0.006 on average and by at most 0.086. The mean is the sharper check, because a maximum varies more between processors.
     """
     golden = json.loads((ROOT / "tests/golden_seeds.json").read_text())
     gold = Corpus.read(ROOT / "seeds/gold.jsonl")
     assert [s.id for s in gold] == list(golden)
-    np.testing.assert_allclose(predictor.predict_proba(gold.sentences), list(golden.values()), atol=0.12)
+    found, expected = predictor.predict_proba(gold.sentences), np.array(list(golden.values()))
+    assert np.abs(found - expected).mean() < 0.015
+    np.testing.assert_allclose(found, expected, atol=0.2)
 
 
 @pytest.mark.slow

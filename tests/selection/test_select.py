@@ -332,6 +332,7 @@ def test_the_encoder_with_the_better_vectors_is_used_and_recorded(
     AutoTokenizer.from_pretrained(tiny_backbone).save_pretrained(tmp_path / "blind")
     both = (str(tmp_path / "blind"), str(tiny_bundle))
     monkeypatch.setattr("communique.selection.select.encoders_for", lambda *_: (both, ()))
+    monkeypatch.setattr("communique.selection.select.FOLDS", 2)
     settings = recipe(tmp_path, tiny_backbone).model_copy(update={"epochs": 1, "min_steps": 0, "batch_size": 64})
     for kind in ("frozen-encoder", "transformer"):
         selection = train_selected(settings, tmp_path / kind, kind=kind)
@@ -393,9 +394,22 @@ def test_a_damaged_comparison_is_ignored(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_transformer_is_tuned_out_of_fold_and_trained_on_all_rows(tmp_path: Path, tiny_backbone: Path) -> None:
+def test_a_transformer_is_tuned_out_of_fold_and_trained_on_all_rows(
+    tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("communique.selection.select.FOLDS", 2)
+    # The model must learn all labels: probabilities of a label that is hardly learned are close to its threshold, so that its
+    # decisions change with the export.
     settings = recipe(tmp_path, tiny_backbone).model_copy(
-        update={"epochs": 4, "batch_size": 16, "learning_rate": 2e-3, "head_learning_rate": 2e-3}
+        update={
+            "freeze_embeddings": False,
+            "pooling": "first",
+            "epochs": 16,
+            "min_steps": 0,
+            "batch_size": 16,
+            "learning_rate": 2e-3,
+            "head_learning_rate": 2e-3,
+        }
     )
     selection = train_selected(settings, tmp_path / "run", kind="transformer")
     info = load_model(tmp_path / "run").info
@@ -536,6 +550,7 @@ def test_a_stopped_transformer_resumes_within_a_fit(
 ) -> None:
     from transformers import TrainerCallback
 
+    monkeypatch.setattr("communique.selection.select.FOLDS", 2)
     settings = recipe(tmp_path, tiny_backbone).model_copy(
         update={"epochs": 2, "min_steps": 0, "batch_size": 16, "checkpoint_steps": 5, "learning_rate": 2e-3}
     )

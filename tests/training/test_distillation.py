@@ -13,6 +13,7 @@ import yaml
 from helpers import TINY, facts, tiny_rows, write_rows
 
 from communique import Codebook, Corpus, LeakError, RecipeError
+from communique.metrics.scores import indicator
 from communique.models.folder import read_info
 from communique.training.recipe import Recipe
 
@@ -158,10 +159,12 @@ def test_a_student_learns_from_a_model_that_labels_text(
     seen = Corpus.read(write_rows(tmp_path / "seen.jsonl", rows), Codebook.load(project / "codebook.yaml"))
     with pytest.raises(LeakError, match=f"{len(unlabelled)} of"):
         evaluate(out, seen, data="seen")
-    # A student that sees few labelled rows is better with the labels of the teacher.
+    # A student that sees few labelled rows is better with the labels of the teacher. The held-out rows are too few to show this.
     plain = train(recipe(project, epochs=8), tmp_path / "plain")
-    score, without = (read_info(path).scores[0].value or 0 for path in (out, plain))
-    assert score > without
+    new = Corpus.read(write_rows(tmp_path / "new.jsonl", fresh_rows(40, 5, "m")), TINY)
+    gold = indicator(new.sentences, TINY)
+    taught, alone = (CheckpointClassifier(path).predict(new.sentences).probabilities for path in (out, plain))
+    assert np.abs(gold - taught).mean() < np.abs(gold - alone).mean() - 0.1
 
 
 def test_a_teacher_that_was_trained_on_scored_rows_is_refused(

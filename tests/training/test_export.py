@@ -101,13 +101,20 @@ def _parity(before: float, after: float, agreement: float) -> ParityReport:
     ("parity", "message"),
     [(_parity(0.70, 0.69, 0.99), r"1\.0 .*macro-F1"), (_parity(0.70, 0.70, 0.94), r"criticism.*0\.940")],
 )
+def test_an_export_outside_the_limits_is_refused(parity: ParityReport, message: str) -> None:
+    from communique.training.parity import require_parity
+
+    with pytest.raises(ExportError, match=message):
+        require_parity(parity)
+
+
 def test_an_export_that_fails_the_parity_check_writes_nothing(
-    parity: ParityReport, message: str, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from communique.training import export
 
-    monkeypatch.setattr(export, "check_parity", lambda *_, **__: parity)
-    with pytest.raises(ExportError, match=message):
+    monkeypatch.setattr(export, "check_parity", lambda *_, **__: _parity(0.70, 0.69, 0.99))
+    with pytest.raises(ExportError, match=r"1\.0 .*macro-F1"):
         export.export(tiny_checkpoint, tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []
 
