@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select, tuple_
 
-from ..data.acts import ROLES, Act
+from ..data.acts import Act
 from ..project.coding import SentenceKey
 from ..sampling.population import display_sha256, visible
+from .marking import Named, named_parts
 from .store import CODINGS, IndexedSentence, Store
 from .tables import LabelledTable
 
@@ -38,13 +39,6 @@ class Filter(NamedTuple):
     label: str = ""
     words: str = ""
     document: int | None = None
-
-
-class Named(NamedTuple):
-    """The words that name the holder or the target of a label, or its kind."""
-
-    role: str
-    words: str
 
 
 class Mark(NamedTuple):
@@ -218,15 +212,9 @@ class Reading:
         for j in np.flatnonzero(shown | own).tolist():
             state = "same" if shown[j] == own[j] else "added" if shown[j] else "removed"
             act = acts.get(self.table.names[j])
-            named = _named(act, text) if act is not None and state != "removed" else ()
+            named = named_parts(act, text) if act is not None and state != "removed" else ()
             found.append(Mark(j, probabilities[j] if probabilities else None, state, named))
         return found
-
-
-def _named(act: Act, text: str) -> tuple[Named, ...]:
-    kind = [] if act.kind is None else [Named("kind", act.kind)]
-    spans = [(role, span) for role in ROLES if (span := act.span(role)) is not None]
-    return (*kind, *(Named(role, text[slice(*span)]) for role, span in spans))
 
 
 def _codings(store: Store, keys: Sequence[SentenceKey]) -> dict[SentenceKey, tuple[Coded, ...]]:

@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request, Response
 
 from ...errors import DataError
+from ..choices import choices
 from ..context import ProjectArg
 from ..corpus import DOCUMENTS_PER_PAGE, FEW, Corpus, Group
 from ..problems import NotFoundError
 from ..sources import address_of
 from ..templating import respond
 from . import label
-from .code import choices
 
 TITLE, PATH = "Corpus", "/corpus"
 router = APIRouter(prefix=PATH)

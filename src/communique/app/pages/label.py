@@ -19,6 +19,7 @@ from ...errors import DataError
 from ...labelling.rewrite import rewrite
 from ...labelling.summary import Summary
 from ...labelling.write import OutputForm
+from ..choices import choices
 from ..coding import ALL, Given, split_choices
 from ..context import OpenProject, ProjectArg
 from ..jobs import Job
@@ -29,7 +30,6 @@ from ..sources import Kind, Source, address_of, find_source, open_table
 from ..tables import LabelledTable
 from ..templating import is_partial, respond
 from ..texts import MAX_FILES, MAX_PASTED
-from .code import choices
 
 TITLE, PATH = "Label", "/label"
 router = APIRouter(prefix=PATH)
