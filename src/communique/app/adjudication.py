@@ -109,13 +109,13 @@ def compare(desk: Desk, sample: str) -> Comparison:
         DataError: Nothing is coded yet.
     """
     desk.design(sample)
-    return _compare(desk.project.folder, sample, _state(desk.project, sample))
+    return _compare(desk.project.folder, sample, state(desk.project, sample))
 
 
 def measure(desk: Desk, sample: str) -> AgreementReport:
     """Measure the agreement of the coders of a sample, or of the whole project. The errors are those of `compare`."""
     desk.design(sample)
-    return _measure(desk.project.folder, sample, _state(desk.project, sample))
+    return _measure(desk.project.folder, sample, state(desk.project, sample))
 
 
 def decide(
@@ -213,7 +213,7 @@ def _differences(codings: Codings) -> list[Difference]:
     return found
 
 
-def _state(project: Project, sample: str) -> tuple[tuple[str, int, int], ...]:
+def state(project: Project, sample: str) -> tuple[tuple[str, int, int], ...]:
     """Return what changes when codings, the codebook or the design change."""
     paths = [*sorted(project.log.folder.glob("*.jsonl")), project.codebook_path]
     if sample != ALL:

@@ -174,6 +174,24 @@ def detail(request: Request, opened: ProjectArg, kind: Kind, name: str, row: int
     )
 
 
+@router.get("/{kind}/{name}/{row}/examples")
+def examples(request: Request, opened: ProjectArg, kind: Kind, name: str, row: int) -> Response:
+    """Show the coded sentences that the model finds most similar, as a part of the page."""
+    source = find_source(opened, kind, name)
+    table = open_table(opened, source)
+    _check_row(table, row)
+    return respond(
+        request,
+        "label_examples.html" if is_partial(request) else "label_examples_page.html",
+        examples=opened.examples.find(source.choice, Reading(table, Filter()).text(row)),
+        row=row,
+        address=request.url.path,
+        back=f"{source.address}#s{row}",
+        own=choices(opened.project.codebook),
+        no_label=NO_LABEL,
+    )
+
+
 @router.post("/{kind}/{name}/{row}")
 def correct(
     request: Request,
