@@ -77,6 +77,7 @@ class Row:
         reason: Why the model did not label it, or None.
         codings: What people answered.
         heading: Name of its document, if the sentence before it on the page belongs to another one.
+        begins: Whether it starts a paragraph.
     """
 
     number: int
@@ -86,6 +87,7 @@ class Row:
     reason: str | None
     codings: tuple[Coded, ...]
     heading: str | None
+    begins: bool = False
 
     @property
     def beginning(self) -> str:
@@ -177,6 +179,7 @@ class Reading:
                     reason=None if table.labelled[row] else table.reasons[row].as_py() or "empty",
                     codings=codings.get(sentence.key, ()),
                     heading=table.document_names[document] if document != last else None,
+                    begins=table.begins is not None and bool(table.begins[row]),
                 )
             )
             last = document
