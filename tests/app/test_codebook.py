@@ -58,7 +58,7 @@ def test_the_shipped_codebook_passes_unchanged_through_the_forms() -> None:
             for key, value in label_form(codebook, label.name).items()
         }
         assert with_label(codebook, label.name, form) == codebook
-    general = {name: [getattr(codebook, name)] for name in ("name", "version", "task", "unit")}
+    general = {name: [getattr(codebook, name)] for name in ("name", "version", "task", "unit")} | {"acts": ["true"]}
     assert with_general(codebook, general | {"rules": [join_lines(codebook.rules)]}) == codebook
 
 

@@ -173,3 +173,24 @@ def test_a_damaged_table_is_an_error_with_a_reason(client: TestClient, labelled:
     answer = client.get("/corpus")
     assert answer.status_code == 400
     assert "model-1.parquet" in answer.text
+
+
+def test_the_api_returns_the_proportions_of_a_table(client: TestClient, opened: OpenProject) -> None:
+    names = client.get("/api/v1/tables").json()
+    found = client.get("/api/v1/corpus").json()
+    assert found["table"] == names[0]
+    assert (found["corrected"], found["groups"]) == (False, [])
+    assert "do not estimate" in found["caution"]
+    by = found["allowed"][0]
+    grouped = client.get("/api/v1/corpus", params={"table": names[0], "by": by}).json()
+    assert grouped["by"] == by
+    assert sum(group["sentences"] for group in grouped["groups"]) == found["total"]["sentences"] > 0
+    for i, whole in enumerate(found["total"]["labels"]):
+        parts = [group["labels"][i] for group in grouped["groups"]]
+        assert {part["label"] for part in parts} == {whole["label"]}
+        assert sum(part["count"] for part in parts) == whole["count"]
+        assert whole["proportion"] == whole["count"] / found["total"]["sentences"]
+    for wrong in ({"table": "../x"}, {"by": "nothing"}):
+        assert client.get("/api/v1/corpus", params=wrong).status_code == 404
+    paths = client.get("/api/v1/openapi.json").json()["paths"]
+    assert {"/api/v1/tables", "/api/v1/corpus", "/api/v1/label"} <= set(paths)

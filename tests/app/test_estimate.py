@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from estimate_rows import estimate_row
 from helpers import CUES, PATIENCE, has_facts
 from starlette.testclient import TestClient
 
@@ -29,26 +30,14 @@ def estimates(folder: Path, **fields: Any) -> None:
     """Write a small table of estimates, in which the only group has a hostile name."""
     folder.mkdir(parents=True)
     rows = [
-        {
-            "label": "criticism",
-            "level": level,
-            HOSTILE: "all" if level == "all" else f"{HOSTILE}2",
-            "method": method,
-            "estimate": value,
-            "std_error": 0.02,
-            "df": 30.0,
-            "low": value - 0.04,
-            "high": value + 0.04,
-            "n": 1000,
-            "documents": 20,
-            "n_gold": 30,
-            "gold_documents": 12,
-            "gold_positives": 7,
-            "reported": method == "ppi",
-            "lambda": None,
-            "target": "finite-population",
-            "warnings": "fewer than 30 documents" if level == HOSTILE else "",
-        }
+        estimate_row(
+            level,
+            method,
+            value,
+            **{HOSTILE: "all" if level == "all" else f"{HOSTILE}2"},
+            n=1000,
+            warnings="fewer than 30 documents" if level == HOSTILE else "",
+        )
         | fields
         for level in ("all", HOSTILE)
         for method, value in (("naive", 0.5), ("ppi", 0.3))

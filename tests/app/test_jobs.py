@@ -94,3 +94,20 @@ def test_an_index_that_cannot_be_built_is_not_tried_with_each_request(
     monkeypatch.setattr("communique.app.context.is_current", lambda *_: False)
     opened.refresh()
     assert len(names) == started
+
+
+def test_the_progress_of_a_job_is_what_its_command_keeps_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    name = module(
+        tmp_path,
+        "import os, pathlib, time\nprint('10%: rows, 0:00:09 left', flush=True)\n"
+        "pathlib.Path(os.environ['COMMUNIQUE_PROGRESS_FILE']).write_text('35%: rows, 0:00:05 left')\ntime.sleep(600)\n",
+    )
+    jobs = Jobs(tmp_path)
+    job = wait(jobs, jobs.start_module("task", name).id, lambda job: job.percent == 35)
+    assert (job.progress, job.state) == ("rows, 0:00:05 left", "running")
+    assert "10%" in job.output
+    jobs.cancel(job.id)
+    wait(jobs, job.id, finished)

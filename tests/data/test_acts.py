@@ -12,10 +12,10 @@ from helpers import facts, write_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from communique.data.acts import Act, read_acts
+from communique.data.acts import Act, agreed_acts, read_acts, written_acts
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
-from communique.data.sentence import Sentence, normalized, normalized_offset, original_span, text_sha256
+from communique.data.sentence import Sentence, acts_in, normalized, normalized_offset, original_span, text_sha256
 from communique.data.sources import CorpusFields
 from communique.data.standoff import read_corpora, scan_sources
 from communique.errors import CorpusError
@@ -155,3 +155,42 @@ def test_a_moved_act_keeps_its_kind() -> None:
         "demand", (1, 8), (19, 26)
     )
     assert Act("norm").moved(lambda _: (0, 1)) == Act("norm")
+
+
+def test_an_act_with_only_a_kind_says_nothing_about_spans() -> None:
+    given: dict[str, Any] = {"policy_claim": {"kind": "norm"}}
+    assert read_acts(given, TEXT, ["policy_claim"], BOOK) == {"policy_claim": Act("norm", with_spans=False)}
+    given["policy_claim"]["holder_span"] = None
+    assert read_acts(given, TEXT, ["policy_claim"], BOOK) == {"policy_claim": Act("norm")}
+
+
+@pytest.mark.parametrize(
+    "act", [Act("norm", (0, 7)), Act(None, None, (18, 25)), Act(), Act("demand", with_spans=False)]
+)
+def test_written_acts_are_read_as_they_were(act: Act) -> None:
+    written = json.loads(json.dumps(written_acts({"policy_claim": act})))
+    assert read_acts(written, TEXT, ["policy_claim"], BOOK) == {"policy_claim": act}
+    # Without a codebook, kinds are not checked.
+    assert read_acts(written, TEXT, ["policy_claim"], None) == {"policy_claim": act}
+
+
+def test_acts_on_which_coders_agree_are_kept_label_by_label() -> None:
+    one, other = Act(None, (0, 7)), Act(None, (0, 7), (18, 25))
+    given = [{"criticism": one, "policy_claim": one}, {"criticism": other}, {"criticism": one, "praise": one}]
+    assert agreed_acts(["criticism", "policy_claim"], given) == ({"policy_claim": one}, 1)
+    assert agreed_acts(["criticism"], [given[0], {}, given[2]]) == ({"criticism": one}, 0)
+
+
+def test_acts_follow_their_words_to_another_form_of_the_text() -> None:
+    text = unicodedata.normalize("NFD", "  L\u2019État  de Séguéla\nmenace Orée. 🇫🇷🙂 ")
+    other = " ".join(unicodedata.normalize("NFC", text).split())
+    words = ("État  de Séguéla", "Orée", "🇫🇷🙂")
+    for word in words:
+        form = unicodedata.normalize("NFD", word)
+        start = text.index(form)
+        acts = {"criticism": Act(None, (start, start + len(form)), None)}
+        (moved,) = acts_in(other, acts, text).values()
+        assert moved.holder is not None
+        assert other[slice(*moved.holder)] == normalized(word)
+        assert acts_in(text, {"criticism": moved}, other) == acts
+    assert acts_in("Another text.", READ, TEXT) == {}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from helpers import CODEBOOK, ROOT, facts, has_facts
+from helpers import CODEBOOK, ROOT, TINY, facts, has_facts
 
 from communique.data.codebook import Codebook, other_codebooks
 from communique.errors import CodebookError
@@ -263,7 +263,7 @@ def test_all_missing_keys_are_reported(tmp_path: Path) -> None:
     [
         (
             "verzion",
-            "verzion: unknown key; did you mean 'version'? allowed: name, version, task, unit, rules, labels",
+            "verzion: unknown key; did you mean 'version'? allowed: name, version, task, unit, rules, acts, labels",
         ),
         (
             "labels.1.exclude",
@@ -326,3 +326,17 @@ def test_rows_coded_with_another_codebook_are_reported() -> None:
     assert other_codebooks("gold.csv", [same, {}], book) == []
     (line,) = other_codebooks("gold.csv", [same, {"codebook": "tiny 0", "codebook_sha256": "1" * 64}], book)
     assert has_facts(line, "warning", "gold.csv", "tiny 0", "tiny 1")
+
+
+def test_a_codebook_asks_for_holder_and_target_if_it_says_so_or_a_label_has_kinds(tmp_path: Path) -> None:
+    kinds = [{"name": "harsh", "definition": "In strong words."}]
+    labels = [CODEBOOK["labels"][0] | {"kinds": kinds}, *CODEBOOK["labels"][1:]]
+    with_kinds = Codebook.model_validate(CODEBOOK | {"labels": labels})
+    assert [book.marks_words for book in (TINY, with_kinds)] == [False, True]
+    without = Codebook.model_validate(CODEBOOK | {"labels": labels, "acts": False})
+    assert not without.marks_words
+    asking = Codebook.model_validate(CODEBOOK | {"acts": True})
+    asking.dump(tmp_path / "asking.yaml")
+    assert Codebook.load(tmp_path / "asking.yaml").marks_words
+    assert asking.differences(TINY) == ["marking of holder and target"]
+    assert "acts" not in TINY.model_dump(mode="json")

@@ -7,8 +7,15 @@ from typing import Any
 import pytest
 from helpers import CODEBOOK, TINY, has_facts
 
+from communique.data.acts import Act
 from communique.data.codebook import Codebook
-from communique.data.codebook_changes import codebook_changes, describe_changes, renamed_labels, translate
+from communique.data.codebook_changes import (
+    codebook_changes,
+    describe_changes,
+    renamed_labels,
+    translate,
+    translate_acts,
+)
 
 CODINGS = [("criticism",), ("criticism", "policy_claim"), ("cooperation_pledge",), ()]
 
@@ -44,6 +51,7 @@ def labels(**by_name: dict[str, Any] | None) -> list[dict[str, Any]]:
             1,
         ),
         (changed(labels=list(reversed(CODEBOOK["labels"]))), ("order",), 0),
+        (changed(acts=True), ("now also", "holder and target"), 0),
     ],
 )
 def test_each_change_is_described_with_the_codings_that_it_affects(
@@ -84,3 +92,16 @@ def test_codings_are_translated_only_if_every_present_label_was_decided() -> Non
     one = changed(task="multiclass")
     assert translate(("criticism",), one, changed(task="multiclass", labels=labels(criticism=None))) is None
     assert translate(("policy_claim",), one, changed(task="multiclass", labels=labels(criticism=None))) is not None
+
+
+def test_acts_follow_a_renamed_label_and_lose_kinds_that_no_longer_exist() -> None:
+    kinds = [{"name": "harsh", "definition": "In strong words."}]
+    old = changed(labels=labels(criticism={"kinds": kinds}))
+    renamed = changed(labels=labels(criticism={"name": "blame", "kinds": kinds}))
+    acts = {"criticism": Act("harsh", (0, 4)), "policy_claim": Act(None, None, (5, 9))}
+    assert translate_acts(acts, ("blame", "policy_claim"), old, renamed) == {
+        "blame": acts["criticism"],
+        "policy_claim": acts["policy_claim"],
+    }
+    assert translate_acts(acts, ("criticism",), old, TINY) == {"criticism": Act(None, (0, 4))}
+    assert translate_acts({"criticism": Act("harsh", with_spans=False)}, ("criticism",), old, TINY) == {}

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from estimate_rows import estimate_row
 from helpers import facts
 from matplotlib.figure import Figure
 
@@ -19,28 +20,8 @@ from communique.io.write import write_parquet
 
 
 def row(level: str, method: str, value: float, **fields: Any) -> dict[str, Any]:
-    """Return a row of the table of estimates."""
-    return {
-        "label": "criticism",
-        "level": level,
-        "country": "FR",
-        "year": "all",
-        "method": method,
-        "estimate": value,
-        "std_error": 0.02,
-        "df": 30.0,
-        "low": value - 0.04,
-        "high": value + 0.04,
-        "n": 100,
-        "documents": 20,
-        "n_gold": 30,
-        "gold_documents": 12,
-        "gold_positives": 7,
-        "reported": method == "ppi",
-        "lambda": None,
-        "target": "finite-population",
-        "warnings": "",
-    } | fields
+    """Return a row of estimates by country and year."""
+    return estimate_row(level, method, value, **({"country": "FR", "year": "all"} | fields))
 
 
 def test_corrected_and_naive_proportions_are_paired_by_group(tmp_path: Path) -> None:

@@ -56,6 +56,9 @@ def test_items_are_gold_labels_whose_act_was_annotated() -> None:
     assert sums.named_overlap[1, holder] == 2 * 2 / (4 + 4)
     # There are no named words.
     assert np.isnan(sums.named_overlap[0, holder])
+    # If only the kind was recorded, there is no gold for holder and target.
+    only_kind = compare_acts([{"policy_claim": Act("demand", with_spans=False)}], [found[0]], BOOK.names)
+    np.testing.assert_array_equal(Sums.of(only_kind.sum(axis=0)).items, [[0, 0, 0], [1, 0, 0]])
     assert np.isnan(sums.mean_overlap[0, 0])
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from communique.reporting.progress import ProgressReporter
+from communique.reporting.progress import PROGRESS_FILE, ProgressReporter
 
 
 class Screen(io.StringIO):
@@ -108,3 +109,27 @@ def test_a_detail_is_printed_with_the_proportion_of_this_run_and_states_between_
     now[0] = 62.0
     progress.state("4 of 4 texts")
     assert lines[1:] == ["4 of 4 texts"]
+
+
+def test_the_state_is_also_kept_in_a_file_more_often_than_lines_are_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "progress.txt"
+    monkeypatch.setenv(PROGRESS_FILE, str(path))
+    lines: list[str] = []
+    now = [0.0]
+    with ProgressReporter(100, lines.append, clock=lambda: now[0]) as progress:
+        progress.begin()
+        progress.update(1, text="rows")
+        assert path.read_text().startswith("1%: rows")
+        now[0] += 0.5
+        progress.update(2, text="rows")
+        assert path.read_text().startswith("1%: rows")
+        now[0] += 1
+        progress.state("one large document")
+        assert path.read_text() == "2%: one large document"
+    assert lines == []
+    ProgressReporter.silent().update(50, 100)
+    assert path.read_text() == "2%: one large document"
+    monkeypatch.setenv(PROGRESS_FILE, str(tmp_path / "missing" / "progress.txt"))
+    ProgressReporter(100, lines.append).update(1, text="goes on without the file")

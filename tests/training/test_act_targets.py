@@ -7,7 +7,9 @@ from helpers import CODEBOOK, facts, has_facts
 
 from communique import Codebook, RecipeError, Sentence
 from communique.data.acts import Act
-from communique.training.act_targets import check_acts
+from communique.models.act_heads import MASKED, NO_SPAN
+from communique.models.info import ActsInfo
+from communique.training.act_targets import act_targets, check_acts
 
 LABEL = {"name": "tone", "definition": "The tone.", "kinds": [{"name": "calm", "definition": "It is calm."}]}
 BOOK = Codebook.model_validate(CODEBOOK | {"labels": [LABEL, {"name": "other", "definition": "Others."}]})
@@ -41,3 +43,16 @@ def test_rows_without_acts_and_slow_tokenizers_are_refused() -> None:
         check_acts([row(("tone",), {}), row((), {})], Tokenizer(), BOOK)
     with pytest.raises(RecipeError, match=facts("acts: the tokenizer", "e5-small")):
         check_acts([row(("tone",), {"tone": Act()})], Tokenizer(is_fast=False), BOOK)
+
+
+def test_an_act_with_only_a_kind_trains_the_kind_and_no_span() -> None:
+    info = ActsInfo(
+        kinds={label.name: tuple(k.name for k in label.kinds) for label in BOOK.labels if label.kinds}, width=8
+    )
+    [(name, kinds)] = info.kinds.items()
+    rows = [row((name,), {name: Act(kinds[0], (0, 4), with_spans=with_spans)}) for with_spans in (False, True)]
+    found = act_targets(rows, [[(0, 4)]] * 2, info, BOOK)
+    unknown, known = (spans[BOOK.names.index(name)] for spans in found["spans"])
+    assert unknown == [[MASKED, MASKED]] * 2
+    assert known == [[0, 1], [NO_SPAN, NO_SPAN]]
+    assert found["kinds"] == [[0], [0]]

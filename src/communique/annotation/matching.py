@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..data.acts import Act, agreed_acts, written_acts
 from ..data.codebook import CODEBOOK_SHA256, CODEBOOK_TITLE
+from ..data.reader import ACTS
+from ..data.sentence import acts_in
 from ..errors import DataError
 from ..io.write import write_csv, write_jsonl, write_parquet
 from ..reporting.format import counted
@@ -40,6 +43,8 @@ class Codings:
     labels: dict[str, dict[str, Labels]] = field(default_factory=dict)
     adjudicated: dict[str, Labels] = field(default_factory=dict)
     comments: dict[str, dict[str, str]] = field(default_factory=dict)
+    #: Kind, holder and target of labels by id and by those coders who were asked for them, as offsets into the text in `units`.
+    acts: dict[str, dict[str, dict[str, Act]]] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
     #: Whether coders saw the labels of a model.
     model_shown: bool = False
@@ -108,6 +113,10 @@ def match(readings: Sequence[Reading], design: Design | None, *, name: str = "th
                 twice += 1
                 changed += target[unit.id] != row.labels
             target[unit.id] = row.labels
+            # The later coding of a coder counts, also if it has no acts.
+            codings.acts.setdefault(unit.id, {}).pop(row.coder, None)
+            if row.acts is not None:
+                codings.acts[unit.id][row.coder] = acts_in(found[unit.id].text, row.acts, unit.text)
         strays = len(place.unknown) + len(place.edited) - strays
         # A table that codes the whole sample belongs to it, whatever else it contains.
         whole = design is not None and len(reading.rows) - strays >= len(design.rows)
@@ -232,12 +241,27 @@ class AmongThemselves:
             )
 
 
+def final_acts(labels: Labels, by_coder: Mapping[str, Mapping[str, Act]]) -> tuple[dict[str, Act], int]:
+    """Return the acts of the final labels of a sentence, and the number of labels on whose acts coders differ.
+
+    The acts of the adjudicator count. If the adjudicator was not asked for them, those on which the coders agree count.
+
+    Args:
+        labels: The final labels.
+        by_coder: The acts by coder, for the same text.
+    """
+    if (decided := by_coder.get(ADJUDICATION)) is not None:
+        return {name: decided[name] for name in labels if name in decided}, 0
+    return agreed_acts(labels, list(by_coder.values()))
+
+
 def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], list[str]]:
     """Build the table of gold labels, with one row per sentence on which the coders agree or which was adjudicated.
 
     Returns:
         Rows with the columns id, document, index, language, text, sha256, the groups, labels, inclusion_probability,
-        sampling, stratum, coder, comment, purpose, model_shown, codebook, codebook_sha256; and notes for the user, such as how
+        sampling, stratum, coder, comment, purpose, model_shown, codebook, codebook_sha256 and, where they were recorded and coders
+        agree on them, acts; and notes for the user, such as how
         many sentences are missing.
 
     Raises:
@@ -250,6 +274,7 @@ def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], l
             "after the coded files"
         )
     rows: list[dict[str, Any]] = []
+    differing = 0
     for member in design.rows:
         by_coder = codings.by_coder(member.id)
         if not by_coder and member.id not in codings.adjudicated:
@@ -277,8 +302,17 @@ def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], l
             CODEBOOK_TITLE: design.codebook.title,
             CODEBOOK_SHA256: design.codebook.sha256,
         }
+        acts, unclear = final_acts(labels or (), codings.acts.get(member.id, {}))
+        differing += unclear
+        if acts:
+            row[ACTS] = written_acts(acts)
         rows.append(row)
     messages = []
+    if differing:
+        messages.append(
+            f"left out kind, holder and target of {counted(differing, 'label')} on which coders mark different ones. The "
+            "labels are included"
+        )
     missing = len(design.rows) - len(rows)
     if missing:
         messages.append(
@@ -311,13 +345,15 @@ def _only_labels(rows: Sequence[Mapping[str, Any]], missing: int, design: Design
 def write_gold(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write gold as CSV (labels as ``a|b``, or `none`), JSON Lines or Parquet, according to the suffix of the path.
 
+    CSV has no place for acts.
+
     Raises:
         DataError: The suffix is not one of these, or the folder does not exist.
     """
     path = Path(path)
     need_suffix(path, (".csv", ".jsonl", ".parquet"), "gold")
     if path.suffix.lower() == ".csv":
-        columns = list(dict.fromkeys(column for row in rows for column in row))
+        columns = list(dict.fromkeys(column for row in rows for column in row if column != ACTS))
         write_csv(path, columns, ({**row, "labels": row["labels"] or [NONE]} for row in rows))
     elif path.suffix.lower() == ".jsonl":
         write_jsonl(path, rows)
@@ -325,7 +361,7 @@ def write_gold(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
         write_parquet(path, rows)
 
 
-_GOLD = ("id", "document", "index", "language", "text", "sha256", "labels", "stratum")
+_GOLD = ("id", "document", "index", "language", "text", "sha256", "labels", "stratum", ACTS)
 
 
 def _comments(by_coder: Mapping[str, str]) -> str:

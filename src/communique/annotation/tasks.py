@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..data.acts import Act
 from ..data.codebook import Codebook
 from ..errors import DataError
 from ..io.hints import unknown_suffix
@@ -84,7 +85,10 @@ class CodingTask:
 
 @dataclass(frozen=True)
 class CodedRow:
-    """A row of a coded file. `labels` is None if the row was not coded; `id` or `text` can be missing."""
+    """A row of a coded file. `labels` is None if the row was not coded; `id` or `text` can be missing.
+
+    `acts` contains kind, holder and target by label; None if the coder was not asked for them.
+    """
 
     where: str
     id: str | None
@@ -95,6 +99,7 @@ class CodedRow:
     document: str | None = None
     language: str = UNDETERMINED
     previous: str = ""
+    acts: Mapping[str, Act] | None = None
 
 
 @dataclass

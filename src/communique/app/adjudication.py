@@ -10,18 +10,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from ..annotation.agreement_report import AgreementReport
-from ..annotation.matching import Codings, Labels
+from ..annotation.matching import Codings, Labels, final_acts
 from ..annotation.tasks import ADJUDICATION
+from ..data.acts import Act, read_acts, written_acts
 from ..data.codebook import Codebook
+from ..data.sentence import acts_in
 from ..errors import DataError
 from ..metrics.bootstrap import RESAMPLES
 from ..project import Coding, Project
 from ..project.coding import SentenceKey, latest, now
 from ..sampling.design import Design
 from ..sampling.population import display_sha256
-from .coding import ALL, Desk, check_comment, check_labels
+from .coding import ALL, Desk, check_acts, check_comment, check_labels
 from .problems import NotFoundError
 
 
@@ -38,6 +41,7 @@ class Difference:
         given: The labels by coder.
         comments: The comments by coder.
         decision: The labels of the adjudicator, or None if nobody has decided.
+        acts: Kind, holder and target of labels, by coder.
     """
 
     key: SentenceKey
@@ -48,6 +52,11 @@ class Difference:
     given: Mapping[str, Labels]
     comments: Mapping[str, str]
     decision: Labels | None
+    acts: Mapping[str, Mapping[str, Act]]
+
+    def proposed_acts(self, codebook: Codebook) -> dict[str, Act]:
+        """Return the acts of the decision or, before it, those on which the coders agree, whatever their labels are."""
+        return final_acts(codebook.names, self.acts)[0]
 
 
 @dataclass(frozen=True)
@@ -100,32 +109,48 @@ def compare(desk: Desk, sample: str) -> Comparison:
         DataError: Nothing is coded yet.
     """
     desk.design(sample)
-    return _compare(desk.project.folder, sample, _state(desk.project, sample))
+    return _compare(desk.project.folder, sample, state(desk.project, sample))
 
 
 def measure(desk: Desk, sample: str) -> AgreementReport:
     """Measure the agreement of the coders of a sample, or of the whole project. The errors are those of `compare`."""
     desk.design(sample)
-    return _measure(desk.project.folder, sample, _state(desk.project, sample))
+    return _measure(desk.project.folder, sample, state(desk.project, sample))
 
 
-def decide(desk: Desk, sample: str, key: SentenceKey, labels: Sequence[str], *, none: bool, comment: str) -> Coding:
+def decide(
+    desk: Desk,
+    sample: str,
+    key: SentenceKey,
+    labels: Sequence[str],
+    *,
+    none: bool,
+    comment: str,
+    acts: Mapping[str, Any] | None = None,
+) -> Coding:
     """Record the labels that an adjudicator chose. When this function returns, the decision is on disk.
+
+    Args:
+        desk: The desk.
+        sample: Name of the sample, or `ALL`.
+        key: What identifies the sentence.
+        labels: The labels.
+        none: Whether it was chosen that no label applies.
+        comment: The reason.
+        acts: Kind, holder and target by label, as tables contain them; None if the adjudicator was not asked.
 
     Raises:
         DataError: The labels are not an answer.
         NotFoundError: Coders do not differ on this sentence, or there is no such sample.
     """
     compared = compare(desk, sample)
-    compared.find(key)
+    text_of = compared.find(key).text
     chosen, text = check_labels(compared.codebook, labels, none=none), check_comment(comment)
     made = [coding for coding in desk.project.log.read().codings if coding.sentence == key]
     last = latest(made).get((ADJUDICATION, key))
-    if last is not None and (last.answer, last.codebook_sha256) == (
-        (frozenset(chosen), text),
-        compared.codebook.sha256,
-    ):
-        return last
+    given = check_acts(compared.codebook, acts, text_of, chosen)
+    # The text of the latest coding can have other white space than the one that the adjudicator saw.
+    placed = given and written_acts(acts_in(made[-1].text, read_acts(given, text_of, chosen, None), text_of))
     # The codings of another copy of the project can have a later time. The decision must still be the latest.
     time = now() if last is None else max(now(), last.time + timedelta(microseconds=1))
     decision = made[-1].model_copy(
@@ -140,8 +165,11 @@ def decide(desk: Desk, sample: str, key: SentenceKey, labels: Sequence[str], *, 
             "comment": text,
             "origin": "",
             "origin_sha256": "",
+            "acts": placed,
         }
     )
+    if last is not None and (last.content, last.codebook_sha256) == (decision.content, decision.codebook_sha256):
+        return last
     desk.record(decision, compared.codebook)
     return decision
 
@@ -179,12 +207,13 @@ def _differences(codings: Codings) -> list[Difference]:
                 given=codings.by_coder(id),
                 comments=codings.comments.get(id, {}),
                 decision=codings.adjudicated.get(id),
+                acts=codings.acts.get(id, {}),
             )
         )
     return found
 
 
-def _state(project: Project, sample: str) -> tuple[tuple[str, int, int], ...]:
+def state(project: Project, sample: str) -> tuple[tuple[str, int, int], ...]:
     """Return what changes when codings, the codebook or the design change."""
     paths = [*sorted(project.log.folder.glob("*.jsonl")), project.codebook_path]
     if sample != ALL:

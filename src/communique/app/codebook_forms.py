@@ -18,7 +18,7 @@ Form = Mapping[str, Sequence[str]]
 
 
 def with_general(codebook: Codebook, form: Form) -> Codebook:
-    """Return a codebook with the name, version, task, unit and rules of a form.
+    """Return a codebook with the name, version, task, unit, rules and marking of a form.
 
     Raises:
         DataError: The result is not a valid codebook.
@@ -27,6 +27,9 @@ def with_general(codebook: Codebook, form: Form) -> Codebook:
     for name in ("name", "version", "task", "unit"):
         content[name] = _text(form, name)
     content["rules"] = split_lines(_text(form, "rules"), codebook.rules)
+    marks = _text(form, "acts") == "true"
+    if marks != codebook.marks_words:
+        content["acts"] = marks
     return _validated(content)
 
 

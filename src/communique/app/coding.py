@@ -6,18 +6,19 @@ API both use this module.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, Subquery, Table, and_, exists, func, select
 
 from ..annotation.tasks import ADJUDICATION, NONE, check_coders
+from ..data.acts import read_acts, written_acts
 from ..data.codebook import Codebook
 from ..errors import DataError
 from ..project import Coding, Project
-from ..project.coding import SentenceKey, now
+from ..project.coding import SentenceKey, kept_acts, now
 from ..reporting.format import counted
 from ..sampling.design import Design
 from .coding_index import index_codings
@@ -57,7 +58,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Given:
-    """An answer as it arrives. An answer without labels must say so with `none`, unless exactly one label applies."""
+    """An answer as it arrives. An answer without labels must say so with `none`, unless exactly one label applies.
+
+    `acts` contains kind, holder and target by label, as tables do; None if the form has no place for them.
+    """
 
     coder: str
     queue: str
@@ -67,6 +71,7 @@ class Given:
     comment: str = ""
     unsure: bool = False
     model: ModelView = "hidden"
+    acts: Mapping[str, Any] | None = None
 
 
 class Desk:
@@ -199,9 +204,10 @@ class Desk:
         sentence = self.find(given.key)
         labels, comment = check_labels(codebook, given.labels, none=given.none), _comment(given)
         self.refresh()
+        acts = check_acts(codebook, given.acts, sentence.text, labels)
         shown = self._saw_model(given, sentence.key, self.store.answer(coder, sentence.key))
         sample = None if given.queue == ALL else given.queue
-        return self._record(coder, sentence, codebook, labels, comment, shown=shown, sample=sample)
+        return self._record(coder, sentence, codebook, labels, comment, acts=acts, shown=shown, sample=sample)
 
     def correct(self, given: Given, sentence: IndexedSentence) -> Answer:
         """Record the labels of somebody who saw those of a model, for any sentence.
@@ -220,7 +226,7 @@ class Desk:
         self.refresh()
         # The page for coding must know that this coder has seen the labels of the model.
         self.store.mark(SEEN, coder, sentence.key)
-        return self._record(coder, sentence, codebook, labels, comment, shown=True, sample=None)
+        return self._record(coder, sentence, codebook, labels, comment, acts=None, shown=True, sample=None)
 
     def _record(
         self,
@@ -230,17 +236,21 @@ class Desk:
         labels: tuple[str, ...],
         comment: str,
         *,
+        acts: dict[str, dict[str, Any]] | None,
         shown: bool,
         sample: str | None,
     ) -> Answer:
         """Append an answer to the files of codings, unless it changes nothing."""
         last = self.store.answer(coder, sentence.key)
-        if last is not None and (set(last.labels), last.comment, last.codebook_sha256, last.model_shown) == (
-            set(labels),
-            comment,
-            codebook.sha256,
-            shown,
-        ):
+        if acts is None and last is not None:
+            acts = kept_acts(written_acts(last.acts_in(sentence.text)), labels)
+        if last is not None and (
+            set(last.labels),
+            last.comment,
+            last.codebook_sha256,
+            last.model_shown,
+            written_acts(last.acts_in(sentence.text)),
+        ) == (set(labels), comment, codebook.sha256, shown, acts or {}):
             return last
         # A sheet can have a later time than the clock of this computer. The new answer must still be the latest.
         time = now() if last is None else max(now(), last.time + timedelta(microseconds=1))
@@ -260,9 +270,10 @@ class Desk:
             sample=sample,
             model_shown=shown,
             comment=comment,
+            acts=acts,
         )
         self.record(coding, codebook)
-        return Answer(*coding.sentence, labels, comment, time, shown, codebook.sha256)
+        return Answer(*coding.sentence, labels, comment, time, shown, codebook.sha256, acts, sentence.text)
 
     def record(self, coding: Coding, codebook: Codebook) -> None:
         """Append a coding to the files of codings. When this function returns, the coding is on disk."""
@@ -317,6 +328,22 @@ def check_labels(codebook: Codebook, labels: Sequence[str], *, none: bool) -> tu
         raise DataError(f"No label is chosen. Choose at least one label, or {NONE!r} if no label applies")
     try:
         return codebook.validate_labels(labels)
+    except ValueError as error:
+        raise DataError(f"The answer cannot be recorded: {error}") from None
+
+
+def check_acts(
+    codebook: Codebook, acts: Mapping[str, Any] | None, text: str, labels: Sequence[str]
+) -> dict[str, dict[str, Any]] | None:
+    """Return kind, holder and target of an answer in the order of the codebook, or None if nobody was asked for them.
+
+    Raises:
+        DataError: They do not fit the text, the labels or the codebook.
+    """
+    if acts is None:
+        return None
+    try:
+        return written_acts(read_acts(acts, text, labels, codebook))
     except ValueError as error:
         raise DataError(f"The answer cannot be recorded: {error}") from None
 

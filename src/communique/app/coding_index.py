@@ -148,6 +148,8 @@ def _add(connection: Connection, codings: Iterable[Coding]) -> None:
             "sample": coding.sample,
             "model_shown": coding.model_shown,
             "codebook_sha256": coding.codebook_sha256,
+            "acts": coding.acts,
+            "text": coding.text if coding.acts else None,
         }
         for coding in codings
     ]

@@ -16,6 +16,7 @@ from ..models.classifier import Classifier
 from ..project import Project
 from ..project.coding import now
 from .coding import Desk
+from .examples import Finder
 from .indexing import is_current
 from .jobs import Job, Jobs
 from .models import Models
@@ -33,7 +34,7 @@ RETRY = timedelta(minutes=1)
 
 
 class OpenProject:
-    """A project with its index, its jobs, its coding desk, its models and its labelled tables.
+    """A project with its index, its jobs, its coding desk, its models, similar sentences and its labelled tables.
 
     Args:
         project: The project.
@@ -47,6 +48,7 @@ class OpenProject:
         self.desk = Desk(project, self.store)
         self.models = Models(project, model)
         self.tables = Tables(project)
+        self.examples = Finder(project, self.models)
         self.texts = Texts(project.folder, self.models, self.jobs)
 
     def refresh(self) -> None:

@@ -9,12 +9,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import DataError
 from ..sampling.population import MISSING_GROUP, Column, column_of
+from .context import OpenProject
+from .problems import NotFoundError
 from .tables import LabelledTable
 
 #: Largest number of groups that a page shows, and number of documents per page.
@@ -153,6 +157,42 @@ class Corpus:
 
     def _group(self, name: str, inside: NDArray[np.bool_]) -> Group:
         return Group(name, int(inside.sum()), tuple(map(int, self.table.decisions[inside].sum(axis=0))))
+
+
+def open_corpus(opened: OpenProject, name: str = "") -> tuple[str, Corpus]:
+    """Return the name of a labelled table of a project, and its counts. Default: the newest table.
+
+    Raises:
+        NotFoundError: There is no such table, or none at all.
+        DataError: The table has labels that the codebook lacks.
+    """
+    paths = opened.tables.paths()
+    if not paths:
+        raise NotFoundError("This project has no labelled table yet. Label its documents first")
+    name = name or next(reversed(paths))
+    if name not in paths:
+        raise NotFoundError(f"There is no labelled table {name!r} in this project. Tables: {', '.join(paths)}")
+    codebook = opened.project.codebook
+    corpus = Corpus(opened.tables.open(paths[name], codebook))
+    if unknown := [one for one in corpus.table.names if one not in codebook.names]:
+        raise DataError(
+            f"{Path(name).name}: the label {unknown[0]!r} is not in the codebook of the project. Label the documents again"
+        )
+    return name, corpus
+
+
+def find_grouping(corpus: Corpus, name: str) -> Grouping:
+    """Return a way to group the sentences of a table.
+
+    Raises:
+        NotFoundError: There is no such way.
+    """
+    groupings = {one.name: one for one in corpus.groupings}
+    if name not in groupings:
+        raise NotFoundError(
+            f"The sentences cannot be grouped by {name!r}. Allowed: {', '.join(groupings) or 'nothing'}"
+        )
+    return groupings[name]
 
 
 def _is_time(level: str) -> bool:

@@ -27,8 +27,9 @@ from filelock import FileLock, Timeout
 from ..io.atomic import replacing
 from ..project.coding import now
 from ..reporting.format import printable
+from ..reporting.progress import PROGRESS_FILE
 from .problems import NotFoundError
-from .run_job import CANCELLED, EXIT, JOB, LOCK, LOG, PID, STARTING
+from .run_job import CANCELLED, EXIT, JOB, LOCK, LOG, PID, PROGRESS, STARTING
 from .store import APP_FOLDER
 
 #: Folder of the jobs inside the folder of the app.
@@ -146,7 +147,7 @@ class Jobs:
         folder = self._of(id)
         content: dict[str, Any] = json.loads((folder / JOB).read_text(encoding="utf-8"))
         output = _tail(folder / LOG)
-        found = list(_PROGRESS.finditer(output))
+        found = list(_PROGRESS.finditer(_content(folder / PROGRESS))) or list(_PROGRESS.finditer(output))
         exit_code = _number(folder / EXIT)
         state = self._state(folder, exit_code)
         return Job(
@@ -218,7 +219,7 @@ class Jobs:
         return self.get(id)
 
     def _launch(self, folder: Path, content: dict[str, Any]) -> None:
-        for name in (EXIT, CANCELLED, PID):
+        for name in (EXIT, CANCELLED, PID, PROGRESS):
             (folder / name).unlink(missing_ok=True)
         with replacing(folder / JOB) as handle:
             json.dump(content, handle, ensure_ascii=False, indent=1)
@@ -230,7 +231,13 @@ class Jobs:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"},
+                env={
+                    **os.environ,
+                    "PYTHONUNBUFFERED": "1",
+                    "NO_COLOR": "1",
+                    # Lines of the output are too rare for a page, and more of them would hide the messages.
+                    PROGRESS_FILE: str((folder / PROGRESS).resolve()),
+                },
                 # Ctrl-C in the terminal of the server must not stop the job.
                 start_new_session=os.name == "posix",
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
@@ -279,6 +286,14 @@ def _is_locked(folder: Path) -> bool:
 def _last_line(output: str) -> str:
     """Return the last line of the output that is not empty. It may contain how long the rest will take."""
     return next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "")
+
+
+def _content(path: Path) -> str:
+    """Return what a job reports about its progress, or nothing if it does not."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _number(path: Path) -> int | None:

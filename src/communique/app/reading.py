@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select, tuple_
 
-from ..data.acts import ROLES, Act
+from ..data.acts import Act
 from ..project.coding import SentenceKey
 from ..sampling.population import display_sha256, visible
+from .marking import Named, named_parts
 from .store import CODINGS, IndexedSentence, Store
 from .tables import LabelledTable
 
@@ -38,13 +39,6 @@ class Filter(NamedTuple):
     label: str = ""
     words: str = ""
     document: int | None = None
-
-
-class Named(NamedTuple):
-    """The words that name the holder or the target of a label, or its kind."""
-
-    role: str
-    words: str
 
 
 class Mark(NamedTuple):
@@ -83,6 +77,7 @@ class Row:
         reason: Why the model did not label it, or None.
         codings: What people answered.
         heading: Name of its document, if the sentence before it on the page belongs to another one.
+        begins: Whether it starts a paragraph.
     """
 
     number: int
@@ -92,6 +87,7 @@ class Row:
     reason: str | None
     codings: tuple[Coded, ...]
     heading: str | None
+    begins: bool = False
 
     @property
     def beginning(self) -> str:
@@ -183,6 +179,7 @@ class Reading:
                     reason=None if table.labelled[row] else table.reasons[row].as_py() or "empty",
                     codings=codings.get(sentence.key, ()),
                     heading=table.document_names[document] if document != last else None,
+                    begins=table.begins is not None and bool(table.begins[row]),
                 )
             )
             last = document
@@ -218,15 +215,9 @@ class Reading:
         for j in np.flatnonzero(shown | own).tolist():
             state = "same" if shown[j] == own[j] else "added" if shown[j] else "removed"
             act = acts.get(self.table.names[j])
-            named = _named(act, text) if act is not None and state != "removed" else ()
+            named = named_parts(act, text) if act is not None and state != "removed" else ()
             found.append(Mark(j, probabilities[j] if probabilities else None, state, named))
         return found
-
-
-def _named(act: Act, text: str) -> tuple[Named, ...]:
-    kind = [] if act.kind is None else [Named("kind", act.kind)]
-    spans = [(role, span) for role in ROLES if (span := act.span(role)) is not None]
-    return (*kind, *(Named(role, text[slice(*span)]) for role, span in spans))
 
 
 def _codings(store: Store, keys: Sequence[SentenceKey]) -> dict[SentenceKey, tuple[Coded, ...]]:

@@ -36,6 +36,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DatabaseError
 
+from ..data.acts import Act, read_acts
+from ..data.sentence import acts_in
 from ..project.coding import SentenceKey
 from ..text.language import UNDETERMINED
 
@@ -43,7 +45,7 @@ from ..text.language import UNDETERMINED
 APP_FOLDER, INDEX_FILE = ".app", "index.sqlite"
 
 #: Version of the tables. An index with another version is deleted and built again.
-VERSION = 2
+VERSION = 3
 
 #: Seconds that a connection waits for another process that writes.
 PATIENCE = 30
@@ -101,6 +103,9 @@ CODINGS = Table(
     Column("sample", String),
     Column("model_shown", Boolean),
     Column("codebook_sha256", String, nullable=False),
+    Column("acts", JSON),
+    # Only if there are acts, because their spans refer to it.
+    Column("text", String),
 )
 Index("coding_sentence", CODINGS.c.id, CODINGS.c.sha256)
 Index("coding_time", CODINGS.c.coder, CODINGS.c.time)
@@ -141,11 +146,19 @@ class Answer:
     time: datetime
     model_shown: bool | None
     codebook_sha256: str
+    acts: Mapping[str, Mapping[str, Any]] | None = None
+    text: str | None = None
 
     @property
     def key(self) -> SentenceKey:
         """The id and the hash of the text."""
         return self.id, self.sha256
+
+    def acts_in(self, text: str) -> dict[str, Act]:
+        """Return kind, holder and target by label, as offsets into the text of the sentence."""
+        if not self.acts or self.text is None:
+            return {}
+        return acts_in(text, read_acts(self.acts, self.text, self.labels, None), self.text)
 
 
 class Store:
@@ -319,4 +332,6 @@ def _answer(row: RowMapping) -> Answer:
         time=datetime.fromisoformat(row["time"]),
         model_shown=row["model_shown"],
         codebook_sha256=row["codebook_sha256"],
+        acts=row["acts"],
+        text=row["text"],
     )

@@ -25,6 +25,7 @@ from ..data.predictions_schema import ERROR, TENTATIVE, UNSURE
 from ..errors import CommuniqueError, DataError
 from ..io.atomic import replacing
 from ..io.paths import file_state
+from ..labelling.paragraphs import read_paragraphs
 from ..metrics.calibration import decide
 from ..project import Project
 from ..sampling.population import NOT_GROUPS, OWN_INDEX, Column, Population, column_of, positions, read_population
@@ -62,6 +63,7 @@ class LabelledTable:
         probabilities: Probabilities (n, k), NaN in rows that were not labelled. None if the table has none.
         extra: The extra columns.
         unsure: Number of rows that are `unsure`, because the model was allowed to abstain.
+        begins: Rows that are known to start a paragraph (n,), or None if nothing is known.
     """
 
     names: tuple[str, ...]
@@ -79,6 +81,7 @@ class LabelledTable:
     probabilities: NDArray[np.float32] | None
     extra: pa.Table
     unsure: int = 0
+    begins: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.documents)
@@ -207,7 +210,7 @@ def read_labelled(path: Path) -> LabelledTable:
         DataError: The table cannot be read, or lacks one of these columns.
     """
     try:
-        table = pq.read_table(path)
+        table, metadata = pq.read_table(path), pq.read_metadata(path).metadata
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: {error}. Label the texts again") from error
     needed = ("id", "document", "index", "language", "text", "labels", "probabilities")
@@ -261,6 +264,7 @@ def read_labelled(path: Path) -> LabelledTable:
         probabilities=probabilities if known else None,
         extra=table.select([name for name in extra if name != "document"]),
         unsure=unsure,
+        begins=read_paragraphs(metadata, len(table)),
     )
 
 

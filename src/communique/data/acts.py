@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..text.edits import Edit, move_span
@@ -21,12 +21,13 @@ class Act:
     """The kind, the holder and the target of one label of a sentence.
 
     `kind` is None if the label has no kinds or nobody recorded one. `holder` and `target` are spans of the text, or None if the
-    sentence does not name them.
+    sentence does not name them. `with_spans` is False if nobody recorded whether it names them, so that only the kind is known.
     """
 
     kind: str | None = None
     holder: Span | None = None
     target: Span | None = None
+    with_spans: bool = True
 
     def span(self, role: str) -> Span | None:
         """Return the span of a role, `holder` or `target`."""
@@ -34,7 +35,13 @@ class Act:
 
     def moved(self, move: Callable[[Span], Span | None]) -> Act:
         """Return the act with both spans changed by a function, for a text whose characters have other positions."""
-        return Act(self.kind, *(None if span is None else move(span) for span in (self.holder, self.target)))
+        holder, target = (None if span is None else move(span) for span in (self.holder, self.target))
+        return replace(self, holder=holder, target=target)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the act in the form that `read_acts` reads."""
+        spans = {f"{role}_span": None if (span := self.span(role)) is None else list(span) for role in ROLES}
+        return (spans if self.with_spans else {}) | ({} if self.kind is None else {"kind": self.kind})
 
 
 def moved_acts(acts: Mapping[str, Act], edits: Sequence[Edit]) -> dict[str, Act]:
@@ -51,16 +58,39 @@ def moved_acts(acts: Mapping[str, Act], edits: Sequence[Edit]) -> dict[str, Act]
     }
 
 
-def read_acts(value: Any, text: str, labels: Sequence[str] | None, codebook: Codebook) -> dict[str, Act]:
+def written_acts(acts: Mapping[str, Act]) -> dict[str, dict[str, Any]]:
+    """Return acts in the form that `read_acts` reads and tables contain."""
+    return {name: act.to_dict() for name, act in acts.items()}
+
+
+def agreed_acts(labels: Sequence[str], given: Sequence[Mapping[str, Act]]) -> tuple[dict[str, Act], int]:
+    """Return the acts of labels on which all coders who recorded one agree, and the number of labels on which they differ.
+
+    Args:
+        labels: The final labels of a sentence.
+        given: The acts by label that each coder recorded for the same text.
+    """
+    found: dict[str, Act] = {}
+    differing = 0
+    for name in labels:
+        recorded = {acts[name] for acts in given if name in acts}
+        if len(recorded) == 1:
+            found[name] = recorded.pop()
+        differing += len(recorded) > 1
+    return found, differing
+
+
+def read_acts(value: Any, text: str, labels: Sequence[str] | None, codebook: Codebook | None) -> dict[str, Act]:
     """Check the acts of a labelled row, and return them in the order of the codebook.
 
     Args:
         value: A mapping from labels to `holder_span` and `target_span` (pairs of character offsets into `text`, excluding the end,
             or None) and, if the label has kinds, `kind`. The words may be included as `holder` and `target`, and are then compared
             with the spans. An act that is None is left out, because tables such as Parquet have the same labels in each row.
+            An act that contains only a kind says nothing about the spans.
         text: The text of the row.
         labels: The labels of the row.
-        codebook: The codebook of the labels.
+        codebook: The codebook of the labels. If it is not known (None), their order is that of `value`, and kinds are not checked.
 
     Raises:
         ValueError: The value is not such a mapping, it contains a label that the row does not have, a span does not match the
@@ -69,21 +99,32 @@ def read_acts(value: Any, text: str, labels: Sequence[str] | None, codebook: Cod
     given = {name: act for name, act in value.items() if act is not None} if isinstance(value, Mapping) else None
     if given is None or not all(isinstance(act, Mapping) for act in given.values()):
         raise ValueError("'acts' is not a mapping from labels to holder, target and kind. Write it as such a mapping")
-    if unknown := sorted(map(str, set(given).difference(codebook.names))):
+    if codebook is not None and (unknown := sorted(map(str, set(given).difference(codebook.names)))):
         raise ValueError(f"'acts' contains the unknown label {unknown[0]!r}. Allowed: {', '.join(codebook.names)}")
     if unlabelled := set(given).difference(labels or ()):
         raise ValueError(
             f"'acts' contains the label {min(unlabelled)!r}, which is not in 'labels'. Correct one of the two"
         )
     found = {}
-    for name in codebook.names:
+    for name in given if codebook is None else codebook.names:
         if name in given:
-            kind = given[name].get("kind")
-            found[name] = Act(
-                None if kind is None else codebook.validate_kind(name, kind),
-                *(_span(text, given[name], role) for role in ROLES),
-            )
+            act = given[name]
+            holder, target = (_span(text, act, role) for role in ROLES)
+            with_spans = "kind" not in act or any(key in act for role in ROLES for key in (role, f"{role}_span"))
+            found[name] = Act(_kind(name, act.get("kind"), codebook), holder, target, with_spans)
     return found
+
+
+def _kind(label: str, kind: Any, codebook: Codebook | None) -> str | None:
+    if kind is None:
+        return None
+    if codebook is not None:
+        return codebook.validate_kind(label, kind)
+    if not isinstance(kind, str):
+        raise ValueError(
+            f"the kind {kind!r} of label {label!r} is not a text. Write the name of a kind of the codebook"
+        )
+    return kind
 
 
 def _span(text: str, act: Mapping[str, Any], role: str) -> Span | None:

@@ -46,6 +46,10 @@ def _empty(value: object) -> bool:
     return not value
 
 
+def _missing(value: object) -> bool:
+    return value is None
+
+
 class Kind(_Frozen):
     """A kind of a label. For example, a demand is a kind of policy claim."""
 
@@ -92,6 +96,11 @@ class Codebook(_Frozen):
     task: Literal["multilabel", "multiclass"]
     unit: str = Field("sentence", description="what is labelled")
     rules: tuple[str, ...] = Field((), description="rules that apply to all labels")
+    acts: bool | None = Field(
+        None,
+        exclude_if=_missing,
+        description="whether coders also mark the words that name holder and target; default: if a label has kinds",
+    )
     labels: tuple[Label, ...] = Field(min_length=2, max_length=MAX_LABELS)
 
     @model_validator(mode="before")
@@ -139,6 +148,11 @@ class Codebook(_Frozen):
         return self.task == "multilabel"
 
     @property
+    def marks_words(self) -> bool:
+        """Whether coders are asked for the words that name holder and target. They may leave them out."""
+        return any(label.kinds for label in self.labels) if self.acts is None else self.acts
+
+    @property
     def sha256(self) -> str:
         """SHA-256 of the content. Any change of wording changes it, but the layout of the YAML file does not."""
         canonical = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, sort_keys=True)
@@ -169,6 +183,8 @@ class Codebook(_Frozen):
         ]
         if self.rules != other.rules:
             found.append("rules")
+        if self.marks_words != other.marks_words:
+            found.append("marking of holder and target")
         theirs_by_name = {label.name: label for label in other.labels}
         for label in self.labels:
             theirs = theirs_by_name.get(label.name, label)

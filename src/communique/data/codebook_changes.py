@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..reporting.format import counted
+from .acts import Act
 from .codebook import Codebook, Label
 
 #: Maximum number of characters of a definition that a change quotes.
@@ -55,6 +56,9 @@ def codebook_changes(old: Codebook, new: Codebook) -> tuple[Change, ...]:
     ]
     if old.rules != new.rules:
         changes.append(Change(f"the rules changed: {_count_rules(old.rules, new.rules)}", "all"))
+    if old.marks_words != new.marks_words:
+        now = "now also" if new.marks_words else "no longer"
+        changes.append(Change(f"coders {now} mark the words that name holder and target", "none"))
     renamed = renamed_labels(old, new)
     theirs = {label.name: label for label in new.labels}
     for label in old.labels:
@@ -103,6 +107,28 @@ def translate(labels: Sequence[str], old: Codebook | None, new: Codebook) -> tup
         return new.validate_labels(name for name in kept if name in new.names)
     except ValueError:
         return None
+
+
+def translate_acts(
+    acts: Mapping[str, Act], labels: Sequence[str], old: Codebook | None, new: Codebook
+) -> dict[str, Act]:
+    """Return the acts of an older coding in terms of a newer codebook, without kinds that the newer codebook lacks.
+
+    Args:
+        acts: Acts by label of the older codebook.
+        labels: The labels that `translate` returned.
+        old: The codebook of the coding, or None if it is not known.
+        new: The codebook in use.
+    """
+    renamed = {} if old is None else renamed_labels(old, new)
+    kinds = {label.name: {kind.name for kind in label.kinds} for label in new.labels}
+    moved = {renamed.get(name, name): act for name, act in acts.items()}
+    found = {
+        name: act if act.kind is None or act.kind in kinds[name] else replace(act, kind=None)
+        for name, act in moved.items()
+        if name in labels
+    }
+    return {name: act for name, act in found.items() if act.with_spans or act.kind is not None}
 
 
 def describe_changes(changes: Sequence[Change], codings: Sequence[Sequence[str]]) -> list[str]:

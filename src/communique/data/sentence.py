@@ -7,6 +7,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -40,6 +41,27 @@ def original_span(text: str, span: Span) -> Span:
     offsets = [normalized_offset(text, i) for i in range(len(text) + 1)]
     start, end = (bisect_right(offsets, offset) - 1 for offset in span)
     return start, start + len(text[start:end].rstrip())
+
+
+def acts_in(other: str, acts: Mapping[str, Act], text: str) -> dict[str, Act]:
+    """Return acts of a text for another form of it, whose white space or Unicode form may differ.
+
+    Acts whose words are not at the same place of the other text are left out.
+    """
+    if other == text or not acts:
+        return dict(acts)
+
+    def move(span: Span) -> Span:
+        start, end = original_span(other, (normalized_offset(text, span[0]), normalized_offset(text, span[1])))
+        if normalized(other[start:end]) != normalized(text[slice(*span)]):
+            raise ValueError
+        return start, end
+
+    found = {}
+    for name, act in acts.items():
+        with suppress(ValueError, IndexError):
+            found[name] = act.moved(move)
+    return found
 
 
 #: A year in a date, in any position.

@@ -204,9 +204,8 @@ def reduce_acts(row: Row, codebook: Codebook) -> dict[str, dict[str, Any]]:
     labels = split_labels(row.get("labels"), codebook)
     reduced: dict[str, dict[str, Any]] = {}
     for name, act in read_acts(row.get("acts") or {}, row["text"], labels, codebook).items():
-        reduced[name] = {f"{role}_span": _normalized_span(row["text"], act.span(role), role) for role in ROLES}
-        if act.kind is not None:
-            reduced[name]["kind"] = act.kind
+        spans = {f"{role}_span": _normalized_span(row["text"], act.span(role), role) for role in ROLES}
+        reduced[name] = (spans if act.with_spans else {}) | ({} if act.kind is None else {"kind": act.kind})
     return reduced
 
 

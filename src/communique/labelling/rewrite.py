@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 import pyarrow as pa
 
 from ..data.predictions_schema import ERROR, NO_LETTERS, OUTPUT, PAGE_LINE
 from ..errors import DataError
 from .label import LabelledShard, Positions, ShardCounts, is_blank
+from .paragraphs import read_paragraphs
 from .summary import Summary
 from .write import OutputForm, check_shard, write_shards
 
 
 def rewrite(source: Path, handle: IO[bytes], form: OutputForm, scratch: Path) -> Summary:
     """Write the rows of a Parquet file that `communique label` wrote in another format.
-
-    The file does not record where paragraphs begin, so a page shows each document without them.
 
     Args:
         source: The Parquet file.
@@ -57,14 +57,17 @@ def read_shards(source: Path) -> Iterator[LabelledShard]:
                     f"{source}: there is no column {missing[0]!r}, so the file is not an output of `communique label`. Label the "
                     "texts again, with -o FILE.parquet"
                 )
+            begins, start = read_paragraphs(file.metadata.metadata, file.metadata.num_rows), 0
             for number in range(max(1, file.num_row_groups)):
                 table = file.read_row_group(number) if file.num_row_groups else file.read()
-                yield _shard(number, table)
+                own = begins[start : start + len(table)]
+                yield _shard(number, table, tuple(np.flatnonzero(own).tolist()))
+                start += len(table)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{source}: {error}. Label the texts again") from error
 
 
-def _shard(number: int, table: pa.Table) -> LabelledShard:
+def _shard(number: int, table: pa.Table, paragraphs: tuple[int, ...]) -> LabelledShard:
     if ERROR not in table.column_names:
         # The column is only written if some row has a value in it.
         table = table.add_column(len(OUTPUT), ERROR, pa.nulls(len(table), pa.string()))
@@ -80,4 +83,4 @@ def _shard(number: int, table: pa.Table) -> LabelledShard:
         letterless=letterless,
         page_lines=page_lines,
     )
-    return LabelledShard(number, table, counts)
+    return LabelledShard(number, table, counts, paragraphs=paragraphs)

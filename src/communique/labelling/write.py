@@ -20,6 +20,7 @@ from ..reporting.format import escape_formula
 from .cells import cell, flat, flat_names, output_schema
 from .label import LabelledShard, ShardCounts
 from .page import write_page
+from .paragraphs import paragraph_metadata
 from .shard import json_text
 from .spreadsheet import check_cells, check_size, write_spreadsheet
 from .summary import Summary
@@ -129,11 +130,16 @@ def _write_parquet(handle: IO[bytes], schema: pa.Schema, shards: Iterable[Labell
     import pyarrow.parquet as pq
 
     kept = set(schema.names)  # Each access to `names` builds the list again.
+    begins: list[int] = []
+    rows = 0
     with pq.ParquetWriter(handle, schema, compression="zstd") as writer:
         for shard in shards:
+            begins += [rows + row for row in shard.paragraphs]
+            rows += len(shard.table)
             # One row group per shard.
             table = shard.table.select([name for name in shard.table.column_names if name in kept])
             writer.write_table(cast_to(table, schema), row_group_size=max(1, len(table)))
+        writer.add_key_value_metadata(paragraph_metadata(begins, rows))
 
 
 def _write_delimited(target: Any, form: OutputForm, schema: pa.Schema, shards: Iterable[LabelledShard]) -> None:

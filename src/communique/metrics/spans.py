@@ -143,7 +143,7 @@ def compare_acts(gold: Sequence[Acts | None], predicted: Sequence[Acts], labels:
             if act.kind is not None:
                 right = act.kind == other.kind
                 values[row, i, 0, :3] = 1, right, right
-            for j, role in enumerate(ROLES, 1):
+            for j, role in enumerate(ROLES if act.with_spans else (), 1):
                 values[row, i, j] = _item(act.span(role), other.span(role))
     return values
 

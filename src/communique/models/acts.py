@@ -61,7 +61,8 @@ class ActOutputs:
         found = self.info.kinds.get(name)
         kind = found[int(self.kinds[name][row].argmax())] if found else None
         spans = ((int(start), int(end)) for start, end in self.spans[row, label])
-        return Act(kind, *(None if span[0] == NULL else span for span in spans))
+        holder, target = (None if span[0] == NULL else span for span in spans)
+        return Act(kind, holder, target)
 
 
 def act_outputs(

@@ -7,16 +7,17 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ..config import describe
+from ..data.acts import Act, read_acts
 from ..io.atomic import disk_errors
 from ..reporting.format import counted
 from ..text.cleaning import without_surrogates
@@ -42,7 +43,8 @@ class Coding(BaseModel):
 
     `sha256` is the hash of the text as coders see it. `sample` is the name of the sample, or None if the sentence belongs to
     none. `model_shown` records whether the coder saw the labels of a model; None if that is not known. `origin` and
-    `origin_sha256` are the name and the hash of the file that the coding came from.
+    `origin_sha256` are the name and the hash of the file that the coding came from. `acts` contains kind, holder and target by
+    label, as tables do (see `read_acts`); None if the coder was not asked for them.
     """
 
     # Unknown keys are ignored, so that a project can be shared with a newer version of the program.
@@ -65,6 +67,14 @@ class Coding(BaseModel):
     comment: Text = ""
     origin: Text = ""
     origin_sha256: str = ""
+    # Not written if it is None, so that codings without acts look the same as before.
+    acts: dict[str, dict[str, Any]] | None = Field(None, exclude_if=lambda value: value is None)
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Coding:
+        if self.acts:
+            read_acts(self.acts, self.text, self.labels, None)
+        return self
 
     @property
     def sentence(self) -> SentenceKey:
@@ -75,6 +85,16 @@ class Coding(BaseModel):
     def answer(self) -> tuple[frozenset[str], str]:
         """The labels, in any order, and the comment."""
         return frozenset(self.labels), self.comment
+
+    @property
+    def content(self) -> tuple[frozenset[str], str, str]:
+        """The answer, and the acts as text that can be compared."""
+        return *self.answer, json.dumps(self.acts or {}, sort_keys=True)
+
+    @property
+    def named(self) -> dict[str, Act]:
+        """Kind, holder and target of each label for which they were recorded, as offsets into `text`."""
+        return read_acts(self.acts or {}, self.text, self.labels, None)
 
     def line(self) -> str:
         """Return the coding as one line of JSON, without its line end."""
@@ -191,6 +211,15 @@ def latest(codings: Iterable[Coding]) -> dict[tuple[str, SentenceKey], Coding]:
         codings: Codings in order of time.
     """
     return {(coding.coder, coding.sentence): coding for coding in codings}
+
+
+def kept_acts(acts: Mapping[str, Mapping[str, Any]] | None, labels: Sequence[str]) -> dict[str, dict[str, Any]] | None:
+    """Return those acts of an earlier coding that remain valid when the coder answers again in a form without acts.
+
+    These are the acts of the labels that the coder assigns again. A sheet is such a form.
+    """
+    kept = {name: dict(act) for name, act in (acts or {}).items() if name in labels}
+    return kept or None
 
 
 def _append(path: Path, content: bytes) -> None:

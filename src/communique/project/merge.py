@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..annotation.tasks import similar_coders
+from ..data.acts import written_acts
 from ..data.codebook import Codebook
+from ..data.sentence import acts_in
 from ..errors import DataError
 from ..io.atomic import disk_errors
 from ..sampling.design import SUFFIX, Design
 from .coded_files import read_coded_file
-from .coding import Coding, Read, is_log, latest, read_codings
+from .coding import Coding, Read, is_log, kept_acts, latest, read_codings
 from .layout import CODEBOOKS, CODINGS, PROJECT_FILE, SAMPLES
 from .project import Project
 from .rows import member_keys
@@ -90,13 +92,15 @@ def merge(project: Project, paths: Sequence[str | Path]) -> Merged:
 def _only_new(existing: Sequence[Coding], incoming: Iterable[Coding], merged: Merged) -> list[Coding]:
     """Return the codings that the log does not contain, and record conflicts with its latest codings."""
     current = latest(existing)
-    exact = {(c.coder, c.sentence, c.time, c.answer) for c in existing}
+    exact = {(c.coder, c.sentence, c.time, c.content) for c in existing}
     from_files = {(c.coder, c.sentence, c.origin_sha256, c.answer) for c in existing if c.origin_sha256}
     new: list[Coding] = []
     for coding in sorted(incoming, key=lambda one: one.time):
         key = coding.coder, coding.sentence
         last = current.get(key)
-        once = (*key, coding.time, coding.answer)
+        if last is not None and coding.origin_sha256 and coding.time >= last.time and coding.acts is None:
+            coding = _with_acts_of(last, coding)
+        once = (*key, coding.time, coding.content)
         in_file = (*key, coding.origin_sha256, coding.answer)
         if once in exact or in_file in from_files or (last is not None and _unchanged(last, coding)):
             merged.known += 1
@@ -113,9 +117,15 @@ def _only_new(existing: Sequence[Coding], incoming: Iterable[Coding], merged: Me
     return new
 
 
+def _with_acts_of(last: Coding, coding: Coding) -> Coding:
+    """Return the coding of a coded file, which has no place for acts, with those acts of the last coding that still apply."""
+    acts = acts_in(coding.text, last.named, last.text)
+    return coding.model_copy(update={"acts": kept_acts(written_acts(acts), coding.labels)})
+
+
 def _unchanged(last: Coding, coding: Coding) -> bool:
     """Return whether a coding says the same as the last one of its coder."""
-    known, new = ((one.answer, one.codebook_sha256, one.model_shown) for one in (last, coding))
+    known, new = ((one.content, one.codebook_sha256, one.model_shown) for one in (last, coding))
     return known == new
 
 

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..annotation.agreement_report import UNEQUAL
+from ..annotation.matching import final_acts
 from ..annotation.tasks import ADJUDICATION, CodedRow, Reading
+from ..data.acts import Act, written_acts
 from ..data.codebook import Codebook
-from ..data.codebook_changes import translate
+from ..data.codebook_changes import translate, translate_acts
 from ..data.corpus import Corpus
-from ..data.sentence import Sentence
+from ..data.reader import ACTS
+from ..data.sentence import Sentence, acts_in
 from ..reporting.format import counted
 from ..sampling.design import Design
 from .coding import Coding, SentenceKey, latest
@@ -51,11 +54,13 @@ def in_terms_of(codebook: Codebook, codings: Iterable[Coding], used: Callable[[s
     for coding in latest(codings).values():
         if coding.codebook_sha256 not in known:
             known[coding.codebook_sha256] = used(coding.codebook_sha256)
-        labels = translate(coding.labels, known[coding.codebook_sha256], codebook)
+        old = known[coding.codebook_sha256]
+        labels = translate(coding.labels, old, codebook)
         if labels is None:
             outdated.append(coding)
         else:
-            kept.append(coding.model_copy(update={"labels": labels}))
+            acts = None if coding.acts is None else written_acts(translate_acts(coding.named, labels, old, codebook))
+            kept.append(coding.model_copy(update={"labels": labels, "acts": acts}))
     return Translated(tuple(kept), tuple(outdated))
 
 
@@ -88,6 +93,7 @@ def as_reading(path: Path, codings: Sequence[Coding]) -> Reading:
                 document=coding.document,
                 language=coding.language,
                 previous=coding.previous,
+                acts=None if coding.acts is None else coding.named,
             )
         )
         title = f"{coding.codebook} (SHA-256 {coding.codebook_sha256[:12]})"
@@ -137,6 +143,11 @@ def coded_rows(
     translated = in_terms_of(codebook, codings, used)
     by_sentence = labels_by_sentence(translated.codings)
     first = {coding.sentence: coding for coding in reversed(translated.codings)}
+    acts: dict[SentenceKey, dict[str, dict[str, Act]]] = {}
+    for coding in translated.codings:
+        if coding.acts is not None:
+            moved = acts_in(first[coding.sentence].text, coding.named, coding.text)
+            acts.setdefault(coding.sentence, {})[coding.coder] = moved
     random = {key for design in designs.values() if _is_self_weighting(design) for key in member_keys(design)}
     sentences, left_out = [], Counter[str]()
     for key, given in by_sentence.items():
@@ -146,7 +157,11 @@ def coded_rows(
         elif labels is None:
             left_out["differing"] += 1
         else:
-            sentences.append(_sentence(first[key], labels, "random" if key in random else None))
+            sentence = _sentence(first[key], labels, "random" if key in random else None)
+            found, differing = final_acts(labels, acts.get(key, {}))
+            left_out["acts"] += differing
+            # An empty mapping would say that the sentence has no acts.
+            sentences.append(replace(sentence, acts=found or None))
     left_out["outdated"] = len({coding.sentence for coding in translated.outdated} - by_sentence.keys())
     return CodedRows(Corpus(_distinct(sentences)), tuple(_notes(left_out)), left_out["differing"])
 
@@ -154,7 +169,8 @@ def coded_rows(
 def training_row(sentence: Sentence) -> dict[str, Any]:
     """Return a coded sentence as a row of the table that `communique train` reads."""
     fields = ("id", "document", "index", "language", "text", "previous", "sampling")
-    return {name: getattr(sentence, name) for name in fields} | {"labels": list(sentence.labels or ())}
+    row = {name: getattr(sentence, name) for name in fields} | {"labels": list(sentence.labels or ())}
+    return row if sentence.acts is None else row | {ACTS: written_acts(sentence.acts)}
 
 
 def _is_self_weighting(design: Design) -> bool:
@@ -190,6 +206,8 @@ def _notes(left_out: Counter[str]) -> Iterable[str]:
         )
     if n := left_out["differing"]:
         yield f"left out {counted(n, 'row')} on which coders differ. To adjudicate them, run `communique agree` in the project"
+    if n := left_out["acts"]:
+        yield f"left out kind, holder and target of {counted(n, 'label')} on which coders mark different ones"
     if n := left_out["outdated"]:
         yield (
             f"left out {counted(n, 'row')} coded before the codebook changed in a way that needs new codings. For details, run "

@@ -6,10 +6,13 @@ The command line creates a reporter and passes it to the library. Without a repo
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Self, TypeVar
 
 from rich.console import Console
@@ -21,6 +24,10 @@ Step = TypeVar("Step")
 
 #: Minimum number of seconds between two plain lines.
 EVERY = 30.0
+
+#: Environment variable that names a file in which the state of the run is kept, for programs that show it, and the minimum number
+#: of seconds between two changes of the file.
+PROGRESS_FILE, FILE_EVERY = "COMMUNIQUE_PROGRESS_FILE", 1.0
 
 
 def error_line(line: str) -> None:
@@ -56,6 +63,9 @@ class ProgressReporter:
         self._begin: float | None = None
         self._first = self._position = 0.0
         self._last_line = clock()
+        named = None if line is None else os.environ.get(PROGRESS_FILE)
+        self._file = None if named is None else Path(named)
+        self._last_write = -math.inf
         self._sentences = 0
 
     @classmethod
@@ -154,6 +164,12 @@ class ProgressReporter:
         return max(1e-6, self._clock() - (self._begin or 0.0))
 
     def _draw(self, position: float, text: str) -> None:
+        now = self._clock()
+        if self._file is not None and now - self._last_write >= FILE_EVERY:
+            percent = f"{min(1.0, position / self._total):.0%}: " if self._total else ""
+            with suppress(OSError):  # a full disk must not stop the run because of this file
+                self._file.write_text(percent + one_line(text), encoding="utf-8")
+            self._last_write = now
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=position, description=one_line(text), total=self._total)
 

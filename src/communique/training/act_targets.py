@@ -69,7 +69,7 @@ def act_targets(
         words = token_words(sentence.model_text, positions) if sentence.acts else None
         for name, act in (sentence.acts or {}).items():
             assert words is not None
-            for j, role in enumerate(ROLES):
+            for j, role in enumerate(ROLES if act.with_spans else ()):
                 spans[row, codebook.names.index(name), j] = _token_span(sentence, act, role, words)
             if act.kind is not None and name in info.kinds:
                 kinds[row, list(info.kinds).index(name)] = info.kinds[name].index(act.kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from ..problems import API
-from . import coding, jobs, labelling
+from . import coding, corpus, jobs, labelling
 
 
 def make_router(*, project: bool) -> APIRouter:
@@ -18,5 +18,6 @@ def make_router(*, project: bool) -> APIRouter:
     router.include_router(labelling.router)
     if project:
         router.include_router(coding.router)
+        router.include_router(corpus.router)
         router.include_router(jobs.router)
     return router

@@ -37,6 +37,18 @@ class NextAnswer(BaseModel):
     coded: int
 
 
+class ActBody(BaseModel):
+    """Kind, holder and target of a label. An act with only a kind says nothing about holder and target."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    holder_span: tuple[int, int] | None = Field(
+        None, description="start and end of the words that name the holder, in characters of the text; null: not named"
+    )
+    target_span: tuple[int, int] | None = Field(None, description="the same for the target")
+    kind: str | None = None
+
+
 class NewCoding(BaseModel):
     """An answer. Labels are the names in the codebook of the queue; `none` says that no label applies."""
 
@@ -51,6 +63,9 @@ class NewCoding(BaseModel):
     comment: str = Field("", max_length=MAX_COMMENT)
     unsure: bool = False
     model: ModelView = Field("hidden", description="when the coder sees the labels of the model")
+    acts: dict[str, ActBody] | None = Field(
+        None, description="kind, holder and target by label; null if the coder was not asked for them"
+    )
 
 
 class CodingAnswer(BaseModel):
@@ -62,6 +77,7 @@ class CodingAnswer(BaseModel):
     comment: str
     time: datetime
     model_shown: bool | None
+    acts: dict[str, ActBody] | None
 
 
 @router.get("/queues")
@@ -91,10 +107,12 @@ def next_sentence(opened: ProjectArg, coder: Coder, queue: Queue = ALL) -> NextA
     return NextAnswer(sentence=sentence, total=progress.total, coded=progress.own)
 
 
-@router.post("/codings", status_code=201)
+@router.post("/codings", status_code=201, response_model_exclude_unset=True)
 def code(opened: ProjectArg, body: NewCoding) -> CodingAnswer:
     """Record an answer. It is on disk when the response arrives."""
-    values = body.model_dump(exclude={"id", "sha256"})
+    # What the request does not contain is not known, whereas null means that the sentence names nobody.
+    values = body.model_dump(exclude={"id", "sha256", "acts"})
+    values["acts"] = body.model_dump(include={"acts"}, exclude_unset=True).get("acts")
     found = opened.desk.answer(Given(key=(body.id, body.sha256), **values))
     return CodingAnswer(
         id=found.id,
@@ -103,4 +121,5 @@ def code(opened: ProjectArg, body: NewCoding) -> CodingAnswer:
         comment=found.comment,
         time=found.time,
         model_shown=found.model_shown,
+        acts=None if found.acts is None else {name: ActBody(**act) for name, act in found.acts.items()},
     )

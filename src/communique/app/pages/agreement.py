@@ -9,16 +9,19 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from ...annotation.tasks import NONE
+from ...annotation.tasks import ADJUDICATION, NONE
+from ...data.codebook import Codebook
 from ...errors import DataError
 from ...project.coding import SentenceKey
 from ..adjudication import Comparison, Difference, compare, decide, measure
+from ..choices import KEYS, choices
 from ..coding import ALL, split_choices
 from ..context import OpenProject, ProjectArg
+from ..marking import Marked, Named, named_parts, read_marked
 from ..problems import NotFoundError
-from ..store import IndexedSentence
+from ..store import IndexedSentence, Store
+from ..task_view import Task
 from ..templating import is_partial, respond
-from .code import COMMENT_KEY, NEXT_KEY, NONE_KEY, SKIP_KEY, choices
 
 TITLE, PATH = "Agreement", "/agreement"
 router = APIRouter(prefix=PATH)
@@ -90,12 +93,17 @@ def act(
     action: Annotated[str, Form()] = "next",
     labels: Annotated[list[str] | None, Form()] = None,
     comment: Annotated[str, Form()] = "",
+    marks: Annotated[list[str] | None, Form()] = None,
+    kinds: Annotated[list[str] | None, Form()] = None,
+    unnamed: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
     """Record a decision or skip a sentence. Then show the next one that nobody has decided."""
     key, compared, saved = (id, sha256), compare(opened.desk, sample), None
     if action == "next":
         given, none = split_choices(compared.codebook, labels or [])
-        saved = decide(opened.desk, sample, key, given, none=none, comment=comment).labels
+        marked = Marked(marks or (), kinds or (), unnamed or ())
+        acts = read_marked(marked, compared.codebook, compared.find(key).text, given)
+        saved = decide(opened.desk, sample, key, given, none=none, comment=comment, acts=acts).labels
         compared = compare(opened.desk, sample)
     elif action != "skip":
         raise NotFoundError(f"There is no action {action!r} on this page.")
@@ -129,10 +137,6 @@ def _task(
     saved: Sequence[str] | None = None,
     done: SentenceKey | None = None,
 ) -> Response:
-    before: list[IndexedSentence] = []
-    after: list[IndexedSentence] = []
-    if difference is not None and (sentence := opened.store.sentence(difference.key)) is not None:
-        before, after = opened.store.neighbours(sentence)
     values: dict[str, Any] = {
         "sample": compared.sample,
         "all": ALL,
@@ -142,11 +146,35 @@ def _task(
         "total": len(compared.differences),
         "decided": len(compared.differences) - len(compared.open),
         "difference": difference,
-        "before": before,
-        "after": after,
-        "chosen": () if difference is None or difference.decision is None else difference.decision or (NONE,),
+        "task": None if difference is None else _prepare(opened.store, compared.codebook, difference),
+        "said": _said,
         "saved": saved,
         "done": None if done is None else _address(compared.sample, done),
-        "keys": {"none": NONE_KEY, "next": NEXT_KEY, "skip": SKIP_KEY, "comment": COMMENT_KEY},
+        "keys": KEYS,
     }
     return respond(request, "agreement_task.html" if is_partial(request) else "agreement_decide.html", **values)
+
+
+def _prepare(store: Store, codebook: Codebook, difference: Difference) -> Task:
+    sentence = IndexedSentence(
+        *difference.key,
+        text=difference.text,
+        document=difference.document,
+        position=-1,
+        language=difference.language,
+        previous=difference.previous,
+    )
+    return Task.prepare(
+        store,
+        codebook,
+        sentence,
+        labels=difference.decision,
+        acts=difference.proposed_acts(codebook),
+        comment=difference.comments.get(ADJUDICATION, ""),
+    )
+
+
+def _said(difference: Difference, coder: str) -> list[tuple[str, tuple[Named, ...]]]:
+    """Return what a coder marked: each label with its kind, holder and target."""
+    acts = difference.acts.get(coder, {})
+    return [(label, parts) for label, act in acts.items() if (parts := named_parts(act, difference.text))]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import string
-from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -12,37 +10,18 @@ from starlette.responses import RedirectResponse
 
 from ...annotation.tasks import NONE
 from ...data.codebook import Codebook
-from ...data.codebook import Label as CodebookLabel
-from ...labelling.page import label_signs
 from ...project.coding import SentenceKey
-from ...reporting.palette import PALETTE
+from ..choices import KEYS, choices
 from ..coding import ALL, Given, ModelView, check_coder, is_unsure, split_choices
 from ..context import OpenProject, ProjectArg
+from ..marking import Marked, read_marked
 from ..problems import NotFoundError
-from ..store import Answer, IndexedSentence
+from ..store import IndexedSentence
+from ..task_view import Task
 from ..templating import is_partial, respond
 
 TITLE, PATH = "Code", "/code"
 router = APIRouter(prefix=PATH)
-
-#: Keys of the page that are not keys of labels.
-NONE_KEY, NEXT_KEY, SKIP_KEY, UNDO_KEY, COMMENT_KEY, UNSURE_KEY = "0", "Enter", "s", "u", "c", "x"
-
-#: Keys of the labels, in the order of the codebook.
-LABEL_KEYS = "123456789" + "".join(key for key in string.ascii_lowercase if key not in "sucx")
-
-#: Number of underline styles in the style sheet.
-_LINES = 5
-
-
-class Choice(NamedTuple):
-    """A label as the page shows it: with its key, its sign, its colour and the style of its underline."""
-
-    label: CodebookLabel
-    key: str
-    sign: str
-    colour: int
-    line: int
 
 
 class Place(NamedTuple):
@@ -56,15 +35,6 @@ class Place(NamedTuple):
         """Return the address of the page for this coder, and for a sentence."""
         values = self._asdict() | ({} if key is None else {"id": key[0], "sha256": key[1]}) | more
         return f"{PATH}?{urlencode(values)}"
-
-
-def choices(codebook: Codebook) -> list[Choice]:
-    """Return the labels of a codebook as the page shows them."""
-    signs = label_signs(codebook.names)
-    return [
-        Choice(label, LABEL_KEYS[i] if i < len(LABEL_KEYS) else "", sign, i % len(PALETTE), i % _LINES)
-        for i, (label, sign) in enumerate(zip(codebook.labels, signs, strict=True))
-    ]
 
 
 Text = Annotated[str, Query(max_length=10_000)]
@@ -106,6 +76,9 @@ def act(
     labels: Annotated[list[str] | None, Form()] = None,
     comment: Annotated[str, Form()] = "",
     unsure: Annotated[bool, Form()] = False,
+    marks: Annotated[list[str] | None, Form()] = None,
+    kinds: Annotated[list[str] | None, Form()] = None,
+    unnamed: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
     """Record an answer, skip a sentence, or go back to the last answer. Then show the next sentence."""
     place, desk = Place(check_coder(coder), queue, opened.desk.model_view(queue, model)), opened.desk
@@ -120,8 +93,11 @@ def act(
     elif action == "skip":
         desk.skip(place.coder, queue, key)
     elif action == "next":
-        given, none = split_choices(desk.codebook(queue), labels or [])
-        desk.answer(Given(place.coder, queue, key, given, none, comment, unsure, place.model))
+        codebook = desk.codebook(queue)
+        given, none = split_choices(codebook, labels or [])
+        marked = Marked(marks or (), kinds or (), unnamed or ())
+        acts = read_marked(marked, codebook, desk.find(key).text, given)
+        desk.answer(Given(place.coder, queue, key, given, none, comment, unsure, place.model, acts))
         done = key
     else:
         raise NotFoundError(f"There is no action {action!r} on this page.")
@@ -153,43 +129,30 @@ def _show(
         "outdated": codebook.sha256 != opened.project.codebook.sha256,
         "choices": choices(codebook),
         "progress": desk.progress(place.coder, place.queue),
-        "sentence": sentence,
+        "task": None if sentence is None else _task(opened, place, codebook, sentence),
+        "suggestion": None,
         "done": _summary(opened, place, done),
         "all": ALL,
         "no_label": NONE,
-        "keys": {
-            "none": NONE_KEY,
-            "next": NEXT_KEY,
-            "skip": SKIP_KEY,
-            "undo": UNDO_KEY,
-            "comment": COMMENT_KEY,
-            "unsure": UNSURE_KEY,
-        },
+        "keys": KEYS,
     }
-    if sentence is not None:
-        values |= _about(opened, place, sentence)
+    if sentence is not None and place.model == "suggested":
+        values["suggestion"] = desk.suggestion(place.queue, sentence.key)
     return respond(request, "code_task.html" if is_partial(request) else "code.html", **values)
 
 
-def _about(opened: OpenProject, place: Place, sentence: IndexedSentence) -> dict[str, Any]:
-    """Return the neighbours of a sentence, its answer so far, and the labels of the model if they may be shown."""
-    before, after = opened.desk.store.neighbours(sentence)
+def _task(opened: OpenProject, place: Place, codebook: Codebook, sentence: IndexedSentence) -> Task:
+    """Prepare a sentence with the answer of the coder so far."""
     answer = opened.desk.store.answer(place.coder, sentence.key)
-    return {
-        "before": before,
-        "previous": sentence.previous if not before else "",
-        "after": after,
-        "answer": answer,
-        "chosen": _chosen(answer),
-        "unsure": answer is not None and is_unsure(answer.comment),
-        "suggestion": opened.desk.suggestion(place.queue, sentence.key) if place.model == "suggested" else None,
-    }
-
-
-def _chosen(answer: Answer | None) -> Sequence[str]:
-    if answer is None:
-        return ()
-    return answer.labels or (NONE,)
+    return Task.prepare(
+        opened.desk.store,
+        codebook,
+        sentence,
+        labels=None if answer is None else answer.labels,
+        acts={} if answer is None else answer.acts_in(sentence.text),
+        comment="" if answer is None else answer.comment,
+        unsure=answer is not None and is_unsure(answer.comment),
+    )
 
 
 def _summary(opened: OpenProject, place: Place, key: SentenceKey | None) -> dict[str, Any] | None:

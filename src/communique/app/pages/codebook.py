@@ -14,6 +14,7 @@ from ...data.codebook_changes import codebook_changes
 from ...errors import DataError
 from ...project import Project
 from ...project.codebooks import changed_codebooks, codebook_versions, replace_codebook, require_unchanged
+from ..choices import choices
 from ..codebook_forms import (
     Form,
     find_label,
@@ -28,7 +29,6 @@ from ..codebook_forms import (
 from ..context import OpenProject, ProjectArg
 from ..problems import NotFoundError
 from ..templating import is_partial, respond
-from .code import choices
 
 TITLE, PATH = "Codebook", "/codebook"
 router = APIRouter(prefix=PATH)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 
-from ...errors import DataError
+from ..choices import choices
 from ..context import ProjectArg
-from ..corpus import DOCUMENTS_PER_PAGE, FEW, Corpus, Group
-from ..problems import NotFoundError
+from ..corpus import DOCUMENTS_PER_PAGE, FEW, Group, find_grouping, open_corpus
 from ..sources import address_of
 from ..templating import respond
 from . import label
-from .code import choices
 
 TITLE, PATH = "Corpus", "/corpus"
 router = APIRouter(prefix=PATH)
@@ -61,16 +58,9 @@ def page(
     paths = opened.tables.paths()
     if not paths:
         return respond(request, "corpus_empty.html")
-    name = table or next(reversed(paths))
-    if name not in paths:
-        raise NotFoundError(f"There is no labelled table {name!r} in this project.")
+    name, corpus = open_corpus(opened, table)
     codebook = opened.project.codebook
-    corpus = Corpus(opened.tables.open(paths[name], codebook))
-    _check_labels(name, corpus, codebook.names)
-    groupings = {one.name: one for one in corpus.groupings}
-    if by and by not in groupings:
-        raise NotFoundError(f"The sentences cannot be grouped by {by!r}. Allowed: {', '.join(groupings) or 'nothing'}")
-    grouping = groupings[by] if by else next(iter(groupings.values()), None)
+    grouping = find_grouping(corpus, by) if by else next(iter(corpus.groupings), None)
     groups = [] if grouping is None else corpus.groups(grouping)
     styles = {choice.label.name: choice for choice in choices(codebook)}
     found = corpus.documents(q.strip())
@@ -98,13 +88,6 @@ def page(
         pages=[(n, _address(name, by, q, n)) for n in label.near(page, pages)],
         reader=address_of("tables", name),
     )
-
-
-def _check_labels(name: str, corpus: Corpus, known: tuple[str, ...]) -> None:
-    if unknown := [one for one in corpus.table.names if one not in known]:
-        raise DataError(
-            f"{Path(name).name}: the label {unknown[0]!r} is not in the codebook of the project. Label the documents again"
-        )
 
 
 def _figure(groups: list[Group], label: int) -> Figure:

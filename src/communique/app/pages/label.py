@@ -19,6 +19,7 @@ from ...errors import DataError
 from ...labelling.rewrite import rewrite
 from ...labelling.summary import Summary
 from ...labelling.write import OutputForm
+from ..choices import choices
 from ..coding import ALL, Given, split_choices
 from ..context import OpenProject, ProjectArg
 from ..jobs import Job
@@ -29,7 +30,6 @@ from ..sources import Kind, Source, address_of, find_source, open_table
 from ..tables import LabelledTable
 from ..templating import is_partial, respond
 from ..texts import MAX_FILES, MAX_PASTED
-from .code import choices
 
 TITLE, PATH = "Label", "/label"
 router = APIRouter(prefix=PATH)
@@ -171,6 +171,24 @@ def detail(request: Request, opened: ProjectArg, kind: Kind, name: str, row: int
     """Show one sentence with all probabilities, and a form to correct its labels."""
     return _detail(
         request, opened, find_source(opened, kind, name), row, coder, is_open=request.query_params.get("close") is None
+    )
+
+
+@router.get("/{kind}/{name}/{row}/examples")
+def examples(request: Request, opened: ProjectArg, kind: Kind, name: str, row: int) -> Response:
+    """Show the coded sentences that the model finds most similar, as a part of the page."""
+    source = find_source(opened, kind, name)
+    table = open_table(opened, source)
+    _check_row(table, row)
+    return respond(
+        request,
+        "label_examples.html" if is_partial(request) else "label_examples_page.html",
+        examples=opened.examples.find(source.choice, Reading(table, Filter()).text(row)),
+        row=row,
+        address=request.url.path,
+        back=f"{source.address}#s{row}",
+        own=choices(opened.project.codebook),
+        no_label=NO_LABEL,
     )
 
 

@@ -1,0 +1,109 @@
+"""The coded sentences that are most similar to a sentence, as an explanation of its labels."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..data.sentence import Sentence, text_sha256
+from ..models.nearest import ClassifierWithVectors, VectorCache, nearest, vector_width
+from ..project import Project
+from .adjudication import state
+from .coding import ALL
+from .models import ModelChoice, Models
+from .store import APP_FOLDER
+
+#: Folder of the vectors inside `APP_FOLDER`.
+VECTORS = "vectors"
+
+#: Number of examples that are shown, and of sentences whose vectors one request computes, so that it takes seconds at most.
+SHOWN, STEP = 5, 200
+
+
+class Example(NamedTuple):
+    """A coded sentence, and its cosine similarity."""
+
+    sentence: Sentence
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The most similar coded sentences.
+
+    Attributes:
+        found: The sentences, from the most similar one on.
+        compared: Number of coded sentences that were compared so far.
+        total: Number of coded sentences.
+        reason: Why there are no examples, or nothing.
+    """
+
+    found: tuple[Example, ...] = ()
+    compared: int = 0
+    total: int = 0
+    reason: str = ""
+
+
+class Finder:
+    """Find coded sentences of a project that are similar to a sentence.
+
+    Vectors are computed once per model and text, and kept in the folder of the app.
+
+    Args:
+        project: The project.
+        models: Its models.
+    """
+
+    def __init__(self, project: Project, models: Models) -> None:
+        self._project, self._models = project, models
+        self._lock = threading.Lock()
+        self._coded: tuple[object, tuple[Sentence, ...]] | None = None
+        self._cache: tuple[str, VectorCache] | None = None
+
+    def find(self, choice: ModelChoice | None, text: str) -> Examples:
+        """Return the coded sentences that a model finds most similar to a text. The text itself is left out.
+
+        If many vectors are missing, only some of them are computed; ask again until all sentences are compared.
+
+        Args:
+            choice: The model, or None if it is not known.
+            text: The text.
+        """
+        if choice is None:
+            return Examples(reason="The model that labelled this text is not in the project any more.")
+        width = vector_width(choice.info)
+        if width is None:
+            return Examples(
+                reason="This model has no sentence vectors. Models that are trained and exported now have them."
+            )
+        with self._lock:
+            own = text_sha256(text)
+            coded = [one for one in self._sentences() if one.sha256 != own]
+            if not coded:
+                return Examples(reason="No other sentence of this project is coded yet.")
+            model = self._models.open(choice)
+            if not isinstance(model, ClassifierWithVectors):
+                return Examples(reason="Only bundles compute sentence vectors. Export this model to a bundle.")
+            cache = self._vectors(choice, width)
+            if missing := cache.missing(one.text for one in coded)[:STEP]:
+                cache.add(missing, model.predict_vectors(missing, width))
+            unknown = set(cache.missing(one.text for one in coded))
+            known = [one for one in coded if one.text not in unknown]
+            [vector] = model.predict_vectors([text], width)
+            rows = nearest(vector, cache.get([one.text for one in known]), SHOWN)
+        found = tuple(Example(known[row], similarity) for row, similarity in rows)
+        return Examples(found, len(known), len(coded))
+
+    def _sentences(self) -> tuple[Sentence, ...]:
+        """Return the coded sentences with their final labels. They are read again only if the codings changed."""
+        present = state(self._project, ALL)
+        if self._coded is None or self._coded[0] != present:
+            self._coded = present, self._project.coded_corpus(reserved=True).corpus.sentences
+        return self._coded[1]
+
+    def _vectors(self, choice: ModelChoice, width: int) -> VectorCache:
+        if self._cache is None or self._cache[0] != choice.info.sha256:
+            folder = self._project.folder / APP_FOLDER / VECTORS
+            self._cache = choice.info.sha256, VectorCache(folder / f"{choice.info.sha256[:16]}.npz", width)
+        return self._cache[1]
