@@ -27,8 +27,9 @@ def settings_without_paths(recipe: Recipe) -> dict[str, Any]:
 
     Columns and other settings of the tables are included.
     """
-    tables = {"corpora": {"__all__": {"path"}}, "unlabelled": {"__all__": {"path"}}}
-    return recipe.model_dump(mode="json", exclude={"codebook": True, "backbone": True, "teachers": True} | tables)
+    in_tables = {"__all__": {"path"}}
+    paths: dict[str, Any] = {"codebook": True, "backbone": True, "teachers": True}
+    return recipe.model_dump(mode="json", exclude=paths | {"corpora": in_tables, "unlabelled": in_tables})
 
 
 def check_run(steps: Path, run: Mapping[str, Any]) -> None:
