@@ -95,4 +95,4 @@ def test_every_page_of_the_navigation_is_checked(app: AppServer, new_page: Calla
     links = page.locator("nav[aria-label=Pages] a").evaluate_all(
         "links => links.map((one) => one.getAttribute('href'))"
     )
-    assert set(links) <= set(path.partition("?")[0] for path in PAGES)
+    assert set(links) <= {path.partition("?")[0] for path in PAGES}
