@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 #: The pages, and an element that each shows once everything is loaded.
 PAGES = {
     "/": ".next",
-    "/label": "#tables li",
+    "/label": "h2#tables",
     "/label/tables/model-1.parquet": "li.one",
     "/codebook": "#label-3",
     "/codebook/general": "#rules",
