@@ -71,6 +71,7 @@ def api(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         found.config.update(base_url=BASE)
         # What a codebook or a project contains is not in the schema, so valid requests can be refused with 400 as well.
         found.config.checks.positive_data_acceptance.expected_statuses = ["2xx", "400", "404"]
+        found.config.checks.negative_data_rejection.expected_statuses = ["400", "404", "413", "422"]
         yield found
         shutdown_lifespans()
 
@@ -82,13 +83,16 @@ def known(project: Project) -> dict[str, dict[str, Any]]:
     store.close()
     assert found is not None
     answer = {"coder": "anna", "queue": "sample-1", "id": found.id, "sha256": found.sha256, "labels": ["criticism"]}
+    acts = {"criticism": {"holder_span": [0, 8], "target_span": None}}
     job = {"path_parameters": {"id": JOB_ID}}
     return {
         "POST /api/v1/label": {"body": {"texts": ["We condemn it.", ""], "languages": ["en", "fr"]}},
         "GET /api/v1/model": {},
         "GET /api/v1/queues": {},
         "GET /api/v1/next": {"query": {"coder": "anna", "queue": "sample-1"}},
-        "POST /api/v1/codings": {"body": answer},
+        "POST /api/v1/codings": {"body": answer | {"acts": acts}},
+        "GET /api/v1/tables": {},
+        "GET /api/v1/corpus": {"query": {"by": "country"}},
         "GET /api/v1/jobs": {},
         "GET /api/v1/jobs/{id}": job,
         "POST /api/v1/jobs/{id}/cancel": job,
