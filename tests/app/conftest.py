@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import SIZES, TIMEOUT, AppProcess, chromium_arguments, find_chromium
+from app_server import AppServer
+from browser import SIZES, TIMEOUT, chromium_arguments, find_chromium
 from helpers import TINY, predictions
 from project_helpers import draw
 from starlette.testclient import TestClient
@@ -120,12 +121,12 @@ def connect_to() -> Iterator[Callable[[Project], TestClient]]:
 
 
 @pytest.fixture
-def start_app(tmp_path: Path) -> Iterator[Callable[..., AppProcess]]:
+def start_app(tmp_path: Path) -> Iterator[Callable[..., AppServer]]:
     """Return a function that starts `communique app` on the folder of a project in a process of its own."""
-    started: list[AppProcess] = []
+    started: list[AppServer] = []
 
-    def start(folder: Path, *, port: int = 0) -> AppProcess:
-        started.append(AppProcess(folder, tmp_path / f"app-{len(started)}.log", port=port))
+    def start(folder: Path, *, port: int = 0) -> AppServer:
+        started.append(AppServer(folder, tmp_path / f"app-{len(started)}.log", port=port))
         return started[-1]
 
     yield start

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from app_server import AppServer
 from app_study import create_study
-from browser import SIZES, AppProcess, overflowing, violations
+from browser import SIZES, overflowing, violations
 from helpers import CUES, TINY, write_rows
 from project_helpers import draw
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 #: Fixtures: a function that opens a tab, and one that starts the app.
 NewPage = Callable[..., "Page"]
-StartApp = Callable[..., AppProcess]
+StartApp = Callable[..., AppServer]
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +35,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="module")
-def app(chromium: object, study: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
+def app(chromium: object, study: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     """Start the app once, because this takes seconds."""
-    process = AppProcess(study.folder, tmp_path_factory.mktemp("log") / "log.txt")
+    process = AppServer(study.folder, tmp_path_factory.mktemp("log") / "log.txt")
     yield process
     process.stop()
 
@@ -55,7 +56,7 @@ def lines(project: Project, coder: str) -> list[dict[str, Any]]:
     return [line for line in found if line["coder"] == coder]
 
 
-def open_code(page: Page, app: AppProcess, coder: str, queue: str = "sample-1") -> None:
+def open_code(page: Page, app: AppServer, coder: str, queue: str = "sample-1") -> None:
     page.goto(app.opening)
     page.goto(f"{app.base}/code?coder={coder}&queue={queue}")
     page.wait_for_selector("#sentence")
@@ -73,7 +74,7 @@ def answer(page: Page, do: Callable[[], object]) -> None:
     page.wait_for_function("id => document.querySelector('#answer input[name=id]')?.value !== id", arg=before)
 
 
-def test_ten_sentences_are_coded_with_the_keyboard_alone(study: Project, app: AppProcess, new_page: NewPage) -> None:
+def test_ten_sentences_are_coded_with_the_keyboard_alone(study: Project, app: AppServer, new_page: NewPage) -> None:
     page = new_page()
     page.goto(f"{app.opening}")
     page.wait_for_selector(".next")
@@ -108,7 +109,7 @@ def test_ten_sentences_are_coded_with_the_keyboard_alone(study: Project, app: Ap
     assert "1 skipped" in page.inner_text("#task")
 
 
-def test_keys_of_other_keyboards_work_by_their_place(study: Project, app: AppProcess, new_page: NewPage) -> None:
+def test_keys_of_other_keyboards_work_by_their_place(study: Project, app: AppServer, new_page: NewPage) -> None:
     page = new_page()
     open_code(page, app, "ben")
     press = "([key, code]) => document.body.dispatchEvent(new KeyboardEvent('keydown', {key, code, bubbles: true}))"
@@ -117,7 +118,7 @@ def test_keys_of_other_keyboards_work_by_their_place(study: Project, app: AppPro
     answer(page, lambda: page.evaluate(press, ["س", "KeyS"]))  # Arabic
 
 
-def test_ten_sentences_are_coded_with_the_mouse_on_a_phone(study: Project, app: AppProcess, new_page: NewPage) -> None:
+def test_ten_sentences_are_coded_with_the_mouse_on_a_phone(study: Project, app: AppServer, new_page: NewPage) -> None:
     page = new_page("narrow")
     open_code(page, app, "carla")
     for number in range(10):
@@ -133,7 +134,7 @@ def test_ten_sentences_are_coded_with_the_mouse_on_a_phone(study: Project, app: 
 
 
 def test_a_missing_answer_is_explained_and_keeps_what_was_typed(
-    study: Project, app: AppProcess, new_page: NewPage
+    study: Project, app: AppServer, new_page: NewPage
 ) -> None:
     page = new_page()
     open_code(page, app, "dora")
@@ -149,7 +150,7 @@ def test_a_missing_answer_is_explained_and_keeps_what_was_typed(
     assert page.inner_text("#messages") == ""
 
 
-def test_a_reload_and_a_second_tab_lose_nothing(study: Project, app: AppProcess, new_page: NewPage) -> None:
+def test_a_reload_and_a_second_tab_lose_nothing(study: Project, app: AppServer, new_page: NewPage) -> None:
     page = new_page()
     open_code(page, app, "emil")
     page.keyboard.press("1")
@@ -170,7 +171,7 @@ def test_a_reload_and_a_second_tab_lose_nothing(study: Project, app: AppProcess,
     assert current(page) == current(second)
 
 
-def test_enter_pressed_twice_records_one_answer(study: Project, app: AppProcess, new_page: NewPage) -> None:
+def test_enter_pressed_twice_records_one_answer(study: Project, app: AppServer, new_page: NewPage) -> None:
     page = new_page()
     open_code(page, app, "fay")
     page.keyboard.press("1")
@@ -210,7 +211,7 @@ def test_a_killed_server_loses_no_answer(tmp_path: Path, start_app: StartApp, ne
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("size", SIZES)
 def test_pages_have_no_barriers_and_fit_the_window(
-    study: Project, app: AppProcess, new_page: NewPage, size: str, dark: bool
+    study: Project, app: AppServer, new_page: NewPage, size: str, dark: bool
 ) -> None:
     page = new_page(size, dark=dark)
     page.goto(app.opening)

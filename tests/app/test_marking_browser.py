@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browser import AppProcess, overflowing, violations
+from app_server import AppServer
+from browser import overflowing, violations
 from helpers import CUES, ROOT, write_rows
 from project_helpers import draw
 
@@ -44,13 +45,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="module")
-def app(chromium: object, study: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
-    process = AppProcess(study.folder, tmp_path_factory.mktemp("log") / "log.txt")
+def app(chromium: object, study: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    process = AppServer(study.folder, tmp_path_factory.mktemp("log") / "log.txt")
     yield process
     process.stop()
 
 
-def open_text(page: Page, app: AppProcess, study: Project, language: str, coder: str) -> None:
+def open_text(page: Page, app: AppServer, study: Project, language: str, coder: str) -> None:
     row = next(row for row in study.designs()["sample-1"].rows if row.id == language)
     page.goto(app.opening)
     address = f"coder={coder}&queue=sample-1&id={row.id}&sha256={row.display_sha256 or row.sha256}"
@@ -81,7 +82,7 @@ def press(page: Page, *keys: str) -> None:
 
 
 def test_words_are_marked_with_the_keyboard_alone(
-    study: Project, app: AppProcess, new_page: Callable[..., Page]
+    study: Project, app: AppServer, new_page: Callable[..., Page]
 ) -> None:
     page = new_page()
     open_text(page, app, study, "en", "anna")
@@ -102,7 +103,7 @@ def test_words_are_marked_with_the_keyboard_alone(
 
 
 def test_arrow_keys_follow_the_direction_of_the_text(
-    study: Project, app: AppProcess, new_page: Callable[..., Page]
+    study: Project, app: AppServer, new_page: Callable[..., Page]
 ) -> None:
     page = new_page("narrow")
     open_text(page, app, study, "ar", "ben")
@@ -113,7 +114,7 @@ def test_arrow_keys_follow_the_direction_of_the_text(
 
 
 def test_words_are_marked_with_the_mouse_and_removed(
-    study: Project, app: AppProcess, new_page: Callable[..., Page]
+    study: Project, app: AppServer, new_page: Callable[..., Page]
 ) -> None:
     page = new_page()
     open_text(page, app, study, "zh", "carla")

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from app_server import AppServer
 from app_study import code_study, create_study
-from browser import AppProcess, overflowing, violations
+from browser import overflowing, violations
 
 from communique.app.indexing import rebuild
 from communique.app.store import Store
@@ -82,7 +83,7 @@ SHOTS: tuple[tuple[str, str, bool, str, Callable[[Page], object]], ...] = (
 )
 
 
-def test_screenshots(tmp_path: Path, start_app: Callable[[Path], AppProcess], new_page: Callable[..., Page]) -> None:
+def test_screenshots(tmp_path: Path, start_app: Callable[[Path], AppServer], new_page: Callable[..., Page]) -> None:
     folder = Path(os.environ.get(FOLDER, tmp_path / "shots"))
     folder.mkdir(parents=True, exist_ok=True)
     app = start_app(prepared(tmp_path / "strait").folder)

@@ -23,7 +23,19 @@ from ..reporting.format import counted
 from ..sampling.design import Design
 from .coding_index import index_codings
 from .problems import NotFoundError
-from .store import CODINGS, MEMBERS, PREDICTIONS, SEEN, SENTENCES, SKIPPED, Answer, IndexedSentence, Store, is_key
+from .store import (
+    CODINGS,
+    MEMBERS,
+    PREDICTIONS,
+    SEEN,
+    SENTENCES,
+    SKIPPED,
+    Answer,
+    IndexedSentence,
+    Store,
+    is_key,
+    shuffled,
+)
 
 #: Name of the queue of all sentences in random order. Samples have names such as `sample-1`.
 ALL = "all"
@@ -33,6 +45,9 @@ UNSURE = "unsure"
 
 #: Maximum numbers of characters of the name of a coder and of a comment.
 MAX_NAME, MAX_COMMENT = 100, 10_000
+
+#: Random numbers times a factor, modulo this prime, are in another random order for each factor. Products fit into 62 bits.
+_PRIME = 2**31 - 1
 
 #: When a coder sees the labels of the model: never, once the sentence is coded, or as a suggestion.
 ModelView = Literal["hidden", "after", "suggested"]
@@ -399,6 +414,8 @@ def _waiting(coder: str, queue: str, *, skipped: bool) -> Select[tuple[str, str]
     def has(table: Table) -> ColumnElement[bool]:
         return exists().where(table.c.coder == coder, table.c.id == members.c.id, table.c.sha256 == members.c.sha256)
 
-    order = members.c.draw if queue == ALL else func.shuffled(coder, members.c.id)
+    # The position of a sentence is computed by the database: a function in Python would be called for each member.
+    factor = 1 + shuffled(coder) % (_PRIME - 1)
+    order = members.c.draw if queue == ALL else (members.c.draw % _PRIME) * factor % _PRIME
     is_skipped = has(SKIPPED) if skipped else ~has(SKIPPED)
-    return select(members.c.id, members.c.sha256).where(~has(CODINGS), is_skipped).order_by(order)
+    return select(members.c.id, members.c.sha256).where(~has(CODINGS), is_skipped).order_by(order, members.c.draw)

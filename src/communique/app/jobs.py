@@ -44,7 +44,10 @@ _TAIL = 8000
 #: Seconds after which a process that never locked its folder counts as ended.
 _START = 60.0
 
-_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+#: What the id of a job looks like: when it was started, and a random number.
+ID_PATTERN = "^[0-9]{8}-[0-9]{6}-[0-9a-f]{6}$"
+
+_ID = re.compile(ID_PATTERN)
 
 #: A plain line of `ProgressReporter`: the proportion that is done, and a text that may end with the remaining time.
 _PROGRESS = re.compile(r"^\s*(\d{1,3})%: (.*)$", re.MULTILINE)

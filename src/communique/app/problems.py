@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -25,6 +26,33 @@ _REASONS = {
     413: "The request is too large.",
     500: "The program has an unexpected error. The log of the server contains the details.",
 }
+
+
+#: What the API answers with a status code, for its schema.
+_MEANINGS = {
+    400: "The request cannot be fulfilled: for example, the codebook has no such label, or a file of the project is damaged.",
+    401: "The token is missing or wrong.",
+    403: "The Host or Origin header names another server.",
+    404: "There is no such sentence, sample or job.",
+    413: "The request is too large.",
+    422: "A value of the request is missing or not allowed.",
+}
+
+
+class Problem(BaseModel):
+    """Why a request failed: all reasons as one text, and one by one."""
+
+    error: str
+    errors: list[str]
+
+
+def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """Return the description of refusals for the schema of the API.
+
+    Args:
+        codes: Their status codes.
+    """
+    return {code: {"model": Problem, "description": _MEANINGS[code]} for code in codes}
 
 
 class NotFoundError(CommuniqueError):
@@ -48,7 +76,8 @@ def problem_response(scope: Scope, status: int, *reasons: str, headers: Mapping[
     if "text/html" in asked.get("accept", "") and not scope["path"].startswith(API):
         page = render("problem.html", status=status, reasons=reasons)
         return HTMLResponse(page, status, headers=dict(headers or {}))
-    return JSONResponse({"error": "\n".join(reasons), "errors": reasons}, status, headers=dict(headers or {}))
+    problem = Problem(error="\n".join(reasons), errors=list(reasons))
+    return JSONResponse(problem.model_dump(), status, headers=dict(headers or {}))
 
 
 def add_handlers(app: FastAPI) -> None:

@@ -296,7 +296,6 @@ def _engine(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def configure(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # transactions begin where `begin` says, not at the first change
-        connection.create_function("shuffled", 2, shuffled, deterministic=True)
         for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -32000"):
             connection.execute(f"PRAGMA {pragma}")
 

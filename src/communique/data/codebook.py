@@ -220,15 +220,15 @@ class Codebook(_Frozen):
         Raises:
             ValueError: A name is not a label of the codebook, or the number of labels does not fit `task`.
         """
-        given = set(labels)
-        unknown = sorted(given.difference(self.names))
+        given, names = set(labels), self.names
+        unknown = sorted(given.difference(names))
         if unknown:
-            raise ValueError(f"unknown label {unknown[0]!r}. Allowed: {', '.join(self.names)}")
+            raise ValueError(f"unknown label {unknown[0]!r}. Allowed: {', '.join(names)}")
         if not self.multilabel and len(given) != 1:
             raise ValueError(
                 f"there are {len(given)} labels, but the codebook's task is 'multiclass'. Write exactly one label"
             )
-        return tuple(name for name in self.names if name in given)
+        return tuple(name for name in names if name in given)
 
     def validate_kind(self, label: str, kind: object) -> str:
         """Check that a kind belongs to a label, and return its name.

@@ -99,12 +99,14 @@ def translate(labels: Sequence[str], old: Codebook | None, new: Codebook) -> tup
     """
     if old is None:
         return translate(labels, new, new) if set(labels) <= set(new.names) else None
-    renamed = renamed_labels(old, new)
-    if old.task != new.task or set(new.names) - {*old.names, *renamed.values()}:
+    # Most codings were made with the codebook in use, and a project can have many.
+    renamed = {} if old is new else renamed_labels(old, new)
+    names = new.names
+    if old.task != new.task or set(names) - {*old.names, *renamed.values()}:
         return None
     kept = [renamed.get(name, name) for name in labels]
     try:
-        return new.validate_labels(name for name in kept if name in new.names)
+        return new.validate_labels(name for name in kept if name in names)
     except ValueError:
         return None
 

@@ -142,9 +142,10 @@ def changed_codebooks(
         to: The codebook with which the others are compared. Default: the codebook in use.
     """
     current = project.codebook if to is None else to
+    present = current.sha256  # computed from the whole content, so not for each coding
     groups: dict[str, list[Coding]] = {}
     for coding in latest(codings).values():
-        if coding.codebook_sha256 != current.sha256:
+        if coding.codebook_sha256 != present:
             groups.setdefault(coding.codebook_sha256, []).append(coding)
     found = []
     for sha256, made in groups.items():

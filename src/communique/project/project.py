@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ..labelling.write import output_suffix
 from ..models.info import INFO, ModelInfo
 from ..reporting.format import counted
 from ..sampling.design import SUFFIX, Design
-from .coding import CodingLog
+from .coding import CodingLog, Read
 from .layout import (
     CODEBOOKS,
     CODINGS,
@@ -162,7 +162,7 @@ class Project:
                 return kept
         return next((d.codebook for d in self.designs().values() if d.codebook.sha256 == sha256), None)
 
-    def codings(self, sample: str | None = None, *, blind: bool = False) -> Codings:
+    def codings(self, sample: str | None = None, *, blind: bool = False, read: Read | None = None) -> Codings:
         """Return the latest codings for agreement, adjudication and gold.
 
         Their labels are those of the sample's codebook or, without a sample, of the codebook in use. Codings that must be made
@@ -171,11 +171,12 @@ class Project:
         Args:
             sample: Name of a sample. Codings of its sentences count, whichever sample they were made for. Default: all codings.
             blind: Whether to leave out codings that were made with the labels of a model in view.
+            read: The codings, if they have been read already.
 
         Raises:
             DataError: The sample does not exist, or nothing of it has been coded.
         """
-        found = self.log.read()
+        found = read or self.log.read()
         design = None if sample is None else self._design(sample)
         # Codings are filtered before the latest of them counts: a later coding that is not blind must not hide a blind one.
         inside = None if design is None else member_keys(design)
@@ -201,18 +202,22 @@ class Project:
         codings.messages += left_out
         return codings
 
-    def coded_corpus(self, *, reserved: bool = False) -> CodedRows:
+    def coded_corpus(
+        self, *, reserved: bool = False, read: Read | None = None, designs: Mapping[str, Design] | None = None
+    ) -> CodedRows:
         """Return the coded sentences with their final labels, in terms of the codebook in use.
 
         Args:
             reserved: Whether to include samples that are reserved for estimates. These are the samples for estimates that were
                 drawn from the labels of a model: gold that a model was trained on cannot correct the errors of this model.
+            read: The codings, if they have been read already.
+            designs: The samples, if they have been read already.
 
         Raises:
             CodebookError: The codebook in use is invalid.
         """
-        found = self.log.read()
-        rows = coded_rows(found.codings, self.codebook, self.used_codebook, self.designs(), reserved=reserved)
+        found, samples = read or self.log.read(), self.designs() if designs is None else designs
+        rows = coded_rows(found.codings, self.codebook, self.used_codebook, samples, reserved=reserved)
         return CodedRows(rows.corpus, (*found.notes, *rows.notes), rows.differing)
 
     def gold(self, sample: str) -> tuple[list[dict[str, Any]], list[str]]:

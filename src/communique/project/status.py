@@ -22,7 +22,7 @@ from ..sampling.design import SUFFIX, Design
 from ..sampling.frame import LEFT_OUT
 from .advice import Facts, Step, describe_projection, next_step
 from .codebooks import OtherCodebook, changed_codebooks
-from .coding import SentenceKey, latest
+from .coding import Read, SentenceKey, latest
 from .curve import Curve, Point, compute_curve, curve_of_models
 from .layout import (
     ADJUDICATION_SHEET,
@@ -132,7 +132,8 @@ def project_status(project: Project, *, seed: int = 0, resamples: int = RESAMPLE
     read = project.log.read()
     coded = labels_by_sentence(read.codings)
     labelled = labels_by_sentence(in_terms_of(codebook, read.codings, project.used_codebook).codings)
-    rows, training = project.coded_corpus(reserved=True), project.coded_corpus()
+    rows = project.coded_corpus(reserved=True, read=read, designs=designs)
+    training = project.coded_corpus(read=read, designs=designs)
     samples = tuple(_sample(name, design, coded, labelled, codebook) for name, design in designs.items())
     changes = changed_codebooks(project, read.codings)
     models, notes = _models(project, codebook)
@@ -154,7 +155,7 @@ def project_status(project: Project, *, seed: int = 0, resamples: int = RESAMPLE
         coders=dict(Counter(coder for coder, _ in latest(read.codings))),
         differing=rows.differing,
         samples=samples,
-        agreement=_agreement(project, labelled, codebook, seed, resamples),
+        agreement=_agreement(project, read, labelled, codebook, seed, resamples),
         changes=changes,
         models=models,
         curve=curve,
@@ -214,11 +215,11 @@ def _count_labels(labels: Sequence[Sequence[str]], codebook: Codebook) -> dict[s
 
 
 def _agreement(
-    project: Project, labelled: Coded, codebook: Codebook, seed: int, resamples: int
+    project: Project, read: Read, labelled: Coded, codebook: Codebook, seed: int, resamples: int
 ) -> AgreementReport | None:
     if not any(len(given.keys() - {ADJUDICATION}) > 1 for given in labelled.values()):
         return None
-    return AgreementReport.compare(project.codings(), codebook, seed=seed, resamples=resamples)
+    return AgreementReport.compare(project.codings(read=read), codebook, seed=seed, resamples=resamples)
 
 
 def _models(project: Project, codebook: Codebook) -> tuple[tuple[ModelStatus, ...], list[str]]:

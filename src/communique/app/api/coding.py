@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..coding import ALL, MAX_COMMENT, MAX_NAME, Given, ModelView, check_coder
 from ..context import ProjectArg
+from ..problems import refusals
 
 router = APIRouter(tags=["coding"])
 
@@ -86,7 +87,7 @@ def queues(opened: ProjectArg) -> list[str]:
     return opened.desk.queues()
 
 
-@router.get("/next")
+@router.get("/next", responses=refusals(404, 422))
 def next_sentence(opened: ProjectArg, coder: Coder, queue: Queue = ALL) -> NextAnswer:
     """Return the sentence that a coder codes next."""
     name, desk = check_coder(coder), opened.desk
@@ -107,7 +108,7 @@ def next_sentence(opened: ProjectArg, coder: Coder, queue: Queue = ALL) -> NextA
     return NextAnswer(sentence=sentence, total=progress.total, coded=progress.own)
 
 
-@router.post("/codings", status_code=201, response_model_exclude_unset=True)
+@router.post("/codings", status_code=201, response_model_exclude_unset=True, responses=refusals(404, 413, 422))
 def code(opened: ProjectArg, body: NewCoding) -> CodingAnswer:
     """Record an answer. It is on disk when the response arrives."""
     # What the request does not contain is not known, whereas null means that the sentence names nobody.

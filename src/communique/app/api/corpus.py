@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from ...labelling.summary import Summary
 from ..context import ProjectArg
 from ..corpus import Group, find_grouping, open_corpus
+from ..problems import refusals
 
 router = APIRouter(tags=["corpus"])
 
@@ -50,7 +51,7 @@ def tables(opened: ProjectArg) -> list[str]:
     return list(reversed(opened.tables.paths()))
 
 
-@router.get("/corpus")
+@router.get("/corpus", responses=refusals(404, 422))
 def proportions(opened: ProjectArg, table: Name = "", by: Name = "") -> CorpusAnswer:
     """Return the proportions of the labels, in the whole table and by group. Default: the newest table, without groups.
 

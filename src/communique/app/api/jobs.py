@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
 from ..context import ProjectArg
-from ..jobs import Job, State
+from ..jobs import ID_PATTERN, Job, State
+from ..problems import refusals
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+Id = Annotated[str, Path(pattern=ID_PATTERN, description="id of the job")]
 
 
 class JobAnswer(BaseModel):
@@ -45,19 +49,19 @@ def jobs(opened: ProjectArg) -> list[JobAnswer]:
     return [_answer(job) for job in opened.jobs.all()]
 
 
-@router.get("/{id}")
-def job(opened: ProjectArg, id: str) -> JobAnswer:
+@router.get("/{id}", responses=refusals(404, 422))
+def job(opened: ProjectArg, id: Id) -> JobAnswer:
     """Return a job."""
     return _answer(opened.jobs.get(id))
 
 
-@router.post("/{id}/cancel")
-def cancel(opened: ProjectArg, id: str) -> JobAnswer:
+@router.post("/{id}/cancel", responses=refusals(404, 422))
+def cancel(opened: ProjectArg, id: Id) -> JobAnswer:
     """Stop a job as Ctrl-C would. It keeps what is finished."""
     return _answer(opened.jobs.cancel(id))
 
 
-@router.post("/{id}/resume")
-def resume(opened: ProjectArg, id: str) -> JobAnswer:
+@router.post("/{id}/resume", responses=refusals(404, 422))
+def resume(opened: ProjectArg, id: Id) -> JobAnswer:
     """Run the command of a job again, which continues what it had begun."""
     return _answer(opened.jobs.resume(id))

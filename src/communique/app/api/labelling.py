@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...errors import DataError
 from ...text.language_codes import normalize_language
 from ..context import ContextArg
+from ..problems import refusals
 
 #: Maximum numbers of texts per request, and of characters per text.
 MAX_TEXTS, MAX_CHARACTERS = 1000, 100_000
@@ -63,7 +64,7 @@ class ModelAnswer(BaseModel):
     labels: list[LabelInfo]
 
 
-@router.post("/label")
+@router.post("/label", responses=refusals(413, 422))
 def label(context: ContextArg, body: Texts) -> Answer:
     """Label texts. Each text is one sentence."""
     if body.languages is not None and len(body.languages) != len(body.texts):
