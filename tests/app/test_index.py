@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from app_study import code_study, create_study, study_rows
 from helpers import TINY, succeed, write_rows
 from project_helpers import draw
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
+import communique.app.coding_index
 from communique.app.coding_index import index_codings
 from communique.app.context import OpenProject
 from communique.app.indexing import is_current, rebuild
@@ -80,6 +82,42 @@ def test_only_appended_lines_are_read(project: Project, opened: OpenProject) -> 
     code_study(project, "ben", n=3)
     assert index_codings(opened.store, project.log) == 3
     assert len(labels_of(opened.store)) == 7
+
+
+def test_a_file_that_another_thread_has_indexed_meanwhile_is_not_read_again(
+    project: Project, opened: OpenProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code_study(project, "anna", n=4)
+    assert index_codings(opened.store, project.log) == 4
+    other, writing = Store(project.folder), opened.store.writing
+
+    def late() -> AbstractContextManager[Connection]:
+        """Let another thread append and index before this one may write."""
+        code_study(project, "anna", n=6)
+        assert index_codings(other, project.log) == 8
+        return writing()
+
+    code_study(project, "anna", n=2)
+    monkeypatch.setattr(opened.store, "writing", late)
+    assert index_codings(opened.store, project.log) == 0
+    other.close()
+
+
+def test_files_to_which_nothing_was_appended_are_not_opened(
+    project: Project, opened: OpenProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for coder in ("anna", "ben", "carla"):
+        code_study(project, coder, n=2)
+    index_codings(opened.store, project.log)
+    read: list[str] = []
+    index = communique.app.coding_index._index_file
+    monkeypatch.setattr(
+        "communique.app.coding_index._index_file",
+        lambda c, path, before: (read.append(path.name), index(c, path, before))[1],
+    )
+    code_study(project, "ben", n=1)
+    assert index_codings(opened.store, project.log) == 1
+    assert read == [project.log.path("ben").name]
 
 
 def test_a_line_that_is_being_written_is_read_when_it_is_complete(project: Project, opened: OpenProject) -> None:

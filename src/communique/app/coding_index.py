@@ -51,18 +51,28 @@ def index_codings(store: Store, log: CodingLog) -> int:
 
     Files to which nothing was appended are not opened. If a file was replaced or edited, all files are read again.
     """
-    states = {path: _state(path) for path in sorted(log.folder.glob("*.jsonl"))}
     with store.reading() as connection:
         known = _known(connection)
-    if _same(known, states):
+    if _same(known, _states(log)):
         return 0
     with store.writing() as connection:
-        known = _known(connection)  # another process may have indexed them in the meantime
+        # Another thread or process may have indexed them in the meantime. The files are looked at after that, because a file
+        # that is shorter than what is known would look as if somebody had edited it, and everything would be read again.
+        known, states = _known(connection), _states(log)
         if not _only_appended(known, states):
             connection.execute(delete(CODINGS))
             connection.execute(delete(SOURCES).where(SOURCES.c.name.startswith(_PREFIX)))
             known = {}
-        return sum(_index_file(connection, path, known.get(path.name)) for path in states)
+        changed = [path for path, state in states.items() if not _is_known(state, known.get(path.name))]
+        return sum(_index_file(connection, path, known.get(path.name)) for path in sorted(changed))
+
+
+def _states(log: CodingLog) -> dict[Path, _State]:
+    return {path: _state(path) for path in log.folder.glob("*.jsonl")}
+
+
+def _is_known(state: _State, before: _State | None) -> bool:
+    return before is not None and state.unchanged == before.unchanged
 
 
 def _state(path: Path) -> _State:

@@ -7,6 +7,7 @@ again from them (`indexing.py`, `coding_index.py`).
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,6 +50,9 @@ VERSION = 3
 
 #: Seconds that a connection waits for another process that writes.
 PATIENCE = 30
+
+#: Number of connections, one for each thread in which the server answers requests, and kilobytes of memory for each of them.
+_CONNECTIONS, _CACHE = 40, 8000
 
 _metadata = MetaData()
 
@@ -172,6 +176,7 @@ class Store:
         self.path = folder / APP_FOLDER / INDEX_FILE
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._engine = self._open()
+        self._writer = threading.Lock()
 
     def _open(self) -> Engine:
         engine = _engine(self.path)
@@ -208,7 +213,8 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Open a transaction. Only one process writes at a time."""
-        with self._engine.execution_options(writes=True).begin() as connection:
+        # SQLite lets those who wait try again after ever longer pauses, so that one of many threads could wait for too long.
+        with self._writer, self._engine.execution_options(writes=True).begin() as connection:
             yield connection
 
     def count(self) -> int:
@@ -291,12 +297,13 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
 
 
 def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": PATIENCE, "check_same_thread": False})
+    connecting = {"timeout": PATIENCE, "check_same_thread": False}
+    engine = create_engine(f"sqlite:///{path}", connect_args=connecting, pool_size=_CONNECTIONS, max_overflow=0)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # transactions begin where `begin` says, not at the first change
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -32000"):
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", f"cache_size = {-_CACHE}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
