@@ -6,6 +6,7 @@ import json
 import os
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from app_study import code_study, create_study, study_rows
@@ -111,10 +112,12 @@ def test_files_to_which_nothing_was_appended_are_not_opened(
     index_codings(opened.store, project.log)
     read: list[str] = []
     index = communique.app.coding_index._index_file
-    monkeypatch.setattr(
-        "communique.app.coding_index._index_file",
-        lambda c, path, before: (read.append(path.name), index(c, path, before))[1],
-    )
+
+    def record(connection: Connection, path: Path, before: Any) -> int:
+        read.append(path.name)
+        return index(connection, path, before)
+
+    monkeypatch.setattr("communique.app.coding_index._index_file", record)
     code_study(project, "ben", n=1)
     assert index_codings(opened.store, project.log) == 1
     assert read == [project.log.path("ben").name]
