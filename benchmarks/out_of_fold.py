@@ -140,15 +140,13 @@ def write_model(
 
     The score in the model card uses thresholds of 0.5, because no other part is left to tune them on.
     """
-    rows = task.corpus.rows(task.parts[kind] == part)
-    gold = indicator(rows.sentences, task.codebook)
-    counts = outcomes(gold, logits >= 0)
-    resamples = Resamples.draw([s.document_key for s in rows], seed=0)
-    value, low, high = interval_or_nan(
-        float(macro_f1(counts.sum(axis=0))), macro_f1(resamples.sums(counts)), resamples.clusters
-    )
+    inside = task.parts[kind] == part
+    rows, resamples = task.corpus.rows(inside), _resamples(task, inside)
+    counts = outcomes(indicator(rows.sentences, task.codebook), logits >= 0)
     score = Score.of(
-        ScoreCI(value, low, high),
+        ScoreCI.from_bootstrap(
+            float(macro_f1(counts.sum(axis=0))), macro_f1(resamples.sums(counts)), resamples.clusters, "no label occurs"
+        ),
         n=len(rows),
         documents=len(rows.documents),
         data=f"{kind}, part {part} of {PARTS}, thresholds of 0.5",

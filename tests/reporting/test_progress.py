@@ -132,4 +132,4 @@ def test_the_state_is_also_kept_in_a_file_more_often_than_lines_are_printed(
     ProgressReporter.silent().update(50, 100)
     assert path.read_text() == "2%: one large document"
     monkeypatch.setenv(PROGRESS_FILE, str(tmp_path / "missing" / "progress.txt"))
-    ProgressReporter(100, lines.append).update(1, text="goes on without the file")
+    ProgressReporter(100, lines.append).update(1, text="continues without the file")

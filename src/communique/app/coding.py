@@ -257,16 +257,13 @@ class Desk:
     ) -> Answer:
         """Append an answer to the files of codings, unless it changes nothing."""
         last = self.store.answer(coder, sentence.key)
-        if acts is None and last is not None:
-            acts = kept_acts(written_acts(last.acts_in(sentence.text)), labels)
-        if last is not None and (
-            set(last.labels),
-            last.comment,
-            last.codebook_sha256,
-            last.model_shown,
-            written_acts(last.acts_in(sentence.text)),
-        ) == (set(labels), comment, codebook.sha256, shown, acts or {}):
-            return last
+        if last is not None:
+            before = written_acts(last.acts_in(sentence.text))
+            if acts is None:
+                acts = kept_acts(before, labels)
+            known = set(last.labels), last.comment, last.codebook_sha256, last.model_shown, before
+            if known == (set(labels), comment, codebook.sha256, shown, acts or {}):
+                return last
         # A sheet can have a later time than the clock of this computer. The new answer must still be the latest.
         time = now() if last is None else max(now(), last.time + timedelta(microseconds=1))
         coding = Coding(

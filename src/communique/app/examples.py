@@ -86,10 +86,11 @@ class Finder:
             if not isinstance(model, ClassifierWithVectors):
                 return Examples(reason="Only bundles compute sentence vectors. Export this model to a bundle.")
             cache = self._vectors(choice, width)
-            if missing := cache.missing(one.text for one in coded)[:STEP]:
-                cache.add(missing, model.predict_vectors(missing, width))
-            unknown = set(cache.missing(one.text for one in coded))
-            known = [one for one in coded if one.text not in unknown]
+            missing = cache.missing(one.text for one in coded)
+            if missing:
+                cache.add(missing[:STEP], model.predict_vectors(missing[:STEP], width))
+            unknown = {text_sha256(text) for text in missing[STEP:]}
+            known = [one for one in coded if one.sha256 not in unknown]
             [vector] = model.predict_vectors([text], width)
             rows = nearest(vector, cache.get([one.text for one in known]), SHOWN)
         found = tuple(Example(known[row], similarity) for row, similarity in rows)

@@ -150,7 +150,7 @@ class Jobs:
         folder = self._of(id)
         content: dict[str, Any] = json.loads((folder / JOB).read_text(encoding="utf-8"))
         output = _tail(folder / LOG)
-        found = list(_PROGRESS.finditer(_content(folder / PROGRESS))) or list(_PROGRESS.finditer(output))
+        found = list(_PROGRESS.finditer(_tail(folder / PROGRESS))) or list(_PROGRESS.finditer(output))
         exit_code = _number(folder / EXIT)
         state = self._state(folder, exit_code)
         return Job(
@@ -291,14 +291,6 @@ def _last_line(output: str) -> str:
     return next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "")
 
 
-def _content(path: Path) -> str:
-    """Return what a job reports about its progress, or nothing if it does not."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
 def _number(path: Path) -> int | None:
     """Return the number that a file contains, or None if there is no such file."""
     try:
@@ -308,7 +300,7 @@ def _number(path: Path) -> int | None:
 
 
 def _tail(path: Path) -> str:
-    """Return the end of the output without colours and other control characters."""
+    """Return the end of a file of output without colours and other control characters, or nothing if there is no file."""
     try:
         with path.open("rb") as handle:
             handle.seek(max(0, handle.seek(0, os.SEEK_END) - _TAIL))
