@@ -67,6 +67,7 @@ VARIANTS = {
     "steps of version 0.1": Variant({name: VERSION_0_1[name] for name in ("epochs", "batch_size", "min_steps")}),
     "settings of version 0.1": Variant(VERSION_0_1),
     "data of version 0.1": Variant(sources=OLD_SOURCES),
+    "acts and augment": Variant({"acts": True, "augment": True}),
     "frozen encoder": Variant(kind=FrozenCandidate),
 }
 

@@ -104,6 +104,11 @@ def test_a_recipe_with_folds_trains_a_transformer_in_cross_validation(
     assert trained[0][0].description == "transformer"
     assert run("train", tmp_path / "r.yaml", *options).exit_code == 2
     assert len(passed) == 1
+    assert run("train", tmp_path / "r.yaml", *options, "--only-folds", "--max-folds", 2).exit_code == 0
+    assert [each["max_folds"] for each in passed] == [None, 2]
+    refused = run("train", tmp_path / "r.yaml", "--max-folds", 2)
+    assert refused.exit_code == 2
+    assert has_facts(refused.stderr, "--max-folds", "--folds")
     refused = run("train", tmp_path / "r.yaml", "--only-folds")
     assert refused.exit_code == 2
     assert has_facts(refused.stderr, "--only-folds", "--folds")

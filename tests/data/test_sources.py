@@ -45,9 +45,13 @@ def test_the_recipe_maps_numbers_to_labels_and_sets_the_language(tmp_path: Path)
 
 def test_values_in_a_row_take_precedence_over_the_recipe(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("text,label,language,source\nOne.,neutral,fr,press\nTwo.,neutral,,\n", encoding="utf-8")
-    corpus, _ = read_sources([CorpusFields(path=str(path), language="en", source="un")], BOOK, None)
-    assert [(s.language, s.source) for s in corpus] == [("fr", "press"), ("en", "un")]
+    path.write_text(
+        "text,label,language,source,sampling\nOne.,neutral,fr,press,random\nTwo.,neutral,,,\n", encoding="utf-8"
+    )
+    corpus, _ = read_sources(
+        [CorpusFields(path=str(path), language="en", source="un", sampling="authored")], BOOK, None
+    )
+    assert [(s.language, s.source, s.sampling) for s in corpus] == [("fr", "press", "random"), ("en", "un", "authored")]
 
 
 def test_columns_only_apply_to_their_own_corpus(tmp_path: Path) -> None:

@@ -31,7 +31,13 @@ from communique.selection import candidates
 from communique.selection.candidates import Candidate, Target, candidates_for
 from communique.selection.durations import Duration
 from communique.selection.encoders import encoders_for
-from communique.selection.folds import cross_fitted_decisions, describe_repeats, predict_out_of_fold, tuning_rows
+from communique.selection.folds import (
+    cross_fitted_decisions,
+    describe_repeats,
+    predict_out_of_fold,
+    scored_folds,
+    tuning_rows,
+)
 from communique.selection.results import Compared, Selection, choose, mean_average_precision
 from communique.selection.select import _score, requested_candidates, select, train_selected
 from communique.selection.steps import Steps
@@ -187,6 +193,47 @@ def test_only_slow_candidates_are_compared_on_two_folds_and_the_report_says_so()
     assert (score.n, score.documents) == (selection.compared_rows, selection.compared_documents)
     assert score.documents < 0.6 * selection.documents
     assert score.data.startswith("out-of-fold predictions, 2 of 5 folds")
+
+
+def test_the_number_of_folds_of_slow_candidates_can_be_set() -> None:
+    data, plain, costly = corpus(40), Fake(TINY, "plain", 0.7), Fake(TINY, "costly", 0.95)
+    costly.cost = 100.0
+    selection, _, _ = select(data, TINY, [plain, costly], max_folds=3)
+    assert (len(plain.trained), len(costly.trained)) == (5, 3)
+    assert "3 of 5 folds only" in selection.render()
+    assert _score(selection, "mine").data.startswith("out-of-fold predictions, 3 of 5 folds")
+
+
+def test_more_folds_can_be_added_to_a_kept_folder(tmp_path: Path) -> None:
+    data = corpus(40)
+    trained = []
+    for number in (2, 2, None):
+        costly = Fake(TINY, "costly", 0.95)
+        costly.cost = 100.0
+        select(data, TINY, [costly], max_folds=number, steps=Steps(tmp_path, {}, kept=True))
+        trained.append(len(costly.trained))
+    assert trained == [2, 0, 3]
+
+
+def test_authored_rows_train_in_every_fold_and_are_never_scored() -> None:
+    written = tuple(replace(s, id=f"a{s.id}", document=f"a{s.document}", sampling="authored") for s in corpus(12))
+    real, fake = corpus(23), Fake(TINY, "fake", 0.9)
+    selection, _, tuning = select(real + Corpus(written), TINY, [fake], kind="fake", seed=3)
+    folds = document_folds(real.sentences, 5, seed=3)
+    documents = {s.document for s in written}
+    assert fake.predicted == [{s.document for s in real.rows(folds == fold)} for fold in range(5)]
+    assert all(documents <= trained for trained in fake.trained)
+    assert (selection.rows, selection.compared_rows) == (len(real) + len(written), len(real))
+    assert selection.out_of_fold is not None
+    assert set(selection.out_of_fold) == {s.id for s in real}
+    assert tuning.rows == sum(s.sampling == "random" for s in real)
+
+
+def test_authored_rows_are_scored_if_the_other_rows_are_from_one_document() -> None:
+    written = corpus(12, sampling="authored")
+    alone = Corpus(tuple(replace(s, id=f"x{s.id}", document="x") for s in corpus(1)))
+    for data in (written, written + alone):
+        assert sorted(set(scored_folds(data.sentences, 5, seed=0).tolist())) == [0, 1, 2, 3, 4]
 
 
 def test_work_that_is_done_only_once_does_not_reduce_the_number_of_folds() -> None:

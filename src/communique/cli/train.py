@@ -66,6 +66,15 @@ def train(
         bool,
         typer.Option("--only-folds", help="Stop when all folds are in the folder of --folds. No model is written."),
     ] = False,
+    max_folds: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Number of folds for classifiers that take more than a minute to train. Default: all with --folds; otherwise 2 if "
+            "the comparison would take more than 30 minutes.",
+            show_default=False,
+        ),
+    ] = None,
     texts: StandoffTexts = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
@@ -105,6 +114,11 @@ def train(
 
     if (kind is None and folds is None and _is_recipe(data[0])) or distributed.world_size() > 1:
         _check_processes(data, kind, folds, distributed.world_size())
+        if max_folds is not None:
+            raise typer.BadParameter(
+                "without a comparison there are no folds. Add --kind or --folds, or omit this option",
+                param_hint="--max-folds",
+            )
         written = run(recipe, folder, texts=texts, overwrite=overwrite, progress=ProgressReporter())
     else:
         from ..selection.select import AUTO, train_selected
@@ -118,6 +132,7 @@ def train(
                 texts=texts,
                 folds=folds,
                 only_folds=only_folds,
+                max_folds=max_folds,
                 overwrite=overwrite,
                 progress=progress,
             )

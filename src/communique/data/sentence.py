@@ -74,6 +74,10 @@ def find_year(date: str) -> str | None:
     return found[0] if found else None
 
 
+#: Value of `sampling` in rows that were written for training. They train every model but never score or tune one.
+AUTHORED = "authored"
+
+
 @dataclass(frozen=True)
 class Sentence:
     """A sentence and its position in its document.

@@ -37,6 +37,11 @@ class TextFields(BaseModel):
 class CorpusFields(TextFields):
     """The location of a labelled corpus, and the information that its tables do not contain."""
 
+    sampling: str | None = Field(
+        None,
+        min_length=1,
+        description="sampling of rows without it, such as `authored` for rows that were written for training",
+    )
     labels: dict[str, str] = Field(
         default_factory=dict, description="label of the codebook for each value in the table, such as '0': negative"
     )

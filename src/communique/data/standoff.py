@@ -304,7 +304,9 @@ def scan_sources(
             _translate_labels(table, source, codebook)
             start = len(reader.sentences)
             reader.add(table)
-            reader.sentences[start:] = [completed(s, source) for s in reader.sentences[start:]]
+            reader.sentences[start:] = [
+                replace(completed(s, source), sampling=s.sampling or source.sampling) for s in reader.sentences[start:]
+            ]
         except DataError as error:
             reader.problems += error.problems
     return Corpus(tuple(reader.sentences), reader.files, tuple(reader.notes)), messages, reader.problems

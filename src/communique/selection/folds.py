@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 from ..data import near_duplicates
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
-from ..data.sentence import Sentence
+from ..data.sentence import AUTHORED, Sentence
+from ..data.splits import document_folds
 from ..metrics.bootstrap import Resamples
 from ..metrics.calibration import Tuning, probabilities, tune
 from ..metrics.scores import indicator
 from .candidates import Candidate
 from .results import Compared, compare, mean_average_precision
 from .steps import Fit, Steps
+
+#: Fold of rows that are training rows in every fold.
+NEVER_SCORED = -1
 
 #: Minimum proportion of rows whose text also occurs in another document for the warning that scores are too high.
 REPEATED = 0.02
@@ -43,6 +47,28 @@ class OutOfFold:
     unlabelled: NDArray[np.float32]
 
 
+def scored_folds(sentences: Sequence[Sentence], number: int, *, seed: int) -> NDArray[np.int64]:
+    """Return the fold of each row (n,) from `document_folds`, or `NEVER_SCORED`.
+
+    Rows that were written for training are not a sample of the text that a model will label, so they are never scored. They are
+    scored like other rows if the others are from a single document.
+
+    Args:
+        sentences: n labelled rows.
+        number: Number of folds.
+        seed: Seed of the random assignment.
+    """
+    folds = np.full(len(sentences), NEVER_SCORED, np.int64)
+    found = np.array([s.sampling != AUTHORED for s in sentences], np.bool_)
+    folds[found] = document_folds([s for s, yes in zip(sentences, found, strict=True) if yes], number, seed=seed)
+    return folds if folds.max(initial=0) > 0 else document_folds(sentences, number, seed=seed)
+
+
+def fold_numbers(folds: NDArray[np.int64]) -> list[int]:
+    """Return the numbers of the folds that are scored, in order."""
+    return [int(fold) for fold in np.unique(folds) if fold != NEVER_SCORED]
+
+
 def predict_out_of_fold(
     candidate: Candidate,
     corpus: Corpus,
@@ -58,7 +84,7 @@ def predict_out_of_fold(
     Args:
         candidate: The candidate. Each fold is a new fit.
         corpus: n labelled rows.
-        folds: Fold of each row (n,).
+        folds: Fold of each row (n,) from `scored_folds`.
         only: Number of folds to predict. Default: all.
         unlabelled: m sentences without labels, which the model of each fold predicts too. Default: none.
         steps: Folder in which finished folds are stored. Folds that an interrupted run finished are not fitted again. Default:
@@ -66,12 +92,12 @@ def predict_out_of_fold(
         say: Function that receives one line per fold.
     """
     k = len(candidate.codebook.names)
-    everything = np.unique(folds)
+    everything = fold_numbers(folds)
     numbers = everything[:only]
     logits = np.full((len(corpus), k), np.nan, np.float32)
     of_unlabelled = np.full((len(everything), len(unlabelled), k), np.nan, np.float32)
     seconds = 0.0
-    for done, fold in enumerate(numbers.tolist(), 1):
+    for done, fold in enumerate(numbers, 1):
         inside = folds == fold
         train, test = corpus.rows(~inside), corpus.rows(inside)
         found = steps.read_fit(candidate.name, fold, (len(test), k), len(unlabelled)) if steps else None
@@ -104,7 +130,7 @@ def describe_repeats(corpus: Corpus, folds: NDArray[np.int64]) -> str | None:
     signatures = near_duplicates.signatures(s.text for s in corpus)
     repeats = sum(
         len(near_duplicates.find_signed(signatures[folds != fold], signatures[folds == fold]))
-        for fold in np.unique(folds)
+        for fold in fold_numbers(folds)
     )
     if repeats < REPEATED * len(corpus):
         return None

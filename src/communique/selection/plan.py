@@ -17,26 +17,39 @@ COSTLY = 60.0
 
 
 def plan_folds(
-    corpus: Corpus, candidates: Sequence[Candidate], folds: int, progress: ProgressReporter, *, limit: float
+    corpus: Corpus,
+    candidates: Sequence[Candidate],
+    folds: int,
+    progress: ProgressReporter,
+    *,
+    limit: float = LIMIT,
+    most: int | None = None,
 ) -> tuple[list[int], list[str]]:
     """Estimate how long the candidates take and report it. Return the number of folds of each, and lines for the report.
 
-    If they take longer than the limit in seconds, slow candidates are compared on fewer folds.
+    Args:
+        corpus: Labelled rows.
+        candidates: The candidates.
+        folds: Number of folds.
+        progress: Where the duration is reported.
+        limit: Seconds that the comparison may take. If it would take longer, slow candidates are compared on `SCREENED` folds.
+        most: Number of folds for slow candidates, whatever the limit. Default: it depends on the limit.
     """
     numbers, notes = [folds] * len(candidates), []
     progress.say("measuring how long the comparison will take")
     durations = [one.estimate(corpus) for one in candidates]
     # One more fit is needed to train the final model.
     seconds = [each.of(folds + 1) for each in durations]
-    if sum(seconds) > limit and folds > SCREENED:
+    fewer = most or SCREENED
+    if (most or sum(seconds) > limit) and folds > fewer:
         for i, (one, each) in enumerate(zip(candidates, durations, strict=True)):
             if each.fit <= COSTLY:
                 continue
             notes.append(
-                f"{one.name} was compared on {SCREENED} of {folds} folds only, because {folds} folds would have taken about "
+                f"{one.name} was compared on {fewer} of {folds} folds only, because {folds} folds would have taken about "
                 f"{quantity(each.of(folds) / 60)} minutes."
             )
-            numbers[i], seconds[i] = SCREENED, each.of(SCREENED + 1)
+            numbers[i], seconds[i] = fewer, each.of(fewer + 1)
     shown = ", ".join(f"{one.name} {quantity(value / 60)}" for one, value in zip(candidates, seconds, strict=True))
     progress.say(
         f"comparing {len(candidates)} classifiers on {len(corpus)} rows from {len(corpus.documents)} documents takes about "

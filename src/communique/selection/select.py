@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
-from ..data.splits import document_folds
 from ..errors import DataError, RecipeError
 from ..io.output import check_folder
 from ..metrics.calibration import MIN_POSITIVES, Tuning
@@ -33,9 +32,11 @@ from .folds import (
     OutOfFold,
     compare_out_of_fold,
     describe_repeats,
+    fold_numbers,
     label_out_of_fold,
     predict_out_of_fold,
     score_out_of_fold,
+    scored_folds,
     tune_out_of_fold,
 )
 from .plan import LIMIT, plan_folds
@@ -58,6 +59,7 @@ def train_selected(
     texts: str | Path | None = None,
     folds: str | Path | None = None,
     only_folds: bool = False,
+    max_folds: int | None = None,
     overwrite: bool = False,
     progress: ProgressReporter | None = None,
 ) -> Selection:
@@ -71,6 +73,7 @@ def train_selected(
         texts: A file or folder with the texts for stand-off labels.
         folds: A folder for the out-of-fold predictions, which is kept: another run of the same recipe uses them, and other recipes
             can name it in `teachers`. All folds are then predicted, also those of the unlabelled texts of the recipe.
+        max_folds: Number of folds for slow candidates. Default: all with `folds`; otherwise, as many as the time permits.
         only_folds: Whether to stop when the out-of-fold predictions are stored. No model is then written.
         overwrite: Whether to replace an existing folder.
         progress: Where progress is reported. Default: nowhere.
@@ -108,6 +111,7 @@ def train_selected(
         seed=recipe.seed,
         notes=notes,
         unlabelled=unlabelled.corpus.sentences if folds else (),
+        max_folds=max_folds,
         steps=steps,
         progress=progress,
     )
@@ -187,6 +191,7 @@ def select(
     seed: int = 0,
     notes: Sequence[str] = (),
     unlabelled: Sequence[Sentence] = (),
+    max_folds: int | None = None,
     steps: Steps | None = None,
     progress: ProgressReporter | None = None,
 ) -> tuple[Selection, Candidate, Tuning]:
@@ -200,6 +205,7 @@ def select(
         seed: Seed of the folds and the bootstrap.
         notes: Lines for the report.
         unlabelled: Sentences without labels, which the models of all folds predict too. Default: none.
+        max_folds: As for `train_selected`.
         steps: Folder in which finished steps are stored and, if the folder is kept, also the out-of-fold predictions of the chosen
             candidate (see `training.fold_predictions`). Default: nothing is stored.
         progress: Where the estimated duration and the progress are reported. Default: nowhere.
@@ -212,8 +218,8 @@ def select(
         DataError: All rows are from one document, or from versions of one text.
     """
     progress = progress or ProgressReporter.silent()
-    folds = document_folds(corpus.sentences, FOLDS, seed=seed)
-    number = len(np.unique(folds))
+    folds = scored_folds(corpus.sentences, FOLDS, seed=seed)
+    number = len(fold_numbers(folds))
     if number < 2:
         raise DataError(
             f"{corpus.name}: all {len(corpus)} labelled rows are from one document or from versions of one text, but "
@@ -223,14 +229,14 @@ def select(
     if repeats := describe_repeats(corpus, folds):
         notes = [*notes, repeats]
         progress.say(repeats)
-    known = steps.read_plan() if steps else None
+    known = steps.read_plan(max_folds) if steps else None
     if known and steps:
         progress.say(f"resuming from {steps.folder}")
     numbers, shortened = known or plan_folds(
-        corpus, candidates, number, progress, limit=math.inf if steps and steps.kept else LIMIT
+        corpus, candidates, number, progress, limit=math.inf if steps and steps.kept else LIMIT, most=max_folds
     )
     if steps:
-        steps.keep_plan(numbers, shortened)
+        steps.keep_plan(numbers, shortened, max_folds)
     predicted, started = _predict(corpus, codebook, candidates, folds, numbers, unlabelled, steps, progress)
     compared, part, decisions = compare_out_of_fold(corpus, codebook, predicted, folds, seed)
     gold_compared = indicator(part.sentences, codebook)

@@ -45,7 +45,7 @@ class Steps:
     Args:
         folder: The folder.
         run: Everything that determines the result, as values that JSON can represent.
-        kept: Whether the folder is kept after the run. All folds are then predicted, however long this takes.
+        kept: Whether the folder is kept after the run. The duration does not limit the number of folds then.
 
     Raises:
         RecipeError: The folder belongs to another run.
@@ -67,19 +67,23 @@ class Steps:
         """Return the folder for the training state of a fit."""
         return self.folder / f"{_file_name(name)}-{fold}"
 
-    def read_plan(self) -> tuple[list[int], list[str]] | None:
-        """Return the number of folds of each candidate and the lines for the report, or None if they are not known yet."""
+    def read_plan(self, most: int | None = None) -> tuple[list[int], list[str]] | None:
+        """Return the number of folds of each candidate and the lines for the report, or None if they are not known yet.
+
+        Args:
+            most: Number of folds for slow candidates, as in `plan_folds`. A plan with another number does not count.
+        """
         path = self.folder / "plan.json"
         if not path.exists():
             return None
         plan = json.loads(path.read_text(encoding="utf-8"))
-        return plan["folds"], plan["notes"]
+        return (plan["folds"], plan["notes"]) if plan.get("most") == most else None
 
-    def keep_plan(self, folds: Sequence[int], notes: Sequence[str]) -> None:
+    def keep_plan(self, folds: Sequence[int], notes: Sequence[str], most: int | None = None) -> None:
         """Store the number of folds of each candidate, which depends on durations that differ between runs."""
         record_run(self.folder, self.run)
         with replacing(self.folder / "plan.json") as handle:
-            handle.write(json.dumps({"folds": list(folds), "notes": list(notes)}))
+            handle.write(json.dumps({"folds": list(folds), "notes": list(notes), "most": most}))
 
     def read_fit(self, name: str, fold: int, shape: tuple[int, int], unlabelled: int = 0) -> Fit | None:
         """Return a finished fit, or None if it is missing or damaged.
