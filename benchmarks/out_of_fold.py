@@ -168,10 +168,10 @@ def summarise(task: Task) -> dict[str, object]:
             rows = tuned[:, 0] >= 0
             if not rows.any():
                 continue
-            each = _scores(task, rows, gold, tuned) | {"macro_f1_at_0.5": _value(task, rows, gold, plain)}
+            each = _scores(task, rows, gold, tuned) | {"macro_f1_at_0.5": value_of(task, rows, gold, plain)}
             both = rows & (decisions[DEFAULT][0][:, 0] >= 0)
             if name != DEFAULT and both.any():
-                each["behind_default"] = _difference(task, both, gold, decisions[DEFAULT][0], tuned)
+                each["behind_default"] = difference(task, both, gold, decisions[DEFAULT][0], tuned)
             each["seconds"] = [float(np.load(path)["seconds"]) for path in _paths(name, kind) if path.exists()]
             found.setdefault(kind, {})[name] = each
     return {
@@ -188,17 +188,22 @@ def _decisions(task: Task, name: str, kind: str) -> tuple[NDArray[np.int8], NDAr
     """Return decisions (n, k) with thresholds tuned on the other parts, and with 0.5; -1 for rows without predictions."""
     shape = len(task.corpus), len(task.codebook.names)
     tuned, plain = np.full(shape, -1, np.int8), np.full(shape, -1, np.int8)
-    logits = np.full(shape, np.nan, np.float32)
-    for part, path in enumerate(_paths(name, kind)):
-        if path.exists():
-            inside = task.parts[kind] == part
-            logits[inside] = _load(task, name, kind, part)["logits"]
+    logits = stored_logits(task, name, kind)
     rows = ~np.isnan(logits[:, 0])
     parts = task.parts[kind][rows]
     if len(np.unique(parts)) > 1:
         tuned[rows] = cross_fitted_decisions(logits[rows], task.corpus.rows(rows), task.codebook, parts)
         plain[rows] = logits[rows] >= 0
     return tuned, plain
+
+
+def stored_logits(task: Task, name: str, kind: str) -> NDArray[np.float32]:
+    """Return the logits (n, k) of a variant; NaN in parts that were not predicted."""
+    logits = np.full((len(task.corpus), len(task.codebook.names)), np.nan, np.float32)
+    for part, path in enumerate(_paths(name, kind)):
+        if path.exists():
+            logits[task.parts[kind] == part] = _load(task, name, kind, part)["logits"]
+    return logits
 
 
 def _scores(
@@ -210,12 +215,12 @@ def _scores(
     for column in ("language", "source", "sampling"):
         values = np.array([str(getattr(s, column)) for s in task.corpus])
         groups[column] = {
-            value: _value(task, rows & (values == value), gold, decided) for value in np.unique(values[rows]).tolist()
+            value: value_of(task, rows & (values == value), gold, decided) for value in np.unique(values[rows]).tolist()
         }
-    return {"macro_f1": _value(task, rows, gold, decided), "f1": labels, "groups": groups}
+    return {"macro_f1": value_of(task, rows, gold, decided), "f1": labels, "groups": groups}
 
 
-def _value(
+def value_of(
     task: Task, rows: NDArray[np.bool_], gold: NDArray[np.bool_], decided: NDArray[np.int8]
 ) -> dict[str, object]:
     """Return macro-F1, its 95 % interval over documents, and the numbers of sentences and documents."""
@@ -225,16 +230,16 @@ def _value(
     return _with_interval(value, macro_f1(resamples.sums(counts)), resamples) | {"n": int(rows.sum())}
 
 
-def _difference(
+def difference(
     task: Task,
     rows: NDArray[np.bool_],
     gold: NDArray[np.bool_],
-    default: NDArray[np.int8],
-    other: NDArray[np.int8],
+    first: NDArray[np.int8],
+    second: NDArray[np.int8],
 ) -> dict[str, object]:
-    """Return how much lower macro-F1 is than that of the default, with a paired interval."""
+    """Return how much higher macro-F1 is with the first decisions than with the second ones, with a paired interval."""
     resamples = _resamples(task, rows)
-    each = [outcomes(gold[rows], decided[rows] > 0) for decided in (default, other)]
+    each = [outcomes(gold[rows], decided[rows] > 0) for decided in (first, second)]
     value = [float(macro_f1(counts.sum(axis=0))) for counts in each]
     drawn = [macro_f1(resamples.sums(counts)) for counts in each]
     return _with_interval(value[0] - value[1], drawn[0] - drawn[1], resamples) | {"n": int(rows.sum())}
