@@ -6,8 +6,9 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -152,7 +153,7 @@ class Codebook(_Frozen):
         """Whether coders are asked for the words that name holder and target. They may leave them out."""
         return any(label.kinds for label in self.labels) if self.acts is None else self.acts
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """SHA-256 of the content. Any change of wording changes it, but the layout of the YAML file does not."""
         canonical = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, sort_keys=True)
@@ -162,6 +163,12 @@ class Codebook(_Frozen):
     def title(self) -> str:
         """Name and version."""
         return f"{self.name} {self.version}"
+
+    def __copy__(self) -> Self:
+        """Return a copy for `model_copy`, which may change the content and thus the hash."""
+        made = super().__copy__()
+        made.__dict__.pop("sha256", None)
+        return made
 
     def differences(self, other: Codebook) -> list[str]:
         """Return one phrase per difference from another codebook, or an empty list if their content is equal.

@@ -153,7 +153,11 @@ class CodingLog:
 
     def read(self) -> Read:
         """Read all codings in order of time. Codings with the same time stay in the order of their file."""
-        return read_codings(sorted(self.folder.glob("*.jsonl")))
+        return read_codings(self.paths())
+
+    def paths(self) -> list[Path]:
+        """Return the files, in the order in which they are read."""
+        return sorted(self.folder.glob("*.jsonl"))
 
     @contextmanager
     def locked(self) -> Iterator[None]:

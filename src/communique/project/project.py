@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..labelling.write import output_suffix
 from ..models.info import INFO, ModelInfo
 from ..reporting.format import counted
 from ..sampling.design import SUFFIX, Design
-from .coding import CodingLog, Read
+from .coding import CodingLog
 from .layout import (
     CODEBOOKS,
     CODINGS,
@@ -29,7 +30,8 @@ from .layout import (
     ProjectFile,
 )
 from .layout import create_folder as _create
-from .rows import CodedRows, as_reading, coded_rows, in_terms_of, member_keys, training_row
+from .rows import Coded, CodedRows, as_reading, in_terms_of, member_keys, training_row
+from .state import FileState, file_state, load_once
 
 #: Number of hexadecimal digits of the hash in the file names of kept codebooks.
 DIGITS = 12
@@ -102,8 +104,8 @@ class Project:
 
     @property
     def codebook(self) -> Codebook:
-        """The codebook in use. It is read again each time, because users edit it."""
-        return Codebook.load(self.codebook_path)
+        """The codebook in use. It is read again whenever somebody edited it."""
+        return load_once(Codebook, self.codebook_path)
 
     @property
     def log(self) -> CodingLog:
@@ -120,7 +122,7 @@ class Project:
 
     def designs(self) -> dict[str, Design]:
         """Return the design of each sample by the name of the sample, in order of their numbers."""
-        return {name: Design.load(path) for name, path in self.design_paths().items()}
+        return {name: load_once(Design, path) for name, path in self.design_paths().items()}
 
     def design_paths(self) -> dict[str, Path]:
         """Return the design file of each sample by the name of the sample, in order of their numbers."""
@@ -155,14 +157,28 @@ class Project:
         path = self.folder / CODEBOOKS / f"{sha256[:DIGITS]}.yaml"
         if path.is_file():
             try:
-                kept = Codebook.load(path)
+                kept = load_once(Codebook, path)
             except CodebookError:
                 return None
             if kept.sha256 == sha256:
                 return kept
         return next((d.codebook for d in self.designs().values() if d.codebook.sha256 == sha256), None)
 
-    def codings(self, sample: str | None = None, *, blind: bool = False, read: Read | None = None) -> Codings:
+    def state(self) -> tuple[tuple[Path, FileState | None], ...]:
+        """Return what changes whenever codings, a sample, or a version of the codebook are added or changed."""
+        paths = [*self.log.paths(), self.codebook_path, *sorted((self.folder / CODEBOOKS).glob("*.yaml"))]
+        return tuple((path, file_state(path)) for path in (*paths, *self.design_paths().values()))
+
+    def coded(self) -> Coded:
+        """Return the codings with what follows from them. Files are read again only if one of them changed.
+
+        Raises:
+            CodebookError: The codebook in use is invalid.
+            DataError: A file cannot be read.
+        """
+        return _coded(self, self.state())
+
+    def codings(self, sample: str | None = None, *, blind: bool = False) -> Codings:
         """Return the latest codings for agreement, adjudication and gold.
 
         Their labels are those of the sample's codebook or, without a sample, of the codebook in use. Codings that must be made
@@ -171,21 +187,23 @@ class Project:
         Args:
             sample: Name of a sample. Codings of its sentences count, whichever sample they were made for. Default: all codings.
             blind: Whether to leave out codings that were made with the labels of a model in view.
-            read: The codings, if they have been read already.
 
         Raises:
             DataError: The sample does not exist, or nothing of it has been coded.
         """
-        found = read or self.log.read()
-        design = None if sample is None else self._design(sample)
+        design, coded = None if sample is None else self._design(sample), self.coded()
         # Codings are filtered before the latest of them counts: a later coding that is not blind must not hide a blind one.
         inside = None if design is None else member_keys(design)
-        made = [coding for coding in found.codings if inside is None or coding.sentence in inside]
+        made = [coding for coding in coded.read.codings if inside is None or coding.sentence in inside]
         seen = [coding for coding in made if not (blind and coding.model_shown)]
-        codebook = self.codebook if design is None else design.codebook
-        used = in_terms_of(codebook, seen, self.used_codebook)
+        codebook = coded.codebook if design is None else design.codebook
+        hidden = len(made) - len(seen)
+        if hidden or codebook.sha256 != coded.codebook.sha256:
+            used = in_terms_of(codebook, seen, self.used_codebook)
+        else:
+            used = coded.translated if inside is None else coded.translated.of(inside)
         left_out = []
-        if hidden := len(made) - len(seen):
+        if hidden:
             left_out.append(f"left out {counted(hidden, 'coding')} made with the labels of a model in view")
         if used.outdated:
             left_out.append(
@@ -198,27 +216,22 @@ class Project:
                 f"{self.log.folder}: there are no {what} yet{reasons}. Add coded files with `communique merge FILE`"
             )
         codings = match([as_reading(self.log.folder, used.codings)], design)
-        codings.messages[:0] = found.notes
+        codings.messages[:0] = coded.read.notes
         codings.messages += left_out
         return codings
 
-    def coded_corpus(
-        self, *, reserved: bool = False, read: Read | None = None, designs: Mapping[str, Design] | None = None
-    ) -> CodedRows:
+    def coded_corpus(self, *, reserved: bool = False) -> CodedRows:
         """Return the coded sentences with their final labels, in terms of the codebook in use.
 
         Args:
             reserved: Whether to include samples that are reserved for estimates. These are the samples for estimates that were
                 drawn from the labels of a model: gold that a model was trained on cannot correct the errors of this model.
-            read: The codings, if they have been read already.
-            designs: The samples, if they have been read already.
 
         Raises:
             CodebookError: The codebook in use is invalid.
         """
-        found, samples = read or self.log.read(), self.designs() if designs is None else designs
-        rows = coded_rows(found.codings, self.codebook, self.used_codebook, samples, reserved=reserved)
-        return CodedRows(rows.corpus, (*found.notes, *rows.notes), rows.differing)
+        coded = self.coded()
+        return coded.rows if reserved else coded.training
 
     def gold(self, sample: str) -> tuple[list[dict[str, Any]], list[str]]:
         """Return the gold rows of a sample (see `gold_rows`), and notes for the user.
@@ -309,7 +322,13 @@ class Project:
         if not path.is_file():
             names = ", ".join(self.designs()) or "none"
             raise DataError(f"{path}: there is no sample {sample!r} in this project. Samples: {names}")
-        return Design.load(path)
+        return load_once(Design, path)
+
+
+@lru_cache(maxsize=1)
+def _coded(project: Project, state: object) -> Coded:
+    """Read the codings. `state` stands for the content of the files, and is older than what is read here."""
+    return Coded(project.log.read(), project.codebook, project.used_codebook, project.designs())
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,13 @@ from ..data.reader import ACTS
 from ..data.sentence import Sentence, acts_in
 from ..reporting.format import counted
 from ..sampling.design import Design
-from .coding import Coding, SentenceKey, latest
+from .coding import Coding, Read, SentenceKey, latest
 
 Labels = tuple[str, ...]
+
+
+#: The labels of each sentence by coder.
+ByCoder = Mapping[SentenceKey, Mapping[str, Labels]]
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,60 @@ class Translated:
     codings: tuple[Coding, ...]
     outdated: tuple[Coding, ...]
 
+    def of(self, sentences: Collection[SentenceKey]) -> Translated:
+        """Return the codings of some sentences."""
+        kept, outdated = ([one for one in made if one.sentence in sentences] for made in (self.codings, self.outdated))
+        return Translated(tuple(kept), tuple(outdated))
+
+
+@dataclass(frozen=True)
+class Coded:
+    """The codings of a project at one moment. Status, training rows, agreement and adjudication all start from it.
+
+    What a page does not need is not computed, and everything is computed once.
+
+    Attributes:
+        read: All codings.
+        codebook: The codebook in use.
+        used: Returns the codebook with a hash, or None if it is not known.
+        designs: The samples by name.
+    """
+
+    read: Read
+    codebook: Codebook
+    used: Callable[[str], Codebook | None]
+    designs: Mapping[str, Design]
+
+    @cached_property
+    def latest(self) -> tuple[Coding, ...]:
+        """The latest coding of each sentence by each coder."""
+        return tuple(latest(self.read.codings).values())
+
+    @cached_property
+    def translated(self) -> Translated:
+        """The latest codings in terms of the codebook in use."""
+        return in_terms_of(self.codebook, self.latest, self.used)
+
+    @cached_property
+    def given(self) -> ByCoder:
+        """The labels of each sentence by coder, as they were coded."""
+        return labels_by_sentence(self.latest)
+
+    @cached_property
+    def labelled(self) -> ByCoder:
+        """The labels of each sentence by coder, in terms of the codebook in use."""
+        return labels_by_sentence(self.translated.codings)
+
+    @cached_property
+    def rows(self) -> CodedRows:
+        """The rows with final labels, including those of samples that are reserved for estimates."""
+        return coded_rows(self, reserved=True)
+
+    @cached_property
+    def training(self) -> CodedRows:
+        """The rows with final labels that may train a model."""
+        return coded_rows(self, reserved=False)
+
 
 def in_terms_of(codebook: Codebook, codings: Iterable[Coding], used: Callable[[str], Codebook | None]) -> Translated:
     """Return the latest codings with their labels in terms of a codebook (see `translate`).
@@ -50,17 +109,22 @@ def in_terms_of(codebook: Codebook, codings: Iterable[Coding], used: Callable[[s
         used: Returns the codebook with a hash, or None if it is not known. It is called once per hash.
     """
     known: dict[str, Codebook | None] = {codebook.sha256: codebook}
+    # A project has many codings, but few different sets of labels.
+    answers: dict[tuple[str, Labels], Labels | None] = {}
     kept, outdated = [], []
     for coding in latest(codings).values():
         if coding.codebook_sha256 not in known:
             known[coding.codebook_sha256] = used(coding.codebook_sha256)
-        old = known[coding.codebook_sha256]
-        labels = translate(coding.labels, old, codebook)
+        old, answer = known[coding.codebook_sha256], (coding.codebook_sha256, coding.labels)
+        if answer not in answers:
+            answers[answer] = translate(coding.labels, old, codebook)
+        labels = answers[answer]
         if labels is None:
             outdated.append(coding)
-        else:
-            acts = None if coding.acts is None else written_acts(translate_acts(coding.named, labels, old, codebook))
-            kept.append(coding.model_copy(update={"labels": labels, "acts": acts}))
+            continue
+        acts = None if coding.acts is None else written_acts(translate_acts(coding.named, labels, old, codebook))
+        same = labels == coding.labels and acts == coding.acts
+        kept.append(coding if same else coding.model_copy(update={"labels": labels, "acts": acts}))
     return Translated(tuple(kept), tuple(outdated))
 
 
@@ -120,28 +184,17 @@ def final_labels(codings: Mapping[str, Labels]) -> Labels | None:
     return next(iter(codings.values())) if len(answers) == 1 else None
 
 
-def coded_rows(
-    codings: Iterable[Coding],
-    codebook: Codebook,
-    used: Callable[[str], Codebook | None],
-    designs: Mapping[str, Design],
-    *,
-    reserved: bool,
-) -> CodedRows:
+def coded_rows(coded: Coded, *, reserved: bool) -> CodedRows:
     """Return one row per coded sentence on which coders agree or which was adjudicated.
 
     Args:
-        codings: Codings in order of time.
-        codebook: The codebook in use. Codings of earlier versions are translated if that is possible.
-        used: Returns the codebook with a hash, or None if it is not known.
-        designs: The samples by name.
+        coded: The codings of a project. Those of earlier versions of the codebook are translated if that is possible.
         reserved: Whether to include rows of samples that are reserved for estimates.
     """
+    designs, translated, by_sentence = coded.designs, coded.translated, coded.labelled
     kept_back: set[SentenceKey] = set()
     if not reserved:
         kept_back = {key for design in designs.values() if is_reserved(design) for key in member_keys(design)}
-    translated = in_terms_of(codebook, codings, used)
-    by_sentence = labels_by_sentence(translated.codings)
     first = {coding.sentence: coding for coding in reversed(translated.codings)}
     acts: dict[SentenceKey, dict[str, dict[str, Act]]] = {}
     for coding in translated.codings:
@@ -163,7 +216,8 @@ def coded_rows(
             # An empty mapping would say that the sentence has no acts.
             sentences.append(replace(sentence, acts=found or None))
     left_out["outdated"] = len({coding.sentence for coding in translated.outdated} - by_sentence.keys())
-    return CodedRows(Corpus(_distinct(sentences)), tuple(_notes(left_out)), left_out["differing"])
+    notes = (*coded.read.notes, *_notes(left_out))
+    return CodedRows(Corpus(_distinct(sentences)), notes, left_out["differing"])
 
 
 def training_row(sentence: Sentence) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from ..sampling.design import SUFFIX, Design
 from ..sampling.frame import LEFT_OUT
 from .advice import Facts, Step, describe_projection, next_step
 from .codebooks import OtherCodebook, changed_codebooks
-from .coding import Read, SentenceKey, latest
 from .curve import Curve, Point, compute_curve, curve_of_models
 from .layout import (
     ADJUDICATION_SHEET,
@@ -36,10 +35,7 @@ from .layout import (
     starter,
 )
 from .project import Project
-from .rows import Labels, final_labels, in_terms_of, is_reserved, labels_by_sentence, member_keys
-
-#: The labels of each sentence by coder.
-Coded = Mapping[SentenceKey, Mapping[str, Labels]]
+from .rows import Coded, final_labels, is_reserved, member_keys
 
 #: File with the quick learning curve, in the folder of the models.
 CURVE = "learning-curve.json"
@@ -128,34 +124,30 @@ def project_status(project: Project, *, seed: int = 0, resamples: int = RESAMPLE
         CodebookError: The codebook is invalid.
         DataError: A design file is invalid.
     """
-    codebook, designs = project.codebook, project.designs()
-    read = project.log.read()
-    coded = labels_by_sentence(read.codings)
-    labelled = labels_by_sentence(in_terms_of(codebook, read.codings, project.used_codebook).codings)
-    rows = project.coded_corpus(reserved=True, read=read, designs=designs)
-    training = project.coded_corpus(read=read, designs=designs)
-    samples = tuple(_sample(name, design, coded, labelled, codebook) for name, design in designs.items())
-    changes = changed_codebooks(project, read.codings)
+    coded = project.coded()
+    codebook, rows, training = coded.codebook, coded.rows, coded.training
+    samples = tuple(_sample(name, design, coded) for name, design in coded.designs.items())
+    changes = changed_codebooks(project, coded.latest)
     models, notes = _models(project, codebook)
     curve = Curve.load(project.folder / MODELS / CURVE) or model_curve(models, len(training.corpus))
-    notes = [*read.notes, *notes]
+    notes = [*coded.read.notes, *notes]
     if curve is not None and curve.classifier and curve.coded != len(training.corpus):
         notes.append(
             f"the learning curve was computed on {curve.coded} of now {len(training.corpus)} coded rows. To compute it again, run "
             "communique status --curve"
         )
-    facts = _facts(project, designs, samples, models, changes, rows.differing, len(training.corpus), curve)
+    facts = _facts(project, samples, models, changes, rows.differing, len(training.corpus), curve)
     return Status(
         name=project.name,
         codebook=codebook.title,
         documents=len(project.documents()),
-        sentences=len(coded),
+        sentences=len(coded.given),
         training_rows=len(training.corpus),
         labels=_count_labels([s.labels or () for s in rows.corpus], codebook),
-        coders=dict(Counter(coder for coder, _ in latest(read.codings))),
+        coders=dict(Counter(coding.coder for coding in coded.latest)),
         differing=rows.differing,
         samples=samples,
-        agreement=_agreement(project, read, labelled, codebook, seed, resamples),
+        agreement=_agreement(project, coded, seed, resamples),
         changes=changes,
         models=models,
         curve=curve,
@@ -181,19 +173,10 @@ def quick_curve(project: Project, kind: str = "tfidf", **options: Any) -> Curve:
     return curve
 
 
-def _sample(name: str, design: Design, coded: Coded, labelled: Coded, codebook: Codebook) -> SampleStatus:
-    """Return the status of a sample.
-
-    Args:
-        name: Its name.
-        design: Its design.
-        coded: All codings.
-        labelled: Those that can be used with the codebook, in its terms.
-        codebook: The codebook in use.
-    """
+def _sample(name: str, design: Design, coded: Coded) -> SampleStatus:
     members = member_keys(design)
-    answers = [coded[key] for key in members if key in coded]
-    final = [final_labels(labelled[key]) for key in members if key in labelled]
+    answers = [coded.given[key] for key in members if key in coded.given]
+    final = [final_labels(coded.labelled[key]) for key in members if key in coded.labelled]
     return SampleStatus(
         name=name,
         purpose=design.purpose,
@@ -201,7 +184,7 @@ def _sample(name: str, design: Design, coded: Coded, labelled: Coded, codebook: 
         drawn=len(design.rows),
         coded=len(answers),
         coders=dict(Counter(coder for given in answers for coder in given)),
-        labels=_count_labels([labels for labels in final if labels is not None], codebook),
+        labels=_count_labels([labels for labels in final if labels is not None], coded.codebook),
         differing=final.count(None),
         model_shown=design.model_shown,
         reserved=is_reserved(design),
@@ -214,12 +197,10 @@ def _count_labels(labels: Sequence[Sequence[str]], codebook: Codebook) -> dict[s
     return found | ({"none": sum(not given for given in labels)} if codebook.multilabel else {})
 
 
-def _agreement(
-    project: Project, read: Read, labelled: Coded, codebook: Codebook, seed: int, resamples: int
-) -> AgreementReport | None:
-    if not any(len(given.keys() - {ADJUDICATION}) > 1 for given in labelled.values()):
+def _agreement(project: Project, coded: Coded, seed: int, resamples: int) -> AgreementReport | None:
+    if not any(len(given.keys() - {ADJUDICATION}) > 1 for given in coded.labelled.values()):
         return None
-    return AgreementReport.compare(project.codings(read=read), codebook, seed=seed, resamples=resamples)
+    return AgreementReport.compare(project.codings(), coded.codebook, seed=seed, resamples=resamples)
 
 
 def _models(project: Project, codebook: Codebook) -> tuple[tuple[ModelStatus, ...], list[str]]:
@@ -263,7 +244,6 @@ def model_curve(models: Sequence[ModelStatus], coded: int) -> Curve | None:
 
 def _facts(
     project: Project,
-    designs: Mapping[str, Design],
     samples: Sequence[SampleStatus],
     models: Sequence[ModelStatus],
     changes: Sequence[OtherCodebook],

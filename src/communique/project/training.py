@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..models.unfit import FEW_ROWS, rare_labels
 from .codebooks import changed_codebooks
 from .project import Project
-from .rows import CodedRows
+from .rows import Coded, CodedRows
 
 #: Minimum number of documents for a cross-validation.
 MIN_DOCUMENTS = 2
@@ -40,7 +40,8 @@ def training_rows(project: Project) -> TrainingRows:
     Raises:
         CodebookError: The codebook is invalid.
     """
-    codebook, found = project.codebook, project.coded_corpus()
+    coded = project.coded()
+    codebook, found = coded.codebook, coded.training
     counts = Counter(label for sentence in found.corpus for label in sentence.labels or ())
     labels = {name: counts[name] for name in codebook.names}
     if codebook.multilabel:
@@ -51,7 +52,7 @@ def training_rows(project: Project) -> TrainingRows:
         documents=documents,
         labels=labels,
         obstacles=tuple(_obstacles(found, documents)),
-        warnings=tuple(_warnings(project, found, {name: counts[name] for name in codebook.names})),
+        warnings=tuple(_warnings(project, coded, {name: counts[name] for name in codebook.names})),
     )
 
 
@@ -65,8 +66,8 @@ def _obstacles(found: CodedRows, documents: int) -> Iterator[str]:
         )
 
 
-def _warnings(project: Project, found: CodedRows, counts: Mapping[str, int]) -> Iterator[str]:
-    if len(found.corpus) and (rare := rare_labels(counts, counts)):
+def _warnings(project: Project, coded: Coded, counts: Mapping[str, int]) -> Iterator[str]:
+    if len(coded.training.corpus) and (rare := rare_labels(counts, counts)):
         yield f"Labels with fewer than {FEW_ROWS} coded rows are learned badly: {', '.join(rare)}. Code more rows with them"
-    yield from found.notes
-    yield from map(str, changed_codebooks(project, project.log.read().codings))
+    yield from coded.training.notes
+    yield from map(str, changed_codebooks(project, coded.latest))
