@@ -59,7 +59,7 @@ def place(text: str, words: str) -> list[int]:
 
 
 def answer(client: TestClient, opened: OpenProject, text: str, **fields: Any) -> Any:
-    design = opened.desk.designs()["sample-1"]
+    design = opened.project.designs()["sample-1"]
     row = next(row for row in design.rows if row.id == f"s{TEXTS.index(text)}")
     form = {"coder": "anna", "queue": "sample-1", "id": row.id, "sha256": row.display_sha256 or row.sha256}
     return client.post("/code", data=form | {"action": "next"} | fields, headers=PARTIAL)
@@ -176,7 +176,7 @@ def test_an_adjudicator_sees_what_coders_marked_and_decides(client: TestClient, 
     page = client.get("/agreement/decide?sample=sample-1").text
     assert "holder <bdi>صفارى</bdi>" in page
     assert 'value="criticism|holder|5|10|صفارى"' in page  # proposed, because nobody marked anything else
-    [key] = [row for row in opened.desk.designs()["sample-1"].rows if row.id == "s1"]
+    [key] = [row for row in opened.project.designs()["sample-1"].rows if row.id == "s1"]
     form = {"sample": "sample-1", "id": key.id, "sha256": key.display_sha256 or key.sha256, "action": "next"}
     client.post("/agreement/decide", data=form | marked, headers=PARTIAL)
     [line] = lines(opened.project, ADJUDICATION)

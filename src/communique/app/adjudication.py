@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from ..annotation.agreement_report import AgreementReport
@@ -18,7 +17,6 @@ from ..annotation.tasks import ADJUDICATION
 from ..data.acts import Act, read_acts, written_acts
 from ..data.codebook import Codebook
 from ..data.sentence import acts_in
-from ..errors import DataError
 from ..metrics.bootstrap import RESAMPLES
 from ..project import Coding, Project
 from ..project.coding import SentenceKey, latest, now
@@ -109,13 +107,13 @@ def compare(desk: Desk, sample: str) -> Comparison:
         DataError: Nothing is coded yet.
     """
     desk.design(sample)
-    return _compare(desk.project.folder, sample, state(desk.project, sample))
+    return _compare(desk.project, sample, desk.project.state())
 
 
 def measure(desk: Desk, sample: str) -> AgreementReport:
     """Measure the agreement of the coders of a sample, or of the whole project. The errors are those of `compare`."""
     desk.design(sample)
-    return _measure(desk.project.folder, sample, state(desk.project, sample))
+    return _measure(desk.project, sample, desk.project.state())
 
 
 def decide(
@@ -146,7 +144,7 @@ def decide(
     compared = compare(desk, sample)
     text_of = compared.find(key).text
     chosen, text = check_labels(compared.codebook, labels, none=none), check_comment(comment)
-    made = [coding for coding in desk.project.log.read().codings if coding.sentence == key]
+    made = [coding for coding in desk.project.coded().read.codings if coding.sentence == key]
     last = latest(made).get((ADJUDICATION, key))
     given = check_acts(compared.codebook, acts, text_of, chosen)
     # The text of the latest coding can have other white space than the one that the adjudicator saw.
@@ -175,19 +173,18 @@ def decide(
 
 
 @lru_cache(maxsize=8)
-def _compare(folder: Path, sample: str, state: object) -> Comparison:
-    """Compare the coders. `state` stands for the content of the files, so that they are read again only if they changed."""
-    project = Project.open(folder)
+def _compare(project: Project, sample: str, state: object) -> Comparison:
+    """Compare the coders. `state` stands for the content of the files, so that they are compared again only if they changed."""
     name = None if sample == ALL else sample
-    design = None if name is None else Design.load(project.design_path(name))
+    design = None if name is None else project.designs()[name]
     codings = project.codings(name)
     codebook = project.codebook if design is None else design.codebook
     return Comparison(sample, codings, codebook, design, tuple(_differences(codings)))
 
 
 @lru_cache(maxsize=8)
-def _measure(folder: Path, sample: str, state: object) -> AgreementReport:
-    compared = _compare(folder, sample, state)
+def _measure(project: Project, sample: str, state: object) -> AgreementReport:
+    compared = _compare(project, sample, state)
     return AgreementReport.compare(compared.codings, compared.codebook, design=compared.design, resamples=RESAMPLES)
 
 
@@ -211,14 +208,3 @@ def _differences(codings: Codings) -> list[Difference]:
             )
         )
     return found
-
-
-def state(project: Project, sample: str) -> tuple[tuple[str, int, int], ...]:
-    """Return what changes when codings, the codebook or the design change."""
-    paths = [*sorted(project.log.folder.glob("*.jsonl")), project.codebook_path]
-    if sample != ALL:
-        paths.append(project.design_path(sample))
-    try:
-        return tuple((str(path), (found := path.stat()).st_size, found.st_mtime_ns) for path in paths)
-    except OSError as error:
-        raise DataError(f"{error.filename}: {error.strerror}. Restore the file") from error

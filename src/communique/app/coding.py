@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, Subquery, Table, and_, exists, func, select
+from sqlalchemy import Exists, FromClause, Select, Subquery, Table, bindparam, exists, func, select
 
 from ..annotation.tasks import ADJUDICATION, NONE, check_coders
 from ..data.acts import read_acts, written_acts
@@ -34,6 +34,7 @@ from .store import (
     IndexedSentence,
     Store,
     is_key,
+    same_sentence,
     shuffled,
 )
 
@@ -99,21 +100,10 @@ class Desk:
 
     def __init__(self, project: Project, store: Store) -> None:
         self.project, self.store = project, store
-        self._designs: dict[str, tuple[tuple[int, int], Design]] = {}
 
     def queues(self) -> list[str]:
         """Return the names of the queues: the samples from the newest to the oldest, and all sentences."""
-        return [*reversed(self.designs()), ALL]
-
-    def designs(self) -> dict[str, Design]:
-        """Return the designs of the samples. A design file is read again only if it changed."""
-        found = {}
-        for name, path in self.project.design_paths().items():
-            state = path.stat().st_mtime_ns, path.stat().st_size
-            if (kept := self._designs.get(name)) is None or kept[0] != state:
-                kept = self._designs[name] = (state, Design.load(path))
-            found[name] = kept[1]
-        return found
+        return [*reversed(self.project.design_paths()), ALL]
 
     def design(self, queue: str) -> Design | None:
         """Return the design of a queue, or None for all sentences.
@@ -123,7 +113,7 @@ class Desk:
         """
         if queue == ALL:
             return None
-        found = self.designs().get(queue)
+        found = self.project.designs().get(queue)
         if found is None:
             raise NotFoundError(f"There is no sample {queue!r} in this project. Allowed: {', '.join(self.queues())}")
         return found
@@ -151,34 +141,14 @@ class Desk:
 
         Skipped sentences come again after all others.
         """
-        for skipped in (False, True):
-            query = _waiting(coder, queue, skipped=skipped).limit(1)
-            with self.store.reading() as connection:
-                found = connection.execute(query).first()
-            if found is not None:
-                return self.store.sentence((found.id, found.sha256))
-        return None
+        values = _values(coder, queue)
+        return self.store.first(_NEXT[queue == ALL], **values) or self.store.first(_SKIPPED[queue == ALL], **values)
 
     def progress(self, coder: str, queue: str) -> Progress:
         """Return how much of a queue is coded."""
         self.design(queue)
-        members = _members(queue)
-        mine = and_(CODINGS.c.id == members.c.id, CODINGS.c.sha256 == members.c.sha256)
-        skip = and_(SKIPPED.c.id == members.c.id, SKIPPED.c.sha256 == members.c.sha256, SKIPPED.c.coder == coder)
-        done = exists().where(mine, CODINGS.c.coder == coder)
-        # Starting from the codings is faster than asking for each of many sentences whether it is coded.
-        coded = select(CODINGS.c.id, CODINGS.c.sha256).join(members, mine)
         with self.store.reading() as connection:
-            return Progress(
-                total=connection.scalar(select(func.count()).select_from(members)) or 0,
-                own=connection.scalar(
-                    select(func.count()).select_from(coded.where(CODINGS.c.coder == coder).subquery())
-                )
-                or 0,
-                anyone=connection.scalar(select(func.count()).select_from(coded.distinct().subquery())) or 0,
-                skipped=connection.scalar(select(func.count()).select_from(members).join(SKIPPED, skip).where(~done))
-                or 0,
-            )
+            return Progress(*connection.execute(_PROGRESS[queue == ALL], _values(coder, queue)).one())
 
     def suggestion(self, queue: str, key: SentenceKey) -> Suggestion | None:
         """Return the labels of the model: those that the sample was drawn from, otherwise the newest ones."""
@@ -219,10 +189,10 @@ class Desk:
         sentence = self.find(given.key)
         labels, comment = check_labels(codebook, given.labels, none=given.none), _comment(given)
         self.refresh()
-        acts = check_acts(codebook, given.acts, sentence.text, labels)
-        shown = self._saw_model(given, sentence.key, self.store.answer(coder, sentence.key))
+        acts, last = check_acts(codebook, given.acts, sentence.text, labels), self.store.answer(coder, sentence.key)
+        shown = self._saw_model(given, sentence.key, last)
         sample = None if given.queue == ALL else given.queue
-        return self._record(coder, sentence, codebook, labels, comment, acts=acts, shown=shown, sample=sample)
+        return self._record(coder, last, sentence, codebook, labels, comment, acts=acts, shown=shown, sample=sample)
 
     def correct(self, given: Given, sentence: IndexedSentence) -> Answer:
         """Record the labels of somebody who saw those of a model, for any sentence.
@@ -241,11 +211,13 @@ class Desk:
         self.refresh()
         # The page for coding must know that this coder has seen the labels of the model.
         self.store.mark(SEEN, coder, sentence.key)
-        return self._record(coder, sentence, codebook, labels, comment, acts=None, shown=True, sample=None)
+        last = self.store.answer(coder, sentence.key)
+        return self._record(coder, last, sentence, codebook, labels, comment, acts=None, shown=True, sample=None)
 
     def _record(
         self,
         coder: str,
+        last: Answer | None,
         sentence: IndexedSentence,
         codebook: Codebook,
         labels: tuple[str, ...],
@@ -255,8 +227,7 @@ class Desk:
         shown: bool,
         sample: str | None,
     ) -> Answer:
-        """Append an answer to the files of codings, unless it changes nothing."""
-        last = self.store.answer(coder, sentence.key)
+        """Append an answer to the files of codings, unless it changes nothing about the last one."""
         if last is not None:
             before = written_acts(last.acts_in(sentence.text))
             if acts is None:
@@ -295,13 +266,16 @@ class Desk:
 
     def _saw_model(self, given: Given, key: SentenceKey, last: Answer | None) -> bool:
         """Return whether the coder has seen the labels of the model for a sentence, and record that they see them from now on."""
-        if self.suggestion(given.queue, key) is None:
-            return False
         view = self.model_view(given.queue, given.model)
         before = view == "suggested" or self.store.is_marked(SEEN, given.coder, key)
+        before = before or (last is not None and bool(last.model_shown))
+        if not before and view == "hidden":
+            return False
+        if self.suggestion(given.queue, key) is None:
+            return False
         if view != "hidden":
             self.store.mark(SEEN, given.coder, key)
-        return before or (last is not None and bool(last.model_shown))
+        return before
 
 
 def check_coder(name: str) -> str:
@@ -391,28 +365,63 @@ def is_unsure(comment: str) -> bool:
     return comment == UNSURE or comment.startswith(f"{UNSURE}:")
 
 
-def _members(queue: str) -> Subquery:
+def _values(coder: str, queue: str) -> dict[str, Any]:
+    """Return the values of the queries below."""
+    return {"coder": coder, "queue": queue, "factor": 1 + shuffled(coder) % (_PRIME - 1)}
+
+
+def _members(everything: bool) -> Subquery:
     """Return the sentences of a queue that the documents contain."""
-    query = select(SENTENCES.c.id, SENTENCES.c.sha256, SENTENCES.c.draw)
-    if queue != ALL:
-        same = and_(MEMBERS.c.id == SENTENCES.c.id, MEMBERS.c.sha256 == SENTENCES.c.sha256)
-        query = query.join(MEMBERS, same).where(MEMBERS.c.sample == queue)
-    return query.subquery()
+    source = SENTENCES if everything else MEMBERS
+    query = select(source.c.id, source.c.sha256, source.c.draw)
+    return (query if everything else query.where(MEMBERS.c.sample == bindparam("queue"))).subquery()
 
 
-def _waiting(coder: str, queue: str, *, skipped: bool) -> Select[tuple[str, str]]:
-    """Return the query of the sentences that a coder has not coded, in the order of the coder.
+def _of_coder(table: Table, members: FromClause) -> Exists:
+    """Return the condition that a table contains a sentence for the coder."""
+    return exists(table.c.id).where(table.c.coder == bindparam("coder"), same_sentence(table, members))
+
+
+def _waiting(everything: bool, *, skipped: bool) -> Select[Any]:
+    """Return the query of the first sentence that a coder has not coded, in the order of the coder.
 
     In a sample, each coder has a different order, so that coders grow tired at different sentences. All sentences have the same
     order for everyone, so that the first ones are coded by several coders.
     """
-    members = _members(queue)
-
-    def has(table: Table) -> ColumnElement[bool]:
-        return exists().where(table.c.coder == coder, table.c.id == members.c.id, table.c.sha256 == members.c.sha256)
-
+    members = _members(everything)
     # The position of a sentence is computed by the database: a function in Python would be called for each member.
-    factor = 1 + shuffled(coder) % (_PRIME - 1)
-    order = members.c.draw if queue == ALL else (members.c.draw % _PRIME) * factor % _PRIME
-    is_skipped = has(SKIPPED) if skipped else ~has(SKIPPED)
-    return select(members.c.id, members.c.sha256).where(~has(CODINGS), is_skipped).order_by(order, members.c.draw)
+    order = (
+        [members.c.draw] if everything else [(members.c.draw % _PRIME) * bindparam("factor") % _PRIME, members.c.draw]
+    )
+    is_skipped = _of_coder(SKIPPED, members) if skipped else ~_of_coder(SKIPPED, members)
+    query = select(members.c.id, members.c.sha256).where(~_of_coder(CODINGS, members), is_skipped)
+    first = query.order_by(*order).limit(1).subquery()
+    return select(SENTENCES).join(first, same_sentence(SENTENCES, first))
+
+
+def _progress(everything: bool) -> Select[Any]:
+    """Return the query of the numbers of `Progress`."""
+    members, coder = _members(everything), bindparam("coder")
+    if everything:
+        # Looking up each coded sentence would read pages all over the file.
+        own = select(func.count()).where(CODINGS.c.coder == coder, CODINGS.c.present)
+        coded = select(CODINGS.c.id, CODINGS.c.sha256).where(CODINGS.c.present).distinct()
+        anyone = select(func.count()).select_from(coded.subquery())
+    else:
+        own = select(func.count()).select_from(members).where(_of_coder(CODINGS, members))
+        anyone = (
+            select(func.count()).select_from(members).where(exists(CODINGS.c.id).where(same_sentence(CODINGS, members)))
+        )
+    skipped = select(func.count()).where(
+        SKIPPED.c.coder == coder,
+        exists(members.c.id).where(same_sentence(members, SKIPPED)),
+        ~_of_coder(CODINGS, SKIPPED),
+    )
+    total = select(func.count()).select_from(members)
+    return select(*(query.scalar_subquery() for query in (total, own, anyone, skipped)))
+
+
+# Every answer needs these queries, of all sentences or of a sample. Building a query takes longer than running it.
+_NEXT = {everything: _waiting(everything, skipped=False) for everything in (True, False)}
+_SKIPPED = {everything: _waiting(everything, skipped=True) for everything in (True, False)}
+_PROGRESS = {everything: _progress(everything) for everything in (True, False)}

@@ -9,41 +9,45 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, exists, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ..io.atomic import disk_errors
 from ..project.coding import Coding, CodingLog
-from .store import CODINGS, SOURCES, Store, time_key
+from ..project.state import FileState, file_state
+from .store import CODINGS, SENTENCES, SOURCES, Store, is_key, or_replace, time_key
 
 #: Prefix of the names of the files of codings in the table of sources.
 _PREFIX = "codings/"
+
+#: The files of codings that were read.
+_FILES = select(SOURCES.c.name, SOURCES.c.signature, SOURCES.c.tail, SOURCES.c.read).where(
+    SOURCES.c.name.startswith(_PREFIX)
+)
+
+
+_ADD_FILE = or_replace(upsert(SOURCES))
+_KEY = bindparam("sentence_id"), bindparam("sentence_sha256")
+_CODING = upsert(CODINGS).values(present=exists().where(is_key(SENTENCES, _KEY)))
+# Of two codings with the same time, the later line counts, as in `project.coding.latest`.
+_ADD_CODING = or_replace(_CODING, where=_CODING.excluded.time >= CODINGS.c.time)
 
 #: Number of bytes at the end of what was read that show whether a file was edited.
 _TAIL = 4096
 
 
-class _State(NamedTuple):
+class _Known(NamedTuple):
     """A file of codings at the time when it was read.
 
     Attributes:
-        inode: What identifies the file on its disk.
-        changed: When it was last changed, in nanoseconds.
-        size: Its size.
+        state: Its state.
         tail: Hash of the end of what was read.
         read: Number of bytes that were read: up to the end of the last complete line.
     """
 
-    inode: int
-    changed: int
-    size: int
-    tail: str = ""
-    read: int = 0
-
-    @property
-    def unchanged(self) -> tuple[int, int, int]:
-        """What stays the same if nobody touches the file."""
-        return self.inode, self.changed, self.size
+    state: FileState
+    tail: str
+    read: int
 
 
 def index_codings(store: Store, log: CodingLog) -> int:
@@ -67,46 +71,38 @@ def index_codings(store: Store, log: CodingLog) -> int:
         return sum(_index_file(connection, path, known.get(path.name)) for path in sorted(changed))
 
 
-def _states(log: CodingLog) -> dict[Path, _State]:
-    return {path: _state(path) for path in log.folder.glob("*.jsonl")}
+def _states(log: CodingLog) -> dict[Path, FileState]:
+    return {path: state for path in log.paths() if (state := file_state(path)) is not None}
 
 
-def _is_known(state: _State, before: _State | None) -> bool:
-    return before is not None and state.unchanged == before.unchanged
+def _is_known(state: FileState, before: _Known | None) -> bool:
+    return before is not None and state == before.state
 
 
-def _state(path: Path) -> _State:
-    found = path.stat()
-    return _State(found.st_ino, found.st_mtime_ns, found.st_size)
-
-
-def _known(connection: Connection) -> dict[str, _State]:
-    rows = connection.execute(select(SOURCES).where(SOURCES.c.name.startswith(_PREFIX)))
+def _known(connection: Connection) -> dict[str, _Known]:
     found = {}
-    for row in rows:
-        inode, changed, size, tail = row.signature.split(" ")
-        found[row.name.removeprefix(_PREFIX)] = _State(int(inode), int(changed), int(size), tail, row.read)
+    for name, signature, tail, read in connection.execute(_FILES):
+        state = FileState(*map(int, signature.split(" ")))
+        found[name.removeprefix(_PREFIX)] = _Known(state, tail, read)
     return found
 
 
-def _same(known: Mapping[str, _State], states: Mapping[Path, _State]) -> bool:
-    return {name: one.unchanged for name, one in known.items()} == {
-        path.name: one.unchanged for path, one in states.items()
-    }
+def _same(known: Mapping[str, _Known], states: Mapping[Path, FileState]) -> bool:
+    return len(known) == len(states) and all(_is_known(state, known.get(path.name)) for path, state in states.items())
 
 
-def _only_appended(known: Mapping[str, _State], states: Mapping[Path, _State]) -> bool:
+def _only_appended(known: Mapping[str, _Known], states: Mapping[Path, FileState]) -> bool:
     """Return whether every file that was read still begins with what was read."""
     present = {path.name: (path, state) for path, state in states.items()}
     return all(name in present and _continues(*present[name], before) for name, before in known.items())
 
 
-def _continues(path: Path, state: _State, before: _State) -> bool:
+def _continues(path: Path, state: FileState, before: _Known) -> bool:
     """Return whether nothing happened to a file except that lines were appended, as far as its end shows."""
-    if state.unchanged == before.unchanged:
+    if state == before.state:
         return True
     # A file of the same size that was changed later was edited.
-    if state.inode != before.inode or state.size <= before.size:
+    if state.inode != before.state.inode or state.size <= before.state.size:
         return False
     with disk_errors(path, "Restore the file, or check its permissions"), path.open("rb") as handle:
         return _tail(handle, before.read) == before.tail
@@ -119,7 +115,7 @@ def _tail(handle: IO[bytes], end: int) -> str:
     return hashlib.sha256(handle.read(end - start)).hexdigest()
 
 
-def _index_file(connection: Connection, path: Path, before: _State | None) -> int:
+def _index_file(connection: Connection, path: Path, before: _Known | None) -> int:
     read = 0 if before is None else before.read
     with disk_errors(path, "Restore the file, or check its permissions"), path.open("rb") as handle:
         # Taken before the content is read: what is appended meanwhile is noticed the next time.
@@ -131,10 +127,9 @@ def _index_file(connection: Connection, path: Path, before: _State | None) -> in
         tail = _tail(handle, read + end)
     lines = [line for line in content[:end].split(b"\n") if line.strip()]
     _add(connection, filter(None, map(_coding, lines)))
-    signature = f"{state.st_ino} {state.st_mtime_ns} {state.st_size} {tail}"
-    values = {"name": _PREFIX + path.name, "signature": signature, "read": read + end}
-    statement = upsert(SOURCES).values(values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+    signature = f"{state.st_ino} {state.st_mtime_ns} {state.st_size}"
+    values = {"name": _PREFIX + path.name, "signature": signature, "read": read + end, "tail": tail}
+    connection.execute(_ADD_FILE, values)
     return len(lines)
 
 
@@ -160,14 +155,10 @@ def _add(connection: Connection, codings: Iterable[Coding]) -> None:
             "codebook_sha256": coding.codebook_sha256,
             "acts": coding.acts,
             "text": coding.text if coding.acts else None,
+            "sentence_id": coding.id,
+            "sentence_sha256": coding.sha256,
         }
         for coding in codings
     ]
-    if not rows:
-        return
-    statement = upsert(CODINGS)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in ("coder", "id", "sha256")}
-    # Of two codings with the same time, the later line counts, as in `project.coding.latest`.
-    later = statement.excluded.time >= CODINGS.c.time
-    update = statement.on_conflict_do_update(index_elements=["coder", "id", "sha256"], set_=changed, where=later)
-    connection.execute(update, rows)
+    if rows:
+        connection.execute(_ADD_CODING, rows)

@@ -9,8 +9,6 @@ from typing import NamedTuple
 from ..data.sentence import Sentence, text_sha256
 from ..models.nearest import ClassifierWithVectors, VectorCache, nearest, vector_width
 from ..project import Project
-from .adjudication import state
-from .coding import ALL
 from .models import ModelChoice, Models
 from .store import APP_FOLDER
 
@@ -58,7 +56,6 @@ class Finder:
     def __init__(self, project: Project, models: Models) -> None:
         self._project, self._models = project, models
         self._lock = threading.Lock()
-        self._coded: tuple[object, tuple[Sentence, ...]] | None = None
         self._cache: tuple[str, VectorCache] | None = None
 
     def find(self, choice: ModelChoice | None, text: str) -> Examples:
@@ -79,7 +76,7 @@ class Finder:
             )
         with self._lock:
             own = text_sha256(text)
-            coded = [one for one in self._sentences() if one.sha256 != own]
+            coded = [one for one in self._project.coded().rows.corpus if one.sha256 != own]
             if not coded:
                 return Examples(reason="No other sentence of this project is coded yet.")
             model = self._models.open(choice)
@@ -95,13 +92,6 @@ class Finder:
             rows = nearest(vector, cache.get([one.text for one in known]), SHOWN)
         found = tuple(Example(known[row], similarity) for row, similarity in rows)
         return Examples(found, len(known), len(coded))
-
-    def _sentences(self) -> tuple[Sentence, ...]:
-        """Return the coded sentences with their final labels. They are read again only if the codings changed."""
-        present = state(self._project, ALL)
-        if self._coded is None or self._coded[0] != present:
-            self._coded = present, self._project.coded_corpus(reserved=True).corpus.sentences
-        return self._coded[1]
 
     def _vectors(self, choice: ModelChoice, width: int) -> VectorCache:
         if self._cache is None or self._cache[0] != choice.info.sha256:

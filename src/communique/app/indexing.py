@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, exists, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ..errors import CommuniqueError, DataError
@@ -25,7 +25,18 @@ from ..reporting.progress import ProgressReporter
 from ..sampling.population import Population, display_sha256, read_population, visible
 from ..sampling.texts import content_of
 from .coding_index import index_codings
-from .store import MEMBERS, PREDICTIONS, SENTENCES, SOURCES, Store, insert_rows, shuffled
+from .store import (
+    CODINGS,
+    MEMBERS,
+    PREDICTIONS,
+    SENTENCES,
+    SOURCES,
+    Store,
+    insert_rows,
+    or_replace,
+    same_sentence,
+    shuffled,
+)
 from .tables import Tables
 
 #: Name of the row of the table of sources that describes the documents, the samples and the labels.
@@ -104,9 +115,11 @@ def rebuild(project: Project, store: Store, progress: ProgressReporter | None = 
             if newest is not population:
                 _add_sentences(connection, newest, only=wanted)
             _add_predictions(connection, newest)
-        values = {"name": DOCUMENTS, "signature": made_from, "read": 0}
-        statement = upsert(SOURCES).values(values)
-        connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+        connection.execute(delete(MEMBERS).where(~exists().where(same_sentence(SENTENCES, MEMBERS))))
+        connection.execute(update(CODINGS).values(present=exists().where(same_sentence(SENTENCES, CODINGS))))
+        connection.execute(
+            or_replace(upsert(SOURCES)), {"name": DOCUMENTS, "signature": made_from, "read": 0, "tail": ""}
+        )
     index_codings(store, project.log)
     return notes
 
@@ -157,7 +170,8 @@ def _add_members(connection: Connection, project: Project) -> set[tuple[str, str
                 {
                     "sample": name,
                     "id": row.id,
-                    "sha256": row.display_sha256 or row.sha256,
+                    "sha256": (digest := row.display_sha256 or row.sha256),
+                    "draw": shuffled(row.id, digest),
                     "labels": list(row.labels) if design.predictions is not None else None,
                 }
                 for row in design.rows

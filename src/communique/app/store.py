@@ -19,21 +19,26 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Engine,
+    FromClause,
     Index,
     Integer,
     MetaData,
     RowMapping,
+    Select,
     String,
     Table,
     and_,
+    bindparam,
     create_engine,
     event,
     func,
     insert,
     select,
 )
+from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DatabaseError
 
@@ -46,7 +51,7 @@ from ..text.language import UNDETERMINED
 APP_FOLDER, INDEX_FILE = ".app", "index.sqlite"
 
 #: Version of the tables. An index with another version is deleted and built again.
-VERSION = 3
+VERSION = 4
 
 #: Seconds that a connection waits for another process that writes.
 PATIENCE = 30
@@ -61,13 +66,15 @@ def _key() -> tuple[Column[Any], Column[Any]]:
     return Column("id", String, primary_key=True), Column("sha256", String, primary_key=True)
 
 
-#: What was read from each source: the signature of the documents, or the number of bytes of a file of codings.
+#: What was read from each source: a signature that changes with its files and, of a file of codings, the number of bytes that
+#: were read and the hash of their end.
 SOURCES = Table(
     "source",
     _metadata,
     Column("name", String, primary_key=True),
     Column("signature", String, nullable=False),
     Column("read", Integer, nullable=False, default=0),
+    Column("tail", String, nullable=False, default=""),
 )
 
 #: The sentences. `row` is their order in the documents, and `draw` a random order that is the same for all coders.
@@ -76,7 +83,7 @@ SENTENCES = Table(
     _metadata,
     *_key(),
     Column("row", Integer, nullable=False, index=True),
-    Column("draw", Integer, nullable=False, index=True),
+    Column("draw", Integer, nullable=False),
     Column("text", String, nullable=False),
     Column("document", String, nullable=False),
     Column("source", String),
@@ -85,17 +92,27 @@ SENTENCES = Table(
     Column("previous", String, nullable=False),
     Column("groups", JSON, nullable=False),
 )
+# The indexes contain all columns by which the next sentence is chosen, so that the search reads neighbouring pages of the file.
+Index("sentence_draw", SENTENCES.c.draw, SENTENCES.c.id, SENTENCES.c.sha256)
 Index("sentence_place", SENTENCES.c.document, SENTENCES.c.source, SENTENCES.c.position)
 
-#: The sentences of each sample, with the labels of the model that the sample was drawn from.
-MEMBERS = Table("member", _metadata, Column("sample", String, primary_key=True), *_key(), Column("labels", JSON))
+#: The sentences of each sample that the index contains, with the labels of the model that the sample was drawn from.
+MEMBERS = Table(
+    "member",
+    _metadata,
+    Column("sample", String, primary_key=True),
+    *_key(),
+    Column("draw", Integer, nullable=False),
+    Column("labels", JSON),
+)
+Index("member_draw", MEMBERS.c.sample, MEMBERS.c.draw, MEMBERS.c.id, MEMBERS.c.sha256)
 
 #: The labels of the newest output of `communique label`.
 PREDICTIONS = Table(
     "prediction", _metadata, *_key(), Column("labels", JSON, nullable=False), Column("probabilities", JSON)
 )
 
-#: The latest coding of each sentence by each coder.
+#: The latest coding of each sentence by each coder. `present` says whether the index contains the sentence.
 CODINGS = Table(
     "coding",
     _metadata,
@@ -110,8 +127,10 @@ CODINGS = Table(
     Column("acts", JSON),
     # Only if there are acts, because their spans refer to it.
     Column("text", String),
+    Column("present", Boolean, nullable=False),
 )
-Index("coding_sentence", CODINGS.c.id, CODINGS.c.sha256)
+Index("coding_sentence", CODINGS.c.id, CODINGS.c.sha256, CODINGS.c.present)
+Index("coding_present", CODINGS.c.coder, CODINGS.c.present)
 Index("coding_time", CODINGS.c.coder, CODINGS.c.time)
 
 #: Sentences that a coder skipped, and sentences for which a coder saw the labels of the model.
@@ -224,20 +243,27 @@ class Store:
 
     def sentence(self, key: SentenceKey) -> IndexedSentence | None:
         """Return a sentence, or None if the index does not contain it."""
+        return self.first(_BY_KEY, id=key[0], sha256=key[1])
+
+    def first(self, query: Select[Any], **values: Any) -> IndexedSentence | None:
+        """Return the first sentence that a query of `SENTENCES` finds, or None."""
         with self.reading() as connection:
-            row = connection.execute(select(SENTENCES).where(is_key(SENTENCES, key))).mappings().first()
+            row = connection.execute(query, values).mappings().first()
         return None if row is None else _sentence(row)
 
     def neighbours(
         self, sentence: IndexedSentence, *, around: int = 2
     ) -> tuple[list[IndexedSentence], list[IndexedSentence]]:
         """Return the sentences of the same document before and after a sentence."""
-        place = SENTENCES.c.position
-        same = and_(SENTENCES.c.document == sentence.document, SENTENCES.c.source.is_not_distinct_from(sentence.source))
-        near = place.between(sentence.position - around, sentence.position + around)
-        query = select(SENTENCES).where(same, near).order_by(place, SENTENCES.c.row).limit(2 * around + 1)
+        values = {
+            "document": sentence.document,
+            "source": sentence.source,
+            "first": sentence.position - around,
+            "last": sentence.position + around,
+            "limit": 2 * around + 1,
+        }
         with self.reading() as connection:
-            found = [_sentence(row) for row in connection.execute(query).mappings()]
+            found = [_sentence(row) for row in connection.execute(_NEAR, values).mappings()]
         return (
             [one for one in found if one.position < sentence.position],
             [one for one in found if one.position > sentence.position],
@@ -246,11 +272,8 @@ class Store:
     def answer(self, coder: str, key: SentenceKey) -> Answer | None:
         """Return the latest coding of a sentence by a coder, or None."""
         with self.reading() as connection:
-            row = (
-                connection.execute(select(CODINGS).where(CODINGS.c.coder == coder, is_key(CODINGS, key)))
-                .mappings()
-                .first()
-            )
+            values = {"coder": coder, "id": key[0], "sha256": key[1]}
+            row = connection.execute(_ANSWER, values).mappings().first()
         return None if row is None else _answer(row)
 
     def last_answer(self, coder: str, *, before: datetime | None = None) -> Answer | None:
@@ -275,9 +298,30 @@ class Store:
             return connection.execute(query).first() is not None
 
 
-def is_key(table: Table, key: SentenceKey) -> Any:
+def is_key(table: Table, key: tuple[Any, Any]) -> ColumnElement[bool]:
     """Return the condition that a row of a table belongs to a sentence."""
     return and_(table.c.id == key[0], table.c.sha256 == key[1])
+
+
+def same_sentence(one: FromClause, other: FromClause) -> ColumnElement[bool]:
+    """Return the condition that the rows of two tables belong to the same sentence."""
+    return and_(one.c.id == other.c.id, one.c.sha256 == other.c.sha256)
+
+
+# Every answer needs these queries. Building a query takes longer than running it.
+_KEY = (bindparam("id"), bindparam("sha256"))
+_BY_KEY = select(SENTENCES).where(is_key(SENTENCES, _KEY))
+_ANSWER = select(CODINGS).where(CODINGS.c.coder == bindparam("coder"), is_key(CODINGS, _KEY))
+_NEAR = (
+    select(SENTENCES)
+    .where(
+        SENTENCES.c.document == bindparam("document"),
+        SENTENCES.c.source.is_not_distinct_from(bindparam("source")),
+        SENTENCES.c.position.between(bindparam("first"), bindparam("last")),
+    )
+    .order_by(SENTENCES.c.position, SENTENCES.c.row)
+    .limit(bindparam("limit"))
+)
 
 
 def time_key(time: datetime) -> str:
@@ -290,6 +334,14 @@ def shuffled(*parts: str) -> int:
     return int.from_bytes(hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).digest()[:8], "big") >> 2
 
 
+def or_replace(statement: Insert, *, where: ColumnElement[bool] | None = None) -> Insert:
+    """Return the statement that replaces a row with the same key if the condition holds."""
+    table = statement.table
+    changed = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
+    keys = [column.name for column in table.c if column.primary_key]
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed, where=where)
+
+
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows, if there are any."""
     if rows:
@@ -298,7 +350,9 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
 
 def _engine(path: Path) -> Engine:
     connecting = {"timeout": PATIENCE, "check_same_thread": False}
-    engine = create_engine(f"sqlite:///{path}", connect_args=connecting, pool_size=_CONNECTIONS, max_overflow=0)
+    # The connection that was used last comes first, because it remembers most.
+    pool = {"pool_size": _CONNECTIONS, "max_overflow": 0, "pool_use_lifo": True}
+    engine = create_engine(f"sqlite:///{path}", connect_args=connecting, **pool)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, record: Any) -> None:

@@ -11,7 +11,7 @@ from ..data.codebook import Codebook
 from ..project.coding import SentenceKey
 from .choices import KEYS, Choice, choices
 from .marking import ActFields, act_fields
-from .store import IndexedSentence, Store
+from .store import IndexedSentence
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Task:
     @classmethod
     def prepare(
         cls,
-        store: Store,
         codebook: Codebook,
         sentence: IndexedSentence,
+        neighbours: tuple[Sequence[IndexedSentence], Sequence[IndexedSentence]],
         *,
         labels: Sequence[str] | None,
         acts: Mapping[str, Act],
@@ -63,16 +63,15 @@ class Task:
         """Prepare a sentence with its neighbours in the documents.
 
         Args:
-            store: The index.
             codebook: The codebook.
             sentence: The sentence. It need not be in the index.
+            neighbours: The sentences before and after it.
             labels: The labels of the answer so far, or None if there is no answer.
             acts: Kind, holder and target of the answer so far.
             comment: The comment so far.
             unsure: Whether the answer so far is marked as unsure, or None if the form does not ask.
         """
-        found = store.sentence(sentence.key)
-        before, after = ([], []) if found is None else store.neighbours(found)
+        before, after = neighbours
         return cls(
             key=sentence.key,
             text=sentence.text,

@@ -164,10 +164,12 @@ def _prepare(store: Store, codebook: Codebook, difference: Difference) -> Task:
         language=difference.language,
         previous=difference.previous,
     )
+    # Only the index knows where in its document the sentence is.
+    found = store.sentence(sentence.key)
     return Task.prepare(
-        store,
         codebook,
         sentence,
+        ((), ()) if found is None else store.neighbours(found),
         labels=difference.decision,
         acts=difference.proposed_acts(codebook),
         comment=difference.comments.get(ADJUDICATION, ""),

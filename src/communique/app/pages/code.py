@@ -12,11 +12,11 @@ from ...annotation.tasks import NONE
 from ...data.codebook import Codebook
 from ...project.coding import SentenceKey
 from ..choices import KEYS, choices
-from ..coding import ALL, Given, ModelView, check_coder, is_unsure, split_choices
+from ..coding import ALL, Desk, Given, ModelView, check_coder, is_unsure, split_choices
 from ..context import OpenProject, ProjectArg
 from ..marking import Marked, read_marked
 from ..problems import NotFoundError
-from ..store import IndexedSentence
+from ..store import Answer, IndexedSentence, Store
 from ..task_view import Task
 from ..templating import is_partial, respond
 
@@ -55,7 +55,7 @@ def page(
     queue = queue or queues[0]
     if not coder.strip():
         return respond(
-            request, "code_start.html", queues=queues, queue=queue, model=model, designs=opened.desk.designs()
+            request, "code_start.html", queues=queues, queue=queue, model=model, designs=opened.project.designs()
         )
     place = Place(check_coder(coder), queue, opened.desk.model_view(queue, model))
     opened.desk.refresh()
@@ -84,7 +84,7 @@ def act(
     place, desk = Place(check_coder(coder), queue, opened.desk.model_view(queue, model)), opened.desk
     key: SentenceKey = (id, sha256)
     target: SentenceKey | None = None
-    done: SentenceKey | None = None
+    done: Answer | None = None
     if action == "undo":
         desk.refresh()
         present = desk.store.answer(place.coder, key) if id else None
@@ -97,8 +97,7 @@ def act(
         given, none = split_choices(codebook, labels or [])
         marked = Marked(marks or (), kinds or (), unnamed or ())
         acts = read_marked(marked, codebook, desk.find(key).text, given)
-        desk.answer(Given(place.coder, queue, key, given, none, comment, unsure, place.model, acts))
-        done = key
+        done = desk.answer(Given(place.coder, queue, key, given, none, comment, unsure, place.model, acts))
     else:
         raise NotFoundError(f"There is no action {action!r} on this page.")
     if not is_partial(request):
@@ -109,7 +108,7 @@ def act(
 
 
 def _show(
-    request: Request, opened: OpenProject, place: Place, key: SentenceKey | None, *, done: SentenceKey | None = None
+    request: Request, opened: OpenProject, place: Place, key: SentenceKey | None, *, done: Answer | None = None
 ) -> Response:
     """Show a sentence, or the next one of the queue.
 
@@ -118,10 +117,15 @@ def _show(
         opened: The project.
         place: Where the coder is.
         key: The sentence. Default: the next one.
-        done: The sentence that was just coded.
+        done: The answer that was just recorded.
     """
     desk, codebook = opened.desk, opened.desk.codebook(place.queue)
-    sentence = desk.next(place.coder, place.queue) if key is None else desk.find(key)
+    # The next sentence is one that the coder has not answered.
+    sentence, answer = (
+        (desk.next(place.coder, place.queue), None)
+        if key is None
+        else (desk.find(key), desk.store.answer(place.coder, key))
+    )
     values: dict[str, Any] = {
         "place": place,
         "queues": desk.queues(),
@@ -129,9 +133,9 @@ def _show(
         "outdated": codebook.sha256 != opened.project.codebook.sha256,
         "choices": choices(codebook),
         "progress": desk.progress(place.coder, place.queue),
-        "task": None if sentence is None else _task(opened, place, codebook, sentence),
+        "task": None if sentence is None else _task(desk.store, codebook, sentence, answer),
         "suggestion": None,
-        "done": _summary(opened, place, done),
+        "done": _summary(desk, place, done),
         "all": ALL,
         "no_label": NONE,
         "keys": KEYS,
@@ -141,13 +145,12 @@ def _show(
     return respond(request, "code_task.html" if is_partial(request) else "code.html", **values)
 
 
-def _task(opened: OpenProject, place: Place, codebook: Codebook, sentence: IndexedSentence) -> Task:
+def _task(store: Store, codebook: Codebook, sentence: IndexedSentence, answer: Answer | None) -> Task:
     """Prepare a sentence with the answer of the coder so far."""
-    answer = opened.desk.store.answer(place.coder, sentence.key)
     return Task.prepare(
-        opened.desk.store,
         codebook,
         sentence,
+        store.neighbours(sentence),
         labels=None if answer is None else answer.labels,
         acts={} if answer is None else answer.acts_in(sentence.text),
         comment="" if answer is None else answer.comment,
@@ -155,14 +158,9 @@ def _task(opened: OpenProject, place: Place, codebook: Codebook, sentence: Index
     )
 
 
-def _summary(opened: OpenProject, place: Place, key: SentenceKey | None) -> dict[str, Any] | None:
+def _summary(desk: Desk, place: Place, answer: Answer | None) -> dict[str, Any] | None:
     """Return the answer that was just recorded and, if the coder sees them afterwards, the labels of the model."""
-    if key is None or (answer := opened.desk.store.answer(place.coder, key)) is None:
+    if answer is None:
         return None
-    shown = opened.desk.suggestion(place.queue, key) if place.model != "hidden" else None
-    return {
-        "answer": answer,
-        "sentence": opened.desk.store.sentence(key),
-        "suggestion": shown,
-        "address": place.address(key),
-    }
+    shown = desk.suggestion(place.queue, answer.key) if place.model != "hidden" else None
+    return {"answer": answer, "suggestion": shown, "address": place.address(answer.key)}

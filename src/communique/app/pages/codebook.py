@@ -55,7 +55,7 @@ FormArg = Annotated[Form, Depends(read_form)]
 def page(request: Request, opened: ProjectArg, saved: bool = False) -> Response:
     """Show the codebook."""
     codebook = opened.project.codebook
-    others = [name for name, design in opened.desk.designs().items() if design.codebook.sha256 != codebook.sha256]
+    others = [name for name, design in opened.project.designs().items() if design.codebook.sha256 != codebook.sha256]
     return respond(
         request,
         "codebook.html",
@@ -71,7 +71,7 @@ def page(request: Request, opened: ProjectArg, saved: bool = False) -> Response:
 @router.get("/versions")
 def versions(request: Request, opened: ProjectArg) -> Response:
     """List the versions of the codebook with their changes."""
-    codings = opened.project.log.read().codings
+    codings = opened.project.coded().read.codings
     return respond(
         request,
         "codebook_versions.html",
@@ -157,7 +157,7 @@ def _change(request: Request, opened: OpenProject, form: Form, change: Callable[
 
 def consequences(project: Project, old: Codebook, new: Codebook) -> dict[str, Any]:
     """Return the changes in words, and what they mean for the codings, samples and models of a project."""
-    codings = project.log.read().codings
+    codings = project.coded().latest
     groups = {one.sha256: one for one in changed_codebooks(project, codings, to=new)}
     mine = groups.get(old.sha256)
     before = sum(one.outdated for one in changed_codebooks(project, codings))

@@ -127,7 +127,7 @@ def arguments(opened: OpenProject, wanted: Wanted) -> list[str]:
 
 
 def _show(request: Request, opened: OpenProject, wanted: Wanted, name: str | None) -> Response:
-    designs = {n: d for n, d in opened.desk.designs().items() if d.purpose == "estimate"}
+    designs = {n: d for n, d in opened.project.designs().items() if d.purpose == "estimate"}
     values: dict[str, Any] = {
         "wanted": wanted,
         "samples": [(one, opened.desk.progress("", one)) for one in reversed(designs)],

@@ -57,7 +57,8 @@ def page(request: Request, opened: ProjectArg, model: Name = "", sample: Name = 
         "sample": sample,
         "models": [folder.name for folder in reversed(opened.project.models())],
         "samples": [
-            (name, design, opened.desk.progress("", name)) for name, design in reversed(opened.desk.designs().items())
+            (name, design, opened.desk.progress("", name))
+            for name, design in reversed(opened.project.designs().items())
         ],
         "job": opened.jobs.newest("evaluate"),
         "existing": existing,

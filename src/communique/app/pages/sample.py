@@ -122,7 +122,7 @@ def _start(request: Request, opened: OpenProject, wanted: Wanted, *, plan: bool)
 
 
 def _show(request: Request, opened: OpenProject, wanted: Wanted) -> Response:
-    designs = opened.desk.designs()
+    designs = opened.project.designs()
     values: dict[str, Any] = {
         "wanted": wanted,
         "columns": group_columns(opened.store),
