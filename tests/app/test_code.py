@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,13 @@ import pytest
 from app_study import create_study
 from helpers import TINY, TINY_MULTICLASS, write_rows
 from project_helpers import draw
+from sqlalchemy import Engine, event
 from starlette.testclient import TestClient
 
+import communique.data.codebook
+import communique.project.coding
+import communique.sampling.design
+from communique.app.coding import Progress
 from communique.app.context import OpenProject
 from communique.app.indexing import rebuild
 from communique.project import Project
@@ -235,3 +241,72 @@ def test_the_page_of_the_api_describes_its_routes(client: TestClient) -> None:
     page = client.get("/api/v1/")
     assert page.status_code == 200
     assert "/api/v1/codings" in page.text
+
+
+def test_an_answer_needs_few_queries_and_reads_no_file_of_the_project_again(
+    client: TestClient, opened: OpenProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sentence = next_of(client)["sentence"]
+    found: list[str] = []
+
+    def note(name: str, module: Any) -> None:
+        original = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given, **named: (found.append(name), original(*given, **named))[1])
+
+    note("load_yaml", communique.data.codebook)
+    note("load_json", communique.sampling.design)
+    note("read_codings", communique.project.coding)
+    with counted_queries() as queries:
+        client.post("/code", data=form(sentence, labels=["criticism"], action="next"), headers=PARTIAL)
+    assert found == []
+    assert len(queries) <= 12, queries
+    with counted_queries() as queries:
+        next_of(client)
+    assert len(queries) <= 3, queries
+
+
+@contextmanager
+def counted_queries() -> Iterator[list[str]]:
+    """Collect the queries and changes of all indexes."""
+    queries: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if not statement.startswith(("BEGIN", "PRAGMA")):
+            queries.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield queries
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("queue", ["all", "sample-1"])
+def test_the_progress_counts_sentences_that_the_documents_contain(
+    client: TestClient, opened: OpenProject, project: Project, queue: str
+) -> None:
+    for coder, n in (("anna", 4), ("ben", 2)):
+        for _ in range(n):
+            sentence = next_of(client, coder, "all")["sentence"]
+            body = form(sentence, labels=["criticism"]) | {"coder": coder, "queue": "all"}
+            assert client.post("/api/v1/codings", json=body).status_code == 201
+    skipped = next_of(client, "anna", "all")["sentence"]
+    opened.desk.skip("anna", "all", (skipped["id"], skipped["sha256"]))
+    [document] = project.documents()
+    rows = [json.loads(line) for line in document.read_text(encoding="utf-8").splitlines()]
+    inside = (
+        {row.id for row in project.designs()["sample-1"].rows} if queue == "sample-1" else {row["id"] for row in rows}
+    )
+    coded = {line["id"] for line in lines(project) if line["coder"] == "anna"}
+    total = len(inside)
+    assert opened.desk.progress("anna", queue) == Progress(
+        total, len(coded & inside), len(coded & inside), 1 * (skipped["id"] in inside)
+    )
+    gone = {skipped["id"], lines(project)[0]["id"]}
+    write_rows(document, [row for row in rows if row["id"] not in gone])
+    rebuild(project, opened.store)
+    left = inside - gone
+    assert opened.desk.progress("anna", queue) == Progress(len(left), len(coded & left), len(coded & left), 0)
+    write_rows(document, rows)
+    rebuild(project, opened.store)
+    assert opened.desk.progress("anna", queue).own == len(coded & inside)

@@ -41,5 +41,5 @@ def init(
 
     project = Project.create(folder, name=name, codebook=codebook, documents=documents or (), copy=copy)
     note(f"created: {folder}, with the codebook {project.codebook_path}")
-    step = project_status(project).next
+    step = project_status(project, agreement=False).next
     show(f"{step.reason}. Next, in the folder {folder}: {step.command}")

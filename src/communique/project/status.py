@@ -82,7 +82,7 @@ class Status:
 
     `sentences` counts the coded sentences, `labels` those with each final label (`none` for no label), and `coders` the codings
     by coder. `training_rows` counts the rows that `communique train` would use. `agreement` is None if fewer than two coders coded
-    the same sentences.
+    the same sentences, or if it was not measured.
     """
 
     name: str
@@ -112,11 +112,12 @@ class Status:
         return render("status.md.jinja", status=self)
 
 
-def project_status(project: Project, *, seed: int = 0, resamples: int = RESAMPLES) -> Status:
+def project_status(project: Project, *, agreement: bool = True, seed: int = 0, resamples: int = RESAMPLES) -> Status:
     """Return the state of a project.
 
     Args:
         project: The project.
+        agreement: Whether to measure the agreement of coders, which takes longer than everything else.
         seed: Seed of the bootstrap.
         resamples: Number of bootstrap samples for agreement.
 
@@ -147,7 +148,7 @@ def project_status(project: Project, *, seed: int = 0, resamples: int = RESAMPLE
         coders=dict(Counter(coding.coder for coding in coded.latest)),
         differing=rows.differing,
         samples=samples,
-        agreement=_agreement(project, coded, seed, resamples),
+        agreement=_agreement(project, coded, seed, resamples) if agreement else None,
         changes=changes,
         models=models,
         curve=curve,

@@ -11,9 +11,6 @@ from ..templating import navigation, respond
 
 router = APIRouter()
 
-#: Number of bootstrap samples. The page shows no interval of the agreement.
-_RESAMPLES = 1
-
 #: The page on which the first word of the command of a step is done.
 _PAGES = {
     "edit": "/codebook",
@@ -39,7 +36,7 @@ def home(request: Request, opened: ProjectArg) -> Response:
 @router.get("/status")
 def status(request: Request, opened: ProjectArg) -> Response:
     """Show what to do next, as a part of the page."""
-    state = project_status(opened.project, resamples=_RESAMPLES)
+    state = project_status(opened.project, agreement=False)
     word = state.next.command.removeprefix("communique ").split()[0]
     page = next((entry for entry in navigation() if entry.path == _PAGES.get(word)), None)
     return respond(request, "home_status.html", state=state, page=page)

@@ -77,7 +77,7 @@ def _state(opened: OpenProject) -> dict[str, Any]:
         models, problem = list(reversed(project.models().items())), ""
     except CommuniqueError as error:
         models, problem = [], str(error)
-    status = project_status(project, resamples=1)  # the page shows no interval of the agreement
+    status = project_status(project, agreement=False)
     rows = training_rows(project)
     return {
         "rows": rows,
