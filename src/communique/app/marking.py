@@ -80,6 +80,8 @@ def act_fields(codebook: Codebook, text: str, acts: Mapping[str, Act]) -> list[A
         text: The text of the sentence.
         acts: The acts by label that were recorded so far.
     """
+    if not asks_for_acts(codebook):
+        return []
     places = _Places(text)
     found = []
     for choice in choices(codebook):

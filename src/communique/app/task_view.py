@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..annotation.tasks import NONE
 from ..data.acts import Act
@@ -88,7 +89,7 @@ class Task:
             unsure=unsure,
         )
 
-    @property
+    @cached_property
     def choices(self) -> list[Choice]:
         """The labels."""
         return choices(self.codebook)
