@@ -189,6 +189,39 @@ def memory() -> str:
     return _memory(result["results"])
 
 
+def app_load() -> str:
+    """Return how the web app reaches its targets under load."""
+    result = _result("app-load")
+    settings, coding, wanted, reached = (result[name] for name in ("settings", "coding", "targets", "reached"))
+    pages = [result["pages"], result["pages_after_coding"]]
+    seconds, slowest = max((one["processor_seconds"], name) for found in pages for name, one in found.items())
+
+    def milliseconds(value: float) -> str:
+        return f"{1000 * value:,.0f} ms"
+
+    shown: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+        ("errors", "errors", str),
+        ("time of a coding request, 95th percentile", "p95_seconds", milliseconds),
+        (f"time of the slowest page ({result['slowest_page']})", "page_seconds", milliseconds),
+        ("memory", "memory_bytes", megabytes),
+        (f"answers lost in {settings['kills']} kills", "lost_answers", str),
+    )
+    each = coding["server_processor_seconds_per_request"]
+    rows = [
+        ("coding requests per second", str(settings["rate"]), str(coding["requests_per_second"])),
+        *((title, form(wanted[name]), form(reached[name])) for title, name, form in shown),
+        ("processor time of the server per coding request", "–", milliseconds(each)),
+        (f"processor time of the most expensive page ({slowest})", "–", milliseconds(seconds)),
+    ]
+    cores, load = result["machine"]["cores"], number(result["machine"]["load"], 1)
+    lines = [
+        f"{coding['requests']:,} coding requests were sent in a project of {settings['sentences']:,} sentences.",
+        f"Each page was opened {settings['repeats']} times before and after them; the median counts.",
+        f"The server, the simulated coders and other programs shared {cores} cores. The load average at the end was {load}.",
+    ]
+    return table(("measurement", "target", "reached"), rows) + "\n\n" + " ".join(lines)
+
+
 def estimation_memory() -> str:
     """Return the peak memory and time of `communique estimate`."""
     return _memory(_result("estimation-memory")["runs"])
@@ -352,6 +385,7 @@ def tables() -> dict[str, Callable[[], str]]:
         "quality": quality,
         "speed": speed,
         "memory": memory,
+        "app-load": app_load,
         "estimation-memory": estimation_memory,
     }
     if (RESULTS / "estimation-groups.json").exists():

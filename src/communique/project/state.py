@@ -46,7 +46,7 @@ def load_once(kind: type[ReadableT], path: Path) -> ReadableT:
     return kind.load(path) if state is None else cast(ReadableT, _load(kind, path, state))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=512)
 def _load(kind: Any, path: Path, state: FileState) -> Any:
     # The state is older than what is read here. If the file changes in between, the next call finds another state.
     return kind.load(path)
