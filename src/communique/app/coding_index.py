@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, bindparam, delete, exists, select
@@ -27,7 +27,7 @@ _FILES = select(SOURCES.c.name, SOURCES.c.signature, SOURCES.c.tail, SOURCES.c.r
 
 
 _ADD_FILE = or_replace(upsert(SOURCES))
-_KEY = bindparam("sentence_id"), bindparam("sentence_sha256")
+_KEY: tuple[Any, Any] = bindparam("sentence_id"), bindparam("sentence_sha256")
 _CODING = upsert(CODINGS).values(present=exists().where(is_key(SENTENCES, _KEY)))
 # Of two codings with the same time, the later line counts, as in `project.coding.latest`.
 _ADD_CODING = or_replace(_CODING, where=_CODING.excluded.time >= CODINGS.c.time)

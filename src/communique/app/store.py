@@ -309,7 +309,7 @@ def same_sentence(one: FromClause, other: FromClause) -> ColumnElement[bool]:
 
 
 # Every answer needs these queries. Building a query takes longer than running it.
-_KEY = (bindparam("id"), bindparam("sha256"))
+_KEY: tuple[Any, Any] = bindparam("id"), bindparam("sha256")
 _BY_KEY = select(SENTENCES).where(is_key(SENTENCES, _KEY))
 _ANSWER = select(CODINGS).where(CODINGS.c.coder == bindparam("coder"), is_key(CODINGS, _KEY))
 _NEAR = (
