@@ -259,7 +259,7 @@ def test_an_answer_needs_few_queries_and_reads_no_file_of_the_project_again(
     with counted_queries() as queries:
         client.post("/code", data=form(sentence, labels=["criticism"], action="next"), headers=PARTIAL)
     assert found == []
-    assert len(queries) <= 12, queries
+    assert len(queries) <= 11, queries
     with counted_queries() as queries:
         next_of(client)
     assert len(queries) <= 3, queries

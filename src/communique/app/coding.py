@@ -262,7 +262,7 @@ class Desk:
         """Append a coding to the files of codings. When this function returns, the coding is on disk."""
         self.project.keep_codebook(codebook)
         self.project.log.append([coding])
-        self.refresh()
+        index_codings(self.store, self.project.log, appended=True)
 
     def _saw_model(self, given: Given, key: SentenceKey, last: Answer | None) -> bool:
         """Return whether the coder has seen the labels of the model for a sentence, and record that they see them from now on."""

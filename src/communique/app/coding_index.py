@@ -50,15 +50,21 @@ class _Known(NamedTuple):
     read: int
 
 
-def index_codings(store: Store, log: CodingLog) -> int:
+def index_codings(store: Store, log: CodingLog, *, appended: bool = False) -> int:
     """Bring the latest codings in the index up to date with the files of a project. Return the number of lines that were read.
 
     Files to which nothing was appended are not opened. If a file was replaced or edited, all files are read again.
+
+    Args:
+        store: The index.
+        log: The files.
+        appended: Whether the caller has just appended something. Otherwise, it is first checked whether there is anything to read.
     """
-    with store.reading() as connection:
-        known = _known(connection)
-    if _same(known, _states(log)):
-        return 0
+    if not appended:
+        with store.reading() as connection:
+            known = _known(connection)
+        if _same(known, _states(log)):
+            return 0
     with store.writing() as connection:
         # Another thread or process may have indexed them in the meantime. The files are looked at after that, because a file
         # that is shorter than what is known would look as if somebody had edited it, and everything would be read again.
