@@ -26,9 +26,10 @@ def draw(
     purpose: Literal["estimate", "training"] = "estimate",
     shown: bool = False,
     seed: int = 0,
+    table: Path | None = None,
 ) -> Path:
-    """Draw a sample from the first documents of a project. Return the path without the name of a coder."""
-    population = read_population(project.documents()[0])
+    """Draw a sample from a table or the first documents of a project. Return the path without the name of a coder."""
+    population = read_population(table or project.documents()[0])
     make = training_sample if purpose == "training" else draw_sample
     plan = make(population, n, project.codebook, model_shown=shown, seed=seed)
     path = project.next_sample_path(".csv")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import schemathesis
 from fakes import bundle_folder, open_cue_model
-from helpers import TINY, predictions
+from helpers import TINY, predictions, write_rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 from project_helpers import draw
@@ -43,8 +43,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     folder = tmp_path_factory.mktemp("contract")
     TINY.dump(folder / "tiny.yaml")
     table = predictions(folder / "labelled.jsonl", documents=5, per_document=4)
-    project = Project.create(folder / "study", codebook=folder / "tiny.yaml", documents=[table])
-    draw(project, 10)
+    texts = [json.loads(line) for line in table.read_text(encoding="utf-8").splitlines()]
+    kept = ("id", "document", "index", "language", "text")
+    write_rows(folder / "texts.jsonl", [{name: row[name] for name in kept if name in row} for row in texts])
+    project = Project.create(folder / "study", codebook=folder / "tiny.yaml", documents=[folder / "texts.jsonl"])
+    table.rename(project.folder / "labelled" / "model-1.jsonl")
+    draw(project, 10, table=project.labelled()[0])
     store = Store(project.folder)
     rebuild(project, store)
     store.close()
@@ -64,6 +68,7 @@ def api(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("communique.app.context.load_model", lambda _: open_cue_model(folder))
         patch.setattr(Jobs, "_launch", lambda *_: None)
+        patch.setattr(Jobs, "start_module", lambda *_: None)
         app = create_app(project, token=TOKEN, port=PORT, with_pages=False, names=["127.0.0.1", "testserver"])
         config = SchemathesisConfig()
         found = schemathesis.openapi.from_asgi(
@@ -103,6 +108,8 @@ def known(project: Project) -> dict[str, dict[str, Any]]:
         "POST /api/v1/codings": {"body": answer | {"acts": acts}},
         "GET /api/v1/tables": {},
         "GET /api/v1/corpus": {"query": {"by": "country"}},
+        "GET /api/v1/documents": {},
+        "POST /api/v1/documents": {"body": {"files": [{"name": "speech.txt", "content": "We condemn it."}]}},
         "GET /api/v1/jobs": {},
         "GET /api/v1/jobs/{id}": job,
         "POST /api/v1/jobs/{id}/cancel": job,
@@ -130,6 +137,20 @@ def test_every_answer_is_what_the_schema_says(api: BaseSchema, subtests: pytest.
                 continue  # nothing in such a request can be wrong
             with subtests.test(operation.label, mode=mode.value):
                 requested(operation.as_strategy(generation_mode=mode), {})
+
+
+@pytest.mark.slow
+def test_texts_of_any_kind_are_added_or_refused(api: BaseSchema) -> None:
+    operation = api["/api/v1/documents"]["POST"].as_strategy()
+    named = operation.map(lambda case: case if not isinstance(case.body, dict) else _with_suffix(case))
+    assert set(requested(named, {}, examples=4 * EXAMPLES)) <= {201, 400}
+
+
+def _with_suffix(case: Any) -> Any:
+    """Give the files of a request names of formats that can be read."""
+    for number, file in enumerate(case.body["files"]):
+        file["name"] += (".txt", ".csv", ".jsonl", ".docx", ".xlsx", ".pdf", ".json", ".html")[number % 8]
+    return case
 
 
 @pytest.mark.slow

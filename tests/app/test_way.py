@@ -39,15 +39,16 @@ JOB = 1000 * PATIENCE
 N = 24
 
 
-def write_documents(folder: Path) -> None:
-    """Copy a table of texts into the folder of the documents, as the page asks for it."""
+def write_documents(path: Path) -> Path:
+    """Write a table of texts."""
     rows = [
         {"text": text.format(place=place), "document": place, "country": ("N", "V")[number % 2]}
         for number, place in enumerate(PLACES)
         for text, _ in SENTENCES
     ]
     content = "".join(json.dumps(row) + "\n" for row in rows)
-    (folder / "documents" / "speeches.jsonl").write_text(content, encoding="utf-8")
+    path.write_text(content, encoding="utf-8")
+    return path
 
 
 def labels_of(text: str) -> list[str]:
@@ -150,7 +151,13 @@ def test_from_an_empty_project_to_a_figure(
     assert "Our government will send grain." in page.inner_text("#result")
     walk.check("labels")
 
-    write_documents(project.folder)
+    walk.open("Corpus")
+    walk.press("a:text-is('Add documents')")
+    hands.drop(page, "#files", write_documents(tmp_path / "speeches.jsonl"))
+    walk.press("text=Add to the documents")
+    page.wait_for_selector("#added .done:has-text('1 file with 32 sentences')", timeout=JOB)
+    walk.check("documents")
+
     walk.open("Label")
     walk.press("text=Label the documents")
     page.wait_for_selector(".job .state.done", timeout=JOB)
@@ -210,4 +217,88 @@ def test_from_an_empty_project_to_a_figure(
         walk.press("a[download]:has-text('estimates.csv')")
     table = Path(download.value.path()).read_text(encoding="utf-8")
     assert "criticism" in table
+    assert walk.found == []
+
+
+#: The labels of a codebook that is made in the app, and what a simulated coder looks for.
+OWN = {"blame": "condemn", "demand": "should", "offer": "will send"}
+
+
+def test_from_a_new_folder_and_an_own_codebook_to_an_estimate(
+    tmp_path: Path, start_app: Callable[[Path], AppServer], new_page: Callable[..., Page]
+) -> None:
+    """Only the app is used: the folder does not exist, the codebook is made from the example, and a model is trained."""
+    hands = Mouse()
+    walk = Walk(start_app(tmp_path / "new-study"), new_page(), hands)
+    page = walk.page
+    page.goto(walk.app.opening)
+    walk.press("text=Open the page Codebook")
+    for old, (new, words) in zip(("shortage", "measure", "objection"), OWN.items(), strict=True):
+        walk.press(f"a.edit:has-text('{old}')")
+        page.wait_for_selector("#definition")
+        for field, value in (
+            ("label_name", new),
+            ("definition", f"Somebody says {words}."),
+            ("includes", ""),
+            ("excludes", ""),
+        ):
+            hands.write(page, f"#{field}", value)
+        for text in page.locator("[name=example_text]").all():
+            text.fill("")
+        walk.press("text=Review the change")
+        walk.press("text=Save the change")
+        page.wait_for_selector(".done:has-text('Saved')")
+    project = Project.open(tmp_path / "new-study")
+    assert project.codebook.names == tuple(OWN)
+
+    page.goto(walk.app.base)
+    walk.press("text=Open the page Documents")
+    texts = tmp_path / "speeches"
+    texts.mkdir()
+    for number in range(60):
+        place = f"{PLACES[number % len(PLACES)]} {number}"
+        (texts / f"speech-{number}.txt").write_text(" ".join(text.format(place=place) for text, _ in SENTENCES))
+    hands.drop(page, "#folder", texts)
+    walk.press("text=Add to the documents")
+    page.wait_for_selector("#added .done:has-text('60 files with 240 sentences')", timeout=JOB)
+    page.wait_for_selector("#documents-state [role=status]:has-text('240 sentences')", timeout=JOB)
+
+    def draw_and_code(n: int, design: str) -> None:
+        before = len(project.designs())
+        walk.open("Sample")
+        hands.write(page, "#n", str(n))
+        walk.press("summary:has-text('More choices')")
+        page.select_option("#design", design)
+        walk.press("text=Draw the sample")
+        page.wait_for_selector("a:text-is('Code it')", timeout=JOB)
+        assert len(project.designs()) == before + 1
+        queue = [*project.designs()][-1]
+        while (found := walk.ask(f"/api/v1/next?coder=anna&queue={queue}"))["sentence"]:
+            one = found["sentence"]
+            labels = [name for name, words in OWN.items() if words in one["text"]]
+            given = {"coder": "anna", "queue": queue, "id": one["id"], "sha256": one["sha256"]}
+            walk.ask("/api/v1/codings", **given, labels=labels, none=not labels)
+
+    draw_and_code(60, "two-stage")
+    page.goto(walk.app.base)
+    walk.press("text=Open the page Train")
+    page.wait_for_selector("select[name=kind], [name=kind]")
+    hands.pick(page, "input[name=kind][value=tfidf]")
+    walk.press("main button.primary")
+    page.wait_for_selector("#chosen", timeout=JOB)
+
+    page.goto(walk.app.base)
+    walk.press("text=Open the page Label")
+    walk.press("text=Label the documents")
+    page.wait_for_selector(".job .state.done", timeout=JOB)
+
+    draw_and_code(30, "simple")
+    page.goto(walk.app.base)
+    walk.press("text=Open the page Estimate")
+    walk.press("main button.primary:text-is('Estimate')")
+    page.wait_for_selector("#results", timeout=JOB)
+    walk.check("estimates")
+    assert all(name in page.inner_text("#results") for name in OWN)
+    walk.open("Corpus")
+    assert all(name in page.inner_text("main") for name in OWN)
     assert walk.found == []

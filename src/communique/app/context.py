@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, cast
+from typing import IO, Annotated, cast
 
 from fastapi import Depends, Request
 
@@ -15,6 +16,7 @@ from ..load import load_model
 from ..models.classifier import Classifier
 from ..project import Project
 from ..project.coding import now
+from ..project.documents import Added, add_documents
 from .coding import Desk
 from .examples import Finder
 from .indexing import is_current
@@ -50,15 +52,27 @@ class OpenProject:
         self.tables = Tables(project)
         self.examples = Finder(project, self.models)
         self.texts = Texts(project.folder, self.models, self.jobs)
+        self._adding, self._refreshing = threading.Lock(), threading.Lock()
 
     def refresh(self) -> None:
         """Index codings that were added elsewhere, and start building the index again if the documents changed."""
         self.desk.refresh()
-        last = self.jobs.newest(INDEX_JOB)
-        if last is not None and (last.state == "running" or _failed_lately(last)):
-            return
-        if not is_current(self.project, self.store):
-            self.jobs.start_module(INDEX_JOB, "communique.app.indexing", ["."])
+        # Two requests at once would start two jobs, and each of them removes the traces of the other.
+        with self._refreshing:
+            last = self.jobs.newest(INDEX_JOB)
+            if last is not None and (last.state == "running" or _failed_lately(last)):
+                return
+            if not is_current(self.project, self.store):
+                self.jobs.start_module(INDEX_JOB, "communique.app.indexing", ["."])
+
+    def add_documents(self, files: Sequence[tuple[str, IO[bytes]]]) -> Added:
+        """Add files to the documents, and start building the index again. Arguments and errors are those of `add_documents`."""
+        # Two requests at once could add the same file twice, and the reader of PDF files allows one thread only.
+        with self._adding:
+            added = add_documents(self.project, files)
+        if added.count("added"):
+            self.refresh()
+        return added
 
 
 def _failed_lately(job: Job) -> bool:

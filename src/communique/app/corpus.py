@@ -6,7 +6,7 @@ The counts contain the errors of the model. They describe what the model assigne
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -159,14 +159,18 @@ class Corpus:
         return Group(name, int(inside.sum()), tuple(map(int, self.table.decisions[inside].sum(axis=0))))
 
 
-def open_corpus(opened: OpenProject, name: str = "") -> tuple[str, Corpus]:
+def open_corpus(opened: OpenProject, paths: Mapping[str, Path], name: str = "") -> tuple[str, Corpus]:
     """Return the name of a labelled table of a project, and its counts. Default: the newest table.
+
+    Args:
+        opened: The project.
+        paths: Its labelled tables by name, from the oldest to the newest.
+        name: Name of the table.
 
     Raises:
         NotFoundError: There is no such table, or none at all.
         DataError: The table has labels that the codebook lacks.
     """
-    paths = opened.tables.paths()
     if not paths:
         raise NotFoundError("This project has no labelled table yet. Label its documents first")
     name = name or next(reversed(paths))

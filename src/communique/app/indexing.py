@@ -9,21 +9,17 @@ import hashlib
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, delete, exists, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ..errors import CommuniqueError, DataError
-from ..labelling.options import Options
-from ..labelling.unlabelled import read_texts
 from ..project import Project
+from ..project.documents import read_documents
 from ..project.rows import member_keys
 from ..reporting.progress import ProgressReporter
 from ..sampling.population import Population, display_sha256, read_population, visible
-from ..sampling.texts import content_of
 from .coding_index import index_codings
 from .store import (
     CODINGS,
@@ -47,16 +43,6 @@ _BATCH = 5000
 
 #: Columns that are not groups, because the index has a column for each of them.
 _SHOWN = ("document", "language", "source")
-
-#: The options of `communique label` with a value, by the field of `Options` that they set.
-_FIELDS = {
-    "--text-column": "text_column",
-    "--document-column": "document_column",
-    "--columns-from-filename": "filename_columns",
-    "--language": "language",
-    "--encoding": "encoding",
-    "--sheet": "sheet",
-}
 
 
 def signature(project: Project) -> str:
@@ -122,32 +108,6 @@ def rebuild(project: Project, store: Store, progress: ProgressReporter | None = 
         )
     index_codings(store, project.log)
     return notes
-
-
-def read_documents(project: Project, progress: ProgressReporter | None = None) -> tuple[Population, list[str]]:
-    """Read the documents of a project as sentences with the ids that its samples and labels have. Return notes as well.
-
-    Raises:
-        DataError: A document cannot be read.
-    """
-    codebook, paths = project.codebook, project.documents()
-    for path in paths:
-        content = content_of(path)
-        if content != "texts" and len(paths) == 1:
-            population = read_population(path, codebook if content == "labels" else None)
-            return population, list(population.notes)
-    reading = next((design.reading for design in reversed(project.designs().values()) if design.texts), ())
-    values = dict(pairwise(reading))
-    given: dict[str, Any] = {field: values[name] for name, field in _FIELDS.items() if name in values}
-    texts = read_texts(
-        paths,
-        codebook,
-        Options(split="--split" in reading, **given),
-        decided="--split" in reading or "--no-split" in reading,
-        file_format=values.get("--format"),
-        progress=None if progress is None else lambda reader: progress,
-    )
-    return texts.population, list(texts.notes)
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:

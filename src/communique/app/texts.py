@@ -10,7 +10,6 @@ import re
 import secrets
 import shutil
 import threading
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from ..data.codebook import Codebook
 from ..errors import DataError
 from ..io.atomic import disk_errors, replacing
 from ..io.paths import find_files
-from ..io.suffixes import DOCUMENT_SUFFIXES, JSON, TABLE_SUFFIXES, ending, stem
+from ..io.received import file_names
 from ..labelling.options import Options
 from ..labelling.reader import ShardReader
 from ..labelling.run import FileSink, LocalEngine, describe_run, label_files, run_sha256
@@ -51,16 +50,10 @@ MAX_PASTED = 100_000
 #: Maximum number of files that are dropped together.
 MAX_FILES = 200
 
-#: Maximum number of bytes of the name of a file without its suffix. File systems allow 255 bytes.
-_NAME_BYTES = 180
-
 #: Number of characters of a pasted text that are its title.
 _TITLE = 60
 
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
-
-#: Characters that some file system does not allow in names.
-_RESERVED = re.compile(r'[<>:"|?*]')
 
 
 @dataclass(frozen=True)
@@ -280,31 +273,6 @@ class Texts:
         with replacing(folder / _DESCRIPTION) as handle:
             json.dump(content, handle, ensure_ascii=False)
         return found
-
-
-def file_names(given: Sequence[str]) -> list[str]:
-    """Return names under which uploaded files are stored: without folders and control characters, and all different.
-
-    Raises:
-        DataError: A file has a format that cannot be read.
-    """
-    names: list[str] = []
-    for one in given:
-        name = unicodedata.normalize("NFC", without_surrogates(one).replace("\\", "/").rpartition("/")[2])
-        name = _RESERVED.sub("_", "".join(c for c in name if c.isprintable())).strip(" .")
-        suffix = ending(name)[0]
-        supported = (*DOCUMENT_SUFFIXES, *TABLE_SUFFIXES, JSON)
-        if suffix not in supported:
-            shown = name or "a file without a name"
-            raise DataError(f"{shown}: files of this format cannot be read. Supported formats: {', '.join(supported)}")
-        base, end = stem(name), name[len(stem(name)) :]
-        base = base.encode()[:_NAME_BYTES].decode("utf-8", "ignore").strip(" .") or "file"
-        # A case-insensitive file system would store "A.txt" and "a.txt" as one file.
-        taken, number, unique = {other.lower() for other in names}, 2, f"{base}{end}"
-        while unique.lower() in taken:
-            unique, number = f"{base}-{number}{end}", number + 1
-        names.append(unique)
-    return names
 
 
 def _needs_split(paths: Sequence[Path], options: Options) -> bool:

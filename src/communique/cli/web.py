@@ -26,7 +26,11 @@ Model = Annotated[
 @cli_errors
 def app(
     project: Annotated[
-        Path | None, typer.Argument(help="Folder of the project. Default: the current folder.", show_default=False)
+        Path | None,
+        typer.Argument(
+            help="Folder of the project. One that does not exist or is empty becomes a new project. Default: the current folder.",
+            show_default=False,
+        ),
     ] = None,
     port: Port = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the app in the browser.")] = True,
@@ -40,6 +44,7 @@ def app(
     For example:
 
         communique app
+        communique app new-study
         communique app housing --port 8600 --no-browser
     """
     _require()
@@ -53,6 +58,9 @@ def app(
         if browser:
             open_browser(address_with_token(address, token))
 
+    if project is not None and _is_new(project):
+        Project.create(project)
+        note(f"created: {project}, an empty project")
     run(Project.open(project or Path()), port=port, with_pages=True, model=model, ready=ready)
 
 
@@ -101,6 +109,11 @@ def serve(
     opened = None if project is None else Project.open(project)
     names = name or []
     run(opened, host=host, port=port, with_pages=False, model=model, token=given, names=names, ready=ready)
+
+
+def _is_new(folder: Path) -> bool:
+    """Return whether a folder does not exist, or is empty."""
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
 def _require() -> None:

@@ -47,6 +47,10 @@ FORMATS = tuple(
 #: Suffixes of all files that are read if the user names them.
 _READ = (*DOCUMENT_SUFFIXES, *TABLE_SUFFIXES, JSON, ARROW)
 
+#: Kinds of files. Of a folder, only the files of the first kind that it contains are read: tables next to documents often contain
+#: metadata about them, and JSON files next to documents or tables are often settings.
+FOLDER_KINDS = (DOCUMENT_SUFFIXES, TABLE_SUFFIXES, (JSON,))
+
 #: Files that identify a folder saved by `datasets`. The first lists its splits, the second its data files.
 _SPLITS, _STATE = "dataset_dict.json", "state.json"
 
@@ -149,6 +153,22 @@ def find_files(
         MissingExtraError: A named file needs a library that is not installed.
         DataError: A path does not exist or has an unknown suffix, or a named table cannot be read.
     """
+    found = locate_files(paths, file_format=file_format, spool=spool, outputs=outputs, format_option=format_option)
+    found.files = [_inspected(file, encoding, language) for file in found.files]
+    if found.not_read:
+        found.notes.append(found.not_read_line())
+    return found
+
+
+def locate_files(
+    paths: Sequence[str | Path],
+    *,
+    file_format: str | None = None,
+    spool: Path | None = None,
+    outputs: Container[Path] = (),
+    format_option: str = "--format",
+) -> FoundFiles:
+    """Find documents and tables without reading their content. Arguments and errors are those of `find_files`."""
     found = FoundFiles()
     streams: set[str] = set()
     for given in map(str, paths):
@@ -184,9 +204,6 @@ def find_files(
         raise OutputError(f"{written.path}: is both an input and an output. Choose another output")
     _name_apart(found)
     _note_twice(found)
-    found.files = [_inspected(file, encoding, language) for file in found.files]
-    if found.not_read:
-        found.notes.append(found.not_read_line())
     return found
 
 
@@ -362,13 +379,11 @@ def _add_folder(found: FoundFiles, folder: Path, outputs: Container[Path]) -> No
     inside, problems = files_below(folder)
     inside = [path for path in inside if path not in outputs]
     found.problems += problems
-    kinds = (DOCUMENT_SUFFIXES, TABLE_SUFFIXES, (JSON,))
     if pages := [path for path in inside if is_own_page(path)]:
         written = f"{counted(len(pages), '.html file')} written by `communique label`"
         found.notes.append(f"{folder}: skipped {written}, such as {pages[0].name}. Name such a file to read it")
         inside = [path for path in inside if path not in pages]
-    by_kind = [[p for p in inside if ending(p)[0] in kind and _why_not(ending(p)[0]) is None] for kind in kinds]
-    # Tables next to documents often contain metadata about them, and JSON files next to documents or tables are often settings.
+    by_kind = [[p for p in inside if ending(p)[0] in kind and _why_not(ending(p)[0]) is None] for kind in FOLDER_KINDS]
     chosen = next((paths for paths in by_kind if paths), [])
     left = set(inside).difference(chosen)
     _leave_out(found, (path for path in inside if path in left))

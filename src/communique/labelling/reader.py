@@ -91,6 +91,11 @@ class ShardReader:
         self._unique_ids = False
         self._check_tables()
 
+    @property
+    def unique_ids(self) -> bool:
+        """Whether all ids begin with the name of their file, because two files contain the same id."""
+        return self._unique_ids
+
     def _open(self, file: InputFile) -> AbstractContextManager[TableStream]:
         return open_table(file.path, file_format=file.file_format, encoding=file.encoding, sheet=self.options.sheet)
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from fastapi.security import HTTPBearer
 
 from ..problems import API, refusals
-from . import coding, corpus, jobs, labelling
+from . import coding, corpus, documents, jobs, labelling
 
 #: Describes the token in the schema. `security.Guard` checks it, and also accepts the cookie of the pages.
 _TOKEN = HTTPBearer(scheme_name="token", description="The token of this start of the server.", auto_error=False)
@@ -23,5 +23,6 @@ def make_router(*, project: bool) -> APIRouter:
     if project:
         router.include_router(coding.router)
         router.include_router(corpus.router)
+        router.include_router(documents.router)
         router.include_router(jobs.router)
     return router

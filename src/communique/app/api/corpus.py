@@ -57,7 +57,7 @@ def proportions(opened: ProjectArg, table: Name = "", by: Name = "") -> CorpusAn
 
     They are not corrected for the errors of the model. To estimate proportions, code a sample and run `communique estimate`.
     """
-    name, corpus = open_corpus(opened, table)
+    name, corpus = open_corpus(opened, opened.tables.paths(), table)
     names = corpus.table.names
 
     def answer(group: Group) -> GroupAnswer:

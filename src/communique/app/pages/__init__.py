@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from fastapi import APIRouter
 
-from . import home, jobs
+from . import documents, home, jobs
 
 #: Names of the modules of pages, in the order of the navigation. Those that do not exist yet are left out.
 ORDER = ("label", "codebook", "sample", "code", "agreement", "train", "evaluate", "estimate", "corpus")
@@ -40,6 +40,6 @@ def navigation() -> list[Entry]:
 def make_router() -> APIRouter:
     """Return the routes of all pages. They are not part of the schema of the API."""
     router = APIRouter(include_in_schema=False)
-    for module in (home, jobs, *_modules()):
+    for module in (home, jobs, documents, *_modules()):
         router.include_router(module.router)
     return router

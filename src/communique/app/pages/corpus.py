@@ -58,7 +58,7 @@ def page(
     paths = opened.tables.paths()
     if not paths:
         return respond(request, "corpus_empty.html")
-    name, corpus = open_corpus(opened, table)
+    name, corpus = open_corpus(opened, paths, table)
     codebook = opened.project.codebook
     grouping = find_grouping(corpus, by) if by else next(iter(corpus.groupings), None)
     groups = [] if grouping is None else corpus.groups(grouping)

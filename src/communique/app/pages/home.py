@@ -8,17 +8,22 @@ from ...project import project_status
 from ...reporting.palette import classes, variables
 from ..context import INDEX_JOB, ProjectArg
 from ..templating import navigation, respond
+from . import documents
 
 router = APIRouter()
 
 #: The page on which the first word of the command of a step is done.
 _PAGES = {
     "edit": "/codebook",
+    "copy": documents.PATH,
+    "sample": "/sample",
     "merge": "/code",
     "agree": "/agreement",
     "train": "/train",
     "label": "/label",
+    "status": "/train",
     "estimate": "/estimate",
+    "read": "/estimate",
 }
 
 
@@ -38,8 +43,16 @@ def status(request: Request, opened: ProjectArg) -> Response:
     """Show what to do next, as a part of the page."""
     state = project_status(opened.project, agreement=False)
     word = state.next.command.removeprefix("communique ").split()[0]
-    page = next((entry for entry in navigation() if entry.path == _PAGES.get(word)), None)
-    return respond(request, "home_status.html", state=state, page=page)
+    titles = {entry.path: entry.title for entry in navigation()} | {documents.PATH: documents.TITLE}
+    path = _PAGES.get(word)
+    return respond(
+        request,
+        "home_status.html",
+        state=state,
+        next_path=path,
+        next_title=titles.get(path or ""),
+        documents=documents.PATH,
+    )
 
 
 @router.get("/palette.css")

@@ -1,0 +1,77 @@
+"""The documents of the project: which files are read, and a form to add others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response, UploadFile
+
+from ...errors import DataError
+from ...project.documents import MAX_FILES, Added, document_files
+from ..context import INDEX_JOB, OpenProject, ProjectArg
+from ..templating import is_partial, respond
+
+TITLE, PATH = "Documents", "/corpus/documents"
+router = APIRouter(prefix=PATH)
+
+#: Largest upload in bytes, for all files together. They are read while the page waits, about a megabyte per second.
+MAX_UPLOAD = 50_000_000
+
+#: Number of files that the page lists.
+_LISTED = 100
+
+
+@router.get("")
+def page(request: Request, opened: ProjectArg) -> Response:
+    """Show the files that are read, and the form."""
+    return respond(request, "documents.html", **_values(opened), added=None)
+
+
+@router.get("/state")
+def state(request: Request, opened: ProjectArg) -> Response:
+    """Show the files that are read, as a part of the page."""
+    return respond(request, "documents_state.html", **_values(opened))
+
+
+@router.post("", max_body_size=MAX_UPLOAD)
+def add(
+    request: Request,
+    opened: ProjectArg,
+    files: list[UploadFile] | None = None,
+    folder: list[UploadFile] | None = None,
+) -> Response:
+    """Add files, and show what was read."""
+    # A field without a chosen file sends one without a name.
+    given = [(one.filename, one.file) for one in [*(files or []), *(folder or [])] if one.filename]
+    added = opened.add_documents(given)
+    if not is_partial(request):
+        return respond(request, "documents.html", **_values(opened), added=_shown(added), partial=False)
+    return respond(request, "documents_added.html", **_values(opened), added=_shown(added), partial=True)
+
+
+def _shown(added: Added) -> dict[str, Any]:
+    return {
+        "files": added.files,
+        "notes": added.notes,
+        "added": added.count("added"),
+        "known": added.count("known"),
+        "refused": added.count("refused"),
+        "sentences": sum(one.sentences for one in added.files),
+    }
+
+
+def _values(opened: OpenProject) -> dict[str, Any]:
+    try:
+        files, problem = document_files(opened.project), ""
+    except DataError as error:
+        files, problem = [], str(error)
+    return {
+        "files": [(file.display_name, file.path.stat().st_size) for file in files[:_LISTED]],
+        "number": len(files),
+        "listed": _LISTED,
+        "problem": problem,
+        "sentences": opened.store.count(),
+        "reading": opened.jobs.running(INDEX_JOB) is not None,
+        "max_files": MAX_FILES,
+        "max_upload": MAX_UPLOAD,
+    }
