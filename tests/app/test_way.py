@@ -273,6 +273,10 @@ def test_from_a_new_folder_and_an_own_codebook_to_an_estimate(
         page.wait_for_selector("a:text-is('Code it')", timeout=JOB)
         assert len(project.designs()) == before + 1
         queue = [*project.designs()][-1]
+        walk.press("a:text-is('Code it')")
+        hands.write(page, "#coder", "anna")
+        walk.press("text=Start")
+        page.wait_for_selector("#sentence", timeout=JOB)  # the sample is in the index
         while (found := walk.ask(f"/api/v1/next?coder=anna&queue={queue}"))["sentence"]:
             one = found["sentence"]
             labels = [name for name, words in OWN.items() if words in one["text"]]
@@ -282,8 +286,8 @@ def test_from_a_new_folder_and_an_own_codebook_to_an_estimate(
     draw_and_code(60, "two-stage")
     page.goto(walk.app.base)
     walk.press("text=Open the page Train")
-    page.wait_for_selector("select[name=kind], [name=kind]")
-    hands.pick(page, "input[name=kind][value=tfidf]")
+    walk.press("summary:has-text('More choices')")
+    page.select_option("#kind", "tfidf")
     walk.press("main button.primary")
     page.wait_for_selector("#chosen", timeout=JOB)
 

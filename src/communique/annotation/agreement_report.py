@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.acts import describe_acts
 from ..data.codebook import Codebook
 from ..errors import DataError
 from ..metrics.agreement import MISSING, bootstrap_alpha, f1_of, kappa_of, masi, nominal, pair_counts
@@ -76,7 +77,12 @@ class PairScore:
 
 @dataclass(frozen=True)
 class AgreementReport:
-    """Agreement of coders with each other (`alphas`, `sets`, `pairs`) and with the model (`model`), and warnings."""
+    """Agreement of coders with each other (`alphas`, `sets`, `pairs`) and with the model (`model`), and warnings.
+
+    `differing` counts the sentences on whose labels coders differ, and `disagreements` those that nobody adjudicated.
+    `differing_acts` counts the sentences on which they differ only in kind, holder or target, and `open_acts` those with final
+    labels for which nobody has decided between these.
+    """
 
     coders: Mapping[str, int]
     sentences: int
@@ -87,6 +93,8 @@ class AgreementReport:
     model: tuple[PairScore, ...]
     differing: int
     disagreements: int
+    differing_acts: int
+    open_acts: int
     warnings: tuple[str, ...]
     seed: int
     resamples: int
@@ -143,6 +151,8 @@ class AgreementReport:
             model=tuple(with_model),
             differing=len(codings.differing()),
             disagreements=len(codings.disagreements()),
+            differing_acts=len(codings.differing_acts()),
+            open_acts=len(codings.open_acts()),
             warnings=tuple(_warnings(codings, alphas, sets, design, model)),
             seed=seed,
             resamples=resamples,
@@ -300,20 +310,35 @@ def _copied(first: Mapping[str, Labels], second: Mapping[str, Labels]) -> int:
     return len(ids) if same and len(ids) >= COPIED and labelled >= COPIED_LABELLED else 0
 
 
-def write_adjudication(path: str | Path, codings: Codings, codebook: Codebook) -> int:
-    """Write a sheet with the sentences on which coders disagree, the labels of each coder, and blank cells for the decision.
+def to_adjudicate(codings: Codings) -> list[str]:
+    """Return the ids of sentences that need a decision: on their labels, or on kind, holder and target of these."""
+    wanted = {*codings.disagreements(), *codings.open_acts()}
+    return [id for id in codings.units if id in wanted]
 
-    Its rows have the coder `adjudication`. Read together with the coded files, the filled-in sheet adjudicates them.
+
+def write_adjudication(path: str | Path, codings: Codings, codebook: Codebook) -> int:
+    """Write a sheet with the sentences on which coders differ, the answer of each coder, and cells for the decision.
+
+    Its rows have the coder `adjudication`. Read together with the coded files, the filled-in sheet adjudicates them. Labels that
+    are final are filled in. If coders marked kinds, holders or targets, the column `acts_of` names the coder whose marks are right.
 
     Returns:
         The number of sentences in the sheet.
     """
-    ids = codings.disagreements()
+    ids = to_adjudicate(codings)
     units = [codings.units[i] for i in ids]
     tasks = [CodingTask(u.id, u.text, u.document, u.language, u.previous) for u in units]
     said = {
-        f"{coder} said": {i: "|".join(given[i]) or "none" for i in ids if i in given}
+        f"{coder} said": {i: _said(codings, coder, i) for i in ids if i in given}
         for coder, given in codings.labels.items()
     }
-    write_sheet(path, tasks, codebook, coder=ADJUDICATION, extra=said)
+    marked = [coder for coder in codings.labels if any(codings.acts.get(i, {}).get(coder) for i in ids)]
+    final = {i: labels for i in ids if (labels := codings.final(i)) is not None}
+    write_sheet(path, tasks, codebook, coder=ADJUDICATION, extra=said, answers=final, acts_of=marked)
     return len(ids)
+
+
+def _said(codings: Codings, coder: str, id: str) -> str:
+    labels = "|".join(codings.labels[coder][id]) or "none"
+    acts = describe_acts(codings.acts.get(id, {}).get(coder, {}), codings.units[id].text)
+    return f"{labels} ({acts})" if acts else labels

@@ -16,7 +16,7 @@ from ..io.write import write_csv, write_jsonl, write_parquet
 from ..reporting.format import counted
 from ..sampling.design import Design
 from ..sampling.population import display_sha256
-from .tasks import ADJUDICATION, FEW_CODED, NONE, CodedRow, Reading, need_suffix
+from .tasks import ACTS_OF, ADJUDICATION, FEW_CODED, NONE, CodedRow, Reading, need_suffix
 
 Labels = tuple[str, ...]
 
@@ -56,6 +56,31 @@ class Codings:
     def disagreements(self) -> list[str]:
         """Return the ids of sentences on which coders disagree and which nobody adjudicated."""
         return [id for id in self.differing() if id not in self.adjudicated]
+
+    def differing_acts(self) -> list[str]:
+        """Return the ids of sentences on which coders differ only in kind, holder or target, decided or not."""
+        found = []
+        for id in self.units:
+            answers = set(self.by_coder(id).values())
+            given = [acts for coder, acts in self.acts.get(id, {}).items() if coder != ADJUDICATION]
+            if len(answers) == 1 and agreed_acts(answers.pop(), given)[1]:
+                found.append(id)
+        return found
+
+    def open_acts(self) -> list[str]:
+        """Return the ids of sentences whose labels are final, but on whose kinds, holders or targets nobody has decided."""
+        return [
+            id
+            for id in self.units
+            if (labels := self.final(id)) is not None and final_acts(labels, self.acts.get(id, {}))[1]
+        ]
+
+    def final(self, id: str) -> Labels | None:
+        """Return the labels of a sentence that were adjudicated or on which coders agree, or None."""
+        if id in self.adjudicated:
+            return self.adjudicated[id]
+        answers = self.by_coder(id).values()
+        return next(iter(answers)) if len(set(answers)) == 1 else None
 
     def by_coder(self, id: str) -> dict[str, Labels]:
         """Return the labels of a sentence by coder."""
@@ -98,6 +123,7 @@ def match(readings: Sequence[Reading], design: Design | None, *, name: str = "th
     _same_names(readings, codings)
     place = InSample(design) if design is not None else AmongThemselves()
     found: dict[str, CodedSentence] = {}
+    chosen: dict[tuple[str, str], CodedRow] = {}
     twice = changed = 0
     for reading in readings:
         strays = len(place.unknown) + len(place.edited)
@@ -117,6 +143,7 @@ def match(readings: Sequence[Reading], design: Design | None, *, name: str = "th
             codings.acts.setdefault(unit.id, {}).pop(row.coder, None)
             if row.acts is not None:
                 codings.acts[unit.id][row.coder] = acts_in(found[unit.id].text, row.acts, unit.text)
+            chosen[unit.id, row.coder] = row
         strays = len(place.unknown) + len(place.edited) - strays
         # A table that codes the whole sample belongs to it, whatever else it contains.
         whole = design is not None and len(reading.rows) - strays >= len(design.rows)
@@ -132,6 +159,9 @@ def match(readings: Sequence[Reading], design: Design | None, *, name: str = "th
         codings.messages.append(
             f"{counted(twice, 'row')} coded twice by the same coder ({changed} with different labels). The later coding counts"
         )
+    for (id, coder), row in chosen.items():
+        if row.acts_of:
+            codings.acts[id][coder] = chosen_acts(row, codings.acts[id])
     if not found:
         files = ", ".join(str(reading.path) for reading in readings)
         raise DataError(f"{files}: no coded row can be used: {'; '.join(codings.messages) or 'the files are empty'}")
@@ -241,6 +271,25 @@ class AmongThemselves:
             )
 
 
+def chosen_acts(row: CodedRow, by_coder: Mapping[str, Mapping[str, Act]]) -> dict[str, Act]:
+    """Return the acts that a row takes over from the coder whom its column `acts_of` names.
+
+    Args:
+        row: The row.
+        by_coder: The acts of the sentence by coder.
+
+    Raises:
+        DataError: This coder marked nothing in the sentence.
+    """
+    if row.acts_of not in by_coder:
+        names = ", ".join(coder for coder in by_coder if coder != row.coder) or "nobody"
+        raise DataError(
+            f"{row.where}: column {ACTS_OF!r} names {row.acts_of!r}, who marked no kind, holder or target in this sentence. "
+            f"Write one of these names, or leave the cell blank: {names}"
+        )
+    return {name: act for name, act in by_coder[row.acts_of].items() if name in (row.labels or ())}
+
+
 def final_acts(labels: Labels, by_coder: Mapping[str, Mapping[str, Act]]) -> tuple[dict[str, Act], int]:
     """Return the acts of the final labels of a sentence, and the number of labels on whose acts coders differ.
 
@@ -279,9 +328,7 @@ def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], l
         by_coder = codings.by_coder(member.id)
         if not by_coder and member.id not in codings.adjudicated:
             continue
-        labels = (
-            codings.adjudicated.get(member.id) if member.id in codings.adjudicated else next(iter(by_coder.values()))
-        )
+        labels = codings.final(member.id)
         coder = ADJUDICATION if member.id in codings.adjudicated else "|".join(by_coder)
         row: dict[str, Any] = {
             "id": member.id,
@@ -311,7 +358,7 @@ def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], l
     if differing:
         messages.append(
             f"left out kind, holder and target of {counted(differing, 'label')} on which coders mark different ones. The "
-            "labels are included"
+            "labels are included. To decide between the marks, fill in the sheet for adjudication"
         )
     missing = len(design.rows) - len(rows)
     if missing:

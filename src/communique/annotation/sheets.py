@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..data.acts import Act, read_acts
 from ..data.codebook import Codebook, named_codebooks, other_codebooks
 from ..data.label_columns import describe_unknown, label_columns, note_unread, unknown_columns
 from ..data.labels import is_blank, is_uncoded, read_answers, split_labels
 from ..data.predictions_schema import refuse_predictions
-from ..data.reader import COLUMNS, find_column
+from ..data.reader import ACTS, COLUMNS, find_column
 from ..errors import DataError
 from ..io.atomic import replacing
 from ..io.read import Table, cell
@@ -23,6 +24,7 @@ from ..io.write import write_csv
 from ..reporting.format import counted, escape_formula, unescape_formula
 from ..sampling.population import visible
 from .tasks import (
+    ACTS_OF,
     COMPANIONS,
     DOCUMENT,
     NONE,
@@ -43,6 +45,9 @@ CODER, COMMENT = "coder", "comment"
 
 _WIDTHS = {"id": 16, "document": 16, "language": 9, "previous": 40, "text": 70, MODEL: 24, CODER: 12, COMMENT: 30}
 
+#: Maximum number of characters of a drop-down list in XLSX, whose values are separated by commas.
+_LIST_CHARACTERS = 255
+
 #: Columns of the codebook sheet, and their widths.
 _CODEBOOK_COLUMNS = (("label", 20), ("definition", 60), ("counts", 45), ("does not count", 45), ("examples", 80))
 
@@ -57,7 +62,7 @@ def answer_columns(codebook: Codebook) -> list[str]:
     """
     if not codebook.multilabel:
         return ["label"]
-    if clash := set(codebook.names) & {*SHOWN, MODEL, CODER, COMMENT, "label", "labels"}:
+    if clash := set(codebook.names) & {*SHOWN, MODEL, CODER, COMMENT, ACTS_OF, "label", "labels"}:
         raise DataError(
             f"codebook {codebook.name}: the label {min(clash)!r} has the name of another column of the sheet. Rename the label"
         )
@@ -71,6 +76,8 @@ def write_sheet(
     *,
     coder: str = "",
     extra: Mapping[str, Mapping[str, str]] | None = None,
+    answers: Mapping[str, Sequence[str]] | None = None,
+    acts_of: Sequence[str] = (),
 ) -> list[Path]:
     """Write a sheet for a coder, as XLSX or CSV according to the suffix.
 
@@ -80,6 +87,8 @@ def write_sheet(
         codebook: The codebook. In an XLSX it is the second sheet.
         coder: Name to write into the column `coder`.
         extra: Additional columns to show, by name and id.
+        answers: Labels that are filled in, by id. Default: the columns to fill in are blank.
+        acts_of: Coders of whom one can be chosen in the column `acts_of`. Default: there is no such column.
 
     Returns:
         The paths of the files written.
@@ -91,7 +100,10 @@ def write_sheet(
     path = Path(path)
     need_suffix(path, (".xlsx", ".csv"), "coders")
     shown = list(SHOWN) + ([MODEL] if any(task.labels is not None for task in tasks) else []) + list(extra or {})
-    columns = [escape_formula(name) for name in (*shown, *answer_columns(codebook), COMMENT, CODER)]
+    columns = [
+        escape_formula(name)
+        for name in (*shown, *answer_columns(codebook), *([ACTS_OF] if acts_of else []), COMMENT, CODER)
+    ]
     rows = []
     for task in tasks:
         row = {
@@ -105,6 +117,8 @@ def write_sheet(
         if task.labels is not None:
             row[MODEL] = "|".join(task.labels) or NONE
         row |= {name: values.get(task.id, "") for name, values in (extra or {}).items()}
+        if task.id in (answers or {}):
+            row |= _filled_in((answers or {})[task.id], codebook)
         rows.append({escape_formula(name): escape_formula(visible(value)) for name, value in row.items()})
     if path.suffix.lower() == ".csv":
         write_csv(path, columns, rows)
@@ -112,17 +126,31 @@ def write_sheet(
         with replacing(codebook_file) as handle:
             handle.write(codebook_markdown(codebook))
         return [path, codebook_file]
-    _write_xlsx(path, columns, rows, codebook)
+    _write_xlsx(path, columns, rows, codebook, acts_of)
     return [path]
 
 
-def _write_xlsx(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]], codebook: Codebook) -> None:
+def _filled_in(labels: Sequence[str], codebook: Codebook) -> dict[str, str]:
+    """Return the cells of the columns to fill in for some labels."""
+    if not codebook.multilabel:
+        return {"label": "|".join(labels)}
+    return {name: "yes" if name in labels else "no" for name in codebook.names}
+
+
+def _write_xlsx(
+    path: Path,
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, str]],
+    codebook: Codebook,
+    coders: Sequence[str] = (),
+) -> None:
     answers = {escape_formula(name) for name in answer_columns(codebook)}
     listed = ["yes", "no"] if codebook.multilabel else f"=codebook!$A$2:$A${len(codebook.names) + 1}"
     rule = {"validate": "list", "source": listed, "error_message": _CHOOSE}
-    coding = [
-        Column(name, _WIDTHS.get(name, 18), wrap=True, validation=rule if name in answers else None) for name in columns
-    ]
+    rules = dict.fromkeys(answers, rule)
+    if coders and len(joined := ",".join(coders)) <= _LIST_CHARACTERS and joined.count(",") == len(coders) - 1:
+        rules[ACTS_OF] = {"validate": "list", "source": list(coders)}
+    coding = [Column(name, _WIDTHS.get(name, 18), wrap=True, validation=rules.get(name)) for name in columns]
     explained = [Column(name, width, wrap=True) for name, width in _CODEBOOK_COLUMNS]
     sheets = {
         "coding": (coding, [[row.get(name, "") for name in columns] for row in rows]),
@@ -202,6 +230,11 @@ def read_sheet(table: Table, codebook: Codebook) -> Reading:
             reading.problems.append(f"{table.path}, row {number}: {error}")
             continue
         unread += labels is None
+        try:
+            acts = _acts(row, table.columns, labels, codebook)
+        except ValueError as error:
+            reading.problems.append(f"{table.path}, row {number}: {error}")
+            continue
         reading.take(
             number,
             {
@@ -213,6 +246,8 @@ def read_sheet(table: Table, codebook: Codebook) -> Reading:
             labels,
             coder=cell(row, lower.get(CODER)) or stem(table.path),
             comment=cell(row, lower.get(COMMENT)) or "",
+            acts=acts,
+            acts_of=cell(row, lower.get(ACTS_OF)) or "",
         )
     reading.notes += other_codebooks(str(table.path), (row for _, row in table.rows), codebook)
     reading.codebooks += named_codebooks(row for _, row in table.rows)
@@ -257,6 +292,19 @@ def _unescaped(table: Table) -> Table:
         for number, row in table.rows
     ]
     return replace(table, columns=[unescape_formula(name) for name in table.columns], rows=rows)
+
+
+def _acts(
+    row: Mapping[str, Any], columns: Sequence[str], labels: Sequence[str] | None, codebook: Codebook
+) -> dict[str, Act] | None:
+    """Return kind, holder and target of the labels of a row of JSON Lines, or None if there is no such column.
+
+    Raises:
+        ValueError: They do not fit the text or the codebook.
+    """
+    if ACTS not in columns or not isinstance(row.get(ACTS), Mapping):
+        return None
+    return read_acts(row[ACTS], str(row.get(TEXT) or ""), labels, codebook)
 
 
 def _from_columns(

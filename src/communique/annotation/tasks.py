@@ -37,6 +37,9 @@ FEW_CODED = 10
 #: The name in the column of coders for adjudicated rows, which decide between coders who disagree.
 ADJUDICATION = "adjudication"
 
+#: Column of a sheet for adjudication with the name of the coder whose kinds, holders and targets are right.
+ACTS_OF = "acts_of"
+
 
 def check_coders(names: Collection[str], where: str) -> None:
     """Check that no coder has the name that version 0.1 used for adjudicated rows.
@@ -87,7 +90,8 @@ class CodingTask:
 class CodedRow:
     """A row of a coded file. `labels` is None if the row was not coded; `id` or `text` can be missing.
 
-    `acts` contains kind, holder and target by label; None if the coder was not asked for them.
+    `acts` contains kind, holder and target by label; None if the coder was not asked for them. `acts_of` names the coder whose acts
+    an adjudicator takes over.
     """
 
     where: str
@@ -100,6 +104,7 @@ class CodedRow:
     language: str = UNDETERMINED
     previous: str = ""
     acts: Mapping[str, Act] | None = None
+    acts_of: str = ""
 
 
 @dataclass
@@ -155,6 +160,8 @@ class Reading:
         *,
         coder: str,
         comment: str,
+        acts: Mapping[str, Act] | None = None,
+        acts_of: str = "",
     ) -> None:
         """Add a row.
 
@@ -164,6 +171,8 @@ class Reading:
             labels: The labels; None if the row was not coded.
             coder: Name of the coder.
             comment: Comment of the coder.
+            acts: Kind, holder and target by label, or None.
+            acts_of: Name of the coder whose acts an adjudicator takes over.
 
         Raises:
             DataError: The coder has the name that version 0.1 used for adjudicated rows.
@@ -181,6 +190,8 @@ class Reading:
                 document=None if document in (None, "") else str(document),
                 language=str(fields.get(LANGUAGE) or UNDETERMINED),
                 previous=str(fields.get(PREVIOUS) or ""),
+                acts=acts,
+                acts_of=acts_of,
             )
         )
 

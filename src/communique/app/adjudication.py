@@ -28,7 +28,7 @@ from .problems import NotFoundError
 
 @dataclass(frozen=True)
 class Difference:
-    """A sentence on which coders differ.
+    """A sentence on which coders differ: on its labels, or on kind, holder and target of these.
 
     Attributes:
         key: What identifies it.
@@ -40,6 +40,8 @@ class Difference:
         comments: The comments by coder.
         decision: The labels of the adjudicator, or None if nobody has decided.
         acts: Kind, holder and target of labels, by coder.
+        agreed: The labels, if coders differ only in kind, holder or target; otherwise None.
+        is_open: Whether nobody has decided.
     """
 
     key: SentenceKey
@@ -51,6 +53,8 @@ class Difference:
     comments: Mapping[str, str]
     decision: Labels | None
     acts: Mapping[str, Mapping[str, Act]]
+    agreed: Labels | None
+    is_open: bool
 
     def proposed_acts(self, codebook: Codebook) -> dict[str, Act]:
         """Return the acts of the decision or, before it, those on which the coders agree, whatever their labels are."""
@@ -78,7 +82,17 @@ class Comparison:
     @property
     def open(self) -> list[Difference]:
         """The differences that nobody has decided."""
-        return [one for one in self.differences if one.decision is None]
+        return [one for one in self.differences if one.is_open]
+
+    @property
+    def open_labels(self) -> int:
+        """Number of sentences on whose labels nobody has decided. Gold cannot be written without them."""
+        return sum(one.is_open and one.agreed is None and one.decision is None for one in self.differences)
+
+    @property
+    def only_acts(self) -> int:
+        """Number of sentences on which coders differ only in kind, holder or target."""
+        return sum(one.agreed is not None for one in self.differences)
 
     def find(self, key: SentenceKey) -> Difference:
         """Return a difference.
@@ -96,7 +110,7 @@ class Comparison:
         keys = [one.key for one in self.differences]
         start = keys.index(key) + 1 if key in keys else 0
         order = [*self.differences[start:], *self.differences[:start]]
-        return next((one for one in order if one.decision is None), None)
+        return next((one for one in order if one.is_open), None)
 
 
 def compare(desk: Desk, sample: str) -> Comparison:
@@ -190,7 +204,11 @@ def _measure(project: Project, sample: str, state: object) -> AgreementReport:
 
 def _differences(codings: Codings) -> list[Difference]:
     found = []
-    for id in codings.differing():
+    labels, acts = set(codings.differing()), set(codings.differing_acts())
+    undecided = {*codings.disagreements(), *codings.open_acts()}
+    for id in codings.units:
+        if id not in labels | acts:
+            continue
         unit = codings.units[id]
         digest = display_sha256(unit.text)
         found.append(
@@ -205,6 +223,8 @@ def _differences(codings: Codings) -> list[Difference]:
                 comments=codings.comments.get(id, {}),
                 decision=codings.adjudicated.get(id),
                 acts=codings.acts.get(id, {}),
+                agreed=next(iter(codings.by_coder(id).values())) if id in acts else None,
+                is_open=id in undecided,
             )
         )
     return found

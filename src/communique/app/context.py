@@ -65,6 +65,13 @@ class OpenProject:
             if not is_current(self.project, self.store):
                 self.jobs.start_module(INDEX_JOB, "communique.app.indexing", ["."])
 
+    def is_indexing(self) -> bool:
+        """Return whether the index is being built, or will be in a few seconds."""
+        last = self.jobs.newest(INDEX_JOB)
+        if last is not None and (last.state == "running" or _failed_lately(last)):
+            return last.state == "running"
+        return not is_current(self.project, self.store)
+
     def add_documents(self, files: Sequence[tuple[str, IO[bytes]]]) -> Added:
         """Add files to the documents, and start building the index again. Arguments and errors are those of `add_documents`."""
         # Two requests at once could add the same file twice, and the reader of PDF files allows one thread only.

@@ -37,20 +37,6 @@ class Marked:
     unnamed: Sequence[str] = ()
 
 
-class Named(NamedTuple):
-    """The words that name the holder or the target of a label, or its kind."""
-
-    role: str
-    words: str
-
-
-def named_parts(act: Act, text: str) -> tuple[Named, ...]:
-    """Return the kind of an act and the words of a text that name its holder and target."""
-    kind = [] if act.kind is None else [Named("kind", act.kind)]
-    spans = [(role, span) for role in ROLES if (span := act.span(role)) is not None]
-    return (*kind, *(Named(role, text[slice(*span)]) for role, span in spans))
-
-
 class Words(NamedTuple):
     """Words that name a holder or target: the value of the form, and the words themselves."""
 

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select, tuple_
 
-from ..data.acts import Act
+from ..data.acts import Act, Named, named_parts
 from ..project.coding import SentenceKey
 from ..sampling.population import display_sha256, visible
-from .marking import Named, named_parts
 from .store import CODINGS, IndexedSentence, Store
 from .tables import LabelledTable
 

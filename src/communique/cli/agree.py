@@ -111,9 +111,9 @@ def agree(
 
 def _adjudicate(path: Path, codings: Codings, labels: Codebook) -> None:
     """Write the sheet for adjudication, unless there is nothing to adjudicate."""
-    from ..annotation.agreement_report import write_adjudication
+    from ..annotation.agreement_report import to_adjudicate, write_adjudication
 
-    if not codings.disagreements():
+    if not to_adjudicate(codings):
         why = "there is only one coder" if len(codings.labels) < 2 else "no difference between coders is open"
         note(f"{path}: not written, because {why}")
         return

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..text.edits import Edit, move_span
 from .codebook import Codebook
 
 #: The parts of an act that words of the sentence can name, in the order of every array of spans.
 ROLES = ("holder", "target")
+
+#: What an act means that names nobody and has no kind.
+NEITHER = "names neither holder nor target"
 
 #: Start and end of some words as character offsets into the text. The end is excluded.
 Span = tuple[int, int]
@@ -42,6 +45,28 @@ class Act:
         """Return the act in the form that `read_acts` reads."""
         spans = {f"{role}_span": None if (span := self.span(role)) is None else list(span) for role in ROLES}
         return (spans if self.with_spans else {}) | ({} if self.kind is None else {"kind": self.kind})
+
+
+class Named(NamedTuple):
+    """The words that name the holder or the target of a label, or its kind."""
+
+    role: str
+    words: str
+
+
+def named_parts(act: Act, text: str) -> tuple[Named, ...]:
+    """Return the kind of an act and the words of a text that name its holder and target."""
+    kind = [] if act.kind is None else [Named("kind", act.kind)]
+    spans = [(role, span) for role in ROLES if (span := act.span(role)) is not None]
+    return (*kind, *(Named(role, text[slice(*span)]) for role, span in spans))
+
+
+def describe_acts(acts: Mapping[str, Act], text: str) -> str:
+    """Return acts in words, such as `criticism: holder Norland, target the closure; policy_claim: names neither`."""
+    return "; ".join(
+        f"{name}: {', '.join(f'{part.role} {part.words}' for part in named_parts(act, text)) or NEITHER}"
+        for name, act in acts.items()
+    )
 
 
 def moved_acts(acts: Mapping[str, Act], edits: Sequence[Edit]) -> dict[str, Act]:

@@ -7,24 +7,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..annotation.detect import read_coded
-from ..annotation.matching import AmongThemselves, CodedSentence, InSample
+from ..annotation.matching import AmongThemselves, CodedSentence, InSample, chosen_acts
 from ..annotation.tasks import CodedRow, Reading
+from ..data.acts import written_acts
 from ..data.codebook import Codebook
+from ..data.sentence import acts_in
 from ..errors import DataError
 from ..io.atomic import file_sha256
 from ..reporting.format import counted
 from ..sampling.design import Design
 from ..sampling.population import display_sha256
-from .coding import Coding, Read
+from .coding import Coding, Read, SentenceKey, latest
 
 
-def read_coded_file(path: Path, current: Codebook, designs: Mapping[str, Design]) -> Read:
+def read_coded_file(path: Path, current: Codebook, designs: Mapping[str, Design], known: Sequence[Coding] = ()) -> Read:
     """Read a sheet or an export of a coding tool as codings, with the codebook that it was coded with.
 
     Args:
         path: The file. Its rows have the time at which it was last changed.
         current: The codebook in use.
         designs: The samples by name.
+        known: The codings of the project, of which a sheet for adjudication takes over holders, targets and kinds.
 
     Raises:
         DataError: The rows cannot be read, or texts have the ids of other rows.
@@ -33,16 +36,29 @@ def read_coded_file(path: Path, current: Codebook, designs: Mapping[str, Design]
     placed = [(row, place.find(row)) for row in reading.rows if row.labels is not None]
     time = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     digest = file_sha256(path)
+    by_sentence: dict[SentenceKey, list[Coding]] = {}
+    if any(row.acts_of for row in reading.rows):
+        for coding in latest(known).values():
+            by_sentence.setdefault(coding.sentence, []).append(coding)
     codings = []
     for row, found in placed:
         if found is None or row.labels is None:
             continue
         unit, sample = found
         design = designs[sample] if sample else None
+        sha256 = display_sha256(unit.text)
+        acts = None if row.acts is None else acts_in(unit.text, row.acts, row.text or "")
+        if row.acts_of:
+            marked = {
+                one.coder: acts_in(unit.text, one.named, one.text)
+                for one in by_sentence.get((unit.id, sha256), ())
+                if one.acts is not None
+            }
+            acts = chosen_acts(row, marked)
         codings.append(
             Coding(
                 id=unit.id,
-                sha256=display_sha256(unit.text),
+                sha256=sha256,
                 text=unit.text,
                 document=unit.document,
                 index=place.index(unit.id, sample),
@@ -58,6 +74,7 @@ def read_coded_file(path: Path, current: Codebook, designs: Mapping[str, Design]
                 comment=row.comment,
                 origin=path.name,
                 origin_sha256=digest,
+                acts=None if acts is None else written_acts(acts),
             )
         )
     return Read(codings, [*reading.notes, *place.messages(path)])

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..annotation.agreement_report import AgreementReport
+from ..annotation.agreement_report import AgreementReport, to_adjudicate
 from ..annotation.sheets import MODEL
+from ..data.reader import ACTS
 from ..errors import DataError
 from ..io.atomic import file_sha256, replacing
 from ..io.write import write_jsonl
@@ -97,7 +98,7 @@ def _agree(project: Project, given: Mapping[str, object]) -> Filled:
     filled.arguments.append(str(write_codings(project, sample)))
     if "design" not in given:
         filled.add("--design", project.design_path(sample))
-    differing = len(project.codings(sample).disagreements())
+    differing = to_adjudicate(project.codings(sample))
     if differing and "adjudicate" not in given and "gold" not in given:
         folder = project.folder / SAMPLES
         names = (f"{sample}{ADJUDICATION_SHEET}{number}.xlsx" for number in ("", *(f"-{i}" for i in range(2, 10**6))))
@@ -214,6 +215,9 @@ def _write_table(path: Path, codings: Sequence[Coding]) -> None:
         "codebook",
         "codebook_sha256",
     )
+    # Coders who were not asked for acts have no such column.
+    acts = any(coding.acts is not None for coding in codings)
+    columns = (*columns, ACTS) if acts else columns
     shown = {MODEL: ""} if any(coding.model_shown for coding in codings) else {}
     write_jsonl(path, ({name: getattr(coding, name) for name in columns} | shown for coding in codings))
 

@@ -70,8 +70,9 @@ def merge(project: Project, paths: Sequence[str | Path]) -> Merged:
     for other in others:
         designs |= _new_samples(designs, other)
     incoming: list[Coding] = []
+    known = project.log.read().codings
     for path in map(Path, paths):
-        found = _read(project, path, designs)
+        found = _read(project, path, designs, known)
         incoming += found.codings
         merged.notes += found.notes
     with project.log.locked():
@@ -129,7 +130,7 @@ def _unchanged(last: Coding, coding: Coding) -> bool:
     return known == new
 
 
-def _read(project: Project, path: Path, designs: Mapping[str, Design]) -> Read:
+def _read(project: Project, path: Path, designs: Mapping[str, Design], known: Sequence[Coding]) -> Read:
     """Read the codings of a coded file, of a file of a project's `codings/`, or of another project."""
     if path.is_dir():
         if not (path / PROJECT_FILE).is_file():
@@ -142,7 +143,7 @@ def _read(project: Project, path: Path, designs: Mapping[str, Design]) -> Read:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder. Name a coded file or the folder of a project")
     if not is_log(path):
-        return read_coded_file(path, project.codebook, designs)
+        return read_coded_file(path, project.codebook, designs, known)
     found = read_codings([path])
     # The other project is not known, and its sample may be another one with the same name.
     members = {name: member_keys(design) for name, design in designs.items()}

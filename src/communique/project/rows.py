@@ -261,7 +261,10 @@ def _notes(left_out: Counter[str]) -> Iterable[str]:
     if n := left_out["differing"]:
         yield f"left out {counted(n, 'row')} on which coders differ. To adjudicate them, run `communique agree` in the project"
     if n := left_out["acts"]:
-        yield f"left out kind, holder and target of {counted(n, 'label')} on which coders mark different ones"
+        yield (
+            f"left out kind, holder and target of {counted(n, 'label')} on which coders mark different ones. To decide, run "
+            "`communique agree` in the project"
+        )
     if n := left_out["outdated"]:
         yield (
             f"left out {counted(n, 'row')} coded before the codebook changed in a way that needs new codings. For details, run "

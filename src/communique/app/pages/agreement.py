@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from ...annotation.tasks import ADJUDICATION, NONE
+from ...data.acts import NEITHER, Named, named_parts
 from ...data.codebook import Codebook
 from ...errors import DataError
 from ...project.coding import SentenceKey
@@ -17,7 +18,7 @@ from ..adjudication import Comparison, Difference, compare, decide, measure
 from ..choices import KEYS, choices
 from ..coding import ALL, split_choices
 from ..context import OpenProject, ProjectArg
-from ..marking import Marked, Named, named_parts, read_marked
+from ..marking import Marked, read_marked
 from ..problems import NotFoundError
 from ..store import IndexedSentence, Store
 from ..task_view import Task
@@ -62,6 +63,8 @@ def page(request: Request, opened: ProjectArg, sample: Name = "", start: Annotat
         step=_LISTED,
         choices=choices(compared.codebook) if compared is not None else [],
         no_label=NONE,
+        said=_said,
+        adjudicator=ADJUDICATION,
         address=_address,
     )
 
@@ -170,7 +173,7 @@ def _prepare(store: Store, codebook: Codebook, difference: Difference) -> Task:
         codebook,
         sentence,
         ((), ()) if found is None else store.neighbours(found),
-        labels=difference.decision,
+        labels=difference.agreed if difference.decision is None else difference.decision,
         acts=difference.proposed_acts(codebook),
         comment=difference.comments.get(ADJUDICATION, ""),
     )
@@ -179,4 +182,4 @@ def _prepare(store: Store, codebook: Codebook, difference: Difference) -> Task:
 def _said(difference: Difference, coder: str) -> list[tuple[str, tuple[Named, ...]]]:
     """Return what a coder marked: each label with its kind, holder and target."""
     acts = difference.acts.get(coder, {})
-    return [(label, parts) for label, act in acts.items() if (parts := named_parts(act, difference.text))]
+    return [(label, named_parts(act, difference.text) or (Named(NEITHER, ""),)) for label, act in acts.items()]

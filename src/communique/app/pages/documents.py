@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response, UploadFile
 
 from ...errors import DataError
 from ...project.documents import MAX_FILES, Added, document_files
-from ..context import INDEX_JOB, OpenProject, ProjectArg
+from ..context import OpenProject, ProjectArg
 from ..templating import is_partial, respond
 
 TITLE, PATH = "Documents", "/corpus/documents"
@@ -71,7 +71,7 @@ def _values(opened: OpenProject) -> dict[str, Any]:
         "listed": _LISTED,
         "problem": problem,
         "sentences": opened.store.count(),
-        "reading": opened.jobs.running(INDEX_JOB) is not None,
+        "reading": opened.is_indexing(),
         "max_files": MAX_FILES,
         "max_upload": MAX_UPLOAD,
     }

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from ...project import project_status
 from ...reporting.palette import classes, variables
-from ..context import INDEX_JOB, ProjectArg
+from ..context import ProjectArg
 from ..templating import navigation, respond
 from . import documents
 
@@ -31,7 +31,7 @@ _PAGES = {
 def home(request: Request, opened: ProjectArg) -> Response:
     """Show the project. The status needs all codings, so it is loaded after the page."""
     opened.refresh()
-    reading = opened.jobs.running(INDEX_JOB) is not None
+    reading = opened.is_indexing()
     jobs = opened.jobs.all()[:5]
     return respond(
         request, "home.html", project=opened.project, sentences=opened.store.count(), reading=reading, jobs=jobs
