@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from app_server import AppServer
 from browser import overflowing, violations
+from hands import Hands, Keyboard, Mouse
 from helpers import CUES, ROOT, write_rows
 from project_helpers import draw
 
+from communique.annotation.tasks import ADJUDICATION
 from communique.app.indexing import rebuild
 from communique.app.store import Store
 from communique.project import Project
@@ -29,7 +32,11 @@ TEXTS = {"en": EMOJI, "ar": ARABIC, "zh": CHINESE}
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("study")
+    return make_study(tmp_path_factory.mktemp("study"))
+
+
+def make_study(folder: Path) -> Project:
+    """Create a project with one sentence per language, all in one sample."""
     rows = [
         {"id": language, "document": language, "index": 0, "language": language, "text": text, "labels": ["criticism"]}
         | {"probabilities": dict.fromkeys(CUES, 0.2), "truncated": False}
@@ -133,3 +140,48 @@ def test_words_are_marked_with_the_mouse_and_removed(
     page.click(".act:not([hidden]) [data-role=target] [data-clear]")
     page.locator("#sentence").focus()
     assert words_of(save(page, study, "carla"), "criticism") == {"holder": "蓝河", "target": None}
+
+
+@pytest.mark.parametrize("hands", [Mouse(), Keyboard()], ids=["mouse", "keyboard"])
+def test_the_adjudicator_decides_between_marks(
+    tmp_path: Path, start_app: Callable[..., AppServer], new_page: Callable[..., Page], hands: Hands
+) -> None:
+    """Two coders agree on the label, and differ only in what they marked."""
+    project = make_study(tmp_path)
+    app = start_app(project.folder)
+    connection = app.connect()
+    row = next(row for row in project.designs()["sample-1"].rows if row.id == "en")
+    given = {"queue": "sample-1", "id": row.id, "sha256": row.display_sha256 or row.sha256, "labels": ["criticism"]}
+    holder = [EMOJI.index("Orée"), EMOJI.index("Orée") + 4]
+    for coder, span in (("anna", holder), ("ben", None)):
+        acts = {"criticism": {"holder_span": span, "target_span": None}}
+        connection.json("POST", "/codings", given | {"coder": coder, "acts": acts})
+    connection.close()
+    page = new_page()
+    page.goto(app.opening)
+    page.goto(f"{app.base}/agreement?sample=sample-1")
+    overview = page.inner_text("[aria-labelledby=differences]")
+    assert "differ on 1 sentence, on all of them only in kind, holder or target" in overview
+    assert "holder Orée" in overview
+    assert "names neither" in overview
+    hands.press(page, "a:has-text('Decide: 1 sentence')")
+    page.wait_for_selector("#sentence")
+    assert page.is_checked("input[value=criticism]")
+    assert "differ only in kind, holder or target" in page.inner_text("#task")
+    assert [*violations(page), *overflowing(page)] == []
+    if isinstance(hands, Keyboard):
+        page.locator("#sentence").focus()
+        press(page, *["ArrowRight"] * 6, "t")
+    else:
+        page.evaluate(
+            """() => { const node = document.getElementById("sentence").firstChild, start = node.data.indexOf("Velmark");
+                       getSelection().setBaseAndExtent(node, start, node, start + 7); }"""
+        )
+        page.click(".act:not([hidden]) [data-role=target] [data-mark]")
+        page.locator("#sentence").focus()
+    line = save(page, project, ADJUDICATION)
+    assert (line["labels"], words_of(line, "criticism")) == (["criticism"], {"holder": None, "target": "Velmark"})
+    assert "All differences are decided" in page.inner_text("#task")
+    hands.press(page, "text=Back to the overview")
+    page.wait_for_selector("text=All of them are decided")
+    assert "target Velmark" in page.inner_text("[aria-labelledby=differences]")

@@ -302,7 +302,7 @@ def test_from_a_new_folder_and_an_own_codebook_to_an_estimate(
     walk.press("main button.primary:text-is('Estimate')")
     page.wait_for_selector("#results", timeout=JOB)
     walk.check("estimates")
-    assert all(name in page.inner_text("#results") for name in OWN)
+    assert all(name in page.inner_text("main") for name in OWN)
     walk.open("Corpus")
     assert all(name in page.inner_text("main") for name in OWN)
     assert walk.found == []

@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 from app_study import code_study, create_study
-from helpers import facts
+from helpers import facts, succeed
 from project_helpers import age, code
 
+from communique.annotation.agreement_report import AgreementReport, write_adjudication
 from communique.annotation.tasks import ADJUDICATION
 from communique.data.acts import Act
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
+from communique.errors import DataError
+from communique.io.read import read_table
+from communique.io.write import write_csv
 from communique.project import Coding, Project, merge
 from communique.project.coding import latest, now, read_codings
 from communique.project.rows import training_row
@@ -163,3 +167,68 @@ def test_emoji_and_composed_letters_count_as_the_characters_of_python(tmp_path: 
     assert text[slice(*coding.named["criticism"].holder or ())] == "Orée"
     with pytest.raises(ValueError, match=facts("holder_span", "[100, 104]")):
         mark(study, "anna", CLAIM, {"criticism": {"holder_span": [100, 104]}}, text=text)
+
+
+def differ(study: Project) -> None:
+    """Let the coders agree on the labels of two sentences, but mark other holders in one of them."""
+    mark(study, "anna", ARABIC, {"criticism": {"holder_span": [5, 10], "target_span": None}})
+    mark(study, "ben", ARABIC, {"criticism": {"holder_span": None, "target_span": None}})
+    for coder in ("anna", "ben"):
+        mark(study, coder, CLAIM, {"policy_claim": DEMAND})
+
+
+def test_coders_who_differ_only_in_acts_are_found_until_somebody_decides(study: Project) -> None:
+    differ(study)
+    codings = study.codings("sample-1")
+    [id] = codings.differing_acts()
+    assert codings.units[id].text == ARABIC
+    assert (codings.open_acts(), codings.differing(), codings.disagreements()) == ([id], [], [])
+    report = AgreementReport.compare(codings, study.codebook, resamples=1)
+    assert (report.differing_acts, report.open_acts) == (1, 1)
+    assert "On 1 further sentence, they differ only in kind, holder or target" in report.to_markdown()
+    mark(study, ADJUDICATION, ARABIC, {"criticism": {"holder_span": [5, 10], "target_span": None}})
+    codings = study.codings("sample-1")
+    assert (codings.differing_acts(), codings.open_acts()) == ([id], [])
+
+
+@pytest.mark.parametrize("suffix", [".xlsx", ".csv"])
+def test_the_sheet_for_adjudication_decides_between_acts(study: Project, tmp_path: Path, suffix: str) -> None:
+    differ(study)
+    sheet = tmp_path / f"differences{suffix}"
+    assert write_adjudication(sheet, study.codings("sample-1"), study.codebook) == 1
+    [row] = [dict(row) for _, row in read_table(sheet).rows]
+    assert row["anna said"] == "criticism (criticism: holder صفارى)"
+    assert row["ben said"] == "criticism (criticism: names neither holder nor target)"
+    assert (row["criticism"], row["policy_claim"], row["acts_of"] or "") == ("yes", "no", "")
+    # Without a choice, the sheet decides nothing about the marks.
+    merge(study, [sheet])
+    assert len(study.codings("sample-1").open_acts()) == 1
+    filled = tmp_path / "filled.csv"
+    write_csv(filled, list(row), [row | {"acts_of": "anna"}])
+    merge(study, [filled])
+    codings = study.codings("sample-1")
+    assert codings.open_acts() == []
+    [id] = codings.differing_acts()
+    assert codings.acts[id][ADJUDICATION] == codings.acts[id]["anna"]
+    rows, _ = study.gold("sample-1")
+    assert acts_of(rows, ARABIC)["criticism"]["holder_span"] == [5, 10]
+    assert merge(study, [filled]).added == {}
+    write_csv(filled, list(row), [row | {"acts_of": "carla"}])
+    with pytest.raises(DataError, match=r"filled\.csv, row 2: column 'acts_of' names 'carla'.*anna, ben"):
+        merge(study, [filled])
+
+
+def test_agree_reads_acts_of_codings_and_writes_the_sheet(study: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    differ(study)
+    monkeypatch.chdir(study.folder)
+    printed = succeed("agree")
+    assert "differ only in kind, holder or target" in printed.stdout
+    sheet = study.folder / "samples" / "sample-1-adjudication.xlsx"
+    [row] = [dict(row) for _, row in read_table(sheet).rows]
+    filled = study.folder / "filled.csv"
+    write_csv(filled, list(row), [row | {"acts_of": "ben"}])
+    codings = study.folder / "samples" / "sample-1.codings.jsonl"
+    gold = study.folder / "gold.jsonl"
+    succeed("agree", codings, filled, "--design", study.design_path("sample-1"), "--gold", gold)
+    rows = [json.loads(line) for line in gold.read_text(encoding="utf-8").splitlines()]
+    assert acts_of(rows, ARABIC)["criticism"]["holder_span"] is None

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from fakes import bundle_folder
-from helpers import facts
-from project_helpers import code, draw
+from helpers import ROOT, facts
+from project_helpers import age, code, draw
 
 from communique.annotation.detect import read_coded
+from communique.data.codebook import Codebook
 from communique.errors import DataError
 from communique.io.read import read_table
+from communique.models.predictor import MODEL_VARIABLE
 from communique.project import Project, merge
 from communique.project.coding import now
 from communique.project.defaults import fill
@@ -37,6 +39,43 @@ def test_sample_draws_from_the_documents_into_the_next_file(project: Project) ->
     draw(project, 10)
     again = fill("sample", project, {"n": 10, "form": "doccano"}).arguments
     assert again[-4:] == ["--out", str(project.folder / "samples" / "sample-2.jsonl"), "--seed", "1"]
+
+
+def test_sample_draws_from_the_labels_of_the_shipped_model(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = bundle_folder(tmp_path / "shipped-model", project.codebook)
+    monkeypatch.setenv(MODEL_VARIABLE, str(shipped))
+    documents = str(project.documents()[0])
+    assert fill("sample", project, {"n": 10}).arguments[0] == documents
+    [note] = fill("sample", project, {"n": 10, "purpose": "training"}).notes
+    assert "communique label" in note
+    labelled = project.folder / "labelled" / "shipped-model.jsonl"
+    labelled.write_bytes(project.documents()[0].read_bytes())
+    arguments = fill("sample", project, {"n": 10, "purpose": "training"}).arguments
+    assert arguments[:3] == [str(labelled), "--model", str(shipped)]
+    # The labels of a model of the project come first, once there are any.
+    model = bundle_folder(project.folder / "models" / "model-1", project.codebook)
+    filled = fill("sample", project, {"n": 10})
+    assert filled.arguments[:3] == [str(labelled), "--model", str(shipped)]
+    assert "model-1 has not labelled the documents yet" in filled.notes[0]
+    own = project.folder / "labelled" / "model-1.jsonl"
+    own.write_bytes(project.documents()[0].read_bytes())
+    age(own, 100)
+    filled = fill("sample", project, {"n": 10})
+    assert (filled.arguments[:3], filled.notes) == ([str(own), "--model", str(model)], [])
+
+
+def test_labels_that_the_codebook_lacks_are_not_drawn_from(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = bundle_folder(tmp_path / "shipped-model", Codebook.load(ROOT / "data" / "codebook.yaml"))
+    monkeypatch.setenv(MODEL_VARIABLE, str(shipped))
+    (project.folder / "labelled" / "shipped-model.jsonl").write_text("{}\n")
+    book = Codebook.load(project.codebook_path)
+    fewer = book.model_copy(update={"labels": book.labels[:2]})
+    fewer.dump(project.codebook_path)
+    assert fill("sample", project, {"n": 10}).arguments[0] == str(project.documents()[0])
 
 
 def test_planning_without_a_number_draws_nothing(project: Project) -> None:

@@ -6,15 +6,19 @@ Each function returns arguments as they would be typed, so that a command in a p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..annotation.agreement_report import AgreementReport, to_adjudicate
 from ..annotation.sheets import MODEL
 from ..data.reader import ACTS
-from ..errors import DataError
+from ..errors import CommuniqueError, DataError
 from ..io.atomic import file_sha256, replacing
 from ..io.write import write_jsonl
+from ..models.folder import read_info
+from ..models.info import ModelInfo
+from ..models.predictor import default_model
 from ..sampling.design import Design
 from .codebooks import changed_codebooks
 from .coding import Coding, latest
@@ -66,10 +70,28 @@ def fill(command: str, project: Project, given: Mapping[str, object]) -> Filled:
 
 
 def _sample(project: Project, given: Mapping[str, object]) -> Filled:
-    """Draw from the newest labels of the newest model or, if there are none, from the documents."""
+    """Draw from the labels of the newest model, otherwise from those of another model, otherwise from the documents.
+
+    The labels of the newest model come first, but labels of the shipped model are better than none: with them, estimates are more
+    precise, and a sample for training can be drawn.
+    """
     filled, model = Filled(), _newest_model(project)
-    labelled = [path for path in project.labelled() if model is not None and used_to_label(path, model.name)]
-    filled.arguments += [str(labelled[-1])] if labelled else _documents(project)
+    labelled, labeller = _newest_labels(project, model)
+    if labelled is None:
+        filled.arguments += _documents(project)
+        if given.get("purpose") == "training":
+            filled.notes.append(
+                "no model with the labels of the codebook has labelled the documents, but a sample for training needs labels. "
+                "Run `communique label` first, in the app on the page Label"
+            )
+    else:
+        filled.arguments.append(str(labelled))
+        if model is not None and labeller != model:
+            filled.notes.append(
+                f"{model.name} has not labelled the documents yet, so the sample is drawn from {labelled.name}. To draw from the "
+                f"labels of {model.name}, run `communique label` first"
+            )
+        model = labeller
     if model is not None and "model" not in given:
         filled.add("--model", model)
     if "codebook" not in given:
@@ -258,11 +280,37 @@ def _newest_model(project: Project) -> Path | None:
     return next((p for p, info in reversed(project.models().items()) if info.codebook_sha256 == current), None)
 
 
+def _newest_labels(project: Project, model: Path | None) -> tuple[Path | None, Path | None]:
+    """Return the newest output of `communique label` of a model, and the model.
+
+    Args:
+        project: The project.
+        model: The newest model for the codebook in use. If it has labelled nothing, other models with the same labels count.
+    """
+    names = project.codebook.names
+    others = [path for path, info in _known_models(project).items() if info.labels == names]
+    newest_first = list(reversed(project.labelled()))
+    for allowed in ([] if model is None else [model], others):
+        for labelled in newest_first:
+            if (found := next((one for one in allowed if used_to_label(labelled, one.name)), None)) is not None:
+                return labelled, found
+    return None, None
+
+
+def _known_models(project: Project) -> dict[Path, ModelInfo]:
+    """Return the models of the project and the shipped one, if it is installed."""
+    found = project.models()
+    with suppress(CommuniqueError):
+        shipped = default_model()
+        found[shipped] = read_info(shipped)
+    return found
+
+
 def _labelled_by(project: Project, labelled: Path) -> Path | None:
-    """Return the model that made an output of `communique label`, or None if it is not a model of the project."""
+    """Return the model that made an output of `communique label`, or None if it is neither in the project nor the shipped one."""
     if labelled not in project.labelled():
         return None
-    return next((path for path in project.models() if used_to_label(labelled, path.name)), None)
+    return next((path for path in _known_models(project) if used_to_label(labelled, path.name)), None)
 
 
 def _when_coded(out: Path, given: Mapping[str, object]) -> str:
