@@ -12,7 +12,7 @@ from helpers import TINY, TINY_MULTICLASS, tiny_rows
 
 from communique import baselines
 from communique.baselines import frozen_encoder
-from communique.baselines.frozen_encoder import MEAN_SCALE, EmbeddingCache, Encoder, FrozenEncoder, text_key
+from communique.baselines.frozen_encoder import MEAN_SCALE, Encoder, FrozenEncoder
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
@@ -158,19 +158,6 @@ def test_a_killed_run_keeps_the_shards_that_it_finished(
         frozen(tiny_backbone, cache=tmp_path).embed(["a", "b", "we", "it"])
     frozen(tiny_backbone, cache=tmp_path).embed(["a", "b", "we", "it"])
     assert calls == [["a", "b"], ["we", "it"], ["we", "it"]]
-
-
-def test_a_cache_can_be_read_again(tmp_path: Path) -> None:
-    vectors = np.arange(6, dtype=np.float32).reshape(2, 3)
-    EmbeddingCache(tmp_path / "c").add(["k1", "k2"], vectors)
-    EmbeddingCache(tmp_path / "c").add(["k3"], vectors[:1])
-    found = EmbeddingCache(tmp_path / "c").vectors
-    assert set(found) == {"k1", "k2", "k3"}
-    np.testing.assert_array_equal(found["k2"], vectors[1])
-
-
-def test_keys_distinguish_spaces_and_accept_lone_surrogates() -> None:
-    assert len({text_key(text) for text in ("a b", "a  b", "a b ", "é", "e\u0301", "\ud800")}) == 6
 
 
 def test_several_fits_embed_each_text_once(tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch) -> None:

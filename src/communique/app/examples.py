@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..data.sentence import Sentence, text_sha256
-from ..models.nearest import ClassifierWithVectors, VectorCache, nearest, vector_width
+from ..io.vectors import VectorCache
+from ..models.nearest import ClassifierWithVectors, nearest, vector_width
 from ..project import Project
 from .models import ModelChoice, Models
 from .store import APP_FOLDER
@@ -86,8 +87,8 @@ class Finder:
             missing = cache.missing(one.text for one in coded)
             if missing:
                 cache.add(missing[:STEP], model.predict_vectors(missing[:STEP], width))
-            unknown = {text_sha256(text) for text in missing[STEP:]}
-            known = [one for one in coded if one.sha256 not in unknown]
+            unknown = set(missing[STEP:])
+            known = [one for one in coded if one.text not in unknown]
             [vector] = model.predict_vectors([text], width)
             rows = nearest(vector, cache.get([one.text for one in known]), SHOWN)
         found = tuple(Example(known[row], similarity) for row, similarity in rows)
@@ -96,5 +97,5 @@ class Finder:
     def _vectors(self, choice: ModelChoice, width: int) -> VectorCache:
         if self._cache is None or self._cache[0] != choice.info.sha256:
             folder = self._project.folder / APP_FOLDER / VECTORS
-            self._cache = choice.info.sha256, VectorCache(folder / f"{choice.info.sha256[:16]}.npz", width)
+            self._cache = choice.info.sha256, VectorCache(folder / choice.info.sha256[:16], width)
         return self._cache[1]

@@ -25,7 +25,7 @@ from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..data.splits import split_units
 from ..errors import RecipeError, require_extra
-from ..io.atomic import replacing
+from ..io.vectors import VectorCache
 from ..metrics.calibration import probabilities
 from ..models.batching import batches_by_length
 from ..reporting.progress import ProgressReporter
@@ -206,13 +206,11 @@ class Encoder:
 
         self.backbone, self.codebook, self.max_tokens = backbone, codebook, max_tokens
         self.precision = resolve_precision(precision)
-        self._vectors: dict[str, NDArray[np.float32]] = {}
-        self._cache = None
+        self._vectors = VectorCache()
         if cache is not None:
             digest = backbone_sha256(backbone) or _weights_digest(self.loaded[0].base_model)
             settings = f"{digest}/{max_tokens}/{MEAN_SCALE}/{self.precision}"
-            self._cache = EmbeddingCache(Path(cache) / hashlib.sha256(settings.encode()).hexdigest()[:16])
-            self._vectors = self._cache.vectors
+            self._vectors = VectorCache(Path(cache) / hashlib.sha256(settings.encode()).hexdigest()[:16])
 
     @cached_property
     def loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -226,18 +224,13 @@ class Encoder:
     def embed(self, texts: Sequence[str], progress: ProgressReporter | None = None) -> NDArray[np.float32]:
         """Return vectors (n, d). Equal texts are embedded once, and vectors that were computed before are reused."""
         progress = progress or ProgressReporter.silent()
-        keys = [text_key(text) for text in texts]
-        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._vectors}
+        new = self._vectors.missing(texts)
         for start in progress.track(range(0, len(new), SHARD), "embedding"):
-            part = list(new)[start : start + SHARD]
-            vectors = self.compute([new[key] for key in part])
-            if self._cache:
-                self._cache.add(part, vectors)
-            else:
-                self._vectors.update(zip(part, vectors, strict=True))
-        if not keys:
+            part = new[start : start + SHARD]
+            self._vectors.add(part, self.compute(part))
+        if not texts:
             return np.zeros((0, self.loaded[0].config.hidden_size), np.float32)
-        return np.stack([self._vectors[key] for key in keys]).astype(np.float32)
+        return self._vectors.get(texts)
 
     def compute(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Compute vectors (n, d) without storing them."""
@@ -253,34 +246,6 @@ class Encoder:
                 batch = tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt").to(device)
                 vectors[rows] = model(**batch).last_hidden_state[:, 0].float().cpu().numpy()
         return vectors
-
-
-class EmbeddingCache:
-    """Embeddings by hash of the text. Files are only ever added to the folder, so several runs can share it.
-
-    Args:
-        folder: The folder for one encoder with one combination of settings.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.vectors: dict[str, NDArray[np.float32]] = {}
-        for path in sorted(folder.glob("*.npz")):
-            with np.load(path, allow_pickle=False) as shard:
-                self.vectors.update(zip(shard["keys"].tolist(), shard["vectors"], strict=True))
-
-    def add(self, keys: Sequence[str], vectors: NDArray[np.float32]) -> None:
-        """Store embeddings (n, d)."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        name = hashlib.sha256("".join(keys).encode()).hexdigest()[:16]
-        with replacing(self.folder / f"{name}.npz", "wb") as handle:
-            np.savez(handle, allow_pickle=False, keys=np.array(keys), vectors=vectors)
-        self.vectors.update(zip(keys, vectors, strict=True))
-
-
-def text_key(text: str) -> str:
-    """Return a hash of the exact text. In contrast to `text_sha256`, a doubled space changes it, as it changes the vector."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _weights_digest(model: Module) -> str:
