@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import uvicorn
 from app_study import code_study, create_study
+from browser import overflowing, violations
 from fakes import RuleModel, bundle_folder, cue_scores
+from hands import Hands, Keyboard, Mouse
 from helpers import TINY
 from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
 import communique.app.examples
 from communique.app.context import OpenProject
+from communique.app.server import create_app
 from communique.app.store import APP_FOLDER
 from communique.models.folder import read_codebook, read_info
 from communique.models.predictor import MODEL_VARIABLE
 from communique.project import Project
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 PARTIAL = {"HX-Request": "true"}
 WORDS = ("treaty", "blockade", "engineers", "council", "customs")
@@ -116,3 +127,52 @@ def test_a_reason_is_shown_if_there_are_no_examples(
     use_model(tmp_path / "plain", monkeypatch, limits=None)
     assert "no sentence vectors" in examples(client)
     assert "not in the project any more" in opened.examples.find(None, "text").reason
+
+
+@contextmanager
+def served(project: Project) -> Iterator[str]:
+    """Run the app in a thread of this process, whose model a test has replaced. Yield the address that opens it."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    app = create_app(project, token="the-token", port=port, with_pages=True)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{port}/?token=the-token"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("hands", "size"), [(Mouse(), "narrow"), (Keyboard(), "wide")], ids=["mouse", "keyboard"])
+def test_similar_sentences_are_shown_in_a_browser(
+    project: Project,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    new_page: Callable[..., Page],
+    hands: Hands,
+    size: str,
+) -> None:
+    use_model(tmp_path / "model", monkeypatch)
+    monkeypatch.setattr(communique.app.examples, "STEP", 20)
+    code_study(project, "anna")
+    with served(project) as address:
+        page = new_page(size)
+        page.goto(address)
+        hands.press(page, "nav a:text-is('Label')")
+        hands.write(page, "#text", "Somebody should ratify another treaty.")
+        hands.press(page, "text=Label this text")
+        page.wait_for_selector("li.one")
+        hands.press(page, "a:has-text('Details, correct'), button:has-text('Details, correct')")
+        # The page asks again until all coded sentences are compared.
+        page.wait_for_selector(".examples li >> nth=4")
+        page.wait_for_function("!document.querySelector('.examples').textContent.includes('compared so far')")
+        first = page.inner_text(".examples li")
+        assert "All states should ratify the treaty" in first
+        assert "policy_claim" in first
+        assert "similarity 1.00" in first
+        assert page.locator(".examples li").count() == 5
+        assert [*violations(page), *overflowing(page)] == []
+        page.close()
