@@ -36,6 +36,7 @@ PAGES = {
     "/evaluate": "main table",
     "/estimate": "#results",
     "/corpus": "main table",
+    "/corpus/documents": "#documents-state",
     "/jobs": "h1",
 }
 

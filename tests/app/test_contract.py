@@ -147,7 +147,7 @@ def test_texts_of_any_kind_are_added_or_refused(api: BaseSchema) -> None:
 
 
 def _with_suffix(case: Any) -> Any:
-    """Give the files of a request names of formats that can be read."""
+    """Return a request whose files have names of formats that can be read."""
     for number, file in enumerate(case.body["files"]):
         file["name"] += (".txt", ".csv", ".jsonl", ".docx", ".xlsx", ".pdf", ".json", ".html")[number % 8]
     return case

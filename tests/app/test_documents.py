@@ -113,7 +113,10 @@ def test_files_are_added_through_the_api(page_of: TestClient, empty: Project) ->
     assert answer.status_code == 201
     found = [(one["name"], one["state"], one["sentences"]) for one in answer.json()["files"]]
     assert found == [("a.txt", "added", 1), ("b.txt", "added", 2), ("c.txt", "refused", 0)]
-    assert [Path(one["name"]).name for one in page_of.get(API).json()] == ["a.txt", "b.txt"]
+    assert page_of.get(API).json() == [
+        {"name": "documents/a.txt", "bytes": 14},
+        {"name": "documents/b.txt", "bytes": len(base64.b64decode(packed))},
+    ]
     wrong = {"files": [{"name": "d.txt", "content": "?", "encoding": "base64"}]}
     assert "not base64" in page_of.post(API, json=wrong).json()["error"]
     assert page_of.post(API, json=wrong).status_code == 400

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from app_server import AppServer
-from app_study import code_study, create_study
+from app_study import STUDY, code_study, create_study
 from browser import overflowing, violations
+from helpers import PATIENCE
 
 from communique.app.indexing import rebuild
 from communique.app.store import Store
@@ -81,6 +82,36 @@ SHOTS: tuple[tuple[str, str, bool, str, Callable[[Page], object]], ...] = (
     ("app-codebook-change-phone", "narrow", False, "/codebook/label?name=criticism", review),
     ("app-versions", "wide", True, "/codebook/versions", lambda page: page.wait_for_selector("h2")),
 )
+
+
+@pytest.mark.parametrize(("name", "size", "dark"), [("documents", "wide", False), ("documents-phone", "narrow", True)])
+def test_screenshots_of_added_documents(
+    tmp_path: Path,
+    start_app: Callable[[Path], AppServer],
+    new_page: Callable[..., Page],
+    name: str,
+    size: str,
+    dark: bool,
+) -> None:
+    folder = Path(os.environ.get(FOLDER, tmp_path / "shots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    articles = tmp_path / "speeches"
+    articles.mkdir()
+    for document, (_, _, sentences) in STUDY.items():
+        (articles / f"{document}.txt").write_text(" ".join(text for text, _ in sentences), encoding="utf-8")
+    (articles / "list of speakers.ods").write_bytes(b"")
+    page = new_page(size, dark=dark)
+    app = start_app(tmp_path / "strait")
+    page.goto(app.opening)
+    page.goto(f"{app.base}/corpus/documents")
+    page.set_input_files("#folder", articles)
+    page.click("main button.primary")
+    page.wait_for_selector("#added .done")
+    page.wait_for_selector("#documents-state [role=status]:has-text('sentences')", timeout=1000 * PATIENCE)
+    target = folder / f"app-{name}.png"
+    page.screenshot(path=target)
+    assert [*overflowing(page), *violations(page)] == []
+    assert target.stat().st_size <= MAX_SIZE
 
 
 def test_screenshots(tmp_path: Path, start_app: Callable[[Path], AppServer], new_page: Callable[..., Page]) -> None:

@@ -49,10 +49,10 @@ def test_a_damaged_file_counts_as_absent_and_is_replaced(tmp_path: Path) -> None
     draw = np.random.default_rng(0)
     damaged = [b"", b"no archive", b"PK\x03\x04", whole[:-30], whole[: len(whole) // 2]]
     for _ in range(300):
-        content = bytearray(whole)
+        changed = bytearray(whole)
         for place in draw.integers(len(whole), size=3):
-            content[place] = draw.integers(256)
-        damaged.append(bytes(content))
+            changed[place] = draw.integers(256)
+        damaged.append(bytes(changed))
     for content in damaged:
         path.write_bytes(content)
         cache = VectorCache(tmp_path, 2)

@@ -50,7 +50,7 @@ def test_texts_are_stored_and_counted(project: Project) -> None:
         "b/c.txt": ("added", 1, 1),
     }
     assert stored(project) == ["a.txt", "b", "b/c.txt"]
-    assert [file.name for file in document_files(project)] == ["a", "b/c"]
+    assert [*document_files(project)] == ["documents/a.txt", "documents/b/c.txt"]
     assert read_documents(project)[0].ids.to_pylist() == ["a:0", "a:1", "b/c:0"]
     assert not list(project.folder.glob(".adding-*"))
 

@@ -24,6 +24,7 @@ from ..labelling.unlabelled import Unlabelled, read_texts
 from ..reporting.progress import ProgressReporter
 from ..sampling.population import Population, read_population
 from ..sampling.texts import content_of
+from ..text.cleaning import without_surrogates
 from .layout import DOCUMENTS, PROJECT_FILE
 from .project import Project
 
@@ -94,13 +95,18 @@ def read_documents(project: Project, progress: ProgressReporter | None = None) -
     return texts.population, list(texts.notes)
 
 
-def document_files(project: Project) -> list[InputFile]:
-    """Return the files that are read as documents of a project.
+def document_files(project: Project) -> dict[str, Path]:
+    """Return the files that are read as documents of a project, by their path from its folder.
 
     Raises:
         DataError: The project lists a path that does not exist, or a folder without any file that can be read.
     """
-    return locate_files(project.documents()).files
+    found = [file.path for file in locate_files(project.documents()).files]
+    inside = project.folder
+    return {
+        without_surrogates(str(path.relative_to(inside) if path.is_relative_to(inside) else path)): path
+        for path in found
+    }
 
 
 def add_documents(project: Project, files: Sequence[tuple[str, IO[bytes]]]) -> Added:

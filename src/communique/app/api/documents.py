@@ -70,9 +70,7 @@ class AddedAnswer(BaseModel):
 @router.get("")
 def documents(opened: ProjectArg) -> list[DocumentFile]:
     """List the files that are read as documents."""
-    return [
-        DocumentFile(name=file.display_name, bytes=file.path.stat().st_size) for file in document_files(opened.project)
-    ]
+    return [DocumentFile(name=name, bytes=path.stat().st_size) for name, path in document_files(opened.project).items()]
 
 
 @router.post("", status_code=201, max_body_size=MAX_REQUEST, responses=refusals(413, 422))

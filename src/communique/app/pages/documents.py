@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from fastapi import APIRouter, Request, Response, UploadFile
@@ -64,9 +65,9 @@ def _values(opened: OpenProject) -> dict[str, Any]:
     try:
         files, problem = document_files(opened.project), ""
     except DataError as error:
-        files, problem = [], str(error)
+        files, problem = {}, str(error)
     return {
-        "files": [(file.display_name, file.path.stat().st_size) for file in files[:_LISTED]],
+        "files": [(name, path.stat().st_size) for name, path in islice(files.items(), _LISTED)],
         "number": len(files),
         "listed": _LISTED,
         "problem": problem,
