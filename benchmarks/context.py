@@ -2,11 +2,11 @@
 
     python benchmarks/context.py --texts TEXTS --work DIR
 
-Two classifiers read the previous sentence, if it is known: (1) logistic regression on the vectors of a frozen encoder, with the vector
-of the previous sentence as additional features; (2) logistic regression on stored out-of-fold logits (`out_of_fold.py`), with those of the
-previous sentence as additional features. Each is compared with the same classifier without these features, by five-fold
-cross-validation over documents of data/reference/train.jsonl, on the rows whose previous sentence is in the data. The result is
-benchmarks/results/context.json. DIR is for sentence vectors.
+Two classifiers read the previous sentence, if it is known: (1) logistic regression on the vectors of a frozen encoder, with
+the vector of the previous sentence as additional features; (2) logistic regression on stored out-of-fold logits
+(`out_of_fold.py`), with those of the previous sentence as additional features. Each is compared with the same classifier without
+these features, by five-fold cross-validation over documents of data/reference/train.jsonl, on all rows and on those whose
+previous sentence is in the data. The result is benchmarks/results/context.json. DIR is for sentence vectors.
 """
 
 from __future__ import annotations
