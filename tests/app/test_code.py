@@ -251,7 +251,12 @@ def test_an_answer_needs_few_queries_and_reads_no_file_of_the_project_again(
 
     def note(name: str, module: Any) -> None:
         original = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda *given, **named: (found.append(name), original(*given, **named))[1])
+
+        def noted(*given: Any, **named: Any) -> Any:
+            found.append(name)
+            return original(*given, **named)
+
+        monkeypatch.setattr(module, name, noted)
 
     note("load_yaml", communique.data.codebook)
     note("load_json", communique.sampling.design)

@@ -96,7 +96,9 @@ def test_names_cannot_break_the_tables_of_a_report() -> None:
 def test_names_cannot_break_the_tables_of_an_agreement_report() -> None:
     alpha = AlphaScore(NASTY, 60, 12, 20, VALUE)
     pair = PairScore(NASTY, "ben", NASTY, 60, 12, 20, 21, 0.9, VALUE, VALUE)
-    report = AgreementReport({NASTY: 60, "ben": 60}, 60, 12, (alpha,), alpha, (pair,), (pair,), 9, 6, ("few",), 0, 100)
+    report = AgreementReport(
+        {NASTY: 60, "ben": 60}, 60, 12, (alpha,), alpha, (pair,), (pair,), 9, 6, 2, 1, ("few",), 0, 100
+    )
     text = report.to_markdown()
     assert_tables_are_whole(text)
     assert text.startswith("- **few**\n\n60 sentences in 12 documents. Coders: ")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Exists, FromClause, Select, Subquery, Table, bindparam, exists, func, select
+from sqlalchemy import BindParameter, Exists, FromClause, Select, Subquery, Table, bindparam, exists, func, select
 
 from ..annotation.tasks import ADJUDICATION, NONE, check_coders
 from ..data.acts import read_acts, written_acts
@@ -401,7 +401,8 @@ def _waiting(everything: bool, *, skipped: bool) -> Select[Any]:
 
 def _progress(everything: bool) -> Select[Any]:
     """Return the query of the numbers of `Progress`."""
-    members, coder = _members(everything), bindparam("coder")
+    members = _members(everything)
+    coder: BindParameter[str] = bindparam("coder")
     if everything:
         # Looking up each coded sentence would read pages all over the file.
         own = select(func.count()).where(CODINGS.c.coder == coder, CODINGS.c.present)

@@ -173,7 +173,7 @@ def open_corpus(opened: OpenProject, paths: Mapping[str, Path], name: str = "") 
     """
     if not paths:
         raise NotFoundError("This project has no labelled table yet. Label its documents first")
-    name = name or next(reversed(paths))
+    name = name or list(paths)[-1]
     if name not in paths:
         raise NotFoundError(f"There is no labelled table {name!r} in this project. Tables: {', '.join(paths)}")
     codebook = opened.project.codebook

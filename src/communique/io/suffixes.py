@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 #: Tables that are read from folders. Text formats may also have `.gz` or `.zst` after the suffix.
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".xlsx")
@@ -69,7 +69,7 @@ def ending(path: str | Path) -> tuple[str, str | None]:
     return suffixes[-1] if suffixes else "", None
 
 
-def stem(path: str | Path) -> str:
+def stem(path: str | PurePath) -> str:
     """Return a file's name without its suffix and without a compression suffix."""
-    path = Path(path)
-    return Path(path.stem).stem if path.suffix.lower() in COMPRESSIONS else path.stem
+    path = PurePath(path)
+    return PurePath(path.stem).stem if path.suffix.lower() in COMPRESSIONS else path.stem

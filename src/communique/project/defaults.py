@@ -225,6 +225,8 @@ def _write_table(path: Path, codings: Sequence[Coding]) -> None:
 
     If a coder saw the labels of a model, the table has the column of the model's labels, as the sheet of that coder had.
     """
+    # Coders who were not asked for acts have no such column.
+    acts = any(coding.acts is not None for coding in codings)
     columns = (
         "id",
         "document",
@@ -236,10 +238,8 @@ def _write_table(path: Path, codings: Sequence[Coding]) -> None:
         "comment",
         "codebook",
         "codebook_sha256",
+        *((ACTS,) if acts else ()),
     )
-    # Coders who were not asked for acts have no such column.
-    acts = any(coding.acts is not None for coding in codings)
-    columns = (*columns, ACTS) if acts else columns
     shown = {MODEL: ""} if any(coding.model_shown for coding in codings) else {}
     write_jsonl(path, ({name: getattr(coding, name) for name in columns} | shown for coding in codings))
 
