@@ -12,15 +12,6 @@ from ..reporting.format import counted, signed_score
 if TYPE_CHECKING:
     from .curve import Curve
 
-#: Number of sentences of the first sample. With fewer, a comparison of classifiers is mostly chance.
-FIRST_SAMPLE = 200
-
-#: The command for the first sample. Two stages draw from few documents. Documents that train a model cannot be used for estimates.
-_FIRST = f"communique sample -n {FIRST_SAMPLE} --design two-stage --coder NAME"
-
-#: Number of sentences of a sample for estimates. Without a model, the interval of a proportion of 0.1 is then about 0.07 wide.
-ESTIMATE_SAMPLE = 300
-
 #: Minimum number of sentences of a further sample for training.
 MIN_TRAINING_SAMPLE = 50
 
@@ -37,6 +28,40 @@ Action = Literal[
 
 
 @dataclass(frozen=True)
+class SampleRequest:
+    """A sample to draw. Each field is an option of `communique sample`.
+
+    Attributes:
+        n: Number of sentences.
+        purpose: What the sample is for.
+        design: The sampling design, or nothing for the default of the command.
+        trained_documents: Whether to draw only from documents on which the model was trained.
+    """
+
+    n: int
+    purpose: Literal["estimate", "training"] = "estimate"
+    design: Literal["", "two-stage"] = ""
+    trained_documents: bool = False
+
+    @property
+    def command(self) -> str:
+        """The command that draws the sample."""
+        options = [f"--for {self.purpose}"] if self.purpose != "estimate" else []
+        options.append(f"-n {self.n}")
+        options += [f"--design {self.design}"] if self.design else []
+        options += ["--trained-documents"] if self.trained_documents else []
+        return " ".join(["communique sample", *options, "--coder NAME"])
+
+
+#: The first sample. With fewer sentences, a comparison of classifiers is mostly chance. Two stages draw from few documents, because
+#: documents that train a model cannot be used for estimates.
+FIRST_SAMPLE = SampleRequest(200, design="two-stage")
+
+#: A sample for estimates. Without a model, the interval of a proportion of 0.1 is then about 0.07 wide.
+ESTIMATE_SAMPLE = SampleRequest(300)
+
+
+@dataclass(frozen=True)
 class Step:
     """What to do next.
 
@@ -44,11 +69,13 @@ class Step:
         action: What it is about.
         command: The command, or what to do without a command.
         reason: Why.
+        sample: The sample to draw, if that is what the step is about.
     """
 
     action: Action
     command: str
     reason: str
+    sample: SampleRequest | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +162,7 @@ def _code(facts: Facts) -> Step | None:
     if facts.sample is None:
         if facts.rows:
             return None
-        return Step("sample", _FIRST, "Nothing has been drawn for coding yet")
+        return _draw(FIRST_SAMPLE, "Nothing has been drawn for coding yet")
     if facts.missing:
         files = shlex.join(facts.sheets) or "CODED_FILE"
         return Step(
@@ -157,9 +184,8 @@ def _code(facts: Facts) -> Step | None:
 
 def _train(facts: Facts) -> Step | None:
     if facts.outdated and facts.trained_rows is None and facts.rows < MIN_TRAINING_SAMPLE:
-        return Step(
-            "sample",
-            _FIRST,
+        return _draw(
+            FIRST_SAMPLE,
             f"{counted(facts.outdated, 'coding')} cannot be used since the codebook changed. Code sentences with the new codebook",
         )
     if facts.rows and (facts.trained_rows is None or facts.rows >= (1 + GROWTH) * facts.trained_rows):
@@ -182,10 +208,10 @@ def _after_training(facts: Facts) -> Step:
     if facts.curve is None or facts.rows >= (1 + GROWTH) * facts.curve.coded:
         return Step("curve", "communique status --curve", "A learning curve shows whether more coding would improve the model")
     if facts.curve.projection is None or facts.curve.projection.advice != "stop":
-        n = training_sample_size(facts.rows)
-        return Step(
-            "sample",
-            f"communique sample --for training -n {n} --trained-documents --coder NAME",
-            describe_projection(facts.curve),
-        )
-    return Step("sample", f"communique sample -n {ESTIMATE_SAMPLE} --coder NAME", describe_projection(facts.curve))
+        further = SampleRequest(training_sample_size(facts.rows), "training", trained_documents=True)
+        return _draw(further, describe_projection(facts.curve))
+    return _draw(ESTIMATE_SAMPLE, describe_projection(facts.curve))
+
+
+def _draw(request: SampleRequest, reason: str) -> Step:
+    return Step("sample", request.command, reason, request)

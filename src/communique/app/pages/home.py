@@ -9,7 +9,7 @@ from ...project.advice import Action
 from ...reporting.palette import classes, variables
 from ..context import ProjectArg
 from ..templating import navigation, respond
-from . import documents
+from . import documents, sample
 
 router = APIRouter()
 
@@ -31,8 +31,9 @@ def status(request: Request, opened: ProjectArg) -> Response:
     state = project_status(opened.project, agreement=False)
     titles = {entry.path: entry.title for entry in navigation()} | {documents.PATH: documents.TITLE}
     path = path_for(state.next.action)
+    address = path if state.next.sample is None else sample.address_of(state.next.sample)
     return respond(
-        request, "home_status.html", state=state, title=titles[path], address=path, documents=documents.PATH
+        request, "home_status.html", state=state, title=titles[path], address=address, documents=documents.PATH
     )
 
 
