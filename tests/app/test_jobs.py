@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from helpers import PATIENCE
 
 from communique.app.context import INDEX_JOB, OpenProject
-from communique.app.jobs import Job, Jobs
+from communique.app.jobs import BusyError, Job, Jobs
 from communique.app.problems import NotFoundError
 from communique.project import Project
 from communique.project.coding import now
@@ -66,6 +67,64 @@ def test_a_job_can_be_cancelled_and_resumed_by_another_server(tmp_path: Path, mo
     assert wait(jobs, other.resume(found.id).id, finished).state == "done"
 
 
+#: A module that runs until it is cancelled, at each start.
+SLEEP = "import time\nprint('begun', flush=True)\ntime.sleep(600)\n"
+
+
+def test_only_one_job_of_a_kind_runs_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    name = module(tmp_path, SLEEP)
+
+    def start(jobs: Jobs, kind: str | None = "model") -> Job:
+        return jobs._start("train", name, (), (), kind)
+
+    jobs, other = Jobs(tmp_path), Jobs(tmp_path)
+    first = wait(jobs, start(jobs).id, lambda job: "begun" in job.output)
+    jobs.cancel(first.id)
+    wait(jobs, first.id, finished)
+    second = start(jobs)
+    # The other server knows the running job from its files only, and the cancelled one would write the same files.
+    with pytest.raises(BusyError, match=r"`communique train` is running.*cancel"):
+        other.resume(first.id)
+    with pytest.raises(BusyError, match="is running"):
+        start(other)
+    assert other.get(first.id).state == "cancelled", "a refusal changes nothing"
+    assert len(other.all()) == 2
+    free = start(other, None)
+    assert other.get(free.id).state == "running"
+    for job in (second, free):
+        wait(jobs, job.id, lambda job: "begun" in job.output)
+        other.cancel(job.id)
+        wait(jobs, job.id, finished)
+    assert wait(jobs, other.resume(first.id).id, lambda job: job.output.count("begun") == 2).state == "running"
+    jobs.cancel(first.id)
+    wait(jobs, first.id, finished)
+
+
+def test_two_requests_at_once_start_one_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    name = module(tmp_path, SLEEP)
+    with ThreadPoolExecutor(4) as threads:
+        found = {job.id for job in threads.map(lambda _: Jobs(tmp_path).start_module("task", name), range(4))}
+    assert len(found) == len(Jobs(tmp_path).all()) == 1
+    jobs = Jobs(tmp_path)
+    id = wait(jobs, found.pop(), lambda job: "begun" in job.output).id
+    assert wait(jobs, jobs.cancel(id).id, finished).state == "cancelled"
+
+
+def test_a_process_that_has_just_ended_can_be_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    jobs = Jobs(tmp_path)
+    job = wait(jobs, jobs.start_module("task", module(tmp_path, "")).id, finished)
+    monkeypatch.setattr(Jobs, "_state", lambda *_: "running")
+    monkeypatch.setattr("os.kill", ended)
+    assert jobs.cancel(job.id).id == job.id
+
+
+def ended(*_: object) -> None:
+    raise ProcessLookupError
+
+
 def test_a_job_whose_process_was_killed_counts_as_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     name = module(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
@@ -87,7 +146,7 @@ def test_an_index_that_cannot_be_built_is_not_tried_with_each_request(
     opened: OpenProject, monkeypatch: pytest.MonkeyPatch, seconds: int, started: int
 ) -> None:
     begun = now() - timedelta(seconds=seconds)
-    failed = Job("20260102-030405-abcdef", INDEX_JOB, (), "failed", None, "", "", begun, 1)
+    failed = Job("20260102-030405-abcdef", INDEX_JOB, (), "failed", None, "", "", begun, 1, INDEX_JOB)
     names: list[str] = []
     monkeypatch.setattr(Jobs, "all", lambda _: [failed])
     monkeypatch.setattr(Jobs, "start_module", lambda _, name, *__: names.append(name))

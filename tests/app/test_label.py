@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 import communique.app.texts
 from communique.app.context import OpenProject
-from communique.app.jobs import Job
+from communique.app.jobs import Job, Jobs
 from communique.app.pages.label import MAX_UPLOAD
 from communique.app.security import MAX_BODY
 from communique.app.texts import MAX_PASTED
@@ -48,11 +48,12 @@ def started(monkeypatch: pytest.MonkeyPatch, opened: OpenProject) -> list[tuple[
     """Record the jobs that are started instead of running them."""
     found: list[tuple[str, ...]] = []
 
-    def start(self: Any, name: str, module: str, arguments: Any, resume_with: Any) -> Job:
+    def start(self: Any, name: str, module: str, arguments: Any, resume_with: Any, kind: str | None) -> Job:
         found.append(tuple(arguments))
         job = self._folder / f"20260101-000000-{len(found):06x}"
         job.mkdir(parents=True)
-        content = {"name": name, "module": module, "arguments": list(arguments), "resume_with": list(resume_with)}
+        content = {"name": name, "module": module, "arguments": list(arguments), "kind": kind}
+        content["resume_with"] = list(resume_with)
         (job / "job.json").write_text(json.dumps(content | {"begun": "2026-01-01T00:00:00+00:00"}), encoding="utf-8")
         (job / "exit.txt").write_text("1", encoding="ascii")
         made: Job = self.get(job.name)
@@ -345,6 +346,8 @@ def test_the_documents_are_labelled_by_one_job(
 ) -> None:
     assert client.post("/label/documents", data={"model": "shipped"}).status_code == 200
     assert started[0][:2] == ("label", "--model")
+    client.post("/label/files", files=[("files", ("a.txt", TEXT.encode()))])
+    assert [job.kind for job in Jobs(project.folder).all()] == [None, "label"], "files may be labelled at the same time"
     other = bundle_folder(project.folder / "models" / "other", labels=("a", "b", "c"))
     assert other.is_dir()
     refused = client.post("/label/documents", data={"model": "other"})

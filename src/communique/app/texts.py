@@ -228,7 +228,7 @@ class Texts:
             # With an equals sign, a value that begins with a dash is no option.
             arguments += [f"--text-column={text_column}"] if text_column else []
             arguments += [f"--language={given}"] if given else []
-            job = self._jobs.start("label", arguments, resume_with=["--resume"])
+            job = self._jobs.start("label", arguments, resume_with=["--resume"], alone=False)
             title = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
             return self._describe(folder, title, "files", choice, codebook, job=job.id)
 

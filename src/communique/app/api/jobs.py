@@ -61,7 +61,7 @@ def cancel(opened: ProjectArg, id: Id) -> JobAnswer:
     return _answer(opened.jobs.cancel(id))
 
 
-@router.post("/{id}/resume", responses=refusals(404, 422))
+@router.post("/{id}/resume", responses=refusals(400, 404, 422))
 def resume(opened: ProjectArg, id: Id) -> JobAnswer:
     """Run the command of a job again, which continues what it had begun."""
     return _answer(opened.jobs.resume(id))

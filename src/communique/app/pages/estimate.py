@@ -24,7 +24,7 @@ from ...sampling.design import SUFFIX
 from ..context import OpenProject, ProjectArg
 from ..groups import checked_columns, group_columns
 from ..problems import NotFoundError
-from ..starting import lead_to, start
+from ..starting import lead_to
 from ..templating import respond
 
 TITLE, PATH = "Estimate", "/estimate"
@@ -76,7 +76,7 @@ def page(request: Request, opened: ProjectArg, wanted: Annotated[Wanted | None, 
 @router.post("")
 def run(request: Request, opened: ProjectArg, wanted: Annotated[Wanted, Form()]) -> Response:
     """Start an estimate."""
-    start(opened, "estimate", arguments(opened, wanted))
+    opened.jobs.start("estimate", arguments(opened, wanted))
     return lead_to(request, PATH, wanted.model_dump(exclude_defaults=True))
 
 

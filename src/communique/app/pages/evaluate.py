@@ -18,7 +18,7 @@ from ...sampling.population import display_sha256
 from ..context import OpenProject, ProjectArg
 from ..figures import Mark, chart
 from ..problems import NotFoundError
-from ..starting import lead_to, start
+from ..starting import lead_to
 from ..store import CODINGS, Store, is_key
 from ..templating import respond
 from .estimate import POLICY
@@ -78,7 +78,7 @@ def run(
     """Start an evaluation."""
     files = evaluation_files(opened.project, model, sample)
     arguments, _ = evaluation_arguments(opened.project, files)
-    start(opened, "evaluate", arguments)
+    opened.jobs.start("evaluate", arguments)
     return lead_to(request, PATH, {"model": model, "sample": sample})
 
 

@@ -17,7 +17,7 @@ from ...sampling.frame import MissingGroup
 from ...sampling.planning import as_width
 from ..context import OpenProject, ProjectArg
 from ..groups import checked_columns, group_columns
-from ..starting import lead_to, start
+from ..starting import lead_to
 from ..templating import respond
 
 TITLE, PATH = "Sample", "/sample"
@@ -124,7 +124,7 @@ def _start(request: Request, opened: OpenProject, wanted: Wanted, *, plan: bool)
         problem = "A sample for training is not planned for intervals"
     if problem is not None:
         raise DataError(problem)
-    start(opened, "sample", arguments(opened.project, wanted, by, plan=plan))
+    opened.jobs.start("sample", arguments(opened.project, wanted, by, plan=plan))
     return lead_to(request, PATH, wanted.model_dump(exclude_defaults=True))
 
 

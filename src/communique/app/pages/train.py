@@ -19,7 +19,7 @@ from ...project.training import TrainingRows, training_rows
 from ...selection.results import SELECTION, Selection
 from ..context import OpenProject, ProjectArg
 from ..figures import Mark, chart
-from ..starting import lead_to, start
+from ..starting import lead_to
 from ..templating import is_partial, respond
 
 TITLE, PATH = "Train", "/train"
@@ -58,7 +58,7 @@ def run(request: Request, opened: ProjectArg, kind: Annotated[Literal["auto", "t
     """Start a training, or continue the one that was stopped."""
     if obstacles := training_rows(opened.project).obstacles:
         raise DataError(*obstacles)
-    start(opened, "train", [] if kind == "auto" else [f"--kind={kind}"])
+    opened.jobs.start("train", [] if kind == "auto" else [f"--kind={kind}"])
     return lead_to(request, PATH)
 
 
@@ -67,7 +67,7 @@ def compute(request: Request, opened: ProjectArg) -> Response:
     """Start computing the learning curve."""
     if obstacles := training_rows(opened.project).obstacles:
         raise DataError(*obstacles)
-    start(opened, "status", ["--curve"])
+    opened.jobs.start("status", ["--curve"])
     return lead_to(request, PATH)
 
 
