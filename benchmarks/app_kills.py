@@ -163,7 +163,7 @@ def kill_while_training(project: Project, kills: int, draw: random.Random, log: 
         if ended["state"] != "done":
             failures.append(f"{job['id']}: {ended['state']}: {ended['output'][-1000:]}")
     server.stop()
-    for folder in project.models():
+    for folder in project.models().infos:
         load_model(folder)
         counts["models"] += 1
     if counts["models"] != kills:

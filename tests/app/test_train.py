@@ -96,13 +96,18 @@ def test_what_was_compared_is_shown_and_escaped(client: TestClient, opened: Open
     assert has_facts(client.get("/train/state").text, "no comparison of classifiers")
 
 
-def test_a_damaged_model_folder_is_reported(client: TestClient, opened: OpenProject) -> None:
-    folder = opened.project.folder / "models" / "model-1"
-    folder.mkdir()
-    (folder / "bundle.json").write_text("{")
-    page = client.get("/train/state")
+@pytest.mark.parametrize("path", ["/train/state", "/label", "/evaluate", "/status"])
+def test_a_damaged_model_folder_is_reported_and_the_others_can_be_used(
+    client: TestClient, opened: OpenProject, path: str
+) -> None:
+    models = opened.project.folder / "models"
+    bundle_folder(models / "model-1")
+    (models / "model-2").mkdir()
+    (models / "model-2" / "bundle.json").write_text("{")
+    page = client.get(path)
     assert page.status_code == 200
-    assert has_facts(page.text, "bundle.json")
+    assert has_facts(page.text, "model-2/bundle.json")
+    assert "model-1" in page.text or path == "/status"
 
 
 def test_the_learning_curve_is_drawn_with_its_numbers(client: TestClient, opened: OpenProject) -> None:

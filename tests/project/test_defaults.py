@@ -12,7 +12,7 @@ from project_helpers import age, code, draw
 
 from communique.annotation.detect import read_coded
 from communique.data.codebook import Codebook
-from communique.errors import DataError
+from communique.errors import BundleError, DataError
 from communique.io.read import read_table
 from communique.models.predictor import MODEL_VARIABLE
 from communique.project import Project, merge
@@ -274,3 +274,12 @@ def test_agree_learns_that_a_coder_saw_the_labels_of_a_model(project: Project) -
     found = project.log.read().codings
     project.log.append([found[0].model_copy(update={"time": now(), "model_shown": True})])
     assert read_coded(fill("agree", project, {}).arguments[0], project.codebook).model_shown
+
+
+def test_a_command_stops_at_a_model_that_cannot_be_read(project: Project) -> None:
+    bundle_folder(project.folder / "models" / "model-1", project.codebook)
+    (damaged := project.folder / "models" / "model-2").mkdir()
+    (damaged / "bundle.json").write_text("{")
+    with pytest.raises(BundleError) as caught:
+        fill("label", project, {})
+    assert "model-2" in str(caught.value), "the newest model must not be replaced with an older one without a word"

@@ -203,10 +203,14 @@ def _train(facts: Facts) -> Step | None:
 def _after_training(facts: Facts) -> Step:
     if facts.reserved:
         if facts.estimated:
-            return Step("read_estimates", "read the report in estimates/", "The newest sample for estimates has been used")
+            return Step(
+                "read_estimates", "read the report in estimates/", "The newest sample for estimates has been used"
+            )
         return Step("estimate", "communique estimate", "The sample for estimates is coded")
     if facts.curve is None or facts.rows >= (1 + GROWTH) * facts.curve.coded:
-        return Step("curve", "communique status --curve", "A learning curve shows whether more coding would improve the model")
+        return Step(
+            "curve", "communique status --curve", "A learning curve shows whether more coding would improve the model"
+        )
     if facts.curve.projection is None or facts.curve.projection.advice != "stop":
         further = SampleRequest(training_sample_size(facts.rows), "training", trained_documents=True)
         return _draw(further, describe_projection(facts.curve))

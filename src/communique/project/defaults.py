@@ -13,7 +13,7 @@ from pathlib import Path
 from ..annotation.agreement_report import AgreementReport, to_adjudicate
 from ..annotation.sheets import MODEL
 from ..data.reader import ACTS
-from ..errors import CommuniqueError, DataError
+from ..errors import BundleError, CommuniqueError, DataError
 from ..io.atomic import file_sha256, replacing
 from ..io.write import write_jsonl
 from ..models.folder import read_info
@@ -274,10 +274,22 @@ def _suffix(given: Mapping[str, object]) -> str:
     return {"label-studio": ".json", "doccano": ".jsonl", "prodigy": ".jsonl"}.get(str(given.get("form")), ".xlsx")
 
 
+def _models(project: Project) -> dict[Path, ModelInfo]:
+    """Return the models, from the oldest to the newest.
+
+    Raises:
+        BundleError: A model cannot be read. Using an older one instead would be a surprise.
+    """
+    found = project.models()
+    if found.problems:
+        raise BundleError(found.problems[0])
+    return found.infos
+
+
 def _newest_model(project: Project) -> Path | None:
     """Return the newest model that was trained with the codebook in use, or None."""
     current = project.codebook.sha256
-    return next((p for p, info in reversed(project.models().items()) if info.codebook_sha256 == current), None)
+    return next((p for p, info in reversed(_models(project).items()) if info.codebook_sha256 == current), None)
 
 
 def _newest_labels(project: Project, model: Path | None) -> tuple[Path | None, Path | None]:
@@ -299,7 +311,7 @@ def _newest_labels(project: Project, model: Path | None) -> tuple[Path | None, P
 
 def _known_models(project: Project) -> dict[Path, ModelInfo]:
     """Return the models of the project and the shipped one, if it is installed."""
-    found = project.models()
+    found = _models(project)
     with suppress(CommuniqueError):
         shipped = default_model()
         found[shipped] = read_info(shipped)

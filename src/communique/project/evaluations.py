@@ -31,7 +31,7 @@ def evaluation_files(project: Project, model: str, sample: str) -> EvaluationFil
     Raises:
         DataError: The project has no such model or no such sample.
     """
-    models = [folder.name for folder in project.models()]
+    models = [folder.name for folder in project.models().infos]
     for noun, name, known in (("model", model, models), ("sample", sample, list(project.design_paths()))):
         if name not in known:
             raise DataError(
@@ -43,7 +43,7 @@ def evaluation_files(project: Project, model: str, sample: str) -> EvaluationFil
 def evaluations(project: Project) -> list[EvaluationFiles]:
     """Return the evaluations of models on samples that exist, from the newest to the oldest."""
     samples = list(project.design_paths())
-    found = [_files(project, folder.name, sample) for folder in project.models() for sample in samples]
+    found = [_files(project, folder.name, sample) for folder in project.models().infos for sample in samples]
     return sorted((one for one in found if one.exists), key=lambda one: one.result.stat().st_mtime, reverse=True)
 
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..annotation.matching import Codings, gold_rows, match, write_gold
 from ..data.codebook import Codebook
-from ..errors import CodebookError, DataError
+from ..errors import CodebookError, CommuniqueError, DataError
 from ..labelling.write import output_suffix
 from ..models.info import INFO, ModelInfo
 from ..reporting.format import counted
@@ -35,6 +35,18 @@ from .state import FileState, file_state, load_once
 
 #: Number of hexadecimal digits of the hash in the file names of kept codebooks.
 DIGITS = 12
+
+
+class FoundModels(NamedTuple):
+    """The models of a project.
+
+    Attributes:
+        infos: The description of each model by its folder, from the oldest to the newest.
+        problems: Why other models cannot be read, one line per model.
+    """
+
+    infos: dict[Path, ModelInfo]
+    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -133,13 +145,17 @@ class Project:
         """Return the path to the design file of a sample."""
         return self.folder / SAMPLES / f"{sample}{SUFFIX}"
 
-    def models(self) -> dict[Path, ModelInfo]:
-        """Return the description of each model, from the oldest to the newest. Folders that are not models are left out."""
+    def models(self) -> FoundModels:
+        """Return the models. Folders that are not models are left out."""
         from ..models.folder import read_info
 
-        folders = [path.parent for path in (self.folder / MODELS).glob(f"*/{INFO}")]
-        found = {folder: read_info(folder) for folder in sorted(folders, key=_natural)}
-        return dict(sorted(found.items(), key=lambda item: item[1].created))
+        found, problems = {}, []
+        for path in sorted((self.folder / MODELS).glob(f"*/{INFO}"), key=lambda path: _natural(path.parent)):
+            try:
+                found[path.parent] = read_info(path.parent)
+            except CommuniqueError as error:
+                problems.append(str(error))
+        return FoundModels(dict(sorted(found.items(), key=lambda item: item[1].created)), tuple(problems))
 
     def keep_codebook(self, codebook: Codebook) -> Path:
         """Keep a version of the codebook, so that later changes can be shown. Return its path."""

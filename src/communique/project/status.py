@@ -13,7 +13,6 @@ from typing import Any
 from ..annotation.agreement_report import AgreementReport
 from ..annotation.tasks import ADJUDICATION, COMPANIONS
 from ..data.codebook import Codebook
-from ..errors import CommuniqueError
 from ..metrics.bootstrap import RESAMPLES
 from ..models.info import ModelInfo
 from ..reporting.format import without_nan
@@ -129,9 +128,10 @@ def project_status(project: Project, *, agreement: bool = True, seed: int = 0, r
     codebook, rows, training = coded.codebook, coded.rows, coded.training
     samples = tuple(_sample(name, design, coded) for name, design in coded.designs.items())
     changes = changed_codebooks(project, coded.latest)
-    models, notes = _models(project, codebook)
+    found = project.models()
+    models = tuple(_model(folder, info, codebook) for folder, info in found.infos.items())
     curve = Curve.load(project.folder / MODELS / CURVE) or model_curve(models, len(training.corpus))
-    notes = [*coded.read.notes, *notes]
+    notes = [*coded.read.notes, *found.problems]
     if curve is not None and curve.classifier and curve.coded != len(training.corpus):
         notes.append(
             f"the learning curve was computed on {curve.coded} of now {len(training.corpus)} coded rows. To compute it again, run "
@@ -202,15 +202,6 @@ def _agreement(project: Project, coded: Coded, seed: int, resamples: int) -> Agr
     if not any(len(given.keys() - {ADJUDICATION}) > 1 for given in coded.labelled.values()):
         return None
     return AgreementReport.compare(project.codings(), coded.codebook, seed=seed, resamples=resamples)
-
-
-def _models(project: Project, codebook: Codebook) -> tuple[tuple[ModelStatus, ...], list[str]]:
-    """Return the status of each model, and notes on model folders that cannot be read."""
-    try:
-        found = project.models()
-    except CommuniqueError as error:
-        return (), [str(error)]
-    return tuple(_model(folder, info, codebook) for folder, info in found.items()), []
 
 
 def _model(folder: Path, info: ModelInfo, codebook: Codebook) -> ModelStatus:

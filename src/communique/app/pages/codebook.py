@@ -171,5 +171,5 @@ def consequences(project: Project, old: Codebook, new: Codebook) -> dict[str, An
             line.lstrip().startswith("#") for line in project.codebook_path.read_text(encoding="utf-8").splitlines()
         ),
         "samples": [name for name, design in project.designs().items() if design.codebook.sha256 != new.sha256],
-        "models": sum(info.codebook_sha256 == old.sha256 for info in project.models().values()),
+        "models": sum(info.codebook_sha256 == old.sha256 for info in project.models().infos.values()),
     }

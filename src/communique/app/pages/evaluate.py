@@ -49,13 +49,14 @@ Name = Annotated[str, Query(max_length=300)]
 @router.get("")
 def page(request: Request, opened: ProjectArg, model: Name = "", sample: Name = "") -> Response:
     """Show the form, the job, and the evaluation that the address names or the newest one."""
-    existing = evaluations(opened.project)
+    existing, models = evaluations(opened.project), opened.project.models()
     named = [one for one in existing if model in ("", one.model) and sample in ("", one.sample)]
     shown = named[0] if named else None
     values: dict[str, Any] = {
         "model": model,
         "sample": sample,
-        "models": [folder.name for folder in reversed(opened.project.models())],
+        "models": [folder.name for folder in reversed(models.infos)],
+        "problems": models.problems,
         "samples": [
             (name, design, opened.desk.progress("", name))
             for name, design in reversed(opened.project.designs().items())

@@ -14,6 +14,7 @@ from . import documents, sample
 router = APIRouter()
 
 
+
 @router.get("/")
 def home(request: Request, opened: ProjectArg) -> Response:
     """Show the project. The status needs all codings, so it is loaded after the page."""

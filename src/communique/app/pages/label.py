@@ -53,6 +53,7 @@ def page(request: Request, opened: ProjectArg) -> Response:
         request,
         "label.html",
         models=models,
+        problems=opened.models.problems(),
         default=opened.models.default(),
         codebook=current,
         fitting=[one for one in models if one.info.labels == current.names],

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Form, Request, Response
 from markupsafe import Markup
 
-from ...errors import CommuniqueError, DataError
+from ...errors import DataError
 from ...models.info import ModelInfo
 from ...models.unfit import describe_unfit
 from ...project import Project, project_status
@@ -73,17 +73,15 @@ def compute(request: Request, opened: ProjectArg) -> Response:
 
 def _state(opened: OpenProject) -> dict[str, Any]:
     project = opened.project
-    try:
-        models, problem = list(reversed(project.models().items())), ""
-    except CommuniqueError as error:
-        models, problem = [], str(error)
+    found = project.models()
+    models = list(reversed(found.infos.items()))
     status = project_status(project, agreement=False)
     rows = training_rows(project)
     return {
         "rows": rows,
         "most": max(rows.labels.values(), default=0),
         "advice": _advice(rows, models, project),
-        "problem": problem,
+        "problems": found.problems,
         "newest": _described(*models[0]) if models else None,
         "models": [(folder.name, info, _score(info)) for folder, info in models],
         "curve": status.curve,
