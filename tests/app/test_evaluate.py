@@ -129,7 +129,7 @@ def test_a_damaged_evaluation_is_reported(client: TestClient, evaluated: Path, c
     evaluated.write_text(content)
     page = client.get("/evaluate")
     assert page.status_code == 200
-    assert has_facts(page.text, "not an evaluation that this version writes")
+    assert has_facts(page.text, evaluated.name, "Evaluate the model again")
 
 
 def test_a_failed_job_is_shown(client: TestClient, failed_job: Callable[[str, str], str]) -> None:
