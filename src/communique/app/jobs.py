@@ -29,7 +29,7 @@ from ..errors import DataError
 from ..io.atomic import disk_errors, replacing
 from ..project.coding import now
 from ..reporting.format import printable
-from ..reporting.progress import PROGRESS_FILE
+from ..reporting.progress_file import PROGRESS_FILE, RunState, read_state
 from .problems import NotFoundError
 from .run_job import CANCELLED, EXIT, JOB, LOCK, LOG, PID, PROGRESS, STARTING
 from .store import APP_FOLDER
@@ -50,9 +50,6 @@ _START = 60.0
 ID_PATTERN = "^[0-9]{8}-[0-9]{6}-[0-9a-f]{6}$"
 
 _ID = re.compile(ID_PATTERN)
-
-#: A plain line of `ProgressReporter`: the proportion that is done, and a text that may end with the remaining time.
-_PROGRESS = re.compile(r"^\s*(\d{1,3})%: (.*)$", re.MULTILINE)
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
@@ -76,6 +73,7 @@ class Job:
         exit_code: Its exit code, or None.
         kind: What the job writes. Jobs of the same kind would write the same files, so only one of them runs at a time. None for a
             job whose files are its own.
+        expected: Estimate of its duration in seconds by the command, or None.
         resumable: Whether `resume` continues it.
     """
 
@@ -89,6 +87,7 @@ class Job:
     begun: datetime
     exit_code: int | None
     kind: str | None
+    expected: float | None = None
 
     @property
     def resumable(self) -> bool:
@@ -173,7 +172,7 @@ class Jobs:
         folder = self._of(id)
         content: dict[str, Any] = json.loads((folder / JOB).read_text(encoding="utf-8"))
         output = _tail(folder / LOG)
-        found = list(_PROGRESS.finditer(_tail(folder / PROGRESS))) or list(_PROGRESS.finditer(output))
+        found = read_state(folder / PROGRESS) or RunState()
         exit_code = _number(folder / EXIT)
         state = self._state(folder, exit_code)
         return Job(
@@ -181,12 +180,13 @@ class Jobs:
             command=content["name"],
             arguments=tuple(content["arguments"][1:] if content["module"] == "communique" else content["arguments"]),
             state=state,
-            percent=100 if state == "done" else min(100, int(found[-1][1])) if found else None,
-            progress=found[-1][2] if found else _last_line(output),
+            percent=100 if state == "done" else None if found.done is None else round(100 * found.done),
+            progress=printable(found.text) or _last_line(output),
             output=output,
             begun=datetime.fromisoformat(content["begun"]),
             exit_code=exit_code,
             kind=content.get("kind"),
+            expected=found.expected,
         )
 
     def running(self, kind: str) -> Job | None:

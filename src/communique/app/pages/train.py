@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,9 +24,6 @@ from ..templating import is_partial, respond
 TITLE, PATH = "Train", "/train"
 router = APIRouter(prefix=PATH)
 
-#: How `communique train` announces how long it takes, in minutes.
-_DURATION = re.compile(r"takes about (\S+ minutes)")
-
 
 @router.get("")
 def page(request: Request, opened: ProjectArg) -> Response:
@@ -48,9 +44,9 @@ def state(request: Request, opened: ProjectArg) -> Response:
 def duration(request: Request, opened: ProjectArg) -> Response:
     """Show how long the training takes by the estimate of the command, and how long it has been running."""
     job = opened.jobs.newest("train")
-    found = None if job is None else _DURATION.search(job.output)
+    expected = None if job is None or job.expected is None else job.expected / 60
     minutes = 0.0 if job is None else (datetime.now(UTC) - job.begun).total_seconds() / 60
-    return respond(request, "train_duration.html", expected=None if found is None else found[1], minutes=minutes)
+    return respond(request, "train_duration.html", expected=expected, minutes=minutes)
 
 
 @router.post("")
