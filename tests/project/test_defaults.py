@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fakes import bundle_folder
 from helpers import ROOT, facts
@@ -14,10 +17,13 @@ from communique.annotation.detect import read_coded
 from communique.data.codebook import Codebook
 from communique.errors import BundleError, DataError
 from communique.io.read import read_table
+from communique.labelling.made_by import model_metadata
+from communique.models.folder import read_info
 from communique.models.predictor import MODEL_VARIABLE
 from communique.project import Project, merge
 from communique.project.coding import now
 from communique.project.defaults import fill
+from communique.project.status import used_to_label
 from communique.sampling.design import Source
 
 Sampled = Callable[..., Path]
@@ -175,6 +181,26 @@ def test_estimate_names_the_model_that_labelled_the_population_of_the_sample(pro
     arguments = fill("estimate", project, {}).arguments
     assert arguments[0] == str(labelled)
     assert arguments[arguments.index("--model") + 1] == str(project.folder / "models" / "model-1")
+
+
+def test_labels_of_an_earlier_model_of_the_same_name_are_not_used(project: Project) -> None:
+    model = bundle_folder(project.folder / "models" / "model-1", project.codebook, created="2026-01-01T00:00:00+00:00")
+    table = pa.table({"id": ["a"]}).replace_schema_metadata(model_metadata(read_info(model)))
+    labelled = project.folder / "labelled" / "model-1.parquet"
+    labelled.parent.mkdir(exist_ok=True)
+    pq.write_table(table, labelled)
+    assert used_to_label(labelled, model)
+    assert fill("sample", project, {"n": 5}).arguments[0] == str(labelled)
+    # Somebody deletes the model and trains it again.
+    shutil.rmtree(model)
+    bundle_folder(model, project.codebook, created="2026-02-02T00:00:00+00:00")
+    assert not used_to_label(labelled, model)
+    assert fill("sample", project, {"n": 5}).arguments[0] == str(project.documents()[0])
+    assert used_to_label(labelled.with_name("model-1-2.csv"), model), "only the name of this table is known"
+    # The name does not matter if the hash is known.
+    table = table.replace_schema_metadata(model_metadata(read_info(model)))
+    pq.write_table(table, other := labelled.with_name("by-hand.parquet"))
+    assert used_to_label(other, model)
 
 
 def test_estimate_states_no_agreement_of_a_single_coder(project: Project) -> None:

@@ -82,7 +82,7 @@ def find_source(opened: OpenProject, kind: Kind, name: str) -> Source:
         )
     path, choice = paths[name], None
     if path in opened.project.labelled():
-        made_by = (one for one in opened.models.choices() if used_to_label(path, one.folder.name))
+        made_by = (one for one in opened.models.choices() if used_to_label(path, one.folder))
         choice = next(made_by, None)
     if choice is None:
         return Source(kind, name, name, path, opened.project.codebook, None, None)

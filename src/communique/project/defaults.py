@@ -304,7 +304,7 @@ def _newest_labels(project: Project, model: Path | None) -> tuple[Path | None, P
     newest_first = list(reversed(project.labelled()))
     for allowed in ([] if model is None else [model], others):
         for labelled in newest_first:
-            if (found := next((one for one in allowed if used_to_label(labelled, one.name)), None)) is not None:
+            if (found := next((one for one in allowed if used_to_label(labelled, one)), None)) is not None:
                 return labelled, found
     return None, None
 
@@ -322,7 +322,7 @@ def _labelled_by(project: Project, labelled: Path) -> Path | None:
     """Return the model that made an output of `communique label`, or None if it is neither in the project nor the shipped one."""
     if labelled not in project.labelled():
         return None
-    return next((path for path in _known_models(project) if used_to_label(labelled, path.name)), None)
+    return next((path for path in _known_models(project) if used_to_label(labelled, path)), None)
 
 
 def _when_coded(out: Path, given: Mapping[str, object]) -> str:

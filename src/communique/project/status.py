@@ -13,7 +13,9 @@ from typing import Any
 from ..annotation.agreement_report import AgreementReport
 from ..annotation.tasks import ADJUDICATION, COMPANIONS
 from ..data.codebook import Codebook
+from ..labelling.made_by import read_model_sha256
 from ..metrics.bootstrap import RESAMPLES
+from ..models.folder import read_sha256
 from ..models.info import ModelInfo
 from ..reporting.format import without_nan
 from ..reporting.render import render
@@ -258,11 +260,15 @@ def _facts(
         outdated=sum(change.outdated for change in changes),
         rows=rows,
         trained_rows=usable[-1].rows if usable else None,
-        labelled=bool(usable) and any(used_to_label(path, usable[-1].name) for path in project.labelled()),
+        labelled=bool(usable) and _has_labelled(project, usable[-1].name),
         reserved=bool(reserved),
         estimated=bool(reserved) and _newer(project.folder / ESTIMATES, project.design_path(reserved[-1].name)),
         curve=curve,
     )
+
+
+def _has_labelled(project: Project, model: str) -> bool:
+    return any(used_to_label(path, project.folder / MODELS / model) for path in project.labelled())
 
 
 def _sheets(project: Project, sample: str) -> list[Path]:
@@ -290,9 +296,22 @@ def _written(path: Path) -> float:
     return path.stat().st_mtime
 
 
-def used_to_label(path: Path, model: str) -> bool:
-    """Return whether the name of an output is one that `Project.next_labelled_path` chooses for a model."""
-    return re.fullmatch(rf"{re.escape(model)}(-\d+)?", path.name.split(".")[0]) is not None
+def used_to_label(path: Path, model: Path) -> bool:
+    """Return whether a model labelled a table.
+
+    A Parquet table contains the hash of its model, because a model that is trained again can have the name of an older one. Of
+    tables in other formats, only the name is known that `Project.next_labelled_path` chooses.
+
+    Args:
+        path: The table.
+        model: Folder of the model.
+
+    Raises:
+        BundleError: The model cannot be read.
+    """
+    if (sha256 := read_model_sha256(path)) is not None:
+        return sha256 == read_sha256(model)
+    return re.fullmatch(rf"{re.escape(model.name)}(-\d+)?", path.name.split(".")[0]) is not None
 
 
 def _newer(folder: Path, path: Path) -> bool:
