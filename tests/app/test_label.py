@@ -17,12 +17,14 @@ from fakes import bundle_folder, open_cue_model, until
 from helpers import ROOT
 from starlette.testclient import TestClient
 
+import communique.app.tables
 import communique.app.texts
+import communique.models.folder
 from communique.app.context import OpenProject
 from communique.app.jobs import Job, Jobs
 from communique.app.pages.label import MAX_UPLOAD
 from communique.app.security import MAX_BODY
-from communique.app.texts import MAX_PASTED
+from communique.app.texts import MAX_PASTED, Texts
 from communique.data.acts import Act
 from communique.models.predictor import MODEL_VARIABLE
 from communique.project import Project
@@ -428,3 +430,37 @@ def test_paragraphs_of_a_text_are_kept(client: TestClient) -> None:
     assert "We pledge help" in breaks[0]
     assert "The talks go on" in breaks[1]
     assert "New paragraph" not in client.get(paste(client)).text
+
+
+def test_tables_texts_and_models_are_read_again_only_if_they_changed(
+    client: TestClient, project: Project, opened: OpenProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle_folder(project.folder / "models" / "model-1", project.codebook)
+    address = paste(client)
+    paste(client)
+    read: list[str] = []
+
+    def count(place: Any, name: str) -> None:
+        function = getattr(place, name)
+
+        def counted(*given: Any, **named: Any) -> Any:
+            read.append(name)
+            return function(*given, **named)
+
+        monkeypatch.setattr(place, name, counted)
+
+    count(communique.app.tables, "content_of")
+    count(communique.models.folder, "load_json")
+    for path in ("/label", "/label/tables/labelled.jsonl?q=a", f"{address}?q=a"):
+        assert client.get(path).status_code == 200
+    read.clear()
+    for path in ("/label", "/label/tables/labelled.jsonl?q=b", f"{address}?q=b"):
+        assert client.get(path).status_code == 200
+    assert read == []
+    with project.documents()[0].open("a", encoding="utf-8") as handle:
+        handle.write("\n")
+    client.get("/label")
+    assert read == ["content_of"]
+    described: list[str] = []
+    monkeypatch.setattr(Texts, "get", lambda texts, id: described.append(id))
+    assert len(opened.texts.all(limit=1)) == len(described) == 1

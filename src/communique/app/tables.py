@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -291,6 +291,12 @@ def _decisions(labels: pa.ChunkedArray, names: Sequence[str]) -> NDArray[np.bool
 
 
 def _is_labelled(path: Path) -> bool:
+    """Return whether a document has labels. It is opened again only if it changed."""
+    return _has_labels(path, file_state(path))
+
+
+@lru_cache(maxsize=256)
+def _has_labels(path: Path, state: object) -> bool:
     try:
         return content_of(path) != "texts"
     except DataError:

@@ -108,8 +108,9 @@ class Texts:
         """Return the newest texts, from the newest to the oldest."""
         if not self._folder.is_dir():
             return []
-        names = sorted((p.name for p in self._folder.iterdir() if (p / _DESCRIPTION).is_file()), reverse=True)
-        return [self.get(name) for name in names if _ID.fullmatch(name)][:limit]
+        folders = (path for path in self._folder.iterdir() if _ID.fullmatch(path.name))
+        names = sorted((path.name for path in folders if (path / _DESCRIPTION).is_file()), reverse=True)
+        return [self.get(name) for name in names[:limit]]
 
     def get(self, id: str) -> TextSet:
         """Return texts.
