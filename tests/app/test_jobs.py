@@ -13,7 +13,7 @@ from helpers import PATIENCE
 
 from communique.app.context import INDEX_JOB, OpenProject
 from communique.app.jobs import BusyError, Job, Jobs
-from communique.app.problems import NotFoundError
+from communique.errors import NotFoundError
 from communique.project import Project
 from communique.project.coding import now
 

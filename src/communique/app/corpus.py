@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import NotFoundError
 from ..sampling.population import MISSING_GROUP, Column, column_of
 from .context import OpenProject
-from .problems import NotFoundError
 from .sources import Source, find_source
 from .tables import LabelledTable
 

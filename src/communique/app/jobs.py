@@ -25,12 +25,11 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from ..errors import DataError
+from ..errors import DataError, NotFoundError
 from ..io.atomic import disk_errors, replacing
 from ..project.coding import now
 from ..reporting.format import printable
 from ..reporting.progress_file import PROGRESS_FILE, RunState, read_state
-from .problems import NotFoundError
 from .run_job import CANCELLED, EXIT, JOB, LOCK, LOG, PID, PROGRESS, STARTING
 from .store import APP_FOLDER
 

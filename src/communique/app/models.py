@@ -12,13 +12,12 @@ from .. import load
 from ..data.acts import Act
 from ..data.codebook import Codebook
 from ..data.sentence import Sentence
-from ..errors import CommuniqueError
+from ..errors import CommuniqueError, NotFoundError
 from ..models.classifier import Classifier, predict_fully
 from ..models.folder import read_codebook, read_info
 from ..models.info import ModelInfo
 from ..models.predictor import default_model
 from ..project import Project
-from .problems import NotFoundError
 
 #: Name of the model that is part of the program.
 SHIPPED = "shipped"

@@ -8,13 +8,12 @@ from typing import Literal
 from urllib.parse import quote
 
 from ..data.codebook import Codebook
-from ..errors import DataError
+from ..errors import DataError, NotFoundError
 from ..models.info import ModelInfo
 from ..project.status import used_to_label
 from .context import OpenProject
 from .jobs import Job
 from .models import ModelChoice
-from .problems import NotFoundError
 from .tables import LabelledTable
 from .texts import TextSet
 

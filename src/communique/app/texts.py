@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from ..data.codebook import Codebook
-from ..errors import DataError
+from ..errors import DataError, NotFoundError
 from ..io.atomic import disk_errors, replacing
 from ..io.paths import find_files
 from ..io.received import file_names
@@ -36,7 +36,6 @@ from ..text.cleaning import without_surrogates
 from ..text.language_codes import normalize_language
 from .jobs import Job, Jobs
 from .models import ModelChoice, Models
-from .problems import NotFoundError
 from .store import APP_FOLDER
 
 #: Folder of the texts inside the folder of the app, and the files in the folder of each.

@@ -176,7 +176,7 @@ def _label(project: Project, given: Mapping[str, object]) -> Filled:
 def _estimate(project: Project, given: Mapping[str, object]) -> Filled:
     """Estimate proportions from the labels that the sample was drawn from, and its gold."""
     filled, sample = Filled(), _chosen_sample(project, given)
-    design = project.designs()[sample]
+    design = project.design(sample)
     gold, notes = project.write_gold(sample)
     labelled = _drawn_from(project, design)
     filled.arguments += [str(labelled), str(gold)]
@@ -210,7 +210,7 @@ def write_codings(project: Project, sample: str) -> Path:
     Raises:
         DataError: Nothing of the sample has been coded.
     """
-    codings, design = project.codings(sample), project.designs()[sample]
+    codings, design = project.codings(sample), project.design(sample)
     project.keep_codebook(design.codebook)
     keys = member_keys(design)
     used = in_terms_of(design.codebook, project.log.read().codings, project.used_codebook)
@@ -246,7 +246,7 @@ def _write_table(path: Path, codings: Sequence[Coding]) -> None:
 
 def _write_agreement(project: Project, sample: str) -> Path | None:
     """Write the agreement on a sample, for the methods appendix. Return the path, or None if there is only one coder."""
-    design = project.designs()[sample]
+    design = project.design(sample)
     codings = project.codings(sample, blind=not design.model_shown)
     if len(codings.labels) < 2:
         return None

@@ -12,14 +12,13 @@ from starlette.responses import RedirectResponse
 from ...annotation.tasks import ADJUDICATION, NONE
 from ...data.acts import NEITHER, Named, named_parts
 from ...data.codebook import Codebook
-from ...errors import DataError
+from ...errors import DataError, NotFoundError
 from ...project.coding import SentenceKey
 from ..adjudication import Comparison, Difference, compare, decide, measure
 from ..choices import KEYS, choices
 from ..coding import ALL, split_choices
 from ..context import OpenProject, ProjectArg
 from ..marking import Marked, read_marked
-from ..problems import NotFoundError
 from ..store import IndexedSentence, Store
 from ..task_view import Task
 from ..templating import is_partial, respond

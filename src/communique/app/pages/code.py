@@ -10,12 +10,12 @@ from starlette.responses import RedirectResponse
 
 from ...annotation.tasks import NONE
 from ...data.codebook import Codebook
+from ...errors import NotFoundError
 from ...project.coding import SentenceKey
 from ..choices import KEYS, choices
 from ..coding import ALL, Desk, Given, ModelView, check_coder, is_unsure, split_choices
 from ..context import OpenProject, ProjectArg
 from ..marking import Marked, read_marked
-from ..problems import NotFoundError
 from ..store import Answer, IndexedSentence, Store
 from ..task_view import Task
 from ..templating import is_partial, respond

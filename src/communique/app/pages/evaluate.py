@@ -10,7 +10,7 @@ from markupsafe import Markup
 from sqlalchemy import select
 from starlette.responses import FileResponse
 
-from ...errors import DataError
+from ...errors import DataError, NotFoundError
 from ...evaluation.results import (
     CoOccurrenceResult,
     ErrorResult,
@@ -23,7 +23,6 @@ from ...project.evaluations import EvaluationFiles, evaluation_arguments, evalua
 from ...sampling.population import display_sha256
 from ..context import OpenProject, ProjectArg
 from ..figures import Mark, chart
-from ..problems import NotFoundError
 from ..starting import lead_to
 from ..store import CODINGS, Store, is_key
 from ..templating import respond

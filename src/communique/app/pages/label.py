@@ -15,7 +15,7 @@ from starlette.datastructures import QueryParams
 from starlette.responses import FileResponse, RedirectResponse
 
 from ...annotation.tasks import NONE as NO_LABEL
-from ...errors import DataError
+from ...errors import DataError, NotFoundError
 from ...labelling.rewrite import rewrite
 from ...labelling.summary import Summary
 from ...labelling.write import OutputForm
@@ -23,7 +23,6 @@ from ..choices import choices
 from ..coding import ALL, Given, split_choices
 from ..context import OpenProject, ProjectArg
 from ..models import ModelChoice
-from ..problems import NotFoundError
 from ..reading import CHANGED, NONE, PER_PAGE, UNLABELLED, Filter, Reading
 from ..sources import Kind, Source, address_of, find_source, open_table
 from ..tables import LabelledTable
