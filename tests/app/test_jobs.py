@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers import PATIENCE
+from starlette.testclient import TestClient
 
 from communique.app.context import INDEX_JOB, OpenProject
 from communique.app.jobs import BusyError, Job, Jobs
@@ -124,6 +127,16 @@ def test_a_process_that_has_just_ended_can_be_cancelled(tmp_path: Path, monkeypa
 
 def ended(*_: object) -> None:
     raise ProcessLookupError
+
+
+def test_only_commands_have_a_line_to_type(project: Project, client: TestClient, failed_job: Any) -> None:
+    failed_job("evaluate", "")
+    jobs = Jobs(project.folder)
+    assert [job.line for job in jobs.all()] == ["communique evaluate"]
+    [answer] = client.get("/api/v1/jobs").json()
+    assert (answer["name"], answer["command"]) == ("evaluate", "communique evaluate")
+    job = replace(jobs.all()[0], command=INDEX_JOB, arguments=(".",))
+    assert job.line is None
 
 
 def test_a_job_whose_process_was_killed_counts_as_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import shlex
 import shutil
 import signal
@@ -30,6 +29,7 @@ from ..io.atomic import disk_errors, replacing
 from ..project.coding import now
 from ..reporting.format import printable
 from ..reporting.progress_file import PROGRESS_FILE, RunState, read_state
+from .ids import is_id, new_id
 from .run_job import CANCELLED, EXIT, JOB, LOCK, LOG, PID, PROGRESS, STARTING
 from .store import APP_FOLDER
 
@@ -37,18 +37,13 @@ from .store import APP_FOLDER
 JOBS = "jobs"
 
 #: Commands that may run as a job.
-COMMANDS = frozenset(("label", "train", "sample", "evaluate", "estimate", "status", "agree", "compare"))
+COMMANDS = frozenset(("label", "train", "sample", "evaluate", "estimate", "status"))
 
 #: Number of bytes at the end of the output that are shown.
 _TAIL = 8000
 
 #: Seconds after which a process that never locked its folder counts as ended.
 _START = 60.0
-
-#: What the id of a job looks like: when it was started, and a random number.
-ID_PATTERN = "^[0-9]{8}-[0-9]{6}-[0-9a-f]{6}$"
-
-_ID = re.compile(ID_PATTERN)
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
@@ -61,7 +56,7 @@ class Job:
 
     Attributes:
         id: Its id.
-        command: Name of the command.
+        command: Name of the command, or of work that is no command.
         arguments: Its arguments.
         state: `failed` means that the command reported an error; `interrupted` that its process ended without an exit code, for
             example because the computer was switched off.
@@ -94,9 +89,9 @@ class Job:
         return self.state in ("failed", "cancelled", "interrupted")
 
     @property
-    def line(self) -> str:
-        """The command as it would be typed."""
-        return shlex.join(("communique", self.command, *self.arguments))
+    def line(self) -> str | None:
+        """The command as it would be typed, or None if the work of the job is no command, such as building the index."""
+        return None if self.command not in COMMANDS else shlex.join(("communique", self.command, *self.arguments))
 
 
 class BusyError(DataError):
@@ -157,7 +152,7 @@ class Jobs:
             return []
         names = sorted((path.name for path in self._folder.iterdir() if (path / JOB).is_file()), reverse=True)
         found = []
-        for name in filter(_ID.fullmatch, names):
+        for name in filter(is_id, names):
             with suppress(NotFoundError, FileNotFoundError):  # another server removes old jobs
                 found.append(self.get(name))
         return found
@@ -245,7 +240,7 @@ class Jobs:
             "begun": begun.isoformat(),
             "kind": kind,
         }
-        id = f"{begun:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        id = new_id(begun)
         self._launch(self._folder / id, content)
         return id
 
@@ -314,7 +309,7 @@ class Jobs:
 
     def _of(self, id: str) -> Path:
         folder = self._folder / id
-        if not _ID.fullmatch(id) or not (folder / JOB).is_file():
+        if not is_id(id) or not (folder / JOB).is_file():
             raise NotFoundError("There is no such job.")
         return folder
 

@@ -6,8 +6,6 @@ Each has a folder `.app/texts/ID/` with its files, a description, and the table 
 from __future__ import annotations
 
 import json
-import re
-import secrets
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
@@ -34,6 +32,7 @@ from ..reporting.format import counted, one_line
 from ..reporting.progress import ProgressReporter
 from ..text.cleaning import without_surrogates
 from ..text.language_codes import normalize_language
+from .ids import is_id, new_id
 from .jobs import Job, Jobs
 from .models import ModelChoice, Models
 from .store import APP_FOLDER
@@ -51,8 +50,6 @@ MAX_FILES = 200
 
 #: Number of characters of a pasted text that are its title.
 _TITLE = 60
-
-_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,7 @@ class Texts:
         """Return the newest texts, from the newest to the oldest."""
         if not self._folder.is_dir():
             return []
-        folders = (path for path in self._folder.iterdir() if _ID.fullmatch(path.name))
+        folders = (path for path in self._folder.iterdir() if is_id(path.name))
         names = sorted((path.name for path in folders if (path / _DESCRIPTION).is_file()), reverse=True)
         return [self.get(name) for name in names[:limit]]
 
@@ -118,7 +115,7 @@ class Texts:
             NotFoundError: There are no such texts.
         """
         folder = self._folder / id
-        if not _ID.fullmatch(id) or not (folder / _DESCRIPTION).is_file():
+        if not is_id(id) or not (folder / _DESCRIPTION).is_file():
             raise NotFoundError("There are no such texts.")
         content: dict[str, Any] = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
         return TextSet(
@@ -235,7 +232,7 @@ class Texts:
     @contextmanager
     def _new(self) -> Iterator[Path]:
         """Create a folder. It is deleted again if the block fails."""
-        folder = self._folder / f"{now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        folder = self._folder / new_id(now())
         with disk_errors(folder):
             (folder / _FILES).mkdir(parents=True)
         try:

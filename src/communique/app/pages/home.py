@@ -8,11 +8,10 @@ from ...project import project_status
 from ...project.advice import Action
 from ...reporting.palette import classes, variables
 from ..context import ProjectArg
-from ..templating import navigation, respond
+from ..templating import NAVIGATION, respond
 from . import documents, sample
 
 router = APIRouter()
-
 
 
 @router.get("/")
@@ -30,7 +29,7 @@ def home(request: Request, opened: ProjectArg) -> Response:
 def status(request: Request, opened: ProjectArg) -> Response:
     """Show what to do next, as a part of the page."""
     state = project_status(opened.project, agreement=False)
-    titles = {entry.path: entry.title for entry in navigation()} | {documents.PATH: documents.TITLE}
+    titles = {entry.path: entry.title for entry in NAVIGATION} | {documents.PATH: documents.TITLE}
     path = path_for(state.next.action)
     address = path if state.next.sample is None else sample.address_of(state.next.sample)
     return respond(
