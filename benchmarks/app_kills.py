@@ -142,7 +142,7 @@ def kill_while_training(project: Project, kills: int, draw: random.Random, log: 
     for number in range(kills):
         both = bool(number % 2)
         connection.post("/train", {"kind": "tfidf"})
-        job = next(one for one in connection.json("GET", "/jobs") if one["command"].startswith("communique train"))
+        job = next(one for one in connection.json("GET", "/jobs") if one["name"] == "train")
         time.sleep(draw.random() * 6)
         server.kill()
         if both:
@@ -163,7 +163,7 @@ def kill_while_training(project: Project, kills: int, draw: random.Random, log: 
         if ended["state"] != "done":
             failures.append(f"{job['id']}: {ended['state']}: {ended['output'][-1000:]}")
     server.stop()
-    for folder in project.models():
+    for folder in project.models().infos:
         load_model(folder)
         counts["models"] += 1
     if counts["models"] != kills:

@@ -120,7 +120,7 @@ def finished(connection: Connection, command: str, *, seconds: float = 3600) -> 
     """Wait until the newest job of a command has ended, and return it. A job that has not begun yet is waited for."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        found = next((one for one in connection.json("GET", "/jobs") if one["command"].split()[1] == command), None)
+        found = next((one for one in connection.json("GET", "/jobs") if one["name"] == command), None)
         if found is not None and found["state"] != "running":
             return dict(found)
         time.sleep(0.2)

@@ -8,6 +8,7 @@
     ├── DataError            rows that cannot be read (lists all problems found, not just the first)
     │   ├── LeakError        data shared between training and evaluation
     │   └── FormatError      rows that an output format cannot hold
+    ├── NotFoundError        something that is named and does not exist, such as a sample of a project
     ├── BundleError          a model folder that is incomplete, edited or in a newer format
     ├── ExportError          an exported model that differs too much from its checkpoint
     ├── OutputError          an output that may not be written; the command line exits with code 2
@@ -71,6 +72,10 @@ class LeakError(DataError):
 
 class FormatError(DataError):
     """Rows that an output format cannot hold: too many, too wide or too long."""
+
+
+class NotFoundError(CommuniqueError):
+    """Something that is named and does not exist, such as a sample of a project. The server answers with the status 404."""
 
 
 class BundleError(CommuniqueError):

@@ -96,6 +96,7 @@ def failed_job(project: Project) -> Callable[[str, str], str]:
             "arguments": [command],
             "resume_with": [],
             "begun": "2026-01-02T03:04:05+00:00",
+            "kind": command,
         }
         (folder / JOB).write_text(json.dumps(content), encoding="utf-8")
         (folder / LOG).write_text(output, encoding="utf-8")

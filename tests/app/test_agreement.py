@@ -72,8 +72,7 @@ def test_a_decision_is_recorded_as_a_coding_of_the_adjudicator(client: TestClien
     assert (line["labels"], line["comment"], line["sample"]) == (["policy_claim"], "a demand", "sample-1")
     assert line["model_shown"] is False
     assert opened.project.codings("sample-1").adjudicated == {first.key[0]: ("policy_claim",)}
-    status = client.get("/status").text
-    assert "2" in status
+    assert "Sentences on which coders differ</dt><dd>2</dd>" in client.get("/status").text
 
 
 def test_the_same_decision_is_recorded_once_and_another_one_counts(client: TestClient, opened: OpenProject) -> None:

@@ -56,7 +56,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     job.mkdir(parents=True)
     content = {"name": "status", "module": "communique", "arguments": ["status"], "resume_with": []}
     (job / JOB).write_text(json.dumps(content | {"begun": "2026-01-02T03:04:05+00:00"}), encoding="utf-8")
-    (job / LOG).write_text("40%: rows, 0:00:05 left\nerror: nothing to do\n", encoding="utf-8")
+    (job / LOG).write_text("error: nothing to do\n", encoding="utf-8")
     (job / EXIT).write_text("1", encoding="ascii")
     return project
 

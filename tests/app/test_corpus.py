@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers import CUES
+from fakes import bundle_folder
+from helpers import CUES, has_facts
 from starlette.testclient import TestClient
 
 from communique.app.context import OpenProject
@@ -173,6 +174,26 @@ def test_a_damaged_table_is_an_error_with_a_reason(client: TestClient, labelled:
     answer = client.get("/corpus")
     assert answer.status_code == 400
     assert "model-1.parquet" in answer.text
+
+
+def test_a_table_with_other_labels_does_not_hide_the_other_tables(
+    client: TestClient, project: Project, labelled: Path
+) -> None:
+    assert client.get("/corpus").status_code == 200
+    labels = project.codebook.labels
+    renamed = labels[0].model_copy(update={"name": "blame"})
+    changed = project.codebook.model_copy(update={"labels": (renamed, *labels[1:])})
+    old, path = project.codebook, project.codebook_path
+    changed.dump(path)
+    answer = client.get("/corpus")
+    assert answer.status_code == client.get("/api/v1/corpus").status_code == 400
+    assert has_facts(answer.text, NAMES[0], "Label the texts again", '<select id="table"', "labelled.jsonl")
+    assert "<h1>Corpus</h1>" in answer.text
+    # If the model is there, its codebook says what the labels mean.
+    bundle_folder(project.folder / "models" / "model-1", old)
+    answer = client.get("/corpus")
+    assert answer.status_code == client.get("/api/v1/corpus").status_code == 200
+    assert has_facts(answer.text, *NAMES)
 
 
 def test_the_api_returns_the_proportions_of_a_table(client: TestClient, opened: OpenProject) -> None:

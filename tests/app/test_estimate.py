@@ -75,9 +75,9 @@ def test_the_form_becomes_the_arguments_of_the_command(
     ("values", "code", "word"),
     [
         ({}, 400, "Choose a sample"),
-        ({"sample": "sample-9"}, 400, "sample-1"),
-        ({"sample": "../../etc/passwd"}, 400, "sample-1"),
-        ({"sample": HOSTILE}, 400, "sample-1"),
+        ({"sample": "sample-9"}, 404, "sample-1"),
+        ({"sample": "../../etc/passwd"}, 404, "sample-1"),
+        ({"sample": HOSTILE}, 404, "sample-1"),
         ({"sample": "sample-1", "by": HOSTILE}, 400, "country"),
         ({"sample": "sample-1", "target": "everything"}, 422, "target"),
         ({"sample": "sample-1", "compare": "--out=x"}, 422, "compare"),

@@ -108,10 +108,10 @@ def test_unknown_models_and_samples_are_refused(
     bundle_folder(opened.project.folder / "models" / "model-1")
     form = {"model": model, "sample": sample}
     refused = client.post("/evaluate", data=form, headers={"HX-Request": "true"})
-    assert (refused.status_code, started) == (400, [])
+    assert (refused.status_code, started) == (404, [])
     assert has_facts(refused.text, word)
     assert "<b>" not in refused.text
-    assert client.get("/evaluate/report", params=form).status_code == 400
+    assert client.get("/evaluate/report", params=form).status_code == 404
 
 
 def test_the_report_cannot_run_scripts(client: TestClient, evaluated: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_damaged_evaluation_is_reported(client: TestClient, evaluated: Path, c
     evaluated.write_text(content)
     page = client.get("/evaluate")
     assert page.status_code == 200
-    assert has_facts(page.text, "not an evaluation that this version writes")
+    assert has_facts(page.text, evaluated.name, "Evaluate the model again")
 
 
 def test_a_failed_job_is_shown(client: TestClient, failed_job: Callable[[str, str], str]) -> None:

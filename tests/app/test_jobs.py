@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers import PATIENCE
+from starlette.testclient import TestClient
 
 from communique.app.context import INDEX_JOB, OpenProject
-from communique.app.jobs import Job, Jobs
-from communique.app.problems import NotFoundError
+from communique.app.jobs import BusyError, Job, Jobs
+from communique.errors import NotFoundError
 from communique.project import Project
 from communique.project.coding import now
 
@@ -52,18 +56,87 @@ def test_a_job_can_be_cancelled_and_resumed_by_another_server(tmp_path: Path, mo
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     name = module(
         tmp_path,
-        "import pathlib, time\nprint('40%: rows, 0:00:05 left')\nprint('\\x1b[31mred\\x1b[0m \\u202e')\n"
+        "import pathlib, time\nprint('reading')\nprint('\\x1b[31mred\\x1b[0m \\u202e')\n"
         "if not pathlib.Path('begun').exists():\n    pathlib.Path('begun').touch()\n    time.sleep(600)\n",
     )
     jobs, other = Jobs(tmp_path), Jobs(tmp_path)
     job = wait(jobs, jobs.start_module("task", name).id, lambda job: "red" in job.output)
-    assert (job.state, job.percent, job.progress) == ("running", 40, "rows, 0:00:05 left")
+    assert (job.state, job.percent) == ("running", None)
+    assert "red" in job.progress, "without anything else, the last line says how far it is"
     assert "\x1b" not in job.output
     assert "\u202e" not in job.output
     found = other.running("task")
     assert found is not None
     assert wait(other, other.cancel(found.id).id, finished).state == "cancelled"
     assert wait(jobs, other.resume(found.id).id, finished).state == "done"
+
+
+#: A module that runs until it is cancelled, at each start.
+SLEEP = "import time\nprint('begun', flush=True)\ntime.sleep(600)\n"
+
+
+def test_only_one_job_of_a_kind_runs_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    name = module(tmp_path, SLEEP)
+
+    def start(jobs: Jobs, kind: str | None = "model") -> Job:
+        return jobs._start("train", name, (), (), kind)
+
+    jobs, other = Jobs(tmp_path), Jobs(tmp_path)
+    first = wait(jobs, start(jobs).id, lambda job: "begun" in job.output)
+    jobs.cancel(first.id)
+    wait(jobs, first.id, finished)
+    second = start(jobs)
+    # The other server knows the running job from its files only, and the cancelled one would write the same files.
+    with pytest.raises(BusyError, match=r"`communique train` is running.*cancel"):
+        other.resume(first.id)
+    with pytest.raises(BusyError, match="is running"):
+        start(other)
+    assert other.get(first.id).state == "cancelled", "a refusal changes nothing"
+    assert len(other.all()) == 2
+    free = start(other, None)
+    assert other.get(free.id).state == "running"
+    for job in (second, free):
+        wait(jobs, job.id, lambda job: "begun" in job.output)
+        other.cancel(job.id)
+        wait(jobs, job.id, finished)
+    assert wait(jobs, other.resume(first.id).id, lambda job: job.output.count("begun") == 2).state == "running"
+    jobs.cancel(first.id)
+    wait(jobs, first.id, finished)
+
+
+def test_two_requests_at_once_start_one_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    name = module(tmp_path, SLEEP)
+    with ThreadPoolExecutor(4) as threads:
+        found = {job.id for job in threads.map(lambda _: Jobs(tmp_path).start_module("task", name), range(4))}
+    assert len(found) == len(Jobs(tmp_path).all()) == 1
+    jobs = Jobs(tmp_path)
+    id = wait(jobs, found.pop(), lambda job: "begun" in job.output).id
+    assert wait(jobs, jobs.cancel(id).id, finished).state == "cancelled"
+
+
+def test_a_process_that_has_just_ended_can_be_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    jobs = Jobs(tmp_path)
+    job = wait(jobs, jobs.start_module("task", module(tmp_path, "")).id, finished)
+    monkeypatch.setattr(Jobs, "_state", lambda *_: "running")
+    monkeypatch.setattr("os.kill", ended)
+    assert jobs.cancel(job.id).id == job.id
+
+
+def ended(*_: object) -> None:
+    raise ProcessLookupError
+
+
+def test_only_commands_have_a_line_to_type(project: Project, client: TestClient, failed_job: Any) -> None:
+    failed_job("evaluate", "")
+    jobs = Jobs(project.folder)
+    assert [job.line for job in jobs.all()] == ["communique evaluate"]
+    [answer] = client.get("/api/v1/jobs").json()
+    assert (answer["name"], answer["command"]) == ("evaluate", "communique evaluate")
+    job = replace(jobs.all()[0], command=INDEX_JOB, arguments=(".",))
+    assert job.line is None
 
 
 def test_a_job_whose_process_was_killed_counts_as_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +160,7 @@ def test_an_index_that_cannot_be_built_is_not_tried_with_each_request(
     opened: OpenProject, monkeypatch: pytest.MonkeyPatch, seconds: int, started: int
 ) -> None:
     begun = now() - timedelta(seconds=seconds)
-    failed = Job("20260102-030405-abcdef", INDEX_JOB, (), "failed", None, "", "", begun, 1)
+    failed = Job("20260102-030405-abcdef", INDEX_JOB, (), "failed", None, "", "", begun, 1, INDEX_JOB)
     names: list[str] = []
     monkeypatch.setattr(Jobs, "all", lambda _: [failed])
     monkeypatch.setattr(Jobs, "start_module", lambda _, name, *__: names.append(name))
@@ -102,12 +175,13 @@ def test_the_progress_of_a_job_is_what_its_command_keeps_in_a_file(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     name = module(
         tmp_path,
-        "import os, pathlib, time\nprint('10%: rows, 0:00:09 left', flush=True)\n"
-        "pathlib.Path(os.environ['COMMUNIQUE_PROGRESS_FILE']).write_text('35%: rows, 0:00:05 left')\ntime.sleep(600)\n",
+        "import time\nfrom communique.reporting.progress import ProgressReporter\nprogress = ProgressReporter(100)\n"
+        "progress.expect(90)\nprogress.begin()\nprogress.update(35, text='rows')\nprint('99%: no progress', flush=True)\n"
+        "time.sleep(600)\n",
     )
     jobs = Jobs(tmp_path)
-    job = wait(jobs, jobs.start_module("task", name).id, lambda job: job.percent == 35)
-    assert (job.progress, job.state) == ("rows, 0:00:05 left", "running")
-    assert "10%" in job.output
+    job = wait(jobs, jobs.start_module("task", name).id, lambda job: "99%" in job.output)
+    assert (job.percent, job.expected, job.state) == (35, 90, "running")
+    assert job.progress.startswith("rows, ")
     jobs.cancel(job.id)
     wait(jobs, job.id, finished)

@@ -17,12 +17,14 @@ from fakes import bundle_folder, open_cue_model, until
 from helpers import ROOT
 from starlette.testclient import TestClient
 
+import communique.app.tables
 import communique.app.texts
+import communique.models.folder
 from communique.app.context import OpenProject
-from communique.app.jobs import Job
+from communique.app.jobs import Job, Jobs
 from communique.app.pages.label import MAX_UPLOAD
 from communique.app.security import MAX_BODY
-from communique.app.texts import MAX_PASTED
+from communique.app.texts import MAX_PASTED, Texts
 from communique.data.acts import Act
 from communique.models.predictor import MODEL_VARIABLE
 from communique.project import Project
@@ -48,11 +50,12 @@ def started(monkeypatch: pytest.MonkeyPatch, opened: OpenProject) -> list[tuple[
     """Record the jobs that are started instead of running them."""
     found: list[tuple[str, ...]] = []
 
-    def start(self: Any, name: str, module: str, arguments: Any, resume_with: Any) -> Job:
+    def start(self: Any, name: str, module: str, arguments: Any, resume_with: Any, kind: str | None) -> Job:
         found.append(tuple(arguments))
         job = self._folder / f"20260101-000000-{len(found):06x}"
         job.mkdir(parents=True)
-        content = {"name": name, "module": module, "arguments": list(arguments), "resume_with": list(resume_with)}
+        content = {"name": name, "module": module, "arguments": list(arguments), "kind": kind}
+        content["resume_with"] = list(resume_with)
         (job / "job.json").write_text(json.dumps(content | {"begun": "2026-01-01T00:00:00+00:00"}), encoding="utf-8")
         (job / "exit.txt").write_text("1", encoding="ascii")
         made: Job = self.get(job.name)
@@ -345,6 +348,8 @@ def test_the_documents_are_labelled_by_one_job(
 ) -> None:
     assert client.post("/label/documents", data={"model": "shipped"}).status_code == 200
     assert started[0][:2] == ("label", "--model")
+    client.post("/label/files", files=[("files", ("a.txt", TEXT.encode()))])
+    assert [job.kind for job in Jobs(project.folder).all()] == [None, "label"], "files may be labelled at the same time"
     other = bundle_folder(project.folder / "models" / "other", labels=("a", "b", "c"))
     assert other.is_dir()
     refused = client.post("/label/documents", data={"model": "other"})
@@ -420,8 +425,41 @@ def test_paragraphs_of_a_text_are_kept(client: TestClient) -> None:
     text = "We condemn the blockade. The port should open.\n\nWe pledge help. The river is long.\n\nThe talks go on."
     page = client.get(paste(client, text)).text
     breaks = [item.split("</p>")[0] for item in page.split('<hr aria-label="New paragraph">')[1:]]
-    assert [part.rsplit(">", 2)[-1] or part for part in breaks]
     assert len(breaks) == 2
     assert "We pledge help" in breaks[0]
     assert "The talks go on" in breaks[1]
     assert "New paragraph" not in client.get(paste(client)).text
+
+
+def test_tables_texts_and_models_are_read_again_only_if_they_changed(
+    client: TestClient, project: Project, opened: OpenProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle_folder(project.folder / "models" / "model-1", project.codebook)
+    address = paste(client)
+    paste(client)
+    read: list[str] = []
+
+    def count(place: Any, name: str) -> None:
+        function = getattr(place, name)
+
+        def counted(*given: Any, **named: Any) -> Any:
+            read.append(name)
+            return function(*given, **named)
+
+        monkeypatch.setattr(place, name, counted)
+
+    count(communique.app.tables, "content_of")
+    count(communique.models.folder, "load_json")
+    for path in ("/label", "/label/tables/labelled.jsonl?q=a", f"{address}?q=a"):
+        assert client.get(path).status_code == 200
+    read.clear()
+    for path in ("/label", "/label/tables/labelled.jsonl?q=b", f"{address}?q=b"):
+        assert client.get(path).status_code == 200
+    assert read == []
+    with project.documents()[0].open("a", encoding="utf-8") as handle:
+        handle.write("\n")
+    client.get("/label")
+    assert read == ["content_of"]
+    described: list[str] = []
+    monkeypatch.setattr(Texts, "get", lambda texts, id: described.append(id))
+    assert len(opened.texts.all(limit=1)) == len(described) == 1

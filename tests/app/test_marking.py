@@ -115,11 +115,17 @@ def test_marks_that_do_not_fit_are_refused(
     assert lines(opened.project, "anna") == []
 
 
-@pytest.mark.parametrize("text", TEXTS)
-@pytest.mark.parametrize("words", ["Orée", "صفارى", "\u202eA\u202c", "Orée\r\nmust"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (TEXTS[0], "Orée"),
+        (TEXTS[1], "صفارى"),
+        (TEXTS[2], "Orée"),
+        (TEXTS[2], "\u202eA\u202c"),
+        (TEXTS[2], "Orée\r\nmust"),
+    ],
+)
 def test_positions_on_the_page_become_positions_in_the_text_and_back(text: str, words: str) -> None:
-    if words not in text:
-        return
     start, end = place(text, words)
     acts = {"criticism": Act(None, (start, end), None)}
     [field, *_] = act_fields(BOOK, text, acts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from helpers import TINY, has_facts, write_rows
@@ -13,8 +14,10 @@ from starlette.testclient import TestClient
 from communique.app.context import OpenProject
 from communique.app.groups import group_columns
 from communique.app.indexing import rebuild
+from communique.app.pages.sample import address_of
 from communique.app.server import create_app
 from communique.project import Project
+from communique.project.advice import ESTIMATE_SAMPLE, FIRST_SAMPLE, SampleRequest
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -48,6 +51,37 @@ def test_the_form_becomes_the_arguments_of_the_command(
     assert (code, started) == (200, [("sample", arguments)])
     assert address.startswith("/sample?")
     assert client.get(address).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("advised", "marks", "arguments"),
+    [
+        (FIRST_SAMPLE, ['value="200"', '"two-stage" selected'], ["--for=estimate", "-n200", "--design=two-stage"]),
+        (ESTIMATE_SAMPLE, ['value="300"', '"" selected'], ["--for=estimate", "-n300"]),
+        (
+            SampleRequest(150, "training", trained_documents=True),
+            ['value="150"', '"training" checked', 'name="trained_documents" value="true" checked'],
+            ["--for=training", "-n150", "--trained-documents"],
+        ),
+    ],
+)
+def test_the_form_is_filled_with_the_sample_that_is_advised(
+    client: TestClient, started: Any, advised: SampleRequest, marks: list[str], arguments: list[str]
+) -> None:
+    address = address_of(advised)
+    assert has_facts(client.get(address).text, *marks)
+    assert send(client, **dict(parse_qsl(urlsplit(address).query)))[0] == 200
+    assert started == [("sample", arguments)]
+
+
+def test_the_form_of_a_new_project_is_the_first_sample(
+    project: Project, connect_to: Callable[[Project], TestClient]
+) -> None:
+    for path in project.design_paths().values():
+        path.unlink()
+    client = connect_to(project)
+    assert has_facts(client.get("/sample").text, f'value="{FIRST_SAMPLE.n}"', '"two-stage" selected')
+    assert address_of(FIRST_SAMPLE).replace("&", "&amp;") in client.get("/status").text
 
 
 def test_a_plan_draws_nothing(client: TestClient, started: Any) -> None:

@@ -11,11 +11,15 @@ from helpers import TINY, has_facts
 from starlette.testclient import TestClient
 
 from communique.app.context import OpenProject
+from communique.app.jobs import JOBS
 from communique.app.pages.train import curve_figure
+from communique.app.run_job import PROGRESS
+from communique.app.store import APP_FOLDER
 from communique.metrics.report import ScoreCI
 from communique.project.curve import Curve, Point, Projection
 from communique.project.status import CURVE
 from communique.project.training import training_rows
+from communique.reporting.progress_file import change_state
 from communique.selection.results import Compared, Selection
 
 
@@ -56,12 +60,14 @@ def test_rows_warnings_and_the_button(client: TestClient, opened: OpenProject, s
     assert client.post("/train", data={"kind": "--overwrite"}).status_code == 422
 
 
-def test_the_duration_is_the_one_that_the_command_printed(
-    client: TestClient, failed_job: Callable[[str, str], str]
+def test_the_duration_is_the_one_that_the_command_estimated(
+    client: TestClient, opened: OpenProject, failed_job: Callable[[str, str], str]
 ) -> None:
     assert has_facts(client.get("/train/duration").text, "measures")
-    failed_job("train", "comparing 4 classifiers on 120 rows from 24 documents takes about 2.7 minutes (prior 0.0)\n")
-    assert has_facts(client.get("/train/duration").text, "2.7 minutes")
+    id = failed_job("train", "any words\n")
+    assert has_facts(client.get("/train/duration").text, "measures")
+    change_state(opened.project.folder / APP_FOLDER / JOBS / id / PROGRESS, expected=162.0)
+    assert has_facts(client.get("/train/duration").text, "about 2.7 minutes")
 
 
 def test_what_was_compared_is_shown_and_escaped(client: TestClient, opened: OpenProject) -> None:
@@ -96,13 +102,18 @@ def test_what_was_compared_is_shown_and_escaped(client: TestClient, opened: Open
     assert has_facts(client.get("/train/state").text, "no comparison of classifiers")
 
 
-def test_a_damaged_model_folder_is_reported(client: TestClient, opened: OpenProject) -> None:
-    folder = opened.project.folder / "models" / "model-1"
-    folder.mkdir()
-    (folder / "bundle.json").write_text("{")
-    page = client.get("/train/state")
+@pytest.mark.parametrize("path", ["/train/state", "/label", "/evaluate", "/status"])
+def test_a_damaged_model_folder_is_reported_and_the_others_can_be_used(
+    client: TestClient, opened: OpenProject, path: str
+) -> None:
+    models = opened.project.folder / "models"
+    bundle_folder(models / "model-1")
+    (models / "model-2").mkdir()
+    (models / "model-2" / "bundle.json").write_text("{")
+    page = client.get(path)
     assert page.status_code == 200
-    assert has_facts(page.text, "bundle.json")
+    assert has_facts(page.text, "model-2/bundle.json")
+    assert "model-1" in page.text or path == "/status"
 
 
 def test_the_learning_curve_is_drawn_with_its_numbers(client: TestClient, opened: OpenProject) -> None:

@@ -20,7 +20,6 @@ from helpers import CODEBOOK, has_facts
 import communique.load
 from communique.data.codebook import Codebook
 from communique.labelling import page
-from communique.labelling.page import label_signs
 from communique.labelling.shard_folder import shards_folder
 from communique.models.folder import read_codebook, read_info
 from communique.reporting.palette import PALETTE
@@ -197,25 +196,6 @@ def test_rows_without_labels_are_shown_with_their_reason_and_counted(fake_bundle
     assert has_facts(
         head, "1 sentence labelled", "1 could not be read", "1 without letters", "0 page headers", "1 empty"
     )
-
-
-def test_signs_are_unique_for_any_label_names() -> None:
-    names = [
-        "policy claim",
-        "policy_claims",
-        "PC",
-        "نقد السياسة",
-        "批评政策",
-        "批评",
-        "मानवाधिकार का समर्थन",
-        "!",
-        "?",
-        "x",
-    ]
-    signs = label_signs(names)
-    assert len(set(signs)) == len(names)
-    assert signs[0] == "PC"
-    assert all(signs)
 
 
 def test_a_page_can_show_many_labels_with_one_label_per_sentence(tmp_path: Path) -> None:

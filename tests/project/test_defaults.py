@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fakes import bundle_folder
 from helpers import ROOT, facts
@@ -12,12 +15,15 @@ from project_helpers import age, code, draw
 
 from communique.annotation.detect import read_coded
 from communique.data.codebook import Codebook
-from communique.errors import DataError
+from communique.errors import BundleError, DataError
 from communique.io.read import read_table
+from communique.labelling.made_by import model_metadata
+from communique.models.folder import read_info
 from communique.models.predictor import MODEL_VARIABLE
 from communique.project import Project, merge
 from communique.project.coding import now
 from communique.project.defaults import fill
+from communique.project.status import used_to_label
 from communique.sampling.design import Source
 
 Sampled = Callable[..., Path]
@@ -177,6 +183,26 @@ def test_estimate_names_the_model_that_labelled_the_population_of_the_sample(pro
     assert arguments[arguments.index("--model") + 1] == str(project.folder / "models" / "model-1")
 
 
+def test_labels_of_an_earlier_model_of_the_same_name_are_not_used(project: Project) -> None:
+    model = bundle_folder(project.folder / "models" / "model-1", project.codebook, created="2026-01-01T00:00:00+00:00")
+    table = pa.table({"id": ["a"]}).replace_schema_metadata(model_metadata(read_info(model)))
+    labelled = project.folder / "labelled" / "model-1.parquet"
+    labelled.parent.mkdir(exist_ok=True)
+    pq.write_table(table, labelled)
+    assert used_to_label(labelled, model)
+    assert fill("sample", project, {"n": 5}).arguments[0] == str(labelled)
+    # Somebody deletes the model and trains it again.
+    shutil.rmtree(model)
+    bundle_folder(model, project.codebook, created="2026-02-02T00:00:00+00:00")
+    assert not used_to_label(labelled, model)
+    assert fill("sample", project, {"n": 5}).arguments[0] == str(project.documents()[0])
+    assert used_to_label(labelled.with_name("model-1-2.csv"), model), "only the name of this table is known"
+    # The name does not matter if the hash is known.
+    table = table.replace_schema_metadata(model_metadata(read_info(model)))
+    pq.write_table(table, other := labelled.with_name("by-hand.parquet"))
+    assert used_to_label(other, model)
+
+
 def test_estimate_states_no_agreement_of_a_single_coder(project: Project) -> None:
     sheet = draw(project, 60).with_name("sample-1-anna.csv")
     code(sheet, project.codebook)
@@ -274,3 +300,12 @@ def test_agree_learns_that_a_coder_saw_the_labels_of_a_model(project: Project) -
     found = project.log.read().codings
     project.log.append([found[0].model_copy(update={"time": now(), "model_shown": True})])
     assert read_coded(fill("agree", project, {}).arguments[0], project.codebook).model_shown
+
+
+def test_a_command_stops_at_a_model_that_cannot_be_read(project: Project) -> None:
+    bundle_folder(project.folder / "models" / "model-1", project.codebook)
+    (damaged := project.folder / "models" / "model-2").mkdir()
+    (damaged / "bundle.json").write_text("{")
+    with pytest.raises(BundleError) as caught:
+        fill("label", project, {})
+    assert "model-2" in str(caught.value), "the newest model must not be replaced with an older one without a word"

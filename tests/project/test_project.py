@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from fakes import bundle_folder
 from helpers import TINY, facts
 from project_helpers import code, draw
 
 from communique.data.codebook import Codebook
-from communique.errors import CodebookError, CommuniqueError, DataError, OutputError
+from communique.errors import CodebookError, CommuniqueError, DataError, NotFoundError, OutputError
 from communique.project import Project, merge
 from communique.project.coding import now
+from communique.project.evaluations import evaluation_files
 from communique.project.layout import FOLDERS, starter
 
 Sampled = Callable[..., Path]
@@ -162,6 +164,22 @@ def test_samples_are_in_the_order_of_their_numbers(project: Project) -> None:
     assert list(project.designs()) == [f"sample-{i}" for i in range(1, 12)]
 
 
+@pytest.mark.parametrize("name", ["sample-9", "", "../samples/sample-1", "sample-1.design.json"])
+def test_an_unknown_sample_is_the_same_error_everywhere(project: Project, name: str) -> None:
+    draw(project, 5)
+    model = bundle_folder(project.folder / "models" / "model-1", project.codebook).name
+    assert project.design("sample-1").rows
+    for use in (
+        project.design,
+        project.codings,
+        project.gold,
+        lambda sample: evaluation_files(project, model, sample),
+        lambda sample: evaluation_files(project, sample, "sample-1"),
+    ):
+        with pytest.raises(NotFoundError, match=facts(repr(name), "-1")):
+            use(name)
+
+
 def test_training_rows_are_those_on_which_coders_agree(project: Project) -> None:
     sample = draw(project, 40, coders=("anna", "ben"), purpose="training")
     sheets = [sample.with_name(f"{sample.stem}-{coder}.csv") for coder in ("anna", "ben")]
@@ -207,7 +225,7 @@ def test_gold_leaves_out_codings_made_with_the_model_in_view(project: Project, s
 
 
 def test_gold_needs_a_coded_sample(project: Project, sampled: Sampled) -> None:
-    with pytest.raises(DataError, match=facts("sample-9", "Samples: none")):
+    with pytest.raises(NotFoundError, match=facts("sample-9", "Samples: none")):
         project.gold("sample-9")
     sampled()
     with pytest.raises(DataError, match=facts("sample-1", "communique merge")):

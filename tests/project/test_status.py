@@ -185,36 +185,53 @@ def curve_with(gain: float, low: float, high: float) -> Curve:
 
 
 @pytest.mark.parametrize(
-    ("changed", "command"),
+    ("changed", "action", "command"),
     [
-        ({"trained_rows": None}, "communique train"),
-        ({"rows": 240}, "communique train"),
-        ({"rows": 210}, "communique status --curve"),
-        ({"labelled": False}, "communique label"),
+        ({"starter": True}, "codebook", "edit codebook.yaml, then run: communique status"),
+        (
+            {"documents": 0},
+            "documents",
+            "copy texts or tables into documents/, or list them in project.yaml, then run: communique status",
+        ),
+        ({"missing": 5, "sheets": ["samples/sample-1.xlsx"]}, "code", "communique merge samples/sample-1.xlsx"),
+        ({"differing": 2}, "adjudicate", "communique agree"),
+        ({"differing": 2, "adjudication": "samples/a.xlsx"}, "adjudicate", "communique merge samples/a.xlsx"),
+        ({"trained_rows": None}, "train", "communique train"),
+        ({"rows": 240}, "train", "communique train"),
+        ({"rows": 210}, "curve", "communique status --curve"),
+        ({"labelled": False}, "label", "communique label"),
         (
             {"curve": curve_with(0.08, 0.03, 0.13)},
+            "sample",
             "communique sample --for training -n 50 --trained-documents --coder NAME",
         ),
         (
             {"curve": curve_with(0.03, -0.02, 0.08)},
+            "sample",
             "communique sample --for training -n 50 --trained-documents --coder NAME",
         ),
-        ({"curve": curve_with(0.005, 0.0, 0.015)}, "communique sample -n 300 --coder NAME"),
+        ({"curve": curve_with(0.005, 0.0, 0.015)}, "sample", "communique sample -n 300 --coder NAME"),
         (
             {"curve": curve_with(0.005, 0.0, 0.015), "rows": 240, "trained_rows": 240},
+            "curve",
             "communique status --curve",
         ),
-        ({"reserved": True}, "communique estimate"),
-        ({"sample": None}, "communique status --curve"),
-        ({"sample": None, "rows": 0}, "communique sample -n 200 --design two-stage --coder NAME"),
-        ({"outdated": 12, "rows": 0, "trained_rows": None}, "communique sample -n 200 --design two-stage --coder NAME"),
+        ({"reserved": True}, "estimate", "communique estimate"),
+        ({"reserved": True, "estimated": True}, "read_estimates", "read the report in estimates/"),
+        ({"sample": None}, "curve", "communique status --curve"),
+        ({"sample": None, "rows": 0}, "sample", "communique sample -n 200 --design two-stage --coder NAME"),
+        (
+            {"outdated": 12, "rows": 0, "trained_rows": None},
+            "sample",
+            "communique sample -n 200 --design two-stage --coder NAME",
+        ),
         # Codings of an older codebook stay in the log, and must not ask for new ones forever.
-        ({"outdated": 300, "trained_rows": None}, "communique train"),
+        ({"outdated": 300, "trained_rows": None}, "train", "communique train"),
     ],
 )
-def test_the_next_step_is_one_command(changed: dict[str, object], command: str) -> None:
+def test_the_next_step_is_one_command(changed: dict[str, object], action: str, command: str) -> None:
     step = next_step(replace(FACTS, **changed))  # type: ignore[arg-type]
-    assert step.command == command
+    assert (step.action, step.command) == (action, command)
     assert step.reason
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from communique.reporting.progress import PROGRESS_FILE, ProgressReporter
+from communique.reporting.progress import ProgressReporter
+from communique.reporting.progress_file import PROGRESS_FILE, RunState, read_state
 
 
 class Screen(io.StringIO):
@@ -114,22 +115,32 @@ def test_a_detail_is_printed_with_the_proportion_of_this_run_and_states_between_
 def test_the_state_is_also_kept_in_a_file_more_often_than_lines_are_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "progress.txt"
+    path = tmp_path / "progress.json"
     monkeypatch.setenv(PROGRESS_FILE, str(path))
     lines: list[str] = []
     now = [0.0]
     with ProgressReporter(100, lines.append, clock=lambda: now[0]) as progress:
         progress.begin()
         progress.update(1, text="rows")
-        assert path.read_text().startswith("1%: rows")
+        assert (state := read_state(path)) is not None
+        assert (state.done, state.text.startswith("rows, "), state.expected) == (0.01, True, None)
         now[0] += 0.5
         progress.update(2, text="rows")
-        assert path.read_text().startswith("1%: rows")
+        assert read_state(path) == state
+        progress.expect(60)
         now[0] += 1
         progress.state("one large document")
-        assert path.read_text() == "2%: one large document"
+        assert read_state(path) == RunState(0.02, "one large document", 60)
     assert lines == []
-    ProgressReporter.silent().update(50, 100)
-    assert path.read_text() == "2%: one large document"
-    monkeypatch.setenv(PROGRESS_FILE, str(tmp_path / "missing" / "progress.txt"))
+    # Another part of the same command does not know how long the whole run takes.
+    ProgressReporter(None, lines.append).state("writing")
+    assert read_state(path) == RunState(None, "writing", 60)
+    silent = ProgressReporter.silent()
+    silent.update(50, 100)
+    silent.expect(1)
+    assert read_state(path) == RunState(None, "writing", 60)
+    for content in ("", "35%: rows", "[]", '{"done": "x"}'):
+        path.write_text(content)
+        assert read_state(path) is None
+    monkeypatch.setenv(PROGRESS_FILE, str(tmp_path / "missing" / "progress.json"))
     ProgressReporter(100, lines.append).update(1, text="continues without the file")

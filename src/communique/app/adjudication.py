@@ -17,13 +17,13 @@ from ..annotation.tasks import ADJUDICATION
 from ..data.acts import Act, read_acts, written_acts
 from ..data.codebook import Codebook
 from ..data.sentence import acts_in
+from ..errors import NotFoundError
 from ..metrics.bootstrap import RESAMPLES
 from ..project import Coding, Project
 from ..project.coding import SentenceKey, latest, now
 from ..sampling.design import Design
 from ..sampling.population import display_sha256
 from .coding import ALL, Desk, check_acts, check_comment, check_labels
-from .problems import NotFoundError
 
 
 @dataclass(frozen=True)

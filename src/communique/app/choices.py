@@ -6,8 +6,7 @@ import string
 from typing import NamedTuple
 
 from ..data.codebook import Codebook, Label
-from ..labelling.page import label_signs
-from ..reporting.palette import PALETTE
+from ..reporting.label_style import label_styles
 
 #: Keys of the page Code and Agreement that are not keys of labels, by what they do.
 KEYS = {
@@ -27,9 +26,6 @@ KEYS = {
 #: Keys of the labels, in the order of the codebook.
 LABEL_KEYS = "123456789" + "".join(key for key in string.ascii_lowercase if key not in KEYS.values())
 
-#: Number of underline styles in the style sheet.
-_LINES = 5
-
 
 class Choice(NamedTuple):
     """A label as the page shows it: with its key, its sign, its colour and the style of its underline."""
@@ -43,8 +39,7 @@ class Choice(NamedTuple):
 
 def choices(codebook: Codebook) -> list[Choice]:
     """Return the labels of a codebook as the page shows them."""
-    signs = label_signs(codebook.names)
     return [
-        Choice(label, LABEL_KEYS[i] if i < len(LABEL_KEYS) else "", sign, i % len(PALETTE), i % _LINES)
-        for i, (label, sign) in enumerate(zip(codebook.labels, signs, strict=True))
+        Choice(label, LABEL_KEYS[i] if i < len(LABEL_KEYS) else "", *style)
+        for i, (label, style) in enumerate(zip(codebook.labels, label_styles(codebook.names), strict=True))
     ]

@@ -10,8 +10,7 @@ from pydantic import ValidationError
 
 from ..config import describe
 from ..data.codebook import Codebook, Example, Label
-from ..errors import DataError
-from .problems import NotFoundError
+from ..errors import DataError, NotFoundError
 
 #: The fields of a form, each with all of its values.
 Form = Mapping[str, Sequence[str]]

@@ -16,13 +16,12 @@ from sqlalchemy import BindParameter, Exists, FromClause, Select, Subquery, Tabl
 from ..annotation.tasks import ADJUDICATION, NONE, check_coders
 from ..data.acts import read_acts, written_acts
 from ..data.codebook import Codebook
-from ..errors import DataError
+from ..errors import DataError, NotFoundError
 from ..project import Coding, Project
 from ..project.coding import SentenceKey, kept_acts, now
 from ..reporting.format import counted
 from ..sampling.design import Design
 from .coding_index import index_codings
-from .problems import NotFoundError
 from .store import (
     CODINGS,
     MEMBERS,
@@ -111,12 +110,7 @@ class Desk:
         Raises:
             NotFoundError: There is no such queue.
         """
-        if queue == ALL:
-            return None
-        found = self.project.designs().get(queue)
-        if found is None:
-            raise NotFoundError(f"There is no sample {queue!r} in this project. Allowed: {', '.join(self.queues())}")
-        return found
+        return None if queue == ALL else self.project.design(queue)
 
     def codebook(self, queue: str) -> Codebook:
         """Return the codebook with which a queue is coded. A sample keeps the codebook that it was drawn with."""

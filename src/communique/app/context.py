@@ -12,6 +12,7 @@ from typing import IO, Annotated, cast
 
 from fastapi import Depends, Request
 
+from ..errors import NotFoundError
 from ..load import load_model
 from ..models.classifier import Classifier
 from ..project import Project
@@ -23,7 +24,6 @@ from .indexing import is_current
 from .jobs import Job, Jobs
 from .models import Models
 from .monitoring import Metrics
-from .problems import NotFoundError
 from .store import Store
 from .tables import Tables
 from .texts import Texts

@@ -6,19 +6,18 @@ The counts contain the errors of the model. They describe what the model assigne
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..errors import NotFoundError
 from ..sampling.population import MISSING_GROUP, Column, column_of
 from .context import OpenProject
-from .problems import NotFoundError
+from .sources import Source, find_source
 from .tables import LabelledTable
 
 #: Largest number of groups that a page shows, and number of documents per page.
@@ -159,30 +158,16 @@ class Corpus:
         return Group(name, int(inside.sum()), tuple(map(int, self.table.decisions[inside].sum(axis=0))))
 
 
-def open_corpus(opened: OpenProject, paths: Mapping[str, Path], name: str = "") -> tuple[str, Corpus]:
-    """Return the name of a labelled table of a project, and its counts. Default: the newest table.
-
-    Args:
-        opened: The project.
-        paths: Its labelled tables by name, from the oldest to the newest.
-        name: Name of the table.
+def find_table(opened: OpenProject, name: str = "") -> Source:
+    """Return a labelled table of a project. Default: the newest table.
 
     Raises:
         NotFoundError: There is no such table, or none at all.
-        DataError: The table has labels that the codebook lacks.
     """
+    paths = opened.tables.paths()
     if not paths:
         raise NotFoundError("This project has no labelled table yet. Label its documents first")
-    name = name or list(paths)[-1]
-    if name not in paths:
-        raise NotFoundError(f"There is no labelled table {name!r} in this project. Tables: {', '.join(paths)}")
-    codebook = opened.project.codebook
-    corpus = Corpus(opened.tables.open(paths[name], codebook))
-    if unknown := [one for one in corpus.table.names if one not in codebook.names]:
-        raise DataError(
-            f"{Path(name).name}: the label {unknown[0]!r} is not in the codebook of the project. Label the documents again"
-        )
-    return name, corpus
+    return find_source(opened, "tables", name or next(reversed(paths)))
 
 
 def find_grouping(corpus: Corpus, name: str) -> Grouping:

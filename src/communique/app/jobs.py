@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,11 +24,12 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from ..io.atomic import replacing
+from ..errors import DataError, NotFoundError
+from ..io.atomic import disk_errors, replacing
 from ..project.coding import now
 from ..reporting.format import printable
-from ..reporting.progress import PROGRESS_FILE
-from .problems import NotFoundError
+from ..reporting.progress_file import PROGRESS_FILE, RunState, read_state
+from .ids import is_id, new_id
 from .run_job import CANCELLED, EXIT, JOB, LOCK, LOG, PID, PROGRESS, STARTING
 from .store import APP_FOLDER
 
@@ -36,21 +37,13 @@ from .store import APP_FOLDER
 JOBS = "jobs"
 
 #: Commands that may run as a job.
-COMMANDS = frozenset(("label", "train", "sample", "evaluate", "estimate", "status", "agree", "compare"))
+COMMANDS = frozenset(("label", "train", "sample", "evaluate", "estimate", "status"))
 
 #: Number of bytes at the end of the output that are shown.
 _TAIL = 8000
 
 #: Seconds after which a process that never locked its folder counts as ended.
 _START = 60.0
-
-#: What the id of a job looks like: when it was started, and a random number.
-ID_PATTERN = "^[0-9]{8}-[0-9]{6}-[0-9a-f]{6}$"
-
-_ID = re.compile(ID_PATTERN)
-
-#: A plain line of `ProgressReporter`: the proportion that is done, and a text that may end with the remaining time.
-_PROGRESS = re.compile(r"^\s*(\d{1,3})%: (.*)$", re.MULTILINE)
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
@@ -63,7 +56,7 @@ class Job:
 
     Attributes:
         id: Its id.
-        command: Name of the command.
+        command: Name of the command, or of work that is no command.
         arguments: Its arguments.
         state: `failed` means that the command reported an error; `interrupted` that its process ended without an exit code, for
             example because the computer was switched off.
@@ -72,6 +65,9 @@ class Job:
         output: The end of its output, without control characters.
         begun: When it was started.
         exit_code: Its exit code, or None.
+        kind: What the job writes. Jobs of the same kind would write the same files, so only one of them runs at a time. None for a
+            job whose files are its own.
+        expected: Estimate of its duration in seconds by the command, or None.
         resumable: Whether `resume` continues it.
     """
 
@@ -84,6 +80,8 @@ class Job:
     output: str
     begun: datetime
     exit_code: int | None
+    kind: str | None
+    expected: float | None = None
 
     @property
     def resumable(self) -> bool:
@@ -91,9 +89,13 @@ class Job:
         return self.state in ("failed", "cancelled", "interrupted")
 
     @property
-    def line(self) -> str:
-        """The command as it would be typed."""
-        return shlex.join(("communique", self.command, *self.arguments))
+    def line(self) -> str | None:
+        """The command as it would be typed, or None if the work of the job is no command, such as building the index."""
+        return None if self.command not in COMMANDS else shlex.join(("communique", self.command, *self.arguments))
+
+
+class BusyError(DataError):
+    """A job cannot start, because another one of its kind is running."""
 
 
 class Jobs:
@@ -108,38 +110,52 @@ class Jobs:
         self._folder = project / APP_FOLDER / JOBS
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, command: str, arguments: Sequence[str] = (), *, resume_with: Sequence[str] = ()) -> Job:
+    def start(
+        self, command: str, arguments: Sequence[str] = (), *, resume_with: Sequence[str] = (), alone: bool = True
+    ) -> Job:
         """Start a command in the folder of the project.
 
         Args:
             command: Name of the command, one of `COMMANDS`.
             arguments: Its arguments. Values that come from a request must have been checked.
             resume_with: Arguments that are added if the job is resumed, such as `--resume`.
+            alone: Whether only one such job may run at a time, because they would write the same files.
+
+        Raises:
+            BusyError: Such a job is running.
         """
         if command not in COMMANDS:
             raise ValueError(f"{command!r} cannot run as a job. Allowed: {', '.join(sorted(COMMANDS))}")
-        return self._start(command, "communique", [command, *arguments], resume_with)
+        return self._start(command, "communique", [command, *arguments], resume_with, command if alone else None)
 
     def start_module(self, name: str, module: str, arguments: Sequence[str] = ()) -> Job:
-        """Start a module of this package that is no command, such as `communique.app.indexing`.
+        """Start a module of this package that is no command, such as `communique.app.indexing`, unless it is running.
 
         Args:
             name: Name of the job for pages.
             module: The module.
             arguments: Its arguments.
         """
-        # Only the newest run of such a job is of interest.
-        for job in self.all():
-            if job.command == name and job.state != "running":
-                shutil.rmtree(self._of(job.id), ignore_errors=True)
-        return self._start(name, module, arguments, ())
+        with self._one_at_a_time():
+            if (running := self.running(name)) is not None:
+                return running
+            # Only the newest run of such a job is of interest.
+            for job in self.all():
+                if job.command == name:
+                    shutil.rmtree(self._of(job.id), ignore_errors=True)
+            id = self._launch_new(name, module, arguments, (), name)
+        return self.get(id)
 
     def all(self) -> list[Job]:
         """Return all jobs, from the newest to the oldest."""
         if not self._folder.is_dir():
             return []
         names = sorted((path.name for path in self._folder.iterdir() if (path / JOB).is_file()), reverse=True)
-        return [self.get(name) for name in names if _ID.fullmatch(name)]
+        found = []
+        for name in filter(is_id, names):
+            with suppress(NotFoundError, FileNotFoundError):  # another server removes old jobs
+                found.append(self.get(name))
+        return found
 
     def get(self, id: str) -> Job:
         """Return a job.
@@ -150,7 +166,7 @@ class Jobs:
         folder = self._of(id)
         content: dict[str, Any] = json.loads((folder / JOB).read_text(encoding="utf-8"))
         output = _tail(folder / LOG)
-        found = list(_PROGRESS.finditer(_tail(folder / PROGRESS))) or list(_PROGRESS.finditer(output))
+        found = read_state(folder / PROGRESS) or RunState()
         exit_code = _number(folder / EXIT)
         state = self._state(folder, exit_code)
         return Job(
@@ -158,24 +174,22 @@ class Jobs:
             command=content["name"],
             arguments=tuple(content["arguments"][1:] if content["module"] == "communique" else content["arguments"]),
             state=state,
-            percent=100 if state == "done" else min(100, int(found[-1][1])) if found else None,
-            progress=found[-1][2] if found else _last_line(output),
+            percent=100 if state == "done" else None if found.done is None else round(100 * found.done),
+            progress=printable(found.text) or _last_line(output),
             output=output,
             begun=datetime.fromisoformat(content["begun"]),
             exit_code=exit_code,
+            kind=content.get("kind"),
+            expected=found.expected,
         )
 
-    def running(self, command: str | None = None) -> Job | None:
-        """Return the newest job that is running, or None.
+    def running(self, kind: str) -> Job | None:
+        """Return the job of a kind that is running, or None."""
+        return next((one for one in self.all() if one.state == "running" and one.kind == kind), None)
 
-        Args:
-            command: Only consider jobs with this command. Default: all.
-        """
-        return next((one for one in self.all() if one.state == "running" and command in (None, one.command)), None)
-
-    def newest(self, command: str) -> Job | None:
-        """Return the newest job with a command, or None."""
-        return next((one for one in self.all() if one.command == command), None)
+    def newest(self, kind: str) -> Job | None:
+        """Return the newest job of a kind, or None."""
+        return next((one for one in self.all() if one.kind == kind), None)
 
     def cancel(self, id: str) -> Job:
         """Stop a job as Ctrl-C would. It keeps what is finished, and can be resumed.
@@ -187,7 +201,8 @@ class Jobs:
         pid = _number(folder / PID)
         if pid is not None and self._state(folder, _number(folder / EXIT)) == "running":
             (folder / CANCELLED).touch()
-            os.kill(pid, getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT))
+            with suppress(ProcessLookupError):  # it has ended in the meantime
+                os.kill(pid, getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT))
         return self.get(id)
 
     def resume(self, id: str) -> Job:
@@ -195,38 +210,60 @@ class Jobs:
 
         Raises:
             NotFoundError: There is no such job.
+            BusyError: Another job of its kind is running.
         """
         folder = self._of(id)
-        content = json.loads((folder / JOB).read_text(encoding="utf-8"))
-        if self._state(folder, _number(folder / EXIT)) != "running":
-            added = [one for one in content["resume_with"] if one not in content["arguments"]]
-            content["arguments"] += added
-            self._launch(folder, content)
+        with self._one_at_a_time():
+            content = json.loads((folder / JOB).read_text(encoding="utf-8"))
+            if self._state(folder, _number(folder / EXIT)) != "running":
+                added = [one for one in content["resume_with"] if one not in content["arguments"]]
+                content["arguments"] += added
+                self._launch(folder, content)
         return self.get(id)
 
-    def _start(self, name: str, module: str, arguments: Sequence[str], resume_with: Sequence[str]) -> Job:
-        begun = now()
-        id = f"{begun:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-        folder = self._folder / id
-        folder.mkdir(parents=True)
-        self._launch(
-            folder,
-            {
-                "name": name,
-                "module": module,
-                "arguments": list(arguments),
-                "resume_with": list(resume_with),
-                "begun": begun.isoformat(),
-            },
-        )
+    def _start(
+        self, name: str, module: str, arguments: Sequence[str], resume_with: Sequence[str], kind: str | None
+    ) -> Job:
+        with self._one_at_a_time():
+            id = self._launch_new(name, module, arguments, resume_with, kind)
         return self.get(id)
+
+    def _launch_new(
+        self, name: str, module: str, arguments: Sequence[str], resume_with: Sequence[str], kind: str | None
+    ) -> str:
+        begun = now()
+        content = {
+            "name": name,
+            "module": module,
+            "arguments": list(arguments),
+            "resume_with": list(resume_with),
+            "begun": begun.isoformat(),
+            "kind": kind,
+        }
+        id = new_id(begun)
+        self._launch(self._folder / id, content)
+        return id
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Keep other requests and other servers from starting a job."""
+        with disk_errors(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._folder / LOCK):
+            yield
 
     def _launch(self, folder: Path, content: dict[str, Any]) -> None:
+        """Start the process of a job, unless another job of its kind is running. The caller keeps others from starting one."""
+        kind = content.get("kind")
+        if kind is not None and (other := self.running(kind)) is not None:
+            raise BusyError(f"`communique {other.command}` is running. Wait until it has finished, or cancel it")
+        folder.mkdir(exist_ok=True)
         for name in (EXIT, CANCELLED, PID, PROGRESS):
             (folder / name).unlink(missing_ok=True)
+        # From the moment at which others see the job, it must count as running.
+        (folder / STARTING).touch()
         with replacing(folder / JOB) as handle:
             json.dump(content, handle, ensure_ascii=False, indent=1)
-        (folder / STARTING).touch()
         with (folder / LOG).open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "communique.app.run_job", str(folder.resolve())],
@@ -249,7 +286,8 @@ class Jobs:
         self._processes[folder.name] = process
 
     def _state(self, folder: Path, exit_code: int | None) -> State:
-        if exit_code is None and (_is_locked(folder) or self._is_starting(folder)):
+        # The process locks its folder first, and then removes the mark of its start. The other order of checks could miss both.
+        if exit_code is None and (self._is_starting(folder) or _is_locked(folder)):
             return "running"
         exit_code = _number(folder / EXIT) if exit_code is None else exit_code
         if exit_code == 0:
@@ -271,7 +309,7 @@ class Jobs:
 
     def _of(self, id: str) -> Path:
         folder = self._folder / id
-        if not _ID.fullmatch(id) or not (folder / JOB).is_file():
+        if not is_id(id) or not (folder / JOB).is_file():
             raise NotFoundError("There is no such job.")
         return folder
 

@@ -12,13 +12,12 @@ from .. import load
 from ..data.acts import Act
 from ..data.codebook import Codebook
 from ..data.sentence import Sentence
-from ..errors import CommuniqueError
+from ..errors import CommuniqueError, NotFoundError
 from ..models.classifier import Classifier, predict_fully
 from ..models.folder import read_codebook, read_info
 from ..models.info import ModelInfo
 from ..models.predictor import default_model
 from ..project import Project
-from .problems import NotFoundError
 
 #: Name of the model that is part of the program.
 SHIPPED = "shipped"
@@ -63,12 +62,16 @@ class Models:
 
     def choices(self) -> list[ModelChoice]:
         """Return the models of the project, from the newest to the oldest, and the shipped one."""
-        own = [ModelChoice(path.name, path, info) for path, info in reversed(self._project.models().items())]
+        own = [ModelChoice(path.name, path, info) for path, info in reversed(self._project.models().infos.items())]
         try:
             folder = Path(self._shipped or default_model())
             return [*own, ModelChoice(SHIPPED, folder, read_info(folder))]
         except CommuniqueError:
             return own  # an installation without the shipped model
+
+    def problems(self) -> tuple[str, ...]:
+        """Return why other models of the project cannot be used, one line per model."""
+        return self._project.models().problems
 
     def get(self, name: str) -> ModelChoice:
         """Return a model.

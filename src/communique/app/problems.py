@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Scope
 
-from ..errors import ChangedError, CommuniqueError, DataError
+from ..errors import ChangedError, CommuniqueError, DataError, NotFoundError
 from .templating import render
 
 #: Prefix of all paths of the API.
@@ -53,10 +53,6 @@ def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
         codes: Their status codes.
     """
     return {code: {"model": Problem, "description": _MEANINGS[code]} for code in codes}
-
-
-class NotFoundError(CommuniqueError):
-    """Something that a request names and that does not exist."""
 
 
 def problem_response(scope: Scope, status: int, *reasons: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 JOB, LOG, LOCK, EXIT, PID = "job.json", "log.txt", "lock", "exit.txt", "pid"
 
 #: File in the folder of a job in which its command keeps how far it is.
-PROGRESS = "progress.txt"
+PROGRESS = "progress.json"
 
 #: Empty files in the folder of a job. They mean that it was started and does not hold its lock yet, and that a user cancelled it.
 STARTING, CANCELLED = "starting", "cancelled"

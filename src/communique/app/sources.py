@@ -8,13 +8,12 @@ from typing import Literal
 from urllib.parse import quote
 
 from ..data.codebook import Codebook
-from ..errors import DataError
+from ..errors import DataError, NotFoundError
 from ..models.info import ModelInfo
 from ..project.status import used_to_label
 from .context import OpenProject
 from .jobs import Job
 from .models import ModelChoice
-from .problems import NotFoundError
 from .tables import LabelledTable
 from .texts import TextSet
 
@@ -62,6 +61,8 @@ def address_of(kind: Kind, name: str) -> str:
 def find_source(opened: OpenProject, kind: Kind, name: str) -> Source:
     """Return a labelled table by its kind and name.
 
+    Its codebook is that of the model that labelled it or, if the project does not contain this model, the codebook in use.
+
     Raises:
         NotFoundError: There is no such table.
     """
@@ -75,10 +76,12 @@ def find_source(opened: OpenProject, kind: Kind, name: str) -> Source:
         return Source(kind, name, texts.title, texts.table, texts.codebook, texts.info, choice, texts, job)
     paths = opened.tables.paths()
     if name not in paths:
-        raise NotFoundError(f"There is no labelled table {name!r} in this project.")
+        raise NotFoundError(
+            f"There is no labelled table {name!r} in this project. Tables: {', '.join(paths) or 'none'}"
+        )
     path, choice = paths[name], None
     if path in opened.project.labelled():
-        made_by = (one for one in opened.models.choices() if used_to_label(path, one.folder.name))
+        made_by = (one for one in opened.models.choices() if used_to_label(path, one.folder))
         choice = next(made_by, None)
     if choice is None:
         return Source(kind, name, name, path, opened.project.codebook, None, None)

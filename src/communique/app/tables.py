@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -213,23 +213,8 @@ def read_labelled(path: Path) -> LabelledTable:
         table, metadata = pq.read_table(path), pq.read_metadata(path).metadata
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: {error}. Label the texts again") from error
-    needed = ("id", "document", "index", "language", "text", "labels", "probabilities")
-    if missing := [name for name in needed if name not in table.column_names]:
-        raise _ForeignTable(f"{path}: there is no column {missing[0]!r}. Use a file that `communique label` wrote")
-    if not pa.types.is_struct(table.schema.field("probabilities").type):
-        raise _ForeignTable(
-            f"{path}: the column 'probabilities' has no fields. Use a file that `communique label` wrote"
-        )
-    nested = table["probabilities"].combine_chunks()
-    nested = pa.concat_arrays(nested.chunks) if isinstance(nested, pa.ChunkedArray) else nested
-    names = tuple(field.name for field in nested.type)
-    marked = pc.sum(pc.equal(pc.list_flatten(table["labels"]), UNSURE)).as_py() or 0
-    unsure = 0 if UNSURE in names else int(marked)
-    if unsure and TENTATIVE not in table.column_names:
-        raise _ForeignTable(f"{path}: there is no column {TENTATIVE!r}. Use a file that `communique label` wrote")
-    probabilities = np.full((len(table), len(names)), np.nan, np.float32)
-    for j, values in enumerate(nested.flatten()):
-        probabilities[:, j] = values.cast(pa.float32()).fill_null(float("nan")).to_numpy(zero_copy_only=False)
+    names, unsure = _labels_of(path, table)
+    probabilities = _probabilities(table["probabilities"], names)
     known = bool(np.isfinite(probabilities).any())
     reasons = table[ERROR] if ERROR in table.column_names else pa.chunked_array([pa.nulls(len(table), pa.string())])
     texts = table["text"].fill_null("")
@@ -237,15 +222,7 @@ def read_labelled(path: Path) -> LabelledTable:
     labelled = np.asarray(labelled.to_numpy(zero_copy_only=False), np.bool_)
     if known:
         labelled &= np.isfinite(probabilities).all(axis=1)
-    sources = table["source"].cast(pa.string()).fill_null("") if "source" in table.column_names else None
-    keys = table["document"].cast(pa.string()).fill_null("")
-    if sources is not None:
-        keys = pc.binary_join_element_wise(sources, keys, _BETWEEN)
-    coded = pa.chunked_array([keys]) if isinstance(keys, pa.Array) else keys
-    encoded = coded.dictionary_encode().unify_dictionaries().combine_chunks()
-    encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
-    documents = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    pairs = [key.rpartition(_BETWEEN) for key in encoded.dictionary.to_pylist()]
+    documents, pairs = _documents(table)
     index, has_index = positions(_integers(table, "index", 0), _integers(table, OWN_INDEX, -1), len(pairs))
     extra = [name for name in table.column_names if name not in NOT_GROUPS | {"language", ERROR, OWN_INDEX}]
     return LabelledTable(
@@ -255,8 +232,8 @@ def read_labelled(path: Path) -> LabelledTable:
         reasons=reasons,
         languages=table["language"].fill_null(UNDETERMINED),
         documents=documents,
-        document_names=tuple(name for _, _, name in pairs),
-        sources=tuple(source or None for source, _, _ in pairs),
+        document_names=tuple(name for _, name in pairs),
+        sources=tuple(source or None for source, _ in pairs),
         index=index,
         has_index=has_index,
         labelled=labelled,
@@ -266,6 +243,52 @@ def read_labelled(path: Path) -> LabelledTable:
         unsure=unsure,
         begins=read_paragraphs(metadata, len(table)),
     )
+
+
+def _labels_of(path: Path, table: pa.Table) -> tuple[tuple[str, ...], int]:
+    """Return the labels of a table, and the number of its rows that are `unsure`.
+
+    Raises:
+        DataError: The table lacks a column that `communique label` writes.
+    """
+    needed = ("id", "document", "index", "language", "text", "labels", "probabilities")
+    if missing := [name for name in needed if name not in table.column_names]:
+        raise _ForeignTable(f"{path}: there is no column {missing[0]!r}. Use a file that `communique label` wrote")
+    kind = table.schema.field("probabilities").type
+    if not pa.types.is_struct(kind):
+        raise _ForeignTable(
+            f"{path}: the column 'probabilities' has no fields. Use a file that `communique label` wrote"
+        )
+    names = tuple(field.name for field in kind)
+    marked = pc.sum(pc.equal(pc.list_flatten(table["labels"]), UNSURE)).as_py() or 0
+    unsure = 0 if UNSURE in names else int(marked)
+    if unsure and TENTATIVE not in table.column_names:
+        raise _ForeignTable(f"{path}: there is no column {TENTATIVE!r}. Use a file that `communique label` wrote")
+    return names, unsure
+
+
+def _probabilities(column: pa.ChunkedArray, names: Sequence[str]) -> NDArray[np.float32]:
+    """Return the probabilities (n, k), NaN where there are none."""
+    nested = column.combine_chunks()
+    nested = pa.concat_arrays(nested.chunks) if isinstance(nested, pa.ChunkedArray) else nested
+    found = np.full((len(nested), len(names)), np.nan, np.float32)
+    for j, values in enumerate(nested.flatten()):
+        found[:, j] = values.cast(pa.float32()).fill_null(float("nan")).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _documents(table: pa.Table) -> tuple[NDArray[np.int64], list[tuple[str, str]]]:
+    """Return the number of the document of each row (n,), and source and name of each document."""
+    keys = table["document"].cast(pa.string()).fill_null("")
+    if "source" in table.column_names:
+        sources = table["source"].cast(pa.string()).fill_null("")
+        keys = pc.binary_join_element_wise(sources, keys, _BETWEEN)
+    coded = pa.chunked_array([keys]) if isinstance(keys, pa.Array) else keys
+    encoded = coded.dictionary_encode().unify_dictionaries().combine_chunks()
+    encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
+    documents = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    pairs = [key.rpartition(_BETWEEN) for key in encoded.dictionary.to_pylist()]
+    return documents, [(source, name) for source, _, name in pairs]
 
 
 def _integers(table: pa.Table, name: str, missing: int) -> NDArray[np.int64]:
@@ -291,6 +314,12 @@ def _decisions(labels: pa.ChunkedArray, names: Sequence[str]) -> NDArray[np.bool
 
 
 def _is_labelled(path: Path) -> bool:
+    """Return whether a document has labels. It is opened again only if it changed."""
+    return _has_labels(path, file_state(path))
+
+
+@lru_cache(maxsize=256)
+def _has_labels(path: Path, state: object) -> bool:
     try:
         return content_of(path) != "texts"
     except DataError:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment
 from starlette.requests import Request
@@ -14,15 +13,20 @@ from ..reporting.render import environment
 from ..text.scripts import direction
 
 
+class Entry(NamedTuple):
+    """An entry of the navigation."""
+
+    title: str
+    path: str
+
+
+#: The navigation. The pages fill it, because they use this module.
+NAVIGATION: list[Entry] = []
+
+
 def text_direction(text: str | None) -> str:
     """Return the value of the attribute `dir` of an element that contains a text from data."""
     return direction(text or "") or "auto"
-
-
-def navigation() -> list[Any]:
-    """Return the entries of the navigation. The pages use this module, so that it cannot import them at its start."""
-    found: list[Any] = import_module("communique.app.pages").navigation()
-    return found
 
 
 @cache
@@ -31,7 +35,7 @@ def templates() -> Environment:
     made = environment("communique.app")
     made.globals |= {
         "direction": text_direction,
-        "navigation": navigation,
+        "navigation": NAVIGATION,
     }
     return made
 

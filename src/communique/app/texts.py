@@ -6,8 +6,6 @@ Each has a folder `.app/texts/ID/` with its files, a description, and the table 
 from __future__ import annotations
 
 import json
-import re
-import secrets
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
@@ -18,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from ..data.codebook import Codebook
-from ..errors import DataError
+from ..errors import DataError, NotFoundError
 from ..io.atomic import disk_errors, replacing
 from ..io.paths import find_files
 from ..io.received import file_names
@@ -34,9 +32,9 @@ from ..reporting.format import counted, one_line
 from ..reporting.progress import ProgressReporter
 from ..text.cleaning import without_surrogates
 from ..text.language_codes import normalize_language
+from .ids import is_id, new_id
 from .jobs import Job, Jobs
 from .models import ModelChoice, Models
-from .problems import NotFoundError
 from .store import APP_FOLDER
 
 #: Folder of the texts inside the folder of the app, and the files in the folder of each.
@@ -52,8 +50,6 @@ MAX_FILES = 200
 
 #: Number of characters of a pasted text that are its title.
 _TITLE = 60
-
-_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 
 
 @dataclass(frozen=True)
@@ -108,8 +104,9 @@ class Texts:
         """Return the newest texts, from the newest to the oldest."""
         if not self._folder.is_dir():
             return []
-        names = sorted((p.name for p in self._folder.iterdir() if (p / _DESCRIPTION).is_file()), reverse=True)
-        return [self.get(name) for name in names if _ID.fullmatch(name)][:limit]
+        folders = (path for path in self._folder.iterdir() if is_id(path.name))
+        names = sorted((path.name for path in folders if (path / _DESCRIPTION).is_file()), reverse=True)
+        return [self.get(name) for name in names[:limit]]
 
     def get(self, id: str) -> TextSet:
         """Return texts.
@@ -118,7 +115,7 @@ class Texts:
             NotFoundError: There are no such texts.
         """
         folder = self._folder / id
-        if not _ID.fullmatch(id) or not (folder / _DESCRIPTION).is_file():
+        if not is_id(id) or not (folder / _DESCRIPTION).is_file():
             raise NotFoundError("There are no such texts.")
         content: dict[str, Any] = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
         return TextSet(
@@ -228,14 +225,14 @@ class Texts:
             # With an equals sign, a value that begins with a dash is no option.
             arguments += [f"--text-column={text_column}"] if text_column else []
             arguments += [f"--language={given}"] if given else []
-            job = self._jobs.start("label", arguments, resume_with=["--resume"])
+            job = self._jobs.start("label", arguments, resume_with=["--resume"], alone=False)
             title = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
             return self._describe(folder, title, "files", choice, codebook, job=job.id)
 
     @contextmanager
     def _new(self) -> Iterator[Path]:
         """Create a folder. It is deleted again if the block fails."""
-        folder = self._folder / f"{now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        folder = self._folder / new_id(now())
         with disk_errors(folder):
             (folder / _FILES).mkdir(parents=True)
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, islice
@@ -19,7 +18,8 @@ from ..data.predictions_schema import ERROR, NO_LETTERS, PAGE_LINE, UNSURE
 from ..io.output import GENERATOR
 from ..io.tables import Row
 from ..models.info import ModelInfo
-from ..reporting.palette import PALETTE, classes, variables
+from ..reporting.label_style import LabelStyle, label_styles
+from ..reporting.palette import classes, variables
 from ..reporting.render import render_stream, source
 from ..text.language import UNDETERMINED
 from ..text.scripts import IS_CJK, direction
@@ -38,33 +38,24 @@ LONG = 500
 #: Largest number of rows in a block.
 BLOCK = 40
 
-#: Number of underline styles. They distinguish labels without colour.
-_LINES = 5
-
 #: Last line of a page. It contains a hash of everything that the page depends on, and a hash of the page before this line.
 _TRAILER = "<!-- communique run {} page {} -->\n"
 _TRAILER_PATTERN = re.compile(rb"<!-- communique run ([0-9a-f]*) page ([0-9a-f]{64}) -->\n")
 
-_BETWEEN_WORDS = re.compile(r"[\s_\-/.,:;()]+")
 
-
-class LabelStyle(NamedTuple):
-    """The style in which a label is shown.
+class ShownLabel(NamedTuple):
+    """A label as the template shows it.
 
     Attributes:
         name: The label.
-        sign: A short abbreviation that no other label has.
-        colour: Index of the colour in the palette.
-        line: Number of the underline style.
+        style: How it looks.
         threshold: Threshold of the label, or None if each sentence gets its most probable label.
         definition: Definition of the label in the codebook.
         n: Number of sentences with the label.
     """
 
     name: str
-    sign: str
-    colour: int
-    line: int
+    style: LabelStyle
     threshold: str | None
     definition: str
     n: int
@@ -73,6 +64,7 @@ class LabelStyle(NamedTuple):
 class Mark(NamedTuple):
     """A label of a sentence, and its position among the labels of the sentence. The first three labels are underlined."""
 
+    name: str
     style: LabelStyle
     probability: str
     depth: int
@@ -144,15 +136,15 @@ def write_page(
         summary: Counts of all shards.
         run: Hash of everything that the page depends on, see `is_page_of`.
     """
-    styles = label_styles(info, codebook, summary)
+    labels = _shown_labels(info, codebook, summary)
     style, script = _filled_style(), source(SCRIPT)
     pieces = render_stream(
         TEMPLATE,
         generator=GENERATOR,
         info=info,
-        labels=styles,
+        labels=labels,
         summary=summary,
-        documents=_documents(shards, {style.name: style for style in styles}, info.labels),
+        documents=_documents(shards, {label.name: label.style for label in labels}, info.labels),
         names=summary.listed if 1 < len(summary.listed) <= LISTED_DOCUMENTS else None,
         title=next(iter(summary.listed)) if len(summary.listed) == 1 else "Labelled texts",
         unlabelled=summary.rows - summary.labelled,
@@ -199,43 +191,13 @@ def is_page_of(path: Path, run: str) -> bool:
         return digest.hexdigest() == found[2].decode()
 
 
-def label_styles(info: ModelInfo, codebook: Codebook, summary: Summary) -> list[LabelStyle]:
-    """Return the style of each label, in the codebook's order."""
+def _shown_labels(info: ModelInfo, codebook: Codebook, summary: Summary) -> list[ShownLabel]:
+    """Return the labels in the order of the codebook."""
     thresholds = [f"{value:.2f}" for value in info.thresholds] if info.thresholds else [None] * len(info.labels)
     return [
-        LabelStyle(
-            label.name, sign, i % len(PALETTE), i % _LINES, threshold, label.definition, summary.labels[label.name]
-        )
-        for i, (label, sign, threshold) in enumerate(
-            zip(codebook.labels, label_signs(codebook.names), thresholds, strict=True)
-        )
+        ShownLabel(label.name, style, threshold, label.definition, summary.labels[label.name])
+        for label, style, threshold in zip(codebook.labels, label_styles(codebook.names), thresholds, strict=True)
     ]
-
-
-def label_signs(names: Sequence[str]) -> list[str]:
-    """Return a unique abbreviation for each label: the initials of its words, or the first two letters of a single word."""
-    signs: list[str] = []
-    for name in names:
-        words = [letters for word in _BETWEEN_WORDS.split(name) if (letters := _letters(word))]
-        chosen = [word[0] for word in words[:3]] if len(words) > 1 else (words[0][:2] if words else ["?"])
-        sign = "".join(chosen).upper()
-        number = 2
-        unique = sign
-        while unique in signs:
-            unique, number = f"{sign}{number}", number + 1
-        signs.append(unique)
-    return signs
-
-
-def _letters(word: str) -> list[str]:
-    """Split a word into letters, each with its combining marks."""
-    letters: list[str] = []
-    for character in word:
-        if letters and unicodedata.category(character).startswith("M"):
-            letters[-1] += character
-        elif character.isalnum() or not character.isascii():
-            letters.append(character)
-    return letters
 
 
 def _filled_style() -> str:
@@ -324,7 +286,7 @@ def _sentence(
         id=row["id"],
         text=text,
         space="" if joined else " ",
-        marks=[Mark(styles[name], f"{probabilities[name]:.2f}", i) for i, name in enumerate(labels)],
+        marks=[Mark(name, styles[name], f"{probabilities[name]:.2f}", i) for i, name in enumerate(labels)],
         group=group,
         probabilities=" ".join(f"{p:.3f}" for p in probabilities.values() if p is not None),
         tint=styles[tint].colour if tint is not None else 0,

@@ -19,6 +19,7 @@ from ..models.info import ModelInfo
 from ..reporting.format import escape_formula
 from .cells import cell, flat, flat_names, output_schema
 from .label import LabelledShard, ShardCounts
+from .made_by import model_metadata
 from .page import write_page
 from .paragraphs import paragraph_metadata
 from .shard import json_text
@@ -94,7 +95,7 @@ def write_shards(
     """
     schema = output_schema(headers)
     if form.suffix == ".parquet":
-        _write_parquet(handle, schema, shards)
+        _write_parquet(handle, schema, shards, form.info)
     elif form.suffix == ".xlsx":
         check_size(form.name, summary.rows, schema)
         write_spreadsheet(handle, form.info, form.codebook, schema, shards, summary, scratch)
@@ -126,7 +127,7 @@ def jsonl(shard: LabelledShard) -> bytes:
     return "".join(json_text(row) + "\n" for row in shard.iter_rows()).encode()
 
 
-def _write_parquet(handle: IO[bytes], schema: pa.Schema, shards: Iterable[LabelledShard]) -> None:
+def _write_parquet(handle: IO[bytes], schema: pa.Schema, shards: Iterable[LabelledShard], info: ModelInfo) -> None:
     import pyarrow.parquet as pq
 
     kept = set(schema.names)  # Each access to `names` builds the list again.
@@ -139,7 +140,7 @@ def _write_parquet(handle: IO[bytes], schema: pa.Schema, shards: Iterable[Labell
             # One row group per shard.
             table = shard.table.select([name for name in shard.table.column_names if name in kept])
             writer.write_table(cast_to(table, schema), row_group_size=max(1, len(table)))
-        writer.add_key_value_metadata(paragraph_metadata(begins, rows))
+        writer.add_key_value_metadata(paragraph_metadata(begins, rows) | model_metadata(info))
 
 
 def _write_delimited(target: Any, form: OutputForm, schema: pa.Schema, shards: Iterable[LabelledShard]) -> None:

@@ -28,6 +28,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +39,7 @@ from ..data import near_duplicates
 from ..data.codebook import Codebook
 from ..errors import BundleError, CodebookError, CommuniqueError
 from ..io.atomic import file_sha256
+from ..io.paths import file_state
 from .info import CARD, CODEBOOK, FORMAT, INFO, IR, NEAR_DUPLICATES, TOKENIZER, VALIDATION, WEIGHTS, ActsInfo, ModelInfo
 from .limits import DomainInfo
 
@@ -55,12 +57,7 @@ def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baselin
     path = Path(folder) / INFO
     if not path.is_file():
         raise BundleError(_no_model(Path(folder)))
-    content = load_json(path, BundleError, "Name a model folder, such as models/communique-small, or copy it again")
-    check_format(path, content, FORMAT, BundleError, "Train and export the model again")
-    try:
-        info = ModelInfo.model_validate(content)
-    except ValidationError as error:
-        raise BundleError(f"{path}: {describe(error, ModelInfo)}. Copy the model folder again") from error
+    info = _parse_info(path, file_state(path))
     if kind is not None and info.kind != kind:
         remedy = (
             "Make a bundle from a checkpoint with `communique export`"
@@ -69,6 +66,31 @@ def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baselin
         )
         raise BundleError(f"{folder}: this folder contains a {info.kind}, but a {kind} is needed. {remedy}")
     return info
+
+
+def read_sha256(folder: Path) -> str:
+    """Return the hash that identifies a model (see `ModelInfo.sha256`). It is computed again only if the model changed.
+
+    Raises:
+        BundleError: The model cannot be read.
+    """
+    return _sha256(folder, file_state(folder / INFO))
+
+
+@lru_cache(maxsize=256)
+def _sha256(folder: Path, state: object) -> str:
+    return read_info(folder).sha256
+
+
+@lru_cache(maxsize=32)
+def _parse_info(path: Path, state: object) -> ModelInfo:
+    """Read a description. `state` stands for the content of the file, which contains the hashes of all training rows."""
+    content = load_json(path, BundleError, "Name a model folder, such as models/communique-small, or copy it again")
+    check_format(path, content, FORMAT, BundleError, "Train and export the model again")
+    try:
+        return ModelInfo.model_validate(content)
+    except ValidationError as error:
+        raise BundleError(f"{path}: {describe(error, ModelInfo)}. Copy the model folder again") from error
 
 
 def _no_model(folder: Path) -> str:

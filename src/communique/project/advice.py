@@ -5,21 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..reporting.format import counted, signed_score
 
 if TYPE_CHECKING:
     from .curve import Curve
-
-#: Number of sentences of the first sample. With fewer, a comparison of classifiers is mostly chance.
-FIRST_SAMPLE = 200
-
-#: The command for the first sample. Two stages draw from few documents. Documents that train a model cannot be used for estimates.
-_FIRST = f"communique sample -n {FIRST_SAMPLE} --design two-stage --coder NAME"
-
-#: Number of sentences of a sample for estimates. Without a model, the interval of a proportion of 0.1 is then about 0.07 wide.
-ESTIMATE_SAMPLE = 300
 
 #: Minimum number of sentences of a further sample for training.
 MIN_TRAINING_SAMPLE = 50
@@ -30,12 +21,61 @@ _UNKNOWN = "How much more coding would help is not known"
 GROWTH = 0.15
 
 
+#: What a step is about. The web app has a page for each of them.
+Action = Literal[
+    "codebook", "documents", "sample", "code", "adjudicate", "train", "label", "curve", "estimate", "read_estimates"
+]
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """A sample to draw. Each field is an option of `communique sample`.
+
+    Attributes:
+        n: Number of sentences.
+        purpose: What the sample is for.
+        design: The sampling design, or nothing for the default of the command.
+        trained_documents: Whether to draw only from documents on which the model was trained.
+    """
+
+    n: int
+    purpose: Literal["estimate", "training"] = "estimate"
+    design: Literal["", "two-stage"] = ""
+    trained_documents: bool = False
+
+    @property
+    def command(self) -> str:
+        """The command that draws the sample."""
+        options = [f"--for {self.purpose}"] if self.purpose != "estimate" else []
+        options.append(f"-n {self.n}")
+        options += [f"--design {self.design}"] if self.design else []
+        options += ["--trained-documents"] if self.trained_documents else []
+        return " ".join(["communique sample", *options, "--coder NAME"])
+
+
+#: The first sample. With fewer sentences, a comparison of classifiers is mostly chance. Two stages draw from few documents, because
+#: documents that train a model cannot be used for estimates.
+FIRST_SAMPLE = SampleRequest(200, design="two-stage")
+
+#: A sample for estimates. Without a model, the interval of a proportion of 0.1 is then about 0.07 wide.
+ESTIMATE_SAMPLE = SampleRequest(300)
+
+
 @dataclass(frozen=True)
 class Step:
-    """What to do next: a command, or an action without a command, and the reason."""
+    """What to do next.
 
+    Attributes:
+        action: What it is about.
+        command: The command, or what to do without a command.
+        reason: Why.
+        sample: The sample to draw, if that is what the step is about.
+    """
+
+    action: Action
     command: str
     reason: str
+    sample: SampleRequest | None = None
 
 
 @dataclass(frozen=True)
@@ -105,11 +145,13 @@ def describe_projection(curve: Curve | None) -> str:
 def _prepare(facts: Facts) -> Step | None:
     if facts.starter:
         return Step(
+            "codebook",
             "edit codebook.yaml, then run: communique status",
             "The codebook is still the example. Describe the labels of your own question",
         )
     if not facts.documents:
         return Step(
+            "documents",
             "copy texts or tables into documents/, or list them in project.yaml, then run: communique status",
             "The project has no documents",
         )
@@ -120,18 +162,20 @@ def _code(facts: Facts) -> Step | None:
     if facts.sample is None:
         if facts.rows:
             return None
-        return Step(_FIRST, "Nothing has been drawn for coding yet")
+        return _draw(FIRST_SAMPLE, "Nothing has been drawn for coding yet")
     if facts.missing:
         files = shlex.join(facts.sheets) or "CODED_FILE"
         return Step(
+            "code",
             f"communique merge {files}",
             f"Nobody has coded {counted(facts.missing, 'sentence')} of {facts.sample}. Have them coded, then add the coded files",
         )
     if facts.differing:
         differ = f"Coders differ on {counted(facts.differing, 'sentence')}"
         if facts.adjudication is None:
-            return Step("communique agree", f"{differ}. The command writes a sheet for adjudication")
+            return Step("adjudicate", "communique agree", f"{differ}. The command writes a sheet for adjudication")
         return Step(
+            "adjudicate",
             f"communique merge {shlex.quote(facts.adjudication)}",
             f"{differ}. Decide between them in the sheet for adjudication, then add it",
         )
@@ -140,8 +184,8 @@ def _code(facts: Facts) -> Step | None:
 
 def _train(facts: Facts) -> Step | None:
     if facts.outdated and facts.trained_rows is None and facts.rows < MIN_TRAINING_SAMPLE:
-        return Step(
-            _FIRST,
+        return _draw(
+            FIRST_SAMPLE,
             f"{counted(facts.outdated, 'coding')} cannot be used since the codebook changed. Code sentences with the new codebook",
         )
     if facts.rows and (facts.trained_rows is None or facts.rows >= (1 + GROWTH) * facts.trained_rows):
@@ -150,23 +194,28 @@ def _train(facts: Facts) -> Step | None:
             if facts.trained_rows is None
             else f"the model has {facts.trained_rows}"
         )
-        return Step("communique train", f"{counted(facts.rows, 'coded row')} can train a model, and {before}")
+        return Step("train", "communique train", f"{counted(facts.rows, 'coded row')} can train a model, and {before}")
     if facts.trained_rows is not None and not facts.labelled:
-        return Step("communique label", "The newest model has not labelled the documents yet")
+        return Step("label", "communique label", "The newest model has not labelled the documents yet")
     return None
 
 
 def _after_training(facts: Facts) -> Step:
     if facts.reserved:
         if facts.estimated:
-            return Step("read the report in estimates/", "The newest sample for estimates has been used")
-        return Step("communique estimate", "The sample for estimates is coded")
+            return Step(
+                "read_estimates", "read the report in estimates/", "The newest sample for estimates has been used"
+            )
+        return Step("estimate", "communique estimate", "The sample for estimates is coded")
     if facts.curve is None or facts.rows >= (1 + GROWTH) * facts.curve.coded:
-        return Step("communique status --curve", "A learning curve shows whether more coding would improve the model")
-    if facts.curve.projection is None or facts.curve.projection.advice != "stop":
-        n = training_sample_size(facts.rows)
         return Step(
-            f"communique sample --for training -n {n} --trained-documents --coder NAME",
-            describe_projection(facts.curve),
+            "curve", "communique status --curve", "A learning curve shows whether more coding would improve the model"
         )
-    return Step(f"communique sample -n {ESTIMATE_SAMPLE} --coder NAME", describe_projection(facts.curve))
+    if facts.curve.projection is None or facts.curve.projection.advice != "stop":
+        further = SampleRequest(training_sample_size(facts.rows), "training", trained_documents=True)
+        return _draw(further, describe_projection(facts.curve))
+    return _draw(ESTIMATE_SAMPLE, describe_projection(facts.curve))
+
+
+def _draw(request: SampleRequest, reason: str) -> Step:
+    return Step("sample", request.command, reason, request)

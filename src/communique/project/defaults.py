@@ -13,7 +13,7 @@ from pathlib import Path
 from ..annotation.agreement_report import AgreementReport, to_adjudicate
 from ..annotation.sheets import MODEL
 from ..data.reader import ACTS
-from ..errors import CommuniqueError, DataError
+from ..errors import BundleError, CommuniqueError, DataError
 from ..io.atomic import file_sha256, replacing
 from ..io.write import write_jsonl
 from ..models.folder import read_info
@@ -176,7 +176,7 @@ def _label(project: Project, given: Mapping[str, object]) -> Filled:
 def _estimate(project: Project, given: Mapping[str, object]) -> Filled:
     """Estimate proportions from the labels that the sample was drawn from, and its gold."""
     filled, sample = Filled(), _chosen_sample(project, given)
-    design = project.designs()[sample]
+    design = project.design(sample)
     gold, notes = project.write_gold(sample)
     labelled = _drawn_from(project, design)
     filled.arguments += [str(labelled), str(gold)]
@@ -210,7 +210,7 @@ def write_codings(project: Project, sample: str) -> Path:
     Raises:
         DataError: Nothing of the sample has been coded.
     """
-    codings, design = project.codings(sample), project.designs()[sample]
+    codings, design = project.codings(sample), project.design(sample)
     project.keep_codebook(design.codebook)
     keys = member_keys(design)
     used = in_terms_of(design.codebook, project.log.read().codings, project.used_codebook)
@@ -246,7 +246,7 @@ def _write_table(path: Path, codings: Sequence[Coding]) -> None:
 
 def _write_agreement(project: Project, sample: str) -> Path | None:
     """Write the agreement on a sample, for the methods appendix. Return the path, or None if there is only one coder."""
-    design = project.designs()[sample]
+    design = project.design(sample)
     codings = project.codings(sample, blind=not design.model_shown)
     if len(codings.labels) < 2:
         return None
@@ -274,10 +274,22 @@ def _suffix(given: Mapping[str, object]) -> str:
     return {"label-studio": ".json", "doccano": ".jsonl", "prodigy": ".jsonl"}.get(str(given.get("form")), ".xlsx")
 
 
+def _models(project: Project) -> dict[Path, ModelInfo]:
+    """Return the models, from the oldest to the newest.
+
+    Raises:
+        BundleError: A model cannot be read. Using an older one instead would be a surprise.
+    """
+    found = project.models()
+    if found.problems:
+        raise BundleError(found.problems[0])
+    return found.infos
+
+
 def _newest_model(project: Project) -> Path | None:
     """Return the newest model that was trained with the codebook in use, or None."""
     current = project.codebook.sha256
-    return next((p for p, info in reversed(project.models().items()) if info.codebook_sha256 == current), None)
+    return next((p for p, info in reversed(_models(project).items()) if info.codebook_sha256 == current), None)
 
 
 def _newest_labels(project: Project, model: Path | None) -> tuple[Path | None, Path | None]:
@@ -292,14 +304,14 @@ def _newest_labels(project: Project, model: Path | None) -> tuple[Path | None, P
     newest_first = list(reversed(project.labelled()))
     for allowed in ([] if model is None else [model], others):
         for labelled in newest_first:
-            if (found := next((one for one in allowed if used_to_label(labelled, one.name)), None)) is not None:
+            if (found := next((one for one in allowed if used_to_label(labelled, one)), None)) is not None:
                 return labelled, found
     return None, None
 
 
 def _known_models(project: Project) -> dict[Path, ModelInfo]:
     """Return the models of the project and the shipped one, if it is installed."""
-    found = project.models()
+    found = _models(project)
     with suppress(CommuniqueError):
         shipped = default_model()
         found[shipped] = read_info(shipped)
@@ -310,7 +322,7 @@ def _labelled_by(project: Project, labelled: Path) -> Path | None:
     """Return the model that made an output of `communique label`, or None if it is neither in the project nor the shipped one."""
     if labelled not in project.labelled():
         return None
-    return next((path for path in _known_models(project) if used_to_label(labelled, path.name)), None)
+    return next((path for path in _known_models(project) if used_to_label(labelled, path)), None)
 
 
 def _when_coded(out: Path, given: Mapping[str, object]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DataError
+from ..errors import NotFoundError
 from .layout import MODELS
 from .project import Project
 
@@ -29,21 +29,19 @@ def evaluation_files(project: Project, model: str, sample: str) -> EvaluationFil
     """Return the files of the evaluation of a model on a sample.
 
     Raises:
-        DataError: The project has no such model or no such sample.
+        NotFoundError: The project has no such model or no such sample.
     """
-    models = [folder.name for folder in project.models()]
-    for noun, name, known in (("model", model, models), ("sample", sample, list(project.design_paths()))):
-        if name not in known:
-            raise DataError(
-                f"there is no {noun} {name!r} in this project. {noun.capitalize()}s: {', '.join(known) or 'none'}"
-            )
+    models = [folder.name for folder in project.models().infos]
+    if model not in models:
+        raise NotFoundError(f"There is no model {model!r} in this project. Models: {', '.join(models) or 'none'}")
+    project.design(sample)
     return _files(project, model, sample)
 
 
 def evaluations(project: Project) -> list[EvaluationFiles]:
     """Return the evaluations of models on samples that exist, from the newest to the oldest."""
     samples = list(project.design_paths())
-    found = [_files(project, folder.name, sample) for folder in project.models() for sample in samples]
+    found = [_files(project, folder.name, sample) for folder in project.models().infos for sample in samples]
     return sorted((one for one in found if one.exists), key=lambda one: one.result.stat().st_mtime, reverse=True)
 
 

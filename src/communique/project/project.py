@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..annotation.matching import Codings, gold_rows, match, write_gold
 from ..data.codebook import Codebook
-from ..errors import CodebookError, DataError
+from ..errors import CodebookError, CommuniqueError, DataError, NotFoundError
 from ..labelling.write import output_suffix
 from ..models.info import INFO, ModelInfo
 from ..reporting.format import counted
@@ -35,6 +35,18 @@ from .state import FileState, file_state, load_once
 
 #: Number of hexadecimal digits of the hash in the file names of kept codebooks.
 DIGITS = 12
+
+
+class FoundModels(NamedTuple):
+    """The models of a project.
+
+    Attributes:
+        infos: The description of each model by its folder, from the oldest to the newest.
+        problems: Why other models cannot be read, one line per model.
+    """
+
+    infos: dict[Path, ModelInfo]
+    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -129,17 +141,32 @@ class Project:
         paths = sorted((self.folder / SAMPLES).glob(f"*{SUFFIX}"), key=_natural)
         return {path.name.removesuffix(SUFFIX): path for path in paths}
 
+    def design(self, sample: str) -> Design:
+        """Return the design of a sample.
+
+        Raises:
+            NotFoundError: There is no such sample.
+        """
+        paths = self.design_paths()
+        if sample not in paths:
+            raise NotFoundError(f"There is no sample {sample!r} in this project. Samples: {', '.join(paths) or 'none'}")
+        return load_once(Design, paths[sample])
+
     def design_path(self, sample: str) -> Path:
         """Return the path to the design file of a sample."""
         return self.folder / SAMPLES / f"{sample}{SUFFIX}"
 
-    def models(self) -> dict[Path, ModelInfo]:
-        """Return the description of each model, from the oldest to the newest. Folders that are not models are left out."""
+    def models(self) -> FoundModels:
+        """Return the models. Folders that are not models are left out."""
         from ..models.folder import read_info
 
-        folders = [path.parent for path in (self.folder / MODELS).glob(f"*/{INFO}")]
-        found = {folder: read_info(folder) for folder in sorted(folders, key=_natural)}
-        return dict(sorted(found.items(), key=lambda item: item[1].created))
+        found, problems = {}, []
+        for path in sorted((self.folder / MODELS).glob(f"*/{INFO}"), key=lambda path: _natural(path.parent)):
+            try:
+                found[path.parent] = read_info(path.parent)
+            except CommuniqueError as error:
+                problems.append(str(error))
+        return FoundModels(dict(sorted(found.items(), key=lambda item: item[1].created)), tuple(problems))
 
     def keep_codebook(self, codebook: Codebook) -> Path:
         """Keep a version of the codebook, so that later changes can be shown. Return its path."""
@@ -189,9 +216,10 @@ class Project:
             blind: Whether to leave out codings that were made with the labels of a model in view.
 
         Raises:
-            DataError: The sample does not exist, or nothing of it has been coded.
+            NotFoundError: There is no such sample.
+            DataError: Nothing of it has been coded.
         """
-        design, coded = None if sample is None else self._design(sample), self.coded()
+        design, coded = None if sample is None else self.design(sample), self.coded()
         # Codings are filtered before the latest of them counts: a later coding that is not blind must not hide a blind one.
         inside = None if design is None else member_keys(design)
         made = [coding for coding in coded.read.codings if inside is None or coding.sentence in inside]
@@ -239,10 +267,10 @@ class Project:
         Codings that were made with the labels of a model in view are left out, unless the whole sample was coded in this way.
 
         Raises:
-            DataError: The sample does not exist, nothing of it has been coded, or coders disagree on sentences that nobody
-                adjudicated.
+            NotFoundError: There is no such sample.
+            DataError: Nothing of it has been coded, or coders disagree on sentences that nobody adjudicated.
         """
-        design = self._design(sample)
+        design = self.design(sample)
         codings = self.codings(sample, blind=not design.model_shown)
         rows, notes = gold_rows(codings, design)
         return rows, [*codings.messages, *notes]
@@ -316,13 +344,6 @@ class Project:
             taken = {path.name for path in (self.folder / folder).glob("*") if path.is_dir()}
         number = next(i for i in range(1, 10**9) if f"{stem}-{i}" not in taken and f"{stem}-{i}{suffix}" not in taken)
         return self.folder / folder / f"{stem}-{number}{suffix}"
-
-    def _design(self, sample: str) -> Design:
-        path = self.design_path(sample)
-        if not path.is_file():
-            names = ", ".join(self.designs()) or "none"
-            raise DataError(f"{path}: there is no sample {sample!r} in this project. Samples: {names}")
-        return load_once(Design, path)
 
 
 @lru_cache(maxsize=1)

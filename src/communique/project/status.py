@@ -13,8 +13,9 @@ from typing import Any
 from ..annotation.agreement_report import AgreementReport
 from ..annotation.tasks import ADJUDICATION, COMPANIONS
 from ..data.codebook import Codebook
-from ..errors import CommuniqueError
+from ..labelling.made_by import read_model_sha256
 from ..metrics.bootstrap import RESAMPLES
+from ..models.folder import read_sha256
 from ..models.info import ModelInfo
 from ..reporting.format import without_nan
 from ..reporting.render import render
@@ -129,9 +130,10 @@ def project_status(project: Project, *, agreement: bool = True, seed: int = 0, r
     codebook, rows, training = coded.codebook, coded.rows, coded.training
     samples = tuple(_sample(name, design, coded) for name, design in coded.designs.items())
     changes = changed_codebooks(project, coded.latest)
-    models, notes = _models(project, codebook)
+    found = project.models()
+    models = tuple(_model(folder, info, codebook) for folder, info in found.infos.items())
     curve = Curve.load(project.folder / MODELS / CURVE) or model_curve(models, len(training.corpus))
-    notes = [*coded.read.notes, *notes]
+    notes = [*coded.read.notes, *found.problems]
     if curve is not None and curve.classifier and curve.coded != len(training.corpus):
         notes.append(
             f"the learning curve was computed on {curve.coded} of now {len(training.corpus)} coded rows. To compute it again, run "
@@ -204,15 +206,6 @@ def _agreement(project: Project, coded: Coded, seed: int, resamples: int) -> Agr
     return AgreementReport.compare(project.codings(), coded.codebook, seed=seed, resamples=resamples)
 
 
-def _models(project: Project, codebook: Codebook) -> tuple[tuple[ModelStatus, ...], list[str]]:
-    """Return the status of each model, and notes on model folders that cannot be read."""
-    try:
-        found = project.models()
-    except CommuniqueError as error:
-        return (), [str(error)]
-    return tuple(_model(folder, info, codebook) for folder, info in found.items()), []
-
-
 def _model(folder: Path, info: ModelInfo, codebook: Codebook) -> ModelStatus:
     score = info.scores[0] if info.scores else None
     return ModelStatus(
@@ -267,11 +260,15 @@ def _facts(
         outdated=sum(change.outdated for change in changes),
         rows=rows,
         trained_rows=usable[-1].rows if usable else None,
-        labelled=bool(usable) and any(used_to_label(path, usable[-1].name) for path in project.labelled()),
+        labelled=bool(usable) and _has_labelled(project, usable[-1].name),
         reserved=bool(reserved),
         estimated=bool(reserved) and _newer(project.folder / ESTIMATES, project.design_path(reserved[-1].name)),
         curve=curve,
     )
+
+
+def _has_labelled(project: Project, model: str) -> bool:
+    return any(used_to_label(path, project.folder / MODELS / model) for path in project.labelled())
 
 
 def _sheets(project: Project, sample: str) -> list[Path]:
@@ -299,9 +296,22 @@ def _written(path: Path) -> float:
     return path.stat().st_mtime
 
 
-def used_to_label(path: Path, model: str) -> bool:
-    """Return whether the name of an output is one that `Project.next_labelled_path` chooses for a model."""
-    return re.fullmatch(rf"{re.escape(model)}(-\d+)?", path.name.split(".")[0]) is not None
+def used_to_label(path: Path, model: Path) -> bool:
+    """Return whether a model labelled a table.
+
+    A Parquet table contains the hash of its model, because a model that is trained again can have the name of an older one. Of
+    tables in other formats, only the name is known that `Project.next_labelled_path` chooses.
+
+    Args:
+        path: The table.
+        model: Folder of the model.
+
+    Raises:
+        BundleError: The model cannot be read.
+    """
+    if (sha256 := read_model_sha256(path)) is not None:
+        return sha256 == read_sha256(model)
+    return re.fullmatch(rf"{re.escape(model.name)}(-\d+)?", path.name.split(".")[0]) is not None
 
 
 def _newer(folder: Path, path: Path) -> bool:

@@ -10,7 +10,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Self, TypeVar
@@ -19,15 +18,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from .format import one_line
+from .progress_file import PROGRESS_FILE, change_state
 
 Step = TypeVar("Step")
 
 #: Minimum number of seconds between two plain lines.
 EVERY = 30.0
 
-#: Environment variable that names a file in which the state of the run is kept, for programs that show it, and the minimum number
-#: of seconds between two changes of the file.
-PROGRESS_FILE, FILE_EVERY = "COMMUNIQUE_PROGRESS_FILE", 1.0
+#: Minimum number of seconds between two changes of the file in which the state of the run is kept.
+FILE_EVERY = 1.0
 
 
 def error_line(line: str) -> None:
@@ -91,6 +90,11 @@ class ProgressReporter:
         """Print a message."""
         if self._line is not None:
             self._line(line)
+
+    def expect(self, seconds: float) -> None:
+        """Record how long the whole run will probably take, for programs that show it. Messages are for people."""
+        if self._file is not None:
+            change_state(self._file, expected=seconds)
 
     def skipped(self, position: float) -> None:
         """Record that an earlier run finished everything up to a position. The rate does not include that part."""
@@ -166,9 +170,8 @@ class ProgressReporter:
     def _draw(self, position: float, text: str) -> None:
         now = self._clock()
         if self._file is not None and now - self._last_write >= FILE_EVERY:
-            percent = f"{min(1.0, position / self._total):.0%}: " if self._total else ""
-            with suppress(OSError):  # a full disk must not stop the run because of this file
-                self._file.write_text(percent + one_line(text), encoding="utf-8")
+            done = min(1.0, position / self._total) if self._total else None
+            change_state(self._file, done=done, text=one_line(text))
             self._last_write = now
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=position, description=one_line(text), total=self._total)

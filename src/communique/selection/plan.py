@@ -55,4 +55,5 @@ def plan_folds(
         f"comparing {len(candidates)} classifiers on {len(corpus)} rows from {len(corpus.documents)} documents takes about "
         f"{quantity(sum(seconds) / 60)} minutes ({shown})"
     )
+    progress.expect(sum(seconds))
     return numbers, notes

@@ -9,8 +9,9 @@ from pydantic import BaseModel, Field
 
 from ...labelling.summary import Summary
 from ..context import ProjectArg
-from ..corpus import Group, find_grouping, open_corpus
+from ..corpus import Corpus, Group, find_grouping, find_table
 from ..problems import refusals
+from ..sources import open_table
 
 router = APIRouter(tags=["corpus"])
 
@@ -51,13 +52,14 @@ def tables(opened: ProjectArg) -> list[str]:
     return list(reversed(opened.tables.paths()))
 
 
-@router.get("/corpus", responses=refusals(404, 422))
+@router.get("/corpus", responses=refusals(400, 404, 422))
 def proportions(opened: ProjectArg, table: Name = "", by: Name = "") -> CorpusAnswer:
     """Return the proportions of the labels, in the whole table and by group. Default: the newest table, without groups.
 
     They are not corrected for the errors of the model. To estimate proportions, code a sample and run `communique estimate`.
     """
-    name, corpus = open_corpus(opened, opened.tables.paths(), table)
+    source = find_table(opened, table)
+    corpus = Corpus(open_table(opened, source))
     names = corpus.table.names
 
     def answer(group: Group) -> GroupAnswer:
@@ -69,7 +71,7 @@ def proportions(opened: ProjectArg, table: Name = "", by: Name = "") -> CorpusAn
 
     grouping = find_grouping(corpus, by) if by else None
     return CorpusAnswer(
-        table=name,
+        table=source.name,
         by=by or None,
         allowed=[one.name for one in corpus.groupings],
         caution=Summary.caution,

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from ..context import ProjectArg
-from ..jobs import ID_PATTERN, Job, State
+from ..ids import ID_PATTERN
+from ..jobs import Job, State
 from ..problems import refusals
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -18,10 +19,11 @@ Id = Annotated[str, Path(pattern=ID_PATTERN, description="id of the job")]
 
 
 class JobAnswer(BaseModel):
-    """A job: a command that runs or ran in the folder of the project."""
+    """A job: a command that runs or ran in the folder of the project, or other work of the server."""
 
     id: str
-    command: str
+    name: str = Field(description="name of the command or, for example, `index`")
+    command: str | None = Field(description="the command as it would be typed; null if the work is no command")
     state: State
     percent: int | None
     progress: str
@@ -33,6 +35,7 @@ class JobAnswer(BaseModel):
 def _answer(job: Job) -> JobAnswer:
     return JobAnswer(
         id=job.id,
+        name=job.command,
         command=job.line,
         state=job.state,
         percent=job.percent,
@@ -61,7 +64,7 @@ def cancel(opened: ProjectArg, id: Id) -> JobAnswer:
     return _answer(opened.jobs.cancel(id))
 
 
-@router.post("/{id}/resume", responses=refusals(404, 422))
+@router.post("/{id}/resume", responses=refusals(400, 404, 422))
 def resume(opened: ProjectArg, id: Id) -> JobAnswer:
     """Run the command of a job again, which continues what it had begun."""
     return _answer(opened.jobs.resume(id))

@@ -12,14 +12,13 @@ from starlette.responses import RedirectResponse
 from ...annotation.tasks import ADJUDICATION, NONE
 from ...data.acts import NEITHER, Named, named_parts
 from ...data.codebook import Codebook
-from ...errors import DataError
+from ...errors import DataError, NotFoundError
 from ...project.coding import SentenceKey
 from ..adjudication import Comparison, Difference, compare, decide, measure
+from ..answer_form import AnswerForm
 from ..choices import KEYS, choices
-from ..coding import ALL, split_choices
+from ..coding import ALL
 from ..context import OpenProject, ProjectArg
-from ..marking import Marked, read_marked
-from ..problems import NotFoundError
 from ..store import IndexedSentence, Store
 from ..task_view import Task
 from ..templating import is_partial, respond
@@ -86,30 +85,23 @@ def show(
     return _task(request, opened, compared, chosen)
 
 
+class DecisionForm(AnswerForm):
+    """A decision on a sentence of a sample."""
+
+    sample: str
+
+
 @router.post("/decide")
-def act(
-    request: Request,
-    opened: ProjectArg,
-    sample: Annotated[str, Form()],
-    id: Annotated[str, Form()],
-    sha256: Annotated[str, Form()],
-    action: Annotated[str, Form()] = "next",
-    labels: Annotated[list[str] | None, Form()] = None,
-    comment: Annotated[str, Form()] = "",
-    marks: Annotated[list[str] | None, Form()] = None,
-    kinds: Annotated[list[str] | None, Form()] = None,
-    unnamed: Annotated[list[str] | None, Form()] = None,
-) -> Response:
+def act(request: Request, opened: ProjectArg, form: Annotated[DecisionForm, Form()]) -> Response:
     """Record a decision or skip a sentence. Then show the next one that nobody has decided."""
-    key, compared, saved = (id, sha256), compare(opened.desk, sample), None
-    if action == "next":
-        given, none = split_choices(compared.codebook, labels or [])
-        marked = Marked(marks or (), kinds or (), unnamed or ())
-        acts = read_marked(marked, compared.codebook, compared.find(key).text, given)
-        saved = decide(opened.desk, sample, key, given, none=none, comment=comment, acts=acts).labels
+    sample, key, saved = form.sample, form.key, None
+    compared = compare(opened.desk, sample)
+    if form.action == "next":
+        labels, none, acts = form.chosen(compared.codebook, compared.find(key).text)
+        saved = decide(opened.desk, sample, key, labels, none=none, comment=form.comment, acts=acts).labels
         compared = compare(opened.desk, sample)
-    elif action != "skip":
-        raise NotFoundError(f"There is no action {action!r} on this page.")
+    elif form.action != "skip":
+        raise NotFoundError(f"There is no action {form.action!r} on this page.")
     following = compared.following(key)
     address = _address(sample, None if following is None else following.key)
     if not is_partial(request):

@@ -10,12 +10,12 @@ from starlette.responses import RedirectResponse
 
 from ...annotation.tasks import NONE
 from ...data.codebook import Codebook
+from ...errors import NotFoundError
 from ...project.coding import SentenceKey
+from ..answer_form import AnswerForm
 from ..choices import KEYS, choices
-from ..coding import ALL, Desk, Given, ModelView, check_coder, is_unsure, split_choices
+from ..coding import ALL, Desk, Given, ModelView, check_coder, is_unsure
 from ..context import OpenProject, ProjectArg
-from ..marking import Marked, read_marked
-from ..problems import NotFoundError
 from ..store import Answer, IndexedSentence, Store
 from ..task_view import Task
 from ..templating import is_partial, respond
@@ -63,43 +63,33 @@ def page(
     return _show(request, opened, place, key)
 
 
+class CodeForm(AnswerForm):
+    """An answer of a coder in a queue."""
+
+    coder: str
+    queue: str
+    model: ModelView = "hidden"
+
+
 @router.post("")
-def act(
-    request: Request,
-    opened: ProjectArg,
-    coder: Annotated[str, Form()],
-    queue: Annotated[str, Form()],
-    action: Annotated[str, Form()] = "next",
-    model: Annotated[ModelView, Form()] = "hidden",
-    id: Annotated[str, Form()] = "",
-    sha256: Annotated[str, Form()] = "",
-    labels: Annotated[list[str] | None, Form()] = None,
-    comment: Annotated[str, Form()] = "",
-    unsure: Annotated[bool, Form()] = False,
-    marks: Annotated[list[str] | None, Form()] = None,
-    kinds: Annotated[list[str] | None, Form()] = None,
-    unnamed: Annotated[list[str] | None, Form()] = None,
-) -> Response:
+def act(request: Request, opened: ProjectArg, form: Annotated[CodeForm, Form()]) -> Response:
     """Record an answer, skip a sentence, or go back to the last answer. Then show the next sentence."""
-    place, desk = Place(check_coder(coder), queue, opened.desk.model_view(queue, model)), opened.desk
-    key: SentenceKey = (id, sha256)
+    desk, key, queue = opened.desk, form.key, form.queue
+    place = Place(check_coder(form.coder), queue, desk.model_view(queue, form.model))
     target: SentenceKey | None = None
     done: Answer | None = None
-    if action == "undo":
+    if form.action == "undo":
         desk.refresh()
-        present = desk.store.answer(place.coder, key) if id else None
+        present = desk.store.answer(place.coder, key) if form.id else None
         last = desk.store.last_answer(place.coder, before=present.time if present else None)
-        target = key if last is None and id else None if last is None else last.key
-    elif action == "skip":
+        target = key if last is None and form.id else None if last is None else last.key
+    elif form.action == "skip":
         desk.skip(place.coder, queue, key)
-    elif action == "next":
-        codebook = desk.codebook(queue)
-        given, none = split_choices(codebook, labels or [])
-        marked = Marked(marks or (), kinds or (), unnamed or ())
-        acts = read_marked(marked, codebook, desk.find(key).text, given)
-        done = desk.answer(Given(place.coder, queue, key, given, none, comment, unsure, place.model, acts))
+    elif form.action == "next":
+        labels, none, acts = form.chosen(desk.codebook(queue), desk.find(key).text)
+        done = desk.answer(Given(place.coder, queue, key, labels, none, form.comment, form.unsure, place.model, acts))
     else:
-        raise NotFoundError(f"There is no action {action!r} on this page.")
+        raise NotFoundError(f"There is no action {form.action!r} on this page.")
     if not is_partial(request):
         return RedirectResponse(place.address(target), 303)
     response = _show(request, opened, place, target, done=done)

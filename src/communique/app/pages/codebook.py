@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse
 
 from ...data.codebook import Codebook
 from ...data.codebook_changes import codebook_changes
-from ...errors import DataError
+from ...errors import DataError, NotFoundError
 from ...project import Project
 from ...project.codebooks import changed_codebooks, codebook_versions, replace_codebook, require_unchanged
 from ..choices import choices
@@ -27,7 +27,6 @@ from ..codebook_forms import (
     without_label,
 )
 from ..context import OpenProject, ProjectArg
-from ..problems import NotFoundError
 from ..templating import is_partial, respond
 
 TITLE, PATH = "Codebook", "/codebook"
@@ -171,5 +170,5 @@ def consequences(project: Project, old: Codebook, new: Codebook) -> dict[str, An
             line.lstrip().startswith("#") for line in project.codebook_path.read_text(encoding="utf-8").splitlines()
         ),
         "samples": [name for name, design in project.designs().items() if design.codebook.sha256 != new.sha256],
-        "models": sum(info.codebook_sha256 == old.sha256 for info in project.models().values()),
+        "models": sum(info.codebook_sha256 == old.sha256 for info in project.models().infos.values()),
     }

@@ -7,10 +7,11 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 
+from ...errors import DataError
 from ..choices import choices
 from ..context import ProjectArg
-from ..corpus import DOCUMENTS_PER_PAGE, FEW, Group, find_grouping, open_corpus
-from ..sources import address_of
+from ..corpus import DOCUMENTS_PER_PAGE, FEW, Corpus, Group, find_grouping, find_table
+from ..sources import open_table
 from ..templating import respond
 from . import label
 
@@ -58,11 +59,16 @@ def page(
     paths = opened.tables.paths()
     if not paths:
         return respond(request, "corpus_empty.html")
-    name, corpus = open_corpus(opened, paths, table)
-    codebook = opened.project.codebook
+    source, names = find_table(opened, table), list(reversed(paths))
+    try:
+        corpus = Corpus(open_table(opened, source))
+    except DataError as error:
+        # The page can still lead to another table.
+        shown = {"name": source.name, "names": names, "groupings": (), "problems": error.lines}
+        return respond(request, "corpus.html", status=400, **shown)
     grouping = find_grouping(corpus, by) if by else next(iter(corpus.groupings), None)
     groups = [] if grouping is None else corpus.groups(grouping)
-    styles = {choice.label.name: choice for choice in choices(codebook)}
+    styles = {choice.label.name: choice for choice in choices(source.codebook)}
     found = corpus.documents(q.strip())
     pages = max(1, -(-len(found) // DOCUMENTS_PER_PAGE))
     page = min(page, pages)
@@ -70,8 +76,9 @@ def page(
     return respond(
         request,
         "corpus.html",
-        name=name,
-        names=list(reversed(paths)),
+        name=source.name,
+        names=names,
+        problems=(),
         corpus=corpus,
         table=corpus.table,
         styles=[styles[label] for label in corpus.table.names],
@@ -85,8 +92,8 @@ def page(
         found=len(found),
         words=q.strip(),
         page=page,
-        pages=[(n, _address(name, by, q, n)) for n in label.near(page, pages)],
-        reader=address_of("tables", name),
+        pages=[(n, _address(source.name, by, q, n)) for n in label.near(page, pages)],
+        reader=source.address,
     )
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import FileResponse
 
-from ...errors import DataError
+from ...errors import DataError, NotFoundError
 from ...estimation.analysis import METHODS
 from ...estimation.comparisons import Comparison
 from ...estimation.figures import pair, upper_end
@@ -23,8 +23,7 @@ from ...project.layout import ESTIMATES, SAMPLES
 from ...sampling.design import SUFFIX
 from ..context import OpenProject, ProjectArg
 from ..groups import checked_columns, group_columns
-from ..problems import NotFoundError
-from ..starting import lead_to, start
+from ..starting import lead_to
 from ..templating import respond
 
 TITLE, PATH = "Estimate", "/estimate"
@@ -76,7 +75,7 @@ def page(request: Request, opened: ProjectArg, wanted: Annotated[Wanted | None, 
 @router.post("")
 def run(request: Request, opened: ProjectArg, wanted: Annotated[Wanted, Form()]) -> Response:
     """Start an estimate."""
-    start(opened, "estimate", arguments(opened, wanted))
+    opened.jobs.start("estimate", arguments(opened, wanted))
     return lead_to(request, PATH, wanted.model_dump(exclude_defaults=True))
 
 
@@ -107,15 +106,12 @@ def arguments(opened: OpenProject, wanted: Wanted) -> list[str]:
     """Return the arguments of `communique estimate` in the folder of the project.
 
     Raises:
-        DataError: The project has no such sample, or the documents have no such column.
+        NotFoundError: The project has no such sample.
+        DataError: No sample is chosen, or the documents have no such column.
     """
-    known = opened.project.design_paths()
-    if wanted.sample not in known:
-        raise DataError(
-            f"There is no sample {wanted.sample!r} in this project. Samples: {', '.join(known) or 'none'}"
-            if wanted.sample
-            else "Choose a sample. If there is none yet, draw one and code it"
-        )
+    if not wanted.sample:
+        raise DataError("Choose a sample. If there is none yet, draw one and code it")
+    opened.project.design(wanted.sample)
     if "none" in wanted.compare and len(wanted.compare) > 1:
         raise DataError("No comparisons cannot be chosen together with other comparisons. Choose one of the two")
     by = checked_columns(opened.store, wanted.by)

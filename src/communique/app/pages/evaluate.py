@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +10,20 @@ from markupsafe import Markup
 from sqlalchemy import select
 from starlette.responses import FileResponse
 
+from ...errors import DataError, NotFoundError
+from ...evaluation.results import (
+    CoOccurrenceResult,
+    ErrorResult,
+    LabelCalibrationResult,
+    Matrix,
+    read_evaluation,
+)
 from ...project.coding import SentenceKey
 from ...project.evaluations import EvaluationFiles, evaluation_arguments, evaluation_files, evaluations
 from ...sampling.population import display_sha256
 from ..context import OpenProject, ProjectArg
 from ..figures import Mark, chart
-from ..problems import NotFoundError
-from ..starting import lead_to, start
+from ..starting import lead_to
 from ..store import CODINGS, Store, is_key
 from ..templating import respond
 from .estimate import POLICY
@@ -49,13 +54,14 @@ Name = Annotated[str, Query(max_length=300)]
 @router.get("")
 def page(request: Request, opened: ProjectArg, model: Name = "", sample: Name = "") -> Response:
     """Show the form, the job, and the evaluation that the address names or the newest one."""
-    existing = evaluations(opened.project)
+    existing, models = evaluations(opened.project), opened.project.models()
     named = [one for one in existing if model in ("", one.model) and sample in ("", one.sample)]
     shown = named[0] if named else None
     values: dict[str, Any] = {
         "model": model,
         "sample": sample,
-        "models": [folder.name for folder in reversed(opened.project.models())],
+        "models": [folder.name for folder in reversed(models.infos)],
+        "problems": models.problems,
         "samples": [
             (name, design, opened.desk.progress("", name))
             for name, design in reversed(opened.project.designs().items())
@@ -78,7 +84,7 @@ def run(
     """Start an evaluation."""
     files = evaluation_files(opened.project, model, sample)
     arguments, _ = evaluation_arguments(opened.project, files)
-    start(opened, "evaluate", arguments)
+    opened.jobs.start("evaluate", arguments)
     return lead_to(request, PATH, {"model": model, "sample": sample})
 
 
@@ -128,83 +134,52 @@ def _codings(store: Store, key: SentenceKey) -> list[Any]:
 def _result(opened: OpenProject, files: EvaluationFiles) -> dict[str, Any]:
     """Return what the page shows of an evaluation. If it cannot be read, return only the reason."""
     try:
-        content = json.loads(files.result.read_text(encoding="utf-8"))
-        overall, diagnostics = content["groups"][0], content["diagnostics"]
-        return {
-            "problem": None,
-            "data": content["data"],
-            "warnings": [*content["warnings"]],
-            "n": overall["n"],
-            "documents": overall["documents"],
-            "labels": [_label(one) for one in overall["labels"]],
-            "scores": SCORES,
-            "overall": {name: _value(overall[field]) for field, name in OVERALL.items()},
-            "left_out": overall["left_out"],
-            "calibration": _calibration(diagnostics["calibration"]),
-            "together": _matrices(diagnostics["co_occurrence"]),
-            "errors": [_error(opened.store, one) for one in diagnostics["errors"]],
-            "has_report": files.report.is_file(),
-        }
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
-        reason = f"{files.result.name}: this is not an evaluation that this version writes. Evaluate the model again"
-        return {"problem": reason}
+        found = read_evaluation(files.result)
+    except DataError as error:
+        return {"problem": "\n".join(error.lines)}
+    overall, diagnostics = found.overall, found.diagnostics
+    return {
+        "problem": None,
+        "warnings": found.warnings,
+        "all": overall,
+        "labels": [(one, {name: getattr(one, field) for field, name in SCORES.items()}) for one in overall.labels],
+        "scores": SCORES,
+        "overall": {name: getattr(overall, field) for field, name in OVERALL.items()},
+        "calibration": diagnostics.calibration,
+        "figures": [_reliability(one) for one in diagnostics.calibration.after],
+        "together": _matrices(diagnostics.co_occurrence),
+        "errors": [(one, _key(opened.store, one)) for one in diagnostics.errors],
+    }
 
 
-def _value(content: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: content[name] for name in ("value", "low", "high", "reason")}
-
-
-def _label(content: Mapping[str, Any]) -> dict[str, Any]:
-    counts = {name: content[name] for name in ("label", "gold", "predicted", "few")}
-    return counts | {"values": {name: _value(content[field]) for field, name in SCORES.items()}}
-
-
-def _calibration(content: Mapping[str, Any]) -> dict[str, Any]:
-    labels = [
-        {
-            "label": one["label"],
-            "gold": one["gold"],
-            "ece": _value(one["ece"]),
-            "by_chance": one["ece_by_chance"],
-            "skill": _value(one["skill"]),
-            "figure": _reliability(one),
-        }
-        for one in content["after"]
-    ]
-    return {"rows": content["rows"], "n": content["n"], "documents": content["documents"], "labels": labels}
-
-
-def _reliability(content: Mapping[str, Any]) -> Markup:
+def _reliability(calibration: LabelCalibrationResult) -> Markup:
     marks = [
-        Mark(one["probability"], one["share"]["value"], one["share"]["low"], one["share"]["high"])
-        for one in content["bins"]
-        if one["share"]["value"] is not None
+        Mark(one.probability, one.share.value, one.share.low, one.share.high)
+        for one in calibration.bins
+        if one.share.value is not None
     ]
     return chart(
         marks,
-        title=f"Calibration of {content['label']}. The full report contains the numbers.",
+        title=f"Calibration of {calibration.label}. The full report contains the numbers.",
         x="mean probability",
         y="proportion in gold",
         ideal=True,
     )
 
 
-def _matrices(content: Mapping[str, Any]) -> list[tuple[str, list[str], list[list[int]]]]:
+def _matrices(found: CoOccurrenceResult) -> list[tuple[str, tuple[str, ...], Matrix]]:
     """Return the tables of labels that occur together: a title, the labels and the counts."""
     titles = {
-        "confusion": "Rows: gold. Columns: predicted",
-        "gold": "In gold: sentences that have both labels",
-        "predicted": "As predicted: sentences that have both labels",
+        "Rows: gold. Columns: predicted": found.confusion,
+        "In gold: sentences that have both labels": found.gold,
+        "As predicted: sentences that have both labels": found.predicted,
     }
-    return [(title, content["labels"], content[name]) for name, title in titles.items() if content[name] is not None]
+    return [(title, found.labels, counts) for title, counts in titles.items() if counts is not None]
 
 
-def _error(store: Store, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an error with the key of its sentence, or without one if the index does not contain the sentence."""
-    names = ("id", "document", "language", "text", "previous", "gold", "predicted", "probabilities", "loss")
-    found = {name: content[name] for name in names}
-    digest = display_sha256(content["text"])
+def _key(store: Store, error: ErrorResult) -> SentenceKey | None:
+    """Return the key of the sentence of an error, or None if the index does not contain the sentence."""
+    digest = display_sha256(error.text)
     # If several documents have a sentence with the same id, a part of the hash was added to it.
-    ids = (content["id"], content["id"].rpartition("#")[0])
-    key = next(((id, digest) for id in ids if id and store.sentence((id, digest)) is not None), None)
-    return found | {"key": key}
+    ids = (error.id, error.id.rpartition("#")[0])
+    return next(((id, digest) for id in ids if id and store.sentence((id, digest)) is not None), None)

@@ -5,26 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from ...project import project_status
+from ...project.advice import Action
 from ...reporting.palette import classes, variables
 from ..context import ProjectArg
-from ..templating import navigation, respond
-from . import documents
+from ..templating import NAVIGATION, respond
+from . import documents, sample
 
 router = APIRouter()
-
-#: The page on which the first word of the command of a step is done.
-_PAGES = {
-    "edit": "/codebook",
-    "copy": documents.PATH,
-    "sample": "/sample",
-    "merge": "/code",
-    "agree": "/agreement",
-    "train": "/train",
-    "label": "/label",
-    "status": "/train",
-    "estimate": "/estimate",
-    "read": "/estimate",
-}
 
 
 @router.get("/")
@@ -42,16 +29,11 @@ def home(request: Request, opened: ProjectArg) -> Response:
 def status(request: Request, opened: ProjectArg) -> Response:
     """Show what to do next, as a part of the page."""
     state = project_status(opened.project, agreement=False)
-    word = state.next.command.removeprefix("communique ").split()[0]
-    titles = {entry.path: entry.title for entry in navigation()} | {documents.PATH: documents.TITLE}
-    path = _PAGES.get(word)
+    titles = {entry.path: entry.title for entry in NAVIGATION} | {documents.PATH: documents.TITLE}
+    path = path_for(state.next.action)
+    address = path if state.next.sample is None else sample.address_of(state.next.sample)
     return respond(
-        request,
-        "home_status.html",
-        state=state,
-        next_path=path,
-        next_title=titles.get(path or ""),
-        documents=documents.PATH,
+        request, "home_status.html", state=state, title=titles[path], address=address, documents=documents.PATH
     )
 
 
@@ -61,3 +43,18 @@ def palette() -> Response:
     dark = f"@media (prefers-color-scheme: dark) {{ :root {{ {variables(dark=True)} }} }}"
     style = f":root {{ {variables()} }}\n{dark}\n{classes()}\n"
     return Response(style, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
+
+
+def path_for(action: Action) -> str:
+    """Return the path of the page on which a step is done."""
+    match action:
+        case "codebook" | "sample" | "code" | "train" | "label" | "estimate":
+            return f"/{action}"
+        case "documents":
+            return documents.PATH
+        case "adjudicate":
+            return "/agreement"
+        case "curve":
+            return "/train"
+        case "read_estimates":
+            return "/estimate"

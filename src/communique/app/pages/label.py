@@ -15,16 +15,14 @@ from starlette.datastructures import QueryParams
 from starlette.responses import FileResponse, RedirectResponse
 
 from ...annotation.tasks import NONE as NO_LABEL
-from ...errors import DataError
+from ...errors import DataError, NotFoundError
 from ...labelling.rewrite import rewrite
 from ...labelling.summary import Summary
 from ...labelling.write import OutputForm
 from ..choices import choices
 from ..coding import ALL, Given, split_choices
 from ..context import OpenProject, ProjectArg
-from ..jobs import Job
 from ..models import ModelChoice
-from ..problems import NotFoundError
 from ..reading import CHANGED, NONE, PER_PAGE, UNLABELLED, Filter, Reading
 from ..sources import Kind, Source, address_of, find_source, open_table
 from ..tables import LabelledTable
@@ -49,20 +47,20 @@ Number = Annotated[int, Query(ge=1, le=10**9)]
 def page(request: Request, opened: ProjectArg) -> Response:
     """Show how to label texts, and what was labelled."""
     models, current = opened.models.choices(), opened.project.codebook
-    job = opened.jobs.running("label")
-    latest = next((one for one in opened.jobs.all() if one.command == "label" and _is_of_documents(one)), None)
+    job = opened.jobs.newest("label")
     return respond(
         request,
         "label.html",
         models=models,
+        problems=opened.models.problems(),
         default=opened.models.default(),
         codebook=current,
         fitting=[one for one in models if one.info.labels == current.names],
         has_documents=bool(opened.project.documents()),
         texts=opened.texts.all(),
         tables=[(name, address_of("tables", name)) for name in reversed(opened.tables.paths())],
-        job=latest,
-        busy=job is not None and latest is not None and job.id == latest.id,
+        job=job,
+        busy=job is not None and job.state == "running",
         max_pasted=MAX_PASTED,
         max_upload=MAX_UPLOAD,
         max_files=MAX_FILES,
@@ -113,8 +111,6 @@ def documents(request: Request, opened: ProjectArg, model: Line = "") -> Respons
             f"The model {choice.info.name} has other labels than the codebook of this project, so its labels cannot be used here. "
             "Train a model, or choose another one"
         )
-    if any(one.state == "running" and _is_of_documents(one) for one in opened.jobs.all() if one.command == "label"):
-        raise DataError("The documents are being labelled already. Wait until the job ends, or cancel it")
     arguments = ["--model", str(choice.folder.resolve())]
     opened.jobs.start("label", arguments, resume_with=["--resume"])
     return _go(request, PATH)
@@ -325,11 +321,6 @@ def _chosen(opened: OpenProject, name: str) -> ModelChoice:
     if (found := opened.models.default()) is None:
         raise DataError("There is no model yet. Train one on the page Train")
     return found
-
-
-def _is_of_documents(job: Job) -> bool:
-    """Return whether a job labels the documents of the project: its first argument is an option, not a file."""
-    return job.arguments[:1] == ("--model",)
 
 
 def _kept(request: Request) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ...errors import DataError
 from ...project import Project
-from ...project.advice import ESTIMATE_SAMPLE, FIRST_SAMPLE
+from ...project.advice import ESTIMATE_SAMPLE, FIRST_SAMPLE, SampleRequest
 from ...project.layout import SAMPLES
 from ...sampling.frame import MissingGroup
 from ...sampling.planning import as_width
 from ..context import OpenProject, ProjectArg
 from ..groups import checked_columns, group_columns
-from ..starting import lead_to, start
+from ..starting import lead_to
 from ..templating import respond
 
 TITLE, PATH = "Sample", "/sample"
@@ -64,7 +66,7 @@ class Wanted(BaseModel):
 @router.get("")
 def page(request: Request, opened: ProjectArg, wanted: Annotated[Wanted | None, Query()] = None) -> Response:
     """Show the form, the job and the samples."""
-    return _show(request, opened, wanted or Wanted())
+    return _show(request, opened, wanted if request.query_params else None)
 
 
 @router.post("")
@@ -77,6 +79,11 @@ def draw(request: Request, opened: ProjectArg, wanted: Annotated[Wanted, Form()]
 def plan(request: Request, opened: ProjectArg, wanted: Annotated[Wanted, Form()]) -> Response:
     """Start computing how many sentences an interval of the wanted width needs, without drawing them."""
     return _start(request, opened, wanted, plan=True)
+
+
+def address_of(sample: SampleRequest) -> str:
+    """Return the address of the form with the values of a sample that is advised."""
+    return f"{PATH}?{urlencode(Wanted(**asdict(sample)).model_dump(exclude_defaults=True))}"
 
 
 def arguments(project: Project, wanted: Wanted, by: str, *, plan: bool) -> list[str]:
@@ -117,18 +124,20 @@ def _start(request: Request, opened: OpenProject, wanted: Wanted, *, plan: bool)
         problem = "A sample for training is not planned for intervals"
     if problem is not None:
         raise DataError(problem)
-    start(opened, "sample", arguments(opened.project, wanted, by, plan=plan))
+    opened.jobs.start("sample", arguments(opened.project, wanted, by, plan=plan))
     return lead_to(request, PATH, wanted.model_dump(exclude_defaults=True))
 
 
-def _show(request: Request, opened: OpenProject, wanted: Wanted) -> Response:
+def _show(request: Request, opened: OpenProject, wanted: Wanted | None) -> Response:
     designs = opened.project.designs()
+    advised = ESTIMATE_SAMPLE if designs else FIRST_SAMPLE
     values: dict[str, Any] = {
-        "wanted": wanted,
+        "wanted": wanted or Wanted(**asdict(advised)),
         "columns": group_columns(opened.store),
         "job": opened.jobs.newest("sample"),
         "samples": [(name, design, opened.desk.progress("", name)) for name, design in reversed(designs.items())],
         "documents": len(opened.project.documents()),
+        "advised": advised,
         "first": FIRST_SAMPLE,
         "later": ESTIMATE_SAMPLE,
         "most": MAX_SENTENCES,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Form, Request, Response
 from markupsafe import Markup
 
-from ...errors import CommuniqueError, DataError
+from ...errors import DataError
 from ...models.info import ModelInfo
 from ...models.unfit import describe_unfit
 from ...project import Project, project_status
@@ -19,14 +18,11 @@ from ...project.training import TrainingRows, training_rows
 from ...selection.results import SELECTION, Selection
 from ..context import OpenProject, ProjectArg
 from ..figures import Mark, chart
-from ..starting import lead_to, start
+from ..starting import lead_to
 from ..templating import is_partial, respond
 
 TITLE, PATH = "Train", "/train"
 router = APIRouter(prefix=PATH)
-
-#: How `communique train` announces how long it takes, in minutes.
-_DURATION = re.compile(r"takes about (\S+ minutes)")
 
 
 @router.get("")
@@ -48,9 +44,9 @@ def state(request: Request, opened: ProjectArg) -> Response:
 def duration(request: Request, opened: ProjectArg) -> Response:
     """Show how long the training takes by the estimate of the command, and how long it has been running."""
     job = opened.jobs.newest("train")
-    found = None if job is None else _DURATION.search(job.output)
+    expected = None if job is None or job.expected is None else job.expected / 60
     minutes = 0.0 if job is None else (datetime.now(UTC) - job.begun).total_seconds() / 60
-    return respond(request, "train_duration.html", expected=None if found is None else found[1], minutes=minutes)
+    return respond(request, "train_duration.html", expected=expected, minutes=minutes)
 
 
 @router.post("")
@@ -58,7 +54,7 @@ def run(request: Request, opened: ProjectArg, kind: Annotated[Literal["auto", "t
     """Start a training, or continue the one that was stopped."""
     if obstacles := training_rows(opened.project).obstacles:
         raise DataError(*obstacles)
-    start(opened, "train", [] if kind == "auto" else [f"--kind={kind}"])
+    opened.jobs.start("train", [] if kind == "auto" else [f"--kind={kind}"])
     return lead_to(request, PATH)
 
 
@@ -67,23 +63,21 @@ def compute(request: Request, opened: ProjectArg) -> Response:
     """Start computing the learning curve."""
     if obstacles := training_rows(opened.project).obstacles:
         raise DataError(*obstacles)
-    start(opened, "status", ["--curve"])
+    opened.jobs.start("status", ["--curve"])
     return lead_to(request, PATH)
 
 
 def _state(opened: OpenProject) -> dict[str, Any]:
     project = opened.project
-    try:
-        models, problem = list(reversed(project.models().items())), ""
-    except CommuniqueError as error:
-        models, problem = [], str(error)
+    found = project.models()
+    models = list(reversed(found.infos.items()))
     status = project_status(project, agreement=False)
     rows = training_rows(project)
     return {
         "rows": rows,
         "most": max(rows.labels.values(), default=0),
         "advice": _advice(rows, models, project),
-        "problem": problem,
+        "problems": found.problems,
         "newest": _described(*models[0]) if models else None,
         "models": [(folder.name, info, _score(info)) for folder, info in models],
         "curve": status.curve,

@@ -1,0 +1,34 @@
+"""Tests of the plan of a comparison: its duration is recorded for programs that show it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from communique.data.corpus import Corpus
+from communique.data.sentence import Sentence
+from communique.reporting.progress import ProgressReporter
+from communique.reporting.progress_file import PROGRESS_FILE, read_state
+from communique.selection.durations import Duration
+from communique.selection.plan import plan_folds
+
+
+def candidate(name: str, fit: float) -> Any:
+    return SimpleNamespace(name=name, estimate=lambda _: Duration(10.0, fit))
+
+
+def test_the_duration_of_the_comparison_is_kept_for_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "progress.json"
+    monkeypatch.setenv(PROGRESS_FILE, str(path))
+    corpus = Corpus((Sentence("s", "We condemn it.", "d", labels=()),))
+    lines: list[str] = []
+    candidates = [candidate("fast", 1.0), candidate("slow", 70.0)]
+    numbers, notes = plan_folds(corpus, candidates, 5, ProgressReporter(line=lines.append), limit=300.0)
+    assert (numbers, len(notes)) == ([5, 2], 1)
+    state = read_state(path)
+    assert state is not None
+    # One more fit than folds, and the time that is needed only once.
+    assert state.expected == (10 + 6 * 1) + (10 + 3 * 70)
