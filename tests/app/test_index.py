@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from app_study import code_study, create_study, study_rows
-from helpers import TINY, succeed, write_rows
+from helpers import TINY, has_facts, succeed, write_rows
 from project_helpers import draw
 from sqlalchemy import Connection, func, select
 
@@ -18,7 +18,7 @@ import communique.app.coding_index
 from communique.app.coding_index import index_codings
 from communique.app.context import OpenProject
 from communique.app.indexing import is_current, rebuild
-from communique.app.store import CODINGS, INDEX_FILE, MEMBERS, SENTENCES, Store
+from communique.app.store import CODINGS, INDEX_FILE, MEMBERS, PREDICTIONS, SENTENCES, Store
 from communique.project import Project
 
 
@@ -56,6 +56,50 @@ def test_a_new_sample_makes_the_index_out_of_date(project: Project, opened: Open
     with opened.store.reading() as connection:
         members = connection.execute(select(MEMBERS.c.sample, func.count().label("n")).group_by(MEMBERS.c.sample))
         assert {row.sample: row.n for row in members} == {"sample-1": 24, "sample-2": 5}
+
+
+def relabelled(project: Project) -> None:
+    """Add a label to the codebook, and rename another one."""
+    codebook = project.codebook
+    first, *rest = codebook.labels
+    renamed = first.model_copy(update={"name": "renamed"})
+    added = first.model_copy(update={"name": "added"})
+    codebook.model_copy(update={"labels": (renamed, *rest, added)}).dump(project.codebook_path)
+
+
+@pytest.mark.parametrize("with_probabilities", [True, False])
+def test_labels_of_a_model_for_another_label_set_do_not_keep_samples_out(
+    project: Project, opened: OpenProject, with_probabilities: bool
+) -> None:
+    rows = [
+        row if with_probabilities else {name: value for name, value in row.items() if name != "probabilities"}
+        for row in study_rows()
+    ]
+    (project.folder / "labelled").mkdir(exist_ok=True)
+    write_rows(project.folder / "labelled" / "model-1.jsonl", rows)
+    assert rebuild(project, opened.store) == []
+    relabelled(project)
+    draw(project, 5, seed=1)
+    notes = rebuild(project, opened.store)
+    assert is_current(project, opened.store)
+    assert opened.desk.progress("anna", "sample-2").total == 5
+    with opened.store.reading() as connection:
+        n = connection.scalar(select(func.count()).select_from(PREDICTIONS))
+    if with_probabilities:
+        assert (n, notes) == (24, [])
+    else:
+        assert n == 0
+        assert has_facts(notes[0], "model-1.jsonl", "left out", "criticism")
+
+
+def test_another_label_set_makes_the_index_out_of_date(project: Project, opened: OpenProject) -> None:
+    relabelled(project)
+    assert not is_current(project, opened.store)
+    rebuild(project, opened.store)
+    assert is_current(project, opened.store)
+    # Nothing can be built until the codebook is corrected, so that trying again is of no use.
+    project.codebook_path.write_text("labels: []\n", encoding="utf-8")
+    assert is_current(project, opened.store)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database", b"SQLite format 3\0" + b"\xff" * 5000])

@@ -14,12 +14,13 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, exists, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from ..errors import CommuniqueError, DataError
+from ..errors import CodebookError, CommuniqueError, DataError
 from ..project import Project
 from ..project.documents import read_documents
 from ..project.rows import member_keys
 from ..reporting.progress import ProgressReporter
 from ..sampling.population import Population, display_sha256, read_population, visible
+from ..sampling.texts import content_of
 from .coding_index import index_codings
 from .store import (
     CODINGS,
@@ -46,8 +47,14 @@ _SHOWN = ("document", "language", "source")
 
 
 def signature(project: Project) -> str:
-    """Return a hash of the names, sizes and times of all files that the index is made from."""
-    digest = hashlib.sha256()
+    """Return a hash of the names, sizes and times of all files that the index is made from.
+
+    The names of the labels belong to it, because tables without probabilities are read with them.
+
+    Raises:
+        CodebookError: The codebook is invalid.
+    """
+    digest = hashlib.sha256("\0".join(project.codebook.names).encode("utf-8", "surrogateescape"))
     for path in [
         *_files(project.documents()),
         *sorted((project.folder / "samples").glob("*.design.json")),
@@ -62,10 +69,16 @@ def signature(project: Project) -> str:
 
 
 def is_current(project: Project, store: Store) -> bool:
-    """Return whether the index contains the present documents, samples and labels."""
+    """Return whether the index contains the present documents, samples and labels.
+
+    With an invalid codebook it counts as current, because it could not be built. Pages report the codebook.
+    """
     with store.reading() as connection:
         found = connection.scalar(select(SOURCES.c.signature).where(SOURCES.c.name == DOCUMENTS))
-    return found == signature(project)
+    try:
+        return found == signature(project)
+    except CodebookError:
+        return True
 
 
 def rebuild(project: Project, store: Store, progress: ProgressReporter | None = None) -> list[str]:
@@ -87,10 +100,10 @@ def rebuild(project: Project, store: Store, progress: ProgressReporter | None = 
     population = None
     if project.documents():
         population, notes = read_documents(project, progress)
-    labelled = project.labelled()
     newest = population if population is not None and population.has_predictions else None
-    if labelled:
-        newest = read_population(labelled[-1], project.codebook)
+    if labelled := project.labelled():
+        newest, problems = _read_labels(labelled[-1], project)
+        notes = [*notes, *problems]
     with store.writing() as connection:
         for table in (SENTENCES, MEMBERS, PREDICTIONS):
             connection.execute(delete(table))
@@ -108,6 +121,21 @@ def rebuild(project: Project, store: Store, progress: ProgressReporter | None = 
         )
     index_codings(store, project.log)
     return notes
+
+
+def _read_labels(path: Path, project: Project) -> tuple[Population | None, list[str]]:
+    """Read an output of `communique label`. If that is not possible, return None and the reason.
+
+    People can code without these labels, so they must not keep documents and samples out of the index.
+    """
+    try:
+        # A table with probabilities names its labels, which can be others than those of the codebook by now.
+        codebook = None if content_of(path) == "probabilities" else project.codebook
+        return read_population(path, codebook), []
+    except DataError as error:
+        return None, [
+            f"the labels of a model are left out, because they cannot be read: {line}" for line in error.lines
+        ]
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
