@@ -19,7 +19,9 @@ from communique.app.coding_index import index_codings
 from communique.app.context import OpenProject
 from communique.app.indexing import is_current, rebuild
 from communique.app.store import CODINGS, INDEX_FILE, MEMBERS, PREDICTIONS, SENTENCES, Store
+from communique.errors import DataError
 from communique.project import Project
+from communique.project.layout import PROJECT_FILE
 
 
 @pytest.fixture
@@ -100,6 +102,24 @@ def test_another_label_set_makes_the_index_out_of_date(project: Project, opened:
     # Nothing can be built until the codebook is corrected, so that trying again is of no use.
     project.codebook_path.write_text("labels: []\n", encoding="utf-8")
     assert is_current(project, opened.store)
+
+
+def test_documents_that_are_added_to_project_yaml_are_indexed_once(project: Project, opened: OpenProject) -> None:
+    rows = [row | {"id": f"new-{row['id']}", "document": f"new-{row['document']}"} for row in study_rows()]
+    table = write_rows(project.folder / "more.jsonl", rows)
+    [document] = project.documents()
+    listed = project.file.model_copy(update={"documents": (str(document.resolve()), str(table.resolve()))})
+    listed.dump(project.folder)
+    assert opened.project.documents() == [document.resolve(), table.resolve()]
+    assert not is_current(opened.project, opened.store)
+    # A process of its own opens the project again.
+    rebuild(Project.open(project.folder), opened.store)
+    assert is_current(opened.project, opened.store)
+    assert opened.store.count() == 48
+    (project.folder / PROJECT_FILE).write_text("documents: 7\n", encoding="utf-8")
+    assert is_current(opened.project, opened.store)
+    with pytest.raises(DataError, match=PROJECT_FILE):
+        opened.project.documents()
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database", b"SQLite format 3\0" + b"\xff" * 5000])

@@ -53,6 +53,7 @@ def signature(project: Project) -> str:
 
     Raises:
         CodebookError: The codebook is invalid.
+        DataError: `project.yaml` is invalid.
     """
     digest = hashlib.sha256("\0".join(project.codebook.names).encode("utf-8", "surrogateescape"))
     for path in [
@@ -71,13 +72,13 @@ def signature(project: Project) -> str:
 def is_current(project: Project, store: Store) -> bool:
     """Return whether the index contains the present documents, samples and labels.
 
-    With an invalid codebook it counts as current, because it could not be built. Pages report the codebook.
+    With an invalid codebook or `project.yaml` it counts as current, because it could not be built. Pages report the file.
     """
     with store.reading() as connection:
         found = connection.scalar(select(SOURCES.c.signature).where(SOURCES.c.name == DOCUMENTS))
     try:
         return found == signature(project)
-    except CodebookError:
+    except (CodebookError, DataError):
         return True
 
 

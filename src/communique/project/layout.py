@@ -64,14 +64,14 @@ class ProjectFile(BaseModel):
         return content
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read the file of a project.
+    def load(cls, path: str | Path) -> Self:
+        """Read a `project.yaml`.
 
         Raises:
             DataError: The file is missing or invalid.
         """
         hint = "Name the folder of a project, or create one with `communique init FOLDER`"
-        return load_yaml(folder / PROJECT_FILE, cls, DataError, hint)
+        return load_yaml(Path(path), cls, DataError, hint)
 
     def dump(self, folder: Path) -> None:
         """Write the file, with a comment that explains its keys."""

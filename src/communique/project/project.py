@@ -57,7 +57,6 @@ class Project:
     """
 
     folder: Path
-    file: ProjectFile
 
     @classmethod
     def create(
@@ -96,13 +95,23 @@ class Project:
         Raises:
             DataError: The folder is not a project, or its `project.yaml` is invalid.
         """
-        folder = Path(folder)
-        return cls(folder, ProjectFile.load(folder))
+        project = cls(Path(folder))
+        project.file  # noqa: B018 (reading it checks it)
+        return project
 
     @classmethod
     def find(cls, folder: str | Path = ".") -> Project | None:
         """Open the project in a folder, or return None if the folder is not a project."""
         return cls.open(folder) if (Path(folder) / PROJECT_FILE).is_file() else None
+
+    @property
+    def file(self) -> ProjectFile:
+        """The content of `project.yaml`. It is read again whenever somebody edited it.
+
+        Raises:
+            DataError: The folder is not a project, or its `project.yaml` is invalid.
+        """
+        return load_once(ProjectFile, self.folder / PROJECT_FILE)
 
     @property
     def name(self) -> str:
