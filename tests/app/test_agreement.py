@@ -18,6 +18,7 @@ from communique.app.adjudication import compare
 from communique.app.context import OpenProject
 from communique.app.indexing import rebuild
 from communique.project import Project
+from communique.project.coding import now
 
 PARTIAL = {"HX-Request": "true"}
 
@@ -108,6 +109,23 @@ def test_gold_needs_all_decisions(client: TestClient, opened: OpenProject) -> No
     gold = [json.loads(line) for line in (opened.project.folder / "samples" / "sample-1.gold.jsonl").open()]
     assert len(gold) == 24
     assert [row["coder"] for row in gold].count(ADJUDICATION) == 3
+
+
+def test_gold_and_the_page_compare_the_same_codings(client: TestClient, opened: OpenProject) -> None:
+    project = opened.project
+    [key, *_] = [one.key for one in compare(opened.desk, "sample-1").differences]
+    anna, ben = (
+        next(one for one in project.log.read().codings if one.sentence == key and one.coder == coder)
+        for coder in ("anna", "ben")
+    )
+    # Ben agrees with Anna after he saw the labels of the model.
+    project.log.append([ben.model_copy(update={"labels": anna.labels, "model_shown": True, "time": now()})])
+    page = client.get("/agreement").text
+    assert has_facts(page, "Coders differ on 3 sentences", "left out 1 coding")
+    assert "Write gold" not in page
+    for _ in range(3):
+        assert decide(client, opened, labels=["none"]).status_code == 200
+    assert client.post("/agreement/gold", data={"sample": "sample-1"}, headers=PARTIAL).status_code == 200
 
 
 @pytest.mark.parametrize(

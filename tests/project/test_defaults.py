@@ -20,7 +20,7 @@ from communique.io.read import read_table
 from communique.labelling.made_by import model_metadata
 from communique.models.folder import read_info
 from communique.models.predictor import MODEL_VARIABLE
-from communique.project import Project, merge
+from communique.project import Coding, Project, merge, project_status
 from communique.project.coding import now
 from communique.project.defaults import fill
 from communique.project.status import used_to_label
@@ -294,11 +294,17 @@ def test_files_next_to_the_labels_are_not_labels(project: Project) -> None:
     assert [path.name for path in project.labelled()] == ["chat.parquet"]
 
 
-def test_agree_learns_that_a_coder_saw_the_labels_of_a_model(project: Project) -> None:
-    coded(project)
-    assert not read_coded(fill("agree", project, {}).arguments[0], project.codebook).model_shown
-    found = project.log.read().codings
-    project.log.append([found[0].model_copy(update={"time": now(), "model_shown": True})])
+def shown_later(labels: tuple[str, ...], *, old: Coding) -> Coding:
+    """Return a coding that changes an old one after the coder saw the labels of a model."""
+    changed = {"time": now(), "model_shown": True, "labels": labels}
+    return old.model_copy(update=changed)
+
+
+def test_agree_learns_that_coders_saw_the_labels_of_a_model(project: Project) -> None:
+    sample = draw(project, 60, shown=True)
+    sheet = sample.with_name(f"{sample.stem}-anna.csv")
+    code(sheet, project.codebook)
+    merge(project, [sheet])
     assert read_coded(fill("agree", project, {}).arguments[0], project.codebook).model_shown
 
 
@@ -309,3 +315,27 @@ def test_a_command_stops_at_a_model_that_cannot_be_read(project: Project) -> Non
     with pytest.raises(BundleError) as caught:
         fill("label", project, {})
     assert "model-2" in str(caught.value), "the newest model must not be replaced with an older one without a word"
+
+
+def test_agree_compares_the_codings_from_which_gold_is_made(project: Project) -> None:
+    coded(project)
+    first, second = (one for one in project.log.read().codings if one.id == project.log.read().codings[0].id)
+    other = ("criticism",) if "criticism" not in first.labels else ()
+    # Blind, the coders differ. Then one of them sees the model, and gives in.
+    project.log.append([second.model_copy(update={"time": now(), "labels": other})])
+    project.log.append([shown_later(first.labels, old=second)])
+    filled = fill("agree", project, {})
+    assert "--adjudicate" in filled.arguments
+    assert "left out 1 coding made with the labels of a model in view" in filled.notes
+    assert project_status(project).differing == project_status(project).samples[0].differing == 1
+    codings = read_coded(filled.arguments[0], project.codebook)
+    assert not codings.model_shown
+    given = {row.coder: row.labels for row in codings.rows if row.id == first.id}
+    assert given == {first.coder: first.labels, second.coder: other}
+    with pytest.raises(DataError, match=facts("disagree", "1 sentence", "Agreement")):
+        project.gold("sample-1")
+    # The other way round, there is nothing to adjudicate.
+    project.log.append([second.model_copy(update={"time": now()}), shown_later(other, old=second)])
+    assert "--adjudicate" not in fill("agree", project, {}).arguments
+    assert project_status(project).differing == 0
+    assert project.gold("sample-1")[0]

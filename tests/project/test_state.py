@@ -35,7 +35,6 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     count("communique.project.coding", "read_codings")
     count("communique.project.rows", "in_terms_of")
-    count("communique.project.project", "in_terms_of")
     count("communique.data.codebook", "load_yaml")
     count("communique.sampling.design", "load_json")
     return found

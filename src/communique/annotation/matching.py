@@ -319,8 +319,8 @@ def gold_rows(codings: Codings, design: Design) -> tuple[list[dict[str, Any]], l
     if open_ := codings.disagreements():
         raise DataError(
             f"the coders disagree on {counted(len(open_), 'sentence')} (first: id {open_[0]!r}), and gold without them would lack "
-            "the hard sentences. Write a sheet of them with --adjudicate SHEET.xlsx, fill it in, and add it to the command "
-            "after the coded files"
+            "the hard sentences. Decide them on the page Agreement of the app; or write a sheet of them with `communique agree "
+            "--adjudicate SHEET.xlsx`, fill it in, and add it to the command after the coded files"
         )
     rows: list[dict[str, Any]] = []
     differing = 0

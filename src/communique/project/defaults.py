@@ -24,7 +24,7 @@ from .codebooks import changed_codebooks
 from .coding import Coding, latest
 from .layout import ADJUDICATION_SHEET, AGREEMENT_FILE, CODINGS_TABLE, PROJECT_FILE, SAMPLES
 from .project import Project
-from .rows import in_terms_of, is_reserved, member_keys
+from .rows import is_reserved, member_keys
 from .status import used_to_label
 
 #: Parameters of `communique label` that decide how texts are read, and so which ids their sentences have.
@@ -118,6 +118,7 @@ def _agree(project: Project, given: Mapping[str, object]) -> Filled:
     """Compare the coders of one sample, and write a sheet for adjudication if they differ."""
     filled, sample = Filled(), _chosen_sample(project, given)
     filled.arguments.append(str(write_codings(project, sample)))
+    filled.notes += project.sample_codings(sample)[1]
     if "design" not in given:
         filled.add("--design", project.design_path(sample))
     differing = to_adjudicate(project.codings(sample))
@@ -205,16 +206,14 @@ COMMANDS: Mapping[str, Callable[[Project, Mapping[str, object]], Filled]] = {
 
 
 def write_codings(project: Project, sample: str) -> Path:
-    """Write the latest codings of a sample into `samples/`, as a table that `communique agree` reads. Return its path.
+    """Write the codings of a sample that count into `samples/`, as a table that `communique agree` reads. Return its path.
 
     Raises:
         DataError: Nothing of the sample has been coded.
     """
     codings, design = project.codings(sample), project.design(sample)
     project.keep_codebook(design.codebook)
-    keys = member_keys(design)
-    used = in_terms_of(design.codebook, project.log.read().codings, project.used_codebook)
-    rows = [one for one in used.codings if one.sentence in keys and one.id in codings.units]
+    rows = [one for one in project.sample_codings(sample)[0] if one.id in codings.units]
     path = project.folder / SAMPLES / f"{sample}{CODINGS_TABLE}"
     _write_table(path, rows)
     return path
@@ -246,8 +245,7 @@ def _write_table(path: Path, codings: Sequence[Coding]) -> None:
 
 def _write_agreement(project: Project, sample: str) -> Path | None:
     """Write the agreement on a sample, for the methods appendix. Return the path, or None if there is only one coder."""
-    design = project.design(sample)
-    codings = project.codings(sample, blind=not design.model_shown)
+    codings, design = project.codings(sample), project.design(sample)
     if len(codings.labels) < 2:
         return None
     path = project.folder / SAMPLES / f"{sample}{AGREEMENT_FILE}"

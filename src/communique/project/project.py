@@ -16,7 +16,7 @@ from ..labelling.write import output_suffix
 from ..models.info import INFO, ModelInfo
 from ..reporting.format import counted
 from ..sampling.design import SUFFIX, Design
-from .coding import CodingLog
+from .coding import Coding, CodingLog
 from .layout import (
     CODEBOOKS,
     CODINGS,
@@ -30,7 +30,7 @@ from .layout import (
     ProjectFile,
 )
 from .layout import create_folder as _create
-from .rows import Coded, CodedRows, as_reading, in_terms_of, member_keys, training_row
+from .rows import Coded, CodedRows, Translated, as_reading, training_row
 from .state import FileState, file_state, load_once
 
 #: Number of hexadecimal digits of the hash in the file names of kept codebooks.
@@ -214,38 +214,22 @@ class Project:
         """
         return _coded(self, self.state())
 
-    def codings(self, sample: str | None = None, *, blind: bool = False) -> Codings:
+    def codings(self, sample: str | None = None) -> Codings:
         """Return the latest codings for agreement, adjudication and gold.
 
         Their labels are those of the sample's codebook or, without a sample, of the codebook in use. Codings that must be made
-        again because the codebook changed are left out and counted.
+        again because the codebook changed are left out and counted. So are those that were made with the labels of a model in
+        view, unless the whole sample was coded in this way. Without a sample, they count.
 
         Args:
             sample: Name of a sample. Codings of its sentences count, whichever sample they were made for. Default: all codings.
-            blind: Whether to leave out codings that were made with the labels of a model in view.
 
         Raises:
             NotFoundError: There is no such sample.
             DataError: Nothing of it has been coded.
         """
-        design, coded = None if sample is None else self.design(sample), self.coded()
-        # Codings are filtered before the latest of them counts: a later coding that is not blind must not hide a blind one.
-        inside = None if design is None else member_keys(design)
-        made = [coding for coding in coded.read.codings if inside is None or coding.sentence in inside]
-        seen = [coding for coding in made if not (blind and coding.model_shown)]
-        codebook = coded.codebook if design is None else design.codebook
-        hidden = len(made) - len(seen)
-        if hidden or codebook.sha256 != coded.codebook.sha256:
-            used = in_terms_of(codebook, seen, self.used_codebook)
-        else:
-            used = coded.translated if inside is None else coded.translated.of(inside)
-        left_out = []
-        if hidden:
-            left_out.append(f"left out {counted(hidden, 'coding')} made with the labels of a model in view")
-        if used.outdated:
-            left_out.append(
-                f"left out {counted(len(used.outdated), 'coding')} that cannot be used with the codebook {codebook.title}"
-            )
+        design = None if sample is None else self.design(sample)
+        used, left_out = self._counting(design)
         if not used.codings:
             what = "codings" if sample is None else f"codings of the sample {sample!r}"
             reasons = f" ({'; '.join(left_out)})" if left_out else ""
@@ -253,9 +237,31 @@ class Project:
                 f"{self.log.folder}: there are no {what} yet{reasons}. Add coded files with `communique merge FILE`"
             )
         codings = match([as_reading(self.log.folder, used.codings)], design)
-        codings.messages[:0] = coded.read.notes
+        codings.messages[:0] = self.coded().read.notes
         codings.messages += left_out
         return codings
+
+    def sample_codings(self, sample: str) -> tuple[tuple[Coding, ...], list[str]]:
+        """Return the codings that `codings` compares, in terms of the sample's codebook, and notes on those that are left out."""
+        used, notes = self._counting(self.design(sample))
+        return used.codings, notes
+
+    def _counting(self, design: Design | None) -> tuple[Translated, list[str]]:
+        """Return the codings of a sample, or of the whole project, that count, and notes on those that are left out."""
+        coded, hidden = self.coded(), 0
+        if design is None:
+            used, codebook = coded.translated, coded.codebook
+        else:
+            used, hidden = coded.of_sample(design, design.codebook)
+            codebook = design.codebook
+        notes = []
+        if hidden:
+            notes.append(f"left out {counted(hidden, 'coding')} made with the labels of a model in view")
+        if used.outdated:
+            notes.append(
+                f"left out {counted(len(used.outdated), 'coding')} that cannot be used with the codebook {codebook.title}"
+            )
+        return used, notes
 
     def coded_corpus(self, *, reserved: bool = False) -> CodedRows:
         """Return the coded sentences with their final labels, in terms of the codebook in use.
@@ -271,16 +277,14 @@ class Project:
         return coded.rows if reserved else coded.training
 
     def gold(self, sample: str) -> tuple[list[dict[str, Any]], list[str]]:
-        """Return the gold rows of a sample (see `gold_rows`), and notes for the user.
-
-        Codings that were made with the labels of a model in view are left out, unless the whole sample was coded in this way.
+        """Return the gold rows of a sample (see `gold_rows`) from its `codings`, and notes for the user.
 
         Raises:
             NotFoundError: There is no such sample.
             DataError: Nothing of it has been coded, or coders disagree on sentences that nobody adjudicated.
         """
         design = self.design(sample)
-        codings = self.codings(sample, blind=not design.model_shown)
+        codings = self.codings(sample)
         rows, notes = gold_rows(codings, design)
         return rows, [*codings.messages, *notes]
 

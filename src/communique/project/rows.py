@@ -89,6 +89,28 @@ class Coded:
         """The labels of each sentence by coder, in terms of the codebook in use."""
         return labels_by_sentence(self.translated.codings)
 
+    def of_sample(self, design: Design, codebook: Codebook) -> tuple[Translated, int]:
+        """Return the codings that count for the agreement, the adjudication and the gold of a sample.
+
+        These are the latest codings that were not made with the labels of a model in view. If the design shows these labels to
+        everybody, all codings count.
+
+        Args:
+            design: The sample. Codings of its sentences count, whichever sample they were made for.
+            codebook: The codebook in whose terms the codings are returned.
+
+        Returns:
+            The codings, and the number of codings that were left out because a model was in view.
+        """
+        inside = member_keys(design)
+        made = [coding for coding in self.read.codings if coding.sentence in inside]
+        # Codings are filtered before the latest of them counts: a later coding that is not blind must not hide a blind one.
+        blind = [coding for coding in made if design.model_shown or not coding.model_shown]
+        hidden = len(made) - len(blind)
+        if hidden or codebook.sha256 != self.codebook.sha256:
+            return in_terms_of(codebook, blind, self.used), hidden
+        return self.translated.of(inside), 0
+
     @cached_property
     def rows(self) -> CodedRows:
         """The rows with final labels, including those of samples that are reserved for estimates."""

@@ -36,7 +36,7 @@ from .layout import (
     starter,
 )
 from .project import Project
-from .rows import Coded, final_labels, is_reserved, member_keys
+from .rows import ByCoder, Coded, final_labels, is_reserved, labels_by_sentence, member_keys
 
 #: File with the quick learning curve, in the folder of the models.
 CURVE = "learning-curve.json"
@@ -128,7 +128,10 @@ def project_status(project: Project, *, agreement: bool = True, seed: int = 0, r
     """
     coded = project.coded()
     codebook, rows, training = coded.codebook, coded.rows, coded.training
-    samples = tuple(_sample(name, design, coded) for name, design in coded.designs.items())
+    labelled = {
+        name: labels_by_sentence(coded.of_sample(design, codebook)[0].codings) for name, design in coded.designs.items()
+    }
+    samples = tuple(_sample(name, design, coded, labelled[name]) for name, design in coded.designs.items())
     changes = changed_codebooks(project, coded.latest)
     found = project.models()
     models = tuple(_model(folder, info, codebook) for folder, info in found.infos.items())
@@ -139,7 +142,8 @@ def project_status(project: Project, *, agreement: bool = True, seed: int = 0, r
             f"the learning curve was computed on {curve.coded} of now {len(training.corpus)} coded rows. To compute it again, run "
             "communique status --curve"
         )
-    facts = _facts(project, samples, models, changes, rows.differing, len(training.corpus), curve)
+    differing = _differing(coded, labelled)
+    facts = _facts(project, samples, models, changes, differing, len(training.corpus), curve)
     return Status(
         name=project.name,
         codebook=codebook.title,
@@ -148,7 +152,7 @@ def project_status(project: Project, *, agreement: bool = True, seed: int = 0, r
         training_rows=len(training.corpus),
         labels=_count_labels([s.labels or () for s in rows.corpus], codebook),
         coders=dict(Counter(coding.coder for coding in coded.latest)),
-        differing=rows.differing,
+        differing=differing,
         samples=samples,
         agreement=_agreement(project, coded, seed, resamples) if agreement else None,
         changes=changes,
@@ -176,10 +180,9 @@ def quick_curve(project: Project, kind: str = "tfidf", **options: Any) -> Curve:
     return curve
 
 
-def _sample(name: str, design: Design, coded: Coded) -> SampleStatus:
-    members = member_keys(design)
-    answers = [coded.given[key] for key in members if key in coded.given]
-    final = [final_labels(coded.labelled[key]) for key in members if key in coded.labelled]
+def _sample(name: str, design: Design, coded: Coded, labelled: ByCoder) -> SampleStatus:
+    answers = [coded.given[key] for key in member_keys(design) if key in coded.given]
+    final = [final_labels(given) for given in labelled.values()]
     return SampleStatus(
         name=name,
         purpose=design.purpose,
@@ -192,6 +195,19 @@ def _sample(name: str, design: Design, coded: Coded) -> SampleStatus:
         model_shown=design.model_shown,
         reserved=is_reserved(design),
     )
+
+
+def _differing(coded: Coded, labelled: Mapping[str, ByCoder]) -> int:
+    """Return the number of sentences on which coders differ and which nobody adjudicated.
+
+    Args:
+        coded: The codings. All latest ones of sentences outside samples count.
+        labelled: The labels that count for the gold of each sample.
+    """
+    members = {key for design in coded.designs.values() for key in member_keys(design)}
+    loose = {key: given for key, given in coded.labelled.items() if key not in members}
+    parts = [*labelled.values(), loose]
+    return len({key for part in parts for key, given in part.items() if final_labels(given) is None})
 
 
 def _count_labels(labels: Sequence[Sequence[str]], codebook: Codebook) -> dict[str, int]:
