@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from app_study import create_study
-from helpers import TINY, TINY_MULTICLASS, write_rows
+from helpers import TINY, TINY_MULTICLASS, has_facts, write_rows
 from project_helpers import draw
 from sqlalchemy import Engine, event
 from starlette.testclient import TestClient
@@ -19,9 +19,10 @@ from starlette.testclient import TestClient
 import communique.data.codebook
 import communique.project.coding
 import communique.sampling.design
-from communique.app.coding import Progress
+from communique.app.coding import Given, Progress
 from communique.app.context import OpenProject
 from communique.app.indexing import rebuild
+from communique.app.store import IndexedSentence
 from communique.project import Project
 
 PARTIAL = {"HX-Request": "true"}
@@ -101,6 +102,40 @@ def test_undo_returns_to_the_last_answer_and_the_correction_counts(client: TestC
     found = opened.project.codings("sample-1")
     assert found.labels["anna"][first["id"]] == ("policy_claim",)
     assert len(lines(opened.project)) == 2
+
+
+def test_undo_stays_in_the_queue(client: TestClient, opened: OpenProject) -> None:
+    draw(opened.project, 20, seed=1)
+    rebuild(opened.project, opened.store)
+    first = next_of(client)["sentence"]
+    client.post("/code", data=form(first, labels=["criticism"], action="next"))
+    members = {row.id for row in opened.project.designs()["sample-1"].rows}
+    other = next_of(client, queue="sample-2")["sentence"]
+    while other["id"] in members:
+        opened.desk.skip("anna", "sample-2", (other["id"], other["sha256"]))
+        other = next_of(client, queue="sample-2")["sentence"]
+    client.post("/code", data=form(other, labels=["criticism"], action="next") | {"queue": "sample-2"})
+    # A correction of a text that the documents do not contain.
+    pasted = IndexedSentence("pasted", "0" * 64, "A text.", "pasted", 0)
+    opened.desk.correct(Given("anna", "all", pasted.key, ["criticism"]), pasted)
+    for queue, last in (("sample-1", first), ("sample-2", other), ("all", other)):
+        here = next_of(client, queue=queue)["sentence"]
+        page = client.post("/code", data=form(here, action="undo") | {"queue": queue}, headers=PARTIAL)
+        assert page.status_code == 200
+        assert last["sha256"] in page.text, queue
+
+
+def test_sentences_outside_a_queue_are_refused(client: TestClient, opened: OpenProject, project: Project) -> None:
+    members = {row.id for row in project.designs()["sample-1"].rows}
+    while (outside := next_of(client, queue="all")["sentence"])["id"] in members:
+        opened.desk.skip("anna", "all", (outside["id"], outside["sha256"]))
+    for action in ("next", "skip"):
+        refused = client.post("/code", data=form(outside, labels=["criticism"], action=action), headers=PARTIAL)
+        assert refused.status_code == 404
+        assert has_facts(refused.text, "sample-1", "does not contain")
+    assert client.post("/api/v1/codings", json=form(outside, labels=["criticism"])).status_code == 404
+    assert client.get("/code", params=form(outside)).status_code == 404
+    assert lines(project) == []
 
 
 def test_a_skipped_sentence_comes_again_at_the_end(client: TestClient) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import BindParameter, Exists, FromClause, Select, Subquery, Table, bindparam, exists, func, select
@@ -157,17 +157,22 @@ class Desk:
 
     def skip(self, coder: str, queue: str, key: SentenceKey) -> None:
         """Put a sentence at the end of the queue of a coder."""
-        self.store.mark(SKIPPED, check_coder(coder), self.find(key).key)
+        self.store.mark(SKIPPED, check_coder(coder), self.find(key, queue).key)
 
-    def find(self, key: SentenceKey) -> IndexedSentence:
-        """Return a sentence.
+    def last_answer(self, coder: str, queue: str, *, before: datetime | None = None) -> Answer | None:
+        """Return the newest answer of a coder to a sentence of a queue, or the newest before a time, or None."""
+        return self.store.last_answer(coder, None if queue == ALL else queue, before=before)
+
+    def find(self, key: SentenceKey, queue: str = ALL) -> IndexedSentence:
+        """Return a sentence of a queue.
 
         Raises:
-            NotFoundError: The documents of the project do not contain it.
+            NotFoundError: The documents of the project, or the sample, do not contain it.
         """
-        found = self.store.sentence(key)
+        found = self.store.sentence(key, None if queue == ALL else queue)
         if found is None:
-            raise NotFoundError("The documents of the project no longer contain this sentence. Open the page again.")
+            place = "The documents of the project no longer contain" if queue == ALL else f"{queue} does not contain"
+            raise NotFoundError(f"{place} this sentence. Open the page again.")
         return found
 
     def answer(self, given: Given) -> Answer:
@@ -177,10 +182,10 @@ class Desk:
 
         Raises:
             DataError: The answer is not valid for the codebook, or the coder has a reserved name.
-            NotFoundError: There is no such sentence or sample.
+            NotFoundError: There is no such sample, or it does not contain the sentence.
         """
         coder, codebook = check_coder(given.coder), self.codebook(given.queue)
-        sentence = self.find(given.key)
+        sentence = self.find(given.key, given.queue)
         labels, comment = check_labels(codebook, given.labels, none=given.none), _comment(given)
         self.refresh()
         acts, last = check_acts(codebook, given.acts, sentence.text, labels), self.store.answer(coder, sentence.key)

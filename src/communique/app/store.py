@@ -34,6 +34,7 @@ from sqlalchemy import (
     bindparam,
     create_engine,
     event,
+    exists,
     func,
     insert,
     select,
@@ -241,9 +242,11 @@ class Store:
         with self.reading() as connection:
             return connection.scalar(select(func.count()).select_from(SENTENCES)) or 0
 
-    def sentence(self, key: SentenceKey) -> IndexedSentence | None:
-        """Return a sentence, or None if the index does not contain it."""
-        return self.first(_BY_KEY, id=key[0], sha256=key[1])
+    def sentence(self, key: SentenceKey, sample: str | None = None) -> IndexedSentence | None:
+        """Return a sentence, or None if the index, or the sample, does not contain it."""
+        if sample is None:
+            return self.first(_BY_KEY, id=key[0], sha256=key[1])
+        return self.first(_MEMBER_BY_KEY, id=key[0], sha256=key[1], sample=sample)
 
     def first(self, query: Select[Any], **values: Any) -> IndexedSentence | None:
         """Return the first sentence that a query of `SENTENCES` finds, or None."""
@@ -276,9 +279,17 @@ class Store:
             row = connection.execute(_ANSWER, values).mappings().first()
         return None if row is None else _answer(row)
 
-    def last_answer(self, coder: str, *, before: datetime | None = None) -> Answer | None:
-        """Return the newest coding of a coder, or the newest before a time."""
-        query = select(CODINGS).where(CODINGS.c.coder == coder).order_by(CODINGS.c.time.desc()).limit(1)
+    def last_answer(self, coder: str, sample: str | None, *, before: datetime | None = None) -> Answer | None:
+        """Return the newest coding by a coder of a sentence that a sample and the documents contain, or None.
+
+        Args:
+            coder: The coder.
+            sample: Name of the sample. None: any sentence of the documents.
+            before: Only consider codings before this time. Default: all.
+        """
+        members = exists(MEMBERS.c.id).where(MEMBERS.c.sample == sample, same_sentence(MEMBERS, CODINGS))
+        inside = CODINGS.c.present if sample is None else members
+        query = select(CODINGS).where(CODINGS.c.coder == coder, inside).order_by(CODINGS.c.time.desc()).limit(1)
         if before is not None:
             query = query.where(CODINGS.c.time < time_key(before))
         with self.reading() as connection:
@@ -311,6 +322,9 @@ def same_sentence(one: FromClause, other: FromClause) -> ColumnElement[bool]:
 # Every answer needs these queries. Building a query takes longer than running it.
 _KEY: tuple[Any, Any] = bindparam("id"), bindparam("sha256")
 _BY_KEY = select(SENTENCES).where(is_key(SENTENCES, _KEY))
+_MEMBER_BY_KEY = _BY_KEY.where(
+    exists(MEMBERS.c.id).where(MEMBERS.c.sample == bindparam("sample"), same_sentence(MEMBERS, SENTENCES))
+)
 _ANSWER = select(CODINGS).where(CODINGS.c.coder == bindparam("coder"), is_key(CODINGS, _KEY))
 _NEAR = (
     select(SENTENCES)

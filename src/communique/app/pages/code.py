@@ -81,12 +81,12 @@ def act(request: Request, opened: ProjectArg, form: Annotated[CodeForm, Form()])
     if form.action == "undo":
         desk.refresh()
         present = desk.store.answer(place.coder, key) if form.id else None
-        last = desk.store.last_answer(place.coder, before=present.time if present else None)
+        last = desk.last_answer(place.coder, queue, before=present.time if present else None)
         target = key if last is None and form.id else None if last is None else last.key
     elif form.action == "skip":
         desk.skip(place.coder, queue, key)
     elif form.action == "next":
-        labels, none, acts = form.chosen(desk.codebook(queue), desk.find(key).text)
+        labels, none, acts = form.chosen(desk.codebook(queue), desk.find(key, queue).text)
         done = desk.answer(Given(place.coder, queue, key, labels, none, form.comment, form.unsure, place.model, acts))
     else:
         raise NotFoundError(f"There is no action {form.action!r} on this page.")
@@ -114,7 +114,7 @@ def _show(
     sentence, answer = (
         (desk.next(place.coder, place.queue), None)
         if key is None
-        else (desk.find(key), desk.store.answer(place.coder, key))
+        else (desk.find(key, place.queue), desk.store.answer(place.coder, key))
     )
     values: dict[str, Any] = {
         "place": place,
