@@ -237,6 +237,26 @@ def test_a_suggestion_is_shown_and_recorded_if_the_design_or_the_coder_wants_it(
     assert [line["model_shown"] for line in lines(opened.project)] == [True, True]
 
 
+@pytest.mark.parametrize("way", ["hidden", "skipped", "another queue"])
+def test_who_saw_a_suggestion_does_not_code_blind_afterwards(
+    client: TestClient, opened: OpenProject, project: Project, way: str
+) -> None:
+    sentence = next_of(client)["sentence"]
+    page = {"coder": "anna", "queue": "all", "model": "suggested", "id": sentence["id"], "sha256": sentence["sha256"]}
+    assert "The model suggests" in client.get("/code", params=page).text
+    if way == "skipped":
+        client.post("/code", data=page | {"action": "skip"}, headers=PARTIAL)
+    queue = "sample-1" if way == "another queue" else "all"
+    for coder in ("anna", "ben"):
+        answer = form(sentence, labels=["criticism"]) | {"coder": coder, "queue": queue, "model": "hidden"}
+        assert client.post("/code", data=answer, headers=PARTIAL).status_code == 200
+    assert {line["coder"]: line["model_shown"] for line in lines(project)} == {"anna": True, "ben": False}
+    # One line says so, however often the page is opened.
+    client.get("/code", params=page)
+    seen = [mark.coder for mark in project.marks.read() if mark.kind == "seen" and mark.id == sentence["id"]]
+    assert seen == ["anna"]
+
+
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(1)>",
     "\"'><b>bold</b>&amp;",

@@ -15,13 +15,15 @@ from project_helpers import draw
 from sqlalchemy import Connection, func, select
 
 import communique.app.coding_index
+from communique.app.coding import Desk
 from communique.app.coding_index import index_codings
 from communique.app.context import OpenProject
 from communique.app.indexing import is_current, rebuild
-from communique.app.store import CODINGS, INDEX_FILE, MEMBERS, PREDICTIONS, SENTENCES, Store
+from communique.app.store import CODINGS, INDEX_FILE, MEMBERS, PREDICTIONS, SEEN, SENTENCES, SKIPPED, Store
 from communique.errors import DataError
 from communique.project import Project
 from communique.project.layout import PROJECT_FILE
+from communique.sampling.population import display_sha256
 
 
 @pytest.fixture
@@ -127,6 +129,10 @@ def test_a_damaged_index_is_built_again(project: Project, content: bytes) -> Non
     code_study(project, "anna", n=3)
     store = Store(project.folder)
     rebuild(project, store)
+    desk = Desk(project, store)
+    seen, skipped = ((row["id"], display_sha256(row["text"])) for row in study_rows()[:2])
+    assert desk.suggest("anna", "all", seen) is not None
+    desk.skip("ben", "all", skipped)
     store.close()
     for suffix in ("-wal", "-shm"):
         store.path.with_name(INDEX_FILE + suffix).unlink(missing_ok=True)
@@ -135,6 +141,10 @@ def test_a_damaged_index_is_built_again(project: Project, content: bytes) -> Non
     assert not is_current(project, again)
     rebuild(project, again)
     assert (again.count(), len(labels_of(again))) == (24, 3)
+    for table, coder, key in ((SEEN, "anna", seen), (SKIPPED, "ben", skipped)):
+        assert again.is_marked(table, coder, key)
+        assert not again.is_marked(table, "carla", key)
+    assert Desk(project, again).progress("ben", "all").skipped == 1
     again.close()
 
 

@@ -19,9 +19,10 @@ from ..data.codebook import Codebook
 from ..errors import DataError, NotFoundError
 from ..project import Coding, Project
 from ..project.coding import SentenceKey, kept_acts, now
+from ..project.marks import Mark, MarkKind
 from ..reporting.format import counted
 from ..sampling.design import Design
-from .coding_index import index_codings
+from .coding_index import MARKED, index_codings
 from .store import (
     CODINGS,
     MEMBERS,
@@ -145,7 +146,10 @@ class Desk:
             return Progress(*connection.execute(_PROGRESS[queue == ALL], _values(coder, queue)).one())
 
     def suggestion(self, queue: str, key: SentenceKey) -> Suggestion | None:
-        """Return the labels of the model: those that the sample was drawn from, otherwise the newest ones."""
+        """Return the labels of the model: those that the sample was drawn from, otherwise the newest ones.
+
+        Whoever shows them to a coder before the answer calls `suggest` instead.
+        """
         with self.store.reading() as connection:
             row = connection.execute(select(PREDICTIONS).where(is_key(PREDICTIONS, key))).first()
             drawn = connection.scalar(select(MEMBERS.c.labels).where(MEMBERS.c.sample == queue, is_key(MEMBERS, key)))
@@ -155,9 +159,20 @@ class Desk:
         same = row is not None and row.labels == labels
         return Suggestion(tuple(labels), row.probabilities if same and row is not None else None)
 
+    def suggest(self, coder: str, queue: str, key: SentenceKey) -> Suggestion | None:
+        """Return the labels of the model to show them to a coder, and record that the coder sees them.
+
+        When this function returns, the mark is on disk: a later coding of the sentence is not blind, in whatever queue and view it
+        is made.
+        """
+        found = self.suggestion(queue, key)
+        if found is not None:
+            self._mark("seen", check_coder(coder), key)
+        return found
+
     def skip(self, coder: str, queue: str, key: SentenceKey) -> None:
         """Put a sentence at the end of the queue of a coder."""
-        self.store.mark(SKIPPED, check_coder(coder), self.find(key, queue).key)
+        self._mark("skipped", check_coder(coder), self.find(key, queue).key)
 
     def last_answer(self, coder: str, queue: str, *, before: datetime | None = None) -> Answer | None:
         """Return the newest answer of a coder to a sentence of a queue, or the newest before a time, or None."""
@@ -189,9 +204,15 @@ class Desk:
         labels, comment = check_labels(codebook, given.labels, none=given.none), _comment(given)
         self.refresh()
         acts, last = check_acts(codebook, given.acts, sentence.text, labels), self.store.answer(coder, sentence.key)
-        shown = self._saw_model(given, sentence.key, last)
+        view = self.model_view(given.queue, given.model)
+        # A client that suggests labels by itself says so by the view.
+        seen = view == "suggested" and self.suggest(coder, given.queue, sentence.key) is not None
+        shown = seen or self._saw_model(coder, sentence.key, last)
         sample = None if given.queue == ALL else given.queue
-        return self._record(coder, last, sentence, codebook, labels, comment, acts=acts, shown=shown, sample=sample)
+        made = self._record(coder, last, sentence, codebook, labels, comment, acts=acts, shown=shown, sample=sample)
+        if view == "after":
+            self.suggest(coder, given.queue, sentence.key)
+        return made
 
     def correct(self, given: Given, sentence: IndexedSentence) -> Answer:
         """Record the labels of somebody who saw those of a model, for any sentence.
@@ -209,7 +230,7 @@ class Desk:
         labels, comment = check_labels(codebook, given.labels, none=given.none), _comment(given)
         self.refresh()
         # The page for coding must know that this coder has seen the labels of the model.
-        self.store.mark(SEEN, coder, sentence.key)
+        self._mark("seen", coder, sentence.key)
         last = self.store.answer(coder, sentence.key)
         return self._record(coder, last, sentence, codebook, labels, comment, acts=None, shown=True, sample=None)
 
@@ -263,18 +284,15 @@ class Desk:
         self.project.log.append([coding])
         index_codings(self.store, self.project.log, appended=True)
 
-    def _saw_model(self, given: Given, key: SentenceKey, last: Answer | None) -> bool:
-        """Return whether the coder has seen the labels of the model for a sentence, and record that they see them from now on."""
-        view = self.model_view(given.queue, given.model)
-        before = view == "suggested" or self.store.is_marked(SEEN, given.coder, key)
-        before = before or (last is not None and bool(last.model_shown))
-        if not before and view == "hidden":
-            return False
-        if self.suggestion(given.queue, key) is None:
-            return False
-        if view != "hidden":
-            self.store.mark(SEEN, given.coder, key)
-        return before
+    def _saw_model(self, coder: str, key: SentenceKey, last: Answer | None) -> bool:
+        """Return whether the coder has seen the labels of the model for a sentence."""
+        return (last is not None and bool(last.model_shown)) or self.store.is_marked(SEEN, coder, key)
+
+    def _mark(self, kind: MarkKind, coder: str, key: SentenceKey) -> None:
+        """Record what a coder did with a sentence, unless it is known. When this function returns, the mark is on disk."""
+        if not self.store.is_marked(MARKED[kind], coder, key):
+            self.project.marks.append([Mark(kind=kind, coder=coder, id=key[0], sha256=key[1], time=now())])
+            index_codings(self.store, self.project.log, appended=True)
 
 
 def check_coder(name: str) -> str:

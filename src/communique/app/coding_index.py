@@ -1,4 +1,4 @@
-"""Keep the latest codings of a project in its index. Of the files of codings, only what was appended is read."""
+"""Keep the latest codings and the marks of a project in its index. Of their files, only what was appended is read."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, bindparam, delete, exists, select
+from sqlalchemy import Connection, Table, bindparam, delete, exists, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ..io.atomic import disk_errors
 from ..project.coding import Coding, CodingLog
+from ..project.marks import MARKS, Mark, MarkKind, MarkLog, read_mark
 from ..project.state import FileState, file_state
-from .store import CODINGS, SENTENCES, SOURCES, Store, is_key, or_replace, time_key
+from .store import CODINGS, SEEN, SENTENCES, SKIPPED, SOURCES, Store, is_key, or_replace, time_key
 
-#: Prefix of the names of the files of codings in the table of sources.
+#: The table of each kind of mark.
+MARKED: Mapping[MarkKind, Table] = {"seen": SEEN, "skipped": SKIPPED}
+
+#: Prefix of the names of the files of codings and marks in the table of sources.
 _PREFIX = "codings/"
 
-#: The files of codings that were read.
+#: The files of codings and marks that were read.
 _FILES = select(SOURCES.c.name, SOURCES.c.signature, SOURCES.c.tail, SOURCES.c.read).where(
     SOURCES.c.name.startswith(_PREFIX)
 )
@@ -29,6 +33,7 @@ _FILES = select(SOURCES.c.name, SOURCES.c.signature, SOURCES.c.tail, SOURCES.c.r
 _ADD_FILE = or_replace(upsert(SOURCES))
 _KEY: tuple[Any, Any] = bindparam("sentence_id"), bindparam("sentence_sha256")
 _CODING = upsert(CODINGS).values(present=exists().where(is_key(SENTENCES, _KEY)))
+_ADD_MARK = {kind: upsert(table).on_conflict_do_nothing() for kind, table in MARKED.items()}
 # Of two codings with the same time, the later line counts, as in `project.coding.latest`.
 _ADD_CODING = or_replace(_CODING, where=_CODING.excluded.time >= CODINGS.c.time)
 
@@ -37,7 +42,7 @@ _TAIL = 4096
 
 
 class _Known(NamedTuple):
-    """A file of codings at the time when it was read.
+    """A file of codings or marks at the time when it was read.
 
     Attributes:
         state: Its state.
@@ -51,13 +56,13 @@ class _Known(NamedTuple):
 
 
 def index_codings(store: Store, log: CodingLog, *, appended: bool = False) -> int:
-    """Bring the latest codings in the index up to date with the files of a project. Return the number of lines that were read.
+    """Bring codings and marks in the index up to date with the files of a project. Return the number of lines that were read.
 
     Files to which nothing was appended are not opened. If a file was replaced or edited, all files are read again.
 
     Args:
         store: The index.
-        log: The files.
+        log: The codings, among whose files the marks are.
         appended: Whether the caller has just appended something. Otherwise, it is first checked whether there is anything to read.
     """
     if not appended:
@@ -70,15 +75,26 @@ def index_codings(store: Store, log: CodingLog, *, appended: bool = False) -> in
         # that is shorter than what is known would look as if somebody had edited it, and everything would be read again.
         known, states = _known(connection), _states(log)
         if not _only_appended(known, states):
-            connection.execute(delete(CODINGS))
+            for table in (CODINGS, *MARKED.values()):
+                connection.execute(delete(table))
             connection.execute(delete(SOURCES).where(SOURCES.c.name.startswith(_PREFIX)))
             known = {}
-        changed = [path for path, state in states.items() if not _is_known(state, known.get(path.name))]
-        return sum(_index_file(connection, path, known.get(path.name)) for path in sorted(changed))
+        changed = [path for path, state in states.items() if not _is_known(state, known.get(_name(path)))]
+        return sum(_index_file(connection, path, known.get(_name(path))) for path in sorted(changed))
 
 
 def _states(log: CodingLog) -> dict[Path, FileState]:
-    return {path: state for path in log.paths() if (state := file_state(path)) is not None}
+    paths = (*log.paths(), *MarkLog(log).paths())
+    return {path: state for path in paths if (state := file_state(path)) is not None}
+
+
+def _name(path: Path) -> str:
+    """Return the name of a file in the table of sources, without the prefix."""
+    return f"{MARKS}/{path.name}" if _has_marks(path) else path.name
+
+
+def _has_marks(path: Path) -> bool:
+    return path.parent.name == MARKS
 
 
 def _is_known(state: FileState, before: _Known | None) -> bool:
@@ -94,12 +110,12 @@ def _known(connection: Connection) -> dict[str, _Known]:
 
 
 def _same(known: Mapping[str, _Known], states: Mapping[Path, FileState]) -> bool:
-    return len(known) == len(states) and all(_is_known(state, known.get(path.name)) for path, state in states.items())
+    return len(known) == len(states) and all(_is_known(state, known.get(_name(path))) for path, state in states.items())
 
 
 def _only_appended(known: Mapping[str, _Known], states: Mapping[Path, FileState]) -> bool:
     """Return whether every file that was read still begins with what was read."""
-    present = {path.name: (path, state) for path, state in states.items()}
+    present = {_name(path): (path, state) for path, state in states.items()}
     return all(name in present and _continues(*present[name], before) for name, before in known.items())
 
 
@@ -132,9 +148,12 @@ def _index_file(connection: Connection, path: Path, before: _Known | None) -> in
         end = content.rfind(b"\n") + 1
         tail = _tail(handle, read + end)
     lines = [line for line in content[:end].split(b"\n") if line.strip()]
-    _add(connection, filter(None, map(_coding, lines)))
+    if _has_marks(path):
+        _add_marks(connection, filter(None, map(read_mark, lines)))
+    else:
+        _add(connection, filter(None, map(_coding, lines)))
     signature = f"{state.st_ino} {state.st_mtime_ns} {state.st_size}"
-    values = {"name": _PREFIX + path.name, "signature": signature, "read": read + end, "tail": tail}
+    values = {"name": _PREFIX + _name(path), "signature": signature, "read": read + end, "tail": tail}
     connection.execute(_ADD_FILE, values)
     return len(lines)
 
@@ -168,3 +187,11 @@ def _add(connection: Connection, codings: Iterable[Coding]) -> None:
     ]
     if rows:
         connection.execute(_ADD_CODING, rows)
+
+
+def _add_marks(connection: Connection, marks: Iterable[Mark]) -> None:
+    rows: dict[MarkKind, list[dict[str, str]]] = {}
+    for mark in marks:
+        rows.setdefault(mark.kind, []).append({"coder": mark.coder, "id": mark.id, "sha256": mark.sha256})
+    for kind, given in rows.items():
+        connection.execute(_ADD_MARK[kind], given)

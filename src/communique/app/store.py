@@ -40,7 +40,6 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.sqlite import Insert
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DatabaseError
 
 from ..data.acts import Act, read_acts
@@ -52,7 +51,7 @@ from ..text.language import UNDETERMINED
 APP_FOLDER, INDEX_FILE = ".app", "index.sqlite"
 
 #: Version of the tables. An index with another version is deleted and built again.
-VERSION = 4
+VERSION = 5
 
 #: Seconds that a connection waits for another process that writes.
 PATIENCE = 30
@@ -296,14 +295,8 @@ class Store:
             row = connection.execute(query).mappings().first()
         return None if row is None else _answer(row)
 
-    def mark(self, table: Table, coder: str, key: SentenceKey) -> None:
-        """Record that a coder skipped a sentence (`SKIPPED`) or saw the labels of the model (`SEEN`)."""
-        with self.writing() as connection:
-            values = {"coder": coder, "id": key[0], "sha256": key[1]}
-            connection.execute(upsert(table).values(values).on_conflict_do_nothing())
-
     def is_marked(self, table: Table, coder: str, key: SentenceKey) -> bool:
-        """Return whether `mark` recorded this."""
+        """Return whether a coder skipped a sentence (`SKIPPED`) or saw the labels of the model (`SEEN`)."""
         with self.reading() as connection:
             query = select(table.c.id).where(table.c.coder == coder, is_key(table, key))
             return connection.execute(query).first() is not None

@@ -140,16 +140,12 @@ class CodingLog:
             path = self.path(coder)
             with disk_errors(path):
                 self.folder.mkdir(parents=True, exist_ok=True)
-                _append(path, "".join(coding.line() + "\n" for coding in given).encode())
+                append_lines(path, [coding.line() for coding in given])
         return sum(map(len, by_coder.values()))
 
     def path(self, coder: str) -> Path:
         """Return the file of a coder on this computer. Copies of the project elsewhere append to other files."""
-        place = f"{socket.gethostname()}\0{self.folder.resolve()}"
-        if fcntl is None:
-            place += f"\0{os.getpid()}"
-        name = re.sub(r"[^\w@+-]+", "-", coder).strip("-")[:NAME_LENGTH] or "coder"
-        return self.folder / f"{name}-{hashlib.sha256(place.encode()).hexdigest()[:8]}.jsonl"
+        return file_of_coder(self.folder, coder)
 
     def read(self) -> Read:
         """Read all codings in order of time. Codings with the same time stay in the order of their file."""
@@ -226,7 +222,18 @@ def kept_acts(acts: Mapping[str, Mapping[str, Any]] | None, labels: Sequence[str
     return kept or None
 
 
-def _append(path: Path, content: bytes) -> None:
+def file_of_coder(folder: Path, coder: str) -> Path:
+    """Return the file in a folder to which this computer appends what belongs to a coder."""
+    place = f"{socket.gethostname()}\0{folder.resolve()}"
+    if fcntl is None:
+        place += f"\0{os.getpid()}"
+    name = re.sub(r"[^\w@+-]+", "-", coder).strip("-")[:NAME_LENGTH] or "coder"
+    return folder / f"{name}-{hashlib.sha256(place.encode()).hexdigest()[:8]}.jsonl"
+
+
+def append_lines(path: Path, lines: Iterable[str]) -> None:
+    """Append lines to a file, and flush them to disk. Several processes may do so at the same time."""
+    content = "".join(f"{line}\n" for line in lines).encode()
     with path.open("ab+") as handle, _lock(handle):
         # A line that was interrupted must not swallow the next one.
         if handle.seek(0, os.SEEK_END) and _last_byte(handle) != b"\n":

@@ -80,6 +80,7 @@ def merge(project: Project, paths: Sequence[str | Path]) -> Merged:
         new = _only_new(existing, incoming, merged)
         for other in others:
             _copy_missing(project, other, merged)
+            _copy_marks(project, other)
         for sha256 in {coding.codebook_sha256 for coding in new}:
             if (used := _find_codebook(project, designs, sha256)) is not None:
                 project.keep_codebook(used)
@@ -182,6 +183,12 @@ def _copy_missing(project: Project, other: Project, merged: Merged) -> None:
         if not target.exists():
             with disk_errors(target):
                 shutil.copy2(path, target)
+
+
+def _copy_marks(project: Project, other: Project) -> None:
+    """Add what coders saw and skipped in another project: a later coding here must not count as blind."""
+    known = {(mark.kind, mark.coder, mark.sentence) for mark in project.marks.read()}
+    project.marks.append(mark for mark in other.marks.read() if (mark.kind, mark.coder, mark.sentence) not in known)
 
 
 def _find_codebook(project: Project, designs: dict[str, Design], sha256: str) -> Codebook | None:

@@ -30,6 +30,7 @@ from .layout import (
     ProjectFile,
 )
 from .layout import create_folder as _create
+from .marks import MarkLog
 from .rows import Coded, CodedRows, Translated, as_reading, training_row
 from .state import FileState, file_state, load_once
 
@@ -132,6 +133,11 @@ class Project:
     def log(self) -> CodingLog:
         """The codings."""
         return CodingLog(self.folder / CODINGS)
+
+    @property
+    def marks(self) -> MarkLog:
+        """What coders saw and skipped."""
+        return MarkLog(self.log)
 
     def documents(self) -> list[Path]:
         """Return the files and folders with texts: those that `project.yaml` lists and, if it is not empty, `documents/`."""

@@ -131,7 +131,7 @@ def _show(
         "keys": KEYS,
     }
     if sentence is not None and place.model == "suggested":
-        values["suggestion"] = desk.suggestion(place.queue, sentence.key)
+        values["suggestion"] = desk.suggest(place.coder, place.queue, sentence.key)
     return respond(request, "code_task.html" if is_partial(request) else "code.html", **values)
 
 
