@@ -257,6 +257,32 @@ def test_who_saw_a_suggestion_does_not_code_blind_afterwards(
     assert seen == ["anna"]
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_coding_records_the_index_of_the_design(
+    tmp_path: Path, connect_to: Callable[[Project], TestClient], known: bool
+) -> None:
+    TINY.dump(tmp_path / "tiny.yaml")
+    rows = [
+        {"id": f"d{number}", "document": f"d{number // 6}", "index": number % 6 if known else 0, "language": "en"}
+        | {"text": f"The words of sentence {number}.", "labels": [], "probabilities": dict.fromkeys(TINY.names, 0.1)}
+        for number in range(12)
+    ]
+    table = write_rows(tmp_path / "rows.jsonl", rows)
+    project = Project.create(tmp_path / "study", codebook=tmp_path / "tiny.yaml", documents=[table])
+    draw(project, 12)
+    opened = OpenProject(project)
+    rebuild(project, opened.store)
+    client = connect_to(project)
+    members = {row.id: row.index for row in project.designs()["sample-1"].rows}
+    for _ in members:
+        sentence = next_of(client)["sentence"]
+        assert sentence["position"] == (members[sentence["id"]] if known else None)
+        page = client.get("/code", params=form(sentence)).text
+        assert (page.count("The words of sentence") > 1) == known
+        assert client.post("/api/v1/codings", json=form(sentence, none=True)).status_code == 201
+    assert {line["id"]: line["index"] for line in lines(project)} == members
+
+
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(1)>",
     "\"'><b>bold</b>&amp;",

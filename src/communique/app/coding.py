@@ -262,7 +262,7 @@ class Desk:
             sha256=sentence.sha256,
             text=sentence.text,
             document=sentence.document,
-            index=max(0, sentence.position),
+            index=sentence.index,
             language=sentence.language,
             previous=sentence.previous,
             labels=labels,

@@ -195,8 +195,8 @@ def _add_sentences(connection: Connection, population: Population, only: set[tup
                     "text": visible(sentence.text),
                     "document": sentence.document,
                     "source": sentence.source,
-                    # Without a position of its own, no sentence has neighbours.
-                    "position": sentence.index if population.has_index else 10 * (first + number),
+                    "index": sentence.index,
+                    "position": sentence.index if population.has_index else None,
                     "language": sentence.language,
                     "previous": visible(sentence.previous or ""),
                     "groups": {name: values[number] for name, values in groups.items() if values[number]},

@@ -51,7 +51,7 @@ from ..text.language import UNDETERMINED
 APP_FOLDER, INDEX_FILE = ".app", "index.sqlite"
 
 #: Version of the tables. An index with another version is deleted and built again.
-VERSION = 5
+VERSION = 6
 
 #: Seconds that a connection waits for another process that writes.
 PATIENCE = 30
@@ -77,7 +77,8 @@ SOURCES = Table(
     Column("tail", String, nullable=False, default=""),
 )
 
-#: The sentences. `row` is their order in the documents, and `draw` a random order that is the same for all coders.
+#: The sentences. `row` is their order in the documents, and `draw` a random order that is the same for all coders. `index` is what
+#: designs and codings record as the index, and `position` the place in the document, or null if it is not known.
 SENTENCES = Table(
     "sentence",
     _metadata,
@@ -87,7 +88,8 @@ SENTENCES = Table(
     Column("text", String, nullable=False),
     Column("document", String, nullable=False),
     Column("source", String),
-    Column("position", Integer, nullable=False),
+    Column("index", Integer, nullable=False),
+    Column("position", Integer),
     Column("language", String, nullable=False),
     Column("previous", String, nullable=False),
     Column("groups", JSON, nullable=False),
@@ -140,13 +142,18 @@ SEEN = Table("seen", _metadata, Column("coder", String, primary_key=True), *_key
 
 @dataclass(frozen=True)
 class IndexedSentence:
-    """A sentence of the index. `sha256` is the hash of the text as coders see it."""
+    """A sentence of the index. `sha256` is the hash of the text as coders see it.
+
+    `index` is what codings record. `position` is the place in the document; None if it is not known, so that the sentence has no
+    neighbours.
+    """
 
     id: str
     sha256: str
     text: str
     document: str
-    position: int
+    index: int = 0
+    position: int | None = None
     source: str | None = None
     language: str = UNDETERMINED
     previous: str = ""
@@ -256,19 +263,21 @@ class Store:
     def neighbours(
         self, sentence: IndexedSentence, *, around: int = 2
     ) -> tuple[list[IndexedSentence], list[IndexedSentence]]:
-        """Return the sentences of the same document before and after a sentence."""
+        """Return the sentences of the same document before and after a sentence. There are none if its position is not known."""
+        if (position := sentence.position) is None:
+            return [], []
         values = {
             "document": sentence.document,
             "source": sentence.source,
-            "first": sentence.position - around,
-            "last": sentence.position + around,
+            "first": position - around,
+            "last": position + around,
             "limit": 2 * around + 1,
         }
         with self.reading() as connection:
             found = [_sentence(row) for row in connection.execute(_NEAR, values).mappings()]
         return (
-            [one for one in found if one.position < sentence.position],
-            [one for one in found if one.position > sentence.position],
+            [one for one in found if one.position is not None and one.position < position],
+            [one for one in found if one.position is not None and one.position > position],
         )
 
     def answer(self, coder: str, key: SentenceKey) -> Answer | None:
@@ -382,6 +391,7 @@ def _sentence(row: RowMapping) -> IndexedSentence:
         sha256=row["sha256"],
         text=row["text"],
         document=row["document"],
+        index=row["index"],
         position=row["position"],
         source=row["source"],
         language=row["language"],

@@ -25,7 +25,7 @@ class SentenceAnswer(BaseModel):
     sha256: str
     text: str
     document: str
-    position: int
+    position: int | None = Field(description="place in the document, or null if it is not known")
     language: str
     groups: dict[str, str]
 

@@ -155,7 +155,6 @@ def _prepare(store: Store, codebook: Codebook, difference: Difference) -> Task:
         *difference.key,
         text=difference.text,
         document=difference.document,
-        position=-1,
         language=difference.language,
         previous=difference.previous,
     )
