@@ -12,10 +12,10 @@ import pytest
 from app_study import code_study, create_study, study_rows
 from helpers import TINY, has_facts, succeed, write_rows
 from project_helpers import draw
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 import communique.app.coding_index
-from communique.app.coding import Desk
+from communique.app.coding import Desk, Given
 from communique.app.coding_index import index_codings
 from communique.app.context import OpenProject
 from communique.app.indexing import is_current, rebuild
@@ -51,6 +51,64 @@ def test_rebuilding_reads_the_present_documents(project: Project, opened: OpenPr
     assert opened.store.count() == 24
     first = rebuild(project, opened.store)
     assert rebuild(project, opened.store) == first
+
+
+def test_answers_are_recorded_while_the_index_is_built(
+    project: Project, opened: OpenProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("communique.app.store.PATIENCE", 0.1)
+    monkeypatch.setattr("communique.app.indexing._BATCH", 5)
+    other = Store(project.folder)
+    desk, found = Desk(project, other), []
+
+    def meanwhile(text: str) -> str:
+        """Answer in another process, so to speak, whenever the text of a sentence is hashed."""
+        if (sentence := desk.next("anna", "sample-1")) is not None:
+            desk.answer(Given("anna", "sample-1", sentence.key, ["criticism"]))
+            found.append((other.count(), desk.progress("anna", "sample-1").own))
+        return display_sha256(text)
+
+    monkeypatch.setattr("communique.app.indexing.display_sha256", meanwhile)
+    [document] = project.documents()
+    write_rows(document, study_rows()[2:])
+    rebuild(project, opened.store)
+    # Until the new index is complete, the other process sees the old one.
+    assert found == [(24, number + 1) for number in range(24)]
+    assert (other.count(), desk.progress("anna", "sample-1").own) == (22, 22)
+    assert len(project.log.read().codings) == 24
+    other.close()
+
+
+def test_what_an_interrupted_process_left_behind_is_deleted(
+    project: Project, opened: OpenProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop(*_: object) -> None:
+        raise Stopped
+
+    draw(project, 5, seed=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("communique.app.indexing._add_predictions", stop)
+        with pytest.raises(Stopped):
+            rebuild(project, opened.store)
+    assert not is_current(project, opened.store)
+    assert opened.store.count() == 24
+    for _ in range(2):
+        rebuild(project, opened.store)
+        assert opened.store.count() == 24
+    with opened.store.reading() as connection:
+        names = set(
+            connection.scalars(text("SELECT name FROM sqlite_master WHERE name LIKE 'next%' OR name LIKE 'former%'"))
+        )
+        indexed = connection.scalar(
+            text(
+                "SELECT COUNT(*) FROM sqlite_master WHERE type = 'index' AND tbl_name = 'sentence' AND sql IS NOT NULL"
+            )
+        )
+    assert names == set()
+    assert indexed == 3
 
 
 def test_a_new_sample_makes_the_index_out_of_date(project: Project, opened: OpenProject) -> None:

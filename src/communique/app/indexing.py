@@ -11,7 +11,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, exists, select, update
+from filelock import FileLock
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ..errors import CodebookError, CommuniqueError, DataError
@@ -22,6 +23,7 @@ from ..reporting.progress import ProgressReporter
 from ..sampling.population import Population, display_sha256, read_population, visible
 from ..sampling.texts import content_of
 from .coding_index import index_codings
+from .next_tables import NextTables
 from .store import (
     CODINGS,
     MEMBERS,
@@ -29,7 +31,6 @@ from .store import (
     SENTENCES,
     SOURCES,
     Store,
-    insert_rows,
     or_replace,
     same_sentence,
     shuffled,
@@ -38,6 +39,9 @@ from .tables import Tables
 
 #: Name of the row of the table of sources that describes the documents, the samples and the labels.
 DOCUMENTS = "documents"
+
+#: Name of the file that is locked while the index is built.
+LOCK = "index.lock"
 
 #: Number of rows that are inserted together.
 _BATCH = 5000
@@ -85,7 +89,8 @@ def is_current(project: Project, store: Store) -> bool:
 def rebuild(project: Project, store: Store, progress: ProgressReporter | None = None) -> list[str]:
     """Build the index of sentences, samples and labels again. Return notes about the documents.
 
-    Other processes see the old content until the new one is complete. Codings are indexed as well.
+    Others see the old content until the new one is complete, and can record answers meanwhile. Codings are indexed as well. If
+    another process is building the index, wait for it.
 
     Args:
         project: The project.
@@ -96,6 +101,13 @@ def rebuild(project: Project, store: Store, progress: ProgressReporter | None = 
         DataError: A document cannot be read.
         CodebookError: The codebook is invalid.
     """
+    with FileLock(store.path.with_name(LOCK)):
+        notes = _rebuild(project, store, progress)
+    index_codings(store, project.log)
+    return notes
+
+
+def _rebuild(project: Project, store: Store, progress: ProgressReporter | None) -> list[str]:
     made_from = signature(project)
     notes: list[str] = []
     population = None
@@ -105,22 +117,22 @@ def rebuild(project: Project, store: Store, progress: ProgressReporter | None = 
     if labelled := project.labelled():
         newest, problems = _read_labels(labelled[-1], project)
         notes = [*notes, *problems]
+    tables = NextTables(store, (SENTENCES, MEMBERS, PREDICTIONS))
+    wanted = _add_members(tables, project)
+    if population is not None:
+        _add_sentences(tables, population)
+    if newest is not None:
+        if newest is not population:
+            _add_sentences(tables, newest, only=wanted)
+        _add_predictions(tables, newest)
     with store.writing() as connection:
-        for table in (SENTENCES, MEMBERS, PREDICTIONS):
-            connection.execute(delete(table))
-        wanted = _add_members(connection, project)
-        if population is not None:
-            _add_sentences(connection, population)
-        if newest is not None:
-            if newest is not population:
-                _add_sentences(connection, newest, only=wanted)
-            _add_predictions(connection, newest)
-        connection.execute(delete(MEMBERS).where(~exists().where(same_sentence(SENTENCES, MEMBERS))))
+        sentences, members = tables[SENTENCES], tables[MEMBERS]
+        connection.execute(delete(members).where(~exists().where(same_sentence(sentences, members))))
+    with tables.replace() as connection:
         connection.execute(update(CODINGS).values(present=exists().where(same_sentence(SENTENCES, CODINGS))))
         connection.execute(
             or_replace(upsert(SOURCES)), {"name": DOCUMENTS, "signature": made_from, "read": 0, "tail": ""}
         )
-    index_codings(store, project.log)
     return notes
 
 
@@ -147,13 +159,12 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def _add_members(connection: Connection, project: Project) -> set[tuple[str, str]]:
+def _add_members(tables: NextTables, project: Project) -> set[tuple[str, str]]:
     """Add the members of all samples, and return what identifies them."""
     keys: set[tuple[str, str]] = set()
     for name, design in project.designs().items():
         keys |= member_keys(design)
-        insert_rows(
-            connection,
+        tables.add(
             MEMBERS,
             [
                 {
@@ -169,11 +180,11 @@ def _add_members(connection: Connection, project: Project) -> set[tuple[str, str
     return keys
 
 
-def _add_sentences(connection: Connection, population: Population, only: set[tuple[str, str]] | None = None) -> None:
-    """Add the sentences of a population that the index does not contain yet.
+def _add_sentences(tables: NextTables, population: Population, only: set[tuple[str, str]] | None = None) -> None:
+    """Add the sentences of a population that have not been added yet.
 
     Args:
-        connection: A transaction.
+        tables: The tables.
         population: The sentences.
         only: What identifies the sentences to add. Default: all of them.
     """
@@ -202,11 +213,10 @@ def _add_sentences(connection: Connection, population: Population, only: set[tup
                     "groups": {name: values[number] for name, values in groups.items() if values[number]},
                 }
             )
-        if rows:
-            connection.execute(upsert(SENTENCES).on_conflict_do_nothing(), rows)
+        tables.add(SENTENCES, rows)
 
 
-def _add_predictions(connection: Connection, population: Population) -> None:
+def _add_predictions(tables: NextTables, population: Population) -> None:
     """Add the labels of a model."""
     for start in range(0, len(population), _BATCH):
         rows = []
@@ -221,8 +231,7 @@ def _add_predictions(connection: Connection, population: Population) -> None:
                     "probabilities": dict(zip(population.names, values, strict=True)) if known else None,
                 }
             )
-        if rows:
-            connection.execute(upsert(PREDICTIONS).on_conflict_do_nothing(), rows)
+        tables.add(PREDICTIONS, rows)
 
 
 def main(arguments: Sequence[str]) -> int:

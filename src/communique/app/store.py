@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -36,7 +36,6 @@ from sqlalchemy import (
     event,
     exists,
     func,
-    insert,
     select,
 )
 from sqlalchemy.dialects.sqlite import Insert
@@ -356,12 +355,6 @@ def or_replace(statement: Insert, *, where: ColumnElement[bool] | None = None) -
     changed = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
     keys = [column.name for column in table.c if column.primary_key]
     return statement.on_conflict_do_update(index_elements=keys, set_=changed, where=where)
-
-
-def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows, if there are any."""
-    if rows:
-        connection.execute(insert(table), list(rows))
 
 
 def _engine(path: Path) -> Engine:
