@@ -220,7 +220,7 @@ def _describe_one(detail: Any, model: type[BaseModel]) -> str:
     where = ".".join(_shortened(str(part)) for part in detail["loc"]) or "the whole file"
     if detail["type"] == "extra_forbidden":
         known = _fields_at(model, detail["loc"][:-1])
-        near = get_close_matches(_shortened(str(detail["loc"][-1])), known, n=1, cutoff=0)
+        near = get_close_matches(_shortened(str(detail["loc"][-1])), known, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         return f"{where}: unknown key; {hint}allowed: {', '.join(known)}"
     if detail["type"] == "missing":

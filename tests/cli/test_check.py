@@ -88,3 +88,26 @@ def test_export_says_that_a_folder_is_not_a_model(tmp_path: Path) -> None:
     assert (result.exit_code, has_facts(result.output, "not a model", "communique train")) == (1, True)
     (tmp_path / "m.steps").mkdir()
     assert has_facts(run("export", tmp_path / "m").output, "not finished", "communique train")
+
+
+def test_check_counts_labels_without_rows_and_names_columns_of_labels(tmp_path: Path, book: Path) -> None:
+    rows = [{"document": f"d{i}", "text": f"Text {i}.", "labels": ["criticism"]} for i in range(3)]
+    found = succeed("check", write_rows(tmp_path / "a.jsonl", rows), "--codebook", book)
+    assert has_facts(found.stdout, "criticism 3", "policy_claim 0", "none 0, unlabelled 0")
+    rows = [{"document": f"d{i}", "text": f"Text {i}.", "Kritik": "yes"} for i in range(3)]
+    found = succeed("check", write_rows(tmp_path / "b.jsonl", rows), "--codebook", book)
+    assert has_facts(found.stderr, "no row has labels", "--label-column", "one column per label", *TINY.names)
+    # Nothing is counted if nothing could be read.
+    found = run("check", write_rows(tmp_path / "c.jsonl", [{"Satz": "Text."}]), "--codebook", book)
+    assert "unlabelled" not in found.stdout
+
+
+def test_check_warns_of_whole_texts(tmp_path: Path, book: Path) -> None:
+    text = " ".join(
+        f"In sentence {i} the minister speaks at length about the harbour and the fish in it." for i in range(12)
+    )
+    rows = [{"document": f"d{i}", "text": f"{text} {i}.", "labels": ["criticism"]} for i in range(3)]
+    path = write_rows(tmp_path / "a.jsonl", rows)
+    assert has_facts(succeed("check", path, "--codebook", book).stderr, "warning: 3 of the first 3 rows", "unit: text")
+    TINY.model_copy(update={"unit": "text"}).dump(book)
+    assert "warning" not in succeed("check", path, "--codebook", book).stderr

@@ -24,8 +24,8 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Recipe, Path]]:
         warnings, kind = (), "checkpoint"
 
     class Selection:
-        def render(self) -> str:
-            return "kept"
+        def render(self, *, trained: bool = True) -> str:
+            return "trained" if trained else "kept"
 
     def train(recipe: Recipe, out: Path, **_: Any) -> Path:
         calls.append((recipe, out))
@@ -60,6 +60,48 @@ def test_tables_need_no_recipe(trained: list[tuple[Recipe, Path]], tmp_path: Pat
     assert trained[3][0].corpora[0].columns == named
     # The default codebook is that of the shipped model.
     assert Path(trained[1][0].codebook).parent.name == "communique-small"
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts"),
+    [("frozen", ["did you mean 'frozen-encoder'?"]), ("TFIDF", ["did you mean 'tfidf'?"]), ("svm", ["transformer"])],
+)
+def test_an_unknown_kind_is_refused_before_anything_is_read(
+    trained: list[tuple[Recipe, Path]], tmp_path: Path, kind: str, facts: list[str]
+) -> None:
+    refused = run("train", tmp_path / "missing.csv", "--kind", kind)
+    assert refused.exit_code == 2
+    assert has_facts(" ".join(refused.stderr.split()), "--kind", repr(kind), "allowed: auto, tfidf", *facts)
+    assert not trained
+
+
+@pytest.mark.parametrize("steps", [True, False])
+def test_a_recipe_says_after_ctrl_c_how_to_resume(
+    trained: list[tuple[Recipe, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: bool
+) -> None:
+    def stop(recipe: Recipe, out: Path, **_: Any) -> Path:
+        if steps:
+            (tmp_path / "out.steps").mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("communique.training.run.train", stop)
+    content = {"name": "water", "codebook": "c.yaml", "corpora": [{"path": "a.csv"}]}
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(content))
+    stopped = run("train", tmp_path / "r.yaml", "-o", tmp_path / "out")
+    assert stopped.exit_code == 130
+    assert ("out.steps contains the finished steps. To resume, run the same command" in stopped.stderr) == steps
+
+
+def test_a_problem_of_many_rows_fills_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "codebook.yaml").write_text(yaml.safe_dump(CODEBOOK))
+    rows = [row | {"labels": "keine"} for row in tiny_rows(10)]
+    result = run(
+        "train", write_rows(tmp_path / "t.jsonl", rows), "--codebook", tmp_path / "codebook.yaml", "--kind", "tfidf"
+    )
+    assert result.exit_code == 1
+    assert result.stderr.count("unknown label 'keine'") == 1
+    assert has_facts(result.stderr, f"{len(rows)} rows (1, 2, 3, 4, 5, …)", "cooperation_pledge, none")
 
 
 def test_several_processes_note_that_they_do_not_compare_classifiers(
@@ -100,6 +142,7 @@ def test_a_recipe_with_folds_trains_a_transformer_in_cross_validation(
     only = run("train", tmp_path / "r.yaml", *options, "--only-folds")
     assert only.exit_code == 0
     assert has_facts(only.stderr, "without --only-folds")
+    assert only.stdout == "kept\n"
     assert (passed[0]["folds"], passed[0]["only_folds"]) == (tmp_path / "folds", True)
     assert trained[0][0].description == "transformer"
     assert run("train", tmp_path / "r.yaml", *options).exit_code == 2

@@ -133,6 +133,19 @@ def test_named_columns_take_precedence_over_recognised_ones(tmp_path: Path) -> N
     ]
 
 
+@pytest.mark.parametrize("column", ["Position", "Date", "Source", "ID"])
+def test_a_named_column_has_no_second_meaning(tmp_path: Path, column: str) -> None:
+    path = written(tmp_path, "t.csv", f"text,document,{column}\nWe condemn it.,d,criticism\nAgain.,d,criticism\n")
+    (first, second) = Corpus.read(path, TINY, columns={"labels": column})
+    assert (first.labels, second.labels, second.index) == (("criticism",), ("criticism",), 1)
+    assert (first.date, first.source) == (None, None)
+
+
+def test_a_position_that_is_a_stance_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.csv", "text,document,position,labels\nWe condemn it.,d,against,none\n")
+    assert_problems(problems_of(path), ("row 2:", "'position'", "whole number", "--label-column"))
+
+
 def test_without_a_document_column_each_row_is_a_document_and_a_note_reports_it(tmp_path: Path) -> None:
     path = written(tmp_path, "news.csv", "text\nOui.\nNon.\n")
     corpus = Corpus.read(path)

@@ -137,3 +137,8 @@ def test_names_cannot_break_the_tables_of_a_benchmark(kind: str) -> None:
         "tables": [table],
     }
     assert_tables_are_whole(render_summary(summary))
+
+
+def test_a_card_names_the_backbone_without_folders_of_this_machine() -> None:
+    for backbone, shown in (("/home/ana/models/mine", "backbone mine "), ("org/encoder", "backbone org/encoder ")):
+        assert shown in render_card(INFO.model_copy(update={"recipe": INFO.recipe | {"backbone": backbone}}))

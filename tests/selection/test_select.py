@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 from fakes import bundle_folder
-from helpers import CODEBOOK, TINY, TINY_MULTICLASS, facts, has_facts, succeed, tiny_rows, write_rows
+from helpers import CODEBOOK, TINY, TINY_MULTICLASS, facts, has_facts, run, succeed, tiny_rows, write_rows
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from communique.selection.candidates import Candidate, Target, candidates_for
 from communique.selection.durations import Duration
 from communique.selection.encoders import encoders_for
 from communique.selection.folds import (
+    count_repeats,
     cross_fitted_decisions,
     describe_repeats,
     predict_out_of_fold,
@@ -251,6 +252,22 @@ def test_a_choice_that_is_no_better_than_constant_predictions_has_a_warning() ->
     assert not select(corpus(40), TINY, [Fake(TINY, "plain", 0.9)])[0].warnings
 
 
+def test_the_report_says_whether_a_model_was_trained() -> None:
+    selection, _, _ = select(corpus(40), TINY, [Fake(TINY, "plain", 0.9)])
+    assert "The final model was trained on all" in selection.render()
+    assert "trained on all" not in selection.render(trained=False)
+    assert "No model was trained." in selection.render(trained=False)
+
+
+def test_the_report_and_the_card_say_why_there_is_no_interval_and_what_the_score_leaves_out() -> None:
+    data = corpus(4).where(lambda s: "criticism" not in (s.labels or ()))
+    selection, _, _ = select(data, TINY, [Fake(TINY, "plain", 1.0)])
+    assert "Scores without an interval: an interval requires at least" in selection.render()
+    assert "positive rows for criticism" not in selection.render()
+    recorded = _score(replace(selection, repeated=3), "tiny").data
+    assert has_facts(recorded, "without criticism", "3 of", "nearly the same text", "an interval requires at least")
+
+
 def test_candidates_depend_on_the_number_of_rows_and_on_the_requested_kind(tmp_path: Path, tiny_backbone: Path) -> None:
     settings = recipe(tmp_path, tiny_backbone)
     few, many = corpus(10), corpus(40)
@@ -262,6 +279,9 @@ def test_candidates_depend_on_the_number_of_rows_and_on_the_requested_kind(tmp_p
     assert names(many, "auto") == ["prior", "frozen-encoder", "tfidf-logreg", "transformer"]
     assert names(few, "tfidf") == ["prior", "tfidf-logreg"]
     assert names(few, "transformer") == ["prior", "transformer"]
+    (note,) = requested_candidates(settings, TINY, few, "auto")[1]
+    assert has_facts(note, "transformer", "at least 200 rows")
+    assert requested_candidates(settings, TINY, many, "auto")[1] == ()
     with pytest.raises(RecipeError, match="frozen-encoder"):
         names(few, "svm")
 
@@ -430,6 +450,9 @@ def test_tfidf_becomes_a_model_with_thresholds_from_out_of_fold_predictions(
     assert kept is not None
     assert kept.render() == selection.render()
     assert kept.reason == "Kept: tfidf-logreg, as requested with --kind."
+    refused = run("export", tmp_path / "run")
+    assert refused.exit_code == 1
+    assert has_facts(refused.stderr, "needs no export", "communique label TEXT --model")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"candidates": [{}], "warnings": [], "notes": []}'])
@@ -519,7 +542,7 @@ def test_the_steps_of_another_run_are_refused(
         with pytest.raises(Stopped):
             train_selected(settings, tmp_path / "run", kind="tfidf")
     for other, kind in ((settings.model_copy(update={"seed": 1}), "tfidf"), (settings, "frozen-encoder")):
-        with pytest.raises(RecipeError, match=r"run\.steps: this folder belongs to an interrupted run"):
+        with pytest.raises(RecipeError, match=r"run\.steps: this folder belongs to a run with another recipe"):
             train_selected(other, tmp_path / "run", kind=kind)
     write_rows(tmp_path / "corpus.jsonl", tiny_rows(29))
     with pytest.raises(RecipeError, match="other data"):
@@ -574,10 +597,9 @@ def test_a_steps_folder_that_no_run_wrote_is_not_changed(tmp_path: Path, content
 def test_the_note_counts_texts_that_are_repeated_in_other_documents() -> None:
     rows = [Sentence(str(i), f"We condemn attack number {i} on the old port of our town.", f"d{i}") for i in range(10)]
     rows += [Sentence(f"x{i}", text, f"e{i}") for i, text in enumerate(("They met in Oslo.", "Harvests were good."))]
-    note = describe_repeats(Corpus(tuple(rows)), np.arange(12) % 2)
-    assert note is not None
-    assert has_facts(note, "10 of 12", "too high", "parallel")
-    assert describe_repeats(Corpus(tuple(rows[9:])), np.arange(3)) is None
+    repeated = count_repeats(Corpus(tuple(rows)), np.arange(12) % 2)
+    assert has_facts(describe_repeats(repeated, 12), "10 of 12", "too high", "parallel")
+    assert count_repeats(Corpus(tuple(rows[9:])), np.arange(3)) == 0
 
 
 def test_a_damaged_fit_is_fitted_again(tmp_path: Path) -> None:

@@ -109,13 +109,16 @@ def test_an_export_outside_the_limits_is_refused(parity: ParityReport, message: 
 
 
 def test_an_export_that_fails_the_parity_check_writes_nothing(
-    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from communique.training import export
 
     monkeypatch.setattr(export, "check_parity", lambda *_, **__: _parity(0.70, 0.69, 0.99))
-    with pytest.raises(ExportError, match=r"1\.0 .*macro-F1"):
+    with pytest.raises(ExportError, match=r"nothing was written.*8-bit weights, .*1\.0 .*macro-F1"):
         export.export(tiny_checkpoint, tmp_path / "bundle")
+    # The first attempt does not claim that the export has failed.
+    assert "Trying again" in caplog.text
+    assert "othing was written" not in caplog.text
     assert list(tmp_path.iterdir()) == []
 
 

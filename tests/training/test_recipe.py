@@ -115,6 +115,11 @@ def test_error_for_an_unknown_key_suggests_the_nearest(tmp_path: Path, key: str,
     assert message == f"{key}: unknown key; did you mean {nearest!r}? allowed: {', '.join(Recipe.model_fields)}"
 
 
+def test_an_unknown_key_that_resembles_none_is_not_guessed(tmp_path: Path) -> None:
+    message = refusal(tmp_path, CONTENT | {"text_column": "Satz"})
+    assert message.startswith("text_column: unknown key; allowed: name, ")
+
+
 def test_error_for_an_unknown_key_of_a_corpus_suggests_the_nearest(tmp_path: Path) -> None:
     message = refusal(tmp_path, CONTENT | {"corpora": [{"path": "a"}, {"path": "b", "rôle": "train"}]})
     assert has_facts(message, "corpora.1.rôle: unknown key", "did you mean 'role'?", *CorpusSource.model_fields)
@@ -183,6 +188,14 @@ def test_rates_can_be_written_in_scientific_notation(tmp_path: Path) -> None:
         ("", "the whole file: None is not allowed. Write entries of the form 'key: value'"),
         ("name: [a\nb", "not YAML in UTF-8: "),
         ("version: 2025-13-01\n", "not YAML in UTF-8: month "),
+        (
+            "name: a\ntask: multilabel\nlabels: []\n",
+            "the whole file: this is a codebook, not a recipe. Name the tables",
+        ),
+        (
+            "name: a\nkind: tfidf\n",
+            "the whole file: 'kind' is no field of a recipe. Choose the classifier with the option",
+        ),
     ],
 )
 def test_files_that_are_not_recipes_are_refused(tmp_path: Path, content: str, message: str) -> None:

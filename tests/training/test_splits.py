@@ -114,6 +114,20 @@ def test_labels_are_counted_and_a_warning_names_labels_without_rows(tmp_path: Pa
     assert has_facts(messages[1], "warning", "policy_claim", "Add rows")
 
 
+def test_a_warning_is_printed_for_few_rows_and_for_whole_texts(tmp_path: Path) -> None:
+    assert any(has_facts(line, "warning", "20 rows are few") for line in read(tmp_path, tiny_rows(10, 2)).messages)
+    enough = read(tmp_path, tiny_rows(20, 5)).messages
+    assert not any("rows are few" in line or "sentences" in line for line in enough)
+    rows = tiny_rows(20, 5)
+    for row in rows:
+        row["text"] = " ".join(
+            f"{row['text']} Paragraph {i} of the speech speaks of other things entirely." for i in range(12)
+        )
+    found = [line for line in read(tmp_path, rows).messages if "more than 5 sentences" in line]
+    assert len(found) == 1
+    assert has_facts(found[0], "100 of the first 100 rows", "single sentences", "unit: text")
+
+
 def test_a_warning_names_labels_that_only_training_or_held_out_rows_have(tmp_path: Path) -> None:
     rows = [row | {"sampling": None, "labels": ["criticism"]} for row in tiny_rows(40, 10)]
     first = read(tmp_path, rows)

@@ -83,6 +83,7 @@ def check(
     from ..data.codebook import Codebook
     from ..data.corpus import conflicts
     from ..data.standoff import scan_corpora
+    from ..data.units import describe_units
 
     book = Codebook.load(codebook or default_codebook())
     columns = named_columns(text_column, label_column, document_column)
@@ -99,13 +100,20 @@ def check(
         note(line)
     unlabelled = sum(s.labels is None for s in found)
     if len(found) == unlabelled > 0:
-        note("no row has labels. If a column contains them under another name, name it with --label-column")
+        note(
+            "no row has labels. If a column contains them under another name, name it with --label-column. If there is one column "
+            f"per label, name the columns after the labels: {', '.join(book.names)}"
+        )
     documents = counted(len(found.documents), "document")
     show(f"{counted(len(found), 'row')} in {documents} can be read, {len(problems):,} cannot")
-    _counts("label", Counter(label for s in found for label in s.labels or ()))
-    none = sum(s.labels == () for s in found)
-    show(f"  none {none}, unlabelled {unlabelled}")
-    _counts("language", Counter(s.language for s in found))
+    if len(found):
+        counts = Counter(label for s in found for label in s.labels or ())
+        _counts("label", Counter({name: counts[name] for name in book.names}))
+        none = f"none {sum(s.labels == () for s in found)}, " if book.multilabel else ""
+        show(f"  {none}unlabelled {unlabelled}")
+        _counts("language", Counter(s.language for s in found))
+    for line in describe_units([s.text for s in found], book.unit):
+        note(line)
     if any(s.sampling for s in found):
         _counts("sampling", Counter(s.sampling or "not stated" for s in found))
     sizes = sorted(len(members) for members in found.documents.values())

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from ..errors import CommuniqueError, DataError, OutputError, require_extra
 from ..reporting.format import one_line, printable
+from ..reporting.problems import summarize
 
 #: The value of an option as the user passed it, and what it is parsed to.
 Given = TypeVar("Given")
@@ -130,7 +131,8 @@ def cli_errors(function: Callable[..., None]) -> Callable[..., None]:
             error.command = f"communique {function.__name__}"
             raise
         except CommuniqueError as error:
-            fail(*(error.lines if isinstance(error, DataError) else [str(error)]))
+            # The same problem in many rows fills one line.
+            fail(*(type(error)(*summarize(error.problems)).lines if isinstance(error, DataError) else [str(error)]))
             raise typer.Exit(2 if isinstance(error, OutputError) else 1) from None
         except KeyboardInterrupt as stopped:
             # The first argument, if there is one, says what was kept and how to resume.

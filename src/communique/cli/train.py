@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -107,6 +110,7 @@ def train(
     if not only_folds:
         check_folder(folder, inputs=(*data, codebook, texts), overwrite=overwrite, marker=INFO)
     require_training("training")
+    _check_kind(kind)
     from ..models.folder import read_info
     from ..reporting.progress import ProgressReporter
     from ..training import distributed
@@ -119,12 +123,13 @@ def train(
                 "without a comparison there are no folds. Add --kind or --folds, or omit this option",
                 param_hint="--max-folds",
             )
-        written = run(recipe, folder, texts=texts, overwrite=overwrite, progress=ProgressReporter())
+        with _resumable(Path(f"{folder}.steps")):
+            written = run(recipe, folder, texts=texts, overwrite=overwrite, progress=ProgressReporter())
     else:
         from ..selection.select import AUTO, train_selected
 
         progress = ProgressReporter()
-        try:
+        with _resumable(folds or Path(f"{folder}.steps")):
             selection = train_selected(
                 recipe,
                 folder,
@@ -136,11 +141,7 @@ def train(
                 overwrite=overwrite,
                 progress=progress,
             )
-        except KeyboardInterrupt as stopped:
-            steps = folds or f"{folder}.steps"
-            stopped.args = (f"{steps} contains the finished steps. To resume, run the same command",)
-            raise
-        show(selection.render())
+        show(selection.render(trained=not only_folds))
         written = folder
         if only_folds:
             advise(f"To train the model with these folds, run the same command without --only-folds. Folds: {folds}")
@@ -160,6 +161,28 @@ def train(
         note(
             f"To label many texts, export it first, which makes labelling several times as fast: communique export {written}"
         )
+
+
+@contextmanager
+def _resumable(steps: Path) -> Iterator[None]:
+    """Say after Ctrl-C how to resume."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        if steps.is_dir():
+            stopped.args = (f"{steps} contains the finished steps. To resume, run the same command",)
+        raise
+
+
+def _check_kind(kind: str | None) -> None:
+    """Refuse unknown classifiers before anything is read."""
+    from ..selection.select import AUTO, KINDS
+
+    allowed = (AUTO, *KINDS)
+    if kind is not None and kind not in allowed:
+        near = get_close_matches(kind.lower(), allowed, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise typer.BadParameter(f"{kind!r}: unknown; {hint}allowed: {', '.join(allowed)}", param_hint="--kind")
 
 
 def _check_processes(data: list[str], kind: str | None, folds: Path | None, processes: int) -> None:

@@ -230,7 +230,8 @@ class Codebook(_Frozen):
         given, names = set(labels), self.names
         unknown = sorted(given.difference(names))
         if unknown:
-            raise ValueError(f"unknown label {unknown[0]!r}. Allowed: {', '.join(names)}")
+            allowed = (*names, "none") if self.multilabel else names
+            raise ValueError(f"unknown label {unknown[0]!r}. Allowed: {', '.join(allowed)}")
         if not self.multilabel and len(given) != 1:
             raise ValueError(
                 f"there are {len(given)} labels, but the codebook's task is 'multiclass'. Write exactly one label"

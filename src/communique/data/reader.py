@@ -201,6 +201,8 @@ class CorpusReader:
     def _fields(self, table: Table) -> tuple[dict[str, str], dict[str, str]]:
         """Return the column of each field and, if the table has one column per label, the column of each label."""
         fields: dict[str, str] = {}
+        # A column that the user named has no second meaning: `position` may contain the labels.
+        others = [column for column in table.columns if column not in self.column_map.values()]
         for name in COLUMNS:
             if name in self.column_map:
                 if self.column_map[name] not in table.columns:
@@ -209,7 +211,7 @@ class CorpusReader:
                         f"columns: {', '.join(table.columns)}"
                     )
                 fields[name] = self.column_map[name]
-            elif (found := find_column(table.columns, name)) is not None:
+            elif (found := find_column(others, name)) is not None:
                 fields[name] = found
         if "text" not in fields:
             raise DataError(
@@ -293,7 +295,8 @@ class CorpusReader:
             except (ValueError, OverflowError):
                 raise ValueError(
                     f"column {fields['index']!r}: {given!r} is not a whole number. Write the position of the sentence in its "
-                    "document"
+                    "document, or rename the column if it contains something else. If it contains the labels, name it with "
+                    "--label-column"
                 ) from None
         positions[document] = index + 1
         labels = self._labels(row, fields.get("labels"), label_columns)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from ..data.units import MANY_CHARACTERS
 from ..models.info import ModelInfo
 from ..models.limits import FAR, RARE, Group, Limits
 from ..reporting.format import counted, number, score
 from ..text.language import UNDETERMINED
 from .summary import Summary
-from .units import FEW, MANY_CHARACTERS
+from .units import FEW
 
 #: Proportion and number of unusual sentences from which a warning is printed. By definition, 1 % of the training sentences are
 #: unusual. Of 100 independent sentences of the same kind, at least five are unusual with a probability of 0.003.

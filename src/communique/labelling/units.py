@@ -8,28 +8,16 @@ from itertools import islice
 import pyarrow.compute as pc
 
 from ..data.predictions_schema import ERROR
+from ..data.units import LOOKED_AT, MANY_CHARACTERS, describe_texts
 from ..errors import DataError
 from ..io.arrow import as_text
 from ..io.paths import InputFile
 from ..io.read import open_table
 from ..io.tables import Problem
-from ..reporting.format import counted
-from ..text.blocks import text_blocks
 from ..text.punctuation import OPENING, is_complete
-from ..text.sentences import split_sentences
 from .columns import Columns
 from .label import LabelledShard, is_blank
 from .options import InputNotes, Options
-
-#: Number of rows at the start of a table that are checked.
-LOOKED_AT = 500
-
-#: A row counts as a whole text if it has more than this number of sentences and more than this number of characters. Of 870 posts
-#: in each of seven languages (UMSAB), none exceeds both limits. Every speech of the UN General Debate exceeds both.
-MANY_SENTENCES, MANY_CHARACTERS = 5, 600
-
-#: Proportion of rows above both limits from which a table counts as a table of whole texts.
-TEXTS = 0.1
 
 #: Proportions of sentences that begin with a lower-case letter and that end without punctuation. A warning is printed if both are
 #: reached.
@@ -48,13 +36,11 @@ def rows_of_texts(files: Iterable[InputFile], options: Options) -> str | None:
         if file.is_document:
             continue
         try:
-            texts = list(islice(_texts(file, options), LOOKED_AT))
+            found = describe_texts(list(islice(_texts(file, options), LOOKED_AT)))
         except DataError:
             continue  # The error is reported when the table is labelled.
-        long = sum(_is_text(text) for text in texts)
-        if long and long >= TEXTS * len(texts):
-            rows = f"{long} of the first {counted(len(texts), 'row')}"
-            return f"{file.display_name}: {rows} contain{'s' * (long == 1)} more than {MANY_SENTENCES} sentences"
+        if found:
+            return f"{file.display_name}: {found}"
     return None
 
 
@@ -64,14 +50,6 @@ def _texts(file: InputFile, options: Options) -> Iterator[str]:
         for chunk in stream.chunks:
             if not isinstance(chunk, Problem):
                 yield from filter(None, (as_text(row.get(columns.text)) for row in columns.rows(chunk)))
-
-
-def _is_text(text: str) -> bool:
-    # Check only the beginning, because a row may contain a book.
-    begin = text[: 20 * MANY_CHARACTERS]
-    if len(begin) <= MANY_CHARACTERS:
-        return False
-    return sum(len(split_sentences(block, "en")) for block in text_blocks(begin)) > MANY_SENTENCES
 
 
 def count_lengthy(shard: LabelledShard) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import yaml
 
 from ..reporting.render import render
@@ -17,7 +19,15 @@ def render_card(info: ModelInfo) -> str:
         "pipeline_tag": "text-classification",
         "tags": ["stance-detection", "political-science", "multilingual"],
     }
-    return render("card.md.jinja", info=info, front_matter=yaml.safe_dump(front_matter, sort_keys=False).rstrip())
+    # The folder of a backbone on this machine means nothing to readers of the card, whereas a hub name does.
+    backbone = str(info.recipe.get("backbone", "unknown"))
+    backbone = Path(backbone).name if Path(backbone).is_absolute() else backbone
+    return render(
+        "card.md.jinja",
+        info=info,
+        backbone=backbone,
+        front_matter=yaml.safe_dump(front_matter, sort_keys=False).rstrip(),
+    )
 
 
 def render_parity(parity: ParityReport) -> str:

@@ -59,11 +59,12 @@ def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baselin
         raise BundleError(_no_model(Path(folder)))
     info = _parse_info(path, file_state(path))
     if kind is not None and info.kind != kind:
-        remedy = (
-            "Make a bundle from a checkpoint with `communique export`"
-            if kind == "bundle"
-            else "Name the checkpoint folder"
-        )
+        if kind == "bundle":
+            remedy = "Make a bundle from a checkpoint with `communique export`"
+        elif info.kind == "baseline":
+            remedy = f"A baseline needs no export. To label text with it, run communique label TEXT --model {folder}"
+        else:
+            remedy = "Name the checkpoint folder"
         raise BundleError(f"{folder}: this folder contains a {info.kind}, but a {kind} is needed. {remedy}")
     return info
 

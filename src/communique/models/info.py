@@ -75,10 +75,11 @@ class Score(_Model):
             macro_f1: The score; NaN becomes None.
             n: Number of sentences.
             documents: Number of documents.
-            data: Description of the scored rows.
+            data: Description of the scored rows. If there is no interval, the reason is added.
             command: Command that measured the score.
         """
         value, low, high = map(without_nan, (macro_f1.value, macro_f1.low, macro_f1.high))
+        data = f"{data}; {macro_f1.reason}" if macro_f1.reason else data
         return cls(
             metric="macro_f1", value=value, low=low, high=high, n=n, documents=documents, data=data, command=command
         )

@@ -118,24 +118,27 @@ def predict_out_of_fold(
     return OutOfFold(candidate.kind, logits, len(numbers), seconds / len(numbers), of_unlabelled)
 
 
-def describe_repeats(corpus: Corpus, folds: NDArray[np.int64]) -> str | None:
-    """Return a warning if many rows have nearly the same text as a row of another fold, which makes scores too high, or None.
+def count_repeats(corpus: Corpus, folds: NDArray[np.int64]) -> int:
+    """Return how many rows have nearly the same text as a row of another fold, or 0 if they are too few to matter.
 
     Args:
         corpus: n labelled rows.
         folds: Fold of each row (n,).
     """
     if not near_duplicates.available():
-        return None
+        return 0
     signatures = near_duplicates.signatures(s.text for s in corpus)
     repeats = sum(
         len(near_duplicates.find_signed(signatures[folds != fold], signatures[folds == fold]))
         for fold in fold_numbers(folds)
     )
-    if repeats < REPEATED * len(corpus):
-        return None
+    return 0 if repeats < REPEATED * len(corpus) else repeats
+
+
+def describe_repeats(repeated: int, rows: int) -> str:
+    """Return a warning that some of the rows repeat rows of other folds, which makes scores too high."""
     return (
-        f"WARNING: {repeats} of {len(corpus)} rows have the same or nearly the same text as a row of another document, so the "
+        f"WARNING: {repeated} of {rows} rows have the same or nearly the same text as a row of another document, so the "
         "scores are too high. If these rows come from one text or template, set the same value for all of them in a column "
         "'parallel'."
     )

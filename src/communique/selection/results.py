@@ -58,7 +58,8 @@ class Selection:
     `rows` and `documents` are the numbers of labelled rows and documents, and `compared_rows` and `compared_documents` the numbers
     of those on which the candidates were compared. `candidates` is in order of preference. `warnings` lists reasons why the
     candidate that was kept is unfit for use, for example because it is no better than constant predictions. `out_of_fold` has its
-    out-of-fold labels by id of the row, for all rows that it predicted.
+    out-of-fold labels by id of the row, for all rows that it predicted. `repeated` is the number of rows whose text nearly repeats
+    that of a row in another fold; 0 if they are too few to matter.
     """
 
     chosen: str
@@ -75,14 +76,25 @@ class Selection:
     thresholds: dict[str, float]
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    repeated: int = 0
     out_of_fold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Compared:
         return next(one for one in self.candidates if one.name == name)
 
-    def render(self) -> str:
-        """Return the report as Markdown."""
-        return render("selection.md.jinja", selection=self, reason=self.reason).rstrip()
+    def render(self, *, trained: bool = True) -> str:
+        """Return the report as Markdown.
+
+        Args:
+            trained: Whether the candidate that was kept has been trained on all rows.
+        """
+        return render("selection.md.jinja", selection=self, reason=self.reason, trained=trained).rstrip()
+
+    @property
+    def no_interval(self) -> str | None:
+        """Why the scores of the candidate that was kept have no interval, or None if they have one."""
+        chosen = self[self.chosen]
+        return next((one.reason for one in (chosen.average_precision, chosen.macro_f1) if one.reason), None)
 
     @property
     def reason(self) -> str:

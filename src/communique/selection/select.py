@@ -18,6 +18,7 @@ from ..metrics.calibration import MIN_POSITIVES, Tuning
 from ..metrics.degenerate import describe_collapse, describe_no_gain
 from ..metrics.scores import indicator
 from ..models.info import INFO, Score
+from ..reporting.format import counted
 from ..reporting.progress import ProgressReporter
 from ..training.backbones import backbone_sha256
 from ..training.fold_predictions import FOLD_FILE, FoldPredictions, row_key
@@ -26,11 +27,20 @@ from ..training.soft_labels import TEACHERS, SoftLabels
 from ..training.splits import DataSplits
 from ..training.steps import settings_without_paths
 from ..training.unlabelled import NOT_USED, Unlabelled, read_unlabelled
-from .candidates import Candidate, FrozenCandidate, PriorCandidate, Target, TfidfCandidate, candidates_for
+from .candidates import (
+    MIN_TRANSFORMER_ROWS,
+    Candidate,
+    FrozenCandidate,
+    PriorCandidate,
+    Target,
+    TfidfCandidate,
+    candidates_for,
+)
 from .encoders import encoders_for
 from .folds import (
     OutOfFold,
     compare_out_of_fold,
+    count_repeats,
     describe_repeats,
     fold_numbers,
     label_out_of_fold,
@@ -174,6 +184,10 @@ def requested_candidates(
         return [PriorCandidate(recipe, codebook), TfidfCandidate(recipe, codebook)], ()
     backbones, notes = encoders_for(recipe, corpus)
     if kind == AUTO:
+        if len(corpus) < MIN_TRANSFORMER_ROWS:
+            notes += (
+                f"No fine-tuned transformer was compared, because that takes at least {MIN_TRANSFORMER_ROWS} rows.",
+            )
         return candidates_for(recipe, codebook, len(corpus), backbones, vectors, soft), notes
     wanted = {PriorCandidate.kind, KINDS[kind]}
     if kind == "transformer" and len(backbones) > 1:
@@ -226,9 +240,10 @@ def select(
             "cross-validation needs at least 2 documents. Add rows from other documents, and name the document of each row in the "
             "column 'document'"
         )
-    if repeats := describe_repeats(corpus, folds):
-        notes = [*notes, repeats]
-        progress.say(repeats)
+    repeated = count_repeats(corpus, folds)
+    if repeated:
+        notes = [*notes, describe_repeats(repeated, len(corpus))]
+        progress.say(notes[-1])
     known = steps.read_plan(max_folds) if steps else None
     if known and steps:
         progress.say(f"resuming from {steps.folder}")
@@ -264,6 +279,7 @@ def select(
         thresholds=thresholds,
         warnings=tuple(line for line in (collapsed, no_gain) if line),
         notes=(*notes, *shortened, *started, *few),
+        repeated=repeated,
         out_of_fold=label_out_of_fold(corpus, codebook, predicted[chosen].logits, folds),
     )
     return selection, next(one for one in candidates if one.name == chosen), tuning
@@ -325,7 +341,7 @@ def _describe_tuning(
     if tuning.thresholds is None:
         return positives, {}, []
     thresholds = dict(zip(codebook.names, tuning.thresholds.tolist(), strict=True))
-    few = [name for name in thresholds if positives[name] < MIN_POSITIVES]
+    few = [name for name in thresholds if 0 < positives[name] < MIN_POSITIVES]
     line = (
         f"There are fewer than {MIN_POSITIVES} positive rows for {', '.join(few)}. In this case the threshold is mostly the "
         "theoretical optimum, which is half of the F1 that calibrated probabilities would reach."
@@ -336,10 +352,18 @@ def _describe_tuning(
 def _score(selection: Selection, name: str) -> Score:
     """Return the out-of-fold macro-F1 of the candidate that is kept, for `bundle.json`."""
     folds = min(one.folds for one in selection.candidates)
+    chosen = selection[selection.chosen]
+    data = [f"out-of-fold predictions, {folds} of {selection.folds} folds by document"]
+    if left_out := [label for label, f1 in chosen.f1.items() if math.isnan(f1)]:
+        data.append(f"without {', '.join(left_out)}, which no row has")
+    if selection.repeated:
+        data.append(
+            f"{selection.repeated} of {counted(selection.rows, 'row')} have nearly the same text as a row of another document"
+        )
     return Score.of(
-        selection[selection.chosen].macro_f1,
+        chosen.macro_f1,
         n=selection.compared_rows,
         documents=selection.compared_documents,
-        data=f"out-of-fold predictions, {folds} of {selection.folds} folds by document",
+        data="; ".join(data),
         command=f"communique train, model {name}",
     )

@@ -118,8 +118,11 @@ def export(
                 return _fill(folder, info, quantization, exported, classifier, codebook, before, data, settings.seed)
         except ExportError as error:
             if not activations:
-                raise
-            logger.warning("The export with %s failed: %s\nTrying again with 8-bit weights only.", quantization, error)
+                raise ExportError(
+                    f"{checkpoint}: nothing was written. You can use the checkpoint itself instead of an export. With "
+                    f"{quantization}, {error}"
+                ) from None
+            logger.warning("With %s, %s\nTrying again with 8-bit weights only.", quantization, error)
     raise AssertionError("unreachable: the second attempt returns or raises")
 
 

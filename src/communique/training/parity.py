@@ -114,13 +114,11 @@ def require_parity(parity: ParityReport) -> None:
     if parity.macro_f1_export < parity.macro_f1_checkpoint - MAX_LOSS:
         raise ExportError(
             f"the export loses {100 * (parity.macro_f1_checkpoint - parity.macro_f1_export):.1f} points of macro-F1 on "
-            f"{parity.n} rows, but at most {100 * MAX_LOSS} are allowed. Nothing was written. You can use the checkpoint "
-            f"itself instead{table}"
+            f"{parity.n} rows, but at most {100 * MAX_LOSS} are allowed{table}"
         )
     for row in parity.rows:
         if row.group == "all" and row.agreement is not None and row.agreement < MIN_AGREEMENT:
             raise ExportError(
                 f"on {parity.n} rows, the decisions for {row.label} agree with those of the checkpoint with F1 "
-                f"{number(row.agreement)}, but at least {MIN_AGREEMENT} is needed. Nothing was written. You can use the "
-                f"checkpoint itself instead{table}"
+                f"{number(row.agreement)}, but at least {MIN_AGREEMENT} is needed{table}"
             )

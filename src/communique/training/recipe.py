@@ -126,6 +126,15 @@ class Recipe(BaseModel):
         100, ge=1, description="steps between two checkpoints; an interrupted run loses at most that many"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_recipe(cls, content: Any) -> Any:
+        if isinstance(content, Mapping) and "labels" in content and "corpora" not in content:
+            raise ValueError("this is a codebook, not a recipe. Name the tables instead, and this file with --codebook")
+        if isinstance(content, Mapping) and "kind" in content:
+            raise ValueError("'kind' is no field of a recipe. Choose the classifier with the option --kind instead")
+        return content
+
     @model_validator(mode="after")
     def _has_training_data(self) -> Recipe:
         if not any(source.role == "train" for source in self.corpora):

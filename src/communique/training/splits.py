@@ -12,6 +12,7 @@ from ..data.corpus import Corpus
 from ..data.splits import split_units
 from ..data.standoff import read_sources
 from ..data.texts import read_fingerprint
+from ..data.units import describe_units
 from ..errors import DataError
 from ..metrics.calibration import MIN_POSITIVES
 from ..metrics.scores import indicator
@@ -23,6 +24,9 @@ MIN_PARITY_ROWS = 100
 
 #: If the recipe's `validation_share` holds out fewer rows than this, a larger proportion is held out.
 MIN_HELD_OUT = 10
+
+#: With fewer labelled rows than this, a warning is printed.
+MIN_ROWS = 50
 
 #: Maximum number of training rows for the parity check of an export if no rows are held out.
 PARITY_ROWS = 1000
@@ -166,7 +170,12 @@ def _count_labels(corpus: Corpus, codebook: Codebook) -> list[str]:
             f"warning: no row has the label {' or '.join(missing)}, so the model cannot learn it. Add rows with it, or remove it "
             "from the codebook"
         )
-    return lines
+    if len(corpus) < MIN_ROWS:
+        lines.append(
+            f"warning: {counted(len(corpus), 'row')} are few, so the model will be poor, and its scores say little. Code a few "
+            "hundred rows"
+        )
+    return lines + describe_units([s.text for s in corpus], codebook.unit)
 
 
 def _explain_sampling(held_out: Corpus, eligible: Corpus) -> list[str]:

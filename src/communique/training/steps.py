@@ -51,8 +51,9 @@ def check_run(steps: Path, run: Mapping[str, Any]) -> None:
     identity = steps / IDENTITY
     if identity.exists() and _read(identity) != json.loads(json.dumps(run)):
         raise RecipeError(
-            f"{steps}: this folder belongs to an interrupted run with another recipe, another codebook, other data or another "
-            "number of processes. Delete it to start from the beginning"
+            f"{steps}: this folder belongs to a run with another recipe or other options, another codebook, other data, another "
+            "version of communique or another number of processes. To continue that run, repeat its command. Otherwise, delete the "
+            "folder or choose another one"
         )
 
 
