@@ -560,7 +560,7 @@ def test_a_run_does_not_resume_if_the_encoder_was_changed(
         with pytest.raises(Stopped):
             train_selected(settings, tmp_path / "run")
     (encoder / "config.json").write_text((encoder / "config.json").read_text() + "\n")
-    with pytest.raises(RecipeError, match="belongs to an interrupted run"):
+    with pytest.raises(RecipeError, match="belongs to a run with another"):
         train_selected(settings, tmp_path / "run")
 
 
