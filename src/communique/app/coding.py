@@ -296,7 +296,7 @@ class Desk:
 
 
 def check_coder(name: str) -> str:
-    """Return the name of a coder without spaces at its ends.
+    """Return the name of a coder without spaces at its ends, and with single spaces between its words.
 
     Raises:
         DataError: The name is empty, too long or reserved.

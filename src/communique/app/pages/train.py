@@ -99,7 +99,7 @@ def _advice(rows: TrainingRows, models: list[tuple[Path, ModelInfo]], project: P
     trained = next((info.training.sentences for _, info in models if info.codebook_sha256 == current), None)
     if trained is None or trained < rows.rows:
         return ""
-    return "The newest model was trained on as many rows. Training again is of use after more coding"
+    return "The newest model was trained on as many rows. Train again after more coding"
 
 
 def _described(folder: Path, info: ModelInfo) -> dict[str, Any]:
