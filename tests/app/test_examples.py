@@ -168,7 +168,7 @@ def test_similar_sentences_are_shown_in_a_browser(
         hands.press(page, "a:has-text('Details, correct'), button:has-text('Details, correct')")
         # The page asks again until all coded sentences are compared.
         page.wait_for_selector(".examples li >> nth=4")
-        page.wait_for_function("!document.querySelector('.examples').textContent.includes('compared so far')")
+        page.wait_for_function("() => !document.querySelector('.examples').textContent.includes('compared so far')")
         first = page.inner_text(".examples li")
         assert "All states should ratify the treaty" in first
         assert "policy_claim" in first
