@@ -68,10 +68,20 @@ class Keyboard:
         raise AssertionError(f"the arrows do not reach {selector}")
 
     def drop(self, page: Page, selector: str, path: Path) -> None:
-        self._reach(page, selector)
-        with page.expect_file_chooser() as chooser:
-            page.keyboard.press("Enter")
-        chooser.value.set_files(path)
+        from playwright.sync_api import TimeoutError as NotOpenedError
+
+        # Once in a while, a headless browser does not open the dialog at the first press.
+        for attempt in range(3):
+            self._reach(page, selector)
+            try:
+                with page.expect_file_chooser(timeout=30_000) as chooser:
+                    page.keyboard.press("Enter")
+            except NotOpenedError:
+                if attempt == 2:
+                    raise
+            else:
+                chooser.value.set_files(path)
+                return
 
     def _reach(self, page: Page, selector: str) -> Locator:
         """Press Tab until an element has the focus."""
