@@ -16,7 +16,8 @@ from fakes import FakeModel, label, label_in_a_process, until
 from helpers import has_facts
 
 from communique.errors import CommuniqueError, DataError, OutputError
-from communique.io.paths import file_state, find_files
+from communique.io.file_state import file_state
+from communique.io.paths import find_files
 from communique.labelling.label import label_shard
 from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader

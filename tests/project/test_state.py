@@ -14,9 +14,11 @@ from project_helpers import code, draw
 
 from communique.data.codebook import Codebook
 from communique.errors import CodebookError
+from communique.io.file_state import file_state, kept_while_unchanged
 from communique.project import Project, merge, project_status
-from communique.project.state import file_state, load_once
 from communique.project.training import training_rows
+
+load = kept_while_unchanged(8)(Codebook.load)
 
 
 @pytest.fixture
@@ -52,18 +54,18 @@ def coded(project: Project) -> Project:
 def test_a_file_is_read_again_only_if_it_changed(tmp_path: Path, counts: Counter[str]) -> None:
     path = tmp_path / "codebook.yaml"
     TINY.dump(path)
-    first = load_once(Codebook, path)
-    assert load_once(Codebook, path) is first
+    first = load(path)
+    assert load(path) is first
     assert counts["load_yaml"] == 1
     TINY_MULTICLASS.dump(path)
-    assert load_once(Codebook, path).sha256 == TINY_MULTICLASS.sha256
+    assert load(path).sha256 == TINY_MULTICLASS.sha256
     edited = path.read_text(encoding="utf-8").replace("multiclass", "multilabel")
     path.write_text(edited, encoding="utf-8")
-    assert load_once(Codebook, path).multilabel
+    assert load(path).multilabel
     path.write_text("no codebook", encoding="utf-8")
     for _ in range(2):
         with pytest.raises(CodebookError, match=r"codebook\.yaml"):
-            load_once(Codebook, path)
+            load(path)
 
 
 def test_a_file_of_the_same_size_and_time_is_recognised_as_another_file(tmp_path: Path) -> None:
@@ -71,16 +73,16 @@ def test_a_file_of_the_same_size_and_time_is_recognised_as_another_file(tmp_path
     for each, name in ((path, "A codebook"), (other, "B codebook")):
         TINY.model_copy(update={"name": name}).dump(each)
     before = path.stat()
-    assert load_once(Codebook, path).name == "A codebook"
+    assert load(path).name == "A codebook"
     os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
     other.replace(path)
-    assert load_once(Codebook, path).name == "B codebook"
+    assert load(path).name == "B codebook"
 
 
 def test_a_missing_file_has_no_state_and_the_error_of_its_type(tmp_path: Path) -> None:
     assert file_state(tmp_path / "none.yaml") is None
     with pytest.raises(CodebookError, match=r"none\.yaml"):
-        load_once(Codebook, tmp_path / "none.yaml")
+        load(tmp_path / "none.yaml")
 
 
 def test_status_training_and_agreement_share_one_reading_and_one_translation(

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Table, bindparam, delete, exists, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ..io.atomic import disk_errors
+from ..io.file_state import FileState, file_state
 from ..project.coding import Coding, CodingLog
 from ..project.marks import MARKS, Mark, MarkKind, MarkLog, read_mark
-from ..project.state import FileState, file_state
 from .store import CODINGS, SEEN, SENTENCES, SKIPPED, SOURCES, Store, is_key, or_replace, time_key
 
 #: The table of each kind of mark.
@@ -85,7 +85,12 @@ def index_codings(store: Store, log: CodingLog, *, appended: bool = False) -> in
 
 def _states(log: CodingLog) -> dict[Path, FileState]:
     paths = (*log.paths(), *MarkLog(log).paths())
-    return {path: state for path in paths if (state := file_state(path)) is not None}
+    return {path: _lasting(state) for path in paths if (state := file_state(path)) is not None}
+
+
+def _lasting(state: FileState) -> FileState:
+    """Return a state without what a restart of the computer or a change of permissions alters, because the index outlives both."""
+    return state._replace(device=0, changed=0)
 
 
 def _name(path: Path) -> str:
@@ -104,7 +109,8 @@ def _is_known(state: FileState, before: _Known | None) -> bool:
 def _known(connection: Connection) -> dict[str, _Known]:
     found = {}
     for name, signature, tail, read in connection.execute(_FILES):
-        state = FileState(*map(int, signature.split(" ")))
+        inode, modified, size = map(int, signature.split(" "))
+        state = FileState(0, inode, size, modified, 0)
         found[name.removeprefix(_PREFIX)] = _Known(state, tail, read)
     return found
 

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from ..data.codebook import Codebook
 from ..data.predictions_schema import ERROR, TENTATIVE, UNSURE
 from ..errors import CommuniqueError, DataError
 from ..io.atomic import replacing
-from ..io.paths import file_state
+from ..io.file_state import file_state, kept_while_unchanged
 from ..labelling.paragraphs import read_paragraphs
 from ..metrics.calibration import decide
 from ..project import Project
@@ -313,13 +313,9 @@ def _decisions(labels: pa.ChunkedArray, names: Sequence[str]) -> NDArray[np.bool
     return found
 
 
+@kept_while_unchanged(256)
 def _is_labelled(path: Path) -> bool:
-    """Return whether a document has labels. It is opened again only if it changed."""
-    return _has_labels(path, file_state(path))
-
-
-@lru_cache(maxsize=256)
-def _has_labels(path: Path, state: object) -> bool:
+    """Return whether a document has labels."""
     try:
         return content_of(path) != "texts"
     except DataError:

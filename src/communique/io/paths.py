@@ -21,6 +21,7 @@ from ..text.cleaning import without_surrogates
 from .atomic import disk_errors
 from .documents.read import EXTRA, require_reader
 from .encoding import inspect
+from .file_state import FileState, file_state
 from .hints import missing_file, unknown_suffix
 from .output import STANDARD as STANDARD
 from .output import is_own_page, is_run_folder
@@ -77,7 +78,7 @@ class InputFile:
     display_name: str = ""
     sha256: str | None = None
     encoding: Encoding | None = None
-    state: tuple[int, ...] | None = None
+    state: FileState | None = None
 
     def check_unchanged(self) -> None:
         """Check that the file has not changed since it was hashed.
@@ -233,18 +234,6 @@ def _leave_out(found: FoundFiles, paths: Iterable[Path]) -> None:
     for path in paths:
         suffix = ending(path)[0] or path.suffix.lower()
         found.not_read[suffix, _why_not(suffix) or "name these files to read them"] += 1
-
-
-def file_state(path: Path) -> tuple[int, ...] | None:
-    """Return the device, inode, size and times of a file, or None if it cannot be read.
-
-    If the content of a file changes, its state nearly always changes too.
-    """
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def list_files(paths: str | Path | Sequence[str | Path], suffixes: Sequence[str] = TABLE_SUFFIXES) -> list[Path]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
 
-from ..io.paths import file_state
+from ..io.file_state import kept_while_unchanged
 from ..models.info import ModelInfo
 
 #: Key of the metadata. Its value is the SHA-256 of the description of the model.
@@ -24,11 +23,11 @@ def read_model_sha256(path: Path) -> str | None:
 
     It is read again only if the file changed.
     """
-    return None if path.suffix.lower() != ".parquet" else _read(path, file_state(path))
+    return None if path.suffix.lower() != ".parquet" else _read(path)
 
 
-@lru_cache(maxsize=256)
-def _read(path: Path, state: object) -> str | None:
+@kept_while_unchanged(256)
+def _read(path: Path) -> str | None:
     import pyarrow.parquet as pq
 
     try:

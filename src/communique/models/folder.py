@@ -28,7 +28,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -39,7 +38,7 @@ from ..data import near_duplicates
 from ..data.codebook import Codebook
 from ..errors import BundleError, CodebookError, CommuniqueError
 from ..io.atomic import file_sha256
-from ..io.paths import file_state
+from ..io.file_state import kept_while_unchanged
 from .info import CARD, CODEBOOK, FORMAT, INFO, IR, NEAR_DUPLICATES, TOKENIZER, VALIDATION, WEIGHTS, ActsInfo, ModelInfo
 from .limits import DomainInfo
 
@@ -57,7 +56,7 @@ def read_info(folder: str | Path, kind: Literal["checkpoint", "bundle", "baselin
     path = Path(folder) / INFO
     if not path.is_file():
         raise BundleError(_no_model(Path(folder)))
-    info = _parse_info(path, file_state(path))
+    info = _parse_info(path)
     if kind is not None and info.kind != kind:
         if kind == "bundle":
             remedy = "Make a bundle from a checkpoint with `communique export`"
@@ -75,17 +74,17 @@ def read_sha256(folder: Path) -> str:
     Raises:
         BundleError: The model cannot be read.
     """
-    return _sha256(folder, file_state(folder / INFO))
+    return _sha256(folder / INFO)
 
 
-@lru_cache(maxsize=256)
-def _sha256(folder: Path, state: object) -> str:
-    return read_info(folder).sha256
+@kept_while_unchanged(256)
+def _sha256(path: Path) -> str:
+    return read_info(path.parent).sha256
 
 
-@lru_cache(maxsize=32)
-def _parse_info(path: Path, state: object) -> ModelInfo:
-    """Read a description. `state` stands for the content of the file, which contains the hashes of all training rows."""
+@kept_while_unchanged(32)
+def _parse_info(path: Path) -> ModelInfo:
+    """Read a description, which contains the hashes of all training rows."""
     content = load_json(path, BundleError, "Name a model folder, such as models/communique-small, or copy it again")
     check_format(path, content, FORMAT, BundleError, "Train and export the model again")
     try:

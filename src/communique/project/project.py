@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ..annotation.matching import Codings, gold_rows, match, write_gold
 from ..data.codebook import Codebook
 from ..errors import CodebookError, CommuniqueError, DataError, NotFoundError
+from ..io.file_state import FileState, file_state, kept_while_unchanged
 from ..labelling.write import output_suffix
 from ..models.info import INFO, ModelInfo
 from ..reporting.format import counted
@@ -32,7 +33,10 @@ from .layout import (
 from .layout import create_folder as _create
 from .marks import MarkLog
 from .rows import Coded, CodedRows, Translated, as_reading, training_row
-from .state import FileState, file_state, load_once
+
+_load_file = kept_while_unchanged(512)(ProjectFile.load)
+_load_codebook = kept_while_unchanged(512)(Codebook.load)
+_load_design = kept_while_unchanged(512)(Design.load)
 
 #: Number of hexadecimal digits of the hash in the file names of kept codebooks.
 DIGITS = 12
@@ -112,7 +116,7 @@ class Project:
         Raises:
             DataError: The folder is not a project, or its `project.yaml` is invalid.
         """
-        return load_once(ProjectFile, self.folder / PROJECT_FILE)
+        return _load_file(self.folder / PROJECT_FILE)
 
     @property
     def name(self) -> str:
@@ -127,7 +131,7 @@ class Project:
     @property
     def codebook(self) -> Codebook:
         """The codebook in use. It is read again whenever somebody edited it."""
-        return load_once(Codebook, self.codebook_path)
+        return _load_codebook(self.codebook_path)
 
     @property
     def log(self) -> CodingLog:
@@ -149,7 +153,7 @@ class Project:
 
     def designs(self) -> dict[str, Design]:
         """Return the design of each sample by the name of the sample, in order of their numbers."""
-        return {name: load_once(Design, path) for name, path in self.design_paths().items()}
+        return {name: _load_design(path) for name, path in self.design_paths().items()}
 
     def design_paths(self) -> dict[str, Path]:
         """Return the design file of each sample by the name of the sample, in order of their numbers."""
@@ -165,7 +169,7 @@ class Project:
         paths = self.design_paths()
         if sample not in paths:
             raise NotFoundError(f"There is no sample {sample!r} in this project. Samples: {', '.join(paths) or 'none'}")
-        return load_once(Design, paths[sample])
+        return _load_design(paths[sample])
 
     def design_path(self, sample: str) -> Path:
         """Return the path to the design file of a sample."""
@@ -199,7 +203,7 @@ class Project:
         path = self.folder / CODEBOOKS / f"{sha256[:DIGITS]}.yaml"
         if path.is_file():
             try:
-                kept = load_once(Codebook, path)
+                kept = _load_codebook(path)
             except CodebookError:
                 return None
             if kept.sha256 == sha256:
