@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Annotated, Any, Protocol
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -133,19 +133,11 @@ class CodingLog:
         Raises:
             DataError: A file cannot be written.
         """
-        by_coder: dict[str, list[Coding]] = {}
-        for coding in codings:
-            by_coder.setdefault(coding.coder, []).append(coding)
-        for coder, given in by_coder.items():
-            path = self.path(coder)
-            with disk_errors(path):
-                self.folder.mkdir(parents=True, exist_ok=True)
-                append_lines(path, [coding.line() for coding in given])
-        return sum(map(len, by_coder.values()))
+        return append_by_coder(self.folder, codings)
 
     def path(self, coder: str) -> Path:
         """Return the file of a coder on this computer. Copies of the project elsewhere append to other files."""
-        return file_of_coder(self.folder, coder)
+        return _file_of_coder(self.folder, coder)
 
     def read(self) -> Read:
         """Read all codings in order of time. Codings with the same time stay in the order of their file."""
@@ -222,7 +214,40 @@ def kept_acts(acts: Mapping[str, Mapping[str, Any]] | None, labels: Sequence[str
     return kept or None
 
 
-def file_of_coder(folder: Path, coder: str) -> Path:
+class OfCoder(Protocol):
+    """Something that a coder did, which can be written as a line of a file."""
+
+    @property
+    def coder(self) -> str:
+        """Name of the coder."""
+
+    def line(self) -> str:
+        """Return the line, without its end."""
+
+
+def append_by_coder(folder: Path, entries: Iterable[OfCoder]) -> int:
+    """Append entries to the files of their coders in a folder, which is created if necessary, and flush them to disk.
+
+    Several processes may do so at the same time.
+
+    Returns:
+        The number of entries.
+
+    Raises:
+        DataError: A file cannot be written.
+    """
+    by_coder: dict[str, list[str]] = {}
+    for entry in entries:
+        by_coder.setdefault(entry.coder, []).append(entry.line())
+    for coder, lines in by_coder.items():
+        path = _file_of_coder(folder, coder)
+        with disk_errors(path):
+            folder.mkdir(parents=True, exist_ok=True)
+            _append_lines(path, lines)
+    return sum(map(len, by_coder.values()))
+
+
+def _file_of_coder(folder: Path, coder: str) -> Path:
     """Return the file in a folder to which this computer appends what belongs to a coder."""
     place = f"{socket.gethostname()}\0{folder.resolve()}"
     if fcntl is None:
@@ -231,8 +256,7 @@ def file_of_coder(folder: Path, coder: str) -> Path:
     return folder / f"{name}-{hashlib.sha256(place.encode()).hexdigest()[:8]}.jsonl"
 
 
-def append_lines(path: Path, lines: Iterable[str]) -> None:
-    """Append lines to a file, and flush them to disk. Several processes may do so at the same time."""
+def _append_lines(path: Path, lines: Iterable[str]) -> None:
     content = "".join(f"{line}\n" for line in lines).encode()
     with path.open("ab+") as handle, _lock(handle):
         # A line that was interrupted must not swallow the next one.

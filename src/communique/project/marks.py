@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from ..io.atomic import disk_errors
-from .coding import CodingLog, SentenceKey, Text, append_lines, file_of_coder
+from .coding import CodingLog, SentenceKey, Text, append_by_coder
 
 #: Folder of the marks, in the folder of the codings.
 MARKS = "marks"
@@ -35,6 +35,10 @@ class Mark(BaseModel):
         """The id and the hash of the text, which together identify the sentence."""
         return self.id, self.sha256
 
+    def line(self) -> str:
+        """Return the mark as a line of JSON, without its end."""
+        return json.dumps(self.model_dump(mode="json"), ensure_ascii=False)
+
 
 class MarkLog:
     """The marks of a project. Lines are appended to their files, and none is ever changed or deleted.
@@ -52,14 +56,7 @@ class MarkLog:
         Raises:
             DataError: A file cannot be written.
         """
-        by_coder: dict[str, list[Mark]] = {}
-        for mark in marks:
-            by_coder.setdefault(mark.coder, []).append(mark)
-        for coder, given in by_coder.items():
-            path = file_of_coder(self.folder, coder)
-            with disk_errors(path):
-                self.folder.mkdir(parents=True, exist_ok=True)
-                append_lines(path, [json.dumps(mark.model_dump(mode="json"), ensure_ascii=False) for mark in given])
+        append_by_coder(self.folder, marks)
 
     def read(self) -> list[Mark]:
         """Read all marks. Lines that cannot be read are left out.
