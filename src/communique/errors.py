@@ -52,12 +52,17 @@ class DataError(CommuniqueError):
 
     def __init__(self, *problems: str) -> None:
         self.problems: Sequence[str] = problems
-        lines = list(problems[: self.SHOWN])
-        if len(problems) > self.SHOWN:
-            lines.append(f"... and {len(problems) - self.SHOWN} {self.FURTHER}")
         #: The lines of the message.
-        self.lines: Sequence[str] = lines
-        super().__init__("\n".join(lines))
+        self.lines: Sequence[str] = self.shorten(problems)
+        super().__init__("\n".join(self.lines))
+
+    @classmethod
+    def shorten(cls, problems: Sequence[str]) -> list[str]:
+        """Return the first problems and, if there are more, a line with the number of the others."""
+        lines = list(problems[: cls.SHOWN])
+        if len(problems) > cls.SHOWN:
+            lines.append(f"... and {len(problems) - cls.SHOWN} {cls.FURTHER}")
+        return lines
 
 
 class CorpusError(DataError):

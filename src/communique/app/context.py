@@ -59,18 +59,18 @@ class OpenProject:
         self.desk.refresh()
         # Two requests at once would start two jobs, and each of them removes the traces of the other.
         with self._refreshing:
-            last = self.jobs.newest(INDEX_JOB)
-            if last is not None and (last.state == "running" or _failed_lately(last)):
-                return
-            if not is_current(self.project, self.store):
+            if self._last_build() is None and not is_current(self.project, self.store):
                 self.jobs.start_module(INDEX_JOB, "communique.app.indexing", ["."])
 
     def is_indexing(self) -> bool:
         """Return whether the index is being built, or will be in a few seconds."""
+        last = self._last_build()
+        return not is_current(self.project, self.store) if last is None else last.state == "running"
+
+    def _last_build(self) -> Job | None:
+        """Return the job because of which no other one builds the index: it is running, or it failed lately. Otherwise None."""
         last = self.jobs.newest(INDEX_JOB)
-        if last is not None and (last.state == "running" or _failed_lately(last)):
-            return last.state == "running"
-        return not is_current(self.project, self.store)
+        return last if last is not None and (last.state == "running" or _failed_lately(last)) else None
 
     def add_documents(self, files: Sequence[tuple[str, IO[bytes]]]) -> Added:
         """Add files to the documents, and start building the index again. Arguments and errors are those of `add_documents`."""

@@ -6,9 +6,10 @@ The counts contain the errors of the model. They describe what the model assigne
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from ..errors import NotFoundError
 from ..sampling.population import MISSING_GROUP, Column, column_of
 from .context import OpenProject
-from .sources import Source, find_source
+from .sources import Source, find_table
 from .tables import LabelledTable
 
 #: Largest number of groups that a page shows, and number of documents per page.
@@ -158,16 +159,15 @@ class Corpus:
         return Group(name, int(inside.sum()), tuple(map(int, self.table.decisions[inside].sum(axis=0))))
 
 
-def find_table(opened: OpenProject, name: str = "") -> Source:
-    """Return a labelled table of a project. Default: the newest table.
+def find_newest(opened: OpenProject, name: str, paths: Mapping[str, Path]) -> Source:
+    """Return a labelled table of a project. Arguments are those of `find_table`, but without a name it is the newest table.
 
     Raises:
         NotFoundError: There is no such table, or none at all.
     """
-    paths = opened.tables.paths()
     if not paths:
         raise NotFoundError("This project has no labelled table yet. Label its documents first")
-    return find_source(opened, "tables", name or next(reversed(paths)))
+    return find_table(opened, name or list(paths)[-1], paths)
 
 
 def find_grouping(corpus: Corpus, name: str) -> Grouping:

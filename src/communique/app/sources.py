@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -74,7 +75,20 @@ def find_source(opened: OpenProject, kind: Kind, name: str) -> Source:
         job = opened.texts.job_of(texts)
         choice = next(iter(found), None)
         return Source(kind, name, texts.title, texts.table, texts.codebook, texts.info, choice, texts, job)
-    paths = opened.tables.paths()
+    return find_table(opened, name, opened.tables.paths())
+
+
+def find_table(opened: OpenProject, name: str, paths: Mapping[str, Path]) -> Source:
+    """Return one of the labelled tables of a project.
+
+    Args:
+        opened: The project.
+        name: Name of the table.
+        paths: The tables by name, as `Tables.paths` lists them.
+
+    Raises:
+        NotFoundError: There is no such table.
+    """
     if name not in paths:
         raise NotFoundError(
             f"There is no labelled table {name!r} in this project. Tables: {', '.join(paths) or 'none'}"
@@ -84,8 +98,8 @@ def find_source(opened: OpenProject, kind: Kind, name: str) -> Source:
         made_by = (one for one in opened.models.choices() if used_to_label(path, one.folder))
         choice = next(made_by, None)
     if choice is None:
-        return Source(kind, name, name, path, opened.project.codebook, None, None)
-    return Source(kind, name, name, path, opened.models.codebook(choice), choice.info, choice)
+        return Source("tables", name, name, path, opened.project.codebook, None, None)
+    return Source("tables", name, name, path, opened.models.codebook(choice), choice.info, choice)
 
 
 def open_table(opened: OpenProject, source: Source) -> LabelledTable:

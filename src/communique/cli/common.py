@@ -132,7 +132,7 @@ def cli_errors(function: Callable[..., None]) -> Callable[..., None]:
             raise
         except CommuniqueError as error:
             # The same problem in many rows fills one line.
-            fail(*(type(error)(*summarize(error.problems)).lines if isinstance(error, DataError) else [str(error)]))
+            fail(*(error.shorten(summarize(error.problems)) if isinstance(error, DataError) else [str(error)]))
             raise typer.Exit(2 if isinstance(error, OutputError) else 1) from None
         except KeyboardInterrupt as stopped:
             # The first argument, if there is one, says what was kept and how to resume.

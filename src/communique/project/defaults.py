@@ -309,7 +309,7 @@ def _newest_labels(project: Project, model: Path | None) -> tuple[Path | None, P
 
 def _known_models(project: Project) -> dict[Path, ModelInfo]:
     """Return the models of the project and the shipped one, if it is installed."""
-    found = _models(project)
+    found = dict(_models(project))
     with suppress(CommuniqueError):
         shipped = default_model()
         found[shipped] = read_info(shipped)

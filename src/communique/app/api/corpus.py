@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from ...labelling.summary import Summary
 from ..context import ProjectArg
-from ..corpus import Corpus, Group, find_grouping, find_table
+from ..corpus import Corpus, Group, find_grouping, find_newest
 from ..problems import refusals
 from ..sources import open_table
 
@@ -58,7 +58,7 @@ def proportions(opened: ProjectArg, table: Name = "", by: Name = "") -> CorpusAn
 
     They are not corrected for the errors of the model. To estimate proportions, code a sample and run `communique estimate`.
     """
-    source = find_table(opened, table)
+    source = find_newest(opened, table, opened.tables.paths())
     corpus = Corpus(open_table(opened, source))
     names = corpus.table.names
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from ...errors import DataError
 from ..choices import choices
 from ..context import ProjectArg
-from ..corpus import DOCUMENTS_PER_PAGE, FEW, Corpus, Group, find_grouping, find_table
+from ..corpus import DOCUMENTS_PER_PAGE, FEW, Corpus, Group, find_grouping, find_newest
 from ..sources import open_table
 from ..templating import respond
 from . import label
@@ -59,7 +59,7 @@ def page(
     paths = opened.tables.paths()
     if not paths:
         return respond(request, "corpus_empty.html")
-    source, names = find_table(opened, table), list(reversed(paths))
+    source, names = find_newest(opened, table, paths), list(reversed(paths))
     try:
         corpus = Corpus(open_table(opened, source))
     except DataError as error:
