@@ -1,4 +1,4 @@
-"""Test the removal of invisible characters, which keeps joiners where a script needs them."""
+"""Test how texts are prepared for models: invisible characters, joiners that a script needs, and text in capitals."""
 
 from __future__ import annotations
 
@@ -41,6 +41,38 @@ def test_joiners_are_kept_in_emoji_and_in_words_of_scripts_that_need_them(text: 
 def test_a_lone_surrogate_is_replaced() -> None:
     assert for_model(json.loads('"a\\ud800b"')) == "a?b"
     assert without_surrogates(json.loads('"a\\ud800b"')) == "a\ufffdb"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("WE CONDEMN THE ATTACK ON KYIV.", "We condemn the attack on kyiv."),
+        ("12 «DER AUßENMINISTER VERURTEILT DIES»", "12 «Der außenminister verurteilt dies»"),
+        ("İSRAİL'İN SALDIRISINI KINIYORUZ", "İsrail'in saldirisini kiniyoruz"),
+        ("МЫ ОСУЖДАЕМ НАПАДЕНИЕ", "Мы осуждаем нападение"),
+        ("CANADA SENDS 30 F-16s TO THE STATES CONCERNED", "Canada sends 30 f-16s to the states concerned"),
+        ("CONDE\u00adMNED BY ALL MEMBERS", "Condemned by all members"),
+    ],
+)
+def test_a_text_in_capitals_is_read_in_lower_case(text: str, read: str) -> None:
+    assert for_model(text) == read
+    assert len(kept_positions(text)) == len(read)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NATO, EU, UN",
+        "The PRESIDENT CONDEMNED THIS.",
+        "THE PRESIDENT (spoke in Spanish): We condemn the attack.",
+        "中国欢迎 BRICS, NATO, ASEAN 的声明",
+        "نرحب بقرار UNSC 2231 UNESCO UNICEF",
+        "we condemn the attack",
+        "გმობთ თავდასხმას",
+    ],
+)
+def test_abbreviations_and_mixed_text_are_read_as_they_are(text: str) -> None:
+    assert for_model(text) == text
 
 
 @pytest.mark.parametrize(

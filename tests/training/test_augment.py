@@ -34,15 +34,14 @@ def test_a_copy_keeps_labels_and_document_and_has_one_change() -> None:
         assert (new.id, new.sampling) == (f"{old.id}~{COPY}", COPY)
         changes = {
             "lower": new.text == old.text.lower(),
-            "upper": new.text == old.text.upper(),
             "tag": new.text.endswith(f" {old.text}"),
             "quotes": new.text == old.text.replace(' "', " “").replace('"', "”"),
             "mark": new.text == old.text[:-1],
-            "swap": not new.text.startswith(("Peru", "peru", "PERU", "The")),
+            "swap": not new.text.startswith(("Peru", "peru", "The")),
         }
         assert sum(changes.values()) == 1, new.text
         kinds.update(name for name, yes in changes.items() if yes)
-    assert set(kinds) == {"lower", "upper", "tag", "quotes", "mark", "swap"}
+    assert set(kinds) == {"lower", "tag", "quotes", "mark", "swap"}
     # Half of the copies have another actor, because all rows name one.
     assert 20 <= kinds["swap"] <= 40
 
@@ -69,7 +68,6 @@ def test_the_previous_sentence_has_the_same_change() -> None:
     given = rows(["Peru must go."] * 40, previous="Once more Peru and Chile spoke.")
     for copy in training_copies(given, share=1.0, seed=0):
         text, previous = copy.sentence.text, copy.sentence.previous or ""
-        assert previous.isupper() == text.isupper()
         assert previous.islower() == text.islower()
         if text.endswith(" must go.") and not text.startswith(("Peru", "peru", "The ")):
             assert previous == f"Once more {text.removesuffix(' must go.')} and Chile spoke."
@@ -87,8 +85,8 @@ def test_holder_and_target_are_the_same_words_in_a_copy() -> None:
         moved = acts["criticism"]
         holders.add(copy.sentence.text[slice(*moved.holder or ())])
         targets.add(copy.sentence.text[slice(*moved.target or ())])
-    assert holders == {"Minister Weiß", "minister weiß", "MINISTER WEISS"}
-    assert {"Peru", "peru", "PERU"} < targets
+    assert holders == {"Minister Weiß", "minister weiß"}
+    assert {"Peru", "peru"} < targets
     assert len(targets) > 8
     assert not any(" " in name for name in targets)
 

@@ -112,7 +112,7 @@ class Sentence:
 
     @property
     def model_text(self) -> str:
-        """The text without invisible characters, as models read it in training and prediction."""
+        """The text as models read it in training and prediction (see `for_model`)."""
         return for_model(self.text)
 
     @property

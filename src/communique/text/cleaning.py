@@ -1,4 +1,4 @@
-"""Remove characters that a model reads but a person does not see: soft hyphens, zero-width characters and direction marks.
+"""Prepare a text for a model: remove characters that a person does not see, and write text in capitals in lower case.
 
 Output files keep each text unchanged. Training, prediction and language identification use `for_model(text)`.
 """
@@ -24,14 +24,25 @@ _ITEM = re.compile(r"\W*(?:(?:[a-zа-яα-ω]|[ivx]{2,5})[.)]+|[IVX]{2,}[.)]*|[A
 
 _JOINERS = frozenset("\u200c\u200d")
 
+#: A text is in capitals if it has this many of them, and at least these proportions of its cased letters and of all its letters are
+#: capitals. Few letters can be abbreviations, and so can the Latin letters of a text in a script without case.
+_MIN_CAPITALS, _CAPITALS_OF_CASED, _CAPITALS_OF_LETTERS = 12, 0.95, 0.8
+
 #: Lone surrogates: halves of characters, which JSON and file names can contain but UTF-8, Arrow and tokenizers cannot.
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def for_model(text: str) -> str:
-    """Return a text without invisible characters and with each lone surrogate, which tokenizers reject, replaced by "?"."""
+    """Return a text as a model should read it.
+
+    Invisible characters are removed, and "?" replaces each lone surrogate, which tokenizers reject. A text in capitals, such as a
+    headline, is written in lower case apart from its first letter, because models have read few such texts. Only the removal of
+    characters changes the length.
+    """
     if _INVISIBLE.search(text):
         text = _INVISIBLE.sub(lambda match: match[0] if _belongs(match) else "", text)
+    if _is_in_capitals(text):
+        text = _in_sentence_case(text)
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -67,6 +78,24 @@ def holds_invisible(text: str) -> bool:
 def has_letters(text: str) -> bool:
     """Return whether a text contains letters and is more than the number of a list item, such as "(a)" or "II."."""
     return any(character.isalpha() for character in text) and not _ITEM.fullmatch(text)
+
+
+def _is_in_capitals(text: str) -> bool:
+    if text.islower():
+        return False
+    capitals = sum(map(str.isupper, text))
+    return (
+        capitals >= _MIN_CAPITALS
+        and capitals >= _CAPITALS_OF_CASED * sum(c.isupper() or c.islower() for c in text)
+        and capitals >= _CAPITALS_OF_LETTERS * sum(map(str.isalpha, text))
+    )
+
+
+def _in_sentence_case(text: str) -> str:
+    """Return a text in lower case apart from its first letter, with the same number of characters."""
+    first = next(i for i, character in enumerate(text) if character.isalpha())
+    # The lower case of a character can be a letter and a combining mark: that of the Turkish capital I with a dot.
+    return text[: first + 1] + "".join(character.lower()[0] for character in text[first + 1 :])
 
 
 def _belongs(match: re.Match[str]) -> bool:

@@ -18,7 +18,6 @@ from ..text.surface import (
     speaker_tag,
     straight_quotes,
     typographic_quotes,
-    upper_case,
 )
 
 #: Value of `sampling` in copies. They are not a sample from any population.
@@ -29,10 +28,10 @@ SWAPPED = 0.5
 
 Change = Callable[[str, str], list[Edit]]
 
-#: Changes of the surface. Each group has the same probability, and so has each change within a group.
+#: Changes of the surface. Each group has the same probability, and so has each change within a group. Capitals are not among them:
+#: models read text in capitals in lower case.
 SURFACE: tuple[tuple[Change, ...], ...] = (
     (lower_case,),
-    (upper_case,),
     (speaker_tag,),
     (straight_quotes, typographic_quotes, no_final_mark),
 )
