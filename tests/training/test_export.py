@@ -104,8 +104,9 @@ def _parity(before: float, after: float, agreement: float) -> ParityReport:
 def test_an_export_outside_the_limits_is_refused(parity: ParityReport, message: str) -> None:
     from communique.training.parity import require_parity
 
-    with pytest.raises(ExportError, match=message):
+    with pytest.raises(ExportError, match=message) as refused:
         require_parity(parity)
+    assert "\n" not in str(refused.value)
 
 
 def test_an_export_that_fails_the_parity_check_writes_nothing(

@@ -122,7 +122,7 @@ def export(
                     f"{checkpoint}: nothing was written. You can use the checkpoint itself instead of an export. With "
                     f"{quantization}, {error}"
                 ) from None
-            logger.warning("With %s, %s\nTrying again with 8-bit weights only.", quantization, error)
+            logger.warning("With %s, %s. Trying again with 8-bit weights only.", quantization, error)
     raise AssertionError("unreachable: the second attempt returns or raises")
 
 

@@ -12,7 +12,6 @@ from ..errors import ExportError
 from ..metrics.scores import indicator, macro_f1, outcome_counts, precision_recall_f1
 from ..metrics.spans import OUTPUTS, Sums, compare_acts
 from ..models.acts import ActOutputs
-from ..models.card import render_parity
 from ..models.info import ActsParityRow, ParityReport, ParityRow
 from ..models.predictions import Predictions
 from ..models.predictor import Predictor
@@ -110,15 +109,18 @@ def require_parity(parity: ParityReport) -> None:
     Raises:
         ExportError: Macro-F1 falls by more than `MAX_LOSS`, or the decisions for a label agree less than `MIN_AGREEMENT`.
     """
-    table = "\n" + render_parity(parity)
+    overall = [row for row in parity.rows if row.group == "all"]
     if parity.macro_f1_export < parity.macro_f1_checkpoint - MAX_LOSS:
+        changes = "; ".join(
+            f"{row.label} {number(row.f1_export)} instead of {number(row.f1_checkpoint)}" for row in overall
+        )
         raise ExportError(
             f"the export loses {100 * (parity.macro_f1_checkpoint - parity.macro_f1_export):.1f} points of macro-F1 on "
-            f"{parity.n} rows, but at most {100 * MAX_LOSS} are allowed{table}"
+            f"{parity.n} rows, but at most {100 * MAX_LOSS} are allowed (F1: {changes})"
         )
-    for row in parity.rows:
-        if row.group == "all" and row.agreement is not None and row.agreement < MIN_AGREEMENT:
+    for row in overall:
+        if row.agreement is not None and row.agreement < MIN_AGREEMENT:
             raise ExportError(
                 f"on {parity.n} rows, the decisions for {row.label} agree with those of the checkpoint with F1 "
-                f"{number(row.agreement)}, but at least {MIN_AGREEMENT} is needed{table}"
+                f"{number(row.agreement)}, but at least {MIN_AGREEMENT} is needed"
             )
