@@ -83,27 +83,33 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     return found
 
 
+def _add_job(project: Project, command: str, output: str, arguments: Sequence[str], exit_code: int) -> str:
+    folder = project.folder / APP_FOLDER / JOBS / "20260102-030405-abcdef"
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {
+        "name": command,
+        "module": "communique",
+        "arguments": [command, *arguments],
+        "resume_with": [],
+        "begun": "2026-01-02T03:04:05+00:00",
+        "kind": command,
+    }
+    (folder / JOB).write_text(json.dumps(content), encoding="utf-8")
+    (folder / LOG).write_text(output, encoding="utf-8")
+    (folder / EXIT).write_text(str(exit_code), encoding="ascii")
+    return folder.name
+
+
 @pytest.fixture
 def failed_job(project: Project) -> Callable[[str, str], str]:
     """Return a function that adds a job that failed with some output, and returns its id."""
+    return lambda command, output: _add_job(project, command, output, (), 1)
 
-    def add(command: str, output: str) -> str:
-        folder = project.folder / APP_FOLDER / JOBS / "20260102-030405-abcdef"
-        folder.mkdir(parents=True)
-        content = {
-            "name": command,
-            "module": "communique",
-            "arguments": [command],
-            "resume_with": [],
-            "begun": "2026-01-02T03:04:05+00:00",
-            "kind": command,
-        }
-        (folder / JOB).write_text(json.dumps(content), encoding="utf-8")
-        (folder / LOG).write_text(output, encoding="utf-8")
-        (folder / EXIT).write_text("1", encoding="ascii")
-        return folder.name
 
-    return add
+@pytest.fixture
+def finished_job(project: Project) -> Callable[..., str]:
+    """Return a function that adds a job that is done, with some output and arguments, and returns its id."""
+    return lambda command, output, *arguments: _add_job(project, command, output, arguments, 0)
 
 
 @pytest.fixture

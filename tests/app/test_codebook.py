@@ -11,6 +11,7 @@ from helpers import ROOT, TINY, has_facts
 from starlette.testclient import TestClient
 
 from communique.app.codebook_forms import join_lines, show_kinds, show_labels, split_lines, with_general, with_label
+from communique.app.server import create_app
 from communique.data.codebook import Codebook
 from communique.project import Project
 from communique.project.codebooks import codebook_versions
@@ -164,3 +165,27 @@ def test_two_labels_must_remain(client: TestClient, project: Project) -> None:
         answer = post(client, name, {"sha256": project.codebook.sha256, "change": "remove"}, save=True)
     assert answer.status_code == 400
     assert len(project.codebook.labels) == 2
+
+
+def test_the_example_codebook_says_that_it_is_an_example(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "new")
+    client = TestClient(
+        create_app(project, token="t", port=1, with_pages=True),
+        base_url="http://127.0.0.1:1",
+        headers={"Authorization": "Bearer t"},
+    )
+    assert "This is an example" in client.get("/codebook").text
+    TINY.dump(project.codebook_path)
+    assert "This is an example" not in client.get("/codebook").text
+
+
+def test_the_language_of_an_example_is_identified_and_errors_name_examples_by_number(
+    client: TestClient, project: Project
+) -> None:
+    text = "Nous condamnons cette attaque contre la population civile avec la plus grande fermeté."
+    example = {"example_text": [text], "example_labels": ["criticism"]}
+    form = label_form(TINY, "criticism", **example, example_language=[""])
+    assert post(client, "criticism", form, save=True).status_code < 400
+    assert project.codebook.labels[TINY.names.index("criticism")].examples[0].language == "fr"
+    wrong = label_form(project.codebook, "criticism", **example, example_language=["x"])
+    assert "example 1, language" in post(client, "criticism", wrong).text

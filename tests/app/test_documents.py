@@ -143,5 +143,30 @@ def test_a_folder_is_added_in_a_browser(
     assert "articles/0.txt" in page.inner_text("#added")
     page.wait_for_selector("#documents-state [role=status]:has-text('3 files, 6 sentences')", timeout=1000 * PATIENCE)
     assert [*violations(page), *overflowing(page)] == []
+    assert page.evaluate("document.getElementById('folder').files.length") == 0, "added files are not chosen any more"
+    page.set_input_files("#folder", texts)
     page.click("main button.primary")
     page.wait_for_selector("#added .done:has-text('in the project already')")
+
+
+def test_columns_are_read_from_file_names_on_the_page(page_of: TestClient, empty: Project, indexed: list[str]) -> None:
+    refused = page_of.post(f"{PAGE}/columns", data={"pattern": "{country}_{year}"}, headers=PARTIAL)
+    assert (refused.status_code, empty.file.columns_from_filename) == (400, None)
+    names = ("USA_1962.txt", "CHN_2020.txt", "<b>.txt", "x.txt")
+    page_of.post(PAGE, files=[("files", (name, f"Text of {name[:3]}.".encode())) for name in names])
+    saved = page_of.post(f"{PAGE}/columns", data={"pattern": "{country}_{year}"}, headers=PARTIAL).text
+    assert "2 file names match" in saved
+    assert "not match" in saved
+    assert "1962" in saved
+    assert "<b>" not in saved
+    assert empty.file.columns_from_filename == "{country}_{year}"
+    assert indexed == ["index", "index"]
+    assert 'value="{country}_{year}"' in page_of.get(PAGE).text
+    removed = page_of.post(f"{PAGE}/columns", data={"pattern": ""})
+    assert "No columns are read" in removed.text
+    assert empty.file.columns_from_filename is None
+
+
+def test_files_are_listed_by_name(page_of: TestClient) -> None:
+    added = page_of.post(PAGE, files=[("files", (f"{name}.txt", name.encode() * 9)) for name in "cab"], headers=PARTIAL)
+    assert added.text.index("a.txt") < added.text.index("b.txt") < added.text.index("c.txt")

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from estimate_rows import estimate_row
-from helpers import CUES, PATIENCE, has_facts
+from helpers import CUES, PATIENCE, TINY, has_facts, write_rows
+from project_helpers import draw
 from starlette.testclient import TestClient
 
 from communique.app.context import OpenProject
 from communique.app.indexing import rebuild
 from communique.io.write import write_parquet
+from communique.project import Project
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -188,3 +190,32 @@ def test_from_predictions_to_a_figure_through_the_commands(client: TestClient, o
     assert page.count('class="point"') + page.count('class="hollow"') > 9
     assert client.get("/estimate/estimates-1/report.html").status_code == 200
     assert client.get("/estimate/estimates-1/forest.svg").headers["content-type"].startswith("image/svg+xml")
+
+
+def test_without_labels_the_page_says_what_to_do(tmp_path: Path, connect_to: Callable[[Project], TestClient]) -> None:
+    TINY.dump(tmp_path / "tiny.yaml")
+    rows = [
+        {"id": f"s{i}", "document": f"d{i}", "text": f"We condemn it, number {i}.", "language": "en"} for i in range(9)
+    ]
+    table = write_rows(tmp_path / "texts.jsonl", rows)
+    project = Project.create(tmp_path / "unlabelled", codebook=tmp_path / "tiny.yaml", documents=[table])
+    draw(project, 5)
+    page = connect_to(project).get("/estimate").text
+    assert has_facts(page, "have not been labelled yet", 'href="/label"')
+    assert "<form" not in page
+
+
+def test_samples_that_trained_the_model_are_not_offered(
+    client: TestClient, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 'value="sample-1"' in client.get("/estimate").text
+    monkeypatch.setattr("communique.app.pages.estimate.labels_of_own_model", lambda _: True)
+    monkeypatch.setattr("communique.app.pages.estimate.is_reserved", lambda _: False)
+    page = client.get("/estimate").text
+    assert has_facts(page, "The model was trained on", "Draw another sample")
+    assert 'value="sample-1"' not in page
+
+
+def test_the_number_of_sentences_that_are_described_is_shown(client: TestClient, opened: OpenProject) -> None:
+    estimates(opened.project.folder / "estimates" / "estimates-1", n=5)
+    assert f"describe 5 of the {opened.store.count():,} sentences" in client.get("/estimate").text

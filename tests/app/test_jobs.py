@@ -15,7 +15,7 @@ from helpers import PATIENCE
 from starlette.testclient import TestClient
 
 from communique.app.context import INDEX_JOB, OpenProject
-from communique.app.jobs import BusyError, Job, Jobs
+from communique.app.jobs import BusyError, Job, Jobs, _last_line
 from communique.errors import NotFoundError
 from communique.project import Project
 from communique.project.coding import now
@@ -185,3 +185,9 @@ def test_the_progress_of_a_job_is_what_its_command_keeps_in_a_file(
     assert job.progress.startswith("rows, ")
     jobs.cancel(job.id)
     wait(jobs, job.id, finished)
+
+
+def test_the_command_is_not_shown_as_progress() -> None:
+    command = "project study: communique train rows.jsonl --out models/model-1"
+    assert _last_line(f"{command}\n") == ""
+    assert _last_line(f"{command}\nfold 1 of 5\n\n") == "fold 1 of 5"

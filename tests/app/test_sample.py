@@ -8,13 +8,14 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from helpers import TINY, has_facts, write_rows
+from helpers import TINY, has_facts, predictions, write_rows
+from project_helpers import draw
 from starlette.testclient import TestClient
 
 from communique.app.context import OpenProject
 from communique.app.groups import group_columns
 from communique.app.indexing import rebuild
-from communique.app.pages.sample import address_of
+from communique.app.pages.sample import address_of, purpose_of
 from communique.app.server import create_app
 from communique.project import Project
 from communique.project.advice import ESTIMATE_SAMPLE, FIRST_SAMPLE, SampleRequest
@@ -168,3 +169,31 @@ def test_a_failed_job_is_shown_with_its_reason(client: TestClient, failed_job: C
     assert "HX-Refresh" not in client.get(f"/jobs/{id}/watch?was=failed").headers
     assert client.get(f"/jobs/{id}/watch?was=running").headers["HX-Refresh"] == "true"
     assert client.get("/jobs/../watch").status_code == 404
+
+
+def test_warnings_of_a_sample_are_shown_without_a_click(client: TestClient, finished_job: Any) -> None:
+    finished_job("sample", f"warning: few documents {HOSTILE}\nwritten: samples/sample-2.xlsx\n")
+    page = client.get("/sample").text
+    shown = page[page.index("job-") : page.index("<details")]
+    assert "Few documents" in shown
+    assert HOSTILE not in page
+
+
+def test_the_result_of_a_plan_is_shown_without_a_click(client: TestClient, finished_job: Any) -> None:
+    finished_job("sample", "300 sentences\n", "--for=estimate", "-n50")
+    assert "<details open><summary>Output" not in client.get("/sample").text
+    finished_job("sample", "300 sentences\n", "--for=estimate", "--width=0.1")
+    assert "<details open><summary>Output" in client.get("/sample").text
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_a_sample_that_trains_models_does_not_lead_to_estimates(tmp_path: Path, labels: bool) -> None:
+    TINY.dump(tmp_path / "tiny.yaml")
+    rows = [
+        {"id": f"s{i}", "document": f"d{i}", "text": f"We condemn it, number {i}.", "language": "en"} for i in range(9)
+    ]
+    table = predictions(tmp_path / "labelled.jsonl") if labels else write_rows(tmp_path / "texts.jsonl", rows)
+    project = Project.create(tmp_path / "study", codebook=tmp_path / "tiny.yaml", documents=[table])
+    draw(project, 5)
+    design = next(iter(project.designs().values()))
+    assert purpose_of(design) == ("estimates" if labels else "both")

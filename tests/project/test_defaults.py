@@ -16,6 +16,7 @@ from project_helpers import age, code, draw
 from communique.annotation.detect import read_coded
 from communique.data.codebook import Codebook
 from communique.errors import BundleError, DataError
+from communique.io.atomic import file_sha256
 from communique.io.read import read_table
 from communique.labelling.made_by import model_metadata
 from communique.models.folder import read_info
@@ -25,6 +26,7 @@ from communique.project.coding import now
 from communique.project.defaults import fill
 from communique.project.status import used_to_label
 from communique.sampling.design import Source
+from communique.training.steps import record_run
 
 Sampled = Callable[..., Path]
 
@@ -339,3 +341,20 @@ def test_agree_compares_the_codings_from_which_gold_is_made(project: Project) ->
     assert "--adjudicate" not in fill("agree", project, {}).arguments
     assert project_status(project).differing == 0
     assert project.gold("sample-1")[0]
+
+
+@pytest.mark.parametrize("change", ["kind", "rows", "nothing", "no record"])
+def test_an_interrupted_training_that_cannot_be_resumed_is_passed_by(project: Project, change: str) -> None:
+    coded(project, purpose="training")
+    rows = Path(fill("train", project, {}).arguments[0])
+    steps = project.folder / "models" / "model-1.steps"
+    run = {"kind": "auto", "data": [file_sha256(rows)], "codebook": project.codebook.sha256}
+    record_run(steps, run | ({"data": ["0"]} if change == "rows" else {}))
+    if change == "no record":
+        (steps / "run.json").rename(steps / "vectors.npz")
+    filled = fill("train", project, {"kind": "tfidf"} if change == "kind" else {})
+    name = "model-1" if change == "nothing" else "model-2"
+    assert filled.arguments[-1] == name
+    assert Path(filled.arguments[0]).name == f"{name}.rows.jsonl"
+    assert any("model-1" in note for note in filled.notes) == (change != "nothing")
+    assert steps.is_dir(), "the interrupted training can be resumed with its own command"

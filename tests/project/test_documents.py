@@ -13,7 +13,15 @@ from helpers import TINY, predictions
 import communique.project.documents
 from communique.errors import DataError
 from communique.project import Project
-from communique.project.documents import AddedFile, add_documents, document_files, read_documents
+from communique.project.defaults import fill
+from communique.project.documents import (
+    AddedFile,
+    add_documents,
+    columns_of_names,
+    document_files,
+    name_columns,
+    read_documents,
+)
 from communique.sampling.design import draw_sample
 
 
@@ -178,3 +186,30 @@ def test_what_to_do_about_earlier_samples_and_labels_is_said(project: Project) -
     assert len(notes) == 2
     assert "Label the documents again" in notes[0]
     assert "draw another sample" in notes[1]
+
+
+def test_columns_are_read_from_the_names_of_documents(project: Project) -> None:
+    texts = {"speeches/USA_1962.txt": "We condemn it.", "speeches/CHN_2020.txt": "We support it.", "x.txt": "Nothing."}
+    add_named(project, list(texts.items()))
+    assert columns_of_names(project) is None
+    name_columns(project, " {country}_{year} ")
+    found = columns_of_names(project)
+    assert found is not None
+    assert found.columns == ("country", "year")
+    assert found.values == {"speeches/CHN_2020": ("CHN", "2020"), "speeches/USA_1962": ("USA", "1962")}
+    assert found.others == ("x",)
+    groups = read_documents(project)[0].columns
+    assert {"country", "year"} <= set(groups)
+    expected = ["--columns-from-filename", "{country}_{year}"]
+    assert fill("sample", project, {"n": 1}).arguments[1:3] == expected
+    assert list(project.reading) == expected
+    name_columns(project, "")
+    assert project.reading == ()
+
+
+def test_a_pattern_that_matches_no_name_is_refused(project: Project) -> None:
+    add(project, a_txt="We condemn it.")
+    for pattern, reason in (("{country}-{year}", "none of the names"), ("country", "a column name is missing")):
+        with pytest.raises(DataError, match=reason):
+            name_columns(project, pattern)
+    assert project.file.columns_from_filename is None

@@ -20,6 +20,7 @@ NAN = float("nan")
     [
         (formats.number, (0.12345,), "0.123"),
         (formats.number, (12.6, 0), "13"),
+        (formats.number, (-0.0001,), "0.000"),
         (formats.signed, (0.12345,), "+0.123"),
         (formats.signed, (-0.5, 1), "-0.5"),
         (formats.score, (0.5, 0.4, 0.6), "0.500 [0.400, 0.600]"),

@@ -31,3 +31,8 @@ def test_signs_are_unique_for_any_label_names() -> None:
     assert len(set(signs)) == len(names)
     assert signs[0] == "PC"
     assert all(signs)
+
+
+def test_short_words_do_not_count_for_signs_of_longer_names() -> None:
+    names = ["Praise of own government", "Climate & nature", "to be", "of the state"]
+    assert label_signs(names) == ["POG", "CN", "TB", "OTS"]

@@ -533,6 +533,26 @@ def test_a_stopped_comparison_resumes_where_it_stopped_and_writes_the_same_bytes
     assert not (tmp_path / "run.steps").exists()
 
 
+def test_a_run_that_was_stopped_while_its_duration_was_measured_resumes(
+    tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = recipe(tmp_path, tiny_backbone)
+
+    def stopped(*_: object, **__: object) -> None:
+        # Frozen encoders store vectors while their duration is measured.
+        vectors = tmp_path / "run.steps" / "vectors"
+        vectors.mkdir(parents=True)
+        (vectors / "0.npz").write_bytes(b"")
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr("communique.selection.select.plan_folds", stopped)
+        with pytest.raises(Stopped):
+            train_selected(settings, tmp_path / "run", kind="tfidf")
+    train_selected(settings, tmp_path / "run", kind="tfidf")
+    assert not (tmp_path / "run.steps").exists()
+
+
 def test_the_steps_of_another_run_are_refused(
     tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ..config import describe
 from ..data.codebook import Codebook, Example, Label
 from ..errors import DataError, NotFoundError
+from ..text.language import identify_language
 
 #: The fields of a form, each with all of its values.
 Form = Mapping[str, Sequence[str]]
@@ -173,7 +174,7 @@ def _examples(form: Form, names: Sequence[str], old: Sequence[Example]) -> list[
         found.append(
             {
                 "text": unchanged.get(shown, text.replace("\r\n", "\n").strip()),
-                "language": language.strip(),
+                "language": language.strip() or identify_language(shown),
                 "labels": [name for name, _ in read],
                 "kinds": {name: kind for name, kind in read if kind},
             }
@@ -202,4 +203,5 @@ def _in_words(message: str, content: Mapping[str, Any]) -> str:
         label = content["labels"][int(found[1])]["name"]
         return f"label {label!r}, " if label else "the new label, "
 
-    return re.sub(r"\blabels\.(\d+)\.", name, message)
+    named = re.sub(r"\blabels\.(\d+)\.", name, message)
+    return re.sub(r"\bexamples\.(\d+)\.", lambda found: f"example {int(found[1]) + 1}, ", named)

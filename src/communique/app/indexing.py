@@ -53,13 +53,14 @@ _SHOWN = ("document", "language", "source")
 def signature(project: Project) -> str:
     """Return a hash of the names, sizes and times of all files that the index is made from.
 
-    The names of the labels belong to it, because tables without probabilities are read with them.
+    The names of the labels belong to it, because tables without probabilities are read with them, and the options that read texts.
 
     Raises:
         CodebookError: The codebook is invalid.
         DataError: `project.yaml` is invalid.
     """
-    digest = hashlib.sha256("\0".join(project.codebook.names).encode("utf-8", "surrogateescape"))
+    made = (*project.codebook.names, *project.reading)
+    digest = hashlib.sha256("\0".join(made).encode("utf-8", "surrogateescape"))
     for path in [
         *_files(project.documents()),
         *sorted((project.folder / "samples").glob("*.design.json")),

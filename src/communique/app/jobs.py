@@ -45,6 +45,12 @@ _TAIL = 8000
 #: Seconds after which a process that never locked its folder counts as ended.
 _START = 60.0
 
+#: Beginning of a line of the output that contains a warning.
+_WARNING = "warning: "
+
+#: A line that contains the whole command, which tells nobody how far it is.
+_COMMAND = re.compile(r"project .*: communique ")
+
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 State = Literal["running", "done", "failed", "cancelled", "interrupted"]
@@ -87,6 +93,12 @@ class Job:
     def resumable(self) -> bool:
         """Whether the job can be resumed."""
         return self.state in ("failed", "cancelled", "interrupted")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings in its output, if it is done. They matter for what the user does next."""
+        marked = [line.removeprefix(_WARNING) for line in self.output.splitlines() if line.startswith(_WARNING)]
+        return tuple(f"{line[:1].upper()}{line[1:]}" for line in dict.fromkeys(marked)) if self.state == "done" else ()
 
     @property
     def line(self) -> str | None:
@@ -325,8 +337,9 @@ def _is_locked(folder: Path) -> bool:
 
 
 def _last_line(output: str) -> str:
-    """Return the last line of the output that is not empty. It may contain how long the rest will take."""
-    return next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "")
+    """Return the last line of the output that is neither empty nor the command. It may contain how long the rest will take."""
+    lines = [line.strip() for line in reversed(output.splitlines())]
+    return next((line for line in lines if line and not _COMMAND.match(line)), "")
 
 
 def _number(path: Path) -> int | None:

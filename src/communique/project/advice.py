@@ -173,7 +173,7 @@ def _code(facts: Facts) -> Step | None:
     if facts.differing:
         differ = f"Coders differ on {counted(facts.differing, 'sentence')}"
         if facts.adjudication is None:
-            return Step("adjudicate", "communique agree", f"{differ}. The command writes a sheet for adjudication")
+            return Step("adjudicate", "communique agree", f"{differ}. Decide which labels are right")
         return Step(
             "adjudicate",
             f"communique merge {shlex.quote(facts.adjudication)}",

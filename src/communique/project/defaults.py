@@ -10,6 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from ..annotation.agreement_report import AgreementReport, to_adjudicate
 from ..annotation.sheets import MODEL
 from ..data.reader import ACTS
@@ -22,8 +25,9 @@ from ..models.predictor import default_model
 from ..sampling.design import Design
 from .codebooks import changed_codebooks
 from .coding import Coding, latest
+from .documents import has_texts
 from .layout import ADJUDICATION_SHEET, AGREEMENT_FILE, CODINGS_TABLE, PROJECT_FILE, SAMPLES
-from .project import Project
+from .project import COLUMNS, Project
 from .rows import is_reserved, member_keys
 from .status import used_to_label
 
@@ -79,6 +83,9 @@ def _sample(project: Project, given: Mapping[str, object]) -> Filled:
     labelled, labeller = _newest_labels(project, model)
     if labelled is None:
         filled.arguments += _documents(project)
+        pattern = project.file.columns_from_filename
+        if pattern is not None and "columns_from_filename" not in given and has_texts(project):
+            filled.add(COLUMNS, pattern)
         if given.get("purpose") == "training":
             filled.notes.append(
                 "no model with the labels of the codebook has labelled the documents, but a sample for training needs labels. "
@@ -137,6 +144,15 @@ def _train(project: Project, given: Mapping[str, object]) -> Filled:
     """Train on all coded rows except those that are reserved for estimates."""
     filled, model = Filled(), project.next_model_path()
     rows, notes = project.write_training_rows(model)
+    passed: list[str] = []
+    while "out" not in given and not _can_train(model, rows, project, given):
+        filled.notes.append(
+            f"an interrupted training of {model.name} had other rows, another codebook or other classifiers, so it cannot be "
+            "resumed, and another model is trained"
+        )
+        passed.append(model.name)
+        model = project.next_model_path(without=passed)
+        rows, notes = project.write_training_rows(model)
     filled.arguments.append(str(rows))
     filled.notes += notes
     if "codebook" not in given:
@@ -150,13 +166,25 @@ def _train(project: Project, given: Mapping[str, object]) -> Filled:
     return filled
 
 
+def _can_train(model: Path, rows: Path, project: Project, given: Mapping[str, object]) -> bool:
+    """Return whether a model has no interrupted training, or one that a training on these rows would resume."""
+    from ..training.steps import recorded_run
+
+    steps = model.with_name(f"{model.name}.steps")
+    if not steps.is_dir() or not any(steps.iterdir()):
+        return True
+    run = recorded_run(steps) or {}
+    same = [run.get("kind") == (given.get("kind") or "auto"), run.get("data") == [file_sha256(rows)]]
+    if "codebook" not in given:
+        same.append(run.get("codebook") == project.codebook.sha256)
+    return all(same)
+
+
 def _label(project: Project, given: Mapping[str, object]) -> Filled:
     """Label the documents with the newest model, read as for the newest sample that was drawn from them."""
     filled, chat = Filled(_documents(project)), given.get("labeler") == "chat"
     if not READING & given.keys():
-        filled.arguments += next(
-            (design.reading for design in reversed(project.designs().values()) if design.texts), ()
-        )
+        filled.arguments += project.reading
     model = None if chat else given.get("model") or _newest_model(project)
     if model is None and not chat:
         raise DataError(
@@ -179,7 +207,8 @@ def _estimate(project: Project, given: Mapping[str, object]) -> Filled:
     filled, sample = Filled(), _chosen_sample(project, given)
     design = project.design(sample)
     gold, notes = project.write_gold(sample)
-    labelled = _drawn_from(project, design)
+    groups = [name for name in str(given.get("by", "")).split(",") if name]
+    labelled = _with_columns(project, _drawn_from(project, design), groups)
     filled.arguments += [str(labelled), str(gold)]
     filled.notes += notes
     if "design" not in given:
@@ -323,6 +352,17 @@ def _labelled_by(project: Project, labelled: Path) -> Path | None:
     return next((path for path in _known_models(project) if used_to_label(labelled, path)), None)
 
 
+def labels_of_own_model(project: Project) -> bool:
+    """Return whether a model of the project made the newest labels. It was trained on all samples that are not reserved."""
+    labelled = project.labelled()
+    return bool(labelled) and any(used_to_label(labelled[-1], path) for path in project.models().infos)
+
+
+def is_labelled(project: Project) -> bool:
+    """Return whether there are labels that a sample can correct, from `communique label` or in a document."""
+    return bool(project.labelled()) or any(design.predictions is not None for design in project.designs().values())
+
+
 def _when_coded(out: Path, given: Mapping[str, object]) -> str:
     """Return what to do when a sample is coded."""
     if given.get("form") not in (None, "sheet"):
@@ -370,6 +410,30 @@ def _drawn_from(project: Project, design: Design) -> Path:
     if not (same or labelled):
         raise DataError(f"{project.folder}: the documents have not been labelled yet. Run `communique label` first")
     return (same or labelled)[-1]
+
+
+def _with_columns(project: Project, labelled: Path, columns: Sequence[str]) -> Path:
+    """Return newer labels of the same sentences by the same model if only those have the columns of groups.
+
+    Columns from file names can be chosen after a sample was drawn, and the documents are then labelled again.
+    """
+    if not columns or labelled not in project.labelled() or _has(labelled, columns):
+        return labelled
+    model = _labelled_by(project, labelled)
+    for other in reversed(project.labelled()):
+        same_model = model is not None and used_to_label(other, model)
+        if same_model and _has(other, columns) and _sentences(other) == _sentences(labelled):
+            return other
+    return labelled
+
+
+def _has(labelled: Path, columns: Sequence[str]) -> bool:
+    return labelled.suffix == ".parquet" and set(columns) <= set(pq.read_schema(labelled).names)
+
+
+def _sentences(labelled: Path) -> pa.Table | None:
+    """Return the ids and texts of the sentences in a Parquet table, or None for a table in another format."""
+    return pq.read_table(labelled, columns=["id", "text"]) if labelled.suffix == ".parquet" else None
 
 
 def _write_loose(project: Project) -> Path | None:

@@ -18,6 +18,7 @@ from ..io.output import is_own_page
 from ..io.paths import FOLDER_KINDS, InputFile, find_files, locate_files
 from ..io.received import safe_path
 from ..io.suffixes import ending, stem
+from ..labelling.filenames import FilenamePattern
 from ..labelling.options import Options
 from ..labelling.reader import ShardReader
 from ..labelling.unlabelled import Unlabelled, read_texts
@@ -26,7 +27,7 @@ from ..sampling.population import Population, read_population
 from ..sampling.texts import content_of
 from ..text.cleaning import without_surrogates
 from .layout import DOCUMENTS, PROJECT_FILE
-from .project import Project
+from .project import COLUMNS, Project
 
 #: Maximum number of files that are added together.
 MAX_FILES = 1000
@@ -35,7 +36,7 @@ MAX_FILES = 1000
 _FIELDS = {
     "--text-column": "text_column",
     "--document-column": "document_column",
-    "--columns-from-filename": "filename_columns",
+    COLUMNS: "filename_columns",
     "--language": "language",
     "--encoding": "encoding",
     "--sheet": "sheet",
@@ -109,6 +110,65 @@ def document_files(project: Project) -> dict[str, Path]:
     }
 
 
+def has_texts(project: Project) -> bool:
+    """Return whether all documents of a project are texts, and none is a table of predictions."""
+    return all(content_of(path) == "texts" for path in project.documents())
+
+
+@dataclass(frozen=True)
+class NamedColumns:
+    """The columns that a pattern reads from the names of the documents.
+
+    Attributes:
+        pattern: The pattern.
+        columns: Names of the columns.
+        values: Their values by name of the file, for the files whose name matches the pattern.
+        others: Names of the files whose name does not match it.
+    """
+
+    pattern: str
+    columns: tuple[str, ...]
+    values: dict[str, tuple[str, ...]]
+    others: tuple[str, ...]
+
+
+def columns_of_names(project: Project, pattern: str | None = None) -> NamedColumns | None:
+    """Return the columns that a pattern reads from the names of the documents, or None if there is no pattern.
+
+    Args:
+        project: The project.
+        pattern: The pattern. Default: that of `project.yaml`.
+
+    Raises:
+        DataError: The pattern is invalid, or the documents cannot be found.
+    """
+    pattern = project.file.columns_from_filename if pattern is None else pattern
+    if pattern is None:
+        return None
+    matched = FilenamePattern(pattern)
+    found = {file.name: matched.values(file.display_name) for file in locate_files(project.documents()).files}
+    values = {name: tuple(one.values()) for name, one in found.items() if one is not None}
+    return NamedColumns(pattern, matched.columns, values, tuple(name for name in found if name not in values))
+
+
+def name_columns(project: Project, pattern: str) -> None:
+    """Write the pattern that reads columns from the names of the documents into `project.yaml`. An empty one removes it.
+
+    Raises:
+        DataError: The pattern is invalid, or no document has a name that matches it.
+    """
+    pattern = pattern.strip()
+    if pattern:
+        found = columns_of_names(project, pattern)
+        if found is None or not found.values:
+            example = f", such as {found.others[0]}" if found is not None and found.others else ""
+            raise DataError(
+                f"{pattern!r} matches none of the names of the documents{example}. Write the names of the columns in braces, with "
+                "the characters between them, for example {country}_{year} for USA_2022.txt"
+            )
+    project.file.model_copy(update={"columns_from_filename": pattern or None}).dump(project.folder)
+
+
 def add_documents(project: Project, files: Sequence[tuple[str, IO[bytes]]]) -> Added:
     """Add files to the folder of the documents. No file is overwritten, and nothing is added twice.
 
@@ -155,7 +215,7 @@ def _read(project: Project, paths: Sequence[Path], progress: ProgressReporter | 
 
 
 def _reading(project: Project) -> tuple[Options, Sequence[str], str | None]:
-    reading = next((design.reading for design in reversed(project.designs().values()) if design.texts), ())
+    reading = project.reading
     values = dict(pairwise(reading))
     given: dict[str, Any] = {field: values[name] for name, field in _FIELDS.items() if name in values}
     return Options(split="--split" in reading, **given), reading, values.get("--format")

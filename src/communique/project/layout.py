@@ -40,6 +40,7 @@ ADJUDICATION_SHEET = "-adjudication"
 _HEADER = """\
 # This file makes its folder a project of communique.
 # documents: files and folders with texts or tables, relative to this folder. Everything in documents/ is read as well.
+# columns_from_filename: a pattern such as '{country}_{year}', which reads columns from the names of the files.
 """
 
 
@@ -52,6 +53,11 @@ class ProjectFile(BaseModel):
     name: str = Field(min_length=1)
     codebook: str = Field(CODEBOOK, min_length=1, description="path to the codebook, relative to the folder")
     documents: tuple[str, ...] = Field((), description="files and folders with texts, relative to the folder")
+    columns_from_filename: str | None = Field(
+        None,
+        min_length=1,
+        description="pattern that reads columns from the names of the files, such as {country}_{year}",
+    )
     created: str
 
     @model_validator(mode="before")
@@ -77,7 +83,7 @@ class ProjectFile(BaseModel):
         """Write the file, with a comment that explains its keys."""
         with replacing(folder / PROJECT_FILE) as handle:
             handle.write(_HEADER)
-            content = self.model_dump(mode="json")
+            content = self.model_dump(mode="json", exclude_none=True)
             yaml.safe_dump(content, handle, allow_unicode=True, sort_keys=False, width=120)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +37,9 @@ from .rows import Coded, CodedRows, Translated, as_reading, training_row
 _load_file = kept_while_unchanged(512)(ProjectFile.load)
 _load_codebook = kept_while_unchanged(512)(Codebook.load)
 _load_design = kept_while_unchanged(512)(Design.load)
+
+#: The option of `communique label` and `communique sample` that reads columns from the names of the files.
+COLUMNS = "--columns-from-filename"
 
 #: Number of hexadecimal digits of the hash in the file names of kept codebooks.
 DIGITS = 12
@@ -150,6 +153,19 @@ class Project:
         # The system adds hidden files such as .DS_Store to folders.
         filled = own.is_dir() and any(not path.name.startswith(".") for path in own.iterdir())
         return [*listed, *([own] if filled else [])]
+
+    @property
+    def reading(self) -> tuple[str, ...]:
+        """The options of `communique label` that read the documents.
+
+        These are the options of the newest sample of texts, and the pattern of `project.yaml` for columns from file names.
+        """
+        found = next((design.reading for design in reversed(self.designs().values()) if design.texts), ())
+        pattern = self.file.columns_from_filename
+        if pattern is None:
+            return found
+        place = found.index(COLUMNS) if COLUMNS in found else len(found)
+        return (*found[:place], *found[place + 2 :], COLUMNS, pattern)
 
     def designs(self) -> dict[str, Design]:
         """Return the design of each sample by the name of the sample, in order of their numbers."""
@@ -330,9 +346,13 @@ class Project:
         """Return the path of the next sample, such as `samples/sample-2.xlsx`."""
         return self._next(SAMPLES, "sample", suffix)
 
-    def next_model_path(self) -> Path:
-        """Return the folder of the next model, such as `models/model-2`. It is the same until the model is complete."""
-        return self._next(MODELS, "model", "")
+    def next_model_path(self, *, without: Collection[str] = ()) -> Path:
+        """Return the folder of the next model, such as `models/model-2`. It is the same until the model is complete.
+
+        Args:
+            without: Names that cannot be used.
+        """
+        return self._next(MODELS, "model", "", without)
 
     def next_labelled_path(self, model: str, *, resume: bool = False) -> Path:
         """Return the path of the next output of `communique label`, such as `labelled/model-2.parquet`.
@@ -361,10 +381,11 @@ class Project:
         found = [path for path in tables if path.is_file() and path.name[0] != "."]
         return sorted(found, key=lambda path: (path.stat().st_mtime, path.name))
 
-    def _next(self, folder: str, stem: str, suffix: str) -> Path:
+    def _next(self, folder: str, stem: str, suffix: str, without: Collection[str] = ()) -> Path:
         taken = {name for path in (self.folder / folder).glob("*") for name in (path.name, path.name.split(".")[0])}
         if not suffix:  # files next to a model do not make the model complete
             taken = {path.name for path in (self.folder / folder).glob("*") if path.is_dir()}
+        taken |= set(without)
         number = next(i for i in range(1, 10**9) if f"{stem}-{i}" not in taken and f"{stem}-{i}{suffix}" not in taken)
         return self.folder / folder / f"{stem}-{number}{suffix}"
 

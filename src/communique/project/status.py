@@ -113,6 +113,11 @@ class Status:
         return render("status.md.jinja", status=self)
 
 
+def has_example_codebook(project: Project) -> bool:
+    """Return whether the codebook is still the example that `communique init` wrote."""
+    return project.codebook_path.read_bytes() == starter().encode()
+
+
 def project_status(project: Project, *, agreement: bool = True, seed: int = 0, resamples: int = RESAMPLES) -> Status:
     """Return the state of a project.
 
@@ -266,7 +271,7 @@ def _facts(
     usable = [m for m in models if not m.other_codebook]
     sheets = _sheets(project, newest.name) if newest else []
     return Facts(
-        starter=project.codebook_path.read_bytes() == starter().encode(),
+        starter=has_example_codebook(project),
         documents=len(project.documents()),
         sample=newest.name if newest else None,
         missing=newest.drawn - newest.coded if newest else 0,

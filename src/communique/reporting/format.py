@@ -74,8 +74,8 @@ def counted(n: int, noun: str, plural: str | None = None) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Format a score such as 0.123. None and NaN become a dash."""
-    return _fixed(value, f".{digits}f")
+    """Format a score such as 0.123. None and NaN become a dash, and -0.000 becomes 0.000."""
+    return _fixed(value, f"z.{digits}f")
 
 
 def signed(value: float | None, digits: int = 3) -> str:
@@ -100,7 +100,7 @@ def p_value(value: float | None) -> str:
 
 def percent(value: float | None, digits: int = 0) -> str:
     """Format a proportion as a percentage, such as 97%."""
-    return _fixed(value, f".{digits}%")
+    return _fixed(value, f"z.{digits}%")
 
 
 def quantity(value: float | None) -> str:

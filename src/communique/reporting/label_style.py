@@ -12,6 +12,9 @@ from .palette import PALETTE
 #: Number of underline styles in the style sheets.
 LINES = 5
 
+#: Words that do not count for an abbreviation if a label has at least two others.
+_SHORT_WORDS = frozenset(("a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"))
+
 _BETWEEN_WORDS = re.compile(r"[\s_\-/.,:;()]+")
 
 
@@ -38,7 +41,11 @@ def label_signs(names: Sequence[str]) -> list[str]:
     """Return a unique abbreviation for each label: the initials of its words, or the first two letters of a single word."""
     signs: list[str] = []
     for name in names:
-        words = [letters for word in _BETWEEN_WORDS.split(name) if (letters := _letters(word))]
+        parts = _BETWEEN_WORDS.split(name)
+        long = [word for word in parts if word.casefold() not in _SHORT_WORDS]
+        words = [letters for word in long if (letters := _letters(word))]
+        if len(words) < 2:
+            words = [letters for word in parts if (letters := _letters(word))]
         chosen = [word[0] for word in words[:3]] if len(words) > 1 else (words[0][:2] if words else ["?"])
         sign = "".join(chosen).upper()
         number = 2

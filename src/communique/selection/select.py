@@ -244,6 +244,8 @@ def select(
     if repeated:
         notes = [*notes, describe_repeats(repeated, len(corpus))]
         progress.say(notes[-1])
+    if steps:
+        steps.begin()
     known = steps.read_plan(max_folds) if steps else None
     if known and steps:
         progress.say(f"resuming from {steps.folder}")

@@ -79,9 +79,12 @@ class Steps:
         plan = json.loads(path.read_text(encoding="utf-8"))
         return (plan["folds"], plan["notes"]) if plan.get("most") == most else None
 
+    def begin(self) -> None:
+        """Record which run the folder belongs to, before anything is stored in it. Without this, no run could use it again."""
+        record_run(self.folder, self.run)
+
     def keep_plan(self, folds: Sequence[int], notes: Sequence[str], most: int | None = None) -> None:
         """Store the number of folds of each candidate, which depends on durations that differ between runs."""
-        record_run(self.folder, self.run)
         with replacing(self.folder / "plan.json") as handle:
             handle.write(json.dumps({"folds": list(folds), "notes": list(notes), "most": most}))
 
@@ -104,7 +107,6 @@ class Steps:
 
     def keep_fit(self, name: str, fold: int, fit: Fit) -> None:
         """Store a finished fit, and delete its training state."""
-        record_run(self.folder, self.run)
         write_arrays(self._fit(name, fold), logits=fit.logits, unlabelled=fit.unlabelled, seconds=np.array(fit.seconds))
         shutil.rmtree(self.training(name, fold), ignore_errors=True)
 

@@ -65,6 +65,15 @@ def record_run(steps: Path, run: Mapping[str, Any]) -> None:
         handle.write(json.dumps(run))
 
 
+def recorded_run(steps: Path) -> Mapping[str, Any] | None:
+    """Return the run that a folder belongs to, or None if it belongs to none or its record is damaged."""
+    try:
+        found = _read(steps / IDENTITY)
+    except OSError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
     """Write arrays to a file, which replaces an older one once it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)

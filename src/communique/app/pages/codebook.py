@@ -14,6 +14,7 @@ from ...data.codebook_changes import codebook_changes
 from ...errors import DataError, NotFoundError
 from ...project import Project
 from ...project.codebooks import changed_codebooks, codebook_versions, replace_codebook, require_unchanged
+from ...project.status import has_example_codebook
 from ..choices import choices
 from ..codebook_forms import (
     Form,
@@ -61,6 +62,7 @@ def page(request: Request, opened: ProjectArg, saved: bool = False) -> Response:
         codebook=codebook,
         choices=choices(codebook),
         saved=saved,
+        starter=has_example_codebook(opened.project),
         older_samples=others,
         show_labels=show_labels,
         edit=_edit_address,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response, UploadFile
+from fastapi import APIRouter, Form, Request, Response, UploadFile
 
 from ...errors import DataError
-from ...project.documents import MAX_FILES, Added, document_files
+from ...io.received import RECEIVED
+from ...project.documents import MAX_FILES, Added, NamedColumns, columns_of_names, document_files, name_columns
 from ..context import OpenProject, ProjectArg
 from ..templating import is_partial, respond
 
@@ -20,6 +21,12 @@ MAX_UPLOAD = 50_000_000
 
 #: Number of files that the page lists.
 _LISTED = 100
+
+#: Number of files whose columns from the file name are shown.
+_EXAMPLES = 5
+
+#: Maximum number of characters of a pattern for file names.
+_PATTERN_LENGTH = 300
 
 
 @router.get("")
@@ -50,9 +57,22 @@ def add(
     return respond(request, "documents_added.html", **_values(opened), added=_shown(added), partial=True)
 
 
+@router.post("/columns")
+def columns(
+    request: Request, opened: ProjectArg, pattern: Annotated[str, Form(max_length=_PATTERN_LENGTH)] = ""
+) -> Response:
+    """Read columns from the names of the files, and show them."""
+    name_columns(opened.project, pattern)
+    opened.refresh()
+    values = _values(opened) | {"saved": True}
+    if not is_partial(request):
+        return respond(request, "documents.html", **values, added=None)
+    return respond(request, "documents_columns.html", **values)
+
+
 def _shown(added: Added) -> dict[str, Any]:
     return {
-        "files": added.files,
+        "files": sorted(added.files, key=lambda one: one.name),
         "notes": added.notes,
         "added": added.count("added"),
         "known": added.count("known"),
@@ -62,11 +82,20 @@ def _shown(added: Added) -> dict[str, Any]:
 
 
 def _values(opened: OpenProject) -> dict[str, Any]:
+    named: NamedColumns | None = None
     try:
         files, problem = document_files(opened.project), ""
+        named = columns_of_names(opened.project) if files else None
     except DataError as error:
         files, problem = {}, str(error)
     return {
+        "pattern": opened.project.file.columns_from_filename or "",
+        "pattern_length": _PATTERN_LENGTH,
+        "named": named,
+        "examples": [] if named is None else list(islice(named.values.items(), _EXAMPLES)),
+        "others": () if named is None else named.others[:_EXAMPLES],
+        "labelled": bool(opened.project.labelled()),
+        "formats": ", ".join(RECEIVED),
         "files": [(name, path.stat().st_size) for name, path in islice(files.items(), _LISTED)],
         "number": len(files),
         "listed": _LISTED,

@@ -19,7 +19,10 @@ from ...estimation.outputs import ALL
 from ...estimation.results import Proportion, Results, read_results, written_files
 from ...estimation.sample import Target
 from ...io.encoding import read_text
+from ...project import Project
+from ...project.defaults import is_labelled, labels_of_own_model
 from ...project.layout import ESTIMATES, SAMPLES
+from ...project.rows import is_reserved
 from ...sampling.design import SUFFIX
 from ..context import OpenProject, ProjectArg
 from ..groups import checked_columns, group_columns
@@ -123,10 +126,13 @@ def arguments(opened: OpenProject, wanted: Wanted) -> list[str]:
 
 
 def _show(request: Request, opened: OpenProject, wanted: Wanted, name: str | None) -> Response:
-    designs = {n: d for n, d in opened.project.designs().items() if d.purpose == "estimate"}
+    usable, training = _samples(opened.project)
     values: dict[str, Any] = {
         "wanted": wanted,
-        "samples": [(one, opened.desk.progress("", one)) for one in reversed(designs)],
+        "samples": [(one, opened.desk.progress("", one)) for one in reversed(usable)],
+        "training": training,
+        "labelled": is_labelled(opened.project),
+        "sentences": opened.store.count(),
         "columns": group_columns(opened.store),
         "job": opened.jobs.newest("estimate"),
         "names": _names(opened),
@@ -134,6 +140,14 @@ def _show(request: Request, opened: OpenProject, wanted: Wanted, name: str | Non
         "results": None if name is None else _results(opened, name),
     }
     return respond(request, "estimate.html", **values)
+
+
+def _samples(project: Project) -> tuple[list[str], list[str]]:
+    """Return the samples for estimates, and those that cannot be used because they trained the model that made the labels."""
+    designs = {name: design for name, design in project.designs().items() if design.purpose == "estimate"}
+    own = labels_of_own_model(project)
+    training = [name for name, design in designs.items() if own and not is_reserved(design)]
+    return [name for name in designs if name not in training], training
 
 
 def _names(opened: OpenProject) -> list[str]:
@@ -164,6 +178,7 @@ def _results(opened: OpenProject, name: str) -> dict[str, Any]:
     return {
         "problem": None,
         "found": found,
+        "described": max((one.n for one in found.proportions if one.level == ALL), default=0),
         "method": METHODS.get(found.method, found.method),  # type: ignore[call-overload]
         "doubtful": [one for one in found.proportions if one.doubts],
         "sections": [(label, *_tables(found, label)) for label in labels],

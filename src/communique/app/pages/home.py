@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from ...errors import DataError
 from ...project import project_status
 from ...project.advice import Action
+from ...project.documents import document_files
 from ...reporting.palette import classes, variables
 from ..context import ProjectArg
 from ..templating import NAVIGATION, respond
@@ -32,8 +34,18 @@ def status(request: Request, opened: ProjectArg) -> Response:
     titles = {entry.path: entry.title for entry in NAVIGATION} | {documents.PATH: documents.TITLE}
     path = path_for(state.next.action)
     address = path if state.next.sample is None else sample.address_of(state.next.sample)
+    try:
+        files = len(document_files(opened.project)) if state.documents else 0
+    except DataError:
+        files = 0  # the page Documents says why
     return respond(
-        request, "home_status.html", state=state, title=titles[path], address=address, documents=documents.PATH
+        request,
+        "home_status.html",
+        state=state,
+        title=titles[path],
+        address=address,
+        documents=documents.PATH,
+        files=files,
     )
 
 

@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from ...errors import DataError
 from ...project import Project
 from ...project.advice import ESTIMATE_SAMPLE, FIRST_SAMPLE, SampleRequest
+from ...project.defaults import is_labelled
 from ...project.layout import SAMPLES
+from ...project.rows import is_reserved
+from ...sampling.design import Design
 from ...sampling.frame import MissingGroup
 from ...sampling.planning import as_width
 from ..context import OpenProject, ProjectArg
@@ -115,6 +118,11 @@ def arguments(project: Project, wanted: Wanted, by: str, *, plan: bool) -> list[
     return found
 
 
+def purpose_of(design: Design) -> Literal["estimates", "training", "both"]:
+    """Return what a sample is used for. A random sample that was drawn before there were labels of a model trains models too."""
+    return "training" if design.purpose == "training" else "estimates" if is_reserved(design) else "both"
+
+
 def _start(request: Request, opened: OpenProject, wanted: Wanted, *, plan: bool) -> Response:
     by = checked_columns(opened.store, wanted.by)
     problem = wanted.problem()
@@ -131,13 +139,19 @@ def _start(request: Request, opened: OpenProject, wanted: Wanted, *, plan: bool)
 def _show(request: Request, opened: OpenProject, wanted: Wanted | None) -> Response:
     designs = opened.project.designs()
     advised = ESTIMATE_SAMPLE if designs else FIRST_SAMPLE
+    job = opened.jobs.newest("sample")
     values: dict[str, Any] = {
+        # The output of a plan is all that it produces.
+        "open_output": job is not None and not any(one.startswith(("-n", "--out")) for one in job.arguments),
         "wanted": wanted or Wanted(**asdict(advised)),
         "columns": group_columns(opened.store),
-        "job": opened.jobs.newest("sample"),
-        "samples": [(name, design, opened.desk.progress("", name)) for name, design in reversed(designs.items())],
+        "job": job,
+        "samples": [
+            (name, purpose_of(design), opened.desk.progress("", name)) for name, design in reversed(designs.items())
+        ],
         "documents": len(opened.project.documents()),
         "advised": advised,
+        "labelled": is_labelled(opened.project),
         "first": FIRST_SAMPLE,
         "later": ESTIMATE_SAMPLE,
         "most": MAX_SENTENCES,
