@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from estimate_rows import estimate_row
 from helpers import CUES, PATIENCE, TINY, has_facts, write_rows
-from project_helpers import draw
 from starlette.testclient import TestClient
 
 from communique.app.context import OpenProject
 from communique.app.indexing import rebuild
 from communique.io.write import write_parquet
 from communique.project import Project
+from communique.project.documents import read_documents
+from communique.sampling.design import draw_sample
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -102,7 +103,7 @@ def test_naive_and_corrected_proportions_are_shown_with_warnings_in_words(
     estimates(opened.project.folder / "estimates" / "estimates-1")
     page = client.get("/estimate").text
     assert has_facts(page, "0.300 [0.260, 0.340]", "0.500 [0.460, 0.540]", "1,000", "30 (7)", "PPI++")
-    assert has_facts(page, "1 proportion is doubtful", "doubtful: fewer than 30 documents", "do not generalise")
+    assert has_facts(page, "1 of 2 proportions is doubtful", "doubtful: fewer than 30 documents", "do not generalise")
     assert page.count('aria-label="corrected 0.300 [0.260, 0.340], naive 0.500 [0.460, 0.540]"') == 2
     assert HOSTILE not in page
     assert "&lt;img src=x onerror=alert(1)&gt;=&lt;img" in page
@@ -199,7 +200,7 @@ def test_without_labels_the_page_says_what_to_do(tmp_path: Path, connect_to: Cal
     ]
     table = write_rows(tmp_path / "texts.jsonl", rows)
     project = Project.create(tmp_path / "unlabelled", codebook=tmp_path / "tiny.yaml", documents=[table])
-    draw(project, 5)
+    draw_sample(read_documents(project)[0], 5, project.codebook).dump(project.design_path("sample-1"))
     page = connect_to(project).get("/estimate").text
     assert has_facts(page, "have not been labelled yet", 'href="/label"')
     assert "<form" not in page

@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from helpers import TINY, has_facts, predictions, write_rows
-from project_helpers import draw
 from starlette.testclient import TestClient
 
 from communique.app.context import OpenProject
@@ -19,6 +18,8 @@ from communique.app.pages.sample import address_of, purpose_of
 from communique.app.server import create_app
 from communique.project import Project
 from communique.project.advice import ESTIMATE_SAMPLE, FIRST_SAMPLE, SampleRequest
+from communique.project.documents import read_documents
+from communique.sampling.design import draw_sample
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -194,6 +195,6 @@ def test_a_sample_that_trains_models_does_not_lead_to_estimates(tmp_path: Path, 
     ]
     table = predictions(tmp_path / "labelled.jsonl") if labels else write_rows(tmp_path / "texts.jsonl", rows)
     project = Project.create(tmp_path / "study", codebook=tmp_path / "tiny.yaml", documents=[table])
-    draw(project, 5)
+    draw_sample(read_documents(project)[0], 5, project.codebook).dump(project.design_path("sample-1"))
     design = next(iter(project.designs().values()))
     assert purpose_of(design) == ("estimates" if labels else "both")

@@ -63,9 +63,9 @@ def test_rows_warnings_and_the_button(client: TestClient, opened: OpenProject, s
 def test_the_duration_is_the_one_that_the_command_estimated(
     client: TestClient, opened: OpenProject, failed_job: Callable[[str, str], str]
 ) -> None:
-    assert has_facts(client.get("/train/duration").text, "measures")
+    assert has_facts(client.get("/train/duration").text, "being measured")
     id = failed_job("train", "any words\n")
-    assert has_facts(client.get("/train/duration").text, "measures")
+    assert has_facts(client.get("/train/duration").text, "being measured")
     change_state(opened.project.folder / APP_FOLDER / JOBS / id / PROGRESS, expected=162.0)
     assert has_facts(client.get("/train/duration").text, "about 2.7 minutes")
 
