@@ -23,7 +23,7 @@ from communique.models.folder import read_info
 from communique.models.predictor import MODEL_VARIABLE
 from communique.project import Coding, Project, merge, project_status
 from communique.project.coding import now
-from communique.project.defaults import fill
+from communique.project.defaults import _with_columns, fill, is_labelled
 from communique.project.status import used_to_label
 from communique.sampling.design import Source
 from communique.training.steps import record_run
@@ -358,3 +358,34 @@ def test_an_interrupted_training_that_cannot_be_resumed_is_passed_by(project: Pr
     assert Path(filled.arguments[0]).name == f"{name}.rows.jsonl"
     assert any("model-1" in note for note in filled.notes) == (change != "nothing")
     assert steps.is_dir(), "the interrupted training can be resumed with its own command"
+
+
+def test_labels_come_from_the_command_or_from_a_document(project: Project, tmp_path: Path) -> None:
+    assert is_labelled(project), "its document contains labels"
+    (tmp_path / "texts.jsonl").write_text('{"text": "We condemn it."}\n')
+    other = Project.create(tmp_path / "other", codebook=project.codebook_path, documents=[tmp_path / "texts.jsonl"])
+    assert not is_labelled(other)
+    assert not is_labelled(Project.create(tmp_path / "empty", codebook=project.codebook_path))
+    shutil.copy(project.documents()[0], other.folder / "labelled" / "model-1.jsonl")
+    assert is_labelled(other)
+
+
+def test_estimates_use_newer_labels_of_the_same_sentences_that_have_the_columns_of_groups(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("communique.project.defaults._labelled_by", lambda *_: tmp_path)
+    monkeypatch.setattr("communique.project.defaults.used_to_label", lambda path, _: path.name != "other.parquet")
+    old = {"id": ["a", "b"], "text": ["A.", "B."]}
+    tables = {
+        "model-1.parquet": old,
+        "other.parquet": old | {"country": ["x", "y"]},
+        "model-1-1.parquet": old | {"country": ["x", "y"]},
+        "model-1-2.parquet": {"id": ["a"], "text": ["A."], "country": ["x"]},
+    }
+    for number, (name, table) in enumerate(tables.items()):
+        pq.write_table(pa.table(table), path := project.folder / "labelled" / name)
+        age(path, len(tables) - number)
+    drawn = project.folder / "labelled" / "model-1.parquet"
+    assert _with_columns(project, drawn, []) == drawn
+    assert _with_columns(project, drawn, ["country"]).name == "model-1-1.parquet"
+    assert _with_columns(project, drawn, ["year"]) == drawn

@@ -359,8 +359,16 @@ def labels_of_own_model(project: Project) -> bool:
 
 
 def is_labelled(project: Project) -> bool:
-    """Return whether there are labels that a sample can correct, from `communique label` or in a document."""
-    return bool(project.labelled()) or any(design.predictions is not None for design in project.designs().values())
+    """Return whether there are labels that a sample can correct, from `communique label` or in a document.
+
+    A document that cannot be read counts as texts. Pages that read the documents report it.
+    """
+    if project.labelled():
+        return True
+    try:
+        return not has_texts(project)
+    except DataError:
+        return False
 
 
 def _when_coded(out: Path, given: Mapping[str, object]) -> str:
