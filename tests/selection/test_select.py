@@ -282,8 +282,10 @@ def test_candidates_depend_on_the_number_of_rows_and_on_the_requested_kind(tmp_p
     (note,) = requested_candidates(settings, TINY, few, "auto")[1]
     assert has_facts(note, "transformer", "at least 200 rows")
     assert requested_candidates(settings, TINY, many, "auto")[1] == ()
-    with pytest.raises(RecipeError, match="frozen-encoder"):
+    with pytest.raises(RecipeError, match=facts("'svm': unknown", "frozen-encoder")):
         names(few, "svm")
+    with pytest.raises(RecipeError, match="did you mean 'tfidf'"):
+        names(few, "TFIDF")
 
 
 @pytest.mark.parametrize("kind", ["auto", "frozen-encoder", "tfidf"])

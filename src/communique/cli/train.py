@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -176,13 +175,14 @@ def _resumable(steps: Path) -> Iterator[None]:
 
 def _check_kind(kind: str | None) -> None:
     """Refuse unknown classifiers before anything is read."""
-    from ..selection.select import AUTO, KINDS
+    from ..errors import RecipeError
+    from ..selection.select import check_kind
 
-    allowed = (AUTO, *KINDS)
-    if kind is not None and kind not in allowed:
-        near = get_close_matches(kind.lower(), allowed, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise typer.BadParameter(f"{kind!r}: unknown; {hint}allowed: {', '.join(allowed)}", param_hint="--kind")
+    if kind is not None:
+        try:
+            check_kind(kind)
+        except RecipeError as error:
+            raise typer.BadParameter(str(error), param_hint="--kind") from None
 
 
 def _check_processes(data: list[str], kind: str | None, folds: Path | None, processes: int) -> None:

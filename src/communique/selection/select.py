@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,19 @@ def _identity(
     }
 
 
+def check_kind(kind: str) -> None:
+    """Check that a kind of classifier can be requested.
+
+    Raises:
+        RecipeError: The kind is unknown.
+    """
+    allowed = (AUTO, *KINDS)
+    if kind not in allowed:
+        near = get_close_matches(kind.lower(), allowed, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise RecipeError(f"kind {kind!r}: unknown; {hint}allowed: {', '.join(allowed)}")
+
+
 def requested_candidates(
     recipe: Recipe,
     codebook: Codebook,
@@ -173,8 +187,7 @@ def requested_candidates(
     Raises:
         RecipeError: The kind is unknown, or the recipe has `acts` but the kind is not `transformer`.
     """
-    if kind != AUTO and kind not in KINDS:
-        raise RecipeError(f"--kind {kind!r}: unknown kind. Allowed: {', '.join((AUTO, *KINDS))}")
+    check_kind(kind)
     if recipe.acts and kind != "transformer":
         raise RecipeError(
             f"acts: only a transformer has outputs for kind, holder and target, but --kind is {kind!r}. Write '--kind "
