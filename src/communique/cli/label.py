@@ -60,6 +60,7 @@ from .label_output import Output, label_to_file, label_to_stream
 
 if TYPE_CHECKING:
     from ..labelling.options import InputNotes, Options
+    from ..labelling.reading import TextReading
     from ..labelling.summary import Summary
     from ..models.info import ModelInfo
 
@@ -112,7 +113,7 @@ def label(
         communique label sentences.csv --text-column statement -o labels.parquet
         communique label sentences.csv --labeler chat --codebook mine.yaml --endpoint URL --chat-model NAME -o labels.csv
     """
-    from ..labelling.options import Options
+    from ..labelling.reading import TextReading
     from ..metrics.calibration import check_abstention
     from ..models.predictor import default_model
     from ..text.language_codes import normalize_language
@@ -147,26 +148,29 @@ def label(
         run = chat.run(out, others=others)
     else:
         chat.check_unused()
-    options = Options(
+    reading = TextReading(
         text_column=text_column,
         document_column=document_column,
-        sheet=sheet,
-        filename_columns=columns_from_filename,
+        columns_from_filename=columns_from_filename,
         language=language and checked(normalize_language, language, "--language"),
+        form=form,
         encoding=encoding,
-        split=bool(split),
+        sheet=sheet,
+        split=split,
+    )
+    options = replace(
+        reading.options(),
         as_json=output.suffix in (None, ".jsonl"),
         shard_rows=shard_rows or min(_rows(memory_limit), run.max_shard_rows),
         abstain=None if abstain is None else checked(check_abstention, abstain, "--abstain"),
         out_of_domain=out_of_domain,
     )
-    _run(paths, form, split, codebook, options, run, output)
+    _run(paths, reading, codebook, options, run, output)
 
 
 def _run(
     paths: list[str],
-    form: str | None,
-    split: bool | None,
+    reading: TextReading,
     codebook: Path | None,
     options: Options,
     run: ModelRun | ChatRun,
@@ -188,14 +192,14 @@ def _run(
     with tempfile.TemporaryDirectory(prefix="communique-") as spool:
         found = find_files(
             paths,
-            file_format=form,
+            file_format=reading.form,
             spool=Path(spool),
             encoding=options.encoding,
             language=options.language,
             outputs=outputs,
         )
         reader = ShardReader(found, options)
-        if split is None and (found_texts := rows_of_texts(reader.files, options)):
+        if reading.split is None and (found_texts := rows_of_texts(reader.files, options)):
             raise UsageError(
                 f"{found_texts}. Split them into sentences with --split, or label each row as one sentence with --no-split"
             )

@@ -18,7 +18,7 @@ from .common import (
     checked,
     cli_errors,
 )
-from .sample_input import Labels, Reading, leave_out, read_input
+from .sample_input import Labels, leave_out, read_input
 from .sample_request import Form, Request, note_next_steps, plan_and_draw, write
 
 #: Title of the panel of options that decide how sentences are drawn.
@@ -210,6 +210,9 @@ def sample(
         communique sample labels.parquet --width 0.05 --by country
         communique sample labels.parquet -n 400 --by country --coder anna --coder ben -o sheet.xlsx
     """
+    from ..labelling.reading import TextReading
+    from ..text.language_codes import normalize_language
+
     request = Request(
         n=n,
         width=None if width is None else checked(_width, width, "--width"),
@@ -234,8 +237,15 @@ def sample(
     request.check()
     if out is not None:
         request.check_outputs((*paths, codebook), overwrite=overwrite)
-    reading = Reading(
-        text_column, document_column, columns_from_filename, split, language, input_format, encoding, sheet
+    reading = TextReading(
+        text_column=text_column,
+        document_column=document_column,
+        columns_from_filename=columns_from_filename,
+        language=language and checked(normalize_language, language, "--language"),
+        form=input_format,
+        encoding=encoding,
+        sheet=sheet,
+        split=split,
     )
     labels = Labels(model, codebook)
     population, texts = read_input(paths, reading, labels)

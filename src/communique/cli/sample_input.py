@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,53 +11,13 @@ import typer
 
 from ..errors import DataError
 from ..reporting.format import counted
-from .common import UsageError, checked, default_codebook, note
+from .common import UsageError, default_codebook, note
 
 if TYPE_CHECKING:
     from ..data.codebook import Codebook
+    from ..labelling.reading import TextReading
     from ..sampling.frame import Frame, MissingGroup
     from ..sampling.population import Population
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Options that decide how texts are read. All except the last two have no effect on predictions."""
-
-    text_column: str | None
-    document_column: str | None
-    columns_from_filename: str | None
-    split: bool | None
-    language: str | None
-    input_format: str | None
-    encoding: str | None
-    sheet: str | None
-
-    def options(self) -> list[str]:
-        """Return the options of `communique label` that read the same sentences."""
-        values = {
-            "--text-column": self.text_column,
-            "--document-column": self.document_column,
-            "--columns-from-filename": self.columns_from_filename,
-            "--language": self.language,
-            "--format": self.input_format,
-            "--encoding": self.encoding,
-            "--sheet": self.sheet,
-        }
-        chosen = [] if self.split is None else ["--split" if self.split else "--no-split"]
-        return [*chosen, *(part for name, value in values.items() if value is not None for part in (name, value))]
-
-    def refuse_for_predictions(self, path: str) -> None:
-        """Check that no option is set that has no effect on predictions.
-
-        Raises:
-            UsageError: One is set.
-        """
-        unused = [name for name in self.options() if name.startswith("--") and name not in ("--encoding", "--sheet")]
-        if unused:
-            raise UsageError(
-                f"{path} contains predictions, so {unused[0].replace('--format', '--input-format')} has no effect. "
-                "Omit this option"
-            )
 
 
 class Labels:
@@ -103,7 +63,7 @@ class Labels:
 
 
 def read_input(
-    paths: Sequence[str], reading: Reading, labels: Labels
+    paths: Sequence[str], reading: TextReading, labels: Labels
 ) -> tuple[Population, tuple[tuple[str, str], ...]]:
     """Read predictions, or texts that are not labelled yet, and print notes about them.
 
@@ -131,7 +91,7 @@ def read_input(
             continue
         if len(paths) > 1:
             raise UsageError(f"{path} contains predictions. Name this file only, without other paths")
-        reading.refuse_for_predictions(path)
+        _refuse_for_predictions(path, reading)
         book = labels.any() if content == "labels" else None
         population = read_population(path, book, encoding=reading.encoding, sheet=reading.sheet)
         if book is not None:
@@ -147,28 +107,31 @@ def read_input(
     return _read_texts(paths, reading, labels.any())
 
 
+def _refuse_for_predictions(path: str, reading: TextReading) -> None:
+    """Check that no option is set that has no effect on predictions.
+
+    Raises:
+        UsageError: One is set.
+    """
+    without_effect = replace(reading, encoding=None, sheet=None).arguments()
+    if without_effect:
+        raise UsageError(
+            f"{path} contains predictions, so {without_effect[0].replace('--format', '--input-format')} has no effect. "
+            "Omit this option"
+        )
+
+
 def _read_texts(
-    paths: Sequence[str], reading: Reading, codebook: Codebook
+    paths: Sequence[str], reading: TextReading, codebook: Codebook
 ) -> tuple[Population, tuple[tuple[str, str], ...]]:
     from ..io.paths import FORMATS
-    from ..labelling.options import Options
     from ..labelling.unlabelled import read_texts
     from ..reporting.progress import ProgressReporter
-    from ..text.language_codes import normalize_language
 
-    if reading.input_format is not None and reading.input_format not in FORMATS:
+    if reading.form is not None and reading.form not in FORMATS:
         raise typer.BadParameter(
-            f"{reading.input_format!r} is not a format. Use one of: {', '.join(FORMATS)}", param_hint="--input-format"
+            f"{reading.form!r} is not a format. Use one of: {', '.join(FORMATS)}", param_hint="--input-format"
         )
-    options = Options(
-        text_column=reading.text_column,
-        document_column=reading.document_column,
-        sheet=reading.sheet,
-        filename_columns=reading.columns_from_filename,
-        language=reading.language and checked(normalize_language, reading.language, "--language"),
-        encoding=reading.encoding,
-        split=bool(reading.split),
-    )
 
     def refuse(message: str) -> None:
         raise UsageError(
@@ -178,10 +141,8 @@ def _read_texts(
     texts = read_texts(
         paths,
         codebook,
-        options,
-        decided=reading.split is not None,
+        reading,
         whole_texts=refuse,
-        file_format=reading.input_format,
         format_option="--input-format",
         progress=lambda reader: ProgressReporter(reader.bytes, note),
     )

@@ -13,9 +13,10 @@ import typer
 
 from ..reporting.format import counted
 from .common import UsageError, advise, checked, note, show
-from .sample_input import Labels, Reading, documents_for_estimates
+from .sample_input import Labels, documents_for_estimates
 
 if TYPE_CHECKING:
+    from ..labelling.reading import TextReading
     from ..sampling.design import Design
     from ..sampling.frame import Frame
     from ..sampling.planning import Plan
@@ -130,7 +131,7 @@ class Request:
 
 
 def plan_and_draw(
-    request: Request, frame: Frame, labels: Labels, texts: Sequence[tuple[str, str]], reading: Reading
+    request: Request, frame: Frame, labels: Labels, texts: Sequence[tuple[str, str]], reading: TextReading
 ) -> Design | None:
     """Print the plan, draw the sample, and print warnings about it. Return None if nothing is drawn."""
     if request.purpose == "training":
@@ -186,7 +187,7 @@ def _draw(
     plan: Plan | None,
     labels: Labels,
     texts: Sequence[tuple[str, str]],
-    reading: Reading,
+    reading: TextReading,
 ) -> Design | None:
     """Draw the wanted number of sentences or, without a number, as many as were planned."""
     from ..sampling.design import draw_sample
@@ -205,7 +206,7 @@ def _draw(
         allocation=request.allocation,
         per_group=plan.per_group if plan and request.n is None else None,
         texts=texts,
-        reading=reading.options() if texts else (),
+        reading=reading.arguments() if texts else (),
         per_document=request.per_document,
         documents_by_size=request.by_size,
         model_shown=request.show_model,
@@ -293,12 +294,12 @@ def write(request: Request, out: Path, population: Population, frame: Frame, dra
     )
 
 
-def note_next_steps(paths: Sequence[str], reading: Reading, out: Path) -> None:
+def note_next_steps(paths: Sequence[str], reading: TextReading, out: Path) -> None:
     """Print how to label texts that were drawn before they were labelled."""
     from ..annotation.tasks import companion
     from ..sampling.design import SUFFIX
 
-    command = shlex.join(["communique", "label", *paths, *reading.options(), "-o", "labelled.parquet"])
+    command = shlex.join(["communique", "label", *paths, *reading.arguments(), "-o", "labelled.parquet"])
     advise(
         f"After coding, label the same texts with the same options: {command}. Then name {companion(out, SUFFIX)} with "
         "`communique estimate --design`"

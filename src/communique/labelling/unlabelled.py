@@ -26,8 +26,8 @@ from ..sampling.population import Population
 from ..sampling.texts import population_of_texts
 from ..text.language import UNDETERMINED
 from .label import LabelledShard, Positions, is_blank, label_shard
-from .options import Options
 from .reader import ShardReader
+from .reading import TextReading
 from .units import count_fragments, fragments_line, rows_of_texts
 
 
@@ -49,11 +49,9 @@ class Unlabelled:
 def read_texts(
     paths: Sequence[str | Path],
     codebook: Codebook,
-    options: Options,
+    reading: TextReading,
     *,
-    decided: bool,
     whole_texts: Callable[[str], None] | None = None,
-    file_format: str | None = None,
     format_option: str = "--format",
     progress: Callable[[ShardReader], ProgressReporter] | None = None,
 ) -> Unlabelled:
@@ -62,28 +60,26 @@ def read_texts(
     Args:
         paths: Files and folders.
         codebook: The labels that coders will assign.
-        options: How the files are read. Extra columns are kept as columns, whatever `as_json` says.
-        decided: Whether `options.split` was chosen. Otherwise, the rows of tables are split if they contain whole texts.
+        reading: How the files are read. Extra columns are kept as columns.
         whole_texts: Called with a message before such rows are split. It may refuse them by raising an error.
-        file_format: Format of the files. Default: that of their suffix.
         format_option: Name of the option of the format, for messages.
         progress: Returns what receives the progress. Default: none is reported.
 
     Raises:
         DataError: A path does not exist, or the reasons of `read_unlabelled`.
     """
-    options = replace(options, as_json=False, labels=codebook.names)
+    options = replace(reading.options(), as_json=False, labels=codebook.names)
     with tempfile.TemporaryDirectory(prefix="communique-") as spool:
         found = find_files(
             paths,
-            file_format=file_format,
+            file_format=reading.form,
             spool=Path(spool),
             encoding=options.encoding,
             language=options.language,
             format_option=format_option,
         )
         reader = ShardReader(found, options)
-        if not decided and (message := rows_of_texts(reader.files, options)):
+        if reading.split is None and (message := rows_of_texts(reader.files, options)):
             if whole_texts is not None:
                 whole_texts(message)
             reader = ShardReader(found, replace(options, split=True))

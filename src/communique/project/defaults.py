@@ -19,6 +19,7 @@ from ..data.reader import ACTS
 from ..errors import BundleError, CommuniqueError, DataError
 from ..io.atomic import file_sha256, replacing
 from ..io.write import write_jsonl
+from ..labelling.reading import TextReading
 from ..models.folder import read_info
 from ..models.info import ModelInfo
 from ..models.predictor import default_model
@@ -27,15 +28,9 @@ from .codebooks import changed_codebooks
 from .coding import Coding, latest
 from .documents import has_texts
 from .layout import ADJUDICATION_SHEET, AGREEMENT_FILE, CODINGS_TABLE, PROJECT_FILE, SAMPLES
-from .project import COLUMNS, Project
+from .project import Project
 from .rows import is_reserved, member_keys
 from .status import used_to_label
-
-#: Parameters of `communique label` that decide how texts are read, and so which ids their sentences have.
-READING = frozenset(
-    ("split", "text_column", "document_column", "columns_from_filename", "language", "form", "encoding", "sheet")
-)
-
 
 #: What to do after a command, unless it is clear.
 STATUS = "To see what to do next, run: communique status"
@@ -85,7 +80,7 @@ def _sample(project: Project, given: Mapping[str, object]) -> Filled:
         filled.arguments += _documents(project)
         pattern = project.file.columns_from_filename
         if pattern is not None and "columns_from_filename" not in given and has_texts(project):
-            filled.add(COLUMNS, pattern)
+            filled.arguments += TextReading(columns_from_filename=pattern).arguments()
         if given.get("purpose") == "training":
             filled.notes.append(
                 "no model with the labels of the codebook has labelled the documents, but a sample for training needs labels. "
@@ -183,8 +178,8 @@ def _can_train(model: Path, rows: Path, project: Project, given: Mapping[str, ob
 def _label(project: Project, given: Mapping[str, object]) -> Filled:
     """Label the documents with the newest model, read as for the newest sample that was drawn from them."""
     filled, chat = Filled(_documents(project)), given.get("labeler") == "chat"
-    if not READING & given.keys():
-        filled.arguments += project.reading
+    if not TextReading.names() & given.keys():
+        filled.arguments += project.reading().arguments()
     model = None if chat else given.get("model") or _newest_model(project)
     if model is None and not chat:
         raise DataError(

@@ -8,9 +8,8 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Literal
+from typing import IO, Literal
 
 from ..errors import CommuniqueError, DataError
 from ..io.atomic import disk_errors, file_sha256, replacing
@@ -19,7 +18,6 @@ from ..io.paths import FOLDER_KINDS, InputFile, find_files, locate_files
 from ..io.received import safe_path
 from ..io.suffixes import ending, stem
 from ..labelling.filenames import FilenamePattern
-from ..labelling.options import Options
 from ..labelling.reader import ShardReader
 from ..labelling.unlabelled import Unlabelled, read_texts
 from ..reporting.progress import ProgressReporter
@@ -27,20 +25,10 @@ from ..sampling.population import Population, read_population
 from ..sampling.texts import content_of
 from ..text.cleaning import without_surrogates
 from .layout import DOCUMENTS, PROJECT_FILE
-from .project import COLUMNS, Project
+from .project import Project
 
 #: Maximum number of files that are added together.
 MAX_FILES = 1000
-
-#: The options of `communique label` with a value, by the field of `Options` that they set.
-_FIELDS = {
-    "--text-column": "text_column",
-    "--document-column": "document_column",
-    COLUMNS: "filename_columns",
-    "--language": "language",
-    "--encoding": "encoding",
-    "--sheet": "sheet",
-}
 
 #: What the files of each of `FOLDER_KINDS` are called.
 _KINDS = ("documents", "tables", "JSON files")
@@ -203,22 +191,8 @@ def add_documents(project: Project, files: Sequence[tuple[str, IO[bytes]]]) -> A
 
 def _read(project: Project, paths: Sequence[Path], progress: ProgressReporter | None = None) -> Unlabelled:
     """Read texts in the way in which the newest sample of texts was drawn."""
-    options, reading, file_format = _reading(project)
-    return read_texts(
-        paths,
-        project.codebook,
-        options,
-        decided="--split" in reading or "--no-split" in reading,
-        file_format=file_format,
-        progress=None if progress is None else lambda reader: progress,
-    )
-
-
-def _reading(project: Project) -> tuple[Options, Sequence[str], str | None]:
-    reading = project.reading
-    values = dict(pairwise(reading))
-    given: dict[str, Any] = {field: values[name] for name, field in _FIELDS.items() if name in values}
-    return Options(split="--split" in reading, **given), reading, values.get("--format")
+    shown = None if progress is None else lambda reader: progress
+    return read_texts(paths, project.codebook, project.reading(), progress=shown)
 
 
 def _consequences(project: Project) -> Iterable[str]:
@@ -382,12 +356,13 @@ class _Adding:
         new = [one.staged for one in ready if not _is_document(one.staged)]
         if not old or not new:
             return
-        options, _, file_format = _reading(self._project)
-        before = ShardReader(find_files(old, file_format=file_format, encoding=options.encoding), options)
-        if before.unique_ids:
-            return
-        after = ShardReader(find_files([*old, *new], file_format=file_format, encoding=options.encoding), options)
-        if after.unique_ids:
+        reading = self._project.reading()
+
+        def unique_ids(paths: Sequence[Path]) -> bool:
+            found = find_files(paths, file_format=reading.form, encoding=reading.encoding)
+            return ShardReader(found, reading.options()).unique_ids
+
+        if not unique_ids(old) and unique_ids([*old, *new]):
             raise DataError(
                 "Nothing was added, because a table contains an id that another table of the project contains. The ids of all "
                 "sentences would change, and codings would not belong to them any more. Change the ids, or omit their column"

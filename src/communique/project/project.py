@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from ..annotation.matching import Codings, gold_rows, match, write_gold
 from ..data.codebook import Codebook
 from ..errors import CodebookError, CommuniqueError, DataError, NotFoundError
 from ..io.file_state import FileState, file_state, kept_while_unchanged
+from ..labelling.reading import TextReading
 from ..labelling.write import output_suffix
 from ..models.info import INFO, ModelInfo
 from ..reporting.format import counted
@@ -37,9 +38,6 @@ from .rows import Coded, CodedRows, Translated, as_reading, training_row
 _load_file = kept_while_unchanged(512)(ProjectFile.load)
 _load_codebook = kept_while_unchanged(512)(Codebook.load)
 _load_design = kept_while_unchanged(512)(Design.load)
-
-#: The option of `communique label` and `communique sample` that reads columns from the names of the files.
-COLUMNS = "--columns-from-filename"
 
 #: Number of hexadecimal digits of the hash in the file names of kept codebooks.
 DIGITS = 12
@@ -154,19 +152,6 @@ class Project:
         filled = own.is_dir() and any(not path.name.startswith(".") for path in own.iterdir())
         return [*listed, *([own] if filled else [])]
 
-    @property
-    def reading(self) -> tuple[str, ...]:
-        """The options of `communique label` that read the documents.
-
-        These are the options of the newest sample of texts, and the pattern of `project.yaml` for columns from file names.
-        """
-        found = next((design.reading for design in reversed(self.designs().values()) if design.texts), ())
-        pattern = self.file.columns_from_filename
-        if pattern is None:
-            return found
-        place = found.index(COLUMNS) if COLUMNS in found else len(found)
-        return (*found[:place], *found[place + 2 :], COLUMNS, pattern)
-
     def designs(self) -> dict[str, Design]:
         """Return the design of each sample by the name of the sample, in order of their numbers."""
         return {name: _load_design(path) for name, path in self.design_paths().items()}
@@ -190,6 +175,16 @@ class Project:
     def design_path(self, sample: str) -> Path:
         """Return the path to the design file of a sample."""
         return self.folder / SAMPLES / f"{sample}{SUFFIX}"
+
+    def reading(self) -> TextReading:
+        """Return how the documents are read: as for the newest sample that was drawn from texts, so that ids stay the same.
+
+        The pattern for columns from file names is that of `project.yaml`, if it has one.
+        """
+        newest = next((design for design in reversed(self.designs().values()) if design.texts), None)
+        found = TextReading() if newest is None else TextReading.parse(newest.reading)
+        pattern = self.file.columns_from_filename
+        return found if pattern is None else replace(found, columns_from_filename=pattern)
 
     def models(self) -> FoundModels:
         """Return the models. Folders that are not models are left out."""
