@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from helpers import ROOT, run
@@ -46,6 +48,26 @@ def test_the_server_does_not_run_as_root_and_has_the_packages_of_the_app() -> No
     oldest = re.search(r"python:(\d+\.\d+)-", last("FROM"))
     assert oldest is not None
     assert content["requires-python"] == f">={oldest[1]}"
+
+
+def test_the_server_starts_with_the_packages_of_the_app_only(
+    run_python: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    with (ROOT / "pyproject.toml").open("rb") as handle:
+        extras = tomllib.load(handle)["project"]["optional-dependencies"]
+    names = {re.split(r"[^\w-]", one)[0].replace("-", "_") for extra in extras.values() for one in extra}
+    modules = names - {re.split(r"[^\w-]", one)[0].replace("-", "_") for one in extras["app"]} - {"communique"} | {
+        "sklearn"
+    }
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({sorted(modules)!r}))  # importing one of them fails
+from communique.app.server import create_app
+create_app(None, token="token", port=8601, with_pages=False)
+create_app(None, token="token", port=8601, with_pages=True)
+"""
+    done = run_python(code, home=tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_command_has_options_that_exist_and_one_port() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from importlib.resources import files
 
 import pytest
+from helpers import run
 from starlette.testclient import TestClient
 
 Connect = Callable[..., TestClient]
@@ -106,3 +107,20 @@ def test_vendored_files_are_those_that_were_recorded() -> None:
     assert present == set(recorded) | {entry["license_file"] for entry in recorded.values()}
     for name, entry in recorded.items():
         assert hashlib.sha256(folder.joinpath(name).read_bytes()).hexdigest() == entry["sha256"]
+
+
+@pytest.mark.parametrize(("given", "shown"), [("", True), ("secret", False)])
+def test_a_token_that_is_set_to_nothing_is_replaced_by_a_random_one_that_is_printed(
+    monkeypatch: pytest.MonkeyPatch, given: str, shown: bool
+) -> None:
+    tokens = []
+
+    def start(project: None, *, token: str | None, ready: Callable[[str, str], None], **_: object) -> None:
+        tokens.append(token)
+        ready("http://127.0.0.1:1/", token or "random")
+
+    monkeypatch.setattr("communique.app.server.run", start)
+    monkeypatch.setenv("COMMUNIQUE_TOKEN", given)
+    output = run("serve").output
+    assert tokens == [given or None]
+    assert ("Token: random" in output) == shown

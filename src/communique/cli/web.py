@@ -98,7 +98,8 @@ def serve(
     from ..app.server import run
     from ..project import Project
 
-    given = os.environ.get(TOKEN)
+    # A variable that is set to nothing would be a token that nobody can send.
+    given = os.environ.get(TOKEN) or None
 
     def ready(address: str, token: str) -> None:
         show(f"The API is at {address}api/v1/")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
 from ..reporting.format import score, signed_score
 from .sample import Influence, Sample, Target, variance
@@ -28,6 +27,8 @@ class Interval:
         """Two-sided p-value of Student's t-test against 0."""
         if not self.error > 0:
             return float("nan")
+        from scipy.special import stdtr
+
         return float(2 * stdtr(self.freedom, -abs(self.value) / self.error))
 
     @property
@@ -37,6 +38,8 @@ class Interval:
 
     def at(self, level: float) -> Interval:
         """Return the interval with another confidence level, in (0, 1). It is not cut to [0, 1]."""
+        from scipy.special import stdtrit
+
         half = float(stdtrit(self.freedom, 0.5 + level / 2)) * self.error
         return Interval(self.value, self.error, self.freedom, self.value - half, self.value + half)
 
