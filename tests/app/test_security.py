@@ -47,7 +47,9 @@ def test_a_foreign_host_is_refused(client: TestClient, host: str) -> None:
     assert client.get("/", headers={"Host": host}).status_code == 403
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1:8123", "http://127.0.0.1:9999"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "https://127.0.0.1:8123", "http://127.0.0.1:9999", "http://[", "http://"]
+)
 def test_a_foreign_origin_is_refused(client: TestClient, origin: str) -> None:
     assert client.post("/code", data={}, headers={"Origin": origin}).status_code == 403
     assert "access-control-allow-origin" not in client.get("/", headers={"Origin": origin}).headers

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
@@ -145,7 +145,8 @@ class Guard:
         if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
             return False
         origin = headers.get("origin")
-        return origin is None or (origin.startswith("http://") and urlsplit(origin).netloc.lower() in self._hosts)
+        scheme, _, host = ("http://" if origin is None else origin).partition("://")
+        return origin is None or (scheme == "http" and host.lower() in self._hosts)
 
     def _has_token_in_url(self, scope: Scope) -> bool:
         given = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get(TOKEN)
