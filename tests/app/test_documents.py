@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from app_server import AppServer
@@ -13,8 +14,10 @@ from browser import overflowing, violations
 from helpers import PATIENCE, TINY
 from starlette.testclient import TestClient
 
+from communique.app import adding
 from communique.app.jobs import Jobs
 from communique.app.pages.documents import MAX_UPLOAD
+from communique.app.run_job import EXIT, JOB, STARTING
 from communique.app.security import MAX_BODY
 from communique.project import Project
 from communique.project.documents import MAX_FILES
@@ -27,10 +30,20 @@ PARTIAL = {"HX-Request": "true"}
 
 
 @pytest.fixture
-def indexed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Record the modules that are started as jobs instead of running them."""
+def jobs_run(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Run jobs that add files in this process, and let other jobs end at once. Return the names of all jobs."""
     found: list[str] = []
-    monkeypatch.setattr(Jobs, "start_module", lambda _, name, *rest: found.append(name))
+
+    def launch(jobs: Jobs, folder: Path, content: dict[str, Any]) -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / JOB).write_text(json.dumps(content))
+        found.append(content["name"])
+        code = 0
+        if content["module"] == "communique.app.adding":
+            code = adding.main([str(jobs._project), *content["arguments"][1:]])
+        (folder / EXIT).write_text(str(code))
+
+    monkeypatch.setattr(Jobs, "_launch", launch)
     return found
 
 
@@ -42,13 +55,13 @@ def empty(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def page_of(empty: Project, indexed: list[str], connect_to: Callable[[Project], TestClient]) -> TestClient:
+def page_of(empty: Project, jobs_run: list[str], connect_to: Callable[[Project], TestClient]) -> TestClient:
     """Return a client of the project without documents."""
     return connect_to(empty)
 
 
 def test_the_page_shows_what_was_read_and_the_index_is_built(
-    page_of: TestClient, empty: Project, indexed: list[str]
+    page_of: TestClient, empty: Project, jobs_run: list[str]
 ) -> None:
     assert "no documents yet" in page_of.get(PAGE).text
     files = [
@@ -56,19 +69,21 @@ def test_the_page_shows_what_was_read_and_the_index_is_built(
         ("files", ("<b>.zip", b"x")),
         ("folder", ("articles/c.txt", b"A third text.")),
     ]
-    answer = page_of.post(PAGE, files=files, headers=PARTIAL)
-    assert answer.status_code == 200
+    started = page_of.post(PAGE, files=files, headers=PARTIAL)
+    assert started.status_code == 200
+    answer = page_of.get(started.headers["hx-redirect"])
     assert "Added 2 files with 3 sentences" in answer.text
     assert "1 file was refused" in answer.text
     assert "articles/c.txt" in answer.text
     assert "unpack it" in answer.text
     assert "<b>" not in answer.text
-    assert indexed == ["index"]
+    assert jobs_run == ["add documents", "index"]
     again = page_of.post(PAGE, files=files[:1]).text
     assert "<html" in again
     assert "1 file is in the project already" in again
     assert "articles/c.txt" in again
-    assert indexed == ["index"]
+    assert jobs_run.count("add documents") == 2
+    assert not list(empty.folder.glob(".app/adding/*/files"))
     assert (empty.folder / "documents" / "articles" / "c.txt").read_text() == "A third text."
 
 
@@ -86,8 +101,9 @@ def test_a_form_with_nothing_to_add_is_refused_with_reasons(page_of: TestClient)
     nothing = page_of.post(PAGE, content=form, headers={"Content-Type": "multipart/form-data; boundary=x"})
     assert (nothing.status_code, "No file is chosen" in nothing.text) == (400, True)
     refused = page_of.post(PAGE, files=[("files", ("a.exe", b"x")), ("files", ("../b", b"x"))], headers=PARTIAL)
-    assert refused.status_code == 400
-    assert refused.text.count("<p dir") == 2
+    reasons = page_of.get(refused.headers["hx-redirect"]).text
+    assert reasons.count('<p class="remark" dir') == 2
+    assert "files of this format cannot be read" in reasons
     many = page_of.post(PAGE, files=[("files", (f"{i}.txt", b"x")) for i in range(MAX_FILES + 1)])
     assert (many.status_code, "Too many files" in many.text) == (400, True)
 
@@ -121,6 +137,35 @@ def test_files_are_added_through_the_api(page_of: TestClient, empty: Project) ->
     assert "not base64" in page_of.post(API, json=wrong).json()["error"]
     assert page_of.post(API, json=wrong).status_code == 400
     assert page_of.post(API, json={"files": []}).status_code == 422
+
+
+def test_a_job_that_was_stopped_adds_the_files_when_it_is_resumed(
+    page_of: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(adding, "main", lambda arguments: 137)
+        answer = page_of.post(API, json={"files": [{"name": "a.txt", "content": "We condemn it."}]})
+    assert (answer.status_code, "was stopped" in answer.text) == (400, True)
+    assert page_of.get(API).json() == []
+    [job] = page_of.get("/api/v1/jobs").json()
+    assert job["id"] in answer.text
+    assert "Resume" in page_of.get(f"{PAGE}?job={job['id']}").text
+    page_of.post(f"/api/v1/jobs/{job['id']}/resume")
+    assert [one["name"] for one in page_of.get(API).json()] == ["documents/a.txt"]
+    assert "Added 1 file with 1 sentence" in page_of.get(f"{PAGE}?job={job['id']}").text
+
+
+def test_the_page_leads_to_a_job_that_is_running(page_of: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def launch(jobs: Jobs, folder: Path, content: dict[str, Any]) -> None:
+        folder.mkdir()
+        (folder / JOB).write_text(json.dumps(content))
+        (folder / STARTING).touch()
+
+    monkeypatch.setattr(Jobs, "_launch", launch)
+    started = page_of.post(PAGE, files=[("files", ("a.txt", b"We condemn it."))], follow_redirects=False)
+    address = started.headers["location"]
+    assert page_of.get(PAGE, follow_redirects=False).headers["location"] == address
+    assert "<progress" in page_of.get(address).text
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from communique.errors import DataError
 from communique.project import Project
 from communique.project.defaults import fill
 from communique.project.documents import (
+    Added,
     AddedFile,
     add_documents,
     columns_of_names,
@@ -22,6 +23,7 @@ from communique.project.documents import (
     name_columns,
     read_documents,
 )
+from communique.reporting.progress import ProgressReporter
 from communique.sampling.design import draw_sample
 
 
@@ -38,8 +40,17 @@ def add(project: Project, **files: str | bytes) -> dict[str, AddedFile]:
 
 
 def add_named(project: Project, files: list[tuple[str, str | bytes]]) -> dict[str, AddedFile]:
-    streams = [(name, io.BytesIO(text.encode() if isinstance(text, str) else text)) for name, text in files]
-    return {one.name: one for one in add_documents(project, streams).files}
+    return {one.name: one for one in add_files(project, files).files}
+
+
+def add_files(project: Project, files: list[tuple[str, str | bytes]]) -> Added:
+    sent = project.folder.parent / "sent"
+    sent.mkdir(exist_ok=True)
+    given = []
+    for number, (name, text) in enumerate(files):
+        (sent / str(number)).write_bytes(text.encode() if isinstance(text, str) else text)
+        given.append((name, sent / str(number)))
+    return add_documents(project, given, scratch=sent, progress=ProgressReporter.silent())
 
 
 def rows(*texts: str, **extra: object) -> str:
@@ -60,7 +71,7 @@ def test_texts_are_stored_and_counted(project: Project) -> None:
     assert stored(project) == ["a.txt", "b", "b/c.txt"]
     assert [*document_files(project)] == ["documents/a.txt", "documents/b/c.txt"]
     assert read_documents(project)[0].ids.to_pylist() == ["a:0", "a:1", "b/c:0"]
-    assert not list(project.folder.glob(".adding-*"))
+    assert not list((project.folder.parent / "sent").glob("adding-*"))
 
 
 def test_rows_that_cannot_be_read_are_reported_with_their_reason(project: Project) -> None:
@@ -105,7 +116,7 @@ def test_if_all_files_are_refused_all_reasons_are_reported(project: Project) -> 
     assert len(caught.value.problems) == 2
     assert stored(project) == []
     with pytest.raises(DataError, match="No file is chosen"):
-        add_documents(project, [])
+        add_files(project, [])
 
 
 def test_a_table_next_to_documents_is_refused_because_it_would_not_be_read(project: Project) -> None:
@@ -177,12 +188,11 @@ def test_nothing_is_added_to_a_table_with_labels(tmp_path: Path) -> None:
 
 
 def test_what_to_do_about_earlier_samples_and_labels_is_said(project: Project) -> None:
-    streams = [("a.txt", io.BytesIO(b"We condemn it. The river is long."))]
-    assert add_documents(project, streams).notes == ()
+    assert add_files(project, [("a.txt", "We condemn it. The river is long.")]).notes == ()
     design = draw_sample(read_documents(project)[0], 1, project.codebook)
     design.dump(project.design_path("sample-1"))
     predictions(project.folder / "labelled" / "model-1.jsonl", documents=1, per_document=1)
-    notes = add_documents(project, [("b.txt", io.BytesIO(b"A new text."))]).notes
+    notes = add_files(project, [("b.txt", "A new text.")]).notes
     assert len(notes) == 2
     assert "Label the documents again" in notes[0]
     assert "draw another sample" in notes[1]

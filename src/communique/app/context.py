@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Annotated, cast
+from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
@@ -17,7 +16,7 @@ from ..load import load_model
 from ..models.classifier import Classifier
 from ..project import Project
 from ..project.coding import now
-from ..project.documents import Added, add_documents
+from .adding import Additions
 from .coding import Desk
 from .examples import Finder
 from .indexing import is_current
@@ -36,7 +35,7 @@ RETRY = timedelta(minutes=1)
 
 
 class OpenProject:
-    """A project with its index, its jobs, its coding desk, its models, similar sentences and its labelled tables.
+    """A project with its index, its jobs, its coding desk, its models, similar sentences, labelled tables and added files.
 
     Args:
         project: The project.
@@ -52,7 +51,8 @@ class OpenProject:
         self.tables = Tables(project)
         self.examples = Finder(project, self.models)
         self.texts = Texts(project.folder, self.models, self.jobs)
-        self._adding, self._refreshing = threading.Lock(), threading.Lock()
+        self.additions = Additions(project.folder, self.jobs)
+        self._refreshing = threading.Lock()
 
     def refresh(self) -> None:
         """Index codings that were added elsewhere, and start building the index again if the documents changed."""
@@ -71,15 +71,6 @@ class OpenProject:
         """Return the job because of which no other one builds the index: it is running, or it failed lately. Otherwise None."""
         last = self.jobs.newest(INDEX_JOB)
         return last if last is not None and (last.state == "running" or _failed_lately(last)) else None
-
-    def add_documents(self, files: Sequence[tuple[str, IO[bytes]]]) -> Added:
-        """Add files to the documents, and start building the index again. Arguments and errors are those of `add_documents`."""
-        # Two requests at once could add the same file twice, and the reader of PDF files allows one thread only.
-        with self._adding:
-            added = add_documents(self.project, files)
-        if added.count("added"):
-            self.refresh()
-        return added
 
 
 def _failed_lately(job: Job) -> bool:

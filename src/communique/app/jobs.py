@@ -140,14 +140,17 @@ class Jobs:
             raise ValueError(f"{command!r} cannot run as a job. Allowed: {', '.join(sorted(COMMANDS))}")
         return self._start(command, "communique", [command, *arguments], resume_with, command if alone else None)
 
-    def start_module(self, name: str, module: str, arguments: Sequence[str] = ()) -> Job:
-        """Start a module of this package that is no command, such as `communique.app.indexing`, unless it is running.
+    def start_module(self, name: str, module: str, arguments: Sequence[str] = (), *, alone: bool = True) -> Job:
+        """Start a module of this package that is no command, such as `communique.app.indexing`.
 
         Args:
             name: Name of the job for pages.
             module: The module.
             arguments: Its arguments.
+            alone: Whether only one such job is of interest. If it is running, it is returned, and no other one is started.
         """
+        if not alone:
+            return self._start(name, module, arguments, (), None)
         with self._one_at_a_time():
             if (running := self.running(name)) is not None:
                 return running

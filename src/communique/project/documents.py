@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Literal
+from typing import Literal
 
 from ..errors import CommuniqueError, DataError
 from ..io.atomic import disk_errors, file_sha256, replacing
@@ -157,7 +157,24 @@ def name_columns(project: Project, pattern: str) -> None:
     project.file.model_copy(update={"columns_from_filename": pattern or None}).dump(project.folder)
 
 
-def add_documents(project: Project, files: Sequence[tuple[str, IO[bytes]]]) -> Added:
+def check_number(files: int) -> None:
+    """Check that a number of files can be added together.
+
+    Raises:
+        DataError: There are no files or too many.
+    """
+    if not files:
+        raise DataError("No file is chosen. Choose files with texts")
+    if files > MAX_FILES:
+        raise DataError(
+            f"{files:,} files are too many to be added at once; the maximum is {MAX_FILES:,}. Copy them into the folder "
+            f"{DOCUMENTS}/ of the project, or add them in parts"
+        )
+
+
+def add_documents(
+    project: Project, files: Sequence[tuple[str, Path]], *, scratch: Path, progress: ProgressReporter
+) -> Added:
     """Add files to the folder of the documents. No file is overwritten, and nothing is added twice.
 
     Each file is read first. One that cannot be read is refused, and the others are added. The ids of sentences that the project
@@ -165,25 +182,20 @@ def add_documents(project: Project, files: Sequence[tuple[str, IO[bytes]]]) -> A
 
     Args:
         project: The project.
-        files: Path and content of each file. Folders of the path become folders of the documents.
+        files: The path that each file shall have in the folder of the documents, and where it is now.
+        scratch: A folder on the disk of the project for temporary files.
+        progress: Receives the progress.
 
     Raises:
         DataError: There are no files or too many, none can be added, or the documents of the project cannot be read.
         CodebookError: The codebook is invalid.
     """
-    if not files:
-        raise DataError("No file is chosen. Choose files with texts")
-    if len(files) > MAX_FILES:
-        raise DataError(
-            f"{len(files):,} files are too many to be added at once; the maximum is {MAX_FILES:,}. Copy them into the folder "
-            f"{DOCUMENTS}/ of the project, or add them in parts"
-        )
+    check_number(len(files))
     adding = _Adding(project)
-    # On the same disk as the documents, so that a complete file can be moved to its place.
-    with tempfile.TemporaryDirectory(dir=project.folder, prefix=".adding-") as folder:
-        for number, (name, content) in enumerate(files):
-            adding.receive(Path(folder) / str(number), name, content)
-        adding.place()
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="adding-") as folder:
+        for number, (name, path) in enumerate(files):
+            adding.receive(Path(folder) / str(number), name, path)
+        adding.place(progress)
     if all(one.state == "refused" for one in adding.found):
         raise DataError(*(note for one in adding.found for note in one.notes))
     return Added(tuple(adding.found), tuple(_consequences(project)) if adding.placed else ())
@@ -249,12 +261,12 @@ class _Adding:
         self.found: list[AddedFile] = []
         self.placed: list[Path] = []
 
-    def receive(self, folder: Path, name: str, content: IO[bytes]) -> None:
-        """Store a file in a temporary folder of its own, without adding it yet."""
+    def receive(self, folder: Path, name: str, path: Path) -> None:
+        """Copy a file into a temporary folder of its own, without adding it yet."""
         try:
             one = _Received(len(self.found), folder, safe_path(name))
             one.staged.parent.mkdir(parents=True)
-            with replacing(one.staged, "wb") as handle:
+            with path.open("rb") as content, replacing(one.staged, "wb") as handle:
                 shutil.copyfileobj(content, handle)
             digest = file_sha256(one.staged)
             if (same := self._same_as(one.staged, digest)) is not None:
@@ -269,8 +281,11 @@ class _Adding:
         self._received.append(one)
         self.found.append(AddedFile(str(one.inside), "added"))
 
-    def place(self) -> None:
+    def place(self, progress: ProgressReporter) -> None:
         """Read the received files, and move those that can be read into the folder of the documents.
+
+        Args:
+            progress: Receives the progress.
 
         Raises:
             DataError: Other documents would be read differently afterwards. Nothing is added then.
@@ -278,10 +293,12 @@ class _Adding:
         kinds = {_kind(file.path) for file in self._present if file.path.is_relative_to(self._folder)}
         kind = min(kinds or {_kind(one.staged) for one in self._received}, default=0)
         ready = []
-        for one in self._received:
+        # How much of a file is read is only reported if there are no other files.
+        within = progress if len(self._received) == 1 else None
+        for one in progress.track(self._received, "reading the files"):
             try:
                 self._check_kind(one, kind)
-                self._read(one)
+                self._read(one, within)
                 ready.append(one)
             except CommuniqueError as error:
                 self._refuse(str(one.inside), error, one.number)
@@ -330,7 +347,7 @@ class _Adding:
                 f"would not be read. Convert it, or list it in {PROJECT_FILE}"
             )
 
-    def _read(self, one: _Received) -> None:
+    def _read(self, one: _Received, progress: ProgressReporter | None) -> None:
         """Read a file, and record what it contains.
 
         Raises:
@@ -341,7 +358,7 @@ class _Adding:
             notes = list[str]()
             if content_of(one.staged) != "texts":
                 notes.append(f"{one.inside}: contains labels, which are not read. Only its texts count")
-            texts = _read(self._project, [one.staged])
+            texts = _read(self._project, [one.staged], progress)
         except DataError as error:
             raise _Refusal(*(line.replace(root, "") for line in error.problems)) from error
         notes += [line.replace(root, "") for line in texts.notes]

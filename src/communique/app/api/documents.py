@@ -75,8 +75,15 @@ def documents(opened: ProjectArg) -> list[DocumentFile]:
 
 @router.post("", status_code=201, max_body_size=MAX_REQUEST, responses=refusals(413, 422))
 def add(opened: ProjectArg, body: NewDocuments) -> AddedAnswer:
-    """Add files to the documents. Files that cannot be read are refused, and the others are added."""
-    added = opened.add_documents([(file.name, io.BytesIO(_bytes(file))) for file in body.files])
+    """Add files to the documents. Files that cannot be read are refused, and the others are added.
+
+    The files are read as a job, whose progress `/jobs` reports meanwhile.
+    """
+    job = opened.additions.wait(opened.additions.start([(one.name, io.BytesIO(_bytes(one))) for one in body.files]))
+    added = opened.additions.result(job)
+    if added is None:
+        raise DataError(f"The job {job.id} was stopped before it had added the files. Resume it")
+    opened.refresh()
     return AddedAnswer(
         files=[
             FileAnswer(

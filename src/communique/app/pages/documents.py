@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from itertools import islice
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Request, Response, UploadFile
+from starlette.responses import RedirectResponse
 
 from ...errors import DataError
 from ...io.received import RECEIVED
 from ...project.documents import MAX_FILES, Added, NamedColumns, columns_of_names, document_files, name_columns
 from ..context import OpenProject, ProjectArg
+from ..starting import lead_to
 from ..templating import is_partial, respond
 
 TITLE, PATH = "Documents", "/corpus/documents"
 router = APIRouter(prefix=PATH)
 
-#: Largest upload in bytes, for all files together. They are read while the page waits, about a megabyte per second.
+#: Largest upload in bytes, for all files together.
 MAX_UPLOAD = 50_000_000
 
 #: Number of files that the page lists.
@@ -30,9 +33,21 @@ _PATTERN_LENGTH = 300
 
 
 @router.get("")
-def page(request: Request, opened: ProjectArg) -> Response:
-    """Show the files that are read, and the form."""
-    return respond(request, "documents.html", **_values(opened), added=None)
+def page(request: Request, opened: ProjectArg, job: str | None = None) -> Response:
+    """Show the files that are read, the form, and the job that adds files."""
+    if job is None and (running := opened.additions.running()) is not None:
+        return RedirectResponse(f"{PATH}?{urlencode({'job': running.id})}", 303)
+    shown = None if job is None else opened.jobs.get(job)
+    added, problems = None, ()
+    if shown is not None and shown.state != "running":
+        try:
+            added = opened.additions.result(shown)
+        except DataError as error:
+            problems = tuple(error.lines)
+    if added is not None:
+        opened.refresh()
+    values = _values(opened) | {"added": None if added is None else _shown(added), "problems": problems}
+    return respond(request, "documents.html", job=shown, **values)
 
 
 @router.get("/state")
@@ -48,13 +63,10 @@ def add(
     files: list[UploadFile] | None = None,
     folder: list[UploadFile] | None = None,
 ) -> Response:
-    """Add files, and show what was read."""
+    """Start adding files, and show the progress."""
     # A field without a chosen file sends one without a name.
     given = [(one.filename, one.file) for one in [*(files or []), *(folder or [])] if one.filename]
-    added = opened.add_documents(given)
-    if not is_partial(request):
-        return respond(request, "documents.html", **_values(opened), added=_shown(added), partial=False)
-    return respond(request, "documents_added.html", **_values(opened), added=_shown(added), partial=True)
+    return lead_to(request, PATH, {"job": opened.additions.start(given).id})
 
 
 @router.post("/columns")
@@ -66,7 +78,7 @@ def columns(
     opened.refresh()
     values = _values(opened) | {"saved": True}
     if not is_partial(request):
-        return respond(request, "documents.html", **values, added=None)
+        return respond(request, "documents.html", **values, added=None, job=None, problems=())
     return respond(request, "documents_columns.html", **values)
 
 
