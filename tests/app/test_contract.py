@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import schemathesis
+from app_jobs import launch_here
 from fakes import bundle_folder, open_cue_model
 from helpers import TINY, predictions, write_rows
 from hypothesis import HealthCheck, given, settings
@@ -63,12 +64,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def api(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseSchema]:
-    """Read the schema from the server without pages. Its model looks for cue words, and its jobs never start."""
+    """Read the schema from the server without pages. Its model looks for cue words, and its jobs run no commands."""
     folder = bundle_folder(tmp_path_factory.mktemp("model") / "cues")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("communique.app.context.load_model", lambda _: open_cue_model(folder))
-        patch.setattr(Jobs, "_launch", lambda *_: None)
-        patch.setattr(Jobs, "start_module", lambda *_: None)
+        patch.setattr(Jobs, "_launch", launch_here)
         app = create_app(project, token=TOKEN, port=PORT, with_pages=False, names=["127.0.0.1", "testserver"])
         config = SchemathesisConfig()
         found = schemathesis.openapi.from_asgi(

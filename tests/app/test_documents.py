@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from app_jobs import launch_here
 from app_server import AppServer
 from browser import overflowing, violations
 from helpers import PATIENCE, TINY
@@ -17,7 +18,7 @@ from starlette.testclient import TestClient
 from communique.app import adding
 from communique.app.jobs import Jobs
 from communique.app.pages.documents import MAX_UPLOAD
-from communique.app.run_job import EXIT, JOB, STARTING
+from communique.app.run_job import JOB, STARTING
 from communique.app.security import MAX_BODY
 from communique.project import Project
 from communique.project.documents import MAX_FILES
@@ -35,13 +36,8 @@ def jobs_run(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
 
     def launch(jobs: Jobs, folder: Path, content: dict[str, Any]) -> None:
-        folder.mkdir(exist_ok=True)
-        (folder / JOB).write_text(json.dumps(content))
         found.append(content["name"])
-        code = 0
-        if content["module"] == "communique.app.adding":
-            code = adding.main([str(jobs._project), *content["arguments"][1:]])
-        (folder / EXIT).write_text(str(code))
+        launch_here(jobs, folder, content)
 
     monkeypatch.setattr(Jobs, "_launch", launch)
     return found
