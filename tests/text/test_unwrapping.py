@@ -138,3 +138,9 @@ def test_lines_that_recur_at_irregular_intervals_belong_to_the_text(line: str) -
 @pytest.mark.parametrize("line", ["Page 3 of 10", "Seite 12", "p. 4", "стр. 7"])
 def test_a_page_number_with_a_word_is_a_separate_block(line: str) -> None:
     assert [isinstance(block, PageLine) for block in text_blocks(f"We act.\n{line}\nWe help.")] == [False, True, False]
+
+
+@pytest.mark.timeout(60)
+def test_a_word_of_many_letters_is_cut_at_once() -> None:
+    # The search for two sentences in a line takes the square of the length of a word.
+    assert len(text_blocks("x" * 300_000)) == 1

@@ -132,6 +132,7 @@ def add(project: Project, id: str, progress: ProgressReporter) -> Added:
         CodebookError: The codebook is invalid.
     """
     folder = project.folder / APP_FOLDER / _ADDING / id
+    progress.state("waiting until other files are added")
     with FileLock(folder.parent / _LOCK):
         try:
             names = json.loads((folder / _NAMES).read_text("utf-8"))

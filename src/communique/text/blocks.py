@@ -175,8 +175,10 @@ def running_headers(lines: list[str]) -> frozenset[str]:
 def _may_be_header(line: str) -> bool:
     """Return whether a line is short and does not contain the end of a sentence."""
     line = line.strip()
-    sentence = _TWO_SENTENCES.search(line) or (is_complete(line) and not line.isupper())
-    return len(line) <= _HEADER and not sentence
+    # The length is checked first, because the search takes hours in a word of a million letters.
+    if len(line) > _HEADER or _TWO_SENTENCES.search(line):
+        return False
+    return line.isupper() or not is_complete(line)
 
 
 def _is_numbered(places: list[int], numbered: set[int]) -> bool:
