@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fakes import bundle_folder
-from helpers import CUES, has_facts
+from helpers import CUES, has_facts, write_rows
 from starlette.testclient import TestClient
 
 from communique.app.context import OpenProject
@@ -147,6 +147,17 @@ def test_a_converted_table_is_kept_until_its_file_changes(opened: OpenProject) -
     path.write_text("".join(path.open(encoding="utf-8").readlines()[:50]), encoding="utf-8")
     assert len(Tables(opened.project).open(path)) == 50
     assert len(list(copy.parent.iterdir())) == 1
+
+
+def test_a_table_without_probabilities_is_read_again_if_the_codebook_changed(opened: OpenProject) -> None:
+    names = opened.project.codebook.names
+    row = {"id": "a:0", "document": "a", "index": 0, "text": "We condemn it.", "labels": [names[0]]}
+    path = write_rows(opened.project.folder / "labelled" / "other.jsonl", [row])
+    codebook = opened.project.codebook
+    assert opened.tables.open(path, codebook).names == names
+    changed = codebook.model_copy(update={"labels": tuple(reversed(codebook.labels))})
+    for tables in (opened.tables, Tables(opened.project)):
+        assert tables.open(path, changed).names == tuple(reversed(names))
 
 
 def test_hostile_names_and_values_stay_text(client: TestClient, project: Project) -> None:

@@ -29,7 +29,7 @@ from ..labelling.paragraphs import read_paragraphs
 from ..metrics.calibration import decide
 from ..project import Project
 from ..sampling.population import NOT_GROUPS, OWN_INDEX, Column, Population, column_of, positions, read_population
-from ..sampling.texts import content_of
+from ..sampling.texts import Content, content_of
 from ..text.language import UNDETERMINED
 from .store import APP_FOLDER
 
@@ -138,14 +138,14 @@ class Tables:
         self._project = project
         self._copies = project.folder / APP_FOLDER / TABLES
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Path, tuple[tuple[int, ...] | None, LabelledTable]] = OrderedDict()
+        self._kept: OrderedDict[Path, tuple[object, LabelledTable]] = OrderedDict()
 
     def paths(self) -> dict[str, Path]:
         """Return the labelled tables by name, from the oldest to the newest.
 
         A document that already has labels, such as the output of another tool, is a labelled table as well.
         """
-        documents = [path for path in self._project.documents() if path.is_file() and _is_labelled(path)]
+        documents = [path for path in self._project.documents() if path.is_file() and _content(path) != "texts"]
         found: dict[str, Path] = {}
         for path in (*documents, *self._project.labelled()):
             name, number = path.name, 2
@@ -162,7 +162,7 @@ class Tables:
                     self.open(path, self._project.codebook)
 
     def open(self, path: Path, codebook: Codebook | None = None) -> LabelledTable:
-        """Read a table, or return it from memory if the file has not changed.
+        """Read a table, or return it from memory if neither the file nor the labels have changed.
 
         Args:
             path: The file.
@@ -171,26 +171,27 @@ class Tables:
         Raises:
             DataError: The table cannot be read.
         """
-        state = file_state(path)
+        # A table without probabilities does not name its labels, so it is read with those of the codebook.
+        book = codebook if _content(path) == "labels" else None
+        state = file_state(path), None if book is None else book.sha256
         with self._lock:
             kept = self._kept.get(path)
             if kept is None or kept[0] != state:
-                kept = state, self._read(path, state, codebook)
+                kept = state, self._read(path, state, book)
             self._kept[path] = kept
             self._kept.move_to_end(path)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
             return kept[1]
 
-    def _read(self, path: Path, state: tuple[int, ...] | None, codebook: Codebook | None) -> LabelledTable:
+    def _read(self, path: Path, state: object, codebook: Codebook | None) -> LabelledTable:
         if path.suffix.lower() == ".parquet":
             with suppress(_ForeignTable):
                 return read_labelled(path)
         whole = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
         copy = self._copies / f"{whole}-{hashlib.sha256(repr(state).encode()).hexdigest()[:16]}.parquet"
         if not copy.exists():
-            known = codebook if content_of(path) == "labels" else None
-            table = _as_table(read_population(path, known))
+            table = _as_table(read_population(path, codebook))
             self._copies.mkdir(parents=True, exist_ok=True)
             for old in self._copies.glob(f"{whole}-*.parquet"):
                 old.unlink(missing_ok=True)
@@ -314,12 +315,12 @@ def _decisions(labels: pa.ChunkedArray, names: Sequence[str]) -> NDArray[np.bool
 
 
 @kept_while_unchanged(256)
-def _is_labelled(path: Path) -> bool:
-    """Return whether a document has labels."""
+def _content(path: Path) -> Content:
+    """Return what a file contains. A file that cannot be read has no labels; whoever reads its rows reports the reason."""
     try:
-        return content_of(path) != "texts"
+        return content_of(path)
     except DataError:
-        return False  # the start page reports documents that cannot be read
+        return "texts"
 
 
 def _as_table(population: Population) -> pa.Table:
