@@ -21,6 +21,7 @@ from ..errors import NotFoundError
 from ..metrics.bootstrap import RESAMPLES
 from ..project import Coding, Project
 from ..project.coding import SentenceKey, latest, now
+from ..project.rows import given_id
 from ..sampling.design import Design
 from ..sampling.population import display_sha256
 from .coding import ALL, Desk, check_acts, check_comment, check_labels
@@ -213,8 +214,7 @@ def _differences(codings: Codings) -> list[Difference]:
         digest = display_sha256(unit.text)
         found.append(
             Difference(
-                # Without a sample, ids that occur twice have part of the hash added (`project.rows.as_reading`).
-                key=(id.removesuffix(f"#{digest[:8]}"), digest),
+                key=(given_id(id, digest), digest),
                 text=unit.text,
                 document=unit.document,
                 language=unit.language,

@@ -159,19 +159,16 @@ def labels_by_sentence(codings: Iterable[Coding]) -> dict[SentenceKey, dict[str,
 
 
 def as_reading(path: Path, codings: Sequence[Coding]) -> Reading:
-    """Return the latest codings in the form that `annotation.matching.match` reads.
-
-    Sentences of different documents may have the same id. Their ids then get part of the hash of their text.
-    """
+    """Return the latest codings in the form that `annotation.matching.match` reads."""
     reading = Reading(path, "codings")
     chosen = latest(codings)
     reading.model_shown = any(coding.model_shown for coding in chosen.values())
-    times = Counter(id for id, _ in {sentence for _, sentence in chosen})
+    ids = distinct_ids({sentence for _, sentence in chosen})
     for coding in chosen.values():
         reading.rows.append(
             CodedRow(
                 where=f"{path}, coder {coding.coder}, id {coding.id!r}",
-                id=coding.id if times[coding.id] == 1 else f"{coding.id}#{coding.sha256[:8]}",
+                id=ids[coding.sentence],
                 text=coding.text,
                 coder=coding.coder,
                 labels=coding.labels,
@@ -186,6 +183,29 @@ def as_reading(path: Path, codings: Sequence[Coding]) -> Reading:
         if title not in reading.codebooks:
             reading.codebooks.append(title)
     return reading
+
+
+def distinct_ids(sentences: Collection[SentenceKey]) -> dict[SentenceKey, str]:
+    """Return an id for each sentence that no other one has.
+
+    Sentences of different documents may have the same id. Their ids then get part of the hash of their text; `given_id` removes it.
+    """
+    times = Counter(id for id, _ in sentences)
+    return {key: key[0] if times[key[0]] == 1 else key[0] + _suffix(key[1]) for key in sentences}
+
+
+def given_id(id: str, sha256: str) -> str:
+    """Return the id that a sentence had before `distinct_ids`.
+
+    Args:
+        id: The id that `distinct_ids` returned.
+        sha256: Hash of the text as coders see it.
+    """
+    return id.removesuffix(_suffix(sha256))
+
+
+def _suffix(sha256: str) -> str:
+    return f"#{sha256[:8]}"
 
 
 def member_keys(design: Design) -> set[SentenceKey]:
@@ -224,7 +244,7 @@ def coded_rows(coded: Coded, *, reserved: bool) -> CodedRows:
             moved = acts_in(first[coding.sentence].text, coding.named, coding.text)
             acts.setdefault(coding.sentence, {})[coding.coder] = moved
     random = {key for design in designs.values() if _is_self_weighting(design) for key in member_keys(design)}
-    sentences, left_out = [], Counter[str]()
+    sentences, left_out = dict[SentenceKey, Sentence](), Counter[str]()
     for key, given in by_sentence.items():
         labels = final_labels(given)
         if key in kept_back:
@@ -236,10 +256,12 @@ def coded_rows(coded: Coded, *, reserved: bool) -> CodedRows:
             found, differing = final_acts(labels, acts.get(key, {}))
             left_out["acts"] += differing
             # An empty mapping would say that the sentence has no acts.
-            sentences.append(replace(sentence, acts=found or None))
+            sentences[key] = replace(sentence, acts=found or None)
     left_out["outdated"] = len({coding.sentence for coding in translated.outdated} - by_sentence.keys())
     notes = (*coded.read.notes, *_notes(left_out))
-    return CodedRows(Corpus(_distinct(sentences)), notes, left_out["differing"])
+    ids = distinct_ids(sentences)
+    corpus = Corpus(tuple(replace(sentence, id=ids[key]) for key, sentence in sentences.items()))
+    return CodedRows(corpus, notes, left_out["differing"])
 
 
 def training_row(sentence: Sentence) -> dict[str, Any]:
@@ -266,12 +288,6 @@ def _sentence(coding: Coding, labels: Labels, sampling: str | None) -> Sentence:
         labels=labels,
         sampling=sampling,
     )
-
-
-def _distinct(sentences: Sequence[Sentence]) -> tuple[Sentence, ...]:
-    """Return sentences with different ids: those with an id that occurs twice get part of the hash of their text."""
-    times = Counter(sentence.id for sentence in sentences)
-    return tuple(s if times[s.id] == 1 else replace(s, id=f"{s.id}#{s.sha256[:8]}") for s in sentences)
 
 
 def _notes(left_out: Counter[str]) -> Iterable[str]:

@@ -20,6 +20,7 @@ from ...evaluation.results import (
 )
 from ...project.coding import SentenceKey
 from ...project.evaluations import EvaluationFiles, evaluation_arguments, evaluation_files, evaluations
+from ...project.rows import given_id
 from ...sampling.population import display_sha256
 from ..context import OpenProject, ProjectArg
 from ..figures import Mark, chart
@@ -180,6 +181,5 @@ def _matrices(found: CoOccurrenceResult) -> list[tuple[str, tuple[str, ...], Mat
 def _key(store: Store, error: ErrorResult) -> SentenceKey | None:
     """Return the key of the sentence of an error, or None if the index does not contain the sentence."""
     digest = display_sha256(error.text)
-    # If several documents have a sentence with the same id, a part of the hash was added to it.
-    ids = (error.id, error.id.rpartition("#")[0])
-    return next(((id, digest) for id in ids if id and store.sentence((id, digest)) is not None), None)
+    key = given_id(error.id, digest), digest
+    return None if store.sentence(key) is None else key
