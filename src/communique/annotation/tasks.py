@@ -57,11 +57,16 @@ def check_coders(names: Collection[str], where: str) -> None:
         )
 
 
+def coder_key(name: str) -> str:
+    """Return what is the same for names that are probably one coder, because they differ only in case or spaces."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 def similar_coders(names: Iterable[str]) -> list[str]:
     """Return a warning for each group of names that are probably one coder, because they differ only in case or spaces."""
     groups: dict[str, list[str]] = {}
     for name in sorted(set(names)):
-        groups.setdefault("".join(unicodedata.normalize("NFKC", name).casefold().split()), []).append(name)
+        groups.setdefault(coder_key(name), []).append(name)
     return [
         f"{' and '.join(map(repr, group))} count as different coders. If they are one person, use one name in all files"
         for group in groups.values()

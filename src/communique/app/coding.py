@@ -6,6 +6,7 @@ API both use this module.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from typing import Any, Literal
 
 from sqlalchemy import BindParameter, Exists, FromClause, Select, Subquery, Table, bindparam, exists, func, select
 
-from ..annotation.tasks import ADJUDICATION, NONE, check_coders
+from ..annotation.tasks import ADJUDICATION, NONE, check_coders, coder_key
 from ..data.acts import read_acts, written_acts
 from ..data.codebook import Codebook
 from ..errors import DataError, NotFoundError
@@ -127,6 +128,25 @@ class Desk:
             return "suggested"
         return "hidden" if wanted == "hidden" else "after"
 
+    def coder(self, name: str) -> str:
+        """Return the name of a coder as `check_coder` does, and check that it is not another spelling of a known name.
+
+        Raises:
+            DataError: The name cannot be used, or a coder with another spelling of it has coded before.
+        """
+        name = check_coder(name)
+        with self.store.reading() as connection:
+            if connection.execute(select(CODINGS.c.id).where(CODINGS.c.coder == name).limit(1)).first() is not None:
+                return name
+            known = connection.scalars(select(CODINGS.c.coder).distinct()).all()
+        for other in known:
+            if coder_key(other) == coder_key(name):
+                raise DataError(
+                    f"There is a coder {other!r}, and {name!r} would count as another one. Write the name in the same way, or use "
+                    "a different name if this is another person"
+                )
+        return name
+
     def refresh(self) -> None:
         """Bring the index up to date with codings that other processes added."""
         index_codings(self.store, self.project.log)
@@ -199,7 +219,7 @@ class Desk:
             DataError: The answer is not valid for the codebook, or the coder has a reserved name.
             NotFoundError: There is no such sample, or it does not contain the sentence.
         """
-        coder, codebook = check_coder(given.coder), self.codebook(given.queue)
+        coder, codebook = self.coder(given.coder), self.codebook(given.queue)
         sentence = self.find(given.key, given.queue)
         labels, comment = check_labels(codebook, given.labels, none=given.none), _comment(given)
         self.refresh()
@@ -226,7 +246,7 @@ class Desk:
         Raises:
             DataError: The answer is not valid for the codebook, or the coder has a reserved name.
         """
-        coder, codebook = check_coder(given.coder), self.project.codebook
+        coder, codebook = self.coder(given.coder), self.project.codebook
         labels, comment = check_labels(codebook, given.labels, none=given.none), _comment(given)
         self.refresh()
         # The page for coding must know that this coder has seen the labels of the model.
@@ -296,19 +316,20 @@ class Desk:
 
 
 def check_coder(name: str) -> str:
-    """Return the name of a coder without spaces at its ends, and with single spaces between its words.
+    """Return the name of a coder in Unicode's form NFC, without spaces at its ends, and with single spaces between its words.
 
     Raises:
         DataError: The name is empty, too long or reserved.
     """
-    name = " ".join(name.split())
+    # Systems write letters with accents as one or two characters, which look the same.
+    name = unicodedata.normalize("NFC", " ".join(name.split()))
     if not name:
         raise DataError("The name of the coder is missing. Enter your name")
     if len(name) > MAX_NAME or not name.isprintable():
         raise DataError(
             f"The name of the coder is longer than {MAX_NAME} characters, or contains control characters. Shorten it"
         )
-    if name == ADJUDICATION:
+    if coder_key(name) == ADJUDICATION:
         raise DataError(f"The name {ADJUDICATION!r} is reserved for decisions between coders. Use another name")
     check_coders([name], "The name of the coder")
     return name
@@ -325,6 +346,10 @@ def check_labels(codebook: Codebook, labels: Sequence[str], *, none: bool) -> tu
     Raises:
         DataError: They are not an answer.
     """
+    if NONE in labels and NONE not in codebook.names:
+        raise DataError(
+            f"{NONE!r} is no label of the codebook. If no label applies, send no labels and set {NONE!r} to true"
+        )
     if none and labels:
         raise DataError(f"The answer contains labels and also {NONE!r}. Choose one of the two")
     if codebook.multilabel and not labels and not none:

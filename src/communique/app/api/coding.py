@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..coding import ALL, MAX_COMMENT, MAX_NAME, Given, ModelView, check_coder
+from ..coding import ALL, MAX_COMMENT, MAX_NAME, Given, ModelView
 from ..context import ProjectArg
 from ..problems import refusals
 
@@ -90,8 +90,9 @@ def queues(opened: ProjectArg) -> list[str]:
 @router.get("/next", responses=refusals(404, 422))
 def next_sentence(opened: ProjectArg, coder: Coder, queue: Queue = ALL) -> NextAnswer:
     """Return the sentence that a coder codes next."""
-    name, desk = check_coder(coder), opened.desk
+    desk = opened.desk
     desk.refresh()
+    name = desk.coder(coder)
     progress = desk.progress(name, queue)
     found = desk.next(name, queue)
     sentence = None

@@ -57,7 +57,7 @@ def page(
         return respond(
             request, "code_start.html", queues=queues, queue=queue, model=model, designs=opened.project.designs()
         )
-    place = Place(check_coder(coder), queue, opened.desk.model_view(queue, model))
+    place = Place(opened.desk.coder(coder), queue, opened.desk.model_view(queue, model))
     opened.desk.refresh()
     key = None if id is None or sha256 is None else (id, sha256)
     return _show(request, opened, place, key)
