@@ -10,7 +10,7 @@ from fakes import bundle_folder, open_cue_model
 from helpers import write_rows
 
 from communique.io.paths import find_files
-from communique.labelling.made_by import read_model_sha256
+from communique.labelling.made_by import read_model_sha256, unlabelled_files
 from communique.labelling.options import Options
 from communique.labelling.reader import ShardReader
 from communique.labelling.run import FileSink, LocalEngine, describe_run, label_files
@@ -25,10 +25,15 @@ def test_an_output_contains_the_hash_of_its_model(tmp_path: Path) -> None:
     model = open_cue_model(folder)
     table = write_rows(tmp_path / "rows.jsonl", [{"id": "a", "text": "We condemn it."}])
     reader = ShardReader(find_files([table]), Options(labels=model.info.labels))
-    form = OutputForm(out.name, ".parquet", None, model.info, model.codebook)
+    form = OutputForm(out.name, ".parquet", None, model.info, model.codebook, files=reader.files)
     sink = FileSink(ShardFolder(out, describe_run(model.info, reader, None), resume=None), form)
     label_files(reader, LocalEngine(model), sink, ProgressReporter.silent())
     assert read_model_sha256(out) == read_info(folder).sha256 == read_sha256(folder)
+    assert unlabelled_files(out, [table]) == []
+    other = write_rows(tmp_path / "other.jsonl", [{"id": "a", "text": "We condemn it."}])
+    assert unlabelled_files(out, [table, other]) == [other]
+    write_rows(table, [{"id": "a", "text": "We condemn nothing."}])
+    assert unlabelled_files(out, [table]) == [table]
 
 
 def test_other_files_contain_no_hash(tmp_path: Path) -> None:
@@ -39,3 +44,4 @@ def test_other_files_contain_no_hash(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": ["a"]}), path)
     assert read_model_sha256(path) is None
     assert read_model_sha256(tmp_path / "x.csv") is None
+    assert unlabelled_files(path, [path]) is None

@@ -10,17 +10,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import CODEBOOK, TINY, tiny_rows, write_rows
+from fakes import bundle_folder, open_cue_model
+from helpers import CODEBOOK, TINY, has_facts, tiny_rows, write_rows
 from project_helpers import code, draw
 
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.errors import DataError
+from communique.io.paths import find_files
+from communique.labelling.options import Options
+from communique.labelling.reader import ShardReader
+from communique.labelling.run import FileSink, LocalEngine, describe_run, label_files
+from communique.labelling.shard_folder import ShardFolder
+from communique.labelling.write import OutputForm
 from communique.project import Project, merge, project_status
 from communique.project.advice import Facts, describe_projection, next_step
 from communique.project.curve import Curve, Point, Projection, compute_curve, curve_of_models, extrapolate, nested
 from communique.project.defaults import write_codings
 from communique.project.status import ModelStatus, model_curve, quick_curve
+from communique.reporting.progress import ProgressReporter
 
 Sampled = Callable[..., Path]
 
@@ -173,6 +181,7 @@ FACTS = Facts(
     rows=200,
     trained_rows=200,
     labelled=True,
+    unlabelled=0,
     reserved=False,
     estimated=False,
     curve=None,
@@ -200,6 +209,7 @@ def curve_with(gain: float, low: float, high: float) -> Curve:
         ({"rows": 240}, "train", "communique train"),
         ({"rows": 210}, "curve", "communique status --curve"),
         ({"labelled": False}, "label", "communique label"),
+        ({"unlabelled": 2}, "label", "communique label"),
         (
             {"curve": curve_with(0.08, 0.03, 0.13)},
             "sample",
@@ -344,3 +354,22 @@ def test_another_classifier_is_no_point_of_the_learning_curve() -> None:
     curve = model_curve([first, second, model("model-3", "frozen-encoder", 260, 0.81)], 260)
     assert curve is not None
     assert [point.rows for point in curve.points] == [200, 260]
+
+
+def test_files_that_were_added_after_labelling_are_counted(tmp_path: Path) -> None:
+    TINY.dump(tmp_path / "tiny.yaml")
+    project = Project.create(tmp_path / "study", codebook=tmp_path / "tiny.yaml")
+    documents = project.folder / "documents"
+    (documents / "a.txt").write_text("We condemn it.", encoding="utf-8")
+    model = open_cue_model(bundle_folder(tmp_path / "model"))
+    reader = ShardReader(find_files([documents]), Options(labels=model.info.labels))
+    out = project.folder / "labelled" / "model-1.parquet"
+    form = OutputForm(out.name, ".parquet", None, model.info, model.codebook, files=reader.files)
+    sink = FileSink(ShardFolder(out, describe_run(model.info, reader, None), resume=None), form)
+    label_files(reader, LocalEngine(model), sink, ProgressReporter.silent())
+    status = project_status(project)
+    assert (status.unlabelled, status.notes) == (0, ())
+    (documents / "b.txt").write_text("The river is long.", encoding="utf-8")
+    status = project_status(project)
+    assert status.unlabelled == 1
+    assert has_facts(status.to_markdown(), "do not contain 1 file of the documents", "communique label")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from ..reporting.format import counted
 from .common import note
 
 if TYPE_CHECKING:
+    from ..io.paths import InputFile
     from ..labelling.label import LabelledShard
     from ..labelling.options import InputNotes
     from ..labelling.reader import ShardReader
@@ -78,8 +79,8 @@ class Output:
         """Whether each shard is printed as soon as it is finished."""
         return not self.to_file and self.suffix in (None, ".jsonl")
 
-    def form(self, run: ModelRun | ChatRun, run_sha256: str) -> OutputForm:
-        """Describe the format of the output and what it records about the run."""
+    def form(self, run: ModelRun | ChatRun, run_sha256: str, files: Sequence[InputFile]) -> OutputForm:
+        """Describe the format of the output and what it records about the run and the files of its input."""
         from ..io.suffixes import ending
         from ..labelling.write import OutputForm
 
@@ -91,6 +92,7 @@ class Output:
             codebook=run.codebook,
             run=run_sha256,
             escape_formulas=self.escape_formulas,
+            files=files,
         )
 
 
@@ -113,7 +115,7 @@ def label_to_file(
 
     reader = new_reader()
     described = run.describe(reader)
-    form = output.form(run, run_sha256(described))
+    form = output.form(run, run_sha256(described), reader.files)
     path = Path(str(output.out)) if output.to_file else spool / f"output{output.suffix}"
     if path.exists() and output.resume and run.is_finished(path, new_reader(), form, overwrite=output.overwrite):
         return None

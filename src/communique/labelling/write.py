@@ -14,12 +14,13 @@ import pyarrow as pa
 
 from ..data.codebook import Codebook
 from ..io.arrow import cast_to
+from ..io.paths import InputFile
 from ..io.suffixes import ending
 from ..models.info import ModelInfo
 from ..reporting.format import escape_formula
 from .cells import cell, flat, flat_names, output_schema
 from .label import LabelledShard, ShardCounts
-from .made_by import model_metadata
+from .made_by import origin_metadata
 from .page import write_page
 from .paragraphs import paragraph_metadata
 from .shard import json_text
@@ -44,6 +45,7 @@ class OutputForm:
         info: The model's description.
         codebook: The model's codebook.
         run: Hash of everything that the output depends on. A page stores it, because it cannot be read back as a table.
+        files: The files of the input. A Parquet file records which they are.
         escape_formulas: Whether an apostrophe is put in front of CSV cells that a spreadsheet would run as a formula.
     """
 
@@ -54,6 +56,7 @@ class OutputForm:
     codebook: Codebook
     run: str = ""
     escape_formulas: bool = False
+    files: Sequence[InputFile] = ()
 
 
 def output_suffix(path: str | Path) -> str | None:
@@ -95,7 +98,7 @@ def write_shards(
     """
     schema = output_schema(headers)
     if form.suffix == ".parquet":
-        _write_parquet(handle, schema, shards, form.info)
+        _write_parquet(handle, schema, shards, form)
     elif form.suffix == ".xlsx":
         check_size(form.name, summary.rows, schema)
         write_spreadsheet(handle, form.info, form.codebook, schema, shards, summary, scratch)
@@ -127,7 +130,7 @@ def jsonl(shard: LabelledShard) -> bytes:
     return "".join(json_text(row) + "\n" for row in shard.iter_rows()).encode()
 
 
-def _write_parquet(handle: IO[bytes], schema: pa.Schema, shards: Iterable[LabelledShard], info: ModelInfo) -> None:
+def _write_parquet(handle: IO[bytes], schema: pa.Schema, shards: Iterable[LabelledShard], form: OutputForm) -> None:
     import pyarrow.parquet as pq
 
     kept = set(schema.names)  # Each access to `names` builds the list again.
@@ -140,7 +143,7 @@ def _write_parquet(handle: IO[bytes], schema: pa.Schema, shards: Iterable[Labell
             # One row group per shard.
             table = shard.table.select([name for name in shard.table.column_names if name in kept])
             writer.write_table(cast_to(table, schema), row_group_size=max(1, len(table)))
-        writer.add_key_value_metadata(paragraph_metadata(begins, rows) | model_metadata(info))
+        writer.add_key_value_metadata(paragraph_metadata(begins, rows) | origin_metadata(form.info, form.files))
 
 
 def _write_delimited(target: Any, form: OutputForm, schema: pa.Schema, shards: Iterable[LabelledShard]) -> None:

@@ -94,6 +94,7 @@ class Facts:
         rows: Number of coded rows that may train a model.
         trained_rows: Number of rows of the newest model, or None if there is no model for the present codebook.
         labelled: Whether the newest model has labelled the documents.
+        unlabelled: Number of files of the documents that the newest labels do not contain.
         reserved: Whether there is a sample that is reserved for estimates.
         estimated: Whether there are estimates that are newer than that sample.
         curve: The learning curve, if there is one.
@@ -110,6 +111,7 @@ class Facts:
     rows: int
     trained_rows: int | None
     labelled: bool
+    unlabelled: int
     reserved: bool
     estimated: bool
     curve: Curve | None
@@ -197,6 +199,9 @@ def _train(facts: Facts) -> Step | None:
         return Step("train", "communique train", f"{counted(facts.rows, 'coded row')} can train a model, and {before}")
     if facts.trained_rows is not None and not facts.labelled:
         return Step("label", "communique label", "The newest model has not labelled the documents yet")
+    if facts.trained_rows is not None and facts.unlabelled:
+        reason = f"The labels do not contain {counted(facts.unlabelled, 'file')} of the documents yet"
+        return Step("label", "communique label", reason)
     return None
 
 

@@ -13,17 +13,19 @@ from typing import Any
 from ..annotation.agreement_report import AgreementReport
 from ..annotation.tasks import ADJUDICATION, COMPANIONS
 from ..data.codebook import Codebook
-from ..labelling.made_by import read_model_sha256
+from ..errors import DataError
+from ..labelling.made_by import read_model_sha256, unlabelled_files
 from ..metrics.bootstrap import RESAMPLES
 from ..models.folder import read_sha256
 from ..models.info import ModelInfo
-from ..reporting.format import without_nan
+from ..reporting.format import counted, without_nan
 from ..reporting.render import render
 from ..sampling.design import SUFFIX, Design
 from ..sampling.frame import LEFT_OUT
 from .advice import Facts, Step, describe_projection, next_step
 from .codebooks import OtherCodebook, changed_codebooks
 from .curve import Curve, Point, compute_curve, curve_of_models
+from .documents import document_files
 from .layout import (
     ADJUDICATION_SHEET,
     AGREEMENT_FILE,
@@ -83,7 +85,8 @@ class Status:
 
     `sentences` counts the coded sentences, `labels` those with each final label (`none` for no label), and `coders` the codings
     by coder. `training_rows` counts the rows that `communique train` would use. `agreement` is None if fewer than two coders coded
-    the same sentences, or if it was not measured.
+    the same sentences, or if it was not measured. `unlabelled` counts the files of the documents
+    that the newest labels do not contain.
     """
 
     name: str
@@ -94,6 +97,7 @@ class Status:
     labels: Mapping[str, int]
     coders: Mapping[str, int]
     differing: int
+    unlabelled: int
     samples: tuple[SampleStatus, ...]
     agreement: AgreementReport | None
     changes: tuple[OtherCodebook, ...]
@@ -148,7 +152,13 @@ def project_status(project: Project, *, agreement: bool = True, seed: int = 0, r
             "communique status --curve"
         )
     differing = _differing(coded, labelled)
-    facts = _facts(project, samples, models, changes, differing, len(training.corpus), curve)
+    unlabelled = _unlabelled(project)
+    if unlabelled:
+        notes.append(
+            f"the newest labels do not contain {counted(unlabelled, 'file')} of the documents, which were added or changed later. "
+            "To label all documents again, run communique label"
+        )
+    facts = _facts(project, samples, models, changes, differing, len(training.corpus), curve, unlabelled)
     return Status(
         name=project.name,
         codebook=codebook.title,
@@ -158,6 +168,7 @@ def project_status(project: Project, *, agreement: bool = True, seed: int = 0, r
         labels=_count_labels([s.labels or () for s in rows.corpus], codebook),
         coders=dict(Counter(coding.coder for coding in coded.latest)),
         differing=differing,
+        unlabelled=unlabelled,
         samples=samples,
         agreement=_agreement(project, coded, seed, resamples) if agreement else None,
         changes=changes,
@@ -265,6 +276,7 @@ def _facts(
     differing: int,
     rows: int,
     curve: Curve | None,
+    unlabelled: int,
 ) -> Facts:
     newest = samples[-1] if samples else None
     reserved = [s for s in samples if s.reserved and s.coded]
@@ -282,10 +294,20 @@ def _facts(
         rows=rows,
         trained_rows=usable[-1].rows if usable else None,
         labelled=bool(usable) and _has_labelled(project, usable[-1].name),
+        unlabelled=unlabelled,
         reserved=bool(reserved),
         estimated=bool(reserved) and _newer(project.folder / ESTIMATES, project.design_path(reserved[-1].name)),
         curve=curve,
     )
+
+
+def _unlabelled(project: Project) -> int:
+    """Return the number of files of the documents that the newest labels do not contain. It is 0 if that is not known."""
+    tables = project.labelled()
+    try:
+        return len(unlabelled_files(tables[-1], document_files(project).values()) or ()) if tables else 0
+    except DataError:
+        return 0  # whoever reads the documents reports the reason
 
 
 def _has_labelled(project: Project, model: str) -> bool:
