@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from importlib.resources import files
 
 import pytest
 from helpers import run
+from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 Connect = Callable[..., TestClient]
@@ -126,3 +128,24 @@ def test_a_token_that_is_set_to_nothing_is_replaced_by_a_random_one_that_is_prin
     output = run("serve").output
     assert tokens == [given or None]
     assert ("Token: random" in output) == shown
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/x/text.txt"), "/x/text.txt: No space left on device"),
+        (OSError(errno.EROFS, "Read-only file system"), "Read-only file system"),
+        (OperationalError("INSERT", {}, Exception("database or disk is full")), "database or disk is full"),
+    ],
+)
+def test_a_disk_that_cannot_be_written_is_reported_in_words(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("communique.app.coding.Desk.queues", fail)
+    answer = client.get("/api/v1/queues")
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]
+    assert "Free some disk space" in answer.json()["error"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
+from sqlalchemy.exc import OperationalError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -37,6 +39,11 @@ _MEANINGS = {
     413: "The request is too large.",
     422: "A value of the request is missing or not allowed.",
 }
+
+
+#: Errors of a disk that the user can mend, and how.
+_DISK = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM))
+_MAKE_ROOM = "Free some disk space, or check the permissions of the folder"
 
 
 class Problem(BaseModel):
@@ -92,6 +99,18 @@ def add_handlers(app: FastAPI) -> None:
     async def failed(request: Request, error: HTTPException) -> Response:
         reason = _REASONS.get(error.status_code, error.detail)
         return problem_response(request.scope, error.status_code, reason, headers=error.headers)
+
+    @app.exception_handler(OSError)
+    async def no_room(request: Request, error: OSError) -> Response:
+        if error.errno not in _DISK:
+            raise error
+        place = "The folder of the project" if error.filename is None else str(error.filename)
+        return problem_response(request.scope, 400, f"{place}: {error.strerror}. {_MAKE_ROOM}")
+
+    @app.exception_handler(OperationalError)
+    async def no_index(request: Request, error: OperationalError) -> Response:
+        reason = f"The index of the project cannot be used: {error.orig}. {_MAKE_ROOM}"
+        return problem_response(request.scope, 400, reason)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
