@@ -15,7 +15,9 @@ from helpers import PATIENCE
 from starlette.testclient import TestClient
 
 from communique.app.context import INDEX_JOB, OpenProject
-from communique.app.jobs import BusyError, Job, Jobs, _last_line
+from communique.app.jobs import JOBS, BusyError, Job, Jobs, _last_line
+from communique.app.run_job import JOB
+from communique.app.store import APP_FOLDER
 from communique.errors import NotFoundError
 from communique.project import Project
 from communique.project.coding import now
@@ -191,3 +193,18 @@ def test_the_command_is_not_shown_as_progress() -> None:
     command = "project study: communique train rows.jsonl --out models/model-1"
     assert _last_line(f"{command}\n") == ""
     assert _last_line(f"{command}\nfold 1 of 5\n\n") == "fold 1 of 5"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"name": "label"}'])
+def test_a_job_whose_description_is_damaged_is_left_out(
+    client: TestClient, project: Project, failed_job: Callable[[str, str], str], content: str
+) -> None:
+    id = failed_job("label", "error")
+    for folder, name in ((JOBS, JOB), ("texts", "texts.json")):
+        damaged = project.folder / APP_FOLDER / folder / "20260102-030405-000000"
+        damaged.mkdir(parents=True)
+        (damaged / name).write_text(content, encoding="utf-8")
+    assert [job["id"] for job in client.get("/api/v1/jobs").json()] == [id]
+    assert client.get("/jobs").status_code == client.get("/label").status_code == 200
+    for path in ("/api/v1/jobs/20260102-030405-000000", "/label/texts/20260102-030405-000000"):
+        assert client.get(path).status_code == 404

@@ -168,7 +168,7 @@ class Jobs:
         names = sorted((path.name for path in self._folder.iterdir() if (path / JOB).is_file()), reverse=True)
         found = []
         for name in filter(is_id, names):
-            with suppress(NotFoundError, FileNotFoundError):  # another server removes old jobs
+            with suppress(NotFoundError):  # another server removes old jobs
                 found.append(self.get(name))
         return found
 
@@ -176,10 +176,10 @@ class Jobs:
         """Return a job.
 
         Raises:
-            NotFoundError: There is no such job.
+            NotFoundError: There is no such job, or its description is damaged.
         """
         folder = self._of(id)
-        content: dict[str, Any] = json.loads((folder / JOB).read_text(encoding="utf-8"))
+        content = _description(folder)
         output = _tail(folder / LOG)
         found = read_state(folder / PROGRESS) or RunState()
         exit_code = _number(folder / EXIT)
@@ -229,7 +229,7 @@ class Jobs:
         """
         folder = self._of(id)
         with self._one_at_a_time():
-            content = json.loads((folder / JOB).read_text(encoding="utf-8"))
+            content = _description(folder)
             if self._state(folder, _number(folder / EXIT)) != "running":
                 added = [one for one in content["resume_with"] if one not in content["arguments"]]
                 content["arguments"] += added
@@ -327,6 +327,22 @@ class Jobs:
         if not is_id(id) or not (folder / JOB).is_file():
             raise NotFoundError("There is no such job.")
         return folder
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    """Return how a job was started.
+
+    Raises:
+        NotFoundError: There is no such job, or its description is damaged, for example because the power failed.
+    """
+    try:
+        content = json.loads((folder / JOB).read_text(encoding="utf-8"))
+        needed = {"name", "module", "arguments", "resume_with", "begun"}
+        if isinstance(content, dict) and needed <= content.keys():
+            return content
+    except (OSError, ValueError):
+        pass
+    raise NotFoundError("There is no such job.")
 
 
 def _is_locked(folder: Path) -> bool:

@@ -9,7 +9,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -106,20 +106,30 @@ class Texts:
             return []
         folders = (path for path in self._folder.iterdir() if is_id(path.name))
         names = sorted((path.name for path in folders if (path / _DESCRIPTION).is_file()), reverse=True)
-        return [self.get(name) for name in names[:limit]]
+        found = []
+        for name in names[:limit]:
+            with suppress(NotFoundError):
+                found.append(self.get(name))
+        return found
 
     def get(self, id: str) -> TextSet:
         """Return texts.
 
         Raises:
-            NotFoundError: There are no such texts.
+            NotFoundError: There are no such texts, or their description is damaged.
         """
         folder = self._folder / id
         if not is_id(id) or not (folder / _DESCRIPTION).is_file():
             raise NotFoundError("There are no such texts.")
+        try:
+            return self._read(folder)
+        except (OSError, ValueError, KeyError, TypeError):
+            raise NotFoundError("There are no such texts. Their description is damaged") from None
+
+    def _read(self, folder: Path) -> TextSet:
         content: dict[str, Any] = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
         return TextSet(
-            id=id,
+            id=folder.name,
             folder=folder,
             title=content["title"],
             kind=content["kind"],
@@ -133,7 +143,12 @@ class Texts:
 
     def job_of(self, texts: TextSet) -> Job | None:
         """Return the job that labels texts, or None."""
-        return None if texts.job is None else self._jobs.get(texts.job)
+        if texts.job is None:
+            return None
+        try:
+            return self._jobs.get(texts.job)
+        except NotFoundError:  # somebody deleted it
+            return None
 
     def delete(self, id: str) -> None:
         """Delete texts and their labels. Corrections are codings, and stay in the project.
