@@ -117,7 +117,7 @@ def test_vendored_files_are_those_that_were_recorded() -> None:
 def test_a_token_that_is_set_to_nothing_is_replaced_by_a_random_one_that_is_printed(
     monkeypatch: pytest.MonkeyPatch, given: str, shown: bool
 ) -> None:
-    tokens = []
+    tokens: list[str | None] = []
 
     def start(project: None, *, token: str | None, ready: Callable[[str, str], None], **_: object) -> None:
         tokens.append(token)

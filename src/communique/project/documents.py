@@ -203,8 +203,9 @@ def add_documents(
 
 def _read(project: Project, paths: Sequence[Path], progress: ProgressReporter | None = None) -> Unlabelled:
     """Read texts in the way in which the newest sample of texts was drawn."""
-    shown = None if progress is None else lambda reader: progress
-    return read_texts(paths, project.codebook, project.reading(), progress=shown)
+    return read_texts(
+        paths, project.codebook, project.reading(), progress=None if progress is None else lambda reader: progress
+    )
 
 
 def _consequences(project: Project) -> Iterable[str]:

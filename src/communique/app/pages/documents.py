@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -38,12 +39,13 @@ def page(request: Request, opened: ProjectArg, job: str | None = None) -> Respon
     if job is None and (running := opened.additions.running()) is not None:
         return RedirectResponse(f"{PATH}?{urlencode({'job': running.id})}", 303)
     shown = None if job is None else opened.jobs.get(job)
-    added, problems = None, ()
+    added: Added | None = None
+    problems: Sequence[str] = ()
     if shown is not None and shown.state != "running":
         try:
             added = opened.additions.result(shown)
         except DataError as error:
-            problems = tuple(error.lines)
+            problems = error.lines
     if added is not None:
         opened.refresh()
     values = _values(opened) | {"added": None if added is None else _shown(added), "problems": problems}
