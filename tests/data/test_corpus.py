@@ -26,7 +26,7 @@ from communique.data.labels import split_labels
 from communique.data.leakage import Fingerprint
 from communique.data.reader import CorpusReader
 from communique.data.sentence import Sentence
-from communique.errors import DataError, LeakError
+from communique.errors import CorpusError, DataError, LeakError
 
 PERMUTED = Codebook.model_validate(CODEBOOK | {"labels": CODEBOOK["labels"][::-1]})
 SINGLE = Codebook.model_validate(CODEBOOK | {"task": "multiclass"})
@@ -756,3 +756,24 @@ def test_rows_with_an_empty_label_cell_are_left_out_and_counted(tmp_path: Path) 
     assert_problems(corpus.notes, ("2 rows", "'labels'", "none"))
     path.write_text("document,text,labels\na,One.,none\n")
     assert Corpus.read(path, TINY).notes == ()
+
+
+def test_files_with_the_same_name_have_different_ids_and_documents(tmp_path: Path) -> None:
+    for year in ("2019", "2020"):
+        (tmp_path / year).mkdir()
+        write_rows(tmp_path / year / "s.jsonl", [{"text": f"A text of {year}."}, {"text": "Another."}])
+    corpus = Corpus.read(tmp_path)
+    assert [s.id for s in corpus] == ["s:1", "s:2", "2020/s:1", "2020/s:2"]
+    assert len(corpus.documents) == 4
+
+
+def test_a_table_that_is_read_twice_is_refused(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "a.jsonl", [{"text": "A text.", "document": "d"}])
+    copy = write_rows(tmp_path / "copy.jsonl", [{"text": "A text.", "document": "d"}])
+    with pytest.raises(CorpusError, match="named twice"):
+        Corpus.read([path, path])
+    with pytest.raises(CorpusError, match=facts("copy.jsonl", "same rows", "a.jsonl")):
+        Corpus.read([path, copy])
+    (tmp_path / "e1.csv").write_text("text\n")
+    (tmp_path / "e2.csv").write_text("text\n")
+    assert len(Corpus.read([tmp_path / "e1.csv", tmp_path / "e2.csv"])) == 0

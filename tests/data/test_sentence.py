@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from communique.data.leakage import Fingerprint
 from communique.data.sentence import Sentence, text_sha256
 from communique.text.language import UNDETERMINED
 
@@ -73,3 +74,11 @@ def test_a_sentence_has_the_hash_of_its_text_and_default_values() -> None:
 )
 def test_the_year_is_found_in_any_date_format(date: str, year: str | None) -> None:
     assert Sentence("a", "A text.", "d", date=date).year == year
+
+
+def test_a_row_that_is_its_own_document_is_shared_only_if_its_text_is() -> None:
+    """Row 2 of a file coded.csv without a document column is not row 2 of another file with this name."""
+    trained = Fingerprint.of([Sentence("coded:2", "One text.", "coded:2"), Sentence("a", "Another.", "d")])
+    assert trained.overlap(Sentence("coded:2", "Something else.", "coded:2")) is None
+    assert trained.overlap(Sentence("coded:2", "One text.", "coded:2")) == "text"
+    assert trained.overlap(Sentence("coded:2", "Something else.", "d")) == "document"

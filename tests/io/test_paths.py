@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from communique.errors import DataError
-from communique.io.paths import find_files
+from communique.io.paths import find_files, list_files
 
 
 @contextmanager
@@ -39,3 +39,9 @@ def test_two_pipes_with_the_same_name_are_two_files(tmp_path: Path) -> None:
 def test_a_pipe_named_twice_is_rejected(tmp_path: Path) -> None:
     with pipe(tmp_path / "a" / "rows", b"We condemn it.") as path, pytest.raises(DataError, match="named twice"):
         find_files([path, path], file_format="txt", spool=tmp_path / "spool")
+
+
+def test_lock_files_of_excel_are_not_read(tmp_path: Path) -> None:
+    for name in ("a.csv", "~$a.csv"):
+        (tmp_path / name).write_text("text\n")
+    assert list_files(tmp_path) == list_files(str(tmp_path / "*.csv")) == [tmp_path / "a.csv"]

@@ -43,8 +43,11 @@ class Fingerprint:
 
     def overlap(self, sentence: Sentence) -> str | None:
         """Return the key of `SHARED` that says what a sentence has in common with the fingerprint, or None."""
+        # A row that is its own document, such as row 2 of a file coded.csv without a document column, is not the same document as
+        # the row with this number in another file of this name. If they have the same text, they are found by it.
+        skipped = "document" if sentence.document == sentence.id else None
         for kind, digest in zip(("document", "parallel"), _document_hashes(sentence), strict=False):
-            if digest in self.documents:
+            if digest in self.documents and kind != skipped:
                 return kind
         return "text" if self.has_text(sentence.sha256) else None
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import chain, count, groupby
 from pathlib import Path
 
 from ..errors import DataError
@@ -119,6 +120,8 @@ class CorpusReader:
         self.notes: list[str] = []
         self.files: dict[str, str] = {}
         self._seen: dict[str, str] = {}
+        self._contents: dict[str, Path] = {}
+        self._names: set[str] = set()
 
     def read(self, path: Path) -> None:
         """Read the rows of a file. If the file as a whole cannot be read, this is recorded as a problem too."""
@@ -128,8 +131,14 @@ class CorpusReader:
             self.problems += error.problems
 
     def add(self, table: Table) -> None:
-        """Convert the rows of a table that has been read."""
+        """Convert the rows of a table that has been read.
+
+        Raises:
+            DataError: A column is missing, or the table has the same rows as another one.
+        """
         path = table.path
+        self._refuse_twice(table)
+        name = self._name(path)
         self.files[str(path)] = file_sha256(path)
         self.notes += table.notes
         self.problems += table.problems
@@ -158,7 +167,7 @@ class CorpusReader:
         for number, row in table.rows:
             commas.see(row.get(fields.get("weight", "")), f"row {number}, {fields.get('weight')}")
             try:
-                sentence = self._sentence(path, number, row, fields, answers, positions)
+                sentence = self._sentence(f"{name}:{number}", row, fields, answers, positions)
             except ValueError as error:
                 self.problems.append(f"{path}, row {number}: {error}")
                 continue
@@ -176,6 +185,25 @@ class CorpusReader:
         if self.codebook is not None and (answers or "labels" in fields):
             self._report_blank(path, blank, coded, [*answers.values()] or [fields["labels"]])
         self._report_acts(table)
+
+    def _refuse_twice(self, table: Table) -> None:
+        """Refuse a table whose rows are those of another one, such as a copy of a file, because they would count twice."""
+        if not table.rows:
+            return
+        content = hashlib.sha256(repr(table.rows).encode("utf-8", "surrogatepass")).hexdigest()
+        other = self._contents.setdefault(content, table.path)
+        if other is not table.path:
+            what = "the table is named twice" if other == table.path else f"the table has the same rows as {other}"
+            raise DataError(f"{table.path}: {what}, so each row would count twice. Name it only once")
+
+    def _name(self, path: Path) -> str:
+        """Return the beginning of ids of rows without an id: the name of the file, with folders if another file has this name."""
+        parts = (*path.parts[:-1], path.stem)
+        longer = ("/".join(parts[-n:]) for n in range(1, len(parts) + 1))
+        again = (f"{path.stem}#{n}" for n in count(2))
+        found = next(name for name in chain(longer, again) if name not in self._names)
+        self._names.add(found)
+        return found
 
     def _report_acts(self, table: Table) -> None:
         """Report values in the column of acts that are something else."""
@@ -257,8 +285,7 @@ class CorpusReader:
 
     def _sentence(
         self,
-        path: Path,
-        number: int,
+        identity: str,
         row: Row,
         fields: Mapping[str, str],
         label_columns: Mapping[str, str],
@@ -285,7 +312,7 @@ class CorpusReader:
                 language = normalize_language(language)
             except ValueError as error:
                 raise ValueError(f"column {fields['language']!r}: {error}") from None
-        document = get("document") or f"{path.stem}:{number}"
+        document = get("document") or identity
         index = positions[document]
         if (given := get("index")) is not None:
             try:
@@ -301,7 +328,7 @@ class CorpusReader:
         positions[document] = index + 1
         labels = self._labels(row, fields.get("labels"), label_columns)
         return Sentence(
-            id=get("id") or f"{path.stem}:{number}",
+            id=get("id") or identity,
             text=text,
             document=document,
             index=index,

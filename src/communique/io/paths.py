@@ -266,7 +266,7 @@ def list_files(paths: str | Path | Sequence[str | Path], suffixes: Sequence[str]
 
 
 def files_below(folder: Path) -> tuple[list[Path], list[str]]:
-    """List the files below a folder in sorted order, without hidden files and the shards of runs.
+    """List the files below a folder in sorted order, without hidden files, the lock files of Excel and the shards of runs.
 
     Links to folders are not followed, so a link to a parent folder cannot cause an endless loop.
 
@@ -282,7 +282,8 @@ def files_below(folder: Path) -> tuple[list[Path], list[str]]:
     for parent, folders, names in os.walk(folder, onerror=failed):
         # Skip the shards of an unfinished run and the files that describe it, because they are not input data.
         folders[:] = [name for name in folders if not name.startswith(".") and not is_run_folder(Path(parent, name))]
-        for path in (Path(parent, name) for name in names if not name.startswith(".")):
+        # Excel keeps a file such as ~$coded.xlsx next to a workbook that is open.
+        for path in (Path(parent, name) for name in names if not name.startswith((".", "~$"))):
             if path.is_file():
                 found.append(path)
             elif path.is_symlink():
@@ -296,7 +297,7 @@ def _is_glob(given: str) -> bool:
 
 def _glob(pattern: str, suffixes: Sequence[str] | None) -> list[Path]:
     """Return the files that match a pattern and have one of the suffixes. If `suffixes` is None, return all that match."""
-    found = (p for p in map(Path, glob.glob(pattern, recursive=True)) if p.is_file())
+    found = (p for p in map(Path, glob.glob(pattern, recursive=True)) if p.is_file() and not p.name.startswith("~$"))
     return sorted(p for p in found if suffixes is None or ending(p)[0] in suffixes)
 
 
