@@ -38,7 +38,7 @@ MAX_DESCRIBED = 10
 
 
 class _LimitError(ValueError):
-    """YAML that is valid but exceeds a limit."""
+    """YAML that is valid but refused: it exceeds a limit, or a key occurs twice."""
 
 
 #: The loader of libyaml, if PyYAML was built with it. It is twenty times as fast as the loader in Python.
@@ -47,6 +47,22 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def _line(event: yaml.Event) -> int:
     return 1 if event.start_mark is None else event.start_mark.line + 1
+
+
+class _Loader(_LOADER):  # type: ignore[misc,valid-type]
+    """A loader that refuses a key that occurs twice in a mapping, because YAML would silently keep the last value."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """Return the mapping of a node."""
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if (key.tag, key.value) in seen:
+                line = key.start_mark.line + 1
+                raise _LimitError(f"line {line}: the key {key.value[:80]!r} occurs twice. Remove one of the two")
+            seen.add((key.tag, key.value))
+        return super().construct_mapping(node, deep)
 
 
 def _parse_yaml(text: str) -> Any:
@@ -88,7 +104,7 @@ def _parse_yaml(text: str) -> Any:
             raise _LimitError(f"more than {MAX_DEPTH} levels of nesting. Write a flatter file")
         if name is not None:
             anchors[name] = found
-    return yaml.load(text, _LOADER)
+    return yaml.load(text, _Loader)
 
 
 def load_yaml(path: Path, model: type[ModelT], error: type[CommuniqueError], hint: str) -> ModelT:

@@ -223,6 +223,8 @@ def test_tables_can_be_trained_without_a_recipe(
     assert Recipe.for_tables([given], "mine.yaml", "water-1").name == "water-1"
     with pytest.raises(RecipeError, match="--name 'Water 1'"):
         Recipe.for_tables([given], "mine.yaml", "Water 1")
+    with pytest.raises(RecipeError, match="--name ''"):
+        Recipe.for_tables([given], "mine.yaml", "")
 
 
 def test_every_field_is_documented_with_its_default() -> None:
@@ -281,3 +283,30 @@ def test_error_for_a_missing_file_says_what_a_recipe_is(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{path}: No such file or directory. A recipe is a YAML file such as train/recipes/communique-small.yaml"
     )
+
+
+@pytest.mark.parametrize(
+    ("corpus", "facts"),
+    [
+        ("columns: {txt: body}", ["'txt'", "Did you mean 'text'?"]),
+        ("language: deutsch", ["'deutsch'", "Did you mean 'de'?"]),
+        ("source: a\n  source: b", ["line", "'source' occurs twice"]),
+    ],
+)
+def test_fields_of_a_corpus_that_would_have_no_effect_are_refused(
+    tmp_path: Path, corpus: str, facts: list[str]
+) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(f"name: x\ncodebook: c.yaml\ncorpora:\n- path: a.csv\n  {corpus}\n")
+    with pytest.raises(RecipeError) as caught:
+        Recipe.load(path)
+    assert has_facts(str(caught.value), *facts)
+
+
+def test_a_key_that_occurs_twice_is_refused_and_a_merged_key_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text("name: x\ncodebook: c.yaml\ncorpora: [{path: a.csv}]\nseed: 1\nseed: 2\n")
+    with pytest.raises(RecipeError, match="line 5: the key 'seed' occurs twice"):
+        Recipe.load(path)
+    path.write_text("name: x\ncodebook: c.yaml\ncorpora: [&a {path: a.csv, source: s}, {<<: *a, path: b.csv}]\n")
+    assert [one.source for one in Recipe.load(path).corpora] == ["s", "s"]

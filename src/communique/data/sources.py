@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ..io.recognise import check_encoding
+from ..text.language_codes import normalize_language
+from .reader import COLUMNS
 
 
 class TextFields(BaseModel):
@@ -27,6 +30,20 @@ class TextFields(BaseModel):
         default_factory=dict,
         description="column for each field (text, labels, document, ...) whose column name is not recognised",
     )
+
+    @field_validator("language")
+    @classmethod
+    def _is_language(cls, code: str | None) -> str | None:
+        return None if code is None else normalize_language(code)
+
+    @field_validator("columns")
+    @classmethod
+    def _are_fields(cls, columns: dict[str, str]) -> dict[str, str]:
+        if unknown := [name for name in columns if name not in COLUMNS]:
+            near = get_close_matches(unknown[0], COLUMNS, n=1)
+            hint = f"Did you mean {near[0]!r}? " if near else ""
+            raise ValueError(f"{unknown[0]!r} is not a field. {hint}Fields: {', '.join(COLUMNS)}")
+        return columns
 
     @field_validator("encoding")
     @classmethod

@@ -190,6 +190,7 @@ class Recipe(BaseModel):
         name: str | None = None,
         *,
         columns: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
         encoding: str | None = None,
         sheet: str | None = None,
     ) -> Recipe:
@@ -199,19 +200,21 @@ class Recipe(BaseModel):
             paths: Tables, folders or globs, relative to the working folder.
             codebook: YAML file with the labels.
             name: Name of the model. Default: made from the name of the first table or folder.
-            columns: Column by field (`text`, `labels`, `document`). Default: found by their names.
+            columns: Column by field (`text`, `labels`, `document`, `language`). Default: found by their names.
+            labels: Label of the codebook for each word that the tables use instead.
             encoding: Encoding of text files. Default: detected per file.
             sheet: Sheet of workbooks, by name or by number from 1. Default: the first visible one.
 
         Raises:
             RecipeError: The name has characters that are not allowed.
         """
-        found = name or re.sub(r"[^a-z0-9]+", "-", stem(Path(paths[0])).lower()).strip("-") or "model"
-        if not re.match(NAME, found):
-            raise RecipeError(f"--name {found!r}: not allowed. Use lower-case letters, digits and hyphens")
-        found_by = {"columns": dict(columns or {}), "encoding": encoding, "sheet": sheet}
+        if name is None:
+            name = re.sub(r"[^a-z0-9]+", "-", stem(Path(paths[0])).lower()).strip("-") or "model"
+        if not re.match(NAME, name):
+            raise RecipeError(f"--name {name!r}: not allowed. Use lower-case letters, digits and hyphens")
+        found_by = {"columns": dict(columns or {}), "labels": dict(labels or {}), "encoding": encoding, "sheet": sheet}
         corpora = tuple(CorpusSource.model_validate({"path": str(path)} | found_by) for path in paths)
-        return cls(name=found, codebook=str(codebook), corpora=corpora)._resolved(Path.cwd())
+        return cls(name=name, codebook=str(codebook), corpora=corpora)._resolved(Path.cwd())
 
     def steps_per_epoch(self, rows: int, processes: int = 1) -> int:
         """Return the number of steps in which all processes together read the training rows once."""
