@@ -34,7 +34,9 @@ def test_check_predictions_exits_with_1_and_names_no_next_command(tmp_path: Path
     assert "next:" not in result.stderr
 
 
-@pytest.mark.parametrize("option", ["--text-column", "--label-column", "--document-column", "--label-map", "--texts"])
+@pytest.mark.parametrize(
+    "option", ["--text-column", "--label-column", "--document-column", "--language-column", "--label-map", "--texts"]
+)
 def test_check_predictions_has_fixed_columns(tmp_path: Path, option: str) -> None:
     result = run("check", predictions(tmp_path / "p.jsonl"), "--predictions", option, "a=b")
     assert (result.exit_code, option in result.stderr) == (2, True)
@@ -111,3 +113,45 @@ def test_check_warns_of_whole_texts(tmp_path: Path, book: Path) -> None:
     assert has_facts(succeed("check", path, "--codebook", book).stderr, "warning: 3 of the first 3 rows", "unit: text")
     TINY.model_copy(update={"unit": "text"}).dump(book)
     assert "warning" not in succeed("check", path, "--codebook", book).stderr
+
+
+def test_check_says_what_train_would_refuse_or_warn_about(tmp_path: Path, book: Path) -> None:
+    rows = [{"document": f"d{i}", "text": f"Some text {i}.", "labels": [TINY.names[i % 2]]} for i in range(12)]
+    single = write_rows(tmp_path / "a.jsonl", [row | {"document": "d"} for row in rows])
+    found = succeed("check", single, "--codebook", book)
+    assert has_facts(found.stderr, "if you train with these rows: error", "12 labelled rows", "one document")
+    refused = run("train", single, "--codebook", book, "-o", tmp_path / "m", "--kind", "tfidf")
+    assert refused.exit_code == 1
+    assert "from one document" in refused.stderr
+    found = succeed("check", write_rows(tmp_path / "b.jsonl", rows), "--codebook", book)
+    assert has_facts(found.stderr, "if you train", "only 12 rows", "cooperation_pledge")
+    same = [row | {"text": "The same words in every one of the rows."} for row in rows]
+    found = succeed("check", write_rows(tmp_path / "c.jsonl", same), "--codebook", book)
+    assert has_facts(found.stderr, "12 of 12 rows", "the same text as a row of another document") or has_facts(
+        found.stderr, "12 of 12 rows", "nearly the same text"
+    )
+    long = [row | {"text": f"{row['text']} " + "water " * 200} for row in rows]
+    found = succeed("check", write_rows(tmp_path / "d.jsonl", long), "--codebook", book)
+    assert has_facts(found.stderr, "12 of 12 rows", "more than 160 tokens", "max_tokens")
+
+
+def test_check_of_a_table_without_rows_says_so(tmp_path: Path, book: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,labels\n")
+    assert "there are no rows" in succeed("check", tmp_path / "a.csv", "--codebook", book).stderr
+
+
+def test_a_translation_that_has_no_effect_is_named(tmp_path: Path, book: Path) -> None:
+    rows = [{"document": f"d{i}", "text": f"Text {i}.", "labels": "attack"} for i in range(3)]
+    path = write_rows(tmp_path / "a.jsonl", rows)
+    options = ("--label-map", "attack=criticism", "--label-map", "atack=criticism")
+    found = succeed("check", path, "--codebook", book, *options)
+    assert "criticism 3" in found.stdout
+    assert has_facts(found.stderr, "warning", "'atack'", "--label-map")
+    assert "'attack'" not in found.stderr
+
+
+@pytest.mark.parametrize("pairs", [["attack"], ["=criticism"], ["attack=criticism", "attack=policy_claim"]])
+def test_a_translation_that_is_not_clear_is_refused(tmp_path: Path, book: Path, pairs: list[str]) -> None:
+    options = [part for pair in pairs for part in ("--label-map", pair)]
+    refused = run("check", tmp_path / "a.csv", "--codebook", book, *options)
+    assert (refused.exit_code, has_facts(refused.stderr, "--label-map", pairs[0].split("=")[0])) == (2, True)

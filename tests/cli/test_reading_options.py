@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 from helpers import CODEBOOK, TINY, has_facts, run, succeed
 from openpyxl import Workbook
+from typer.main import get_command
 
 from communique.training.recipe import Recipe
 
@@ -136,3 +138,54 @@ def test_each_command_reads_the_named_encoding_and_sheet(
     assert refused.exit_code == 1, refused.output
     read = run(command, *model, path, *arguments, option, right)
     assert read.exit_code == 0, read.output
+
+
+#: Commands that read labelled tables, and the options that say how their columns are read.
+LABELLED = ("check", "train", "evaluate", "robustness")
+COLUMNS = {"--text-column", "--label-column", "--document-column", "--language-column", "--label-map"}
+COLUMNS |= {"--texts", "--encoding", "--sheet"}
+
+
+@pytest.mark.parametrize("command", LABELLED)
+def test_every_command_that_reads_labelled_tables_has_the_same_options(command: str) -> None:
+    from communique.cli.app import app
+
+    parameters = get_command(app).commands[command].params  # type: ignore[attr-defined]
+    assert {option for one in parameters for option in one.opts} >= COLUMNS
+
+
+@pytest.mark.usefixtures("fake_network")
+@pytest.mark.parametrize("command", LABELLED)
+def test_columns_and_words_of_labels_can_be_named(command: str, fake_bundle: Path, tmp_path: Path) -> None:
+    head, *rows = ROWS
+    assert head == ("id", "text", "language", "document", "labels")
+    words = dict(zip(TINY.names, ("kritika", "požadavek", "slib"), strict=True))
+    lines = [("id", "věta", "jazyk", "projev", "kód"), *((*row[:4], words[row[4]]) for row in rows)]
+    with (tmp_path / "own.csv").open("w", encoding="utf-8", newline="") as handle:
+        csv.writer(handle).writerows(lines)
+    TINY.dump(tmp_path / "codebook.yaml")
+    codebook = ("--codebook", tmp_path / "codebook.yaml")
+    more = {
+        "check": codebook,
+        "train": (*codebook, "--name", "x", "--kind", "tfidf", "-o", tmp_path / "trained"),
+    }.get(command, ())
+    model = (fake_bundle,) if command in ("evaluate", "robustness") else ()
+    names = ("--text-column", "věta", "--label-column", "kód", "--document-column", "projev")
+    named = (*names, "--language-column", "jazyk")
+    translated = [part for label, word in words.items() for part in ("--label-map", f"{word}={label}")]
+    assert run(command, *model, tmp_path / "own.csv", *more, *named).exit_code == 1
+    read = run(command, *model, tmp_path / "own.csv", *more, *named, *translated)
+    assert read.exit_code == 0, read.output
+    if command == "check":
+        assert has_facts(read.output, "criticism 20", "cs 60")
+    if command == "train":
+        recipe = json.loads((tmp_path / "trained" / "bundle.json").read_text())
+        assert '"cs"' in json.dumps(recipe)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--language-column", "jazyk"), ("--label-map", "slib=criticism")])
+def test_columns_and_words_are_refused_with_a_recipe(option: str, value: str, codebook: Path) -> None:
+    path = codebook.with_name("own.yaml")
+    path.write_text("name: own\ncodebook: codebook.yaml\ncorpora: [{path: a.csv}]\n")
+    code, _, err = run("train", path, option, value)
+    assert (code, option in err) == (2, True), err

@@ -142,3 +142,13 @@ def test_all_sources_of_stand_off_labels_are_described() -> None:
     assert {name: set(source["languages"]) for name, source in sources.items()} == languages
     assert all({"title", "licence", "document"} <= set(source) for source in sources.values())
     assert all("repository" in source or "package" in source for source in sources.values())
+
+
+def test_texts_longer_than_a_limit_are_counted() -> None:
+    predictor = Predictor(MODEL, verify=False)
+    assert predictor.count_longer(["A short sentence."], 160) == 0
+    # Short texts are recognised without the tokenizer, which takes seconds to read.
+    assert "tokenizer" not in vars(predictor)
+    texts = ["A short sentence.", "water " * 100, "water " * 170]
+    assert [predictor.count_longer(texts, limit) for limit in (50, 160, 500)] == [2, 1, 0]
+    assert predictor.tokenizer.truncation["max_length"] == predictor.info.max_tokens

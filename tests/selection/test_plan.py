@@ -17,7 +17,7 @@ from communique.selection.plan import plan_folds
 
 
 def candidate(name: str, fit: float) -> Any:
-    return SimpleNamespace(name=name, estimate=lambda _: Duration(10.0, fit))
+    return SimpleNamespace(name=name, estimate=lambda _: Duration(10.0, fit), warnings=lambda _: ["7 rows are long"])
 
 
 def test_the_duration_of_the_comparison_is_kept_for_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,7 +27,9 @@ def test_the_duration_of_the_comparison_is_kept_for_programs(tmp_path: Path, mon
     lines: list[str] = []
     candidates = [candidate("fast", 1.0), candidate("slow", 70.0)]
     numbers, notes = plan_folds(corpus, candidates, 5, ProgressReporter(line=lines.append), limit=300.0)
-    assert (numbers, len(notes)) == ([5, 2], 1)
+    # Both candidates have the same warning, which is reported once, when it is found and in the report.
+    assert (numbers, len(notes), notes[0]) == ([5, 2], 2, "7 rows are long")
+    assert lines.count("7 rows are long") == 1
     state = read_state(path)
     assert state is not None
     # One more fit than folds, and the time that is needed only once.

@@ -21,6 +21,7 @@ from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
 from communique.data.splits import document_folds
+from communique.data.training_checks import count_repeats, describe_repeats, scored_folds
 from communique.errors import CommuniqueError, DataError, OutputError, RecipeError
 from communique.load import load_model
 from communique.metrics.report import ScoreCI
@@ -32,11 +33,8 @@ from communique.selection.candidates import Candidate, Target, candidates_for
 from communique.selection.durations import Duration
 from communique.selection.encoders import encoders_for
 from communique.selection.folds import (
-    count_repeats,
     cross_fitted_decisions,
-    describe_repeats,
     predict_out_of_fold,
-    scored_folds,
     tuning_rows,
 )
 from communique.selection.results import Compared, Selection, choose, mean_average_precision
@@ -670,3 +668,24 @@ def test_multiclass_has_no_thresholds() -> None:
     selection, _, tuning = select(data, TINY_MULTICLASS, [Fake(TINY_MULTICLASS, "plain", 0.9)])
     assert tuning.thresholds is None
     assert selection.thresholds == {}
+
+
+def test_rows_that_are_too_long_for_an_encoder_are_counted(tmp_path: Path, tiny_backbone: Path) -> None:
+    rows = list(corpus(8))
+    rows[0] = replace(rows[0], text="water " * 40)
+    for one in candidates_for(recipe(tmp_path, tiny_backbone), TINY, 10**6, [str(tiny_backbone)]):
+        one.estimate(Corpus(tuple(rows)))
+        found = one.warnings(Corpus(tuple(rows)))
+        if one.kind in ("frozen-encoder", "transformer"):
+            assert has_facts(*found, f"1 of {len(rows)} rows", "more than 32 tokens", "max_tokens")
+        else:
+            assert found == []
+
+
+@pytest.mark.parametrize(("folds", "out"), [("a", "a"), ("a/f", "a"), ("a", "a/m"), ("a/../b", "b/m")])
+def test_the_folders_of_the_folds_and_of_the_model_must_not_overlap(
+    tmp_path: Path, tiny_backbone: Path, folds: str, out: str
+) -> None:
+    with pytest.raises(OutputError, match="overlap"):
+        train_selected(recipe(tmp_path, tiny_backbone), tmp_path / out, kind="tfidf", folds=tmp_path / folds)
+    assert not (tmp_path / "a").exists()

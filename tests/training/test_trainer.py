@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import PATIENCE, TINY, facts, tiny_rows, until, write_rows
+from helpers import PATIENCE, TINY, facts, has_facts, tiny_rows, until, write_rows
 
 from communique import Codebook, Corpus, OutputError, RecipeError
+from communique.data.sentence import Sentence
 from communique.evaluation.evaluate import evaluate
 from communique.models.folder import read_info, verify_files
 from communique.training.recipe import Recipe
@@ -227,3 +228,16 @@ def test_held_out_ids_are_saved_and_do_not_train_the_model(tiny_checkpoint: Path
     info = read_info(tiny_checkpoint)
     assert info.training.documents == 60 - len(kept_out)
     assert info.training.sentences == 600 - 10 * len(kept_out)
+
+
+def test_training_reports_rows_that_are_too_long(tiny_project: Path) -> None:
+    from communique.reporting.progress import ProgressReporter
+    from communique.training.trainer import TransformerClassifier
+
+    recipe = Recipe.load(tiny_project / "recipe.yaml").model_copy(update={"epochs": 1, "max_tokens": 8})
+    rows = Corpus(
+        tuple(Sentence(f"r{i}", "water " * (20 if i < 3 else 2), f"d{i}", labels=("criticism",)) for i in range(8))
+    )
+    lines: list[str] = []
+    TransformerClassifier(recipe, TINY, progress=ProgressReporter(line=lines.append)).fit(rows)
+    assert [line for line in lines if has_facts(line, "3 of 8 rows", "more than 8 tokens")]

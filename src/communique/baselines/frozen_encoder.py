@@ -129,6 +129,12 @@ class FrozenEncoder(Baseline):
         """Compute sentence vectors (n, d) before standardisation."""
         return self._encoder().embed(texts, self.progress)
 
+    def count_truncated(self, texts: Sequence[str]) -> int:
+        """Return the number of texts that have more tokens than `max_tokens`."""
+        from ..models.checkpoint import count_truncated
+
+        return count_truncated(self._encoder().loaded[1], texts)
+
     def network(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """Build a standard sequence classifier whose logits in fp32 equal those of `predict_logits`, and its tokenizer.
 

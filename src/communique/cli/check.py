@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import BundleError, MissingExtraError
 from ..reporting.format import counted, one_line
 from ..reporting.problems import summarize
 from .common import (
-    INPUT,
     DocumentColumn,
     EncodingOption,
     LabelColumn,
+    LabelMap,
+    LanguageColumn,
     SheetOption,
     StandoffTexts,
     TextColumn,
     cli_errors,
     default_codebook,
+    label_translation,
     named_columns,
     note,
     show,
 )
+
+if TYPE_CHECKING:
+    from ..data.codebook import Codebook
+    from ..data.corpus import Corpus
 
 
 @cli_errors
@@ -35,14 +43,8 @@ def check(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     document_column: DocumentColumn = None,
-    label_map: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Translate a word in the label column into a label: WORD=LABEL, such as pro=support. Can be repeated. "
-            "In a recipe, the key `labels` does the same.",
-            rich_help_panel=INPUT,
-        ),
-    ] = None,
+    language_column: LanguageColumn = None,
+    label_map: LabelMap = None,
     texts: StandoffTexts = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
@@ -70,6 +72,7 @@ def check(
             ("--text-column", text_column),
             ("--label-column", label_column),
             ("--document-column", document_column),
+            ("--language-column", language_column),
             ("--label-map", label_map),
             ("--texts", texts),
         ):
@@ -86,8 +89,8 @@ def check(
     from ..data.units import describe_units
 
     book = Codebook.load(codebook or default_codebook())
-    columns = named_columns(text_column, label_column, document_column)
-    labels = dict(_pair(text) for text in label_map or ())
+    columns = named_columns(text_column, label_column, document_column, language_column)
+    labels = label_translation(label_map)
     found, messages, problems = scan_corpora(
         corpus, book, texts, columns=columns, labels=labels, encoding=encoding, sheet=sheet, labelled=False
     )
@@ -112,8 +115,12 @@ def check(
         none = f"none {sum(s.labels == () for s in found)}, " if book.multilabel else ""
         show(f"  {none}unlabelled {unlabelled}")
         _counts("language", Counter(s.language for s in found))
+    elif not problems:
+        note("there are no rows. Write one sentence per row below the column names")
     for line in describe_units([s.text for s in found], book.unit):
         note(line)
+    for line in _training(found.where(lambda s: s.labels is not None), book):
+        note(f"if you train with these rows: {line}")
     if any(s.sampling for s in found):
         _counts("sampling", Counter(s.sampling or "not stated" for s in found))
     sizes = sorted(len(members) for members in found.documents.values())
@@ -121,6 +128,28 @@ def check(
         show(f"rows per document: {sizes[0]} to {sizes[-1]}, median {sizes[len(sizes) // 2]}")
     if problems:
         raise typer.Exit(1)
+
+
+def _training(labelled: Corpus, book: Codebook) -> list[str]:
+    """Return why `communique train` would refuse the labelled rows, or what it would warn about. Unlabelled rows are no problem."""
+    from ..data.training_checks import FOLDS, count_repeats, describe_repeats, refusal, scored_folds, training_warnings
+    from ..data.units import describe_truncated
+    from ..models.predictor import Predictor, default_model
+    from ..training.recipe import Recipe
+
+    if not len(labelled):
+        return []
+    if (refused := refusal(labelled)) is not None:
+        return [f"error: {refused}"]
+    lines = training_warnings(labelled, book)
+    recipe = Recipe.for_tables(["table.csv"], "")
+    with suppress(BundleError):  # Without the shipped model, there is no tokenizer to count with.
+        truncated = Predictor(default_model(), verify=False).count_longer([s.text for s in labelled], recipe.max_tokens)
+        lines += describe_truncated(truncated, len(labelled), recipe.max_tokens)
+    with suppress(MissingExtraError):
+        repeated = count_repeats(labelled, scored_folds(labelled.sentences, FOLDS, seed=recipe.seed))
+        lines += [describe_repeats(repeated, len(labelled))] if repeated else []
+    return lines
 
 
 def _check_predictions(
@@ -151,15 +180,6 @@ def _check_predictions(
 def _problems(problems: list[str], *, every: bool) -> None:
     for line in problems if every else summarize(problems):
         show(one_line(line))
-
-
-def _pair(text: str) -> tuple[str, str]:
-    cell, separator, label = text.partition("=")
-    if not (separator and cell and label):
-        raise typer.BadParameter(
-            f"{text!r} does not name a cell and a label. Write CELL=LABEL", param_hint="--label-map"
-        )
-    return cell, label
 
 
 def _counts(name: str, counts: Counter[str]) -> None:

@@ -228,13 +228,55 @@ DocumentColumn = Annotated[
     ),
 ]
 
+LanguageColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="Column that contains the language of each text (BCP 47 code, such as fr). Default: recognised by its name.",
+        rich_help_panel=INPUT,
+    ),
+]
+LabelMap = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Translate a word in the label column into a label: WORD=LABEL, such as pro=support. Can be repeated. "
+        "In a recipe, the key `labels` does the same.",
+        rich_help_panel=INPUT,
+    ),
+]
+
 #: For each field, the option that names its column.
-COLUMN_OPTIONS = {"text": "--text-column", "labels": "--label-column", "document": "--document-column"}
+COLUMN_OPTIONS = {
+    "text": "--text-column",
+    "labels": "--label-column",
+    "document": "--document-column",
+    "language": "--language-column",
+}
 
 
-def named_columns(text: str | None, labels: str | None, document: str | None) -> dict[str, str]:
+def named_columns(text: str | None, labels: str | None, document: str | None, language: str | None) -> dict[str, str]:
     """Return the columns that the user named, by field."""
-    return {field: name for field, name in zip(COLUMN_OPTIONS, (text, labels, document), strict=True) if name}
+    return {field: name for field, name in zip(COLUMN_OPTIONS, (text, labels, document, language), strict=True) if name}
+
+
+def label_translation(pairs: list[str] | None) -> dict[str, str]:
+    """Return the label for each word of `--label-map`.
+
+    Raises:
+        BadParameter: A value does not have the form WORD=LABEL, or a word has two labels.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs or ():
+        word, separator, label = (part.strip() for part in pair.partition("="))
+        if not (separator and word and label):
+            raise typer.BadParameter(
+                f"{pair!r} does not name a word and a label. Write WORD=LABEL", param_hint="--label-map"
+            )
+        if found.setdefault(word, label) != label:
+            raise typer.BadParameter(
+                f"{word!r} is translated into {found[word]!r} and into {label!r}. Use only one of the two",
+                param_hint="--label-map",
+            )
+    return found
 
 
 EncodingOption = Annotated[

@@ -17,6 +17,8 @@ from .common import (
     ExcludeOption,
     JsonReport,
     LabelColumn,
+    LabelMap,
+    LanguageColumn,
     MarkdownReport,
     Overwrite,
     SheetOption,
@@ -24,6 +26,7 @@ from .common import (
     TextColumn,
     cli_errors,
     condition,
+    label_translation,
     named_columns,
     note,
     show,
@@ -41,6 +44,8 @@ def evaluate(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     document_column: DocumentColumn = None,
+    language_column: LanguageColumn = None,
+    label_map: LabelMap = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
     exclude: ExcludeOption = None,
@@ -112,9 +117,10 @@ def evaluate(
     if html_out is not None:
         require_extra("matplotlib", "an HTML report (--html)", extra="analysis")
     info = read_info(model)
-    columns = named_columns(text_column, label_column, document_column)
+    columns = named_columns(text_column, label_column, document_column, language_column)
     book = read_codebook(model, info)
-    found, messages = read_corpora(files, book, texts, columns=columns, encoding=encoding, sheet=sheet)
+    labels = label_translation(label_map)
+    found, messages = read_corpora(files, book, texts, columns=columns, labels=labels, encoding=encoding, sheet=sheet)
     for line in (*messages, *found.notes):
         note(line)
     n = len(found)

@@ -15,12 +15,15 @@ from .common import (
     DocumentColumn,
     EncodingOption,
     LabelColumn,
+    LabelMap,
+    LanguageColumn,
     SheetOption,
     StandoffTexts,
     TextColumn,
     advise,
     cli_errors,
     default_codebook,
+    label_translation,
     named_columns,
     note,
     require_training,
@@ -81,6 +84,8 @@ def train(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     document_column: DocumentColumn = None,
+    language_column: LanguageColumn = None,
+    label_map: LabelMap = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
     overwrite: Annotated[
@@ -98,8 +103,8 @@ def train(
         communique train coded.xlsx --codebook codebook.yaml --name my-model
         communique label speeches.csv --model runs/my-model -o labels.parquet
     """
-    columns = named_columns(text_column, label_column, document_column)
-    recipe = _recipe(data, codebook, name, columns, encoding, sheet)
+    columns = named_columns(text_column, label_column, document_column, language_column)
+    recipe = _recipe(data, codebook, name, columns, label_translation(label_map), encoding, sheet)
     if only_folds and folds is None:
         raise typer.BadParameter("name the folder for the folds with --folds", param_hint="--only-folds")
     folder = out or Path("runs") / recipe.name
@@ -214,6 +219,7 @@ def _recipe(
     codebook: Path | None,
     name: str | None,
     columns: dict[str, str],
+    labels: dict[str, str],
     encoding: str | None,
     sheet: str | None,
 ) -> Recipe:
@@ -223,13 +229,14 @@ def _recipe(
     recipes = [path for path in data if _is_recipe(path)]
     if not recipes:
         book = codebook or default_codebook()
-        return Recipe.for_tables(data, book, name, columns=columns, encoding=encoding, sheet=sheet)
+        return Recipe.for_tables(data, book, name, columns=columns, labels=labels, encoding=encoding, sheet=sheet)
     if len(data) > 1:
         raise typer.BadParameter(
             f"{recipes[0]} is a recipe, so it must be the only argument. Name the tables in the recipe, under 'corpora'",
             param_hint="DATA",
         )
     options = {"--codebook": codebook, "--name": name, "--encoding": encoding, "--sheet": sheet}
+    options |= {"--label-map": labels or None}
     options |= {COLUMN_OPTIONS[field]: column for field, column in columns.items()}
     for option, value in options.items():
         if value is not None:

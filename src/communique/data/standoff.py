@@ -249,13 +249,24 @@ def scan_corpora(
         The valid sentences, lines that report which texts were joined or are missing and which files were skipped, and one
         line per problem.
     """
-    sources = [
+    sources = _sources(paths, columns, labels, encoding, sheet)
+    return scan_sources(sources, codebook, texts, labelled=labelled, refuse_model=refuse_model)
+
+
+def _sources(
+    paths: Iterable[str | Path],
+    columns: Mapping[str, str] | None,
+    labels: Mapping[str, str] | None,
+    encoding: str | None,
+    sheet: str | None,
+) -> list[CorpusFields]:
+    """Return the fields of tables that are named without a recipe."""
+    return [
         CorpusFields(
             path=_utf8(path), columns=dict(columns or {}), labels=dict(labels or {}), encoding=encoding, sheet=sheet
         )
         for path in paths
     ]
-    return scan_sources(sources, codebook, texts, labelled=labelled, refuse_model=refuse_model)
 
 
 def _utf8(path: str | Path) -> str:
@@ -287,7 +298,10 @@ def scan_sources(
     reader = CorpusReader(codebook, {}, labelled, refuse_model=refuse_model)
     messages: list[str] = []
     known: dict[str, str] | None = None
+    unused: dict[str, None] = {}
+    used: set[str] = set()
     for source, path in ((origin, path) for origin in sources for path in list_files(origin.path)):
+        unused |= dict.fromkeys(source.labels)
         reader.column_map = source.columns
         try:
             table = read_table(path, encoding=source.encoding, sheet=source.sheet)
@@ -301,7 +315,7 @@ def scan_sources(
                 known = texts_by_hash(texts) if known is None else known
                 messages.append(f"{path}: {join(table, known).describe()}")
             messages += other_codebooks(str(path), (row for _, row in table.rows), codebook)
-            _translate_labels(table, source, codebook)
+            used |= _translate_labels(table, source, codebook)
             start = len(reader.sentences)
             reader.add(table)
             reader.sentences[start:] = [
@@ -309,20 +323,30 @@ def scan_sources(
             ]
         except DataError as error:
             reader.problems += error.problems
+    if absent := [word for word in unused if word not in used]:
+        messages.append(
+            f"warning: no label in the tables is written {' or '.join(map(repr, absent))}, so the translation has no effect. Check "
+            "the spelling in --label-map or, in a recipe, in `labels`"
+        )
     return Corpus(tuple(reader.sentences), reader.files, tuple(reader.notes)), messages, reader.problems
 
 
-def _translate_labels(table: Table, source: CorpusFields, codebook: Codebook) -> None:
+def _translate_labels(table: Table, source: CorpusFields, codebook: Codebook) -> set[str]:
+    """Translate the labels of a table in place, and return the words that were translated."""
     column = source.columns.get("labels") or find_column(table.columns, "labels")
+    used: set[str] = set()
     if not source.labels or column is None:
-        return
+        return used
     for _, row in table.rows:
         if isinstance(acts := row.get("acts"), Mapping):
             row["acts"] = {source.labels.get(str(name), name): act for name, act in acts.items()}
         # An invalid cell is kept as it is, because the reader reports it with its row.
         with suppress(ValueError):
             if row.get(column) is not None:
-                row[column] = [source.labels.get(part, part) for part in split_labels(row[column], codebook)]
+                parts = split_labels(row[column], codebook)
+                row[column] = [source.labels.get(part, part) for part in parts]
+                used.update(part for part in parts if part in source.labels)
+    return used
 
 
 def completed(sentence: Sentence, source: TextFields) -> Sentence:
@@ -347,6 +371,7 @@ def read_corpora(
     texts: str | Path | None,
     *,
     columns: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
     encoding: str | None = None,
     sheet: str | None = None,
 ) -> tuple[Corpus, list[str]]:
@@ -358,6 +383,4 @@ def read_corpora(
     Raises:
         CorpusError: Some rows or files are invalid. The error lists every problem in every file.
     """
-    fields = dict(columns or {})
-    sources = [CorpusFields(path=_utf8(path), columns=fields, encoding=encoding, sheet=sheet) for path in paths]
-    return read_sources(sources, codebook, texts)
+    return read_sources(_sources(paths, columns, labels, encoding, sheet), codebook, texts)

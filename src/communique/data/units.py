@@ -49,6 +49,23 @@ def describe_units(texts: Sequence[str], unit: str) -> list[str]:
     ]
 
 
+def describe_truncated(truncated: int, rows: int, max_tokens: int) -> list[str]:
+    """Return a warning if encoders read only the beginning of labelled rows, or an empty list if they read all of them.
+
+    Args:
+        truncated: Number of rows with more tokens than the limit.
+        rows: Number of all rows.
+        max_tokens: The limit.
+    """
+    if not truncated:
+        return []
+    return [
+        f"warning: {truncated} of {counted(rows, 'row')} {'has' if truncated == 1 else 'have'} more than {max_tokens} tokens. "
+        f"Encoders read only the first {max_tokens}. Split these texts and label their sentences, or write a larger max_tokens in "
+        "a recipe"
+    ]
+
+
 def _is_text(text: str) -> bool:
     # Check only the beginning, because a row may contain a book.
     begin = text[: 20 * MANY_CHARACTERS]

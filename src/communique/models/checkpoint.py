@@ -85,6 +85,11 @@ def token_lengths(tokenizer: Any, texts: Sequence[str]) -> NDArray[np.int32]:
     return np.array([len(ids) for ids in _encode(tokenizer, texts)[0]["input_ids"]], np.int32)
 
 
+def count_truncated(tokenizer: Any, texts: Sequence[str]) -> int:
+    """Return the number of texts of which a checkpoint reads only the beginning."""
+    return int(_encode(tokenizer, texts)[1].sum())
+
+
 def _array(values: torch.Tensor) -> NDArray[np.float32]:
     array: NDArray[np.float32] = values.float().cpu().numpy()
     return array

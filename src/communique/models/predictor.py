@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+import unicodedata
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -143,6 +144,19 @@ class Predictor:
             tokenizer.encode("probe")
         tokenizer.no_padding()
         return tokenizer
+
+    def count_longer(self, texts: Sequence[str], max_tokens: int) -> int:
+        """Return the number of texts that have more tokens than a limit, which may differ from that of the bundle."""
+        read = [for_model(text) for text in texts]
+        # A token stands for at least one byte, except the first ones and the last one. Reading the tokenizer takes seconds.
+        long = [text for text in read if len(unicodedata.normalize("NFKC", text).encode()) > max_tokens - 3]
+        if not long:
+            return 0
+        self.tokenizer.enable_truncation(max_tokens)
+        try:
+            return sum(bool(one.overflowing) for one in self.tokenizer.encode_batch(long))
+        finally:
+            self.tokenizer.enable_truncation(self.info.max_tokens)
 
     def _check(self, network: Any) -> None:
         """Check that a network has the expected inputs, one output per label, and the auxiliary outputs of `bundle.json`.

@@ -17,6 +17,7 @@ from ..baselines.frozen_encoder import FrozenEncoder
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
+from ..data.units import describe_truncated
 from ..metrics.calibration import Tuning, to_logits
 from ..models.distillation import Distillation
 from ..models.info import ModelInfo, Score, git_commit
@@ -104,6 +105,10 @@ class Candidate(ABC):
     @abstractmethod
     def estimate(self, corpus: Corpus) -> Duration:
         """Estimate how long fits on almost all rows will take, by timing a part of the work."""
+
+    def warnings(self, corpus: Corpus) -> list[str]:
+        """Return warnings about rows of which the classifier reads only a part. Call `estimate` first."""
+        return []
 
     @abstractmethod
     def write(self, target: Target) -> ModelInfo:
@@ -208,6 +213,11 @@ class FrozenCandidate(Candidate):
         scale = len(corpus) / len(part)
         return Duration(embedding * scale, self._seconds * scale)
 
+    def warnings(self, corpus: Corpus) -> list[str]:
+        """Return a warning that counts the rows with more tokens than the recipe's `max_tokens`, if there are any."""
+        truncated = self._classifier.count_truncated([s.text for s in corpus])
+        return describe_truncated(truncated, len(corpus), self.recipe.max_tokens)
+
     def write(self, target: Target) -> ModelInfo:
         """Write a checkpoint whose head is the logistic regression."""
         recipe = self.recipe.model_copy(update={"pooling": "mean", "freeze_embeddings": True})
@@ -267,7 +277,16 @@ class TransformerCandidate(Candidate):
         plain = {"acts": False, "augment": False, "teachers": (), "soup": 1}
         one_step = recipe.model_copy(update={"epochs": 1, "min_steps": 0} | plain)
         steps = recipe.soup * recipe.steps(recipe.rows(len(corpus), unlabelled))
-        return Duration(0.0, steps * self._train(one_step, part).seconds_per_step_)
+        fitted = self._train(one_step, part)
+        self._tokenizer = fitted.tokenizer_
+        return Duration(0.0, steps * fitted.seconds_per_step_)
+
+    def warnings(self, corpus: Corpus) -> list[str]:
+        """Return a warning that counts the rows with more tokens than the recipe's `max_tokens`, if there are any."""
+        from ..models.checkpoint import count_truncated
+
+        truncated = count_truncated(self._tokenizer, [s.text for s in corpus])
+        return describe_truncated(truncated, len(corpus), self.recipe.max_tokens)
 
     def write(self, target: Target) -> ModelInfo:
         """Write a checkpoint."""

@@ -9,23 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import near_duplicates
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
-from ..data.sentence import AUTHORED, Sentence
-from ..data.splits import document_folds
+from ..data.sentence import Sentence
+from ..data.training_checks import fold_numbers
 from ..metrics.bootstrap import Resamples
 from ..metrics.calibration import Tuning, probabilities, tune
 from ..metrics.scores import indicator
 from .candidates import Candidate
 from .results import Compared, compare, mean_average_precision
 from .steps import Fit, Steps
-
-#: Fold of rows that are training rows in every fold.
-NEVER_SCORED = -1
-
-#: Minimum proportion of rows whose text also occurs in another document for the warning that scores are too high.
-REPEATED = 0.02
 
 
 @dataclass(frozen=True)
@@ -45,28 +38,6 @@ class OutOfFold:
     folds: int
     seconds: float
     unlabelled: NDArray[np.float32]
-
-
-def scored_folds(sentences: Sequence[Sentence], number: int, *, seed: int) -> NDArray[np.int64]:
-    """Return the fold of each row (n,) from `document_folds`, or `NEVER_SCORED`.
-
-    Rows that were written for training are not a sample of the text that a model will label, so they are never scored. They are
-    scored like other rows if the others are from a single document.
-
-    Args:
-        sentences: n labelled rows.
-        number: Number of folds.
-        seed: Seed of the random assignment.
-    """
-    folds = np.full(len(sentences), NEVER_SCORED, np.int64)
-    found = np.array([s.sampling != AUTHORED for s in sentences], np.bool_)
-    folds[found] = document_folds([s for s, yes in zip(sentences, found, strict=True) if yes], number, seed=seed)
-    return folds if folds.max(initial=0) > 0 else document_folds(sentences, number, seed=seed)
-
-
-def fold_numbers(folds: NDArray[np.int64]) -> list[int]:
-    """Return the numbers of the folds that are scored, in order."""
-    return [int(fold) for fold in np.unique(folds) if fold != NEVER_SCORED]
 
 
 def predict_out_of_fold(
@@ -116,32 +87,6 @@ def predict_out_of_fold(
         logits[inside], of_unlabelled[done - 1] = found.logits, found.unlabelled
         seconds += found.seconds
     return OutOfFold(candidate.kind, logits, len(numbers), seconds / len(numbers), of_unlabelled)
-
-
-def count_repeats(corpus: Corpus, folds: NDArray[np.int64]) -> int:
-    """Return how many rows have nearly the same text as a row of another fold, or 0 if they are too few to matter.
-
-    Args:
-        corpus: n labelled rows.
-        folds: Fold of each row (n,).
-    """
-    if not near_duplicates.available():
-        return 0
-    signatures = near_duplicates.signatures(s.text for s in corpus)
-    repeats = sum(
-        len(near_duplicates.find_signed(signatures[folds != fold], signatures[folds == fold]))
-        for fold in fold_numbers(folds)
-    )
-    return 0 if repeats < REPEATED * len(corpus) else repeats
-
-
-def describe_repeats(repeated: int, rows: int) -> str:
-    """Return a warning that some of the rows repeat rows of other folds, which makes scores too high."""
-    return (
-        f"WARNING: {repeated} of {rows} rows have the same or nearly the same text as a row of another document, so the "
-        "scores are too high. If these rows come from one text or template, set the same value for all of them in a column "
-        "'parallel'."
-    )
 
 
 def tuning_rows(corpus: Corpus) -> NDArray[np.bool_]:

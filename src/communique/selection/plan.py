@@ -27,6 +27,8 @@ def plan_folds(
 ) -> tuple[list[int], list[str]]:
     """Estimate how long the candidates take and report it. Return the number of folds of each, and lines for the report.
 
+    The lines include the candidates' own warnings, because encoders are loaded once durations are measured.
+
     Args:
         corpus: Labelled rows.
         candidates: The candidates.
@@ -38,6 +40,10 @@ def plan_folds(
     numbers, notes = [folds] * len(candidates), []
     progress.say("measuring how long the comparison will take")
     durations = [one.estimate(corpus) for one in candidates]
+    # Encoders with the same tokenizer have the same warnings.
+    notes += dict.fromkeys(line for one in candidates for line in one.warnings(corpus))
+    for line in notes:
+        progress.say(line)
     # One more fit is needed to train the final model.
     seconds = [each.of(folds + 1) for each in durations]
     fewer = most or SCREENED

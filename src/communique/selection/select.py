@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
-from ..errors import DataError, RecipeError
+from ..data.training_checks import (
+    FOLDS,
+    count_repeats,
+    describe_repeats,
+    fold_numbers,
+    refuse_untrainable,
+    scored_folds,
+)
+from ..errors import OutputError, RecipeError
 from ..io.output import check_folder
 from ..metrics.calibration import MIN_POSITIVES, Tuning
 from ..metrics.degenerate import describe_collapse, describe_no_gain
@@ -41,13 +49,9 @@ from .encoders import encoders_for
 from .folds import (
     OutOfFold,
     compare_out_of_fold,
-    count_repeats,
-    describe_repeats,
-    fold_numbers,
     label_out_of_fold,
     predict_out_of_fold,
     score_out_of_fold,
-    scored_folds,
     tune_out_of_fold,
 )
 from .plan import LIMIT, plan_folds
@@ -57,9 +61,6 @@ from .steps import ALL, Steps
 #: Values of `--kind`, and the kind of candidate for each.
 KINDS = {"tfidf": "tfidf-logreg", "frozen-encoder": "frozen-encoder", "transformer": "transformer"}
 AUTO = "auto"
-
-#: Number of folds of the cross-validation; fewer if there are fewer documents.
-FOLDS = 5
 
 
 def train_selected(
@@ -93,12 +94,15 @@ def train_selected(
         The comparison, and which candidate was kept.
 
     Raises:
-        OutputError: The folder exists and `overwrite` is false, or it is not a model folder.
+        OutputError: The folder exists and `overwrite` is false, or it is not a model folder, or it contains the folder of the folds
+            or is in it.
         CommuniqueError: The recipe, the codebook or the data are invalid, or `<out>.steps` belongs to another run.
     """
     progress, out = progress or ProgressReporter.silent(), Path(out)
     if not only_folds:
         check_folder(out, overwrite=overwrite, marker=INFO)
+        if folds is not None:
+            _check_apart(Path(folds), out)
     codebook = Codebook.load(recipe.codebook)
     data = DataSplits.whole(recipe, codebook, Path(texts) if texts else None)
     for line in data.messages:
@@ -135,6 +139,19 @@ def train_selected(
     selection.dump(out.with_name(out.name + SELECTION))
     steps.end(candidate.name)
     return selection
+
+
+def _check_apart(folds: Path, out: Path) -> None:
+    """Check that neither the folder of the folds nor that of the model contains the other. The model replaces its folder.
+
+    Raises:
+        OutputError: One of them contains the other.
+    """
+    first, second = folds.resolve(), out.resolve()
+    if first == second or first in second.parents or second in first.parents:
+        raise OutputError(
+            f"{folds}: the folder of --folds and that of the model, {out}, overlap. Choose another folder for one"
+        )
 
 
 def _unnamed(recipe: Recipe) -> Recipe:
@@ -242,17 +259,12 @@ def select(
         thresholds.
 
     Raises:
-        DataError: All rows are from one document, or from versions of one text.
+        DataError: All rows are from one document or from versions of one text, or have the same labels.
     """
     progress = progress or ProgressReporter.silent()
+    refuse_untrainable(corpus)
     folds = scored_folds(corpus.sentences, FOLDS, seed=seed)
     number = len(fold_numbers(folds))
-    if number < 2:
-        raise DataError(
-            f"{corpus.name}: all {len(corpus)} labelled rows are from one document or from versions of one text, but "
-            "cross-validation needs at least 2 documents. Add rows from other documents, and name the document of each row in the "
-            "column 'document'"
-        )
     repeated = count_repeats(corpus, folds)
     if repeated:
         notes = [*notes, describe_repeats(repeated, len(corpus))]

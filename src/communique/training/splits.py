@@ -12,6 +12,7 @@ from ..data.corpus import Corpus
 from ..data.splits import split_units
 from ..data.standoff import read_sources
 from ..data.texts import read_fingerprint
+from ..data.training_checks import describe_conflicts, refuse_untrainable, training_warnings
 from ..data.units import describe_units
 from ..errors import DataError
 from ..metrics.calibration import MIN_POSITIVES
@@ -24,9 +25,6 @@ MIN_PARITY_ROWS = 100
 
 #: If the recipe's `validation_share` holds out fewer rows than this, a larger proportion is held out.
 MIN_HELD_OUT = 10
-
-#: With fewer labelled rows than this, a warning is printed.
-MIN_ROWS = 50
 
 #: Maximum number of training rows for the parity check of an export if no rows are held out.
 PARITY_ROWS = 1000
@@ -59,14 +57,16 @@ class DataSplits:
             texts: A file or folder with the texts of stand-off labels.
 
         Raises:
-            DataError: Rows are invalid, or there are too few documents to hold some out.
+            DataError: Rows are invalid or cannot train a model, or there are too few documents to hold some out.
         """
         corpus, messages = read_sources(recipe.sources("train"), codebook, texts)
         messages += corpus.notes
         corpus, left_out = _without_test_rows(corpus, recipe)
         messages += left_out
+        sources = recipe.sources("validation")
+        refuse_untrainable(corpus, divided=not sources)
         messages += _count_labels(corpus, codebook)
-        if sources := recipe.sources("validation"):
+        if sources:
             held_out, more = read_sources(sources, codebook, texts)
             messages += more
             corpus.fingerprint().check(held_out, held_out.name)
@@ -110,14 +110,11 @@ class DataSplits:
         The parity check of its export then has to use training rows.
 
         Raises:
-            DataError: Rows are invalid, or there are no labelled rows.
+            DataError: Rows are invalid, or cannot train a model.
         """
         corpus, messages = read_sources([*recipe.sources("train"), *recipe.sources("validation")], codebook, texts)
-        if not len(corpus):
-            raise DataError(
-                f"{', '.join(corpus.files) or 'no corpus'}: there are no labelled rows. Name a table with labels"
-            )
         corpus, left_out = _without_test_rows(corpus, recipe)
+        refuse_untrainable(corpus)
         drawn = random.Random(recipe.seed).sample(corpus.sentences, min(PARITY_ROWS, len(corpus)))
         lines = messages + list(corpus.notes) + left_out + _count_labels(corpus, codebook)
         return cls(corpus, Corpus(()), Corpus(tuple(drawn)), tuple(lines))
@@ -134,7 +131,11 @@ class DataSplits:
 
 
 def _without_test_rows(corpus: Corpus, recipe: Recipe) -> tuple[Corpus, list[str]]:
-    """Leave out rows whose document or text is in a test corpus, and return a line that counts them."""
+    """Leave out rows whose document or text is in a test corpus, and return a line that counts them.
+
+    Raises:
+        DataError: No row is left.
+    """
     sources = recipe.sources("test")
     if not sources:
         return corpus, []
@@ -142,6 +143,11 @@ def _without_test_rows(corpus: Corpus, recipe: Recipe) -> tuple[Corpus, list[str
     kept = corpus.where(lambda s: test.overlap(s) is None)
     if len(kept) == len(corpus):
         return corpus, []
+    if not len(kept):
+        raise DataError(
+            f"{corpus.name}: the test corpora contain the document or the text of every labelled row, so no row is left for "
+            "training. Remove the rows for training from the test corpora"
+        )
     return kept, [
         f"left out {counted(len(corpus) - len(kept), 'labelled row')}, because test corpora contain their documents or texts"
     ]
@@ -165,16 +171,7 @@ def _count_labels(corpus: Corpus, codebook: Codebook) -> list[str]:
     lines = [
         f"{counted(len(corpus), 'labelled row')} in {counted(len(corpus.documents), 'document')}: {', '.join(shown)}"
     ]
-    if missing := [name for name in codebook.names if not counts[name]]:
-        lines.append(
-            f"warning: no row has the label {' or '.join(missing)}, so the model cannot learn it. Add rows with it, or remove it "
-            "from the codebook"
-        )
-    if len(corpus) < MIN_ROWS:
-        lines.append(
-            f"warning: {counted(len(corpus), 'row')} are few, so the model will be poor, and its scores say little. Code a few "
-            "hundred rows"
-        )
+    lines += training_warnings(corpus, codebook) + describe_conflicts(corpus)
     return lines + describe_units([s.text for s in corpus], codebook.unit)
 
 

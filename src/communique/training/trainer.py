@@ -23,11 +23,12 @@ from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.inputs import as_texts
 from ..data.sentence import Sentence
+from ..data.units import describe_truncated
 from ..errors import RecipeError
 from ..metrics.calibration import Tuning, decide, probabilities, tune
 from ..metrics.scores import indicator, macro_f1, outcome_counts
 from ..models.act_heads import ActHeads, ActsClassifier
-from ..models.checkpoint import PREDICT_BATCH, checkpoint_logits
+from ..models.checkpoint import PREDICT_BATCH, checkpoint_logits, count_truncated
 from ..models.info import ActsInfo
 from ..reporting.format import counted
 from ..reporting.progress import ProgressReporter
@@ -129,6 +130,10 @@ class TransformerClassifier:
             self.progress.say(
                 f"{counted(len(training.copies), 'training row')} have a copy with another actor or spelling"
             )
+        if not self.progress.is_silent:
+            truncated = count_truncated(tokenizer, [s.text for s in corpus])
+            for line in describe_truncated(truncated, len(corpus), recipe.max_tokens):
+                self.progress.say(line)
         columns = sentence_columns(training.sentences, tokenizer, self.codebook, acts)
         held_out = sentence_columns(validation.sentences, tokenizer, self.codebook, acts) if validation else None
         tokens = None if recipe.freeze_embeddings else used_tokens((columns, held_out), tokenizer.pad_token_id)
