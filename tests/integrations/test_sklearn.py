@@ -111,7 +111,7 @@ def test_copies_open_the_model_again(opened: list[object]) -> None:
             "y[1]: 'praise' is not a label; allowed: criticism, policy_claim",
         ),
         (TEXTS, [[], ["praise"], []], "y[1]: 'praise' is not a label; allowed: criticism, policy_claim"),
-        (TEXTS, np.full((3, 3), 7), "y[0]: "),
+        (TEXTS, np.full((3, 3), 7), "y: an array (n, k) of numbers may contain only 0 and 1"),
     ],
 )
 def test_fit_checks_texts_and_labels(texts: Any, labels: Any, message: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn
-from helpers import CUES, NumbersAsTexts, tiny_rows, written
+from helpers import CUES, NumbersAsTexts, has_facts, tiny_rows, written
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
@@ -122,7 +122,7 @@ def test_parameters_are_stored_and_copied() -> None:
     classifier = StanceClassifier(kind="tfidf", random_state=3)
     assert clone(classifier).get_params() == classifier.get_params()
     assert classifier.set_params(kind="auto").kind == "auto"
-    assert set(classifier.get_params()) == {"model", "threads", "kind", "random_state"}
+    assert set(classifier.get_params()) == {"model", "threads", "kind", "random_state", "verbose"}
 
 
 @pytest.mark.usefixtures("quick")
@@ -165,3 +165,93 @@ def test_metadata_routing_passes_groups_to_fit(monkeypatch: pytest.MonkeyPatch) 
         classifier = StanceClassifier(kind="tfidf").set_fit_request(groups=True)
         cross_val_score(classifier, TEXTS, y, params={"groups": DOCUMENTS}, cv=GroupKFold(2))
     assert seen == [8, 8]
+
+
+BINARY = ["criticism" if "criticism" in labels else "other" for labels in LABELS]
+
+
+@pytest.mark.usefixtures("quick")
+def test_verbose_prints_the_duration_and_the_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    silent = StanceClassifier(kind="tfidf").fit(TEXTS, BINARY)
+    assert capsys.readouterr() == ("", "")
+    printed = StanceClassifier(kind="tfidf", verbose=1).fit(TEXTS, BINARY)
+    out, err = capsys.readouterr()
+    assert (has_facts(out, "takes about", "minutes", "tfidf-logreg: fold 2 of 2", "training tfidf-logreg"), err) == (
+        True,
+        "",
+    )
+    np.testing.assert_array_equal(silent.predict_proba(TEXTS), printed.predict_proba(TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("y", "facts"),
+    [
+        ([*BINARY[:-1], None], ["y[95]", "missing"]),
+        ([*BINARY[:-1], float("nan")], ["y[95]", "missing"]),
+        ([1.0] * 95 + [float("nan")], ["y[95]", "missing"]),
+        ([*LABELS[:-1], [None]], ["y[95]", "missing"]),
+        ([*BINARY[:-1], 3], ["different types", "3"]),
+        ([*LABELS[:-1], "criticism"], ["y[95]", "is not a list"]),
+        ([*BINARY[:-1], ["criticism"]], ["y[95]", "is a list"]),
+        (np.linspace(0, 1, 96), ["is not a class"]),
+        (np.tile([0, 2], (96, 1)), ["only 0 and 1"]),
+        (np.zeros((96, 2, 2)), ["3 dimensions"]),
+        (dict(enumerate(BINARY)), ["dict"]),
+        ("a" * 96, ["str"]),
+        ([[]] * 96, ["at least 2 classes"]),
+        (np.tile([0, 1], (96, 1)), ["the same labels"]),
+    ],
+)
+def test_labels_that_cannot_be_used_are_refused(y: Any, facts: list[str]) -> None:
+    with pytest.raises(DataError) as caught:
+        StanceClassifier(kind="tfidf").fit(TEXTS, y)
+    assert has_facts(str(caught.value), *facts)
+
+
+def test_labels_of_pandas_that_are_missing_are_refused() -> None:
+    pd = pytest.importorskip("pandas")
+    for y in (pd.Series([*BINARY[:-1], None], dtype="string"), pd.Series([1] * 95 + [None], dtype="Int64")):
+        with pytest.raises(DataError, match=r"y\[95\]"):
+            StanceClassifier(kind="tfidf").fit(TEXTS, y)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_column_of_classes_and_a_sparse_matrix_are_read() -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    expected = StanceClassifier(kind="tfidf").fit(TEXTS, BINARY).predict(TEXTS)
+    found = StanceClassifier(kind="tfidf").fit(TEXTS, np.array(BINARY).reshape(-1, 1)).predict(TEXTS)
+    np.testing.assert_array_equal(found, expected)
+    gold = np.array([[name in labels for name in sorted(CUES)] for labels in LABELS]).astype(int)
+    expected = StanceClassifier(kind="tfidf").fit(TEXTS, gold).predict(TEXTS)
+    found = StanceClassifier(kind="tfidf").fit(TEXTS, sparse.csr_matrix(gold)).predict(TEXTS)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_a_missing_document_is_refused(missing: Any) -> None:
+    with pytest.raises(DataError, match=r"groups\[1\]"):
+        StanceClassifier(kind="tfidf").fit(TEXTS, BINARY, groups=[DOCUMENTS[0], missing, *DOCUMENTS[2:]])
+
+
+@pytest.mark.usefixtures("quick")
+def test_documents_of_different_types_are_different() -> None:
+    groups = [1, "1"] * (len(TEXTS) // 2)
+    assert StanceClassifier(kind="tfidf").fit(TEXTS, BINARY, groups=groups).selection_.documents == 2
+
+
+@pytest.mark.usefixtures("quick")
+def test_random_state_can_be_anything_that_scikit_learn_accepts() -> None:
+    seed = np.random.RandomState(0).randint(2**31)
+    for state in (None, np.random.RandomState(0), np.int64(3)):
+        classifier = StanceClassifier(kind="tfidf", random_state=state).fit(TEXTS, BINARY)
+        assert set(classifier.predict(TEXTS)) <= set(BINARY)
+    drawn = StanceClassifier(kind="tfidf", random_state=np.random.RandomState(0)).fit(TEXTS, BINARY)
+    given = StanceClassifier(kind="tfidf", random_state=seed).fit(TEXTS, BINARY)
+    np.testing.assert_array_equal(drawn.predict_proba(TEXTS), given.predict_proba(TEXTS))
+    with pytest.raises(DataError, match="random_state"):
+        StanceClassifier(kind="tfidf", random_state=-1).fit(TEXTS, BINARY)
+
+
+def test_the_report_warns_about_few_texts() -> None:
+    report = StanceClassifier(kind="tfidf").fit(TEXTS[:40], BINARY[:40]).selection_.render()
+    assert "only 40 rows" in report

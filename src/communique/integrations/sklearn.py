@@ -12,10 +12,11 @@ from ..data.inputs import as_texts
 from ..errors import DataError, MissingExtraError
 from ..load import load_model
 from ..models.classifier import Classifier
+from .targets import label_rows
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
-    from sklearn.utils.validation import check_is_fitted
+    from sklearn.utils.validation import check_is_fitted, check_random_state
 except ModuleNotFoundError:
     raise MissingExtraError("scikit-learn", "analysis", "communique.integrations.sklearn") from None
 
@@ -28,7 +29,8 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         threads: Number of CPU threads of that model. Default: all cores.
         kind: With `auto`, `fit` chooses a classifier by cross-validation and trains it. With `tfidf`, `frozen-encoder` or
             `transformer`, it trains this classifier. Default: `fit` learns nothing, and the model is used.
-        random_state: Seed of the folds and of the training.
+        random_state: Seed of the folds and of the training. With None or a generator, a seed is drawn.
+        verbose: If greater than 0, `fit` prints how long it will take, and what is finished. Default: it prints nothing.
 
     Attributes:
         classes_: The classes in the order of the columns of probabilities: the classes in `y` if `kind` is set, and otherwise the
@@ -41,12 +43,14 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         model: str | Path | None = None,
         threads: int | None = None,
         kind: str | None = None,
-        random_state: int = 0,
+        random_state: int | np.random.RandomState | None = 0,
+        verbose: int = 0,
     ) -> None:
         self.model = model
         self.threads = threads
         self.kind = kind
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None, groups: Any = None) -> Self:  # scikit-learn's name
         """Choose and train a classifier if `kind` is set. Otherwise check that the model can use the texts and labels.
@@ -67,7 +71,9 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
                 )
             from .trainable import train_on_texts
 
-            self._trained = train_on_texts(texts, y, groups, kind=self.kind, seed=self.random_state)
+            self._trained = train_on_texts(
+                texts, y, groups, kind=self.kind, seed=self._seed(), verbose=bool(self.verbose)
+            )
             self.classes_, self.selection_ = self._trained.classes, self._trained.selection
             return self
         names = self._opened().codebook.names
@@ -99,6 +105,19 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
             return self._trained.probabilities(as_texts(X))
         return self._opened().predict(as_texts(X)).probabilities
 
+    def _seed(self) -> int:
+        """Return a seed, which is drawn if `random_state` is not a number.
+
+        Raises:
+            DataError: `random_state` is neither a seed, nor a generator, nor None.
+        """
+        if isinstance(self.random_state, (int, np.integer)) and self.random_state >= 0:
+            return int(self.random_state)
+        try:
+            return int(check_random_state(self.random_state).randint(2**31))
+        except ValueError as error:
+            raise DataError(f"random_state: {error}. Pass a whole number from 0") from error
+
     def _opened(self) -> Classifier:
         key = (self.model, self.threads)
         if getattr(self, "_open", None) is None or self._open[0] != key:
@@ -123,7 +142,7 @@ class StanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
 
 
 def _check_labels(y: Any, n: int, names: tuple[str, ...]) -> None:
-    given = list(y)
+    given = label_rows(y)
     if len(given) != n:
         raise DataError(f"y: {len(given)} labels for {n} texts. Pass one label, or a list of labels, per text")
     for i, one in enumerate(given):

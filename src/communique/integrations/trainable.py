@@ -14,12 +14,16 @@ from ..data.codebook import Codebook, Label
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..data.sources import CorpusSource
+from ..data.training_checks import training_warnings
 from ..errors import DataError
 from ..metrics.calibration import Tuning
+from ..reporting.format import one_line
+from ..reporting.progress import ProgressReporter
 from ..selection.candidates import Candidate
 from ..selection.results import Selection
 from ..selection.select import requested_candidates, select
 from ..training.recipe import Recipe
+from .targets import read_groups, read_labels
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,9 @@ class Trained:
         return self.candidate.predict_logits([Sentence(str(i), text, "") for i, text in enumerate(texts)])
 
 
-def train_on_texts(texts: Sequence[str], y: Any, groups: Any, *, kind: str, seed: int) -> Trained:
+def train_on_texts(
+    texts: Sequence[str], y: Any, groups: Any, *, kind: str, seed: int, verbose: bool = False
+) -> Trained:
     """Choose a classifier by cross-validation and train it on all texts.
 
     Args:
@@ -53,12 +59,13 @@ def train_on_texts(texts: Sequence[str], y: Any, groups: Any, *, kind: str, seed
         groups: Document of each text (n,), or None if each text is a separate document.
         kind: A key of `selection.select.KINDS`, or `auto`.
         seed: Seed of the folds and of the training.
+        verbose: Whether to print the estimated duration and the progress to standard output, as scikit-learn does.
 
     Raises:
         DataError: The numbers of texts, labels and groups differ, or there are fewer than two classes.
     """
-    classes, gold, multilabel = _labels(y)
-    documents = [str(i) for i in range(len(texts))] if groups is None else [str(group) for group in groups]
+    classes, gold, multilabel = read_labels(y)
+    documents = [str(i) for i in range(len(texts))] if groups is None else read_groups(groups)
     if not len(texts) == len(gold) == len(documents):
         raise DataError(
             f"the numbers of texts ({len(texts)}), labels ({len(gold)}) and groups ({len(documents)}) differ. Pass the same number "
@@ -84,8 +91,19 @@ def train_on_texts(texts: Sequence[str], y: Any, groups: Any, *, kind: str, seed
     )
     recipe = Recipe(name="estimator", codebook="", corpora=(CorpusSource(path="texts"),), pooling="mean", seed=seed)
     candidates, notes = requested_candidates(recipe, codebook, corpus, kind)
-    selection, candidate, tuning = select(corpus, codebook, candidates, kind=kind, seed=seed, notes=notes)
+    progress = ProgressReporter(line=_print) if verbose else ProgressReporter.silent()
+    notes = (*training_warnings(corpus, codebook), *notes)
+    for line in notes:
+        progress.say(line)
+    selection, candidate, tuning = select(
+        corpus, codebook, candidates, kind=kind, seed=seed, notes=notes, progress=progress
+    )
+    progress.say(f"training {candidate.name} on all {len(corpus)} rows")
     return Trained(classes, multilabel, candidate.fit(corpus), tuning, selection)
+
+
+def _print(line: str) -> None:
+    print(one_line(line), flush=True)
 
 
 def _label_names(classes: Sequence[Any]) -> list[str]:
@@ -96,23 +114,3 @@ def _label_names(classes: Sequence[Any]) -> list[str]:
         # Names can become equal, and "none" has another meaning.
         names.append(f"{name}#{i}" if name in ("", "none", *names) else name)
     return names
-
-
-def _labels(y: Any) -> tuple[NDArray[Any], NDArray[np.bool_], bool]:
-    """Return the classes (k,), the labels (n, k), and whether a text can have several labels.
-
-    As everywhere in scikit-learn, rows of 0 and 1 that all have the same length are labels (n, k), even if the rows are lists.
-    """
-    given = list(np.asarray(y) if hasattr(y, "__array__") else y)
-    if given and all(isinstance(one, (list, tuple, set, frozenset, np.ndarray)) for one in given):
-        rows = [list(one) for one in given]
-        if (
-            len({len(row) for row in rows}) == 1
-            and len(rows[0]) > 1
-            and {value for row in rows for value in row} <= {0, 1}
-        ):
-            return np.arange(len(rows[0])), np.array(rows).astype(np.bool_), True
-        names = sorted({name for row in rows for name in row})
-        return np.array(names), np.array([[name in row for name in names] for row in rows], np.bool_), True
-    classes, codes = np.unique(np.asarray(given), return_inverse=True)
-    return classes, np.eye(len(classes), dtype=np.bool_)[codes], False
