@@ -49,7 +49,7 @@ def _line(event: yaml.Event) -> int:
     return 1 if event.start_mark is None else event.start_mark.line + 1
 
 
-class _Loader(_LOADER):  # type: ignore[misc,valid-type]
+class _Loader(_LOADER):  # type: ignore[misc]
     """A loader that refuses a key that occurs twice in a mapping, because YAML would silently keep the last value."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:

@@ -257,11 +257,11 @@ def test_training_on_few_rows_ends_with_a_model_or_an_explanation(
 
 
 @pytest.mark.parametrize("labels", [[[]], [["criticism"]]])
-def test_training_on_rows_with_identical_labels_ends_with_a_warning(tmp_path: Path, labels: list[list[str]]) -> None:
+def test_training_on_rows_with_identical_labels_is_refused(tmp_path: Path, labels: list[list[str]]) -> None:
     """If no row has a label, the held-out F1 is not defined, which must not count as success."""
     table = few_rows(tmp_path / "same.jsonl", 20, 10, labels)
     (tmp_path / "codebook.yaml").write_text(yaml.safe_dump(CODEBOOK))
     result = run("train", table, "--codebook", tmp_path / "codebook.yaml", "--kind", "tfidf", "-o", tmp_path / "out")
     assert result.exit_code == 1
-    assert has_facts(result.stderr, "All 20 held-out rows have the same labels", "no row has the label", "Do not use")
-    assert read_info(tmp_path / "out").warnings
+    assert has_facts(result.stderr, "error:", "all 20 labelled rows have the same labels", "Add rows with other labels")
+    assert not (tmp_path / "out").exists()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from helpers import CODEBOOK, ROOT, TINY, tiny_rows
+from helpers import CODEBOOK, ROOT, TINY, has_facts, tiny_rows
+from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForSequenceClassification, DistilBertConfig
 from transformers import DistilBertForSequenceClassification as DistilBert
 
+from communique.baselines.frozen_encoder import Encoder
 from communique.data.codebook import Codebook
 from communique.errors import RecipeError
 from communique.training.backbones import add_mean_layer, has_mean_layer, load_backbone
@@ -130,3 +134,55 @@ def test_a_baseline_is_refused_as_a_backbone(tmp_path: Path, fake_bundle: Path) 
     (tmp_path / "bundle.json").write_text(json.dumps(content))
     with pytest.raises(RecipeError, match="baseline"):
         load_backbone(str(tmp_path), TINY, max_tokens=32)
+
+
+def _without_weights(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if "layer.1" not in name}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _as_pickle(folder: Path) -> None:
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+def _configured(**changes: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "fact"),
+    [
+        (_without_weights, "lacks"),
+        (_configured(num_hidden_layers=3), "lacks"),
+        (_configured(intermediate_size=64), "another size"),
+        (_configured(num_hidden_layers=10**6), "1,000,000 layers"),
+        (_configured(vocab_size=10), "word_embeddings"),
+        (_as_pickle, "pickle"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"short"), "deserializing"),
+    ],
+)
+def test_a_damaged_backbone_is_refused(
+    tiny_backbone: Path, tmp_path: Path, change: Callable[[Path], None], fact: str
+) -> None:
+    """transformers would draw missing weights at random, without an error."""
+    folder = tmp_path / "damaged"
+    shutil.copytree(tiny_backbone, folder)
+    change(folder)
+    with pytest.raises(RecipeError) as caught:
+        load_backbone(str(folder), TINY, max_tokens=32)
+    assert has_facts(str(caught.value), "damaged", fact)
+
+
+def test_vectors_that_are_no_numbers_are_refused(tiny_backbone: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(tiny_backbone, folder)
+    weights = {name: value * float("nan") for name, value in load_file(folder / "model.safetensors").items()}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(RecipeError, match="damaged"):
+        Encoder(str(folder), TINY, 32, "fp32", None).embed(["we condemn it"])

@@ -251,6 +251,10 @@ class Encoder:
             for rows in batches_by_length([len(one) for one in ids], max_tokens=BATCH_TOKENS):
                 batch = tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt").to(device)
                 vectors[rows] = model(**batch).last_hidden_state[:, 0].float().cpu().numpy()
+        if not np.isfinite(vectors).all():
+            raise RecipeError(
+                f"backbone {self.backbone!r}: the sentence vectors are not numbers: its weights are damaged. Copy the model again"
+            )
         return vectors
 
 

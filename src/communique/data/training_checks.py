@@ -45,8 +45,8 @@ def refusal(corpus: Corpus, *, divided: bool = True) -> str | None:
     rows = f"{corpus.name}: {'the only labelled row is' if n == 1 else f'all {n} labelled rows are'}"
     if divided and split_units(corpus).max() == 0:
         return (
-            f"{rows} from one document or from versions of one text, but some documents have to be held out to choose and measure "
-            "a model. Add rows from other documents, and name the document of each row in the column 'document'"
+            f"{rows} from one document or from versions of one text, but choosing and measuring a model takes at least 2 "
+            "documents. Add rows from other documents, and name the document of each row in the column 'document'"
         )
     labels = {s.labels or () for s in corpus}
     if len(labels) == 1:

@@ -8,6 +8,7 @@ that communique wrote; the new model then starts from its encoder.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,20 +67,58 @@ def _load_stock(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-    from ..models.checkpoint import loading
+    from ..models.checkpoint import MAX_LAYERS, loading
 
     remedy = f"Name {E5_SMALL!r}, a folder with config.json, weights and a tokenizer, or a hub name that this machine can reach"
     with loading(f"backbone {name!r}", RecipeError, remedy):
         config = AutoConfig.from_pretrained(name, trust_remote_code=False, **settings)
+        if (layers := getattr(config, "num_hidden_layers", None) or 0) > MAX_LAYERS:
+            raise RecipeError(
+                f"backbone {name!r}: config.json describes {layers:,} layers; the maximum is {MAX_LAYERS:,}"
+            )
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, model_max_length=max_tokens)
         # If the head has another number of labels, transformers initialises a new one.
-        model = AutoModelForSequenceClassification.from_pretrained(
-            name, config=config, trust_remote_code=False, ignore_mismatched_sizes=True
+        model, found = AutoModelForSequenceClassification.from_pretrained(
+            name,
+            config=config,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+            use_safetensors=True,
+            output_loading_info=True,
         )
+    _check_complete(name, model, tokenizer, found)
     # A hub model may refer to its own code although transformers has its architecture by now. The checkpoint must not refer to it.
     vars(model.config).pop("auto_map", None)
     tokenizer.init_kwargs.pop("auto_map", None)
     return model, tokenizer
+
+
+def _check_complete(name: str, model: Any, tokenizer: Any, found: Mapping[str, Any]) -> None:
+    """Check that all weights of the encoder were in the file. transformers draws missing ones at random without an error.
+
+    Args:
+        name: The backbone.
+        model: The classifier, whose head is always new.
+        tokenizer: Its tokenizer.
+        found: What transformers reports about the weights that it loaded.
+
+    Raises:
+        RecipeError: Weights are missing or have another size, or there are more tokens than embeddings.
+    """
+    keys = [*found["missing_keys"], *(one if isinstance(one, str) else one[0] for one in found["mismatched_keys"])]
+    inside = f"{model.base_model_prefix}."
+    # The pooler belongs to the head.
+    if random := sorted(key for key in keys if key.startswith(inside) and ".pooler." not in key):
+        raise RecipeError(
+            f"backbone {name!r}: the file of weights lacks {len(random)} of the encoder that config.json describes, such as "
+            f"{random[0]}, or has them in another size. Copy the model again"
+        )
+    embeddings = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > embeddings:
+        raise RecipeError(
+            f"backbone {name!r}: the tokenizer has {len(tokenizer):,} tokens, but the encoder has embeddings for {embeddings:,}. "
+            "Copy the model again"
+        )
 
 
 def _load_ours(name: str, settings: dict[str, Any], max_tokens: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
