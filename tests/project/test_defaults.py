@@ -18,7 +18,7 @@ from communique.data.codebook import Codebook
 from communique.errors import BundleError, DataError
 from communique.io.atomic import file_sha256
 from communique.io.read import read_table
-from communique.labelling.made_by import model_metadata
+from communique.labelling.made_by import origin_metadata
 from communique.models.folder import read_info
 from communique.models.predictor import MODEL_VARIABLE
 from communique.project import Coding, Project, merge, project_status
@@ -187,7 +187,7 @@ def test_estimate_names_the_model_that_labelled_the_population_of_the_sample(pro
 
 def test_labels_of_an_earlier_model_of_the_same_name_are_not_used(project: Project) -> None:
     model = bundle_folder(project.folder / "models" / "model-1", project.codebook, created="2026-01-01T00:00:00+00:00")
-    table = pa.table({"id": ["a"]}).replace_schema_metadata(model_metadata(read_info(model)))
+    table = pa.table({"id": ["a"]}).replace_schema_metadata(origin_metadata(read_info(model), []))
     labelled = project.folder / "labelled" / "model-1.parquet"
     labelled.parent.mkdir(exist_ok=True)
     pq.write_table(table, labelled)
@@ -200,7 +200,7 @@ def test_labels_of_an_earlier_model_of_the_same_name_are_not_used(project: Proje
     assert fill("sample", project, {"n": 5}).arguments[0] == str(project.documents()[0])
     assert used_to_label(labelled.with_name("model-1-2.csv"), model), "only the name of this table is known"
     # The name does not matter if the hash is known.
-    table = table.replace_schema_metadata(model_metadata(read_info(model)))
+    table = table.replace_schema_metadata(origin_metadata(read_info(model), []))
     pq.write_table(table, other := labelled.with_name("by-hand.parquet"))
     assert used_to_label(other, model)
 
