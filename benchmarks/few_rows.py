@@ -36,6 +36,7 @@ from communique.data.sentence import Sentence
 from communique.data.sources import CorpusSource
 from communique.data.splits import document_folds, split_units
 from communique.data.standoff import read_sources
+from communique.data.training_checks import FOLDS
 from communique.io.atomic import replacing
 from communique.metrics.bootstrap import Resamples, interval
 from communique.metrics.calibration import Tuning, to_logits
@@ -56,7 +57,6 @@ from communique.selection.candidates import (
 from communique.selection.folds import OutOfFold, compare_out_of_fold, score_out_of_fold, tune_out_of_fold
 from communique.selection.plan import SCREENED
 from communique.selection.results import choose
-from communique.selection.select import FOLDS
 from communique.training.e5 import E5_SMALL
 from communique.training.recipe import Recipe
 

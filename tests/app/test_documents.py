@@ -209,5 +209,6 @@ def test_columns_are_read_from_file_names_on_the_page(page_of: TestClient, empty
 
 
 def test_files_are_listed_by_name(page_of: TestClient) -> None:
-    added = page_of.post(PAGE, files=[("files", (f"{name}.txt", name.encode() * 9)) for name in "cab"], headers=PARTIAL)
-    assert added.text.index("a.txt") < added.text.index("b.txt") < added.text.index("c.txt")
+    sent = [("files", (f"{name}.txt", name.encode() * 9)) for name in "cab"]
+    added = page_of.get(page_of.post(PAGE, files=sent, headers=PARTIAL).headers["hx-redirect"]).text
+    assert added.index("a.txt") < added.index("b.txt") < added.index("c.txt")

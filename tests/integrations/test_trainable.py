@@ -242,7 +242,8 @@ def test_documents_of_different_types_are_different() -> None:
 @pytest.mark.usefixtures("quick")
 def test_random_state_can_be_anything_that_scikit_learn_accepts() -> None:
     seed = np.random.RandomState(0).randint(2**31)
-    for state in (None, np.random.RandomState(0), np.int64(3)):
+    states: tuple[Any, ...] = (None, np.random.RandomState(0), np.int64(3))
+    for state in states:
         classifier = StanceClassifier(kind="tfidf", random_state=state).fit(TEXTS, BINARY)
         assert set(classifier.predict(TEXTS)) <= set(BINARY)
     drawn = StanceClassifier(kind="tfidf", random_state=np.random.RandomState(0)).fit(TEXTS, BINARY)

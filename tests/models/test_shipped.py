@@ -151,4 +151,4 @@ def test_texts_longer_than_a_limit_are_counted() -> None:
     assert "tokenizer" not in vars(predictor)
     texts = ["A short sentence.", "water " * 100, "water " * 170]
     assert [predictor.count_longer(texts, limit) for limit in (50, 160, 500)] == [2, 1, 0]
-    assert predictor.tokenizer.truncation["max_length"] == predictor.info.max_tokens
+    assert (predictor.tokenizer.truncation or {})["max_length"] == predictor.info.max_tokens

@@ -12,6 +12,7 @@ from helpers import TINY, predictions
 
 import communique.project.documents
 from communique.errors import DataError
+from communique.labelling.reading import TextReading
 from communique.project import Project
 from communique.project.defaults import fill
 from communique.project.documents import (
@@ -212,9 +213,9 @@ def test_columns_are_read_from_the_names_of_documents(project: Project) -> None:
     assert {"country", "year"} <= set(groups)
     expected = ["--columns-from-filename", "{country}_{year}"]
     assert fill("sample", project, {"n": 1}).arguments[1:3] == expected
-    assert list(project.reading) == expected
+    assert project.reading().arguments() == expected
     name_columns(project, "")
-    assert project.reading == ()
+    assert project.reading() == TextReading()
 
 
 def test_a_pattern_that_matches_no_name_is_refused(project: Project) -> None:

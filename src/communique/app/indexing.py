@@ -59,7 +59,7 @@ def signature(project: Project) -> str:
         CodebookError: The codebook is invalid.
         DataError: `project.yaml` is invalid.
     """
-    made = (*project.codebook.names, *project.reading)
+    made = (*project.codebook.names, *project.reading().arguments())
     digest = hashlib.sha256("\0".join(made).encode("utf-8", "surrogateescape"))
     for path in [
         *_files(project.documents()),

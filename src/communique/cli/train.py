@@ -235,7 +235,7 @@ def _recipe(
             f"{recipes[0]} is a recipe, so it must be the only argument. Name the tables in the recipe, under 'corpora'",
             param_hint="DATA",
         )
-    options = {"--codebook": codebook, "--name": name, "--encoding": encoding, "--sheet": sheet}
+    options: dict[str, object] = {"--codebook": codebook, "--name": name, "--encoding": encoding, "--sheet": sheet}
     options |= {"--label-map": labels or None}
     options |= {COLUMN_OPTIONS[field]: column for field, column in columns.items()}
     for option, value in options.items():

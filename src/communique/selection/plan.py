@@ -37,7 +37,8 @@ def plan_folds(
         limit: Seconds that the comparison may take. If it would take longer, slow candidates are compared on `SCREENED` folds.
         most: Number of folds for slow candidates, whatever the limit. Default: it depends on the limit.
     """
-    numbers, notes = [folds] * len(candidates), []
+    numbers = [folds] * len(candidates)
+    notes: list[str] = []
     progress.say("measuring how long the comparison will take")
     durations = [one.estimate(corpus) for one in candidates]
     # Encoders with the same tokenizer have the same warnings.
