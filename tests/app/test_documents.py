@@ -145,7 +145,7 @@ def test_a_job_that_was_stopped_adds_the_files_when_it_is_resumed(
     assert page_of.get(API).json() == []
     [job] = page_of.get("/api/v1/jobs").json()
     assert job["id"] in answer.text
-    assert "Resume" in page_of.get(f"{PAGE}?job={job['id']}").text
+    assert "Run again" in page_of.get(f"{PAGE}?job={job['id']}").text
     page_of.post(f"/api/v1/jobs/{job['id']}/resume")
     assert [one["name"] for one in page_of.get(API).json()] == ["documents/a.txt"]
     assert "Added 1 file with 1 sentence" in page_of.get(f"{PAGE}?job={job['id']}").text
@@ -190,7 +190,9 @@ def test_a_folder_is_added_in_a_browser(
     page.wait_for_selector("#added .done:has-text('in the project already')")
 
 
-def test_columns_are_read_from_file_names_on_the_page(page_of: TestClient, empty: Project, indexed: list[str]) -> None:
+def test_columns_are_read_from_file_names_on_the_page(
+    page_of: TestClient, empty: Project, jobs_run: list[str]
+) -> None:
     refused = page_of.post(f"{PAGE}/columns", data={"pattern": "{country}_{year}"}, headers=PARTIAL)
     assert (refused.status_code, empty.file.columns_from_filename) == (400, None)
     names = ("USA_1962.txt", "CHN_2020.txt", "<b>.txt", "x.txt")
@@ -201,7 +203,7 @@ def test_columns_are_read_from_file_names_on_the_page(page_of: TestClient, empty
     assert "1962" in saved
     assert "<b>" not in saved
     assert empty.file.columns_from_filename == "{country}_{year}"
-    assert indexed == ["index", "index"]
+    assert jobs_run == ["add documents", "index", "index"]
     assert 'value="{country}_{year}"' in page_of.get(PAGE).text
     removed = page_of.post(f"{PAGE}/columns", data={"pattern": ""})
     assert "No columns are read" in removed.text

@@ -82,7 +82,7 @@ def add(opened: ProjectArg, body: NewDocuments) -> AddedAnswer:
     job = opened.additions.wait(opened.additions.start([(one.name, io.BytesIO(_bytes(one))) for one in body.files]))
     added = opened.additions.result(job)
     if added is None:
-        raise DataError(f"The job {job.id} was stopped before it had added the files. Resume it")
+        raise DataError(f"The job {job.id} was stopped before it had added the files. To add them, resume the job")
     opened.refresh()
     return AddedAnswer(
         files=[
