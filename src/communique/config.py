@@ -37,7 +37,7 @@ UPDATE = "Update communique: in your clone, run git pull and pip install -c cons
 MAX_DESCRIBED = 10
 
 
-class _LimitError(ValueError):
+class _RefusedError(ValueError):
     """YAML that is valid but refused: it exceeds a limit, or a key occurs twice."""
 
 
@@ -60,7 +60,7 @@ class _Loader(_LOADER):  # type: ignore[misc]
                 continue
             if (key.tag, key.value) in seen:
                 line = key.start_mark.line + 1
-                raise _LimitError(f"line {line}: the key {key.value[:80]!r} occurs twice. Remove one of the two")
+                raise _RefusedError(f"line {line}: the key {key.value[:80]!r} occurs twice. Remove one of the two")
             seen.add((key.tag, key.value))
         return super().construct_mapping(node, deep)
 
@@ -71,7 +71,7 @@ def _parse_yaml(text: str) -> Any:
     An alias counts as many values as the part that it repeats, because nine lines of aliases can expand to gigabytes.
 
     Raises:
-        _LimitError: The content is too large or nested too deeply, or contains itself.
+        _RefusedError: The content is too large or nested too deeply, contains itself, or has a key that occurs twice.
     """
     anchors: dict[str, tuple[int, int]] = {}  # values and levels of each anchor
     parents: list[tuple[str | None, int, int]] = []  # anchor, values and levels around each open collection
@@ -87,7 +87,7 @@ def _parse_yaml(text: str) -> Any:
             anchor, values, levels = parents.pop()
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor not in anchors:
-                raise _LimitError(
+                raise _RefusedError(
                     f"line {_line(event)}: the alias *{str(event.anchor)[:40]} has no value here. Write the value itself"
                 )
             found, name = anchors[event.anchor], None
@@ -97,11 +97,11 @@ def _parse_yaml(text: str) -> Any:
             continue
         values, levels = values + found[0], max(levels, found[1])
         if values > MAX_VALUES:
-            raise _LimitError(
+            raise _RefusedError(
                 f"line {_line(event)}: more than {MAX_VALUES:,} values, counting aliases (*name). Write a smaller file"
             )
         if len(parents) + levels > MAX_DEPTH:
-            raise _LimitError(f"more than {MAX_DEPTH} levels of nesting. Write a flatter file")
+            raise _RefusedError(f"more than {MAX_DEPTH} levels of nesting. Write a flatter file")
         if name is not None:
             anchors[name] = found
     return yaml.load(text, _Loader)
@@ -113,13 +113,14 @@ def load_yaml(path: Path, model: type[ModelT], error: type[CommuniqueError], hin
     Args:
         path: The file.
         model: The pydantic model of its content.
-        error: Raised with a message of one line if the file is missing, is not YAML, exceeds a limit, or does not fit the model.
+        error: Raised with a message of one line if the file is missing, is not YAML, exceeds a limit, has a key that occurs twice,
+            or does not fit the model.
         hint: Second sentence of the message if the file cannot be opened. It says what file is needed.
     """
     text = _read(path, MAX_YAML, error, hint)
     try:
         content = _parse_yaml(text.decode("utf-8"))
-    except _LimitError as cause:
+    except _RefusedError as cause:
         raise error(f"{path}: {cause}") from cause
     # PyYAML also raises errors that are not its own, such as a ValueError for the date 2025-02-30 or a KeyError for `!!bool maybe`.
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as cause:

@@ -190,9 +190,7 @@ def test_a_folder_is_added_in_a_browser(
     page.wait_for_selector("#added .done:has-text('in the project already')")
 
 
-def test_columns_are_read_from_file_names_on_the_page(
-    page_of: TestClient, empty: Project, jobs_run: list[str]
-) -> None:
+def test_columns_are_read_from_file_names_on_the_page(page_of: TestClient, empty: Project, jobs_run: list[str]) -> None:
     refused = page_of.post(f"{PAGE}/columns", data={"pattern": "{country}_{year}"}, headers=PARTIAL)
     assert (refused.status_code, empty.file.columns_from_filename) == (400, None)
     names = ("USA_1962.txt", "CHN_2020.txt", "<b>.txt", "x.txt")

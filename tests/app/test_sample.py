@@ -173,10 +173,13 @@ def test_a_failed_job_is_shown_with_its_reason(client: TestClient, failed_job: C
 
 
 def test_warnings_of_a_sample_are_shown_without_a_click(client: TestClient, finished_job: Any) -> None:
-    finished_job("sample", f"warning: few documents {HOSTILE}\nwritten: samples/sample-2.xlsx\n")
+    finished_job(
+        "sample", f"warning: few documents {HOSTILE}\nWARNING: all rows repeat.\nwritten: samples/sample-2.xlsx\n"
+    )
     page = client.get("/sample").text
     shown = page[page.index("job-") : page.index("<details")]
     assert "Few documents" in shown
+    assert "All rows repeat" in shown
     assert HOSTILE not in page
 
 

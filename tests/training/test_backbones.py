@@ -158,8 +158,8 @@ def _configured(**changes: Any) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("change", "fact"),
     [
-        (_without_weights, "lacks"),
-        (_configured(num_hidden_layers=3), "lacks"),
+        (_without_weights, "missing from the file of weights"),
+        (_configured(num_hidden_layers=3), "missing from the file of weights"),
         (_configured(intermediate_size=64), "another size"),
         (_configured(num_hidden_layers=10**6), "1,000,000 layers"),
         (_configured(vocab_size=10), "word_embeddings"),
@@ -184,5 +184,5 @@ def test_vectors_that_are_no_numbers_are_refused(tiny_backbone: Path, tmp_path: 
     shutil.copytree(tiny_backbone, folder)
     weights = {name: value * float("nan") for name, value in load_file(folder / "model.safetensors").items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(RecipeError, match="damaged"):
+    with pytest.raises(RecipeError, match="not finite numbers"):
         Encoder(str(folder), TINY, 32, "fp32", None).embed(["we condemn it"])

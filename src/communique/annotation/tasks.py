@@ -58,7 +58,7 @@ def check_coders(names: Collection[str], where: str) -> None:
 
 
 def coder_key(name: str) -> str:
-    """Return what is the same for names that are probably one coder, because they differ only in case or spaces."""
+    """Return a key that names share if they differ only in case or spaces, and so probably belong to one coder."""
     return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 

@@ -321,7 +321,7 @@ def check_coder(name: str) -> str:
     Raises:
         DataError: The name is empty, too long or reserved.
     """
-    # Systems write letters with accents as one or two characters, which look the same.
+    # Some systems write a letter with an accent as one character, others as two, which look the same.
     name = unicodedata.normalize("NFC", " ".join(name.split()))
     if not name:
         raise DataError("The name of the coder is missing. Enter your name")

@@ -53,7 +53,8 @@ _SHOWN = ("document", "language", "source")
 def signature(project: Project) -> str:
     """Return a hash of the names, sizes and times of all files that the index is made from.
 
-    The names of the labels belong to it, because tables without probabilities are read with them, and the options that read texts.
+    It also covers the names of the labels, with which tables without probabilities are read, and the options with which texts are
+    read.
 
     Raises:
         CodebookError: The codebook is invalid.

@@ -45,10 +45,10 @@ _TAIL = 8000
 #: Seconds after which a process that never locked its folder counts as ended.
 _START = 60.0
 
-#: Beginning of a line of the output that contains a warning.
-_WARNING = "warning: "
+#: A line of the output that contains a warning. Commands write "WARNING" if the model or its scores must not be used.
+_WARNING = re.compile(r"warning: (.+)", re.IGNORECASE)
 
-#: A line that contains the whole command, which tells nobody how far it is.
+#: The line with the whole command, which does not say how far the job is. `cli/in_project.py` prints it.
 _COMMAND = re.compile(r"project .*: communique ")
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -97,8 +97,10 @@ class Job:
     @property
     def warnings(self) -> tuple[str, ...]:
         """The warnings in its output, if it is done. They matter for what the user does next."""
-        marked = [line.removeprefix(_WARNING) for line in self.output.splitlines() if line.startswith(_WARNING)]
-        return tuple(f"{line[:1].upper()}{line[1:]}" for line in dict.fromkeys(marked)) if self.state == "done" else ()
+        if self.state != "done":
+            return ()
+        marked = [found[1] for line in self.output.splitlines() if (found := _WARNING.match(line))]
+        return tuple(f"{line[:1].upper()}{line[1:]}" for line in dict.fromkeys(marked))
 
     @property
     def line(self) -> str | None:
@@ -147,7 +149,8 @@ class Jobs:
             name: Name of the job for pages.
             module: The module.
             arguments: Its arguments.
-            alone: Whether only one such job is of interest. If it is running, it is returned, and no other one is started.
+            alone: Whether only one such job runs at a time, and only the newest one is kept. If one is running, it is returned, and
+                no other one is started.
         """
         if not alone:
             return self._start(name, module, arguments, (), None)

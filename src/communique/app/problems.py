@@ -41,7 +41,7 @@ _MEANINGS = {
 }
 
 
-#: Errors of a disk that the user can mend, and how.
+#: Errors of a disk that the user can solve, and how.
 _DISK = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM))
 _MAKE_ROOM = "Free some disk space, or check the permissions of the folder"
 

@@ -145,8 +145,10 @@ class Guard:
         if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
             return False
         origin = headers.get("origin")
-        scheme, _, host = ("http://" if origin is None else origin).partition("://")
-        return origin is None or (scheme == "http" and host.lower() in self._hosts)
+        if origin is None:
+            return True
+        scheme, _, host = origin.partition("://")
+        return scheme == "http" and host.lower() in self._hosts
 
     def _has_token_in_url(self, scope: Scope) -> bool:
         given = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get(TOKEN)

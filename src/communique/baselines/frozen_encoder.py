@@ -253,7 +253,8 @@ class Encoder:
                 vectors[rows] = model(**batch).last_hidden_state[:, 0].float().cpu().numpy()
         if not np.isfinite(vectors).all():
             raise RecipeError(
-                f"backbone {self.backbone!r}: the sentence vectors are not numbers: its weights are damaged. Copy the model again"
+                f"backbone {self.backbone!r}: sentence vectors are not finite numbers, so its weights are damaged. Copy the model "
+                "again"
             )
         return vectors
 

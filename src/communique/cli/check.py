@@ -142,11 +142,11 @@ def _training(labelled: Corpus, book: Codebook) -> list[str]:
     if (refused := refusal(labelled)) is not None:
         return [f"error: {refused}"]
     lines = training_warnings(labelled, book)
-    recipe = Recipe.for_tables(["table.csv"], "")
+    recipe = Recipe.for_tables(["table.csv"], "")  # Only its default settings are used.
     with suppress(BundleError):  # Without the shipped model, there is no tokenizer to count with.
         truncated = Predictor(default_model(), verify=False).count_longer([s.text for s in labelled], recipe.max_tokens)
         lines += describe_truncated(truncated, len(labelled), recipe.max_tokens)
-    with suppress(MissingExtraError):
+    with suppress(MissingExtraError):  # Folds need scikit-learn, which a user who only labels does not install.
         repeated = count_repeats(labelled, scored_folds(labelled.sentences, FOLDS, seed=recipe.seed))
         lines += [describe_repeats(repeated, len(labelled))] if repeated else []
     return lines

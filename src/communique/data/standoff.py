@@ -298,10 +298,10 @@ def scan_sources(
     reader = CorpusReader(codebook, {}, labelled, refuse_model=refuse_model)
     messages: list[str] = []
     known: dict[str, str] | None = None
-    unused: dict[str, None] = {}
+    words: dict[str, None] = {}
     used: set[str] = set()
     for source, path in ((origin, path) for origin in sources for path in list_files(origin.path)):
-        unused |= dict.fromkeys(source.labels)
+        words |= dict.fromkeys(source.labels)
         reader.column_map = source.columns
         try:
             table = read_table(path, encoding=source.encoding, sheet=source.sheet)
@@ -323,7 +323,7 @@ def scan_sources(
             ]
         except DataError as error:
             reader.problems += error.problems
-    if absent := [word for word in unused if word not in used]:
+    if absent := [word for word in words if word not in used]:
         messages.append(
             f"warning: no label in the tables is written {' or '.join(map(repr, absent))}, so the translation has no effect. Check "
             "the spelling in --label-map or, in a recipe, in `labels`"

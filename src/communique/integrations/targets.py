@@ -79,7 +79,7 @@ def _is_missing(value: Any) -> bool:
 
 
 def _check_types(labels: Sequence[Any]) -> None:
-    """Refuse numbers that are no classes, and mixtures of text and numbers, which numpy would convert to text.
+    """Check that labels are classes: no fractions, and no mixture of text and numbers, which numpy would convert to text.
 
     Raises:
         DataError: The labels cannot be classes.

@@ -1,4 +1,4 @@
-"""How texts are read, as options of `communique label`. Texts that are read in the same way have the same ids."""
+"""The options of `communique label` that decide how texts are read. Texts that are read in the same way have the same ids."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TextReading:
 
     @classmethod
     def parse(cls, arguments: Sequence[str]) -> Self:
-        """Return the reading that `arguments` returned."""
+        """Return the reading from which `arguments()` made these arguments."""
         split = _SPLIT.get(arguments[0]) if arguments else None
         named = arguments if split is None else arguments[1:]
         values = dict(zip(named[::2], named[1::2], strict=True))

@@ -182,7 +182,7 @@ def add_documents(
 
     Args:
         project: The project.
-        files: The path that each file shall have in the folder of the documents, and where it is now.
+        files: For each file, its future path in the folder of the documents, and its present path.
         scratch: A folder on the disk of the project for temporary files.
         progress: Receives the progress.
 

@@ -85,8 +85,8 @@ class Status:
 
     `sentences` counts the coded sentences, `labels` those with each final label (`none` for no label), and `coders` the codings
     by coder. `training_rows` counts the rows that `communique train` would use. `agreement` is None if fewer than two coders coded
-    the same sentences, or if it was not measured. `unlabelled` counts the files of the documents
-    that the newest labels do not contain.
+    the same sentences, or if it was not measured. `unlabelled` counts the files of the documents that the newest labels do not
+    contain.
     """
 
     name: str

@@ -150,7 +150,7 @@ def _check_apart(folds: Path, out: Path) -> None:
     first, second = folds.resolve(), out.resolve()
     if first == second or first in second.parents or second in first.parents:
         raise OutputError(
-            f"{folds}: the folder of --folds and that of the model, {out}, overlap. Choose another folder for one"
+            f"{folds}: the folder of --folds and that of the model, {out}, overlap. Choose another folder for one of them"
         )
 
 

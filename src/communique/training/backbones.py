@@ -17,6 +17,7 @@ from ..errors import RecipeError
 from ..io.atomic import file_sha256, tree_sha256
 from ..models.folder import read_info, verify_files
 from ..models.info import INFO, TOKENIZER
+from ..reporting.format import counted
 from .dequantize import bundle_classifier
 from .e5 import E5_SMALL, e5_classifier, e5_path, e5_tokenizer, read_e5
 
@@ -74,7 +75,7 @@ def _load_stock(
         config = AutoConfig.from_pretrained(name, trust_remote_code=False, **settings)
         if (layers := getattr(config, "num_hidden_layers", None) or 0) > MAX_LAYERS:
             raise RecipeError(
-                f"backbone {name!r}: config.json describes {layers:,} layers; the maximum is {MAX_LAYERS:,}"
+                f"backbone {name!r}: config.json describes {layers:,} layers; the maximum is {MAX_LAYERS:,}. Copy the model again"
             )
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, model_max_length=max_tokens)
         # If the head has another number of labels, transformers initialises a new one.
@@ -110,8 +111,9 @@ def _check_complete(name: str, model: Any, tokenizer: Any, found: Mapping[str, A
     # The pooler belongs to the head.
     if random := sorted(key for key in keys if key.startswith(inside) and ".pooler." not in key):
         raise RecipeError(
-            f"backbone {name!r}: the file of weights lacks {len(random)} of the encoder that config.json describes, such as "
-            f"{random[0]}, or has them in another size. Copy the model again"
+            f"backbone {name!r}: {counted(len(random), 'weight')} of the encoder that config.json describes, such as {random[0]}, "
+            f"{'is' if len(random) == 1 else 'are'} missing from the file of weights or {'has' if len(random) == 1 else 'have'} "
+            "another size there. Copy the model again"
         )
     embeddings = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > embeddings:
