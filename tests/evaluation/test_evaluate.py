@@ -117,6 +117,9 @@ def test_all_outputs_are_written_and_agree(model: Path, tmp_path: Path) -> None:
     assert "Speaker 0 &lt;b&gt;said&lt;/b&gt;" in page
     assert "What came before &amp; more." in page
     assert page.count("<svg") >= 7
+    for heading in ("Labels that occur together", "Most costly errors"):
+        assert f"{heading}</a>" in page
+        assert f"<h2>{heading}</h2>" in page
     assert "prefers-color-scheme: dark" in page
     assert "@media print" in page
     links = Links()

@@ -114,9 +114,11 @@ def _intervals(
                     continue
                 if not math.isnan(value.low):
                     axis.plot([value.low, value.high], [y, y], color=ONE)
-                axis.plot(value.value, y, "o", markersize=4.5, color=ONE, markerfacecolor=PAPER if hollow else ONE)
+                axis.plot(value.value, y, "o", markersize=4.5, color=ONE, markerfacecolor=PAPER if hollow else ONE,
+                          clip_on=False)  # fmt: skip
             axis.set_title(label)
             axis.set_yticks(range(len(lines)), lines)
+            axis.set_ylim(-0.5, len(lines) - 0.5)
             axis.grid(axis="x")
             if limits:
                 axis.set_xlim(*limits)
