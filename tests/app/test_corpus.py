@@ -117,7 +117,19 @@ def test_the_page_says_that_nothing_is_corrected_and_links_to_the_texts(client: 
     assert shown.status_code == 200
     assert "Two." in shown.text
     assert "Three." not in shown.text
+    assert 'href="/corpus?table=' in shown.text
+    assert 'href="/estimate"' in shown.text
     assert "style=" not in page
+
+
+def test_a_figure_names_all_groups_if_there_is_room(client: TestClient, project: Project) -> None:
+    def named(*values: str) -> list[str]:
+        table(project.folder / "labelled" / "model-1.parquet", ROWS, group=list(values))
+        page = client.get("/corpus", params={"table": "model-1.parquet", "by": "group"}).text
+        return re.findall(r"<text [^>]*>([^<]*)</text>", page.split("</svg>")[0])
+
+    assert named("FRA", "USA", "中国", "IND") == ["FRA", "IND", "USA", "中国"]
+    assert named("A long name of a country", "USA", "中国", "IND") == ["A long name of a cou", "中国"]
 
 
 def test_a_table_that_is_a_document_of_the_project_is_shown_as_well(client: TestClient) -> None:

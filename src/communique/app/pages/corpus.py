@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, NamedTuple
+from unicodedata import east_asian_width
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
@@ -41,14 +42,13 @@ class Figure(NamedTuple):
     Attributes:
         top: The proportion at the upper edge.
         bars: One bar per group.
-        first: Name of the first group.
-        last: Name of the last group.
+        names: Names below the bars with their position and anchor: those of all groups, or only the first and the last one if
+            there is no room for all.
     """
 
     top: float
     bars: tuple[Bar, ...]
-    first: str
-    last: str
+    names: tuple[tuple[float, str, str], ...]
 
 
 @router.get("")
@@ -107,7 +107,16 @@ def _figure(groups: list[Group], label: int) -> Figure:
         height = round(HEIGHT * value / top, 1)
         title = f"{group.name}: {value:.1%} of {group.n:,}"
         bars.append(Bar(round(i * step, 1), round(HEIGHT - height, 1), round(max(step - 2, 1), 1), height, title))
-    return Figure(top, tuple(bars), groups[0].name, groups[-1].name)
+    if all(_width(group.name) <= step - 4 for group in groups):
+        names = [(round((i + 0.5) * step - 1, 1), "middle", group.name) for i, group in enumerate(groups)]
+    else:
+        names = [(0.0, "start", groups[0].name[:20]), (float(WIDTH), "end", groups[-1].name[:20])]
+    return Figure(top, tuple(bars), tuple(names))
+
+
+def _width(name: str) -> int:
+    """Return about how wide a name is in a figure. East Asian characters are about as wide as two others."""
+    return sum(13 if east_asian_width(character) in "WF" else 8 for character in name)
 
 
 def _address(table: str, by: str, words: str, page: int) -> str:

@@ -17,7 +17,6 @@ from starlette.responses import FileResponse, RedirectResponse
 from ...annotation.tasks import NONE as NO_LABEL
 from ...errors import DataError, NotFoundError
 from ...labelling.rewrite import rewrite
-from ...labelling.summary import Summary
 from ...labelling.write import OutputForm
 from ..choices import choices
 from ..coding import ALL, Given, split_choices
@@ -250,7 +249,6 @@ def _values(request: Request, opened: OpenProject, source: Source, page: int, co
         "query": _kept(request),
         "pages": [(n, _with(request, page=str(n))) for n in near(page, reading.pages)],
         "exports": EXPORTS if source.info is not None and source.path.suffix.lower() == ".parquet" else (),
-        "caution": Summary.caution.replace("`", ""),
     }
 
 
