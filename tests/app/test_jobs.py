@@ -193,6 +193,7 @@ def test_the_command_is_not_shown_as_progress() -> None:
     command = "project study: communique train rows.jsonl --out models/model-1"
     assert _last_line(f"{command}\n") == ""
     assert _last_line(f"{command}\nfold 1 of 5\n\n") == "fold 1 of 5"
+    assert _last_line("calibrated\n| label | F1 |\n| a | 0.5 |\n") == "calibrated"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"name": "label"}'])

@@ -359,9 +359,12 @@ def _is_locked(folder: Path) -> bool:
 
 
 def _last_line(output: str) -> str:
-    """Return the last line of the output that is neither empty nor the command. It may contain how long the rest will take."""
+    """Return the last line of the output that is neither empty, the command nor a row of a table.
+
+    It may contain how long the rest will take.
+    """
     lines = [line.strip() for line in reversed(output.splitlines())]
-    return next((line for line in lines if line and not _COMMAND.match(line)), "")
+    return next((line for line in lines if line and not line.startswith("|") and not _COMMAND.match(line)), "")
 
 
 def _number(path: Path) -> int | None:
