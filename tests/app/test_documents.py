@@ -145,7 +145,7 @@ def test_a_job_that_was_stopped_adds_the_files_when_it_is_resumed(
     assert page_of.get(API).json() == []
     [job] = page_of.get("/api/v1/jobs").json()
     assert job["id"] in answer.text
-    assert "Run again" in page_of.get(f"{PAGE}?job={job['id']}").text
+    assert "Resume" in page_of.get(f"{PAGE}?job={job['id']}").text
     page_of.post(f"/api/v1/jobs/{job['id']}/resume")
     assert [one["name"] for one in page_of.get(API).json()] == ["documents/a.txt"]
     assert "Added 1 file with 1 sentence" in page_of.get(f"{PAGE}?job={job['id']}").text

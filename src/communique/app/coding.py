@@ -348,7 +348,7 @@ def check_labels(codebook: Codebook, labels: Sequence[str], *, none: bool) -> tu
     """
     if NONE in labels and NONE not in codebook.names:
         raise DataError(
-            f"{NONE!r} is no label of the codebook. If no label applies, send no labels and set {NONE!r} to true"
+            f"{NONE!r} is not a label of the codebook. If no label applies, send no labels and set {NONE!r} to true"
         )
     if none and labels:
         raise DataError(f"The answer contains labels and also {NONE!r}. Choose one of the two")
