@@ -27,13 +27,12 @@ check: $(VENV)/full
 soak: $(VENV)/full
 	$(BIN)/python -m pytest -m soak
 
-# Version 0.2 of communique-small. `folds` computes and stores out-of-fold predictions for hours and can be interrupted; `train` uses
-# them. train/communique-small.sh reproduces version 0.1.0, which is in models/communique-small.
+# The shipped model. `folds` computes and stores out-of-fold predictions for hours and can be interrupted; `train` uses them.
 folds: $(VENV)/full
-	BIN=$(BIN) sh train/communique-small-0.2.sh folds $(TEXTS)
+	BIN=$(BIN) sh train/communique-small.sh folds $(TEXTS)
 
 train: $(VENV)/full
-	BIN=$(BIN) sh train/communique-small-0.2.sh train $(TEXTS)
+	BIN=$(BIN) sh train/communique-small.sh train $(TEXTS)
 
 bench: $(VENV)/full
 	$(BIN)/python benchmarks/speed.py $(if $(TEXTS),--texts $(TEXTS))

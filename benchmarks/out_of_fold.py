@@ -36,7 +36,14 @@ from communique.metrics.report import ScoreCI
 from communique.metrics.scores import indicator, macro_f1, outcomes, precision_recall_f1
 from communique.models.info import Score, git_commit
 from communique.reporting.format import without_nan
-from communique.selection.candidates import Candidate, FrozenCandidate, Target, TransformerCandidate
+from communique.selection.candidates import (
+    Candidate,
+    FrozenCandidate,
+    PriorCandidate,
+    Target,
+    TfidfCandidate,
+    TransformerCandidate,
+)
 from communique.selection.folds import cross_fitted_decisions, tune_out_of_fold
 from communique.training.recipe import Recipe
 from communique.training.splits import DataSplits
@@ -69,6 +76,8 @@ VARIANTS = {
     "data of version 0.1": Variant(sources=OLD_SOURCES),
     "acts and augment": Variant({"acts": True, "augment": True}),
     "frozen encoder": Variant(kind=FrozenCandidate),
+    "TF-IDF": Variant(kind=TfidfCandidate),
+    "prior": Variant(kind=PriorCandidate),
 }
 
 
@@ -171,7 +180,7 @@ def summarise(task: Task) -> dict[str, object]:
             each = _scores(task, rows, gold, tuned) | {"macro_f1_at_0.5": value_of(task, rows, gold, plain)}
             both = rows & (decisions[DEFAULT][0][:, 0] >= 0)
             if name != DEFAULT and both.any():
-                each["behind_default"] = difference(task, both, gold, decisions[DEFAULT][0], tuned)
+                each["gain"] = difference(task, both, gold, tuned, decisions[DEFAULT][0])
             each["seconds"] = [float(np.load(path)["seconds"]) for path in _paths(name, kind) if path.exists()]
             found.setdefault(kind, {})[name] = each
     return {
@@ -285,7 +294,7 @@ def _candidate(variant: Variant, codebook: Codebook, work: Path | None = None) -
 
 
 def _path(name: str, kind: str, part: int) -> Path:
-    return LOGITS / f"{name.replace(' ', '-')}-{kind}-{part}.npz"
+    return LOGITS / f"{name.lower().replace(' ', '-')}-{kind}-{part}.npz"
 
 
 def _paths(name: str, kind: str) -> list[Path]:

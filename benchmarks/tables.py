@@ -18,7 +18,7 @@ from typing import Any
 from communique.benchmark.figures import Figure, figures
 from communique.benchmark.rendering import by_language, main_table, render_summary
 from communique.benchmark.results import read
-from communique.reporting.format import megabytes, number, percent, score, signed, table
+from communique.reporting.format import megabytes, number, percent, score, signed, signed_score, table
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (
@@ -56,6 +56,23 @@ def quality() -> str:
     groups = {(g["kind"], g["name"]): g for g in report["groups"]}
     rows = [_row("**all**", groups["all", "all"]), _row("sampled at random", groups["sampling", "random"])]
     rows += [_row(name, group) for (kind, name), group in groups.items() if kind == "language"]
+    return table(head, rows)
+
+
+def out_of_fold() -> str:
+    """Return macro-F1 by classifier or training setting, and its difference from the default on the same sentences."""
+    results = _result("out-of-fold")["results"]["documents"]
+    labels = next(iter(results.values()))["f1"]
+    head = ("training", "sentences", "documents", "macro-F1", *labels, "difference from the default", "sentences of both", "minutes per fold")  # fmt: skip
+    rows = []
+    for name, one in results.items():
+        whole, gain = one["macro_f1"], one.get("gain")
+        difference = "–" if gain is None else signed_score(gain["value"], *gain["interval"])
+        rows.append(
+            (name, f"{whole['n']:,}", f"{whole['documents']:,}", score(whole["value"], *whole["interval"]),
+             *(number(one["f1"][label]) for label in labels), difference, "–" if gain is None else f"{gain['n']:,}",
+             number(sum(one["seconds"]) / len(one["seconds"]) / 60, 1))
+        )  # fmt: skip
     return table(head, rows)
 
 
@@ -383,6 +400,7 @@ def tables() -> dict[str, Callable[[], str]]:
     found: dict[str, Callable[[], str]] = {
         "overview": overview,
         "quality": quality,
+        "out-of-fold": out_of_fold,
         "speed": speed,
         "memory": memory,
         "app-load": app_load,

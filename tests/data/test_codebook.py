@@ -161,7 +161,7 @@ def test_the_task_changes_the_hash() -> None:
     assert Codebook.model_validate(single).sha256 != Codebook.model_validate(CONTENT).sha256
 
 
-def test_a_codebook_without_kinds_keeps_the_hash_in_existing_models() -> None:
+def test_the_codebook_of_the_shipped_model_has_the_recorded_hash() -> None:
     folder = ROOT / "models" / "communique-small"
     recorded = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))["codebook_sha256"]
     assert Codebook.load(folder / "codebook.yaml").sha256 == recorded

@@ -56,6 +56,28 @@ def test_four_bit_embeddings_are_exact_to_the_bit(tiny_backbone: Path) -> None:
     np.testing.assert_array_equal(compiled({"input_ids": given})[0][0], table[:600])
 
 
+def test_values_of_the_attention_are_not_rounded_to_8_bits(tiny_backbone: Path) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    from communique.training.quantize import quantize
+
+    model = AutoModelForSequenceClassification.from_pretrained(tiny_backbone, num_labels=3).eval()
+    generator = np.random.default_rng(1)
+    samples = [
+        {"input_ids": generator.integers(4, 600, (1, n)), "attention_mask": np.ones((1, n), np.int64)}
+        for n in range(4, 24)
+    ]
+    rounded: dict[str, bool] = {}
+    for op in quantize(model, samples, four_bit_embeddings=False).get_ops():
+        name, inputs = op.get_friendly_name(), [one.get_node().get_type_name() for one in op.input_values()]
+        if op.get_type_name() == "MatMul" and "aten::linear" in name:
+            rounded[name.split(".layer.")[-1].split("/")[0]] = "FakeQuantize" in inputs[:1]
+    assert rounded["0.attention.self.query"]
+    assert rounded["0.intermediate.dense"]
+    assert not rounded["0.attention.self.value"]
+    assert not rounded["0.attention.output.dense"]
+
+
 def test_bundle_contains_parity_check_and_tuning_but_no_local_paths(tiny_bundle: Path, tiny_checkpoint: Path) -> None:
     info = read_info(tiny_bundle, "bundle")
     assert info.parity is not None

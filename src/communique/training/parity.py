@@ -20,6 +20,9 @@ from ..reporting.format import number, rounded
 #: Maximum loss of macro-F1 of an export, and minimum F1 of its decisions per label, with the checkpoint's as the reference.
 MAX_LOSS, MIN_AGREEMENT = 0.005, 0.95
 
+#: Languages with fewer sentences are not compared separately.
+MIN_SENTENCES = 20
+
 
 def check_parity(
     sentences: Sequence[Sentence],
@@ -28,7 +31,7 @@ def check_parity(
     *,
     data: str,
 ) -> ParityReport:
-    """Compare a bundle with its checkpoint, each with its own thresholds, overall and by language.
+    """Compare a bundle with its checkpoint, each with its own thresholds, overall and by language (`MIN_SENTENCES`).
 
     Args:
         sentences: n labelled sentences, held out of training and tuning where possible.
@@ -41,7 +44,8 @@ def check_parity(
     decided_before = before.decisions
     after = predictor.predict(sentences, acts=before.acts is not None)
     languages = np.array([s.language for s in sentences])
-    groups = {"all": np.ones(len(sentences), np.bool_)} | {name: languages == name for name in sorted(set(languages))}
+    groups = {"all": np.ones(len(sentences), np.bool_)}
+    groups |= {name: one for name in sorted(set(languages)) if (one := languages == name).sum() >= MIN_SENTENCES}
     rows = []
     for group, members in groups.items():
         f1_before = precision_recall_f1(outcome_counts(gold[members], decided_before[members]))[:, 2]
