@@ -10,8 +10,9 @@ applies the rules of `communique train` (calibration and thresholds from out-of-
 and writes benchmarks/results/few-rows-TASK.json. `python benchmarks/tables.py` draws the figures.
 
 The task `reference` draws from the sources of data/reference/train.jsonl on which version 0.1.0 of communique-small was not
-trained, so that the text is new to its encoder. All draws are tested on the same 1,500 rows of other documents. The task `umsab`
-draws from one language of UMSAB (sentiment of tweets) and tests on its validation set.
+trained, so that the text is new to its encoder. The shipped model was trained on all sources, so COMMUNIQUE_MODEL has to name
+version 0.1.0, which is in models/ of commit dd44122. All draws are tested on the same 1,500 rows of other documents. The task
+`umsab` draws from one language of UMSAB (sentiment of tweets) and tests on its validation set.
 """
 
 from __future__ import annotations

@@ -63,7 +63,8 @@ def out_of_fold() -> str:
     """Return macro-F1 by classifier or training setting, and its difference from the default on the same sentences."""
     results = _result("out-of-fold")["results"]["documents"]
     labels = next(iter(results.values()))["f1"]
-    head = ("training", "sentences", "documents", "macro-F1", *labels, "difference from the default", "sentences of both", "minutes per fold")  # fmt: skip
+    head = ("training", "sentences", "documents", "macro-F1", *labels, "difference from the default", "sentences of both",
+            "minutes per fold")  # fmt: skip
     rows = []
     for name, one in results.items():
         whole, gain = one["macro_f1"], one.get("gain")
