@@ -180,9 +180,11 @@ class Predictor:
 
     @property
     def _settings(self) -> dict[str, Any]:
-        # On CPUs with bf16, OpenVINO would use it by default, and results would depend on the machine.
+        # On CPUs with bf16, OpenVINO would use it by default, and results would depend on the machine. The same holds for dynamic
+        # quantization of products with 8-bit weights, with which some models cannot be compiled on CPUs without AVX-512.
         return {
             "INFERENCE_PRECISION_HINT": "f32",
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
             "INFERENCE_NUM_THREADS": self.threads,
             "NUM_STREAMS": self.threads,
         }
