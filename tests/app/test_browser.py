@@ -69,6 +69,8 @@ def current(page: Page) -> str:
 
 def answer(page: Page, do: Callable[[], object]) -> None:
     """Do something that shows another sentence, and wait for it."""
+    # While a page is being changed, a form that htmx is sending ignores a second submission.
+    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling')")
     before = page.input_value("#answer input[name=id]")
     do()
     page.wait_for_function("id => document.querySelector('#answer input[name=id]')?.value !== id", arg=before)

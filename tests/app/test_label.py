@@ -26,6 +26,7 @@ from communique.app.pages.label import MAX_UPLOAD
 from communique.app.security import MAX_BODY
 from communique.app.texts import MAX_PASTED, Texts
 from communique.data.acts import Act
+from communique.load import load_model
 from communique.models.predictor import MODEL_VARIABLE
 from communique.project import Project
 
@@ -408,6 +409,7 @@ def test_a_file_is_labelled_in_the_background_and_then_shown(
     client: TestClient, opened: OpenProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(MODEL_VARIABLE, str(ROOT / "models" / "communique-small"))
+    monkeypatch.setattr("communique.load.load_model", load_model)
     text = b"The minister condemns the attack on the port. We will send grain."
     answer = client.post("/label/files", files={"files": ("-a speech.txt", text)}, follow_redirects=False)
     address = answer.headers["location"]
