@@ -147,7 +147,9 @@ def _show(request: Request, opened: OpenProject, wanted: Wanted | None) -> Respo
         "columns": group_columns(opened.store),
         "job": job,
         "samples": [
-            (name, purpose_of(design), opened.desk.progress("", name)) for name, design in reversed(designs.items())
+            # The index may not contain a new sample yet.
+            (name, purpose_of(design), len(design.rows), opened.desk.progress("", name).anyone)
+            for name, design in reversed(designs.items())
         ],
         "documents": len(opened.project.documents()),
         "advised": advised,
