@@ -18,6 +18,7 @@ from communique.data.sentence import Sentence
 from communique.io.atomic import replacing
 from communique.selection.candidates import Candidate, TransformerCandidate
 from communique.training.backbones import backbone_sha256
+from communique.training.recipe import DESCRIPTIVE
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -25,7 +26,7 @@ Arrays = dict[str, NDArray[np.float32]]
 _HASHES = "rows", "settings"
 
 #: Fields of a recipe that do not affect the training. The rows and the codebook of a benchmark are not those of a recipe.
-_DESCRIPTIVE = {"name", "version", "description", "license", "codebook", "corpora"}
+_NEUTRAL = {*DESCRIPTIVE, "codebook", "corpora"}
 
 
 def store(path: Path, rows: Sequence[Sentence], settings: Mapping[str, object], arrays: Arrays, seconds: float) -> None:
@@ -59,7 +60,7 @@ def load(path: Path, rows: Sequence[Sentence], settings: Mapping[str, object]) -
 
 def settings_of(candidate: Candidate) -> dict[str, object]:
     """Return the settings that determine what a candidate learns. They do not depend on the folders of the machine."""
-    recipe = candidate.recipe.portable().model_dump(mode="json", exclude=_DESCRIPTIVE)
+    recipe = candidate.recipe.portable().model_dump(mode="json", exclude=_NEUTRAL)
     if candidate.kind != TransformerCandidate.kind:
         recipe = {name: recipe[name] for name in ("seed", "max_tokens")}
     return {"kind": candidate.kind, "recipe": recipe, "backbones": [_backbone(one) for one in candidate.backbones]}

@@ -23,8 +23,9 @@ from communique.models.card import render_card
 from communique.models.folder import read_info, verify_files
 from communique.models.info import CARD, INFO, MAX_BUNDLE_BYTES, MAX_FILE_BYTES
 from communique.models.predictor import MODEL_VARIABLE
+from communique.training.recipe import Recipe
 
-MODEL = ROOT / "models/communique-small"
+MODEL, RECIPE = ROOT / "models/communique-small", ROOT / "train/recipes/communique-small.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +88,30 @@ def test_probabilities_of_the_seeds_match_the_recorded_ones(predictor: Predictor
     found, expected = predictor.predict_proba(gold.sentences), np.array(list(golden.values()))
     assert np.abs(found - expected).mean() < 0.015
     np.testing.assert_allclose(found, expected, atol=0.2)
+
+
+def test_the_card_contains_the_notes_of_the_recipe() -> None:
+    assert read_info(MODEL).notes == Recipe.load(RECIPE).notes
+
+
+@pytest.mark.slow
+def test_predictions_in_the_card_are_those_of_the_model(predictor: Predictor) -> None:
+    """Compare the tables of examples with the model's predictions.
+
+    A probability that differs from its threshold by less than 0.1 can be on the other side of it on another processor.
+    """
+    rows = [line.strip("| ").split(" | ") for line in read_info(MODEL).notes.splitlines() if line.startswith("| ")]
+    rows = [row for row in rows if row[0] not in ("kind of text", "---")]
+    assert len(rows) >= 20
+    thresholds = predictor.info.thresholds
+    assert thresholds is not None
+    for (_, text, _, written), probabilities in zip(
+        rows, predictor.predict_proba([row[1] for row in rows]), strict=True
+    ):
+        labels = set() if written == "none" else set(written.split(", "))
+        for name, probability, threshold in zip(predictor.codebook.names, probabilities, thresholds, strict=True):
+            wrong = threshold - probability if name in labels else probability - threshold
+            assert wrong < 0.1, (text, name, probability)
 
 
 @pytest.mark.slow

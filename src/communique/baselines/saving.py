@@ -43,6 +43,7 @@ def save(
     version: str = "0.1.0",
     license: str = "mit",
     description: str = "",
+    notes: str = "",
     overwrite: bool = False,
 ) -> ModelInfo:
     """Save a fitted baseline as a model folder.
@@ -62,6 +63,7 @@ def save(
         version: Version of the model.
         license: Licence of the model, for the card.
         description: One sentence for the card.
+        notes: Markdown text for the card.
         overwrite: Replace an existing folder.
 
     Returns:
@@ -103,6 +105,7 @@ def save(
         name=name or classifier.name,
         version=version,
         description=description or f"The baseline {classifier.name}.",
+        notes=notes,
         license=license,
         thresholds=None if tuned.thresholds is None else tuple(tuned.thresholds.tolist()),
         temperature=tuned.temperature,

@@ -15,13 +15,13 @@ from ..data.sources import CorpusFields
 from ..errors import RecipeError
 from ..io.atomic import tree_sha256
 from ..training.e5 import E5_SMALL
-from ..training.recipe import Recipe
+from ..training.recipe import DESCRIPTIVE, Recipe
 
 #: Placeholder in the path of a corpus for the folder that `--data` names.
 DATA = "{data}"
 
 #: Settings that a training section must not contain, because the benchmark sets them.
-OWNED = ("name", "version", "description", "license", "codebook", "corpora", "seed", "validation_share")
+OWNED = (*DESCRIPTIVE, "codebook", "corpora", "seed", "validation_share")
 
 #: Settings of a training recipe that affect neither the model nor its score.
 NEUTRAL = (*OWNED, "checkpoint_steps")

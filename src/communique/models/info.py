@@ -214,6 +214,7 @@ class ModelInfo(_Model):
     name: str
     version: str
     description: str
+    notes: str = Field("", description="Markdown text for the card")
     license: str
     labels: tuple[str, ...] = Field(max_length=MAX_LABELS)
     task: Literal["multilabel", "multiclass"]

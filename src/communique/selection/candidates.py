@@ -150,6 +150,7 @@ class _Baseline(Candidate):
             version=recipe.version,
             license=recipe.license,
             description=recipe.description,
+            notes=recipe.notes,
             overwrite=target.overwrite,
         )
 

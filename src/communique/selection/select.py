@@ -31,7 +31,7 @@ from ..reporting.format import counted
 from ..reporting.progress import ProgressReporter
 from ..training.backbones import backbone_sha256
 from ..training.fold_predictions import FOLD_FILE, FoldPredictions, row_key
-from ..training.recipe import Recipe
+from ..training.recipe import DESCRIPTIVE, Recipe
 from ..training.soft_labels import TEACHERS, SoftLabels
 from ..training.splits import DataSplits
 from ..training.steps import settings_without_paths
@@ -156,7 +156,7 @@ def _check_apart(folds: Path, out: Path) -> None:
 
 def _unnamed(recipe: Recipe) -> Recipe:
     """Return a recipe without the fields that only describe the model, so that they can change without new folds."""
-    return recipe.model_copy(update={"name": "", "version": "", "description": "", "license": ""})
+    return recipe.model_copy(update=dict.fromkeys(DESCRIPTIVE, ""))
 
 
 def _identity(

@@ -28,6 +28,10 @@ _GROUPS = (
 )
 
 
+#: Fields that only describe the model. They do not affect its weights.
+DESCRIPTIVE = ("name", "version", "description", "license", "notes")
+
+
 class Recipe(BaseModel):
     """Settings of a training run. Paths are relative to the folder of the recipe."""
 
@@ -37,6 +41,9 @@ class Recipe(BaseModel):
     version: str = Field("0.1.0", description="version of the model")
     description: str = Field("", description="one sentence about the model, for its card")
     license: str = Field("mit", description="licence of the model, for its card")
+    notes: str = Field(
+        "", description="Markdown text for the model card, for example what the model is for, with examples"
+    )
     codebook: str = Field(description="YAML file with the labels")
     corpora: tuple[CorpusSource, ...] = Field(
         min_length=1, description="labelled tables, each with a `path` and, if needed, a `role`, `columns` or `labels`"

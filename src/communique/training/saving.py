@@ -53,11 +53,12 @@ def describe_checkpoint(
         name=recipe.name,
         version=recipe.version,
         description=recipe.description,
+        notes=recipe.notes,
         license=recipe.license,
         # Temperature and biases are already part of the weights.
         temperature=1.0,
         max_tokens=recipe.max_tokens,
-        recipe=recipe.model_dump(mode="json"),
+        recipe=recipe.model_dump(mode="json", exclude={"notes"}),
         texts=None if texts is None else str(Path(texts).resolve()),
         training=TrainingData.from_corpora(data.train, data.validation + data.parity + unlabelled, codebook),
         **measured,
