@@ -105,21 +105,6 @@ def test_training_refuses_to_replace_a_checkpoint(tiny_checkpoint: Path, tiny_pr
         train(tiny_project / "recipe.yaml", tiny_checkpoint)
 
 
-def test_bf16_is_refused_if_the_machine_does_not_support_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    from communique.training.trainer import resolve_precision
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    assert resolve_precision("auto") == "fp32"
-    with pytest.raises(RecipeError, match="bf16"):
-        resolve_precision("bf16")
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    assert resolve_precision("auto") == "bf16"
-    assert resolve_precision("fp32") == "fp32"
-
-
 def _train(project: Path, out: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "communique", "train", str(project / "recipe.yaml"), "--out", str(out)],

@@ -67,7 +67,7 @@ class FrozenEncoder(Baseline):
         max_tokens: Maximum input length in tokens; longer texts are truncated.
         C: Inverse strength of the L2 penalty. Default: chosen by grouped cross-validation.
         folds: Number of folds of that cross-validation, which keeps documents whole.
-        precision: `auto` uses bf16 on a CPU or GPU that supports it, `fp32` never does. The vectors differ slightly.
+        precision: `auto` uses bf16 on a CPU or GPU that is faster with it, `fp32` never does. The vectors differ slightly.
         cache: A folder that stores vectors by hash of the text (never the text itself), so that later runs can reuse them.
 
     After `fit`: `model_`, the linear model over the standardised vectors; `mean_` and `scale_` (d,), which standardise them;
@@ -208,7 +208,7 @@ class Encoder:
     def __init__(
         self, backbone: str, codebook: Codebook, max_tokens: int, precision: str, cache: str | Path | None
     ) -> None:
-        from ..training.trainer import resolve_precision
+        from ..training.precision import resolve_precision
 
         self.backbone, self.codebook, self.max_tokens = backbone, codebook, max_tokens
         self.precision = resolve_precision(precision)

@@ -120,7 +120,7 @@ class Recipe(BaseModel):
     weight_decay: float = Field(0.01, ge=0, description="weight decay of matrices; biases and layer norms have none")
     seed: int = Field(0, ge=0, description="seed of the split, the new head, the order of batches and dropout")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="number format of matrix products; `auto` uses bf16 if the CPU or GPU supports it"
+        "auto", description="number format of matrix products; `auto` uses bf16 if the CPU or GPU is faster with it"
     )
 
     validation_share: float = Field(

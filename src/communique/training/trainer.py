@@ -38,6 +38,7 @@ from .backbones import add_mean_layer, backbone_sha256, has_mean_layer, load_bac
 from .columns import TrainingRows, sentence_columns, used_tokens
 from .loop import Trainer
 from .partial_embeddings import used_embeddings
+from .precision import resolve_precision
 from .recipe import Recipe
 from .saving import fold_calibration
 from .soft_labels import SoftLabels
@@ -289,21 +290,6 @@ def duration(seconds: float) -> str:
     """Return a duration in words, as minutes or hours."""
     minutes = seconds / 60
     return "a minute" if minutes < 1.5 else f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
-
-
-def resolve_precision(wanted: str) -> str:
-    """Choose the precision: bf16 if the device is faster with it (GPUs, and CPUs with AVX-512-BF16 or AMX), else fp32.
-
-    Raises:
-        RecipeError: The recipe requires bf16, but the device does not support it.
-    """
-    capable = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    if not torch.cuda.is_available():
-        found = torch.cpu.get_capabilities()
-        capable = bool(found.get("avx512_bf16") or found.get("amx_bf16"))
-    if wanted == "bf16" and not capable:
-        raise RecipeError("precision: this machine does not support 'bf16'. Write 'auto' or 'fp32'")
-    return "bf16" if capable and wanted != "fp32" else "fp32"
 
 
 def _set_dropout(model: transformers.PreTrainedModel, name: str, value: float | None) -> None:
