@@ -51,3 +51,20 @@ def test_a_table_on_the_terminal_ends_with_a_note_that_nothing_was_saved(source:
     assert (code, err.endswith(line)) == (0, True), err
     code, _, err = label(source, "--model", fake_bundle, "-o", "-")
     assert (code, line in err) == (0, False), err
+
+
+@pytest.mark.usefixtures("fake_network")
+def test_rows_without_a_document_share_one_table_on_the_terminal(tmp_path: Path, fake_bundle: Path) -> None:
+    rows = "text,speech\nWe condemn it.,a\nWe will help.,a\nThey met in Oslo.,b\n"
+    (tmp_path / "in.csv").write_text(rows)
+    code, printed, err = label(tmp_path / "in.csv", "--model", fake_bundle)
+    out = printed.decode()
+    assert code == 0, err
+    assert out.count("sentence ") == 1, out
+    assert all(f"in:{number}" in out for number in (2, 3, 4)), out
+    # Documents of several rows keep a table of their own, with the number of each sentence.
+    code, printed, err = label(tmp_path / "in.csv", "--model", fake_bundle, "--document-column", "speech")
+    out = printed.decode()
+    assert code == 0, err
+    assert out.count("sentence ") == 2, out
+    assert "a (en)" in out, out

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, ClassVar
 
 import pyarrow.compute as pc
@@ -171,25 +172,51 @@ def _probability(row: Row, label: str) -> str:
 
 
 def print_table(console: Console, output: Sequence[Row], names: Sequence[str]) -> None:
-    """Print labelled rows as one table per document, with labels in colour."""
+    """Print labelled rows as one table per document, with labels in colour.
+
+    Neighbouring documents of one row each share a table: a table with one sentence per row and no documents would otherwise
+    become as many tables as it has rows.
+    """
     colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
     by_document: dict[str, list[Row]] = {}
     for row in output:
         by_document.setdefault(row["document"], []).append(row)
-    for document, members in by_document.items():
-        table = Table(
-            title=Text(one_line(f"{document} ({members[0]['language']})")), title_justify="left", show_lines=False
-        )
+    for single, group in groupby(by_document.items(), key=lambda item: len(item[1]) == 1):
+        documents = list(group)
+        if single and len(documents) > 1:
+            rows = [row for _, members in documents for row in members]
+            _print_rows(console, rows, colours, shared=True)
+        else:
+            for document, members in documents:
+                title = Text(one_line(f"{document} ({members[0]['language']})"))
+                _print_rows(console, members, colours, title)
+
+
+def _print_rows(
+    console: Console,
+    rows: Sequence[Row],
+    colours: Mapping[str, str],
+    title: Text | None = None,
+    *,
+    shared: bool = False,
+) -> None:
+    """Print rows as a table. If documents share it, each row has its document and language instead of its number."""
+    table = Table(title=title, title_justify="left", show_lines=False)
+    if shared:
+        table.add_column("document", style="dim", overflow="fold", max_width=24)
+        table.add_column("language", style="dim")
+    else:
         table.add_column("#", justify="right", style="dim")
-        table.add_column("sentence", ratio=1, overflow="fold")
-        table.add_column("labels", no_wrap=True)
-        for row in members:
-            labels = Text("\n").join(
-                Text(f"{one_line(label)}{_probability(row, label)}", style=colours.get(label, "dim"))
-                for label in row["labels"]
-            )
-            text = row["text"] + (" […cut]" if row["truncated"] else "")
-            if ERROR in row:
-                labels = Text(row[ERROR] if row[ERROR] in (NO_LETTERS, PAGE_LINE) else "unreadable", style="bold")
-            table.add_row(str(row["index"]), Text(printable(text)), labels if labels else Text("–", style="dim"))
-        console.print(table)
+    table.add_column("sentence", ratio=1, overflow="fold")
+    table.add_column("labels", no_wrap=True)
+    for row in rows:
+        labels = Text("\n").join(
+            Text(f"{one_line(label)}{_probability(row, label)}", style=colours.get(label, "dim"))
+            for label in row["labels"]
+        )
+        text = row["text"] + (" […cut]" if row["truncated"] else "")
+        if ERROR in row:
+            labels = Text(row[ERROR] if row[ERROR] in (NO_LETTERS, PAGE_LINE) else "unreadable", style="bold")
+        place = [Text(one_line(str(row[name]))) for name in (("document", "language") if shared else ("index",))]
+        table.add_row(*place, Text(printable(text)), labels if labels else Text("–", style="dim"))
+    console.print(table)
