@@ -12,6 +12,7 @@ from helpers import CODEBOOK, has_facts, run, tiny_rows, write_rows
 
 from communique.models.folder import read_info
 from communique.training.recipe import Recipe
+from communique.training.steps import record_run
 
 
 @pytest.fixture
@@ -75,13 +76,17 @@ def test_an_unknown_kind_is_refused_before_anything_is_read(
     assert not trained
 
 
-@pytest.mark.parametrize("steps", [True, False])
+@pytest.mark.parametrize("steps", ["finished", "begun", "none"])
 def test_a_recipe_says_after_ctrl_c_how_to_resume(
-    trained: list[tuple[Recipe, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: bool
+    trained: list[tuple[Recipe, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: str
 ) -> None:
+    folder = tmp_path / "out.steps"
+
     def stop(recipe: Recipe, out: Path, **_: Any) -> Path:
-        if steps:
-            (tmp_path / "out.steps").mkdir()
+        if steps != "none":
+            record_run(folder, {"seed": 0})
+        if steps == "finished":
+            (folder / "plan.json").write_text("{}")
         raise KeyboardInterrupt
 
     monkeypatch.setattr("communique.training.run.train", stop)
@@ -89,7 +94,11 @@ def test_a_recipe_says_after_ctrl_c_how_to_resume(
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(content))
     stopped = run("train", tmp_path / "r.yaml", "-o", tmp_path / "out")
     assert stopped.exit_code == 130
-    assert ("out.steps contains the finished steps. To resume, run the same command" in stopped.stderr) == steps
+    message = " ".join(stopped.stderr.split())
+    resumable = has_facts(message, "out.steps contains the finished steps", "run the same command", "--kind", "--out")
+    assert resumable == (steps == "finished")
+    # Otherwise a folder without a finished step would keep the next command from running with another --kind.
+    assert folder.exists() == (steps == "finished")
 
 
 def test_a_problem_of_many_rows_fills_one_line(tmp_path: Path) -> None:

@@ -562,7 +562,9 @@ def test_the_steps_of_another_run_are_refused(
         with pytest.raises(Stopped):
             train_selected(settings, tmp_path / "run", kind="tfidf")
     for other, kind in ((settings.model_copy(update={"seed": 1}), "tfidf"), (settings, "frozen-encoder")):
-        with pytest.raises(RecipeError, match=r"run\.steps: this folder belongs to a run with another recipe"):
+        with pytest.raises(
+            RecipeError, match=r"run\.steps: this folder belongs to an interrupted run with another recipe.* --out"
+        ):
             train_selected(other, tmp_path / "run", kind=kind)
     write_rows(tmp_path / "corpus.jsonl", tiny_rows(29))
     with pytest.raises(RecipeError, match="other data"):
@@ -580,7 +582,7 @@ def test_a_run_does_not_resume_if_the_encoder_was_changed(
         with pytest.raises(Stopped):
             train_selected(settings, tmp_path / "run")
     (encoder / "config.json").write_text((encoder / "config.json").read_text() + "\n")
-    with pytest.raises(RecipeError, match="belongs to a run with another"):
+    with pytest.raises(RecipeError, match="belongs to an interrupted run with another"):
         train_selected(settings, tmp_path / "run")
 
 

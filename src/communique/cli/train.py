@@ -169,12 +169,19 @@ def train(
 
 @contextmanager
 def _resumable(steps: Path) -> Iterator[None]:
-    """Say after Ctrl-C how to resume."""
+    """Say after Ctrl-C how to resume, and how to run something else instead. Delete the folder if no step was finished."""
     try:
         yield
     except KeyboardInterrupt as stopped:
-        if steps.is_dir():
-            stopped.args = (f"{steps} contains the finished steps. To resume, run the same command",)
+        from ..training.steps import discard_unused, has_finished_steps
+
+        if has_finished_steps(steps):
+            stopped.args = (
+                f"{steps} contains the finished steps. To resume, run the same command. To run it with other options, for "
+                "example another --kind, name another model with --out, or delete this folder",
+            )
+        else:
+            discard_unused(steps)
         raise
 
 

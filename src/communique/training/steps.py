@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,9 +52,9 @@ def check_run(steps: Path, run: Mapping[str, Any]) -> None:
     identity = steps / IDENTITY
     if identity.exists() and _read(identity) != json.loads(json.dumps(run)):
         raise RecipeError(
-            f"{steps}: this folder belongs to a run with another recipe or other options, another codebook, other data, another "
-            "version of communique or another number of processes. To continue that run, repeat its command. Otherwise, delete the "
-            "folder or choose another one"
+            f"{steps}: this folder belongs to an interrupted run with another recipe or other options, another codebook, other "
+            "data, another version of communique or another number of processes. To continue that run, repeat its command. To "
+            "keep it and start another run, name another model with --out. Otherwise, delete the folder"
         )
 
 
@@ -63,6 +64,17 @@ def record_run(steps: Path, run: Mapping[str, Any]) -> None:
     # Another process may be reading the file now.
     with replacing(steps / IDENTITY) as handle:
         handle.write(json.dumps(run))
+
+
+def has_finished_steps(steps: Path) -> bool:
+    """Return whether a folder contains more than the record of the run that it belongs to."""
+    return steps.is_dir() and any(IDENTITY not in name for name in os.listdir(steps))
+
+
+def discard_unused(steps: Path) -> None:
+    """Delete the folder of a run that was stopped before it finished a step, so that a run with other options can start."""
+    if (steps / IDENTITY).is_file() and not has_finished_steps(steps):
+        shutil.rmtree(steps, ignore_errors=True)
 
 
 def recorded_run(steps: Path) -> Mapping[str, Any] | None:
