@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,13 @@ def test_every_recipe_in_the_repository_loads(path: Path) -> None:
     assert Codebook.load(recipe.codebook).names
     for classifier in recipe.classifiers:
         assert classifier.identity(0, path.parent)["kind"] in ("transformer", *NAMES)
+
+
+def test_the_recipe_in_the_guide_loads(tmp_path: Path) -> None:
+    guide = (ROOT / "docs/guides/baselines.md").read_text(encoding="utf-8")
+    (tmp_path / "small.yaml").write_text(re.findall(r"```yaml\n(# small\.yaml\n.*?)```", guide, re.DOTALL)[0])
+    recipe = BenchmarkRecipe.load(tmp_path / "small.yaml")
+    assert {classifier.kind for classifier in recipe.classifiers} <= set(NAMES)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
