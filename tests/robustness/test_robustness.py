@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import RuleModel, model_info
-from helpers import TINY, Run, run, write_rows
+from helpers import TINY, Run, has_facts, run, write_rows
 
 from communique import Corpus, DataError, MissingExtraError, Sentence
 from communique.actors.names import actors, home
@@ -309,3 +309,13 @@ def test_swaps_and_perturbations_are_measured_without_labels(fake_bundle: Path, 
     content = json.loads((tmp_path / "r.json").read_text())
     assert content["stability"]
     assert content["errors"] == []
+    assert "--language-column" not in result.stderr
+
+
+@pytest.mark.usefixtures("fake_network")
+def test_a_note_says_why_rows_without_a_language_are_not_swapped(fake_bundle: Path, tmp_path: Path) -> None:
+    rows = [{"text": f"We condemn France and its port {i}.", "document": f"d{i}"} for i in range(12)]
+    path = write_rows(tmp_path / "texts.jsonl", rows)
+    result = run("robustness", fake_bundle, path, "--test", "upper case")
+    assert result.exit_code == 0, result.stderr
+    assert has_facts(" ".join(result.stderr.split()), "12 rows of 12", "--language-column")

@@ -93,6 +93,7 @@ def robustness(
     from ..reporting.progress import ProgressReporter
     from ..robustness import measure
     from ..robustness.measure import TESTS
+    from ..text.language import UNDETERMINED
 
     if unknown := [name for name in test or () if name not in TESTS]:
         raise typer.BadParameter(f"{unknown[0]!r} is not a test. Use one of: {', '.join(TESTS)}", param_hint="--test")
@@ -118,6 +119,11 @@ def robustness(
         note(line)
     if all(sentence.labels is None for sentence in found):
         note("no row has labels, so the report contains no error rates by actor")
+    if unknown_language := sum(sentence.language == UNDETERMINED for sentence in found):
+        note(
+            f"no actor is swapped in {counted(unknown_language, 'row')} of {len(found):,}, because the language is not known. Name "
+            "the column that contains the language with --language-column"
+        )
     n = len(found)
     found = found.where(lambda s: not any(getattr(s, field) == value for field, value in conditions))
     if conditions:
