@@ -97,17 +97,29 @@ def passages(root: Path = ROOT) -> list[Passage]:
 
 
 def _markdown(name: str, content: str) -> Iterator[Passage]:
-    """Yield headings, paragraphs, list items, and cells of tables with several words. Code blocks and comments are left out."""
+    """Yield headings, paragraphs, list items, and cells of tables with several words.
+
+    Code blocks and comments are left out, and so is a column `sentence`, which contains sentences that were labelled.
+    """
     line, table = 0, False
+    column, quoted = -1, -1
     for token in MarkdownIt("commonmark").enable("table").parse(content):
         line = token.map[0] + 1 if token.map else line
         table = (table or token.type == "table_open") and token.type != "table_close"
+        if token.type == "table_open":
+            quoted = -1
+        elif token.type == "tr_open":
+            column = -1
+        elif token.type in ("th_open", "td_open"):
+            column += 1
         if token.type == "inline" and token.children:
             parts = [
                 f"`{child.content}`" if child.type == "code_inline" else child.content or " "
                 for child in token.children
             ]
-            if not table or _WORDS.search("".join(parts)):
+            if table and "".join(parts) == "sentence":
+                quoted = column
+            if not table or (column != quoted and _WORDS.search("".join(parts))):
                 yield Passage(name, line, "tables" if table else "documents", "".join(parts))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import prose
 import pytest
@@ -37,6 +38,16 @@ def test_a_rule_finds_what_it_rules_out_and_leaves_quotations_alone() -> None:
     (rule,) = (rule for rule in prose.rules() if rule.instead.startswith("next to"))
     assert rule.pattern.search(prose.plain("The model stands beside the baseline."))
     assert not rule.pattern.search(prose.plain('Do not write `beside`, and besides, do not write "beside".'))
+
+
+def test_labelled_sentences_in_a_table_are_not_prose(tmp_path: Path) -> None:
+    rows = "| kind of text | sentence |\n| --- | --- |\n| a speech on trade | We will go on with it. |\n"
+    (tmp_path / "card.md").write_text(f"{rows}\nA paragraph between them.\n\n{rows.replace('sentence', 'meaning')}")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "card.md"], cwd=tmp_path, check=True)
+    found = [passage.text for passage in prose.passages(tmp_path)]
+    assert found.count("We will go on with it.") == 1
+    assert found.count("a speech on trade") == 2
 
 
 def test_words_are_spelled_correctly(passages: list[prose.Passage]) -> None:
