@@ -131,6 +131,11 @@ def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(
     assert not out.exists()
     # A kill during saving leaves a checkpoint without the state, because it is written last.
     (steps / "checkpoint-99999").mkdir()
+    for path in steps.glob("checkpoint-*/trainer_state.json"):
+        state = json.loads(path.read_text())
+        assert 0 < state["stateful_callbacks"]["Clock"]["seconds"] < 5000
+        state["stateful_callbacks"]["Clock"]["seconds"] = 5000.0
+        path.write_text(json.dumps(state))
 
     resumed = _train(tiny_project, out)
     _, told = resumed.communicate(timeout=PATIENCE)
@@ -138,7 +143,59 @@ def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(
     assert b"resuming" in told
     assert (out / "model.safetensors").read_bytes() == (tiny_checkpoint / "model.safetensors").read_bytes()
     assert not steps.exists()
+    assert read_info(out).training_seconds > 5000 > read_info(tiny_checkpoint).training_seconds
 
+
+@pytest.mark.parametrize("soup", [1, 2])
+@pytest.mark.parametrize("older", [False, True])
+def test_a_resumed_training_adds_the_seconds_of_earlier_runs(
+    tiny_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, soup: int, older: bool
+) -> None:
+    import transformers
+    from safetensors.torch import load_file, save_file
+
+    from communique.training import trainer
+
+    settings = {"epochs": 2, "min_steps": 0, "checkpoint_steps": 5, "soup": soup}
+    recipe = Recipe.load(tiny_project / "recipe.yaml").model_copy(update=settings)
+    corpus = Corpus.read(tiny_project / "corpus.jsonl")
+
+    class Stop(transformers.TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step == 12 and (soup == 1 or args.output_dir.endswith("fit-1")):
+                raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "LogCallback", type("Both", (trainer.LogCallback, Stop), {}))
+        with pytest.raises(KeyboardInterrupt):
+            trainer.TransformerClassifier(recipe, TINY, steps=tmp_path).fit(corpus)
+    # Earlier runs took 1,000 seconds for each fit. A folder of an older version does not say so.
+    for path in tmp_path.rglob("trainer_state.json"):
+        state = json.loads(path.read_text())
+        clock = state["stateful_callbacks"].pop("Clock")
+        assert clock["seconds"] > 0
+        if not older:
+            state["stateful_callbacks"]["Clock"] = {"seconds": 1000.0}
+        path.write_text(json.dumps(state))
+    for path in tmp_path.glob("fit-*.safetensors"):
+        save_file(load_file(path), path, metadata=None if older else {"seconds": "1000.0"})
+    resumed = trainer.TransformerClassifier(recipe, TINY, steps=tmp_path).fit(corpus)
+    earlier = 0 if older else 1000 * soup
+    assert resumed.earlier_seconds_ == earlier
+    assert earlier < resumed.seconds_ < earlier + 900
+
+
+def test_the_duration_of_a_resumed_fold_includes_earlier_runs() -> None:
+    from communique.selection.candidates import PriorCandidate
+    from communique.selection.folds import predict_out_of_fold
+
+    class Resumed(PriorCandidate):
+        earlier_seconds = 1000.0
+
+    recipe = Recipe(name="x", codebook="c", corpora=[{"path": "p"}])
+    rows = Corpus(tuple(Sentence(str(i), f"text {i}", f"d{i}", labels=()) for i in range(6)))
+    found = predict_out_of_fold(Resumed(recipe, TINY), rows, np.arange(6) % 2)
+    assert found.seconds > 1000
 
 def test_steps_of_another_recipe_are_refused(tiny_project: Path, tmp_path: Path) -> None:
     from communique.training.trainer import prepare_steps

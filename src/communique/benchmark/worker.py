@@ -121,11 +121,12 @@ def _kept(job: Job) -> Path:
 def _work(job: Job) -> Outcome:
     sets, codebook = job.sets, job.codebook
     classifier = make_classifier(job)
-    # If the run is resumed, training_seconds covers only the last part.
     resumed = any(job.steps.glob("checkpoint-*"))
     start = time.monotonic()
     classifier.fit(sets.train)
-    training_seconds, training_bytes = time.monotonic() - start, peak_bytes()
+    # The seconds after the last checkpoint of an interrupted run are not known.
+    training_seconds = time.monotonic() - start + getattr(classifier, "earlier_seconds_", 0.0)
+    training_bytes = peak_bytes()
     tuning = tune_on(classifier, sets.tuning, codebook)
     _reset_peak()
     start = time.monotonic()

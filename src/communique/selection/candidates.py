@@ -75,6 +75,9 @@ class Candidate(ABC):
     kind: ClassVar[str]
     name: str
 
+    #: Seconds of the last fit that passed in interrupted runs, which this run resumed.
+    earlier_seconds = 0.0
+
     def __init__(self, recipe: Recipe, codebook: Codebook) -> None:
         self.recipe, self.codebook = recipe, codebook
         self.name = self.kind
@@ -264,6 +267,7 @@ class TransformerCandidate(Candidate):
     def fit(self, corpus: Corpus, steps: Path | None = None) -> Self:
         """Train on labelled rows, or resume training from the state in the folder `steps`."""
         self._fitted = self._train(self.recipe, corpus, steps)
+        self.earlier_seconds = self._fitted.earlier_seconds_
         return self
 
     def predict_logits(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:

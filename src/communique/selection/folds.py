@@ -76,7 +76,7 @@ def predict_out_of_fold(
             start = time.monotonic()
             fitted = candidate.fit(train, steps.training(candidate.name, fold) if steps else None)
             predicted = fitted.predict_logits(test.sentences)
-            taken = time.monotonic() - start
+            taken = fitted.earlier_seconds + time.monotonic() - start
             more = fitted.predict_logits(unlabelled) if unlabelled else of_unlabelled[done - 1]
             found = Fit(predicted, more, taken)
             if steps:

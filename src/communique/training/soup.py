@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from ..errors import RecipeError
@@ -25,12 +26,17 @@ class Soup:
         size: Number of fits.
         folder: Folder in which the weights of finished fits are stored, so that a resumed run does not repeat them. None: they are
             not stored.
+
+    Attributes:
+        seconds: Seconds of all finished fits.
+        earlier_seconds: Those of them that passed in earlier runs.
     """
 
     def __init__(self, model: torch.nn.Module, size: int, folder: Path | None) -> None:
         self.model, self.size, self.folder = model, size, folder
         self._start = trained_weights(model) if size > 1 else {}
         self._sum: dict[str, torch.Tensor] = {}
+        self.seconds = self.earlier_seconds = 0.0
 
     def steps(self, fit: int) -> Path | None:
         """Return the folder for the checkpoints of a fit."""
@@ -44,10 +50,23 @@ class Soup:
                 set_weights(self.model, self._start)
             return True
         self._add(load_file(stored))
+        with safe_open(stored, "pt") as content:
+            # Files of older versions have no duration.
+            seconds = float((content.metadata() or {}).get("seconds", 0.0))
+        self.seconds += seconds
+        self.earlier_seconds += seconds
         return False
 
-    def end(self, fit: int) -> None:
-        """Add the weights that the model has now, and store them."""
+    def end(self, fit: int, seconds: float, *, earlier: float = 0.0) -> None:
+        """Add the weights that the model has now, and store them.
+
+        Args:
+            fit: Number of the fit.
+            seconds: Duration of the fit.
+            earlier: Part of the duration that passed in earlier runs.
+        """
+        self.seconds += seconds
+        self.earlier_seconds += earlier
         if self.size == 1:
             return
         weights = trained_weights(self.model)
@@ -55,7 +74,7 @@ class Soup:
         if stored is not None and steps is not None and distributed.rank() == 0:
             # A killed process must not leave a truncated file under this name.
             part = stored.with_suffix(".part")
-            save_file(weights, part)
+            save_file(weights, part, metadata={"seconds": str(seconds)})
             part.replace(stored)
             for checkpoint in steps.glob("checkpoint-*"):
                 shutil.rmtree(checkpoint)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
+from transformers.trainer_callback import ExportableState
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
@@ -44,6 +45,38 @@ from .saving import fold_calibration
 from .soft_labels import SoftLabels
 from .soup import Soup
 from .steps import check_run, record_run, settings_without_paths
+
+
+class Clock(transformers.TrainerCallback, ExportableState):  # type: ignore[misc]
+    """Measure the seconds of a training and store them in each of its checkpoints, so that those of a resumed run can be added.
+
+    Args:
+        earlier: Seconds of the training before this run.
+    """
+
+    def __init__(self, earlier: float) -> None:
+        self.earlier, self._start = earlier, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """The seconds of this run and of earlier ones."""
+        return self.earlier + time.monotonic() - self._start
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Make the trainer store the seconds even if it resumed from a checkpoint of an older version, which has none."""
+        state.stateful_callbacks.setdefault(type(self).__name__, self.state())
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint stores."""
+        return {"seconds": self.seconds}
+
+    @classmethod
+    def read(cls, checkpoint: Path | None) -> float:
+        """Return the seconds that a checkpoint stores, or 0 if it stores none, as those of older versions."""
+        if checkpoint is None:
+            return 0.0
+        stored = json.loads((checkpoint / "trainer_state.json").read_bytes()).get("stateful_callbacks") or {}
+        return float(stored.get(cls.__name__, {}).get("seconds", 0.0))
 
 
 class LogCallback(transformers.TrainerCallback):
@@ -82,7 +115,8 @@ class TransformerClassifier:
         soft: The teachers of the recipe. Default: the recipe has none.
 
     Attributes after `fit`: `model_`, `tokenizer_`, `heads_` (auxiliary heads, if the recipe has `acts`), `tuning_` (temperature and
-    biases are already part of the model's last layer), `distillation_` (what teachers labelled, if the recipe has any), `seconds_`,
+    biases are already part of the model's last layer), `distillation_` (what teachers labelled, if the recipe has any), `seconds_`
+    (of all runs, up to the last checkpoint of an interrupted one), `earlier_seconds_` (those of interrupted runs),
     `seconds_per_step_` (measured before the first step), `precision_`.
 
     Raises:
@@ -148,15 +182,15 @@ class TransformerClassifier:
         if processes > 1:
             self.progress.say(f"{processes} processes, each with {recipe.batch_size} sentences per step")
         soup = Soup(trained, recipe.soup, self.steps)
-        self.seconds_ = 0.0
         for fit in range(recipe.soup):
             if soup.begin(fit):
                 if recipe.soup > 1:
                     self.progress.say(f"fit {fit + 1} of {recipe.soup}, whose weights are averaged")
                 with nullcontext() if tokens is None else used_embeddings(model, tokens):
-                    self._train(trained, rows, validation_rows, soup.steps(fit), recipe.seed + 1000 * fit)
-                soup.end(fit)
+                    clock = self._train(trained, rows, validation_rows, soup.steps(fit), recipe.seed + 1000 * fit)
+                soup.end(fit, clock.seconds, earlier=clock.earlier)
         soup.average()
+        self.seconds_, self.earlier_seconds_ = soup.seconds, soup.earlier_seconds
         # Without gradients, the fused attention is faster.
         model.set_attn_implementation(attention)
         trained.eval()
@@ -167,8 +201,8 @@ class TransformerClassifier:
 
     def _train(
         self, trained: Any, rows: datasets.Dataset, validation: datasets.Dataset | None, steps: Path | None, seed: int
-    ) -> None:
-        """Train the weights, or resume training from the last checkpoint.
+    ) -> Clock:
+        """Train the weights, or resume training from the last checkpoint. Return the clock of this training.
 
         Args:
             trained: The classifier, with its auxiliary heads if there are any.
@@ -181,6 +215,7 @@ class TransformerClassifier:
         resume = None if steps is None else last_checkpoint(steps)
         if resume is not None:
             self.progress.say(f"resuming from {resume}")
+        clock = Clock(Clock.read(resume))
         total, per_epoch = recipe.steps(len(rows), processes), recipe.steps_per_epoch(len(rows), processes)
         trainer = Trainer(
             recipe,
@@ -219,10 +254,9 @@ class TransformerClassifier:
             eval_dataset=validation,
             data_collator=transformers.DataCollatorWithPadding(self.tokenizer_),
             compute_metrics=self._metrics,
-            callbacks=[LogCallback(self.progress)],
+            callbacks=[LogCallback(self.progress), clock],
         )
         trainer.remove_callback(transformers.PrinterCallback)
-        start = time.monotonic()
         with self.progress:
             self.seconds_per_step_ = _seconds_per_step(trainer)
             passes = counted(round(total / per_epoch), "pass", "passes")
@@ -230,7 +264,7 @@ class TransformerClassifier:
                 f"Training takes {total} steps ({passes} over the rows) and about {duration(total * self.seconds_per_step_)}"
             )
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-        self.seconds_ += time.monotonic() - start
+        return clock
 
     def predict_logits(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Compute logits (n, k) in fp32, in batches of similar length."""
