@@ -64,6 +64,20 @@ def test_folders_devices_and_missing_folders_are_rejected(tmp_path: Path) -> Non
             assert has_facts(refused(path, overwrite=overwrite), path, reason)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other limits")
+def test_a_name_is_refused_if_the_files_next_to_the_output_would_have_too_long_names(tmp_path: Path) -> None:
+    short = tmp_path / ("n" * 255)
+    for length in (241, 256):
+        with pytest.raises(OutputError, match="too long"):
+            check_folder(tmp_path / ("n" * length), overwrite=False, marker="x")
+    check_folder(tmp_path / ("n" * 240), overwrite=False, marker="x")
+    check_files_in(short, ["*.csv"], overwrite=False)
+    with pytest.raises(OutputError, match="too long"):
+        check_files_in(f"{short}n", ["*.csv"], overwrite=False)
+    assert has_facts(refused(short), "too long")
+    check_outputs([tmp_path / ("n" * 248)])
+
+
 def test_streams_may_always_be_written(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     read, write = os.pipe()

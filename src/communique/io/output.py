@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -26,6 +27,10 @@ GENERATOR = "communique label"
 
 #: Suffix of the folder with an output's shards, and name of the file in that folder that describes the run.
 SHARDS, RUN = ".shards", "run.json"
+
+#: Length of the longest ending that is added to the name of an output folder, such as `.selection.json` next to a model, or to the
+#: name of an output file, such as `.shards`.
+_FOLDER_ENDING, _FILE_ENDING = len(".selection.json"), len(SHARDS)
 
 
 def is_standard(path: str | Path) -> bool:
@@ -143,6 +148,7 @@ def check_folder(folder: str | Path, *, inputs: Iterable[str | Path | None] = ()
         if path is not None and os.path.exists(path) and target(path).is_relative_to(whole):
             raise OutputError(f"{folder}: contains the input {path}. Choose another folder")
     if not os.path.lexists(folder):
+        _check_name(folder, _FOLDER_ENDING)
         _check_parent(folder, next(parent for parent in whole.parents if parent.exists()))
     elif not folder.is_dir():
         raise OutputError(f"{folder}: is not a folder. Choose another name")
@@ -169,6 +175,7 @@ def check_files_in(
             written into the folder.
     """
     folder = Path(folder)
+    _check_name(folder)
     if os.path.lexists(folder) and not folder.is_dir():
         raise OutputError(f"{folder}: is not a folder. Choose another name")
     _check_parent(folder, next(p for p in (target(folder), *target(folder).parents) if p.exists()))
@@ -191,6 +198,7 @@ def _is_input(path: str | Path) -> OutputError:
 
 
 def _check_file(path: str | Path, read: set[tuple[int, int]], *, overwrite: bool) -> None:
+    _check_name(path, _FILE_ENDING)
     try:
         found = os.stat(path)
     except FileNotFoundError:
@@ -209,6 +217,18 @@ def _check_file(path: str | Path, read: set[tuple[int, int]], *, overwrite: bool
         if not os.access(path, os.W_OK):
             raise OutputError(f"{path}: is write-protected. Choose another output")
     _check_parent(path, target(path).parent)
+
+
+def _check_name(path: str | Path, ending: int = 0) -> None:
+    """Check that a path, with some more characters at its end, is not too long for the file system.
+
+    `os.path.lexists` returns False for such a path, so that without this check the error would occur after the work is done.
+    """
+    try:
+        os.lstat(f"{path}{'x' * ending}")
+    except (OSError, ValueError) as error:
+        if not isinstance(error, OSError) or error.errno == errno.ENAMETOOLONG:
+            raise OutputError(f"{path}: {_reason(error)}. Choose another output") from error
 
 
 def _check_parent(path: str | Path, parent: Path) -> None:
