@@ -6,14 +6,13 @@ The line names the key and its value, and says what is allowed and what to do.
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from .errors import CommuniqueError
+from .errors import CommuniqueError, did_you_mean
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -237,8 +236,7 @@ def _describe_one(detail: Any, model: type[BaseModel]) -> str:
     where = ".".join(_shortened(str(part)) for part in detail["loc"]) or "the whole file"
     if detail["type"] == "extra_forbidden":
         known = _fields_at(model, detail["loc"][:-1])
-        near = get_close_matches(_shortened(str(detail["loc"][-1])), known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(_shortened(str(detail["loc"][-1])), known)
         return f"{where}: unknown key; {hint}allowed: {', '.join(known)}"
     if detail["type"] == "missing":
         return f"{where}: missing"

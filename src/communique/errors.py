@@ -22,7 +22,8 @@ Every message is one line. It names the file, the row and the value, and says wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 
 
@@ -138,3 +139,15 @@ def require_extra(package: str, purpose: str, *, extra: str = "train") -> None:
         import_module(package)
     except ModuleNotFoundError:
         raise MissingExtraError(package, extra, purpose) from None
+
+
+def did_you_mean(given: str, allowed: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return the question whether a similar allowed value was meant, with a space at its end, or an empty text.
+
+    Args:
+        given: The value that is not allowed.
+        allowed: The allowed values.
+        cutoff: Similarity from which a value is suggested, from 0 to 1 (see `difflib.SequenceMatcher.ratio`).
+    """
+    near = get_close_matches(given, list(allowed), n=1, cutoff=cutoff)
+    return f"did you mean {near[0]!r}? " if near else ""

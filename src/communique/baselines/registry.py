@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ..data.codebook import Codebook
-from ..errors import RecipeError
+from ..errors import RecipeError, did_you_mean
 from ..io.atomic import tree_sha256
 from ..training.e5 import E5_SMALL
 from .base import Baseline
@@ -34,8 +33,8 @@ NAMES = tuple(_CLASSES)
 
 def _class_of(name: str) -> type[Baseline]:
     if name not in _CLASSES:
-        near = get_close_matches(name, NAMES, n=1, cutoff=0)[0]
-        raise RecipeError(f"baseline {name!r}: unknown; did you mean {near!r}? allowed: {', '.join(NAMES)}")
+        hint = did_you_mean(name, NAMES, cutoff=0)
+        raise RecipeError(f"baseline {name!r}: unknown; {hint}allowed: {', '.join(NAMES)}")
     module, attribute = _CLASSES[name]
     found: type[Baseline] = getattr(import_module(f".{module}", __package__), attribute)
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..baselines import NAMES, contents
 from ..config import describe, load_yaml
 from ..data.sources import CorpusFields
-from ..errors import RecipeError
+from ..errors import RecipeError, did_you_mean
 from ..io.atomic import tree_sha256
 from ..training.e5 import E5_SMALL
 from ..training.recipe import DESCRIPTIVE, Recipe
@@ -70,10 +69,9 @@ class ClassifierSettings(_Frozen):
             self.training_recipe(0)
             return self
         if self.kind not in NAMES:
-            near = get_close_matches(self.kind, ("transformer", *NAMES), n=1, cutoff=0)[0]
-            raise ValueError(
-                f"kind {self.kind!r}: unknown; did you mean {near!r}? allowed: transformer, {', '.join(NAMES)}"
-            )
+            allowed = ("transformer", *NAMES)
+            hint = did_you_mean(self.kind, allowed, cutoff=0)
+            raise ValueError(f"kind {self.kind!r}: unknown; {hint}allowed: {', '.join(allowed)}")
         if self.recipe or self.training:
             raise ValueError(
                 f"'recipe' and 'training' are settings of the kind 'transformer'. Use 'options' for the kind {self.kind!r}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from ..errors import did_you_mean
 from ..io.recognise import check_encoding
 from ..text.language_codes import normalize_language
 from .reader import COLUMNS
@@ -40,9 +40,8 @@ class TextFields(BaseModel):
     @classmethod
     def _are_fields(cls, columns: dict[str, str]) -> dict[str, str]:
         if unknown := [name for name in columns if name not in COLUMNS]:
-            near = get_close_matches(unknown[0], COLUMNS, n=1)
-            hint = f"Did you mean {near[0]!r}? " if near else ""
-            raise ValueError(f"{unknown[0]!r} is not a field. {hint}Fields: {', '.join(COLUMNS)}")
+            hint = did_you_mean(unknown[0], COLUMNS)
+            raise ValueError(f"{unknown[0]!r} is not a field; {hint}allowed: {', '.join(COLUMNS)}")
         return columns
 
     @field_validator("encoding")
