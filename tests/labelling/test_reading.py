@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 
 import pytest
+from helpers import has_facts
 
 from communique.cli.label import label
+from communique.errors import DataError
 from communique.labelling.reading import TextReading
 
 
@@ -31,3 +33,17 @@ def test_the_names_are_parameters_of_the_command() -> None:
 
 def test_rows_are_split_only_if_that_was_chosen() -> None:
     assert [TextReading(split=split).options().split for split in (None, False, True)] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "facts"),
+    [
+        (["--langage", "de"], ["'--langage'", "did you mean '--language'?", "--sheet"]),
+        (["--language"], ["'--language'", "no value"]),
+        (["--language", "de", "--split"], ["'--split'", "only at the beginning"]),
+    ],
+)
+def test_edited_arguments_are_refused(arguments: list[str], facts: list[str]) -> None:
+    with pytest.raises(DataError) as caught:
+        TextReading.parse(arguments)
+    assert has_facts(str(caught.value), *facts)

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from helpers import TINY, predictions
+from helpers import TINY, facts, predictions
 
 import communique.project.documents
 from communique.errors import DataError
@@ -197,6 +197,18 @@ def test_what_to_do_about_earlier_samples_and_labels_is_said(project: Project) -
     assert len(notes) == 2
     assert "Label the documents again" in notes[0]
     assert "draw another sample" in notes[1]
+
+
+def test_edited_options_in_a_design_are_refused_with_the_name_of_its_file(project: Project) -> None:
+    add_files(project, [("a.txt", "We condemn it. The river is long.")])
+    path = project.design_path("sample-1")
+    draw_sample(read_documents(project)[0], 1, project.codebook).dump(path)
+    content = json.loads(path.read_text())
+    path.write_text(
+        json.dumps(content | {"texts": [{"name": "a.txt", "sha256": "0" * 64}], "reading": ["--langage", "de"]})
+    )
+    with pytest.raises(DataError, match=facts(path, "'--langage'", "'--language'")):
+        project.reading()
 
 
 def test_columns_are_read_from_the_names_of_documents(project: Project) -> None:

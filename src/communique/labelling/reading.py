@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Self
 
+from ..errors import DataError, did_you_mean
 from .options import Options
 
 
@@ -40,9 +41,21 @@ class TextReading:
 
     @classmethod
     def parse(cls, arguments: Sequence[str]) -> Self:
-        """Return the reading from which `arguments()` made these arguments."""
+        """Return the reading from which `arguments()` made these arguments.
+
+        Raises:
+            DataError: There are other arguments, or an option has no value, because somebody edited them.
+        """
         split = _SPLIT.get(arguments[0]) if arguments else None
         named = arguments if split is None else arguments[1:]
+        if unknown := [option for option in named[::2] if option not in _OPTIONS.values()]:
+            allowed = (*_SPLIT, *_OPTIONS.values())
+            raise DataError(
+                f"reading: {unknown[0]!r} is not an option for reading texts; {did_you_mean(unknown[0], allowed)}allowed: "
+                f"{', '.join(allowed)}, the first two only at the beginning. Restore the file"
+            )
+        if len(named) % 2:
+            raise DataError(f"reading: the option {named[-1]!r} has no value. Restore the file, or add the value")
         values = dict(zip(named[::2], named[1::2], strict=True))
         return cls(**{name: values.get(option) for name, option in _OPTIONS.items()}, split=split)
 

@@ -180,9 +180,16 @@ class Project:
         """Return how the documents are read: as for the newest sample that was drawn from texts, so that ids stay the same.
 
         The pattern for columns from file names is that of `project.yaml`, if it has one.
+
+        Raises:
+            DataError: The options in the design of that sample are invalid.
         """
-        newest = next((design for design in reversed(self.designs().values()) if design.texts), None)
-        found = TextReading() if newest is None else TextReading.parse(newest.reading)
+        designs = self.designs()
+        newest = next((name for name in reversed(designs) if designs[name].texts), None)
+        try:
+            found = TextReading() if newest is None else TextReading.parse(designs[newest].reading)
+        except DataError as error:
+            raise DataError(f"{self.design_path(str(newest))}: {error}") from None
         pattern = self.file.columns_from_filename
         return found if pattern is None else replace(found, columns_from_filename=pattern)
 
