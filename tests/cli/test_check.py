@@ -125,6 +125,7 @@ def test_check_says_what_train_would_refuse_or_warn_about(tmp_path: Path, book: 
     assert "from one document" in refused.stderr
     found = succeed("check", write_rows(tmp_path / "b.jsonl", rows), "--codebook", book)
     assert has_facts(found.stderr, "if you train", "only 12 rows", "cooperation_pledge")
+    assert "these rows: warning" not in found.stderr
     same = [row | {"text": "The same words in every one of the rows."} for row in rows]
     found = succeed("check", write_rows(tmp_path / "c.jsonl", same), "--codebook", book)
     assert has_facts(found.stderr, "12 of 12 rows", "the same text as a row of another document") or has_facts(

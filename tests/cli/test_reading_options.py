@@ -189,3 +189,24 @@ def test_columns_and_words_are_refused_with_a_recipe(option: str, value: str, co
     path.write_text("name: own\ncodebook: codebook.yaml\ncorpora: [{path: a.csv}]\n")
     code, _, err = run("train", path, option, value)
     assert (code, option in err) == (2, True), err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "-", "--codebook", "BOOK", "--kind", "tfidf"],
+        ["check", "-", "--codebook", "BOOK"],
+        ["check", "-", "--predictions", "--codebook", "BOOK"],
+        ["agree", "-", "--codebook", "BOOK"],
+        ["estimate", "-", "TABLE", "--codebook", "BOOK"],
+        ["estimate", "TABLE", "-", "--codebook", "BOOK"],
+        ["init", "PROJECT", "--codebook", "BOOK", "--documents", "-"],
+    ],
+)
+def test_commands_that_cannot_read_standard_input_say_so(codebook: Path, tmp_path: Path, arguments: list[str]) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("id,document,text,labels,inclusion_probability\na,d,We condemn this.,criticism,0.5\n")
+    names = {"BOOK": codebook, "TABLE": table, "PROJECT": tmp_path / "project"}
+    result = run(*(names.get(one, one) for one in arguments))
+    assert result.exit_code == 1
+    assert has_facts(result.stderr, "-: standard input", "Save it to a file")

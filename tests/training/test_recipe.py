@@ -288,7 +288,7 @@ def test_error_for_a_missing_file_says_what_a_recipe_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("corpus", "facts"),
     [
-        ("columns: {txt: body}", ["'txt'", "Did you mean 'text'?"]),
+        ("columns: {txt: body}", ["'txt'", "did you mean 'text'?"]),
         ("language: deutsch", ["'deutsch'", "Did you mean 'de'?"]),
         ("source: a\n  source: b", ["line", "'source' occurs twice"]),
     ],

@@ -7,6 +7,7 @@ from pathlib import Path
 from ..config import load_json
 from ..data.codebook import Codebook
 from ..errors import DataError
+from ..io.hints import refuse_standard_input
 from ..io.read import Table, read_table
 from ..io.suffixes import TABLE_SUFFIXES, ending
 from ..io.tables import Row
@@ -21,6 +22,7 @@ def read_coded(path: str | Path, codebook: Codebook) -> Reading:
     Raises:
         DataError: The file cannot be read, it has none of these formats, or its labels are the output of a model.
     """
+    refuse_standard_input(path)
     path = Path(path)
     if path.suffix.lower() == ".json":
         return _checked(_by_fields(_read_json(path), codebook), codebook)

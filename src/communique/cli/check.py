@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -120,7 +121,7 @@ def check(
     for line in describe_units([s.text for s in found], book.unit):
         note(line)
     for line in _training(found.where(lambda s: s.labels is not None), book):
-        note(f"if you train with these rows: {line}")
+        note(f"if you train with these rows: {re.sub('^warning: ', '', line, flags=re.IGNORECASE)}")
     if any(s.sampling for s in found):
         _counts("sampling", Counter(s.sampling or "not stated" for s in found))
     sizes = sorted(len(members) for members in found.documents.values())
@@ -135,19 +136,18 @@ def _training(labelled: Corpus, book: Codebook) -> list[str]:
     from ..data.training_checks import FOLDS, count_repeats, describe_repeats, refusal, scored_folds, training_warnings
     from ..data.units import describe_truncated
     from ..models.predictor import Predictor, default_model
-    from ..training.recipe import Recipe
+    from ..training.recipe import MAX_TOKENS, SEED
 
     if not len(labelled):
         return []
     if (refused := refusal(labelled)) is not None:
         return [f"error: {refused}"]
     lines = training_warnings(labelled, book)
-    recipe = Recipe.for_tables(["table.csv"], "")  # Only its default settings are used.
     with suppress(BundleError):  # Without the shipped model, there is no tokenizer to count with.
-        truncated = Predictor(default_model(), verify=False).count_longer([s.text for s in labelled], recipe.max_tokens)
-        lines += describe_truncated(truncated, len(labelled), recipe.max_tokens)
+        truncated = Predictor(default_model(), verify=False).count_longer([s.text for s in labelled], MAX_TOKENS)
+        lines += describe_truncated(truncated, len(labelled), MAX_TOKENS)
     with suppress(MissingExtraError):  # Folds need scikit-learn, which a user who only labels does not install.
-        repeated = count_repeats(labelled, scored_folds(labelled.sentences, FOLDS, seed=recipe.seed))
+        repeated = count_repeats(labelled, scored_folds(labelled.sentences, FOLDS, seed=SEED))
         lines += [describe_repeats(repeated, len(labelled))] if repeated else []
     return lines
 

@@ -1,4 +1,4 @@
-"""Suggest what a user may have meant by the name of a file that does not exist or has an unknown suffix."""
+"""Say why a named input cannot be read: what the user may have meant by its name, or that it is standard input."""
 
 from __future__ import annotations
 
@@ -10,11 +10,24 @@ from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
+from ..errors import DataError
+from .output import STANDARD
+
 #: Number of files of a folder that are compared with the name.
 COMPARED = 10_000
 
 #: Similarity from which a name is suggested, from 0 to 1 (see `difflib.SequenceMatcher.ratio`). `.cvs` and `.csv` have 0.75.
 SIMILAR = 0.7
+
+
+def refuse_standard_input(path: str | Path) -> None:
+    """Check that an input is not `-`, for commands that read their inputs more than once. A file may have this name.
+
+    Raises:
+        DataError: The path is `-`.
+    """
+    if str(path) == STANDARD and not os.path.exists(path):
+        raise DataError("-: standard input cannot be read here. Save it to a file and name this file")
 
 
 def missing_file(path: str | Path) -> str:

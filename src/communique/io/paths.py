@@ -22,7 +22,7 @@ from .atomic import disk_errors
 from .documents.read import EXTRA, require_reader
 from .encoding import inspect
 from .file_state import FileState, file_state
-from .hints import missing_file, unknown_suffix
+from .hints import missing_file, refuse_standard_input, unknown_suffix
 from .output import STANDARD as STANDARD
 from .output import is_own_page, is_run_folder
 from .recognise import Encoding
@@ -243,10 +243,11 @@ def list_files(paths: str | Path | Sequence[str | Path], suffixes: Sequence[str]
     `.zst`) are ignored. A named file is always listed, whatever its suffix.
 
     Raises:
-        DataError: There is no such file at a path, or a folder cannot be read.
+        DataError: There is no such file at a path, a path is `-`, or a folder cannot be read.
     """
     found: list[Path] = []
     for given in [paths] if isinstance(paths, (str, Path)) else paths:
+        refuse_standard_input(given)
         path = Path(given)
         if path.is_dir():
             below, problems = files_below(path)

@@ -14,7 +14,7 @@ from .conllu import open_conllu
 from .delimited import open_delimited
 from .documents.read import require_reader
 from .encoding import TextFile, open_text
-from .hints import missing_file, unknown_suffix
+from .hints import missing_file, refuse_standard_input, unknown_suffix
 from .json_array import holds_lines, open_json
 from .jsonl import open_jsonl
 from .recognise import Encoding
@@ -41,6 +41,7 @@ def open_table(
             the same name.
         MissingExtraError: The library that reads the format is not installed.
     """
+    refuse_standard_input(path)
     path = Path(path)
     own, codec = ending(path)
     file_format = file_format or own

@@ -16,6 +16,7 @@ from ..config import UPDATE, load_yaml
 from ..data.codebook import Codebook
 from ..errors import DataError, OutputError
 from ..io.atomic import disk_errors, replacing
+from ..io.hints import refuse_standard_input
 from ..io.output import exists
 from .coding import now
 
@@ -103,6 +104,7 @@ def create_folder(
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is not a folder. Choose another name")
     for path in documents:
+        refuse_standard_input(path)
         if not path.exists():
             raise DataError(f"{path}: no such file or folder. Name the texts or tables of the project")
         if folder.resolve().is_relative_to(path.resolve()):

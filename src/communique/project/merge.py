@@ -13,6 +13,7 @@ from ..data.codebook import Codebook
 from ..data.sentence import acts_in
 from ..errors import DataError
 from ..io.atomic import disk_errors
+from ..io.hints import refuse_standard_input
 from ..sampling.design import SUFFIX, Design
 from .coded_files import read_coded_file
 from .coding import Coding, Read, is_log, kept_acts, latest, read_codings
@@ -141,6 +142,7 @@ def _read(project: Project, path: Path, designs: Mapping[str, Design], known: Se
         names = {name: next(n for n, d in designs.items() if d == design) for name, design in theirs.items()}
         renamed = [coding.model_copy(update={"sample": names.get(coding.sample or "")}) for coding in found.codings]
         return Read(renamed, found.notes)
+    refuse_standard_input(path)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder. Name a coded file or the folder of a project")
     if not is_log(path):

