@@ -55,6 +55,13 @@ def test_an_unknown_name_raises_an_error_that_suggests_the_closest_name() -> Non
         baselines.make("tfidf-swm", TINY)
 
 
+@pytest.mark.parametrize("codebook", [TINY, TINY_MULTICLASS])
+@pytest.mark.parametrize("name", ["prior", "lexicon", "tfidf-logreg", "tfidf-svm"])
+def test_no_sentences_have_no_probabilities(name: str, codebook: Codebook) -> None:
+    fitted = baselines.make(name, codebook).fit(corpus(codebook, 10))
+    assert np.asarray(fitted.predict_proba([])).shape == (0, 3)
+
+
 def test_an_unknown_or_missing_option_raises_an_error_that_names_the_options() -> None:
     with pytest.raises(RecipeError, match=r"'tfidf-svm': unknown option 'c'; allowed: seed, C, word_ngrams"):
         baselines.make("tfidf-svm", TINY, c=1)

@@ -57,6 +57,7 @@ def test_the_network_has_the_same_logits_as_the_logistic_regression(
     data = corpus(10, single=not codebook.multilabel)
     known = data.where(lambda s: "cooperation_pledge" not in (s.labels or ()))
     classifier = frozen(tiny_backbone, codebook).fit(known)
+    assert classifier.predict_proba([]).shape == (0, 3)
     for part in classifier.network():
         part.save_pretrained(tmp_path)
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()

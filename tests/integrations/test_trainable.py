@@ -33,6 +33,7 @@ def test_the_estimator_learns_several_labels_per_text() -> None:
     assert classifier.predict(TEXTS).shape == gold.shape
     assert (classifier.predict(TEXTS) == gold).mean() > 0.8
     assert classifier.selection_.documents == 16
+    assert classifier.predict([]).shape == classifier.predict_proba([]).shape == (0, 3)
     again = pickle.loads(pickle.dumps(classifier))
     np.testing.assert_array_equal(again.predict_proba(TEXTS), classifier.predict_proba(TEXTS))
 

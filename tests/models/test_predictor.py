@@ -19,6 +19,8 @@ from fakes import model_info
 from helpers import FILLERS, PATIENCE, tiny_rows
 
 from communique import BundleError, DataError, Predictor, Sentence
+from communique.integrations.sklearn import StanceClassifier
+from communique.load import load_model
 from communique.models.info import FORMAT
 from communique.models.predictions import Predictions
 from communique.models.predictor import LENGTH_STEP, _padded, default_model
@@ -63,6 +65,19 @@ def test_input_can_be_one_text_a_sentence_an_iterator_or_empty(predictor: Predic
     np.testing.assert_array_equal(predictor.predict(iter([text])).probabilities, one)
     empty = predictor.predict([])
     assert (len(empty), empty.labels, empty.probabilities.shape) == (0, [], (0, 3))
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "bundle"])
+def test_no_texts_get_no_predictions(tiny_project: Path, tiny_bundle: Path, kind: str) -> None:
+    model: Any = load_model(tiny_project / kind)
+    for given in ([], iter(())):
+        empty = model.predict(given)
+        assert (len(empty), empty.labels) == (0, [])
+        assert empty.probabilities.shape == empty.decisions.shape == (0, 3)
+        assert empty.truncated.shape == empty.unusual_length.shape == (0,)
+    assert model.predict_proba([]).shape == (0, 3)
+    estimator = StanceClassifier(tiny_project / kind).fit([])
+    assert estimator.predict([]).shape == estimator.predict_proba([]).shape == (0, 3)
 
 
 def test_every_input_type_gets_the_same_probabilities(predictor: Predictor) -> None:

@@ -29,7 +29,7 @@ from communique.metrics.scores import indicator
 from communique.models.info import ModelInfo
 from communique.models.predictor import MODEL_VARIABLE
 from communique.selection import candidates
-from communique.selection.candidates import Candidate, Target, candidates_for
+from communique.selection.candidates import Candidate, Target, _Baseline, candidates_for
 from communique.selection.durations import Duration
 from communique.selection.encoders import encoders_for
 from communique.selection.folds import (
@@ -601,6 +601,42 @@ def test_a_run_resumes_in_a_folder_that_was_renamed(
     train_selected(recipe(after, after / "encoder"), after / "run", kind="tfidf")
     assert len(begun) < 8
     assert not (after / "run.steps").exists()
+
+
+@pytest.mark.parametrize("folds", [False, True])
+def test_two_trainings_of_one_model_do_not_run_at_the_same_time(
+    tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch, folds: bool
+) -> None:
+    from communique.training.run import train
+
+    settings, out = recipe(tmp_path, tiny_backbone), tmp_path / "run"
+    common = {"kind": "tfidf", "folds": tmp_path / "folds" if folds else None}
+    # A killed process leaves its lock.
+    (tmp_path / "run.steps").mkdir()
+    (tmp_path / "run.steps" / "lock").touch()
+    fit, refusals = _Baseline.fit, []
+
+    def second(self: Any, data: Corpus, steps: Path | None = None) -> Any:
+        if not refusals:
+            for begin in (lambda: train_selected(settings, out, **common), lambda: train(settings, out)):
+                with pytest.raises(DataError) as caught:
+                    begin()
+                refusals.append(str(caught.value))
+            if folds:
+                with pytest.raises(DataError) as caught:
+                    train_selected(settings, tmp_path / "other", **common)
+                refusals.append(str(caught.value))
+        return fit(self, data, steps)
+
+    monkeypatch.setattr(_Baseline, "fit", second)
+    train_selected(settings, out, **common)
+    assert len(refusals) == 2 + folds
+    for refusal in refusals[:2]:
+        assert has_facts(refusal, "run.steps", "another process", "-o")
+    assert all(has_facts(refusal, "folds", "another process", "--folds") for refusal in refusals[2:])
+    left = {path.name for path in tmp_path.iterdir()}
+    assert not left & {"run.steps", "other", "other.steps"}
+    assert not folds or not (tmp_path / "folds" / "lock").exists()
 
 
 @pytest.mark.parametrize("content", ["file", "folder", "damaged"])

@@ -313,7 +313,11 @@ def test_a_bundle_computes_the_acts_of_its_checkpoint(bundle: Path, checkpoint: 
     # A used predictor can be sent to another process, and spans do not depend on the batch.
     sent = pickle.loads(pickle.dumps(predictor)).predict(fresh.sentences[::-1], acts=True).acts
     assert (sent.spans[::-1] == after.spans).mean() > 0.99
-    assert len(predictor.predict([], acts=True).acts.given(np.zeros((0, 3), np.bool_))) == 0  # type: ignore[union-attr]
+    for model in (predictor, CheckpointClassifier(checkpoint)):
+        nothing = model.predict([], acts=True).acts
+        assert nothing is not None
+        assert len(nothing.given(np.zeros((0, 3), np.bool_))) == 0
+        assert nothing.kinds["policy_claim"].shape == (0, before.kinds["policy_claim"].shape[1])
 
 
 def test_training_can_start_from_a_bundle_and_a_checkpoint_with_acts(bundle: Path, checkpoint: Path) -> None:

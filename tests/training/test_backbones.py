@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import CODEBOOK, ROOT, TINY, has_facts, tiny_rows
+from helpers import CODEBOOK, ROOT, TINY, facts, has_facts, tiny_rows
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, AutoModelForSequenceClassification, DistilBertConfig
+from transformers import AutoModel, AutoModelForSequenceClassification, DistilBertConfig, RobertaConfig, RobertaModel
 from transformers import DistilBertForSequenceClassification as DistilBert
 
 from communique.baselines.frozen_encoder import Encoder
 from communique.data.codebook import Codebook
 from communique.errors import RecipeError
-from communique.training.backbones import add_mean_layer, has_mean_layer, load_backbone
+from communique.training.backbones import add_mean_layer, check_max_tokens, has_mean_layer, load_backbone
+from communique.training.recipe import Recipe
 
 
 def _norm(states: torch.Tensor) -> torch.Tensor:
@@ -153,6 +154,48 @@ def _configured(**changes: Any) -> Callable[[Path], None]:
         path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
     return change
+
+
+def _as_roberta(folder: Path) -> None:
+    config = RobertaConfig(
+        vocab_size=640, hidden_size=64, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, pad_token_id=1
+    )
+    config.max_position_embeddings = 66
+    RobertaModel(config).save_pretrained(folder)
+
+
+@pytest.mark.parametrize(("change", "limit"), [(lambda folder: None, 64), (_as_roberta, 64)])
+def test_more_tokens_than_the_backbone_accepts_are_refused_before_weights_are_read(
+    tiny_backbone: Path, tmp_path: Path, change: Callable[[Path], None], limit: int
+) -> None:
+    folder = tmp_path / "encoder"
+    shutil.copytree(tiny_backbone, folder)
+    change(folder)
+    model, _ = load_backbone(str(folder), TINY, max_tokens=limit)
+    with torch.inference_mode():
+        model(input_ids=torch.full((1, limit), 5))
+    with pytest.raises(RecipeError, match=facts(limit + 1, limit)):
+        load_backbone(str(folder), TINY, max_tokens=limit + 1)
+    (folder / "model.safetensors").unlink()
+    for name, most in ((str(folder), limit), ("e5-small", 512)):
+        recipe = Recipe(name="x", codebook="c", corpora=[{"path": "p"}], backbone=name, max_tokens=most)
+        check_max_tokens(recipe)
+        with pytest.raises(RecipeError, match=facts(repr(name), most + 1, f"at most {most} tokens")):
+            check_max_tokens(recipe.model_copy(update={"max_tokens": most + 1}))
+
+
+def test_training_refuses_too_many_tokens_before_it_reads_the_codebook_and_the_data(
+    tiny_backbone: Path, tmp_path: Path
+) -> None:
+    from communique.selection.select import train_selected
+    from communique.training.run import train
+
+    fields = {"corpora": [{"path": "missing.csv"}], "backbone": str(tiny_backbone), "max_tokens": 65}
+    recipe = Recipe(name="x", codebook="missing.yaml", **fields)
+    for run in (train, train_selected):
+        with pytest.raises(RecipeError, match=facts(tiny_backbone, "at most 64 tokens")):
+            run(recipe, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

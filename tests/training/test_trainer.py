@@ -197,6 +197,7 @@ def test_the_duration_of_a_resumed_fold_includes_earlier_runs() -> None:
     found = predict_out_of_fold(Resumed(recipe, TINY), rows, np.arange(6) % 2)
     assert found.seconds > 1000
 
+
 def test_steps_of_another_recipe_are_refused(tiny_project: Path, tmp_path: Path) -> None:
     from communique.training.trainer import prepare_steps
 

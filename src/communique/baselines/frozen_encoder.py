@@ -129,11 +129,11 @@ class FrozenEncoder(Baseline):
         """Compute sentence vectors (n, d) before standardisation."""
         return self._encoder().embed(texts, self.progress)
 
-    def count_truncated(self, texts: Sequence[str]) -> int:
-        """Return the number of texts that have more tokens than `max_tokens`."""
-        from ..models.checkpoint import count_truncated
+    def truncation_warnings(self, texts: Sequence[str]) -> list[str]:
+        """Return a warning that counts the texts that have more tokens than `max_tokens`, if there are any."""
+        from ..models.checkpoint import truncation_warnings
 
-        return count_truncated(self._encoder().loaded[1], texts)
+        return truncation_warnings(self._encoder().loaded[1], texts)
 
     def network(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """Build a standard sequence classifier whose logits in fp32 equal those of `predict_logits`, and its tokenizer.

@@ -30,6 +30,7 @@ import pyarrow as pa
 
 from ..errors import DataError, OutputError
 from ..io.atomic import disk_errors, replacing
+from ..io.lock import LOCK, acquire, release
 from ..io.output import RUN, target
 from ..io.output import shards_folder as shards_folder
 from ..reporting.format import counted
@@ -38,7 +39,7 @@ from .label import LabelledShard, ShardCounts
 #: Version of the format of the folder and its shards.
 FORMAT = 4
 
-_LOCK, _SCRATCH = "lock", "scratch"
+_SCRATCH = "scratch"
 
 #: File names of finished shards, of their hashes, and of files that are being written.
 _SHARD, _HASH, _PART = (
@@ -93,8 +94,7 @@ class ShardFolder:
         self.out, self.path = target(out), shards_folder(out)
         self.run = json.loads(json.dumps(run | {"format": FORMAT}))
         self.damaged: list[int] = []
-        with disk_errors(self.path):
-            self._lock: IO[bytes] | None = _locked(self.path)
+        self._lock: IO[bytes] | None = acquire(self.path, _check_ours)
         try:
             with disk_errors(self.path):
                 self._begin(resume)
@@ -212,16 +212,16 @@ class ShardFolder:
 
     def close(self) -> None:
         """Release the lock. Finished shards are kept. If there are none, delete the folder unless it contains other files."""
-        if self._lock is not None:
-            with suppress(OSError):
-                if not self.numbers():
-                    self._delete(_PART, _HASH)
-                    (self.path / RUN).unlink(missing_ok=True)
-                    # Delete the lock last, because a folder without lock and run.json no longer belongs to a run.
-                    (self.path / _LOCK).unlink(missing_ok=True)
-                    self.path.rmdir()
-            self._lock.close()
-            self._lock = None
+        if self._lock is None:
+            return
+        lock, self._lock = self._lock, None
+        with suppress(OSError):
+            if not self.numbers():
+                self._delete(_PART, _HASH)
+                (self.path / RUN).unlink(missing_ok=True)
+                # Delete the lock last, because a folder without lock and run.json no longer belongs to a run.
+                release(self.path, lock)
+        lock.close()
 
     def _delete(self, *names: re.Pattern[str]) -> None:
         for path in list(self.path.iterdir()):
@@ -265,47 +265,11 @@ def _check_ours(folder: Path) -> None:
     names = {path.name for path in folder.iterdir()}
     if RUN in names:
         _read_run(folder)
-    elif not all(name == _LOCK or _PART.fullmatch(name) for name in names):
+    elif not all(name == LOCK or _PART.fullmatch(name) for name in names):
         raise OutputError(
             f"{folder}: the folder contains files but no {RUN}, so it was not created by communique. Nothing in it was changed. "
             "Move the folder, or name another output with -o"
         )
-
-
-def _locked(folder: Path) -> IO[bytes]:
-    """Acquire the lock of a folder. The operating system releases it when the process ends, even if it is killed."""
-    while True:
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            with suppress(FileNotFoundError):
-                _check_ours(folder)
-        try:
-            handle = (folder / _LOCK).open("ab")
-        except FileNotFoundError:
-            continue  # Between the two calls above, another process finished and removed the folder.
-        try:
-            _lock(handle)
-        except OSError:
-            handle.close()
-            raise DataError(
-                f"{folder}: another process is writing this output. Wait until it ends, or name another output with -o"
-            ) from None
-        with suppress(OSError):
-            if os.path.samestat(os.stat(folder / _LOCK), os.fstat(handle.fileno())):
-                return handle
-        handle.close()
-
-
-def _lock(handle: IO[bytes]) -> None:
-    if os.name == "posix":
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    else:
-        import msvcrt
-
-        msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
 
 
 def _differences(old: Any, new: Any, name: str = "") -> list[str]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..data.acts import ROLES
 from ..data.inputs import as_texts
 from ..data.sentence import Sentence
+from ..data.units import describe_truncated
 from ..errors import BundleError, CommuniqueError
 from ..text.cleaning import for_model
 from .act_heads import ActHeads, run_features
@@ -44,7 +45,7 @@ def checkpoint_logits(
     Returns:
         Logits (n, k), and flags (n,) that mark truncated texts. Both are in the order of the texts.
     """
-    encodings, truncated = _encode(tokenizer, texts)
+    encodings, truncated = tokenize(tokenizer, texts)
     logits = np.zeros((len(texts), model.config.num_labels), np.float32)
     for rows, batch in _batches(model, tokenizer, encodings["input_ids"]):
         logits[rows] = _array(model(**batch).logits)
@@ -66,7 +67,7 @@ class ActLogits(NamedTuple):
 
 def checkpoint_acts(model: Any, heads: ActHeads, tokenizer: Any, texts: Sequence[str]) -> ActLogits:
     """Compute logits, kinds, holders and targets of texts, in batches of similar length."""
-    encodings, truncated = _encode(tokenizer, texts, offsets=True)
+    encodings, truncated = tokenize(tokenizer, texts, offsets=True)
     logits = np.zeros((len(texts), model.config.num_labels), np.float32)
     kinds = np.zeros((len(texts), heads.info.n_kinds), np.float32)
     spans = np.zeros((len(texts), heads.labels, len(ROLES), 2), np.int32)
@@ -82,12 +83,12 @@ def checkpoint_acts(model: Any, heads: ActHeads, tokenizer: Any, texts: Sequence
 
 def token_lengths(tokenizer: Any, texts: Sequence[str]) -> NDArray[np.int32]:
     """Return the number of tokens (n,) that a checkpoint reads of each text."""
-    return np.array([len(ids) for ids in _encode(tokenizer, texts)[0]["input_ids"]], np.int32)
+    return np.array([len(ids) for ids in tokenize(tokenizer, texts)[0]["input_ids"]], np.int32)
 
 
-def count_truncated(tokenizer: Any, texts: Sequence[str]) -> int:
-    """Return the number of texts of which a checkpoint reads only the beginning."""
-    return int(_encode(tokenizer, texts)[1].sum())
+def truncation_warnings(tokenizer: Any, texts: Sequence[str]) -> list[str]:
+    """Return a warning that counts the labelled texts of which a checkpoint reads only the beginning, if there are any."""
+    return describe_truncated(int(tokenize(tokenizer, texts)[1].sum()), len(texts), tokenizer.model_max_length)
 
 
 def _array(values: torch.Tensor) -> NDArray[np.float32]:
@@ -95,8 +96,10 @@ def _array(values: torch.Tensor) -> NDArray[np.float32]:
     return array
 
 
-def _encode(tokenizer: Any, texts: Sequence[str], *, offsets: bool = False) -> tuple[Any, NDArray[np.bool_]]:
-    """Tokenize texts, and mark truncated texts (n,)."""
+def tokenize(tokenizer: Any, texts: Sequence[str], *, offsets: bool = False) -> tuple[Any, NDArray[np.bool_]]:
+    """Tokenize texts, and mark truncated texts (n,). With `offsets`, the positions of the tokens are included."""
+    if not texts:  # Tokenizers raise an error.
+        return {"input_ids": [], "offset_mapping": []}, np.zeros(0, np.bool_)
     texts = [for_model(text) for text in texts]
     encodings = tokenizer(texts, truncation=True, return_offsets_mapping=offsets)
     if tokenizer.is_fast:
@@ -180,6 +183,12 @@ def _check_files(folder: Path) -> None:
             )
 
 
+def check_layers(config: Any, what: str, error: type[CommuniqueError], remedy: str) -> None:
+    """Check that settings describe at most `MAX_LAYERS` layers. The other arguments are those of `loading`."""
+    if (layers := getattr(config, "num_hidden_layers", None) or 0) > MAX_LAYERS:
+        raise error(f"{what}: the network has {layers:,} layers; the maximum is {MAX_LAYERS:,}. {remedy}")
+
+
 def _check_size(folder: Path) -> None:
     """Check that the size of the weights file is enough for the network that the folder's settings describe.
 
@@ -189,11 +198,7 @@ def _check_size(folder: Path) -> None:
         BundleError: The network has more weights than fit into the file, or too many layers.
     """
     config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    if (layers := getattr(config, "num_hidden_layers", None) or 0) > MAX_LAYERS:
-        raise BundleError(
-            f"{folder / 'config.json'}: the network has {layers:,} layers; the maximum is {MAX_LAYERS:,}. Copy the model folder "
-            "again"
-        )
+    check_layers(config, str(folder / "config.json"), BundleError, "Copy the model folder again")
     auto: Any = transformers.AutoModelForSequenceClassification
     with torch.device("meta"):  # Allocates no memory for the weights.
         network = auto.from_config(config, trust_remote_code=False)

@@ -163,10 +163,10 @@ def _train(project: Project, given: Mapping[str, object]) -> Filled:
 
 def _can_train(model: Path, rows: Path, project: Project, given: Mapping[str, object]) -> bool:
     """Return whether a model has no interrupted training, or one that a training on these rows would resume."""
-    from ..training.steps import recorded_run
+    from ..training.steps import is_started, recorded_run
 
     steps = model.with_name(f"{model.name}.steps")
-    if not steps.is_dir() or not any(steps.iterdir()):
+    if not is_started(steps):
         return True
     run = recorded_run(steps) or {}
     same = [run.get("kind") == (given.get("kind") or "auto"), run.get("data") == [file_sha256(rows)]]

@@ -17,7 +17,6 @@ from ..baselines.frozen_encoder import FrozenEncoder
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
-from ..data.units import describe_truncated
 from ..metrics.calibration import Tuning, to_logits
 from ..models.distillation import Distillation
 from ..models.info import ModelInfo, Score, git_commit
@@ -219,8 +218,7 @@ class FrozenCandidate(Candidate):
 
     def warnings(self, corpus: Corpus) -> list[str]:
         """Return a warning that counts the rows with more tokens than the recipe's `max_tokens`, if there are any."""
-        truncated = self._classifier.count_truncated([s.text for s in corpus])
-        return describe_truncated(truncated, len(corpus), self.recipe.max_tokens)
+        return self._classifier.truncation_warnings([s.text for s in corpus])
 
     def write(self, target: Target) -> ModelInfo:
         """Write a checkpoint whose head is the logistic regression."""
@@ -288,10 +286,9 @@ class TransformerCandidate(Candidate):
 
     def warnings(self, corpus: Corpus) -> list[str]:
         """Return a warning that counts the rows with more tokens than the recipe's `max_tokens`, if there are any."""
-        from ..models.checkpoint import count_truncated
+        from ..models.checkpoint import truncation_warnings
 
-        truncated = count_truncated(self._tokenizer, [s.text for s in corpus])
-        return describe_truncated(truncated, len(corpus), self.recipe.max_tokens)
+        return truncation_warnings(self._tokenizer, [s.text for s in corpus])
 
     def write(self, target: Target) -> ModelInfo:
         """Write a checkpoint."""

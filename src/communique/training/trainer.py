@@ -29,7 +29,7 @@ from ..errors import RecipeError
 from ..metrics.calibration import Tuning, decide, probabilities, tune
 from ..metrics.scores import indicator, macro_f1, outcome_counts
 from ..models.act_heads import ActHeads, ActsClassifier
-from ..models.checkpoint import PREDICT_BATCH, checkpoint_logits, count_truncated
+from ..models.checkpoint import PREDICT_BATCH, checkpoint_logits, tokenize
 from ..models.info import ActsInfo
 from ..reporting.format import counted
 from ..reporting.progress import ProgressReporter
@@ -165,12 +165,16 @@ class TransformerClassifier:
             self.progress.say(
                 f"{counted(len(training.copies), 'training row')} have a copy with another actor or spelling"
             )
-        if not self.progress.is_silent:
-            truncated = count_truncated(tokenizer, [s.text for s in corpus])
-            for line in describe_truncated(truncated, len(corpus), recipe.max_tokens):
-                self.progress.say(line)
-        columns = sentence_columns(training.sentences, tokenizer, self.codebook, acts)
-        held_out = sentence_columns(validation.sentences, tokenizer, self.codebook, acts) if validation else None
+        encoded, truncated = self._tokenize(training.sentences)
+        # The labelled rows come first.
+        for line in describe_truncated(int(truncated[: len(corpus)].sum()), len(corpus), recipe.max_tokens):
+            self.progress.say(line)
+        columns = sentence_columns(training.sentences, encoded, self.codebook, acts)
+        held_out = None
+        if validation:
+            held_out = sentence_columns(
+                validation.sentences, self._tokenize(validation.sentences)[0], self.codebook, acts
+            )
         tokens = None if recipe.freeze_embeddings else used_tokens((columns, held_out), tokenizer.pad_token_id)
         prepare_steps(self.steps, recipe, self.codebook, corpus, tokens, self.soft)
         self.distillation_ = training.add_targets(columns)
@@ -198,6 +202,10 @@ class TransformerClassifier:
         if validation:
             self._tune(validation)
         return self
+
+    def _tokenize(self, sentences: Sequence[Sentence]) -> tuple[Any, NDArray[np.bool_]]:
+        """Tokenize sentences as the model reads them, and mark truncated ones (n,)."""
+        return tokenize(self.tokenizer_, [s.text for s in sentences], offsets=self.heads_ is not None)
 
     def _train(
         self, trained: Any, rows: datasets.Dataset, validation: datasets.Dataset | None, steps: Path | None, seed: int
