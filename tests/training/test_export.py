@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import has_facts, run, succeed, tiny_rows, write_rows
 
 from communique import BundleError, ExportError
 from communique.models.folder import read_info
@@ -165,3 +166,46 @@ def test_an_export_with_other_data_than_the_training_is_refused(
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     with pytest.raises(BundleError, match=r"held-out rows .* are not those of the training"):
         export(tiny_checkpoint, tmp_path / "bundle", recipe=tmp_path / "recipe.yaml")
+
+
+def test_new_texts_show_a_label_that_the_export_predicts_less_often() -> None:
+    from communique.training.parity import compare_new_texts
+
+    draw = np.random.default_rng(0)
+    before = draw.random((400, 3)) < 0.3
+    after = before.copy()
+    # The export loses a third of the first label, and as many decisions on the second one change in each direction.
+    after[:, 0] &= draw.random(400) > 0.33
+    for value in (True, False):
+        changed = np.flatnonzero(before[:, 1] == value)[:8]
+        after[changed, 1] = not value
+    found = compare_new_texts(("a", "b", "c"), before, after)
+    assert [row.differs for row in found.rows] == [True, False, False]
+    assert (found.n, found.rows[0].checkpoint, found.rows[0].export) == (400, before[:, 0].sum(), after[:, 0].sum())
+    assert [row.agreement == 1 for row in found.rows] == [False, False, True]
+
+
+def test_an_export_is_also_compared_on_new_texts(tiny_checkpoint: Path, tiny_bundle: Path, tmp_path: Path) -> None:
+    from communique.models.card import render_card
+
+    trained = [str(row["text"]) for row in tiny_rows()]
+    new = [str(row["text"]) for row in tiny_rows(20, seed=7)]
+    table = write_rows(tmp_path / "new.jsonl", [{"text": text} for text in (*trained, *new, new[0])])
+    result = succeed("export", tiny_checkpoint, "-o", tmp_path / "bundle", "--new-texts", table)
+    info = read_info(tmp_path / "bundle", "bundle")
+    assert info.parity is not None
+    assert info.parity.new_texts is not None
+    # Some rows of the held-out documents neither trained nor tuned the model.
+    tuned = json.loads((tiny_checkpoint / "validation.json").read_text())["validation"]
+    assert info.parity.new_texts.n == len({*trained, *new}) - info.training.sentences - len(tuned)
+    assert [row.label for row in info.parity.new_texts.rows] == list(info.labels)
+    shown = f"On {info.parity.new_texts.n} sentences without gold"
+    assert shown in result.stdout
+    assert shown in render_card(info)
+    assert "new_texts" not in (tiny_bundle / "bundle.json").read_text()
+    row = next(row for row in tiny_rows() if row["id"] in tuned)
+    known = write_rows(tmp_path / "known.jsonl", [{"text": row["text"]}])
+    refused = run("export", tiny_checkpoint, "-o", tmp_path / "other", "--new-texts", known)
+    assert refused.exit_code == 1
+    assert has_facts(refused.stderr, "--new-texts", "all of these")
+    assert not (tmp_path / "other").exists()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .common import cli_errors, note, require_training, show
+
+if TYPE_CHECKING:
+    from ..data.codebook import Codebook
 
 
 @cli_errors
@@ -26,6 +29,14 @@ def export(
         Path | None,
         typer.Option(help="File or folder with the texts of stand-off labels, if it has moved since training."),
     ] = None,
+    new_texts: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Documents or tables with texts that did not train the model. The parity check compares the predictions for them "
+            "too. Can be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing bundle.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Export the model even if its training found that it has learned nothing.")
@@ -39,18 +50,38 @@ def export(
     """
     from ..io.output import check_folder
     from ..models.card import render_parity
-    from ..models.folder import read_info
+    from ..models.folder import read_codebook, read_info
     from ..models.info import INFO
 
     info = read_info(model, "checkpoint")
     folder = out or _default_folder(model, info.name)
-    check_folder(folder, inputs=(model, recipe, texts), overwrite=overwrite, marker=INFO)
+    check_folder(folder, inputs=(model, recipe, texts, *(new_texts or ())), overwrite=overwrite, marker=INFO)
     require_training("export")
     from ..training.export import export as run
 
-    parity = run(model, folder, recipe=recipe, texts=texts, overwrite=overwrite, force=force)
+    sentences = _read_new_texts(new_texts, read_codebook(model, info)) if new_texts else ()
+    parity = run(model, folder, recipe=recipe, texts=texts, new_texts=sentences, overwrite=overwrite, force=force)
     show(render_parity(parity))
+    for row in parity.new_texts.rows if parity.new_texts else ():
+        if row.differs:
+            note(
+                f"warning: on the new texts, the export predicts {row.label} for {row.export} sentences, but the checkpoint for "
+                f"{row.checkpoint}. Check these labels by hand, or use the checkpoint itself"
+            )
+    if parity.new_texts is None and info.tuned_by != "validation":
+        note(
+            "the export was compared with the checkpoint only on rows that trained the model. To compare them on other texts, add "
+            "--new-texts"
+        )
     note(f"bundle: {folder}")
+
+
+def _read_new_texts(paths: list[str], codebook: Codebook) -> list[str]:
+    """Read the sentences of documents and tables."""
+    from ..labelling.reading import TextReading
+    from ..labelling.unlabelled import read_texts
+
+    return [text or "" for text in read_texts(paths, codebook, TextReading()).population.texts.to_pylist()]
 
 
 def _default_folder(model: Path, name: str) -> Path:

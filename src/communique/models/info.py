@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 import subprocess
 from collections import Counter
@@ -157,8 +158,39 @@ class ActsParityRow(_Model):
     agreement: float | None
 
 
+class NewTextsRow(_Model):
+    """Comparison of an export with its checkpoint for one label on sentences without gold.
+
+    `checkpoint`, `export` and `both` are the numbers of sentences for which they predict the label. `agreement` is as in
+    `ParityRow`.
+    """
+
+    label: str
+    checkpoint: int
+    export: int
+    both: int
+    agreement: float | None
+
+    @property
+    def differs(self) -> bool:
+        """Whether one of them predicts the label clearly more often: by a tenth, and by more than chance would explain."""
+        low, high = sorted((self.checkpoint, self.export))
+        # If the sentences with different decisions were split by chance, the difference would be below this limit 95 times of 100.
+        return high - low > max(0.1 * high, 2 * math.sqrt(low + high - 2 * self.both))
+
+
+class NewTextsParity(_Model):
+    """The part of a parity check on `n` sentences without gold that did not train the model."""
+
+    n: int
+    rows: tuple[NewTextsRow, ...]
+
+
 class ParityReport(_Model):
-    """Parity check of an export: a comparison with its checkpoint, with one row per group and label."""
+    """Parity check of an export: a comparison with its checkpoint, with one row per group and label.
+
+    `new_texts` is the comparison on texts that the user named; None if none were named.
+    """
 
     n: int
     documents: int
@@ -167,6 +199,8 @@ class ParityReport(_Model):
     macro_f1_export: float
     rows: tuple[ParityRow, ...]
     acts: tuple[ActsParityRow, ...] = ()
+    # Not written if it is None, so that older versions can read the folder.
+    new_texts: NewTextsParity | None = Field(None, exclude_if=lambda value: value is None)
 
 
 class ActsInfo(_Model):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.sentence import Sentence
-from ..errors import BundleError, ExportError
+from ..errors import BundleError, DataError, ExportError
 from ..io.atomic import new_folder
 from ..metrics.calibration import tune
 from ..metrics.scores import indicator
@@ -39,8 +39,9 @@ from ..models.openvino import import_quietly
 from ..models.predictions import Predictions
 from ..models.predictor import Predictor
 from ..reporting.format import megabytes
+from ..text.cleaning import for_model
 from .limits import describe_limits
-from .parity import check_parity, require_parity
+from .parity import check_parity, compare_new_texts, require_parity
 from .quantize import quantize, silenced
 from .recipe import Recipe
 from .splits import DataSplits
@@ -50,6 +51,9 @@ logger = logging.getLogger(__name__)
 #: Number of sentences whose activations determine the ranges of the 8-bit numbers.
 CALIBRATION = 300
 
+#: Maximum number of new texts on which an export is compared with its checkpoint. The checkpoint labels them in a few minutes.
+NEW_TEXTS = 2000
+
 
 def export(
     checkpoint: str | Path,
@@ -57,6 +61,7 @@ def export(
     *,
     recipe: str | Path | None = None,
     texts: str | Path | None = None,
+    new_texts: Sequence[str] = (),
     overwrite: bool = False,
     force: bool = False,
 ) -> ParityReport:
@@ -67,6 +72,8 @@ def export(
         out: The bundle folder to write.
         recipe: The recipe that trained the checkpoint. Default: the one in the checkpoint.
         texts: Texts of stand-off labels. Default: the path in the checkpoint.
+        new_texts: Sentences on which the bundle is compared with the checkpoint too. Those on which the model was trained or tuned
+            are left out, and at most `NEW_TEXTS` are used. Default: none.
         overwrite: Whether to replace an existing bundle.
         force: Whether to export even a checkpoint that has learned nothing.
 
@@ -100,6 +107,8 @@ def export(
     classifier = CheckpointClassifier(checkpoint)
     samples = _samples(data.train.sentences, classifier.tokenizer, settings.seed)
     before = classifier.predict(data.parity.sentences, acts=info.acts is not None)
+    unseen = _unseen(new_texts, data, settings.seed)
+    decided = classifier.predict(unseen).decisions
     info = info.model_copy(
         update={"kind": "bundle", "recipe": settings.portable().model_dump(mode="json"), "texts": None}
     )
@@ -115,7 +124,19 @@ def export(
         quantization = "8-bit weights and activations" if activations else "8-bit weights"
         try:
             with new_folder(out, replace=overwrite, marker=INFO) as folder:
-                return _fill(folder, info, quantization, exported, classifier, codebook, before, data, settings.seed)
+                parity = _fill(
+                    folder,
+                    info,
+                    quantization,
+                    exported,
+                    classifier,
+                    codebook,
+                    before,
+                    (unseen, decided),
+                    data,
+                    settings.seed,
+                )
+            return parity
         except ExportError as error:
             if not activations:
                 raise ExportError(
@@ -134,10 +155,14 @@ def _fill(
     classifier: CheckpointClassifier,
     codebook: Codebook,
     before: Predictions,
+    new: tuple[Sequence[str], NDArray[np.bool_]],
     data: DataSplits,
     seed: int,
 ) -> ParityReport:
-    """Write an exported model to the bundle folder, tune it on its own outputs, and check its parity."""
+    """Write an exported model to the bundle folder, tune it on its own outputs, and check its parity.
+
+    `new` has sentences without gold and the checkpoint's decisions (n, k) for them.
+    """
     import_quietly("openvino").save_model(exported, folder / IR, compress_to_fp16=False)
     classifier.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER), pretty=False)
     finish(folder, info, codebook, data.ids, texts=data.texts)
@@ -154,6 +179,10 @@ def _fill(
         data=f"{quantization}; {rows}",
     )
     require_parity(parity)
+    unseen, decided = new
+    if unseen:
+        found = compare_new_texts(codebook.names, decided, predictor.predict(unseen).decisions)
+        parity = parity.model_copy(update={"new_texts": found})
     width = _vector_width(exported, classifier)
     limits, domain = describe_limits(predictor, width, data, checkpoint=classifier.folder, seed=seed)
     if domain is not None:
@@ -183,6 +212,19 @@ def _samples(sentences: Sequence[Sentence], tokenizer: Any, seed: int) -> list[d
     drawn = random.Random(seed).sample(list(sentences), min(CALIBRATION, len(sentences)))
     encoded = (tokenizer(s.model_text, truncation=True, return_tensors="np") for s in drawn)
     return [{name: e[name].astype(np.int64) for name in ("input_ids", "attention_mask")} for e in encoded]
+
+
+def _unseen(texts: Sequence[str], data: DataSplits, seed: int) -> list[str]:
+    """Return different texts, at most `NEW_TEXTS` drawn at random, without those on which the model was trained or tuned.
+
+    Raises:
+        DataError: There are texts, but none is left.
+    """
+    known = {s.model_text for s in (*data.train, *data.validation)}
+    left = [text for text in dict.fromkeys(texts) if for_model(text) not in known]
+    if texts and not left:
+        raise DataError("--new-texts: the model was trained or tuned on all of these sentences. Name other texts")
+    return left if len(left) <= NEW_TEXTS else random.Random(seed).sample(left, NEW_TEXTS)
 
 
 def _tuned(info: ModelInfo, predictor: Predictor, validation: Sequence[Sentence], codebook: Codebook) -> ModelInfo:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.sentence import Sentence
@@ -12,7 +13,7 @@ from ..errors import ExportError
 from ..metrics.scores import indicator, macro_f1, outcome_counts, precision_recall_f1
 from ..metrics.spans import OUTPUTS, Sums, compare_acts
 from ..models.acts import ActOutputs
-from ..models.info import ActsParityRow, ParityReport, ParityRow
+from ..models.info import ActsParityRow, NewTextsParity, NewTextsRow, ParityReport, ParityRow
 from ..models.predictions import Predictions
 from ..models.predictor import Predictor
 from ..reporting.format import number, rounded
@@ -75,6 +76,32 @@ def check_parity(
         acts=()
         if before.acts is None or after.acts is None
         else _compare_acts(sentences, codebook, before.acts, after.acts),
+    )
+
+
+def compare_new_texts(labels: Sequence[str], before: NDArray[np.bool_], after: NDArray[np.bool_]) -> NewTextsParity:
+    """Compare the decisions (n, k) of a checkpoint and of its export on n sentences without gold.
+
+    On sentences that trained the model, both are so sure that an error of the export may change no decision.
+
+    Args:
+        labels: The k labels.
+        before: Decisions of the checkpoint.
+        after: Decisions of the export.
+    """
+    agreement = precision_recall_f1(outcome_counts(before, after))[:, 2]
+    return NewTextsParity(
+        n=len(before),
+        rows=tuple(
+            NewTextsRow(
+                label=label,
+                checkpoint=int(before[:, i].sum()),
+                export=int(after[:, i].sum()),
+                both=int((before & after)[:, i].sum()),
+                agreement=rounded(agreement[i], 4),
+            )
+            for i, label in enumerate(labels)
+        ),
     )
 
 
