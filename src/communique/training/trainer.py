@@ -47,7 +47,7 @@ from .soup import Soup
 from .steps import check_run, record_run, settings_without_paths
 
 
-class Clock(transformers.TrainerCallback, ExportableState):  # type: ignore[misc]
+class Clock(transformers.TrainerCallback, ExportableState):
     """Measure the seconds of a training and store them in each of its checkpoints, so that those of a resumed run can be added.
 
     Args:
