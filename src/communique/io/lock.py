@@ -65,7 +65,7 @@ def release(folder: Path, handle: IO[bytes]) -> None:
 
 @contextmanager
 def locked(folder: Path, check: Callable[[Path], None], remedy: str = "name another output with -o") -> Iterator[None]:
-    """Hold the lock of a folder inside the block. Arguments and errors are those of `acquire`."""
+    """Acquire the lock of a folder, and release it after the block. Arguments and errors are those of `acquire`."""
     handle = acquire(folder, check, remedy)
     try:
         yield

@@ -71,7 +71,7 @@ def _check_ours(steps: Path) -> None:
 
 @contextmanager
 def locked_steps(steps: Path, remedy: str = "name another folder for the model with -o") -> Iterator[None]:
-    """Hold the lock of a folder `<out>.steps` inside the block, so that no other training writes the same model.
+    """Acquire the lock of a folder `<out>.steps` for the block, so that no other training writes the same model.
 
     The folder is created. If it contains nothing else after the block, it is deleted.
 
