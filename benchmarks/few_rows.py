@@ -35,9 +35,8 @@ from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
 from communique.data.sources import CorpusSource
-from communique.data.splits import document_folds, split_units
+from communique.data.splits import FOLDS, document_folds, split_units
 from communique.data.standoff import read_sources
-from communique.data.training_checks import FOLDS
 from communique.io.atomic import replacing
 from communique.metrics.bootstrap import Resamples, interval
 from communique.metrics.calibration import Tuning, to_logits

@@ -10,23 +10,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fakes import bundle_folder
-from helpers import ROOT, facts
+from helpers import ROOT, facts, run
 from project_helpers import age, code, draw
 
 from communique.annotation.detect import read_coded
 from communique.data.codebook import Codebook
 from communique.errors import BundleError, DataError
-from communique.io.atomic import file_sha256
 from communique.io.read import read_table
 from communique.labelling.made_by import origin_metadata
 from communique.models.folder import read_info
 from communique.models.predictor import MODEL_VARIABLE
 from communique.project import Coding, Project, merge, project_status
 from communique.project.coding import now
-from communique.project.defaults import _with_columns, fill, is_labelled
+from communique.project.defaults import _with_columns, fill
 from communique.project.status import used_to_label
 from communique.sampling.design import Source
-from communique.training.steps import record_run
 
 Sampled = Callable[..., Path]
 
@@ -343,31 +341,67 @@ def test_agree_compares_the_codings_from_which_gold_is_made(project: Project) ->
     assert project.gold("sample-1")[0]
 
 
-@pytest.mark.parametrize("change", ["kind", "rows", "nothing", "no record"])
-def test_an_interrupted_training_that_cannot_be_resumed_is_passed_by(project: Project, change: str) -> None:
+class Stopped(BaseException):
+    """Stops a training, as Ctrl-C would."""
+
+
+def stop_training(project: Project, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Begin to train model-1 with the real command, and stop. Return the folder with its steps."""
+
+    def stopped(*_: object, **__: object) -> None:
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr("communique.selection.select.plan_folds", stopped)
+        with pytest.raises(Stopped):
+            run("train", "--project", project.folder, "--kind", "tfidf")
+    return project.folder / "models" / "model-1.steps"
+
+
+CHANGES = ["nothing", "kind", "name", "codebook", "rows", "no record"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_an_interrupted_training_that_cannot_be_resumed_is_passed_by(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
     coded(project, purpose="training")
-    rows = Path(fill("train", project, {}).arguments[0])
-    steps = project.folder / "models" / "model-1.steps"
-    run = {"kind": "auto", "data": [file_sha256(rows)], "codebook": project.codebook.sha256}
-    record_run(steps, run | ({"data": ["0"]} if change == "rows" else {}))
-    if change == "no record":
+    steps = stop_training(project, monkeypatch)
+    own = steps.with_name("model-1.rows.jsonl")
+    before = own.read_bytes()
+    given = {"kind": "tfidf"}
+    if change == "kind":
+        given["kind"] = "frozen-encoder"
+    elif change == "name":
+        given["name"] = "other"
+    elif change == "codebook":
+        given["codebook"] = str(tmp_path / "other.yaml")
+        project.codebook.model_copy(update={"version": "2"}).dump(Path(given["codebook"]))
+    elif change == "rows":
+        log = project.log.read().codings
+        project.log.append([one.model_copy(update={"time": now(), "labels": ()}) for one in log if one.labels])
+    elif change == "no record":
         (steps / "run.json").rename(steps / "vectors.npz")
-    filled = fill("train", project, {"kind": "tfidf"} if change == "kind" else {})
+    filled = fill("train", project, given)
     name = "model-1" if change == "nothing" else "model-2"
-    assert filled.arguments[-1] == name
+    assert filled.arguments[filled.arguments.index("--out") + 1] == str(project.folder / "models" / name)
     assert Path(filled.arguments[0]).name == f"{name}.rows.jsonl"
     assert any("model-1" in note for note in filled.notes) == (change != "nothing")
     assert steps.is_dir(), "the interrupted training can be resumed with its own command"
+    assert own.read_bytes() == before, "and has its own rows"
 
 
-def test_labels_come_from_the_command_or_from_a_document(project: Project, tmp_path: Path) -> None:
-    assert is_labelled(project), "its document contains labels"
-    (tmp_path / "texts.jsonl").write_text('{"text": "We condemn it."}\n')
-    other = Project.create(tmp_path / "other", codebook=project.codebook_path, documents=[tmp_path / "texts.jsonl"])
-    assert not is_labelled(other)
-    assert not is_labelled(Project.create(tmp_path / "empty", codebook=project.codebook_path))
-    shutil.copy(project.documents()[0], other.folder / "labelled" / "model-1.jsonl")
-    assert is_labelled(other)
+def test_the_rows_of_an_interrupted_training_are_kept_if_another_folder_is_named(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coded(project, purpose="training")
+    own = stop_training(project, monkeypatch).with_name("model-1.rows.jsonl")
+    before = own.read_bytes()
+    log = project.log.read().codings
+    project.log.append([one.model_copy(update={"time": now(), "labels": ()}) for one in log if one.labels])
+    filled = fill("train", project, {"kind": "tfidf", "out": str(tmp_path / "elsewhere")})
+    assert Path(filled.arguments[0]).read_bytes() != before == own.read_bytes()
+    assert filled.notes == []
 
 
 def test_estimates_use_newer_labels_of_the_same_sentences_that_have_the_columns_of_groups(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from communique.project import Project, merge, project_status
 from communique.project.advice import Facts, describe_projection, next_step
 from communique.project.curve import Curve, Point, Projection, compute_curve, curve_of_models, extrapolate, nested
 from communique.project.defaults import write_codings
-from communique.project.status import ModelStatus, model_curve, quick_curve
+from communique.project.status import ModelStatus, is_labelled, model_curve, quick_curve
 from communique.reporting.progress import ProgressReporter
 
 Sampled = Callable[..., Path]
@@ -373,3 +374,13 @@ def test_files_that_were_added_after_labelling_are_counted(tmp_path: Path) -> No
     status = project_status(project)
     assert status.unlabelled == 1
     assert has_facts(status.to_markdown(), "do not contain 1 file of the documents", "communique label")
+
+
+def test_labels_come_from_the_command_or_from_a_document(project: Project, tmp_path: Path) -> None:
+    assert is_labelled(project), "its document contains labels"
+    (tmp_path / "texts.jsonl").write_text('{"text": "We condemn it."}\n')
+    other = Project.create(tmp_path / "other", codebook=project.codebook_path, documents=[tmp_path / "texts.jsonl"])
+    assert not is_labelled(other)
+    assert not is_labelled(Project.create(tmp_path / "empty", codebook=project.codebook_path))
+    shutil.copy(project.documents()[0], other.folder / "labelled" / "model-1.jsonl")
+    assert is_labelled(other)

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
-from communique.data.splits import document_folds
-from communique.data.training_checks import count_repeats, describe_repeats, scored_folds
+from communique.data.splits import document_folds, scored_folds
+from communique.data.training_checks import count_repeats, describe_repeats
 from communique.errors import CommuniqueError, DataError, OutputError, RecipeError
 from communique.load import load_model
 from communique.metrics.report import ScoreCI

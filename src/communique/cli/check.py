@@ -133,7 +133,8 @@ def check(
 
 def _training(labelled: Corpus, book: Codebook) -> list[str]:
     """Return why `communique train` would refuse the labelled rows, or what it would warn about. Unlabelled rows are no problem."""
-    from ..data.training_checks import FOLDS, count_repeats, describe_repeats, refusal, scored_folds, training_warnings
+    from ..data.splits import FOLDS, scored_folds
+    from ..data.training_checks import count_repeats, describe_repeats, refusal, training_warnings
     from ..data.units import describe_truncated
     from ..models.predictor import Predictor, default_model
     from ..training.recipe import MAX_TOKENS, SEED

@@ -115,7 +115,7 @@ def train(
         check_folder(folder, inputs=(*data, codebook, texts), overwrite=overwrite, marker=INFO)
     require_training("training")
     _check_kind(kind)
-    from ..models.folder import read_info
+    from ..models.folder import read_info, steps_folder
     from ..reporting.progress import ProgressReporter
     from ..training import distributed
     from ..training.run import train as run
@@ -127,13 +127,13 @@ def train(
                 "without a comparison there are no folds. Add --kind or --folds, or omit this option",
                 param_hint="--max-folds",
             )
-        with _resumable(Path(f"{folder}.steps")):
+        with _resumable(steps_folder(folder)):
             written = run(recipe, folder, texts=texts, overwrite=overwrite, progress=ProgressReporter())
     else:
         from ..selection.select import AUTO, train_selected
 
         progress = ProgressReporter()
-        with _resumable(folds or Path(f"{folder}.steps")):
+        with _resumable(folds or steps_folder(folder)):
             selection = train_selected(
                 recipe,
                 folder,

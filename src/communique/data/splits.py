@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 from ..errors import require_extra
 from .codes import factorize
-from .sentence import Sentence
+from .sentence import AUTHORED, Sentence
+
+#: Number of folds of the cross-validation; fewer if there are fewer documents.
+FOLDS = 5
+
+#: Fold of rows that are training rows in every fold.
+NEVER_SCORED = -1
 
 
 def split_units(sentences: Iterable[Sentence]) -> NDArray[np.int64]:
@@ -62,6 +68,28 @@ def document_folds(sentences: Sequence[Sentence], number: int, *, seed: int) -> 
         for s, given in zip(sentences, labels, strict=True)
     ]
     return assign_folds(split_units(sentences), classes, number, seed=seed)
+
+
+def scored_folds(sentences: Sequence[Sentence], number: int, *, seed: int) -> NDArray[np.int64]:
+    """Return the fold of each row (n,) from `document_folds`, or `NEVER_SCORED`.
+
+    Rows that were written for training are not a sample of the text that a model will label, so they are never scored. They are
+    scored like other rows if the others are from a single document.
+
+    Args:
+        sentences: n labelled rows.
+        number: Number of folds.
+        seed: Seed of the random assignment.
+    """
+    folds = np.full(len(sentences), NEVER_SCORED, np.int64)
+    found = np.array([s.sampling != AUTHORED for s in sentences], np.bool_)
+    folds[found] = document_folds([s for s, yes in zip(sentences, found, strict=True) if yes], number, seed=seed)
+    return folds if folds.max(initial=0) > 0 else document_folds(sentences, number, seed=seed)
+
+
+def fold_numbers(folds: NDArray[np.int64]) -> list[int]:
+    """Return the numbers of the folds that are scored, in order."""
+    return [int(fold) for fold in np.unique(folds) if fold != NEVER_SCORED]
 
 
 def assign_folds(

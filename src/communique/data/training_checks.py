@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +15,10 @@ from ..reporting.format import counted
 from . import near_duplicates
 from .codebook import Codebook
 from .corpus import Corpus, conflicts
-from .sentence import AUTHORED, Sentence
-from .splits import document_folds, split_units
+from .splits import fold_numbers, split_units
 
 #: With fewer labelled rows than this, a warning is printed.
 MIN_ROWS = 50
-
-#: Number of folds of the cross-validation; fewer if there are fewer documents.
-FOLDS = 5
-
-#: Fold of rows that are training rows in every fold.
-NEVER_SCORED = -1
 
 #: Minimum proportion of rows whose text also occurs in another document for the warning that scores are too high.
 REPEATED = 0.02
@@ -113,28 +105,6 @@ def describe_conflicts(corpus: Corpus) -> list[str]:
         f"warning: {counted(n, 'text')} occur{'s' * (n == 1)} in several rows with different labels. `communique check` lists "
         "them"
     ]
-
-
-def scored_folds(sentences: Sequence[Sentence], number: int, *, seed: int) -> NDArray[np.int64]:
-    """Return the fold of each row (n,) from `document_folds`, or `NEVER_SCORED`.
-
-    Rows that were written for training are not a sample of the text that a model will label, so they are never scored. They are
-    scored like other rows if the others are from a single document.
-
-    Args:
-        sentences: n labelled rows.
-        number: Number of folds.
-        seed: Seed of the random assignment.
-    """
-    folds = np.full(len(sentences), NEVER_SCORED, np.int64)
-    found = np.array([s.sampling != AUTHORED for s in sentences], np.bool_)
-    folds[found] = document_folds([s for s, yes in zip(sentences, found, strict=True) if yes], number, seed=seed)
-    return folds if folds.max(initial=0) > 0 else document_folds(sentences, number, seed=seed)
-
-
-def fold_numbers(folds: NDArray[np.int64]) -> list[int]:
-    """Return the numbers of the folds that are scored, in order."""
-    return [int(fold) for fold in np.unique(folds) if fold != NEVER_SCORED]
 
 
 def count_repeats(corpus: Corpus, folds: NDArray[np.int64]) -> int:

@@ -93,10 +93,14 @@ def _parse_info(path: Path) -> ModelInfo:
         raise BundleError(f"{path}: {describe(error, ModelInfo)}. Copy the model folder again") from error
 
 
+def steps_folder(folder: Path) -> Path:
+    """Return the folder next to a model folder in which an unfinished training keeps what is done."""
+    return folder.with_name(f"{folder.name}.steps")
+
+
 def _no_model(folder: Path) -> str:
     """Say why a path is not a model folder, and what to do."""
-    steps = folder.with_name(folder.name + ".steps")
-    if steps.is_dir():
+    if steps_folder(folder).is_dir():
         return f"{folder}: the training of this model has not finished. Run the same communique train command again to resume it"
     if folder.is_dir():
         problem = f"this folder is not a model, because it contains no {INFO}"

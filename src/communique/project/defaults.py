@@ -5,6 +5,7 @@ Each function returns arguments as they would be typed, so that a command in a p
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,12 +16,13 @@ import pyarrow.parquet as pq
 
 from ..annotation.agreement_report import AgreementReport, to_adjudicate
 from ..annotation.sheets import MODEL
+from ..data.codebook import Codebook
 from ..data.reader import ACTS
 from ..errors import BundleError, CommuniqueError, DataError
 from ..io.atomic import file_sha256, replacing
 from ..io.write import write_jsonl
 from ..labelling.reading import TextReading
-from ..models.folder import read_info
+from ..models.folder import read_info, steps_folder
 from ..models.info import ModelInfo
 from ..models.predictor import default_model
 from ..sampling.design import Design
@@ -136,18 +138,22 @@ def _agree(project: Project, given: Mapping[str, object]) -> Filled:
 
 
 def _train(project: Project, given: Mapping[str, object]) -> Filled:
-    """Train on all coded rows except those that are reserved for estimates."""
-    filled, model = Filled(), project.next_model_path()
-    rows, notes = project.write_training_rows(model)
-    passed: list[str] = []
-    while "out" not in given and not _can_train(model, rows, project, given):
-        filled.notes.append(
-            f"an interrupted training of {model.name} had other rows, another codebook or other classifiers, so it cannot be "
-            "resumed, and another model is trained"
-        )
+    """Train on all coded rows except those that are reserved for estimates.
+
+    The rows are written next to the model once its name is known. An interrupted training of another model needs its own rows to
+    resume.
+    """
+    filled, passed = Filled(), list[str]()
+    table, notes = project.training_table()
+    while not _can_train(model := project.next_model_path(without=passed), table, project, given):
         passed.append(model.name)
-        model = project.next_model_path(without=passed)
-        rows, notes = project.write_training_rows(model)
+        if "out" not in given:
+            filled.notes.append(
+                f"an interrupted training of {model.name} had other rows, another codebook, other classifiers or other settings, "
+                "so it cannot be resumed, and another model is trained"
+            )
+    with replacing(rows := model.with_name(f"{model.name}.rows.jsonl"), "wb") as handle:
+        handle.write(table)
     filled.arguments.append(str(rows))
     filled.notes += notes
     if "codebook" not in given:
@@ -161,18 +167,17 @@ def _train(project: Project, given: Mapping[str, object]) -> Filled:
     return filled
 
 
-def _can_train(model: Path, rows: Path, project: Project, given: Mapping[str, object]) -> bool:
+def _can_train(model: Path, table: bytes, project: Project, given: Mapping[str, object]) -> bool:
     """Return whether a model has no interrupted training, or one that a training on these rows would resume."""
-    from ..training.steps import is_started, recorded_run
+    from ..selection.steps import can_begin, identity_before_reading
+    from ..training.recipe import Recipe
 
-    steps = model.with_name(f"{model.name}.steps")
-    if not is_started(steps):
-        return True
-    run = recorded_run(steps) or {}
-    same = [run.get("kind") == (given.get("kind") or "auto"), run.get("data") == [file_sha256(rows)]]
-    if "codebook" not in given:
-        same.append(run.get("codebook") == project.codebook.sha256)
-    return all(same)
+    path = Path(str(given.get("codebook") or project.codebook_path))
+    recipe = Recipe.for_tables([model], path, str(given.get("name") or model.name))
+    known = identity_before_reading(
+        recipe, Codebook.load(path), [hashlib.sha256(table).hexdigest()], str(given.get("kind") or "auto")
+    )
+    return can_begin(steps_folder(model), known)
 
 
 def _label(project: Project, given: Mapping[str, object]) -> Filled:
@@ -345,25 +350,6 @@ def _labelled_by(project: Project, labelled: Path) -> Path | None:
     if labelled not in project.labelled():
         return None
     return next((path for path in _known_models(project) if used_to_label(labelled, path)), None)
-
-
-def labels_of_own_model(project: Project) -> bool:
-    """Return whether a model of the project made the newest labels. It was trained on all samples that are not reserved."""
-    labelled = project.labelled()
-    return bool(labelled) and any(used_to_label(labelled[-1], path) for path in project.models().infos)
-
-
-def is_labelled(project: Project) -> bool:
-    """Return whether there are labels that a sample can correct, from `communique label` or in a document.
-
-    A document that cannot be read counts as texts. Pages that read the documents report it.
-    """
-    if project.labelled():
-        return True
-    try:
-        return not has_texts(project)
-    except DataError:
-        return False
 
 
 def _when_coded(out: Path, given: Mapping[str, object]) -> str:

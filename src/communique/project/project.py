@@ -13,6 +13,7 @@ from ..annotation.matching import Codings, gold_rows, match, write_gold
 from ..data.codebook import Codebook
 from ..errors import CodebookError, CommuniqueError, DataError, NotFoundError
 from ..io.file_state import FileState, file_state, kept_while_unchanged
+from ..io.write import jsonl_lines
 from ..labelling.reading import TextReading
 from ..labelling.write import output_suffix
 from ..models.info import INFO, ModelInfo
@@ -326,23 +327,19 @@ class Project:
         write_gold(path, rows)
         return path, notes
 
-    def write_training_rows(self, model: Path) -> tuple[Path, tuple[str, ...]]:
-        """Write the coded rows that train a model next to its folder, as JSON Lines. Return the path, and notes for the user.
+    def training_table(self) -> tuple[bytes, tuple[str, ...]]:
+        """Return the coded rows that train a model, as the content of a file in JSON Lines, and notes for the user.
 
         Raises:
             DataError: There are no coded rows.
         """
-        from ..io.write import write_jsonl
-
         found = self.coded_corpus()
         if not len(found.corpus):
             reasons = f" ({'; '.join(found.notes)})" if found.notes else ""
             raise DataError(
                 f"{self.log.folder}: no coded rows for training{reasons}. Add coded files with `communique merge FILE`"
             )
-        path = model.with_name(f"{model.name}.rows.jsonl")
-        write_jsonl(path, map(training_row, found.corpus))
-        return path, found.notes
+        return "".join(jsonl_lines(map(training_row, found.corpus))).encode(), found.notes
 
     def next_sample_path(self, suffix: str = ".xlsx") -> Path:
         """Return the path of the next sample, such as `samples/sample-2.xlsx`."""

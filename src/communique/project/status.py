@@ -25,7 +25,7 @@ from ..sampling.frame import LEFT_OUT
 from .advice import Facts, Step, describe_projection, next_step
 from .codebooks import OtherCodebook, changed_codebooks
 from .curve import Curve, Point, compute_curve, curve_of_models
-from .documents import document_files
+from .documents import document_files, has_texts
 from .layout import (
     ADJUDICATION_SHEET,
     AGREEMENT_FILE,
@@ -355,6 +355,25 @@ def used_to_label(path: Path, model: Path) -> bool:
     if (sha256 := read_model_sha256(path)) is not None:
         return sha256 == read_sha256(model)
     return re.fullmatch(rf"{re.escape(model.name)}(-\d+)?", path.name.split(".")[0]) is not None
+
+
+def labels_of_own_model(project: Project) -> bool:
+    """Return whether a model of the project made the newest labels. It was trained on all samples that are not reserved."""
+    labelled = project.labelled()
+    return bool(labelled) and any(used_to_label(labelled[-1], path) for path in project.models().infos)
+
+
+def is_labelled(project: Project) -> bool:
+    """Return whether there are labels that a sample can correct, from `communique label` or in a document.
+
+    A document that cannot be read counts as texts. Pages that read the documents report it.
+    """
+    if project.labelled():
+        return True
+    try:
+        return not has_texts(project)
+    except DataError:
+        return False
 
 
 def _newer(folder: Path, path: Path) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
-from ..data.training_checks import fold_numbers
+from ..data.splits import fold_numbers
 from ..metrics.bootstrap import Resamples
 from ..metrics.calibration import Tuning, probabilities, tune
 from ..metrics.scores import indicator

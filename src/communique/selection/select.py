@@ -13,19 +13,14 @@ from numpy.typing import NDArray
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
 from ..data.sentence import Sentence
-from ..data.training_checks import (
-    FOLDS,
-    count_repeats,
-    describe_repeats,
-    fold_numbers,
-    refuse_untrainable,
-    scored_folds,
-)
+from ..data.splits import FOLDS, fold_numbers, scored_folds
+from ..data.training_checks import count_repeats, describe_repeats, refuse_untrainable
 from ..errors import OutputError, RecipeError, did_you_mean
 from ..io.output import check_folder
 from ..metrics.calibration import MIN_POSITIVES, Tuning
 from ..metrics.degenerate import describe_collapse, describe_no_gain
 from ..metrics.scores import indicator
+from ..models.folder import steps_folder
 from ..models.info import INFO, Score
 from ..reporting.format import counted
 from ..reporting.progress import ProgressReporter
@@ -34,7 +29,7 @@ from ..training.fold_predictions import FOLD_FILE, FoldPredictions, row_key
 from ..training.recipe import DESCRIPTIVE, Recipe
 from ..training.soft_labels import TEACHERS, SoftLabels
 from ..training.splits import DataSplits
-from ..training.steps import locked_steps, settings_without_paths
+from ..training.steps import locked_steps
 from ..training.unlabelled import NOT_USED, Unlabelled, read_unlabelled
 from .candidates import (
     MIN_TRANSFORMER_ROWS,
@@ -56,7 +51,7 @@ from .folds import (
 )
 from .plan import LIMIT, plan_folds
 from .results import SELECTION, Selection, choose
-from .steps import ALL, Steps
+from .steps import ALL, Steps, identity_before_reading
 
 #: Values of `--kind`, and the kind of candidate for each.
 KINDS = {"tfidf": "tfidf-logreg", "frozen-encoder": "frozen-encoder", "transformer": "transformer"}
@@ -108,7 +103,7 @@ def train_selected(
         check_max_tokens(recipe)
     with ExitStack() as locks:
         if not only_folds:
-            locks.enter_context(locked_steps(out.with_name(out.name + ".steps")))
+            locks.enter_context(locked_steps(steps_folder(out)))
         if folds is not None:
             locks.enter_context(locked_steps(Path(folds), "name another folder with --folds"))
         return _train_selected(
@@ -140,7 +135,7 @@ def _train_selected(
     data = DataSplits.whole(recipe, codebook, Path(texts) if texts else None)
     for line in data.messages:
         progress.say(line)
-    folder = Path(folds) if folds else out.with_name(out.name + ".steps")
+    folder = Path(folds) if folds else steps_folder(out)
     reads = folds is not None or bool(recipe.teachers)
     unlabelled = read_unlabelled(recipe, data.train, data.train) if reads else Unlabelled()
     if recipe.unlabelled:
@@ -197,13 +192,9 @@ def _identity(
 ) -> dict[str, object]:
     """Return everything that determines the result of a comparison."""
     backbones = sorted({one for candidate in candidates for one in candidate.backbones})
-    return {
-        "kind": kind,
+    return identity_before_reading(recipe, codebook, corpus.files.values(), kind) | {
         "candidates": [one.name for one in candidates],
         "backbones": [backbone_sha256(one) for one in backbones],
-        "recipe": settings_without_paths(recipe),
-        "codebook": codebook.sha256,
-        "data": list(corpus.files.values()),
         "ids": [s.id for s in corpus],
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,51 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.codebook import Codebook
 from ..io.atomic import replacing
-from ..training.steps import check_run, read_arrays, record_run, write_arrays
+from ..training.recipe import Recipe
+from ..training.steps import (
+    check_run,
+    read_arrays,
+    record_run,
+    is_started,
+    recorded_run,
+    settings_without_paths,
+    write_arrays,
+)
 
 #: Number of the fit on all rows, in the name of the folder of its training state.
 ALL = "all"
+
+
+def identity_before_reading(recipe: Recipe, codebook: Codebook, files: Iterable[str], kind: str) -> dict[str, object]:
+    """Return what is known before any row is read of everything that determines the result of a comparison.
+
+    Args:
+        recipe: The recipe.
+        codebook: Its codebook.
+        files: SHA-256 of each file with labelled rows.
+        kind: The kind of classifier that is requested.
+    """
+    return {
+        "kind": kind,
+        "recipe": settings_without_paths(recipe),
+        "codebook": codebook.sha256,
+        "data": list(files),
+    }
+
+
+def can_begin(folder: Path, known: Mapping[str, object]) -> bool:
+    """Return whether a comparison can use a folder for its steps, because the folder is empty or an earlier run of it left it.
+
+    Args:
+        folder: The folder. It may not exist.
+        known: What `identity_before_reading` returns for the comparison.
+    """
+    if not is_started(folder):
+        return True
+    run = recorded_run(folder) or {}
+    return all(run.get(name) == value for name, value in json.loads(json.dumps(known)).items())
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from ..io.output import check_folder
 from ..metrics.calibration import decide
 from ..metrics.degenerate import describe_collapse, describe_no_gain
 from ..metrics.scores import indicator
+from ..models.folder import steps_folder
 from ..models.info import INFO, git_commit, score_tuning_rows
 from ..reporting.progress import ProgressReporter
 from . import distributed
@@ -54,7 +55,7 @@ def train(
     check_folder(out, overwrite=overwrite, marker=INFO)
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     check_max_tokens(recipe)
-    steps = out.with_name(out.name + ".steps")
+    steps = steps_folder(out)
     # With several processes, the first one has the lock for all of them.
     with locked_steps(steps) if distributed.rank() == 0 else nullcontext():
         return _train(recipe, out, steps, texts, overwrite=overwrite, progress=progress)

@@ -20,9 +20,9 @@ from ...estimation.results import Proportion, Results, read_results, written_fil
 from ...estimation.sample import Target
 from ...io.encoding import read_text
 from ...project import Project
-from ...project.defaults import is_labelled, labels_of_own_model
 from ...project.layout import ESTIMATES, SAMPLES
 from ...project.rows import is_reserved
+from ...project.status import is_labelled, labels_of_own_model
 from ...sampling.design import SUFFIX
 from ..context import OpenProject, ProjectArg
 from ..groups import checked_columns, group_columns

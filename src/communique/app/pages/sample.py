@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from ...errors import DataError
 from ...project import Project
 from ...project.advice import ESTIMATE_SAMPLE, FIRST_SAMPLE, SampleRequest
-from ...project.defaults import is_labelled
 from ...project.layout import SAMPLES
 from ...project.rows import is_reserved
+from ...project.status import is_labelled
 from ...sampling.design import Design
 from ...sampling.frame import MissingGroup
 from ...sampling.planning import as_width
