@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from app_study import code_study, create_study, study_rows
-from helpers import TINY, has_facts, succeed, write_rows
+from helpers import TINY, facts, has_facts, succeed, write_rows
 from project_helpers import draw
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, create_engine, func, select, text
+from sqlalchemy.exc import DatabaseError
 
 import communique.app.coding_index
 from communique.app.coding import Desk, Given
 from communique.app.coding_index import index_codings
 from communique.app.context import OpenProject
+from communique.app.index_errors import describe_index_error, error_name, is_damaged, is_of_index
 from communique.app.indexing import is_current, rebuild
-from communique.app.store import CODINGS, INDEX_FILE, MEMBERS, PREDICTIONS, SEEN, SENTENCES, SKIPPED, Store
+from communique.app.store import APP_FOLDER, CODINGS, INDEX_FILE, MEMBERS, PREDICTIONS, SEEN, SENTENCES, SKIPPED, Store
 from communique.errors import DataError
 from communique.project import Project
 from communique.project.layout import PROJECT_FILE
@@ -204,6 +207,62 @@ def test_a_damaged_index_is_built_again(project: Project, content: bytes) -> Non
         assert not again.is_marked(table, "carla", key)
     assert Desk(project, again).progress("ben", "all").skipped == 1
     again.close()
+
+
+def test_an_index_that_cannot_be_used_now_is_not_deleted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(project.folder).close()
+    monkeypatch.setattr("communique.app.store.PATIENCE", 0)
+    path = project.folder / APP_FOLDER / INDEX_FILE
+    holder = sqlite3.connect(path, isolation_level=None)
+    for command in ("PRAGMA locking_mode = EXCLUSIVE", "BEGIN EXCLUSIVE"):
+        holder.execute(command)
+    inode = path.stat().st_ino
+    with pytest.raises(DataError, match=facts("locked", "Another process")):
+        Store(project.folder)
+    holder.close()
+    assert path.stat().st_ino == inode
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(DataError, match=facts("unable to open", ".app", "read and write")):
+        Store(project.folder)
+    assert path.is_dir()
+
+
+def on_disk(path: Path, *commands: str) -> DatabaseError:
+    """Return the error that SQLite reports for the last of some commands."""
+    engine = create_engine(f"sqlite:///{path}")
+    try:
+        with engine.connect() as connection:
+            for command in commands:
+                connection.exec_driver_sql(command)
+    except DatabaseError as error:
+        return error
+    finally:
+        engine.dispose()
+    raise AssertionError(commands)
+
+
+def test_each_error_of_the_index_has_its_own_advice(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    growing = ("CREATE TABLE t (x)", "PRAGMA max_page_count = 3", "INSERT INTO t VALUES (randomblob(100000))")
+    full = on_disk(path, *growing)
+    read_only = on_disk(path, "PRAGMA query_only = ON", "INSERT INTO t VALUES (1)")
+    missing = on_disk(tmp_path / "no folder" / "a.sqlite", "SELECT 1")
+    other = on_disk(path, "SELECT * FROM no_table")
+    path.write_bytes(b"not a database" * 100)
+    damaged = on_disk(path, "SELECT * FROM sqlite_master")
+    for error, name, advice in (
+        (full, "SQLITE_FULL", "disk space"),
+        (read_only, "SQLITE_READONLY", "permissions"),
+        (missing, "SQLITE_CANTOPEN", "exists"),
+        (other, "SQLITE_ERROR", "delete the file index.sqlite"),
+        (damaged, "SQLITE_NOTADB", "delete the file index.sqlite"),
+    ):
+        assert error_name(error) == name
+        assert str(error.orig) in describe_index_error(error)
+        assert advice in describe_index_error(error)
+        assert is_of_index(error)
+        assert is_damaged(error) == (error is damaged)
 
 
 def test_only_appended_lines_are_read(project: Project, opened: OpenProject) -> None:

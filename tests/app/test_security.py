@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 
 import pytest
-from helpers import run
-from sqlalchemy.exc import OperationalError
+from helpers import has_facts, run
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from starlette.testclient import TestClient
 
 Connect = Callable[..., TestClient]
@@ -135,7 +136,6 @@ def test_a_token_that_is_set_to_nothing_is_replaced_by_a_random_one_that_is_prin
     [
         (OSError(errno.ENOSPC, "No space left on device", "/x/text.txt"), "/x/text.txt: No space left on device"),
         (OSError(errno.EROFS, "Read-only file system"), "Read-only file system"),
-        (OperationalError("INSERT", {}, Exception("database or disk is full")), "database or disk is full"),
     ],
 )
 def test_a_disk_that_cannot_be_written_is_reported_in_words(
@@ -149,3 +149,24 @@ def test_a_disk_that_cannot_be_written_is_reported_in_words(
     assert answer.status_code == 400
     assert words in answer.json()["error"]
     assert "Free some disk space" in answer.json()["error"]
+
+
+def test_an_index_that_is_in_use_is_not_reported_as_a_full_disk(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = sqlite3.OperationalError("database is locked")
+    locked.sqlite_errorname = "SQLITE_BUSY"
+    errors: list[Exception] = [
+        OperationalError("INSERT", {}, locked),
+        ProgrammingError("?", {}, sqlite3.ProgrammingError("bind")),
+    ]
+
+    def fail(*_: object) -> None:
+        raise errors.pop(0)
+
+    monkeypatch.setattr("communique.app.coding.Desk.queues", fail)
+    answer = client.get("/api/v1/queues")
+    assert answer.status_code == 400
+    assert has_facts(answer.json()["error"], "database is locked", "Another process")
+    assert "disk" not in answer.json()["error"]
+    assert client.get("/api/v1/queues").status_code == 500

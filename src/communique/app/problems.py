@@ -9,13 +9,14 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Scope
 
 from ..errors import ChangedError, CommuniqueError, DataError, NotFoundError
+from .index_errors import describe_index_error, is_of_index
 from .templating import render
 
 #: Prefix of all paths of the API.
@@ -107,10 +108,11 @@ def add_handlers(app: FastAPI) -> None:
         place = "The folder of the project" if error.filename is None else str(error.filename)
         return problem_response(request.scope, 400, f"{place}: {error.strerror}. {_MAKE_ROOM}")
 
-    @app.exception_handler(OperationalError)
-    async def no_index(request: Request, error: OperationalError) -> Response:
-        reason = f"The index of the project cannot be used: {error.orig}. {_MAKE_ROOM}"
-        return problem_response(request.scope, 400, reason)
+    @app.exception_handler(DatabaseError)
+    async def no_index(request: Request, error: DatabaseError) -> Response:
+        if not is_of_index(error):
+            raise error
+        return problem_response(request.scope, 400, describe_index_error(error))
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:

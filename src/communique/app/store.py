@@ -43,8 +43,11 @@ from sqlalchemy.exc import DatabaseError
 
 from ..data.acts import Act, read_acts
 from ..data.sentence import acts_in
+from ..errors import DataError
+from ..io.atomic import disk_errors
 from ..project.coding import SentenceKey
 from ..text.language import UNDETERMINED
+from .index_errors import describe_index_error, is_damaged
 
 #: Folder of the app inside a project, and the file of the index.
 APP_FOLDER, INDEX_FILE = ".app", "index.sqlite"
@@ -199,7 +202,8 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / APP_FOLDER / INDEX_FILE
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with disk_errors(self.path.parent, "Check the permissions of the folder"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         self._engine = self._open()
         self._writer = threading.Lock()
 
@@ -211,8 +215,12 @@ class Store:
             if version in (0, VERSION):
                 self._create(engine)
                 return engine
-        except DatabaseError:
-            pass  # damaged; the files of the project contain everything
+        except DatabaseError as error:
+            engine.dispose()
+            # The files of the project contain everything that is in a damaged index. An index that cannot be used now is left
+            # alone, because another process may be using it.
+            if not is_damaged(error):
+                raise DataError(describe_index_error(error)) from error
         engine.dispose()
         for suffix in ("", "-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
