@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import PATIENCE
+from helpers import PATIENCE, has_facts, run
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
+from communique.app import run_job
 from communique.app.context import INDEX_JOB, OpenProject
 from communique.app.jobs import JOBS, BusyError, Job, Jobs, _last_line
-from communique.app.run_job import JOB
-from communique.app.store import APP_FOLDER
+from communique.app.run_job import CANCELLED, EXIT, JOB
+from communique.app.store import APP_FOLDER, SENTENCES
+from communique.app.templating import with_code
 from communique.errors import NotFoundError
 from communique.project import Project
 from communique.project.coding import now
@@ -107,6 +111,46 @@ def test_only_one_job_of_a_kind_runs_at_a_time(tmp_path: Path, monkeypatch: pyte
     wait(jobs, first.id, finished)
 
 
+#: A module that goes on after it was cancelled, until there is a file `end`.
+SLOW_TO_STOP = (
+    "import pathlib, signal, time\nsignal.signal(signal.SIGINT, lambda *_: None)\nprint('begun', flush=True)\n"
+    "while not pathlib.Path('end').exists():\n    time.sleep(0.05)\n"
+)
+
+
+def test_a_cancelled_job_is_shown_as_stopping_until_it_has_ended(
+    client: TestClient, project: Project, opened: OpenProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    job = opened.jobs.start_module("task", module(tmp_path, SLOW_TO_STOP), alone=False)
+    wait(opened.jobs, job.id, lambda job: "begun" in job.output)
+    page, address = client.get("/jobs").text, f"/jobs/{job.id}/cancel"
+    assert not opened.jobs.get(job.id).stopping
+    assert address in page
+    answer = client.post(address, headers={"HX-Request": "true"}).text
+    assert has_facts(answer, "stopping", "is being stopped", f"/jobs/{job.id}", "every 2s")
+    for shown in (answer, client.get("/jobs").text):
+        assert address not in shown
+        assert ">running<" not in shown
+    assert client.get(f"/api/v1/jobs/{job.id}").json()["stopping"]
+    (project.folder / "end").touch()
+    wait(opened.jobs, job.id, finished)
+    assert not client.get(f"/api/v1/jobs/{job.id}").json()["stopping"]
+    assert "is being stopped" not in client.get("/jobs").text
+
+
+def test_a_job_that_was_cancelled_before_it_could_receive_the_signal_does_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = {"module": module(tmp_path, "raise AssertionError"), "arguments": []}
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sys.argv", [])
+    (tmp_path / JOB).write_text(json.dumps(content), encoding="utf-8")
+    (tmp_path / CANCELLED).touch()
+    assert run_job.main(tmp_path) == 130
+    assert (tmp_path / EXIT).read_text() == "130\n"
+
+
 def test_two_requests_at_once_start_one_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     name = module(tmp_path, SLEEP)
@@ -194,6 +238,37 @@ def test_the_command_is_not_shown_as_progress() -> None:
     assert _last_line(f"{command}\n") == ""
     assert _last_line(f"{command}\nfold 1 of 5\n\n") == "fold 1 of 5"
     assert _last_line("calibrated\n| label | F1 |\n| a | 0.5 |\n") == "calibrated"
+
+
+def test_the_app_recognises_what_commands_print(
+    project: Project, opened: OpenProject, client: TestClient, finished_job: Any
+) -> None:
+    codebook = project.codebook
+    for coder in ("anna", "ben"):
+        for row in project.design("sample-1").rows[:3]:
+            found = opened.store.first(select(SENTENCES).where(SENTENCES.c.id == row.id))
+            assert found is not None
+            body = {"coder": coder, "queue": "sample-1", "id": found.id, "sha256": found.sha256, "none": False}
+            assert client.post("/api/v1/codings", json=body | {"labels": [codebook.names[2]]}).status_code == 201
+    codebook.model_copy(update={"version": "2", "labels": codebook.labels[:2]}).dump(project.codebook_path)
+    printed = run("agree", "--project", project.folder).stderr
+    [command] = [line for line in printed.splitlines() if "communique agree" in line and "project" in line]
+    assert _last_line(f"{command}\n") == ""
+    job = opened.jobs.get(finished_job("sample", printed))
+    assert any(has_facts(warning, codebook.names[2], "removed") for warning in job.warnings)
+    assert len(job.warnings) == printed.lower().count("warning: ")
+
+
+def test_commands_in_warnings_are_shown_as_code(client: TestClient, finished_job: Any) -> None:
+    finished_job("sample", "warning: `<b>` is no label. Run `communique check A` first \u202e\n")
+    page = client.get("/sample").text
+    assert "<code>&lt;b&gt;</code> is no label. Run <code>communique check A</code> first \\u202e</p>" in page
+    assert "<b>" not in page
+
+
+def test_only_words_between_two_backticks_are_code() -> None:
+    assert with_code("`a` & `b") == "<code>a</code> &amp; `b"
+    assert with_code("``") == "``"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"name": "label"}'])

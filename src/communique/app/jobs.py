@@ -28,6 +28,7 @@ from ..errors import DataError, NotFoundError
 from ..io.atomic import disk_errors, replacing
 from ..project.coding import now
 from ..reporting.format import printable
+from ..reporting.lines import is_project_command, warning_in
 from ..reporting.progress_file import PROGRESS_FILE, RunState, read_state
 from .ids import is_id, new_id
 from .run_job import CANCELLED, EXIT, JOB, LOCK, LOG, PID, PROGRESS, STARTING
@@ -44,12 +45,6 @@ _TAIL = 8000
 
 #: Seconds after which a process that never locked its folder counts as ended.
 _START = 60.0
-
-#: A line of the output that contains a warning. Commands write "WARNING" if the model or its scores must not be used.
-_WARNING = re.compile(r"warning: (.+)", re.IGNORECASE)
-
-#: The line with the whole command, which does not say how far the job is. `cli/in_project.py` prints it.
-_COMMAND = re.compile(r"project .*: communique ")
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
@@ -74,6 +69,7 @@ class Job:
         kind: What the job writes. Jobs of the same kind would write the same files, so only one of them runs at a time. None for a
             job whose files are its own.
         expected: Estimate of its duration in seconds by the command, or None.
+        stopping: Whether it is still running, but somebody has cancelled it.
         resumable: Whether `resume` continues it.
     """
 
@@ -88,6 +84,7 @@ class Job:
     exit_code: int | None
     kind: str | None
     expected: float | None = None
+    stopping: bool = False
 
     @property
     def resumable(self) -> bool:
@@ -99,7 +96,7 @@ class Job:
         """The warnings in its output, if it is done. They matter for what the user does next."""
         if self.state != "done":
             return ()
-        marked = [found[1] for line in self.output.splitlines() if (found := _WARNING.match(line))]
+        marked = [found for line in self.output.splitlines() if (found := warning_in(line)) is not None]
         return tuple(f"{line[:1].upper()}{line[1:]}" for line in dict.fromkeys(marked))
 
     @property
@@ -199,6 +196,7 @@ class Jobs:
             exit_code=exit_code,
             kind=content.get("kind"),
             expected=found.expected,
+            stopping=state == "running" and (folder / CANCELLED).exists(),
         )
 
     def running(self, kind: str) -> Job | None:
@@ -359,12 +357,12 @@ def _is_locked(folder: Path) -> bool:
 
 
 def _last_line(output: str) -> str:
-    """Return the last line of the output that is neither empty, the command nor a row of a table.
+    """Return the last line of the output that is neither empty, the command, which does not say how far it is, nor in a table.
 
     It may contain how long the rest will take.
     """
     lines = [line.strip() for line in reversed(output.splitlines())]
-    return next((line for line in lines if line and not line.startswith("|") and not _COMMAND.match(line)), "")
+    return next((line for line in lines if line and not line.startswith("|") and not is_project_command(line)), "")
 
 
 def _number(path: Path) -> int | None:

@@ -40,6 +40,8 @@ def main(folder: Path) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = [job["module"], *job["arguments"]]
     try:
+        if (folder / CANCELLED).exists():  # the signal came before this process could receive it
+            raise KeyboardInterrupt
         runpy.run_module(job["module"], run_name="__main__", alter_sys=True)
         code: int = 0
     except SystemExit as stopped:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any, NamedTuple
 
 from jinja2 import Environment
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from ..reporting.format import printable
 from ..reporting.render import environment
 from ..text.scripts import direction
 
@@ -29,6 +32,15 @@ def text_direction(text: str | None) -> str:
     return direction(text or "") or "auto"
 
 
+#: A command or an option in a message of the program.
+_CODE = re.compile(r"`([^`\n]+)`")
+
+
+def with_code(message: object) -> Markup:
+    """Return a message of the program as HTML in which commands, which messages write between backticks, are code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(printable(str(message))))))
+
+
 @cache
 def templates() -> Environment:
     """Return the environment of the templates in `templates/`."""
@@ -37,6 +49,7 @@ def templates() -> Environment:
         "direction": text_direction,
         "navigation": NAVIGATION,
     }
+    made.filters["with_code"] = with_code
     return made
 
 

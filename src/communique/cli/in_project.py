@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import shlex
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from ..reporting.lines import project_command
 from .common import INPUT, cli_errors, in_project, note
 
 #: The option that names a project.
@@ -77,9 +77,7 @@ class InProject(TyperCommand):
             filled = defaults.fill(str(self.name), project, given)
             for line in filled.notes:
                 note(line)
-            note(
-                f"project {project.name}: communique {self.name} {shlex.join([*filled.arguments, *_without_project(args)])}"
-            )
+            note(project_command(project.name, [str(self.name), *filled.arguments, *_without_project(args)]))
             added.extend(filled.arguments)
             ctx.meta[AFTERWARDS] = filled.afterwards
 

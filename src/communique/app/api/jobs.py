@@ -25,6 +25,7 @@ class JobAnswer(BaseModel):
     name: str = Field(description="name of the command or, for example, `index`")
     command: str | None = Field(description="the command as it would be typed; null if the work is no command")
     state: State
+    stopping: bool = Field(description="whether the job is still running, but was cancelled")
     percent: int | None
     progress: str
     output: str
@@ -38,6 +39,7 @@ def _answer(job: Job) -> JobAnswer:
         name=job.command,
         command=job.line,
         state=job.state,
+        stopping=job.stopping,
         percent=job.percent,
         progress=job.progress,
         output=job.output,
