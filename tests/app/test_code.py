@@ -27,6 +27,19 @@ from communique.project import Project
 
 PARTIAL = {"HX-Request": "true"}
 
+#: Names with joiners where no script needs them, and with other invisible characters.
+INVISIBLE = [
+    "a\u200d",
+    "\u200canna",
+    "1\u200c2",
+    "anna+\u200cb",
+    "a\u200bb",
+    "a\u202eb",
+    "a\u2066b",
+    "a\xadb",
+    "a\x00b",
+]
+
 
 def lines(project: Project) -> list[dict[str, Any]]:
     """Return the lines of all files of codings."""
@@ -76,6 +89,25 @@ def test_the_page_records_an_answer_and_shows_the_next_sentence(client: TestClie
     assert 'id="task"' in answer.text
     assert "<html" not in answer.text
     assert lines(project)[0]["labels"] == ["criticism", "cooperation_pledge"]
+
+
+def test_joiners_are_allowed_between_letters_of_a_name(client: TestClient, project: Project) -> None:
+    # Persian and Indic scripts need these characters.
+    for name in ("مریم\u200cسادات", "क्\u200dष"):
+        body = form(next_of(client, name)["sentence"], labels=[], none=True) | {"coder": name}
+        assert client.post("/api/v1/codings", json=body).status_code == 201
+        assert name in {line["coder"] for line in lines(project)}
+        other = re.sub("[\u200c\u200d]", "", name)
+        refused = client.post("/api/v1/codings", json=body | {"coder": other})
+        assert refused.status_code == 400
+        assert has_facts(refused.json()["error"], repr(name), f"{other!r} would count as another one")
+
+
+@pytest.mark.parametrize("name", INVISIBLE)
+def test_names_with_invisible_characters_are_refused(client: TestClient, name: str) -> None:
+    refused = client.get("/api/v1/next", params={"coder": name, "queue": "all"})
+    assert refused.status_code == 400
+    assert has_facts(refused.json()["error"], "invisible", ascii(name))
 
 
 def test_another_spelling_of_a_known_name_is_refused(client: TestClient, project: Project) -> None:

@@ -106,6 +106,21 @@ def test_agree_never_writes_to_its_inputs_and_replaces_files_only_with_overwrite
         succeed("agree", folder / "sheet.csv", option, folder / name, "--overwrite")
 
 
+def test_the_name_of_a_coder_may_be_in_any_script(labelled: Path) -> None:
+    names = ("مریم\u200cسادات", "हिन्दी", "éva")
+    drawn(labelled, "sheet.csv", *(part for name in names for part in ("--coder", name)))
+    for name in names:
+        assert {row["coder"] for _, row in read_table(labelled.parent / f"sheet-{name}.csv").rows} == {name}
+
+
+@pytest.mark.parametrize("names", [("anna\u200c",), ("a\u202eb",), ("anna", "Anna"), ("اب", "ا\u200cب")])
+def test_coders_whose_names_look_the_same_are_refused(labelled: Path, names: tuple[str, ...]) -> None:
+    coders = (part for name in names for part in ("--coder", name))
+    refused = run("sample", labelled, "-n", 5, "-o", labelled.parent / "s.csv", *coders)
+    assert refused.exit_code == 2
+    assert has_facts(refused.output, "--coder", repr(names[0]))
+
+
 def test_the_sheets_of_coders_differ_only_in_order(labelled: Path) -> None:
     drawn(labelled, "sheet.csv", "--coder", "anna", "--coder", "bob")
     orders = [

@@ -17,7 +17,7 @@ from communique.errors import CodebookError, CommuniqueError, DataError, NotFoun
 from communique.project import Project, merge
 from communique.project.coding import now
 from communique.project.evaluations import evaluation_files
-from communique.project.layout import FOLDERS, starter
+from communique.project.layout import FOLDERS, PROJECT_FILE, ProjectFile, starter
 
 Sampled = Callable[..., Path]
 
@@ -265,3 +265,55 @@ def test_samples_with_equal_probabilities_tune_thresholds(project: Project) -> N
     drawn = {row.id for row in project.designs()["sample-2"].rows}
     for sentence in project.coded_corpus(reserved=True).corpus:
         assert sentence.sampling == ("random" if sentence.id in drawn else None)
+
+
+_FILE = (
+    "# Our study.{end}format: 1{end}name: Water  # working title{end}{pattern}created: '2026-01-01'{end}# The end{last}"
+)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("before", "value", "after"),
+    [
+        ("", "{country}_{year}", None),
+        ("columns_from_filename: '{a}_{b}'  # ours\n", "{c}: {d}", "columns_from_filename: '{c}: {d}'  # ours\n"),
+        ("columns_from_filename: |-\n  {a}_{b}\n", "{c}_{d}", "columns_from_filename: '{c}_{d}'\n"),
+        ("columns_from_filename: '{a}_{b}'  # ours\n", None, "# ours\n"),
+        ("columns_from_filename: '{a}_{b}'\n", None, ""),
+        ("columns_from_filename: '{a}_{b}' # é\n", "{é}", "columns_from_filename: '{é}' # é\n"),
+    ],
+)
+def test_a_changed_value_keeps_the_comments_of_the_file(
+    tmp_path: Path, end: str, before: str, value: str | None, after: str | None
+) -> None:
+    def content(pattern: str, last: str = "") -> bytes:
+        return _FILE.format(end=end, pattern=pattern.replace("\n", end), last=last).encode()
+
+    path = tmp_path / PROJECT_FILE
+    path.write_bytes(content(before))
+    file = ProjectFile.load(path)
+    file.change(tmp_path, "columns_from_filename", value)
+    last = f"{end}columns_from_filename: '{value}'{end}"
+    assert path.read_bytes() == (content("", last) if after is None else content(after))
+    assert ProjectFile.load(path) == file.model_copy(update={"columns_from_filename": value})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{format: 1, name: Water, created: x}",
+        "format: 1\nname: Water\ncreated: x\n...\n",
+        "format: 1\nname: Water\ncreated: x\n? columns_from_filename\n: '{a}_{b}'\n",
+        "format: 1\nname: &n Water\ncreated: x\ncolumns_from_filename: *n\n",
+    ],
+)
+@pytest.mark.parametrize("value", ["{country}", None])
+def test_a_value_is_changed_in_a_file_that_is_written_in_an_unusual_way(
+    tmp_path: Path, content: str, value: str | None
+) -> None:
+    path = tmp_path / PROJECT_FILE
+    path.write_text(content)
+    file = ProjectFile.load(path)
+    file.change(tmp_path, "columns_from_filename", value)
+    assert ProjectFile.load(path) == file.model_copy(update={"columns_from_filename": value})

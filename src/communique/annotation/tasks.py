@@ -41,6 +41,10 @@ ADJUDICATION = "adjudication"
 ACTS_OF = "acts_of"
 
 
+#: Zero-width non-joiner and joiner, which Persian and Indic scripts need. Elsewhere, they would only make names look the same.
+_JOINERS = "\u200c\u200d"
+
+
 def check_coders(names: Collection[str], where: str) -> None:
     """Check that no coder has the name that version 0.1 used for adjudicated rows.
 
@@ -58,12 +62,26 @@ def check_coders(names: Collection[str], where: str) -> None:
 
 
 def coder_key(name: str) -> str:
-    """Return a key that names share if they differ only in case or spaces, and so probably belong to one coder."""
-    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+    """Return a key that names share if they differ only in case, spaces or joiners, and so probably belong to one coder."""
+    folded = unicodedata.normalize("NFKC", name.translate(dict.fromkeys(map(ord, _JOINERS)))).casefold()
+    return "".join(folded.split())
+
+
+def is_coder_name(name: str) -> bool:
+    """Return whether a name of a coder contains no invisible characters except spaces, and joiners between two letters."""
+    return all(
+        _is_between_letters(before, after) if character in _JOINERS else character.isprintable()
+        for before, character, after in zip(f" {name}", name, f"{name[1:]} ", strict=False)
+    )
+
+
+def _is_between_letters(before: str, after: str) -> bool:
+    # In Indic scripts, a mark of the letter precedes the joiner.
+    return unicodedata.category(before)[0] in "LM" and unicodedata.category(after)[0] == "L"
 
 
 def similar_coders(names: Iterable[str]) -> list[str]:
-    """Return a warning for each group of names that are probably one coder, because they differ only in case or spaces."""
+    """Return a warning for each group of names that are probably one coder, because they differ only in case, spaces or joiners."""
     groups: dict[str, list[str]] = {}
     for name in sorted(set(names)):
         groups.setdefault(coder_key(name), []).append(name)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from sqlalchemy import BindParameter, Exists, FromClause, Select, Subquery, Table, bindparam, exists, func, select
 
-from ..annotation.tasks import ADJUDICATION, NONE, check_coders, coder_key
+from ..annotation.tasks import ADJUDICATION, NONE, check_coders, coder_key, is_coder_name
 from ..data.acts import read_acts, written_acts
 from ..data.codebook import Codebook
 from ..errors import DataError, NotFoundError
@@ -325,9 +325,12 @@ def check_coder(name: str) -> str:
     name = unicodedata.normalize("NFC", " ".join(name.split()))
     if not name:
         raise DataError("The name of the coder is missing. Enter your name")
-    if len(name) > MAX_NAME or not name.isprintable():
+    if len(name) > MAX_NAME:
+        raise DataError(f"The name of the coder is longer than {MAX_NAME} characters. Shorten it")
+    if not is_coder_name(name):
         raise DataError(
-            f"The name of the coder is longer than {MAX_NAME} characters, or contains control characters. Shorten it"
+            f"The name of the coder {name!a} contains invisible characters, such as control characters or marks of text "
+            "direction. Type it again without them"
         )
     if coder_key(name) == ADJUDICATION:
         raise DataError(f"The name {ADJUDICATION!r} is reserved for decisions between coders. Use another name")

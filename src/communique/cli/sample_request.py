@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import shlex
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,12 +95,17 @@ class Request:
                 )
 
     def _check_coders(self) -> None:
+        from ..annotation.tasks import is_coder_name, similar_coders
+
         for name in self.coders:
-            if not name.strip() or name.startswith(".") or len(name) > 60 or not re.fullmatch(r"[\w .@+-]+", name):
+            allowed = all(unicodedata.category(c)[0] in "LMN" or c in "_ .@+-\u200c\u200d" for c in name)
+            if not name.strip() or name[0] == "." or len(name) > 60 or not allowed or not is_coder_name(name):
                 raise typer.BadParameter(
                     f"{name!r} cannot be part of a file name. Use up to 60 letters, digits, spaces and . - _ @ +",
                     param_hint="--coder",
                 )
+        if same := similar_coders(self.coders):
+            raise typer.BadParameter(same[0], param_hint="--coder")
         if self.coders and self.form != "sheet":
             raise typer.BadParameter(
                 f"{self.form} manages coders itself. Use this option only with --format sheet", param_hint="--coder"

@@ -17,8 +17,9 @@ _NAME_BYTES = 180
 #: Maximum number of folders around a file.
 _MAX_DEPTH = 8
 
-#: Characters that some file system does not allow in names.
+#: Characters that some file system does not allow in names, and names that Windows keeps for devices, with any suffix.
 _RESERVED = re.compile(r'[<>:"|?*]')
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?= *(?:\.|$))", re.IGNORECASE)
 
 #: Formats of files that can be received. The data files of `datasets` are useless without the others of their folder.
 RECEIVED = (*DOCUMENT_SUFFIXES, *TABLE_SUFFIXES, JSON)
@@ -65,7 +66,8 @@ def _cleaned(part: str) -> str:
     name = unicodedata.normalize("NFC", without_surrogates(part))
     name = _RESERVED.sub("_", "".join(c for c in name if c.isprintable())).strip(" .")
     base, end = stem(name), name[len(stem(name)) :]
-    return (_shortened(base) or ("file" if end else "")) + end
+    name = (_shortened(base) or ("file" if end else "")) + end
+    return f"{device[0]}_{name[device.end() :]}" if (device := _DEVICE.match(name)) else name
 
 
 def _shortened(part: str) -> str:

@@ -154,7 +154,7 @@ def name_columns(project: Project, pattern: str) -> None:
                 f"{pattern!r} matches none of the names of the documents{example}. Write the names of the columns in braces, with "
                 "the characters between them, for example {country}_{year} for USA_2022.txt"
             )
-    project.file.model_copy(update={"columns_from_filename": pattern or None}).dump(project.folder)
+    project.file.change(project.folder, "columns_from_filename", pattern or None)
 
 
 def check_number(files: int) -> None:

@@ -87,6 +87,54 @@ class ProjectFile(BaseModel):
             content = self.model_dump(mode="json", exclude_none=True)
             yaml.safe_dump(content, handle, allow_unicode=True, sort_keys=False, width=120)
 
+    def change(self, folder: Path, key: str, value: str | None) -> None:
+        """Change one value in the file in a folder, and keep its other lines, such as comments that somebody wrote.
+
+        If that is not possible, because the file is written in an unusual way, the whole file is written again.
+
+        Args:
+            folder: Folder of the project, whose file has the content of this object.
+            key: The key.
+            value: Its new value. None removes the key.
+        """
+        changed = type(self).model_validate(self.model_dump() | {key: value})
+        path = folder / PROJECT_FILE
+        try:
+            text = _with_value(path.read_bytes().decode("utf-8"), key, value)
+            if type(self).model_validate(yaml.safe_load(text)) != changed:
+                raise ValueError
+        except (OSError, ValueError, yaml.YAMLError):
+            changed.dump(folder)
+            return
+        with replacing(path) as handle:
+            handle.write(text)
+
+
+def _with_value(text: str, key: str, value: str | None) -> str:
+    """Return a YAML mapping in which one line has another value.
+
+    Raises:
+        ValueError: The text is not a mapping with one key per line.
+    """
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if not isinstance(root, yaml.MappingNode) or root.flow_style:
+        raise ValueError(text)
+    end_of_line = "\r\n" if "\r\n" in text else "\n"
+    line = ""
+    if value is not None:
+        line = yaml.safe_dump({key: value}, allow_unicode=True, width=10**6).rstrip("\n")
+    place = next(((k.start_mark.index, v.end_mark.index) for k, v in root.value if k.value == key), None)
+    if place is None:
+        before = text if not text or text.endswith("\n") else text + end_of_line
+        return f"{before}{line}{end_of_line}" if line else text
+    before, after = text[: place[0]], text[place[1] :]
+    # A block scalar ends after its line.
+    if text[: place[1]].endswith("\n") and line:
+        line += end_of_line
+    if not line:
+        after = after.lstrip(" ").removeprefix(end_of_line)  # a comment on the line stays
+    return before + line + after
+
 
 def starter() -> str:
     """Return the example codebook with comments that `communique init` writes."""
