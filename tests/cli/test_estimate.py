@@ -26,6 +26,7 @@ from communique.estimation.analysis import analyse
 from communique.estimation.inputs import EstimationData, read
 from communique.estimation.report import Provenance, methods
 from communique.io.write import write_csv, write_jsonl, write_parquet
+from communique.reporting.format import is_formula
 from communique.sampling.design import draw_sample
 from communique.sampling.population import read_population
 
@@ -633,6 +634,34 @@ def test_group_names_are_no_formulas_in_figures(made: Made, recwarn: pytest.Warn
     assert run(folder, "--by", "country", "--out", folder / "out").exit_code == 0
     assert b"\x1b" not in (folder / "out/forest.svg").read_bytes()
     assert not [str(one.message) for one in recwarn if "Glyph" in str(one.message)]
+
+
+def test_group_names_are_no_formulas_in_a_spreadsheet(made: Made) -> None:
+    folder, rows, _, _, _ = made
+    names = {"DE": '=HYPERLINK("http://x")', "FR": "الأردن"}
+    save(folder / "predictions.jsonl", [{**row, "@x": names[row["country"]]} for row in rows])
+    assert run(folder, "--by", "@x", "--out", folder / "out").exit_code == 0
+    for name in ("estimates", "contrasts", "error_rates"):
+        with open(folder / "out" / f"{name}.csv", encoding="utf-8-sig", newline="") as handle:
+            cells = [cell for line in csv.reader(handle) for cell in line if not re.fullmatch(r"[-+.e\d]+", cell)]
+        assert not [cell for cell in cells if is_formula(cell) and not cell.startswith("'")], name
+    assert "'@x" in (folder / "out/estimates.csv").read_text(encoding="utf-8-sig").splitlines()[0]
+    assert set(pq.read_table(folder / "out/estimates.parquet")["@x"].to_pylist()) == {"all", *names.values()}
+    # R compares the ids of this table with those of the gold.
+    assert "'=" not in (folder / "out/dsl.csv").read_text(encoding="utf-8-sig")
+
+
+def test_figures_use_installed_fonts_for_scripts_that_their_own_font_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    import matplotlib
+    from matplotlib import font_manager
+
+    from communique.estimation.plots import font_families
+
+    own = list(matplotlib.rcParams["font.family"])
+    monkeypatch.setattr(font_manager, "get_font_names", lambda: ["Other", "Malgun Gothic", "Noto Sans CJK SC"])
+    assert font_families() == [*own, "Noto Sans CJK SC", "Malgun Gothic"]
+    monkeypatch.setattr(font_manager, "get_font_names", lambda: ["Other"])
+    assert font_families() == own
 
 
 def test_the_table_for_r_satisfies_the_checks_of_dsl(made: Made) -> None:

@@ -159,7 +159,7 @@ def write(folder: str | Path, analysis: Analysis) -> list[Path]:
     for name, rows in tables(analysis).items():
         if rows:
             path = Path(folder) / name
-            write_csv(path.with_suffix(".csv"), list(rows[0]), rows)
+            write_csv(path.with_suffix(".csv"), list(rows[0]), rows, escape_formulas=True)
             write_parquet(path.with_suffix(".parquet"), rows)
             written += [path.with_suffix(".csv"), path.with_suffix(".parquet")]
     return written + _write_dsl(Path(folder) / "dsl", analysis)
@@ -179,6 +179,7 @@ def _write_dsl(path: Path, analysis: Analysis) -> list[Path]:
     with replacing(path.with_suffix(".parquet"), "wb") as handle, pq.ParquetWriter(handle, schema) as writer:
         for rows in dsl_batches(analysis):
             writer.write_table(pa.Table.from_pylist(rows, schema))
+    # This table is for R, where its ids are compared with those of the gold. They must not change.
     write_csv(path.with_suffix(".csv"), schema.names, (row for rows in dsl_batches(analysis) for row in rows))
     return [path.with_suffix(".csv"), path.with_suffix(".parquet")]
 

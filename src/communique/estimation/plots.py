@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from ..io.atomic import replacing
@@ -21,6 +22,25 @@ COLOUR = "#0072B2"
 
 _FORMATS = ("svg", "png")
 
+#: Fonts that are used, if they are installed, for characters that matplotlib's own font lacks: on Linux, Windows and macOS.
+_FALLBACKS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "WenQuanYi Zen Hei",
+    "Noto Sans Devanagari",
+    "Noto Sans Bengali",
+    "Noto Sans Tamil",
+    "Noto Sans Thai",
+    "Microsoft YaHei",
+    "Yu Gothic",
+    "Malgun Gothic",
+    "Nirmala UI",
+    "Leelawadee UI",
+    "Hiragino Sans GB",
+    "Apple SD Gothic Neo",
+    "Arial Unicode MS",
+)
+
 #: Largest number of groups in a forest plot. A higher figure would not fit into a PNG.
 MAX_ROWS = 200
 
@@ -28,12 +48,20 @@ MAX_ROWS = 200
 def write(folder: str | Path, analysis: Analysis) -> list[Path]:
     """Write the figures that the groups allow, and return their paths."""
     folder = Path(folder)
-    written = _save(forest(analysis), folder / "forest")
-    for column in analysis.columns:
-        values = analysis.coded.columns[column]
-        if values.numbers is not None and len(values.levels) > 2 and series(analysis, analysis.coded.labels[0], column):
-            written += _save(over(analysis, column), folder / f"shares_by_{_file_part(column)}")
+    with matplotlib.rc_context({"font.family": font_families()}):
+        written = _save(forest(analysis), folder / "forest")
+        for column in analysis.columns:
+            values = analysis.coded.columns[column]
+            several = values.numbers is not None and len(values.levels) > 2
+            if several and series(analysis, analysis.coded.labels[0], column):
+                written += _save(over(analysis, column), folder / f"shares_by_{_file_part(column)}")
     return written
+
+
+def font_families() -> list[str]:
+    """Return matplotlib's font, and installed fonts for scripts that it lacks. Matplotlib chooses one for each character."""
+    installed = set(font_manager.get_font_names())
+    return [*matplotlib.rcParams["font.family"], *(name for name in _FALLBACKS if name in installed)]
 
 
 def over(analysis: Analysis, column: str) -> Figure:
@@ -116,7 +144,7 @@ def _save(figure: Figure, path: Path) -> list[Path]:
             warnings.catch_warnings(),
             replacing(target, "wb") as handle,
         ):
-            # The font lacks characters of many scripts. They are boxes in the figure, and complete in the tables and the report.
+            # Characters that no font has are boxes in the figure. They are complete in the tables and the report.
             warnings.filterwarnings("ignore", message="(?s)Glyph .* missing from", category=UserWarning)
             warnings.filterwarnings("ignore", message=".*natively supports", category=UserWarning)
             figure.savefig(handle, format=ending, dpi=150, metadata={"Date": None} if ending == "svg" else {})

@@ -11,7 +11,7 @@ from typing import Any
 from .. import __version__
 from ..io.atomic import replacing
 from ..io.write import write_csv, write_jsonl
-from ..reporting.format import escape_formula, rounded, without_nan
+from ..reporting.format import rounded, without_nan
 from ..reporting.render import render
 from .changed import ChangedSentence
 from .compare import LabelChange, ModelComparison
@@ -90,7 +90,7 @@ def write(folder: Path, comparison: ModelComparison) -> list[Path]:
     for name, text in texts.items():
         with replacing(folder / name) as handle:
             handle.write(text)
-    write_csv(folder / "changed.csv", _columns(comparison), map(_cells, comparison.changed))
+    write_csv(folder / "changed.csv", _columns(comparison), map(_row, comparison.changed), escape_formulas=True)
     write_jsonl(folder / "changed.jsonl", map(_row, comparison.changed))
     return [folder / name for name in FILES]
 
@@ -115,11 +115,6 @@ def _row(sentence: ChangedSentence) -> dict[str, Any]:
         "largest_change": None if sentence.change is None else rounded(sentence.change, _DIGITS),
         **dict(_probabilities(sentence)),
     }
-
-
-def _cells(sentence: ChangedSentence) -> dict[str, Any]:
-    row = _row(sentence)
-    return {name: escape_formula(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 def _probabilities(sentence: ChangedSentence) -> Iterator[tuple[str, float | None]]:

@@ -166,7 +166,7 @@ def write_left_out(path: str | Path, population: Population, left_out: Iterable[
         for part in left_out
         for identity in part.ids
     )
-    write_csv(path, ("id", "document", "reason"), rows)
+    write_csv(path, ("id", "document", "reason"), rows, escape_formulas=True)
 
 
 def name_missing(population: Population, columns: Iterable[str]) -> Population:
