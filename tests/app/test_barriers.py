@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from app_project import create
 from app_server import AppServer
 from browser import overflowing, violations
-from helpers import succeed
+from helpers import CODEBOOK, succeed, write_rows
 
+from communique.data.codebook import Codebook
 from communique.project import Project
 
 if TYPE_CHECKING:
@@ -97,3 +99,32 @@ def test_every_page_of_the_navigation_is_checked(app: AppServer, new_page: Calla
         "links => links.map((one) => one.getAttribute('href'))"
     )
     assert set(links) <= {path.partition("?")[0] for path in PAGES}
+
+
+def test_long_names_do_not_make_the_page_corpus_wider_than_a_phone(
+    tmp_path: Path, start_app: Callable[..., AppServer], new_page: Callable[..., Page]
+) -> None:
+    names = [f"{'name_without_a_space_' * 2}{i:018}" for i in range(8)]
+    codebook = CODEBOOK | {"labels": [{"name": name, "definition": "A definition."} for name in names]}
+    Codebook.model_validate(codebook).dump(tmp_path / "codebook.yaml")
+    fields = {"language": "en", "truncated": False, "probabilities": dict.fromkeys(names, 0.5)}
+    rows = [
+        {
+            "id": f"d{i}:0",
+            "document": f"d{i}",
+            "index": 0,
+            "text": f"Text {i}.",
+            "labels": names[:1],
+            "x": f"{i % 2}" * 80,
+        }
+        for i in range(12)
+    ]
+    table = write_rows(tmp_path / "labelled.jsonl", [row | fields for row in rows])
+    app = start_app(Project.create(tmp_path / "study", codebook=tmp_path / "codebook.yaml", documents=[table]).folder)
+    page = new_page("narrow")
+    page.goto(app.opening)
+    page.goto(f"{app.base}/corpus")
+    page.wait_for_selector("main table")
+    assert overflowing(page) == []
+    # The table is wider than the window, so it scrolls within its own frame.
+    assert page.evaluate("[...document.querySelectorAll('.scroll')].some((one) => one.scrollWidth > one.clientWidth)")
