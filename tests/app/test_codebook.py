@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,12 @@ def test_saving_keeps_the_old_version(client: TestClient, project: Project) -> N
     page = client.get("/codebook/versions").text
     assert has_facts(page, "renamed", "20 codings", "can still be used")
     assert "sample-1" in client.get("/codebook").text
+
+
+def test_times_are_shown_in_utc_although_a_coding_was_made_elsewhere(client: TestClient, project: Project) -> None:
+    there = datetime(2001, 2, 3, 1, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    project.log.append([project.log.read().codings[0].model_copy(update={"time": there})])
+    assert "2001-02-02 20:00 UTC" in client.get("/codebook/versions").text
 
 
 def test_a_form_that_is_out_of_date_is_refused(client: TestClient, project: Project) -> None:

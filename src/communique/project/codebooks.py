@@ -86,7 +86,7 @@ def codebook_versions(project: Project, codings: Sequence[Coding]) -> tuple[Vers
         found.append(
             Version(
                 codebook,
-                since,
+                since.astimezone(UTC),
                 counts.get(codebook.sha256, 0),
                 tuple(change.text for change in changes),
                 codebook.sha256 == current.sha256,
