@@ -111,7 +111,7 @@ def test_only_one_job_of_a_kind_runs_at_a_time(tmp_path: Path, monkeypatch: pyte
     wait(jobs, first.id, finished)
 
 
-#: A module that goes on after it was cancelled, until there is a file `end`.
+#: A module that continues after it was cancelled, until there is a file `end`.
 SLOW_TO_STOP = (
     "import pathlib, signal, time\nsignal.signal(signal.SIGINT, lambda *_: None)\nprint('begun', flush=True)\n"
     "while not pathlib.Path('end').exists():\n    time.sleep(0.05)\n"
