@@ -18,9 +18,9 @@ from ..io.atomic import replacing
 from ..training.recipe import Recipe
 from ..training.steps import (
     check_run,
+    is_started,
     read_arrays,
     record_run,
-    is_started,
     recorded_run,
     settings_without_paths,
     write_arrays,

@@ -98,8 +98,8 @@ def record_run(steps: Path, run: Mapping[str, Any]) -> None:
 
 
 def has_finished_steps(steps: Path) -> bool:
-    """Return whether a folder contains more than the record of the run that it belongs to."""
-    return steps.is_dir() and any(IDENTITY not in name for name in os.listdir(steps))
+    """Return whether a folder contains more than a lock and the record of the run that it belongs to."""
+    return steps.is_dir() and any(name != LOCK and IDENTITY not in name for name in os.listdir(steps))
 
 
 def discard_unused(steps: Path) -> None:
