@@ -126,6 +126,8 @@ def test_check_says_what_train_would_refuse_or_warn_about(tmp_path: Path, book: 
     found = succeed("check", write_rows(tmp_path / "b.jsonl", rows), "--codebook", book)
     assert has_facts(found.stderr, "if you train", "only 12 rows", "cooperation_pledge")
     assert "these rows: warning" not in found.stderr
+    # train says the same at its end.
+    assert has_facts(found.stderr, f"few rows for tuning with these labels: {TINY.names[0]} 6, {TINY.names[1]} 6")
     same = [row | {"text": "The same words in every one of the rows."} for row in rows]
     found = succeed("check", write_rows(tmp_path / "c.jsonl", same), "--codebook", book)
     assert has_facts(found.stderr, "12 of 12 rows", "the same text as a row of another document") or has_facts(

@@ -123,9 +123,13 @@ def test_a_single_document_or_versions_of_one_text_raise_an_error() -> None:
 
 def test_thresholds_are_tuned_on_rows_sampled_at_random_if_there_are_any() -> None:
     data = corpus(4)
-    assert tuning_rows(data).tolist() == [s.sampling == "random" for s in data]
-    assert tuning_rows(corpus(4, sampling=None)).all()
-    assert tuning_rows(corpus(4, sampling="enriched")).all()
+    everything = np.ones(len(data), np.bool_)
+    assert tuning_rows(data, everything).tolist() == [s.sampling == "random" for s in data]
+    for sampling in (None, "enriched"):
+        other = corpus(4, sampling=sampling)
+        assert tuning_rows(other, np.ones(len(other), np.bool_)).all()
+    not_random = ~tuning_rows(data, everything)
+    assert tuning_rows(data, not_random).tolist() == not_random.tolist()
 
 
 def test_decisions_in_a_fold_use_tuning_on_the_other_folds_only() -> None:
@@ -699,6 +703,33 @@ def test_a_stopped_transformer_resumes_within_a_fit(
     files = [load_model(tmp_path / name).info.files for name in ("run", "whole")]
     assert files[0] == files[1]
     assert not steps.exists()
+
+
+@pytest.mark.parametrize("kind", ["frozen-encoder", "transformer"])
+def test_a_resumed_comparison_keeps_the_precision_that_its_first_run_chose(
+    tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    update = {"precision": "auto", "epochs": 1, "min_steps": 0, "batch_size": 16}
+    settings = recipe(tmp_path, tiny_backbone).model_copy(update=update)
+    monkeypatch.setattr("communique.selection.select.FOLDS", 2)
+    chosen: list[str] = []
+
+    def resolve(wanted: str) -> str:
+        chosen.append(wanted)
+        return "fp32"
+
+    monkeypatch.setattr("communique.training.precision.resolve_precision", resolve)
+    with monkeypatch.context() as patch:
+        stopping(2, patch, "_Baseline.fit")
+        with pytest.raises(Stopped):
+            train_selected(settings, tmp_path / "run", kind=kind)
+    assert chosen.count("auto") == 1, "once for all fits"
+    chosen.clear()
+    train_selected(settings, tmp_path / "run", kind=kind)
+    assert set(chosen) == {"fp32"}
+    info = load_model(tmp_path / "run").info
+    assert info.recipe is not None
+    assert (info.precision, info.recipe["precision"]) == ("fp32", "auto")
 
 
 def test_multiclass_has_no_thresholds() -> None:

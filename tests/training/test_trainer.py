@@ -198,6 +198,24 @@ def test_the_duration_of_a_resumed_fold_includes_earlier_runs() -> None:
     assert found.seconds > 1000
 
 
+def test_a_resumed_training_keeps_the_precision_that_its_first_run_chose(
+    tiny_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from communique.training import trainer
+
+    settings = {"epochs": 1, "min_steps": 0, "precision": "auto"}
+    recipe = Recipe.load(tiny_project / "recipe.yaml").model_copy(update=settings)
+    corpus = Corpus.read(tiny_project / "corpus.jsonl")
+    monkeypatch.setattr("communique.training.precision.resolve_precision", lambda wanted: "fp32")
+    trainer.TransformerClassifier(recipe, TINY, steps=tmp_path).fit(corpus)
+
+    def other(wanted: str) -> str:
+        raise AssertionError(wanted)
+
+    monkeypatch.setattr("communique.training.precision.resolve_precision", other)
+    assert trainer.TransformerClassifier(recipe, TINY, steps=tmp_path).fit(corpus).precision_ == "fp32"
+
+
 def test_steps_of_another_recipe_are_refused(tiny_project: Path, tmp_path: Path) -> None:
     from communique.training.trainer import prepare_steps
 

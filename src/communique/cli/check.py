@@ -133,10 +133,11 @@ def check(
 
 def _training(labelled: Corpus, book: Codebook) -> list[str]:
     """Return why `communique train` would refuse the labelled rows, or what it would warn about. Unlabelled rows are no problem."""
-    from ..data.splits import FOLDS, scored_folds
+    from ..data.splits import FOLDS, NEVER_SCORED, scored_folds
     from ..data.training_checks import count_repeats, describe_repeats, refusal, training_warnings
     from ..data.units import describe_truncated
     from ..models.predictor import Predictor, default_model
+    from ..selection.folds import describe_rare, tuning_rows
     from ..training.recipe import MAX_TOKENS, SEED
 
     if not len(labelled):
@@ -148,8 +149,10 @@ def _training(labelled: Corpus, book: Codebook) -> list[str]:
         truncated = Predictor(default_model(), verify=False).count_longer([s.text for s in labelled], MAX_TOKENS)
         lines += describe_truncated(truncated, len(labelled), MAX_TOKENS)
     with suppress(MissingExtraError):  # Folds need scikit-learn, which a user who only labels does not install.
-        repeated = count_repeats(labelled, scored_folds(labelled.sentences, FOLDS, seed=SEED))
+        folds = scored_folds(labelled.sentences, FOLDS, seed=SEED)
+        repeated = count_repeats(labelled, folds)
         lines += [describe_repeats(repeated, len(labelled))] if repeated else []
+        lines += describe_rare(labelled, book, tuning_rows(labelled, folds != NEVER_SCORED))
     return lines
 
 

@@ -133,7 +133,7 @@ def train(
         from ..selection.select import AUTO, train_selected
 
         progress = ProgressReporter()
-        with _resumable(folds or steps_folder(folder)):
+        with _resumable(folds or steps_folder(folder), kept=folds is not None):
             selection = train_selected(
                 recipe,
                 folder,
@@ -168,17 +168,22 @@ def train(
 
 
 @contextmanager
-def _resumable(steps: Path) -> Iterator[None]:
-    """Say after Ctrl-C how to resume, and how to run something else instead. Delete the folder if no step was finished."""
+def _resumable(steps: Path, *, kept: bool = False) -> Iterator[None]:
+    """Say after Ctrl-C how to resume, and how to run something else instead. Delete the folder if no step was finished.
+
+    Args:
+        steps: The folder with the steps.
+        kept: Whether it is the folder of `--folds`, which is not next to a model.
+    """
     try:
         yield
     except KeyboardInterrupt as stopped:
-        from ..training.steps import discard_unused, has_finished_steps
+        from ..training.steps import OTHER_FOLDS, OTHER_MODEL, discard_unused, has_finished_steps
 
         if has_finished_steps(steps):
             stopped.args = (
                 f"{steps} contains the finished steps. To resume, run the same command. To run it with other options, for "
-                "example another --kind, name another model with --out, or delete this folder",
+                f"example another --kind, {OTHER_FOLDS if kept else OTHER_MODEL}, or delete this folder",
             )
         else:
             discard_unused(steps)

@@ -239,6 +239,23 @@ def fit_thresholds(probability: FloatArray, gold: BoolArray) -> NDArray[np.float
     return thresholds
 
 
+def describe_few_positives(labels: Sequence[str], positives: Sequence[int], rows: str) -> list[str]:
+    """Return a line about labels with few positive rows, or an empty list if there are none.
+
+    Args:
+        labels: The k labels.
+        positives: Number of positive rows of each label among those that thresholds are tuned on.
+        rows: What the line calls these rows, such as `held-out rows`.
+    """
+    few = [f"{name} {n}" for name, n in zip(labels, positives, strict=True) if n < MIN_POSITIVES]
+    if not few:
+        return []
+    return [
+        f"There are few {rows} with these labels: {', '.join(few)}. With fewer than {MIN_POSITIVES} rows, a threshold is mostly "
+        "the theoretical optimum, half of the F1 that calibrated probabilities would reach"
+    ]
+
+
 def theoretical_threshold(p: FloatArray) -> float:
     """Return the threshold with the greatest expected F1 for calibrated probabilities (n,), which is half of that F1."""
     # Expected numbers of true positives if the label is predicted for the most probable row, for the two most probable, and so on.

@@ -176,11 +176,14 @@ class FrozenCandidate(Candidate):
         recipe: Settings of the model.
         codebook: Codebook with the labels.
         vectors: A folder in which sentence vectors are stored. Default: vectors are kept in memory only.
+        precision: The precision of the encoder. Default: that of the recipe.
     """
 
     kind = "frozen-encoder"
 
-    def __init__(self, recipe: Recipe, codebook: Codebook, vectors: Path | None = None) -> None:
+    def __init__(
+        self, recipe: Recipe, codebook: Codebook, vectors: Path | None = None, precision: str | None = None
+    ) -> None:
         super().__init__(recipe, codebook)
         self.name = name_with_encoder(self.kind, recipe.backbone)
         self.backbones = (recipe.backbone,)
@@ -190,7 +193,7 @@ class FrozenCandidate(Candidate):
             backbone=recipe.backbone,
             max_tokens=recipe.max_tokens,
             folds=INNER_FOLDS,
-            precision=recipe.precision,
+            precision=precision or recipe.precision,
             cache=vectors,
         )
 
@@ -236,15 +239,21 @@ class TransformerCandidate(Candidate):
         backbones: Encoders from which training may start. If there are several, `prepare` chooses the one whose frozen vectors
             scored best. Default: the encoder of the recipe.
         soft: The teachers of the recipe. Default: the recipe has none.
+        precision: The precision of the training. Default: that of the recipe.
     """
 
     kind = "transformer"
 
     def __init__(
-        self, recipe: Recipe, codebook: Codebook, backbones: Sequence[str] = (), soft: SoftLabels | None = None
+        self,
+        recipe: Recipe,
+        codebook: Codebook,
+        backbones: Sequence[str] = (),
+        soft: SoftLabels | None = None,
+        precision: str | None = None,
     ) -> None:
         super().__init__(recipe, codebook)
-        self.soft = soft
+        self.soft, self.precision = soft, precision
         self.backbones = tuple(backbones) or (recipe.backbone,)
         if len(self.backbones) == 1:
             self.name = name_with_encoder(self.kind, self.backbones[0])
@@ -309,7 +318,9 @@ class TransformerCandidate(Candidate):
         from ..training.trainer import TransformerClassifier
 
         soft = self.soft if recipe.teachers else None
-        return TransformerClassifier(recipe, self.codebook, steps=steps, soft=soft).fit(corpus)
+        return TransformerClassifier(recipe, self.codebook, steps=steps, soft=soft, precision=self.precision).fit(
+            corpus
+        )
 
 
 def encoder_name(backbone: str) -> str:
@@ -329,6 +340,7 @@ def candidates_for(
     backbones: Sequence[str],
     vectors: Path | None = None,
     soft: SoftLabels | None = None,
+    precision: str | None = None,
 ) -> list[Candidate]:
     """Return the candidates that are suitable for a number of rows, in order of preference.
 
@@ -342,12 +354,17 @@ def candidates_for(
         backbones: The encoders to compare, in order of preference.
         vectors: A folder in which sentence vectors are stored. Default: vectors are kept in memory only.
         soft: The teachers of the recipe, from which only the transformer learns. Default: the recipe has none.
+        precision: The precision of the encoders. Default: that of the recipe.
     """
-    frozen = [FrozenCandidate(recipe.model_copy(update={"backbone": one}), codebook, vectors) for one in backbones]
+    frozen = [
+        FrozenCandidate(recipe.model_copy(update={"backbone": one}), codebook, vectors, precision) for one in backbones
+    ]
     found: list[Candidate] = [PriorCandidate(recipe, codebook), *frozen, TfidfCandidate(recipe, codebook)]
     if rows >= MIN_TRANSFORMER_ROWS:
         found.append(
-            TransformerCandidate(recipe.model_copy(update={"backbone": backbones[0]}), codebook, backbones, soft)
+            TransformerCandidate(
+                recipe.model_copy(update={"backbone": backbones[0]}), codebook, backbones, soft, precision
+            )
         )
     return found
 

@@ -14,7 +14,7 @@ from ..data.corpus import Corpus
 from ..data.sentence import Sentence
 from ..data.splits import fold_numbers
 from ..metrics.bootstrap import Resamples
-from ..metrics.calibration import Tuning, probabilities, tune
+from ..metrics.calibration import Tuning, describe_few_positives, probabilities, tune
 from ..metrics.scores import indicator
 from .candidates import Candidate
 from .results import Compared, compare, mean_average_precision
@@ -89,10 +89,24 @@ def predict_out_of_fold(
     return OutOfFold(candidate.kind, logits, len(numbers), seconds / len(numbers), of_unlabelled)
 
 
-def tuning_rows(corpus: Corpus) -> NDArray[np.bool_]:
-    """Return a mask (n,) of the rows for tuning: those that were sampled at random, or all rows if none is marked as such."""
-    random = np.array([s.sampling == "random" for s in corpus])
-    return random if random.any() else np.ones(len(corpus), np.bool_)
+def tuning_rows(corpus: Corpus, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a mask (n,) of the rows for tuning: those that were sampled at random, or all if none is marked as such.
+
+    Args:
+        corpus: n labelled rows.
+        among: Mask (n,) of the rows that can be used, for example because their out-of-fold predictions are known.
+    """
+    random = among & np.array([s.sampling == "random" for s in corpus], np.bool_)
+    return random if random.any() else among
+
+
+def describe_rare(corpus: Corpus, codebook: Codebook, rows: NDArray[np.bool_]) -> list[str]:
+    """Return a line about labels that only a few of the rows for tuning (n,) have. Labels that none of them has are left out."""
+    if not codebook.multilabel:
+        return []
+    counts = dict(zip(codebook.names, indicator(corpus.sentences, codebook)[rows].sum(axis=0).tolist(), strict=True))
+    found = {name: n for name, n in counts.items() if n}
+    return describe_few_positives(list(found), list(found.values()), "rows for tuning")
 
 
 def cross_fitted_decisions(
@@ -106,12 +120,11 @@ def cross_fitted_decisions(
         codebook: The codebook.
         folds: Fold of each row (n,), at least two different ones.
     """
-    gold, usable = indicator(corpus.sentences, codebook), tuning_rows(corpus)
+    gold = indicator(corpus.sentences, codebook)
     decisions = np.zeros(gold.shape, np.bool_)
     for fold in np.unique(folds):
         inside = folds == fold
-        tuning = usable & ~inside
-        tuning = tuning if tuning.any() else ~inside
+        tuning = tuning_rows(corpus, ~inside)
         tuned = tune(logits[tuning], gold[tuning], multilabel=codebook.multilabel)
         decisions[inside] = tuned.decide(logits[inside])
     return decisions
@@ -186,8 +199,6 @@ def tune_out_of_fold(
     corpus: Corpus, codebook: Codebook, logits: NDArray[np.float32]
 ) -> tuple[Tuning, NDArray[np.bool_]]:
     """Tune temperature, biases and thresholds on out-of-fold logits (n, k). Return them and a mask (n,) of the rows used."""
-    known: NDArray[np.bool_] = ~np.isnan(logits[:, 0])
-    rows = known & tuning_rows(corpus)
-    rows = rows if rows.any() else known
+    rows = tuning_rows(corpus, ~np.isnan(logits[:, 0]))
     gold = indicator(corpus.sentences, codebook)
     return tune(logits[rows], gold[rows], multilabel=codebook.multilabel, by="out-of-fold"), rows

@@ -17,7 +17,7 @@ from ..data.splits import FOLDS, fold_numbers, scored_folds
 from ..data.training_checks import count_repeats, describe_repeats, refuse_untrainable
 from ..errors import OutputError, RecipeError, did_you_mean
 from ..io.output import check_folder
-from ..metrics.calibration import MIN_POSITIVES, Tuning
+from ..metrics.calibration import Tuning
 from ..metrics.degenerate import describe_collapse, describe_no_gain
 from ..metrics.scores import indicator
 from ..models.folder import steps_folder
@@ -29,7 +29,7 @@ from ..training.fold_predictions import FOLD_FILE, FoldPredictions, row_key
 from ..training.recipe import DESCRIPTIVE, Recipe
 from ..training.soft_labels import TEACHERS, SoftLabels
 from ..training.splits import DataSplits
-from ..training.steps import locked_steps
+from ..training.steps import OTHER_FOLDS, locked_steps
 from ..training.unlabelled import NOT_USED, Unlabelled, read_unlabelled
 from .candidates import (
     MIN_TRANSFORMER_ROWS,
@@ -44,6 +44,7 @@ from .encoders import encoders_for
 from .folds import (
     OutOfFold,
     compare_out_of_fold,
+    describe_rare,
     label_out_of_fold,
     predict_out_of_fold,
     score_out_of_fold,
@@ -105,7 +106,7 @@ def train_selected(
         if not only_folds:
             locks.enter_context(locked_steps(steps_folder(out)))
         if folds is not None:
-            locks.enter_context(locked_steps(Path(folds), "name another folder with --folds"))
+            locks.enter_context(locked_steps(Path(folds), OTHER_FOLDS))
         return _train_selected(
             recipe,
             out,
@@ -141,11 +142,14 @@ def _train_selected(
     if recipe.unlabelled:
         progress.say(unlabelled.describe() if reads else NOT_USED)
     soft = SoftLabels.open(recipe, codebook, unlabelled, data.train, cache=folder / TEACHERS)
-    candidates, notes = requested_candidates(recipe, codebook, data.train, kind, Steps.vectors_in(folder), soft)
+    precision = None if kind == "tfidf" else _precision(folder, recipe)
+    candidates, notes = requested_candidates(
+        recipe, codebook, data.train, kind, Steps.vectors_in(folder), soft, precision
+    )
     run = _identity(_unnamed(recipe) if folds else recipe, codebook, data.train, kind, candidates)
     run |= {"unlabelled": unlabelled.sha256} if len(unlabelled.corpus) else {}
     run |= {} if soft is None else soft.identity
-    steps = Steps(folder, run, kept=folds is not None)
+    steps = Steps(folder, run, kept=folds is not None, precision=precision)
     selection, candidate, tuning = select(
         data.train,
         codebook,
@@ -167,6 +171,14 @@ def _train_selected(
     selection.dump(out.with_name(out.name + SELECTION))
     steps.end(candidate.name)
     return selection
+
+
+def _precision(folder: Path, recipe: Recipe) -> str:
+    """Return the precision of all fits of a comparison whose steps are in a folder."""
+    # Only encoders need torch, which takes seconds to import.
+    from ..training.precision import precision_of_run
+
+    return precision_of_run(folder, recipe.precision)
 
 
 def _check_apart(folds: Path, out: Path) -> None:
@@ -217,6 +229,7 @@ def requested_candidates(
     kind: str,
     vectors: Path | None = None,
     soft: SoftLabels | None = None,
+    precision: str | None = None,
 ) -> tuple[list[Candidate], tuple[str, ...]]:
     """Return the candidates for some labelled rows, and lines for the report about encoders that are left out.
 
@@ -240,11 +253,11 @@ def requested_candidates(
             notes += (
                 f"No fine-tuned transformer was compared, because that takes at least {MIN_TRANSFORMER_ROWS} rows.",
             )
-        return candidates_for(recipe, codebook, len(corpus), backbones, vectors, soft), notes
+        return candidates_for(recipe, codebook, len(corpus), backbones, vectors, soft, precision), notes
     wanted = {PriorCandidate.kind, KINDS[kind]}
     if kind == "transformer" and len(backbones) > 1:
         wanted.add(FrozenCandidate.kind)
-    everything = candidates_for(recipe, codebook, 10**9, backbones, vectors, soft)
+    everything = candidates_for(recipe, codebook, 10**9, backbones, vectors, soft, precision)
     return [one for one in everything if one.kind in wanted], notes
 
 
@@ -390,12 +403,7 @@ def _describe_tuning(
     if tuning.thresholds is None:
         return positives, {}, []
     thresholds = dict(zip(codebook.names, tuning.thresholds.tolist(), strict=True))
-    few = [name for name in thresholds if 0 < positives[name] < MIN_POSITIVES]
-    line = (
-        f"There are fewer than {MIN_POSITIVES} positive rows for {', '.join(few)}. In this case the threshold is mostly the "
-        "theoretical optimum, which is half of the F1 that calibrated probabilities would reach."
-    )
-    return positives, thresholds, [line] if few else []
+    return positives, thresholds, [f"{line}." for line in describe_rare(corpus, codebook, rows)]
 
 
 def _score(selection: Selection, name: str) -> Score:

@@ -17,6 +17,8 @@ from ..data.codebook import Codebook
 from ..io.atomic import replacing
 from ..training.recipe import Recipe
 from ..training.steps import (
+    OTHER_FOLDS,
+    OTHER_MODEL,
     check_run,
     is_started,
     read_arrays,
@@ -86,6 +88,7 @@ class Steps:
         folder: The folder.
         run: Everything that determines the result, as values that JSON can represent.
         kept: Whether the folder is kept after the run. The duration does not limit the number of folds then.
+        precision: The precision of all encoders, which is recorded for runs that resume this one. None: there are none.
 
     Raises:
         RecipeError: The folder belongs to another run.
@@ -94,9 +97,10 @@ class Steps:
     folder: Path
     run: Mapping[str, Any]
     kept: bool = False
+    precision: str | None = None
 
     def __post_init__(self) -> None:
-        check_run(self.folder, self.run)
+        check_run(self.folder, self.run, OTHER_FOLDS if self.kept else OTHER_MODEL)
 
     @staticmethod
     def vectors_in(folder: Path) -> Path:
@@ -121,7 +125,7 @@ class Steps:
 
     def begin(self) -> None:
         """Record which run the folder belongs to, before anything is stored in it. Without this, no run could use it again."""
-        record_run(self.folder, self.run)
+        record_run(self.folder, self.run, self.precision)
 
     def keep_plan(self, folds: Sequence[int], notes: Sequence[str], most: int | None = None) -> None:
         """Store the number of folds of each candidate, which depends on durations that differ between runs."""

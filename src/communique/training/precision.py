@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from functools import cache
+from pathlib import Path
 
 import torch
 
 from ..errors import RecipeError
+from .steps import recorded_precision
 
 #: Shape of the products that are timed: the tokens of a small batch, times a feed-forward layer of a small encoder.
 _ROWS, _WIDTH, _INNER = 512, 384, 1536
@@ -17,6 +19,29 @@ _TURNS = 7
 
 #: A CPU uses bf16 if it is at least this many times as fast as fp32. Conversions between the formats cost time, too.
 _FASTER = 1.2
+
+
+def precision_of_run(steps: Path | None, wanted: str) -> str:
+    """Return the precision of a training: the one with which it began or, if it is new, the one that `resolve_precision` chooses.
+
+    Without this, a training that resumes on another machine would have steps in both formats.
+
+    Args:
+        steps: Folder with the steps of the training, which may not exist. None: the training is new.
+        wanted: `auto`, `fp32` or `bf16`.
+
+    Raises:
+        RecipeError: bf16 is required, or the training began with it, but the device does not support it.
+    """
+    begun = None if steps is None or wanted != "auto" else recorded_precision(steps)
+    if begun is None:
+        return resolve_precision(wanted)
+    if begun == "bf16" and not _supports_bf16():
+        raise RecipeError(
+            f"{steps}: this training began with bf16, which this machine does not support. Resume it on a machine that does, or "
+            "delete the folder to begin again"
+        )
+    return begun
 
 
 def resolve_precision(wanted: str) -> str:
@@ -33,14 +58,18 @@ def resolve_precision(wanted: str) -> str:
     """
     if wanted == "fp32":
         return "fp32"
-    on_gpu = torch.cuda.is_available()
-    supported = torch.cuda.is_bf16_supported() if on_gpu else _cpu_supports_bf16()
+    supported = _supports_bf16()
     if wanted == "bf16" and not supported:
         raise RecipeError("precision: this machine does not support 'bf16'. Write 'auto' or 'fp32'")
-    return "bf16" if supported and (wanted == "bf16" or on_gpu or bf16_speed() >= _FASTER) else "fp32"
+    # The speed is measured only if it decides.
+    return (
+        "bf16" if supported and (wanted == "bf16" or torch.cuda.is_available() or bf16_speed() >= _FASTER) else "fp32"
+    )
 
 
-def _cpu_supports_bf16() -> bool:
+def _supports_bf16() -> bool:
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
     found = torch.cpu.get_capabilities()
     return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 

@@ -15,7 +15,7 @@ from ..data.texts import read_fingerprint
 from ..data.training_checks import describe_conflicts, refuse_untrainable, training_warnings
 from ..data.units import describe_units
 from ..errors import DataError
-from ..metrics.calibration import MIN_POSITIVES
+from ..metrics.calibration import describe_few_positives
 from ..metrics.scores import indicator
 from ..reporting.format import counted
 from .recipe import Recipe
@@ -212,10 +212,6 @@ def _check_labels(train: Corpus, validation: Corpus, parity: Corpus, codebook: C
             f"warning: no held-out row has the label {' or '.join(untested)}, so the scores say nothing about it. Add rows with it "
             "from other documents"
         )
-    few = [f"{name} {n}" for name, n in zip(codebook.names, tuning, strict=True) if n < MIN_POSITIVES]
-    if few and codebook.multilabel:
-        lines.append(
-            f"There are few held-out rows with these labels: {', '.join(few)}. With fewer than {MIN_POSITIVES} rows, a threshold "
-            "is mostly the theoretical optimum, half of the F1 that calibrated probabilities would reach"
-        )
+    if codebook.multilabel:
+        lines += describe_few_positives(codebook.names, tuning.tolist(), "held-out rows")
     return lines

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -15,7 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RecipeError
+from ..errors import CommuniqueError, RecipeError
 from ..io.atomic import disk_errors, replacing
 from ..io.lock import LOCK, locked
 from ..io.output import check_folder
@@ -23,6 +22,12 @@ from .recipe import Recipe
 
 #: Name of the file that records which run the folder belongs to.
 IDENTITY = "run.json"
+
+#: Key in that file of what the first run chose on its machine. It does not identify the run, because a later run uses it again.
+_PRECISION = "precision"
+
+#: What a user can do instead of using a folder of steps that is not free: next to a model, and that of `--folds`.
+OTHER_MODEL, OTHER_FOLDS = "name another model with --out", "name another folder with --folds"
 
 
 def settings_without_paths(recipe: Recipe) -> dict[str, Any]:
@@ -35,12 +40,13 @@ def settings_without_paths(recipe: Recipe) -> dict[str, Any]:
     return recipe.model_dump(mode="json", exclude=paths | {"corpora": in_tables, "unlabelled": in_tables})
 
 
-def check_run(steps: Path, run: Mapping[str, Any]) -> None:
+def check_run(steps: Path, run: Mapping[str, Any], remedy: str = OTHER_MODEL) -> None:
     """Check that a folder is new, empty or of this run, because the run deletes it at the end.
 
     Args:
         steps: The folder.
         run: Everything that determines the result, as values for JSON.
+        remedy: What the user can do to keep the other run, for the message.
 
     Raises:
         RecipeError: The folder belongs to another run.
@@ -49,19 +55,27 @@ def check_run(steps: Path, run: Mapping[str, Any]) -> None:
     if not os.path.lexists(steps):
         return
     _check_ours(steps)
-    identity = steps / IDENTITY
-    if identity.exists() and _read(identity) != json.loads(json.dumps(run)):
+    recorded = dict(recorded_run(steps) or {})
+    recorded.pop(_PRECISION, None)
+    if (steps / IDENTITY).exists() and recorded != json.loads(json.dumps(run)):
         raise RecipeError(
             f"{steps}: this folder belongs to an interrupted run with another recipe or other options, another codebook, other "
             "data, another version of communique or another number of processes. To continue that run, repeat its command. To "
-            "keep it and start another run, name another model with --out. Otherwise, delete the folder"
+            f"keep it and start another run, {remedy}. Otherwise, delete the folder"
         )
 
 
 def is_started(steps: Path) -> bool:
     """Return whether a folder exists and contains anything but a lock and an incomplete record of a run."""
+    return bool(_content(steps))
+
+
+def _content(steps: Path) -> set[str]:
+    """Return the names in a folder, if it exists, except those of a lock and of incomplete records."""
+    if not steps.is_dir():
+        return set()
     # Another process of this run may be writing the identity file now.
-    return steps.is_dir() and any(name != LOCK and not name.startswith(f".{IDENTITY}.") for name in os.listdir(steps))
+    return {name for name in os.listdir(steps) if name != LOCK and not name.startswith(f".{IDENTITY}.")}
 
 
 def _check_ours(steps: Path) -> None:
@@ -70,7 +84,7 @@ def _check_ours(steps: Path) -> None:
 
 
 @contextmanager
-def locked_steps(steps: Path, remedy: str = "name another folder for the model with -o") -> Iterator[None]:
+def locked_steps(steps: Path, remedy: str = OTHER_MODEL) -> Iterator[None]:
     """Acquire the lock of a folder `<out>.steps` for the block, so that no other training writes the same model.
 
     The folder is created. If it contains nothing else after the block, it is deleted.
@@ -89,23 +103,39 @@ def locked_steps(steps: Path, remedy: str = "name another folder for the model w
         yield
 
 
-def record_run(steps: Path, run: Mapping[str, Any]) -> None:
-    """Create a folder and record which run it belongs to."""
+def record_run(steps: Path, run: Mapping[str, Any], precision: str | None = None) -> None:
+    """Create a folder and record which run it belongs to.
+
+    Args:
+        steps: The folder.
+        run: As for `check_run`.
+        precision: The precision of its matrix products, which may have depended on the machine. None: it has none.
+    """
     steps.mkdir(parents=True, exist_ok=True)
     # Another process may be reading the file now.
     with replacing(steps / IDENTITY) as handle:
-        handle.write(json.dumps(run))
+        handle.write(json.dumps({**run, _PRECISION: precision}))
+
+
+def recorded_precision(steps: Path) -> str | None:
+    """Return the precision of the run that a folder belongs to, or None if none is recorded, as by older versions."""
+    found = (recorded_run(steps) or {}).get(_PRECISION)
+    return found if isinstance(found, str) else None
 
 
 def has_finished_steps(steps: Path) -> bool:
     """Return whether a folder contains more than a lock and the record of the run that it belongs to."""
-    return steps.is_dir() and any(name != LOCK and IDENTITY not in name for name in os.listdir(steps))
+    return bool(_content(steps) - {IDENTITY})
 
 
 def discard_unused(steps: Path) -> None:
     """Delete the folder of a run that was stopped before it finished a step, so that a run with other options can start."""
-    if (steps / IDENTITY).is_file() and not has_finished_steps(steps):
-        shutil.rmtree(steps, ignore_errors=True)
+    if not steps.is_dir():
+        return
+    # With the lock, because another training of the model may have begun after this one released it.
+    with suppress(CommuniqueError), locked_steps(steps):
+        if not has_finished_steps(steps):
+            (steps / IDENTITY).unlink(missing_ok=True)
 
 
 def recorded_run(steps: Path) -> Mapping[str, Any] | None:

@@ -39,7 +39,7 @@ from .backbones import add_mean_layer, backbone_sha256, has_mean_layer, load_bac
 from .columns import TrainingRows, sentence_columns, used_tokens
 from .loop import Trainer
 from .partial_embeddings import used_embeddings
-from .precision import resolve_precision
+from .precision import precision_of_run
 from .recipe import Recipe
 from .saving import fold_calibration
 from .soft_labels import SoftLabels
@@ -113,6 +113,7 @@ class TransformerClassifier:
             checkpoints are written.
         progress: Reports the progress of the training. Default: silent.
         soft: The teachers of the recipe. Default: the recipe has none.
+        precision: The precision, if a comparison has chosen it for all of its fits. Default: that of the recipe.
 
     Attributes after `fit`: `model_`, `tokenizer_`, `heads_` (auxiliary heads, if the recipe has `acts`), `tuning_` (temperature and
     biases are already part of the model's last layer), `distillation_` (what teachers labelled, if the recipe has any), `seconds_`
@@ -131,12 +132,14 @@ class TransformerClassifier:
         steps: Path | None = None,
         progress: ProgressReporter | None = None,
         soft: SoftLabels | None = None,
+        precision: str | None = None,
     ) -> None:
         if recipe.teachers and soft is None:
             raise RecipeError(
                 "teachers: only `communique train` can train with teachers. Remove this field from the recipe"
             )
         self.recipe, self.codebook, self.steps, self.soft = recipe, codebook, steps, soft
+        self.precision = precision or recipe.precision
         self.progress = progress or ProgressReporter.silent()
 
     def fit(self, corpus: Corpus, validation: Corpus | None = None) -> Self:
@@ -158,7 +161,7 @@ class TransformerClassifier:
         trained: Any = model
         if self.heads_ is not None:
             trained = ActsClassifier(model, self.heads_, acts_weight=recipe.acts_weight, kind_weight=recipe.kind_weight)
-        self.precision_ = resolve_precision(recipe.precision)
+        self.precision_ = precision_of_run(self.steps, self.precision)
         acts = None if self.heads_ is None else self.heads_.info
         training = TrainingRows(recipe, corpus, self.soft)
         if training.copies:
@@ -176,7 +179,7 @@ class TransformerClassifier:
                 validation.sentences, self._tokenize(validation.sentences)[0], self.codebook, acts
             )
         tokens = None if recipe.freeze_embeddings else used_tokens((columns, held_out), tokenizer.pad_token_id)
-        prepare_steps(self.steps, recipe, self.codebook, corpus, tokens, self.soft)
+        prepare_steps(self.steps, recipe, self.codebook, corpus, tokens, self.soft, self.precision_)
         self.distillation_ = training.add_targets(columns)
         if self.distillation_ is not None:
             self.progress.say(self.distillation_.line)
@@ -361,6 +364,7 @@ def prepare_steps(
     corpus: Corpus,
     tokens: Sequence[int] | None = None,
     soft: SoftLabels | None = None,
+    precision: str | None = None,
 ) -> None:
     """Prepare the folder of checkpoints. An interrupted run in it must have the same recipe, codebook, data and processes.
 
@@ -371,6 +375,7 @@ def prepare_steps(
         corpus: The training sentences.
         tokens: Ids of the tokens whose embeddings are trained. None: embeddings are frozen.
         soft: Teachers and unlabelled sentences, if any.
+        precision: The precision, which is recorded for runs that resume this one.
 
     Raises:
         RecipeError: The folder belongs to another run.
@@ -390,7 +395,7 @@ def prepare_steps(
         run |= soft.identity
     check_run(steps, run)
     if distributed.rank() == 0:
-        record_run(steps, run)
+        record_run(steps, run, precision)
 
 
 def last_checkpoint(steps: Path) -> Path | None:
