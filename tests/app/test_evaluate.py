@@ -65,6 +65,20 @@ def test_a_coding_of_an_error_can_be_changed(client: TestClient) -> None:
     assert client.get("/evaluate/sentence", params=address | {"id": "nowhere"}).status_code == 404
 
 
+@pytest.mark.parametrize("address", ["/evaluate", "/code", "/sample"])
+@pytest.mark.parametrize("labelled", [True, False])
+def test_pages_agree_on_what_a_sample_is_used_for(
+    client: TestClient, opened: OpenProject, address: str, labelled: bool
+) -> None:
+    bundle_folder(opened.project.folder / "models" / "model-1")
+    path = opened.project.design_path("sample-1")
+    design = opened.project.design("sample-1")
+    design.model_copy(update={"predictions": "labelled.jsonl" if labelled else None}).dump(path)
+    use = "estimates" if labelled else "training of the first model"
+    page = client.get(address).text
+    assert f">{use}</td>" in page if address == "/sample" else f"for {use}" in page
+
+
 def test_an_evaluation_runs_as_a_job_on_the_gold_of_the_sample(
     client: TestClient, opened: OpenProject, started: Any
 ) -> None:

@@ -14,11 +14,12 @@ from starlette.testclient import TestClient
 from communique.app.context import OpenProject
 from communique.app.groups import group_columns
 from communique.app.indexing import rebuild
-from communique.app.pages.sample import address_of, purpose_of
+from communique.app.pages.sample import address_of
 from communique.app.server import create_app
 from communique.project import Project
 from communique.project.advice import ESTIMATE_SAMPLE, FIRST_SAMPLE, SampleRequest
 from communique.project.documents import read_documents
+from communique.project.rows import use_of
 from communique.sampling.design import draw_sample
 
 HOSTILE = '<script>alert("x")</script>'
@@ -200,4 +201,4 @@ def test_a_sample_that_trains_models_does_not_lead_to_estimates(tmp_path: Path, 
     project = Project.create(tmp_path / "study", codebook=tmp_path / "tiny.yaml", documents=[table])
     draw_sample(read_documents(project)[0], 5, project.codebook).dump(project.design_path("sample-1"))
     design = next(iter(project.designs().values()))
-    assert purpose_of(design) == ("estimates" if labels else "both")
+    assert use_of(design) == ("estimates" if labels else "training of the first model")

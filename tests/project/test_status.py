@@ -15,6 +15,7 @@ from fakes import bundle_folder, open_cue_model
 from helpers import CODEBOOK, TINY, has_facts, tiny_rows, write_rows
 from project_helpers import code, draw
 
+from communique.annotation.agreement_report import AgreementReport
 from communique.data.codebook import Codebook
 from communique.data.corpus import Corpus
 from communique.errors import DataError
@@ -124,6 +125,24 @@ def test_labels_and_agreement_are_those_of_the_codebook_in_use(project: Project,
     outdated = project_status(project)
     assert outdated.agreement is None
     assert (outdated.samples[0].coded, outdated.samples[0].labels["blame"]) == (60, 0)
+
+
+def test_status_and_agree_report_the_same_intervals(project: Project, sampled: Sampled) -> None:
+    sample = sampled(coders=("anna", "ben"))
+    for coder, wrong in (("anna", 0.0), ("ben", 0.2)):
+        sheet = sample.with_name(f"sample-1-{coder}.csv")
+        code(sheet, project.codebook, wrong=wrong)
+        # Coders need not code in the order of the sample.
+        header, *rows = sheet.read_text(encoding="utf-8-sig").splitlines()
+        sheet.write_text("\n".join([header, *sorted(rows)]), encoding="utf-8")
+        merge(project, [sheet])
+    found = project_status(project).agreement
+    assert found is not None
+    assert list(project.codings().units) != list(project.codings("sample-1").units)
+    compared = AgreementReport.compare(project.codings("sample-1"), project.codebook)
+    assert compared.alphas == found.alphas
+    assert compared.sets == found.sets
+    assert compared.pairs == found.pairs
 
 
 def test_only_sheets_are_named_to_be_merged(project: Project, sampled: Sampled) -> None:

@@ -176,10 +176,14 @@ class _Measure:
     ) -> None:
         self.codings, self.codebook, self.seed, self.resamples = codings, codebook, seed, resamples
         self.by_coder = {**codings.labels, MODEL: model} if model else dict(codings.labels)
-        self.documents = [unit.document for unit in codings.units.values()]
+        # The bootstrap draws documents by their position. Sorted, the same codings have the same intervals, whether they are read
+        # in the order of a sample or of files.
+        units = sorted(codings.units.values(), key=lambda unit: (unit.document, unit.id))
+        self.ids = [unit.id for unit in units]
+        self.documents = [unit.document for unit in units]
 
     def alpha_of_label(self, label: str) -> AlphaScore:
-        given = [[self._code(coder, id, label) for id in self.codings.units] for coder in self.codings.labels]
+        given = [[self._code(coder, id, label) for id in self.ids] for coder in self.codings.labels]
         return self._alpha(label, np.array(given, np.int64), nominal(2))
 
     def alpha_of_sets(self) -> AlphaScore:
@@ -191,7 +195,7 @@ class _Measure:
         )
         numbers = {labels: i for i, labels in enumerate(sets)}
         codes = [
-            [numbers[frozenset(given[id])] if id in given else MISSING for id in self.codings.units]
+            [numbers[frozenset(given[id])] if id in given else MISSING for id in self.ids]
             for given in self.codings.labels.values()
         ]
         if self.codebook.multilabel:
@@ -210,7 +214,7 @@ class _Measure:
         return MISSING if given is None else int(label in given)
 
     def pair(self, first: str, second: str) -> list[PairScore]:
-        ids = [i for i in self.codings.units if i in self.by_coder[first] and i in self.by_coder[second]]
+        ids = [i for i in self.ids if i in self.by_coder[first] and i in self.by_coder[second]]
         if not ids:
             return []
         a, b = (

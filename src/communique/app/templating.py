@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from ..project.rows import use_of
 from ..reporting.format import printable
 from ..reporting.render import environment
 from ..text.scripts import direction
@@ -48,6 +49,7 @@ def templates() -> Environment:
     made.globals |= {
         "direction": text_direction,
         "navigation": NAVIGATION,
+        "use_of": use_of,
     }
     made.filters["with_code"] = with_code
     return made

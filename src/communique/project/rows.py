@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..annotation.agreement_report import UNEQUAL
 from ..annotation.matching import final_acts
@@ -216,6 +216,13 @@ def member_keys(design: Design) -> set[SentenceKey]:
 def is_reserved(design: Design) -> bool:
     """Return whether a sample is reserved for estimates: it was drawn for them, from the labels of a model."""
     return design.purpose == "estimate" and design.predictions is not None
+
+
+def use_of(design: Design) -> Literal["estimates", "training", "training of the first model"]:
+    """Return what a sample is used for, in words. A random sample that was drawn before there was a model trains the first one."""
+    if design.purpose == "training":
+        return "training"
+    return "estimates" if is_reserved(design) else "training of the first model"
 
 
 def final_labels(codings: Mapping[str, Labels]) -> Labels | None:

@@ -38,7 +38,7 @@ from .layout import (
     starter,
 )
 from .project import Project
-from .rows import ByCoder, Coded, final_labels, is_reserved, labels_by_sentence, member_keys
+from .rows import ByCoder, Coded, final_labels, is_reserved, labels_by_sentence, member_keys, use_of
 
 #: File with the quick learning curve, in the folder of the models.
 CURVE = "learning-curve.json"
@@ -49,11 +49,13 @@ class SampleStatus:
     """How much of a sample is coded.
 
     `coded` counts the sentences with at least one coding, `coders` the codings by coder, and `labels` the sentences by final
-    label. `differing` counts the sentences on which coders differ and which nobody adjudicated.
+    label. `differing` counts the sentences on which coders differ and which nobody adjudicated. `use` says what the sample is used
+    for (see `rows.use_of`).
     """
 
     name: str
     purpose: str
+    use: str
     sampling: str
     drawn: int
     coded: int
@@ -202,6 +204,7 @@ def _sample(name: str, design: Design, coded: Coded, labelled: ByCoder) -> Sampl
     return SampleStatus(
         name=name,
         purpose=design.purpose,
+        use=use_of(design),
         sampling=design.sampling,
         drawn=len(design.rows),
         coded=len(answers),

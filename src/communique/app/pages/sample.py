@@ -13,9 +13,8 @@ from ...errors import DataError
 from ...project import Project
 from ...project.advice import ESTIMATE_SAMPLE, FIRST_SAMPLE, SampleRequest
 from ...project.layout import SAMPLES
-from ...project.rows import is_reserved
+from ...project.rows import use_of
 from ...project.status import is_labelled
-from ...sampling.design import Design
 from ...sampling.frame import MissingGroup
 from ...sampling.planning import as_width
 from ..context import OpenProject, ProjectArg
@@ -118,11 +117,6 @@ def arguments(project: Project, wanted: Wanted, by: str, *, plan: bool) -> list[
     return found
 
 
-def purpose_of(design: Design) -> Literal["estimates", "training", "both"]:
-    """Return what a sample is used for. A random sample that was drawn before there were labels of a model trains models too."""
-    return "training" if design.purpose == "training" else "estimates" if is_reserved(design) else "both"
-
-
 def _start(request: Request, opened: OpenProject, wanted: Wanted, *, plan: bool) -> Response:
     by = checked_columns(opened.store, wanted.by)
     problem = wanted.problem()
@@ -148,7 +142,7 @@ def _show(request: Request, opened: OpenProject, wanted: Wanted | None) -> Respo
         "job": job,
         "samples": [
             # The index may not contain a new sample yet.
-            (name, purpose_of(design), len(design.rows), opened.desk.progress("", name).anyone)
+            (name, use_of(design), len(design.rows), opened.desk.progress("", name).anyone)
             for name, design in reversed(designs.items())
         ],
         "documents": len(opened.project.documents()),
