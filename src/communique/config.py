@@ -41,14 +41,14 @@ class _RefusedError(ValueError):
 
 
 #: The loader of libyaml, if PyYAML was built with it. It is twenty times as fast as the loader in Python.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _line(event: yaml.Event) -> int:
     return 1 if event.start_mark is None else event.start_mark.line + 1
 
 
-class _Loader(_LOADER):  # type: ignore[misc]
+class _Loader(LOADER):  # type: ignore[misc]
     """A loader that refuses a key that occurs twice in a mapping, because YAML would silently keep the last value."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
@@ -64,18 +64,19 @@ class _Loader(_LOADER):  # type: ignore[misc]
         return super().construct_mapping(node, deep)
 
 
-def _parse_yaml(text: str) -> Any:
+def parse_yaml(text: str) -> Any:
     """Read YAML of limited size and depth.
 
     An alias counts as many values as the part that it repeats, because nine lines of aliases can expand to gigabytes.
 
     Raises:
-        _RefusedError: The content is too large or nested too deeply, contains itself, or has a key that occurs twice.
+        yaml.YAMLError: The text is not YAML.
+        ValueError: The content is too large or nested too deeply, contains itself, or has a key that occurs twice.
     """
     anchors: dict[str, tuple[int, int]] = {}  # values and levels of each anchor
     parents: list[tuple[str | None, int, int]] = []  # anchor, values and levels around each open collection
     anchor, values, levels = None, 0, 0
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in yaml.parse(text, Loader=LOADER):
         if isinstance(event, yaml.CollectionStartEvent):
             parents.append((anchor, values, levels))
             anchor, values, levels = event.anchor, 0, 0
@@ -118,7 +119,7 @@ def load_yaml(path: Path, model: type[ModelT], error: type[CommuniqueError], hin
     """
     text = _read(path, MAX_YAML, error, hint)
     try:
-        content = _parse_yaml(text.decode("utf-8"))
+        content = parse_yaml(text.decode("utf-8"))
     except _RefusedError as cause:
         raise error(f"{path}: {cause}") from cause
     # PyYAML also raises errors that are not its own, such as a ValueError for the date 2025-02-30 or a KeyError for `!!bool maybe`.

@@ -268,11 +268,12 @@ def test_samples_with_equal_probabilities_tune_thresholds(project: Project) -> N
 
 
 _FILE = (
-    "# Our study.{end}format: 1{end}name: Water  # working title{end}{pattern}created: '2026-01-01'{end}# The end{last}"
+    "# Our study.{end}format:\t1{end}name: Water  # working title{end}{pattern}created: '2026-01-01'{end}# The end{last}"
 )
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("start", ["", "\ufeff"])
 @pytest.mark.parametrize(
     ("before", "value", "after"),
     [
@@ -281,14 +282,15 @@ _FILE = (
         ("columns_from_filename: |-\n  {a}_{b}\n", "{c}_{d}", "columns_from_filename: '{c}_{d}'\n"),
         ("columns_from_filename: '{a}_{b}'  # ours\n", None, "# ours\n"),
         ("columns_from_filename: '{a}_{b}'\n", None, ""),
+        ("columns_from_filename:\t'{a}_{b}'\t# ours\n", None, "# ours\n"),
         ("columns_from_filename: '{a}_{b}' # é\n", "{é}", "columns_from_filename: '{é}' # é\n"),
     ],
 )
 def test_a_changed_value_keeps_the_comments_of_the_file(
-    tmp_path: Path, end: str, before: str, value: str | None, after: str | None
+    tmp_path: Path, end: str, start: str, before: str, value: str | None, after: str | None
 ) -> None:
     def content(pattern: str, last: str = "") -> bytes:
-        return _FILE.format(end=end, pattern=pattern.replace("\n", end), last=last).encode()
+        return (start + _FILE.format(end=end, pattern=pattern.replace("\n", end), last=last)).encode()
 
     path = tmp_path / PROJECT_FILE
     path.write_bytes(content(before))
@@ -308,7 +310,7 @@ def test_a_changed_value_keeps_the_comments_of_the_file(
         "format: 1\nname: &n Water\ncreated: x\ncolumns_from_filename: *n\n",
     ],
 )
-@pytest.mark.parametrize("value", ["{country}", None])
+@pytest.mark.parametrize("value", ["{country}", "Water", None])
 def test_a_value_is_changed_in_a_file_that_is_written_in_an_unusual_way(
     tmp_path: Path, content: str, value: str | None
 ) -> None:

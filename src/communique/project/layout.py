@@ -12,7 +12,7 @@ from typing import Final, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..config import UPDATE, load_yaml
+from ..config import LOADER, UPDATE, load_yaml, parse_yaml
 from ..data.codebook import Codebook
 from ..errors import DataError, OutputError
 from ..io.atomic import disk_errors, replacing
@@ -101,7 +101,7 @@ class ProjectFile(BaseModel):
         path = folder / PROJECT_FILE
         try:
             text = _with_value(path.read_bytes().decode("utf-8"), key, value)
-            if type(self).model_validate(yaml.safe_load(text)) != changed:
+            if type(self).model_validate(parse_yaml(text)) != changed:
                 raise ValueError
         except (OSError, ValueError, yaml.YAMLError):
             changed.dump(folder)
@@ -116,7 +116,9 @@ def _with_value(text: str, key: str, value: str | None) -> str:
     Raises:
         ValueError: The text is not a mapping with one key per line.
     """
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if text.startswith("\ufeff"):  # libyaml does not count it in the positions
+        return text[0] + _with_value(text[1:], key, value)
+    root = yaml.compose(text, Loader=LOADER)
     if not isinstance(root, yaml.MappingNode) or root.flow_style:
         raise ValueError(text)
     end_of_line = "\r\n" if "\r\n" in text else "\n"
@@ -132,7 +134,7 @@ def _with_value(text: str, key: str, value: str | None) -> str:
     if text[: place[1]].endswith("\n") and line:
         line += end_of_line
     if not line:
-        after = after.lstrip(" ").removeprefix(end_of_line)  # a comment on the line stays
+        after = after.lstrip(" \t").removeprefix(end_of_line)  # a comment on the line stays
     return before + line + after
 
 
