@@ -70,6 +70,13 @@ def test_a_folder_of_somebody_else_is_not_changed(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_link_to_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "out.steps"
+    folder.symlink_to(tmp_path / "missing")
+    with pytest.raises(OutputError, match=facts(folder, "link", "use -x")):
+        acquire(folder, anything, "use -x")
+
+
 def test_a_file_system_without_locks_is_used_without_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unsupported(handle: object) -> None:
         raise OSError(95, "Operation not supported")

@@ -267,9 +267,7 @@ def test_samples_with_equal_probabilities_tune_thresholds(project: Project) -> N
         assert sentence.sampling == ("random" if sentence.id in drawn else None)
 
 
-_FILE = (
-    "# Our study.{end}format:\t1{end}name: Water  # working title{end}{pattern}created: '2026-01-01'{end}# The end{last}"
-)
+_FILE = "# Our study.{end}format:\t1{end}name: Water  # working title{end}{pattern}created: '2026-01-01'{end}# The end{last}"
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

@@ -9,7 +9,15 @@ from helpers import facts
 
 from communique.errors import RecipeError
 from communique.selection.steps import Steps
-from communique.training.steps import IDENTITY, check_run, discard_unused, locked_steps, record_run
+from communique.training.recipe import Recipe
+from communique.training.steps import (
+    IDENTITY,
+    check_run,
+    discard_unused,
+    locked_steps,
+    record_run,
+    settings_without_paths,
+)
 
 
 def test_a_folder_without_finished_steps_is_discarded_unless_another_training_uses_it(tmp_path: Path) -> None:
@@ -35,3 +43,10 @@ def test_the_message_about_another_run_names_the_option_that_helps(tmp_path: Pat
         Steps(tmp_path, {"seed": 1})
     with pytest.raises(RecipeError, match=facts(tmp_path, "--folds")):
         Steps(tmp_path, {"seed": 1}, kept=True)
+
+
+def test_a_run_resumes_with_other_notes_and_after_a_version_without_notes() -> None:
+    recipe = Recipe.for_tables(["table.csv"], "codebook.yaml")
+    known = settings_without_paths(recipe)
+    assert "notes" not in known
+    assert settings_without_paths(recipe.model_copy(update={"notes": "For speeches."})) == known

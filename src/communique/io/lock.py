@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from ..errors import DataError
+from ..errors import DataError, OutputError
 from .atomic import disk_errors
 
 #: Name of the file in a locked folder.
@@ -27,6 +27,7 @@ def acquire(folder: Path, check: Callable[[Path], None], remedy: str = "name ano
 
     Raises:
         DataError: Another process has the lock, or the folder cannot be written.
+        OutputError: The path is a link to a folder that does not exist.
     """
     with disk_errors(folder):
         while True:
@@ -38,6 +39,10 @@ def acquire(folder: Path, check: Callable[[Path], None], remedy: str = "name ano
             try:
                 handle = (folder / LOCK).open("ab")
             except FileNotFoundError:
+                if folder.is_symlink():
+                    raise OutputError(
+                        f"{folder}: is a link to a folder that does not exist. Delete the link, or {remedy}"
+                    ) from None
                 continue  # Between the two calls above, another process finished and removed the folder.
             try:
                 _lock(handle)

@@ -90,8 +90,8 @@ def train_selected(
         The comparison, and which candidate was kept.
 
     Raises:
-        OutputError: The folder exists and `overwrite` is false, or it is not a model folder, or it contains the folder of the folds
-            or is in it.
+        OutputError: The folder exists and `overwrite` is false, or it is not a model folder, or it or `<out>.steps` contains the
+            folder of the folds or is in it.
         CommuniqueError: The recipe, the codebook or the data are invalid, `<out>.steps` belongs to another run, or another process
             is training this model.
     """
@@ -182,16 +182,20 @@ def _precision(folder: Path, recipe: Recipe) -> str:
 
 
 def _check_apart(folds: Path, out: Path) -> None:
-    """Check that neither the folder of the folds nor that of the model contains the other. The model replaces its folder.
+    """Check that the folder of the folds neither contains that of the model or that of its unfinished training, nor is in them.
+
+    The model replaces the first of them, and the second is deleted at the end.
 
     Raises:
-        OutputError: One of them contains the other.
+        OutputError: One of the folders contains another.
     """
-    first, second = folds.resolve(), out.resolve()
-    if first == second or first in second.parents or second in first.parents:
-        raise OutputError(
-            f"{folds}: the folder of --folds and that of the model, {out}, overlap. Choose another folder for one of them"
-        )
+    first = folds.resolve()
+    for what, other in (("that of the model", out), ("that of its unfinished training", steps_folder(out))):
+        second = other.resolve()
+        if first == second or first in second.parents or second in first.parents:
+            raise OutputError(
+                f"{folds}: the folder of --folds and {what}, {other}, overlap. Choose another folder for one of them"
+            )
 
 
 def _unnamed(recipe: Recipe) -> Recipe:

@@ -33,11 +33,11 @@ OTHER_MODEL, OTHER_FOLDS = "name another model with --out", "name another folder
 def settings_without_paths(recipe: Recipe) -> dict[str, Any]:
     """Return the settings of a recipe without paths, because a run compares the content of files, which may have been moved.
 
-    Columns and other settings of the tables are included.
+    Columns and other settings of the tables are included. The notes for the card are not, because a run can resume with others.
     """
     in_tables = {"__all__": {"path"}}
-    paths: dict[str, Any] = {"codebook": True, "backbone": True, "teachers": True}
-    return recipe.model_dump(mode="json", exclude=paths | {"corpora": in_tables, "unlabelled": in_tables})
+    others: dict[str, Any] = {"codebook": True, "backbone": True, "teachers": True, "notes": True}
+    return recipe.model_dump(mode="json", exclude=others | {"corpora": in_tables, "unlabelled": in_tables})
 
 
 def check_run(steps: Path, run: Mapping[str, Any], remedy: str = OTHER_MODEL) -> None:
