@@ -35,6 +35,7 @@ INVISIBLE = [
     "anna+\u200cb",
     "a\u200bb",
     "a\u202eb",
+    "\u3164",
     "a\u2066b",
     "a\xadb",
     "a\x00b",

@@ -113,7 +113,7 @@ def test_the_name_of_a_coder_may_be_in_any_script(labelled: Path) -> None:
         assert {row["coder"] for _, row in read_table(labelled.parent / f"sheet-{name}.csv").rows} == {name}
 
 
-@pytest.mark.parametrize("names", [("anna\u200c",), ("a\u202eb",), ("anna", "Anna"), ("اب", "ا\u200cب")])
+@pytest.mark.parametrize("names", [("anna\u200c",), ("a\u202eb",), ("\u3164",), ("anna", "Anna"), ("اب", "ا\u200cب")])
 def test_coders_whose_names_look_the_same_are_refused(labelled: Path, names: tuple[str, ...]) -> None:
     coders = (part for name in names for part in ("--coder", name))
     refused = run("sample", labelled, "-n", 5, "-o", labelled.parent / "s.csv", *coders)

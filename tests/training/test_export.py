@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import has_facts, run, succeed, tiny_rows, write_rows
+from helpers import TINY, has_facts, run, succeed, tiny_rows, write_rows
 
 from communique import BundleError, ExportError
 from communique.models.folder import read_info
@@ -209,3 +210,25 @@ def test_an_export_is_also_compared_on_new_texts(tiny_checkpoint: Path, tiny_bun
     assert refused.exit_code == 1
     assert has_facts(refused.stderr, "--new-texts", "all of these")
     assert not (tmp_path / "other").exists()
+
+
+def test_new_texts_can_be_in_any_column_and_encoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def stop(*_: object, new_texts: list[str], **__: object) -> None:
+        read.extend(new_texts)
+        raise ExportError("stopped")
+
+    monkeypatch.setattr("communique.models.folder.read_info", lambda *_: SimpleNamespace(name="tiny"))
+    monkeypatch.setattr("communique.models.folder.read_codebook", lambda *_: TINY)
+    monkeypatch.setattr("communique.training.export.export", stop)
+    table = tmp_path / "new.csv"
+    table.write_text("satz\nThe café must close.\n", encoding="utf-16")
+    export = ("export", tmp_path, "-o", tmp_path / "bundle")
+    assert has_facts(run(*export, "--new-texts", table).stderr, table, "satz", "--text-column")
+    found = run(*export, "--new-texts", table, "--text-column", "satz", "--encoding", "utf-16")
+    assert read == ["The café must close."]
+    assert has_facts(found.stderr, "1 sentence", "stopped")
+    refused = run(*export, "--text-column", "satz")
+    assert refused.exit_code == 2
+    assert has_facts(refused.stderr, "--text-column", "--new-texts")

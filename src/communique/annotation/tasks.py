@@ -44,6 +44,9 @@ ACTS_OF = "acts_of"
 #: Zero-width non-joiner and joiner, which Persian and Indic scripts need. Elsewhere, they would only make names look the same.
 _JOINERS = "\u200c\u200d"
 
+#: Characters that show nothing, but that Python counts as printable: grapheme joiner, fillers of Hangul and blank of Braille.
+_BLANKS = "\u034f\u115f\u1160\u3164\uffa0\u2800"
+
 
 def check_coders(names: Collection[str], where: str) -> None:
     """Check that no coder has the name that version 0.1 used for adjudicated rows.
@@ -70,7 +73,9 @@ def coder_key(name: str) -> str:
 def is_coder_name(name: str) -> bool:
     """Return whether a name of a coder contains no invisible characters except spaces, and joiners between two letters."""
     return all(
-        _is_between_letters(before, after) if character in _JOINERS else character.isprintable()
+        _is_between_letters(before, after)
+        if character in _JOINERS
+        else character.isprintable() and character not in _BLANKS
         for before, character, after in zip(f" {name}", name, f"{name[1:]} ", strict=False)
     )
 

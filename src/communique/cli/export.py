@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import cli_errors, note, require_training, show
+from .common import EncodingOption, TextColumn, cli_errors, note, require_training, show
 
 if TYPE_CHECKING:
     from ..data.codebook import Codebook
+    from ..labelling.reading import TextReading
 
 
 @cli_errors
@@ -37,6 +38,8 @@ def export(
             show_default=False,
         ),
     ] = None,
+    text_column: TextColumn = None,
+    encoding: EncodingOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing bundle.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Export the model even if its training found that it has learned nothing.")
@@ -49,6 +52,7 @@ def export(
         communique export runs/my-model -o models/my-model
     """
     from ..io.output import check_folder
+    from ..labelling.reading import TextReading
     from ..models.card import render_parity
     from ..models.folder import read_codebook, read_info
     from ..models.info import INFO
@@ -59,7 +63,13 @@ def export(
     require_training("export")
     from ..training.export import export as run
 
-    sentences = _read_new_texts(new_texts, read_codebook(model, info)) if new_texts else ()
+    reading = TextReading(text_column=text_column, encoding=encoding)
+    if not new_texts and reading != TextReading():
+        raise typer.BadParameter(
+            "these options say how new texts are read, but there are none. Name them with --new-texts, or omit the options",
+            param_hint="--text-column, --encoding",
+        )
+    sentences = _read_new_texts(new_texts, reading, read_codebook(model, info)) if new_texts else ()
     parity = run(model, folder, recipe=recipe, texts=texts, new_texts=sentences, overwrite=overwrite, force=force)
     show(render_parity(parity))
     for row in parity.new_texts.rows if parity.new_texts else ():
@@ -76,12 +86,14 @@ def export(
     note(f"bundle: {folder}")
 
 
-def _read_new_texts(paths: list[str], codebook: Codebook) -> list[str]:
-    """Read the sentences of documents and tables."""
-    from ..labelling.reading import TextReading
+def _read_new_texts(paths: list[str], reading: TextReading, codebook: Codebook) -> list[str]:
+    """Read the sentences of documents and tables, and report what was found and left out."""
     from ..labelling.unlabelled import read_texts
 
-    return [text or "" for text in read_texts(paths, codebook, TextReading()).population.texts.to_pylist()]
+    found = read_texts(paths, codebook, reading)
+    for line in found.notes:
+        note(line)
+    return [text or "" for text in found.population.texts.to_pylist()]
 
 
 def _default_folder(model: Path, name: str) -> Path:

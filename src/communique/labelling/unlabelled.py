@@ -109,7 +109,7 @@ def read_unlabelled(reader: ShardReader, codebook: Codebook, *, progress: Progre
     def batches(shown: ProgressReporter) -> Iterator[list[Row]]:
         yield from _batches(reader, codebook, counts, shown)
         if not counts.sentences:
-            raise DataError(*(reader.notes.unreadable or [f"{name}: there is no sentence. Name texts to draw from"]))
+            raise DataError(*(reader.notes.unreadable or [f"{name}: there is no sentence. Name other texts"]))
 
     with progress or ProgressReporter.silent() as shown:
         population = population_of_texts(name, digest, codebook, batches(shown))
