@@ -7,6 +7,7 @@ import multiprocessing
 import pickle
 import random
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -70,7 +71,8 @@ def test_input_can_be_one_text_a_sentence_an_iterator_or_empty(predictor: Predic
 @pytest.mark.parametrize("kind", ["checkpoint", "bundle"])
 def test_no_texts_get_no_predictions(tiny_project: Path, tiny_bundle: Path, kind: str) -> None:
     model: Any = load_model(tiny_project / kind)
-    for given in ([], iter(())):
+    nothing: tuple[Iterable[str], ...] = ([], iter(()))
+    for given in nothing:
         empty = model.predict(given)
         assert (len(empty), empty.labels) == (0, [])
         assert empty.probabilities.shape == empty.decisions.shape == (0, 3)

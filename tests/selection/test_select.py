@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -614,29 +615,30 @@ def test_two_trainings_of_one_model_do_not_run_at_the_same_time(
     from communique.training.run import train
 
     settings, out = recipe(tmp_path, tiny_backbone), tmp_path / "run"
-    common = {"kind": "tfidf", "folds": tmp_path / "folds" if folds else None}
+    train_tfidf = partial(train_selected, kind="tfidf", folds=tmp_path / "folds" if folds else None)
     # A killed process leaves its lock.
     (tmp_path / "run.steps").mkdir()
     (tmp_path / "run.steps" / "lock").touch()
-    fit, refusals = _Baseline.fit, []
+    fit = _Baseline.fit
+    refusals: list[str] = []
 
     def second(self: Any, data: Corpus, steps: Path | None = None) -> Any:
         if not refusals:
-            for begin in (lambda: train_selected(settings, out, **common), lambda: train(settings, out)):
+            for begin in (lambda: train_tfidf(settings, out), lambda: train(settings, out)):
                 with pytest.raises(DataError) as caught:
                     begin()
                 refusals.append(str(caught.value))
             if folds:
                 with pytest.raises(DataError) as caught:
-                    train_selected(settings, tmp_path / "other", **common)
+                    train_tfidf(settings, tmp_path / "other")
                 refusals.append(str(caught.value))
         return fit(self, data, steps)
 
     monkeypatch.setattr(_Baseline, "fit", second)
-    train_selected(settings, out, **common)
+    train_tfidf(settings, out)
     assert len(refusals) == 2 + folds
     for refusal in refusals[:2]:
-        assert has_facts(refusal, "run.steps", "another process", "-o")
+        assert has_facts(refusal, "run.steps", "another process", "--out")
     assert all(has_facts(refusal, "folds", "another process", "--folds") for refusal in refusals[2:])
     left = {path.name for path in tmp_path.iterdir()}
     assert not left & {"run.steps", "other", "other.steps"}
