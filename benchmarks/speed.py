@@ -1,9 +1,10 @@
 """Compare the speed of `communique` with that of the transformers pipeline and of other libraries (peers) in one run.
 
-All contestants run the same architecture with the same number of threads on the same sentences in the same order. They take turns,
-and the result is the median over turns. The last line is one JSON object.
+All contestants run the network of the shipped model, whose weights are converted back to 32 bits for the others, with the same
+number of threads on the same sentences in the same order. They take turns, and the result is the median over turns. The last line
+is one JSON object.
 
-    python benchmarks/speed.py [--texts DIR] [--checkpoint DIR] [--peers runs/peers] [-o benchmarks/results/speed.json]
+    python benchmarks/speed.py [--texts DIR] [--bundle DIR] [--peers runs/peers] [-o benchmarks/results/speed.json]
 
 With `--texts` the sentences are those of the reference sources in their original order, and otherwise those of data/authored.
 `make peers` creates the environments of the peers (`benchmarks/peers/*.txt`). Peers without an environment are left out and
@@ -19,6 +20,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -130,6 +132,26 @@ def timed(function: Callable[[Sequence[str]], Any], texts: Sequence[str]) -> Cal
     return seconds
 
 
+def write_checkpoint(bundle: Path, predictor: Predictor, folder: Path) -> None:
+    """Write the network of a bundle as a standard checkpoint with 32-bit weights."""
+    import openvino
+    import torch
+
+    from communique.models.info import IR
+    from communique.training.backbones import load_backbone
+    from communique.training.dequantize import read_weights
+
+    model: Any
+    model, tokenizer = load_backbone(str(bundle), predictor.codebook, max_tokens=predictor.info.max_tokens)
+    weights = read_weights(openvino.Core().read_model(bundle / IR))
+    with torch.no_grad():
+        # `load_backbone` initialises a new head.
+        model.classifier.weight.copy_(torch.from_numpy(weights["classifier.weight"]))
+        model.classifier.bias.copy_(torch.from_numpy(weights["classifier.bias"]))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 def pipelines(checkpoint: Path, threads: int) -> dict[str, Callable[[Sequence[str]], Any]]:
     """Build the transformers pipelines in fp32 and, if the CPU supports it, in bf16."""
     import torch
@@ -206,7 +228,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=Path)
     parser.add_argument("--bundle", type=Path, default=default_model())
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "runs/communique-small")
     parser.add_argument("--peers", type=Path, default=ROOT / "runs/peers", help="folder of the peers' environments")
     parser.add_argument("--only", action="append", help="a peer to measure; can be repeated; default: all")
     parser.add_argument("--sentences", type=int, default=600)
@@ -214,22 +235,19 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("-o", "--out", type=Path)
     arguments = parser.parse_args()
-    if not arguments.checkpoint.is_dir():
-        parser.error(
-            f"{arguments.checkpoint}: there is no checkpoint. Run train/communique-small.sh, or name another one with --checkpoint"
-        )
-
     texts, data = sentences(arguments.texts, arguments.sentences)
     threads = arguments.threads
     predictor = Predictor(arguments.bundle, threads=threads)
     own = {f"openvino by hand, batch {FIXED_BATCH}": by_hand(predictor, threads), OWN: predictor.predict}
-    contestants = {
-        name: timed(function, texts) for name, function in (pipelines(arguments.checkpoint, threads) | own).items()
-    }
-    stock = [name for name in contestants if name.startswith("pipeline")]
     missing, versions, differences = [], {}, {}
     calibration = json.dumps(sentences(None, 300)[0])
     with ExitStack() as stack:
+        checkpoint = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        write_checkpoint(arguments.bundle, predictor, checkpoint)
+        contestants = {
+            name: timed(function, texts) for name, function in (pipelines(checkpoint, threads) | own).items()
+        }
+        stock = [name for name in contestants if name.startswith("pipeline")]
         for engine, environment in PEERS.items():
             python = arguments.peers / environment / "bin/python"
             if not python.exists() or (arguments.only and engine not in arguments.only):
@@ -239,7 +257,7 @@ def main() -> None:
             work = arguments.peers / f"{environment}.work"
             work.mkdir(exist_ok=True)
             (work / "calibration.json").write_text(calibration)
-            peer = Peer(engine, python, arguments.checkpoint, work, threads, texts)
+            peer = Peer(engine, python, checkpoint, work, threads, texts)
             stack.callback(peer.close)
             contestants[engine] = peer.seconds
             versions[environment] = peer.versions
