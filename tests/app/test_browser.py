@@ -84,6 +84,7 @@ def test_ten_sentences_are_coded_with_the_keyboard_alone(study: Project, app: Ap
     page.keyboard.type("anna")  # the field of the name has the focus
     page.keyboard.press("Enter")
     page.wait_for_selector("#sentence")
+    page.wait_for_load_state()  # The script for the keys runs after the page is shown.
     for number in range(10):
         if number == 2:
             page.keyboard.press("c")
