@@ -6,15 +6,18 @@ import sqlite3
 
 from sqlalchemy.exc import DatabaseError
 
+_PERMISSIONS = "Check the permissions of the project's folder .app and of the files in it"
+_IN_USE = "Another process has been using it for too long. Try again, or close other apps that have this project open"
+
 #: What to do, by the beginning of SQLite's name for the error. Longer names come first.
 _ADVICE = {
     "SQLITE_READONLY_DBMOVED": "Its file was moved or deleted while it was open. Start the app again",
-    "SQLITE_READONLY": "Check the permissions of the project's folder .app and of the files in it",
-    "SQLITE_PERM": "Check the permissions of the project's folder .app and of the files in it",
+    "SQLITE_READONLY": _PERMISSIONS,
+    "SQLITE_PERM": _PERMISSIONS,
     "SQLITE_CANTOPEN": "Check that the project's folder .app exists, and that you may read and write it",
-    "SQLITE_BUSY": "Another process has been using it for too long. Try again, or close other apps that have this project open",
-    "SQLITE_LOCKED": "Another process has been using it for too long. Try again, or close other apps that have this project open",
-    "SQLITE_PROTOCOL": "Another process has been using it for too long. Try again, or close other apps that have this project open",
+    "SQLITE_BUSY": _IN_USE,
+    "SQLITE_LOCKED": _IN_USE,
+    "SQLITE_PROTOCOL": _IN_USE,
     "SQLITE_FULL": "Free some disk space",
     "SQLITE_IOERR": "Check the disk. If the project is on a network drive, copy it to a disk of this computer",
     "SQLITE_NOMEM": "Close other programs to free memory",

@@ -107,70 +107,45 @@ def train_selected(
             locks.enter_context(locked_steps(steps_folder(out)))
         if folds is not None:
             locks.enter_context(locked_steps(Path(folds), OTHER_FOLDS))
-        return _train_selected(
-            recipe,
-            out,
+        codebook = Codebook.load(recipe.codebook)
+        data = DataSplits.whole(recipe, codebook, Path(texts) if texts else None)
+        for line in data.messages:
+            progress.say(line)
+        folder = Path(folds) if folds else steps_folder(out)
+        reads = folds is not None or bool(recipe.teachers)
+        unlabelled = read_unlabelled(recipe, data.train, data.train) if reads else Unlabelled()
+        if recipe.unlabelled:
+            progress.say(unlabelled.describe() if reads else NOT_USED)
+        soft = SoftLabels.open(recipe, codebook, unlabelled, data.train, cache=folder / TEACHERS)
+        precision = None if kind == "tfidf" else _precision(folder, recipe)
+        candidates, notes = requested_candidates(
+            recipe, codebook, data.train, kind, Steps.vectors_in(folder), soft, precision
+        )
+        run = _identity(_unnamed(recipe) if folds else recipe, codebook, data.train, kind, candidates)
+        run |= {"unlabelled": unlabelled.sha256} if len(unlabelled.corpus) else {}
+        run |= {} if soft is None else soft.identity
+        steps = Steps(folder, run, kept=folds is not None, precision=precision)
+        selection, candidate, tuning = select(
+            data.train,
+            codebook,
+            candidates,
             kind=kind,
-            texts=texts,
-            folds=folds,
-            only_folds=only_folds,
+            seed=recipe.seed,
+            notes=notes,
+            unlabelled=unlabelled.corpus.sentences if folds else (),
             max_folds=max_folds,
-            overwrite=overwrite,
+            steps=steps,
             progress=progress,
         )
-
-
-def _train_selected(
-    recipe: Recipe,
-    out: Path,
-    *,
-    kind: str,
-    texts: str | Path | None,
-    folds: str | Path | None,
-    only_folds: bool,
-    max_folds: int | None,
-    overwrite: bool,
-    progress: ProgressReporter,
-) -> Selection:
-    codebook = Codebook.load(recipe.codebook)
-    data = DataSplits.whole(recipe, codebook, Path(texts) if texts else None)
-    for line in data.messages:
-        progress.say(line)
-    folder = Path(folds) if folds else steps_folder(out)
-    reads = folds is not None or bool(recipe.teachers)
-    unlabelled = read_unlabelled(recipe, data.train, data.train) if reads else Unlabelled()
-    if recipe.unlabelled:
-        progress.say(unlabelled.describe() if reads else NOT_USED)
-    soft = SoftLabels.open(recipe, codebook, unlabelled, data.train, cache=folder / TEACHERS)
-    precision = None if kind == "tfidf" else _precision(folder, recipe)
-    candidates, notes = requested_candidates(
-        recipe, codebook, data.train, kind, Steps.vectors_in(folder), soft, precision
-    )
-    run = _identity(_unnamed(recipe) if folds else recipe, codebook, data.train, kind, candidates)
-    run |= {"unlabelled": unlabelled.sha256} if len(unlabelled.corpus) else {}
-    run |= {} if soft is None else soft.identity
-    steps = Steps(folder, run, kept=folds is not None, precision=precision)
-    selection, candidate, tuning = select(
-        data.train,
-        codebook,
-        candidates,
-        kind=kind,
-        seed=recipe.seed,
-        notes=notes,
-        unlabelled=unlabelled.corpus.sentences if folds else (),
-        max_folds=max_folds,
-        steps=steps,
-        progress=progress,
-    )
-    if only_folds:
+        if only_folds:
+            return selection
+        progress.say(f"training {candidate.name} on all {len(data.train)} rows")
+        candidate.fit(data.train, steps.training(candidate.name, ALL))
+        score = _score(selection, recipe.name)
+        candidate.write(Target(out, data, tuning, score, selection.warnings, texts, overwrite, selection.out_of_fold))
+        selection.dump(out.with_name(out.name + SELECTION))
+        steps.end(candidate.name)
         return selection
-    progress.say(f"training {candidate.name} on all {len(data.train)} rows")
-    candidate.fit(data.train, steps.training(candidate.name, ALL))
-    score = _score(selection, recipe.name)
-    candidate.write(Target(out, data, tuning, score, selection.warnings, texts, overwrite, selection.out_of_fold))
-    selection.dump(out.with_name(out.name + SELECTION))
-    steps.end(candidate.name)
-    return selection
 
 
 def _precision(folder: Path, recipe: Recipe) -> str:

@@ -58,13 +58,12 @@ def resolve_precision(wanted: str) -> str:
     """
     if wanted == "fp32":
         return "fp32"
-    supported = _supports_bf16()
-    if wanted == "bf16" and not supported:
-        raise RecipeError("precision: this machine does not support 'bf16'. Write 'auto' or 'fp32'")
+    if not _supports_bf16():
+        if wanted == "bf16":
+            raise RecipeError("precision: this machine does not support 'bf16'. Write 'auto' or 'fp32'")
+        return "fp32"
     # The speed is measured only if it decides.
-    return (
-        "bf16" if supported and (wanted == "bf16" or torch.cuda.is_available() or bf16_speed() >= _FASTER) else "fp32"
-    )
+    return "bf16" if wanted == "bf16" or torch.cuda.is_available() or bf16_speed() >= _FASTER else "fp32"
 
 
 def _supports_bf16() -> bool:
