@@ -76,11 +76,18 @@ def test_the_main_table_shows_scores_differences_and_costs() -> None:
     assert len({line.count("|") for line in lines[2:]}) == 1
 
 
-def test_published_scores_are_shown_below_ours() -> None:
+def test_published_scores_are_shown_next_to_ours() -> None:
     lines = by_language(SUMMARY["tables"][0], SUMMARY).splitlines()
-    assert lines[0] == "| macro-F1 | average | fr (20) | sv (20) |"
-    assert lines[2] == "| deep | 0.700 [0.600, 0.800] | 0.700 | – |"
-    assert lines[-1] == "| XLM-R (published) | 0.668 | 0.705 | – |"
+    assert lines[0] == "| language | sentences | deep | words | XLM-R (published) |"
+    assert lines[2] == "| **average** | 40 | 0.700 [0.600, 0.800] | 0.600 [0.500, 0.700] | 0.668 |"
+    assert lines[3:] == ["| fr | 20 | 0.700 | 0.600 | 0.705 |", "| sv | 20 | – | – | – |"]
+
+
+def test_a_matrix_has_no_columns_for_languages_without_a_classifier_of_their_own() -> None:
+    french = SUMMARY | {"tables": [table("cross-lingual", "fr", deep=0.5)]}
+    assert render_summary(french).splitlines()[2] == "| deep: trained on (rows) | fr (20) |"
+    [figure] = figures(french)
+    assert [language for language, _ in figure.data["panels"]["deep"]["columns"]] == ["fr"]
 
 
 def test_every_split_is_rendered_and_a_missing_classifier_is_shown_as_a_dash() -> None:

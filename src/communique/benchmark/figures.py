@@ -17,6 +17,7 @@ from typing import Any
 
 from ..io.atomic import replacing
 from ..reporting.format import number
+from .rendering import classifier_names, trained_languages
 
 #: Version of the way in which figures are drawn. A new version makes all figures out of date.
 FORMAT = 2
@@ -87,13 +88,9 @@ def figures(summary: Mapping[str, Any]) -> list[Figure]:
     return found
 
 
-def _classifiers(tables: Sequence[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for table in tables for name in table["classifiers"]))
-
-
 def _curve_data(tables: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> dict[str, Any]:
     few_shot = tables[0]["kind"] == "few-shot"
-    lines: dict[str, list[list[float | None]]] = {name: [] for name in _classifiers(tables)}
+    lines: dict[str, list[list[float | None]]] = {name: [] for name in classifier_names(tables)}
     for table in tables:
         for name, classifier in table["classifiers"].items():
             x = table["x"] if few_shot else classifier["training_rows"]
@@ -117,7 +114,7 @@ def _bar_data(tables: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -
         "parts": [[table["part"], table["n"], table["documents"]] for table in tables],
         "bars": {
             name: [table["classifiers"][name]["macro_f1"] if name in table["classifiers"] else None for table in tables]
-            for name in _classifiers(tables)
+            for name in classifier_names(tables)
         },
         "what": tables[0]["kind"].removeprefix("leave-one-").removesuffix("-out"),
     }
@@ -125,14 +122,14 @@ def _bar_data(tables: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -
 
 def _matrix_data(tables: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> dict[str, Any]:
     panels = {}
-    for name in _classifiers(tables):
+    for name in classifier_names(tables):
         trained = [table for table in tables if name in table["classifiers"]]
-        groups = trained[0]["classifiers"][name]["groups"]["language"]
+        tested = trained_languages(trained, name)
         panels[name] = {
             "rows": [[table["part"], round(table["classifiers"][name]["training_rows"])] for table in trained],
-            "columns": [[language, group["n"]] for language, group in groups.items()],
+            "columns": [[language, group["n"]] for language, group in tested.items()],
             "values": [
-                [table["classifiers"][name]["groups"]["language"][language]["macro_f1"][0] for language in groups]
+                [table["classifiers"][name]["groups"]["language"][language]["macro_f1"][0] for language in tested]
                 for table in trained
             ],
         }

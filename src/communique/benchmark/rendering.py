@@ -46,26 +46,36 @@ def main_table(tables: Sequence[SummaryTable], summary: Mapping[str, Any], *, la
 
 
 def by_language(table: SummaryTable, summary: Mapping[str, Any]) -> str:
-    """Write macro-F1 by language and the average over languages, followed by published scores."""
-    groups = next(iter(table["classifiers"].values()))["groups"]["language"]
-    return _render(
-        view="languages", summary=summary, classifiers=_ranked(table), languages=_languages(table), groups=groups
-    )
+    """Write one row per language, with macro-F1 of each classifier and published scores, below their averages."""
+    return _render(view="languages", summary=summary, classifiers=_ranked(table), languages=_languages(table))
 
 
 def parts_table(tables: Sequence[SummaryTable], summary: Mapping[str, Any]) -> str:
     """Write one row per part of a split, such as the language that was left out, and one column per classifier."""
-    return _render(view="parts", tables=tables, classifiers=_classifiers(tables))
+    return _render(view="parts", tables=tables, classifiers=classifier_names(tables))
 
 
 def matrix_table(tables: Sequence[SummaryTable], summary: Mapping[str, Any]) -> str:
-    """Write one matrix per classifier, with training languages in rows and test languages in columns."""
+    """Write one matrix per classifier, with training languages in rows and the same languages of the test set in columns."""
     parts = []
-    for name in _classifiers(tables):
+    for name in classifier_names(tables):
         trained = [table for table in tables if name in table["classifiers"]]
-        groups = trained[0]["classifiers"][name]["groups"]["language"]
-        parts.append(_render(view="matrix", name=name, tables=trained, groups=groups))
+        parts.append(_render(view="matrix", name=name, tables=trained, languages=trained_languages(trained, name)))
     return "\n".join(parts)
+
+
+def classifier_names(tables: Sequence[SummaryTable]) -> list[str]:
+    """Return the names of all classifiers in the order of the recipe."""
+    return list(dict.fromkeys(name for table in tables for name in table["classifiers"]))
+
+
+def trained_languages(tables: Sequence[SummaryTable], name: str) -> dict[str, Mapping[str, Any]]:
+    """Return the test scores of a classifier by language, for languages in which it was trained alone.
+
+    The test set also contains languages with too few rows for training, which would make a matrix too wide to read.
+    """
+    tested = tables[0]["classifiers"][name]["groups"]["language"]
+    return {table["part"]: tested[table["part"]] for table in tables if table["part"] in tested}
 
 
 #: Functions that write the tables of a kind of split. All other kinds use `parts_table`.
@@ -81,10 +91,6 @@ def _ranked(table: SummaryTable) -> list[tuple[str, Mapping[str, Any]]]:
     return sorted(table["classifiers"].items(), key=lambda item: -(item[1]["macro_f1"][0] or 0))
 
 
-def _classifiers(tables: Sequence[SummaryTable]) -> list[str]:
-    return list(dict.fromkeys(name for table in tables for name in table["classifiers"]))
-
-
-def _languages(table: SummaryTable) -> list[str]:
+def _languages(table: SummaryTable) -> Mapping[str, Mapping[str, Any]]:
     groups = next(iter(table["classifiers"].values()))["groups"].get("language", {})
-    return list(groups) if len(groups) > 1 else []
+    return groups if len(groups) > 1 else {}
