@@ -299,6 +299,22 @@ def test_the_command_refuses_unknown_tests_and_missing_held_out_rows(
     assert "held out none of the 4 rows" in nothing.output
 
 
+def test_rows_of_the_parity_check_that_trained_the_model_are_not_held_out(
+    command: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    info = model_info(TINY, Corpus.read(tmp_path / "corpus.jsonl").sentences).model_copy(
+        update={"tuned_by": "out-of-fold"}
+    )
+    model = RuleModel(info, TINY, lambda text: [0.2] * 3)
+    monkeypatch.setattr("communique.load.load_model", lambda folder: model)
+    everything = command()
+    assert everything.exit_code == 0, everything.output
+    assert "4 rows with a document or a text of the training data" in everything.output
+    nothing = command("--only-held-out")
+    assert nothing.exit_code == 1
+    assert "trained on all rows" in nothing.output
+
+
 @pytest.mark.usefixtures("fake_network")
 def test_swaps_and_perturbations_are_measured_without_labels(fake_bundle: Path, tmp_path: Path) -> None:
     rows = [{"text": f"We condemn France and its port {i}.", "language": "en", "document": f"d{i}"} for i in range(12)]

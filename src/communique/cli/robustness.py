@@ -81,15 +81,13 @@ def robustness(
     """
     for package in ("babel", "scipy"):
         require_extra(package, "measuring robustness", extra="analysis")
-    from ..config import load_json
     from ..data.standoff import scan_corpora
-    from ..errors import BundleError, DataError
+    from ..errors import DataError
     from ..io.atomic import replacing
     from ..io.output import check_outputs
     from ..io.paths import list_files
     from ..load import load_model
-    from ..models.folder import reading
-    from ..models.info import VALIDATION
+    from ..models.folder import held_out_ids
     from ..reporting.progress import ProgressReporter
     from ..robustness import measure
     from ..robustness.measure import TESTS
@@ -128,22 +126,18 @@ def robustness(
     found = found.where(lambda s: not any(getattr(s, field) == value for field, value in conditions))
     if conditions:
         note(f"{counted(n - len(found), 'row')} left out by --exclude {' '.join(exclude or ())}")
-    path = model / VALIDATION
-    held_out: set[str] = set()
-    if path.is_file():
-        with reading(path):
-            held_out = {
-                id for ids in load_json(path, BundleError, "Copy the model folder again").values() for id in ids
-            }
+    held_out = held_out_ids(model, opened.info)
     if only_held_out:
         n = len(found)
         found = found.where(lambda s: s.id in held_out)
         note(f"{counted(n - len(found), 'row')} left out by --only-held-out")
         if not len(found):
-            raise DataError(
-                f"{path}: the training of the model held out none of the {counted(n, 'row')}. Name the tables that the model was "
-                "trained on, or omit --only-held-out"
+            remedy = (
+                "Name the tables that the model was trained on, or omit --only-held-out"
+                if held_out
+                else "It was trained on all rows. Omit --only-held-out"
             )
+            raise DataError(f"{model}: the training of the model held out none of the {counted(n, 'row')}. {remedy}")
     trained = opened.info.training.fingerprint
     seen = {s.id for s in found if s.id not in held_out and trained.overlap(s) is not None}
     if seen:

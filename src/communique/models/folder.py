@@ -6,7 +6,7 @@
       config.json, model.safetensors      model.xml, model.bin      OpenVINO IR
       tokenizer.json, ...                 tokenizer.json
       codebook.yaml                       codebook.yaml
-      validation.json                     validation.json           ids of the held-out rows
+      validation.json                     validation.json           ids of rows that tune the model or check its export
       bundle.json                         bundle.json               `ModelInfo`
       README.md                           README.md                 the card, rendered from bundle.json
       acts.safetensors                                              heads for kind, holder and target, if trained
@@ -91,6 +91,23 @@ def _parse_info(path: Path) -> ModelInfo:
         return ModelInfo.model_validate(content)
     except ValidationError as error:
         raise BundleError(f"{path}: {describe(error, ModelInfo)}. Copy the model folder again") from error
+
+
+def held_out_ids(folder: Path, info: ModelInfo) -> frozenset[str]:
+    """Return the ids of the rows that were held out of the training of a model.
+
+    A model that was tuned on out-of-fold predictions was trained on all rows. Its `validation.json` lists training rows for the
+    parity check.
+
+    Raises:
+        BundleError: The file cannot be read.
+    """
+    path = folder / VALIDATION
+    if info.tuned_by != "validation" or not path.is_file():
+        return frozenset()
+    with reading(path):
+        content = load_json(path, BundleError, "Copy the model folder again")
+        return frozenset(identity for ids in content.values() for identity in ids)
 
 
 def steps_folder(folder: Path) -> Path:

@@ -8,7 +8,6 @@ of them for a student that is trained on all rows, and the one of the same fold 
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Protocol
 
@@ -22,8 +21,7 @@ from ..metrics.calibration import fit_calibration, probabilities
 from ..metrics.scores import indicator
 from ..models.classifier import Classifier
 from ..models.distillation import TeacherInfo
-from ..models.folder import read_info, verify_files
-from ..models.info import VALIDATION, ModelInfo
+from ..models.folder import held_out_ids, read_info, verify_files
 from ..reporting.format import counted
 from .fold_predictions import FoldPredictions
 from .steps import read_arrays, write_arrays
@@ -81,13 +79,8 @@ class ModelTeacher:
 
     def _check_scored(self, scored: Corpus) -> None:
         trained = self.model_info.training.fingerprint
-        held_out: dict[str, list[str]] = json.loads((self.folder / VALIDATION).read_text(encoding="utf-8"))
         # The hashes also contain the rows that were held out when the teacher was trained.
-        unseen = (
-            {identity for ids in held_out.values() for identity in ids}
-            if _tuned_on_held_out(self.model_info)
-            else set()
-        )
+        unseen = held_out_ids(self.folder, self.model_info)
         seen = [s for s in scored if s.id not in unseen and trained.overlap(s)]
         if seen:
             raise LeakError(
@@ -194,8 +187,3 @@ def _check_labels(folder: Path, labels: tuple[str, ...], codebook: Codebook) -> 
             f"teachers: {folder} has the labels {', '.join(labels)}, but the codebook has {', '.join(codebook.names)}. Name a "
             "teacher with the labels of the codebook"
         )
-
-
-def _tuned_on_held_out(info: ModelInfo) -> bool:
-    """Return whether the rows in `validation.json` did not train a model. Otherwise they are training rows for the parity check."""
-    return info.tuned_by == "validation"
