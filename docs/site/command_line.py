@@ -36,6 +36,9 @@ _INTRODUCTION = """\
 | 130, 143, 129 | the command was stopped by Ctrl-C, SIGTERM or SIGHUP, respectively |
 """
 
+#: A line of an example: a command, with or without variables in front of it.
+_COMMAND = re.compile(r"(\w+=\S+ )*communique ")
+
 #: Words for the values of options.
 _VALUES: dict[Any, str] = {Path: "PATH", str: "TEXT", int: "N", float: "NUMBER"}
 
@@ -123,7 +126,7 @@ def _plain(text: Any) -> str:
 def _paragraph(text: str) -> str:
     """Return a paragraph of a help text as Markdown. Lines that are commands become a block of code."""
     lines = [line.strip() for line in text.replace("\b", "").splitlines() if line.strip()]
-    if lines and all(line.startswith("communique ") for line in lines):
+    if lines and all(_COMMAND.match(line) for line in lines):
         return "\n".join(["```sh", *lines, "```"])
     return _prose(text)
 

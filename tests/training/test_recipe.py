@@ -228,7 +228,7 @@ def test_tables_can_be_trained_without_a_recipe(
 
 
 def test_every_field_is_documented_with_its_default() -> None:
-    text = (ROOT / "docs/guides/training.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/guides/recipes.md").read_text(encoding="utf-8")
     documented = dict(re.findall(r"^\| `(\w+)` \| (required|`[^`]*`) \| .+ \|$", text, re.MULTILINE))
     assert list(documented) == list(Recipe.model_fields)
     for name, field in Recipe.model_fields.items():

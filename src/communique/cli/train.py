@@ -96,7 +96,7 @@ def train(
 
     Run the same command again to resume an interrupted training. If the model learns nothing, the exit code is 1.
 
-    The default settings suit 50 to 20,000 rows. To change settings, write a recipe (docs/guides/training.md).
+    The default settings suit 50 to 20,000 rows. To change settings, write a recipe (docs/guides/recipes.md).
 
     For example:
 

@@ -30,5 +30,5 @@ def describe_unfit(info: ModelInfo) -> list[str]:
     )
     lines.append("- Check the labels for errors: communique check TABLE --codebook CODEBOOK.")
     if info.classifier == "transformer":
-        lines.append("- Train longer: write a recipe with a larger min_steps (docs/guides/training.md).")
+        lines.append("- Train longer: write a recipe with a larger min_steps (docs/guides/recipes.md).")
     return lines
