@@ -1,6 +1,6 @@
 """Broken and hostile inputs, and what `communique label` does with each of them.
 
-This module also writes the table in docs/guides/batch-labelling.md. In tests/, run `PYTHONPATH=../src:. python -m bad_input.cases`.
+This module also writes the table in docs/reference/bad-input.md. In tests/, run `PYTHONPATH=../src:. python -m bad_input.cases`.
 """
 
 from __future__ import annotations
@@ -375,7 +375,7 @@ def _(folder: Path) -> list[object]:
 
 
 def markdown() -> str:
-    """Return the table for docs/guides/batch-labelling.md."""
+    """Return the table for docs/reference/bad-input.md."""
     rows = [
         f"The table lists {len(CASES)} inputs. `tests/labelling/test_bad_input.py` creates and labels each of them.",
         "",
@@ -402,5 +402,5 @@ def in_docs(text: str) -> str:
 
 
 if __name__ == "__main__":
-    path = ROOT / "docs/guides/batch-labelling.md"
+    path = ROOT / "docs/reference/bad-input.md"
     path.write_text(in_docs(path.read_text(encoding="utf-8")), encoding="utf-8")

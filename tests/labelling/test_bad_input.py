@@ -56,7 +56,7 @@ def test_every_bad_input_has_the_documented_result(case: Case, fake_bundle: Path
 
 def test_case_names_are_unique_and_the_docs_list_every_case() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
-    text = (ROOT / "docs/guides/batch-labelling.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/reference/bad-input.md").read_text(encoding="utf-8")
     assert text == in_docs(text)
 
 
