@@ -261,6 +261,23 @@ def test_command_line_reference_is_current() -> None:
     assert module.PAGE.read_text(encoding="utf-8") == module.render(), f"run python {_name(path)} --write"
 
 
+def test_every_example_of_the_command_line_reference_is_in_a_block_of_code() -> None:
+    prose = _prose(ROOT / "docs/reference/command-line.md")
+    assert re.findall(r"^(?:\w+=\S+ )*communique .*", prose, re.MULTILINE) == []
+
+
+def test_the_table_of_contents_lists_every_page() -> None:
+    folder = ROOT / "docs"
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    pages = {path.relative_to(folder).as_posix() for path in folder.rglob("*.md")} - {"README.md"}
+    assert {page for page in pages if f"({page})" not in text} == set()
+
+
+def test_the_page_of_benchmarks_names_every_program() -> None:
+    text = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
+    assert [path.name for path in (ROOT / "benchmarks").glob("*.py") if f"`{path.name}`" not in text] == []
+
+
 @pytest.mark.slow
 def test_site_builds_without_warnings_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     pytest.importorskip("mkdocs")
