@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from communique.benchmark.figures import Figure, figures
-from communique.benchmark.rendering import by_language, main_table, render_summary
+from communique.benchmark.rendering import render_summary
 from communique.benchmark.results import read
 from communique.reporting.format import megabytes, number, percent, score, signed, signed_score, table
 
@@ -57,6 +57,17 @@ def quality() -> str:
     rows = [_row("**all**", groups["all", "all"]), _row("sampled at random", groups["sampling", "random"])]
     rows += [_row(name, group) for (kind, name), group in groups.items() if kind == "language"]
     return table(head, rows)
+
+
+def robustness() -> str:
+    """Return how often decisions stay the same in each test of `communique robustness`, in all languages together."""
+    result = _result("robustness")
+    rows: dict[str, list[str]] = {}
+    for one in result["stability"]:
+        if one["language"] == "all":
+            row = rows.setdefault(one["test"], [one["test"], f"{one['sentences']:,}"])
+            row.append(_value(one["kept"]))
+    return table(("test", "sentences", *result["labels"]), rows.values())
 
 
 def out_of_fold() -> str:
@@ -393,36 +404,25 @@ def summaries() -> dict[str, dict[str, Any]]:
 
 
 def tables() -> dict[str, Callable[[], str]]:
-    """Return functions that write the tables, by the name in their markers.
-
-    A benchmark has three entries: all its tables (`reference`), the scores of its first split (`reference-main`), and the scores of
-    its first split by language (`reference-languages`).
-    """
+    """Return functions that write the tables, by the name in their markers."""
     found: dict[str, Callable[[], str]] = {
         "overview": overview,
         "quality": quality,
+        "robustness": robustness,
         "out-of-fold": out_of_fold,
         "speed": speed,
         "memory": memory,
         "app-load": app_load,
         "estimation-memory": estimation_memory,
+        "estimation-groups": estimation_groups,
+        "panel-walk": panel_walk,
     }
-    if (RESULTS / "estimation-groups.json").exists():
-        found["estimation-groups"] = estimation_groups
-    if (RESULTS / "panel-walk.json").exists():
-        found["panel-walk"] = panel_walk
-    for task in FEW_ROWS:
-        found[f"few-rows-{task}"] = partial(few_rows, task)
-    for name, summary in summaries().items():
-        first = summary["tables"][0]
-        found[name] = partial(render_summary, summary)
-        found[f"{name}-main"] = partial(main_table, [first], summary, languages=False)
-        found[f"{name}-languages"] = partial(by_language, first, summary)
-    return found
+    found |= {f"few-rows-{task}": partial(few_rows, task) for task in FEW_ROWS}
+    return found | {name: partial(render_summary, summary) for name, summary in summaries().items()}
 
 
 def rewritten(text: str) -> str:
-    """Replace the text between markers with the current tables. Markers of a benchmark without results are not changed."""
+    """Replace the text between markers with the current tables."""
     for name, made in tables().items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if pattern.search(text):

@@ -64,7 +64,7 @@ SUMMARY: dict[str, Any] = {
 
 
 def test_the_main_table_shows_scores_differences_and_costs() -> None:
-    text = main_table(SUMMARY["tables"][:1], SUMMARY, languages=False)
+    text = main_table(SUMMARY["tables"][:1], SUMMARY)
     lines = text.splitlines()
     assert lines[0] == "40 sentences in 12 documents."
     assert lines[4] == (
@@ -73,7 +73,7 @@ def test_the_main_table_shows_scores_differences_and_costs() -> None:
     )
     # Times are not shown for a classifier whose runs share cached results.
     assert lines[5].endswith("| -0.100 [-0.200, +0.000] | 0.040 | – | – | 3,072 MiB / 1,024 MiB |")
-    assert len({line.count("|") for line in lines[2:]}) == 1
+    assert len({line.count("|") for line in lines[2:6]}) == 1
 
 
 def test_published_scores_are_shown_next_to_ours() -> None:

@@ -25,7 +25,7 @@ def render_summary(summary: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def main_table(tables: Sequence[SummaryTable], summary: Mapping[str, Any], *, languages: bool = True) -> str:
+def main_table(tables: Sequence[SummaryTable], summary: Mapping[str, Any]) -> str:
     """Write one row per classifier with scores, the difference from the best and costs, and a table of scores by language."""
     parts = []
     for table in tables:
@@ -40,7 +40,7 @@ def main_table(tables: Sequence[SummaryTable], summary: Mapping[str, Any], *, la
                 drawn=random[0],
             )
         )
-        if languages and _languages(table):
+        if _languages(table):
             parts.append(by_language(table, summary))
     return "\n".join(parts)
 
