@@ -35,6 +35,7 @@ from communique.estimation.estimators import (
     cross_fit,
     dsl_mean,
     gold_mean,
+    group_lambda,
     logistic,
     naive_mean,
     ppi_mean,
@@ -43,16 +44,16 @@ from communique.estimation.estimators import (
 from communique.estimation.intervals import Interval, interval
 from communique.estimation.regression import dsl_regression
 from communique.estimation.sample import BoolArray, FloatArray, IntArray, Sample, Target, combine
-from communique.estimation.warnings import EstimateWarning, find_warnings
+from communique.estimation.warnings import group_warnings
 from communique.io.atomic import replacing
-from communique.models.info import VALIDATION
+from communique.models.folder import held_out_ids, read_info
 from communique.models.predictor import default_model
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
 
 #: Version of the simulation. It is increased when estimators, intervals or the population change, and older results are discarded.
-EDITION = 2
+EDITION = 3
 
 METHODS = ("naive", "gold", "ppi", "dsl")
 TARGETS: tuple[Target, ...] = ("superpopulation", "finite-population")
@@ -104,15 +105,17 @@ class Fits:
     found: Mapping[Any, Mapping[str, Estimate]]
     fitted: FloatArray
 
-    def warnings(self, domain: Any) -> tuple[tuple[EstimateWarning, ...], int, int]:
-        """Return the warnings about a domain's proportions, the number of its cases, and the number of its documents with gold."""
+    def cases(self, domain: Any) -> tuple[int, int]:
+        """Return two numbers for a domain: gold sentences with or without the label (the smaller one), and documents with gold."""
         gold = self.domains[domain][self.sample.gold]
-        positives, documents = int(self.y[gold].sum()), len(np.unique(self.sample.gold_documents[gold]))
-        return (
-            find_warnings(self.sample.weights[gold], positives, documents),
-            min(positives, int(gold.sum()) - positives),
-            documents,
-        )
+        positives = int(self.y[gold].sum())
+        return min(positives, int(gold.sum()) - positives), len(np.unique(self.sample.gold_documents[gold]))
+
+    def doubtful(self, domain: Any, target: Target) -> bool:
+        """Return whether `communique estimate` warns about the proportion of a domain."""
+        one = self.found[domain]["ppi"]
+        freedom = interval(self.sample, one.value, one.influence, target, share=True).freedom
+        return bool(group_warnings(self.sample, self.y, self.domains[domain][self.sample.gold], target, freedom))
 
     def intervals(self, targets: Sequence[Target]) -> Iterator[tuple[Any, str, Target, Interval]]:
         """Yield the interval of every domain, method and target."""
@@ -131,13 +134,19 @@ def fit(
     groups: IntArray,
 ) -> Fits:
     """Estimate the proportion of every domain in the same way as `analysis.analyse`."""
-    tuned = tune_lambda(sample, y, prediction, groups[sample.gold])
+    pooled = tune_lambda(sample, y, prediction, groups[sample.gold])
     fitted = cross_fit(sample, y, prediction, [groups])
     found = {
         name: {
             "naive": naive_mean(sample, predicted, domain),
             "gold": gold_mean(sample, y, domain[sample.gold]),
-            "ppi": ppi_mean(sample, y, prediction, domain, lambda_=tuned),
+            "ppi": ppi_mean(
+                sample,
+                y,
+                prediction,
+                domain,
+                lambda_=group_lambda(sample, y, prediction, domain[sample.gold], pooled),
+            ),
             "dsl": dsl_mean(sample, y, fitted, domain),
         }
         for name, domain in domains.items()
@@ -170,7 +179,7 @@ def compare(
             parts = [line[name][method] for name in names]
             value = float(coefficients @ [part.value for part in parts])
             one = interval(fits.sample, value, combine([part.influence for part in parts], coefficients), target)
-            doubted = any(fits.warnings(name)[0] for name in names)
+            doubted = any(fits.doubtful(name, target) for name in names)
             yield kind, method, one, float(coefficients @ shares[list(names)]), doubted
     x = np.stack([np.ones(len(shares)), numbers], axis=1)
     for family in FAMILIES:
@@ -181,7 +190,7 @@ def compare(
             if family == "linear"
             else logistic(x, shares, weights=weights)
         )
-        yield f"{family} regression", "dsl", one, float(truth[1]), bool(fits.warnings("all")[0])
+        yield f"{family} regression", "dsl", one, float(truth[1]), fits.doubtful("all", target)
 
 
 def simulate(draws: int, out: Path) -> dict[str, Any]:
@@ -216,16 +225,17 @@ def _cell(design: str, share: float, accuracy: float, n: int, draws: int) -> dic
         sample = _draw(rng, design, p, n)
         domains: dict[Any, BoolArray] = {"all": np.ones(len(p.y), np.bool_)} | {g: p.groups == g for g in range(4)}
         fits = fit(sample, p.y[sample.gold], p.predicted, p.prediction, domains, p.groups)
-        inside = {domain: fits.warnings(domain) for domain in domains}
+        doubtful = {key: fits.doubtful(*key) for key in product(domains, TARGETS)}
         for domain, method, target, one in fits.intervals(TARGETS):
             truths = (p.share if domain == "all" else p.shares[domain], p.y[domains[domain]].mean())
             truth = float(truths[target == "finite-population"])
-            why, cases, documents = inside[domain]
-            tally.add(("all" if domain == "all" else "group", method, target), one, truth, bool(why))
+            doubted = doubtful[domain, target]
+            tally.add(("all" if domain == "all" else "group", method, target), one, truth, doubted)
             if method == "ppi" and domain != "all":
-                tally.add((f"group {domain}", method, target), one, truth, bool(why))
+                tally.add((f"group {domain}", method, target), one, truth, doubted)
             if method == "ppi" and target == "superpopulation" and not np.isnan(one.low):
                 covered = one.low <= truth <= one.high
+                cases, documents = fits.cases(domain)
                 # Each rule is examined only in cases in which the other rule leads to no warning.
                 if documents >= DOCUMENTS[-3]:
                     _count(bins["cases"], CASES, cases, covered)
@@ -275,8 +285,7 @@ def _pool(cells: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 def held_out(texts: Path, *, dev: bool) -> Corpus:
     """Return the random rows of data/reference on which the shipped model was not trained, with those of dev.jsonl if `dev`."""
     codebook = Codebook.load(ROOT / "data/codebook.yaml")
-    rows = json.loads((default_model() / VALIDATION).read_text(encoding="utf-8"))
-    ids = {id for part in rows.values() for id in part}
+    ids = held_out_ids(default_model(), read_info(default_model()))
     corpus, messages = read_corpora([ROOT / "data/reference/train.jsonl"], codebook, texts)
     corpus = corpus.where(lambda s: s.id in ids)
     if dev:
@@ -284,7 +293,10 @@ def held_out(texts: Path, *, dev: bool) -> Corpus:
         corpus += more
         messages += more_messages
     print(*messages, sep="\n", file=sys.stderr)
-    return corpus.where(lambda s: s.sampling == "random")
+    corpus = corpus.where(lambda s: s.sampling == "random")
+    if not len(corpus):
+        raise SystemExit("the model was trained on all rows of train.jsonl. Omit --without-dev")
+    return corpus
 
 
 def predictions(corpus: Corpus, cache: Path) -> tuple[FloatArray, BoolArray]:
@@ -331,7 +343,7 @@ def real(texts: Path, draws: int, n: int, cache: Path, *, dev: bool) -> dict[str
             )
             for domain, method, _, one in fits.intervals(("finite-population",)):
                 truth = float(y[domains[domain], k].mean())
-                tally.add((domain, label, method), one, truth, bool(fits.warnings(domain)[0]))
+                tally.add((domain, label, method), one, truth, fits.doubtful(domain, "finite-population"))
         if (seed + 1) % 50 == 0:
             print(f"{seed + 1}/{draws} draws", file=sys.stderr)
     rows = []
@@ -352,7 +364,7 @@ def real(texts: Path, draws: int, n: int, cache: Path, *, dev: bool) -> dict[str
         )
         rows[-1]["width_saved"] = _saved(rows[-1]["ppi"], rows[-1]["gold"])
     return {
-        "population": f"random rows held out from the model: train.jsonl{' and dev.jsonl' if dev else ''}",
+        "population": "random rows of data/reference that did not train the model",
         "sentences": len(corpus),
         "documents": len(keys),
         "gold": n,

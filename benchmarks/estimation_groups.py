@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from simulated_corpus import DOCUMENT, ERRORS, clustered, draw_simple, draw_stratified, draw_two_stage
+from simulated_corpus import draw_simple, draw_stratified, draw_two_stage, labels
 
 from communique.estimation.domains import Group
 from communique.estimation.estimators import Estimate, gold_mean, group_lambda, ppi_mean, tune_lambda
@@ -117,13 +117,9 @@ def panel(rng: np.random.Generator, setting: Setting) -> SimulatedPanel:
     )
     document = np.repeat(of_document, sizes)
     shares = setting.share * np.asarray(FACTORS)
-    errors = 1 - np.clip(setting.accuracy + np.asarray(ACCURACIES), 0.5, 0.99)
-    y = rng.random(len(document)) < clustered(rng, shares[country], DOCUMENT)[document]
-    wrong = rng.random(len(document)) < clustered(rng, errors[country], ERRORS)[document]
-    doubt = np.where(wrong, rng.beta(4, 3, len(document)), rng.beta(1.5, 4, len(document))) / 2
-    return SimulatedPanel(
-        y.astype(float), np.where(y ^ wrong, 1 - doubt, doubt), country[document], year[document], document, shares
-    )
+    accuracies = setting.accuracy + np.asarray(ACCURACIES)
+    y, prediction = labels(rng, document, shares[country], accuracies[country])
+    return SimulatedPanel(y, prediction, country[document], year[document], document, shares)
 
 
 def draw(rng: np.random.Generator, setting: Setting, p: SimulatedPanel) -> Sample:

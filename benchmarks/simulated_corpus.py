@@ -57,12 +57,27 @@ def population(
     sizes = 1 + rng.poisson(sentences - 1, documents)
     document = np.repeat(np.arange(documents), sizes)
     shares = share * np.asarray(SHARES)
-    errors = 1 - np.clip(accuracy + np.asarray(ACCURACIES), 0.5, 0.99)
-    y = rng.random(len(document)) < clustered(rng, shares[group_of], DOCUMENT)[document]
-    wrong = rng.random(len(document)) < clustered(rng, errors[group_of], ERRORS)[document]
+    y, prediction = labels(rng, document, shares[group_of], (accuracy + np.asarray(ACCURACIES))[group_of])
+    return SimulatedCorpus(y, prediction, group_of[document], document, shares)
+
+
+def labels(
+    rng: np.random.Generator, document: IntArray, shares: FloatArray, accuracies: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Simulate the truth and the prediction of each sentence.
+
+    Args:
+        rng: Random number generator.
+        document: Number of the document of each sentence, (N,).
+        shares: Expected proportion of the label in each document, (D,).
+        accuracies: Expected accuracy of the model in each document, (D,). Limited to the range from 0.5 to 0.99.
+    """
+    errors = 1 - np.clip(accuracies, 0.5, 0.99)
+    y = rng.random(len(document)) < clustered(rng, shares, DOCUMENT)[document]
+    wrong = rng.random(len(document)) < clustered(rng, errors, ERRORS)[document]
     # Like most classifiers, the model is more certain of correct predictions than of wrong ones.
     doubt = np.where(wrong, rng.beta(4, 3, len(document)), rng.beta(1.5, 4, len(document))) / 2
-    return SimulatedCorpus(y.astype(float), np.where(y ^ wrong, 1 - doubt, doubt), group_of[document], document, shares)
+    return y.astype(float), np.where(y ^ wrong, 1 - doubt, doubt)
 
 
 def clustered(rng: np.random.Generator, means: FloatArray, spread: float) -> FloatArray:
