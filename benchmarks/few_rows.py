@@ -87,7 +87,7 @@ VERSION_0_1 = {
     "dropout": None,
 }
 
-AUTO, OLD, SETFIT = "auto", "version 0.1", "setfit"
+OLD, SETFIT = "version 0.1", "setfit"
 
 
 @dataclass(frozen=True)

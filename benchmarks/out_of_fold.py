@@ -20,7 +20,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from few_rows import OLD_SOURCES, VERSION_0_1
 from numpy.typing import NDArray
 from stored import Arrays, load, rows_sha256, settings_of, store
 
@@ -39,9 +38,7 @@ from communique.reporting.format import without_nan
 from communique.selection.candidates import (
     Candidate,
     FrozenCandidate,
-    PriorCandidate,
     Target,
-    TfidfCandidate,
     TransformerCandidate,
 )
 from communique.selection.folds import cross_fitted_decisions, tune_out_of_fold
@@ -59,25 +56,17 @@ PARTS = 5
 
 @dataclass(frozen=True)
 class Variant:
-    """Settings to compare with the defaults, and the sources of the training rows (default: all)."""
+    """A kind of classifier, and settings that differ from the defaults."""
 
     settings: dict[str, object] = field(default_factory=dict)
     kind: type[Candidate] = TransformerCandidate
-    sources: tuple[str, ...] = ()
 
 
 DEFAULT = "default"
 VARIANTS = {
     DEFAULT: Variant(),
-    "five epochs": Variant({"epochs": 5}),
-    "first token instead of mean": Variant({"pooling": "first"}),
-    "steps of version 0.1": Variant({name: VERSION_0_1[name] for name in ("epochs", "batch_size", "min_steps")}),
-    "settings of version 0.1": Variant(VERSION_0_1),
-    "data of version 0.1": Variant(sources=OLD_SOURCES),
     "acts and augment": Variant({"acts": True, "augment": True}),
     "frozen encoder": Variant(kind=FrozenCandidate),
-    "TF-IDF": Variant(kind=TfidfCandidate),
-    "prior": Variant(kind=PriorCandidate),
 }
 
 
@@ -127,13 +116,13 @@ def fit(
             continue
         start = time.monotonic()
         candidate = _candidate(VARIANTS[name], task.codebook, work)
-        candidate.fit(_training(task, name, kind, part), work / "steps" / path.stem)
+        candidate.fit(_training(task, kind, part), work / "steps" / path.stem)
         scored = _scored(task, kind, part)
         logits = candidate.predict_logits(scored)
         seconds = time.monotonic() - start
         store(path, scored, _settings(task, name, kind, part), {"logits": logits}, seconds)
         if models is not None:
-            write_model(task, candidate, _training(task, name, kind, part), kind, part, logits, models / path.stem)
+            write_model(task, candidate, _training(task, kind, part), kind, part, logits, models / path.stem)
         print(f"{name}, {kind}, part {part}: {seconds:.0f} s", flush=True)
 
 
@@ -264,12 +253,9 @@ def _with_interval(value: float, drawn: NDArray[np.float64], resamples: Resample
     return {"value": without_nan(value), "interval": interval, "documents": resamples.clusters}
 
 
-def _training(task: Task, name: str, kind: str, part: int) -> Corpus:
-    """Return the training rows of a variant if a part is scored."""
-    rows, sources = task.parts[kind] != part, VARIANTS[name].sources
-    if sources:
-        rows &= np.array([s.source in sources for s in task.corpus])
-    return task.corpus.rows(rows) + task.authored
+def _training(task: Task, kind: str, part: int) -> Corpus:
+    """Return the training rows if a part is scored."""
+    return task.corpus.rows(task.parts[kind] != part) + task.authored
 
 
 def _scored(task: Task, kind: str, part: int) -> tuple[Sentence, ...]:
@@ -278,7 +264,7 @@ def _scored(task: Task, kind: str, part: int) -> tuple[Sentence, ...]:
 
 def _settings(task: Task, name: str, kind: str, part: int) -> dict[str, object]:
     candidate = _candidate(VARIANTS[name], task.codebook)
-    return settings_of(candidate) | {"training": rows_sha256(_training(task, name, kind, part).sentences)}
+    return settings_of(candidate) | {"training": rows_sha256(_training(task, kind, part).sentences)}
 
 
 def _load(task: Task, name: str, kind: str, part: int) -> Arrays:

@@ -1,9 +1,8 @@
-"""Measure unwrapping: wrap texts at a column width, and count the sentences that are recovered exactly.
+"""Measure unwrapping: wrap authored texts at a column width, and count the sentences that are recovered exactly.
 
 ::
 
-    python benchmarks/unwrapping.py --json benchmarks/results/unwrapping.json     # data/authored
-    python benchmarks/unwrapping.py --files DIR --language en                     # units of text files that are wrapped
+    python benchmarks/unwrapping.py --json benchmarks/results/unwrapping.json
 """
 
 from __future__ import annotations
@@ -64,19 +63,10 @@ def recovered(language: str, width: int, *, blank: bool, indent: bool) -> tuple[
 
 
 def main() -> None:
-    """Print the proportions of recovered sentences, or the number of units in files."""
+    """Print the proportions of recovered sentences."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="Write the figures to this file.")
-    parser.add_argument("--files", type=Path, help="Folder of wrapped text files, whose units are counted instead.")
-    parser.add_argument("--language", default="en", help="Language of the files.")
     arguments = parser.parse_args()
-    if arguments.files:
-        for path in sorted(arguments.files.glob("*.txt")):
-            blocks = text_blocks(path.read_text(encoding="utf-8"))
-            units = [s for block in blocks for s in split_sentences(block, arguments.language)]
-            open_ended = sum(not unit.rstrip('"”’»)]“').endswith((".", "!", "?", "…", ":", ";")) for unit in units)
-            print(f"{path.name}: {len(units)} units, {open_ended} end without punctuation")
-        return
     figures = []
     for language in LANGUAGES:
         for blank in (True, False):
