@@ -11,16 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from usage import measured
 
 from communique import Codebook
 from communique.io.atomic import replacing
@@ -79,24 +76,15 @@ def measure(rows: int) -> dict[str, float | int]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make(folder, rows)
-        command = [sys.executable, "-m", "communique", "estimate", "predictions.parquet", "gold.jsonl"]
+        command = ["estimate", "predictions.parquet", "gold.jsonl"]
         command += ["--codebook", str(CODEBOOK), "--by", "country,year", "--skip-unsupported", "--out", "out"]
-        begin = time.perf_counter()
-        with open(folder / "log", "wb") as log:
-            child = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-            _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode:
-            raise SystemExit((folder / "log").read_text(encoding="utf-8"))
-        seconds = time.perf_counter() - begin
+        used = measured(command, folder / "log", folder)
         size = (folder / "predictions.parquet").stat().st_size
-    # Linux reports kilobytes.
-    peak = usage.ru_maxrss * 1024 / 1e6
     return {
         "rows": rows,
-        "peak_mb": round(peak),
-        "seconds": round(seconds, 1),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
+        "peak_mb": round(used.peak_mb),
+        "seconds": round(used.seconds, 1),
+        "cpu_seconds": round(used.cpu_seconds, 1),
         "file_mb": round(size / 1e6),
     }
 

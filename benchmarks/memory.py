@@ -13,14 +13,12 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from usage import measured
 
 SENTENCES = [
     f"{who} {what} {whom} in the {n} meeting of the {place} on the use of the river and the port."
@@ -61,21 +59,12 @@ def write_rows(path: Path, n: int, *, distinct: bool = False) -> None:
 
 
 def measure(n: int, arguments: list[str], *, distinct: bool = False) -> dict[str, float]:
-    """Label n rows in a separate process, and return its peak resident memory in MB and its duration in seconds."""
+    """Label n rows, and return the peak resident memory in MB and the duration in seconds."""
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder, "in.parquet"), Path(folder, "out.parquet")
         write_rows(source, n, distinct=distinct)
-        before = time.monotonic()
-        command = [sys.executable, "-m", "communique", "label", str(source), "-o", str(out), *arguments]
-        # The peak of children is that of the largest child, so each size is measured in a process without other children.
-        code = (
-            "import json, resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stderr=subprocess.DEVNULL); "
-            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-        )
-        done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True)
-        # Linux reports kilobytes, and macOS bytes.
-        unit = 1e6 if sys.platform == "darwin" else 1e3
-        return {"rows": n, "peak_mb": round(int(done.stdout) / unit, 1), "seconds": round(time.monotonic() - before, 1)}
+        used = measured(["label", str(source), "-o", str(out), *arguments], Path(folder, "log"))
+        return {"rows": n, "peak_mb": round(used.peak_mb, 1), "seconds": round(used.seconds, 1)}
 
 
 def main() -> None:

@@ -19,9 +19,6 @@ import gzip
 import json
 import os
 import shlex
-import subprocess
-import sys
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +30,7 @@ from openpyxl import load_workbook
 from panel_comparison import Truth, contrasts_compared, estimates_compared, margins, read_ids, read_rows
 from panel_regions import REGIONS
 from panel_truth import truth, with_errors
+from usage import measured
 
 from communique.data.codebook import Codebook
 from communique.io.atomic import replacing
@@ -90,17 +88,8 @@ class Walk:
         if any(step.name == name for step in self.steps):
             return
         log = self._logs / f"{len(self.steps) + 1:02d}-{name.replace(' ', '-')}.txt"
-        start = time.perf_counter()
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "communique", *arguments], cwd=folder, stdout=output, stderr=subprocess.STDOUT
-            )
-            _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            sys.exit(f"{command}\n{log.read_text(encoding='utf-8')}\nfailed with exit code {process.returncode}")
-        seconds, cpu = time.perf_counter() - start, usage.ru_utime + usage.ru_stime
-        step = Step(name, command, round(seconds, 1), round(cpu, 1))
+        used = measured(arguments, log, folder)
+        step = Step(name, command, round(used.seconds, 1), round(used.cpu_seconds, 1))
         self.steps.append(step)
         with replacing(self._file) as handle:
             handle.write(json.dumps([asdict(one) for one in self.steps], indent=1) + "\n")

@@ -254,7 +254,8 @@ def main() -> None:
                 missing.append(engine)
                 continue
             print(f"starting {engine}", file=sys.stderr)
-            work = arguments.peers / f"{environment}.work"
+            # The exports of another model must not be used.
+            work = arguments.peers / f"{environment}.{predictor.info.sha256[:12]}"
             work.mkdir(exist_ok=True)
             (work / "calibration.json").write_text(calibration)
             peer = Peer(engine, python, checkpoint, work, threads, texts)
