@@ -60,19 +60,26 @@ def quality() -> str:
 
 
 def robustness() -> str:
-    """Return how often decisions stay the same in each test of `communique robustness`, in all languages together."""
-    result = _result("robustness")
-    rows: dict[str, list[str]] = {}
-    for one in result["stability"]:
-        if one["language"] == "all":
-            row = rows.setdefault(one["test"], [one["test"], f"{one['sentences']:,}"])
-            row.append(_value(one["kept"]))
-    return table(("test", "sentences", *result["labels"]), rows.values())
+    """Return how many decisions, and how many predicted labels, stay the same in each test of `communique robustness`."""
+    swapped, respelled = _result("robustness-unlabelled"), _result("robustness")
+    labels = swapped["labels"]
+    head = ["test", "sentences", *labels, *(f"predicted {label} kept (n)" for label in labels)]
+    tests: dict[str, dict[str, Any]] = {}
+    # Both files have the test with swapped actors, the first with more sentences.
+    for cell in (*swapped["stability"], *respelled["stability"]):
+        if cell["language"] == "all":
+            tests.setdefault(cell["test"], {}).setdefault(cell["label"], cell)
+    rows = [
+        [name, f"{cells[labels[0]]['sentences']:,}", *(_value(cells[label]["kept"]) for label in labels),
+         *(f"{_value(cells[label]['kept_given'])} ({cells[label]['given']})" for label in labels)]
+        for name, cells in tests.items()
+    ]  # fmt: skip
+    return table(head, rows)
 
 
-def out_of_fold() -> str:
+def out_of_fold(parts: str) -> str:
     """Return macro-F1 by classifier or training setting, and its difference from the default on the same sentences."""
-    results = _result("out-of-fold")["results"]["documents"]
+    results = _result("out-of-fold")["results"][parts]
     labels = next(iter(results.values()))["f1"]
     head = ("training", "sentences", "documents", "macro-F1", *labels, "difference from the default", "sentences of both",
             "minutes per fold")  # fmt: skip
@@ -409,7 +416,8 @@ def tables() -> dict[str, Callable[[], str]]:
         "overview": overview,
         "quality": quality,
         "robustness": robustness,
-        "out-of-fold": out_of_fold,
+        "out-of-fold": partial(out_of_fold, "documents"),
+        "out-of-fold-sources": partial(out_of_fold, "sources"),
         "speed": speed,
         "memory": memory,
         "app-load": app_load,
