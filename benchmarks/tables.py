@@ -78,20 +78,22 @@ def robustness() -> str:
 
 
 def out_of_fold(parts: str) -> str:
-    """Return macro-F1 by classifier or training setting, and its difference from the default on the same sentences."""
+    """Return macro-F1 by classifier or training setting and, where the default was trained, the difference from it."""
     results = _result("out-of-fold")["results"][parts]
     labels = next(iter(results.values()))["f1"]
-    head = ("training", "sentences", "documents", "macro-F1", *labels, "difference from the default", "sentences of both",
-            "minutes per fold")  # fmt: skip
+    head = ["training", "sentences", "documents", "macro-F1", *labels, "minutes per fold"]
+    compared = any("gain" in one for one in results.values())
+    if compared:
+        head += ["difference from the default", "sentences of both"]
     rows = []
     for name, one in results.items():
         whole, gain = one["macro_f1"], one.get("gain")
-        difference = "–" if gain is None else signed_score(gain["value"], *gain["interval"])
-        rows.append(
-            (name, f"{whole['n']:,}", f"{whole['documents']:,}", score(whole["value"], *whole["interval"]),
-             *(number(one["f1"][label]) for label in labels), difference, "–" if gain is None else f"{gain['n']:,}",
-             number(sum(one["seconds"]) / len(one["seconds"]) / 60, 1))
-        )  # fmt: skip
+        row = [name, f"{whole['n']:,}", f"{whole['documents']:,}", score(whole["value"], *whole["interval"])]
+        row += [number(one["f1"][label]) for label in labels]
+        row.append(number(sum(one["seconds"]) / len(one["seconds"]) / 60, 1))
+        if compared:
+            row += ["–", "–"] if gain is None else [signed_score(gain["value"], *gain["interval"]), f"{gain['n']:,}"]
+        rows.append(row)
     return table(head, rows)
 
 
