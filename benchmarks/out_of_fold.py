@@ -38,7 +38,9 @@ from communique.reporting.format import without_nan
 from communique.selection.candidates import (
     Candidate,
     FrozenCandidate,
+    PriorCandidate,
     Target,
+    TfidfCandidate,
     TransformerCandidate,
 )
 from communique.selection.folds import cross_fitted_decisions, tune_out_of_fold
@@ -67,6 +69,8 @@ VARIANTS = {
     DEFAULT: Variant(),
     "acts and augment": Variant({"acts": True, "augment": True}),
     "frozen encoder": Variant(kind=FrozenCandidate),
+    "TF-IDF": Variant(kind=TfidfCandidate),
+    "prior": Variant(kind=PriorCandidate),
 }
 
 
