@@ -164,11 +164,11 @@ def _as_roberta(folder: Path) -> None:
     RobertaModel(config).save_pretrained(folder)
 
 
-@pytest.mark.parametrize(("change", "limit"), [(lambda folder: None, 64), (_as_roberta, 64)])
+@pytest.mark.parametrize("change", [lambda folder: None, _as_roberta])
 def test_more_tokens_than_the_backbone_accepts_are_refused_before_weights_are_read(
-    tiny_backbone: Path, tmp_path: Path, change: Callable[[Path], None], limit: int
+    tiny_backbone: Path, tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
-    folder = tmp_path / "encoder"
+    folder, limit = tmp_path / "encoder", 64
     shutil.copytree(tiny_backbone, folder)
     change(folder)
     model, _ = load_backbone(str(folder), TINY, max_tokens=limit)
