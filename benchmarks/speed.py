@@ -132,22 +132,12 @@ def timed(function: Callable[[Sequence[str]], Any], texts: Sequence[str]) -> Cal
     return seconds
 
 
-def write_checkpoint(bundle: Path, predictor: Predictor, folder: Path) -> None:
+def write_checkpoint(predictor: Predictor, folder: Path) -> None:
     """Write the network of a bundle as a standard checkpoint with 32-bit weights."""
-    import openvino
-    import torch
-
-    from communique.models.info import IR
     from communique.training.backbones import load_backbone
-    from communique.training.dequantize import read_weights
 
-    model: Any
-    model, tokenizer = load_backbone(str(bundle), predictor.codebook, max_tokens=predictor.info.max_tokens)
-    weights = read_weights(openvino.Core().read_model(bundle / IR))
-    with torch.no_grad():
-        # `load_backbone` initialises a new head.
-        model.classifier.weight.copy_(torch.from_numpy(weights["classifier.weight"]))
-        model.classifier.bias.copy_(torch.from_numpy(weights["classifier.bias"]))
+    bundle, max_tokens = str(predictor.folder), predictor.info.max_tokens
+    model, tokenizer = load_backbone(bundle, predictor.codebook, max_tokens=max_tokens, new_head=False)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
@@ -243,7 +233,7 @@ def main() -> None:
     calibration = json.dumps(sentences(None, 300)[0])
     with ExitStack() as stack:
         checkpoint = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        write_checkpoint(arguments.bundle, predictor, checkpoint)
+        write_checkpoint(predictor, checkpoint)
         contestants = {
             name: timed(function, texts) for name, function in (pipelines(checkpoint, threads) | own).items()
         }

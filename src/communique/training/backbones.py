@@ -31,17 +31,20 @@ _REMEDY = (
 )
 
 
-def load_backbone(name: str, codebook: Codebook, *, max_tokens: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Build a classifier with a new head over a pre-trained encoder.
+def load_backbone(
+    name: str, codebook: Codebook, *, max_tokens: int, new_head: bool = True
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Build a classifier over a pre-trained encoder.
 
     Args:
         name: `e5-small`, a folder (a checkpoint or bundle of communique, or a model of transformers) or a hub name. Only a
             hub name makes a network connection.
         codebook: The codebook. Its labels, in order, are the outputs of the head.
         max_tokens: Maximum input length in tokens, which becomes the tokenizer's `model_max_length`.
+        new_head: Whether the head is new. Otherwise, the folder is a model of communique with this codebook, whose head is kept.
 
     Returns:
-        A standard `AutoModelForSequenceClassification` model and its tokenizer. The weights of the head are drawn with torch's
+        A standard `AutoModelForSequenceClassification` model and its tokenizer. The weights of a new head are drawn with torch's
         global random generator, so set its seed first.
 
     Raises:
@@ -59,8 +62,10 @@ def load_backbone(name: str, codebook: Codebook, *, max_tokens: int) -> tuple[Pr
         source = read_e5(e5_path())
         _refuse_longer(name, max_tokens, source.positions)
         return e5_classifier(source, settings), e5_tokenizer(source, max_tokens)
-    folder = Path(name)
-    model, tokenizer = (_load_ours if (folder / INFO).is_file() else _load_stock)(name, settings, max_tokens)
+    if (Path(name) / INFO).is_file():
+        model, tokenizer = _load_ours(name, settings, max_tokens, new_head)
+    else:
+        model, tokenizer = _load_stock(name, settings, max_tokens)
     _refuse_longer(name, max_tokens, _positions(model))
     return model, tokenizer
 
@@ -169,8 +174,10 @@ def _check_complete(name: str, model: Any, tokenizer: Any, found: Mapping[str, A
         )
 
 
-def _load_ours(name: str, settings: dict[str, Any], max_tokens: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load the encoder of a checkpoint or bundle of communique, and initialise a new head."""
+def _load_ours(
+    name: str, settings: dict[str, Any], max_tokens: int, new_head: bool
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load the encoder of a checkpoint or bundle of communique, and initialise a new head if it is to be new."""
     import torch
 
     from ..models.act_heads import classification_head
@@ -182,12 +189,13 @@ def _load_ours(name: str, settings: dict[str, Any], max_tokens: int) -> tuple[Pr
         raise RecipeError(f"backbone {name!r} is a baseline, which has no encoder. Name a checkpoint or a bundle")
     if info.kind == "bundle":
         tokenizer = _bundle_tokenizer(folder, max_tokens)
-        return bundle_classifier(folder, settings, int(tokenizer.pad_token_id)), tokenizer
+        return bundle_classifier(folder, settings, int(tokenizer.pad_token_id), new_head), tokenizer
     model, tokenizer = _load_stock(name, settings, max_tokens)
-    head = classification_head(model)
-    with torch.no_grad():
-        head.weight.normal_(std=_SPREAD)
-        head.bias.zero_()
+    if new_head:
+        head = classification_head(model)
+        with torch.no_grad():
+            head.weight.normal_(std=_SPREAD)
+            head.bias.zero_()
     return model, tokenizer
 
 
