@@ -58,61 +58,55 @@ def train(
     steps = steps_folder(out)
     # With several processes, the first one has the lock for all of them.
     with locked_steps(steps) if distributed.rank() == 0 else nullcontext():
-        return _train(recipe, out, steps, texts, overwrite=overwrite, progress=progress)
-
-
-def _train(
-    recipe: Recipe, out: Path, steps: Path, texts: str | Path | None, *, overwrite: bool, progress: ProgressReporter
-) -> Path:
-    codebook = Codebook.load(recipe.codebook)
-    commit = git_commit()
-    data = DataSplits.read(recipe, codebook, Path(texts) if texts else None)
-    for line in data.messages:
-        progress.say(line)
-    scored = data.validation + data.parity
-    unlabelled = read_unlabelled(recipe, data.train, scored) if recipe.teachers else Unlabelled()
-    if recipe.unlabelled:
-        progress.say(unlabelled.describe() if recipe.teachers else NOT_USED)
-    soft = SoftLabels.open(recipe, codebook, unlabelled, scored, cache=steps / TEACHERS)
-    classifier = TransformerClassifier(recipe, codebook, steps=steps, progress=progress, soft=soft)
-    classifier.fit(data.train, data.validation)
-    if distributed.rank() > 0:
+        codebook = Codebook.load(recipe.codebook)
+        commit = git_commit()
+        data = DataSplits.read(recipe, codebook, Path(texts) if texts else None)
+        for line in data.messages:
+            progress.say(line)
+        scored = data.validation + data.parity
+        unlabelled = read_unlabelled(recipe, data.train, scored) if recipe.teachers else Unlabelled()
+        if recipe.unlabelled:
+            progress.say(unlabelled.describe() if recipe.teachers else NOT_USED)
+        soft = SoftLabels.open(recipe, codebook, unlabelled, scored, cache=steps / TEACHERS)
+        classifier = TransformerClassifier(recipe, codebook, steps=steps, progress=progress, soft=soft)
+        classifier.fit(data.train, data.validation)
+        if distributed.rank() > 0:
+            return out
+        thresholds = classifier.tuning_.thresholds
+        score = score_tuning_rows(
+            data.validation.sentences,
+            decide(classifier.predict_proba(data.validation.sentences), thresholds),
+            codebook,
+            seed=recipe.seed,
+            command=f"communique train {recipe.name}",
+        )
+        info = describe_checkpoint(
+            recipe,
+            codebook,
+            data,
+            texts=texts,
+            thresholds=None if thresholds is None else tuple(thresholds.tolist()),
+            training_seconds=round(classifier.seconds_, 1),
+            precision=classifier.precision_,
+            tuned_on=len(data.validation),
+            scores=(score,),
+            warnings=find_warnings(classifier, data, codebook),
+            commit=commit,
+            unlabelled=unlabelled.corpus,
+            distillation=classifier.distillation_,
+        )
+        write_checkpoint(
+            out,
+            classifier.model_,
+            classifier.tokenizer_,
+            info,
+            codebook,
+            data,
+            heads=classifier.heads_,
+            overwrite=overwrite,
+        )
+        shutil.rmtree(steps, ignore_errors=True)
         return out
-    thresholds = classifier.tuning_.thresholds
-    score = score_tuning_rows(
-        data.validation.sentences,
-        decide(classifier.predict_proba(data.validation.sentences), thresholds),
-        codebook,
-        seed=recipe.seed,
-        command=f"communique train {recipe.name}",
-    )
-    info = describe_checkpoint(
-        recipe,
-        codebook,
-        data,
-        texts=texts,
-        thresholds=None if thresholds is None else tuple(thresholds.tolist()),
-        training_seconds=round(classifier.seconds_, 1),
-        precision=classifier.precision_,
-        tuned_on=len(data.validation),
-        scores=(score,),
-        warnings=find_warnings(classifier, data, codebook),
-        commit=commit,
-        unlabelled=unlabelled.corpus,
-        distillation=classifier.distillation_,
-    )
-    write_checkpoint(
-        out,
-        classifier.model_,
-        classifier.tokenizer_,
-        info,
-        codebook,
-        data,
-        heads=classifier.heads_,
-        overwrite=overwrite,
-    )
-    shutil.rmtree(steps, ignore_errors=True)
-    return out
 
 
 def find_warnings(classifier: TransformerClassifier, data: DataSplits, codebook: Codebook) -> tuple[str, ...]:
