@@ -11,8 +11,9 @@ import yaml
 from helpers import CODEBOOK, has_facts, run, tiny_rows, write_rows
 
 from communique.models.folder import read_info
+from communique.reporting.progress import ProgressReporter
 from communique.training.recipe import Recipe
-from communique.training.steps import record_run
+from communique.training.steps import locked_steps, record_run
 
 
 @pytest.fixture
@@ -82,12 +83,13 @@ def test_a_recipe_says_after_ctrl_c_how_to_resume(
 ) -> None:
     folder = tmp_path / "out.steps"
 
-    def stop(recipe: Recipe, out: Path, **_: Any) -> Path:
-        if steps != "none":
-            record_run(folder, {"seed": 0})
-        if steps == "finished":
-            (folder / "plan.json").write_text("{}")
-        raise KeyboardInterrupt
+    def stop(recipe: Recipe, out: Path, *, progress: ProgressReporter, **_: Any) -> Path:
+        with locked_steps(folder, progress):
+            if steps != "none":
+                record_run(folder, {"seed": 0})
+            if steps == "finished":
+                (folder / "plan.json").write_text("{}")
+            raise KeyboardInterrupt
 
     monkeypatch.setattr("communique.training.run.train", stop)
     content = {"name": "water", "codebook": "c.yaml", "corpora": [{"path": "a.csv"}]}

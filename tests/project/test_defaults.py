@@ -352,7 +352,7 @@ def stop_training(project: Project, monkeypatch: pytest.MonkeyPatch) -> Path:
         raise Stopped
 
     with monkeypatch.context() as patch:
-        patch.setattr("communique.selection.select.plan_folds", stopped)
+        patch.setattr("communique.selection.select._predict", stopped)
         with pytest.raises(Stopped):
             run("train", "--project", project.folder, "--kind", "tfidf")
     return project.folder / "models" / "model-1.steps"
@@ -389,6 +389,17 @@ def test_an_interrupted_training_that_cannot_be_resumed_is_passed_by(
     assert any("model-1" in note for note in filled.notes) == (change != "nothing")
     assert steps.is_dir(), "the interrupted training can be resumed with its own command"
     assert own.read_bytes() == before, "and has its own rows"
+
+
+def test_an_interrupted_training_without_finished_steps_is_not_passed_by(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coded(project, purpose="training")
+    steps = stop_training(project, monkeypatch)
+    (steps / "plan.json").unlink()
+    filled = fill("train", project, {"kind": "frozen-encoder"})
+    assert filled.arguments[filled.arguments.index("--out") + 1] == str(steps.with_suffix(""))
+    assert filled.notes == []
 
 
 def test_the_rows_of_an_interrupted_training_are_kept_if_another_folder_is_named(

@@ -29,6 +29,7 @@ from communique.metrics.report import ScoreCI
 from communique.metrics.scores import indicator
 from communique.models.info import ModelInfo
 from communique.models.predictor import MODEL_VARIABLE
+from communique.reporting.progress import ProgressReporter
 from communique.selection import candidates
 from communique.selection.candidates import Candidate, Target, _Baseline, candidates_for
 from communique.selection.durations import Duration
@@ -574,6 +575,27 @@ def test_the_steps_of_another_run_are_refused(
     write_rows(tmp_path / "corpus.jsonl", tiny_rows(29))
     with pytest.raises(RecipeError, match="other data"):
         train_selected(settings, tmp_path / "run", kind="tfidf")
+
+
+def test_a_run_that_was_killed_before_its_first_step_does_not_refuse_another_kind(
+    tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, lines = recipe(tmp_path, tiny_backbone), list[str]()
+    steps, killed = tmp_path / "run.steps", tmp_path / "killed"
+
+    def stop(*_: object, **__: object) -> None:
+        shutil.copytree(steps, killed)
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr("communique.selection.select.plan_folds", stop)
+        with pytest.raises(Stopped):
+            train_selected(settings, tmp_path / "run", kind="frozen-encoder")
+    assert not steps.exists()
+    killed.rename(steps)
+    train_selected(settings, tmp_path / "run", kind="tfidf", progress=ProgressReporter(line=lines.append))
+    assert has_facts(lines[0], steps, "from the beginning")
+    assert load_model(tmp_path / "run").info.classifier == "tfidf-logreg"
 
 
 def test_a_run_does_not_resume_if_the_encoder_was_changed(

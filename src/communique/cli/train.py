@@ -169,7 +169,7 @@ def train(
 
 @contextmanager
 def _resumable(steps: Path, *, kept: bool = False) -> Iterator[None]:
-    """Say after Ctrl-C how to resume, and how to run something else instead. Delete the folder if no step was finished.
+    """Say after Ctrl-C how to resume, and how to run something else instead, if a step was finished.
 
     Args:
         steps: The folder with the steps.
@@ -178,15 +178,13 @@ def _resumable(steps: Path, *, kept: bool = False) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as stopped:
-        from ..training.steps import OTHER_FOLDS, OTHER_MODEL, discard_unused, has_finished_steps
+        from ..training.steps import OTHER_FOLDS, OTHER_MODEL, has_finished_steps
 
         if has_finished_steps(steps):
             stopped.args = (
                 f"{steps} contains the finished steps. To resume, run the same command. To run it with other options, for "
                 f"example another --kind, {OTHER_FOLDS if kept else OTHER_MODEL}, or delete this folder",
             )
-        else:
-            discard_unused(steps)
         raise
 
 

@@ -104,9 +104,9 @@ def train_selected(
         check_max_tokens(recipe)
     with ExitStack() as locks:
         if not only_folds:
-            locks.enter_context(locked_steps(steps_folder(out)))
+            locks.enter_context(locked_steps(steps_folder(out), progress))
         if folds is not None:
-            locks.enter_context(locked_steps(Path(folds), OTHER_FOLDS))
+            locks.enter_context(locked_steps(Path(folds), progress, OTHER_FOLDS))
         codebook = Codebook.load(recipe.codebook)
         data = DataSplits.whole(recipe, codebook, Path(texts) if texts else None)
         for line in data.messages:

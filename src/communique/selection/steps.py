@@ -20,7 +20,7 @@ from ..training.steps import (
     OTHER_FOLDS,
     OTHER_MODEL,
     check_run,
-    is_started,
+    has_finished_steps,
     read_arrays,
     record_run,
     recorded_run,
@@ -50,13 +50,15 @@ def identity_before_reading(recipe: Recipe, codebook: Codebook, files: Iterable[
 
 
 def can_begin(folder: Path, known: Mapping[str, object]) -> bool:
-    """Return whether a comparison can use a folder for its steps, because the folder is empty or an earlier run of it left it.
+    """Return whether a comparison can use a folder for its steps.
+
+    It can if the folder contains no finished steps, or those of an interrupted run of the same comparison.
 
     Args:
         folder: The folder. It may not exist.
         known: What `identity_before_reading` returns for the comparison.
     """
-    if not is_started(folder):
+    if not has_finished_steps(folder):
         return True
     run = recorded_run(folder) or {}
     return all(run.get(name) == value for name, value in json.loads(json.dumps(known)).items())

@@ -57,7 +57,7 @@ def train(
     check_max_tokens(recipe)
     steps = steps_folder(out)
     # With several processes, the first one has the lock for all of them.
-    with locked_steps(steps) if distributed.rank() == 0 else nullcontext():
+    with locked_steps(steps, progress) if distributed.rank() == 0 else nullcontext():
         codebook = Codebook.load(recipe.codebook)
         commit = git_commit()
         data = DataSplits.read(recipe, codebook, Path(texts) if texts else None)

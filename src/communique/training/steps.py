@@ -6,7 +6,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -14,10 +14,11 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CommuniqueError, RecipeError
+from ..errors import RecipeError
 from ..io.atomic import disk_errors, replacing
 from ..io.lock import LOCK, locked
 from ..io.output import check_folder
+from ..reporting.progress import ProgressReporter
 from .recipe import Recipe
 
 #: Name of the file that records which run the folder belongs to.
@@ -65,11 +66,6 @@ def check_run(steps: Path, run: Mapping[str, Any], remedy: str = OTHER_MODEL) ->
         )
 
 
-def is_started(steps: Path) -> bool:
-    """Return whether a folder exists and contains anything but a lock and an incomplete record of a run."""
-    return bool(_content(steps))
-
-
 def _content(steps: Path) -> set[str]:
     """Return the names in a folder, if it exists, except those of a lock and of incomplete records."""
     if not steps.is_dir():
@@ -79,18 +75,21 @@ def _content(steps: Path) -> set[str]:
 
 
 def _check_ours(steps: Path) -> None:
-    if not steps.is_dir() or is_started(steps):
+    if not steps.is_dir() or _content(steps):
         check_folder(steps, overwrite=True, marker=IDENTITY)
 
 
 @contextmanager
-def locked_steps(steps: Path, remedy: str = OTHER_MODEL) -> Iterator[None]:
+def locked_steps(steps: Path, progress: ProgressReporter, remedy: str = OTHER_MODEL) -> Iterator[None]:
     """Acquire the lock of a folder `<out>.steps` for the block, so that no other training writes the same model.
 
-    The folder is created. If it contains nothing else after the block, it is deleted.
+    The folder is created. If a run was stopped or killed before it finished a step, its record is deleted before and after the
+    block, because it has nothing to resume and would only refuse a run with other options. If the folder then is empty, it is
+    deleted after the block.
 
     Args:
         steps: The folder.
+        progress: Reports that an earlier run is not resumed.
         remedy: What the user can do instead of waiting for another training, for the message.
 
     Raises:
@@ -100,7 +99,14 @@ def locked_steps(steps: Path, remedy: str = OTHER_MODEL) -> Iterator[None]:
     with disk_errors(steps):
         steps.parent.mkdir(parents=True, exist_ok=True)
     with locked(steps, _check_ours, remedy):
-        yield
+        if _discard_unused(steps):
+            progress.say(
+                f"an earlier training in {steps} had not finished a step, so this one starts from the beginning"
+            )
+        try:
+            yield
+        finally:
+            _discard_unused(steps)
 
 
 def record_run(steps: Path, run: Mapping[str, Any], precision: str | None = None) -> None:
@@ -128,14 +134,12 @@ def has_finished_steps(steps: Path) -> bool:
     return bool(_content(steps) - {IDENTITY})
 
 
-def discard_unused(steps: Path) -> None:
-    """Delete the folder of a run that was stopped before it finished a step, so that a run with other options can start."""
-    if not steps.is_dir():
-        return
-    # With the lock, because another training of the model may have begun after this one released it.
-    with suppress(CommuniqueError), locked_steps(steps):
-        if not has_finished_steps(steps):
-            (steps / IDENTITY).unlink(missing_ok=True)
+def _discard_unused(steps: Path) -> bool:
+    """Delete the record of a run without finished steps. Return whether there was one. Other files of this name are kept."""
+    found = not has_finished_steps(steps) and _PRECISION in (recorded_run(steps) or {})
+    if found:
+        (steps / IDENTITY).unlink()
+    return found
 
 
 def recorded_run(steps: Path) -> Mapping[str, Any] | None:
