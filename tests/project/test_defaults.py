@@ -345,7 +345,7 @@ class Stopped(BaseException):
     """Stops a training, as Ctrl-C would."""
 
 
-def stop_training(project: Project, monkeypatch: pytest.MonkeyPatch) -> Path:
+def stop_training(project: Project, monkeypatch: pytest.MonkeyPatch, *options: str) -> Path:
     """Begin to train model-1 with the real command, and stop. Return the folder with its steps."""
 
     def stopped(*_: object, **__: object) -> None:
@@ -354,7 +354,7 @@ def stop_training(project: Project, monkeypatch: pytest.MonkeyPatch) -> Path:
     with monkeypatch.context() as patch:
         patch.setattr("communique.selection.select._predict", stopped)
         with pytest.raises(Stopped):
-            run("train", "--project", project.folder, "--kind", "tfidf")
+            run("train", "--project", project.folder, "--kind", "tfidf", *options)
     return project.folder / "models" / "model-1.steps"
 
 
@@ -389,6 +389,18 @@ def test_an_interrupted_training_that_cannot_be_resumed_is_passed_by(
     assert any("model-1" in note for note in filled.notes) == (change != "nothing")
     assert steps.is_dir(), "the interrupted training can be resumed with its own command"
     assert own.read_bytes() == before, "and has its own rows"
+
+
+def test_an_interrupted_training_with_options_for_tables_is_resumed_by_the_same_command(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coded(project, purpose="training")
+    options = {"text_column": "text", "label_map": ["blame=criticism"], "encoding": "utf-8", "sheet": "1"}
+    typed = ("--text-column", "text", "--label-map", "blame=criticism", "--encoding", "utf-8", "--sheet", "1")
+    steps = stop_training(project, monkeypatch, *typed)
+    filled = fill("train", project, {"kind": "tfidf", **options})
+    assert filled.arguments[filled.arguments.index("--out") + 1] == str(steps.with_suffix(""))
+    assert filled.notes == []
 
 
 def test_an_interrupted_training_without_finished_steps_is_not_passed_by(

@@ -52,7 +52,8 @@ def identity_before_reading(recipe: Recipe, codebook: Codebook, files: Iterable[
 def can_begin(folder: Path, known: Mapping[str, object]) -> bool:
     """Return whether a comparison can use a folder for its steps.
 
-    It can if the folder contains no finished steps, or those of an interrupted run of the same comparison.
+    It can if the folder contains no finished steps, or those of an interrupted run of the same comparison. Columns and other options
+    for reading the tables are not compared here, because the caller may not know them; a run with other ones is refused later.
 
     Args:
         folder: The folder. It may not exist.
@@ -60,8 +61,9 @@ def can_begin(folder: Path, known: Mapping[str, object]) -> bool:
     """
     if not has_finished_steps(folder):
         return True
-    run = recorded_run(folder) or {}
-    return all(run.get(name) == value for name, value in json.loads(json.dumps(known)).items())
+    run, expected = recorded_run(folder) or {}, json.loads(json.dumps(known))
+    expected["recipe"]["corpora"] = run.get("recipe", {}).get("corpora")
+    return all(run.get(name) == value for name, value in expected.items())
 
 
 @dataclass(frozen=True)
