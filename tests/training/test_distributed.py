@@ -58,18 +58,22 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Pa
     return folder
 
 
-def launch(project: Path, out: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "accelerate.commands.launch", *LAUNCH.split(), "-m", "communique", "train"]
+def launch(*command: str | Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [*command, str(project / "batch-8.yaml"), "--out", str(out)],
+        [sys.executable, "-m", "accelerate.commands.launch", *LAUNCH.split(), *map(str, command)],
         env=os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
 
 
+def launch_training(project: Path, out: Path) -> subprocess.Popen[bytes]:
+    return launch("-m", "communique", "train", project / "batch-8.yaml", "--out", out)
+
+
 @pytest.fixture(scope="module")
 def two(project: Path) -> tuple[Path, str]:
-    process = launch(project, project / "two")
+    process = launch_training(project, project / "two")
     said = process.communicate(timeout=PATIENCE)[1].decode()
     assert process.returncode == 0, said
     return project / "two", said
@@ -135,7 +139,7 @@ def test_killed_processes_resume_and_end_with_the_same_weights(
     from communique.training.trainer import prepare_steps
 
     out, steps = tmp_path / "out", tmp_path / "out.steps"
-    process = launch(project, out)
+    process = launch_training(project, out)
 
     def has_a_whole_checkpoint() -> bool:
         assert process.poll() is None, process.stderr and process.stderr.read().decode()
@@ -154,12 +158,25 @@ def test_killed_processes_resume_and_end_with_the_same_weights(
     (torn / "trainer_state.json").write_bytes(b"")
     with pytest.raises(RecipeError, match=re.escape(str(steps))):
         prepare_steps(steps, Recipe.load(project / "batch-8.yaml"), TINY, Corpus.read(project / "train.jsonl"))
-    resumed = launch(project, out)
+    resumed = launch_training(project, out)
     said = resumed.communicate(timeout=PATIENCE)[1].decode()
     assert resumed.returncode == 0, said
     assert said.count("resuming from") == 1
     assert (out / "model.safetensors").read_bytes() == (two[0] / "model.safetensors").read_bytes()
     assert not steps.exists()
+
+
+def test_all_processes_use_the_precision_that_the_first_one_chooses(tmp_path: Path) -> None:
+    (script := tmp_path / "choose.py").write_text(
+        "import torch\n"
+        "from communique.training import distributed, precision\n"
+        "torch.cpu.get_capabilities = lambda: {'avx512_bf16': True}\n"
+        "precision.bf16_speed = lambda: 3.0 if distributed.rank() == 0 else 0.6\n"
+        "print(precision.precision_of_run(None, 'auto'))\n"
+    )
+    process = launch(script)
+    found, said = (stream.decode() for stream in process.communicate(timeout=PATIENCE))
+    assert found.split() == ["bf16", "bf16"], said
 
 
 def test_a_truncated_checkpoint_is_not_complete(tmp_path: Path) -> None:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar, cast
 
-from accelerate.utils import get_cpu_distributed_information
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, get_cpu_distributed_information, parse_flag_from_env
+
+Value = TypeVar("Value")
 
 
 def rank() -> int:
@@ -18,6 +25,24 @@ def rank() -> int:
 def world_size() -> int:
     """Return the number of processes."""
     return int(get_cpu_distributed_information().world_size)
+
+
+def on_cpu() -> bool:
+    """Return whether training runs on the CPU, because there is no accelerator or because the user wants it."""
+    return bool(parse_flag_from_env("ACCELERATE_USE_CPU")) or not torch.accelerator.is_available()
+
+
+def from_first(compute: Callable[[], Value]) -> Value:
+    """Return in all processes what a function returns in process 0. All processes must call this function.
+
+    Args:
+        compute: The function. Its value can be pickled, and it raises no errors, because the other processes would wait.
+    """
+    if world_size() == 1:
+        return compute()
+    # This connects the processes, with the time limit of the trainer, which later uses the same connection.
+    state = PartialState(cpu=on_cpu(), timeout=timedelta(minutes=30))
+    return cast(Value, broadcast_object_list([compute() if state.is_main_process else None])[0])
 
 
 def is_complete(checkpoint: Path) -> bool:

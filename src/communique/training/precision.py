@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ..errors import RecipeError
+from . import distributed
 from .steps import recorded_precision
 
 #: Shape of the products that are timed: the tokens of a small batch, times a feed-forward layer of a small encoder.
@@ -24,7 +25,8 @@ _FASTER = 1.2
 def precision_of_run(steps: Path | None, wanted: str) -> str:
     """Return the precision of a training: the one with which it began or, if it is new, the one that `resolve_precision` chooses.
 
-    Without this, a training that resumes on another machine would have steps in both formats.
+    Without this, a training that resumes on another machine would have steps in both formats. With several processes, the first one
+    chooses for all of them, because their measurements could differ.
 
     Args:
         steps: Folder with the steps of the training, which may not exist. None: the training is new.
@@ -33,15 +35,16 @@ def precision_of_run(steps: Path | None, wanted: str) -> str:
     Raises:
         RecipeError: bf16 is required, or the training began with it, but the device does not support it.
     """
-    begun = None if steps is None or wanted != "auto" else recorded_precision(steps)
-    if begun is None:
+    if wanted != "auto":
         return resolve_precision(wanted)
-    if begun == "bf16" and not _supports_bf16():
+    begun = None if steps is None else recorded_precision(steps)
+    chosen = distributed.from_first(lambda: begun or resolve_precision("auto"))
+    if chosen == "bf16" and not _supports_bf16():
         raise RecipeError(
-            f"{steps}: this training began with bf16, which this machine does not support. Resume it on a machine that does, or "
-            "delete the folder to begin again"
+            f"{steps}: this training began with bf16, which this machine does not support. Continue it only on machines that do, "
+            "or delete the folder to begin again"
         )
-    return begun
+    return chosen
 
 
 def resolve_precision(wanted: str) -> str:

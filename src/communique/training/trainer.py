@@ -242,8 +242,8 @@ class TransformerClassifier:
                 lr_scheduler_type="linear",
                 warmup_steps=round(recipe.warmup_share * total),
                 bf16=self.precision_ == "bf16",
-                # Otherwise the trainer refuses bf16, because it expects a GPU.
-                use_cpu=self.precision_ == "bf16" and not torch.cuda.is_available(),
+                # Otherwise the trainer expects a GPU: it refuses bf16 and does not connect several processes.
+                use_cpu=distributed.on_cpu(),
                 # From here on, the seed affects only dropout, which must differ between processes.
                 seed=seed + distributed.rank(),
                 # The loss is already a mean, which the trainer would otherwise multiply by the number of processes.
