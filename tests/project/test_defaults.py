@@ -403,6 +403,30 @@ def test_an_interrupted_training_with_options_for_tables_is_resumed_by_the_same_
     assert filled.notes == []
 
 
+def test_an_interrupted_training_in_several_processes_is_resumed_by_as_many(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    from communique.training.recipe import Recipe
+    from communique.training.splits import DataSplits
+    from communique.training.trainer import prepare_steps
+
+    def out() -> str:
+        arguments = fill("train", project, {}).arguments
+        return Path(arguments[arguments.index("--out") + 1]).name
+
+    coded(project, purpose="training")
+    monkeypatch.setattr("communique.training.distributed.world_size", lambda: 2)
+    rows = fill("train", project, {}).arguments[0]
+    recipe = Recipe.for_tables([rows], project.codebook_path, "model-1")
+    steps = project.folder / "models" / "model-1.steps"
+    prepare_steps(steps, recipe, project.codebook, DataSplits.read(recipe, project.codebook).train)
+    (steps / "checkpoint-100").mkdir()
+    assert out() == "model-1"
+    monkeypatch.setattr("communique.training.distributed.world_size", lambda: 1)
+    assert out() == "model-2", "a single process compares classifiers"
+
+
 def test_an_interrupted_training_without_finished_steps_is_not_passed_by(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

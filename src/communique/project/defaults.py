@@ -18,7 +18,7 @@ from ..annotation.agreement_report import AgreementReport, to_adjudicate
 from ..annotation.sheets import MODEL
 from ..data.codebook import Codebook
 from ..data.reader import ACTS
-from ..errors import BundleError, CommuniqueError, DataError
+from ..errors import BundleError, CommuniqueError, DataError, require_extra
 from ..io.atomic import file_sha256, replacing
 from ..io.write import write_jsonl
 from ..labelling.reading import TextReading
@@ -169,15 +169,21 @@ def _train(project: Project, given: Mapping[str, object]) -> Filled:
 
 def _can_train(model: Path, table: bytes, project: Project, given: Mapping[str, object]) -> bool:
     """Return whether a model has no interrupted training, or one that a training on these rows would resume."""
-    from ..selection.steps import can_begin, identity_before_reading
+    from ..selection.steps import can_resume, identity_before_reading
     from ..training.recipe import Recipe
+    from ..training.steps import has_finished_steps
 
+    if not has_finished_steps(steps := steps_folder(model)):
+        return True
+    require_extra("accelerate", "training")
+    from ..training.distributed import world_size
+
+    # Several processes do not compare classifiers.
+    kind = str(given.get("kind") or "auto") if world_size() == 1 else None
     path = Path(str(given.get("codebook") or project.codebook_path))
     recipe = Recipe.for_tables([model], path, str(given.get("name") or model.name))
-    known = identity_before_reading(
-        recipe, Codebook.load(path), [hashlib.sha256(table).hexdigest()], str(given.get("kind") or "auto")
-    )
-    return can_begin(steps_folder(model), known)
+    known = identity_before_reading(recipe, Codebook.load(path), [hashlib.sha256(table).hexdigest()], kind)
+    return can_resume(steps, known)
 
 
 def _label(project: Project, given: Mapping[str, object]) -> Filled:

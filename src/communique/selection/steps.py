@@ -20,7 +20,6 @@ from ..training.steps import (
     OTHER_FOLDS,
     OTHER_MODEL,
     check_run,
-    has_finished_steps,
     read_arrays,
     record_run,
     recorded_run,
@@ -32,14 +31,16 @@ from ..training.steps import (
 ALL = "all"
 
 
-def identity_before_reading(recipe: Recipe, codebook: Codebook, files: Iterable[str], kind: str) -> dict[str, object]:
-    """Return what is known before any row is read of everything that determines the result of a comparison.
+def identity_before_reading(
+    recipe: Recipe, codebook: Codebook, files: Iterable[str], kind: str | None
+) -> dict[str, object]:
+    """Return what is known before any row is read of everything that determines the result of a training.
 
     Args:
         recipe: The recipe.
         codebook: Its codebook.
         files: SHA-256 of each file with labelled rows.
-        kind: The kind of classifier that is requested.
+        kind: The kind of classifier that is requested. None: a transformer is trained without a comparison.
     """
     return {
         "kind": kind,
@@ -49,18 +50,16 @@ def identity_before_reading(recipe: Recipe, codebook: Codebook, files: Iterable[
     }
 
 
-def can_begin(folder: Path, known: Mapping[str, object]) -> bool:
-    """Return whether a comparison can use a folder for its steps.
+def can_resume(folder: Path, known: Mapping[str, object]) -> bool:
+    """Return whether the finished steps in a folder are those of an interrupted run of the same training.
 
-    It can if the folder contains no finished steps, or those of an interrupted run of the same comparison. Columns and other options
-    for reading the tables are not compared here, because the caller may not know them; a run with other ones is refused later.
+    Columns and other options for reading the tables are not compared here, because the caller may not know them; a run with other
+    ones is refused later.
 
     Args:
-        folder: The folder. It may not exist.
-        known: What `identity_before_reading` returns for the comparison.
+        folder: The folder.
+        known: What `identity_before_reading` returns for the training.
     """
-    if not has_finished_steps(folder):
-        return True
     run, expected = recorded_run(folder) or {}, json.loads(json.dumps(known))
     expected["recipe"]["corpora"] = run.get("recipe", {}).get("corpora")
     return all(run.get(name) == value for name, value in expected.items())
