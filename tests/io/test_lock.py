@@ -1,4 +1,4 @@
-"""Test the lock of a folder."""
+"""Test the locks of folders and files."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from helpers import PATIENCE, facts
 
 from communique.errors import DataError, OutputError
-from communique.io.lock import LOCK, acquire, locked, release
+from communique.io.lock import LOCK, acquire, locked, release, wait_for_lock
 
 
 def anything(folder: Path) -> None:
@@ -84,3 +85,22 @@ def test_a_file_system_without_locks_is_used_without_a_lock(tmp_path: Path, monk
     monkeypatch.setattr("communique.io.lock._lock", unsupported)
     with locked(tmp_path / "out.steps", anything):
         pass
+
+
+@pytest.mark.skipif(os.name != "posix", reason="nothing is locked")
+def test_the_lock_of_a_file_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "codings.jsonl"
+
+    def append() -> None:
+        with path.open("ab") as handle:
+            wait_for_lock(handle)
+            handle.write(b"second\n")
+
+    with path.open("ab") as handle:
+        wait_for_lock(handle)
+        (other := Thread(target=append)).start()
+        other.join(0.2)
+        assert other.is_alive()
+        handle.write(b"first\n")
+    other.join(PATIENCE)
+    assert path.read_bytes() == b"first\nsecond\n"

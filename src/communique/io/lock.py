@@ -1,4 +1,4 @@
-"""Lock a folder, so that two processes never write the same output."""
+"""Lock folders and files, so that two processes never write the same output."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ..errors import DataError, OutputError
 from .atomic import disk_errors
@@ -78,6 +78,16 @@ def locked(folder: Path, check: Callable[[Path], None], remedy: str = "name anot
         release(folder, handle)
 
 
+def wait_for_lock(handle: IO[Any]) -> None:
+    """Wait until no other process has the lock of an open file, and acquire it. It is released when the file is closed.
+
+    Nothing is locked on file systems without locks and on Windows, where others could not read a locked file.
+    """
+    if os.name == "posix":
+        with suppress(OSError):
+            _lock(handle, wait=True)
+
+
 def _is_current(folder: Path, handle: IO[bytes]) -> bool:
     """Return whether the file of a lock still is the one in the folder."""
     try:
@@ -86,11 +96,11 @@ def _is_current(folder: Path, handle: IO[bytes]) -> bool:
         return False
 
 
-def _lock(handle: IO[bytes]) -> None:
+def _lock(handle: IO[Any], *, wait: bool = False) -> None:
     if os.name == "posix":
         import fcntl
 
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     else:
         import msvcrt
 

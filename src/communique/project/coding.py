@@ -8,7 +8,7 @@ import os
 import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,14 +19,10 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from ..config import describe
 from ..data.acts import Act, read_acts
 from ..io.atomic import disk_errors
+from ..io.lock import wait_for_lock
 from ..reporting.format import counted
 from ..text.cleaning import without_surrogates
 from ..text.language import UNDETERMINED
-
-try:
-    import fcntl
-except ImportError:  # Windows; each process then appends to a file of its own
-    fcntl = None  # type: ignore[assignment]
 
 #: Maximum length of the part of a file name that comes from the name of the coder.
 NAME_LENGTH = 60
@@ -153,7 +149,8 @@ class CodingLog:
         with disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             handle = (self.folder / ".lock").open("ab")
-        with handle, _lock(handle):
+        with handle:
+            wait_for_lock(handle)
             yield
 
 
@@ -250,7 +247,7 @@ def append_by_coder(folder: Path, entries: Iterable[OfCoder]) -> int:
 def _file_of_coder(folder: Path, coder: str) -> Path:
     """Return the file in a folder to which this computer appends what belongs to a coder."""
     place = f"{socket.gethostname()}\0{folder.resolve()}"
-    if fcntl is None:
+    if os.name != "posix":  # Nothing is locked there, so each process appends to a file of its own.
         place += f"\0{os.getpid()}"
     name = re.sub(r"[^\w@+-]+", "-", coder).strip("-")[:NAME_LENGTH] or "coder"
     return folder / f"{name}-{hashlib.sha256(place.encode()).hexdigest()[:8]}.jsonl"
@@ -258,7 +255,8 @@ def _file_of_coder(folder: Path, coder: str) -> Path:
 
 def _append_lines(path: Path, lines: Iterable[str]) -> None:
     content = "".join(f"{line}\n" for line in lines).encode()
-    with path.open("ab+") as handle, _lock(handle):
+    with path.open("ab+") as handle:
+        wait_for_lock(handle)
         # A line that was interrupted must not swallow the next one.
         if handle.seek(0, os.SEEK_END) and _last_byte(handle) != b"\n":
             content = b"\n" + content
@@ -270,12 +268,3 @@ def _append_lines(path: Path, lines: Iterable[str]) -> None:
 def _last_byte(handle: IO[bytes]) -> bytes:
     handle.seek(-1, os.SEEK_END)
     return handle.read(1)
-
-
-@contextmanager
-def _lock(handle: IO[Any]) -> Iterator[None]:
-    if fcntl is not None:
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-    # Closing the file releases the lock.
-    yield
