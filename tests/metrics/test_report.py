@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,6 +55,17 @@ def test_groups_are_all_rows_samplings_languages_and_lengths() -> None:
     assert report.group("language", "en").macro_f1.value < 1
     with pytest.raises(KeyError, match="no group 'de' of the kind 'language'"):
         report.group("language", "de")
+
+
+@pytest.mark.parametrize("languages", [(), ("en",)])
+def test_rows_without_a_language_are_in_no_group_of_languages(languages: tuple[str, ...]) -> None:
+    sentences = [s if s.language in languages else replace(s, language="und") for s in _sentences()]
+    report = Report.compare(sentences, _predictions(sentences), TINY, data="sixty", resamples=100)
+    assert [(g.name, g.n) for g in report.groups if g.kind == "language"] == [(name, 30) for name in languages]
+    text = render_report(report)
+    assert ("| language | sentences |" in text) == bool(languages)
+    assert ("Without a language: 30 sentences." in text) == bool(languages)
+    assert "und" not in {share.name for share in report.shares}
 
 
 def test_values_match_those_by_hand_and_ignored_labels_are_listed() -> None:

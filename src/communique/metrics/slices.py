@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..data.sentence import Sentence
+from ..text.language import UNDETERMINED
 
 #: Kinds of groups, in the order of the report. All except `length` are attributes of `Sentence`.
 KINDS = ("sampling", "language", "source", "genre", "year", "length")
@@ -20,9 +21,10 @@ BANDS = ("1 short", "2 middle", "3 long")
 def members(sentences: Sequence[Sentence], kind: str) -> list[tuple[str, list[int]]]:
     """Return the groups of a kind, sorted by name, with their rows. Rows without a value are in no group."""
     names = _lengths(sentences) if kind == "length" else [getattr(s, kind) for s in sentences]
+    missing = UNDETERMINED if kind == "language" else None
     groups: dict[str, list[int]] = defaultdict(list)
     for row, name in enumerate(names):
-        if name is not None:
+        if name != missing:
             groups[str(name)].append(row)
     return sorted(groups.items())
 
