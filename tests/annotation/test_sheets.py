@@ -9,7 +9,7 @@ from helpers import CODEBOOK, NO_CELLS, TINY, TINY_MULTICLASS, YES_CELLS, facts,
 
 from communique.annotation.detect import read_coded
 from communique.annotation.sheets import read_sheet, write_sheet
-from communique.annotation.tasks import CodingTask
+from communique.annotation.tasks import CodingTask, similar_coders
 from communique.data.codebook import Codebook
 from communique.errors import DataError
 from communique.io.read import read_table
@@ -257,3 +257,11 @@ def test_characters_that_a_workbook_cannot_store_are_removed(tmp_path: Path) -> 
     path = tmp_path / "sheet.xlsx"
     write_sheet(path, [CodingTask(evil, evil, evil, evil, evil)], TINY, coder=evil)
     assert read_table(path).rows[0][1]["text"] == "a b"
+
+
+@pytest.mark.parametrize("selector", ["\ufe00", "\ufe0f", "\U000e0100", "\U000e01ef", "\u180b", "\u200d"])
+def test_names_that_differ_only_in_a_character_without_a_shape_are_probably_one_coder(selector: str) -> None:
+    # Without the selector, the letter and its accent can be one character.
+    for name, same in (("anna", f"anna{selector}"), ("\xe9va", f"e{selector}\u0301va")):
+        [warning] = similar_coders([name, same, "ben"])
+        assert has_facts(warning, repr(name), repr(same), "different coders")

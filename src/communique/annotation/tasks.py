@@ -47,6 +47,12 @@ _JOINERS = "\u200c\u200d"
 #: Characters that show nothing, but that Python counts as printable: grapheme joiner, fillers of Hangul and blank of Braille.
 _BLANKS = "\u034f\u115f\u1160\u3164\uffa0\u2800"
 
+#: Code points of variation selectors. They choose a shape of the character before them, which is rarely a different one.
+_VARIATIONS = (*range(0x180B, 0x180E), 0x180F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+
+#: Code points that do not distinguish names.
+_NOT_COMPARED = dict.fromkeys((*map(ord, _JOINERS), *_VARIATIONS))
+
 
 def check_coders(names: Collection[str], where: str) -> None:
     """Check that no coder has the name that version 0.1 used for adjudicated rows.
@@ -65,8 +71,8 @@ def check_coders(names: Collection[str], where: str) -> None:
 
 
 def coder_key(name: str) -> str:
-    """Return a key that names share if they differ only in case, spaces or joiners, and so probably belong to one coder."""
-    folded = unicodedata.normalize("NFKC", name.translate(dict.fromkeys(map(ord, _JOINERS)))).casefold()
+    """Return a key that names share if they look the same except for case and spaces, and so probably belong to one coder."""
+    folded = unicodedata.normalize("NFKC", name.translate(_NOT_COMPARED)).casefold()
     return "".join(folded.split())
 
 
@@ -86,7 +92,7 @@ def _is_between_letters(before: str, after: str) -> bool:
 
 
 def similar_coders(names: Iterable[str]) -> list[str]:
-    """Return a warning for each group of names that are probably one coder, because they differ only in case, spaces or joiners."""
+    """Return a warning for each group of names that are probably one coder, because they have the same `coder_key`."""
     groups: dict[str, list[str]] = {}
     for name in sorted(set(names)):
         groups.setdefault(coder_key(name), []).append(name)
