@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from project_helpers import code, draw
 
 from communique.data.codebook import Codebook
 from communique.errors import CodebookError, CommuniqueError, DataError, NotFoundError, OutputError
+from communique.io.atomic import new_folder
 from communique.project import Project, merge
 from communique.project.coding import now
 from communique.project.evaluations import evaluation_files
@@ -156,6 +158,14 @@ def test_the_next_paths_are_numbered(project: Project, sampled: Sampled) -> None
     (folder / "labelled" / "model-1.parquet").touch()
     assert project.next_labelled_path("model-1") == folder / "labelled" / "model-1-1.parquet"
     assert project.next_estimates_path() == folder / "estimates" / "estimates-1"
+
+
+def test_the_folder_in_which_a_model_is_written_is_not_a_model(project: Project) -> None:
+    model = project.folder / "models" / "model-1"
+    with new_folder(model, marker="bundle.json") as folder:
+        shutil.copytree(bundle_folder(folder.with_name("model-2"), project.codebook), folder, dirs_exist_ok=True)
+        assert [path.name for path in project.models().infos] == ["model-2"]
+    assert sorted(path.name for path in project.models().infos) == ["model-1", "model-2"]
 
 
 def test_samples_are_in_the_order_of_their_numbers(project: Project) -> None:

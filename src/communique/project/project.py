@@ -195,11 +195,11 @@ class Project:
         return found if pattern is None else replace(found, columns_from_filename=pattern)
 
     def models(self) -> FoundModels:
-        """Return the models. Folders that are not models are left out."""
+        """Return the models. Other folders are left out, and so are hidden ones, in which `new_folder` writes a model."""
         from ..models.folder import read_info
 
         found, problems = {}, []
-        for path in sorted((self.folder / MODELS).glob(f"*/{INFO}"), key=lambda path: _natural(path.parent)):
+        for path in sorted((self.folder / MODELS).glob(f"[!.]*/{INFO}"), key=lambda path: _natural(path.parent)):
             try:
                 found[path.parent] = read_info(path.parent)
             except CommuniqueError as error:
