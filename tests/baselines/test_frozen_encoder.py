@@ -18,7 +18,7 @@ from communique.data.corpus import Corpus
 from communique.data.sentence import Sentence
 from communique.errors import BundleError, MissingExtraError, RecipeError, UnreachableError
 from communique.metrics.scores import indicator
-from communique.models.checkpoint import checkpoint_logits
+from communique.models.checkpoint import checkpoint_outputs
 
 
 def corpus(documents: int, *, single: bool = False) -> Corpus:
@@ -63,7 +63,7 @@ def test_the_network_has_the_same_logits_as_the_logistic_regression(
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
     tokenizer = AutoTokenizer.from_pretrained(tmp_path, model_max_length=32)
     assert type(model).__name__ == "BertForSequenceClassification"
-    found, _ = checkpoint_logits(model, tokenizer, [s.text for s in data])
+    found = checkpoint_outputs(model, tokenizer, [s.text for s in data]).logits
     np.testing.assert_allclose(found, classifier.predict_logits(data.sentences), atol=1e-4)
 
 
@@ -84,7 +84,7 @@ def test_the_network_has_the_same_logits_with_and_without_a_mean_layer_in_the_ba
     data = corpus(4)
     folder = backbone if backbone == "e5-small" else request.getfixturevalue(backbone)
     classifier = frozen(folder).fit(data)
-    found, _ = checkpoint_logits(*classifier.network(), [s.text for s in data])
+    found = checkpoint_outputs(*classifier.network(), [s.text for s in data]).logits
     expected = classifier.predict_logits(data.sentences)
     np.testing.assert_allclose(found, expected, atol=2e-3)
     assert expected.std() > 0.1

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..data.sentence import Sentence, text_sha256
 from ..io.vectors import VectorCache
-from ..models.nearest import ClassifierWithVectors, nearest, vector_width
+from ..models.nearest import ClassifierWithVectors, nearest
 from ..project import Project
 from .models import ModelChoice, Models
 from .store import APP_FOLDER
@@ -70,8 +70,7 @@ class Finder:
         """
         if choice is None:
             return Examples(reason="The model that labelled this text is not in the project any more.")
-        width = vector_width(choice.info)
-        if width is None:
+        if (domain := choice.info.domain) is None:
             return Examples(
                 reason="This model has no sentence vectors. Models that are trained and exported now have them."
             )
@@ -83,13 +82,13 @@ class Finder:
             model = self._models.open(choice)
             if not isinstance(model, ClassifierWithVectors):
                 return Examples(reason="Only bundles compute sentence vectors. Export this model to a bundle.")
-            cache = self._vectors(choice, width)
+            cache = self._vectors(choice, domain.width)
             missing = cache.missing(one.text for one in coded)
             if missing:
-                cache.add(missing[:STEP], model.predict_vectors(missing[:STEP], width))
+                cache.add(missing[:STEP], model.predict_vectors(missing[:STEP], domain.width))
             unknown = set(missing[STEP:])
             known = [one for one in coded if one.text not in unknown]
-            [vector] = model.predict_vectors([text], width)
+            [vector] = model.predict_vectors([text], domain.width)
             rows = nearest(vector, cache.get([one.text for one in known]), SHOWN)
         found = tuple(Example(known[row], similarity) for row, similarity in rows)
         return Examples(found, len(known), len(coded))

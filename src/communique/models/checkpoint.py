@@ -5,26 +5,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
 
-from ..data.acts import ROLES
 from ..data.inputs import as_texts
 from ..data.sentence import Sentence
 from ..data.units import describe_truncated
 from ..errors import BundleError, CommuniqueError
 from ..text.cleaning import for_model
 from .act_heads import ActHeads, run_features
-from .acts import ActOutputs, act_outputs, decode_spans
+from .acts import decode_spans
 from .batching import batches_by_length
 from .folder import read_codebook, read_info, require_acts
 from .info import ModelInfo
+from .outputs import NetworkOutputs
 from .predictions import Predictions
 
 #: Number of sentences per batch when no gradients are computed.
@@ -37,48 +36,35 @@ MAX_SETTINGS = 10_000_000
 MAX_LAYERS = 1000
 
 
-def checkpoint_logits(
-    model: Any, tokenizer: Any, texts: Sequence[str]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Compute the logits of a torch classifier for texts, in batches of similar length.
+def checkpoint_outputs(
+    model: Any, tokenizer: Any, texts: Sequence[str], heads: ActHeads | None = None
+) -> NetworkOutputs:
+    """Compute the outputs of a torch classifier for texts, in batches of similar length.
 
-    Returns:
-        Logits (n, k), and flags (n,) that mark truncated texts. Both are in the order of the texts.
+    Args:
+        model: The classifier.
+        tokenizer: Its tokenizer.
+        texts: The texts.
+        heads: Its auxiliary heads. Default: kinds, holders and targets are not computed.
     """
-    encodings, truncated = tokenize(tokenizer, texts)
-    logits = np.zeros((len(texts), model.config.num_labels), np.float32)
-    for rows, batch in _batches(model, tokenizer, encodings["input_ids"]):
-        logits[rows] = _array(model(**batch).logits)
-    return logits, truncated
-
-
-class ActLogits(NamedTuple):
-    """Outputs of a checkpoint with auxiliary heads.
-
-    `logits` (n, k) and `truncated` (n,) are those of `checkpoint_logits`. `kinds` are logits (n, kinds), and `spans` character
-    offsets (n, k, roles, 2).
-    """
-
-    logits: NDArray[np.float32]
-    truncated: NDArray[np.bool_]
-    kinds: NDArray[np.float32]
-    spans: NDArray[np.int32]
-
-
-def checkpoint_acts(model: Any, heads: ActHeads, tokenizer: Any, texts: Sequence[str]) -> ActLogits:
-    """Compute logits, kinds, holders and targets of texts, in batches of similar length."""
-    encodings, truncated = tokenize(tokenizer, texts, offsets=True)
-    logits = np.zeros((len(texts), model.config.num_labels), np.float32)
-    kinds = np.zeros((len(texts), heads.info.n_kinds), np.float32)
-    spans = np.zeros((len(texts), heads.labels, len(ROLES), 2), np.int32)
-    for rows, batch in _batches(model, tokenizer, encodings["input_ids"]):
-        found = run_features(model, **batch)
-        logits[rows] = _array(found.output.logits)
-        if heads.kinds is not None:
-            kinds[rows] = _array(heads.kinds(found.pooled.float()))
-        offsets = [encodings["offset_mapping"][i] for i in rows]
-        spans[rows] = decode_spans([texts[i] for i in rows], offsets, _array(heads.tags(found.tokens.float())))
-    return ActLogits(logits, truncated, kinds, spans)
+    encodings, truncated = tokenize(tokenizer, texts, offsets=heads is not None)
+    ids = encodings["input_ids"]
+    found = NetworkOutputs.empty(len(texts), model.config.num_labels, None if heads is None else heads.info)
+    found.truncated[:], found.lengths[:] = truncated, [len(one) for one in ids]
+    with torch.inference_mode():
+        for rows in batches_by_length(found.lengths.tolist(), max_rows=PREDICT_BATCH):
+            batch = tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt").to(model.device)
+            if heads is None:
+                found.logits[rows] = _array(model(**batch).logits)
+                continue
+            features = run_features(model, **batch)
+            found.logits[rows] = _array(features.output.logits)
+            if heads.kinds is not None:
+                found.kinds[rows] = _array(heads.kinds(features.pooled.float()))
+            offsets = [encodings["offset_mapping"][i] for i in rows]
+            tags = _array(heads.tags(features.tokens.float()))
+            found.spans[rows] = decode_spans([texts[i] for i in rows], offsets, tags)
+    return found
 
 
 def token_lengths(tokenizer: Any, texts: Sequence[str]) -> NDArray[np.int32]:
@@ -108,13 +94,6 @@ def tokenize(tokenizer: Any, texts: Sequence[str], *, offsets: bool = False) -> 
         kept = encodings["input_ids"]
         cut = [len(whole) > len(part) for whole, part in zip(tokenizer(texts)["input_ids"], kept, strict=True)]
     return encodings, np.array(cut, np.bool_)
-
-
-def _batches(model: Any, tokenizer: Any, ids: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], Any]]:
-    """Yield the rows and the inputs of each batch, without computing gradients."""
-    with torch.inference_mode():
-        for rows in batches_by_length([len(one) for one in ids], max_rows=PREDICT_BATCH):
-            yield rows, tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt").to(model.device)
 
 
 @contextmanager
@@ -260,28 +239,11 @@ class CheckpointClassifier:
         """
         texts = as_texts(texts)
         if acts:
-            info = require_acts(self.folder, self.info)
+            require_acts(self.folder, self.info)
         # A tokenizer that has no padding token or the wrong vocabulary loads without an error and fails only here.
         with loading(str(self.folder), BundleError, "Copy the model folder again"):
-            if acts and self.heads is not None:
-                found = checkpoint_acts(self.model, self.heads, self.tokenizer, texts)
-                outputs = act_outputs(info, self.info.labels, found.kinds, found.spans)
-                return self._predictions(texts, found.logits, found.truncated, outputs)
-            logits, truncated = checkpoint_logits(self.model, self.tokenizer, texts)
-            return self._predictions(texts, logits, truncated)
-
-    def _predictions(
-        self,
-        texts: Sequence[str],
-        logits: NDArray[np.float32],
-        truncated: NDArray[np.bool_],
-        outputs: ActOutputs | None = None,
-    ) -> Predictions:
-        usual = None if self.info.limits is None else self.info.limits.length
-        return replace(
-            Predictions.from_logits(self.info, logits, truncated, outputs),
-            unusual_length=None if usual is None else usual.unusual(token_lengths(self.tokenizer, texts)),
-        )
+            found = checkpoint_outputs(self.model, self.tokenizer, texts, self.heads if acts else None)
+            return found.predictions(self.info)
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Compute probabilities (n, k), with columns in the codebook's order."""

@@ -187,7 +187,7 @@ def require_domain(folder: str | Path, info: ModelInfo) -> DomainInfo:
     Raises:
         BundleError: The model computes none.
     """
-    if info.limits is None or info.limits.domain is None:
+    if info.domain is None:
         if info.kind == "checkpoint":
             reason = "a checkpoint computes no out-of-domain scores. Export it with `communique export` first"
         elif info.kind == "baseline":
@@ -195,7 +195,7 @@ def require_domain(folder: str | Path, info: ModelInfo) -> DomainInfo:
         else:
             reason = "this model was exported without out-of-domain scores. Train and export it again"
         raise BundleError(f"{folder}: {reason}")
-    return info.limits.domain
+    return info.domain
 
 
 def verify_files(folder: str | Path, info: ModelInfo) -> None:

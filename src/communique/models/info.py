@@ -25,7 +25,7 @@ from ..data.sentence import Sentence
 from ..metrics.report import Report, ScoreCI
 from ..reporting.format import without_nan
 from .distillation import Distillation
-from .limits import Limits
+from .limits import DomainInfo, Limits, UsualLength
 
 #: Version of the folder layout and of `bundle.json`. Folders with another version are refused.
 FORMAT = 2
@@ -358,6 +358,21 @@ class ModelInfo(_Model):
     def has_probabilities(self) -> bool:
         """Whether the model computes probabilities. A chat model only decides."""
         return self.classifier != "chat"
+
+    @property
+    def held_out(self) -> bool:
+        """Whether rows of other documents were held out. Otherwise, all rows trained the model, also those of the parity check."""
+        return self.tuned_by == "validation"
+
+    @property
+    def domain(self) -> DomainInfo | None:
+        """The description of the out-of-domain scores, or None if the model computes none."""
+        return None if self.limits is None else self.limits.domain
+
+    @property
+    def usual_length(self) -> UsualLength | None:
+        """The usual lengths of sentences, or None if they are not known."""
+        return None if self.limits is None else self.limits.length
 
 
 def package_versions(*packages: str) -> dict[str, str]:

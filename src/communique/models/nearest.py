@@ -11,7 +11,6 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from ..io.vectors import Vectors
-from .info import ModelInfo
 
 
 @runtime_checkable
@@ -28,11 +27,6 @@ class Neighbour(NamedTuple):
 
     row: int
     similarity: float
-
-
-def vector_width(info: ModelInfo) -> int | None:
-    """Return the size of the sentence vectors of a model, or None if it has none."""
-    return None if info.limits is None or info.limits.domain is None else info.limits.domain.width
 
 
 def nearest(vector: Vectors, vectors: Vectors, count: int) -> list[Neighbour]:

@@ -1,4 +1,4 @@
-"""Collect the outputs of a bundle's network."""
+"""Collect the outputs of a network, and convert them to predictions."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.acts import ROLES
-from .acts import decode_spans
-from .info import ACTS_OUTPUT, KINDS_OUTPUT, VECTOR_OUTPUT, ActsInfo
+from .acts import act_outputs, decode_spans
+from .info import ACTS_OUTPUT, KINDS_OUTPUT, VECTOR_OUTPUT, ActsInfo, ModelInfo
+from .predictions import Predictions
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -30,19 +31,19 @@ class NetworkOutputs:
     kinds: NDArray[np.float32]
     spans: NDArray[np.int32]
     vectors: NDArray[np.float32]
-    acts: bool
+    acts: ActsInfo | None
 
     @classmethod
-    def empty(cls, n: int, k: int, info: ActsInfo | None) -> NetworkOutputs:
-        """Return arrays of zeros for n texts and k labels, without vectors, and without auxiliary outputs if `info` is None."""
+    def empty(cls, n: int, k: int, acts: ActsInfo | None) -> NetworkOutputs:
+        """Return arrays of zeros for n texts and k labels, without vectors, and without auxiliary outputs if `acts` is None."""
         return cls(
             np.zeros((n, k), np.float32),
             np.zeros(n, np.bool_),
             np.zeros(n, np.int32),
-            np.zeros((n, 0 if info is None else info.n_kinds), np.float32),
-            np.zeros((n, 0 if info is None else k, len(ROLES), 2), np.int32),
+            np.zeros((n, 0 if acts is None else acts.n_kinds), np.float32),
+            np.zeros((n, 0 if acts is None else k, len(ROLES), 2), np.int32),
             np.zeros((n, 0), np.float32),
-            info is not None,
+            acts,
         )
 
     def __getitem__(self, rows: slice) -> NetworkOutputs:
@@ -55,13 +56,26 @@ class NetworkOutputs:
         return replace(self, vectors=np.zeros((len(self.logits), width), np.float32))
 
     def collect(self, request: Any, rows: list[int], texts: Sequence[str], encodings: Sequence[Encoding]) -> None:
-        """Copy the outputs of a finished request for some rows."""
+        """Copy the outputs of a finished request of OpenVINO for some rows."""
         self.logits[rows] = request.get_output_tensor(0).data
         if self.vectors.shape[1]:
             self.vectors[rows] = request.get_tensor(VECTOR_OUTPUT).data
-        if not self.acts:
+        if self.acts is None:
             return
         if self.kinds.shape[1]:
             self.kinds[rows] = request.get_tensor(KINDS_OUTPUT).data
         offsets = [encodings[i].offsets for i in rows]
         self.spans[rows] = decode_spans([texts[i] for i in rows], offsets, request.get_tensor(ACTS_OUTPUT).data)
+
+    def predictions(self, info: ModelInfo) -> Predictions:
+        """Return the predictions of the model with these outputs.
+
+        Raises:
+            BundleError: A logit is not finite.
+        """
+        acts = None if self.acts is None else act_outputs(self.acts, info.labels, self.kinds, self.spans)
+        usual = info.usual_length
+        return replace(
+            Predictions.from_logits(info, self.logits, self.truncated, acts),
+            unusual_length=None if usual is None else usual.unusual(self.lengths),
+        )

@@ -21,7 +21,6 @@ from ..data.inputs import as_texts
 from ..data.sentence import Sentence
 from ..errors import BundleError
 from ..text.cleaning import for_model
-from .acts import act_outputs
 from .batching import batches_by_length
 from .domain import Domain
 from .folder import read_codebook, read_info, reading, require_acts, verify_files
@@ -165,9 +164,9 @@ class Predictor:
             BundleError: The inputs or the number of outputs differ.
         """
         inputs = {name for one in network.inputs for name in one.get_names()}
-        k, acts, limits = len(self.codebook.names), self.info.acts, self.info.limits
+        k, acts, domain = len(self.codebook.names), self.info.acts, self.info.domain
         fits = {"input_ids", "attention_mask"} <= inputs and _has_width(network.output(0), k)
-        expected = {} if limits is None or limits.domain is None else {VECTOR_OUTPUT: limits.domain.width}
+        expected = {} if domain is None else {VECTOR_OUTPUT: domain.width}
         if acts is not None:
             expected |= {ACTS_OUTPUT: acts.n_tags(k)} | ({KINDS_OUTPUT: acts.n_kinds} if acts.kinds else {})
         by_name = {name: one for one in network.outputs for name in one.get_names()}
@@ -212,20 +211,14 @@ class Predictor:
         given = as_texts(texts)
         info = require_acts(self.folder, self.info) if acts else None
         found = NetworkOutputs.empty(len(given), len(self.codebook.names), info)
-        domain, limits = self._domain, self.info.limits
+        domain = self._domain
         scores = None if domain is None else np.zeros(len(given), np.float32)
         for start in range(0, len(given), CHUNK):
             part = found[start : start + CHUNK].with_vectors(0 if domain is None else len(domain.mean))
             self._fill(part, given[start : start + CHUNK])
             if domain is not None and scores is not None:
                 scores[start : start + CHUNK] = domain.scores(part.vectors)
-        outputs = None if info is None else act_outputs(info, self.info.labels, found.kinds, found.spans)
-        usual = None if limits is None else limits.length
-        return replace(
-            Predictions.from_logits(self.info, found.logits, found.truncated, outputs),
-            out_of_domain=scores,
-            unusual_length=None if usual is None else usual.unusual(found.lengths),
-        )
+        return replace(found.predictions(self.info), out_of_domain=scores)
 
     def predict_logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Compute the network's logits (n, k), before temperature and biases. An export is tuned on these."""
@@ -242,8 +235,8 @@ class Predictor:
     @cached_property
     def _domain(self) -> Domain | None:
         """The description of the training sentences, if the folder has one."""
-        limits = self.info.limits
-        return None if limits is None or limits.domain is None else Domain.load(self.folder, limits.domain)
+        described = self.info.domain
+        return None if described is None else Domain.load(self.folder, described)
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Compute probabilities (n, k), with columns in the codebook's order."""
@@ -251,7 +244,7 @@ class Predictor:
 
     def _fill(self, found: NetworkOutputs, texts: Sequence[str]) -> None:
         """Compute the outputs for texts, in batches of similar length that run in parallel."""
-        tokenizer, network = self._open(acts=found.acts)
+        tokenizer, network = self._open(acts=found.acts is not None)
         encodings = tokenizer.encode_batch([for_model(text) for text in texts])
         found.truncated[:] = [bool(encoding.overflowing) for encoding in encodings]
         found.lengths[:] = [len(encoding) for encoding in encodings]

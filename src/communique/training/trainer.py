@@ -29,7 +29,7 @@ from ..errors import RecipeError
 from ..metrics.calibration import Tuning, decide, probabilities, tune
 from ..metrics.scores import indicator, macro_f1, outcome_counts
 from ..models.act_heads import ActHeads, ActsClassifier
-from ..models.checkpoint import PREDICT_BATCH, checkpoint_logits, tokenize
+from ..models.checkpoint import PREDICT_BATCH, checkpoint_outputs, tokenize
 from ..models.info import ActsInfo
 from ..reporting.format import counted
 from ..reporting.progress import ProgressReporter
@@ -279,7 +279,7 @@ class TransformerClassifier:
 
     def predict_logits(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Compute logits (n, k) in fp32, in batches of similar length."""
-        return checkpoint_logits(self.model_, self.tokenizer_, as_texts(sentences))[0]
+        return checkpoint_outputs(self.model_, self.tokenizer_, as_texts(sentences)).logits
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Compute probabilities (n, k), with columns in the codebook's order."""
