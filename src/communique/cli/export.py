@@ -78,7 +78,7 @@ def export(
                 f"warning: on the new texts, the export predicts {row.label} for {row.export} sentences, but the checkpoint for "
                 f"{row.checkpoint}. Check these labels by hand, or use the checkpoint itself"
             )
-    if parity.new_texts is None and info.tuned_by != "validation":
+    if parity.new_texts is None and not info.held_out:
         note(
             "the export was compared with the checkpoint only on rows that trained the model. To compare them on other texts, add "
             "--new-texts"

@@ -103,7 +103,7 @@ def held_out_ids(folder: Path, info: ModelInfo) -> frozenset[str]:
         BundleError: The file cannot be read.
     """
     path = folder / VALIDATION
-    if info.tuned_by != "validation" or not path.is_file():
+    if not info.held_out or not path.is_file():
         return frozenset()
     with reading(path):
         content = load_json(path, BundleError, "Copy the model folder again")

@@ -6,6 +6,7 @@ import json
 import logging
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -93,119 +94,142 @@ def export(
             "with --force"
         )
     verify_files(checkpoint, info)
-    codebook = read_codebook(checkpoint, info)
     settings = Recipe.load(recipe) if recipe else Recipe.model_validate(info.recipe)
-    remembered = Path(info.texts) if info.texts else None
-    read = DataSplits.read if info.tuned_by == "validation" else DataSplits.whole
-    data = read(settings, codebook, Path(texts) if texts else remembered)
-    held_out = json.loads((checkpoint / VALIDATION).read_text(encoding="utf-8"))
-    if data.ids != held_out:
+    data = _read_data(checkpoint, info, settings, texts)
+    unseen = _unseen(new_texts, data, settings.seed)
+    attempt = _Export.prepare(CheckpointClassifier(checkpoint, info=info), settings, data, unseen)
+    for activations, quantization in ((True, "8-bit weights and activations"), (False, "8-bit weights")):
+        exported = attempt.convert(activations=activations)
+        try:
+            with new_folder(out, replace=overwrite, marker=INFO) as folder:
+                return attempt.fill(folder, exported, quantization)
+        except ExportError as error:
+            refused = f"With {quantization}, {error}"
+        if activations:
+            logger.warning("%s. Trying again with 8-bit weights only.", refused)
+    raise ExportError(
+        f"{checkpoint}: nothing was written. You can use the checkpoint itself instead of an export. {refused}"
+    )
+
+
+def _read_data(checkpoint: Path, info: ModelInfo, settings: Recipe, texts: str | Path | None) -> DataSplits:
+    """Read the rows that trained a checkpoint, and those that were held out.
+
+    Raises:
+        BundleError: Other rows are held out than those of the training.
+        CommuniqueError: The data are invalid.
+    """
+    texts = texts or info.texts
+    read = DataSplits.read if info.held_out else DataSplits.whole
+    data = read(settings, read_codebook(checkpoint, info), Path(texts) if texts else None)
+    if data.ids != json.loads((checkpoint / VALIDATION).read_text(encoding="utf-8")):
         raise BundleError(
             f"{checkpoint / VALIDATION}: the held-out rows of the recipe's corpora are not those of the training. Restore the "
             "corpora (and --texts) that trained the checkpoint, or train again"
         )
-    classifier = CheckpointClassifier(checkpoint)
-    samples = _samples(data.train.sentences, classifier.tokenizer, settings.seed)
-    before = classifier.predict(data.parity.sentences, acts=info.acts is not None)
-    unseen = _unseen(new_texts, data, settings.seed)
-    decided = classifier.predict(unseen).decisions
-    info = info.model_copy(
-        update={"kind": "bundle", "recipe": settings.portable().model_dump(mode="json"), "texts": None}
-    )
-    for activations in (True, False):
-        with silenced():
-            exported = quantize(
-                classifier.model,
-                samples,
-                four_bit_embeddings=settings.freeze_embeddings,
-                activations=activations,
-                heads=classifier.heads,
-            )
-        quantization = "8-bit weights and activations" if activations else "8-bit weights"
-        try:
-            with new_folder(out, replace=overwrite, marker=INFO) as folder:
-                parity = _fill(
-                    folder,
-                    info,
-                    quantization,
-                    exported,
-                    classifier,
-                    codebook,
-                    before,
-                    (unseen, decided),
-                    data,
-                    settings.seed,
-                )
-            return parity
-        except ExportError as error:
-            if not activations:
-                raise ExportError(
-                    f"{checkpoint}: nothing was written. You can use the checkpoint itself instead of an export. With "
-                    f"{quantization}, {error}"
-                ) from None
-            logger.warning("With %s, %s. Trying again with 8-bit weights only.", quantization, error)
-    raise AssertionError("unreachable: the second attempt returns or raises")
+    return data
 
 
-def _fill(
-    folder: Path,
-    info: ModelInfo,
-    quantization: str,
-    exported: Any,
-    classifier: CheckpointClassifier,
-    codebook: Codebook,
-    before: Predictions,
-    new: tuple[Sequence[str], NDArray[np.bool_]],
-    data: DataSplits,
-    seed: int,
-) -> ParityReport:
-    """Write an exported model to the bundle folder, tune it on its own outputs, and check its parity.
+@dataclass(frozen=True)
+class _Export:
+    """What all attempts to export a checkpoint have in common.
 
-    `new` has sentences without gold and the checkpoint's decisions (n, k) for them.
+    Attributes:
+        classifier: The checkpoint.
+        info: Its description as that of a bundle.
+        settings: The recipe that trained it.
+        data: The rows that trained it, and the held-out rows.
+        before: Its predictions for the rows of the parity check.
+        unseen: Sentences without gold that did not train or tune it.
+        decided: Its decisions (n, k) for these sentences.
     """
-    import_quietly("openvino").save_model(exported, folder / IR, compress_to_fp16=False)
-    classifier.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER), pretty=False)
-    finish(folder, info, codebook, data.ids, texts=data.texts)
-    held_out = info.tuned_by == "validation"
-    if held_out:
-        info = _tuned(info, Predictor(folder), data.validation.sentences, codebook)
+
+    classifier: CheckpointClassifier
+    info: ModelInfo
+    settings: Recipe
+    data: DataSplits
+    before: Predictions
+    unseen: Sequence[str]
+    decided: NDArray[np.bool_]
+
+    @classmethod
+    def prepare(
+        cls, classifier: CheckpointClassifier, settings: Recipe, data: DataSplits, unseen: Sequence[str]
+    ) -> _Export:
+        """Compute the predictions with which an export is compared."""
+        info = classifier.info
+        bundle = {"kind": "bundle", "recipe": settings.portable().model_dump(mode="json"), "texts": None}
+        return cls(
+            classifier,
+            info.model_copy(update=bundle),
+            settings,
+            data,
+            classifier.predict(data.parity.sentences, acts=info.acts is not None),
+            unseen,
+            classifier.predict(unseen).decisions,
+        )
+
+    def convert(self, *, activations: bool) -> Any:
+        """Return the network as an OpenVINO model in 8 bits, whose activations have 8 bits too or stay in fp32."""
+        with silenced():
+            return quantize(
+                self.classifier.model,
+                _samples(self.data.train.sentences, self.classifier.tokenizer, self.settings.seed),
+                four_bit_embeddings=self.settings.freeze_embeddings,
+                activations=activations,
+                heads=self.classifier.heads,
+            )
+
+    def fill(self, folder: Path, exported: Any, quantization: str) -> ParityReport:
+        """Write an exported network to the bundle folder, tune it on its own outputs, and check its parity.
+
+        Raises:
+            ExportError: The export differs too much from the checkpoint.
+        """
+        info, data, codebook = self.info, self.data, self.classifier.codebook
+        import_quietly("openvino").save_model(exported, folder / IR, compress_to_fp16=False)
+        self.classifier.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER), pretty=False)
+        finish(folder, info, codebook, data.ids, texts=data.texts)
+        if info.held_out:
+            info = _tuned(info, Predictor(folder), data.validation.sentences, codebook)
+            finish(folder, info, codebook, data.ids)
+        predictor = Predictor(folder)
+        rows = (
+            "held-out documents, rows that were not used for tuning" if info.held_out else "rows that trained the model"
+        )
+        parity = check_parity(data.parity.sentences, self.before, predictor, data=f"{quantization}; {rows}")
+        require_parity(parity)
+        if self.unseen:
+            found = compare_new_texts(codebook.names, self.decided, predictor.predict(self.unseen).decisions)
+            parity = parity.model_copy(update={"new_texts": found})
+        limits, domain = describe_limits(
+            predictor, self._vector_width(exported), data, checkpoint=self.classifier.folder, seed=self.settings.seed
+        )
+        if domain is not None:
+            domain.save(folder)
+        info = info.model_copy(
+            update={
+                "parity": parity,
+                "limits": limits,
+                # Without held-out rows the export cannot be scored, so the out-of-fold scores are kept.
+                "scores": (self._score(predictor),) if info.held_out else info.scores,
+                "versions": info.versions | package_versions("openvino", "nncf", "tokenizers"),
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+        )
         finish(folder, info, codebook, data.ids)
-    predictor = Predictor(folder)
-    rows = "held-out documents, rows that were not used for tuning" if held_out else "rows that trained the model"
-    parity = check_parity(
-        data.parity.sentences,
-        before,
-        predictor,
-        data=f"{quantization}; {rows}",
-    )
-    require_parity(parity)
-    unseen, decided = new
-    if unseen:
-        found = compare_new_texts(codebook.names, decided, predictor.predict(unseen).decisions)
-        parity = parity.model_copy(update={"new_texts": found})
-    width = _vector_width(exported, classifier)
-    limits, domain = describe_limits(predictor, width, data, checkpoint=classifier.folder, seed=seed)
-    if domain is not None:
-        domain.save(folder)
-    info = info.model_copy(
-        update={
-            "parity": parity,
-            "limits": limits,
-            # Without held-out rows the export cannot be scored, so the out-of-fold scores are kept.
-            "scores": (_score(info, predictor, data, codebook, seed),) if held_out else info.scores,
-            "versions": info.versions | package_versions("openvino", "nncf", "tokenizers"),
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-    )
-    finish(folder, info, codebook, data.ids)
-    _warn_if_large(folder)
-    return parity
+        _warn_if_large(folder)
+        return parity
 
+    def _vector_width(self, exported: Any) -> int | None:
+        """Return the size of the sentence vectors that the exported network computes, or None if it computes none."""
+        names = {name for one in exported.outputs for name in one.get_names()}
+        return int(self.classifier.model.config.hidden_size) if VECTOR_OUTPUT in names else None
 
-def _vector_width(exported: Any, classifier: CheckpointClassifier) -> int | None:
-    """Return the size of the sentence vectors that an exported model computes, or None if it computes none."""
-    names = {name for one in exported.outputs for name in one.get_names()}
-    return int(classifier.model.config.hidden_size) if VECTOR_OUTPUT in names else None
+    def _score(self, predictor: Predictor) -> Score:
+        rows, command = self.data.validation.sentences, f"communique export runs/{self.info.name}"
+        decisions = predictor.predict(rows).decisions
+        return score_tuning_rows(rows, decisions, predictor.codebook, seed=self.settings.seed, command=command)
 
 
 def _samples(sentences: Sequence[Sentence], tokenizer: Any, seed: int) -> list[dict[str, NDArray[np.int64]]]:
@@ -238,12 +262,6 @@ def _tuned(info: ModelInfo, predictor: Predictor, validation: Sequence[Sentence]
             "thresholds": None if tuning.thresholds is None else tuple(tuning.thresholds.tolist()),
         }
     )
-
-
-def _score(info: ModelInfo, predictor: Predictor, data: DataSplits, codebook: Codebook, seed: int) -> Score:
-    rows = data.validation.sentences
-    decisions = predictor.predict(rows).decisions
-    return score_tuning_rows(rows, decisions, codebook, seed=seed, command=f"communique export runs/{info.name}")
 
 
 def _warn_if_large(folder: Path) -> None:
