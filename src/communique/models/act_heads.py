@@ -40,11 +40,10 @@ class ActHeads(torch.nn.Module):
         self.info, self.labels = info, labels
         self.kinds = torch.nn.Linear(info.width, info.n_kinds) if info.kinds else None
         self.tags = torch.nn.Linear(info.width, info.n_tags(labels))
+        for head in self.children():
+            assert isinstance(head, torch.nn.Linear)
+            draw_weights(head)
         with torch.no_grad():
-            for head in self.children():
-                assert isinstance(head, torch.nn.Linear)
-                head.weight.normal_(std=_SPREAD)
-                head.bias.zero_()
             self.tags.bias.view(-1, len(info.tags))[:, OUTSIDE] = PRIOR
 
     def save(self, folder: Path) -> None:
@@ -80,6 +79,13 @@ class Features(NamedTuple):
     output: Any
     pooled: torch.Tensor
     tokens: torch.Tensor
+
+
+def draw_weights(layer: torch.nn.Linear) -> None:
+    """Initialise a linear layer as BERT does."""
+    with torch.no_grad():
+        layer.weight.normal_(std=_SPREAD)
+        layer.bias.zero_()
 
 
 def classification_head(model: Any) -> torch.nn.Linear:

@@ -178,9 +178,7 @@ def _load_ours(
     name: str, settings: dict[str, Any], max_tokens: int, new_head: bool
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load the encoder of a checkpoint or bundle of communique, and initialise a new head if it is to be new."""
-    import torch
-
-    from ..models.act_heads import classification_head
+    from ..models.act_heads import classification_head, draw_weights
 
     folder = Path(name)
     info = read_info(folder)
@@ -192,10 +190,7 @@ def _load_ours(
         return bundle_classifier(folder, settings, int(tokenizer.pad_token_id), new_head), tokenizer
     model, tokenizer = _load_stock(name, settings, max_tokens)
     if new_head:
-        head = classification_head(model)
-        with torch.no_grad():
-            head.weight.normal_(std=_SPREAD)
-            head.bias.zero_()
+        draw_weights(classification_head(model))
     return model, tokenizer
 
 
@@ -236,10 +231,6 @@ def has_mean_layer(name: str) -> bool:
     return (folder / INFO).is_file() and read_info(folder).recipe.get("pooling") == "mean"
 
 
-#: Standard deviation of new weights, as in BERT.
-_SPREAD = 0.02
-
-
 def add_mean_layer(model: PreTrainedModel) -> None:
     """Add a last layer that writes the mean of all tokens into the first token, which the standard head reads.
 
@@ -256,6 +247,8 @@ def add_mean_layer(model: PreTrainedModel) -> None:
     """
     import torch
 
+    from ..models.act_heads import draw_weights
+
     encoder = model.base_model
     layers = getattr(getattr(encoder, "encoder", None), "layer", None)
     if layers is None or not all(hasattr(layers[-1], part) for part in ("attention", "intermediate", "output")):
@@ -265,10 +258,9 @@ def add_mean_layer(model: PreTrainedModel) -> None:
         )
     layer = type(layers[-1])(model.config, layer_idx=len(layers))
     attention, out = layer.attention, layer.output
+    for linear in (m for m in layer.modules() if isinstance(m, torch.nn.Linear)):
+        draw_weights(linear)
     with torch.no_grad():
-        for linear in (m for m in layer.modules() if isinstance(m, torch.nn.Linear)):
-            linear.weight.normal_(std=_SPREAD)
-            linear.bias.zero_()
         for straight in (attention.self.value, attention.output.dense):
             straight.weight.copy_(torch.eye(len(straight.weight)))
         out.dense.weight.zero_()
