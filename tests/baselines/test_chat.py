@@ -309,7 +309,7 @@ def test_the_whole_answer_has_to_arrive_in_time(start: bytes) -> None:
         endpoint = ChatEndpoint(url, key=None, timeout=0.5, retries=0, pause=0)
         began = time.monotonic()
         with pytest.raises(UnreachableError, match="timed out"):
-            endpoint.ask({})
+            endpoint.complete({})
         assert time.monotonic() - began < 20
 
 

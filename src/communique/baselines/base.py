@@ -50,8 +50,6 @@ class Storable(Baseline):
 
     #: Packages whose versions are written to `bundle.json`.
     packages: ClassVar[tuple[str, ...]] = ("numpy",)
-    #: Maximum input length in tokens; 0 if texts are never truncated.
-    max_tokens: int = 0
     #: Numerical precision of the computations.
     precision_: str = "fp32"
 
@@ -63,10 +61,6 @@ class Storable(Baseline):
     def restore(self, content: Mapping[str, Any], arrays: Arrays) -> Self:
         """Restore what `state` returned."""
 
-    def truncated(self, sentences: Sequence[Sentence]) -> BoolArray:
-        """Return, for each sentence (n,), whether only its beginning was read."""
-        return np.zeros(len(sentences), np.bool_)
-
 
 def gold(corpus: Corpus, codebook: Codebook) -> BoolArray:
     """Return the labels of a training corpus as an array (n, k).
@@ -74,16 +68,16 @@ def gold(corpus: Corpus, codebook: Codebook) -> BoolArray:
     Raises:
         DataError: The corpus is empty, or a sentence has no labels or labels that the codebook does not allow.
     """
-    name = next(iter(corpus.files), "corpus")
     if not len(corpus):
-        raise DataError(f"{name}: there is no sentence to learn from. Provide labelled rows")
+        raise DataError(f"{corpus.name}: there is no sentence to learn from. Provide labelled rows")
     for sentence in corpus:
         if sentence.labels is None:
             raise DataError(
-                f"{name}: id {sentence.id!r} has no labels. A baseline learns from labelled rows only; remove this row or label it"
+                f"{corpus.name}: id {sentence.id!r} has no labels. A baseline learns from labelled rows only; remove this row or "
+                "label it"
             )
         try:
             codebook.validate_labels(sentence.labels)
         except ValueError as error:
-            raise DataError(f"{name}: id {sentence.id!r}: {error}") from error
+            raise DataError(f"{corpus.name}: id {sentence.id!r}: {error}") from error
     return indicator(corpus.sentences, codebook)

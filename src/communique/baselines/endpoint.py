@@ -104,10 +104,6 @@ class ChatEndpoint:
         parts = urlsplit(self.url)
         return str(parts.hostname) + (f":{parts.port}" if parts.port else "")
 
-    def ask(self, body: Mapping[str, Any]) -> str:
-        """Send a request and return only the text of the answer. The errors are those of `complete`."""
-        return self.complete(body).text
-
     def complete(self, body: Mapping[str, Any]) -> Completion:
         """Send a request and return the first choice in the answer. Its text is empty if the choice has none.
 

@@ -76,7 +76,6 @@ class FrozenEncoder(Baseline):
 
     name = "frozen-encoder"
     files = ("backbone",)
-    progress = ProgressReporter.silent()
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ from .base import Baseline, Storable
 from .registry import make
 
 #: Options that name files on the machine where the baseline was trained. The content of these files is saved, not their path.
-LOCAL = ("cache", "file")
+LOCAL = ("file",)
 
 
 def save(
@@ -110,7 +110,7 @@ def save(
         thresholds=None if tuned.thresholds is None else tuple(tuned.thresholds.tolist()),
         temperature=tuned.temperature,
         bias=tuple(tuned.bias.tolist()) if tuned.bias.any() else None,
-        max_tokens=classifier.max_tokens,
+        max_tokens=0,  # Texts are never truncated.
         recipe={"baseline": classifier.name, **settings},
         training=TrainingData.from_corpora(training, tuning, codebook),
         training_seconds=round(seconds, 1),
@@ -153,7 +153,7 @@ class SavedBaseline:
             for i, (t, language) in enumerate(zip(given, spoken, strict=True))
         ]
         values = to_logits(self.classifier.predict_proba(sentences), multilabel=self.codebook.multilabel)
-        return Predictions.from_logits(self.info, values.astype(np.float32), self.classifier.truncated(sentences))
+        return Predictions.from_logits(self.info, values.astype(np.float32), np.zeros(len(sentences), np.bool_))
 
     def predict_proba(self, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
         """Compute probabilities (n, k), with columns in the codebook's order."""

@@ -71,7 +71,7 @@ class _Tfidf(Storable):
                 vectorizer.fit(texts)
         except ValueError as error:
             raise DataError(
-                f"{next(iter(corpus.files), 'corpus')}: the texts contain no words ({error}). Check which column contains the text"
+                f"{corpus.name}: the texts contain no words ({error}). Check which column contains the text"
             ) from error
         fitted = fit_linear(
             self._features(texts),

@@ -81,7 +81,7 @@ def refuse(leak: Leak, corpus: Corpus) -> None:
     if leak.kinds:
         first = next(s.id for s in corpus if s.id in leak.kinds)
         raise LeakError(
-            f"{next(iter(corpus.files), 'corpus')}: {leak.describe()}; first: id {first!r}, {KINDS[leak.kinds[first]]}. Scores on "
+            f"{corpus.name}: {leak.describe()}; first: id {first!r}, {KINDS[leak.kinds[first]]}. Scores on "
             "these rows would not reflect performance on unseen text. Use other data, drop these rows with --drop-shared, or keep "
             "them with --allow-leak, which the report will mention"
         )

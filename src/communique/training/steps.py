@@ -145,8 +145,8 @@ def _discard_unused(steps: Path) -> bool:
 def recorded_run(steps: Path) -> Mapping[str, Any] | None:
     """Return the run that a folder belongs to, or None if it belongs to none or its record is damaged."""
     try:
-        found = _read(steps / IDENTITY)
-    except OSError:
+        found = json.loads((steps / IDENTITY).read_bytes())
+    except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
 
@@ -165,12 +165,4 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]] | None:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as content:
             return {name: content[name] for name in content.files}
     except (OSError, EOFError, ValueError, KeyError, BadZipFile, zlib.error):
-        return None
-
-
-def _read(identity: Path) -> object:
-    """Return the recorded run, or None if the file is damaged."""
-    try:
-        return json.loads(identity.read_bytes())
-    except ValueError:
         return None
