@@ -168,6 +168,26 @@ def test_a_validation_corpus_is_held_out_completely(tmp_path: Path) -> None:
     assert {s.sampling for s in sets.validation} == {"random"}
 
 
+def test_rows_of_a_test_corpus_do_not_tune_the_model(tmp_path: Path) -> None:
+    held = renamed(tiny_rows(30, 10, seed=1), "v")
+    test = [held[0] | {"id": "t1", "text": "Another text."}, held[15] | {"id": "t2", "document": "elsewhere"}]
+    rows = write_rows(tmp_path / "test.jsonl", test)
+    corpora = [
+        {"path": str(write_rows(tmp_path / "train.jsonl", tiny_rows(20, 10)))},
+        {"path": str(write_rows(tmp_path / "held.jsonl", held)), "role": "validation"},
+        {"path": str(rows), "role": "test"},
+    ]
+    recipe = Recipe.model_validate({"name": "tiny", "codebook": "codebook.yaml", "corpora": corpora})
+    sets = DataSplits.read(recipe, TINY)
+    left_out = {s.id for s in Corpus.read(tmp_path / "held.jsonl") if s.document == held[0]["document"]}
+    left_out.add(held[15]["id"])
+    assert {s.id for s in (*sets.validation, *sets.parity)} == {row["id"] for row in held} - left_out
+    assert any(has_facts(line, f"{len(left_out)} labelled rows", "test corpora") for line in sets.messages)
+    write_rows(tmp_path / "test.jsonl", [row | {"id": f"t{row['id']}"} for row in held])
+    with pytest.raises(DataError, match=facts(tmp_path / "held.jsonl", "test corpora", "no row is left")):
+        DataSplits.read(recipe, TINY)
+
+
 @pytest.mark.parametrize("shared", ["document", "parallel", "text"])
 def test_a_validation_corpus_that_shares_rows_with_training_is_refused(tmp_path: Path, shared: str) -> None:
     rows, held = tiny_rows(20, 10), renamed(tiny_rows(30, 10, seed=1), "v")

@@ -17,7 +17,6 @@ from ..metrics.scores import indicator
 from ..reporting.progress import ProgressReporter
 
 BoolArray = NDArray[np.bool_]
-FloatArray = NDArray[np.floating]
 Arrays = Mapping[str, NDArray[Any]]
 
 

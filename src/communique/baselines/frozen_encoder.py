@@ -31,6 +31,7 @@ from ..models.batching import batches_by_length
 from ..reporting.progress import ProgressReporter
 from ..training.backbones import add_mean_layer, backbone_sha256, has_mean_layer, load_backbone
 from ..training.e5 import E5_SMALL
+from ..training.recipe import MAX_TOKENS
 from .base import Baseline, gold
 from .linear import Fitted, Linear, fit_linear
 
@@ -83,7 +84,7 @@ class FrozenEncoder(Baseline):
         *,
         seed: int = 0,
         backbone: str = E5_SMALL,
-        max_tokens: int = 160,
+        max_tokens: int = MAX_TOKENS,
         C: float | None = None,
         folds: int = 5,
         precision: str = "auto",

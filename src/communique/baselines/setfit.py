@@ -21,6 +21,7 @@ from ..data.sentence import Sentence
 from ..errors import MissingExtraError, require_extra
 from ..training.backbones import load_backbone
 from ..training.e5 import E5_SMALL
+from ..training.recipe import MAX_TOKENS
 from .base import Baseline, gold
 
 
@@ -50,7 +51,7 @@ class SetFit(Baseline):
         *,
         seed: int = 0,
         backbone: str = E5_SMALL,
-        max_tokens: int = 160,
+        max_tokens: int = MAX_TOKENS,
         batch_size: int = 16,
         max_steps: int = 500,
         learning_rate: float = 2e-5,

@@ -69,5 +69,5 @@ class CorpusSource(CorpusFields):
     role: Literal["train", "validation", "test"] = Field(
         "train",
         description="use of the corpus; if no corpus is for validation, validation documents are drawn from the training rows. "
-        "Training rows and unlabelled texts that are also in a test corpus are left out",
+        "Labelled rows and unlabelled texts that are also in a test corpus are left out",
     )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
+from ..data.leakage import Fingerprint
+from ..data.sources import CorpusSource
 from ..data.splits import split_units
 from ..data.standoff import read_sources
 from ..data.texts import read_fingerprint
@@ -59,15 +62,13 @@ class DataSplits:
         Raises:
             DataError: Rows are invalid or cannot train a model, or there are too few documents to hold some out.
         """
-        corpus, messages = read_sources(recipe.sources("train"), codebook, texts)
-        messages += corpus.notes
-        corpus, left_out = _without_test_rows(corpus, recipe)
-        messages += left_out
+        test = read_fingerprint(recipe.sources("test"))
+        corpus, messages = _read_rows(recipe.sources("train"), codebook, texts, test)
         sources = recipe.sources("validation")
         refuse_untrainable(corpus, divided=not sources)
         messages += _count_labels(corpus, codebook)
         if sources:
-            held_out, more = read_sources(sources, codebook, texts)
+            held_out, more = _read_rows(sources, codebook, texts, test)
             messages += more
             corpus.fingerprint().check(held_out, held_out.name)
             train = corpus
@@ -112,12 +113,11 @@ class DataSplits:
         Raises:
             DataError: Rows are invalid, or cannot train a model.
         """
-        corpus, messages = read_sources([*recipe.sources("train"), *recipe.sources("validation")], codebook, texts)
-        corpus, left_out = _without_test_rows(corpus, recipe)
+        sources = [*recipe.sources("train"), *recipe.sources("validation")]
+        corpus, messages = _read_rows(sources, codebook, texts, read_fingerprint(recipe.sources("test")))
         refuse_untrainable(corpus)
         drawn = random.Random(recipe.seed).sample(corpus.sentences, min(PARITY_ROWS, len(corpus)))
-        lines = messages + list(corpus.notes) + left_out + _count_labels(corpus, codebook)
-        return cls(corpus, Corpus(()), Corpus(tuple(drawn)), tuple(lines))
+        return cls(corpus, Corpus(()), Corpus(tuple(drawn)), (*messages, *_count_labels(corpus, codebook)))
 
     @property
     def ids(self) -> dict[str, list[str]]:
@@ -130,27 +130,27 @@ class DataSplits:
         return [s.text for part in (self.train, self.validation, self.parity) for s in part]
 
 
-def _without_test_rows(corpus: Corpus, recipe: Recipe) -> tuple[Corpus, list[str]]:
-    """Leave out rows whose document or text is in a test corpus, and return a line that counts them.
+def _read_rows(
+    sources: Sequence[CorpusSource], codebook: Codebook, texts: Path | None, test: Fingerprint
+) -> tuple[Corpus, list[str]]:
+    """Read labelled rows, without those whose document or text is in a test corpus. Return them and lines for the user.
 
     Raises:
-        DataError: No row is left.
+        DataError: Rows are invalid, or no row is left.
     """
-    sources = recipe.sources("test")
-    if not sources:
-        return corpus, []
-    test = read_fingerprint(sources)
+    corpus, messages = read_sources(sources, codebook, texts)
+    messages += corpus.notes
     kept = corpus.where(lambda s: test.overlap(s) is None)
-    if len(kept) == len(corpus):
-        return corpus, []
-    if not len(kept):
+    if len(corpus) and not len(kept):
         raise DataError(
-            f"{corpus.name}: the test corpora contain the document or the text of every labelled row, so no row is left for "
-            "training. Remove the rows for training from the test corpora"
+            f"{corpus.name}: the test corpora contain the document or the text of every labelled row, so no row is left. "
+            "Remove the rows for training and validation from the test corpora"
         )
-    return kept, [
-        f"left out {counted(len(corpus) - len(kept), 'labelled row')}, because test corpora contain their documents or texts"
-    ]
+    if left_out := len(corpus) - len(kept):
+        messages.append(
+            f"left out {counted(left_out, 'labelled row')}, because test corpora contain their documents or texts"
+        )
+    return kept, messages
 
 
 def _hold_out(corpus: Corpus, recipe: Recipe) -> tuple[Corpus, Corpus]:
