@@ -358,7 +358,7 @@ def test_a_transformer_starts_from_the_encoder_whose_frozen_vectors_scored_bette
     tmp_path: Path, scores: tuple[float, float], best: str
 ) -> None:
     backbones = ("e5-small", "models/ours")
-    candidate = candidates_for(plain(tmp_path), TINY, 1000, backbones)[-1]
+    candidate = candidates_for(plain(tmp_path), TINY, None, backbones)[-1]
     note = candidate.prepare(dict(zip(backbones, scores, strict=True)))
     assert candidate.name == f"transformer ({best})"
     assert Path(candidate.recipe.backbone).name == best
@@ -766,7 +766,7 @@ def test_multiclass_has_no_thresholds() -> None:
 def test_rows_that_are_too_long_for_an_encoder_are_counted(tmp_path: Path, tiny_backbone: Path) -> None:
     rows = list(corpus(8))
     rows[0] = replace(rows[0], text="water " * 40)
-    for one in candidates_for(recipe(tmp_path, tiny_backbone), TINY, 10**6, [str(tiny_backbone)]):
+    for one in candidates_for(recipe(tmp_path, tiny_backbone), TINY, None, [str(tiny_backbone)]):
         one.estimate(Corpus(tuple(rows)))
         found = one.warnings(Corpus(tuple(rows)))
         if one.kind in ("frozen-encoder", "transformer"):

@@ -129,11 +129,10 @@ class FrozenEncoder(Baseline):
         """Compute sentence vectors (n, d) before standardisation."""
         return self._encoder().embed(texts, self.progress)
 
-    def truncation_warnings(self, texts: Sequence[str]) -> list[str]:
-        """Return a warning that counts the texts that have more tokens than `max_tokens`, if there are any."""
-        from ..models.checkpoint import truncation_warnings
-
-        return truncation_warnings(self._encoder().loaded[1], texts)
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The tokenizer of the encoder, which is loaded on first use."""
+        return self._encoder().loaded[1]
 
     def network(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """Build a standard sequence classifier whose logits in fp32 equal those of `predict_logits`, and its tokenizer.

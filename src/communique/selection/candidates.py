@@ -77,6 +77,9 @@ class Candidate(ABC):
     #: Seconds of the last fit that passed in interrupted runs, which this run resumed.
     earlier_seconds = 0.0
 
+    #: The tokenizer of the encoder, which `estimate` opens. None: the candidate has no encoder.
+    tokenizer: PreTrainedTokenizerBase | None = None
+
     def __init__(self, recipe: Recipe, codebook: Codebook) -> None:
         self.recipe, self.codebook = recipe, codebook
         self.name = self.kind
@@ -109,8 +112,12 @@ class Candidate(ABC):
         """Estimate how long fits on almost all rows will take, by timing a part of the work."""
 
     def warnings(self, corpus: Corpus) -> list[str]:
-        """Return warnings about rows of which the classifier reads only a part. Call `estimate` first."""
-        return []
+        """Return a warning that counts the rows of which the encoder reads only the beginning. Call `estimate` first."""
+        if self.tokenizer is None:
+            return []
+        from ..models.checkpoint import truncation_warnings
+
+        return truncation_warnings(self.tokenizer, [s.text for s in corpus])
 
     @abstractmethod
     def write(self, target: Target) -> ModelInfo:
@@ -210,7 +217,8 @@ class FrozenCandidate(Candidate):
 
     def estimate(self, corpus: Corpus) -> Duration:
         """Estimate how long embedding all rows once and each fit will take, by timing both on a few rows."""
-        self._classifier.embed([""])  # Load the encoder, so that loading is not timed.
+        self.tokenizer = self._classifier.tokenizer
+        self._classifier.embed([""])  # The first pass takes longer.
         part = timed_part(corpus, self.recipe.seed)
         start = time.monotonic()
         self._classifier.embed([s.model_text for s in part])
@@ -218,10 +226,6 @@ class FrozenCandidate(Candidate):
         self.fit(part)
         scale = len(corpus) / len(part)
         return Duration(embedding * scale, self._seconds * scale)
-
-    def warnings(self, corpus: Corpus) -> list[str]:
-        """Return a warning that counts the rows with more tokens than the recipe's `max_tokens`, if there are any."""
-        return self._classifier.truncation_warnings([s.text for s in corpus])
 
     def write(self, target: Target) -> ModelInfo:
         """Write a checkpoint whose head is the logistic regression."""
@@ -290,14 +294,8 @@ class TransformerCandidate(Candidate):
         one_step = recipe.model_copy(update={"epochs": 1, "min_steps": 0} | plain)
         steps = recipe.soup * recipe.steps(recipe.rows(len(corpus), unlabelled))
         fitted = self._train(one_step, part)
-        self._tokenizer = fitted.tokenizer_
+        self.tokenizer = fitted.tokenizer_
         return Duration(0.0, steps * fitted.seconds_per_step_)
-
-    def warnings(self, corpus: Corpus) -> list[str]:
-        """Return a warning that counts the rows with more tokens than the recipe's `max_tokens`, if there are any."""
-        from ..models.checkpoint import truncation_warnings
-
-        return truncation_warnings(self._tokenizer, [s.text for s in corpus])
 
     def write(self, target: Target) -> ModelInfo:
         """Write a checkpoint."""
@@ -336,7 +334,7 @@ def name_with_encoder(kind: str, backbone: str) -> str:
 def candidates_for(
     recipe: Recipe,
     codebook: Codebook,
-    rows: int,
+    rows: int | None,
     backbones: Sequence[str],
     vectors: Path | None = None,
     soft: SoftLabels | None = None,
@@ -350,7 +348,7 @@ def candidates_for(
     Args:
         recipe: Settings of the model.
         codebook: Codebook with the labels.
-        rows: Number of labelled rows.
+        rows: Number of labelled rows. None: also return candidates that require many rows.
         backbones: The encoders to compare, in order of preference.
         vectors: A folder in which sentence vectors are stored. Default: vectors are kept in memory only.
         soft: The teachers of the recipe, from which only the transformer learns. Default: the recipe has none.
@@ -360,7 +358,7 @@ def candidates_for(
         FrozenCandidate(recipe.model_copy(update={"backbone": one}), codebook, vectors, precision) for one in backbones
     ]
     found: list[Candidate] = [PriorCandidate(recipe, codebook), *frozen, TfidfCandidate(recipe, codebook)]
-    if rows >= MIN_TRANSFORMER_ROWS:
+    if rows is None or rows >= MIN_TRANSFORMER_ROWS:
         found.append(
             TransformerCandidate(
                 recipe.model_copy(update={"backbone": backbones[0]}), codebook, backbones, soft, precision

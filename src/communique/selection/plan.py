@@ -23,7 +23,7 @@ def plan_folds(
     progress: ProgressReporter,
     *,
     limit: float = LIMIT,
-    most: int | None = None,
+    max_folds: int | None = None,
 ) -> tuple[list[int], list[str]]:
     """Estimate how long the candidates take and report it. Return the number of folds of each, and lines for the report.
 
@@ -35,7 +35,7 @@ def plan_folds(
         folds: Number of folds.
         progress: Where the duration is reported.
         limit: Seconds that the comparison may take. If it would take longer, slow candidates are compared on `SCREENED` folds.
-        most: Number of folds for slow candidates, whatever the limit. Default: it depends on the limit.
+        max_folds: Number of folds for slow candidates, whatever the limit. Default: it depends on the limit.
     """
     numbers = [folds] * len(candidates)
     notes: list[str] = []
@@ -47,8 +47,8 @@ def plan_folds(
         progress.say(line)
     # One more fit is needed to train the final model.
     seconds = [each.of(folds + 1) for each in durations]
-    fewer = most or SCREENED
-    if (most or sum(seconds) > limit) and folds > fewer:
+    fewer = max_folds or SCREENED
+    if (max_folds or sum(seconds) > limit) and folds > fewer:
         for i, (one, each) in enumerate(zip(candidates, durations, strict=True)):
             if each.fit <= COSTLY:
                 continue

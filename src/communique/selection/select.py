@@ -52,7 +52,7 @@ from .folds import (
 )
 from .plan import LIMIT, plan_folds
 from .results import SELECTION, Selection, choose
-from .steps import ALL, Steps, identity_before_reading
+from .steps import ALL, VECTORS, Steps, identity_before_reading
 
 #: Values of `--kind`, and the kind of candidate for each.
 KINDS = {"tfidf": "tfidf-logreg", "frozen-encoder": "frozen-encoder", "transformer": "transformer"}
@@ -119,7 +119,7 @@ def train_selected(
         soft = SoftLabels.open(recipe, codebook, unlabelled, data.train, cache=folder / TEACHERS)
         precision = None if kind == "tfidf" else _precision(folder, recipe)
         candidates, notes = requested_candidates(
-            recipe, codebook, data.train, kind, Steps.vectors_in(folder), soft, precision
+            recipe, codebook, data.train, kind, folder / VECTORS, soft, precision
         )
         run = _identity(_unnamed(recipe) if folds else recipe, codebook, data.train, kind, candidates)
         run |= {"unlabelled": unlabelled.sha256} if len(unlabelled.corpus) else {}
@@ -236,7 +236,7 @@ def requested_candidates(
     wanted = {PriorCandidate.kind, KINDS[kind]}
     if kind == "transformer" and len(backbones) > 1:
         wanted.add(FrozenCandidate.kind)
-    everything = candidates_for(recipe, codebook, 10**9, backbones, vectors, soft, precision)
+    everything = candidates_for(recipe, codebook, None, backbones, vectors, soft, precision)
     return [one for one in everything if one.kind in wanted], notes
 
 
@@ -289,7 +289,7 @@ def select(
     if known and steps:
         progress.say(f"resuming from {steps.folder}")
     numbers, shortened = known or plan_folds(
-        corpus, candidates, number, progress, limit=math.inf if steps and steps.kept else LIMIT, most=max_folds
+        corpus, candidates, number, progress, limit=math.inf if steps and steps.kept else LIMIT, max_folds=max_folds
     )
     if steps:
         steps.keep_plan(numbers, shortened, max_folds)

@@ -27,6 +27,9 @@ from ..training.steps import (
     write_arrays,
 )
 
+#: Name of the folder for sentence vectors in a folder of steps.
+VECTORS = "vectors"
+
 #: Number of the fit on all rows, in the name of the folder of its training state.
 ALL = "all"
 
@@ -105,35 +108,30 @@ class Steps:
     def __post_init__(self) -> None:
         check_run(self.folder, self.run, OTHER_FOLDS if self.kept else OTHER_MODEL)
 
-    @staticmethod
-    def vectors_in(folder: Path) -> Path:
-        """Return the folder for sentence vectors in `<out>.steps`."""
-        return folder / "vectors"
-
     def training(self, name: str, fold: int | str) -> Path:
         """Return the folder for the training state of a fit."""
         return self.folder / f"{_file_name(name)}-{fold}"
 
-    def read_plan(self, most: int | None = None) -> tuple[list[int], list[str]] | None:
+    def read_plan(self, max_folds: int | None = None) -> tuple[list[int], list[str]] | None:
         """Return the number of folds of each candidate and the lines for the report, or None if they are not known yet.
 
         Args:
-            most: Number of folds for slow candidates, as in `plan_folds`. A plan with another number does not count.
+            max_folds: As for `plan_folds`. A plan with another number does not count.
         """
         path = self.folder / "plan.json"
         if not path.exists():
             return None
         plan = json.loads(path.read_text(encoding="utf-8"))
-        return (plan["folds"], plan["notes"]) if plan.get("most") == most else None
+        return (plan["folds"], plan["notes"]) if plan.get("max_folds") == max_folds else None
 
     def begin(self) -> None:
         """Record which run the folder belongs to, before anything is stored in it. Without this, no run could use it again."""
         record_run(self.folder, self.run, self.precision)
 
-    def keep_plan(self, folds: Sequence[int], notes: Sequence[str], most: int | None = None) -> None:
+    def keep_plan(self, folds: Sequence[int], notes: Sequence[str], max_folds: int | None = None) -> None:
         """Store the number of folds of each candidate, which depends on durations that differ between runs."""
         with replacing(self.folder / "plan.json") as handle:
-            handle.write(json.dumps({"folds": list(folds), "notes": list(notes), "most": most}))
+            handle.write(json.dumps({"folds": list(folds), "notes": list(notes), "max_folds": max_folds}))
 
     def read_fit(self, name: str, fold: int, shape: tuple[int, int], unlabelled: int = 0) -> Fit | None:
         """Return a finished fit, or None if it is missing or damaged.
