@@ -53,3 +53,19 @@ def describe_no_gain(gold: BoolArray, predicted: BoolArray, *, multilabel: bool)
     return (
         f"Macro-F1 on {len(gold)} held-out rows is {model:.3f}. The same prediction for every row reaches {prior:.3f}"
     )
+
+
+def describe_degenerate(
+    names: Sequence[str], gold: BoolArray, predicted: BoolArray, *, multilabel: bool
+) -> tuple[str, ...]:
+    """Return why the predictions of a model show that it has learned nothing. The result is empty if they do not show this.
+
+    Args:
+        names: Names of the k labels.
+        gold: Gold labels (n, k).
+        predicted: Predicted labels (n, k).
+        multilabel: Whether several labels can apply.
+    """
+    counts = gold.sum(axis=0).tolist(), predicted.sum(axis=0).tolist()
+    found = describe_collapse(names, *counts, len(gold)), describe_no_gain(gold, predicted, multilabel=multilabel)
+    return tuple(line for line in found if line)

@@ -100,12 +100,17 @@ def tuning_rows(corpus: Corpus, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return random if random.any() else among
 
 
+def count_positives(corpus: Corpus, codebook: Codebook, rows: NDArray[np.bool_]) -> dict[str, int]:
+    """Return how many of some rows, a mask (n,), have each label."""
+    counts = indicator(corpus.sentences, codebook)[rows].sum(axis=0)
+    return dict(zip(codebook.names, counts.tolist(), strict=True))
+
+
 def describe_rare(corpus: Corpus, codebook: Codebook, rows: NDArray[np.bool_]) -> list[str]:
     """Return a line about labels that only a few of the rows for tuning (n,) have. Labels that none of them has are left out."""
     if not codebook.multilabel:
         return []
-    counts = dict(zip(codebook.names, indicator(corpus.sentences, codebook)[rows].sum(axis=0).tolist(), strict=True))
-    found = {name: n for name, n in counts.items() if n}
+    found = {name: n for name, n in count_positives(corpus, codebook, rows).items() if n}
     return describe_few_positives(list(found), list(found.values()), "rows for tuning")
 
 

@@ -18,7 +18,7 @@ from ..data.training_checks import count_repeats, describe_repeats, refuse_untra
 from ..errors import OutputError, RecipeError, did_you_mean
 from ..io.output import check_folder
 from ..metrics.calibration import Tuning
-from ..metrics.degenerate import describe_collapse, describe_no_gain
+from ..metrics.degenerate import describe_degenerate
 from ..metrics.scores import indicator
 from ..models.folder import steps_folder
 from ..models.info import INFO, Score
@@ -44,6 +44,7 @@ from .encoders import encoders_for
 from .folds import (
     OutOfFold,
     compare_out_of_fold,
+    count_positives,
     describe_rare,
     label_out_of_fold,
     predict_out_of_fold,
@@ -283,28 +284,17 @@ def select(
     if repeated:
         notes = [*notes, describe_repeats(repeated, len(corpus))]
         progress.say(notes[-1])
-    if steps:
-        steps.begin()
-    known = steps.read_plan(max_folds) if steps else None
-    if known and steps:
-        progress.say(f"resuming from {steps.folder}")
-    numbers, shortened = known or plan_folds(
-        corpus, candidates, number, progress, limit=math.inf if steps and steps.kept else LIMIT, max_folds=max_folds
-    )
-    if steps:
-        steps.keep_plan(numbers, shortened, max_folds)
+    numbers, shortened = _plan(corpus, candidates, number, max_folds, steps, progress)
     predicted, started = _predict(corpus, codebook, candidates, folds, numbers, unlabelled, steps, progress)
     compared, part, decisions = compare_out_of_fold(corpus, codebook, predicted, folds, seed)
-    gold_compared = indicator(part.sentences, codebook)
     chosen = choose(compared, None if kind == AUTO else KINDS.get(kind, kind))
     if steps and steps.kept:
         _store(steps.folder, chosen, corpus, codebook, folds, predicted[chosen], unlabelled)
         progress.say(f"out-of-fold predictions: {steps.folder / FOLD_FILE}")
     tuning, rows = tune_out_of_fold(corpus, codebook, predicted[chosen].logits)
-    positives, thresholds, few = _describe_tuning(corpus, codebook, tuning, rows)
-    counts = gold_compared.sum(axis=0).tolist(), decisions[chosen].sum(axis=0).tolist()
-    collapsed = describe_collapse(codebook.names, *counts, len(gold_compared))
-    no_gain = describe_no_gain(gold_compared, decisions[chosen], multilabel=codebook.multilabel)
+    thresholds = (
+        {} if tuning.thresholds is None else dict(zip(codebook.names, tuning.thresholds.tolist(), strict=True))
+    )
     selection = Selection(
         chosen=chosen,
         best=min(compared, key=lambda one: np.nan_to_num(one.behind.value, nan=np.inf)).name,
@@ -316,14 +306,40 @@ def select(
         compared_documents=len(part.documents),
         folds=number,
         tuning_rows=tuning.rows,
-        positives=positives,
+        positives=count_positives(corpus, codebook, rows),
         thresholds=thresholds,
-        warnings=tuple(line for line in (collapsed, no_gain) if line),
-        notes=(*notes, *shortened, *started, *few),
+        warnings=describe_degenerate(
+            codebook.names,
+            indicator(part.sentences, codebook),
+            decisions[chosen],
+            multilabel=codebook.multilabel,
+        ),
+        notes=(*notes, *shortened, *started, *(f"{line}." for line in describe_rare(corpus, codebook, rows))),
         repeated=repeated,
         out_of_fold=label_out_of_fold(corpus, codebook, predicted[chosen].logits, folds),
     )
     return selection, next(one for one in candidates if one.name == chosen), tuning
+
+
+def _plan(
+    corpus: Corpus,
+    candidates: Sequence[Candidate],
+    folds: int,
+    max_folds: int | None,
+    steps: Steps | None,
+    progress: ProgressReporter,
+) -> tuple[list[int], list[str]]:
+    """Return the number of folds of each candidate, and lines for the report. A run that resumes keeps those of the first run."""
+    if steps is None:
+        return plan_folds(corpus, candidates, folds, progress, max_folds=max_folds)
+    steps.begin()
+    if (known := steps.read_plan(max_folds)) is not None:
+        progress.say(f"resuming from {steps.folder}")
+        return known
+    limit = math.inf if steps.kept else LIMIT
+    planned = plan_folds(corpus, candidates, folds, progress, limit=limit, max_folds=max_folds)
+    steps.keep_plan(*planned, max_folds)
+    return planned
 
 
 def _predict(
@@ -371,18 +387,6 @@ def _store(
         tuple(s.sha256 for s in unlabelled),
         predicted.unlabelled,
     ).save(folder)
-
-
-def _describe_tuning(
-    corpus: Corpus, codebook: Codebook, tuning: Tuning, rows: NDArray[np.bool_]
-) -> tuple[dict[str, int], dict[str, float], list[str]]:
-    """Return the number of positive rows and the threshold by label, and a line for the report about labels with few rows."""
-    gold = indicator(corpus.sentences, codebook)
-    positives = dict(zip(codebook.names, gold[rows].sum(axis=0).tolist(), strict=True))
-    if tuning.thresholds is None:
-        return positives, {}, []
-    thresholds = dict(zip(codebook.names, tuning.thresholds.tolist(), strict=True))
-    return positives, thresholds, [f"{line}." for line in describe_rare(corpus, codebook, rows)]
 
 
 def _score(selection: Selection, name: str) -> Score:
