@@ -107,7 +107,7 @@ def save(
         description=description or f"The baseline {classifier.name}.",
         notes=notes,
         license=license,
-        thresholds=None if tuned.thresholds is None else tuple(tuned.thresholds.tolist()),
+        thresholds=tuned.plain_thresholds,
         temperature=tuned.temperature,
         bias=tuple(tuned.bias.tolist()) if tuned.bias.any() else None,
         max_tokens=0,  # Texts are never truncated.

@@ -143,7 +143,7 @@ def _work(job: Job) -> Outcome:
         decisions=tuning.decide(logits),
         temperature=tuning.temperature,
         bias=tuple(tuning.bias.tolist()),
-        thresholds=None if tuning.thresholds is None else tuple(tuning.thresholds.tolist()),
+        thresholds=tuning.plain_thresholds,
         training_seconds=training_seconds,
         inference_seconds=inference_seconds,
         training_bytes=training_bytes,

@@ -60,6 +60,11 @@ class Tuning:
         """Return the parameters for a model without rows to tune on: unchanged logits, and thresholds of 0.5."""
         return cls(1.0, np.zeros(labels), np.full(labels, 0.5) if multilabel else None, 0)
 
+    @property
+    def plain_thresholds(self) -> tuple[float, ...] | None:
+        """The thresholds as plain numbers, for JSON."""
+        return None if self.thresholds is None else tuple(self.thresholds.tolist())
+
     def probabilities(self, logits: FloatArray) -> NDArray[np.float32]:
         """Return the calibrated probabilities (n, k) of logits (n, k)."""
         multilabel = self.thresholds is not None

@@ -390,7 +390,7 @@ def _write_checkpoint(
         unlabelled=unlabelled,
         distillation=distillation,
         classifier=candidate.kind,
-        thresholds=None if tuning.thresholds is None else tuple(tuning.thresholds.tolist()),
+        thresholds=tuning.plain_thresholds,
         tuned_on=tuning.rows,
         tuned_by=tuning.by,
         training_seconds=round(seconds, 1),

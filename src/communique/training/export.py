@@ -259,7 +259,7 @@ def _tuned(info: ModelInfo, predictor: Predictor, validation: Sequence[Sentence]
         update={
             "temperature": tuning.temperature,
             "bias": tuple(tuning.bias.tolist()),
-            "thresholds": None if tuning.thresholds is None else tuple(tuning.thresholds.tolist()),
+            "thresholds": tuning.plain_thresholds,
         }
     )
 
