@@ -48,7 +48,7 @@ def test_tables_need_no_recipe(trained: list[tuple[Recipe, Path]], tmp_path: Pat
     assert run("train", *tables, "--codebook", tmp_path / "mine.yaml").exit_code == 0
     ((recipe, out),) = trained
     assert (recipe.name, out) == ("coded-1", Path("runs/coded-1"))
-    assert recipe.paths("train") == tables
+    assert [source.path for source in recipe.sources("train")] == list(map(str, tables))
     assert recipe.codebook == str(tmp_path / "mine.yaml")
     assert run("train", tables[0], "--name", "water", "-o", tmp_path / "out").exit_code == 0
     assert (trained[1][0].name, trained[1][1]) == ("water", tmp_path / "out")

@@ -35,6 +35,10 @@ def refusal(tmp_path: Path, content: object) -> str:
     return message.removeprefix(f"{path}: ")
 
 
+def paths(recipe: Recipe, role: str) -> list[Path]:
+    return [Path(source.path) for source in recipe.sources(role)]
+
+
 def test_the_repository_has_recipes() -> None:
     assert RECIPES
 
@@ -46,7 +50,7 @@ def test_every_recipe_of_the_repository_loads(path: Path) -> None:
     assert path.stem in (recipe.name, f"{recipe.name}-{recipe.version.rpartition('.')[0]}")
     assert recipe.description
     assert Codebook.load(recipe.codebook).names
-    assert recipe.paths("train")
+    assert recipe.sources("train")
     for source in recipe.corpora:
         assert Path(source.path).exists()
 
@@ -81,8 +85,8 @@ def test_paths_are_relative_to_the_folder_of_the_recipe(tmp_path: Path, monkeypa
     for given in (path, Path("recipe.yaml"), "recipe.yaml"):
         recipe = Recipe.load(given)
         assert recipe.codebook == str(tmp_path / "codebook.yaml")
-        assert recipe.paths("train") == [tmp_path / "data" / "*.csv", folder / "more.jsonl"]
-        assert recipe.paths("validation") == [elsewhere]
+        assert paths(recipe, "train") == [tmp_path / "data" / "*.csv", folder / "more.jsonl"]
+        assert paths(recipe, "validation") == [elsewhere]
 
 
 def test_backbone_is_a_folder_only_if_it_exists(tmp_path: Path) -> None:
@@ -218,7 +222,7 @@ def test_tables_can_be_trained_without_a_recipe(
     monkeypatch.chdir(tmp_path)
     recipe = Recipe.for_tables([given, "more.csv"], "mine.yaml")
     assert recipe.name == name
-    assert recipe.paths("train") == [tmp_path / given, tmp_path / "more.csv"]
+    assert paths(recipe, "train") == [tmp_path / given, tmp_path / "more.csv"]
     assert recipe.codebook == str(tmp_path / "mine.yaml")
     assert Recipe.for_tables([given], "mine.yaml", "water-1").name == "water-1"
     with pytest.raises(RecipeError, match="--name 'Water 1'"):

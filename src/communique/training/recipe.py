@@ -249,10 +249,6 @@ class Recipe(BaseModel):
         """Return the corpora with a role."""
         return [source for source in self.corpora if source.role == role]
 
-    def paths(self, role: str) -> list[Path]:
-        """Return the paths of the corpora with a role."""
-        return [Path(source.path) for source in self.sources(role)]
-
     def portable(self) -> Recipe:
         """Return the recipe with short paths, because the folders of this machine mean nothing on another one."""
 
