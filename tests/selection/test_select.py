@@ -42,7 +42,7 @@ from communique.selection.folds import (
 from communique.selection.results import Compared, Selection, choose, mean_average_precision
 from communique.selection.select import _score, requested_candidates, select, train_selected
 from communique.selection.steps import Steps
-from communique.training import trainer
+from communique.training import callbacks, trainer
 from communique.training.recipe import Recipe
 from communique.training.steps import check_run
 
@@ -718,7 +718,7 @@ def test_a_stopped_transformer_resumes_within_a_fit(
                 raise Stopped
 
     with monkeypatch.context() as patch:
-        init = trainer.LogCallback
+        init = callbacks.LogCallback
         patch.setattr(trainer, "LogCallback", type("Both", (init, Stop), {}))
         with pytest.raises(Stopped):
             train_selected(settings, tmp_path / "run", kind="transformer")

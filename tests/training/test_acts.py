@@ -191,7 +191,7 @@ def test_a_transformer_that_is_tuned_out_of_fold_has_acts(
 def test_an_interrupted_run_resumes_to_the_same_heads(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from communique.training import trainer
+    from communique.training import callbacks, trainer
 
     recipe = Recipe.load(project / "recipe.yaml").model_copy(update={"epochs": 2})
     codebook = Codebook.load(project / "codebook.yaml")
@@ -201,7 +201,7 @@ def test_an_interrupted_run_resumes_to_the_same_heads(
     class Stop(Exception):
         """Ends a run."""
 
-    class Interrupted(trainer.LogCallback):
+    class Interrupted(callbacks.LogCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if state.global_step == 25:
                 raise Stop

@@ -66,9 +66,9 @@ def weights(folder: Path) -> dict[str, np.ndarray]:
 
 def stopping(monkeypatch: pytest.MonkeyPatch, at: Callable[[Any, Any], bool]) -> None:
     """Make training stop after a step at which a function of its arguments and its state is true."""
-    from communique.training import trainer
+    from communique.training import callbacks, trainer
 
-    class Stopping(trainer.LogCallback):
+    class Stopping(callbacks.LogCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if at(args, state):
                 raise Stop

@@ -154,7 +154,7 @@ def test_a_resumed_training_adds_the_seconds_of_earlier_runs(
     import transformers
     from safetensors.torch import load_file, save_file
 
-    from communique.training import trainer
+    from communique.training import callbacks, trainer
 
     settings = {"epochs": 2, "min_steps": 0, "checkpoint_steps": 5, "soup": soup}
     recipe = Recipe.load(tiny_project / "recipe.yaml").model_copy(update=settings)
@@ -166,7 +166,7 @@ def test_a_resumed_training_adds_the_seconds_of_earlier_runs(
                 raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "LogCallback", type("Both", (trainer.LogCallback, Stop), {}))
+        patch.setattr(trainer, "LogCallback", type("Both", (callbacks.LogCallback, Stop), {}))
         with pytest.raises(KeyboardInterrupt):
             trainer.TransformerClassifier(recipe, TINY, steps=tmp_path).fit(corpus)
     # Earlier runs took 1,000 seconds for each fit. A folder of an older version does not say so.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -18,7 +17,6 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
-from transformers.trainer_callback import ExportableState
 
 from ..data.codebook import Codebook
 from ..data.corpus import Corpus
@@ -36,7 +34,8 @@ from ..reporting.progress import ProgressReporter
 from . import distributed
 from .act_targets import check_acts
 from .backbones import add_mean_layer, backbone_sha256, has_mean_layer, load_backbone
-from .columns import TrainingRows, sentence_columns, used_tokens
+from .callbacks import Clock, LogCallback
+from .columns import Columns, TrainingRows, sentence_columns, used_tokens
 from .loop import Trainer
 from .partial_embeddings import used_embeddings
 from .precision import precision_of_run
@@ -45,62 +44,6 @@ from .saving import fold_calibration
 from .soft_labels import SoftLabels
 from .soup import Soup
 from .steps import check_run, record_run, settings_without_paths
-
-
-class Clock(transformers.TrainerCallback, ExportableState):
-    """Measure the seconds of a training and store them in each of its checkpoints, so that those of a resumed run can be added.
-
-    Args:
-        earlier: Seconds of the training before this run.
-    """
-
-    def __init__(self, earlier: float) -> None:
-        self.earlier, self._start = earlier, time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """The seconds of this run and of earlier ones."""
-        return self.earlier + time.monotonic() - self._start
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Make the trainer store the seconds even if it resumed from a checkpoint of an older version, which has none."""
-        state.stateful_callbacks.setdefault(type(self).__name__, self.state())
-
-    def state(self) -> dict[str, Any]:
-        """Return what a checkpoint stores."""
-        return {"seconds": self.seconds}
-
-    @classmethod
-    def read(cls, checkpoint: Path | None) -> float:
-        """Return the seconds that a checkpoint stores, or 0 if it stores none, as those of older versions."""
-        if checkpoint is None:
-            return 0.0
-        stored = json.loads((checkpoint / "trainer_state.json").read_bytes()).get("stateful_callbacks") or {}
-        return float(stored.get(cls.__name__, {}).get("seconds", 0.0))
-
-
-class LogCallback(transformers.TrainerCallback):
-    """Report the training loss every few steps, and the validation score after each epoch."""
-
-    def __init__(self, progress: ProgressReporter) -> None:
-        self.progress = progress
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Start the clock. The steps of an interrupted run do not count towards the rate."""
-        self.progress.skipped(state.global_step)
-        self.progress.begin()
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float] | None = None, **_: Any) -> None:
-        """Report a training loss or a validation score."""
-        logs = logs or {}
-        if "loss" in logs:
-            step, steps = state.global_step, state.max_steps
-            # Every loss is printed, so that log files contain the complete record.
-            self.progress.update(step, steps, f"step {step}/{steps}, loss {logs['loss']:.4f}", every=0)
-        elif "eval_macro_f1" in logs:
-            score = logs["eval_macro_f1"]
-            shown = "not defined" if math.isnan(score) else f"{score:.3f} at threshold 0.5"
-            self.progress.say(f"epoch {logs['epoch']:.1f}: validation macro-F1 {shown}, loss {logs['eval_loss']:.4f}")
 
 
 class TransformerClassifier:
@@ -144,48 +87,85 @@ class TransformerClassifier:
 
     def fit(self, corpus: Corpus, validation: Corpus | None = None) -> Self:
         """Train on a labelled corpus, then tune temperature, biases and thresholds on the validation corpus, if any."""
+        transformers.set_seed(self.recipe.seed)
+        trained = self._open(corpus)
+        self.precision_ = precision_of_run(self.steps, self.precision)
+        rows, validation_rows, tokens = self._prepare(corpus, validation)
+        with _training_attention(self.model_):
+            self._train_soup(trained, rows, validation_rows, tokens)
+        trained.eval()
+        self.tuning_ = Tuning.none(len(self.codebook.names), multilabel=self.codebook.multilabel)
+        if validation:
+            self._tune(validation)
+        return self
+
+    def _open(self, corpus: Corpus) -> Any:
+        """Open the backbone, and return the classifier to train, with its auxiliary heads if there are any."""
         recipe = self.recipe
-        transformers.set_seed(recipe.seed)
-        model, tokenizer = load_backbone(recipe.backbone, self.codebook, max_tokens=recipe.max_tokens)
+        model, self.tokenizer_ = load_backbone(recipe.backbone, self.codebook, max_tokens=recipe.max_tokens)
         if recipe.pooling == "mean" and not has_mean_layer(recipe.backbone):
             add_mean_layer(model)
         _set_dropout(model, "hidden_dropout_prob", recipe.dropout)
         _set_dropout(model, "attention_probs_dropout_prob", recipe.attention_dropout)
         if recipe.freeze_embeddings:
             model.get_input_embeddings().weight.requires_grad_(False)
-        attention = model.config._attn_implementation
-        if not torch.cuda.is_available():
-            # At the length of sentences, torch's fused attention costs a fifth of the time of a step on a CPU (train/LOG.md).
-            model.set_attn_implementation("eager")
-        self.model_, self.tokenizer_, self.heads_ = model, tokenizer, self._new_heads(corpus, model, tokenizer)
-        trained: Any = model
-        if self.heads_ is not None:
-            trained = ActsClassifier(model, self.heads_, acts_weight=recipe.acts_weight, kind_weight=recipe.kind_weight)
-        self.precision_ = precision_of_run(self.steps, self.precision)
-        acts = None if self.heads_ is None else self.heads_.info
-        training = TrainingRows(recipe, corpus, self.soft)
+        self.model_: Any = model
+        self.heads_: ActHeads | None = None
+        if not recipe.acts:
+            return model
+        for line in check_acts(corpus.sentences, self.tokenizer_, self.codebook):
+            self.progress.say(line)
+        info = ActsInfo.of(self.codebook, model.config.hidden_size)
+        self.heads_ = ActHeads(info, len(self.codebook.names))
+        return ActsClassifier(model, self.heads_, acts_weight=recipe.acts_weight, kind_weight=recipe.kind_weight)
+
+    def _prepare(
+        self, corpus: Corpus, validation: Corpus | None
+    ) -> tuple[datasets.Dataset, datasets.Dataset | None, list[int] | None]:
+        """Check the folder of checkpoints, and compute the training targets.
+
+        Returns:
+            Training rows, rows to score during training, and the ids of the tokens whose embeddings are trained; None if the
+            embeddings are frozen.
+        """
+        training = TrainingRows(self.recipe, corpus, self.soft)
         if training.copies:
             self.progress.say(
                 f"{counted(len(training.copies), 'training row')} have a copy with another actor or spelling"
             )
-        encoded, truncated = self._tokenize(training.sentences)
+        columns, truncated = self._columns(training.sentences)
         # The labelled rows come first.
-        for line in describe_truncated(int(truncated[: len(corpus)].sum()), len(corpus), recipe.max_tokens):
+        for line in describe_truncated(int(truncated[: len(corpus)].sum()), len(corpus), self.recipe.max_tokens):
             self.progress.say(line)
-        columns = sentence_columns(training.sentences, encoded, self.codebook, acts)
-        held_out = None
-        if validation:
-            held_out = sentence_columns(
-                validation.sentences, self._tokenize(validation.sentences)[0], self.codebook, acts
-            )
-        tokens = None if recipe.freeze_embeddings else used_tokens((columns, held_out), tokenizer.pad_token_id)
-        prepare_steps(self.steps, recipe, self.codebook, corpus, tokens, self.soft, self.precision_)
+        held_out = self._columns(validation.sentences)[0] if validation else None
+        tokens = None
+        if not self.recipe.freeze_embeddings:
+            tokens = used_tokens((columns, held_out), self.tokenizer_.pad_token_id)
+        prepare_steps(self.steps, self.recipe, self.codebook, corpus, tokens, self.soft, self.precision_)
         self.distillation_ = training.add_targets(columns)
         if self.distillation_ is not None:
             self.progress.say(self.distillation_.line)
         rows = datasets.Dataset.from_dict(columns)
-        validation_rows = None if held_out is None else datasets.Dataset.from_dict(held_out)
-        processes = distributed.world_size()
+        return rows, None if held_out is None else datasets.Dataset.from_dict(held_out), tokens
+
+    def _columns(self, sentences: Sequence[Sentence]) -> tuple[Columns, NDArray[np.bool_]]:
+        """Return the tokens and targets of sentences, and a mask (n,) of truncated ones."""
+        acts = None if self.heads_ is None else self.heads_.info
+        encoded, truncated = tokenize(self.tokenizer_, [s.text for s in sentences], offsets=acts is not None)
+        return sentence_columns(sentences, encoded, self.codebook, acts), truncated
+
+    def _train_soup(
+        self, trained: Any, rows: datasets.Dataset, validation: datasets.Dataset | None, tokens: list[int] | None
+    ) -> None:
+        """Train the weights as often as the recipe says, each time from the same start, and average them.
+
+        Args:
+            trained: The classifier, with its auxiliary heads if there are any.
+            rows: Training rows.
+            validation: Rows to score during training, if any.
+            tokens: Ids of the tokens whose embeddings are trained. None: embeddings are frozen.
+        """
+        recipe, processes = self.recipe, distributed.world_size()
         if processes > 1:
             self.progress.say(f"{processes} processes, each with {recipe.batch_size} sentences per step")
         soup = Soup(trained, recipe.soup, self.steps)
@@ -193,22 +173,11 @@ class TransformerClassifier:
             if soup.begin(fit):
                 if recipe.soup > 1:
                     self.progress.say(f"fit {fit + 1} of {recipe.soup}, whose weights are averaged")
-                with nullcontext() if tokens is None else used_embeddings(model, tokens):
-                    clock = self._train(trained, rows, validation_rows, soup.steps(fit), recipe.seed + 1000 * fit)
+                with nullcontext() if tokens is None else used_embeddings(self.model_, tokens):
+                    clock = self._train(trained, rows, validation, soup.steps(fit), recipe.seed + 1000 * fit)
                 soup.end(fit, clock.seconds, earlier=clock.earlier)
         soup.average()
         self.seconds_, self.earlier_seconds_ = soup.seconds, soup.earlier_seconds
-        # Without gradients, the fused attention is faster.
-        model.set_attn_implementation(attention)
-        trained.eval()
-        self.tuning_ = Tuning.none(len(self.codebook.names), multilabel=self.codebook.multilabel)
-        if validation:
-            self._tune(validation)
-        return self
-
-    def _tokenize(self, sentences: Sequence[Sentence]) -> tuple[Any, NDArray[np.bool_]]:
-        """Tokenize sentences as the model reads them, and mark truncated ones (n,)."""
-        return tokenize(self.tokenizer_, [s.text for s in sentences], offsets=self.heads_ is not None)
 
     def _train(
         self, trained: Any, rows: datasets.Dataset, validation: datasets.Dataset | None, steps: Path | None, seed: int
@@ -272,7 +241,7 @@ class TransformerClassifier:
             self.seconds_per_step_ = _seconds_per_step(trainer)
             passes = counted(round(total / per_epoch), "pass", "passes")
             self.progress.say(
-                f"Training takes {total} steps ({passes} over the rows) and about {duration(total * self.seconds_per_step_)}"
+                f"Training takes {total} steps ({passes} over the rows) and about {_duration(total * self.seconds_per_step_)}"
             )
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         return clock
@@ -290,14 +259,6 @@ class TransformerClassifier:
         self.tuning_ = tune(logits, gold, multilabel=self.codebook.multilabel)
         fold_calibration(self.model_, self.tuning_)
 
-    def _new_heads(self, corpus: Corpus, model: Any, tokenizer: Any) -> ActHeads | None:
-        """Return new auxiliary heads, or None if the recipe does not ask for them."""
-        if not self.recipe.acts:
-            return None
-        for line in check_acts(corpus.sentences, tokenizer, self.codebook):
-            self.progress.say(line)
-        return ActHeads(ActsInfo.of(self.codebook, model.config.hidden_size), len(self.codebook.names))
-
     def _metrics(self, prediction: transformers.EvalPrediction) -> dict[str, float]:
         multilabel = self.codebook.multilabel
         half = np.full(len(self.codebook.names), 0.5) if multilabel else None
@@ -305,6 +266,19 @@ class TransformerClassifier:
         given = np.asarray(prediction.label_ids)
         gold = given if multilabel else np.eye(predicted.shape[1])[given]
         return {"macro_f1": float(macro_f1(outcome_counts(gold.astype(bool), predicted)))}
+
+
+@contextmanager
+def _training_attention(model: Any) -> Iterator[None]:
+    """Use the attention that is faster with gradients inside the block. Without gradients, the model's own one is faster."""
+    own = model.config._attn_implementation
+    if not torch.cuda.is_available():
+        # At the length of sentences, torch's fused attention costs a fifth of the time of a step on a CPU (train/LOG.md).
+        model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(own)
 
 
 def _seconds_per_step(trainer: transformers.Trainer) -> float:
@@ -331,7 +305,7 @@ def _seconds_per_step(trainer: transformers.Trainer) -> float:
     return 1.1 * min(seconds[1:])
 
 
-def duration(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     """Return a duration in words, as minutes or hours."""
     minutes = seconds / 60
     return "a minute" if minutes < 1.5 else f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
