@@ -109,7 +109,7 @@ class TrainingData(_Model):
             by_language=dict(sorted(Counter(s.language for s in train).items())),
             by_source=dict(sorted(Counter(s.source or "unknown" for s in train).items())),
             by_label={name: labels[name] for name in codebook.names} | {"none": sum(not s.labels for s in train)},
-            files={"/".join(Path(name).parts[-2:]): digest for name, digest in train.files.items()},
+            files={short_path(name): digest for name, digest in train.files.items()},
             document_hashes=tuple(sorted(everything.documents)),
             text_hashes=tuple(sorted(everything.texts)),
         )
@@ -373,6 +373,11 @@ class ModelInfo(_Model):
     def usual_length(self) -> UsualLength | None:
         """The usual lengths of sentences, or None if they are not known."""
         return None if self.limits is None else self.limits.length
+
+
+def short_path(path: str) -> str:
+    """Return the name of a file and its folder, because other folders of this machine mean nothing on another one."""
+    return "/".join(Path(path).parts[-2:])
 
 
 def package_versions(*packages: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from ..data.sources import CorpusSource, TextFields
 from ..errors import RecipeError
 from ..io.hints import refuse_standard_input
 from ..io.suffixes import stem
+from ..models.info import short_path
 
 #: Pattern of model names, which also become names of folders.
 NAME = r"^[a-z0-9][a-z0-9-]*$"
@@ -183,12 +184,7 @@ class Recipe(BaseModel):
         def resolve(path: str) -> str:
             return str((folder / path).resolve())
 
-        update: dict[str, object] = {
-            "codebook": resolve(self.codebook),
-            "corpora": tuple(s.model_copy(update={"path": resolve(s.path)}) for s in self.corpora),
-            "teachers": tuple(resolve(path) for path in self.teachers),
-            "unlabelled": tuple(s.model_copy(update={"path": resolve(s.path)}) for s in self.unlabelled),
-        }
+        update = self._with_paths(resolve)
         # A hub name looks like a relative path, so it counts as a folder only if this folder exists. The default backbone is not
         # set here, because the comparison of classifiers checks whether the recipe names a backbone.
         if (folder / self.backbone).is_dir():
@@ -250,17 +246,18 @@ class Recipe(BaseModel):
         return [source for source in self.corpora if source.role == role]
 
     def portable(self) -> Recipe:
-        """Return the recipe with short paths, because the folders of this machine mean nothing on another one."""
+        """Return the recipe with short paths, for a model folder that is used on other machines."""
+        update = self._with_paths(short_path)
+        update["codebook"] = Path(self.codebook).name
+        if Path(self.backbone).is_dir():
+            update["backbone"] = Path(self.backbone).name
+        return self.model_copy(update=update)
 
-        def short(path: str) -> str:
-            return "/".join(Path(path).parts[-2:])
-
-        return self.model_copy(
-            update={
-                "codebook": Path(self.codebook).name,
-                "corpora": tuple(s.model_copy(update={"path": short(s.path)}) for s in self.corpora),
-                "backbone": Path(self.backbone).name if Path(self.backbone).is_dir() else self.backbone,
-                "teachers": tuple(map(short, self.teachers)),
-                "unlabelled": tuple(s.model_copy(update={"path": short(s.path)}) for s in self.unlabelled),
-            }
-        )
+    def _with_paths(self, change: Callable[[str], str]) -> dict[str, object]:
+        """Return the fields that contain paths, except the backbone, with each path changed by a function."""
+        return {
+            "codebook": change(self.codebook),
+            "corpora": tuple(one.model_copy(update={"path": change(one.path)}) for one in self.corpora),
+            "teachers": tuple(map(change, self.teachers)),
+            "unlabelled": tuple(one.model_copy(update={"path": change(one.path)}) for one in self.unlabelled),
+        }

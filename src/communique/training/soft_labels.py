@@ -15,7 +15,7 @@ from ..data.sentence import Sentence
 from ..errors import RecipeError
 from ..metrics.scores import indicator
 from ..models.distillation import Distillation
-from ..models.info import INFO
+from ..models.info import INFO, short_path
 from .recipe import Recipe
 from .teachers import FoldTeacher, ModelTeacher, Probabilities, Teacher
 from .unlabelled import Unlabelled
@@ -132,6 +132,6 @@ class SoftLabels:
             teachers=tuple(teacher.info for teacher in self.teachers),
             labelled=int(targets.soft.sum()),
             unlabelled=len(corpus),
-            files={"/".join(Path(name).parts[-2:]): digest for name, digest in corpus.files.items()},
+            files={short_path(name): digest for name, digest in corpus.files.items()},
             left_out=self.unlabelled.left_out,
         )
