@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.acts import ROLES, Act, Span
+from ..metrics.calibration import probabilities
 from ..text.cleaning import for_model, span_from_model
 from .info import ActsInfo
 
@@ -76,11 +77,7 @@ def act_outputs(
         kinds: Logits of all kinds (n, `info.n_kinds`).
         spans: Character offsets (n, k, roles, 2).
     """
-    by_label = {}
-    for name, columns in info.columns.items():
-        logits = kinds[:, columns].astype(np.float64)
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-        by_label[name] = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+    by_label = {name: probabilities(kinds[:, columns], multilabel=False) for name, columns in info.columns.items()}
     return ActOutputs(info, labels, by_label, spans)
 
 

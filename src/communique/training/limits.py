@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..data.codebook import Codebook
 from ..data.sentence import Sentence
-from ..data.splits import document_folds
+from ..data.splits import FOLDS, document_folds
 from ..metrics.bootstrap import MIN_CLUSTERS, Resamples
 from ..metrics.report import ScoreCI
 from ..metrics.scores import BoolArray, indicator, macro_f1, outcomes
@@ -30,9 +30,6 @@ DESCRIBED = 5000
 
 #: Minimum number of training sentences, and of sentences that define the scores.
 MIN_DESCRIBED = 50
-
-#: Number of folds in which training sentences are compared with those of other documents.
-FOLDS = 5
 
 #: Minimum number of sentences in a group, and outside of it, for which a loss is measured.
 MIN_GROUP = 50
