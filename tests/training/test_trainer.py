@@ -302,3 +302,18 @@ def test_training_reports_rows_that_are_too_long(tiny_project: Path) -> None:
     lines: list[str] = []
     TransformerClassifier(recipe, TINY, progress=ProgressReporter(line=lines.append)).fit(rows)
     assert [line for line in lines if has_facts(line, "3 of 8 rows", "more than 8 tokens")]
+
+
+@pytest.mark.parametrize("field", ["dropout", "attention_dropout"])
+def test_a_dropout_that_the_backbone_does_not_have_is_refused(tiny_project: Path, tmp_path: Path, field: str) -> None:
+    from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
+
+    from communique.training.trainer import TransformerClassifier
+
+    recipe = Recipe.load(tiny_project / "recipe.yaml")
+    AutoTokenizer.from_pretrained(recipe.backbone).save_pretrained(tmp_path)
+    DistilBertModel(DistilBertConfig(dim=8, hidden_dim=8, n_layers=1, n_heads=1)).save_pretrained(tmp_path)
+    settings = {"backbone": str(tmp_path), "pooling": "first", "dropout": 0.0, "attention_dropout": 0.0}
+    refused = recipe.model_copy(update=settings | {field: 0.1})
+    with pytest.raises(RecipeError, match=facts(f"{field}:", "'distilbert'", "recipe")):
+        TransformerClassifier(refused, TINY).fit(Corpus.read(tiny_project / "corpus.jsonl"))

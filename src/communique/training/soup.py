@@ -107,7 +107,10 @@ def set_weights(model: torch.nn.Module, weights: Weights) -> None:
     """
     own = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if {name: p.shape for name, p in own.items()} != {name: value.shape for name, value in weights.items()}:
-        raise RecipeError("soup: the weights to average belong to models with another architecture or other labels")
+        raise RecipeError(
+            "soup: the weights to average belong to models with another architecture or other labels. Delete the folder of the "
+            "interrupted training to start again"
+        )
     with torch.no_grad():
         for name, parameter in own.items():
             parameter.copy_(weights[name])

@@ -46,6 +46,10 @@ from .soup import Soup
 from .steps import check_run, record_run, settings_without_paths
 
 
+#: Settings of the BERT family for the dropout rates of a recipe.
+_DROPOUTS = {"dropout": "hidden_dropout_prob", "attention_dropout": "attention_probs_dropout_prob"}
+
+
 class TransformerClassifier:
     """A transformer to fine-tune, as a `TrainableClassifier`.
 
@@ -105,8 +109,8 @@ class TransformerClassifier:
         model, self.tokenizer_ = load_backbone(recipe.backbone, self.codebook, max_tokens=recipe.max_tokens)
         if recipe.pooling == "mean" and not has_mean_layer(recipe.backbone):
             add_mean_layer(model)
-        _set_dropout(model, "hidden_dropout_prob", recipe.dropout)
-        _set_dropout(model, "attention_probs_dropout_prob", recipe.attention_dropout)
+        for field, setting in _DROPOUTS.items():
+            _set_dropout(model, field, setting, getattr(recipe, field))
         if recipe.freeze_embeddings:
             model.get_input_embeddings().weight.requires_grad_(False)
         self.model_: Any = model
@@ -311,23 +315,29 @@ def _duration(seconds: float) -> str:
     return "a minute" if minutes < 1.5 else f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
 
 
-def _set_dropout(model: transformers.PreTrainedModel, name: str, value: float | None) -> None:
+def _set_dropout(model: transformers.PreTrainedModel, field: str, setting: str, value: float | None) -> None:
     """Set a dropout rate in the configuration, and in the modules, which copied it when they were built.
 
+    Args:
+        model: The classifier.
+        field: The field of the recipe, a key of `_DROPOUTS`.
+        setting: The setting of the configuration.
+        value: The rate. None: leave that of the backbone.
+
     Raises:
-        RecipeError: The backbone has no setting of this name, and the value is not 0.
+        RecipeError: The backbone has no such setting, and the value is not 0.
     """
     if value is None:
         return
-    if hasattr(model.config, name):
-        setattr(model.config, name, value)
+    if hasattr(model.config, setting):
+        setattr(model.config, setting, value)
     elif value:
         raise RecipeError(
-            f"the backbone {model.config.model_type!r} has no {name}. Remove this dropout from the recipe"
+            f"{field}: a backbone of the type {model.config.model_type!r} has no setting {setting!r}. Remove this field from the "
+            "recipe"
         )
-    attention = name.startswith("attention")
     for path, module in model.named_modules():
-        if isinstance(module, torch.nn.Dropout) and (".attention.self" in path) == attention:
+        if isinstance(module, torch.nn.Dropout) and (".attention.self" in path) == (field == "attention_dropout"):
             module.p = value
 
 
