@@ -30,7 +30,7 @@ from ..training.recipe import DESCRIPTIVE, Recipe
 from ..training.soft_labels import TEACHERS, SoftLabels
 from ..training.splits import DataSplits
 from ..training.steps import OTHER_FOLDS, locked_steps
-from ..training.unlabelled import NOT_USED, Unlabelled, read_unlabelled
+from ..training.unlabelled import read_unlabelled
 from .candidates import (
     MIN_TRANSFORMER_ROWS,
     Candidate,
@@ -113,10 +113,7 @@ def train_selected(
         for line in data.messages:
             progress.say(line)
         folder = Path(folds) if folds else steps_folder(out)
-        reads = folds is not None or bool(recipe.teachers)
-        unlabelled = read_unlabelled(recipe, data.train, data.train) if reads else Unlabelled()
-        if recipe.unlabelled:
-            progress.say(unlabelled.describe() if reads else NOT_USED)
+        unlabelled = read_unlabelled(recipe, data.train, data.train, folds=folds is not None, progress=progress)
         soft = SoftLabels.open(recipe, codebook, unlabelled, data.train, cache=folder / TEACHERS)
         precision = None if kind == "tfidf" else _precision(folder, recipe)
         candidates, notes = requested_candidates(

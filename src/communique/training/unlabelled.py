@@ -13,6 +13,7 @@ from ..data.sentence import Sentence
 from ..data.texts import read_fingerprint, read_texts
 from ..errors import DataError
 from ..reporting.format import counted
+from ..reporting.progress import ProgressReporter
 from ..text.blocks import PageLine, text_blocks
 from ..text.cleaning import has_letters
 from ..text.language import UNDETERMINED, identify_language
@@ -43,17 +44,28 @@ class Unlabelled:
         """Hash of the texts."""
         return hashlib.sha256("\n".join(s.sha256 for s in self.corpus).encode()).hexdigest()
 
+    @property
+    def reasons(self) -> str:
+        """The number of sentences that were left out by reason, in words."""
+        return ", ".join(f"{reason} {n}" for reason, n in self.left_out.items())
+
     def describe(self) -> str:
         """Return a line with the counts."""
         documents = counted(len(self.corpus.documents), "document")
-        left_out = ", ".join(f"{reason} {n}" for reason, n in self.left_out.items())
         return f"{counted(len(self.corpus), 'unlabelled sentence')} in {documents}" + (
-            f". Left out: {left_out}" if left_out else ""
+            f". Left out: {self.reasons}" if self.left_out else ""
         )
 
 
-def read_unlabelled(recipe: Recipe, labelled: Corpus, scored: Corpus) -> Unlabelled:
-    """Read the texts of the field `unlabelled` and split them into sentences.
+def read_unlabelled(
+    recipe: Recipe,
+    labelled: Corpus,
+    scored: Corpus,
+    *,
+    folds: bool = False,
+    progress: ProgressReporter | None = None,
+) -> Unlabelled:
+    """Read the texts of the field `unlabelled` and split them into sentences, if there are models that label them.
 
     Sentences are left out if their document or text is in the rows on which the model is scored or in a test corpus, if their text
     is that of a labelled row or of an earlier sentence, or if they have no letters.
@@ -62,12 +74,18 @@ def read_unlabelled(recipe: Recipe, labelled: Corpus, scored: Corpus) -> Unlabel
         recipe: The recipe.
         labelled: The labelled training rows.
         scored: The rows that tune or score the model. In cross-validation, these are all labelled rows.
+        folds: Whether the models of a cross-validation label them, in addition to the teachers of the recipe.
+        progress: Reports what was read and left out. Default: silent.
 
     Raises:
         CorpusError: Some rows or files are invalid.
         DataError: There is no sentence.
     """
+    progress = progress or ProgressReporter.silent()
     if not recipe.unlabelled:
+        return Unlabelled()
+    if not (folds or recipe.teachers):
+        progress.say(NOT_USED)
         return Unlabelled()
     texts, hashes = read_texts(recipe.unlabelled)
     if len(hashes):
@@ -92,10 +110,11 @@ def read_unlabelled(recipe: Recipe, labelled: Corpus, scored: Corpus) -> Unlabel
         else:
             seen.add(sentence.sha256)
             kept.append(sentence)
+    found = Unlabelled(Corpus(tuple(kept), texts.files), {reason: left_out[reason] for reason in sorted(left_out)})
     if not kept:
-        reasons = ", ".join(f"{reason} {n}" for reason, n in left_out.items())
-        raise DataError(f"unlabelled: no sentence is left ({reasons}). Name other texts, or remove this field")
-    return Unlabelled(Corpus(tuple(kept), texts.files), {reason: left_out[reason] for reason in sorted(left_out)})
+        raise DataError(f"unlabelled: no sentence is left ({found.reasons}). Name other texts, or remove this field")
+    progress.say(found.describe())
+    return found
 
 
 def _sentences(texts: Iterable[Sentence]) -> Iterator[Sentence]:
