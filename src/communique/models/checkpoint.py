@@ -162,10 +162,27 @@ def _check_files(folder: Path) -> None:
             )
 
 
-def check_layers(config: Any, what: str, error: type[CommuniqueError], remedy: str) -> None:
-    """Check that settings describe at most `MAX_LAYERS` layers. The other arguments are those of `loading`."""
+def read_config(name: str, what: str, error: type[CommuniqueError], remedy: str, **settings: Any) -> Any:
+    """Read the settings of a network, and check that they describe at most `MAX_LAYERS` layers.
+
+    Args:
+        name: Folder or hub name of the network.
+        what: Name of the settings in the message.
+        error: As for `loading`.
+        remedy: As for `loading`.
+        settings: Settings to change.
+    """
+    config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False, **settings)
     if (layers := getattr(config, "num_hidden_layers", None) or 0) > MAX_LAYERS:
         raise error(f"{what}: the network has {layers:,} layers; the maximum is {MAX_LAYERS:,}. {remedy}")
+    return config
+
+
+def without_memory(config: Any) -> Any:
+    """Build a classifier with some settings on a device that stores no weights."""
+    auto: Any = transformers.AutoModelForSequenceClassification
+    with torch.device("meta"):
+        return auto.from_config(config, trust_remote_code=False)
 
 
 def _check_size(folder: Path) -> None:
@@ -176,12 +193,8 @@ def _check_size(folder: Path) -> None:
     Raises:
         BundleError: The network has more weights than fit into the file, or too many layers.
     """
-    config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    check_layers(config, str(folder / "config.json"), BundleError, "Copy the model folder again")
-    auto: Any = transformers.AutoModelForSequenceClassification
-    with torch.device("meta"):  # Allocates no memory for the weights.
-        network = auto.from_config(config, trust_remote_code=False)
-    weights = sum(parameter.numel() for parameter in network.parameters())
+    config = read_config(str(folder), str(folder / "config.json"), BundleError, "Copy the model folder again")
+    weights = sum(parameter.numel() for parameter in without_memory(config).parameters())
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     if size and weights > size:  # A weight takes at least one byte.
         raise BundleError(

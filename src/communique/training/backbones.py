@@ -89,16 +89,17 @@ def check_max_tokens(recipe: Recipe) -> None:
 
 def _without_memory(name: str) -> PreTrainedModel:
     """Build a stock classifier on a device that stores no weights."""
-    import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from ..models.checkpoint import loading, without_memory
 
-    from ..models.checkpoint import check_layers, loading
-
-    with loading(f"backbone {name!r}", RecipeError, _REMEDY), torch.device("meta"):
-        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
-        check_layers(config, f"backbone {name!r}: config.json", RecipeError, "Copy the model again")
-        model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+    with loading(f"backbone {name!r}", RecipeError, _REMEDY):
+        model: PreTrainedModel = without_memory(_read_config(name))
         return model
+
+
+def _read_config(name: str, **settings: Any) -> Any:
+    from ..models.checkpoint import read_config
+
+    return read_config(name, f"backbone {name!r}: config.json", RecipeError, "Copy the model again", **settings)
 
 
 def _positions(model: PreTrainedModel) -> int | None:
@@ -121,13 +122,12 @@ def _refuse_longer(name: str, max_tokens: int, positions: int | None) -> None:
 def _load_stock(
     name: str, settings: dict[str, Any], max_tokens: int
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    from ..models.checkpoint import check_layers, loading
+    from ..models.checkpoint import loading
 
     with loading(f"backbone {name!r}", RecipeError, _REMEDY):
-        config = AutoConfig.from_pretrained(name, trust_remote_code=False, **settings)
-        check_layers(config, f"backbone {name!r}: config.json", RecipeError, "Copy the model again")
+        config = _read_config(name, **settings)
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, model_max_length=max_tokens)
         # If the head has another number of labels, transformers initialises a new one.
         model, found = AutoModelForSequenceClassification.from_pretrained(
